@@ -1,0 +1,32 @@
+"""What to launch and how to know it: the contract between those who describe a server and the supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - dataclass fields, read at run time by tools
+from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003 - same
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchPlan:
+    """One server, ready to be launched.
+
+    kind: "llama.cpp", "embedded", "vllm", "command" or "attach". argv: the exact command line; () for attach.
+    env: variables added to the harness's own environment. base_url: "http://127.0.0.1:PORT", without /v1.
+    health_path: answers 200 once the server can work; "" where it has none. model_name: must be among the names
+    that /v1/models gives; None: not checked. api_key: sent as a bearer token. asked: the settings that were
+    asked for, to be compared with those in force.
+    """
+
+    kind: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    host: str
+    port: int
+    base_url: str
+    health_path: str = "/health"
+    model_name: str | None = None
+    api_key: str | None = None
+    asked: dict[str, Any] = field(default_factory=dict)
+    cwd: Path | None = None
