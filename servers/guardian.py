@@ -1,24 +1,26 @@
 """A tiny stand-alone program between the harness and one subprocess: whatever dies, the whole tree is ended.
 
 Started by `servers.process` as `python -I -S guardian.py`, in a session of its own. It imports the standard
-library only, and little of that, because its start is part of every subprocess's start.
+library only, and little of it, because its start is part of every subprocess's start.
 
-stdin is the control pipe. It carries first the request (see `read_request`), then lines `stop SECONDS`. Its end
-means that the harness died, in whatever way. stdout is the status pipe; it gets one line an event:
+stdin is the control pipe. It carries first the request (see `read_request`), then lines `stop SECONDS`. Its
+end means that the harness died, in whatever way. stdout is the status pipe; it gets one line an event:
 
     started PID         the target's program runs
     failed ERRNO        it could not be executed; nothing runs
     exited CODE         the leader ended; CODE is negative for a signal
     done                nothing that descends from the target is left
 
-Why nothing escapes: the guardian is a child subreaper (prctl(2)), so every orphan in the tree, however often it
-forked or called setsid, becomes its child. `waitpid` saying "no child" is therefore proof that the tree is empty.
-If the guardian itself is killed, the kernel kills the leader (PR_SET_PDEATHSIG), and `servers.process` the rest.
+Why nothing escapes: the guardian is a child subreaper (prctl(2)), so every orphan in the tree, however often
+it forked or called setsid, becomes its child. `waitpid` saying "no child" is therefore proof that the tree is
+empty. If the guardian itself is killed, the kernel kills the leader (PR_SET_PDEATHSIG), and `servers.process`
+the rest.
 """
 
 from __future__ import annotations
 
-import _signal as signal  # the C module: `signal` itself builds enums, which costs milliseconds
+# The C module: `signal` itself builds enums, which costs milliseconds of every start.
+import _signal as signal  # type: ignore[import-not-found]
 import ctypes
 import errno
 import os
@@ -102,8 +104,8 @@ def send_signal(member: Member, number: int) -> None:
             signal.pidfd_send_signal(fd, number)
         else:
             os.kill(member.pid, number)
-    except OSError:
-        pass  # gone, or became another user's (setuid): nothing that we can do
+    except OSError:  # gone, or became another user's (setuid): nothing that we can do
+        return
     finally:
         if fd >= 0:
             os.close(fd)
@@ -260,7 +262,7 @@ class Guardian:
         self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
 
     def sweep(self) -> float | None:
-        """One step towards an empty tree. Returns how long to wait for news, in ms; None: as long as it takes."""
+        """One step towards an empty tree. Returns how long to wait for news, in ms; None: without limit."""
         if self.deadline is None:
             return None
         left_s = self.deadline - monotonic()
@@ -272,8 +274,8 @@ class Guardian:
                     self.terminated.add((member.pid, member.start))
                     send_signal(member, signal.SIGTERM)
             return 1000 * left_s
-        # A group's signal reaches also what its members fork meanwhile. Each group here lies in a session that
-        # a descendant founded, so only descendants are in it.
+        # A group's signal reaches also what its members fork meanwhile. Each group here lies in a session
+        # that a descendant founded, so only descendants are in it.
         for group in {member.group for member in members} - {os.getpgrp(), 0}:
             try:
                 os.killpg(group, signal.SIGKILL)
@@ -297,7 +299,7 @@ def execute(request: Request, libc: ctypes.CDLL, guardian: int) -> None:
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(request.stdout_fd, 1)  # every other descriptor is closed by exec
-    os.execvpe(os.fsdecode(request.argv[0]), request.argv, request.env)
+    os.execvpe(os.fsdecode(request.argv[0]), request.argv, request.env)  # noqa: S606 - no shell is the point
 
 
 def report(line: str) -> None:
@@ -305,7 +307,7 @@ def report(line: str) -> None:
     try:
         os.write(1, line.encode() + b"\n")
     except OSError:
-        pass
+        return
 
 
 def main() -> None:

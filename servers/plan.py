@@ -14,9 +14,9 @@ class LaunchPlan:
 
     kind: "llama.cpp", "embedded", "vllm", "command" or "attach". argv: the exact command line; () for attach.
     env: variables added to the harness's own environment. base_url: "http://127.0.0.1:PORT", without /v1.
-    health_path: answers 200 once the server can work; "" where it has none. model_name: must be among the names
-    that /v1/models gives; None: not checked. api_key: sent as a bearer token. asked: the settings that were
-    asked for, to be compared with those in force.
+    health_path: answers 200 once the server can work; "" where it has none. model_name: must be among the
+    names that /v1/models gives; None: not checked. api_key: sent as a bearer token. asked: the settings that
+    were asked for, to be compared with those in force.
     """
 
     kind: str

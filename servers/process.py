@@ -1,8 +1,8 @@
 """Start and end subprocesses (servers and scripts) so that none outlives the harness.
 
 Between harness and target stands `servers/guardian.py`, which ends the whole tree when asked, when the leader
-ends, or when the harness dies in any way, SIGKILL included. Output goes to files, never to a pipe: a pipe that
-nobody drains blocks the server, and one that a grandchild inherited never ends.
+ends, or when the harness dies in any way, SIGKILL included. Output goes to files, never to a pipe: a pipe
+that nobody drains blocks the server, and one that a grandchild inherited never ends.
 """
 
 from __future__ import annotations

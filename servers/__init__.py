@@ -1,0 +1,1 @@
+"""Describe, launch, watch and stop the process that serves a model."""

@@ -1,0 +1,119 @@
+"""Who listens on a TCP port of this machine, and is it free? Read from /proc, as psutil and ss do."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TCP_LISTEN = "0A"  # include/net/tcp_states.h
+
+
+@dataclass(frozen=True)
+class PortHolder:
+    """A process that listens on a port. pid is None when it is another user's and we may not see which."""
+
+    pid: int | None
+    name: str
+
+    def describe(self) -> str:
+        """In words: "process 4711 (llama-server)"."""
+        return "a process of another user" if self.pid is None else f"process {self.pid} ({self.name})"
+
+
+def listening_inodes(port: int) -> frozenset[int]:
+    """Socket inodes that listen on the port, on any address, IPv4 and IPv6."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:  # no IPv6 here
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == TCP_LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(int(fields[9]))
+    return frozenset(found)
+
+
+def socket_inodes(pid: int) -> frozenset[int]:
+    """Inodes of the sockets that a process holds; empty when it is gone or not ours to look into."""
+    found = set()
+    folder = f"/proc/{pid}/fd"
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):  # noqa: PTH208 - thousands of descriptors, polled
+            with contextlib.suppress(OSError):
+                target = os.readlink(f"{folder}/{name}")  # noqa: PTH115 - same
+                if target.startswith("socket:["):
+                    found.add(int(target[8:-1]))
+    return frozenset(found)
+
+
+def foreign_holder(port: int, own_pids: Iterable[int]) -> PortHolder | None:
+    """Somebody outside own_pids who listens on the port; None: all listeners are ours, or there is none."""
+    foreign = set(listening_inodes(port))
+    for pid in own_pids:
+        if not foreign:
+            break
+        foreign -= socket_inodes(pid)
+    return _holder(foreign) if foreign else None
+
+
+def port_holder(port: int) -> PortHolder | None:
+    """Who listens on the port; None: nobody."""
+    return foreign_holder(port, ())
+
+
+def require_free_port(port: int, host: str = "127.0.0.1") -> None:
+    """Raise UsageError, naming who holds it, unless a server could listen on host:port now."""
+    if not 1 <= port <= 65535:
+        raise UsageError(f"port {port} does not exist", hint="ports are 1 to 65535")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As servers do it: a connection of the last run that lingers in TIME_WAIT does no harm.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)  # bind alone succeeds beside a listener that also said SO_REUSEADDR
+    except socket.gaierror as error:
+        raise UsageError(f"no such host: {host} ({error.strerror})") from error
+    except PermissionError as error:
+        raise UsageError(
+            f"port {port} is reserved for the system administrator", hint="take a port from 1024 up"
+        ) from error
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UsageError(f"{host} is not an address of this machine") from error
+        if error.errno != errno.EADDRINUSE:
+            raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        holder = port_holder(port)
+        by = "" if holder is None else f" by {holder.describe()}"
+        raise UsageError(
+            f"port {port} is in use{by}", hint="stop that process, or choose another port with --port"
+        ) from error
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on now. Somebody may take it before it is used: readiness checks that."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _holder(inodes: set[int]) -> PortHolder:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and socket_inodes(int(entry.name)) & inodes:
+            with contextlib.suppress(OSError):
+                return PortHolder(int(entry.name), (entry / "comm").read_text(errors="replace").strip())
+    return PortHolder(None, "")

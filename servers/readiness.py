@@ -1,0 +1,205 @@
+"""When can a server be measured? When its process lives, its health path says 200, the listening socket belongs
+to its tree, /v1/models names our model, and one token was really generated.
+
+Any 200 on a port proves nothing: it may be somebody else's.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+
+from results.errors import ServerError, ServerExited, ServerNotOurs, ServerNotReady
+from servers.http_probe import Answer, request
+from servers.ports import foreign_holder, listening_inodes, port_holder
+from servers.start_failure import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servers.plan import LaunchPlan
+    from servers.process import Exit, ManagedProcess
+    from servers.server_log import ServerLog
+
+POLL_INTERVAL_S = 0.02
+HEALTH_TIMEOUT_S = 2.0
+PROBE_TIMEOUT_S = 120.0  # for the first token: a large model on a CPU may have to be read from disk first
+
+
+@dataclass(kw_only=True)
+class Readiness:
+    """The checks of one start. Each returns "" when passed, or why not yet, in words."""
+
+    plan: LaunchPlan
+    process: ManagedProcess | None
+    log: ServerLog
+    _was_ours: bool = field(default=False, init=False)
+
+    def healthy(self) -> str:
+        """The health path says 200. Whoever answers before that must be ours already."""
+        if not self.plan.health_path:
+            return ""
+        answer = request(self.plan.base_url, self.plan.health_path, timeout_s=HEALTH_TIMEOUT_S)
+        if answer is None:
+            return f"nothing answers at {self.plan.base_url}{self.plan.health_path}"
+        if answer.status != 200:
+            # Once is enough while it loads: the look costs more than the poll. It comes again after the 200.
+            self._was_ours = self._was_ours or not self.ours()
+            return f"{self.plan.health_path} says {answer.status} {answer.text(120)}".strip()
+        return ""
+
+    def ours(self) -> str:
+        """Every socket that listens on the port belongs to our process tree."""
+        if self.process is None:
+            return ""
+        holder = self._foreign(self.process)
+        if holder:
+            # It may be ours after all: a worker born between two looks.
+            time.sleep(POLL_INTERVAL_S)
+            holder = self._foreign(self.process)
+        if not holder:
+            return ""
+        if self.process.wait(0.25) is not None:
+            return "it ended"  # ours could not get the port; the caller tells it with its log
+        raise ServerNotOurs(
+            f"port {self.plan.port} answers, but not from the server that we started: {holder} listens there",
+            hint="stop that process, or choose another port; to measure it as it is, use --server attach",
+            log_tail=self.log.tail(),
+            command=self.plan.argv,
+        )
+
+    def _foreign(self, process: ManagedProcess) -> str:
+        holder = foreign_holder(self.plan.port, process.tree())
+        if holder is not None:
+            return holder.describe()
+        return "" if listening_inodes(self.plan.port) else "nobody of this machine"
+
+    def named(self) -> str:
+        """/v1/models names our model."""
+        expected = self.plan.model_name
+        if expected is None:
+            return ""
+        answer = self._ask("/v1/models")
+        if answer is None:
+            return "/v1/models does not answer"
+        if answer.status >= 500:
+            return f"/v1/models says {answer.status}"
+        names = _model_names(answer)
+        if answer.status == 200 and expected in names:
+            return ""
+        says = f"offers {', '.join(names)}" if names else f"says {answer.status} {answer.text(120)}"
+        raise ServerNotOurs(
+            f"the server does not offer the model {expected!r}: /v1/models {says}",
+            hint="name the model as the server does" if self.plan.kind == "attach" else "",
+            log_tail=self.log.tail(),
+            command=self.plan.argv,
+        )
+
+    def generates(self, *, deadline: float) -> str:
+        """One real token: a server may say that it is healthy while its engine is dead."""
+        name = self.plan.model_name
+        common = {"max_tokens": 1, "temperature": 0, **({} if name is None else {"model": name})}
+        timeout_s = min(PROBE_TIMEOUT_S, max(1.0, deadline - time.monotonic()))
+        path = "/v1/completions"
+        began = time.monotonic()
+        answer = self._ask(path, {"prompt": "Hello", **common}, timeout_s)
+        if answer is not None and answer.status in {404, 405, 501}:
+            path = "/v1/chat/completions"
+            messages = [{"role": "user", "content": "Hello"}]
+            answer = self._ask(path, {"messages": messages, **common}, timeout_s)
+        if answer is not None and answer.status == 200:
+            return ""
+        if answer is None and time.monotonic() - began >= timeout_s:
+            self._not_ready(f"it is healthy, but gave no token on {path} in {timeout_s:.0f} s")
+        if answer is None:
+            return f"{path} does not answer"
+        if answer.status in {429, 503}:
+            return f"{path} says {answer.status} {answer.text(120)}"
+        return self._not_ready(f"it is healthy, but {path} says {answer.status} {answer.text()}")
+
+    def _ask(self, path: str, body: object = None, timeout_s: float = HEALTH_TIMEOUT_S) -> Answer | None:
+        answer = request(self.plan.base_url, path, api_key=self.plan.api_key, body=body, timeout_s=timeout_s)
+        if answer is not None and answer.status in {401, 403}:
+            raise ServerError(
+                f"the server refuses the API key: {path} says {answer.status} {answer.text(120)}",
+                hint="set the key that the server expects",
+                command=self.plan.argv,
+            )
+        return answer
+
+    def _not_ready(self, why: str) -> NoReturn:
+        raise ServerNotReady(
+            f"the server is not usable: {why}", log_tail=self.log.tail(), command=self.plan.argv
+        )
+
+
+def wait_ready(
+    plan: LaunchPlan,
+    process: ManagedProcess | None,
+    log: ServerLog,
+    *,
+    timeout_s: float,
+    on_phase: Callable[[str], None] | None = None,
+    probe: bool = True,
+) -> None:
+    """Wait until the server can be measured; return at once when it can.
+
+    process: None for a server that someone else runs. on_phase: is told "loading", "checking", "probing".
+    probe: generate one token. Raises ServerExited with its cause, ServerNotReady after timeout_s or when it
+    can't generate, ServerNotOurs. Leaves the process running: stopping is the caller's.
+    """
+    deadline = time.monotonic() + timeout_s
+    readiness = Readiness(plan=plan, process=process, log=log)
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("loading", readiness.healthy),
+        ("checking", readiness.ours),
+        ("checking", readiness.named),
+    ]
+    if probe:
+        checks.append(("probing", partial(readiness.generates, deadline=deadline)))
+    told = ""
+    for phase, check in checks:
+        if on_phase is not None and phase != told:
+            on_phase(phase)
+        told = phase
+        while waiting_for := check():
+            ended = _pause(process)
+            if ended is not None:
+                raise exited(plan, log, ended)
+            if time.monotonic() >= deadline:
+                raise ServerNotReady(
+                    f"the server was not ready after {timeout_s:g} s: {waiting_for}",
+                    hint="give it longer with --ready-timeout, if its log shows that it was still loading",
+                    log_tail=log.tail(),
+                    command=plan.argv,
+                )
+    ended = None if process is None else process.poll()
+    if ended is not None:
+        raise exited(plan, log, ended)
+
+
+def exited(plan: LaunchPlan, log: ServerLog, ended: Exit) -> ServerExited:
+    """The error for a server that ended before it was ready, with the cause as far as it is known."""
+    reason = explain(ended, log.text(), plan.port, port_holder(plan.port))
+    return ServerExited(reason.message, hint=reason.hint, log_tail=log.tail(), command=plan.argv)
+
+
+def _pause(process: ManagedProcess | None) -> Exit | None:
+    if process is None:
+        time.sleep(POLL_INTERVAL_S)
+        return None
+    return process.wait(POLL_INTERVAL_S)  # an exit is seen at once
+
+
+def _model_names(answer: Answer) -> list[str]:
+    """Ids and aliases from the answer of /v1/models."""
+    body = answer.json()
+    entries = body.get("data") if isinstance(body, dict) else None
+    names: list[str] = []
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict):
+            aliases = entry.get("aliases")
+            names += [str(entry.get("id")), *(aliases if isinstance(aliases, list) else [])]
+    return list(dict.fromkeys(names))

@@ -1,0 +1,44 @@
+"""What a server printed since a point in its log file, whatever the bytes are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - a field's type
+
+READ_LIMIT_BYTES = 256 * 1024  # each from the beginning and the end: a server may print gigabytes
+
+
+@dataclass(frozen=True)
+class ServerLog:
+    """The log from `offset` on: restarts append to the same file, and each start reads only its own part."""
+
+    path: Path
+    offset: int = 0
+
+    @staticmethod
+    def at_end(path: Path) -> ServerLog:
+        """From the file's present end on; the file need not exist."""
+        try:
+            return ServerLog(path, path.stat().st_size)
+        except OSError:
+            return ServerLog(path, 0)
+
+    def text(self) -> str:
+        """Beginning and end of it, at most READ_LIMIT_BYTES each; what is not UTF-8 shows as U+FFFD."""
+        try:
+            with self.path.open("rb") as file:
+                size = file.seek(0, 2) - self.offset
+                file.seek(self.offset)
+                data = file.read(min(size, READ_LIMIT_BYTES))
+                if size > 2 * READ_LIMIT_BYTES:
+                    file.seek(-READ_LIMIT_BYTES, 2)
+                    data += b"\n...\n"
+                data += file.read(READ_LIMIT_BYTES)
+        except OSError:
+            return ""
+        return data.decode(errors="replace")
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines, without empty ones; of a long line its first 500 characters."""
+        kept = [line[:500].rstrip() for line in self.text().splitlines() if line.strip()]
+        return "\n".join(kept[-lines:])

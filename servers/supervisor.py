@@ -1,0 +1,146 @@
+"""Launch a server, hold it while it is measured, restart it when it dies, and end it whatever happens."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from typing import TYPE_CHECKING, Self
+
+from results.errors import ServerError
+from results.records import Incident
+from servers import process as processes
+from servers.ports import require_free_port
+from servers.readiness import wait_ready
+from servers.server_log import ServerLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from servers.plan import LaunchPlan
+    from servers.process import Exit, ManagedProcess
+
+STOP_GRACE_S = 10.0
+FAILED_START_GRACE_S = 3.0  # nothing is lost by ending a server that never worked
+
+
+def launch(
+    plan: LaunchPlan,
+    *,
+    log_path: Path,
+    ready_timeout_s: float,
+    on_phase: Callable[[str], None] | None = None,
+    probe: bool = True,
+) -> Server:
+    """Start the server and return it ready. An `attach` plan is only checked.
+
+    log_path: gets all that the server prints, appended. on_phase: is told "starting", "loading", "checking",
+    "probing", "ready". probe: one token is generated before it counts as ready.
+    Raises UsageError (port taken, binary missing), ServerExited, ServerNotReady, ServerNotOurs; whatever it
+    raises, also an exception from a signal handler, the process it started is gone by then.
+    """
+    server = Server(plan, log_path, ready_timeout_s, on_phase, probe=probe)
+    server.load_s = server._start()  # noqa: SLF001 - the class's own factory
+    return server
+
+
+class Server:
+    """A server that is ready. As a context manager it is stopped at the end.
+
+    load_s: seconds from its first start to readiness. process: None when someone else runs it.
+    """
+
+    def __init__(
+        self,
+        plan: LaunchPlan,
+        log_path: Path,
+        ready_timeout_s: float,
+        on_phase: Callable[[str], None] | None,
+        *,
+        probe: bool,
+    ) -> None:
+        self.plan = plan
+        self.log_path = log_path
+        self.process: ManagedProcess | None = None
+        self.load_s = 0.0
+        self.log = ServerLog.at_end(log_path)
+        self._ready_timeout_s = ready_timeout_s
+        self._on_phase = on_phase
+        self._probe = probe
+        self._stop_s: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    def _start(self) -> float:
+        began = time.monotonic()
+        self._tell("starting")
+        self.log = ServerLog.at_end(self.log_path)
+        try:
+            if self.plan.argv:
+                require_free_port(self.plan.port, self.plan.host)
+                self.process = processes.start(
+                    self.plan.argv,
+                    output=self.log_path,
+                    env={**os.environ, **self.plan.env},
+                    cwd=self.plan.cwd,
+                )
+            wait_ready(
+                self.plan,
+                self.process,
+                self.log,
+                timeout_s=self._ready_timeout_s,
+                on_phase=self._on_phase,
+                probe=self._probe,
+            )
+        except BaseException:
+            self.stop(FAILED_START_GRACE_S)
+            raise
+        self._tell("ready")
+        return time.monotonic() - began
+
+    def poll(self) -> Exit | None:
+        """How the server ended; None while it runs (and always for one that someone else runs)."""
+        return None if self.process is None else self.process.poll()
+
+    def restart(self, reason: str) -> Incident:
+        """End what is left of the server and start it again: same command, same port, same log.
+
+        reason: what was seen ("no progress for 120 s"). Returns the incident for the record; raises like
+        `launch`, with nothing left running, and ServerError for a server that someone else runs.
+        """
+        if self.process is None:
+            raise ServerError(
+                f"the server failed and someone else runs it, so it cannot be restarted: {reason}",
+                hint=f"restart the server at {self.plan.base_url}, then resume the run",
+            )
+        ended = self.process.poll()
+        what = reason if ended is None else f"{reason} ({ended.describe()})"
+        incident = Incident(
+            time=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            what=what,
+            log_tail=self.log.tail(),
+        )
+        self.stop()
+        self._stop_s = None
+        with self.log_path.open("a", encoding="utf-8") as log:
+            log.write(f"\n--- restarted {incident.time}: {what} ---\n")
+        self._start()
+        return incident
+
+    def stop(self, grace_s: float = STOP_GRACE_S) -> float:
+        """End the whole process tree; return the seconds that took. Is idempotent; no-op for `attach`."""
+        if self._stop_s is None:
+            began = time.monotonic()
+            if self.process is not None:
+                self.process.stop(grace_s)
+            self._stop_s = time.monotonic() - began
+        return self._stop_s
+
+    def _tell(self, phase: str) -> None:
+        if self._on_phase is not None:
+            self._on_phase(phase)
