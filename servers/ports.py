@@ -30,8 +30,8 @@ class PortHolder:
         return "a process of another user" if self.pid is None else f"process {self.pid} ({self.name})"
 
 
-def listening_inodes(port: int) -> frozenset[int]:
-    """Socket inodes that listen on the port, on any address, IPv4 and IPv6."""
+def listening_inodes(port: int | None) -> frozenset[int]:
+    """Inodes of the sockets that listen on the port (None: any), on any address, IPv4 and IPv6."""
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -40,7 +40,8 @@ def listening_inodes(port: int) -> frozenset[int]:
             continue
         for line in lines:
             fields = line.split()
-            if fields[3] == TCP_LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+            listens_on = int(fields[1].rpartition(":")[2], 16) if fields[3] == TCP_LISTEN else None
+            if listens_on is not None and port in {None, listens_on}:
                 found.add(int(fields[9]))
     return frozenset(found)
 

@@ -1,5 +1,5 @@
-"""When can a server be measured? When its process lives, its health path says 200, the listening socket belongs
-to its tree, /v1/models names our model, and one token was really generated.
+"""When can a server be measured? When its process lives, its health path says 200, the listening socket
+belongs to its tree, /v1/models names our model, and one token was really generated.
 
 Any 200 on a port proves nothing: it may be somebody else's.
 """

@@ -1,0 +1,70 @@
+"""No test leaves a process or a listening port behind, however its programs detached themselves."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from servers.ports import listening_inodes, socket_inodes
+
+# Inherited by every process that a test starts, also by those that left the tree.
+MARK = f"BENCH_TEST_SESSION={os.getpid()}-{uuid.uuid4().hex}"
+os.environ.update([MARK.split("=", 1)])
+END_WITHIN_S = 2.0
+
+
+def marked_processes() -> dict[int, str]:
+    """Living processes that this test session started: pid -> command line."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if MARK.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+    return found
+
+
+def zombies() -> set[int]:
+    """Children of ours that nobody reaped."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
+            except OSError:
+                continue
+            if fields[0] == b"Z" and int(fields[1]) == os.getpid():
+                found.add(int(entry.name))
+    return found
+
+
+def own_ports() -> frozenset[int]:
+    """Inodes of the sockets on which the test process itself listens."""
+    return socket_inodes(os.getpid()) & listening_inodes(None)
+
+
+@pytest.fixture(autouse=True)
+def no_leaks():
+    """Fails a test after which, in 2 s, a process it started still lives or a port of it still listens."""
+    processes, ports, dead = set(marked_processes()), own_ports(), zombies()
+    yield
+    deadline = time.monotonic() + END_WITHIN_S
+    while True:
+        left = {pid: command for pid, command in marked_processes().items() if pid not in processes}
+        problems = [f"process {pid}: {command}" for pid, command in left.items()]
+        problems += [f"a listening socket, inode {inode}" for inode in own_ports() - ports]
+        problems += [f"process {pid}, dead but not reaped" for pid in zombies() - dead]
+        if not problems:
+            return
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    for pid in left:
+        os.kill(pid, 9)
+    pytest.fail("the test left behind: " + "; ".join(problems))
