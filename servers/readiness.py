@@ -169,6 +169,8 @@ def wait_ready(
             if ended is not None:
                 raise exited(plan, log, ended)
             if time.monotonic() >= deadline:
+                if listening_inodes(plan.port):
+                    readiness.ours()  # somebody else who holds the port and says nothing is the better answer
                 raise ServerNotReady(
                     f"the server was not ready after {timeout_s:g} s: {waiting_for}",
                     hint="give it longer with --ready-timeout, if its log shows that it was still loading",

@@ -1,4 +1,4 @@
-"""A fake OpenAI-compatible server with faults to order. Standard library only: `python -I -S fake_server.py`."""
+"""A fake OpenAI-compatible server with faults to order; standard library only (`python -I -S`)."""
 
 import argparse
 import json
@@ -126,6 +126,7 @@ def end_later() -> None:
     time.sleep(OPTIONS.exit_after)
     if OPTIONS.die_by:
         os.kill(os.getpid(), OPTIONS.die_by)
+        time.sleep(60)
     os._exit(OPTIONS.exit_code or 0)
 
 

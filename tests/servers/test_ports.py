@@ -1,0 +1,63 @@
+"""A port that is taken is told before the launch, with who holds it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from results.errors import UsageError
+from servers.ports import free_port, port_holder, require_free_port
+
+
+@pytest.mark.parametrize("listens_on", ["127.0.0.1", "0.0.0.0", "::"])
+def test_a_taken_port_names_its_holder(listens_on):
+    family = socket.AF_INET6 if ":" in listens_on else socket.AF_INET
+    with socket.create_server((listens_on, 0), family=family, dualstack_ipv6=":" in listens_on) as listener:
+        port = listener.getsockname()[1]
+        assert port_holder(port).pid == os.getpid()
+        with pytest.raises(UsageError, match=rf"port {port} is in use by process {os.getpid()} \(.+\)"):
+            require_free_port(port)
+
+
+def test_a_port_that_was_just_closed_is_free():
+    """Connections of the last run linger in TIME_WAIT for a minute; a server can listen all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            listener.accept()[0].close()
+    require_free_port(port)
+    assert port_holder(port) is None
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, 10**9])
+def test_a_number_that_is_no_port_is_bad_usage(port):
+    with pytest.raises(UsageError, match="does not exist"):
+        require_free_port(port)
+
+
+def test_a_privileged_port_is_bad_usage_for_ordinary_users():
+    first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    if first <= 80:
+        pytest.skip("every user may listen on every port here")
+    code = (
+        "from results.errors import UsageError\nfrom servers.ports import require_free_port\n"
+        "import os, encodings.idna  # before the interpreter's files are out of reach\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "try: require_free_port(80)\nexcept UsageError as error: print(error.message)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, check=True
+    )
+    assert answer.stdout == b"port 80 is reserved for the system administrator\n"
+
+
+def test_an_address_of_another_machine_is_bad_usage():
+    with pytest.raises(UsageError, match="not an address of this machine"):
+        require_free_port(free_port(), "192.0.2.1")
+    with pytest.raises(UsageError, match="no such host"):
+        require_free_port(free_port(), "no-such-host.invalid")
