@@ -9,6 +9,7 @@ BenchError                      exit code
 ├── ScriptError                 4    the benchmark's script failed or ran out of time
 ├── ParseError                  5    its output could not be parsed
 ├── ResultsError                6    log unreadable or newer, resume mismatch, disk full
+│   └── NewerRecord                  ... a record of a newer schema than this program reads
 └── Interrupted                 130 / 143   by SIGINT / SIGTERM or SIGHUP
 
 `bench_runner.py` is the one place that turns them into a message and an exit code; anything else is a bug
@@ -21,8 +22,8 @@ from __future__ import annotations
 class BenchError(Exception):
     """Something that a user can understand and act on.
 
-    message: what happened and where. hint: one thing to try. log_tail: last lines of the log that explains it.
-    command: the exact command line that failed.
+    message: what happened and where. hint: one thing to try. log_tail: last lines of the log that explains
+    it. command: the exact command line that failed.
     """
 
     exit_code = 1
@@ -79,6 +80,12 @@ class ParseError(BenchError):
 class ResultsError(BenchError):
     exit_code = 6
     kind = "results"
+
+
+class NewerRecord(ResultsError):
+    """A record of a newer schema; it is never dropped, changed or rewritten."""
+
+    kind = "newer_record"
 
 
 class Interrupted(BenchError):

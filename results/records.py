@@ -7,11 +7,12 @@ Reading an older schema version works (new fields have defaults); a newer one is
 from __future__ import annotations
 
 import enum
+import json
 from typing import Any
 
 import msgspec
 
-from results.errors import ResultsError
+from results.errors import NewerRecord, ResultsError
 
 SCHEMA_VERSION = 1
 
@@ -172,13 +173,25 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorRecord | None = None
 
 
+def encode_record(record: RunRecord) -> bytes:
+    """One line of JSON, without the newline. Raises ResultsError for a record that could not be read back."""
+    try:
+        line = msgspec.json.encode(record)
+    except UnicodeEncodeError:  # a file name or an output that is not UTF-8 (lone surrogates)
+        plain = json.dumps(msgspec.to_builtins(record), ensure_ascii=False, separators=(",", ":"))
+        line = plain.encode("utf-8", "replace")
+    decode_record(line, where=f"the new record of {record.run_id}")  # such as a NaN, which JSON lacks
+    return line
+
+
 def decode_record(data: bytes | str, *, where: str) -> RunRecord:
     """Read a record. where: the file, for the message. Raises ResultsError when it is newer or no record."""
     try:
         version = msgspec.json.decode(data, type=_Versioned).schema_version
         if version > SCHEMA_VERSION:
-            raise ResultsError(
-                f"{where} was written by a newer bench_runner (schema {version}, this one reads {SCHEMA_VERSION})",
+            raise NewerRecord(
+                f"{where} was written by a newer bench_runner "
+                f"(schema {version}, this one reads {SCHEMA_VERSION})",
                 hint="update bench_runner",
             )
         return msgspec.json.decode(data, type=RunRecord)

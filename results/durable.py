@@ -1,0 +1,76 @@
+"""Put bytes on disk so that a crash leaves the old file or the new one; say clearly when it can't be done."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from results.errors import ResultsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextlib.contextmanager
+def explained(doing: str, path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a ResultsError: `doing` is a verb phrase such as "write"."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            hint = "free some space there, or choose another folder with --results-dir; nothing was lost"
+        elif error.errno in _FORBIDDEN:
+            hint = "choose a folder that you may write to with --results-dir or $BENCH_RESULTS_DIR"
+        else:
+            hint = "choose another folder with --results-dir or $BENCH_RESULTS_DIR"
+        raise ResultsError(f"cannot {doing} {path}: {error.strerror or error}", hint=hint) from error
+
+
+def write_at(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of `data` at `offset`; after a short write (full disk) the next one names the error."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries (a new file, a rename) survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace the whole file atomically and durably: temporary file, fsync, rename, fsync of the folder.
+
+    Guarantee: at any instant, and after a crash, `path` holds its old content or the new one. The permissions
+    of the old file are kept. The caller sees to it that there is one writer at a time. Raises OSError, with
+    the old file untouched.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+            write_at(descriptor, data, 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)

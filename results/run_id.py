@@ -1,0 +1,67 @@
+"""The name of a run, safe as the name of a folder, and finding it again by its beginning."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_BENCHMARK_LENGTH = 32
+_MODEL_LENGTH = 48  # with the rest well below the 255 bytes that file systems allow
+_MODEL_HEAD = 28
+
+
+def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
+    """Such as `20261121T034600Z-human_eval-SmolLM2-135M-Q4_1-3f9a`; `now` must know its time zone.
+
+    A long model name loses its middle, since its end says the quantisation.
+    """
+    if now.tzinfo is None:
+        raise ValueError("the time of a run needs a time zone")
+    name = _safe(model) or "model"
+    if len(name) > _MODEL_LENGTH:
+        name = f"{name[:_MODEL_HEAD]}-{name[_MODEL_HEAD + 1 - _MODEL_LENGTH :]}"
+    started = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return "-".join(
+        (started, _safe(benchmark)[:_BENCHMARK_LENGTH] or "benchmark", name, secrets.token_hex(2))
+    )
+
+
+def match_run_id(wanted: str, run_ids: Iterable[str]) -> str:
+    """The one id that is `wanted` or begins with it. Raises UsageError with candidates or close ids."""
+    known = sorted(set(run_ids))
+    if wanted in known:
+        return wanted
+    matching = [run_id for run_id in known if wanted and run_id.startswith(wanted)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise UsageError(
+            f"{wanted!r} is the beginning of {len(matching)} runs",
+            hint="give more of its name: " + _some(matching),
+        )
+    close = [run_id for run_id in known if wanted and wanted.lower() in run_id.lower()]
+    close = close or difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    if close:
+        hint = "did you mean " + _some(close)
+    elif known:
+        hint = "the latest are " + _some(known[-3:])
+    else:
+        hint = "there are no runs there yet; look elsewhere with --results-dir or $BENCH_RESULTS_DIR"
+    raise UsageError(f"there is no run {wanted!r}", hint=hint)
+
+
+def _some(run_ids: list[str]) -> str:
+    shown = ", ".join(run_ids[:5])
+    return shown if len(run_ids) <= 5 else f"{shown}, and {len(run_ids) - 5} more"
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
