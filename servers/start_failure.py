@@ -116,7 +116,8 @@ CAUSES = (
         "check the path and the permissions",
     ),
     _cause(
-        r"not within the file bounds|failed to read (?:magic|key-value pairs|header|tensor)|unexpectedly reached"
+        r"not within the file bounds|failed to read (?:magic|key-value pairs|header|tensor)"
+        r"|unexpectedly reached"
         r"|SafetensorError|MetadataIncompleteBuffer|PytorchStreamReader failed|read error: (?:unexpected|end)"
         r"|model is corrupted or incomplete",
         "the model file is truncated or damaged",

@@ -185,6 +185,19 @@ def test_a_killed_guardian_takes_everything_with_it(tmp_path):
     assert process.stop() == Exit(None, signal.SIGKILL)
 
 
+def test_harness_and_guardian_killed_together_take_the_server_with_them(tmp_path):
+    """Nobody of ours is left to act: the kernel ends the leader."""
+    code = (
+        "import os, sys, psutil\nfrom pathlib import Path\nfrom servers.process import start\n"
+        "process = start(['sleep', '60'], output=Path(sys.argv[1]))\nprint(process.pid, flush=True)\n"
+        "guardian = psutil.Process(process.pid).ppid()\nos.kill(guardian, 19)\n"
+        "os.kill(guardian, 9)\nos.kill(os.getpid(), 9)"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "log"]
+    harness = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    until(lambda: not psutil.pid_exists(int(harness.stdout)), within_s=2.0)
+
+
 def test_an_exception_in_the_block_stops_it(tmp_path):
     with pytest.raises(KeyError), start(["sleep", "60"], output=tmp_path / "log") as process:
         raise KeyError
