@@ -1,6 +1,7 @@
 """Why did the server not start? How it ended, what it printed, who holds the port -> a message and a hint.
 
-Pure functions. The patterns are what llama.cpp (builds of 2024 to 2026) and vLLM (0.9 to 0.32) really print.
+Pure functions. The patterns of llama.cpp were mostly seen with the real server, those of vLLM and of GPUs
+mostly not; tests/servers/start_failures.txt says of each where it comes from.
 """
 
 from __future__ import annotations
