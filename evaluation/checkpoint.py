@@ -1,0 +1,208 @@
+"""`completions.jsonl`: the journal of finished completions, which is the checkpoint; and what it is bound to.
+
+A completion is one line, on disk (fsync) before it counts as done. After a crash the journal may end in a
+torn line: it is cut off and that completion is asked for again. Lines that failed for infrastructure are
+dropped on resume.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from results.durable import explained, replace_file, write_at
+from results.errors import NewerRecord, ResultsError
+from results.records import Completion, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+JOURNAL_NAME = "completions.jsonl"
+SETTINGS_NAME = "settings.json"
+SETTINGS_VERSION = 1
+
+Key = tuple[str, int]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that determines a completion, and how many of them are wanted.
+
+    model: the model's identity (its name, unless the caller knows a better one, such as the file's hash).
+    data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. seed: the run's.
+    timeout_s: of the execution. `limit` and `n_samples` say how much, so they may grow on resume; everything
+    else must be the same. Concurrency, retries, the server's URL and HTTP timeouts determine nothing and are
+    not here.
+    """
+
+    schema_version: int = SETTINGS_VERSION
+    benchmark: str
+    model: str
+    data_sha256: str
+    prompts_sha256: str
+    prompt_style: str
+    stop: tuple[str, ...]
+    temperature: float
+    max_tokens: int
+    seed: int | None
+    timeout_s: float
+    limit: int
+    n_samples: int
+    style_choice: dict[str, str] = {}
+
+
+_MAY_GROW = ("limit", "n_samples")
+_NOT_COMPARED = ("schema_version", "style_choice")
+
+
+def read_settings(folder: Path) -> Settings | None:
+    """What the journal there is bound to; None for a fresh folder. Raises ResultsError."""
+    path = folder / SETTINGS_NAME
+    with explained("read", path):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).schema_version
+        if version > SETTINGS_VERSION:
+            raise NewerRecord(
+                f"{path} was written by a newer version (schema {version})", hint="update bench_runner"
+            )
+        return msgspec.json.decode(data, type=Settings)
+    except msgspec.MsgspecError as error:
+        raise ResultsError(f"{path} can't be read: {error}", hint="use another --output") from error
+
+
+def check_settings(old: Settings, new: Settings, folder: Path) -> None:
+    """Raises ResultsError naming each difference that forbids going on in that folder."""
+    differences = []
+    for name in Settings.__struct_fields__:
+        was, now = getattr(old, name), getattr(new, name)
+        grows = name in _MAY_GROW and now >= was
+        if name not in _NOT_COMPARED and was != now and not grows:
+            differences.append(f"{name} was {_shown(was)} and is now {_shown(now)}")
+    if differences:
+        raise ResultsError(
+            f"{folder} holds completions of other settings: " + "; ".join(differences),
+            hint="repeat the settings of the first time, or choose another --output",
+        )
+
+
+class Journal:
+    """The open journal of one folder; it has one writer at a time. Use as an async context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL_NAME
+        self._folder = folder
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._descriptor = -1
+        self._lock = -1
+        self._end = 0
+
+    def open(self) -> dict[Key, Completion]:
+        """Lock the folder, repair the journal, and give what is finished. Raises ResultsError."""
+        with explained("write", self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ResultsError(
+                    f"another process is writing to {self._folder}",
+                    hint="wait for it, or choose another --output",
+                ) from None
+        with explained("write", self.path):
+            data = self.path.read_bytes() if self.path.exists() else b""
+            lines, finished = _finished(data)
+            kept = b"".join(lines)
+            if kept != data:
+                replace_file(self.path, kept)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            os.fsync(self._lock)  # the name of a new journal
+            self._end = len(kept)
+        return finished
+
+    def bind(self, settings: Settings) -> None:
+        """Write down what the journal is bound to, atomically."""
+        path = self._folder / SETTINGS_NAME
+        with explained("write", path):
+            replace_file(path, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+
+    async def add(self, completion: Completion) -> None:
+        """Returns when the line is on disk. Many at once share one fsync. Raises ResultsError."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((msgspec.json.encode(completion) + b"\n", done))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        await asyncio.shield(done)
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                data = b"".join(line for line, _ in batch)
+                try:
+                    await asyncio.to_thread(self._write, data)
+                except ResultsError as error:
+                    for _, done in batch:
+                        done.set_exception(error)
+                    return
+                for _, done in batch:
+                    done.set_result(None)
+        finally:
+            self._flushing = None
+
+    def _write(self, data: bytes) -> None:
+        with explained("write", self.path):
+            write_at(self._descriptor, data, self._end)
+            os.fdatasync(self._descriptor)
+        self._end += len(data)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._flushing is not None:
+            await self._flushing
+        self.close()
+
+    def close(self) -> None:
+        """Can be called repeatedly."""
+        for descriptor in (self._descriptor, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._lock = -1
+
+
+def _finished(data: bytes) -> tuple[list[bytes], dict[Key, Completion]]:
+    """The lines worth keeping and what they say: the latest of a completion, no infrastructure errors."""
+    lines: dict[Key, bytes] = {}
+    finished: dict[Key, Completion] = {}
+    for line in data.splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            continue
+        try:
+            completion = msgspec.json.decode(line, type=Completion)
+        except msgspec.MsgspecError:
+            continue
+        if completion.outcome is not Outcome.INFRASTRUCTURE_ERROR:
+            key = (completion.task_id, completion.index)
+            lines[key], finished[key] = line, completion
+    return list(lines.values()), finished
+
+
+def _shown(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int = SETTINGS_VERSION

@@ -1,0 +1,72 @@
+"""Execute programs in the sandbox, and prove first that the grader grades right on this machine."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from results.errors import ScriptError
+from sandbox import Limits, Program, VerdictKind, open_sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox import Sandbox
+
+
+class Execution(NamedTuple):
+    """passed; why not, in a line; seconds it took; broken: the sandbox failed, not the program."""
+
+    passed: bool
+    detail: str
+    seconds: float | None
+    broken: bool = False
+
+
+class Grader:
+    """One open sandbox with as many workers as the machine has processors. Thread-safe.
+
+    timeout_s: processor time that a program may take, so that the verdict doesn't depend on the machine's
+    load.
+    """
+
+    def __init__(self, *, level: str, timeout_s: float) -> None:
+        self.workers = len(os.sched_getaffinity(0))
+        self._level = level
+        self._limits = Limits(cpu_s=timeout_s)
+        self._box: Sandbox | None = None
+
+    def open(self) -> None:
+        """Raises BenchError where there is no sandbox."""
+        self._box = open_sandbox(level=self._level, workers=self.workers)
+
+    def close(self) -> None:
+        """End everything that still executes. Can be called repeatedly."""
+        if self._box is not None:
+            self._box.close()
+
+    def execute(self, code: str) -> Execution:
+        """Run one program to its verdict. Blocks."""
+        assert self._box is not None
+        verdict = self._box.run(Program(code=code), self._limits)
+        return Execution(verdict.kind is VerdictKind.PASSED, verdict.detail, verdict.seconds)
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+    def self_test(self, good: Sequence[str], bad: Sequence[str]) -> None:
+        """Grade known programs, all at once as in the run. Raises ScriptError when one verdict is wrong."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            verdicts = list(pool.map(self.execute, [*good, *bad]))
+        wrong = [
+            f"a program that is {'right' if number < len(good) else 'wrong'} was graded {execution}"
+            for number, execution in enumerate(verdicts)
+            if execution.passed != (number < len(good)) or execution.broken
+        ]
+        if wrong:
+            raise ScriptError(
+                f"the grader failed its self-test, nothing was scored: {len(wrong)} of {len(verdicts)} verdicts are "
+                f"wrong; {wrong[0]}",
+                hint="this machine's sandbox does not work as it should; `doctor` says what it found",
+            )

@@ -1,0 +1,136 @@
+"""The contracts between a benchmark (Task), a way to reach a model (Interface) and the runner between."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from results.records import Completion, Metric
+
+
+class PromptStyle(enum.StrEnum):
+    """How the model is asked: a turn of a conversation, or a text to go on with."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+
+
+class Prompt(NamedTuple):
+    """What the model is told. An empty system is not sent: some chat templates refuse the role."""
+
+    system: str
+    user: str
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of a data set."""
+
+    task_id: str
+    data: dict[str, Any]
+    expected: Any = None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One completion to ask for. stop: sequences that end the answer; json_schema: of the answer, where one
+    is asked for.
+    """
+
+    task_id: str
+    index: int
+    style: PromptStyle
+    system: str
+    user: str
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    json_schema: dict[str, Any] | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model said. error: why there is no answer (one line); empty when there is one."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    request_s: float | None = None
+    attempts: int = 1
+    error: str = ""
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a task makes of one answer.
+
+    completion: what was judged (for code: what was executed after the prompt). ended: the answer's own end
+    was found although the token limit was reached. broken: it could not be judged (the sandbox failed); tried
+    again.
+    """
+
+    passed: bool
+    completion: str = ""
+    detail: str = ""
+    execute_s: float | None = None
+    metrics: dict[str, float] = {}
+    ended: bool = False
+    broken: bool = False
+
+
+class Task(Protocol):
+    """A benchmark. It knows nothing of how a model is reached."""
+
+    @property
+    def style(self) -> PromptStyle:
+        """How its prompts are meant."""
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Sequences that end an answer; the server is asked to stop there."""
+
+    @property
+    def json_schema(self) -> dict[str, Any] | None:
+        """Of the answers, where the benchmark wants JSON."""
+
+    @property
+    def judge_workers(self) -> int:
+        """How many answers are judged at once, in threads; 0 where judging is so cheap that no thread is
+        needed.
+        """
+
+    def load(self) -> None:
+        """Read the data set. Raises BenchError. Called again, it does nothing."""
+
+    def get_task_name(self) -> str:
+        """The benchmark's name, such as `human_eval`."""
+
+    def get_samples(self, limit: int | None) -> Sequence[Sample]:
+        """The first `limit` samples, or all."""
+
+    def get_prompt(self, sample: Sample) -> Prompt:
+        """What the model is asked."""
+
+    def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
+        """Judge one answer, without what the model only thought. Thread-safe unless `judge_workers` is 0."""
+
+    def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
+        """The scores over all, as fractions."""
+
+
+class Interface(Protocol):
+    """A way to reach a model. It knows nothing of the benchmark."""
+
+    def prepare_request(self, sample: Sample, task: Task, index: int = 0) -> Request:
+        """What to ask for the completion `index` of a sample."""
+
+    async def generate_batch(self, requests: Sequence[Request]) -> list[Answer]:
+        """The answers, in the order of the requests; a request that can't be answered has its `error`.
+
+        Raises ServerError where going on makes no sense: the server is gone for good, or refuses everything.
+        """
+
+    async def test_connection(self, max_retries: int, timeout: float) -> None:  # noqa: ASYNC109 - the caller's word
+        """Raises ServerError unless the server answers within `timeout` seconds in one of the attempts."""

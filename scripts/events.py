@@ -1,0 +1,34 @@
+"""What a program says: events for machines on stdout, one JSON object a line; words for people on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import msgspec
+
+_PROGRESS_S = 0.1  # ten a second are enough for a bar
+
+
+class Events:
+    """The one writer to stdout."""
+
+    def __init__(self) -> None:
+        self._last_progress = 0.0
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Raises BrokenPipeError when nobody listens any more."""
+        sys.stdout.buffer.write(msgspec.json.encode({"event": event, **fields}) + b"\n")
+        sys.stdout.buffer.flush()
+
+    def progress(self, fields: dict[str, Any]) -> None:
+        """Left out when the last one is too recent; the end (`done` is `total`) never is."""
+        now = time.monotonic()
+        if now - self._last_progress >= _PROGRESS_S or fields["done"] == fields["total"]:
+            self._last_progress = now
+            self.emit("progress", **fields)
+
+    def say(self, text: str) -> None:
+        """For people."""
+        print(text, file=sys.stderr, flush=True)

