@@ -1,0 +1,51 @@
+"""What a parser is given and what it returns."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from results.records import Score
+
+# A summary stands at the end; a script that prints gigabytes must not fill our memory.
+KEPT_BYTES = 8 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class ScriptOutput:
+    """What the script left: the end of its stdout and stderr as text, its folder, its exit code."""
+
+    stdout: str
+    stderr: str
+    folder: Path
+    exit_code: int
+
+    @classmethod
+    def from_files(cls, stdout: Path, stderr: Path, folder: Path, exit_code: int) -> ScriptOutput:
+        """Read the last `KEPT_BYTES` of each; what is not UTF-8 becomes U+FFFD; a missing file is empty."""
+        return cls(read_end(stdout), read_end(stderr), folder, exit_code)
+
+
+class Parser(Protocol):
+    """Turns a script's output into a score, without side effects."""
+
+    @property
+    def name(self) -> str: ...
+
+    def parse(self, output: ScriptOutput) -> Score:
+        """Raises ParseError when the output is not what this parser reads."""
+        ...
+
+
+def read_end(path: Path, limit: int = KEPT_BYTES) -> str:
+    """The last `limit` bytes of a file as text. Raises OSError, but not for a missing file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - limit))
+            return file.read(limit).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""

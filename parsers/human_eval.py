@@ -1,0 +1,96 @@
+"""Our own script: its summary event, checked against `completions.jsonl`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parsers.output import json_objects_from_the_end, not_understood
+from parsers.tally import Tally, read_tally
+from results.errors import ParseError
+from results.records import Metric, Score
+
+if TYPE_CHECKING:
+    from parsers.contract import ScriptOutput
+
+_ROUNDING_PERCENT = 1e-6
+_FIELDS = set(Score.__struct_fields__) - {"details"}
+_OTHER = {"event", "benchmark"}  # said elsewhere in the record
+
+
+class HumanEval:
+    """Reads the last `{"event": "summary", ...}` line of stdout.
+
+    Score, metrics, counts and outcomes are those counted anew from `completions.jsonl`; where the summary
+    says something else, that is a ParseError. What a Score has no field for goes into its details.
+    """
+
+    name = "human_eval"
+
+    def parse(self, output: ScriptOutput) -> Score:
+        objects = json_objects_from_the_end(output.stdout)
+        summary = next((event for event in objects if event.get("event") == "summary"), None)
+        if summary is None:
+            raise not_understood(output, self.name, '{"event": "summary", ...} line')
+        said = _said(summary)
+        path = output.folder / "completions.jsonl"
+        try:
+            tally = read_tally(path)
+        except OSError as error:
+            raise ParseError(
+                f"cannot read {path}: {error.strerror}", hint="the score is counted from it"
+            ) from error
+        return _checked(said, tally, str(path))
+
+
+def _said(summary: dict[str, Any]) -> Score:
+    known = {key: value for key, value in summary.items() if key in _FIELDS}
+    details = {key: value for key, value in summary.items() if key not in _FIELDS | _OTHER}
+    try:
+        return msgspec.convert(known | {"details": details}, Score)
+    except msgspec.ValidationError as error:
+        raise ParseError(f"the script's summary is malformed: {error}") from error
+
+
+def _checked(said: Score, tally: Tally, where: str) -> Score:
+    pass_at_1 = tally.pass_at(1)
+    if pass_at_1 is None:
+        raise ParseError(f"{where} has no completions", hint="see script.log for what the script did")
+    wrong = []
+    metrics: dict[str, Metric] = {}
+    for name, metric in {"pass@1": pass_at_1, **said.metrics}.items():
+        k = re.fullmatch(r"pass@([1-9]\d{0,5})", name)
+        counted = tally.pass_at(int(k[1])) if k else metric
+        if counted is None:
+            wrong.append(f"{name} with fewer completions of a sample than that")
+        elif name in said.metrics and _differ(100 * said.metrics[name].value, 100 * counted.value):
+            wrong.append(f"{name} {said.metrics[name].value} instead of {counted.value}")
+        else:
+            metrics[name] = counted
+    score = 100 * pass_at_1.value
+    counts = {"samples": len(tally.by_sample), "completions": tally.completions, "outcomes": tally.outcomes}
+    if _differ(said.score, score):
+        wrong.append(f"score {said.score} instead of {score}")
+    for name, count in counts.items():
+        told = getattr(said, name)
+        if name == "outcomes":
+            told = dict.fromkeys(tally.outcomes, 0) | told if told else told
+        if told and told != count:
+            wrong.append(f"{name} {told} instead of {count}")
+    if wrong:
+        torn = f" ({tally.unreadable} of its lines can't be read)" if tally.unreadable else ""
+        raise ParseError(
+            f"the script's summary disagrees with {where}{torn}: " + "; ".join(wrong),
+            hint="the run's folder holds both; run again with --resume to do what is missing",
+        )
+    changed = {"score": score, "metrics": metrics, "score_answered": tally.score_answered, **counts}
+    return msgspec.structs.replace(said, **changed)
+
+
+def _differ(told: float, counted: float) -> bool:
+    return abs(told - counted) > _ROUNDING_PERCENT
+
+
+PARSER = HumanEval()

@@ -1,0 +1,67 @@
+"""Finding the line that matters in a script's output, and saying clearly that it is not there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parsers.registry import NAMES
+from results.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from parsers.contract import ScriptOutput
+
+_TAIL_LINES = 20
+_LINE_LENGTH = 300
+
+
+def lines_from_the_end(text: str) -> Iterator[str]:
+    """Lines without surrounding space, the last first; a progress bar's carriage return ends a line too."""
+    return (line.strip() for line in reversed(re.split(r"[\r\n]+", text)))
+
+
+def json_objects_from_the_end(text: str) -> Iterator[dict[str, Any]]:
+    """The lines that are a JSON object each, the last first; other lines are passed over."""
+    for line in lines_from_the_end(text):
+        if line.startswith("{") and (document := json_object(line)) is not None:
+            yield document
+
+
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object that the text is, or None."""
+    try:
+        document = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def number(value: object) -> float | None:
+    """A JSON number as a float; None for all else, also for true and false."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def not_understood(output: ScriptOutput, parser: str, expected: str) -> ParseError:
+    """The error that shows the end of what the script said, and which parsers there are."""
+    said = "stdout" if output.stdout.strip() else "stderr" if output.stderr.strip() else ""
+    shown = tail(output.stdout if said == "stdout" else output.stderr)
+    message = f"the script's output has no {expected} (exit code {output.exit_code})"
+    if not said:
+        message += "; it printed nothing"
+    elif said == "stderr":
+        message += "; it printed nothing on stdout, and this on stderr"
+    others = ", ".join(name for name in NAMES if name != parser)
+    return ParseError(
+        message, hint=f"read by the parser {parser}; choose another with --parser: {others}", log_tail=shown
+    )
+
+
+def tail(text: str) -> str:
+    """The last lines, cut, without what would disturb a terminal."""
+    lines = [line for line in re.split(r"[\r\n]+", text) if line.strip()][-_TAIL_LINES:]
+    cut = (line if len(line) <= _LINE_LENGTH else line[:_LINE_LENGTH] + "..." for line in lines)
+    return "\n".join("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in cut)

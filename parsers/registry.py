@@ -1,0 +1,29 @@
+"""Parsers by name; each is imported when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING, cast
+
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from parsers.contract import Parser
+
+# name -> the module whose PARSER it is
+_MODULES = {
+    "human_eval": "parsers.human_eval",
+    "human_eval_cli": "parsers.human_eval_cli",
+    "json": "parsers.json_score",
+}
+NAMES = tuple(_MODULES)
+
+
+def get(name: str) -> Parser:
+    """The parser of that name. Raises UsageError, with the names that exist."""
+    if name not in _MODULES:
+        close = difflib.get_close_matches(name.lower(), NAMES, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise UsageError(f"there is no parser {name!r}", hint=f"{meant}parsers: {', '.join(NAMES)}")
+    return cast("Parser", importlib.import_module(_MODULES[name]).PARSER)

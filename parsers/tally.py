@@ -1,0 +1,107 @@
+"""Counting the verdicts of `completions.jsonl` anew, independently of the script that wrote them."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+from statistics import NormalDist, fmean
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from results.errors import ParseError
+from results.records import Metric, Outcome
+from results.statistics import clustered_stderr, wilson_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    task_id: str
+    outcome: Outcome
+    index: int = 0
+    passed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """The outcomes of each sample's completions. unreadable: lines that are none, such as a torn one."""
+
+    by_sample: Mapping[str, Sequence[Outcome]]
+    unreadable: int = 0
+
+    @property
+    def completions(self) -> int:
+        return sum(map(len, self.by_sample.values()))
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Every outcome's count, 0 too."""
+        counts = collections.Counter(outcome for some in self.by_sample.values() for outcome in some)
+        return {str(outcome): counts[outcome] for outcome in Outcome}
+
+    @property
+    def score_answered(self) -> float | None:
+        """Percent passed of the completions that are an answer; None where there is none."""
+        counts = self.outcomes
+        answered = counts[Outcome.PASSED] + counts[Outcome.FAILED]
+        return 100 * counts[Outcome.PASSED] / answered if answered else None
+
+    def pass_at(self, k: int) -> Metric | None:
+        """The unbiased estimate; None where it is undefined: some sample has fewer than k completions."""
+        samples = self.by_sample.values()
+        if not samples or min(map(len, samples)) < k:
+            return None
+        values = [_pass_at_k(len(some), some.count(Outcome.PASSED), k) for some in samples]
+        return estimate(values, single=max(map(len, samples)) == 1)
+
+
+def estimate(values: Sequence[float], *, single: bool) -> Metric:
+    """The mean of one fraction a sample, with its 95 % interval.
+
+    Wilson's where each sample has a single completion, else 1.96 standard errors to both sides, since
+    completions of one sample are a cluster; Wilson's again where all samples agree, since that
+    would have no width.
+    """
+    value = fmean(values)
+    stderr = clustered_stderr([[value] for value in values])
+    if single or not stderr:
+        low, high = wilson_interval(min(math.fsum(values), len(values)), len(values))
+    else:
+        half = NormalDist().inv_cdf(0.975) * stderr
+        low, high = max(0.0, value - half), min(1.0, value + half)
+    return Metric(value=value, stderr=stderr, low=low, high=high)
+
+
+def read_tally(path: Path) -> Tally:
+    """Count a `completions.jsonl`; the last line of a (task_id, index) holds.
+
+    Raises ParseError, or OSError.
+    """
+    verdicts: dict[tuple[str, int], Outcome] = {}
+    unreadable = 0
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                verdict = msgspec.json.decode(line, type=_Verdict)
+            except (msgspec.MsgspecError, RecursionError):
+                unreadable += bool(line.strip())
+                continue
+            if verdict.passed != (verdict.outcome is Outcome.PASSED):
+                raise ParseError(
+                    f"{path}: {verdict.task_id} says both passed={verdict.passed} "
+                    f"and outcome={verdict.outcome}"
+                )
+            verdicts[verdict.task_id, verdict.index] = verdict.outcome
+    by_sample: dict[str, list[Outcome]] = {}
+    for (task_id, _), outcome in verdicts.items():
+        by_sample.setdefault(task_id, []).append(outcome)
+    return Tally(by_sample, unreadable)
+
+
+def _pass_at_k(n: int, c: int, k: int) -> float:
+    """1 - C(n-c, k) / C(n, k): Chen et al. (2021), "Evaluating large language models trained on code"."""
+    return 1 - math.comb(n - c, k) / math.comb(n, k)
