@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 from typing import TYPE_CHECKING
 
@@ -174,7 +173,7 @@ def test_a_path_under_a_file_is_a_clear_error(tmp_path: Path):
         assert "--results-dir" in error.value.hint
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.usefixtures("binding_permissions")
 def test_a_folder_that_may_not_be_written_is_a_clear_error(log):
     log.append(a_record("a"))
     log.path.chmod(stat.S_IRUSR)
