@@ -144,7 +144,7 @@ class OpenAIInterface:
         """One short answer, greedy and tried once; `error` says why there is none."""
         try:
             return await self._post(request, max_tokens=max_tokens, temperature=0.0)
-        except (_Transient, _Refused) as error:
+        except (_Transient, _Refused, ServerError) as error:
             return Answer(error=str(error))
 
     async def _try(self, path: str) -> tuple[int, str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from evaluation.checkpoint import Key
-    from evaluation.openai_interface import OpenAIInterface
+    from evaluation.connection import ConnectionInfo
     from evaluation.protocols import Prompt, Task
     from evaluation.runner import Progress
     from results.records import Completion
@@ -53,6 +53,7 @@ class Benchmark:
 
 async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Events) -> None:
     """Do what is missing in `arguments.output` and say the summary. Raises BenchError."""
+    connection = _connection(arguments)
     async with Journal(arguments.output) as journal:
         finished = journal.open()
         old = read_settings(arguments.output)
@@ -61,7 +62,7 @@ async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Even
                 f"{journal.path} holds completions, and no settings.json beside it says of which settings",
                 hint="choose another --output",
             )
-        await _Session(benchmark, arguments, events, journal, finished).run(old)
+        await _Session(benchmark, arguments, connection, events, journal, finished).run(old)
 
 
 class _Session:
@@ -69,12 +70,14 @@ class _Session:
         self,
         benchmark: Benchmark,
         arguments: Arguments,
+        connection: ConnectionInfo,
         events: Events,
         journal: Journal,
         finished: dict[Key, Completion],
     ) -> None:
         self._benchmark = benchmark
         self._arguments = arguments
+        self._connection = connection
         self._events = events
         self._journal = journal
         self._finished = finished
@@ -112,7 +115,10 @@ class _Session:
 
     async def _evaluate(self, style: StyleChoice | None, opening: asyncio.Future[None]) -> None:
         arguments = self._arguments
-        async with self._interface() as interface:
+        interface = get_interface_for_provider(
+            self._connection, seed=arguments.seed, server_wait=arguments.server_wait, on_outage=self._outage
+        )
+        async with interface:
             self._events.emit("phase", phase="connect")
             await interface.test_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
             properties = (
@@ -136,24 +142,6 @@ class _Session:
                 task.get_samples(settings.limit), settings.n_samples, self._finished
             )
         self._finish(task, settings, evaluation)
-
-    def _interface(self) -> OpenAIInterface:
-        arguments = self._arguments
-        info = build_connection_info(
-            "openai",
-            {
-                "base_url": arguments.base_url,
-                "model": arguments.model,
-                "api_key_env": arguments.api_key_env,
-                "timeout": arguments.request_timeout,
-                "max_retries": arguments.max_retries,
-                "temperature": arguments.temperature,
-                "max_tokens": arguments.max_tokens,
-            },
-        )
-        return get_interface_for_provider(
-            info, seed=arguments.seed, server_wait=arguments.server_wait, on_outage=self._outage
-        )
 
     def _known_style(self, old: Settings | None) -> StyleChoice | None:
         """The style where it needs no probe: asked for, or found out the first time."""
@@ -224,6 +212,21 @@ class _Session:
         self._events.emit(
             "summary", **summary, prompt_style=settings.style_choice, sandbox=self._grader.describe()
         )
+
+
+def _connection(arguments: Arguments) -> ConnectionInfo:
+    return build_connection_info(
+        "openai",
+        {
+            "base_url": arguments.base_url,
+            "model": arguments.model,
+            "api_key_env": arguments.api_key_env,
+            "timeout": arguments.request_timeout,
+            "max_retries": arguments.max_retries,
+            "temperature": arguments.temperature,
+            "max_tokens": arguments.max_tokens,
+        },
+    )
 
 
 def prompts_sha256(prompts: Iterable[Prompt]) -> str:

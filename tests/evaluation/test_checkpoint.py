@@ -1,0 +1,151 @@
+"""No finished completion is lost, and nothing of other settings is mixed in (pitfalls 12 and 14)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import msgspec
+import pytest
+
+from evaluation.checkpoint import Journal, Settings, check_settings, read_settings
+from results.errors import NewerRecord, ResultsError
+from results.records import Completion, Outcome
+
+SETTINGS = Settings(
+    benchmark="human_eval",
+    model="m",
+    data_sha256="d",
+    prompts_sha256="p",
+    prompt_style="chat",
+    stop=(),
+    temperature=0.0,
+    max_tokens=10,
+    seed=0,
+    timeout_s=3.0,
+    limit=10,
+    n_samples=1,
+)
+
+
+def completion(number, outcome=Outcome.FAILED):
+    return Completion(task_id=f"t/{number}", outcome=outcome, answer="ä\n\r\u2028")
+
+
+def write(folder, *completions):
+    async def main():
+        async with Journal(folder) as journal:
+            journal.open()
+            await asyncio.gather(*map(journal.add, completions))
+
+    asyncio.run(main())
+
+
+def read(folder):
+    journal = Journal(folder)
+    try:
+        return journal.open()
+    finally:
+        journal.close()
+
+
+def test_what_was_added_is_there(tmp_path):
+    many = [completion(i) for i in range(50)]
+    write(tmp_path / "new" / "folder", *many)
+    assert list(read(tmp_path / "new" / "folder").values()) == many
+
+
+def test_a_line_is_in_the_file_when_it_counts_as_done(tmp_path):
+    async def main():
+        async with Journal(tmp_path) as journal:
+            journal.open()
+            for i in range(3):
+                await journal.add(completion(i))
+                assert journal.path.read_bytes().count(b"\n") == i + 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40])
+def test_a_torn_tail_is_cut_off_and_the_journal_goes_on(tmp_path, cut):
+    write(tmp_path, completion(0), completion(1))
+    path = tmp_path / "completions.jsonl"
+    os.truncate(path, path.stat().st_size - cut)
+    assert list(read(tmp_path)) == [("t/0", 0)]
+    write(tmp_path, completion(1))
+    assert list(read(tmp_path)) == [("t/0", 0), ("t/1", 0)]
+
+
+def test_a_hole_of_zeros_after_a_power_cut_loses_only_what_it_covers(tmp_path):
+    write(tmp_path, completion(0), completion(1), completion(2))
+    path = tmp_path / "completions.jsonl"
+    first, second, third = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + bytes(len(second) - 1) + b"\n" + third)
+    assert list(read(tmp_path)) == [("t/0", 0), ("t/2", 0)]
+    assert path.read_bytes() == first + third
+
+
+def test_infrastructure_errors_are_forgotten_and_so_tried_again(tmp_path):
+    write(tmp_path, completion(0), completion(1, Outcome.INFRASTRUCTURE_ERROR))
+    assert list(read(tmp_path)) == [("t/0", 0)]
+
+
+def test_two_writers_to_one_folder_are_refused(tmp_path):
+    journal = Journal(tmp_path)
+    journal.open()
+    try:
+        with pytest.raises(ResultsError, match="another process"):
+            read(tmp_path)
+    finally:
+        journal.close()
+
+
+def test_a_full_disk_is_a_clear_error(tmp_path):
+    async def main():
+        async with Journal(tmp_path) as journal:
+            journal.open()
+            full = os.open("/dev/full", os.O_WRONLY)
+            os.dup2(full, journal._descriptor)
+            os.close(full)
+            await journal.add(completion(0))
+
+    with pytest.raises(ResultsError, match=r"completions\.jsonl: No space left") as error:
+        asyncio.run(main())
+    assert "free some space" in error.value.hint
+
+
+def test_settings_come_back(tmp_path):
+    assert read_settings(tmp_path) is None
+    Journal(tmp_path).bind(SETTINGS)
+    assert read_settings(tmp_path) == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", "other"),
+        ("temperature", 0.2),
+        ("max_tokens", 11),
+        ("seed", 1),
+        ("prompt_style", "completion"),
+        ("data_sha256", "e"),
+        ("prompts_sha256", "q"),
+        ("timeout_s", 4.0),
+        ("limit", 9),
+        ("benchmark", "lcb"),
+    ],
+)
+def test_a_change_of_what_determines_results_is_refused_by_name(tmp_path, name, value):
+    with pytest.raises(ResultsError, match=rf"{name} was .* and is now .*{value}") as refusal:
+        check_settings(SETTINGS, msgspec.structs.replace(SETTINGS, **{name: value}), tmp_path)
+    assert refusal.value.exit_code == 6
+
+
+def test_more_samples_and_more_completions_are_no_change(tmp_path):
+    check_settings(SETTINGS, msgspec.structs.replace(SETTINGS, limit=164, n_samples=5), tmp_path)
+
+
+def test_settings_of_a_newer_version_are_a_clear_error(tmp_path):
+    Journal(tmp_path).bind(msgspec.structs.replace(SETTINGS, schema_version=99))
+    with pytest.raises(NewerRecord, match="newer"):
+        read_settings(tmp_path)

@@ -1,0 +1,220 @@
+"""Requests are tried again when that can help, never blindly, and a dead server is waited for (pitfall 15)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from evaluation.connection import ConnectionInfo, build_connection_info, get_interface_for_provider
+from evaluation.openai_interface import request_seed
+from evaluation.prompt_style import choose_style
+from evaluation.protocols import PromptStyle, Request
+from results.errors import ServerError, ServerNotReady, UsageError
+from servers.ports import free_port
+from tests.evaluation.servers import PROGRAM, canonical_server, posts
+
+ASK = Request(task_id="t", index=0, style=PromptStyle.CHAT, system="", user="def add(x: int, y: int):")
+DEAD = "http://127.0.0.1:1"
+
+
+def generate(url, *requests, server_wait=5.0, outages=None, **config):
+    async def main():
+        info = build_connection_info("openai", {"base_url": url, "model": "m", **config})
+        interface = get_interface_for_provider(
+            info, seed=0, server_wait=server_wait, on_outage=(outages if outages is not None else []).append
+        )
+        async with interface:
+            return await interface.generate_batch(requests or [ASK])
+
+    return asyncio.run(main())
+
+
+def connect(url, *, retries=1, timeout=5.0, **config):
+    async def main():
+        info = build_connection_info("openai", {"base_url": url, **config})
+        async with get_interface_for_provider(info) as interface:
+            await interface.test_connection(retries, timeout)
+
+    asyncio.run(main())
+
+
+def test_an_answer_has_its_text_tokens_and_time():
+    with canonical_server() as url:
+        (answer,) = generate(url)
+    assert "def add" in answer.text
+    assert answer.finish_reason == "stop"
+    assert answer.prompt_tokens == len(ASK.user) // 4
+    assert answer.completion_tokens > 0
+    assert 0 < answer.request_s < 5
+    assert (answer.attempts, answer.error) == (1, "")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_failing_server_is_asked_again(status):
+    with canonical_server("--fail-first", 2, "--fail-status", status) as url:
+        (answer,) = generate(url)
+    assert (answer.attempts, answer.error) == (3, "")
+
+
+def test_too_many_requests_are_held_back_as_long_as_the_server_says():
+    started = time.monotonic()
+    with canonical_server("--fail-first", 1, "--fail-status", 429, "--retry-after", 0.7) as url:
+        (answer,) = generate(url)
+    assert answer.attempts == 2
+    assert time.monotonic() - started > 0.7
+
+
+def test_tries_are_bounded():
+    with canonical_server("--fail-first", 99) as url:
+        (answer,) = generate(url, max_retries=2)
+        assert posts(url) == 3
+    assert answer.error == "HTTP status 500: try again, 3 times"
+
+
+def test_a_refused_request_is_not_tried_again():
+    with canonical_server("--mode", "refuse") as url:
+        (answer,) = generate(url)
+        assert posts(url) == 1
+    assert answer.error == "HTTP status 422: cannot do that"
+
+
+def test_a_prompt_too_long_for_a_slot_is_called_that():
+    with canonical_server("--mode", "overflow") as url:
+        (answer,) = generate(url)
+    assert answer.error.startswith("prompt does not fit the context of a slot: request (612 tokens) exceeds")
+
+
+def test_a_server_that_knows_no_such_endpoint_ends_it():
+    with (
+        canonical_server("--no-chat") as url,
+        pytest.raises(ServerError, match="refuses /v1/chat/completions with 404"),
+    ):
+        generate(url)
+
+
+def test_a_dead_server_is_waited_for_and_that_is_no_attempt():
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    outages = []
+
+    async def main():
+        info = build_connection_info("openai", {"base_url": url, "max_retries": 0})
+        interface = get_interface_for_provider(info, server_wait=20, on_outage=outages.append)
+        async with interface:
+            waiting = asyncio.create_task(interface.generate_batch([ASK] * 5))
+            await asyncio.sleep(0.5)
+            process = subprocess.Popen(
+                [sys.executable, PROGRAM, "--port", str(port)], stdout=subprocess.DEVNULL
+            )
+            try:
+                return await waiting
+            finally:
+                process.kill()
+                process.wait()
+
+    answers = asyncio.run(main())
+    assert [answer.error for answer in answers] == [""] * 5
+    assert outages == [True, False]
+
+
+def test_a_server_that_stays_dead_is_given_up_in_time():
+    started = time.monotonic()
+    with pytest.raises(ServerNotReady, match="not back within 0.3 s") as error:
+        generate(DEAD, server_wait=0.3)
+    assert time.monotonic() - started < 2
+    assert error.value.exit_code == 3
+
+
+def test_a_request_that_kills_the_server_each_time_does_not_go_on_for_ever():
+    port = free_port()
+    script = f"while :; do '{sys.executable}' '{PROGRAM}' --port {port} --die-after 0 >/dev/null; done"
+    with subprocess.Popen(["bash", "-c", script], start_new_session=True) as process:
+        try:
+            (answer,) = generate(f"http://127.0.0.1:{port}", server_wait=20)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert answer.error
+
+
+def test_nobody_there_is_a_server_error():
+    with pytest.raises(ServerNotReady, match="no model server answers at http://127.0.0.1:1"):
+        connect(DEAD)
+
+
+def test_a_proxy_is_not_asked_for_loopback(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", DEAD)
+    monkeypatch.setenv("http_proxy", DEAD)
+    with canonical_server() as url:
+        connect(url + "/v1/")
+
+
+def test_a_model_that_ends_its_turn_is_asked_in_chat_style():
+    assert style_of("--mode", "canonical").chosen is PromptStyle.CHAT
+
+
+def test_a_server_without_chat_is_given_a_text_to_go_on_with():
+    choice = style_of("--no-chat")
+    assert choice.chosen is PromptStyle.COMPLETION
+    assert "no chat here" in choice.observed
+
+
+def style_of(*options):
+    async def main(url):
+        async with get_interface_for_provider(
+            build_connection_info("openai", {"base_url": url})
+        ) as interface:
+            return await choose_style(interface, await interface.properties())
+
+    with canonical_server(*options) as url:
+        return asyncio.run(main(url))
+
+
+def test_a_seed_belongs_to_the_completion_and_to_nothing_else():
+    seeds = {request_seed(seed, task, index) for seed in (0, 1) for task in "ab" for index in range(10)}
+    assert len(seeds) == 40
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert request_seed(0, "HumanEval/0", 0) == request_seed(0, "HumanEval/0", 0)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "not the URL of a server: ''"),
+        ({"base_url": "ftp://x"}, "not the URL"),
+        ({"base_url": "http://"}, "not the URL"),
+        ({"base_url": "http://h:99999"}, "not the URL"),
+        ({"base_url": "http://h", "timeout": 0}, "timeout is 0"),
+        ({"base_url": "http://h", "max_retries": -1}, "max_retries is -1"),
+        ({"base_url": "http://h", "temperature": float("nan")}, "temperature is nan"),
+        ({"base_url": "http://h", "max_tokens": 0}, "max_tokens is 0"),
+        ({"base_url": "http://h", "api_key_env": "NO_SUCH_KEY"}, "NO_SUCH_KEY"),
+        ({"base_url": "http://h", "tempurature": 1}, "unknown setting 'tempurature'"),
+    ],
+)
+def test_a_bad_setting_is_named(config, message):
+    with pytest.raises(UsageError, match=message):
+        build_connection_info("openai", config)
+
+
+def test_an_unknown_provider_is_named():
+    with pytest.raises(UsageError, match="unknown provider 'oracle'"):
+        build_connection_info("oracle", {})
+
+
+@pytest.mark.parametrize("url", ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/", "h:1"])
+def test_a_url_may_be_given_in_any_usual_form(url):
+    assert build_connection_info("openai", {"base_url": url}).base_url == "http://h:1"
+
+
+def test_the_key_comes_from_the_environment_and_is_not_shown(monkeypatch):
+    monkeypatch.setenv("MY_KEY", "secret")
+    info = build_connection_info("openai", {"base_url": "http://h", "api_key_env": "MY_KEY"})
+    assert isinstance(info, ConnectionInfo)
+    assert info.api_key == "secret"
+    assert "secret" not in repr(info)
