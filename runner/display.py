@@ -1,0 +1,123 @@
+"""What the user sees while a run goes on: on a terminal a progress bar, elsewhere plain lines. All on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PLAIN_EVERY_S = 10.0
+RATE_WINDOW_S = 15.0
+
+
+class Display(Protocol):
+    """Where a run tells what it does."""
+
+    def say(self, text: str) -> None:
+        """One line: a phase that begins, or something worth knowing."""
+
+    def progress(self, event: dict[str, Any]) -> None:
+        """A progress event of the script."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was. Is idempotent."""
+
+
+def display_for_stderr() -> Display:
+    """The bar where a person watches, lines where a file does."""
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class TokenRate:
+    """Tokens a second over the last seconds, from the script's running count."""
+
+    def __init__(self) -> None:
+        self._marks: list[tuple[float, int]] = []
+
+    def update(self, now: float, tokens: int) -> float | None:
+        """None until two marks exist."""
+        self._marks = [mark for mark in self._marks if now - mark[0] <= RATE_WINDOW_S]
+        self._marks.append((now, tokens))
+        (first_s, first), (last_s, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (last_s - first_s) if last_s > first_s else None
+
+
+class Lines:
+    """Plain lines: every tenth of the way or every ten seconds, whichever is rarer."""
+
+    def __init__(self) -> None:
+        self._rate = TokenRate()
+        self._last_s = 0.0
+        self._last_done = 0
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def progress(self, event: dict[str, Any]) -> None:
+        done, total = _count(event, "done"), _count(event, "total")
+        now = time.monotonic()
+        rate = self._rate.update(now, _count(event, "completion_tokens"))
+        far = done - self._last_done >= max(1, total // 10)
+        if done != self._last_done and (done == total or (far and now - self._last_s >= PLAIN_EVERY_S)):
+            self._last_s, self._last_done = now, done
+            speed = f", {rate:.0f} tokens/s" if rate else ""
+            self.say(f"  {done}/{total} completions{speed}")
+
+    def close(self) -> None:
+        """Nothing to restore."""
+
+
+class Bar:
+    """A progress bar with completions done, tokens/s and the time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True, highlight=False)
+        self._rate = TokenRate()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    def progress(self, event: dict[str, Any]) -> None:
+        rate = self._rate.update(time.monotonic(), _count(event, "completion_tokens"))
+        bar, task = self._started()
+        bar.update(
+            task,
+            completed=_count(event, "done"),
+            total=_count(event, "total"),
+            rate=f"{rate:.0f} tokens/s" if rate else "",
+        )
+
+    def _started(self) -> tuple[Progress, TaskID]:
+        if self._bar is None or self._task is None:
+            from rich import progress
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TextColumn("{task.fields[rate]}"),
+                progress.TimeElapsedColumn(),
+                progress.TextColumn("eta"),
+                progress.TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._task = self._bar.add_task("completions", total=None, rate="")
+            self._bar.start()
+        return self._bar, self._task
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _count(event: dict[str, Any], name: str) -> int:
+    value = event.get(name)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,61 @@
+"""Where a run happens and with what: the facts that one needs to judge or repeat it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from results import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def host_facts() -> dict[str, Any]:
+    """This machine: system, processor, cores, memory, load, GPUs with driver."""
+    from servers.discovery import gpus_found
+
+    return {
+        "hostname": platform.node(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": psutil.cpu_count(logical=False),
+        "threads": psutil.cpu_count(),
+        "usable_threads": len(os.sched_getaffinity(0)),
+        "memory_bytes": psutil.virtual_memory().total,
+        "load_1_min": os.getloadavg()[0],
+        "gpus": gpus_found(),
+    }
+
+
+def harness_facts() -> dict[str, Any]:
+    """This program: version, git commit (with -dirty where the checkout was changed), Python."""
+    return {"version": __version__, "commit": _commit(), "python": platform.python_version()}
+
+
+def _processor() -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+
+
+def _commit() -> str | None:
+    if not (ROOT / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,205 @@
+"""The benchmark's script as a subprocess: its command line, its environment, and its life beside the server."""
+
+from __future__ import annotations
+
+import os
+import select
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.errors import ScriptError, ServerExited, UsageError
+from runner.events import EventTail
+from servers import process as processes
+from servers.watchdog import Stall, progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from results.records import Incident
+    from results.run_folder import RunFolder
+    from runner.spec import RunSpec
+    from servers.process import Exit, ManagedProcess
+    from servers.supervisor import Server
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT_LIMIT_BYTES = 1 << 30  # a script that prints more than 1 GiB is broken, and would fill the disk
+STOP_GRACE_S = 5.0
+LOOK_S = 0.1  # how often new events are looked for; ends are seen at once
+MARK_S = 5.0  # how often the server is asked for its progress: often enough for any stall timeout in use
+
+
+@dataclass(frozen=True)
+class ScriptRun:
+    """How the script ended. seconds: its whole time, restarts of the server included."""
+
+    exit: Exit
+    seconds: float
+    incidents: tuple[Incident, ...]
+
+
+def script_command(
+    spec: RunSpec, *, server_url: str, model_name: str, folder: Path, concurrency: int
+) -> tuple[str, ...]:
+    """The exact command line. Raises UsageError for an unknown placeholder in --script-args."""
+    if spec.script.path is None:
+        options = {
+            "base-url": server_url,
+            "model": model_name,
+            "output": str(folder),
+            "concurrency": str(concurrency),
+            "sandbox": spec.script.sandbox,
+            **spec.sampling.options(),
+        }
+        pairs = (part for name, value in options.items() for part in (f"--{name}", value))
+        return (sys.executable, "-m", spec.benchmark.module, *pairs)
+    facts = _facts(spec, server_url, model_name, folder, concurrency)
+    try:
+        args = [part.format_map(facts) for part in spec.script.args]
+    except (KeyError, IndexError, ValueError) as error:
+        known = " ".join(f"{{{name}}}" for name in facts)
+        raise UsageError(
+            f"--script-args: unknown placeholder {error}", hint=f"known: {known}; write {{{{ for a brace"
+        ) from error
+    path = spec.script.path
+    interpreter = () if os.access(path, os.X_OK) else (sys.executable,)
+    return (*interpreter, str(path), *args)
+
+
+def script_environment(
+    spec: RunSpec, *, server_url: str, model_name: str, folder: Path, concurrency: int, api_key: str | None
+) -> dict[str, str]:
+    """The same facts as environment variables, and those that most tools read.
+
+    A real key of the user's for another service is replaced, so that it is never sent to this server.
+    """
+    facts = _facts(spec, server_url, model_name, folder, concurrency)
+    return {
+        **os.environ,
+        **{f"BENCH_{name.upper()}": value for name, value in facts.items() if value},
+        "BENCH_API_KEY": api_key or "",
+        "OPENAI_BASE_URL": f"{server_url}/v1",
+        "OPENAI_API_KEY": api_key or "none",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _facts(
+    spec: RunSpec, server_url: str, model_name: str, folder: Path, concurrency: int
+) -> dict[str, str]:
+    sampling = {name: "" if value is None else str(value) for name, value in vars(spec.sampling).items()}
+    return {
+        "base_url": server_url,
+        "model": model_name,
+        "output_dir": str(folder),
+        "concurrency": str(concurrency),
+        **sampling,
+    }
+
+
+def run_script(
+    command: tuple[str, ...],
+    environment: Mapping[str, str],
+    *,
+    spec: RunSpec,
+    server: Server,
+    folder: RunFolder,
+    on_event: Callable[[dict[str, Any]], None],
+    on_message: Callable[[str], None],
+) -> ScriptRun:
+    """Run the script to its end; restart the server when it dies or stalls, as often as is allowed.
+
+    Our own scripts run from the checkout, so that they find their packages; somebody else's from where the user
+    is. Raises ScriptError (out of time, too much output) and ServerError (no restart left), with the script gone.
+    """
+    supervision = spec.supervision
+    tail = EventTail(folder.script_out)
+    stall = Stall(supervision.stall_timeout_s)
+    incidents: list[Incident] = []
+    in_flight: int | None = None  # as the script counts; somebody else's may not say
+    began = time.monotonic()
+    next_mark = began
+    with processes.start(
+        command,
+        output=folder.script_log,
+        stdout=folder.script_out,
+        env=environment,
+        cwd=ROOT if spec.script.path is None else None,
+    ) as script:
+        while True:
+            ended = script.poll()
+            for event in tail.read():
+                in_flight = event["in_flight"] if isinstance(event.get("in_flight"), int) else in_flight
+                on_event(event)
+            if ended is not None:
+                _drain(tail, on_event)
+                return ScriptRun(ended, time.monotonic() - began, tuple(incidents))
+            now = time.monotonic()
+            _require_bounds(spec, folder, now - began)
+            reason = None if server.poll() is None else "the server ended during the run"
+            if reason is None and now >= next_mark:
+                next_mark = now + min(MARK_S, supervision.stall_timeout_s / 4)
+                if _stalled(stall, server, in_flight):
+                    reason = f"the server made no progress for {supervision.stall_timeout_s:.0f} s"
+            if reason is not None:
+                on_message(f"{reason}; restarting it ({len(incidents) + 1} of {supervision.max_restarts})")
+                incidents.append(_restart(server, reason, len(incidents), supervision.max_restarts))
+                stall = Stall(supervision.stall_timeout_s)
+            _wait(script, server)
+
+
+def _stalled(stall: Stall, server: Server, in_flight: int | None) -> bool:
+    """A server that tells no progress is not judged: the script's own request timeout is left."""
+    marker = progress(server)
+    if in_flight is None and marker is not None:
+        in_flight = 1 if marker.in_flight is None else marker.in_flight
+    return stall.update(time.monotonic(), marker, in_flight or 0)
+
+
+def _drain(tail: EventTail, on_event: Callable[[dict[str, Any]], None]) -> None:
+    position = -1
+    while position != tail.size_bytes:
+        position = tail.size_bytes
+        for event in tail.read():
+            on_event(event)
+
+
+def _require_bounds(spec: RunSpec, folder: RunFolder, seconds: float) -> None:
+    limit_s = spec.script.timeout_s
+    if limit_s is not None and seconds > limit_s:
+        raise ScriptError(
+            f"the script was still running after {limit_s:g} s",
+            hint="give it longer with --script-timeout; what was finished is kept, and --resume goes on",
+        )
+    for path in (folder.script_out, folder.script_log):
+        if path.exists() and path.stat().st_size > OUTPUT_LIMIT_BYTES:
+            raise ScriptError(
+                f"the script printed more than {OUTPUT_LIMIT_BYTES >> 30} GiB into {path}",
+                hint="let it print less; one JSON line an event is enough",
+            )
+
+
+def _restart(server: Server, reason: str, restarts: int, allowed: int) -> Incident:
+    if restarts >= allowed:
+        ended = server.poll()
+        how = f" ({ended.describe()})" if ended else ""
+        raise ServerExited(
+            f"{reason}{how}, and it was already restarted {restarts} times",
+            hint="see the server's log below; what was finished is kept, and --resume goes on from there",
+            log_tail=server.log.tail(),
+            command=server.plan.argv,
+        )
+    return server.restart(reason)
+
+
+def _wait(script: ManagedProcess, server: Server) -> None:
+    watched = [script.fileno()] if server.process is None else [script.fileno(), server.process.fileno()]
+    select.select(watched, [], [], LOOK_S)
+
+
+def command_line(argv: tuple[str, ...]) -> str:
+    """As one would type it."""
+    return shlex.join(argv)
