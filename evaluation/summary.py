@@ -73,13 +73,14 @@ def warnings(completions: Sequence[Completion], *, style: str, max_tokens: int) 
         details = Counter(item.detail for item in lost if not item.detail.startswith(_OVERFLOW))
         why = details.most_common(1)[0][0]
         found.append(
-            f"{len(lost) - overflows} of {total} completions were lost to infrastructure ({why}) "
-            "and count as not solved: run the same command again to ask for them once more"
+            f"{len(lost) - overflows} of {total} completions were lost to infrastructure ({why}) and count "
+            "as not solved: run the same command again to ask for them once more"
         )
     if 2 * (truncated + empty) > total:
         found.append(
-            f"most answers are no answers: {truncated} of {total} were cut at {max_tokens} tokens and {empty} were "
-            f"empty, so the score says little about the model: raise --max-tokens, or try --prompt-style {other}"
+            f"most answers are no answers: {truncated} of {total} were cut at {max_tokens} tokens and {empty} "
+            "were empty, so the score says little about the model: raise --max-tokens, or try "
+            f"--prompt-style {other}"
         )
     elif 10 * truncated > total:
         found.append(f"{truncated} of {total} answers were cut at {max_tokens} tokens: raise --max-tokens")

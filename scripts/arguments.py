@@ -51,9 +51,9 @@ def parse(argv: Sequence[str] | None, *, benchmark: str, about: str) -> Argument
     parser = _Parser(
         prog=f"python -m scripts.run_{benchmark}",
         description=about,
-        epilog="stdout: one JSON object a line, the last one is the summary. Run again with the same --output, it "
-        "does only what is missing; --limit and --n-samples may grow then, all else that determines results must "
-        "be the same.",
+        epilog="stdout: one JSON object a line, the last one is the summary. Run again with the same "
+        "--output, it does only what is missing; --limit and --n-samples may grow then, all else that "
+        "determines results must be the same.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -61,7 +61,7 @@ def parse(argv: Sequence[str] | None, *, benchmark: str, about: str) -> Argument
         "--base-url",
         default=env.get("BENCH_BASE_URL") or env.get("OPENAI_BASE_URL"),
         metavar="URL",
-        help="of an OpenAI-compatible server, with or without /v1 (default: $BENCH_BASE_URL, $OPENAI_BASE_URL)",
+        help="of an OpenAI-compatible server (default: $BENCH_BASE_URL, $OPENAI_BASE_URL)",
     )
     add(
         "--model",

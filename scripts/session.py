@@ -62,39 +62,40 @@ async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Even
                 f"{journal.path} holds completions, and no settings.json beside it says of which settings",
                 hint="choose another --output",
             )
-        await _Session(benchmark, arguments, connection, events, journal, finished).run(old)
+        session = _Session(
+            benchmark=benchmark,
+            arguments=arguments,
+            connection=connection,
+            grader=Grader(level=arguments.sandbox, timeout_s=arguments.timeout),
+            events=events,
+            journal=journal,
+            finished=finished,
+        )
+        await session.run(old)
 
 
+@dataclass(kw_only=True)
 class _Session:
-    def __init__(
-        self,
-        benchmark: Benchmark,
-        arguments: Arguments,
-        connection: ConnectionInfo,
-        events: Events,
-        journal: Journal,
-        finished: dict[Key, Completion],
-    ) -> None:
-        self._benchmark = benchmark
-        self._arguments = arguments
-        self._connection = connection
-        self._events = events
-        self._journal = journal
-        self._finished = finished
-        self._grader = Grader(level=arguments.sandbox, timeout_s=arguments.timeout)
+    benchmark: Benchmark
+    arguments: Arguments
+    connection: ConnectionInfo
+    grader: Grader
+    events: Events
+    journal: Journal
+    finished: dict[Key, Completion]
 
     async def run(self, old: Settings | None) -> None:
         style = self._known_style(old)
         if old is not None and style is not None:
-            task = self._benchmark.make_task(style.chosen, self._grader)
+            task = self.benchmark.make_task(style.chosen, self.grader)
             settings = self._settings(task, style)
-            check_settings(old, settings, self._arguments.output)
+            check_settings(old, settings, self.arguments.output)
             keys = [
                 (s.task_id, i) for s in task.get_samples(settings.limit) for i in range(settings.n_samples)
             ]
-            if all(key in self._finished for key in keys):
+            if all(key in self.finished for key in keys):
                 self._started(settings, concurrency=0)
-                completions = tuple(self._finished[key] for key in keys)
+                completions = tuple(self.finished[key] for key in keys)
                 self._finish(
                     task, settings, Evaluation(completions=completions, generate_s=0.0, new=0, new_tokens=0)
                 )
@@ -106,56 +107,54 @@ class _Session:
         finally:
             await asyncio.wait([opening])
             opening.exception()  # looked at, also where another error came first
-            self._grader.close()
+            self.grader.close()
 
     def _open_grader(self) -> None:
-        good, bad = self._benchmark.known_programs()
-        self._grader.open()
-        self._grader.self_test(good, bad)
+        good, bad = self.benchmark.known_programs()
+        self.grader.open()
+        self.grader.self_test(good, bad)
 
     async def _evaluate(self, style: StyleChoice | None, opening: asyncio.Future[None]) -> None:
-        arguments = self._arguments
+        arguments = self.arguments
         interface = get_interface_for_provider(
-            self._connection, seed=arguments.seed, server_wait=arguments.server_wait, on_outage=self._outage
+            self.connection, seed=arguments.seed, server_wait=arguments.server_wait, on_outage=self._outage
         )
         async with interface:
-            self._events.emit("phase", phase="connect")
+            self.events.emit("phase", phase="connect")
             await interface.test_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
             properties = (
                 await interface.properties() if style is None or arguments.concurrency is None else {}
             )
             if style is None:
-                self._events.emit("phase", phase="probe")
+                self.events.emit("phase", phase="probe")
                 style = await choose_style(interface, properties)
             concurrency = arguments.concurrency or int(properties.get("total_slots") or _DEFAULT_CONCURRENCY)
-            task = self._benchmark.make_task(style.chosen, self._grader)
+            task = self.benchmark.make_task(style.chosen, self.grader)
             settings = self._settings(task, style)
-            self._journal.bind(settings)
+            self.journal.bind(settings)
             self._started(settings, concurrency=concurrency)
-            self._events.emit("phase", phase="self_test")
+            self.events.emit("phase", phase="self_test")
             await opening
-            self._events.emit("phase", phase="generate")
+            self.events.emit("phase", phase="generate")
             runner = Runner(
-                task, interface, self._journal, concurrency=concurrency, on_progress=self._progress
+                task, interface, self.journal, concurrency=concurrency, on_progress=self._progress
             )
-            evaluation = await runner.run(
-                task.get_samples(settings.limit), settings.n_samples, self._finished
-            )
+            evaluation = await runner.run(task.get_samples(settings.limit), settings.n_samples, self.finished)
         self._finish(task, settings, evaluation)
 
     def _known_style(self, old: Settings | None) -> StyleChoice | None:
         """The style where it needs no probe: asked for, or found out the first time."""
-        asked = self._arguments.prompt_style
+        asked = self.arguments.prompt_style
         if asked != "auto":
             return StyleChoice(requested=asked, chosen=PromptStyle(asked))
         return msgspec.convert(old.style_choice, StyleChoice) if old is not None else None
 
     def _settings(self, task: Task, style: StyleChoice) -> Settings:
-        arguments = self._arguments
+        arguments = self.arguments
         return Settings(
-            benchmark=self._benchmark.name,
+            benchmark=self.benchmark.name,
             model=arguments.model_identity or arguments.model,
-            data_sha256=self._benchmark.data_sha256,
+            data_sha256=self.benchmark.data_sha256,
             prompts_sha256=prompts_sha256(task.get_prompt(sample) for sample in task.get_samples(None)),
             prompt_style=str(style.chosen),
             stop=task.stop,
@@ -170,26 +169,26 @@ class _Session:
 
     def _started(self, settings: Settings, *, concurrency: int) -> None:
         total = settings.limit * settings.n_samples
-        self._events.emit(
+        self.events.emit(
             "start",
-            benchmark=self._benchmark.name,
+            benchmark=self.benchmark.name,
             total=total,
-            finished=len(self._finished),
+            finished=len(self.finished),
             concurrency=concurrency,
             settings=msgspec.to_builtins(settings),
         )
-        resumed = f", {len(self._finished)} of them finished before" if self._finished else ""
-        self._events.say(
-            f"{self._benchmark.name}: {total} completions{resumed}, {concurrency} at once, "
+        resumed = f", {len(self.finished)} of them finished before" if self.finished else ""
+        self.events.say(
+            f"{self.benchmark.name}: {total} completions{resumed}, {concurrency} at once, "
             f"{settings.prompt_style} style"
         )
 
     def _progress(self, progress: Progress) -> None:
-        self._events.progress(dataclasses.asdict(progress))
+        self.events.progress(dataclasses.asdict(progress))
 
     def _outage(self, down: bool) -> None:
-        self._events.emit("phase", phase="waiting_for_server" if down else "generate")
-        self._events.say("the server is gone; waiting for it" if down else "the server is back")
+        self.events.emit("phase", phase="waiting_for_server" if down else "generate")
+        self.events.say("the server is gone; waiting for it" if down else "the server is back")
 
     def _finish(self, task: Task, settings: Settings, evaluation: Evaluation) -> None:
         completions = evaluation.completions
@@ -201,16 +200,16 @@ class _Session:
         summary = summarize(
             evaluation,
             task.aggregate_metrics(completions),
-            benchmark=self._benchmark.name,
+            benchmark=self.benchmark.name,
             style=settings.prompt_style,
             max_tokens=settings.max_tokens,
         )
         for warning in summary["warnings"]:
-            self._events.say(f"WARNING: {warning}")
+            self.events.say(f"WARNING: {warning}")
         outcomes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in summary["outcomes"].items() if n)
-        self._events.say(f"score {summary['score']:.2f} of 100 ({outcomes})")
-        self._events.emit(
-            "summary", **summary, prompt_style=settings.style_choice, sandbox=self._grader.describe()
+        self.events.say(f"score {summary['score']:.2f} of 100 ({outcomes})")
+        self.events.emit(
+            "summary", **summary, prompt_style=settings.style_choice, sandbox=self.grader.describe()
         )
 
 

@@ -1,4 +1,4 @@
-"""No finished completion is lost, and nothing of other settings is mixed in (pitfalls 12 and 14)."""
+"""No finished completion is lost, and nothing of other settings is mixed in."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - an answer is easier to read in one line
-"""The code in an answer is found whatever surrounds it: pitfalls 10 and 11 of scoring chat models on HumanEval."""
+"""The code in an answer is found whatever surrounds it."""
 
 from __future__ import annotations
 

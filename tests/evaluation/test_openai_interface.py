@@ -1,4 +1,4 @@
-"""Requests are tried again when that can help, never blindly, and a dead server is waited for (pitfall 15)."""
+"""Requests are tried again when that can help, never blindly, and a dead server is waited for."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_dead_server_is_waited_for_and_that_is_no_attempt():
         async with interface:
             waiting = asyncio.create_task(interface.generate_batch([ASK] * 5))
             await asyncio.sleep(0.5)
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: ASYNC220 - a start of milliseconds
                 [sys.executable, PROGRAM, "--port", str(port)], stdout=subprocess.DEVNULL
             )
             try:
@@ -125,7 +125,7 @@ def test_a_dead_server_is_waited_for_and_that_is_no_attempt():
 
 def test_a_server_that_stays_dead_is_given_up_in_time():
     started = time.monotonic()
-    with pytest.raises(ServerNotReady, match="not back within 0.3 s") as error:
+    with pytest.raises(ServerNotReady, match=r"not back within 0\.3 s") as error:
         generate(DEAD, server_wait=0.3)
     assert time.monotonic() - started < 2
     assert error.value.exit_code == 3
@@ -143,7 +143,7 @@ def test_a_request_that_kills_the_server_each_time_does_not_go_on_for_ever():
 
 
 def test_nobody_there_is_a_server_error():
-    with pytest.raises(ServerNotReady, match="no model server answers at http://127.0.0.1:1"):
+    with pytest.raises(ServerNotReady, match=r"no model server answers at http://127\.0\.0\.1:1"):
         connect(DEAD)
 
 

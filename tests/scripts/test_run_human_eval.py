@@ -1,7 +1,9 @@
+# ruff: noqa: E501 - tables of cases
 """The program as a whole, against a real HTTP server and with the real sandbox."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -139,7 +141,7 @@ def test_verdicts_equal_those_of_human_evals_own_evaluator():
     cases += [(PROBLEMS[names[3 * i]], text) for i, text in enumerate(BROKEN)]
     cases += [
         (PROBLEMS[name], PROBLEMS[other]["canonical_solution"])
-        for name, other in zip(names[:9], names[1:10], strict=True)
+        for name, other in itertools.pairwise(names[:10])
     ]
     theirs = [check_correctness(problem, completion, 3.0)["passed"] for problem, completion in cases]
     grader = Grader(level="auto", timeout_s=3.0)
@@ -176,14 +178,19 @@ def test_after_kill_9_only_what_is_missing_is_done(tmp_path):
         process.kill()
         process.wait()
         kept = [
-            (line["task_id"], line.get("index", 0)) for line in map(json.loads, journal.read_bytes().splitlines())
+            (line["task_id"], line.get("index", 0))
+            for line in map(json.loads, journal.read_bytes().splitlines())
         ]
         asked = posts(url)
         events, _ = run(url, tmp_path, "--concurrency", 8, "--max-retries", 1)
         assert posts(url) - asked == 164 - len(kept)
     assert next(event for event in events if event["event"] == "start")["finished"] == len(kept)
     assert (events[-1]["score"], events[-1]["completions"]) == (100.0, 164)
-    assert len({(line["task_id"], line.get("index", 0)) for line in lines(tmp_path)}) == len(lines(tmp_path)) == 164
+    assert (
+        len({(line["task_id"], line.get("index", 0)) for line in lines(tmp_path)})
+        == len(lines(tmp_path))
+        == 164
+    )
 
 
 @pytest.mark.parametrize(
