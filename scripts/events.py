@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from typing import Any
 
 import msgspec
+
+from results.errors import Interrupted
 
 _PROGRESS_S = 0.1  # ten a second are enough for a bar
 
@@ -18,9 +22,14 @@ class Events:
         self._last_progress = 0.0
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Raises BrokenPipeError when nobody listens any more."""
-        sys.stdout.buffer.write(msgspec.json.encode({"event": event, **fields}) + b"\n")
-        sys.stdout.buffer.flush()
+        """Raises Interrupted when nobody listens any more: whoever started this is gone."""
+        try:
+            sys.stdout.buffer.write(msgspec.json.encode({"event": event, **fields}) + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # Else the interpreter complains at its exit about what it could not flush.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Interrupted(signal.SIGHUP, "nobody reads what this program prints any more") from None
 
     def progress(self, fields: dict[str, Any]) -> None:
         """Left out when the last one is too recent; the end (`done` is `total`) never is."""

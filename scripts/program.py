@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import signal
-import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from results.errors import BenchError, Interrupted
@@ -28,9 +27,6 @@ def run_program(
     except BenchError as error:
         _report(events, error)
         return error.exit_code
-    except BrokenPipeError:  # whoever started this is gone; nothing to say and nobody to say it to
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 143
     return 0
 
 
@@ -59,8 +55,7 @@ async def _with_signals(work: Coroutine[None, None, None]) -> None:
 
 
 def _report(events: Events, error: BenchError) -> None:
-    try:
+    with contextlib.suppress(BenchError):
         events.emit("error", kind=error.kind, message=error.message, hint=error.hint)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    events.say(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
+    with contextlib.suppress(BrokenPipeError):
+        events.say(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))

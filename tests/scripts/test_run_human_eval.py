@@ -310,3 +310,17 @@ def test_an_output_that_cannot_be_written_is_exit_code_6(tmp_path):
     (tmp_path / "file").write_text("")
     events, _ = run("http://127.0.0.1:1", tmp_path / "file" / "out", code=6)
     assert "cannot write" in events[-1]["message"]
+
+
+def test_it_ends_when_nobody_reads_its_output_any_more(tmp_path):
+    with canonical_server("--delay", 0.05) as url:
+        process = subprocess.Popen(
+            command(url, tmp_path, "--concurrency", 2),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(timeout=20) == 143
+        process.stderr.close()
+    assert "nobody reads" in said.splitlines()[-1]
+    assert "Traceback" not in said
