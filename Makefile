@@ -1,0 +1,53 @@
+# What each target does stands beside it; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.setup
+DEV := $(VENV)/.dev
+PYTEST := $(BIN)/pytest -q
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-servers check bench lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
+
+$(SETUP): setup.cfg requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(DEV): $(SETUP) requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.lock
+	touch $@
+
+setup: $(SETUP)  ## everything a user needs, into .venv (no root): servers, sandbox, demo model
+	@$(BIN)/python -m servers.demo_model >/dev/null
+	@echo "ready: ./bench_runner.py doctor"
+
+run: setup  ## twenty HumanEval problems on the demo model, and the table
+	./bench_runner.py run --benchmark human_eval --limit 20
+	@echo "all 164: ./bench_runner.py run --benchmark human_eval"
+
+test: $(DEV) setup  ## the fast suite: real processes, the embedded server, the sandbox
+	$(PYTEST) -n 2
+
+test-servers: $(DEV) setup  ## the slow suite: a real llama-server and a real vLLM on the CPU
+	tests/real_servers.sh $(PYTEST) -m servers --timeout 900
+
+check: $(DEV)  ## ruff and mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(DEV) setup  ## our own cost, as ratios to the floor and to peers
+	$(BIN)/python -m tests.benchmarks
+
+lock: $(DEV)  ## resolve the versions anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate setup.cfg --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --extra dev setup.cfg --output-file requirements-dev.lock
+
+clean:  ## remove what make made, results excepted
+	rm -rf $(VENV) .vllm .llama-server build *.egg-info

@@ -1,0 +1,211 @@
+#!/bin/sh
+# As a shell script this finds the interpreter that `make setup` made, without activating anything, from any
+# folder and through a symlink; Python sees the next line as a string and goes on below it.
+''':'
+root=$(dirname "$(readlink -f "$0")")
+for python in "$root/.venv/bin/python" "$(command -v python3)"; do [ -x "$python" ] && exec "$python" "$root/bench_runner.py" "$@"; done
+echo "bench_runner: no Python found; run 'make setup' in $root" >&2; exit 1
+'''
+
+# The command line: parse, call one function, print; an error becomes a message and an exit code.
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+try:
+    import click
+except ModuleNotFoundError:
+    sys.exit("bench_runner: its packages are missing here; run `make setup`, then ./bench_runner.py again")
+
+from results import __version__
+
+if TYPE_CHECKING:
+    from results.errors import BenchError
+
+RUN_EXAMPLES = """
+\b
+Examples:
+  bench_runner.py run --benchmark human_eval --limit 20
+  bench_runner.py run --benchmark human_eval --model some.gguf --gpu-layers 80
+  for f in models/*.gguf; do bench_runner.py run --benchmark human_eval --model "$f"; done
+  bench_runner.py run --benchmark human_eval --server vllm --model ~/models/Qwen --tensor-parallel-size 2
+  bench_runner.py run --benchmark human_eval --base-url http://127.0.0.1:8080
+  bench_runner.py run --benchmark human_eval --model some.gguf -- --flash-attn on --cache-type-k q8_0
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bench_runner")
+def cli() -> None:
+    """Launch a llama.cpp or vLLM server, run a benchmark against it, log a trustworthy score.
+
+    \b
+    Start here:
+      bench_runner.py doctor                              what is found on this machine
+      bench_runner.py run --benchmark human_eval --limit 20   a first score, with the demo model
+      bench_runner.py list                                what was run
+    """
+
+
+results_dir_option = click.option(
+    "--results-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
+)
+
+
+def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    from runner.benchmarks import BENCHMARKS
+
+    return [name for name in BENCHMARKS if name.startswith(typed)]
+
+
+@cli.command(epilog=RUN_EXAMPLES)
+@click.option("--benchmark", required=True, shell_complete=_complete_benchmark, help="Such as human_eval.")
+@click.option("--script", type=click.Path(path_type=Path), help="Another program instead of ours.")
+@click.option("--script-args", help="Its arguments, with placeholders: '--url {base_url} --model {model}'.")
+@click.option("--script-timeout", type=float, metavar="S", help="Seconds for the whole script.")
+@click.option("--parser", help="What reads the script's output.  [default: the benchmark's own]")
+@click.option(
+    "--model", metavar="M", help="A GGUF file, a Hugging Face folder, hf:repo/file.gguf, or demo.  [default: demo]"
+)
+@click.option("--server", type=click.Choice(["llama.cpp", "vllm", "command", "attach"]), help="[default: llama.cpp]")
+@click.option("--server-binary", metavar="PATH", help="llama-server, vllm, or the Python that has vLLM.")
+@click.option("--server-command", metavar="TEMPLATE", help="Any server: 'serve {model} --port {port}'.")
+@click.option("--health-path", default="/health", show_default=True, help="Of --server command.")
+@click.option("--base-url", metavar="URL", help="A server that already runs; nothing is launched or stopped.")
+@click.option("--gpu-layers", type=int, metavar="N", help="Layers on the GPU (llama.cpp).")
+@click.option("--ctx-size", "--max-model-len", type=int, metavar="N", help="Tokens of context for each slot.")
+@click.option("--parallel", type=int, metavar="N", help="Slots of the server, and requests at once.")
+@click.option("--gpu-memory-utilization", type=float, metavar="F", help="vLLM's own.")
+@click.option("--tensor-parallel-size", type=int, metavar="N", help="vLLM's own.")
+@click.option("--port", type=int, metavar="P", help="[default: a free one]")
+@click.option("--limit", type=int, metavar="N", help="Only the first N samples.")
+@click.option("--n-samples", type=int, metavar="K", help="Completions a sample, for pass@k.  [default: 1]")
+@click.option("--temperature", type=float, metavar="T", help="[default: 0, greedy]")
+@click.option("--max-tokens", type=int, metavar="N", help="The longest answer.")
+@click.option("--seed", type=int, metavar="S")
+@click.option("--prompt-style", type=click.Choice(["auto", "chat", "completion"]), help="[default: auto]")
+@click.option("--sandbox", default="auto", show_default=True, help="Where the model's code is executed.")
+@click.option("--ready-timeout", type=float, default=600.0, show_default=True, metavar="S")
+@click.option("--stall-timeout", type=float, default=120.0, show_default=True, metavar="S")
+@click.option("--max-restarts", type=int, default=3, show_default=True, metavar="N")
+@click.option("--resume", metavar="RUN_ID", help="Go on with an earlier run: only what is missing is done.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as it stands in the run log, and nothing else.")
+@results_dir_option
+@click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
+def run(*, as_json: bool, **options: Any) -> None:
+    """Run one benchmark on one model, from launching the server to the score in the run log.
+
+    Everything after -- goes to the server as it is.
+    """
+    from runner.request import build_spec
+
+    spec = build_spec(**options)
+    from results.records import encode_record
+    from runner import run as runs
+    from runner.display import display_for_stderr
+    from runner.signals import interrupted_by_signals
+
+    display = display_for_stderr()
+    try:
+        with interrupted_by_signals():
+            record = runs.run(spec, display)
+    finally:
+        display.close()
+    if as_json:
+        click.echo(encode_record(record))
+    else:
+        from results.report import print_summary
+
+        print_summary(record, spec.results_dir / record.run_id)
+
+
+@cli.command("list")
+@results_dir_option
+def list_runs(*, results_dir: Path | None) -> None:
+    """List the runs, the oldest first."""
+    from results.report import print_list
+    from results.run_folder import all_records, default_results_dir
+
+    found = all_records(results_dir or default_results_dir(), warn=_warn)
+    print_list([(folder.effective_status(record), record) for folder, record in found])
+
+
+@cli.command()
+@click.argument("run_id")
+@click.option("--raw", is_flag=True, help="What the script printed, word for word.")
+@click.option("--json", "as_json", is_flag=True, help="The record as it stands on disk.")
+@results_dir_option
+def show(run_id: str, *, raw: bool, as_json: bool, results_dir: Path | None) -> None:
+    """Show one run, by its id or the beginning of it."""
+    from results.report import print_summary
+    from results.run_folder import RunFolder, default_results_dir
+
+    folder = RunFolder.find(results_dir or default_results_dir(), run_id)
+    if raw:
+        with folder.script_out.open("rb") as output:
+            while chunk := output.read(1 << 20):
+                click.get_binary_stream("stdout").write(chunk)
+    elif as_json:
+        click.echo(folder.run_json.read_bytes().rstrip())
+    else:
+        print_summary(folder.read_record(), folder.path)
+
+
+@cli.command()
+def doctor() -> None:
+    """Say which servers, sandboxes, GPUs and models are found, and how to get what is missing."""
+    from runner.doctor import print_findings
+
+    print_findings()
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print shell completion, to be evaluated: eval "$(bench-runner completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"no completion for {shell}")
+    for name in ("bench-runner", "bench_runner.py"):
+        click.echo(kind(cli, {}, name, _complete_variable(name)).source())
+
+
+def _complete_variable(program: str) -> str:
+    return f"_{program.replace('-', '_').replace('.', '_')}_COMPLETE".upper()
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {text}", err=True)
+
+
+def main() -> None:
+    """The entry point: every error that we raise becomes a message and its exit code."""
+    from results.errors import BenchError
+
+    try:
+        cli()
+    except BenchError as error:
+        _explain(error)
+        sys.exit(error.exit_code)
+
+
+def _explain(error: "BenchError") -> None:
+    if error.log_tail:
+        click.echo(click.style("last lines of its log:", dim=True), err=True)
+        click.echo("\n".join(f"  | {line}" for line in error.log_tail.splitlines()), err=True)
+    if error.command:
+        import shlex
+
+        click.echo(f"command: {shlex.join(error.command)}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {error.message}", err=True)
+    if error.hint:
+        click.echo(f"{click.style('try:', fg='yellow')} {error.hint}", err=True)
+
+
+if __name__ == "__main__":
+    main()

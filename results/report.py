@@ -1,0 +1,119 @@
+"""A run, or a list of them, as small tables for people. Colours only on a terminal (rich sees to that)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from results.records import Outcome, RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from results.records import Metric, RunRecord, Score
+
+
+def print_summary(record: RunRecord, folder: Path) -> None:
+    """Score with its 95 % interval, completions, failures by kind, speed, phases, where the files are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _rows(record, folder):
+        table.add_row(name, value)
+    console.print(table, markup=False)
+
+
+def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
+    rows = [("run", record.run_id), ("model", record.model), ("status", _status_text(record))]
+    if record.score is not None:
+        rows += _score_rows(record.score)
+    rows += [("phases", _phases(record)), ("files", str(folder))]
+    if record.server is not None:
+        rows += [("note", difference) for difference in record.server.differences]
+    if record.score is not None:
+        rows += [("WARNING", warning) for warning in record.score.warnings]
+    if record.error is not None:
+        rows.append(("error", record.error.message))
+        if record.error.hint:
+            rows.append(("try", record.error.hint))
+    return [(name, value) for name, value in rows if value]
+
+
+def _status_text(record: RunRecord) -> str:
+    restarts = len(record.incidents)
+    again = f", its server restarted {restarts} times" if restarts else ""
+    return f"{record.status}{again}"
+
+
+def _score_rows(score: Score) -> list[tuple[str, str]]:
+    rows = [("score", _score_text(score))]
+    for name, metric in score.metrics.items():
+        rows.append((name, f"{metric.value:.3f}{_interval(metric, 1)}"))
+    if score.score_answered is not None and score.score_answered != score.score:
+        rows.append(("of the answered", f"{score.score_answered:.1f}"))
+    if score.completions is not None:
+        rows.append(("completions", str(score.completions)))
+    kinds = [
+        f"{score.outcomes[kind]} {kind.replace('_', ' ')}" for kind in Outcome if score.outcomes.get(kind)
+    ]
+    rows.append(("outcomes", ", ".join(kinds)))
+    if score.completion_tokens and score.generate_s:
+        rate = score.completion_tokens / score.generate_s
+        rows.append(("speed", f"{rate:.1f} tokens/s, {score.completion_tokens} tokens generated"))
+    return rows
+
+
+def _score_text(score: Score) -> str:
+    first = next(iter(score.metrics.values()), None)
+    return f"{score.score:.1f} of 100{'' if first is None else _interval(first, 100)}"
+
+
+def _interval(metric: Metric, scale: int) -> str:
+    if metric.low is None or metric.high is None:
+        return ""
+    digits = 1 if scale == 100 else 3
+    return f"  (95 % interval {metric.low * scale:.{digits}f} to {metric.high * scale:.{digits}f})"
+
+
+def _phases(record: RunRecord) -> str:
+    named = {
+        "load": record.phases.load_s,
+        "script": record.phases.script_s,
+        "generate": record.phases.generate_s,
+        "execute": record.phases.execute_s,
+        "stop": record.phases.stop_s,
+    }
+    return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in named.items() if seconds is not None)
+
+
+def print_list(runs: Sequence[tuple[RunStatus, RunRecord]]) -> None:
+    """One line a run; tab-separated where nobody watches, so that `cut` and `awk` can read it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    header = ("run", "status", "benchmark", "model", "score", "completions")
+    lines = [_list_line(status, record) for status, record in runs]
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        print("\n".join("\t".join(line) for line in (header, *lines)))
+        return
+    table = Table(*header, box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(*line)
+    console.print(table, markup=False)
+
+
+def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:
+    score = record.score
+    return (
+        record.run_id,
+        str(status),
+        record.benchmark,
+        record.model,
+        "" if score is None else f"{score.score:.1f}",
+        "" if score is None or score.completions is None else str(score.completions),
+    )

@@ -1,0 +1,130 @@
+"""Options of the command line -> a RunSpec; what can be seen to be wrong is an error here, before anything starts."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from parsers import registry
+from results.errors import UsageError
+from results.run_folder import default_results_dir
+from runner.benchmarks import get_benchmark
+from runner.script import ROOT
+from runner.spec import RunSpec, Sampling, ScriptChoice, Supervision, require_count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runner.benchmarks import Benchmark
+    from servers.launch import ServerRequest
+    from servers.models import Model
+
+SAMPLING = ("limit", "n_samples", "temperature", "max_tokens", "seed", "prompt_style")
+
+
+def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, **options: Any) -> RunSpec:
+    """Raises UsageError. The keywords are the command line's options, None where one was not given."""
+    chosen = get_benchmark(benchmark)
+    sampling = Sampling(**{name: options[name] for name in SAMPLING})
+    for name in ("ctx_size", "parallel", "tensor_parallel_size"):
+        require_count(name, options[name])
+    for name in ("ready_timeout", "stall_timeout", "script_timeout"):
+        if options[name] is not None and options[name] <= 0:
+            raise UsageError(f"--{name.replace('_', '-')} must be more than 0 seconds")
+    if options["max_restarts"] < 0:
+        raise UsageError("--max-restarts must be 0 or more")
+    script = _script(options)
+    parser = options["parser"] or (chosen.parser if script.path is None else chosen.foreign_parser)
+    registry.get(parser)
+    server = _server(options)
+    return RunSpec(
+        benchmark=chosen,
+        server=server,
+        sampling=sampling,
+        script=script,
+        supervision=Supervision(
+            ready_timeout_s=options["ready_timeout"],
+            stall_timeout_s=options["stall_timeout"],
+            max_restarts=options["max_restarts"],
+        ),
+        parser=parser,
+        results_dir=(results_dir or default_results_dir()).absolute(),
+        resume=resume,
+        config=_config(options, server, script, parser, chosen),
+    )
+
+
+def _script(options: dict[str, Any]) -> ScriptChoice:
+    path: Path | None = options["script"]
+    args = shlex.split(options["script_args"] or "")
+    if path is not None:
+        path = path.expanduser().absolute()
+        if not path.is_file():
+            raise UsageError(f"--script {path}: no such file")
+        if path.resolve().parent == ROOT / "scripts":
+            path = None  # one of ours: its benchmark's name says all
+    if args and path is None:
+        raise UsageError("--script-args belong to --script", hint="our own scripts get the options of `run`")
+    return ScriptChoice(
+        path=path, args=tuple(args), timeout_s=options["script_timeout"], sandbox=options["sandbox"]
+    )
+
+
+def _server(options: dict[str, Any]) -> ServerRequest:
+    from servers.launch import ServerRequest
+
+    kind = options["server"] or ("attach" if options["base_url"] else "llama.cpp")
+    if options["server_command"] and options["server"] is None:
+        kind = "command"
+    if options["base_url"] and kind != "attach":
+        raise UsageError(f"--base-url goes with --server attach, not {kind}")
+    model = None if kind == "attach" else _model(options["model"])
+    return ServerRequest(
+        kind=kind,
+        model=model,
+        server_binary=options["server_binary"],
+        base_url=options["base_url"],
+        model_name=options["model"] if kind == "attach" else None,
+        command=options["server_command"],
+        health_path=options["health_path"],
+        gpu_layers=options["gpu_layers"],
+        ctx_size=options["ctx_size"],
+        parallel=options["parallel"],
+        port=options["port"],
+        extra_args=tuple(options["server_args"]),
+        gpu_memory_utilization=options["gpu_memory_utilization"],
+        tensor_parallel_size=options["tensor_parallel_size"],
+    )
+
+
+def _model(text: str | None) -> Model:
+    from servers.models import resolve
+
+    if text is None:
+        print("no --model given: using the small demo model, SmolLM2 135M", file=sys.stderr)
+    return resolve(text)
+
+
+def _config(
+    options: dict[str, Any], server: ServerRequest, script: ScriptChoice, parser: str, benchmark: Benchmark
+) -> dict[str, Any]:
+    """The settings as asked, under the names of their options; those not given are left out."""
+    named = {
+        "path": str(server.model.path) if server.model and server.model.path else None,
+        "server": server.kind,
+        "server_binary": server.server_binary,
+        "server_command": server.command,
+        "base_url": server.base_url,
+        "server_args": list(server.extra_args) or None,
+        "script": str(script.path) if script.path else benchmark.module,
+        "script_args": list(script.args) or None,
+        "parser": parser,
+        "gpu_layers": server.gpu_layers,
+        "ctx_size": server.ctx_size,
+        "gpu_memory_utilization": server.gpu_memory_utilization,
+        "tensor_parallel_size": server.tensor_parallel_size,
+        "sandbox": script.sandbox,
+        **{name: options[name] for name in SAMPLING},
+    }
+    return {name: value for name, value in named.items() if value is not None}
