@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 NAME = "human_eval"
 
+# The wording of EvalPlus, so that scores compare. It matters: on a small model the score went from 0 to 20 % with it.
 _CHAT_PROMPT = (
-    "Complete the following Python function. Answer with the whole function in one Python code block.\n\n"
-    "```python\n{prompt}```"
+    "Please provide a self-contained Python script that solves the following problem in a markdown code block:\n"
+    "```\n{prompt}\n```\n"
 )
 
 
@@ -96,7 +97,7 @@ class HumanEvalTask:
         """The bare prompt to go on with, or a request for the whole function."""
         prompt = sample.data["prompt"]
         return Prompt(
-            "", prompt if self.style is PromptStyle.COMPLETION else _CHAT_PROMPT.format(prompt=prompt)
+            "", prompt if self.style is PromptStyle.COMPLETION else _CHAT_PROMPT.format(prompt=prompt.strip())
         )
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
