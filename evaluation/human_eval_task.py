@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 NAME = "human_eval"
 
-# The wording of EvalPlus, so that scores compare. It matters: on a small model the score went from 0 to 20 % with it.
+# The wording of EvalPlus, so that scores compare. It matters: a small model went from 0 to 20 % with it.
 _CHAT_PROMPT = (
-    "Please provide a self-contained Python script that solves the following problem in a markdown code block:\n"
-    "```\n{prompt}\n```\n"
+    "Please provide a self-contained Python script that solves the following problem in a markdown code "
+    "block:\n```\n{prompt}\n```\n"
 )
 
 

@@ -78,8 +78,8 @@ def warnings(completions: Sequence[Completion], *, style: str, max_tokens: int) 
         )
     if 2 * (truncated + empty) > total:
         found.append(
-            f"most answers are no answers: {truncated} of {total} were cut at {max_tokens} tokens and {empty} "
-            "were empty, so the score says little about the model: "
+            f"most answers are no answers: {truncated} of {total} were cut at {max_tokens} tokens and "
+            f"{empty} were empty, so the score says little about the model: "
             f"raise --max-tokens, or try --prompt-style {other}"
         )
     elif 10 * truncated > total:
