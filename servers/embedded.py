@@ -1,0 +1,202 @@
+"""llama.cpp inside this Python: `python -m servers.embedded -m FILE --port N`, with llama-server's own options.
+
+For machines without a llama-server: the `xllamacpp` wheel carries llama.cpp's server. It is the same HTTP
+server, so everything that is said of llama-server holds of it.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 the server could not start, 2 an option it doesn't have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+VERBOSITY = 4  # llama.cpp's "trace": tells what was offloaded and which KV cache was made, nothing per token
+CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")  # llama-server --help
+MAX_PORT = 65535
+
+
+def options() -> argparse.ArgumentParser:
+    """The options of llama-server that are understood here, under all of their names."""
+    parser = argparse.ArgumentParser(
+        prog="python -m servers.embedded",
+        description="llama.cpp's server inside Python (xllamacpp), with llama-server's own option names.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("-m", "--model", required=True, metavar="FILE", help="the GGUF file")
+    add("-a", "--alias", default="", metavar="NAME", help="the name in /v1/models; several with commas")
+    add("--host", default="127.0.0.1", metavar="ADDRESS")
+    add("--port", type=_port, default=8080)
+    add("-c", "--ctx-size", type=_count, default=0, metavar="TOKENS", help="of all slots; 0: the model's own")
+    add("-np", "--parallel", type=_positive, default=1, metavar="N", help="slots")
+    add("-ngl", "--gpu-layers", "--n-gpu-layers", type=_layers, default=None, metavar="N")
+    add("-t", "--threads", type=int, default=-1, metavar="N")
+    add("-tb", "--threads-batch", type=int, default=-1, metavar="N")
+    add("-b", "--batch-size", type=_positive, default=2048, metavar="N")
+    add("-ub", "--ubatch-size", type=_positive, default=512, metavar="N")
+    add("-fa", "--flash-attn", choices=("on", "off", "auto"), default="auto")
+    add("-fit", "--fit", choices=("on", "off"), default="on")
+    add("-ctk", "--cache-type-k", choices=CACHE_TYPES, default="f16")
+    add("-ctv", "--cache-type-v", choices=CACHE_TYPES, default="f16")
+    add("-lv", "--verbosity", "--log-verbosity", type=int, default=VERBOSITY, metavar="N")
+    add("--threads-http", type=int, default=-1, metavar="N")
+    add("--api-key", default="", metavar="KEY", help="better in the environment, LLAMA_API_KEY")
+    add("--chat-template", default="", metavar="JINJA")
+    add("--chat-template-file", type=Path, default=None, metavar="FILE")
+    for name, default in (
+        ("jinja", True),
+        ("metrics", False),
+        ("slots", True),
+        ("warmup", True),
+        ("kv-unified", False),
+        ("cache-prompt", True),
+        ("cont-batching", True),
+    ):
+        add(f"--{name}", action=argparse.BooleanOptionalAction, default=default)
+    return parser
+
+
+def parameters(asked: argparse.Namespace) -> Any:
+    """The same as llama.cpp's own structure. Raises OSError when the template's file can't be read."""
+    import xllamacpp
+
+    made = xllamacpp.CommonParams()
+    made.model.path = asked.model
+    made.model_alias = {name.strip() for name in asked.alias.split(",") if name.strip()}
+    made.hostnames = [asked.host]
+    made.port = asked.port
+    made.n_ctx = asked.ctx_size
+    made.n_parallel = asked.parallel
+    if asked.gpu_layers is not None:
+        made.n_gpu_layers = asked.gpu_layers
+    if asked.threads > 0:
+        made.cpuparams.n_threads = asked.threads
+        made.cpuparams_batch.n_threads = asked.threads
+    if asked.threads_batch > 0:
+        made.cpuparams_batch.n_threads = asked.threads_batch
+    made.n_batch = asked.batch_size
+    made.n_ubatch = asked.ubatch_size
+    flash = xllamacpp.llama_flash_attn_type
+    made.flash_attn_type = {
+        "on": flash.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+        "off": flash.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+        "auto": flash.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    }[asked.flash_attn]
+    made.fit_params = asked.fit == "on"
+    made.cache_type_k = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{asked.cache_type_k.upper()}")
+    made.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{asked.cache_type_v.upper()}")
+    made.verbosity = asked.verbosity
+    made.n_threads_http = asked.threads_http
+    keys = asked.api_key or os.environ.get("LLAMA_API_KEY", "")
+    made.api_keys = [key.strip() for key in keys.split(",") if key.strip()]
+    if asked.chat_template_file is not None:
+        made.chat_template = asked.chat_template_file.read_text(encoding="utf-8")
+    elif asked.chat_template:
+        made.chat_template = asked.chat_template
+    made.use_jinja = asked.jinja
+    made.endpoint_metrics = asked.metrics
+    made.endpoint_slots = asked.slots
+    made.warmup = asked.warmup
+    made.kv_unified = asked.kv_unified
+    made.cache_prompt = asked.cache_prompt
+    made.cont_batching = asked.cont_batching
+    made.ui = False
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    asked = options().parse_args(argv)
+    why = _cannot_start(asked)
+    if why:
+        return _failed(why)
+    # While the model loads, these end the process at once, as by default: Python's own handler of SIGINT
+    # would wait for llama.cpp to return.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        import xllamacpp
+
+        if asked.gpu_layers and not _has_gpu(xllamacpp.get_device_info()):
+            # llama-server's words: whoever reads the log looks for them.
+            print(
+                "warning: no usable GPU found, --gpu-layers option will be ignored",
+                file=sys.stderr,
+                flush=True,
+            )
+        server = xllamacpp.Server(parameters(asked))
+    except (ImportError, OSError, RuntimeError) as error:
+        return _failed(f"the server could not start: {error}")
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, _end)
+    while server:
+        signal.pause()
+    return 0
+
+
+def _end(_signal: int, _frame: object) -> None:
+    """Without the destructor: it would wait for answers that are still being generated."""
+    os._exit(0)
+
+
+def _failed(why: str) -> int:
+    print(f"error: {why}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _has_gpu(devices: list[dict[str, Any]]) -> bool:
+    return any("GPU" in str(device.get("type")) for device in devices)
+
+
+def _cannot_start(asked: argparse.Namespace) -> str:
+    """Why it can't, in words, of what llama.cpp itself reports badly; "" when nothing is known."""
+    if not Path(asked.model).is_file():
+        return f"failed to open {asked.model}: no such file"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            asked.host, asked.port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        return (
+            f"couldn't bind HTTP server socket, hostname: {asked.host}, port: {asked.port} ({error.strerror})"
+        )
+    return ""
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"must be 0 to {MAX_PORT}")
+    return number
+
+
+def _layers(text: str) -> int:
+    """llama-server also takes "auto" and "all" (-1 and -2 in llama.cpp's structure)."""
+    return {"auto": -1, "all": -2}.get(text) or int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""What a server that is ready really does: read back from its own endpoints and its log, and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from servers.http_probe import request
+
+if TYPE_CHECKING:
+    from servers.plan import LaunchPlan
+
+ALL_LAYERS = -1
+
+# llama.cpp's log: src/llama-model.cpp, src/llama-kv-cache.cpp, src/llama-context.cpp, common/arg.cpp.
+OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
+NO_GPU = re.compile(r"no usable GPU found")
+KV_CACHE = re.compile(r"K \((\w+)\):.*?V \((\w+)\):")
+FLASH_RESOLVED = re.compile(
+    r"Flash Attention (enabled|disabled)|Flash Attention was auto, set to (\w+)", re.IGNORECASE
+)
+FLASH_SET = re.compile(r"flash_attn\s*=\s*(\w+)")
+THREADS = re.compile(r"n_threads = (\d+)")
+# vLLM's log: vllm/v1/core/kv_cache_utils.py.
+VLLM_KV_TOKENS = re.compile(r"KV cache size: ([\d,]+) tokens")
+VLLM_AT_ONCE = re.compile(r"Maximum concurrency for [\d,]+ tokens per request: ([\d.]+)x")
+FLASH_WORDS = {"1": "enabled", "0": "disabled"}
+
+
+def read_back(plan: LaunchPlan, log_text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The settings in force, and each difference from those asked for, as a sentence.
+
+    log_text: what the server printed since its start. Keys: ctx_size (tokens a slot), parallel, build,
+    chat_template_sha256, context_length_trained, parameter_count, gpu_layers, layer_count (llama.cpp counts
+    the output layer too), cache_type_k, cache_type_v, flash_attention, threads, kv_cache_tokens,
+    full_length_requests. What can't be read is absent. Never raises.
+    """
+    found = {**_from_models(plan), **_from_props(plan), **_from_log(log_text)}
+    in_force = {name: value for name, value in found.items() if value is not None}
+    return in_force, differences(plan.asked, in_force, no_gpu=NO_GPU.search(log_text) is not None)
+
+
+def differences(asked: dict[str, Any], in_force: dict[str, Any], *, no_gpu: bool) -> tuple[str, ...]:
+    """Each a sentence without a full stop. What isn't known to be in force is no difference."""
+    found = []
+    layers, offloaded = asked.get("gpu_layers"), in_force.get("gpu_layers")
+    if layers is not None and offloaded is not None:
+        count = in_force.get("layer_count")
+        wanted = layers if count is None else (count if layers == ALL_LAYERS else min(layers, count))
+        if offloaded != wanted:
+            what = "all layers on the GPU" if layers == ALL_LAYERS else f"{layers} GPU layers"
+            of = "" if count is None else f" of {count}"
+            why = ", no usable GPU was found" if no_gpu else ""
+            found.append(f"asked for {what}: {offloaded}{of} were offloaded{why}")
+    for name, what in (("ctx_size", "tokens of context a slot"), ("parallel", "slots")):
+        wanted, real = asked.get(name), in_force.get(name)
+        if wanted is not None and real is not None and wanted != real:
+            found.append(f"asked for {wanted} {what}: {real} are in force")
+    trained, ctx_size = in_force.get("context_length_trained"), in_force.get("ctx_size")
+    if trained and ctx_size and ctx_size > trained:
+        found.append(f"{ctx_size} tokens of context a slot: the model was trained with {trained}")
+    at_once, parallel = in_force.get("full_length_requests"), asked.get("parallel")
+    if at_once is not None and parallel is not None and at_once < parallel:
+        found.append(f"asked for {parallel} requests at once: the KV cache holds {at_once:g} of full length")
+    return tuple(found)
+
+
+def _from_props(plan: LaunchPlan) -> dict[str, Any]:
+    """llama-server's /props."""
+    props = _get(plan, "/props")
+    if not props:
+        return {}
+    settings = props.get("default_generation_settings")
+    template = props.get("chat_template")
+    return {
+        "ctx_size": _count(settings.get("n_ctx")) if isinstance(settings, dict) else None,
+        "parallel": _count(props.get("total_slots")),
+        "build": str(props["build_info"]) if props.get("build_info") else None,
+        "chat_template_sha256": _sha256(template) if isinstance(template, str) and template else None,
+    }
+
+
+def _from_models(plan: LaunchPlan) -> dict[str, Any]:
+    """Our model's entry in /v1/models, and /version, which vLLM has."""
+    data = _get(plan, "/v1/models").get("data")
+    entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+    ours = [entry for entry in entries if entry.get("id") == plan.model_name] or entries
+    if not ours or (len(ours) > 1 and plan.model_name is None):
+        return {}
+    meta = ours[0].get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    max_len = _count(ours[0].get("max_model_len"))
+    version = _get(plan, "/version").get("version") if max_len else None
+    return {
+        "ctx_size": max_len,
+        "context_length_trained": _count(meta.get("n_ctx_train")),
+        "parameter_count": _count(meta.get("n_params")),
+        "build": str(version) if version else None,
+    }
+
+
+def _from_log(text: str) -> dict[str, Any]:
+    offloaded = _last(OFFLOADED, text)
+    cache = _last(KV_CACHE, text)
+    flash = _last(FLASH_RESOLVED, text) or _last(FLASH_SET, text)
+    threads = _last(THREADS, text)
+    tokens = _last(VLLM_KV_TOKENS, text)
+    at_once = _last(VLLM_AT_ONCE, text)
+    found: dict[str, Any] = {
+        "cache_type_k": cache[1] if cache else None,
+        "cache_type_v": cache[2] if cache else None,
+        "flash_attention": _flash(flash) if flash else None,
+        "threads": int(threads[1]) if threads else None,
+        "kv_cache_tokens": int(tokens[1].replace(",", "")) if tokens else None,
+        "full_length_requests": float(at_once[1].strip(".")) if at_once else None,
+    }
+    if offloaded:
+        found |= {"gpu_layers": int(offloaded[1]), "layer_count": int(offloaded[2])}
+    elif NO_GPU.search(text):
+        found["gpu_layers"] = 0
+    return found
+
+
+def _flash(found: re.Match[str]) -> str:
+    word = next(group for group in found.groups() if group).lower()
+    return FLASH_WORDS.get(word, word)
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The last one: a fit in several attempts prints each of them."""
+    return max(pattern.finditer(text), key=lambda found: found.start(), default=None)
+
+
+def _get(plan: LaunchPlan, path: str) -> dict[str, Any]:
+    """{} for whatever is not a JSON object."""
+    answer = request(plan.base_url, path, api_key=plan.api_key)
+    body = answer.json() if answer is not None and answer.status == 200 else None
+    return body if isinstance(body, dict) else {}
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,102 @@
+"""What the user asked for -> the plan of a launch. Everything that can be seen to be wrong is an error here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from results.errors import UsageError
+from servers import llama_cpp, other_servers, vllm
+from servers.ports import free_port, require_free_port
+
+if TYPE_CHECKING:
+    from servers.models import Model
+    from servers.plan import LaunchPlan
+
+HOST = "127.0.0.1"  # never 0.0.0.0: nobody else shall use the server that is being measured
+KINDS = ("llama.cpp", "vllm", "command", "attach")
+
+# Which fields of the request mean something for which kind of server, and what the user calls them.
+FIELDS: dict[str, tuple[str, frozenset[str]]] = {
+    "server_binary": ("--server-binary", frozenset({"llama.cpp", "vllm"})),
+    "base_url": ("--base-url", frozenset({"attach"})),
+    "model_name": ("--model, as a name", frozenset({"attach"})),
+    "command": ("--server-command", frozenset({"command"})),
+    "gpu_layers": ("--gpu-layers", frozenset({"llama.cpp"})),
+    "ctx_size": ("--ctx-size", frozenset({"llama.cpp", "vllm"})),
+    "port": ("--port", frozenset({"llama.cpp", "vllm", "command"})),
+    "gpu_memory_utilization": ("--gpu-memory-utilization", frozenset({"vllm"})),
+    "tensor_parallel_size": ("--tensor-parallel-size", frozenset({"vllm"})),
+}
+INSTEAD = {
+    ("gpu_layers", "vllm"): "vLLM keeps the whole model on the GPU; leave --gpu-layers out",
+    ("ctx_size", "attach"): "whoever runs the server sets its context",
+    ("ctx_size", "command"): "write it into the command, as that server wants it",
+    ("gpu_layers", "command"): "write it into the command, as that server wants it",
+    ("port", "attach"): "the port is part of --base-url",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerRequest:
+    """Which server is wanted and how; None: not said, a default is chosen.
+
+    server_binary: llama-server, vllm or the Python that has vLLM. base_url, model_name: of a server that
+    already runs (attach). command: a template, see `other_servers.command_plan`. health_path: of command and
+    attach. ctx_size: tokens a slot. parallel: slots. extra_args: handed to the server as they are.
+    """
+
+    kind: Literal["llama.cpp", "vllm", "command", "attach"] = "llama.cpp"
+    model: Model | None = None
+    server_binary: str | None = None
+    base_url: str | None = None
+    model_name: str | None = None
+    command: str | None = None
+    health_path: str = "/health"
+    gpu_layers: int | None = None
+    ctx_size: int | None = None
+    parallel: int | None = None
+    port: int | None = None
+    extra_args: tuple[str, ...] = ()
+    gpu_memory_utilization: float | None = None
+    tensor_parallel_size: int | None = None
+
+
+def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
+    """The command line, environment and address of the server that was asked for.
+
+    nonce: becomes part of the model's name at the server, so that no other server passes for ours.
+    Raises UsageError; ServerError when kind is "attach" and nothing usable answers. Starts nothing.
+    """
+    _require_known(request)
+    if request.kind == "attach":
+        return other_servers.attach_plan(request)
+    if request.model is None:
+        raise UsageError("no model to serve", hint="give one with --model")
+    if request.port is None:
+        port = free_port(HOST)
+    else:
+        require_free_port(request.port, HOST)
+        port = request.port
+    alias = f"{request.model.name}-{nonce}"
+    build = {"llama.cpp": llama_cpp.llama_plan, "vllm": vllm.vllm_plan, "command": other_servers.command_plan}
+    return build[request.kind](request, request.model, host=HOST, port=port, alias=alias)
+
+
+def _require_known(request: ServerRequest) -> None:
+    if request.kind not in KINDS:
+        raise UsageError(f"unknown kind of server: {request.kind!r}", hint=f"one of {', '.join(KINDS)}")
+    for field, (option, kinds) in FIELDS.items():
+        if getattr(request, field) is not None and request.kind not in kinds:
+            raise UsageError(
+                f"{option} means nothing to --server {request.kind}",
+                hint=INSTEAD.get(
+                    (field, request.kind), f"it belongs to --server {' or '.join(sorted(kinds))}"
+                ),
+            )
+    if request.parallel is not None and request.parallel < 1:
+        raise UsageError(f"--parallel {request.parallel}: a server has at least 1 slot")
+    if request.health_path and not request.health_path.startswith("/"):
+        raise UsageError(
+            f"--health-path {request.health_path!r} does not begin with /", hint="such as /health"
+        )

@@ -1,0 +1,234 @@
+"""llama-server's command line, and that of the llama.cpp inside our own environment when there is no other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.errors import UsageError
+from servers.discovery import gpus_found
+from servers.plan import LaunchPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servers.launch import ServerRequest
+    from servers.models import Model
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILT_HERE = Path("build") / "bin" / "llama-server"  # where llama.cpp's own cmake recipe puts it
+
+DEFAULT_CTX_SIZE = 4096  # a HumanEval prompt and a long answer of a chat model fit twice
+MIN_CTX_SIZE = 256  # llama.cpp rounds the context up to a multiple of it
+ALL_LAYERS = -1
+CPU_PARALLEL = 4
+GPU_PARALLEL = (16, 8)
+GPU_SHARE = 0.8  # of its memory, for weights and KV cache; compute buffers and others need the rest
+KV_BYTES = 2  # a value of the KV cache is an f16 unless --cache-type-k/-v say otherwise
+
+CTX = ("-c", "--ctx-size")
+PARALLEL = ("-np", "--parallel")
+LAYERS = ("-ngl", "--gpu-layers", "--n-gpu-layers")
+VERBOSITY = ("-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-verbose")
+OURS = {
+    "--port": "use --port of bench_runner, before the --",
+    "--host": "the server listens on 127.0.0.1 only",
+    "-a": "the model's name at the server is chosen so that no other server passes for this one",
+    "--alias": "the model's name at the server is chosen so that no other server passes for this one",
+    "-m": "use --model of bench_runner, before the --",
+    "--model": "use --model of bench_runner, before the --",
+    "-hf": "use --model of bench_runner, before the --",
+    "--hf-repo": "use --model of bench_runner, before the --",
+    "--api-key": "a command line is visible to everybody: set LLAMA_API_KEY in the environment",
+    "--api-key-file": "set LLAMA_API_KEY in the environment",
+    "--api-prefix": "the server is asked at its root",
+    "--ssl-key-file": "the server listens on this machine only, without TLS",
+    "--ssl-cert-file": "the server listens on this machine only, without TLS",
+    "--no-slots": "progress is watched there",
+}
+
+
+def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, alias: str) -> LaunchPlan:
+    """The plan for llama-server, or of kind "embedded" when none is found. Raises UsageError."""
+    if model.kind != "gguf" or model.path is None:
+        raise UsageError(
+            f"llama.cpp serves GGUF files, not {model.path or model.name}",
+            hint="give a .gguf file, or take --server vllm for a Hugging Face folder or name",
+        )
+    refuse(request.extra_args, OURS)
+    _require_range(request)
+    binary = find_binary(request.server_binary)
+    own = request.extra_args
+    parallel = _own_count(own, PARALLEL)
+    own_ctx = _own_count(own, CTX)
+    ctx_size = request.ctx_size or _default_ctx(model)
+    if parallel is None:
+        parallel = request.parallel or default_parallel(
+            model, ctx_size, request.gpu_layers, embedded=binary is None
+        )
+    argv: list[str] = ["-m", str(model.path.absolute()), "--host", host, "--port", str(port)]
+    asked: dict[str, Any] = {}
+    if own_ctx is None:
+        argv += ["-c", str(ctx_size * parallel)]
+    if not _has(own, PARALLEL):
+        argv += ["-np", str(parallel)]
+    if own_ctx != 0:  # their 0: the model's own length
+        asked["ctx_size"] = ctx_size if own_ctx is None else own_ctx // max(parallel, 1)
+    asked["parallel"] = parallel
+    if _has(own, LAYERS):
+        asked["gpu_layers"] = _layers(_value(own, LAYERS))
+    elif request.gpu_layers is not None:
+        argv += ["-ngl", str(_all_as_many(request.gpu_layers))]
+        asked["gpu_layers"] = request.gpu_layers
+    argv += ["--alias", alias, "--metrics", "--slots"]
+    if binary is not None and not _has(own, VERBOSITY) and _tells_more(binary):
+        argv += ["-lv", "4"]
+    launcher = (sys.executable, "-m", "servers.embedded") if binary is None else (str(binary),)
+    return LaunchPlan(
+        kind="embedded" if binary is None else "llama.cpp",
+        argv=(*launcher, *argv, *own),
+        host=host,
+        port=port,
+        base_url=f"http://{host}:{port}",
+        model_name=alias,
+        # llama-server reads it itself, several with commas between them.
+        api_key=os.environ.get("LLAMA_API_KEY", "").partition(",")[0].strip() or None,
+        asked=asked,
+        cwd=ROOT if binary is None else None,
+    )
+
+
+def find_binary(asked: str | None) -> Path | None:
+    """llama-server: the one asked for, $LLAMA_SERVER, on PATH, ./build/bin. None: there is none.
+
+    Raises UsageError when one was named that can't be executed.
+    """
+    for text, origin in ((asked, "--server-binary"), (os.environ.get("LLAMA_SERVER"), "$LLAMA_SERVER")):
+        if text:
+            return executable(text, origin)
+    on_path = shutil.which("llama-server")
+    if on_path:
+        return Path(on_path).absolute()
+    if BUILT_HERE.is_file() and os.access(BUILT_HERE, os.X_OK):
+        return BUILT_HERE.absolute()
+    return None
+
+
+def executable(text: str, origin: str) -> Path:
+    """The program that text names, by path or on PATH. Raises UsageError, naming the origin."""
+    path = Path(text).expanduser()
+    if os.sep not in text and not path.exists():
+        path = Path(shutil.which(text) or path)
+    if not path.exists():
+        raise UsageError(f"{origin} {text}: no such program", hint="give the path of an executable file")
+    if not path.is_file():
+        raise UsageError(f"{origin} {text} is not a file", hint="give the path of an executable file")
+    if not os.access(path, os.X_OK):
+        raise UsageError(f"{origin} {text} is not executable", hint=f"chmod +x {path}")
+    return path.absolute()
+
+
+def refuse(extra_args: Sequence[str], refused: dict[str, str]) -> None:
+    """Raise UsageError for an option that is ours to set."""
+    for word in extra_args:
+        name = word.partition("=")[0]
+        if name in refused:
+            raise UsageError(f"{name} can't be handed to the server", hint=refused[name])
+
+
+def default_parallel(model: Model, ctx_size: int, gpu_layers: int | None, *, embedded: bool) -> int:
+    """How many slots when nobody said it.
+
+    On a CPU 4: the processor is busy with them, more only make each answer slower. On a GPU 16, or 8, when
+    the weights and the KV cache of as many slots fit in the largest GPU.
+    """
+    if embedded or gpu_layers == 0:
+        return CPU_PARALLEL
+    memory = max((gpu.get("memory_total_bytes") or 0 for gpu in gpus_found()), default=0)
+    cache = kv_bytes_per_token(model) * ctx_size
+    for slots in GPU_PARALLEL:
+        if cache and _size(model) + slots * cache <= GPU_SHARE * memory:
+            return slots
+    return CPU_PARALLEL
+
+
+def kv_bytes_per_token(model: Model) -> int:
+    """Keys and values of a token in all layers, for plain attention; 0 when the header doesn't tell."""
+    header = model.header
+    if header is None or not (header.layer_count and header.embedding_length and header.head_count):
+        return 0
+    heads = header.head_count_kv or header.head_count
+    return 2 * header.layer_count * heads * (header.embedding_length // header.head_count) * KV_BYTES
+
+
+def _size(model: Model) -> int:
+    return model.path.stat().st_size if model.path else 0
+
+
+def _default_ctx(model: Model) -> int:
+    trained = model.header.context_length if model.header else None
+    return max(MIN_CTX_SIZE, min(DEFAULT_CTX_SIZE, trained or DEFAULT_CTX_SIZE))
+
+
+def _require_range(request: ServerRequest) -> None:
+    layers, ctx_size = request.gpu_layers, request.ctx_size
+    if layers is not None and layers < ALL_LAYERS:
+        raise UsageError(
+            f"--gpu-layers {layers}: there are no negative layers", hint="0: none, -1: all of them"
+        )
+    if ctx_size is not None and ctx_size < MIN_CTX_SIZE:
+        raise UsageError(f"--ctx-size {ctx_size}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens")
+
+
+def _all_as_many(layers: int) -> int:
+    """Its own -1 has meant "none" and "as many as fit", by version: a number that all understand."""
+    return 999 if layers == ALL_LAYERS else layers
+
+
+def _has(args: Sequence[str], names: tuple[str, ...]) -> bool:
+    return any(word.partition("=")[0] in names for word in args)
+
+
+def _value(args: Sequence[str], names: tuple[str, ...]) -> str | None:
+    """The value of the last of these options; None: not there."""
+    found = None
+    for index, word in enumerate(args):
+        if word in names:
+            if index + 1 == len(args):
+                raise UsageError(f"{word} has no value")
+            found = args[index + 1]
+    return found
+
+
+def _own_count(args: Sequence[str], names: tuple[str, ...]) -> int | None:
+    text = _value(args, names)
+    try:
+        number = None if text is None else int(text)
+    except ValueError:
+        raise UsageError(f"{names[-1]} {text}: not a number") from None
+    if number is not None and number < 0:
+        raise UsageError(f"{names[-1]} {text}: must not be negative", hint="give the number that you want")
+    return number
+
+
+def _layers(text: str | None) -> int | None:
+    """As in `ServerRequest`; None for "auto"."""
+    if text == "all":
+        return ALL_LAYERS
+    try:
+        return int(text or "")
+    except ValueError:
+        return None
+
+
+def _tells_more(binary: Path) -> bool:
+    """Must it be asked to log what it offloaded? In older builds that option is a flood, and not needed."""
+    try:
+        answer = subprocess.run([str(binary), "--help"], capture_output=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False  # the launch itself will tell why
+    return b"4: trace" in answer.stdout

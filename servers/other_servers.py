@@ -1,0 +1,144 @@
+"""Servers of other kinds: launched by the user's own command line, or already running somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from results.errors import ServerError, ServerNotReady, UsageError
+from servers.http_probe import Answer
+from servers.http_probe import request as ask
+from servers.plan import LaunchPlan
+
+if TYPE_CHECKING:
+    from servers.launch import ServerRequest
+    from servers.models import Model
+
+DEFAULT_PARALLEL = 4
+PLACEHOLDER = re.compile(r"\{(\w*)\}")
+ASK_TIMEOUT_S = 10.0  # a remote provider, over a slow line
+
+
+def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, alias: str) -> LaunchPlan:
+    """The plan for the user's own command line. Raises UsageError.
+
+    The template is split like a shell would, then its words may hold {model} (path or name), {name} (what
+    the server shall call it; without it, its name isn't checked), {host} and {port}. Nothing else of a shell
+    works in it.
+    """
+    if not request.command:
+        raise UsageError(
+            "--server command needs --server-command", hint="such as 'serve {model} --port {port}'"
+        )
+    try:
+        words = shlex.split(request.command)
+    except ValueError as error:
+        raise UsageError(f"--server-command: {error}", hint="close the quotation marks") from error
+    if not words:
+        raise UsageError("--server-command is empty", hint="such as 'serve {model} --port {port}'")
+    values = {"port": str(port), "host": host, "name": alias, "model": str(model.path or model.name)}
+    used = {name for word in words for name in PLACEHOLDER.findall(word)}
+    for unknown in sorted(used - set(values)):
+        raise UsageError(
+            f"--server-command: unknown placeholder {{{unknown}}}",
+            hint=f"there are {', '.join('{' + name + '}' for name in sorted(values))}",
+        )
+    if "port" not in used and request.port is None:
+        raise UsageError(
+            "--server-command has no {port}, so nobody knows where the server listens",
+            hint="put {port} into it, or say with --port which one it takes",
+        )
+    argv = tuple(PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words)
+    return LaunchPlan(
+        kind="command",
+        argv=(*argv, *request.extra_args),
+        host=host,
+        port=port,
+        base_url=f"http://{host}:{port}",
+        health_path=request.health_path,
+        model_name=alias if "name" in used else None,
+        api_key=os.environ.get("OPENAI_API_KEY") or None,
+        asked={"parallel": request.parallel or DEFAULT_PARALLEL},
+    )
+
+
+def attach_plan(request: ServerRequest) -> LaunchPlan:
+    """The plan for a server that already runs: it is asked what it serves. The key is $OPENAI_API_KEY.
+
+    Raises UsageError (address, choice of model) and ServerError (nothing answers, key refused).
+    """
+    if not request.base_url:
+        raise UsageError("--server attach needs --base-url", hint="such as http://127.0.0.1:8080")
+    if request.extra_args:
+        raise UsageError("arguments can't be handed to a server that already runs")
+    base_url, host, port = parse_base_url(request.base_url)
+    api_key = os.environ.get("OPENAI_API_KEY") or None
+    names = _served_names(base_url, api_key)
+    name = request.model_name
+    if name is None and len(names) != 1:
+        offers = f"offers {', '.join(names)}" if names else "names no model"
+        raise UsageError(f"which model? {base_url} {offers}", hint="choose one with --model")
+    if name is not None and names and name not in names:
+        raise UsageError(f"{base_url} has no model {name!r}", hint=f"it offers {', '.join(names)}")
+    health = ask(base_url, request.health_path, timeout_s=ASK_TIMEOUT_S) if request.health_path else None
+    return LaunchPlan(
+        kind="attach",
+        argv=(),
+        host=host,
+        port=port,
+        base_url=base_url,
+        health_path=request.health_path if health is not None and health.status == 200 else "",
+        model_name=name if name is not None else names[0],
+        api_key=api_key,
+        asked={"parallel": request.parallel or _slots(base_url, api_key) or DEFAULT_PARALLEL},
+    )
+
+
+def parse_base_url(text: str) -> tuple[str, str, int]:
+    """The URL without /v1 and final slashes, its host and its port. Raises UsageError."""
+    whole = text.strip() if "://" in text else f"http://{text.strip()}"
+    url = urlsplit(whole)
+    try:
+        port = url.port
+    except ValueError as error:
+        raise UsageError(f"--base-url {text}: {error}", hint="ports are 1 to 65535") from error
+    if url.scheme not in {"http", "https"} or not url.hostname or port == 0:
+        raise UsageError(f"--base-url {text} is no address of a server", hint="such as http://127.0.0.1:8080")
+    if url.username or url.password:
+        raise UsageError("--base-url must not hold a password", hint="set OPENAI_API_KEY in the environment")
+    if url.query or url.fragment:
+        raise UsageError(
+            f"--base-url {text} holds more than an address", hint="leave out what follows ? or #"
+        )
+    path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    return f"{url.scheme}://{url.netloc}{path}", url.hostname, port or (443 if url.scheme == "https" else 80)
+
+
+def _served_names(base_url: str, api_key: str | None) -> list[str]:
+    """What /v1/models lists; [] where a server answers but has no such list."""
+    answer = ask(base_url, "/v1/models", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
+    if answer is None:
+        raise ServerNotReady(f"no server answers at {base_url}", hint="start it, or correct --base-url")
+    if answer.status in {401, 403}:
+        raise ServerError(
+            f"{base_url} refuses the API key: {answer.status} {answer.text(120)}",
+            hint="set OPENAI_API_KEY in the environment",
+        )
+    return list(dict.fromkeys(str(entry["id"]) for entry in _entries(answer) if entry.get("id")))
+
+
+def _entries(answer: Answer) -> list[dict[str, Any]]:
+    body = answer.json()
+    data = body.get("data") if isinstance(body, dict) else None
+    return [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+
+
+def _slots(base_url: str, api_key: str | None) -> int | None:
+    """How many requests a llama-server works on at once; None: it doesn't tell."""
+    answer = ask(base_url, "/props", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
+    props = answer.json() if answer is not None and answer.status == 200 else None
+    slots = props.get("total_slots") if isinstance(props, dict) else None
+    return slots if isinstance(slots, int) and slots > 0 else None

