@@ -27,7 +27,7 @@ class Found:
 
 
 def servers_found() -> tuple[Found, ...]:
-    """llama-server, the llama.cpp inside our own environment, vLLM. Runs the programs to ask their version."""
+    """llama-server, llama.cpp in our own environment, vLLM. Runs programs to ask their version."""
     return (_llama_server(), _embedded(), _vllm())
 
 

@@ -1,4 +1,4 @@
-"""llama.cpp inside this Python: `python -m servers.embedded -m FILE --port N`, with llama-server's own options.
+"""llama.cpp in this Python: `python -m servers.embedded -m FILE --port N`, with llama-server's option names.
 
 For machines without a llama-server: the `xllamacpp` wheel carries llama.cpp's server. It is the same HTTP
 server, so everything that is said of llama-server holds of it.

@@ -1,4 +1,4 @@
-"""What the user asked for -> the plan of a launch. Everything that can be seen to be wrong is an error here."""
+"""What the user asked for -> the plan of a launch. What can be seen to be wrong is an error here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""llama-server's command line, and that of the llama.cpp inside our own environment when there is no other."""
+"""llama-server's command line, and that of the llama.cpp in our own environment when there is no other."""
 
 from __future__ import annotations
 
