@@ -1,11 +1,14 @@
 #!/bin/sh
 # As a shell script this finds the interpreter that `make setup` made, without activating anything, from any
 # folder and through a symlink; Python sees the next line as a string and goes on below it.
-''':'
+""":"
 root=$(dirname "$(readlink -f "$0")")
-for python in "$root/.venv/bin/python" "$(command -v python3)"; do [ -x "$python" ] && exec "$python" "$root/bench_runner.py" "$@"; done
-echo "bench_runner: no Python found; run 'make setup' in $root" >&2; exit 1
-'''
+for python in "$root/.venv/bin/python" "$(command -v python3)"; do
+    [ -x "$python" ] && exec "$python" "$root/bench_runner.py" "$@"
+done
+echo "bench_runner: no Python found; run 'make setup' in $root" >&2
+exit 1
+"""
 
 # The command line: parse, call one function, print; an error becomes a message and an exit code.
 
@@ -68,9 +71,13 @@ def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, ty
 @click.option("--script-timeout", type=float, metavar="S", help="Seconds for the whole script.")
 @click.option("--parser", help="What reads the script's output.  [default: the benchmark's own]")
 @click.option(
-    "--model", metavar="M", help="A GGUF file, a Hugging Face folder, hf:repo/file.gguf, or demo.  [default: demo]"
+    "--model",
+    metavar="M",
+    help="A GGUF file, a Hugging Face folder, hf:repo/file.gguf, or demo.  [default: demo]",
 )
-@click.option("--server", type=click.Choice(["llama.cpp", "vllm", "command", "attach"]), help="[default: llama.cpp]")
+@click.option(
+    "--server", type=click.Choice(["llama.cpp", "vllm", "command", "attach"]), help="[default: llama.cpp]"
+)
 @click.option("--server-binary", metavar="PATH", help="llama-server, vllm, or the Python that has vLLM.")
 @click.option("--server-command", metavar="TEMPLATE", help="Any server: 'serve {model} --port {port}'.")
 @click.option("--health-path", default="/health", show_default=True, help="Of --server command.")
@@ -92,7 +99,9 @@ def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, ty
 @click.option("--stall-timeout", type=float, default=120.0, show_default=True, metavar="S")
 @click.option("--max-restarts", type=int, default=3, show_default=True, metavar="N")
 @click.option("--resume", metavar="RUN_ID", help="Go on with an earlier run: only what is missing is done.")
-@click.option("--json", "as_json", is_flag=True, help="Print the record as it stands in the run log, and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the record as it stands in the run log, and nothing else."
+)
 @results_dir_option
 @click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
 def run(*, as_json: bool, **options: Any) -> None:
@@ -104,22 +113,24 @@ def run(*, as_json: bool, **options: Any) -> None:
 
     spec = build_spec(**options)
     from results.records import encode_record
-    from runner import run as runs
     from runner.display import display_for_stderr
-    from runner.signals import interrupted_by_signals
+    from runner.run import run as run_once
+    from runner.signals import Interruptions
 
     display = display_for_stderr()
     try:
-        with interrupted_by_signals():
-            record = runs.run(spec, display)
+        with Interruptions() as interruptions:
+            finished = run_once(spec, display, interruptions.held)
     finally:
         display.close()
     if as_json:
-        click.echo(encode_record(record))
+        click.echo(encode_record(finished.record))
     else:
         from results.report import print_summary
 
-        print_summary(record, spec.results_dir / record.run_id)
+        print_summary(finished.record, finished.folder.path)
+    if finished.error is not None:
+        raise finished.error
 
 
 @cli.command("list")
@@ -140,14 +151,15 @@ def list_runs(*, results_dir: Path | None) -> None:
 @results_dir_option
 def show(run_id: str, *, raw: bool, as_json: bool, results_dir: Path | None) -> None:
     """Show one run, by its id or the beginning of it."""
+    import shutil
+
     from results.report import print_summary
     from results.run_folder import RunFolder, default_results_dir
 
     folder = RunFolder.find(results_dir or default_results_dir(), run_id)
     if raw:
         with folder.script_out.open("rb") as output:
-            while chunk := output.read(1 << 20):
-                click.get_binary_stream("stdout").write(chunk)
+            shutil.copyfileobj(output, sys.stdout.buffer)
     elif as_json:
         click.echo(folder.run_json.read_bytes().rstrip())
     else:

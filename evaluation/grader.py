@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from results.errors import ScriptError
-from sandbox import Limits, Program, VerdictKind, open_sandbox
+from sandbox import Limits, Program, SandboxError, VerdictKind, open_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,12 +48,20 @@ class Grader:
 
     def execute(self, code: str) -> Execution:
         """Run one program to its verdict. Blocks."""
-        assert self._box is not None
-        verdict = self._box.run(Program(code=code), self._limits)
+        try:
+            verdict = self._opened().run(Program(code=code), self._limits)
+        except SandboxError as error:
+            return Execution(passed=False, detail=f"sandbox: {error.message}", seconds=None, broken=True)
         return Execution(verdict.kind is VerdictKind.PASSED, verdict.detail, verdict.seconds)
 
     def describe(self) -> dict[str, Any]:
-        return {}
+        """The sandbox in use, for the record."""
+        return {**self._opened().describe(), "timeout_s": self._limits.cpu_s}
+
+    def _opened(self) -> Sandbox:
+        if self._box is None:
+            raise RuntimeError("open() comes first")
+        return self._box
 
     def self_test(self, good: Sequence[str], bad: Sequence[str]) -> None:
         """Grade known programs, all at once as in the run. Raises ScriptError when one verdict is wrong."""

@@ -40,7 +40,7 @@ _OVERFLOW = (
 )
 
 
-class _Transient(Exception):  # noqa: N818 - it is a state of a request, not shown to anybody
+class _Transient(Exception):
     """Worth another try; retry_after in seconds, where the server named it."""
 
     def __init__(self, what: str, retry_after: float | None = None) -> None:
@@ -48,11 +48,11 @@ class _Transient(Exception):  # noqa: N818 - it is a state of a request, not sho
         self.retry_after = retry_after
 
 
-class _ServerWasDown(Exception):  # noqa: N818 - same
+class _ServerWasDown(Exception):
     """The server died during the request and is back; that is no fault of the request."""
 
 
-class _Refused(Exception):  # noqa: N818 - same
+class _Refused(Exception):
     """A final answer of the server: asking the same again would not help."""
 
 

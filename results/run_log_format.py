@@ -28,7 +28,7 @@ CLOSE = b"\n]}\n"
 EMPTY = HEAD + CLOSE
 
 
-class BrokenLog(Exception):  # noqa: N818 - named like the tree of results/errors.py; never leaves the run log
+class BrokenLog(Exception):
     """The bytes are not the document above, or one of its runs is no record."""
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def host_facts() -> dict[str, Any]:
-    """This machine: system, processor, cores, memory, load, GPUs with driver."""
+    """The machine: system, processor, cores, memory, load, GPUs with driver."""
     from servers.discovery import gpus_found
 
     return {
@@ -33,7 +33,7 @@ def host_facts() -> dict[str, Any]:
 
 
 def harness_facts() -> dict[str, Any]:
-    """This program: version, git commit (with -dirty where the checkout was changed), Python."""
+    """The program: version, git commit (with -dirty where the checkout was changed), Python."""
     return {"version": __version__, "commit": _commit(), "python": platform.python_version()}
 
 

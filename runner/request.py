@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from parsers import registry
 from results.errors import UsageError
@@ -15,6 +15,7 @@ from runner.spec import RunSpec, Sampling, ScriptChoice, Supervision, require_co
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Literal
 
     from runner.benchmarks import Benchmark
     from servers.launch import ServerRequest
@@ -81,7 +82,7 @@ def _server(options: dict[str, Any]) -> ServerRequest:
         raise UsageError(f"--base-url goes with --server attach, not {kind}")
     model = None if kind == "attach" else _model(options["model"])
     return ServerRequest(
-        kind=kind,
+        kind=cast("Literal['llama.cpp', 'vllm', 'command', 'attach']", kind),
         model=model,
         server_binary=options["server_binary"],
         base_url=options["base_url"],

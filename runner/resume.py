@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from results.records import ModelIdentity, RunRecord
 
 # What determines results on the server's side; the script checks its own settings (sampling, prompts, data).
-DETERMINING = ("server", "server_binary", "gpu_layers", "ctx_size", "server_args", "script", "script_args", "parser")
+DETERMINING = (
+    "server",
+    "server_binary",
+    "gpu_layers",
+    "ctx_size",
+    "server_args",
+    "script",
+    "script_args",
+    "parser",
+)
 
 
 def require_same(before: RunRecord, now: RunRecord, model: ModelIdentity | None) -> None:

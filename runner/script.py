@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -32,31 +31,39 @@ LOOK_S = 0.1  # how often new events are looked for; ends are seen at once
 MARK_S = 5.0  # how often the server is asked for its progress: often enough for any stall timeout in use
 
 
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What the script is told of the server, and where it writes."""
+
+    base_url: str
+    model_name: str
+    output_dir: Path
+    concurrency: int
+    api_key: str | None = None
+
+
 @dataclass(frozen=True)
 class ScriptRun:
     """How the script ended. seconds: its whole time, restarts of the server included."""
 
     exit: Exit
     seconds: float
-    incidents: tuple[Incident, ...]
 
 
-def script_command(
-    spec: RunSpec, *, server_url: str, model_name: str, folder: Path, concurrency: int
-) -> tuple[str, ...]:
+def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
     """The exact command line. Raises UsageError for an unknown placeholder in --script-args."""
     if spec.script.path is None:
         options = {
-            "base-url": server_url,
-            "model": model_name,
-            "output": str(folder),
-            "concurrency": str(concurrency),
+            "base-url": target.base_url,
+            "model": target.model_name,
+            "output": str(target.output_dir),
+            "concurrency": str(target.concurrency),
             "sandbox": spec.script.sandbox,
             **spec.sampling.options(),
         }
         pairs = (part for name, value in options.items() for part in (f"--{name}", value))
         return (sys.executable, "-m", spec.benchmark.module, *pairs)
-    facts = _facts(spec, server_url, model_name, folder, concurrency)
+    facts = _facts(spec, target)
     try:
         args = [part.format_map(facts) for part in spec.script.args]
     except (KeyError, IndexError, ValueError) as error:
@@ -69,33 +76,29 @@ def script_command(
     return (*interpreter, str(path), *args)
 
 
-def script_environment(
-    spec: RunSpec, *, server_url: str, model_name: str, folder: Path, concurrency: int, api_key: str | None
-) -> dict[str, str]:
+def script_environment(spec: RunSpec, target: Target) -> dict[str, str]:
     """The same facts as environment variables, and those that most tools read.
 
     A real key of the user's for another service is replaced, so that it is never sent to this server.
     """
-    facts = _facts(spec, server_url, model_name, folder, concurrency)
+    facts = _facts(spec, target)
     return {
         **os.environ,
         **{f"BENCH_{name.upper()}": value for name, value in facts.items() if value},
-        "BENCH_API_KEY": api_key or "",
-        "OPENAI_BASE_URL": f"{server_url}/v1",
-        "OPENAI_API_KEY": api_key or "none",
+        "BENCH_API_KEY": target.api_key or "",
+        "OPENAI_BASE_URL": f"{target.base_url}/v1",
+        "OPENAI_API_KEY": target.api_key or "none",
         "PYTHONUNBUFFERED": "1",
     }
 
 
-def _facts(
-    spec: RunSpec, server_url: str, model_name: str, folder: Path, concurrency: int
-) -> dict[str, str]:
+def _facts(spec: RunSpec, target: Target) -> dict[str, str]:
     sampling = {name: "" if value is None else str(value) for name, value in vars(spec.sampling).items()}
     return {
-        "base_url": server_url,
-        "model": model_name,
-        "output_dir": str(folder),
-        "concurrency": str(concurrency),
+        "base_url": target.base_url,
+        "model": target.model_name,
+        "output_dir": str(target.output_dir),
+        "concurrency": str(target.concurrency),
         **sampling,
     }
 
@@ -109,6 +112,7 @@ def run_script(
     folder: RunFolder,
     on_event: Callable[[dict[str, Any]], None],
     on_message: Callable[[str], None],
+    on_incident: Callable[[Incident], None],
 ) -> ScriptRun:
     """Run the script to its end; restart the server when it dies or stalls, as often as is allowed.
 
@@ -118,7 +122,7 @@ def run_script(
     supervision = spec.supervision
     tail = EventTail(folder.script_out)
     stall = Stall(supervision.stall_timeout_s)
-    incidents: list[Incident] = []
+    restarts = 0
     in_flight: int | None = None  # as the script counts; somebody else's may not say
     began = time.monotonic()
     next_mark = began
@@ -136,7 +140,7 @@ def run_script(
                 on_event(event)
             if ended is not None:
                 _drain(tail, on_event)
-                return ScriptRun(ended, time.monotonic() - began, tuple(incidents))
+                return ScriptRun(ended, time.monotonic() - began)
             now = time.monotonic()
             _require_bounds(spec, folder, now - began)
             reason = None if server.poll() is None else "the server ended during the run"
@@ -145,8 +149,10 @@ def run_script(
                 if _stalled(stall, server, in_flight):
                     reason = f"the server made no progress for {supervision.stall_timeout_s:.0f} s"
             if reason is not None:
-                on_message(f"{reason}; restarting it ({len(incidents) + 1} of {supervision.max_restarts})")
-                incidents.append(_restart(server, reason, len(incidents), supervision.max_restarts))
+                _require_restart_left(server, reason, restarts, supervision.max_restarts)
+                restarts += 1
+                on_message(f"{reason}; restarting it ({restarts} of {supervision.max_restarts})")
+                on_incident(server.restart(reason))
                 stall = Stall(supervision.stall_timeout_s)
             _wait(script, server)
 
@@ -182,24 +188,19 @@ def _require_bounds(spec: RunSpec, folder: RunFolder, seconds: float) -> None:
             )
 
 
-def _restart(server: Server, reason: str, restarts: int, allowed: int) -> Incident:
+def _require_restart_left(server: Server, reason: str, restarts: int, allowed: int) -> None:
     if restarts >= allowed:
         ended = server.poll()
-        how = f" ({ended.describe()})" if ended else ""
+        how = f": {ended.describe()}" if ended else ""
+        after = f", after {restarts} restarts, as many as --max-restarts allows" if restarts else ""
         raise ServerExited(
-            f"{reason}{how}, and it was already restarted {restarts} times",
+            f"{reason}{how}{after}",
             hint="see the server's log below; what was finished is kept, and --resume goes on from there",
             log_tail=server.log.tail(),
             command=server.plan.argv,
         )
-    return server.restart(reason)
 
 
 def _wait(script: ManagedProcess, server: Server) -> None:
     watched = [script.fileno()] if server.process is None else [script.fileno(), server.process.fileno()]
     select.select(watched, [], [], LOOK_S)
-
-
-def command_line(argv: tuple[str, ...]) -> str:
-    """As one would type it."""
-    return shlex.join(argv)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from results.errors import Interrupted
 
@@ -15,26 +15,47 @@ if TYPE_CHECKING:
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@contextlib.contextmanager
-def interrupted_by_signals() -> Iterator[None]:
-    """Raise Interrupted in the block at the first of SIGINT, SIGTERM, SIGHUP; later ones are ignored.
+class Interruptions:
+    """Within the block, the first of SIGINT, SIGTERM, SIGHUP raises Interrupted; later ones are ignored.
 
     What follows the first is the orderly end, which takes seconds at most; SIGKILL is safe at any time. A
-    signal that the parent had set to be ignored (nohup) stays ignored.
+    signal that the parent had set to be ignored (nohup) stays ignored. For the main thread.
     """
 
-    def end(number: int, _frame: FrameType | None) -> None:
+    def __init__(self) -> None:
+        self._before = {number: signal.getsignal(number) for number in ENDING}
+        self._holding = False
+        self._waiting: int | None = None
+
+    def __enter__(self) -> Self:
+        for number, handler in self._before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, self._end)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """A signal waits until this block is done: for what must not stop half-way, and is short."""
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+            if self._waiting is not None:
+                self._raise(self._waiting)
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
         for each in ENDING:
             signal.signal(each, signal.SIG_IGN)
-        name = signal.Signals(number).name
-        raise Interrupted(number, f"stopped by {name}")
+        if self._holding:
+            self._waiting = number
+        else:
+            self._raise(number)
 
-    before = {number: signal.getsignal(number) for number in ENDING}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    @staticmethod
+    def _raise(number: int) -> None:
+        raise Interrupted(number, f"stopped by {signal.Signals(number).name}")

@@ -36,9 +36,7 @@ class Sampling:
 
     def options(self) -> dict[str, str]:
         """Those that were given, by their option's name without the dashes."""
-        return {
-            name.replace("_", "-"): str(value) for name, value in vars(self).items() if value is not None
-        }
+        return {name.replace("_", "-"): str(value) for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

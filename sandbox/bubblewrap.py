@@ -29,6 +29,7 @@ from sandbox.interpreter import (
 from sandbox.seccomp import filter_program
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 READY_S = 20.0
@@ -68,7 +69,9 @@ class BubblewrapSandbox:
         self._closed = False
         try:
             started = [self._start(slot) for slot in range(workers)]
-            self._python = [worker.wait_ready() for worker in started][0]
+            self._python = started[0].wait_ready()
+            for worker in started[1:]:
+                worker.wait_ready()
         except BaseException:
             self.close()
             raise
@@ -94,7 +97,7 @@ class BubblewrapSandbox:
             return held[0].run(program, limits)[0]
 
     @contextlib.contextmanager
-    def _worker(self) -> Any:
+    def _worker(self) -> Iterator[_Worker]:
         worker = self._free.get()
         try:
             yield worker
@@ -135,7 +138,7 @@ class BubblewrapSandbox:
 
     def _spawn(self, slot: int) -> _Worker:
         uid = FIRST_UID + (os.getpid() * 16 + slot) % 4000 if self._as_root else None
-        diagnosis = tempfile.TemporaryFile()
+        diagnosis = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
         with contextlib.ExitStack() as files:
             options = list(self._options())
             inherited = []
@@ -162,14 +165,20 @@ class BubblewrapSandbox:
         return _Worker(process, slot, diagnosis)
 
     def _options(self) -> list[str]:
-        options = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
+        options = [
+            "--unshare-all",
+            "--unshare-user",
+            "--disable-userns",
+            "--die-with-parent",
+            "--new-session",
+        ]
         options += ["--clearenv", "--as-pid-1", "--cap-drop", "ALL", "--hostname", "sandbox"]
         for folder in self._interpreter.folders:
             options += ["--ro-bind", str(folder), str(folder)]
         for path, target in self._interpreter.links:
             options += ["--symlink", target, str(path)]
-        options += ["--dev", "/dev", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]
-        options += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
+        options += ["--dev", "/dev", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108 - inside
+        options += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108 - inside
         return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--setenv", "LANG", "C.UTF-8"]
 
 
@@ -181,6 +190,10 @@ class _Worker:
         self.suspected = False
         self._process = process
         self._diagnosis = diagnosis
+        self._over_memory = False
+        if process.stdin is None or process.stdout is None:
+            raise TypeError("a worker speaks through pipes")
+        self._stdin, self._stdout = process.stdin, process.stdout
 
     def wait_ready(self) -> str:
         """The version of the Python inside. Raises SandboxError with what bwrap said."""
@@ -238,18 +251,14 @@ class _Worker:
         self.suspected = False
         return verdict, bool(answer["wall_timeout"])
 
-    _over_memory = False
-
     def _write(self, data: bytes) -> None:
-        assert self._process.stdin is not None
         view = memoryview(data)
         while view:
-            view = view[os.write(self._process.stdin.fileno(), view) :]
+            view = view[os.write(self._stdin.fileno(), view) :]
 
     def _read(self, deadline: float, memory_bytes: int | None = None) -> dict[str, Any] | None:
         """One answer; None when there is none: the end of the sandbox, the deadline, too much memory, nonsense."""
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
+        descriptor = self._stdout.fileno()
         data = b""
         while len(data) < 4 or len(data) < 4 + struct.unpack(">I", data[:4])[0]:
             if len(data) >= 4 and struct.unpack(">I", data[:4])[0] > ANSWER_BYTES:
@@ -283,9 +292,8 @@ class _Worker:
 
     def end(self) -> None:
         """Kill bwrap, and with it the namespace's init and all in it. Is idempotent."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        self._stdin.close()
+        self._stdout.close()
         # bwrap's child is the namespace's init: it dies with bwrap, and everything in the namespace with it.
         self._process.kill()
         self._process.wait()

@@ -46,7 +46,7 @@ def _with_libraries(path: Path) -> Interpreter:
     for name in ("/lib", "/lib64", "/lib32"):
         folder = Path(name)
         if folder.is_symlink():
-            links.append((folder, os.readlink(folder)))
+            links.append((folder, str(folder.readlink())))
         else:
             wanted.append(folder)
     return Interpreter(path, tuple(folder for folder in wanted if folder.exists()), tuple(links))

@@ -27,7 +27,7 @@ import itertools  # noqa: F401
 import json
 import math
 import os
-import random  # noqa: F401
+import random
 import re  # noqa: F401
 import resource
 import select

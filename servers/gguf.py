@@ -96,7 +96,9 @@ def _require_gguf(path: Path, start: bytes) -> None:
     if not start:
         raise UsageError(f"{path} is empty", hint="fetch the file again")
     if start[:4] != MAGIC:
-        what = {b"PK\x03\x04": ", it is a ZIP archive", b"vers": ", it is a Git LFS pointer"}.get(start[:4], "")
+        what = {b"PK\x03\x04": ", it is a ZIP archive", b"vers": ", it is a Git LFS pointer"}.get(
+            start[:4], ""
+        )
         raise UsageError(
             f"{path} is not a GGUF file{what}",
             hint="llama.cpp serves .gguf files; vLLM serves Hugging Face folders (--server vllm)",
@@ -107,7 +109,9 @@ def _require_gguf(path: Path, start: bytes) -> None:
     if version not in VERSIONS:
         swapped = int.from_bytes(start[4:8], "big") in VERSIONS
         what = "of a big-endian machine" if swapped else f"of version {version}, which llama.cpp doesn't read"
-        raise UsageError(f"{path} is a GGUF file {what}", hint="convert the model anew, or fetch another file")
+        raise UsageError(
+            f"{path} is a GGUF file {what}", hint="convert the model anew, or fetch another file"
+        )
 
 
 class _Broken(Exception):

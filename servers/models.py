@@ -40,7 +40,9 @@ class Model:
             return ()
         if self.kind == "hf_folder":
             kept = (".safetensors", ".bin", ".json", ".model", ".txt", ".jinja")
-            return tuple(sorted(path for path in self.path.iterdir() if path.is_file() and path.suffix in kept))
+            return tuple(
+                sorted(path for path in self.path.iterdir() if path.is_file() and path.suffix in kept)
+            )
         return _parts(self.path)
 
 
@@ -130,7 +132,8 @@ def _folder(path: Path) -> Model:
             hint=f"give one of them: {_some(inside)}; or loop over them in the shell",
         )
     raise UsageError(
-        f"{path} is a folder without a model", hint="a Hugging Face folder has a config.json; or give a .gguf file"
+        f"{path} is a folder without a model",
+        hint="a Hugging Face folder has a config.json; or give a .gguf file",
     )
 
 

@@ -1,0 +1,166 @@
+"""The part of a run that may fail: server up, script through, server down, output parsed."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parsers.contract import ScriptOutput, read_end
+from results.errors import ScriptError
+from runner.script import Target, run_script, script_command, script_environment
+from servers.in_force import read_back
+from servers.supervisor import launch
+
+if TYPE_CHECKING:
+    from parsers.contract import Parser
+    from results.records import Incident, RunRecord
+    from results.run_folder import RunFolder
+    from runner.display import Display
+    from runner.script import ScriptRun
+    from runner.spec import RunSpec
+    from servers.plan import LaunchPlan
+    from servers.supervisor import Server
+
+RAW_OUTPUT_BYTES = 8 << 10  # of the script's stdout, in the record; the file has all of it
+ERROR_WITHIN_BYTES = 64 << 10  # from its end: where a script says why it failed
+SAID_PHASES = {"generate": "generating", "probe": "probing the prompt style"}
+
+
+class Attempt:
+    """One try at a run; `record` holds what is known of it at any time."""
+
+    def __init__(
+        self, spec: RunSpec, plan: LaunchPlan, folder: RunFolder, record: RunRecord, display: Display
+    ) -> None:
+        self.record = record
+        self._spec = spec
+        self._plan = plan
+        self._folder = folder
+        self._display = display
+        self._began = time.monotonic()
+        # A run that is resumed goes on in the same files.
+        self._output_began = folder.script_out.stat().st_size if folder.script_out.exists() else 0
+        self._earlier_s = record.results.time_taken or 0.0
+
+    def measure(self) -> None:
+        """Server up, script through, server down. Raises ServerError, ScriptError, Interrupted."""
+        self._display.say(f"starting {self._plan.kind} for {self.record.model}")
+        try:
+            with ExitStack() as stack:
+                server = launch(
+                    self._plan,
+                    log_path=self._folder.server_log,
+                    ready_timeout_s=self._spec.supervision.ready_timeout_s,
+                )
+                stack.callback(self._stop, server)
+                self._note_server(server)
+                ended = self._run_script(server)
+        finally:
+            self._note_output()
+        self._require_success(ended)
+
+    def score(self, parser: Parser) -> None:
+        """Parse what the script left. Raises ParseError."""
+        output = ScriptOutput.from_files(
+            self._folder.script_out, self._folder.script_log, self._folder.path, exit_code=0
+        )
+        score = parser.parse(output)
+        results = msgspec.structs.replace(self.record.results, score=score.score)
+        self._update(score=score, results=results)
+        self._phases(generate_s=score.generate_s, execute_s=score.execute_s)
+        for warning in score.warnings:
+            self._display.say(f"WARNING: {warning}")
+
+    def _stop(self, server: Server) -> None:
+        self._phases(stop_s=server.stop())
+
+    def _note_server(self, server: Server) -> None:
+        in_force, differences = read_back(self._plan, server.log.text())
+        if self.record.server is not None:
+            facts = msgspec.structs.replace(self.record.server, in_force=in_force, differences=differences)
+            self._update(server=facts)
+        self._phases(load_s=server.load_s)
+        self._display.say(f"ready after {server.load_s:.1f} s at {self._plan.base_url}")
+        for difference in differences:
+            self._display.say(f"note: {difference}")
+
+    def _run_script(self, server: Server) -> ScriptRun:
+        target = Target(
+            base_url=self._plan.base_url,
+            model_name=self._plan.model_name or self.record.model,
+            output_dir=self._folder.path,
+            concurrency=int(self._plan.asked.get("parallel") or 1),
+            api_key=self._plan.api_key,
+        )
+        command = script_command(self._spec, target)
+        self._update(script_command=command)
+        self._folder.write_record(self.record)
+        ended = run_script(
+            command,
+            script_environment(self._spec, target),
+            spec=self._spec,
+            server=server,
+            folder=self._folder,
+            on_event=self._on_event,
+            on_message=self._display.say,
+            on_incident=self._on_incident,
+        )
+        self._phases(script_s=ended.seconds)
+        return ended
+
+    def _on_incident(self, incident: Incident) -> None:
+        """On disk at once: whatever comes of the run, this happened."""
+        self._update(incidents=(*self.record.incidents, incident))
+        self._folder.write_record(self.record)
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            self._display.progress(event)
+        elif event["event"] == "phase" and event.get("phase") in SAID_PHASES:
+            self._display.say(SAID_PHASES[event["phase"]])
+
+    def _require_success(self, ended: ScriptRun) -> None:
+        if ended.exit.code == 0:
+            return
+        said_bytes = self._folder.script_out.stat().st_size - self._output_began
+        last = _last_error(read_end(self._folder.script_out, min(said_bytes, ERROR_WITHIN_BYTES)))
+        raise ScriptError(
+            last.get("message") or f"the script failed: {ended.exit.describe()}",
+            hint=last.get("hint") or f"see {self._folder.script_log}",
+            log_tail=_last_lines(read_end(self._folder.script_log, 8 << 10)),
+            command=self.record.script_command,
+        )
+
+    def _note_output(self) -> None:
+        raw = read_end(self._folder.script_out, RAW_OUTPUT_BYTES)
+        seconds = self._earlier_s + time.monotonic() - self._began
+        self._update(
+            results=msgspec.structs.replace(self.record.results, time_taken=round(seconds, 3), raw_output=raw)
+        )
+
+    def _phases(self, **seconds: float | None) -> None:
+        rounded = {name: None if value is None else round(value, 3) for name, value in seconds.items()}
+        self._update(phases=msgspec.structs.replace(self.record.phases, **rounded))
+
+    def _update(self, **fields: Any) -> None:
+        self.record = msgspec.structs.replace(self.record, **fields)
+
+
+def _last_lines(text: str, count: int = 20) -> str:
+    return "\n".join(text.rstrip().splitlines()[-count:])
+
+
+def _last_error(stdout: str) -> dict[str, str]:
+    """The script's own words for its failure: its last "error" event."""
+    for line in reversed(stdout.splitlines()):
+        if line.startswith("{"):
+            try:
+                event = msgspec.json.decode(line)
+            except msgspec.DecodeError:
+                continue
+            if isinstance(event, dict) and event.get("event") == "error":
+                return {key: str(event.get(key) or "") for key in ("message", "hint")}
+    return {}
