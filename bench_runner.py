@@ -125,6 +125,8 @@ def run(*, as_json: bool, **options: Any) -> None:
         display.close()
     if as_json:
         click.echo(encode_record(finished.record))
+        for warning in finished.record.score.warnings if finished.record.score else ():
+            _warn(warning)
     else:
         from results.report import print_summary
 

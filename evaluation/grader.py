@@ -55,8 +55,8 @@ class Grader:
         return Execution(verdict.kind is VerdictKind.PASSED, verdict.detail, verdict.seconds)
 
     def describe(self) -> dict[str, Any]:
-        """The sandbox in use, for the record."""
-        return {**self._opened().describe(), "timeout_s": self._limits.cpu_s}
+        """The sandbox in use, for the record; {} where nothing had to be executed."""
+        return {} if self._box is None else {**self._box.describe(), "timeout_s": self._limits.cpu_s}
 
     def _opened(self) -> Sandbox:
         if self._box is None:

@@ -1,8 +1,11 @@
-"""A run, or a list of them, as small tables for people. Colours only on a terminal (rich sees to that)."""
+"""A run, or a list of them, as small tables for people. Colours only on a terminal (click sees to that)."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+import click
 
 from results.records import Outcome, RunStatus
 
@@ -12,19 +15,14 @@ if TYPE_CHECKING:
 
     from results.records import Metric, RunRecord, Score
 
+NAME_WIDTH = 15
+
 
 def print_summary(record: RunRecord, folder: Path) -> None:
     """Score with its 95 % interval, completions, failures by kind, speed, phases, where the files are."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, soft_wrap=True)
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
     for name, value in _rows(record, folder):
-        table.add_row(name, value)
-    console.print(table, markup=False)
+        loud = name in {"WARNING", "error"}
+        click.echo(f"{click.style(f'{name:{NAME_WIDTH}}', bold=True, fg='red' if loud else None)} {value}")
 
 
 def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
@@ -92,19 +90,15 @@ def _phases(record: RunRecord) -> str:
 
 def print_list(runs: Sequence[tuple[RunStatus, RunRecord]]) -> None:
     """One line a run; tab-separated where nobody watches, so that `cut` and `awk` can read it."""
-    from rich.console import Console
-    from rich.table import Table
-
     header = ("run", "status", "benchmark", "model", "score", "completions")
-    lines = [_list_line(status, record) for status, record in runs]
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        print("\n".join("\t".join(line) for line in (header, *lines)))
+    lines = [header, *(_list_line(status, record) for status, record in runs)]
+    if not sys.stdout.isatty():
+        click.echo("\n".join("\t".join(line) for line in lines))
         return
-    table = Table(*header, box=None, pad_edge=False)
-    for line in lines:
-        table.add_row(*line)
-    console.print(table, markup=False)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for number, line in enumerate(lines):
+        text = "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
+        click.echo(click.style(text.rstrip(), bold=number == 0))
 
 
 def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:

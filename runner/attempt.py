@@ -71,8 +71,6 @@ class Attempt:
         results = msgspec.structs.replace(self.record.results, score=score.score)
         self._update(score=score, results=results)
         self._phases(generate_s=score.generate_s, execute_s=score.execute_s)
-        for warning in score.warnings:
-            self._display.say(f"WARNING: {warning}")
 
     def _stop(self, server: Server) -> None:
         self._phases(stop_s=server.stop())
@@ -119,6 +117,8 @@ class Attempt:
     def _on_event(self, event: dict[str, Any]) -> None:
         if event["event"] == "progress":
             self._display.progress(event)
+        elif event["event"] == "start":
+            self._display.progress({**event, "done": event.get("finished", 0)})
         elif event["event"] == "phase" and event.get("phase") in SAID_PHASES:
             self._display.say(SAID_PHASES[event["phase"]])
 

@@ -61,7 +61,7 @@ class Lines:
         now = time.monotonic()
         rate = self._rate.update(now, _count(event, "completion_tokens"))
         far = done - self._last_done >= max(1, total // 10)
-        if done != self._last_done and (done == total or (far and now - self._last_s >= PLAIN_EVERY_S)):
+        if done > self._last_done and (done == total or (far and now - self._last_s >= PLAIN_EVERY_S)):
             self._last_s, self._last_done = now, done
             speed = f", {rate:.0f} tokens/s" if rate else ""
             self.say(f"  {done}/{total} completions{speed}")

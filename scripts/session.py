@@ -174,6 +174,7 @@ class _Session:
             benchmark=self.benchmark.name,
             total=total,
             finished=len(self.finished),
+            completion_tokens=sum(done.completion_tokens or 0 for done in self.finished.values()),
             concurrency=concurrency,
             settings=msgspec.to_builtins(settings),
         )

@@ -2,6 +2,43 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
+
+from servers import demo_model as demo
 from tests.leaks import no_leaks
 
 __all__ = ["no_leaks"]
+
+
+@pytest.fixture(scope="session")
+def demo_model() -> Path:
+    """The real small model, a GGUF file."""
+    return demo.fetch()
+
+
+@pytest.fixture(scope="session")
+def llama_server_binary() -> Path:
+    """The real llama-server, for tests marked `servers`."""
+    return _made_by_test_servers("LLAMA_SERVER")
+
+
+@pytest.fixture(scope="session")
+def vllm_python() -> Path:
+    """The Python that has a real vLLM, for tests marked `servers`."""
+    return _made_by_test_servers("VLLM_PYTHON")
+
+
+@pytest.fixture(scope="session")
+def vllm_model() -> Path:
+    """The demo model as a Hugging Face folder, for tests marked `servers`."""
+    return _made_by_test_servers("VLLM_MODEL")
+
+
+def _made_by_test_servers(variable: str) -> Path:
+    path = os.environ.get(variable)
+    if not path:
+        pytest.fail(f"{variable} is not set: run these tests by `make test-servers`")
+    return Path(path)

