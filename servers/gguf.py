@@ -8,6 +8,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from dataclasses import dataclass
 from math import prod
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)  # 1 had other sizes; llama.cpp reads it no more
 DEFAULT_ALIGNMENT = 32
-_LONGEST_STRING = 1 << 28  # a chat template has kilobytes: more is a broken length
+# Real headers have up to some 20 MB, vocabulary included; the bounds keep a damaged length from costing minutes.
+_LONGEST_HEADER_BYTES = 1 << 28
+_MOST_TENSORS = 1 << 17
+_MOST_PAIRS = 1 << 16
+_MOST_DIMENSIONS = 4  # GGML_MAX_DIMS
+_MOST_KEPT = 1 << 14  # numbers of an array; those by layer are short, those by token are not needed
 
 _STRING, _ARRAY, _BOOL = 8, 9, 7
 _SCALARS = {
@@ -34,7 +40,7 @@ FILE_TYPES = {
     12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K",
     19: "IQ2_XXS", 20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL",
     26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0",
-    37: "TQ2_0", 38: "MXFP4_MOE",
+    37: "TQ2_0", 38: "MXFP4_MOE", 39: "NVFP4", 40: "Q1_0", 41: "Q2_0",
 }  # fmt: skip
 _GUESSED = 1024  # LLAMA_FTYPE_GUESSED: not written in the file by its maker
 
@@ -44,7 +50,7 @@ _BLOCKS = {
     10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292),
     16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82),
     23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2),
-    34: (256, 54), 35: (256, 66), 39: (32, 17),
+    34: (256, 54), 35: (256, 66), 39: (32, 17), 40: (64, 36), 41: (128, 18), 42: (64, 18),
 }  # fmt: skip
 
 
@@ -81,11 +87,13 @@ def read_header(path: Path) -> GgufHeader:
         with path.open("rb") as file:
             start = file.read(8)
             _require_gguf(path, start)
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _header(path, _Reader(data), len(data))
+            size_bytes = file.seek(0, os.SEEK_END)
+            mapped = min(size_bytes, _LONGEST_HEADER_BYTES)
+            with mmap.mmap(file.fileno(), mapped, access=mmap.ACCESS_READ) as data:
+                return _header(path, _Reader(data), size_bytes)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
-    except (struct.error, _Broken, UnicodeDecodeError) as error:
+    except (struct.error, _Broken, OverflowError) as error:
         raise UsageError(
             f"{path} is a truncated or damaged GGUF file: its header can't be read to the end",
             hint="fetch the file again",
@@ -119,7 +127,7 @@ class _Broken(Exception):
 
 
 class _Reader:
-    """Walks over the mapped file; struct.error at its end."""
+    """Walks over the mapped file. At its end struct.error, or OverflowError for a place beyond all files."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data
@@ -132,39 +140,35 @@ class _Reader:
 
     def string(self) -> str:
         length = self.scalar("<Q")
-        if length > min(_LONGEST_STRING, len(self.data) - self.at):
-            raise _Broken
-        text = self.data[self.at : self.at + length]
-        self.at += length
-        return text.decode("utf-8", "replace")
+        return self.data[self.at : self._over(length)].decode("utf-8", "replace")
 
     def value(self, kind: int) -> Any:
-        """Arrays: their numbers, None for the others (the vocabulary), which are only walked over."""
+        """None for arrays of strings (the vocabulary) and long ones, which are only walked over."""
         if kind == _STRING:
             return self.string()
         if kind != _ARRAY:
             return self.scalar(_form(kind))
         inner, count = self.scalar("<I"), self.scalar("<Q")
-        if count > len(self.data) - self.at:
-            raise _Broken
         if inner == _STRING:
             self._skip_strings(count)
             return None
-        if inner == _ARRAY:
-            for _ in range(count):
-                self.value(_ARRAY)
-            return None
-        form = f"<{count}{_form(inner)[1]}"
-        values = struct.unpack_from(form, self.data, self.at)
-        self.at += struct.calcsize(form)
-        return values
+        form = _form(inner)  # no arrays in arrays: llama.cpp has none either
+        start, end = self.at, self._over(count * struct.calcsize(form))
+        return struct.unpack(f"<{count}{form[1]}", self.data[start:end]) if count <= _MOST_KEPT else None
+
+    def _over(self, length: int) -> int:
+        """Step over so many bytes, which must be there; return the place after them."""
+        if length > len(self.data) - self.at:
+            raise _Broken
+        self.at += length
+        return self.at
 
     def _skip_strings(self, count: int) -> None:
         """The one hot loop here: a vocabulary has up to a million strings with its merges."""
         at, data, length_at = self.at, self.data, struct.Struct("<Q").unpack_from
         for _ in range(count):
             at += 8 + length_at(data, at)[0]
-        self.at = at
+        self._over(at - self.at)
 
 
 def _form(kind: int) -> str:
@@ -177,6 +181,8 @@ def _form(kind: int) -> str:
 def _header(path: Path, reader: _Reader, size_bytes: int) -> GgufHeader:
     reader.at = 8
     tensor_count, pair_count = reader.scalar("<Q"), reader.scalar("<Q")
+    if tensor_count > _MOST_TENSORS or pair_count > _MOST_PAIRS:
+        raise _Broken
     pairs: dict[str, Any] = {}
     for _ in range(pair_count):
         key = reader.string()
@@ -184,19 +190,28 @@ def _header(path: Path, reader: _Reader, size_bytes: int) -> GgufHeader:
     parameter_count, tensors_end = 0, 0
     for _ in range(tensor_count):
         reader.string()
-        shape = [reader.scalar("<Q") for _ in range(reader.scalar("<I"))]
+        dimensions = reader.scalar("<I")
+        if dimensions > _MOST_DIMENSIONS:
+            raise _Broken
+        shape = [reader.scalar("<Q") for _ in range(dimensions)]
         kind, offset = reader.scalar("<I"), reader.scalar("<Q")
         parameter_count += prod(shape)
         values, block_bytes = _BLOCKS.get(kind, (1, 0))  # of a newer type only the place is known
         tensors_end = max(tensors_end, offset + prod(shape) // values * block_bytes)
-    alignment = pairs.get("general.alignment") or DEFAULT_ALIGNMENT
-    needed = -(-reader.at // alignment) * alignment + tensors_end
+    alignment = _number(pairs, "general.alignment") or DEFAULT_ALIGNMENT
+    needed = -(-reader.at // alignment) * alignment + tensors_end if tensors_end else reader.at
     if needed > size_bytes:
         raise UsageError(
             f"{path} is truncated: {needed - size_bytes:,} of {needed:,} bytes are missing",
             hint="fetch the file again; a download that was cut short looks like this",
         )
     return _facts(pairs, parameter_count)
+
+
+def _number(pairs: dict[str, Any], key: str) -> int:
+    """A count; 0 when it is missing or of another type."""
+    value = pairs.get(key)
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _facts(pairs: dict[str, Any], parameter_count: int) -> GgufHeader:
@@ -222,7 +237,7 @@ def _facts(pairs: dict[str, Any], parameter_count: int) -> GgufHeader:
         head_count=own("attention.head_count"),
         head_count_kv=own("attention.head_count_kv"),
         chat_template=template if isinstance(template, str) and template else None,
-        split_no=int(pairs.get("split.no") or 0),
-        split_count=int(pairs.get("split.count") or 0),
+        split_no=_number(pairs, "split.no"),
+        split_count=_number(pairs, "split.count"),
         is_mmproj=architecture == "clip" or pairs.get("general.type") == "mmproj",
     )
