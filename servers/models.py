@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +20,7 @@ from servers.gguf import GgufHeader, read_header
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SPLIT = re.compile(r"-(\d{5})-of-(\d{5})$")  # llama-gguf-split's names; the rest is loaded beside the first
+SPLIT = re.compile(r"-00001-of-(\d{5})$")  # llama-gguf-split's name of the first part, beside the others
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _MOST_KEPT = 4096  # entries of the hash cache; beyond it the oldest go
 
@@ -43,7 +43,7 @@ class Model:
             return tuple(
                 sorted(path for path in self.path.iterdir() if path.is_file() and path.suffix in kept)
             )
-        return _parts(self.path)
+        return _parts(self.path) if self.header and self.header.split_count > 1 else (self.path,)
 
 
 def resolve(text: str | None) -> Model:
@@ -53,16 +53,12 @@ def resolve(text: str | None) -> Model:
     """
     if text is None or text == "demo":
         return _gguf(fetch())
-    if text.startswith("hf:"):
-        return _gguf(_from_hub(text))
-    path = Path(text).expanduser()
-    if path.is_dir():
-        return _folder(path)
-    if path.exists():
-        return _gguf(path)
-    if HUB_NAME.fullmatch(text) and not text.endswith(".gguf") and not path.parent.is_dir():
-        return Model(kind="name", name=text)
-    raise UsageError(f"there is no model {text!r}", hint=_instead(path))
+    if not text.strip():
+        raise UsageError("the model's name is empty", hint="an unset variable in the shell?")
+    try:
+        return _gguf(_from_hub(text)) if text.startswith("hf:") else _here(text)
+    except (OSError, RuntimeError) as error:  # a folder of another user, a name too long, ~ of nobody
+        raise UsageError(f"{text} can't be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def identity(model: Model) -> ModelIdentity:
@@ -94,6 +90,17 @@ def identity(model: Model) -> ModelIdentity:
         raise UsageError(f"{model.path} can't be read: {error.strerror or error}") from error
 
 
+def _here(text: str) -> Model:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _folder(path)
+    if path.exists():
+        return _gguf(path)
+    if HUB_NAME.fullmatch(text) and not text.endswith(".gguf") and not path.parent.is_dir():
+        return Model(kind="name", name=text)
+    raise UsageError(f"there is no model {text!r}", hint=_instead(path))
+
+
 def _gguf(path: Path) -> Model:
     if not path.is_file():
         raise UsageError(f"{path} is not a regular file", hint="give a .gguf file")
@@ -108,17 +115,32 @@ def _gguf(path: Path) -> Model:
             f"{path} is part {header.split_no + 1} of {header.split_count}",
             hint="give the first part; llama.cpp finds the others beside it",
         )
-    missing = [part.name for part in _parts(path) if not part.is_file()]
+    if header.split_count <= 1:
+        return Model(kind="gguf", name=path.stem, path=path, header=header)
+    parts = _parts(path)
+    if len(parts) != header.split_count:
+        raise UsageError(
+            f"{path} is the first of {header.split_count} parts, and its name doesn't say so",
+            hint=f"llama.cpp finds the others by name only: NAME-00001-of-{header.split_count:05}.gguf",
+        )
+    missing = [part.name for part in parts if not part.is_file()]
     if missing:
-        raise UsageError(f"parts of {path} are missing: {', '.join(missing)}", hint="fetch them beside it")
-    return Model(kind="gguf", name=SPLIT.sub("", path.stem), path=path, header=header)
+        raise UsageError(f"parts of {path} are missing: {_some(missing)}", hint="fetch them beside it")
+    parameters = header.parameter_count + sum(read_header(part).parameter_count for part in parts[1:])
+    return Model(
+        kind="gguf",
+        name=SPLIT.sub("", path.stem),
+        path=path,
+        header=replace(header, parameter_count=parameters),
+    )
 
 
 def _parts(path: Path) -> tuple[Path, ...]:
+    """The file; when its name is that of a first part, all parts, there or not."""
     found = SPLIT.search(path.stem)
     if found is None:
         return (path,)
-    base, count = path.stem[: found.start()], int(found[2])
+    base, count = path.stem[: found.start()], int(found[1])
     return tuple(path.with_name(f"{base}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1))
 
 
@@ -143,21 +165,22 @@ def _from_hub(text: str) -> Path:
     if not (owner and name and file.endswith(".gguf")):
         raise UsageError(f"{text} names no file on the Hub", hint="hf:owner/name/file.gguf")
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(hf_hub_download(f"{owner}/{name}", file))
+        fetched = [Path(hf_hub_download(f"{owner}/{name}", str(part))) for part in _parts(Path(file))]
     except LocalEntryNotFoundError as error:
         raise UsageError(
             f"{text} is not on this machine, and huggingface.co can't be reached",
             hint="check the network, HF_ENDPOINT and HF_HUB_OFFLINE; or give a file on this machine",
         ) from error
-    except (EntryNotFoundError, HfHubHTTPError, ValueError, OSError) as error:
+    except Exception as error:  # its own errors, and those of requests or httpx, whichever it uses
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UsageError(
             f"{text} could not be fetched: {reason[0]}",
             hint="check the repository's and the file's name; a gated model needs HF_TOKEN",
         ) from error
+    return fetched[0]
 
 
 def _instead(path: Path) -> str:
@@ -213,7 +236,15 @@ def _read_cache() -> dict[str, str]:
         known = json.loads(_cache_path().read_bytes())
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return (
+        {key: digest for key, digest in known.items() if _is_sha256(digest)}
+        if isinstance(known, dict)
+        else {}
+    )
+
+
+def _is_sha256(digest: object) -> bool:
+    return isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest) is not None
 
 
 def _keep(key: str, digest: str) -> None:
