@@ -94,7 +94,13 @@ def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, ty
 @click.option("--max-tokens", type=int, metavar="N", help="The longest answer.")
 @click.option("--seed", type=int, metavar="S")
 @click.option("--prompt-style", type=click.Choice(["auto", "chat", "completion"]), help="[default: auto]")
-@click.option("--sandbox", default="auto", show_default=True, help="Where the model's code is executed.")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["auto", "bubblewrap"]),
+    default="auto",
+    show_default=True,
+    help="Where the model's code is executed.",
+)
 @click.option("--ready-timeout", type=float, default=600.0, show_default=True, metavar="S")
 @click.option("--stall-timeout", type=float, default=120.0, show_default=True, metavar="S")
 @click.option("--max-restarts", type=int, default=3, show_default=True, metavar="N")
@@ -127,11 +133,12 @@ def run(*, as_json: bool, **options: Any) -> None:
         click.echo(encode_record(finished.record))
         for warning in finished.record.score.warnings if finished.record.score else ():
             _warn(warning)
-    else:
+    elif finished.error is None:
         from results.report import print_summary
 
         print_summary(finished.record, finished.folder.path)
     if finished.error is not None:
+        click.echo(f"what there is of it: {finished.folder.path}", err=True)
         raise finished.error
 
 

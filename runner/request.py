@@ -31,7 +31,7 @@ def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, 
     for name in ("ctx_size", "parallel", "tensor_parallel_size"):
         require_count(name, options[name])
     for name in ("ready_timeout", "stall_timeout", "script_timeout"):
-        if options[name] is not None and options[name] <= 0:
+        if options[name] is not None and not options[name] > 0:  # NaN too
             raise UsageError(f"--{name.replace('_', '-')} must be more than 0 seconds")
     if options["max_restarts"] < 0:
         raise UsageError("--max-restarts must be 0 or more")

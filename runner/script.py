@@ -148,13 +148,24 @@ def run_script(
                 next_mark = now + min(MARK_S, supervision.stall_timeout_s / 4)
                 if _stalled(stall, server, in_flight):
                     reason = f"the server made no progress for {supervision.stall_timeout_s:.0f} s"
-            if reason is not None:
+            while reason is not None:
                 _require_restart_left(server, reason, restarts, supervision.max_restarts)
                 restarts += 1
                 on_message(f"{reason}; restarting it ({restarts} of {supervision.max_restarts})")
-                on_incident(server.restart(reason))
+                incident = server.incident(reason)
+                on_incident(incident)
+                reason = _restart(server, incident)
                 stall = Stall(supervision.stall_timeout_s)
             _wait(script, server)
+
+
+def _restart(server: Server, incident: Incident) -> str | None:
+    """Why the server ended again before it was ready; None: it is ready. Raises other ServerErrors."""
+    try:
+        server.restart(incident)
+    except ServerExited as error:
+        return f"restarted, {error.message}"
+    return None
 
 
 def _stalled(stall: Stall, server: Server, in_flight: int | None) -> bool:

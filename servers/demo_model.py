@@ -37,7 +37,10 @@ def cache_folder() -> Path:
 def cached_path() -> Path | None:
     """The demo model where it was fetched before, whole; else None."""
     path = _path()
-    return path if path.is_file() and path.stat().st_size == SIZE_BYTES else None
+    try:
+        return path if path.stat().st_size == SIZE_BYTES else None
+    except OSError:  # none, or in a folder of another user
+        return None
 
 
 def fetch(say: Callable[[str], object] = lambda text: print(text, file=sys.stderr)) -> Path:

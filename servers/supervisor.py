@@ -107,30 +107,30 @@ class Server:
         """How the server ended; None while it runs (and always for one that someone else runs)."""
         return None if self.process is None else self.process.poll()
 
-    def restart(self, reason: str) -> Incident:
+    def incident(self, reason: str) -> Incident:
+        """What happened, for the record. reason: what was seen ("no progress for 120 s")."""
+        ended = self.poll()
+        return Incident(
+            time=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            what=reason if ended is None else f"{reason} ({ended.describe()})",
+            log_tail=self.log.tail(),
+        )
+
+    def restart(self, incident: Incident) -> None:
         """End what is left of the server and start it again: same command, same port, same log.
 
-        reason: what was seen ("no progress for 120 s"). Returns the incident for the record; raises like
-        `launch`, with nothing left running, and ServerError for a server that someone else runs.
+        Raises like `launch`, with nothing left running, and ServerError for a server that someone else runs.
         """
         if self.process is None:
             raise ServerError(
-                f"the server failed and someone else runs it, so it cannot be restarted: {reason}",
+                f"the server failed and someone else runs it, so it cannot be restarted: {incident.what}",
                 hint=f"restart the server at {self.plan.base_url}, then resume the run",
             )
-        ended = self.process.poll()
-        what = reason if ended is None else f"{reason} ({ended.describe()})"
-        incident = Incident(
-            time=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            what=what,
-            log_tail=self.log.tail(),
-        )
         self.stop()
         self._stop_s = None
         with self.log_path.open("a", encoding="utf-8") as log:
-            log.write(f"\n--- restarted {incident.time}: {what} ---\n")
+            log.write(f"\n--- restarted {incident.time}: {incident.what} ---\n")
         self._start()
-        return incident
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> float:
         """End the whole process tree; return the seconds that took. Is idempotent; no-op for `attach`."""

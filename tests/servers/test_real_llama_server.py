@@ -60,7 +60,7 @@ def test_it_starts_generates_and_stops(plan_for, demo_model, log):
         client.join()
         assert len({before, during, progress(server)}) == 3
         assert during.in_flight == 1
-        server.restart("to see that it can be restarted")
+        server.restart(server.incident("to see that it can be restarted"))
         assert server.stop() < 5
         assert server.poll() == Exit(0, None)
 

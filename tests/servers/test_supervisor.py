@@ -25,7 +25,8 @@ def test_a_crashed_server_is_restarted_on_its_port_with_the_incident_told(fake_p
         assert complete(server).status == 200
         assert complete(server) is None
         assert server.process.wait(5) == Exit(7, None) == server.poll()
-        incident = server.restart("the server died")
+        incident = server.incident("the server died")
+        server.restart(incident)
         assert complete(server).status == 200
         assert server.poll() is None
     assert incident.what == "the server died (exit code 7)"
@@ -42,7 +43,8 @@ def test_a_hung_server_is_restarted_with_its_workers(fake_plan, log):
         old = server.process.tree()
         assert len(old) == 3
         server.process.stop(grace_s=0.1)
-        incident = server.restart("no progress for 120 s")
+        incident = server.incident("no progress for 120 s")
+        server.restart(incident)
         assert not [pid for pid in old if psutil.pid_exists(pid)]
         assert len(server.process.tree()) == 3
         server.process.stop(grace_s=0.1)
@@ -57,7 +59,7 @@ def test_a_restart_that_fails_leaves_nothing_and_says_why(fake_plan, log):
             launch(fake_plan(port=plan.port), log_path=log, ready_timeout_s=20),
             pytest.raises(UsageError, match="is in use"),
         ):
-            server.restart("the server died")
+            server.restart(server.incident("the server died"))
         assert server.process.tree() == frozenset()
 
 

@@ -1,0 +1,68 @@
+"""Run `./bench_runner.py` as a user does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = ROOT / "bench_runner.py"
+PROGRAMS = ROOT / "tests" / "programs"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def bench_runner(*words: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> Done:
+    done = subprocess.run(
+        [PROGRAM, *map(str, words)],
+        capture_output=True,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        timeout=100,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def command_server(program: str, *options: object) -> tuple[str, ...]:
+    """The options of `run` that launch one of tests/programs."""
+    words = [sys.executable, str(PROGRAMS / program), "--port", "{port}", *map(str, options)]
+    return ("--server-command", shlex.join(words).replace("'{port}'", "{port}"))
+
+
+def only_run(results: Path) -> Path:
+    """The one run's folder."""
+    (folder,) = [path for path in results.iterdir() if (path / "run.json").exists()]
+    return folder
+
+
+def logged(results: Path) -> list[dict[str, Any]]:
+    """The runs in the run log, read as plain JSON."""
+    return json.loads((results / "benchmark_results.json").read_text())["runs"]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def wait_for(condition, seconds: float = 20.0):
+    """What the condition gives, as soon as that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+    return found

@@ -1,0 +1,223 @@
+"""Stopped in any phase: what was finished is kept, nothing is left running, and the run can go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, only_run, wait_for
+from tests.evaluation.servers import canonical_server, posts
+
+SLOW_TO_LOAD = command_server("fake_server.py", "--load-seconds", 60)
+SLOW_TO_ANSWER = command_server("canonical_server.py", "--delay", 0.3)
+HANGING = command_server("fake_server.py", "--hang-after", 1)  # the first shows that it is ready
+SLOW_TO_STOP = command_server("fake_server.py", "--ignore-sigterm")
+
+
+def start(results, *words):
+    return subprocess.Popen(
+        [PROGRAM, "run", "--benchmark", "human_eval", "--results-dir", results, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def said(results, word):
+    """Whether the run's folder shows that it got that far."""
+    found = [path for path in results.glob("*/*") if path.name == word and path.stat().st_size]
+    return found[0] if found else None
+
+
+def end(process, number):
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+PHASES = [
+    ("loading", SLOW_TO_LOAD, "server.log"),
+    ("probing", HANGING, "script.out"),
+    ("generating", SLOW_TO_ANSWER, "completions.jsonl"),
+]
+
+
+@pytest.mark.parametrize(("phase", "server", "sign"), PHASES, ids=[phase for phase, *_ in PHASES])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
+def test_a_signal_ends_the_run_in_order(tmp_path, phase, server, sign, number, code):  # noqa: PLR0917
+    """Exit code, the record, the run log and the way to go on; the fixture sees that no process is left."""
+    process = start(tmp_path, *server)
+    wait_for(lambda: said(tmp_path, sign))
+    returned, _, err = end(process, number)
+    assert returned == code, err
+    assert f"stopped by {number.name}" in err
+    assert f"--resume {only_run(tmp_path).name}" in err
+    (record,) = logged(tmp_path)
+    assert (record["status"], record["error"]["kind"]) == ("interrupted", "interrupted")
+    assert list((tmp_path / ".unlogged").iterdir()) == []
+
+
+def test_a_second_ctrl_c_does_not_disturb_the_orderly_end(tmp_path):
+    process = start(
+        tmp_path, *SLOW_TO_STOP, "--max-tokens", 1, "--script", "/bin/sleep", "--script-args", "60"
+    )
+    wait_for(
+        lambda: (
+            list(tmp_path.glob("2*"))
+            and json.loads((only_run(tmp_path) / "run.json").read_text())["script_command"]
+        )
+    )
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.3)
+    returned, _, err = end(process, signal.SIGINT)
+    assert returned == 130, err
+    assert logged(tmp_path)[0]["status"] == "interrupted"
+
+
+def test_a_terminal_s_ctrl_c_reaches_only_the_harness(tmp_path):
+    """Server and script live in sessions of their own: they end when the harness says so, in its order."""
+    process = subprocess.Popen(
+        [PROGRAM, "run", "--benchmark", "human_eval", "--results-dir", tmp_path, *SLOW_TO_ANSWER],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(lambda: said(tmp_path, "completions.jsonl"))
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_resume_does_only_what_is_missing(tmp_path):
+    """The same run, one record; the completions of the first part are not asked for again."""
+    with canonical_server("--delay", 0.2) as url:
+        words = ("--base-url", url, "--limit", 24, "--prompt-style", "chat")
+        process = start(tmp_path, *words)
+        journal = wait_for(lambda: said(tmp_path, "completions.jsonl"))
+        end(process, signal.SIGINT)
+        before, asked = journal.read_bytes(), posts(url)
+        finished = len(lines(journal))
+        assert 0 < finished < 24
+        run_id = only_run(tmp_path).name
+        done = bench_runner("run", "--benchmark", "human_eval", "--results-dir", tmp_path, *words, "--resume", run_id,
+                            "--parallel", 8)  # fmt: skip
+        assert done.code == 0, done.err
+        assert posts(url) - asked == 24 - finished + 1  # one shows that the server is ready
+    assert journal.read_bytes().startswith(before)
+    assert len(lines(journal)) == 24
+    (record,) = logged(tmp_path)
+    assert (record["run_id"], record["status"], record["resumed"]) == (run_id, "succeeded", 1)
+    assert record["score"]["score"] == 100.0
+    again = bench_runner("run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--server-command",
+                         "sleep {port}", "--resume", run_id)  # fmt: skip
+    assert again.code == 6
+    assert "server was 'attach' and is 'command'" in again.err
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (["--temperature", "0.7"], "temperature"),
+        (["--max-tokens", "77"], "max_tokens"),
+        (["--seed", "3"], "seed"),
+        (["--prompt-style", "completion"], "prompt_style"),
+        (["--parser", "json"], "parser"),
+        (["--script", "/bin/true"], "script"),
+    ],
+)
+def test_a_changed_setting_is_refused_by_its_name(tmp_path, change, name):
+    with canonical_server() as url:
+        run = ("run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--base-url", url, "--limit", 2)
+        assert bench_runner(*run).code == 0
+        before = (only_run(tmp_path) / "completions.jsonl").read_bytes()
+        done = bench_runner(*run, *change, "--resume", only_run(tmp_path).name)
+    assert done.code in {4, 6}
+    assert name in done.err
+    assert (only_run(tmp_path) / "completions.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(("phase", "server", "sign"), PHASES, ids=[phase for phase, *_ in PHASES])
+def test_kill_9_leaves_nothing_running_and_the_run_is_not_forgotten(tmp_path, phase, server, sign):
+    """The fixture gives its processes two seconds; the next run puts the killed one in the log."""
+    process = start(tmp_path, *server)
+    wait_for(lambda: said(tmp_path, sign))
+    process.kill()
+    process.communicate()
+    run_id = only_run(tmp_path).name
+    assert bench_runner("list", "--results-dir", tmp_path).out.splitlines()[1].split("\t")[1] == "interrupted"
+    with canonical_server() as url:
+        done = bench_runner(
+            "run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--base-url", url, "--limit", 1
+        )
+    assert done.code == 0
+    assert f"{run_id} was cut off" in done.err
+    first, second = logged(tmp_path)
+    assert (first["run_id"], first["status"], first["error"]["kind"]) == (run_id, "interrupted", "killed")
+    assert second["status"] == "succeeded"
+
+
+def test_a_run_that_is_going_on_is_not_taken_by_another(tmp_path):
+    with canonical_server("--delay", 0.3) as url:
+        words = ("--base-url", url, "--limit", 20)
+        process = start(tmp_path, *words)
+        wait_for(lambda: said(tmp_path, "completions.jsonl"))
+        run_id = only_run(tmp_path).name
+        done = bench_runner(
+            "run", "--benchmark", "human_eval", "--results-dir", tmp_path, *words, "--resume", run_id
+        )
+        assert done.code == 6
+        assert "in progress in another process" in done.err
+        assert end(process, signal.SIGINT)[0] == 130
+
+
+def test_a_server_that_dies_is_restarted_and_the_run_goes_on(tmp_path):
+    server = command_server("canonical_server.py", "--die-after", 6, "--delay", 0.05)
+    done = bench_runner("run", "--benchmark", "human_eval", "--results-dir", tmp_path, *server, "--limit", 16,
+                        "--max-restarts", 9)  # fmt: skip
+    assert done.code == 0, done.err
+    assert "restarting it (1 of 9)" in done.err
+    (record,) = logged(tmp_path)
+    assert record["score"]["score"] == 100.0
+    assert 2 <= len(record["incidents"]) <= 9
+    assert "exit code 1" in record["incidents"][0]["what"]
+
+
+def test_restarts_are_bounded(tmp_path):
+    server = command_server("canonical_server.py", "--die-after", 2, "--delay", 0.05)
+    done = bench_runner(
+        "run", "--benchmark", "human_eval", "--results-dir", tmp_path, *server, "--max-restarts", 1
+    )
+    assert done.code == 3
+    assert "as many as --max-restarts allows" in done.err
+    (record,) = logged(tmp_path)
+    assert (record["status"], len(record["incidents"])) == ("failed", 1)
+
+
+def test_a_server_that_is_healthy_and_hangs_is_restarted(tmp_path):
+    server = command_server("fake_server.py", "--hang-after", 5)
+    done = bench_runner("run", "--benchmark", "human_eval", "--results-dir", tmp_path, *server, "--limit", 7,
+                        "--parallel", 1, "--prompt-style", "chat", "--stall-timeout", 1.5)  # fmt: skip
+    assert done.code == 0, done.err
+    (record,) = logged(tmp_path)
+    assert record["score"]["completions"] == 7
+    assert "no progress" in record["incidents"][0]["what"]
+
+
+def test_a_broken_log_is_rebuilt_before_the_run(tmp_path):
+    with canonical_server() as url:
+        run = ("run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--base-url", url, "--limit", 1)
+        assert bench_runner(*run).code == 0
+        log = tmp_path / "benchmark_results.json"
+        log.write_text(log.read_text()[:-40])
+        done = bench_runner(*run)
+    assert done.code == 0
+    assert "set aside" in done.err
+    assert len(json.loads(log.read_text())["runs"]) == 2
