@@ -33,6 +33,12 @@ def said(results, word):
     return found[0] if found else None
 
 
+def script_command(results):
+    """Empty until the script is about to start."""
+    records = [json.loads(path.read_text()) for path in results.glob("*/run.json")]
+    return records and records[0]["script_command"]
+
+
 def end(process, number):
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
@@ -67,12 +73,7 @@ def test_a_second_ctrl_c_does_not_disturb_the_orderly_end(tmp_path):
     process = start(
         tmp_path, *SLOW_TO_STOP, "--max-tokens", 1, "--script", "/bin/sleep", "--script-args", "60"
     )
-    wait_for(
-        lambda: (
-            list(tmp_path.glob("2*"))
-            and json.loads((only_run(tmp_path) / "run.json").read_text())["script_command"]
-        )
-    )
+    wait_for(lambda: script_command(tmp_path))
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=0.3)
@@ -119,7 +120,8 @@ def test_resume_does_only_what_is_missing(tmp_path):
     again = bench_runner("run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--server-command",
                          "sleep {port}", "--resume", run_id)  # fmt: skip
     assert again.code == 6
-    assert "server was 'attach' and is 'command'" in again.err
+    assert "cannot resume" in again.err
+    assert "model was 'canonical'" in again.err
 
 
 @pytest.mark.parametrize(
