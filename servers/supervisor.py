@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from servers.plan import LaunchPlan
     from servers.process import Exit, ManagedProcess
 
-STOP_GRACE_S = 10.0
+STOP_GRACE_S = 5.0
 FAILED_START_GRACE_S = 3.0  # nothing is lost by ending a server that never worked
 
 

@@ -1,0 +1,78 @@
+"""What a person sees while a run goes on."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+
+from runner.display import Lines, TokenRate
+from tests.command_line import PROGRAM
+from tests.evaluation.servers import canonical_server
+
+
+def on_a_terminal(command):
+    """What the command shows there, with its control codes."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError:  # how the other end's close shows itself
+        pass
+    finally:
+        os.close(ours)
+    assert process.wait() == 0, shown
+    return shown.decode()
+
+
+def test_a_terminal_shows_a_bar_with_completions_rate_and_eta(tmp_path):
+    with canonical_server("--delay", 0.1) as url:
+        shown = on_a_terminal(
+            [
+                PROGRAM,
+                "run",
+                "--benchmark",
+                "human_eval",
+                "--base-url",
+                url,
+                "--limit",
+                "20",
+                "--results-dir",
+                tmp_path,
+            ]
+        )
+    assert "20/20" in shown
+    assert "tokens/s" in shown
+    assert "eta" in shown
+    assert "\x1b[?25h" in shown  # the cursor is back
+    assert "\x1b[1mscore" in shown
+
+
+def test_plain_lines_come_rarely_and_the_last_always(capsys):
+    lines = Lines()
+    for done in range(101):
+        lines.progress({"done": done, "total": 100, "completion_tokens": done * 7})
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("  100/100 completions")
+    assert len(said) <= 3
+
+
+def test_an_event_without_its_numbers_does_no_harm(capsys):
+    Lines().progress({"done": "many", "total": None})
+    assert not capsys.readouterr().err
+
+
+def test_the_token_rate_is_that_of_the_last_seconds():
+    rate = TokenRate()
+    assert rate.update(0.0, 0) is None
+    assert rate.update(10.0, 1000) == 100.0
+    assert rate.update(20.0, 1100) == 10.0
