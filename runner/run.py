@@ -105,7 +105,7 @@ def _first_record(
         status=RunStatus.STARTED,
         benchmark=spec.benchmark.name,
         model=name,
-        config={**spec.config, **plan.asked, "port": plan.port, "nonce": _nonce_of(plan, name)},
+        config={**spec.config, **plan.asked, "port": plan.port, "nonce": _nonce_of(plan)},
         server=ServerFacts(kind=plan.kind, command=plan.argv, url=plan.base_url, asked=plan.asked),
         host=host_facts(),
         harness=harness_facts(),
@@ -131,8 +131,8 @@ def _nonce(before: RunRecord | None) -> str:
     return kept if isinstance(kept, str) and kept else f"{time.time_ns() & 0xFFFF:04x}"
 
 
-def _nonce_of(plan: LaunchPlan, name: str) -> str:
-    return (plan.model_name or "").removeprefix(f"{name}-")
+def _nonce_of(plan: LaunchPlan) -> str:
+    return (plan.model_name or "").rpartition("-")[2]
 
 
 def _in_background(function: Callable[[Model], ModelIdentity], model: Model) -> Future[ModelIdentity]:

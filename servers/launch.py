@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -78,7 +79,9 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
     else:
         require_free_port(request.port, HOST)
         port = request.port
-    alias = f"{request.model.name}-{nonce}"
+    # Commas separate names, a dash begins an option, and not every server returns all other characters.
+    name = re.sub(r"[^\w.+/-]+", "_", request.model.name, flags=re.ASCII).lstrip("-") or "model"
+    alias = f"{name}-{nonce}"
     build = {"llama.cpp": llama_cpp.llama_plan, "vllm": vllm.vllm_plan, "command": other_servers.command_plan}
     return build[request.kind](request, request.model, host=HOST, port=port, alias=alias)
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from servers.launch import ServerRequest
     from servers.models import Model
 
-ROOT = Path(__file__).resolve().parent.parent
+# By its path and without its folder in sys.path (-P), so that it starts from any folder: the user's files are there.
+EMBEDDED = (sys.executable, "-P", str(Path(__file__).resolve().with_name("embedded.py")))
 BUILT_HERE = Path("build") / "bin" / "llama-server"  # where llama.cpp's own cmake recipe puts it
 
 DEFAULT_CTX_SIZE = 4096  # a HumanEval prompt and a long answer of a chat model fit twice
@@ -41,8 +42,13 @@ OURS = {
     "--alias": "the model's name at the server is chosen so that no other server passes for this one",
     "-m": "use --model of bench_runner, before the --",
     "--model": "use --model of bench_runner, before the --",
-    "-hf": "use --model of bench_runner, before the --",
-    "--hf-repo": "use --model of bench_runner, before the --",
+    "-hf": "use --model hf:owner/name/file.gguf of bench_runner, before the --",
+    "-hfr": "use --model hf:owner/name/file.gguf of bench_runner, before the --",
+    "--hf-repo": "use --model hf:owner/name/file.gguf of bench_runner, before the --",
+    "-mu": "use --model of bench_runner, before the --",
+    "--model-url": "use --model of bench_runner, before the --",
+    "-dr": "use --model of bench_runner, before the --",
+    "--docker-repo": "use --model of bench_runner, before the --",
     "--api-key": "a command line is visible to everybody: set LLAMA_API_KEY in the environment",
     "--api-key-file": "set LLAMA_API_KEY in the environment",
     "--api-prefix": "the server is asked at its root",
@@ -59,12 +65,14 @@ def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, al
             f"llama.cpp serves GGUF files, not {model.path or model.name}",
             hint="give a .gguf file, or take --server vllm for a Hugging Face folder or name",
         )
-    refuse(request.extra_args, OURS)
-    _require_range(request)
-    binary = find_binary(request.server_binary)
     own = request.extra_args
-    parallel = _own_count(own, PARALLEL)
-    own_ctx = _own_count(own, CTX)
+    words = [dashed(word) for word in own]
+    refuse(words, OURS)
+    _require_range(request)
+    _require_once(request, words)
+    binary = find_binary(request.server_binary)
+    parallel = _own_count(words, PARALLEL)
+    own_ctx = _own_count(words, CTX)
     ctx_size = request.ctx_size or _default_ctx(model)
     if parallel is None:
         parallel = request.parallel or default_parallel(
@@ -74,20 +82,20 @@ def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, al
     asked: dict[str, Any] = {}
     if own_ctx is None:
         argv += ["-c", str(ctx_size * parallel)]
-    if not _has(own, PARALLEL):
+    if not _has(words, PARALLEL):
         argv += ["-np", str(parallel)]
     if own_ctx != 0:  # their 0: the model's own length
         asked["ctx_size"] = ctx_size if own_ctx is None else own_ctx // max(parallel, 1)
     asked["parallel"] = parallel
-    if _has(own, LAYERS):
-        asked["gpu_layers"] = _layers(_value(own, LAYERS))
+    if _has(words, LAYERS):
+        asked["gpu_layers"] = _layers(_value(words, LAYERS))
     elif request.gpu_layers is not None:
         argv += ["-ngl", str(_all_as_many(request.gpu_layers))]
         asked["gpu_layers"] = request.gpu_layers
     argv += ["--alias", alias, "--metrics", "--slots"]
-    if binary is not None and not _has(own, VERBOSITY) and _tells_more(binary):
+    if binary is not None and not _has(words, VERBOSITY) and _tells_more(binary):
         argv += ["-lv", "4"]
-    launcher = (sys.executable, "-m", "servers.embedded") if binary is None else (str(binary),)
+    launcher = EMBEDDED if binary is None else (str(binary),)
     return LaunchPlan(
         kind="embedded" if binary is None else "llama.cpp",
         argv=(*launcher, *argv, *own),
@@ -98,7 +106,6 @@ def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, al
         # llama-server reads it itself, several with commas between them.
         api_key=os.environ.get("LLAMA_API_KEY", "").partition(",")[0].strip() or None,
         asked=asked,
-        cwd=ROOT if binary is None else None,
     )
 
 
@@ -120,7 +127,7 @@ def find_binary(asked: str | None) -> Path | None:
 
 def executable(text: str, origin: str) -> Path:
     """The program that text names, by path or on PATH. Raises UsageError, naming the origin."""
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib's raises for ~ of nobody
     if os.sep not in text and not path.exists():
         path = Path(shutil.which(text) or path)
     if not path.exists():
@@ -138,6 +145,12 @@ def refuse(extra_args: Sequence[str], refused: dict[str, str]) -> None:
         name = word.partition("=")[0]
         if name in refused:
             raise UsageError(f"{name} can't be handed to the server", hint=refused[name])
+
+
+def dashed(word: str) -> str:
+    """An option under its plain name: servers also take --ctx_size for --ctx-size."""
+    name, equals, value = word.partition("=")
+    return (name.replace("_", "-") if name.startswith("--") else name) + equals + value
 
 
 def default_parallel(model: Model, ctx_size: int, gpu_layers: int | None, *, embedded: bool) -> int:
@@ -166,7 +179,7 @@ def kv_bytes_per_token(model: Model) -> int:
 
 
 def _size(model: Model) -> int:
-    return model.path.stat().st_size if model.path else 0
+    return sum(file.stat().st_size for file in model.files())
 
 
 def _default_ctx(model: Model) -> int:
@@ -182,6 +195,19 @@ def _require_range(request: ServerRequest) -> None:
         )
     if ctx_size is not None and ctx_size < MIN_CTX_SIZE:
         raise UsageError(f"--ctx-size {ctx_size}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens")
+
+
+def _require_once(request: ServerRequest, words: Sequence[str]) -> None:
+    """What is said twice, before and after the --, may be said in two ways."""
+    for names, value, option in (
+        (CTX, request.ctx_size, "--ctx-size"),
+        (PARALLEL, request.parallel, "--parallel"),
+        (LAYERS, request.gpu_layers, "--gpu-layers"),
+    ):
+        if value is not None and _has(words, names):
+            raise UsageError(
+                f"{option} is given twice, before and after the --", hint="leave out the one after the --"
+            )
 
 
 def _all_as_many(layers: int) -> int:

@@ -100,12 +100,15 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
 def parse_base_url(text: str) -> tuple[str, str, int]:
     """The URL without /v1 and final slashes, its host and its port. Raises UsageError."""
     whole = text.strip() if "://" in text else f"http://{text.strip()}"
-    url = urlsplit(whole)
     try:
+        url = urlsplit(whole)
         port = url.port
+        host = url.hostname or ""
+        host.encode("idna")
     except ValueError as error:
-        raise UsageError(f"--base-url {text}: {error}", hint="ports are 1 to 65535") from error
-    if url.scheme not in {"http", "https"} or not url.hostname or port == 0:
+        raise UsageError(f"--base-url {text}: {error}", hint="such as http://127.0.0.1:8080") from error
+    named = url.scheme in {"http", "https"} and host and port != 0
+    if not named or re.search(r"[\s\0-\x1f\x7f]", whole):
         raise UsageError(f"--base-url {text} is no address of a server", hint="such as http://127.0.0.1:8080")
     if url.username or url.password:
         raise UsageError("--base-url must not hold a password", hint="set OPENAI_API_KEY in the environment")
@@ -114,7 +117,7 @@ def parse_base_url(text: str) -> tuple[str, str, int]:
             f"--base-url {text} holds more than an address", hint="leave out what follows ? or #"
         )
     path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
-    return f"{url.scheme}://{url.netloc}{path}", url.hostname, port or (443 if url.scheme == "https" else 80)
+    return f"{url.scheme}://{url.netloc}{path}", host, port or (443 if url.scheme == "https" else 80)
 
 
 def _served_names(base_url: str, api_key: str | None) -> list[str]:

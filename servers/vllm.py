@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
-from servers.llama_cpp import executable, refuse
+from servers.llama_cpp import dashed, executable, refuse
 from servers.plan import LaunchPlan
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ DEFAULT_CTX_SIZE = 4096  # as for llama.cpp, so that both are measured alike
 DEFAULT_PARALLEL = (
     32  # continuous batching on a GPU: far below vLLM's own 256, well above where speed flattens
 )
+SHORT = {"-tp": "--tensor-parallel-size"}
 OURS = {
     "--port": "use --port of bench_runner, before the --",
     "--host": "the server listens on 127.0.0.1 only",
@@ -43,7 +44,7 @@ def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, ali
             hint="take --server llama.cpp for a .gguf file",
         )
     own = request.extra_args
-    refuse([_long(word) for word in own], OURS)
+    refuse([dashed(word) for word in own], OURS)
     _require_range(request)
     what = str(model.path.absolute()) if model.path else model.name
     settings: list[tuple[str, str, Any]] = [
@@ -57,6 +58,11 @@ def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, ali
     asked: dict[str, Any] = {}
     for name, option, value in settings:
         if _has(own, option):
+            if getattr(request, name) is not None:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is given twice, before and after the --",
+                    hint="leave out the one after the --",
+                )
             theirs = _number(_value(own, option))
             if theirs is not None:
                 asked[name] = theirs
@@ -107,7 +113,10 @@ def _trained_length(folder: Path | None) -> int | None:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError):
         return None  # vLLM tells better what is wrong with it
-    length = config.get("max_position_embeddings") if isinstance(config, dict) else None
+    if not isinstance(config, dict):
+        return None
+    inner = config.get("text_config")  # of models that also see or hear
+    length = (inner if isinstance(inner, dict) else config).get("max_position_embeddings")
     return length if isinstance(length, int) and length > 0 else None
 
 
@@ -121,23 +130,23 @@ def _require_range(request: ServerRequest) -> None:
         raise UsageError(f"--tensor-parallel-size {size}: must be at least 1")
 
 
-def _long(word: str) -> str:
-    """Its options may be written --max_num_seqs and --max-num-seqs, with values after = too."""
-    name, equals, value = word.partition("=")
-    return (name.replace("_", "-") if name.startswith("--") else name) + equals + value
-
-
 def _has(args: Sequence[str], option: str) -> bool:
-    return any(_long(word).partition("=")[0] == option for word in args)
+    return any(_name(word) == option for word in args)
 
 
 def _value(args: Sequence[str], option: str) -> str:
     found = ""
     for index, word in enumerate(args):
-        name, equals, value = _long(word).partition("=")
-        if name == option:
+        _, equals, value = word.partition("=")
+        if _name(word) == option:
             found = value if equals else "".join(args[index + 1 : index + 2])
     return found
+
+
+def _name(word: str) -> str:
+    """The option's long name."""
+    name = dashed(word).partition("=")[0]
+    return SHORT.get(name, name)
 
 
 def _number(text: str) -> float | int | None:

@@ -1,0 +1,427 @@
+"""Each kind of server gets the command line that was asked for, and what can't work is told before it starts."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from results.errors import ServerNotReady, UsageError
+from servers.in_force import read_back
+from servers.launch import ServerRequest, plan
+from servers.llama_cpp import default_parallel, find_binary, kv_bytes_per_token
+from servers.models import resolve
+from servers.ports import free_port
+from servers.supervisor import launch
+from tests.servers.gguf_file import gguf
+
+
+@pytest.fixture(autouse=True)
+def bare(tmp_path, monkeypatch):
+    """An empty working folder, and no server of this machine in sight."""
+    for name in ("LLAMA_SERVER", "LLAMA_API_KEY", "VLLM_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "path").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "my, model.gguf").write_bytes(gguf())
+    return resolve("my, model.gguf")
+
+
+@pytest.fixture
+def hf_folder(tmp_path):
+    (tmp_path / "some-model").mkdir()
+    (tmp_path / "some-model" / "config.json").write_text('{"max_position_embeddings": 2048}')
+    return resolve("some-model")
+
+
+def program(path, script="#!/bin/sh\nexit 0\n"):
+    """An executable file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(script)
+    path.chmod(0o755)
+    return path
+
+
+def made(model, *extra_args, kind="llama.cpp", **fields):
+    return plan(ServerRequest(kind=kind, model=model, extra_args=extra_args, **fields), nonce="ab12")
+
+
+def value(argv, option):
+    return argv[argv.index(option) + 1]
+
+
+def test_llama_server_gets_its_own_words(tmp_path, model):
+    """80 layers are handed on as they are; -c is of all slots together."""
+    binary = program(tmp_path / "llama-server")
+    port = free_port()
+    one = made(model, server_binary=str(binary), gpu_layers=80, ctx_size=1000, parallel=3, port=port)
+    assert one.kind == "llama.cpp"
+    assert one.argv == (
+        *(str(binary), "-m", str(tmp_path / "my, model.gguf"), "--host", "127.0.0.1", "--port", str(port)),
+        *("-c", "3000", "-np", "3", "-ngl", "80", "--alias", "my_model-ab12", "--metrics", "--slots"),
+    )
+    assert one.asked == {"ctx_size": 1000, "parallel": 3, "gpu_layers": 80}
+    assert (one.base_url, one.health_path) == (f"http://127.0.0.1:{port}", "/health")
+    assert one.model_name == "my_model-ab12"
+
+
+def test_all_layers_are_a_number_that_every_build_understands(model):
+    one = made(model, gpu_layers=-1)
+    assert value(one.argv, "-ngl") == "999"
+    assert one.asked["gpu_layers"] == -1
+
+
+def test_without_a_llama_server_the_embedded_one_serves_from_any_folder(model):
+    one = made(model)
+    assert one.kind == "embedded"
+    assert one.argv[:3] == (sys.executable, "-P", str(Path(__file__).parents[2] / "servers" / "embedded.py"))
+    assert one.cwd is None
+    assert value(one.argv, "-np") == "4"
+    assert value(one.argv, "-c") == str(4 * 2048)  # what the model was trained with
+
+
+def test_extra_arguments_win_and_what_is_asked_follows_them(model):
+    one = made(model, "-c", "8192", "--parallel", "2", "--n_gpu_layers", "all", "-v")
+    assert one.argv.count("-c") == 1
+    assert "-np" not in one.argv
+    assert "-ngl" not in one.argv
+    assert one.argv[-7:] == ("-c", "8192", "--parallel", "2", "--n_gpu_layers", "all", "-v")
+    assert one.asked == {"ctx_size": 4096, "parallel": 2, "gpu_layers": -1}
+    assert "ctx_size" not in made(model, "-c", "0").asked  # the model's own
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--port", "1"], ["--host=0.0.0.0"], ["-a", "x"], ["--alias", "x"], ["-m", "x"], ["--model_url", "x"],
+     ["-hf", "x"], ["--api_key", "x"], ["--api-key-file", "x"], ["--ssl-key-file", "x"], ["--no-slots"],
+     ["-t", "1", "--api-prefix", "/x"]],
+    ids=shlex.join,
+)  # fmt: skip
+def test_options_of_llama_server_that_are_ours_are_refused(model, words):
+    with pytest.raises(UsageError, match="can't be handed to the server") as caught:
+        made(model, *words)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--port", "1"], ["--host=x"], ["--served_model_name", "x"], ["--model", "x"], ["--api-key=x"]],
+    ids=shlex.join,
+)
+def test_options_of_vllm_that_are_ours_are_refused(tmp_path, hf_folder, words):
+    program(tmp_path / "path" / "vllm")
+    with pytest.raises(UsageError, match="can't be handed to the server"):
+        made(hf_folder, *words, kind="vllm")
+
+
+def test_what_is_given_twice_is_refused(tmp_path, model, hf_folder):
+    """Else the run's record would name one, and the other would be in force."""
+    program(tmp_path / "path" / "vllm")
+    for fields, words in (
+        ({"ctx_size": 512}, ["--ctx_size", "1024"]),
+        ({"parallel": 2}, ["-np", "4"]),
+        ({"gpu_layers": 1}, ["-ngl", "2"]),
+    ):
+        with pytest.raises(UsageError, match="given twice"):
+            made(model, *words, **fields)
+    for fields, words in (
+        ({"ctx_size": 512}, ["--max-model-len=1024"]),
+        ({"tensor_parallel_size": 2}, ["-tp", "4"]),
+    ):
+        with pytest.raises(UsageError, match="given twice"):
+            made(hf_folder, *words, kind="vllm", **fields)
+
+
+def test_vllm_serves_a_folder_within_what_its_configuration_allows(tmp_path, hf_folder):
+    binary = program(tmp_path / "path" / "vllm")
+    one = made(hf_folder, "--enforce-eager", kind="vllm", gpu_memory_utilization=0.5, tensor_parallel_size=2)
+    assert one.argv[:3] == (str(binary), "serve", str(tmp_path / "some-model"))
+    assert value(one.argv, "--host") == "127.0.0.1"
+    assert value(one.argv, "--max-model-len") == "2048"
+    assert value(one.argv, "--served-model-name") == one.model_name == "some-model-ab12"
+    assert one.argv[-1] == "--enforce-eager"
+    expected = {"ctx_size": 2048, "parallel": 32, "gpu_memory_utilization": 0.5, "tensor_parallel_size": 2}
+    assert one.asked == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "ctx_size"),
+    [
+        ('{"text_config": {"max_position_embeddings": 1024}}', 1024),
+        ('{"max_position_embeddings": 131072}', 4096),
+        ("{", 4096),
+        ("[]", 4096),
+        ('{"max_position_embeddings": "many"}', 4096),
+    ],
+)
+def test_vllms_default_context(tmp_path, hf_folder, config, ctx_size):
+    program(tmp_path / "path" / "vllm")
+    (tmp_path / "some-model" / "config.json").write_text(config)
+    assert made(hf_folder, kind="vllm").asked["ctx_size"] == ctx_size
+
+
+def test_vllms_extra_arguments_win_in_each_of_their_forms(tmp_path, hf_folder):
+    program(tmp_path / "path" / "vllm")
+    one = made(hf_folder, "--max_model_len=1024", "--max-num-seqs", "8", "-tp", "2", kind="vllm")
+    assert "--max-model-len" not in one.argv
+    assert one.argv.count("--max-num-seqs") == 1
+    assert one.asked == {"ctx_size": 1024, "parallel": 8, "tensor_parallel_size": 2}
+    assert "ctx_size" not in made(hf_folder, "--max-model-len", "auto", kind="vllm").asked
+
+
+def test_a_python_serves_vllm_by_its_module_and_names_are_looked_up(tmp_path, hf_folder):
+    python = program(tmp_path / "env" / "bin" / "python3.11")
+    one = made(hf_folder, kind="vllm", server_binary=str(python))
+    assert one.argv[:3] == (str(python), "-m", "vllm.entrypoints.openai.api_server")
+    assert value(one.argv, "--model") == str(tmp_path / "some-model")
+    named = made(resolve("Qwen/Qwen3-0.6B"), kind="vllm", server_binary=str(python))
+    assert value(named.argv, "--model") == "Qwen/Qwen3-0.6B"
+    assert named.model_name == "Qwen/Qwen3-0.6B-ab12"
+
+
+def test_gpu_layers_with_vllm_is_told_as_what_it_is(hf_folder):
+    with pytest.raises(UsageError, match="--gpu-layers means nothing to --server vllm") as caught:
+        made(hf_folder, kind="vllm", gpu_layers=80)
+    assert "vLLM keeps the whole model on the GPU" in caught.value.hint
+
+
+def test_a_gguf_file_for_vllm_and_a_folder_for_llama_cpp_are_told(model, hf_folder):
+    with pytest.raises(UsageError, match="not GGUF files") as caught:
+        made(model, kind="vllm")
+    assert "--server llama.cpp" in caught.value.hint
+    for other in (hf_folder, resolve("Qwen/Qwen3-0.6B")):
+        with pytest.raises(UsageError, match=r"llama.cpp serves GGUF files, not") as caught:
+            made(other)
+        assert "--server vllm" in caught.value.hint
+
+
+def test_no_model_and_an_unknown_kind_are_told(model):
+    with pytest.raises(UsageError, match="no model to serve"):
+        made(None)
+    with pytest.raises(UsageError, match="unknown kind of server: 'ollama'"):
+        made(model, kind="ollama")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "words"),
+    [
+        ("llama.cpp", {"gpu_layers": -2}, "--gpu-layers -2"),
+        ("llama.cpp", {"ctx_size": 10}, "--ctx-size 10"),
+        ("llama.cpp", {"parallel": 0}, "--parallel 0"),
+        ("llama.cpp", {"health_path": "health"}, "does not begin with /"),
+        ("llama.cpp", {"gpu_memory_utilization": 0.5}, "--gpu-memory-utilization means nothing to"),
+        ("llama.cpp", {"command": "x {port}"}, "--server-command means nothing to"),
+        ("llama.cpp", {"base_url": "http://x"}, "--base-url means nothing to"),
+        ("vllm", {"ctx_size": 0}, "--ctx-size 0"),
+        ("vllm", {"gpu_memory_utilization": 1.5}, "--gpu-memory-utilization 1.5"),
+        ("vllm", {"gpu_memory_utilization": float("nan")}, "--gpu-memory-utilization nan"),
+        ("vllm", {"tensor_parallel_size": 0}, "--tensor-parallel-size 0"),
+        ("vllm", {}, "no vllm on PATH"),
+        ("command", {"gpu_layers": 1}, "--gpu-layers means nothing to"),
+        ("command", {"ctx_size": 1000}, "--ctx-size means nothing to"),
+        ("attach", {"port": 8080}, "--port means nothing to"),
+    ],
+)
+def test_settings_that_can_not_work_are_told(hf_folder, kind, fields, words):
+    with pytest.raises(UsageError, match=words):
+        made(resolve(gguf_path()) if kind == "llama.cpp" else hf_folder, kind=kind, **fields)
+
+
+def gguf_path():
+    Path("model.gguf").write_bytes(gguf())
+    return "model.gguf"
+
+
+@pytest.mark.parametrize("words", [["-c"], ["-c", "many"], ["-np", "-1"], ["-np", "x"]], ids=shlex.join)
+def test_counts_among_the_extra_arguments_that_are_none_are_told(model, words):
+    with pytest.raises(UsageError, match=words[0].lstrip("-") if len(words) == 1 else "ctx-size|parallel"):
+        made(model, *words)
+
+
+def test_a_port_in_use_is_told_with_who_uses_it(model):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port} is in use by process {os.getpid()} "):
+            made(model, port=port)
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 10**9])
+def test_a_port_that_does_not_exist_is_told(model, port):
+    with pytest.raises(UsageError, match=f"port {port} does not exist") as caught:
+        made(model, port=port)
+    assert caught.value.hint == "ports are 1 to 65535"
+
+
+def test_a_privileged_port_is_told_to_those_who_may_not_have_it(model):
+    """In a child of this process, which gives up its rights; root may listen on every port."""
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 1:
+        pytest.skip("everybody may listen on every port here")
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            made(model, port=1)
+        except UsageError as error:
+            os._exit(7 if "port 1 is reserved for the system administrator" in error.message else 8)
+        finally:
+            os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+@pytest.mark.parametrize("origin", ["--server-binary", "$LLAMA_SERVER"])
+def test_a_program_that_can_not_be_run_is_told_with_where_it_was_named(tmp_path, model, monkeypatch, origin):
+    def ask(text):
+        if origin == "--server-binary":
+            return made(model, server_binary=text)
+        monkeypatch.setenv("LLAMA_SERVER", text)
+        return made(model)
+
+    (tmp_path / "plain").write_text("")
+    for text, words in (
+        ("/no/llama-server", "no such program"),
+        ("no-such-program", "no such program"),
+        ("~nobody-of-this-name/x", "no such program"),
+        (str(tmp_path), "is not a file"),
+        (str(tmp_path / "plain"), "is not executable"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            ask(text)
+        assert caught.value.message.startswith(f"{origin} {text}")
+        assert words in caught.value.message
+        assert caught.value.hint
+
+
+def test_the_first_llama_server_found_is_taken_in_the_told_order(tmp_path, monkeypatch):
+    assert find_binary(None) is None
+    built = program(tmp_path / "build" / "bin" / "llama-server")
+    assert find_binary(None) == built
+    on_path = program(tmp_path / "path" / "llama-server")
+    assert find_binary(None) == on_path
+    named = program(tmp_path / "named")
+    monkeypatch.setenv("LLAMA_SERVER", "named")
+    assert find_binary(None) == named
+    asked = program(tmp_path / "asked")
+    assert find_binary(str(asked)) == asked
+    assert find_binary("llama-server") == on_path
+
+
+def test_a_build_that_tells_more_is_asked_to(tmp_path, model):
+    """Newer llama-servers don't say by themselves what they offloaded."""
+    newer = program(tmp_path / "newer", "#!/bin/sh\necho ' - 4: trace (more info)'\n")
+    assert value(made(model, server_binary=str(newer)).argv, "-lv") == "4"
+    assert made(model, "-lv", "1", server_binary=str(newer)).argv.count("-lv") == 1
+    older = program(tmp_path / "older", "#!/bin/sh\nexit 1\n")
+    assert "-lv" not in made(model, server_binary=str(older)).argv
+
+
+def test_slots_by_default(demo_model):
+    demo = resolve(str(demo_model))
+    assert kv_bytes_per_token(demo) == 2 * 30 * 3 * 64 * 2
+    assert default_parallel(demo, 4096, 0, embedded=False) == 4
+    assert default_parallel(demo, 4096, None, embedded=True) == 4
+
+
+def test_a_command_gets_its_values_and_nothing_of_a_shell(model, tmp_path):
+    one = made(
+        model,
+        "--extra",
+        kind="command",
+        port=free_port(),
+        command="'a b' -m {model} --n={name} $HOME {host}:{port} *",
+    )
+    port = str(one.port)
+    expected = (
+        "a b",
+        "-m",
+        "my, model.gguf",
+        "--n=my_model-ab12",
+        "$HOME",
+        f"127.0.0.1:{port}",
+        "*",
+        "--extra",
+    )
+    assert one.argv == expected
+    assert one.model_name == "my_model-ab12"
+    assert made(model, kind="command", command="x {port}").model_name is None
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "hint"),
+    [
+        (None, "needs --server-command", "{port}"),
+        ("", "needs --server-command", "{port}"),
+        ("  ", "is empty", "{port}"),
+        ("serve 'x {port}", "No closing quotation", "quotation marks"),
+        ("serve {prot} {modle}", "unknown placeholder {modle}", "{host}, {model}, {name}, {port}"),
+        ("serve {model}", "has no {port}", "--port"),
+    ],
+)
+def test_a_command_that_can_not_work_is_told(model, command, words, hint):
+    with pytest.raises(UsageError) as caught:
+        made(model, kind="command", command=command)
+    assert words in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_running_server_is_asked_what_it_serves(fake_plan, log):
+    with launch(fake_plan("--model-name", "fake"), log_path=log, ready_timeout_s=20) as server:
+        url = server.plan.base_url
+        one = made(None, kind="attach", base_url=f"{url}/v1/", parallel=2)
+        assert (one.kind, one.argv, one.base_url, one.model_name) == ("attach", (), url, "fake")
+        assert one.asked == {"parallel": 2}
+        with launch(one, log_path=log, ready_timeout_s=5) as attached:
+            assert attached.process is None
+        assert server.poll() is None  # stopping an attached one stops nothing
+        with pytest.raises(UsageError, match=r"has no model 'other'") as caught:
+            made(None, kind="attach", base_url=url, model_name="other")
+        assert caught.value.hint == "it offers fake"
+        with pytest.raises(UsageError, match="arguments can't be handed"):
+            made(None, "-t", "1", kind="attach", base_url=url)
+
+
+def test_attaching_to_nothing_is_told():
+    with pytest.raises(ServerNotReady, match="no server answers at"):
+        made(None, kind="attach", base_url=f"127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [None, "", "/", "ftp://x", "http://", "http://:80", "http://x:0", "http://x:99999", "http://x:y", "http://[::1",
+     "http://..:80", "http://a b/", "http://a\0b/", "http://" + "a" * 70, "http://user:secret@x", "http://x/?a=b"],
+)  # fmt: skip
+def test_an_address_that_is_none_is_told(url):
+    with pytest.raises(UsageError, match="--base-url") as caught:
+        made(None, kind="attach", base_url=url)
+    assert "secret" not in caught.value.message
+    assert caught.value.hint
+
+
+def test_the_demo_model_under_an_odd_name_is_served_by_the_embedded_server(demo_model, tmp_path, log):
+    """A comma would separate names at the server, and a relative path is the user's, not ours."""
+    Path("a, b.gguf").symlink_to(demo_model)
+    Path("template.jinja").write_text("{{ messages[0].content }}")
+    one = made(
+        resolve("a, b.gguf"),
+        "-t",
+        "1",
+        "--no-warmup",
+        "--chat-template-file",
+        "template.jinja",
+        ctx_size=256,
+        parallel=1,
+    )
+    with launch(one, log_path=log, ready_timeout_s=60) as server:
+        in_force, differences = read_back(server.plan, server.log.text())
+    assert one.model_name == "a_b-ab12"
+    assert in_force["ctx_size"] == 256
+    assert differences == ()
