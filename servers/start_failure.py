@@ -1,7 +1,7 @@
 """Why did the server not start? How it ended, what it printed, who holds the port -> a message and a hint.
 
 Pure functions. The patterns of llama.cpp were mostly seen with the real server, those of vLLM and of GPUs
-mostly not; tests/servers/start_failures.txt says of each where it comes from.
+only in part; tests/servers/start_failures.txt says of each where it comes from.
 """
 
 from __future__ import annotations
@@ -128,6 +128,16 @@ CAUSES = (
         r"does not appear to have a file named (\S+)",
         "the model folder has no {0}",
         "vLLM needs a Hugging Face folder: config.json, a tokenizer and weights",
+    ),
+    _cause(
+        r"config file at '([^']*)' is not a valid JSON file",
+        "the model's configuration {0} is no JSON",
+        "fetch the model's folder again",
+    ),
+    _cause(
+        r"greater than the derived max_model_len \(max_position_embeddings=(\d+)",
+        "the context asked for is longer than the model's {0} tokens",
+        "lower --ctx-size, which vLLM calls --max-model-len",
     ),
     _cause(
         r"ModuleNotFoundError: No module named '([^']+)'",
