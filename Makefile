@@ -41,7 +41,8 @@ check: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(DEV) setup  ## our own cost, as ratios to the floor and to peers
+bench: $(DEV) setup  ## our own cost, as ratios to the floor and to peers (installed into .bench-peers)
+	-@$(BIN)/python -m tests.benchmarks.peers
 	$(BIN)/python -m tests.benchmarks
 
 lock: $(DEV)  ## resolve the versions anew

