@@ -150,17 +150,34 @@ def test_a_tag_inside_the_code_is_code():
     assert split_reasoning(text) == (text, "", False)
 
 
-REAL = json.loads((Path(__file__).parent / "fixtures" / "smollm2_135m_answers.json").read_bytes())["answers"]
+REAL = [
+    answer
+    for name in ("smollm2_135m_answers.json", "gemma3_270m_answers.json")
+    for answer in json.loads((Path(__file__).parent / "fixtures" / name).read_bytes())["answers"]
+]
 
 
-@pytest.mark.parametrize("answer", REAL, ids=lambda a: f"{a['task_id']}-{a['style']}")
-def test_real_answers_give_code_that_defines_the_function(answer):
+def of_real(style, finish_reason, *, begins=""):
+    wanted = [a for a in REAL if (a["style"], a["finish_reason"]) == (style, finish_reason)]
+    found = [a for a in wanted if a["text"].startswith(begins)]
+    return pytest.mark.parametrize("answer", found, ids=lambda a: f"{a['task_id']}-{len(a['text'])}")
+
+
+@of_real("chat", "stop")
+def test_real_answers_in_a_chat_give_code_that_defines_the_function(answer):
     problem = PROBLEMS[answer["task_id"]]
-    if answer["style"] == "chat" and answer["finish_reason"] == "stop":
-        code = from_chat(answer["text"], problem["prompt"], problem["entry_point"]).code
-        assert f"def {problem['entry_point']}" in code
-        assert "```" not in code
-        ast.parse(problem["prompt"] + code)
+    code = from_chat(answer["text"], problem["prompt"], problem["entry_point"]).code
+    assert f"def {problem['entry_point']}" in code
+    assert "```" not in code
+    ast.parse(problem["prompt"] + code)
+
+
+@of_real("completion", "stop", begins="    ")
+def test_real_completions_that_are_bodies_are_kept_as_they_are(answer):
+    problem = PROBLEMS[answer["task_id"]]
+    code = from_completion(answer["text"], problem["prompt"]).code
+    assert code.strip() == answer["text"].strip()
+    ast.parse(problem["prompt"] + code)
 
 
 def test_fenced_blocks_know_their_tag_and_whether_they_are_closed():
