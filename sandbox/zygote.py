@@ -1,17 +1,16 @@
 """Runs inside the sandbox as its init process: forks one warm child for each program and judges how it ended.
 
-Standard library only; started as `python -I -S -B -c <this source>`. Requests come on fd 0, answers go to fd 1,
-both as a length (4 bytes, big endian) and JSON. A child gets neither: it has /dev/null or its own input as
-stdin, a pipe of limited patience as stdout and stderr, and a result pipe.
+Standard library only; started as `python -I -S -B -c <sandbox/child.py and this source>`. Requests come on fd 0,
+answers go to fd 1, both as a length (4 bytes, big endian) and JSON. A child gets neither: it has /dev/null or its
+own input as stdin, a pipe of limited patience as stdout and stderr, and a result pipe.
 
 What holds this together:
 - As process 1 of its PID namespace it can't be signalled by what it starts, and all orphans become its own; after
   each program everything else in the namespace is killed, and /tmp and /dev/shm are emptied.
-- It is not dumpable, and there is no /proc, so no child can read or change it or its siblings.
+- It is not dumpable, and there is no /proc, so no child can read or change it or its siblings. What could be done
+  to it by number (its limits, priority and processors) the seccomp filter refuses.
 - A program passes only when the runner below it, after the last statement, writes a secret that is new for each
-  program. Printing, exiting early, or writing anything else into every descriptor proves nothing. What remains:
-  hostile code in the same process could search the interpreter's memory for the secret; that would be an attack
-  written for this very program, and no model's answer to a benchmark.
+  program. Printing, exiting early, or writing anything else into every descriptor proves nothing.
 """
 
 import collections  # noqa: F401 - imported for the children: each program starts warm
@@ -25,9 +24,7 @@ import hashlib  # noqa: F401
 import heapq  # noqa: F401
 import itertools  # noqa: F401
 import json
-import math
 import os
-import random
 import re  # noqa: F401
 import resource
 import select
@@ -37,18 +34,22 @@ import string  # noqa: F401
 import struct
 import sys
 import time
-import typing
 from typing import Any
+
+from sandbox.child import RESULT_BYTES, child
 
 PR_SET_DUMPABLE = 4
 SECRET_BYTES = 16
-RESULT_BYTES = 4096
+SHORTEST_LOOK_S = 0.01
 KEPT_OUTPUT_BYTES = 16384
 WRITABLE = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
 
 
 def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # The first process of a namespace gets only those signals from inside that it handles: none, then.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.addaudithook(refuse)
     with contextlib.suppress(OSError):
         os.nice(5)  # the model's server comes first
     gc.collect()
@@ -58,7 +59,13 @@ def main() -> None:
         request = read_frame()
         if request is None:
             return
-        answer(judge(request))
+        if "stop" not in request:  # else it came too late: that program has ended already
+            answer(judge(request))
+
+
+def refuse(event: str, _arguments: object) -> None:
+    if event == "sys.settrace":
+        raise RuntimeError("tracing is refused in the sandbox: it could jump over tests")
 
 
 def read_frame() -> Any:
@@ -88,19 +95,25 @@ def answer(value: dict[str, Any]) -> None:
 
 def judge(request: dict[str, Any]) -> dict[str, Any]:
     """Run one program to its end or limit, then leave nothing of it."""
-    secret = os.urandom(SECRET_BYTES)
     result_read, result_write = os.pipe()
     output_read, output_write = os.pipe()
+    secret_read, secret_write = os.pipe()
     began = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        child(request, secret, result_write, output_write)
-    os.close(result_write)
-    os.close(output_write)
+        for descriptor in (result_read, output_read, secret_write):
+            os.close(descriptor)
+        child(request, secret_read, result_write, output_write)
+    for descriptor in (result_write, output_write, secret_read):
+        os.close(descriptor)
+    secret = os.urandom(SECRET_BYTES)  # after the fork: the child's copy of this frame has none
+    with contextlib.suppress(BrokenPipeError):
+        os.write(secret_write, secret)
+    os.close(secret_write)
     os.set_blocking(output_read, False)
     os.set_blocking(result_read, False)
     watch = Watch(output_read, request["output_bytes"])
-    ending = watch.until_end(pid, began + request["wall_s"])
+    ending, stopped = watch.until_end(pid, began + request["wall_s"], request["cpu_s"])
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
     status, usage = reap(pid)
@@ -113,7 +126,10 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
     os.close(output_read)
     wipe()
     cpu_s = usage.ru_utime + usage.ru_stime
-    kind, detail = verdict(ending, status, written, secret, cpu_s, request)
+    if ending == "stopped":
+        kind, detail = stopped["stop"], stopped["detail"]
+    else:
+        kind, detail = verdict(ending, status, written, secret, cpu_s, request)
     return {
         "kind": kind,
         "detail": detail[:500],
@@ -137,27 +153,38 @@ class Watch:
         self._total_bytes = 0
         self._closed = False
 
-    def until_end(self, pid: int, deadline: float) -> str:
-        """How it came to an end: "exit", "wall" or "output"."""
+    def until_end(self, pid: int, deadline: float, cpu_limit_s: float) -> tuple[str, Any]:
+        """How it came to an end: "exit", "cpu", "wall", "output", or "stopped" with the harness's word."""
+        # What the scheduler counted, exactly. RLIMIT_CPU counts clock ticks: a fifth off on a busy machine.
+        cpu_clock = (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
         child_end = os.pidfd_open(pid)
         try:
             poll = select.poll()
             poll.register(child_end, select.POLLIN)
             poll.register(self._output, select.POLLIN)
+            poll.register(0, select.POLLIN)
             while True:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
-                    return "wall"
-                ready = {fd for fd, _ in poll.poll(left_s * 1000)}
+                    return "wall", None
+                cpu_left_s = cpu_limit_s - time.clock_gettime(cpu_clock)
+                if cpu_left_s <= 0:
+                    return "cpu", None
+                ready = {fd for fd, _ in poll.poll(1000 * min(left_s, max(cpu_left_s, SHORTEST_LOOK_S)))}
                 if self._output in ready:
                     self.take()
                     if self._closed:
                         poll.unregister(self._output)
                         self._output = -1
                     if self._total_bytes > self._limit_bytes:
-                        return "output"
+                        return "output", None
                 if child_end in ready:
-                    return "exit"
+                    return "exit", None
+                if 0 in ready:
+                    word = read_frame()
+                    if word is None:
+                        raise SystemExit  # the harness is gone; all here ends with its first process
+                    return "stopped", word
         finally:
             os.close(child_end)
 
@@ -192,6 +219,7 @@ def reap(pid: int) -> tuple[int, resource.struct_rusage]:
 
 def wipe() -> None:
     for folder in WRITABLE:
+        os.chmod(folder, 0o1777)  # noqa: S103 - as it was
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
@@ -217,6 +245,8 @@ def verdict(
 ) -> tuple[str, str]:
     if ending == "output":
         return "output_limit", f"printed more than {request['output_bytes']} bytes"
+    if ending == "cpu":
+        return "timeout", f"used {request['cpu_s']:g} s of processor time"
     if ending == "wall":
         return "timeout", f"still running after {request['wall_s']:g} s"
     if written.startswith(secret):
@@ -224,80 +254,11 @@ def verdict(
         return kind.decode(), detail.decode("utf-8", "replace")
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        if number == signal.SIGXCPU or (number == signal.SIGKILL and cpu_s >= 0.9 * request["cpu_s"]):
+        if number in {signal.SIGXCPU, signal.SIGKILL} and cpu_s >= 0.9 * request["cpu_s"]:
             return "timeout", f"used {request['cpu_s']:g} s of processor time"
         name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
         return "killed", f"killed by {name}"
     return "killed", f"exited with code {os.WEXITSTATUS(status)} before its end"
-
-
-def child(request: dict[str, Any], secret: bytes, result: int, output: int) -> typing.NoReturn:
-    """The forked child: limits, descriptors, then the program. Never returns."""
-    exit_now, write, own_pid, get_pid = os._exit, os.write, os.getpid(), os.getpid
-    try:
-        prepare(request, output)
-        report = run(request["code"])
-    except BaseException as error:
-        report = b"killed\n" + repr(error).encode("utf-8", "replace")
-    if get_pid() == own_pid:  # not a child that the program forked
-        write(result, secret + report[: RESULT_BYTES - SECRET_BYTES])
-    exit_now(0)
-
-
-def prepare(request: dict[str, Any], output: int) -> None:
-    os.setsid()
-    if request["stdin"]:
-        source = os.memfd_create("stdin")
-        os.write(source, request["stdin"].encode())
-        os.lseek(source, 0, os.SEEK_SET)
-    else:
-        source = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(source, 0)
-    os.close(source)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
-    os.chdir("/tmp")  # noqa: S108 - the sandbox's own
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)
-    random.seed()
-    cpu_s = math.ceil(request["cpu_s"])
-    for what, soft, hard in (
-        (resource.RLIMIT_CPU, cpu_s, cpu_s + 1),
-        (resource.RLIMIT_AS, request["memory_bytes"], request["memory_bytes"]),
-        (resource.RLIMIT_FSIZE, request["file_bytes"], request["file_bytes"]),
-        (resource.RLIMIT_NOFILE, request["open_files"], request["open_files"]),
-        (resource.RLIMIT_NPROC, request["processes"], request["processes"]),
-        (resource.RLIMIT_CORE, 0, 0),
-    ):
-        resource.setrlimit(what, (soft, hard))
-
-
-def run(code: str) -> bytes:
-    """Compile and execute; what it comes to, as kind, newline, detail. All names used after are bound before."""
-    plain, assertion, memory, left = Exception, AssertionError, MemoryError, SystemExit
-    is_a, kind_of = isinstance, type
-    try:
-        compiled = compile(code, "<program>", "exec", dont_inherit=True)
-    except MemoryError:
-        return b"memory_limit\nMemoryError while compiling"
-    except (SyntaxError, ValueError, RecursionError) as error:
-        return f"syntax_error\n{type(error).__name__}: {error}".encode("utf-8", "replace")
-    try:
-        exec(compiled, {"__name__": "__main__", "__builtins__": __builtins__})
-    except BaseException as error:
-        if is_a(error, memory):
-            return b"memory_limit\nMemoryError"
-        if is_a(error, left):
-            return b"killed\ncalled sys.exit before its end"
-        kind = b"wrong_answer\n" if is_a(error, assertion) else b"exception\n"
-        name = kind_of(error).__name__
-        try:
-            return kind + f"{name}: {error}".rstrip(": ").encode("utf-8", "replace")
-        except plain:  # its own __str__ fails
-            return kind + name.encode("utf-8", "replace")
-    return b"passed\n"
 
 
 if __name__ == "__main__":

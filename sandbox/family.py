@@ -1,0 +1,79 @@
+"""What all processes of one program use together, seen from outside through /proc."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_ON_THE_WAY = {b"R", b"D"}  # runs or waits for a processor; waits for the disk
+
+
+class Use(NamedTuple):
+    """cpu_s: processor time so far. idle_s: time so far in which no thread ran or wanted to.
+
+    memory_bytes: resident now; what processes share counts for each.
+    """
+
+    cpu_s: float
+    idle_s: float
+    memory_bytes: int
+
+
+class Family:
+    """The descendants of `zygote_parent`'s child: the program in that sandbox. began: `time.monotonic`.
+
+    Idle time is what is left of the wall time after running and after waiting for a processor, both as the kernel's
+    scheduler counts them (/proc/PID/task/TID/schedstat; Documentation/scheduler/sched-stats.rst), so it grows for a
+    program that sleeps and not for one that is starved. A kernel without these counters gives no idle time.
+    """
+
+    def __init__(self, zygote_parent: int, began: float) -> None:
+        self._zygote_parent = zygote_parent
+        self._looked = began
+        self._scheduled_s: dict[int, float] = {}
+        self._cpu_s = 0.0
+        self._idle_s = 0.0
+        self._counted = Path("/proc/self/schedstat").exists()
+
+    def look(self, now: float) -> Use:
+        """Called now and then; what happens between two looks is seen at the second one."""
+        cpu_s, memory_bytes, wanting = 0.0, 0, False
+        scheduled_s: dict[int, float] = {}
+        for pid in self._members():
+            with contextlib.suppress(OSError):  # it has ended just now
+                fields = _stat(Path(f"/proc/{pid}/stat"))
+                # With those of its children that it waited for.
+                cpu_s += sum(int(ticks) for ticks in fields[11:15]) / _TICKS_PER_S
+                memory_bytes += int(fields[21]) * _PAGE_BYTES
+                for thread in Path(f"/proc/{pid}/task").iterdir():
+                    with contextlib.suppress(OSError):
+                        wanting = wanting or _stat(thread / "stat")[0] in _ON_THE_WAY
+                        scheduled_s[int(thread.name)] = _scheduled_s(thread) if self._counted else 0.0
+        spent_s = sum(value - self._scheduled_s.get(thread, 0.0) for thread, value in scheduled_s.items())
+        spent_s = max(spent_s, cpu_s - self._cpu_s)
+        if self._counted and not wanting:
+            self._idle_s += max(0.0, now - self._looked - spent_s)
+        self._looked, self._scheduled_s, self._cpu_s = now, scheduled_s, cpu_s
+        return Use(cpu_s, self._idle_s, memory_bytes)
+
+    def _members(self) -> list[int]:
+        with contextlib.suppress(psutil.Error):
+            zygotes = psutil.Process(self._zygote_parent).children()
+            return [member.pid for zygote in zygotes for member in zygote.children(recursive=True)]
+        return []
+
+
+def _stat(path: Path) -> list[bytes]:
+    """The fields after the name in parentheses, which may hold anything: state first (proc_pid_stat(5))."""
+    return path.read_bytes().rpartition(b")")[2].split()
+
+
+def _scheduled_s(thread: Path) -> float:
+    ran_ns, waited_ns, _times = (thread / "schedstat").read_bytes().split()
+    return (int(ran_ns) + int(waited_ns)) / 1e9

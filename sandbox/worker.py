@@ -1,0 +1,183 @@
+"""One sandbox process with its zygote: programs go in, verdicts come out."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import struct
+import threading
+import time
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from sandbox.contract import Limits, Program, SandboxError, Verdict, VerdictKind
+from sandbox.family import Family
+
+if TYPE_CHECKING:
+    import subprocess
+
+READY_S = 20.0
+ANSWER_BYTES = 1 << 20  # an answer is a few KiB; more is no answer of ours
+SLACK_S = 10.0  # beyond the wall limit, which the zygote keeps itself
+STOP_S = 5.0  # for the zygote to end a program that it is told to stop
+LOOK_S = 0.1  # how often a program that takes longer is looked at
+FAMILY_CPU = 2.0  # see `Limits.cpu_s`; or else a fork bomb computes until the wall limit
+
+
+class Answer(NamedTuple):
+    """doubtful: the machine may be at fault."""
+
+    verdict: Verdict
+    doubtful: bool
+
+
+class Worker:
+    """A running bwrap. suspected: not to be used again.
+
+    One thread at a time runs programs or waits; `end` may come from another one at any time.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], diagnosis: IO[bytes]) -> None:
+        self.suspected = False
+        self._process = process
+        self._diagnosis = diagnosis
+        self._ended = False
+        self._in_use = threading.Lock()
+        if process.stdin is None or process.stdout is None:
+            raise TypeError("a worker speaks through pipes")
+        self._stdin, self._stdout = process.stdin, process.stdout
+
+    def wait_ready(self) -> str:
+        """The version of the Python inside. Raises SandboxError with what bwrap said."""
+        with self._in_use:
+            self.suspected = True
+            self._refuse_if_ended()
+            hello = self._read(time.monotonic() + READY_S)
+            self._refuse_if_ended()
+            if hello is not None and "version" in hello:
+                self.suspected = False
+                return str(hello["version"])
+            self._diagnosis.seek(0)
+            said = self._diagnosis.read(2000).decode("utf-8", "replace").strip()
+        self.end()
+        raise SandboxError(
+            f"bubblewrap does not work here: {said or 'no word from inside'}",
+            hint="user namespaces may be forbidden to ordinary programs (Ubuntu since 23.10: AppArmor; see "
+            "`sysctl kernel.apparmor_restrict_unprivileged_userns`); an AppArmor profile for bwrap allows them",
+        )
+
+    def run(self, program: Program, limits: Limits) -> Answer:
+        """Execute one program. Raises SandboxError."""
+        with self._in_use:
+            self.suspected = True  # until a whole answer is there
+            self._refuse_if_ended()
+            return self._run(program, limits)
+
+    def _run(self, program: Program, limits: Limits) -> Answer:
+        began = time.monotonic()
+        try:
+            self._send(
+                {
+                    "code": program.code,
+                    "stdin": program.stdin,
+                    "as_main": program.as_main,
+                    "cpu_s": limits.cpu_s,
+                    "wall_s": limits.wall_limit_s,
+                    "memory_bytes": limits.memory_bytes,
+                    "processes": limits.processes,
+                    "file_bytes": limits.file_bytes,
+                    "open_files": limits.open_files,
+                    "output_bytes": limits.output_bytes,
+                }
+            )
+            answer = self._read(
+                began + limits.wall_limit_s + SLACK_S, Family(self._process.pid, began), limits
+            )
+        except OSError:  # it has ended before or while the program was sent
+            answer = None
+        self._refuse_if_ended()
+        if answer is None:
+            seconds = time.monotonic() - began
+            verdict = Verdict(kind=VerdictKind.KILLED, detail="ended with its sandbox", seconds=seconds)
+            return Answer(verdict, doubtful=True)
+        if answer.get("kind") == "sandbox_error":
+            raise SandboxError(f"the sandbox could not start a program: {answer.get('detail')}")
+        try:
+            verdict = Verdict(
+                kind=VerdictKind(answer["kind"]),
+                detail=str(answer["detail"]),
+                seconds=float(answer["seconds"]),
+                cpu_s=float(answer["cpu_s"]),
+                peak_memory_bytes=int(answer["peak_memory_bytes"]),
+                exit_code=answer["exit_code"],
+                signal=answer["signal"],
+                output=str(answer["output"]),
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise SandboxError(f"the sandbox gave no verdict: {error!r}") from error
+        self.suspected = False
+        return Answer(verdict, bool(answer["wall_timeout"]))
+
+    def _refuse_if_ended(self) -> None:
+        if self._ended:
+            raise SandboxError("the sandbox is closed")
+
+    def _send(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message).encode()
+        view = memoryview(struct.pack(">I", len(data)) + data)
+        while view:
+            view = view[os.write(self._stdin.fileno(), view) :]
+
+    def _read(
+        self, deadline: float, family: Family | None = None, limits: Limits | None = None
+    ) -> dict[str, Any] | None:
+        """One answer; None when there is none: the end of the sandbox, the deadline, nonsense.
+
+        With a family, its program is stopped when it uses more than it may.
+        """
+        descriptor = self._stdout.fileno()
+        data = b""
+        while len(data) < 4 or len(data) < 4 + struct.unpack(">I", data[:4])[0]:
+            if len(data) >= 4 and struct.unpack(">I", data[:4])[0] > ANSWER_BYTES:
+                return None
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return None
+            if not select.select([descriptor], [], [], min(left_s, LOOK_S))[0]:
+                stop = _too_much(family, limits) if family is not None and limits is not None else None
+                if stop is not None:
+                    self._send({"stop": stop[0], "detail": stop[1]})
+                    family, deadline = None, min(deadline, time.monotonic() + STOP_S)
+                continue
+            part = os.read(descriptor, 65536)
+            if not part:
+                return None
+            data += part
+        try:
+            value = json.loads(data[4:])
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def end(self) -> None:
+        """Kill bwrap, and with it the namespace's init and all in it. Is idempotent."""
+        self._ended = True
+        # bwrap's child is the namespace's init: it dies with bwrap, and everything in the namespace with it.
+        self._process.kill()
+        self._process.wait()
+        with self._in_use:  # its pipes are at their end: whoever reads them leaves now
+            self._stdin.close()
+            self._stdout.close()
+            self._diagnosis.close()
+
+
+def _too_much(family: Family, limits: Limits) -> tuple[VerdictKind, str] | None:
+    """Why the program is to be stopped: kind and detail."""
+    use = family.look(time.monotonic())
+    if use.memory_bytes > limits.memory_bytes:
+        return VerdictKind.MEMORY_LIMIT, f"its processes hold {use.memory_bytes >> 20} MiB together"
+    if use.idle_s > limits.idle_limit_s:
+        return VerdictKind.TIMEOUT, f"did nothing for {limits.idle_limit_s:g} s"
+    if use.cpu_s > FAMILY_CPU * limits.cpu_s:
+        return VerdictKind.TIMEOUT, f"its processes used {use.cpu_s:.1f} s of processor time together"
+    return None
