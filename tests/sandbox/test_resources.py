@@ -1,0 +1,139 @@
+"""Programs that want too much: each gets its own verdict, soon, and the next program in its place passes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sandbox import Limits
+
+LOOPS = {
+    "endless loop": "while True: pass",
+    "a loop that catches everything": "while True:\n try:\n  while True: pass\n except BaseException: pass",
+    "ignores the signals of limits": """
+import signal
+for number in range(1, 65):
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+while True: pass""",
+    "one long call in C": "10 ** 10 ** 9",
+    "a busy thread": "import threading\n"
+    "threading.Thread(target=lambda: sum(iter(lambda: 0, 1))).start()\nwhile 1: pass",
+    "busy children": "import os\nfor _ in range(4): os.fork()\nwhile True: pass",
+}
+IDLE = {
+    "sleep": "import time\ntime.sleep(1000)",
+    "many short sleeps": "import time\nwhile True: time.sleep(0.01)",
+    "waits for a lock": "import threading\nlock = threading.Lock(); lock.acquire(); lock.acquire()",
+    "stops itself": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+    "waits for a child that sleeps": "import os, time\nif os.fork() == 0: time.sleep(1000)\nos.wait()",
+    "a fork bomb that sleeps": """
+import os, time
+while True:
+    try: os.fork()
+    except OSError: time.sleep(1)""",
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_what_computes_without_end_is_a_timeout_by_processor_time(name, judged):
+    verdict = judged(LOOPS[name])
+    assert verdict.kind == "timeout", verdict
+    assert "s of processor time" in verdict.detail, "the wall limit, not its own"
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_what_does_nothing_without_end_is_a_timeout_by_idle_time(name, judged):
+    verdict = judged(IDLE[name])
+    assert (verdict.kind, verdict.detail) == ("timeout", "did nothing for 1 s")
+    assert verdict.seconds < 1 + 3  # by far not the wall limit of 14 s
+
+
+def test_the_wall_limit_ends_what_the_others_do_not_reach_after_a_second_try(judged):
+    began = time.monotonic()
+    verdict = judged("import time\ntime.sleep(9)", limits=Limits(cpu_s=5, wall_s=0.4))
+    assert (verdict.kind, verdict.detail) == ("timeout", "still running after 0.4 s")
+    assert time.monotonic() - began > 2 * 0.4
+
+
+def test_a_fork_bomb_meets_the_limit_of_processes(judged):
+    code = "import os\nwhile True: os.fork()"
+    assert judged(code).kind in {"exception", "timeout"}  # the first process may meet it, or its children
+
+
+def test_a_thread_bomb_meets_the_limit_of_processes(judged):
+    verdict = judged(
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,)).start()"
+    )
+    assert (verdict.kind, verdict.detail) == ("exception", "RuntimeError: can't start new thread")
+
+
+MEMORY = {
+    "one object": "x = b'x' * (1 << 30)",
+    "slowly": "x = []\nwhile True: x.append(b'x' * 100_000)",
+    "list of itself": "x = [0]\nwhile True: x += x",
+}
+
+
+@pytest.mark.parametrize("name", MEMORY)
+def test_too_much_memory_is_a_verdict_of_its_own(name, judged):
+    assert judged(MEMORY[name]).kind == "memory_limit"
+
+
+def test_memory_spread_over_children_counts_together(judged):
+    code = """
+import os, time
+for _ in range(4):
+    if os.fork() == 0:
+        x = b"x" * (100 << 20)
+        time.sleep(100)
+os.wait()"""
+    verdict = judged(code)
+    assert verdict.kind == "memory_limit"
+    assert "together" in verdict.detail
+
+
+FLOODS = {
+    "stdout": "while True: print('x' * 10_000)",
+    "stderr": "import sys\nwhile True: sys.stderr.write('x' * 10_000)",
+    "descriptor": "import os\nwhile True: os.write(1, b'x' * 10_000)",
+    "a child": "import os\nif os.fork() == 0:\n while True: os.write(2, b'x' * 10_000)\nos.wait()",
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_an_output_flood_is_stopped_and_its_beginning_kept(name, judged):
+    verdict = judged(FLOODS[name])
+    assert verdict.kind == "output_limit"
+    assert verdict.output.startswith("xxx")
+    assert len(verdict.output) <= 16384
+
+
+def test_a_large_file_meets_the_limit_of_file_sizes(judged):
+    verdict = judged("with open('big', 'wb') as f:\n while True: f.write(b'x' * 1_000_000)")
+    assert (verdict.kind, verdict.detail) == ("exception", "OSError: [Errno 27] File too large")
+
+
+@pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
+def test_filling_a_folder_meets_its_size_and_is_gone_afterwards(folder, judged):
+    code = (
+        f"import itertools\nfor n in itertools.count(): open(f'{folder}/{{n}}', 'wb').write(b'x' * 8_000_000)"
+    )
+    assert judged(code).detail == "OSError: [Errno 28] No space left on device"
+
+
+def test_descriptors_are_limited(judged):
+    verdict = judged("x = []\nwhile True: x.append(open('/dev/null'))")
+    assert verdict.detail.startswith("OSError: [Errno 24] Too many open files")
+
+
+def test_a_right_program_that_sleeps_and_computes_within_its_limits_passes(judged):
+    code = """
+import subprocess, sys, time
+for _ in range(4):
+    time.sleep(0.15)
+    end = time.process_time() + 0.1
+    while time.process_time() < end: pass
+"""
+    assert judged(code).kind == "passed"
