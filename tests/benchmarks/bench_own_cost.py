@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -52,8 +53,9 @@ def inspect_ai(url: str, folder: Path) -> float:
         "BENCH_BASE_URL": f"{url}/v1",
         "BENCH_API_KEY": "none",
     }
-    task = str(Path(__file__).with_name("inspect_human_eval.py"))
-    command = [str(peers.INSPECT.command), "eval", task, "--model", "openai-api/bench/canonical"]
+    task = Path(__file__).with_name("inspect_human_eval.py")
+    shutil.copy(task, folder)  # it takes relative paths only
+    command = [str(peers.INSPECT.command), "eval", task.name, "--model", "openai-api/bench/canonical"]
     command += ["-T", f"data={human_eval_jsonl(folder)}", "--display", "plain", "--log-dir", str(folder)]
     seconds, output = timed(command, env=environment, cwd=folder)
     accuracy = next((line.split()[1] for line in output.splitlines() if line.startswith("accuracy ")), "0")
