@@ -26,13 +26,12 @@ class Done:
     err: str
 
 
-def bench_runner(*words: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> Done:
+def bench_runner(*words: object, env: dict[str, str] | None = None, timeout: float = 100) -> Done:
     done = subprocess.run(
         [PROGRAM, *map(str, words)],
         capture_output=True,
         env={**os.environ, **(env or {})},
-        cwd=cwd,
-        timeout=100,
+        timeout=timeout,
         check=False,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
