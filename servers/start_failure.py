@@ -39,7 +39,8 @@ def _cause(pattern: str, what: str, hint: str) -> Cause:
 
 _SMALLER = "lower --gpu-layers, --ctx-size or --parallel, or take a smaller quantisation"
 
-# The first that matches wins: specific ones stand before those whose words they also print.
+# The first that matches wins: specific ones stand before those whose words they also print. A traceback shows
+# the source of a message too, with its {placeholders}.
 CAUSES = (
     _cause(
         r"error while loading shared libraries: (\S+):",
@@ -125,12 +126,12 @@ CAUSES = (
         "download it again and compare its size and sha256 with the source",
     ),
     _cause(
-        r"does not appear to have a file named (\S+)",
+        r"does not appear to have a file named ([^\s{]+)",
         "the model folder has no {0}",
         "vLLM needs a Hugging Face folder: config.json, a tokenizer and weights",
     ),
     _cause(
-        r"config file at '([^']*)' is not a valid JSON file",
+        r"config file at '([^'{]*)' is not a valid JSON file",
         "the model's configuration {0} is no JSON",
         "fetch the model's folder again",
     ),

@@ -159,7 +159,7 @@ def test_a_model_that_is_gone_an_unknown_option_and_too_much_context_are_told(de
             r"exit code 2\): it does not know the option --no-such-option",
         ),
         (
-            bare(demo_model, "-c", "99999999", "--fit", "off"),
+            bare(demo_model, "-c", "20000000", "--fit", "off"),
             r"exit code 1\): this machine ran out of memory",
         ),
     ):
