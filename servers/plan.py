@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - dataclass fields, read at run time by tools
 from dataclasses import dataclass, field
-from pathlib import Path  # noqa: TC003 - same
 from typing import Any
 
 
@@ -29,4 +28,3 @@ class LaunchPlan:
     model_name: str | None = None
     api_key: str | None = None
     asked: dict[str, Any] = field(default_factory=dict)
-    cwd: Path | None = None

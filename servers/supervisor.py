@@ -87,7 +87,6 @@ class Server:
                     self.plan.argv,
                     output=self.log_path,
                     env={**os.environ, **self.plan.env},
-                    cwd=self.plan.cwd,
                 )
             wait_ready(
                 self.plan,

@@ -108,11 +108,11 @@ def test_an_interrupt_while_it_loads_leaves_nothing(fake_plan, log):
     assert time.monotonic() - began < 3
 
 
-def test_extra_environment_and_folder_reach_the_server(fake_plan, log, tmp_path):
-    plan = fake_plan(argv=("sh", "-c", 'echo "$EXTRA in $PWD"; exit 4'), env={"EXTRA": "yes"}, cwd=tmp_path)
+def test_extra_environment_reaches_the_server(fake_plan, log):
+    plan = fake_plan(argv=("sh", "-c", 'echo "$EXTRA"; exit 4'), env={"EXTRA": "yes"})
     with pytest.raises(ServerExited, match="exit code 4"):
         launch(plan, log_path=log, ready_timeout_s=20)
-    assert log.read_text() == f"yes in {tmp_path}\n"
+    assert log.read_text() == "yes\n"
 
 
 def test_a_missing_binary_is_bad_usage(fake_plan, log):
