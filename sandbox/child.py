@@ -63,9 +63,6 @@ def prepare(request: dict[str, Any], output: int) -> None:
     os.dup2(output, 2)
     os.close(output)
     os.chdir("/tmp")  # noqa: S108 - the sandbox's own
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)
     random.seed()
     cpu_s = math.ceil(request["cpu_s"]) + 1  # for its children; the zygote looks after the program itself
     for what, soft, hard in (

@@ -20,9 +20,25 @@ WORKERS = 2
 
 
 def warm_fork(rows):
-    import collections, copy, datetime, functools, gc, hashlib, heapq, itertools, math, random, re, resource  # noqa: E401, F401
-    import string, typing  # noqa: E401, F401 - warm: as much as our zygote has
+    import gc
+    import importlib
+    import resource
 
+    for name in [
+        "collections",
+        "copy",
+        "datetime",
+        "functools",
+        "hashlib",
+        "heapq",
+        "itertools",
+        "math",
+        "random",
+        "re",
+        "string",
+        "typing",
+    ]:
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
     began = time.perf_counter()
