@@ -72,6 +72,9 @@ def test_what_stands_under_main_is_executed_only_on_demand(as_main, box):
 
 
 RIGHT = {
+    "a child that fails": "import os, sys\npid = os.fork()\nif pid == 0: raise ValueError\nos.waitpid(pid, 0)",
+    "a child that exits": "import os, sys\npid = os.fork()\nif pid == 0: sys.exit(3)\nos.waitpid(pid, 0)",
+    "a child that runs on": "import os\npid = os.fork()\nif pid: os.waitpid(pid, 0)",
     "standard library": "import asyncio, dataclasses, decimal, json, sqlite3, statistics, typing, unittest\n"
     "async def f(): return 1\nassert asyncio.run(f()) == 1",
     "dataclass": "import dataclasses\n@dataclasses.dataclass\nclass A:\n    x: int = 1\nassert A() == A(1)",
