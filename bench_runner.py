@@ -104,7 +104,9 @@ def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, ty
 @click.option("--ready-timeout", type=float, default=600.0, show_default=True, metavar="S")
 @click.option("--stall-timeout", type=float, default=120.0, show_default=True, metavar="S")
 @click.option("--max-restarts", type=int, default=3, show_default=True, metavar="N")
-@click.option("--resume", metavar="RUN_ID", help="Go on with an earlier run: only what is missing is done.")
+@click.option(
+    "--resume", metavar="RUN_ID", help="Go on with an earlier run (or: last): only what is missing is done."
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the record as it stands in the run log, and nothing else."
 )

@@ -50,6 +50,8 @@ def _status_text(record: RunRecord) -> str:
 def _score_rows(score: Score) -> list[tuple[str, str]]:
     rows = [("score", _score_text(score))]
     for name, metric in score.metrics.items():
+        if name == "score":  # said already, in percent
+            continue
         rows.append((name, f"{metric.value:.3f}{_interval(metric, 1)}"))
     if score.score_answered is not None and score.score_answered != score.score:
         rows.append(("of the answered", f"{score.score_answered:.1f}"))

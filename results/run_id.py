@@ -35,8 +35,13 @@ def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
 
 
 def match_run_id(wanted: str, run_ids: Iterable[str]) -> str:
-    """The one id that is `wanted` or begins with it. Raises UsageError with candidates or close ids."""
+    """The one id that is `wanted` or begins with it; "last" is the newest.
+
+    Raises UsageError with candidates or close ids.
+    """
     known = sorted(set(run_ids))
+    if wanted == "last" and known:
+        return known[-1]
     if wanted in known:
         return wanted
     matching = [run_id for run_id in known if wanted and run_id.startswith(wanted)]

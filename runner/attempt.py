@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parsers.contract import ScriptOutput, read_end
-from results.errors import ScriptError
+from results.errors import ResultsError, ScriptError
 from runner.script import Target, run_script, script_command, script_environment
 from servers.in_force import read_back
 from servers.supervisor import launch
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 RAW_OUTPUT_BYTES = 8 << 10  # of the script's stdout, in the record; the file has all of it
 ERROR_WITHIN_BYTES = 64 << 10  # from its end: where a script says why it failed
+STARTING = {
+    "attach": "using the server that runs",
+    "embedded": "starting the built-in llama.cpp",
+    "llama.cpp": "starting llama-server",
+    "vllm": "starting vLLM",
+}
 SAID_PHASES = {"generate": "generating", "probe": "probing the prompt style"}
 
 
@@ -47,7 +53,7 @@ class Attempt:
 
     def measure(self) -> None:
         """Server up, script through, server down. Raises ServerError, ScriptError, Interrupted."""
-        self._display.say(f"starting {self._plan.kind} for {self.record.model}")
+        self._display.say(f"{STARTING.get(self._plan.kind, 'starting the server')} for {self.record.model}")
         try:
             with ExitStack() as stack:
                 server = launch(
@@ -127,6 +133,11 @@ class Attempt:
             return
         said_bytes = self._folder.script_out.stat().st_size - self._output_began
         last = _last_error(read_end(self._folder.script_out, min(said_bytes, ERROR_WITHIN_BYTES)))
+        if ended.exit.code == ResultsError.exit_code and last.get("message"):
+            raise ResultsError(
+                last["message"],
+                hint="give the settings of the first time, or start a new run without --resume",
+            )
         raise ScriptError(
             last.get("message") or f"the script failed: {ended.exit.describe()}",
             hint=last.get("hint") or f"see {self._folder.script_log}",

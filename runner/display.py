@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PLAIN_EVERY_S = 10.0
-RATE_WINDOW_S = 15.0
 
 
 class Display(Protocol):
@@ -32,17 +31,17 @@ def display_for_stderr() -> Display:
 
 
 class TokenRate:
-    """Tokens a second over the last seconds, from the script's running count."""
+    """Tokens a second since the first mark. They are counted when an answer is whole: a short window would jump."""
 
     def __init__(self) -> None:
-        self._marks: list[tuple[float, int]] = []
+        self._first: tuple[float, int] | None = None
 
     def update(self, now: float, tokens: int) -> float | None:
         """None until two marks exist."""
-        self._marks = [mark for mark in self._marks if now - mark[0] <= RATE_WINDOW_S]
-        self._marks.append((now, tokens))
-        (first_s, first), (last_s, last) = self._marks[0], self._marks[-1]
-        return (last - first) / (last_s - first_s) if last_s > first_s else None
+        if self._first is None:
+            self._first = (now, tokens)
+        seconds = now - self._first[0]
+        return (tokens - self._first[1]) / seconds if seconds > 0 else None
 
 
 class Lines:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from servers.discovery import Found
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def print_findings() -> None:
@@ -19,7 +25,7 @@ def print_findings() -> None:
     demo = cached_path()
     for title, findings in (
         ("servers", discovery.servers_found()),
-        ("sandboxes", discovery.sandboxes_found()),
+        ("sandboxes", (_bubblewrap(),)),
     ):
         console.print(title, style="bold", markup=False)
         for found in findings:
@@ -35,6 +41,23 @@ def print_findings() -> None:
     console.print("models", style="bold", markup=False)
     where = str(demo) if demo else "fetched at the first run without --model (98 MB)"
     console.print(f"  {'ok' if demo else 'missing':8} demo model  {where}", markup=False)
+
+
+def _bubblewrap() -> Found:
+    """Not looked for but used: whether it works depends on the kernel's and the distribution's settings."""
+    from servers.discovery import Found
+
+    answer = subprocess.run(
+        [sys.executable, "-m", "sandbox"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    said = answer.stdout.splitlines()
+    facts = json.loads(said[-1]) if said else {"error": "it gave no answer", "hint": answer.stderr[-200:]}
+    path = facts.get("bwrap_path", "")
+    if "error" in facts:
+        return Found("bubblewrap", ok=False, path=path, note=f"{facts['error']}; try: {facts['hint']}")
+    return Found(
+        "bubblewrap", ok=True, version=facts["bwrap"], path=path, note=f"executes with {facts['interpreter']}"
+    )
 
 
 def _line(found: Found) -> str:

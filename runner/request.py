@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from parsers import registry
 from results.errors import UsageError
 from results.run_folder import default_results_dir
 from runner.benchmarks import get_benchmark
-from runner.script import ROOT
+from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec, Sampling, ScriptChoice, Supervision, require_count
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Literal
 
     from runner.benchmarks import Benchmark
     from servers.launch import ServerRequest
     from servers.models import Model
 
+_ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 SAMPLING = ("limit", "n_samples", "temperature", "max_tokens", "seed", "prompt_style")
 
 
@@ -39,7 +40,7 @@ def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, 
     parser = options["parser"] or (chosen.parser if script.path is None else chosen.foreign_parser)
     registry.get(parser)
     server = _server(options)
-    return RunSpec(
+    spec = RunSpec(
         benchmark=chosen,
         server=server,
         sampling=sampling,
@@ -54,6 +55,8 @@ def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, 
         resume=resume,
         config=_config(options, server, script, parser, chosen),
     )
+    script_command(spec, _ANY_TARGET)  # a placeholder that there isn't is told now
+    return spec
 
 
 def _script(options: dict[str, Any]) -> ScriptChoice:

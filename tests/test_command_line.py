@@ -90,6 +90,7 @@ BAD = [
     (["--sandbox", "none"], "'none' is not one of", ""),
     (["--script", "/no/such.py"], "no such file", ""),
     (["--script-args", "-x"], "--script-args belong to --script", ""),
+    (["--script", "/bin/true", "--script-args", "{nope}"], "unknown placeholder 'nope'", "{base_url}"),
     (["--resume", "nope"], "there is no run 'nope'", ""),
     (["--base-url", "ftp://127.0.0.1"], "ftp://127.0.0.1", "http"),
     (["--server", "attach"], "--server attach needs --base-url", ""),
@@ -219,8 +220,9 @@ def test_completion_works_in_bash():
 def test_doctor_names_what_is_found():
     done = bench_runner("doctor")
     assert done.code == 0
-    for name in ("llama-server", "xllamacpp", "vllm", "bwrap", "GPUs", "demo model"):
+    for name in ("llama-server", "xllamacpp", "vllm", "bubblewrap", "GPUs", "demo model"):
         assert name in done.out
+    assert "ok       bubblewrap" in done.out
 
 
 def test_no_runs_are_an_empty_list_and_an_unknown_one_is_told(tmp_path):

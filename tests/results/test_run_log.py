@@ -59,7 +59,7 @@ def test_a_resumed_run_replaces_its_line_and_keeps_its_place(log):
 def test_a_run_is_found_by_the_beginning_of_its_id(log):
     for name in ("20261121-aa-1", "20261121-aa-2", "20261122-bb-1"):
         log.append(a_record(name))
-    assert log.get("20261122").run_id == "20261122-bb-1"
+    assert log.get("20261122").run_id == log.get("last").run_id == "20261122-bb-1"
     assert log.get("20261121-aa-1").run_id == "20261121-aa-1"
     with pytest.raises(UsageError, match="beginning of 2 runs") as ambiguous:
         log.get("20261121")

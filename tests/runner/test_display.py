@@ -71,8 +71,9 @@ def test_an_event_without_its_numbers_does_no_harm(capsys):
     assert not capsys.readouterr().err
 
 
-def test_the_token_rate_is_that_of_the_last_seconds():
+def test_the_token_rate_leaves_out_what_was_there_before():
+    """A run that goes on has thousands of tokens from the first second."""
     rate = TokenRate()
-    assert rate.update(0.0, 0) is None
-    assert rate.update(10.0, 1000) == 100.0
-    assert rate.update(20.0, 1100) == 10.0
+    assert rate.update(5.0, 9000) is None
+    assert rate.update(15.0, 10000) == 100.0
+    assert rate.update(25.0, 10000) == 50.0

@@ -141,8 +141,12 @@ def test_a_changed_setting_is_refused_by_its_name(tmp_path, change, name):
         assert bench_runner(*run).code == 0
         before = (only_run(tmp_path) / "completions.jsonl").read_bytes()
         done = bench_runner(*run, *change, "--resume", only_run(tmp_path).name)
-    assert done.code in {4, 6}
+        shown = bench_runner("show", "last", "--json", "--results-dir", tmp_path)
+    assert done.code == 6, done.err
     assert name in done.err
+    (record,) = logged(tmp_path)
+    assert json.loads(shown.out) == record
+    assert (record["status"], record["score"]["score"]) == ("succeeded", 100.0)
     assert (only_run(tmp_path) / "completions.jsonl").read_bytes() == before
 
 

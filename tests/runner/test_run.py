@@ -233,15 +233,6 @@ def test_output_that_is_not_utf_8_is_kept_and_read(tmp_path):
     assert (only_run(results) / "script.out").read_bytes().startswith(b"caf\xe9 \xff\x00")
 
 
-def test_an_unknown_placeholder_is_told(tmp_path):
-    with canonical_server() as url:
-        done = run(
-            tmp_path / "r", "--base-url", url, *script(tmp_path, ""), "--script-args", "{nonsense}", code=2
-        )
-    assert "unknown placeholder 'nonsense'" in done.err
-    assert "{base_url}" in done.err
-
-
 def test_a_path_without_an_extension_or_permission_is_still_run(tmp_path):
     path = tmp_path / "evaluate"
     path.write_text(f"#!{sys.executable}\nprint('{{\"score\": 1}}')\n")

@@ -84,7 +84,6 @@ def test_without_a_llama_server_the_embedded_one_serves_from_any_folder(model):
     one = made(model)
     assert one.kind == "embedded"
     assert one.argv[:3] == (sys.executable, "-P", str(Path(__file__).parents[2] / "servers" / "embedded.py"))
-    assert one.cwd is None
     assert value(one.argv, "-np") == "4"
     assert value(one.argv, "-c") == str(4 * 2048)  # what the model was trained with
 
