@@ -21,7 +21,7 @@ def host_facts() -> dict[str, Any]:
 
     return {
         "hostname": platform.node(),
-        "system": platform.platform(),
+        "system": _system(),
         "processor": _processor(),
         "cores": psutil.cpu_count(logical=False),
         "threads": psutil.cpu_count(),
@@ -35,6 +35,13 @@ def host_facts() -> dict[str, Any]:
 def harness_facts() -> dict[str, Any]:
     """The program: version, git commit (with -dirty where the checkout was changed), Python."""
     return {"version": __version__, "commit": _commit(), "python": platform.python_version()}
+
+
+def _system() -> str:
+    """Kernel, machine and C library; platform.platform() says the same and starts `uname -p` for it."""
+    kernel = os.uname()
+    library = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
+    return f"{kernel.sysname}-{kernel.release}-{kernel.machine} {library or ''}".strip()
 
 
 def _processor() -> str | None:

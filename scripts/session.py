@@ -5,7 +5,6 @@ said.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -185,7 +184,7 @@ class _Session:
         )
 
     def _progress(self, progress: Progress) -> None:
-        self.events.progress(dataclasses.asdict(progress))
+        self.events.progress(vars(progress))
 
     def _outage(self, down: bool) -> None:
         self.events.emit("phase", phase="waiting_for_server" if down else "generate")
