@@ -16,6 +16,7 @@ def open_sandbox(level: str = "auto", workers: int = 1) -> Sandbox:
     """
     if level not in LEVELS:
         raise SandboxError(f"there is no sandbox level {level!r}", hint=f"levels: {', '.join(LEVELS)}")
-    from sandbox.bubblewrap import BubblewrapSandbox
+    from sandbox.bubblewrap import Bubblewrap
+    from sandbox.pool import Pool
 
-    return BubblewrapSandbox(workers)
+    return Pool(Bubblewrap(), workers)
