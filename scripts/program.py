@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
-from typing import TYPE_CHECKING, TypeVar
+import sys
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from results.errors import BenchError, Interrupted
 from scripts.events import Events
@@ -28,6 +30,17 @@ def run_program(
         _report(events, error)
         return error.exit_code
     return 0
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without taking the interpreter apart, which takes 40 ms once all is imported.
+
+    After `run_program`: whatever has to be closed is closed by then, and its threads have ended.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):
+            stream.flush()
+    os._exit(code)
 
 
 async def _with_signals(work: Coroutine[None, None, None]) -> None:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from scripts.arguments import parse
-from scripts.program import run_program
+from scripts.program import leave, run_program
 
 if TYPE_CHECKING:
     from scripts.arguments import Arguments
@@ -36,4 +36,4 @@ async def _main(arguments: Arguments, events: Events) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_program(_read_arguments, _main))
+    leave(run_program(_read_arguments, _main))
