@@ -1,0 +1,102 @@
+"""What is measured: the facts of a device, and one reading of each kind, as lines of `telemetry.jsonl`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+
+class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that can be measured. None: it doesn't say.
+
+    kind: "nvidia", "amd" or "cpu_package". uuid: names the device for good (a MIG instance has its own).
+    parent_uuid: of the card that a MIG instance is a part of; power and temperature are the card's.
+    energy_source: "counter" (the device's own), "power" (to be integrated over time), or None (neither).
+    """
+
+    kind: str
+    uuid: str
+    index: int
+    name: str | None = None
+    driver: str | None = None
+    memory_total_bytes: int | None = None
+    parent_uuid: str | None = None
+    energy_source: str | None = None
+
+
+class DeviceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One reading. None: the device doesn't support it, never 0.
+
+    energy_j: of a counter that only grows, from an arbitrary start. utilization, memory_utilization: 0 to 1.
+    throttle_reasons: what slows the clocks down now, in the vendor's words in lower case; () is nothing.
+    process_memory_bytes: by process id as this machine's kernel counts them.
+    error: why there is nothing else, such as "GPU is lost".
+    """
+
+    uuid: str
+    memory_used_bytes: int | None = None
+    process_memory_bytes: dict[int, int] | None = None
+    power_w: float | None = None
+    energy_j: float | None = None
+    utilization: float | None = None
+    memory_utilization: float | None = None
+    temperature_c: float | None = None
+    sm_clock_mhz: int | None = None
+    memory_clock_mhz: int | None = None
+    throttle_reasons: tuple[str, ...] | None = None
+    error: str = ""
+
+
+class ProcessReading(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's whole process tree. Counters grow, also over the death of a member.
+
+    memory_bytes: resident, with what is shared counted once where the kernel tells (PSS).
+    """
+
+    count: int
+    cpu_s: float
+    memory_bytes: int
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+
+
+class ServerReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The server's own counters and gauges. Counters start at 0 with the server's process.
+
+    prompt_s, generation_s: seconds it says it spent on each. kv_cache_utilization: 0 to 1.
+    """
+
+    prompt_tokens: float | None = None
+    generation_tokens: float | None = None
+    prompt_s: float | None = None
+    generation_s: float | None = None
+    requests_running: float | None = None
+    requests_waiting: float | None = None
+    kv_cache_utilization: float | None = None
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `telemetry.jsonl`. time_s: monotonic, since the sampler's start; phase: see `Sampler.phase`."""
+
+    time_s: float
+    phase: str
+    devices: tuple[DeviceReading, ...] = ()
+    processes: ProcessReading | None = None
+    server: ServerReading | None = None
+    host_cpu_utilization: float | None = None
+
+
+class Device(Protocol):
+    """A device of any vendor. `read` may block for as long as a broken driver does: call it where that does no harm."""
+
+    @property
+    def facts(self) -> DeviceFacts: ...
+
+    def read(self) -> DeviceReading:
+        """Never raises for what the device does: that is the reading's `error`."""
+        ...
+
+    def close(self) -> None:
+        """Is idempotent."""
+        ...
