@@ -1,0 +1,198 @@
+"""Ten times a second, from one thread, with deadlines that don't drift: what is measured becomes a line on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from typing import IO, TYPE_CHECKING, Self, TypeVar
+
+import msgspec
+
+from telemetry.contract import DeviceReading, Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from telemetry.contract import Device, ProcessReading, ServerReading
+
+INTERVAL_S = 0.1  # power counters refresh at about 10 Hz at best
+PATIENCE_S = 0.05  # of one tick for all devices together; a slower answer belongs to a later tick
+HANGS_S = 1.0  # a device that is silent for so long is told as such
+SLOW_EVERY = 10  # ticks between two looks at what costs more: the server's own metrics
+_T = TypeVar("_T")
+_ENCODE = msgspec.json.Encoder()
+
+
+class Sampler:
+    """Measures between `start` and `stop`. As a context manager it does both.
+
+    Nothing that is measured can stop it: what raises is left out of the tick, a device that hangs is told as such,
+    and a file that can't be written (a full disk) ends the writing only. missed_ticks: deadlines that had passed
+    when their turn came.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        devices: Sequence[Device],
+        *,
+        processes: Callable[[], ProcessReading | None] = lambda: None,
+        server: Callable[[], ServerReading | None] = lambda: None,
+        interval_s: float = INTERVAL_S,
+    ) -> None:
+        self.missed_ticks = 0
+        self.problem = ""
+        self._path = path
+        self._readers = [_Reader(device) for device in devices]
+        self._processes = processes
+        self._server = server
+        self._interval_s = interval_s
+        self._phase = "baseline"
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._host_cpu = _HostCpu()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def phase(self, name: str) -> None:
+        """Ticks from now on belong to this phase: "baseline", "load", "generate", "stop"."""
+        self._phase = name
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """With one last tick. Is idempotent."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        for reader in self._readers:
+            reader.close()
+
+    def _run(self) -> None:
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                self._measure(file)
+        except OSError as error:
+            self.problem = f"{self._path}: {error.strerror or error}"
+
+    def _measure(self, file: IO[bytes]) -> None:
+        began = time.monotonic()
+        number = 0
+        while True:
+            last = self._stopping.wait(max(0.0, began + number * self._interval_s - time.monotonic()))
+            file.write(_ENCODE.encode(self._tick(began, slow=last or number % SLOW_EVERY == 0)) + b"\n")
+            if last:
+                return
+            due = int((time.monotonic() - began) / self._interval_s) + 1
+            self.missed_ticks += max(0, due - number - 1)
+            number = max(number + 1, due)
+
+    def _tick(self, began: float, *, slow: bool) -> Tick:
+        phase = self._phase
+        deadline = time.monotonic() + PATIENCE_S
+        for reader in self._readers:
+            reader.ask()
+        now = time.monotonic()
+        return Tick(
+            time_s=round(now - began, 4),
+            phase=phase,
+            processes=_quietly(self._processes),
+            server=_quietly(self._server) if slow else None,
+            host_cpu_utilization=self._host_cpu.read(),
+            devices=tuple(reader.answer(deadline) for reader in self._readers),
+        )
+
+
+def _quietly(measure: Callable[[], _T | None]) -> _T | None:
+    try:
+        return measure()
+    except Exception:  # noqa: BLE001 - measuring never stops a run
+        return None
+
+
+class _Reader:
+    """Reads one device in a thread of its own, since a broken driver may never return."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._uuid = device.facts.uuid
+        self._wanted: queue.SimpleQueue[Future[DeviceReading] | None] = queue.SimpleQueue()
+        self._awaited: Future[DeviceReading] | None = None
+        self._asked_s = 0.0
+        self._thread = threading.Thread(target=self._work, name=f"telemetry {self._uuid}", daemon=True)
+        self._thread.start()
+
+    def ask(self) -> None:
+        """For a new reading, unless one is still awaited."""
+        if self._awaited is None:
+            self._awaited = Future()
+            self._asked_s = time.monotonic()
+            self._wanted.put(self._awaited)
+
+    def answer(self, deadline: float) -> DeviceReading:
+        """The reading; an empty one where it is late: it then stands in a later tick."""
+        if self._awaited is None:
+            return DeviceReading(uuid=self._uuid)
+        try:
+            reading = self._awaited.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            waited_s = time.monotonic() - self._asked_s
+            error = f"no answer for {waited_s:.1f} s" if waited_s > HANGS_S else ""
+            return DeviceReading(uuid=self._uuid, error=error)
+        self._awaited = None
+        return reading
+
+    def _work(self) -> None:
+        while (wanted := self._wanted.get()) is not None:
+            try:
+                reading = self._device.read()
+            except Exception as error:  # noqa: BLE001 - told, not raised
+                reading = DeviceReading(uuid=self._uuid, error=f"{type(error).__name__}: {error}")
+            wanted.set_result(reading)
+        self._device.close()
+
+    def close(self) -> None:
+        """Leaves a thread behind that hangs in its driver; it ends with the program."""
+        self._wanted.put(None)
+        self._thread.join(PATIENCE_S)
+
+
+class _HostCpu:
+    """How busy this machine's processors were since the last look, 0 to 1: also with the work of others."""
+
+    def __init__(self) -> None:
+        self._before = self._times()
+
+    def read(self) -> float | None:
+        now = self._times()
+        if now is None or self._before is None:
+            return None
+        busy, total = now[0] - self._before[0], now[1] - self._before[1]
+        self._before = now
+        return round(busy / total, 3) if total > 0 else None
+
+    @staticmethod
+    def _times() -> tuple[int, int] | None:
+        with contextlib.suppress(OSError, ValueError):
+            descriptor = os.open("/proc/stat", os.O_RDONLY)
+            try:
+                line = os.read(descriptor, 4096).split(b"\n", 1)[0]
+            finally:
+                os.close(descriptor)
+            ticks = [int(field) for field in line.split()[1:9]]
+            idle = ticks[3] + ticks[4]
+            return sum(ticks) - idle, sum(ticks)
+        return None

@@ -1,0 +1,136 @@
+"""The sampler keeps its pace, and nothing that it measures stops it or the run."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+
+import msgspec
+import pytest
+
+from telemetry.contract import DeviceFacts, DeviceReading, ProcessReading, ServerReading, Tick
+from telemetry.sampler import Sampler
+
+
+class Card:
+    """A device to order."""
+
+    def __init__(self, read):
+        self.facts = DeviceFacts(kind="nvidia", uuid="GPU-1", index=0)
+        self.closed = threading.Event()
+        self._read = read
+
+    def read(self):
+        return self._read()
+
+    def close(self):
+        self.closed.set()
+
+
+def steady():
+    return DeviceReading(uuid="GPU-1", power_w=100.0)
+
+
+def ticks(path):
+    return [msgspec.json.decode(line, type=Tick) for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "telemetry.jsonl"
+
+
+def test_deadlines_do_not_drift(path):
+    """Each tick stands at a multiple of the interval; work in between is not added to it."""
+    slow = Card(lambda: (time.sleep(0.01), steady())[1])
+    with Sampler(path, [slow], interval_s=0.05):
+        time.sleep(1.02)
+    found = ticks(path)
+    on_time = [tick for tick in found[:-1] if tick.time_s % 0.05 < 0.02]
+    assert len(on_time) > 0.7 * len(found)
+    assert 0.95 < found[-1].time_s < 1.6
+
+
+def test_missed_ticks_are_counted_and_not_made_up_for(path):
+    busy = threading.Event()
+
+    def processes():
+        if not busy.is_set():
+            busy.set()
+            time.sleep(0.5)
+        return ProcessReading(count=1, cpu_s=0.0, memory_bytes=1)
+
+    with Sampler(path, [], processes=processes, interval_s=0.05) as sampler:
+        time.sleep(0.8)
+    assert sampler.missed_ticks >= 9
+    assert len(ticks(path)) + sampler.missed_ticks <= 0.9 / 0.05 + 3
+
+
+def test_phases_and_what_is_measured_are_in_the_ticks(path):
+    processes = ProcessReading(count=2, cpu_s=1.5, memory_bytes=7)
+    server = ServerReading(generation_tokens=10)
+    card = Card(steady)
+    with Sampler(
+        path, [card], processes=lambda: processes, server=lambda: server, interval_s=0.02
+    ) as sampler:
+        time.sleep(0.1)
+        sampler.phase("load")
+        time.sleep(0.1)
+    found = ticks(path)
+    assert (found[0].phase, found[-1].phase) == ("baseline", "load")
+    assert found[0].server == found[-1].server == server
+    assert all(tick.processes == processes for tick in found)
+    assert all(tick.devices == (steady(),) for tick in found)
+    assert any(tick.host_cpu_utilization is not None for tick in found[1:])
+    assert card.closed.is_set()
+
+
+def test_a_device_that_hangs_is_told_and_the_others_go_on(path):
+    release = threading.Event()
+    hanging = Card(lambda: (release.wait(), steady())[1])
+    began = time.monotonic()
+    with Sampler(path, [hanging, Card(steady)], interval_s=0.1):
+        time.sleep(1.5)
+    assert time.monotonic() - began < 3
+    last = ticks(path)[-1]
+    assert "no answer for" in last.devices[0].error
+    assert last.devices[1] == steady()
+    release.set()
+
+
+def test_a_device_that_answers_late_is_read_at_half_the_pace_and_not_called_hanging(path):
+    late = Card(lambda: (time.sleep(0.12), steady())[1])
+    with Sampler(path, [late], interval_s=0.1):
+        time.sleep(1.0)
+    readings = [tick.devices[0] for tick in ticks(path)]
+    assert steady() in readings
+    assert not any(reading.error for reading in readings)
+
+
+@pytest.mark.parametrize("where", ["device", "processes", "server"])
+def test_what_raises_is_left_out(path, where):
+    def broken():
+        raise OSError(errno.EIO, "driver reset")
+
+    card = Card(broken if where == "device" else steady)
+    others = {where: broken} if where != "device" else {}
+    with Sampler(path, [card], interval_s=0.02, **others):
+        time.sleep(0.1)
+    last = ticks(path)[-1]
+    assert (last.processes, last.server) == (None, None)
+    assert ("driver reset" in last.devices[0].error) is (where == "device")
+
+
+def test_a_disk_that_is_full_does_not_stop_the_run(path):
+    path.symlink_to("/dev/full")
+    with Sampler(path, [Card(steady)], interval_s=0.02) as sampler:
+        time.sleep(0.1)
+    assert "No space left" in sampler.problem
+
+
+def test_stopping_twice_and_never_starting_do_no_harm(path):
+    sampler = Sampler(path, [Card(steady)])
+    sampler.stop()
+    sampler.stop()
+    assert not path.exists()
