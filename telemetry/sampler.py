@@ -91,9 +91,14 @@ class Sampler:
     def _measure(self, file: IO[bytes]) -> None:
         began = time.monotonic()
         number = 0
+        phase = ""
         while True:
             last = self._stopping.wait(max(0.0, began + number * self._interval_s - time.monotonic()))
-            file.write(_ENCODE.encode(self._tick(began, slow=last or number % SLOW_EVERY == 0)) + b"\n")
+            # Counters at both ends of a phase are what its figures are made of.
+            slow = last or number % SLOW_EVERY == 0 or self._phase != phase
+            tick = self._tick(began, slow=slow)
+            phase = tick.phase
+            file.write(_ENCODE.encode(tick) + b"\n")
             if last:
                 return
             due = int((time.monotonic() - began) / self._interval_s) + 1

@@ -1,0 +1,88 @@
+"""What a run's record says of devices, processes and the server's own metrics, as types.
+
+None is what a device does not tell, never 0. A part of `results/records.py`'s schema.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class DeviceUse(msgspec.Struct, frozen=True, kw_only=True):
+    """One device in one phase.
+
+    energy_source: "counter" (the device's own) or "power" (integrated over time). throttled: share of the ticks,
+    0 to 1, by reason. Utilisations: 0 to 1.
+    """
+
+    uuid: str
+    energy_j: float | None = None
+    energy_source: str | None = None
+    mean_power_w: float | None = None
+    peak_power_w: float | None = None
+    peak_memory_bytes: int | None = None
+    mean_utilization: float | None = None
+    mean_memory_utilization: float | None = None
+    first_temperature_c: float | None = None
+    peak_temperature_c: float | None = None
+    mean_sm_clock_mhz: float | None = None
+    mean_memory_clock_mhz: float | None = None
+    throttled: dict[str, float] = {}
+    errors: tuple[str, ...] = ()
+
+
+class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's process tree in one phase. most: processes at once."""
+
+    cpu_s: float
+    peak_memory_bytes: int
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+    most: int = 0
+
+
+class ServerUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's own counters in one phase; tokens a second are of the time it says it spent on each."""
+
+    prompt_tokens: float | None = None
+    generation_tokens: float | None = None
+    prompt_tokens_per_s: float | None = None
+    generation_tokens_per_s: float | None = None
+    most_running: float | None = None
+    most_waiting: float | None = None
+    peak_kv_cache_utilization: float | None = None
+
+
+class PhaseUse(msgspec.Struct, frozen=True, kw_only=True):
+    """host_cpu_utilization: of all processors of this machine, by everybody, 0 to 1."""
+
+    seconds: float
+    devices: tuple[DeviceUse, ...] = ()
+    processes: ProcessUse | None = None
+    server: ServerUse | None = None
+    host_cpu_utilization: float | None = None
+
+
+class TelemetrySummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole run.
+
+    devices: all that were measured, with their facts; used: uuids of those that the run used. Energies are those of
+    the used devices while the model generated; above idle: less what they drew before the start in the same time.
+    not_comparable: why the speed figures should not be compared with those of other runs; () when they can.
+    """
+
+    devices: tuple[dict[str, Any], ...] = ()
+    used: tuple[str, ...] = ()
+    phases: dict[str, PhaseUse] = {}
+    energy_j: float | None = None
+    energy_above_idle_j: float | None = None
+    idle_power_w: float | None = None
+    joules_per_completion: float | None = None
+    joules_per_solved: float | None = None
+    tokens_per_joule: float | None = None
+    peak_memory_bytes: int | None = None
+    ticks: int = 0
+    missed_ticks: int = 0
+    not_comparable: tuple[str, ...] = ()

@@ -1,0 +1,60 @@
+"""Whether a run's speed may be compared with that of other runs: what disturbed it, as sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from results.telemetry import DeviceUse, TelemetrySummary
+
+# In the words of telemetry.nvidia: what slows a card down against its will. Its power cap is a setting, not a fault.
+SLOWED_BY = frozenset(
+    {"hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown"}
+)
+SLOWED_SHARE = 0.05  # of the ticks
+BUSY_BEFORE = 0.10  # utilisation of a card before our server was there
+BUSY_HOST = 0.50  # of all processors before our server was there
+MISSED_SHARE = 0.20  # of the ticks: the machine was too busy to look
+
+
+def disturbances(summary: TelemetrySummary) -> tuple[str, ...]:
+    """Each a sentence without a full stop; () when nothing speaks against comparing."""
+    found = [*_missed(summary)]
+    baseline, generate = summary.phases.get("baseline"), summary.phases.get("generate")
+    if baseline is not None:
+        found += _busy_before(use for use in baseline.devices if use.uuid in summary.used)
+        if (baseline.host_cpu_utilization or 0.0) > BUSY_HOST:
+            busy = f"{baseline.host_cpu_utilization:.0%}"
+            found.append(f"the processors were {busy} busy with other work before the start")
+    if generate is not None:
+        found += _slowed(use for use in generate.devices if use.uuid in summary.used)
+    return tuple(found)
+
+
+def _missed(summary: TelemetrySummary) -> list[str]:
+    due = summary.ticks + summary.missed_ticks
+    if due and summary.missed_ticks / due > MISSED_SHARE:
+        return [f"{summary.missed_ticks} of {due} measurements were missed: the machine was too busy"]
+    return []
+
+
+def _busy_before(devices: Iterable[DeviceUse]) -> list[str]:
+    return [
+        f"{use.uuid} was {use.mean_utilization:.0%} busy with other work before the start"
+        for use in devices
+        if (use.mean_utilization or 0.0) > BUSY_BEFORE
+    ]
+
+
+def _slowed(devices: Iterable[DeviceUse]) -> list[str]:
+    found = []
+    for use in devices:
+        found += [
+            f"{use.uuid} was slowed down by {reason} for {share:.0%} of the time"
+            for reason, share in use.throttled.items()
+            if reason in SLOWED_BY and share > SLOWED_SHARE
+        ]
+        found += [f"{use.uuid}: {error}" for error in use.errors]
+    return found
