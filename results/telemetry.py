@@ -13,6 +13,7 @@ import msgspec
 class DeviceUse(msgspec.Struct, frozen=True, kw_only=True):
     """One device in one phase.
 
+    peak_memory_bytes: of everybody; own_peak_memory_bytes: of the server's processes, where the device tells them.
     energy_source: "counter" (the device's own) or "power" (integrated over time). throttled: share of the ticks,
     0 to 1, by reason. Utilisations: 0 to 1.
     """
@@ -23,6 +24,7 @@ class DeviceUse(msgspec.Struct, frozen=True, kw_only=True):
     mean_power_w: float | None = None
     peak_power_w: float | None = None
     peak_memory_bytes: int | None = None
+    own_peak_memory_bytes: int | None = None
     mean_utilization: float | None = None
     mean_memory_utilization: float | None = None
     first_temperature_c: float | None = None

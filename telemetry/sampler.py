@@ -33,7 +33,7 @@ class Sampler:
 
     Nothing that is measured can stop it: what raises is left out of the tick, a device that hangs is told as such,
     and a file that can't be written (a full disk) ends the writing only. missed_ticks: deadlines that had passed
-    when their turn came.
+    when their turn came. latest: the last tick.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Sampler:
     ) -> None:
         self.missed_ticks = 0
         self.problem = ""
+        self.latest: Tick | None = None
         self._path = path
         self._readers = [_Reader(device) for device in devices]
         self._processes = processes
@@ -98,6 +99,7 @@ class Sampler:
             slow = last or number % SLOW_EVERY == 0 or self._phase != phase
             tick = self._tick(began, slow=slow)
             phase = tick.phase
+            self.latest = tick
             file.write(_ENCODE.encode(tick) + b"\n")
             if last:
                 return

@@ -39,18 +39,20 @@ def summarize(
     devices: Sequence[DeviceFacts],
     *,
     used: Iterable[str],
+    pids: Iterable[int] = (),
     completions: int | None = None,
     solved: int | None = None,
     missed_ticks: int = 0,
 ) -> TelemetrySummary:
-    """used: uuids of the devices that the run used; only these are added up.
+    """used: uuids of the devices that the run used; only these are added up. pids: all that its server ever had.
 
     Energy is the difference of the device's own counter where it has one, else power integrated by the
     trapezoidal rule over the real time stamps. A phase lasts from its first tick to the first of the next one.
     """
     spans = _spans(ticks)
     used_set = set(used)
-    phases = {name: _phase(span, devices) for name, span in spans.items()}
+    ours_pids = frozenset(pids)
+    phases = {name: _phase(span, devices, ours_pids) for name, span in spans.items()}
     generate = phases.get("generate")
     ours = [] if generate is None else [use for use in generate.devices if use.uuid in used_set]
     energy_j = _sum(use.energy_j for use in ours)
@@ -78,15 +80,33 @@ def summarize(
     )
 
 
-def used_devices(ticks: Iterable[Tick], pids: Iterable[int]) -> set[str]:
-    """Devices on which one of these processes held memory at any tick."""
-    ours = set(pids)
-    return {
+def used_devices(
+    ticks: Sequence[Tick], devices: Sequence[DeviceFacts], pids: Iterable[int], visible: str | None
+) -> frozenset[str]:
+    """The GPUs on which one of these processes held memory at any tick; else the processor packages.
+
+    visible: CUDA_VISIBLE_DEVICES. It decides where no GPU tells whose memory it holds (as in a container).
+    """
+    ours = frozenset(pids)
+    gpus = [facts for facts in devices if facts.kind != "cpu_package"]
+    readings = [reading for tick in ticks for reading in tick.devices]
+    told = [reading for reading in readings if reading.process_memory_bytes is not None]
+    used = frozenset(
         reading.uuid
-        for tick in ticks
-        for reading in tick.devices
+        for reading in told
         if reading.process_memory_bytes and ours & reading.process_memory_bytes.keys()
-    }
+    )
+    if not used and gpus and not told:
+        used = frozenset(facts.uuid for facts in gpus if _is_visible(facts, visible))
+    return used or frozenset(facts.uuid for facts in devices if facts.kind == "cpu_package")
+
+
+def _is_visible(facts: DeviceFacts, visible: str | None) -> bool:
+    """As CUDA reads it: indices or the beginnings of uuids; what follows an unknown one does not count."""
+    if visible is None:
+        return True
+    names = [name.strip() for name in visible.split(",")]
+    return any(name and (name == str(facts.index) or facts.uuid.startswith(name)) for name in names)
 
 
 def _spans(ticks: Sequence[Tick]) -> dict[str, list[Tick]]:
@@ -106,17 +126,17 @@ def _own(span: Sequence[Tick]) -> list[Tick]:
     return [tick for tick in span if tick.phase == span[0].phase]
 
 
-def _phase(span: Sequence[Tick], devices: Sequence[DeviceFacts]) -> PhaseUse:
+def _phase(span: Sequence[Tick], devices: Sequence[DeviceFacts], pids: frozenset[int]) -> PhaseUse:
     return PhaseUse(
         seconds=round(span[-1].time_s - span[0].time_s, 3),
-        devices=tuple(_device(span, facts) for facts in devices),
+        devices=tuple(_device(span, facts, pids) for facts in devices),
         processes=_processes(span),
         server=_server(span),
         host_cpu_utilization=_mean(tick.host_cpu_utilization for tick in _own(span)),
     )
 
 
-def _device(span: Sequence[Tick], facts: DeviceFacts) -> DeviceUse:
+def _device(span: Sequence[Tick], facts: DeviceFacts, pids: frozenset[int]) -> DeviceUse:
     pairs = [
         (tick.time_s, reading) for tick in span for reading in tick.devices if reading.uuid == facts.uuid
     ]
@@ -137,6 +157,7 @@ def _device(span: Sequence[Tick], facts: DeviceFacts) -> DeviceUse:
         mean_power_w=_mean(powers),
         peak_power_w=max(powers, default=None),
         peak_memory_bytes=max(values(lambda reading: reading.memory_used_bytes), default=None),
+        own_peak_memory_bytes=max(values(lambda reading: _own_memory(reading, pids)), default=None),
         mean_utilization=_mean(values(lambda reading: reading.utilization)),
         mean_memory_utilization=_mean(values(lambda reading: reading.memory_utilization)),
         first_temperature_c=temperatures[0] if temperatures else None,
@@ -146,6 +167,12 @@ def _device(span: Sequence[Tick], facts: DeviceFacts) -> DeviceUse:
         throttled={reason: sum(reason in each for each in told) / len(told) for reason in names},
         errors=tuple(dict.fromkeys(reading.error for reading in readings if reading.error)),
     )
+
+
+def _own_memory(reading: DeviceReading, pids: frozenset[int]) -> int | None:
+    if reading.process_memory_bytes is None:
+        return None
+    return sum(size for pid, size in reading.process_memory_bytes.items() if pid in pids)
 
 
 def _energy(pairs: Sequence[tuple[float, DeviceReading]]) -> tuple[float | None, str | None]:

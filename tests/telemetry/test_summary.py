@@ -87,13 +87,29 @@ def test_only_devices_that_the_run_used_are_added_up():
             uuid="B", energy_j=900 * s, memory_used_bytes=99, process_memory_bytes={77: 99}
         ),
     )
-    used = used_devices(ticks, {41, 42})
+    used = used_devices(ticks, [CARD, OTHER], {41, 42}, None)
     assert used == {"A"}
     summary = summarize(ticks, [CARD, OTHER], used=used)
     assert (summary.energy_j, summary.peak_memory_bytes) == (400.0, 7)
     assert summary.phases["generate"].devices[1].energy_j == 3600.0
+    own = summarize(ticks, [CARD, OTHER], used=used, pids={41, 42}).phases["generate"].devices[0]
+    assert (own.peak_memory_bytes, own.own_peak_memory_bytes) == (7, 5)
     two = summarize(ticks, [CARD, OTHER], used={"A", "B"})
     assert (two.energy_j, two.peak_memory_bytes) == (4000.0, 99)
+
+
+@pytest.mark.parametrize(
+    ("visible", "used"), [(None, {"A", "B"}), ("1", {"B"}), ("A", {"A"}), ("", set()), ("0,1", {"A", "B"})]
+)
+def test_where_cards_do_not_tell_whose_memory_they_hold_the_visible_ones_count(visible, used):
+    ticks = run(steady(), lambda _s: DeviceReading(uuid="B"))
+    assert used_devices(ticks, [CARD, OTHER], {1}, visible) == used
+
+
+def test_a_run_on_the_processor_is_attributed_to_its_package():
+    package = DeviceFacts(kind="cpu_package", uuid="package-0", index=0)
+    ticks = run(steady(process_memory_bytes={}))
+    assert used_devices(ticks, [CARD, package], {1}, None) == {"package-0"}
 
 
 def test_what_a_device_does_not_say_is_none_and_never_0():
