@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from concurrent.futures import Future
-from typing import IO, TYPE_CHECKING, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 
@@ -49,9 +49,11 @@ class Sampler:
         self.problem = ""
         self.latest: Tick | None = None
         self._path = path
-        self._readers = [_Reader(device) for device in devices]
+        self._readers = {
+            device.facts.uuid: _Reader(device.facts.uuid, device.read, device.close) for device in devices
+        }
         self._processes = processes
-        self._server = server
+        self._server = _Reader("server", server, lambda: None)
         self._interval_s = interval_s
         self._phase = "baseline"
         self._stopping = threading.Event()
@@ -79,8 +81,9 @@ class Sampler:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        for reader in self._readers:
+        for reader in self._readers.values():
             reader.close()
+        self._server.close()
 
     def _run(self) -> None:
         try:
@@ -110,16 +113,18 @@ class Sampler:
     def _tick(self, began: float, *, slow: bool) -> Tick:
         phase = self._phase
         deadline = time.monotonic() + PATIENCE_S
-        for reader in self._readers:
+        for reader in self._readers.values():
             reader.ask()
+        if slow:
+            self._server.ask()
         now = time.monotonic()
         return Tick(
             time_s=round(now - began, 4),
             phase=phase,
             processes=_quietly(self._processes),
-            server=_quietly(self._server) if slow else None,
             host_cpu_utilization=self._host_cpu.read(),
-            devices=tuple(reader.answer(deadline) for reader in self._readers),
+            devices=tuple(_device_reading(uuid, reader, deadline) for uuid, reader in self._readers.items()),
+            server=_quietly(lambda: self._server.answer(deadline)),
         )
 
 
@@ -130,16 +135,17 @@ def _quietly(measure: Callable[[], _T | None]) -> _T | None:
         return None
 
 
-class _Reader:
-    """Reads one device in a thread of its own, since a broken driver may never return."""
+class _Reader(Generic[_T]):
+    """Reads in a thread of its own, since a broken driver or server may never answer."""
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
-        self._uuid = device.facts.uuid
-        self._wanted: queue.SimpleQueue[Future[DeviceReading] | None] = queue.SimpleQueue()
-        self._awaited: Future[DeviceReading] | None = None
+    def __init__(self, name: str, read: Callable[[], _T], close: Callable[[], None]) -> None:
+        self.waited_s = 0.0
+        self._read = read
+        self._close = close
+        self._wanted: queue.SimpleQueue[Future[_T] | None] = queue.SimpleQueue()
+        self._awaited: Future[_T] | None = None
         self._asked_s = 0.0
-        self._thread = threading.Thread(target=self._work, name=f"telemetry {self._uuid}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"telemetry {name}", daemon=True)
         self._thread.start()
 
     def ask(self) -> None:
@@ -149,32 +155,47 @@ class _Reader:
             self._asked_s = time.monotonic()
             self._wanted.put(self._awaited)
 
-    def answer(self, deadline: float) -> DeviceReading:
-        """The reading; an empty one where it is late: it then stands in a later tick."""
+    def answer(self, deadline: float) -> _T | None:
+        """The reading; None where it is late: it then stands in a later tick. Raises what reading raised."""
         if self._awaited is None:
-            return DeviceReading(uuid=self._uuid)
+            return None
         try:
-            reading = self._awaited.result(max(0.0, deadline - time.monotonic()))
+            # Who was late already is not waited for again.
+            reading = self._awaited.result(0.0 if self.waited_s else max(0.0, deadline - time.monotonic()))
         except TimeoutError:
-            waited_s = time.monotonic() - self._asked_s
-            error = f"no answer for {waited_s:.1f} s" if waited_s > HANGS_S else ""
-            return DeviceReading(uuid=self._uuid, error=error)
-        self._awaited = None
+            if not self._awaited.done():
+                self.waited_s = time.monotonic() - self._asked_s
+                return None
+            raise
+        finally:
+            if self._awaited.done():
+                self._awaited = None
+        self.waited_s = 0.0
         return reading
 
     def _work(self) -> None:
         while (wanted := self._wanted.get()) is not None:
             try:
-                reading = self._device.read()
-            except Exception as error:  # noqa: BLE001 - told, not raised
-                reading = DeviceReading(uuid=self._uuid, error=f"{type(error).__name__}: {error}")
-            wanted.set_result(reading)
-        self._device.close()
+                wanted.set_result(self._read())
+            except Exception as error:  # noqa: BLE001 - for whoever asked
+                wanted.set_exception(error)
+        self._close()
 
     def close(self) -> None:
         """Leaves a thread behind that hangs in its driver; it ends with the program."""
         self._wanted.put(None)
         self._thread.join(PATIENCE_S)
+
+
+def _device_reading(uuid: str, reader: _Reader[DeviceReading], deadline: float) -> DeviceReading:
+    try:
+        reading = reader.answer(deadline)
+    except Exception as error:  # noqa: BLE001 - told, not raised
+        return DeviceReading(uuid=uuid, error=f"{type(error).__name__}: {error}")
+    if reading is None:
+        hangs = reader.waited_s > HANGS_S
+        return DeviceReading(uuid=uuid, error=f"no answer for {reader.waited_s:.1f} s" if hangs else "")
+    return reading
 
 
 class _HostCpu:

@@ -19,10 +19,10 @@ LONGEST_GAP_S = 2.0  # power is not integrated over a longer silence: nobody kno
 LEAST_BASELINE_S = 0.3  # power counters refresh at 10 Hz at best
 
 
-def read_ticks(path: Path) -> list[Tick]:
-    """Every whole line; a torn last one, after a crash, is passed over. [] without a file."""
+def read_ticks(path: Path, *, offset_bytes: int = 0) -> list[Tick]:
+    """Every whole line from there on; a torn last one, after a crash, is passed over. [] without a file."""
     try:
-        lines = path.read_bytes().splitlines()
+        lines = path.read_bytes()[offset_bytes:].splitlines()
     except FileNotFoundError:
         return []
     found = []

@@ -16,8 +16,8 @@ from telemetry.sampler import Sampler
 class Card:
     """A device to order."""
 
-    def __init__(self, read):
-        self.facts = DeviceFacts(kind="nvidia", uuid="GPU-1", index=0)
+    def __init__(self, read, uuid="GPU-1"):
+        self.facts = DeviceFacts(kind="nvidia", uuid=uuid, index=0)
         self.closed = threading.Event()
         self._read = read
 
@@ -88,7 +88,7 @@ def test_phases_and_what_is_measured_are_in_the_ticks(path):
 
 def test_a_device_that_hangs_is_told_and_the_others_go_on(path):
     release = threading.Event()
-    hanging = Card(lambda: (release.wait(), steady())[1])
+    hanging = Card(lambda: (release.wait(), steady())[1], uuid="GPU-0")
     began = time.monotonic()
     with Sampler(path, [hanging, Card(steady)], interval_s=0.1):
         time.sleep(1.5)
@@ -106,6 +106,16 @@ def test_a_device_that_answers_late_is_read_at_half_the_pace_and_not_called_hang
     readings = [tick.devices[0] for tick in ticks(path)]
     assert steady() in readings
     assert not any(reading.error for reading in readings)
+
+
+def test_a_server_that_hangs_delays_no_tick(path):
+    release = threading.Event()
+    with Sampler(path, [Card(steady)], server=lambda: (release.wait(), None)[1], interval_s=0.05) as sampler:
+        time.sleep(1.0)
+    release.set()
+    found = ticks(path)
+    assert len(found) > 12
+    assert sampler.missed_ticks < 8
 
 
 @pytest.mark.parametrize("where", ["device", "processes", "server"])
