@@ -97,7 +97,8 @@ class Bubblewrap:
                 group=uid,
                 extra_groups=[] if uid is not None else None,
             )
-        return Worker(process, diagnosis)
+        # The namespace's init is bwrap's child: it dies with bwrap, and everything in the namespace with it.
+        return Worker(process, diagnosis, _forbidden)
 
     def _options(self) -> list[str]:
         options = [
@@ -115,3 +116,11 @@ class Bubblewrap:
         options += ["--dev", "/dev", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108 - inside
         options += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108 - inside
         return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--setenv", "LANG", "C.UTF-8"]
+
+
+def _forbidden(said: str) -> SandboxError:
+    return SandboxError(
+        f"bubblewrap does not work here: {said}",
+        hint="user namespaces may be forbidden to ordinary programs (Ubuntu since 23.10: AppArmor; see "
+        "`sysctl kernel.apparmor_restrict_unprivileged_userns`); an AppArmor profile for bwrap allows them",
+    )

@@ -8,13 +8,13 @@ import select
 import struct
 import threading
 import time
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sandbox.contract import Limits, Program, SandboxError, Verdict, VerdictKind
 from sandbox.family import Family
 
 if TYPE_CHECKING:
-    import subprocess
+    from collections.abc import Callable
 
 READY_S = 20.0
 ANSWER_BYTES = 1 << 20  # an answer is a few KiB; more is no answer of ours
@@ -31,14 +31,48 @@ class Answer(NamedTuple):
     doubtful: bool
 
 
-class Worker:
-    """A running bwrap. suspected: not to be used again.
+class Stream(Protocol):
+    """An unbuffered file; `read` gives None where nothing is there yet although its descriptor is readable."""
 
+    def fileno(self) -> int: ...
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+    def close(self) -> None: ...
+
+
+class Process(Protocol):
+    """Of `subprocess.Popen` what a worker uses.
+
+    pid: the parent of the zygote, None where it can't be seen from here; its program is then not watched.
+    """
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def stdin(self) -> Stream | None: ...
+
+    @property
+    def stdout(self) -> Stream | None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> object: ...
+
+
+class Worker:
+    """A running sandbox process. suspected: not to be used again.
+
+    diagnosis: what it says beside answers. explain: what it means when it said that instead of being ready.
     One thread at a time runs programs or waits; `end` may come from another one at any time.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], diagnosis: IO[bytes]) -> None:
+    def __init__(
+        self, process: Process, diagnosis: IO[bytes], explain: Callable[[str], SandboxError]
+    ) -> None:
         self.suspected = False
+        self._explain = explain
         self._process = process
         self._diagnosis = diagnosis
         self._ended = False
@@ -48,7 +82,7 @@ class Worker:
         self._stdin, self._stdout = process.stdin, process.stdout
 
     def wait_ready(self) -> str:
-        """The version of the Python inside. Raises SandboxError with what bwrap said."""
+        """The version of the Python inside. Raises SandboxError with what was said instead."""
         with self._in_use:
             self.suspected = True
             self._refuse_if_ended()
@@ -60,11 +94,7 @@ class Worker:
             self._diagnosis.seek(0)
             said = self._diagnosis.read(2000).decode("utf-8", "replace").strip()
         self.end()
-        raise SandboxError(
-            f"bubblewrap does not work here: {said or 'no word from inside'}",
-            hint="user namespaces may be forbidden to ordinary programs (Ubuntu since 23.10: AppArmor; see "
-            "`sysctl kernel.apparmor_restrict_unprivileged_userns`); an AppArmor profile for bwrap allows them",
-        )
+        raise self._explain(said or "no word from inside")
 
     def run(self, program: Program, limits: Limits) -> Answer:
         """Execute one program. Raises SandboxError."""
@@ -90,9 +120,8 @@ class Worker:
                     "output_bytes": limits.output_bytes,
                 }
             )
-            answer = self._read(
-                began + limits.wall_limit_s + SLACK_S, Family(self._process.pid, began), limits
-            )
+            family = Family(self._process.pid, began) if self._process.pid is not None else None
+            answer = self._read(began + limits.wall_limit_s + SLACK_S, family, limits)
         except OSError:  # it has ended before or while the program was sent
             answer = None
         self._refuse_if_ended()
@@ -149,7 +178,9 @@ class Worker:
                     self._send({"stop": stop[0], "detail": stop[1]})
                     family, deadline = None, min(deadline, time.monotonic() + STOP_S)
                 continue
-            part = os.read(descriptor, 65536)
+            part = self._stdout.read(65536)
+            if part is None:
+                continue
             if not part:
                 return None
             data += part
@@ -160,9 +191,8 @@ class Worker:
         return value if isinstance(value, dict) else None
 
     def end(self) -> None:
-        """Kill bwrap, and with it the namespace's init and all in it. Is idempotent."""
+        """Kill it, and with it everything in it. Is idempotent."""
         self._ended = True
-        # bwrap's child is the namespace's init: it dies with bwrap, and everything in the namespace with it.
         self._process.kill()
         self._process.wait()
         with self._in_use:  # its pipes are at their end: whoever reads them leaves now
