@@ -42,6 +42,7 @@ PR_SET_DUMPABLE = 4
 SECRET_BYTES = 16
 SHORTEST_LOOK_S = 0.01
 KEPT_OUTPUT_BYTES = 16384
+NICE = 5  # the model's server comes first
 WRITABLE = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
 
 
@@ -51,7 +52,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.addaudithook(refuse)
     with contextlib.suppress(OSError):
-        os.nice(5)  # the model's server comes first
+        os.nice(NICE)
     exec(compile("", "<warm>", "exec"))  # makes the parser's types, a millisecond that each child would need
     streams: tuple[Any, ...] = (sys.stdin, sys.stdout, sys.stderr)
     for stream in streams:  # the children's: unused here, and soon on other files
