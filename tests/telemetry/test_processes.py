@@ -58,15 +58,13 @@ def test_what_the_tree_used_is_counted_also_of_a_daemonised_member(start):
     """A member that left the leader's session is found through the guardian."""
     running = start(
         "import os, time\n"
-        "if os.fork() == 0:\n"
-        "    os.setsid()\n"
-        "    if os.fork():\n"
-        "        os._exit(0)\n"
-        f"    {burn(0.3).replace('pass', '    pass').strip()}\n"
+        "if os.fork() or os.setsid() or os.fork():\n"
+        "    time.sleep(60)\n"
+        f"{burn(0.3)}"
         "time.sleep(60)\n"
     )
     reading = read_until(ProcessTree(running.tree), lambda reading: reading.cpu_s >= 0.3)
-    assert reading.count == 2
+    assert reading.count == 3
 
 
 def test_cpu_seconds_stay_when_a_member_dies_and_are_not_counted_twice(start):
