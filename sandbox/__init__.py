@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from sandbox.cases import Case, run_cases
 from sandbox.contract import Limits, Program, Sandbox, SandboxError, Verdict, VerdictKind
 
 LEVELS = ("auto", "bubblewrap")
 
-__all__ = ["LEVELS", "Limits", "Program", "Sandbox", "SandboxError", "Verdict", "VerdictKind", "open_sandbox"]
+__all__ = [
+    "LEVELS",
+    "Case",
+    "Limits",
+    "Program",
+    "Sandbox",
+    "SandboxError",
+    "Verdict",
+    "VerdictKind",
+    "open_sandbox",
+    "run_cases",
+]
 
 
 def open_sandbox(level: str = "auto", workers: int = 1) -> Sandbox:

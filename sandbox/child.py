@@ -12,6 +12,8 @@ the interpreter's memory; and tests that run beside a completion, as HumanEval's
 that is equal to everything. Both would be attacks written for this very program.
 """
 
+import atexit
+import builtins
 import math
 import os
 import random
@@ -25,11 +27,11 @@ from typing import Any
 RESULT_BYTES = 4096
 
 
-def child(request: dict[str, Any], secret: int, result: int, output: int) -> typing.NoReturn:
+def child(request: dict[str, Any], secret: int, result: int, output: int, stdout: int) -> typing.NoReturn:
     """The forked child: limits, descriptors, then the program. Never returns."""
     exit_now, write, take_secret, run_program = os._exit, os.write, take, run
     try:
-        prepare(request, output)
+        prepare(request, output, stdout)
     except BaseException as error:
         write(
             result, take(secret) + b"sandbox_error\n" + repr(error).encode("utf-8", "replace")[:RESULT_BYTES]
@@ -37,7 +39,10 @@ def child(request: dict[str, Any], secret: int, result: int, output: int) -> typ
         exit_now(1)
     try:
         # Evaluated from left to right: `write` and the secret wait on the value stack while the program runs.
-        write(result, take_secret(secret) + run_program(request["code"], request["as_main"]))
+        write(
+            result,
+            take_secret(secret) + run_program(request["code"], request["as_main"], script=request["script"]),
+        )
     finally:
         exit_now(0)
 
@@ -48,7 +53,7 @@ def take(descriptor: int) -> bytes:
         return pipe.read()
 
 
-def prepare(request: dict[str, Any], output: int) -> None:
+def prepare(request: dict[str, Any], output: int, stdout: int) -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if request["stdin"]:
@@ -59,9 +64,10 @@ def prepare(request: dict[str, Any], output: int) -> None:
         source = os.open("/dev/null", os.O_RDONLY)
     os.dup2(source, 0)
     os.close(source)
-    os.dup2(output, 1)
+    os.dup2(stdout, 1)
     os.dup2(output, 2)
-    os.close(output)
+    for descriptor in {stdout, output}:
+        os.close(descriptor)
     os.chdir("/tmp")  # noqa: S108 - the sandbox's own
     random.seed()
     cpu_s = math.ceil(request["cpu_s"]) + 1  # for its children; the zygote looks after the program itself
@@ -76,7 +82,7 @@ def prepare(request: dict[str, Any], output: int) -> None:
         resource.setrlimit(what, (soft, hard))
 
 
-def run(code: str, as_main: bool) -> bytes:
+def run(code: str, as_main: bool, *, script: bool = False) -> bytes:
     """Compile and execute; what it comes to, as kind, newline, detail.
 
     What a program may have replaced is not used after it, and nothing that it gives (an exception, its type, its
@@ -84,7 +90,7 @@ def run(code: str, as_main: bool) -> bytes:
     """
     assertion, memory, left = AssertionError, MemoryError, SystemExit
     own_pid, get_pid, exit_now, describe_error, flush_all = os.getpid(), os.getpid, os._exit, describe, flush
-    streams = sys.stdout, sys.stderr
+    streams, execute = (sys.stdout, sys.stderr), execute_script if script else exec
     try:
         compiled = compile(code, "<program>", "exec", dont_inherit=True)
     except MemoryError:
@@ -96,11 +102,13 @@ def run(code: str, as_main: bool) -> bytes:
     names = module.__dict__ if as_main else {}
     names["__builtins__"] = __builtins__
     try:
-        exec(compiled, names)
+        execute(compiled, names)
     except memory:
         return b"memory_limit\nMemoryError"
     except left:
-        return b"killed\ncalled sys.exit before its end"
+        return (
+            b"killed\ncalled sys.exit with an error" if script else b"killed\ncalled sys.exit before its end"
+        )
     except assertion as error:
         return b"".join((b"wrong_answer\n", describe_error(error)))
     except BaseException as error:
@@ -110,6 +118,24 @@ def run(code: str, as_main: bool) -> bytes:
         if get_pid() != own_pid:  # a child that the program forked: its end is no verdict
             exit_now(0)
     return b"passed\n"
+
+
+def execute_script(compiled: types.CodeType, names: dict[str, Any]) -> None:
+    """To the end that the interpreter gives a program: its `sys.exit()`, its threads, its exit hooks.
+
+    Nothing to guard here: what such a program prints is the proof, and not that it ended.
+    """
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # the site module's otherwise
+    try:
+        exec(compiled, names)
+    except SystemExit as ending:
+        if ending.code is not None and ending.code != 0:
+            raise
+    # As Py_FinalizeEx does, by the same names.
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001
 
 
 def flush(streams: Any, *, everything: Any = BaseException) -> None:

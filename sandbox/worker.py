@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 READY_S = 20.0
-ANSWER_BYTES = 1 << 20  # an answer is a few KiB; more is no answer of ours
+ANSWER_BYTES = 1 << 20  # an answer is a few KiB and the output of a script; more is no answer of ours
 SLACK_S = 10.0  # beyond the wall limit, which the zygote keeps itself
 STOP_S = 5.0  # for the zygote to end a program that it is told to stop
 LOOK_S = 0.1  # how often a program that takes longer is looked at
@@ -111,6 +112,7 @@ class Worker:
                     "code": program.code,
                     "stdin": program.stdin,
                     "as_main": program.as_main,
+                    "script": program.script,
                     "cpu_s": limits.cpu_s,
                     "wall_s": limits.wall_limit_s,
                     "memory_bytes": limits.memory_bytes,
@@ -141,6 +143,7 @@ class Worker:
                 exit_code=answer["exit_code"],
                 signal=answer["signal"],
                 output=str(answer["output"]),
+                stdout=base64.b64decode(answer["stdout"]),
             )
         except (KeyError, ValueError, TypeError) as error:
             raise SandboxError(f"the sandbox gave no verdict: {error!r}") from error
@@ -165,9 +168,10 @@ class Worker:
         With a family, its program is stopped when it uses more than it may.
         """
         descriptor = self._stdout.fileno()
-        data = b""
+        data = bytearray()
+        most_bytes = ANSWER_BYTES + (2 * limits.output_bytes if limits is not None else 0)
         while len(data) < 4 or len(data) < 4 + struct.unpack(">I", data[:4])[0]:
-            if len(data) >= 4 and struct.unpack(">I", data[:4])[0] > ANSWER_BYTES:
+            if len(data) >= 4 and struct.unpack(">I", data[:4])[0] > most_bytes:
                 return None
             left_s = deadline - time.monotonic()
             if left_s <= 0:

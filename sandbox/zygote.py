@@ -13,6 +13,7 @@ What holds this together:
   program. Printing, exiting early, or writing anything else into every descriptor proves nothing.
 """
 
+import base64
 import collections  # noqa: F401 - imported for the children: each program starts warm
 import contextlib
 import copy  # noqa: F401
@@ -102,33 +103,36 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
     """Run one program to its end or limit, then leave nothing of it."""
     result_read, result_write = os.pipe()
     output_read, output_write = os.pipe()
+    stdout_read, stdout_write = os.pipe() if request["script"] else (output_read, output_write)
     secret_read, secret_write = os.pipe()
     began = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        for descriptor in (result_read, output_read, secret_write):
+        for descriptor in {result_read, output_read, stdout_read, secret_write}:
             os.close(descriptor)
-        child(request, secret_read, result_write, output_write)
-    for descriptor in (result_write, output_write, secret_read):
+        child(request, secret_read, result_write, output_write, stdout_write)
+    for descriptor in {result_write, output_write, stdout_write, secret_read}:
         os.close(descriptor)
     secret = os.urandom(SECRET_BYTES)  # after the fork: the child's copy of this frame has none
     with contextlib.suppress(BrokenPipeError):
         os.write(secret_write, secret)
     os.close(secret_write)
-    os.set_blocking(output_read, False)
     os.set_blocking(result_read, False)
-    watch = Watch(output_read, request["output_bytes"])
+    kept = {stdout_read: request["output_bytes"], output_read: KEPT_OUTPUT_BYTES}  # one, if they are the same
+    watch = Watch(kept, request["output_bytes"])
     ending, stopped = watch.until_end(pid, began + request["wall_s"], request["cpu_s"])
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
     status, usage = reap(pid)
     seconds = time.monotonic() - began
-    watch.take()
+    watch.take_all()
+    if ending == "exit" and watch.flooded:
+        ending = "output"
     written = b""
     with contextlib.suppress(BlockingIOError):
         written = os.read(result_read, RESULT_BYTES)
-    os.close(result_read)
-    os.close(output_read)
+    for descriptor in (result_read, *kept):
+        os.close(descriptor)
     wipe()
     cpu_s = usage.ru_utime + usage.ru_stime
     if ending == "stopped":
@@ -144,19 +148,26 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
         "peak_memory_bytes": usage.ru_maxrss * 1024,
         "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-        "output": watch.kept.decode("utf-8", "replace"),
+        "output": watch.kept[output_read].decode("utf-8", "replace"),
+        "stdout": base64.b64encode(watch.kept[stdout_read]).decode() if request["script"] else "",
     }
 
 
 class Watch:
-    """Waits for a child's end while its output is taken, of which the beginning is kept."""
+    """Waits for a child's end while what it prints is taken. kept: of each descriptor the beginning."""
 
-    def __init__(self, output: int, limit_bytes: int) -> None:
-        self.kept = b""
-        self._output = output
+    def __init__(self, keep_bytes: dict[int, int], limit_bytes: int) -> None:
+        self.kept = {descriptor: bytearray() for descriptor in keep_bytes}
+        self._keep_bytes = keep_bytes
         self._limit_bytes = limit_bytes
         self._total_bytes = 0
-        self._closed = False
+        self._open = set(keep_bytes)
+        for descriptor in keep_bytes:
+            os.set_blocking(descriptor, False)
+
+    @property
+    def flooded(self) -> bool:
+        return self._total_bytes > self._limit_bytes
 
     def until_end(self, pid: int, deadline: float, cpu_limit_s: float) -> tuple[str, Any]:
         """How it came to an end: "exit", "cpu", "wall", "output", or "stopped" with the harness's word."""
@@ -166,7 +177,8 @@ class Watch:
         try:
             poll = select.poll()
             poll.register(child_end, select.POLLIN)
-            poll.register(self._output, select.POLLIN)
+            for descriptor in self._open:
+                poll.register(descriptor, select.POLLIN)
             poll.register(0, select.POLLIN)
             while True:
                 left_s = deadline - time.monotonic()
@@ -176,13 +188,12 @@ class Watch:
                 if cpu_left_s <= 0:
                     return "cpu", None
                 ready = {fd for fd, _ in poll.poll(1000 * min(left_s, max(cpu_left_s, SHORTEST_LOOK_S)))}
-                if self._output in ready:
-                    self.take()
-                    if self._closed:
-                        poll.unregister(self._output)
-                        self._output = -1
-                    if self._total_bytes > self._limit_bytes:
-                        return "output", None
+                for descriptor in self._open & ready:
+                    self._take(descriptor)
+                    if descriptor not in self._open:
+                        poll.unregister(descriptor)
+                if self.flooded:
+                    return "output", None
                 if child_end in ready:
                     return "exit", None
                 if 0 in ready:
@@ -193,18 +204,23 @@ class Watch:
         finally:
             os.close(child_end)
 
-    def take(self) -> None:
+    def take_all(self) -> None:
+        for descriptor in tuple(self._open):
+            self._take(descriptor)
+
+    def _take(self, descriptor: int) -> None:
         """Take what is there, at most twice the limit: its writers may still be at it."""
-        while self._output >= 0 and self._total_bytes <= 2 * self._limit_bytes:
+        kept = self.kept[descriptor]
+        while self._total_bytes <= 2 * self._limit_bytes:
             try:
-                data = os.read(self._output, 65536)
+                data = os.read(descriptor, 65536)
             except BlockingIOError:
                 return
             if not data:
-                self._closed = True
+                self._open.remove(descriptor)
                 return
             self._total_bytes += len(data)
-            self.kept += data[: KEPT_OUTPUT_BYTES - len(self.kept)]
+            kept += data[: self._keep_bytes[descriptor] - len(kept)]
 
 
 def reap(pid: int) -> tuple[int, resource.struct_rusage]:
@@ -224,7 +240,8 @@ def reap(pid: int) -> tuple[int, resource.struct_rusage]:
 
 def wipe() -> None:
     for folder in WRITABLE:
-        os.chmod(folder, 0o1777)  # noqa: S103 - as it was
+        with contextlib.suppress(PermissionError):  # root's, as in a container: then no program changed it
+            os.chmod(folder, 0o1777)  # noqa: S103 - as it was
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
