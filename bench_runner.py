@@ -96,7 +96,7 @@ def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, ty
 @click.option("--prompt-style", type=click.Choice(["auto", "chat", "completion"]), help="[default: auto]")
 @click.option(
     "--sandbox",
-    type=click.Choice(["auto", "bubblewrap"]),
+    type=click.Choice(["auto", "bubblewrap", "container"]),
     default="auto",
     show_default=True,
     help="Where the model's code is executed.",

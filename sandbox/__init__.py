@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sandbox.cases import Case, run_cases
 from sandbox.contract import Limits, Program, Sandbox, SandboxError, Verdict, VerdictKind
 
-LEVELS = ("auto", "bubblewrap")
+if TYPE_CHECKING:
+    from sandbox.pool import Launcher
+
+LEVELS = ("auto", "bubblewrap", "container")
 
 __all__ = [
     "LEVELS",
@@ -31,4 +36,16 @@ def open_sandbox(level: str = "auto", workers: int = 1) -> Sandbox:
     from sandbox.bubblewrap import Bubblewrap
     from sandbox.pool import Pool
 
+    if level == "container":
+        return Pool(_container(), workers)
     return Pool(Bubblewrap(), workers)
+
+
+def _container() -> Launcher:
+    try:
+        from sandbox.container import Container
+    except ModuleNotFoundError as error:
+        raise SandboxError(
+            f"the Python package {error.name!r} is missing", hint="pip install 'bench-runner[container]'"
+        ) from error
+    return Container()

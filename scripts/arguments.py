@@ -128,7 +128,7 @@ def parse(argv: Sequence[str] | None, *, benchmark: str, about: str) -> Argument
     add(
         "--sandbox",
         default="auto",
-        choices=("auto", "bubblewrap"),
+        choices=("auto", "bubblewrap", "container"),
         help="where the model's code executes (default: auto)",
     )
     add(
