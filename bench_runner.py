@@ -159,8 +159,9 @@ def list_runs(*, results_dir: Path | None) -> None:
 @click.argument("run_id")
 @click.option("--raw", is_flag=True, help="What the script printed, word for word.")
 @click.option("--json", "as_json", is_flag=True, help="The record as it stands on disk.")
+@click.option("--plot", "as_plot", is_flag=True, help="Draw its telemetry, as a picture and as a page.")
 @results_dir_option
-def show(run_id: str, *, raw: bool, as_json: bool, results_dir: Path | None) -> None:
+def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: Path | None) -> None:
     """Show one run, by its id or the beginning of it."""
     import shutil
 
@@ -173,6 +174,16 @@ def show(run_id: str, *, raw: bool, as_json: bool, results_dir: Path | None) -> 
             shutil.copyfileobj(output, sys.stdout.buffer)
     elif as_json:
         click.echo(folder.run_json.read_bytes().rstrip())
+    elif as_plot:
+        from telemetry.plot import plot
+
+        measured = folder.read_record().telemetry
+        devices = measured.devices if measured else ()
+        names = {
+            device["uuid"]: f"{device['index']}: {device.get('name') or device['uuid']}" for device in devices
+        }
+        for path in plot(folder.path, names):
+            click.echo(path)
     else:
         print_summary(folder.read_record(), folder.path)
 

@@ -1,0 +1,198 @@
+"""Draw a run's `telemetry.jsonl`: a picture, and a page that needs nothing else. matplotlib is an extra."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import io
+import itertools
+import math
+import shlex
+import sys
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import msgspec
+
+from results.durable import explained, replace_file
+from results.errors import UsageError
+from telemetry.contract import Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+MOST_POINTS = (
+    2000  # of a line: as many as a wide screen can show; each place keeps its least and its greatest
+)
+GIB = 2**30
+_Points: TypeAlias = "list[tuple[float, float | None]]"
+_BANDS = {"baseline": "#eeeeee", "load": "#fdf0d5", "generate": "#e3f1e3", "stop": "#f6e3e3"}
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>body {{ margin: 1.5rem; font-family: sans-serif; background: #fff; color: #222 }}
+svg {{ width: 100%; max-width: 75rem; height: auto }}</style></head>
+<body><h1>{title}</h1>
+{svg}</body></html>
+"""
+
+
+class Line(NamedTuple):
+    """Seconds and values; a NaN breaks the line."""
+
+    label: str
+    times_s: list[float]
+    values: list[float]
+
+
+class Panel(NamedTuple):
+    unit: str
+    lines: list[Line]
+
+
+def plot(folder: Path, names: Mapping[str, str] | None = None) -> tuple[Path, Path]:
+    """Write `telemetry.png` and `telemetry.html` beside the run's `telemetry.jsonl`; return their paths.
+
+    names: of devices, by uuid. The page has the same picture as SVG, and asks no network for anything. Raises
+    UsageError when there is nothing to draw or no matplotlib, and ResultsError when the files can't be written.
+    """
+    ticks = read_ticks(folder / "telemetry.jsonl")
+    shown = {reading.uuid: _short(reading.uuid) for tick in ticks for reading in tick.devices}
+    picture, drawing = _draw(ticks, panels(ticks), {**shown, **(names or {})})
+    page = _PAGE.format(title=html.escape(f"Telemetry of {folder.name}"), svg=drawing)
+    paths = folder / "telemetry.png", folder / "telemetry.html"
+    for path, data in zip(paths, (picture, page.encode()), strict=True):
+        with explained("write", path):
+            replace_file(path, data)
+    return paths
+
+
+def read_ticks(path: Path) -> list[Tick]:
+    """All whole lines; the last one may be torn by a crash. Raises UsageError when there is none."""
+    decoder = msgspec.json.Decoder(Tick)
+    ticks = []
+    try:
+        for line in path.read_bytes().splitlines():
+            with contextlib.suppress(msgspec.MsgspecError):
+                ticks.append(decoder.decode(line))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="was this run measured?") from error
+    if not ticks:
+        raise UsageError(f"{path} holds no measurement", hint="the run ended before the first one")
+    return ticks
+
+
+def panels(ticks: Sequence[Tick]) -> list[Panel]:
+    """What there is to draw; nothing stands for what was never measured."""
+    cpu_s = _told(ticks, "processes", "cpu_s")
+    prompt, generation = _told(ticks, "server", "prompt_tokens"), _told(ticks, "server", "generation_tokens")
+    running, waiting = _told(ticks, "server", "requests_running"), _told(ticks, "server", "requests_waiting")
+    host = [(tick.time_s, tick.host_cpu_utilization) for tick in ticks]
+    made = [
+        Panel("power, W", _by_device(ticks, "power_w")),
+        Panel("GPU memory, GiB", _by_device(ticks, "memory_used_bytes", GIB)),
+        Panel("utilisation, %", [*_by_device(ticks, "utilization", 0.01), _line("host's CPUs", host, 0.01)]),
+        Panel("temperature, °C", _by_device(ticks, "temperature_c")),
+        Panel("server's CPU, cores", [_line("processes", _rates(cpu_s))]),
+        Panel("server's memory, GiB", [_line("processes", _told(ticks, "processes", "memory_bytes"), GIB)]),
+        Panel("tokens/s", [_line("prompt", _rates(prompt)), _line("generation", _rates(generation))]),
+        Panel("requests", [_line("running", running), _line("waiting", waiting)]),
+    ]
+    drawn = [
+        Panel(unit, [line for line in lines if not all(map(math.isnan, line.values))]) for unit, lines in made
+    ]
+    return [panel for panel in drawn if panel.lines]
+
+
+def thinned(line: Line, most: int = MOST_POINTS) -> Line:
+    """At most that many points: of each stretch the least and the greatest, so that no peak is lost."""
+    if len(line.values) <= most:
+        return line
+    stretch = math.ceil(len(line.values) / (most // 2))
+    kept: list[int] = []
+    for begin in range(0, len(line.values), stretch):
+        here = range(begin, min(begin + stretch, len(line.values)))
+        numbers = [index for index in here if not math.isnan(line.values[index])] or [begin]
+        kept += sorted({min(numbers, key=line.values.__getitem__), max(numbers, key=line.values.__getitem__)})
+    return Line(line.label, [line.times_s[index] for index in kept], [line.values[index] for index in kept])
+
+
+def phases(ticks: Sequence[Tick]) -> list[tuple[str, float, float]]:
+    """Name, begin and end, in order; each lasts until the next begins."""
+    begins = [(name, next(group).time_s) for name, group in itertools.groupby(ticks, lambda tick: tick.phase)]
+    ends = [begin for _, begin in begins[1:]] + [ticks[-1].time_s]
+    return [(name, begin, end) for (name, begin), end in zip(begins, ends, strict=True)]
+
+
+def _by_device(ticks: Sequence[Tick], name: str, unit: float = 1) -> list[Line]:
+    lines: dict[str, _Points] = {}
+    for tick in ticks:
+        for reading in tick.devices:
+            told = math.nan if reading.error else getattr(reading, name)
+            lines.setdefault(reading.uuid, []).append((tick.time_s, told))
+    return [_line(uuid, points, unit) for uuid, points in lines.items()]
+
+
+def _told(ticks: Sequence[Tick], source: str, name: str) -> _Points:
+    return [(tick.time_s, getattr(told, name)) for tick in ticks if (told := getattr(tick, source))]
+
+
+def _line(label: str, points: _Points, unit: float = 1) -> Line:
+    """None is left out: the line goes on to the next value, since a slow device answers a tick later."""
+    known = [(time_s, value / unit) for time_s, value in points if value is not None]
+    return Line(label, [time_s for time_s, _ in known], [value for _, value in known])
+
+
+def _rates(points: _Points) -> _Points:
+    known = [(time_s, value) for time_s, value in points if value is not None]
+    pairs = itertools.pairwise(known)
+    return [(now_s, max(0.0, now - was) / (now_s - was_s)) for (was_s, was), (now_s, now) in pairs]
+
+
+def _short(uuid: str) -> str:
+    return uuid if len(uuid) <= 16 else f"{uuid[:12]}…"
+
+
+def _draw(ticks: Sequence[Tick], made: Sequence[Panel], names: Mapping[str, str]) -> tuple[bytes, str]:
+    """As PNG and as SVG."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "drawing needs matplotlib, which is not installed",
+            hint=f"{shlex.quote(sys.executable)} -m pip install 'bench-runner[plot]'",
+        ) from error
+    lost: dict[str, tuple[float, str]] = {}
+    for tick in ticks:
+        lost = {**{told.uuid: (tick.time_s, told.error) for told in tick.devices if told.error}, **lost}
+    # A driver's words may hold a $, which would begin a formula.
+    with mpl.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "telemetry", "font.size": 9, "text.parse_math": False}
+    ):
+        made = made or [Panel("nothing was measured", [])]
+        figure = Figure(figsize=(11, 0.8 + 1.7 * len(made)), layout="constrained")
+        axes = figure.subplots(len(made), sharex=True, squeeze=False)[:, 0]
+        colours: dict[str, int] = {}  # a device has one colour everywhere
+        bands = {}
+        for axis, panel in zip(axes, made, strict=True):
+            axis.set_ylabel(panel.unit)
+            for label, times_s, values in map(thinned, panel.lines):
+                colour = f"C{colours.setdefault(label, len(colours))}"
+                axis.plot(times_s, values, label=names.get(label, label), color=colour, linewidth=1)
+            if panel.lines:
+                axis.set_ylim(bottom=0)
+                axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+            for name, begin, end in phases(ticks):
+                bands[name] = axis.axvspan(begin, end, color=_BANDS.get(name, "#e8eaf6"), zorder=0)
+            for time_s, _ in lost.values():
+                axis.axvline(time_s, color="red", linestyle="--", linewidth=1)
+        figure.legend(bands.values(), bands.keys(), loc="outside upper left", ncols=len(bands), frameon=False)
+        told = "".join(
+            f"\n{names[uuid]} at {time_s:.1f} s: {error}" for uuid, (time_s, error) in lost.items()
+        )
+        axes[-1].set_xlabel(f"seconds{told}")
+        picture, drawing = io.BytesIO(), io.StringIO()
+        figure.savefig(picture, format="png", dpi=120)
+        figure.savefig(drawing, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    svg = drawing.getvalue()
+    return picture.getvalue(), svg[svg.index("<svg") :]
