@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from results.errors import NewerRecord, ResultsError
+from results.telemetry import TelemetrySummary  # noqa: TC001 - a field: msgspec reads it at run time
 
 SCHEMA_VERSION = 1
 
@@ -168,6 +169,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     script_command: tuple[str, ...] = ()
     host: dict[str, Any] = {}
     harness: dict[str, Any] = {}
+    telemetry: TelemetrySummary | None = None
     incidents: tuple[Incident, ...] = ()
     resumed: int = 0
     error: ErrorRecord | None = None

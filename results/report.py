@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from results.records import Metric, RunRecord, Score
+    from results.telemetry import TelemetrySummary
 
 NAME_WIDTH = 15
+GIB = 1 << 30
 
 
 def print_summary(record: RunRecord, folder: Path) -> None:
@@ -29,9 +31,13 @@ def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
     rows = [("run", record.run_id), ("model", record.model), ("status", _status_text(record))]
     if record.score is not None:
         rows += _score_rows(record.score)
+    if record.telemetry is not None:
+        rows += _telemetry_rows(record.telemetry)
     rows += [("phases", _phases(record)), ("files", str(folder))]
     if record.server is not None:
         rows += [("note", difference) for difference in record.server.differences]
+    if record.telemetry is not None:
+        rows += [("not comparable", why) for why in record.telemetry.not_comparable]
     if record.score is not None:
         rows += [("WARNING", warning) for warning in record.score.warnings]
     if record.error is not None:
@@ -67,6 +73,24 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
     return rows
 
 
+def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:
+    energy = []
+    for value, text in (
+        (telemetry.energy_j, "{:.0f} J"),
+        (telemetry.joules_per_completion, "{:.1f} J a completion"),
+        (telemetry.joules_per_solved, "{:.1f} J a solved sample"),
+        (telemetry.tokens_per_joule, "{:.2f} tokens/J"),
+    ):
+        if value is not None:
+            energy.append(text.format(value))
+    memory = []
+    if telemetry.peak_memory_bytes is not None:
+        memory.append(f"{telemetry.peak_memory_bytes / GIB:.2f} GiB of a GPU at most")
+    if telemetry.peak_process_memory_bytes:
+        memory.append(f"{telemetry.peak_process_memory_bytes / GIB:.2f} GiB of the host at most")
+    return [("energy", ", ".join(energy)), ("memory", ", ".join(memory))]
+
+
 def _score_text(score: Score) -> str:
     first = next(iter(score.metrics.values()), None)
     return f"{score.score:.1f} of 100{'' if first is None else _interval(first, 100)}"
@@ -92,7 +116,7 @@ def _phases(record: RunRecord) -> str:
 
 def print_list(runs: Sequence[tuple[RunStatus, RunRecord]]) -> None:
     """One line a run; tab-separated where nobody watches, so that `cut` and `awk` can read it."""
-    header = ("run", "status", "benchmark", "model", "score", "completions")
+    header = ("run", "status", "benchmark", "model", "score", "completions", "note")
     lines = [header, *(_list_line(status, record) for status, record in runs)]
     if not sys.stdout.isatty():
         click.echo("\n".join("\t".join(line) for line in lines))
@@ -112,4 +136,5 @@ def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:
         record.model,
         "" if score is None else f"{score.score:.1f}",
         "" if score is None or score.completions is None else str(score.completions),
+        "not comparable" if record.telemetry is not None and record.telemetry.not_comparable else "",
     )

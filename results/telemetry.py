@@ -72,6 +72,7 @@ class TelemetrySummary(msgspec.Struct, frozen=True, kw_only=True):
 
     devices: all that were measured, with their facts; used: uuids of those that the run used. Energies are those of
     the used devices while the model generated; above idle: less what they drew before the start in the same time.
+    peak_memory_bytes: of a used device; peak_process_memory_bytes: of the server's processes together.
     not_comparable: why the speed figures should not be compared with those of other runs; () when they can.
     """
 
@@ -85,6 +86,7 @@ class TelemetrySummary(msgspec.Struct, frozen=True, kw_only=True):
     joules_per_solved: float | None = None
     tokens_per_joule: float | None = None
     peak_memory_bytes: int | None = None
+    peak_process_memory_bytes: int | None = None
     ticks: int = 0
     missed_ticks: int = 0
     not_comparable: tuple[str, ...] = ()

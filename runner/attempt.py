@@ -10,9 +10,12 @@ import msgspec
 
 from parsers.contract import ScriptOutput, read_end
 from results.errors import ResultsError, ScriptError
+from results.records import Outcome
 from runner.script import Target, run_script, script_command, script_environment
+from servers.http_probe import request
 from servers.in_force import read_back
 from servers.supervisor import launch
+from telemetry.measure import Telemetry
 
 if TYPE_CHECKING:
     from parsers.contract import Parser
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from runner.script import ScriptRun
     from runner.spec import RunSpec
     from servers.plan import LaunchPlan
+    from servers.process import ManagedProcess
     from servers.supervisor import Server
 
 RAW_OUTPUT_BYTES = 8 << 10  # of the script's stdout, in the record; the file has all of it
@@ -50,23 +54,41 @@ class Attempt:
         # A run that is resumed goes on in the same files.
         self._output_began = folder.script_out.stat().st_size if folder.script_out.exists() else 0
         self._earlier_s = record.results.time_taken or 0.0
+        self._process: ManagedProcess | None = None
+        self._telemetry = Telemetry(
+            folder.telemetry,
+            pids=self._server_pids,
+            fetch_metrics=self._server_metrics,
+        )
 
     def measure(self) -> None:
         """Server up, script through, server down. Raises ServerError, ScriptError, Interrupted."""
         self._display.say(f"{STARTING.get(self._plan.kind, 'starting the server')} for {self.record.model}")
-        try:
-            with ExitStack() as stack:
-                server = launch(
-                    self._plan,
-                    log_path=self._folder.server_log,
-                    ready_timeout_s=self._spec.supervision.ready_timeout_s,
-                )
-                stack.callback(self._stop, server)
-                self._note_server(server)
-                ended = self._run_script(server)
-        finally:
-            self._note_output()
+        with ExitStack() as stack:
+            stack.callback(self._note_output)
+            stack.callback(self._telemetry.stop)
+            self._telemetry.start()
+            self._telemetry.phase("load")
+            server = launch(
+                self._plan,
+                log_path=self._folder.server_log,
+                ready_timeout_s=self._spec.supervision.ready_timeout_s,
+                on_process=self._note_process,
+            )
+            stack.callback(self._stop, server)
+            self._note_server(server)
+            self._telemetry.phase("generate")
+            ended = self._run_script(server)
         self._require_success(ended)
+
+    def note_telemetry(self) -> None:
+        """After `measure`, also when that failed: what was measured, into the record."""
+        score = self.record.score
+        completions = score.details.get("new_completions") if score is not None else None
+        solved = None
+        if score is not None and completions is not None and completions == score.completions:
+            solved = score.outcomes.get(Outcome.PASSED)
+        self._update(telemetry=self._telemetry.summary(completions=completions, solved=solved))
 
     def score(self, parser: Parser) -> None:
         """Parse what the script left. Raises ParseError."""
@@ -79,7 +101,18 @@ class Attempt:
         self._phases(generate_s=score.generate_s, execute_s=score.execute_s)
 
     def _stop(self, server: Server) -> None:
+        self._telemetry.phase("stop")
         self._phases(stop_s=server.stop())
+
+    def _note_process(self, process: ManagedProcess) -> None:
+        self._process = process
+
+    def _server_pids(self) -> frozenset[int]:
+        return frozenset() if self._process is None else self._process.tree()
+
+    def _server_metrics(self) -> str | None:
+        answer = request(self._plan.base_url, "/metrics", api_key=self._plan.api_key)
+        return answer.body.decode("utf-8", "replace") if answer is not None and answer.status == 200 else None
 
     def _note_server(self, server: Server) -> None:
         in_force, differences = read_back(self._plan, server.log.text())

@@ -79,6 +79,10 @@ def run(
             attempt.score(parser)
         except BaseException as caught:  # noqa: BLE001 - recorded, then returned or raised again
             error = caught
+        try:
+            attempt.note_telemetry()
+        except Exception as problem:  # noqa: BLE001 - the score is worth more
+            display.say(f"note: what was measured could not be summed up: {problem!r}")
         if before is not None and isinstance(error, ResultsError):  # refused: nothing of the run has changed
             folder.write_record(before)
             unlogged.clear(folder)

@@ -31,16 +31,18 @@ def launch(
     log_path: Path,
     ready_timeout_s: float,
     on_phase: Callable[[str], None] | None = None,
+    on_process: Callable[[ManagedProcess], None] | None = None,
     probe: bool = True,
 ) -> Server:
     """Start the server and return it ready. An `attach` plan is only checked.
 
     log_path: gets all that the server prints, appended. on_phase: is told "starting", "loading", "checking",
-    "probing", "ready". probe: one token is generated before it counts as ready.
+    "probing", "ready". on_process: is given each process that is started, at once and at restarts too.
+    probe: one token is generated before it counts as ready.
     Raises UsageError (port taken, binary missing), ServerExited, ServerNotReady, ServerNotOurs; whatever it
     raises, also an exception from a signal handler, the process it started is gone by then.
     """
-    server = Server(plan, log_path, ready_timeout_s, on_phase, probe=probe)
+    server = Server(plan, log_path, ready_timeout_s, on_phase, on_process=on_process, probe=probe)
     server.load_s = server._start()  # noqa: SLF001 - the class's own factory
     return server
 
@@ -58,6 +60,7 @@ class Server:
         ready_timeout_s: float,
         on_phase: Callable[[str], None] | None,
         *,
+        on_process: Callable[[ManagedProcess], None] | None,
         probe: bool,
     ) -> None:
         self.plan = plan
@@ -67,6 +70,7 @@ class Server:
         self.log = ServerLog.at_end(log_path)
         self._ready_timeout_s = ready_timeout_s
         self._on_phase = on_phase
+        self._on_process = on_process
         self._probe = probe
         self._stop_s: float | None = None
 
@@ -88,6 +92,8 @@ class Server:
                     output=self.log_path,
                     env={**os.environ, **self.plan.env},
                 )
+                if self._on_process is not None:
+                    self._on_process(self.process)
             wait_ready(
                 self.plan,
                 self.process,

@@ -51,7 +51,7 @@ class DeviceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class ProcessReading(msgspec.Struct, frozen=True, kw_only=True):
     """The server's whole process tree. Counters grow, also over the death of a member.
 
-    memory_bytes: resident, with what is shared counted once where the kernel tells (PSS).
+    memory_bytes: resident, with what all of them share counted once.
     """
 
     count: int

@@ -61,6 +61,7 @@ def summarize(
     if energy_j is not None and idle_w is not None and generate is not None:
         above_idle_j = max(0.0, energy_j - idle_w * generate.seconds)
     tokens = generate.server.generation_tokens if generate is not None and generate.server else None
+    process_peaks = [phase.processes.peak_memory_bytes for phase in phases.values() if phase.processes]
     peaks = [
         use.peak_memory_bytes for phase in phases.values() for use in phase.devices if use.uuid in used_set
     ]
@@ -75,6 +76,7 @@ def summarize(
         joules_per_solved=_ratio(energy_j, solved),
         tokens_per_joule=_ratio(tokens, energy_j),
         peak_memory_bytes=max((peak for peak in peaks if peak is not None), default=None),
+        peak_process_memory_bytes=max(process_peaks, default=None),
         ticks=len(ticks),
         missed_ticks=missed_ticks,
     )
@@ -199,8 +201,8 @@ def _processes(span: Sequence[Tick]) -> ProcessUse | None:
     return ProcessUse(
         cpu_s=round(last.cpu_s - first.cpu_s, 3),
         peak_memory_bytes=max(reading.memory_bytes for reading in readings),
-        read_bytes=_difference(first.read_bytes, last.read_bytes),
-        written_bytes=_difference(first.written_bytes, last.written_bytes),
+        read_bytes=_growth(reading.read_bytes for reading in readings),
+        written_bytes=_growth(reading.written_bytes for reading in readings),
         most=max(reading.count for reading in readings),
     )
 
@@ -248,6 +250,11 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _difference(before: float | None, after: float | None) -> Any:
     return None if before is None or after is None else after - before
+
+
+def _growth(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return known[-1] - known[0] if known else None
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:

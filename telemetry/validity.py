@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from results.telemetry import DeviceUse, TelemetrySummary
+    from results.telemetry import DeviceUse, PhaseUse, TelemetrySummary
 
 # In the words of telemetry.nvidia: what slows a card down against its will. Its power cap is a setting, not a fault.
 SLOWED_BY = frozenset(
@@ -15,20 +15,19 @@ SLOWED_BY = frozenset(
 )
 SLOWED_SHARE = 0.05  # of the ticks
 BUSY_BEFORE = 0.10  # utilisation of a card before our server was there
-BUSY_HOST = 0.50  # of all processors before our server was there
+OTHERS_SHARE = 0.25  # of all processors, used by neither the server nor what a benchmark's script needs
+OTHERS_LEAST = 0.5  # processors: a script that executes answers and this program need about as much
 MISSED_SHARE = 0.20  # of the ticks: the machine was too busy to look
 
 
-def disturbances(summary: TelemetrySummary) -> tuple[str, ...]:
-    """Each a sentence without a full stop; () when nothing speaks against comparing."""
+def disturbances(summary: TelemetrySummary, *, processors: int) -> tuple[str, ...]:
+    """Each a sentence without a full stop; () when nothing speaks against comparing. processors: of this machine."""
     found = [*_missed(summary)]
     baseline, generate = summary.phases.get("baseline"), summary.phases.get("generate")
     if baseline is not None:
         found += _busy_before(use for use in baseline.devices if use.uuid in summary.used)
-        if (baseline.host_cpu_utilization or 0.0) > BUSY_HOST:
-            busy = f"{baseline.host_cpu_utilization:.0%}"
-            found.append(f"the processors were {busy} busy with other work before the start")
     if generate is not None:
+        found += _others(generate, processors)
         found += _slowed(use for use in generate.devices if use.uuid in summary.used)
     return tuple(found)
 
@@ -38,6 +37,17 @@ def _missed(summary: TelemetrySummary) -> list[str]:
     if due and summary.missed_ticks / due > MISSED_SHARE:
         return [f"{summary.missed_ticks} of {due} measurements were missed: the machine was too busy"]
     return []
+
+
+def _others(generate: PhaseUse, processors: int) -> list[str]:
+    """Only where the server's own share is known."""
+    own = generate.processes
+    if own is None or not own.most or generate.host_cpu_utilization is None or generate.seconds <= 1.0:
+        return []
+    others = generate.host_cpu_utilization * processors - own.cpu_s / generate.seconds
+    if others <= max(OTHERS_LEAST, OTHERS_SHARE * processors):
+        return []
+    return [f"other work used {others:.1f} of {processors} processors while the model generated"]
 
 
 def _busy_before(devices: Iterable[DeviceUse]) -> list[str]:

@@ -227,7 +227,7 @@ def test_doctor_names_what_is_found():
 
 def test_no_runs_are_an_empty_list_and_an_unknown_one_is_told(tmp_path):
     assert bench_runner("list", "--results-dir", tmp_path / "none").out.splitlines() == [
-        "run\tstatus\tbenchmark\tmodel\tscore\tcompletions"
+        "run\tstatus\tbenchmark\tmodel\tscore\tcompletions\tnote"
     ]
     done = bench_runner("show", "2026", "--results-dir", tmp_path)
     assert done.code == 2

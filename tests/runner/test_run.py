@@ -71,6 +71,14 @@ def test_a_real_model_on_the_embedded_server(tmp_path, demo_model):
     assert record["host"]["memory_bytes"] > 0
     assert record["harness"]["version"]
     assert record["error"] is None
+    telemetry = record["telemetry"]
+    generate = telemetry["phases"]["generate"]
+    assert generate["processes"]["cpu_s"] > 0
+    assert generate["processes"]["peak_memory_bytes"] > 50_000_000
+    assert generate["server"]["generation_tokens"] >= score["completion_tokens"]
+    assert generate["server"]["generation_tokens_per_s"] > 0
+    assert (telemetry["devices"], telemetry["energy_j"]) == ([], None) or telemetry["used"]
+    assert telemetry["ticks"] == len(lines(only_run(tmp_path) / "telemetry.jsonl"))
 
 
 def test_the_log_is_plain_json_and_read_by_tinydb(tmp_path):
@@ -99,7 +107,7 @@ def test_a_table_at_the_end_and_plain_lines_meanwhile(tmp_path):
 def test_the_runs_are_listed_and_shown(tmp_path):
     run(tmp_path, *CANONICAL, "--limit", 2)
     run_id = only_run(tmp_path).name
-    assert bench_runner("list", "--results-dir", tmp_path).out.splitlines()[1].split("\t") == [
+    assert bench_runner("list", "--results-dir", tmp_path).out.splitlines()[1].split("\t")[:6] == [
         run_id, "succeeded", "human_eval", "SmolLM2-135M-Instruct.Q4_1", "100.0", "2",
     ]  # fmt: skip
     shown = bench_runner("show", run_id[:20], "--results-dir", tmp_path)

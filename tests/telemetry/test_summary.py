@@ -160,7 +160,7 @@ def test_a_torn_last_line_is_passed_over(tmp_path):
 
 def test_a_quiet_run_is_comparable():
     ticks = run(steady(utilization=0.02, throttle_reasons=("sw_power_cap",)))
-    assert disturbances(summarize(ticks, [CARD], used={"A"})) == ()
+    assert disturbances(summarize(ticks, [CARD], used={"A"}), processors=8) == ()
 
 
 @pytest.mark.parametrize(
@@ -169,14 +169,23 @@ def test_a_quiet_run_is_comparable():
         (steady(throttle_reasons=("hw_thermal_slowdown",)), {}, "hw_thermal_slowdown"),
         (steady(utilization=0.9), {}, "90% busy with other work"),
         (steady(error="GPU is lost"), {}, "GPU is lost"),
-        (steady(), {"host_cpu_utilization": lambda _s: 0.8}, "processors were 80% busy"),
+        (
+            steady(),
+            {
+                "host_cpu_utilization": lambda _s: 0.75,
+                "processes": lambda s: ProcessReading(count=1, cpu_s=2 * s, memory_bytes=1),
+            },
+            "other work used 4.0 of 8 processors",
+        ),
     ],
 )
 def test_what_disturbed_a_run_is_said(reading, fields, word):
-    (sentence,) = disturbances(summarize(run(reading, **fields), [CARD], used={"A"}))
+    (sentence,) = disturbances(summarize(run(reading, **fields), [CARD], used={"A"}), processors=8)
     assert word in sentence
 
 
 def test_a_machine_too_busy_to_look_is_said():
     summary = summarize(run(steady()), [CARD], used={"A"}, missed_ticks=10)
-    assert disturbances(summary) == ("10 of 27 measurements were missed: the machine was too busy",)
+    assert disturbances(summary, processors=8) == (
+        "10 of 27 measurements were missed: the machine was too busy",
+    )
