@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.1  # power counters refresh at about 10 Hz at best
 PATIENCE_S = 0.05  # of one tick for all devices together; a slower answer belongs to a later tick
 HANGS_S = 1.0  # a device that is silent for so long is told as such
+CHANGE_S = 0.5  # a run does not wait longer for the tick at the change of a phase
 SLOW_EVERY = 10  # ticks between two looks at what costs more: the server's own metrics
 _T = TypeVar("_T")
 _ENCODE = msgspec.json.Encoder()
@@ -56,7 +57,9 @@ class Sampler:
         self._server = _Reader("server", server, lambda: None)
         self._interval_s = interval_s
         self._phase = "baseline"
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._wake = threading.Event()
+        self._changed = threading.Event()
         self._thread: threading.Thread | None = None
         self._host_cpu = _HostCpu()
 
@@ -68,8 +71,16 @@ class Sampler:
         self.stop()
 
     def phase(self, name: str) -> None:
-        """Ticks from now on belong to this phase: "baseline", "load", "generate", "stop"."""
+        """Ticks from now on belong to this phase: "baseline", "load", "generate", "stop".
+
+        Returns when its first one is taken, which is the end of the phase before: what ends with that phase, such as
+        the server, is then read for the last time. Waits CHANGE_S at most.
+        """
         self._phase = name
+        if self._thread is not None:
+            self._changed.clear()
+            self._wake.set()
+            self._changed.wait(CHANGE_S)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
@@ -77,7 +88,8 @@ class Sampler:
 
     def stop(self) -> None:
         """With one last tick. Is idempotent."""
-        self._stopping.set()
+        self._stopping = True
+        self._wake.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -97,18 +109,22 @@ class Sampler:
         number = 0
         phase = ""
         while True:
-            last = self._stopping.wait(max(0.0, began + number * self._interval_s - time.monotonic()))
+            self._wake.wait(max(0.0, began + number * self._interval_s - time.monotonic()))
+            self._wake.clear()
+            last = self._stopping
             # Counters at both ends of a phase are what its figures are made of.
             slow = last or number % SLOW_EVERY == 0 or self._phase != phase
             tick = self._tick(began, slow=slow)
             phase = tick.phase
             self.latest = tick
             file.write(_ENCODE.encode(tick) + b"\n")
+            if tick.phase == self._phase:
+                self._changed.set()
             if last:
                 return
             due = int((time.monotonic() - began) / self._interval_s) + 1
             self.missed_ticks += max(0, due - number - 1)
-            number = max(number + 1, due)
+            number = due
 
     def _tick(self, began: float, *, slow: bool) -> Tick:
         phase = self._phase
