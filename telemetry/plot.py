@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import io
 import itertools
@@ -15,11 +14,13 @@ import msgspec
 
 from results.durable import explained, replace_file
 from results.errors import UsageError
-from telemetry.contract import Tick
+from telemetry.summary import read_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from telemetry.contract import Tick
 
 MOST_POINTS = (
     2000  # of a line: as many as a wide screen can show; each place keeps its least and its greatest
@@ -55,7 +56,11 @@ def plot(folder: Path, names: Mapping[str, str] | None = None) -> tuple[Path, Pa
     names: of devices, by uuid. The page has the same picture as SVG, and asks no network for anything. Raises
     UsageError when there is nothing to draw or no matplotlib, and ResultsError when the files can't be written.
     """
-    ticks = read_ticks(folder / "telemetry.jsonl")
+    ticks = continued(read_ticks(folder / "telemetry.jsonl"))
+    if not ticks:
+        raise UsageError(
+            f"nothing was measured in {folder}", hint="`show` without --plot says what became of the run"
+        )
     shown = {reading.uuid: _short(reading.uuid) for tick in ticks for reading in tick.devices}
     picture, drawing = _draw(ticks, panels(ticks), {**shown, **(names or {})})
     page = _PAGE.format(title=html.escape(f"Telemetry of {folder.name}"), svg=drawing)
@@ -66,19 +71,15 @@ def plot(folder: Path, names: Mapping[str, str] | None = None) -> tuple[Path, Pa
     return paths
 
 
-def read_ticks(path: Path) -> list[Tick]:
-    """All whole lines; the last one may be torn by a crash. Raises UsageError when there is none."""
-    decoder = msgspec.json.Decoder(Tick)
-    ticks = []
-    try:
-        for line in path.read_bytes().splitlines():
-            with contextlib.suppress(msgspec.MsgspecError):
-                ticks.append(decoder.decode(line))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", hint="was this run measured?") from error
-    if not ticks:
-        raise UsageError(f"{path} holds no measurement", hint="the run ended before the first one")
-    return ticks
+def continued(ticks: Sequence[Tick]) -> list[Tick]:
+    """A run that was resumed begins again at 0 s; its parts are drawn one after the other."""
+    made: list[Tick] = []
+    before_s = 0.0
+    for tick in ticks:
+        if made and before_s + tick.time_s < made[-1].time_s:
+            before_s = made[-1].time_s
+        made.append(msgspec.structs.replace(tick, time_s=before_s + tick.time_s) if before_s else tick)
+    return made
 
 
 def panels(ticks: Sequence[Tick]) -> list[Panel]:
@@ -144,7 +145,7 @@ def _line(label: str, points: _Points, unit: float = 1) -> Line:
 
 def _rates(points: _Points) -> _Points:
     known = [(time_s, value) for time_s, value in points if value is not None]
-    pairs = itertools.pairwise(known)
+    pairs = [(was, now) for was, now in itertools.pairwise(known) if now[0] > was[0]]
     return [(now_s, max(0.0, now - was) / (now_s - was_s)) for (was_s, was), (now_s, now) in pairs]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from results.errors import ResultsError, UsageError
 from telemetry.contract import DeviceReading, ProcessReading, ServerReading, Tick
-from telemetry.plot import Line, panels, phases, plot, read_ticks, thinned
+from telemetry.plot import Line, continued, panels, phases, plot, thinned
 
 CARDS = "GPU-1a2b3c4d-0000-0000-0000-000000000000", "GPU-9f8e7d6c-0000-0000-0000-000000000000"
 GIB = 2**30
@@ -167,18 +167,33 @@ def test_a_stretch_without_a_card_stays_a_gap_when_thinned():
 @pytest.mark.parametrize("content", [b"", b'{"time_s":0.0,"pha', b"\n\n"])
 def test_a_file_without_a_measurement_is_told(tmp_path, content):
     (tmp_path / "telemetry.jsonl").write_bytes(content)
-    with pytest.raises(UsageError, match="holds no measurement"):
+    with pytest.raises(UsageError, match="nothing was measured"):
         plot(tmp_path)
 
 
 def test_a_run_that_was_not_measured_is_told(tmp_path):
-    with pytest.raises(UsageError, match=r"cannot read .*telemetry\.jsonl: No such file"):
+    with pytest.raises(UsageError, match="nothing was measured"):
         plot(tmp_path)
 
 
+def test_a_resumed_run_is_drawn_as_one():
+    """Its second part stands in the same file and begins at 0 s again, with counters that begin anew."""
+    times, made = [0.0, 1.0, 2.0, 0.0, 1.0, 0.0, 2.0], [0, 10, 20, 0, 10, 0, 40]
+    ticks = continued(
+        [
+            Tick(time_s=t, phase="generate", server=ServerReading(generation_tokens=tokens))
+            for t, tokens in zip(times, made, strict=True)
+        ]
+    )
+    assert [tick.time_s for tick in ticks] == [0, 1, 2, 2, 3, 3, 5]
+    (panel,) = panels(ticks)
+    assert panel.lines[0].values == [10, 10, 10, 20]
+
+
 def test_ticks_with_nothing_in_them_are_drawn_as_their_phases(tmp_path):
-    write(tmp_path, [Tick(time_s=0.0, phase="baseline")])
-    assert panels(read_ticks(tmp_path / "telemetry.jsonl")) == []
+    ticks = [Tick(time_s=0.0, phase="baseline")]
+    write(tmp_path, ticks)
+    assert panels(ticks) == []
     assert "baseline" in plot(tmp_path)[1].read_text()
 
 
