@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from servers.discovery import Found
+    from telemetry.contract import DeviceFacts, DeviceReading
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,17 +31,55 @@ def print_findings() -> None:
         console.print(title, style="bold", markup=False)
         for found in findings:
             console.print(_line(found), markup=False)
-    console.print("GPUs", style="bold", markup=False)
-    gpus = discovery.gpus_found()
-    for gpu in gpus:
-        memory = gpu.get("memory_total_bytes")
-        size = f", {memory / 2**30:.0f} GiB" if memory else ""
-        console.print(f"  ok       {gpu.get('name')}{size}, driver {gpu.get('driver')}", markup=False)
-    if not gpus:
-        console.print("  none     no NVIDIA driver answers; models run on the CPU", markup=False)
+    console.print("GPUs and processor energy", style="bold", markup=False)
+    for line in device_lines():
+        console.print(line, markup=False)
     console.print("models", style="bold", markup=False)
     where = str(demo) if demo else "fetched at the first run without --model (98 MB)"
     console.print(f"  {'ok' if demo else 'missing':8} demo model  {where}", markup=False)
+
+
+def device_lines() -> list[str]:
+    """What can be measured, each with one reading of now, and what can't, with the reason."""
+    from telemetry.devices import live_reading, look
+
+    found = look()
+    lines = []
+    for device in found.devices:
+        lines.append(_device_line(device.facts, live_reading(device)))
+        device.close()
+    return [
+        *lines,
+        *(f"  {'none':8} {sentence}" for sentence in found.absent),
+        f"  {'none':8} Apple's and Intel's GPUs: they are not measured",
+    ]
+
+
+def _device_line(facts: DeviceFacts, reading: DeviceReading) -> str:
+    what = [facts.name or facts.uuid]
+    if facts.memory_total_bytes is not None:
+        what.append(f"{facts.memory_total_bytes / 2**30:.0f} GiB")
+    if facts.driver is not None:
+        what.append(f"driver {facts.driver}")
+    said = []
+    if reading.memory_used_bytes is not None:
+        said.append(f"{reading.memory_used_bytes / 2**30:.1f} GiB used")
+    if reading.utilization is not None:
+        said.append(f"{reading.utilization:.0%} busy")
+    if reading.power_w is not None:
+        said.append(f"{reading.power_w:.0f} W")
+    if reading.energy_j is not None:
+        said.append(f"energy counter at {reading.energy_j:.0f} J")
+    if reading.temperature_c is not None:
+        said.append(f"{reading.temperature_c:.0f} °C")
+    if reading.sm_clock_mhz is not None:
+        said.append(f"{reading.sm_clock_mhz} MHz")
+    if reading.throttle_reasons:
+        said.append(f"clocks held by {', '.join(reading.throttle_reasons)}")
+    if reading.error:
+        said = [reading.error, *said]
+    kind = "broken" if reading.error else "ok"
+    return f"  {kind:8} {', '.join(what)}: {', '.join(said) or 'says nothing now'}"
 
 
 def _bubblewrap() -> Found:

@@ -17,8 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def host_facts() -> dict[str, Any]:
     """The machine: system, processor, cores, memory, load, GPUs with driver."""
-    from servers.discovery import gpus_found
-
     return {
         "hostname": platform.node(),
         "system": _system(),
@@ -28,13 +26,22 @@ def host_facts() -> dict[str, Any]:
         "usable_threads": len(os.sched_getaffinity(0)),
         "memory_bytes": psutil.virtual_memory().total,
         "load_1_min": os.getloadavg()[0],
-        "gpus": gpus_found(),
+        "gpus": _gpus(),
     }
 
 
 def harness_facts() -> dict[str, Any]:
     """The program: version, git commit (with -dirty where the checkout was changed), Python."""
     return {"version": __version__, "commit": _commit(), "python": platform.python_version()}
+
+
+def _gpus() -> list[dict[str, Any]]:
+    """Every card; None for what one doesn't tell. Empty without a GPU or a working driver."""
+    from telemetry.devices import gpu_facts
+
+    names = ("name", "uuid", "memory_total_bytes", "driver")
+    cards = [facts for facts in gpu_facts() if facts.parent_uuid is None]
+    return [{name: getattr(facts, name) for name in names} for facts in cards]
 
 
 def _system() -> str:

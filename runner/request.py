@@ -84,6 +84,7 @@ def _server(options: dict[str, Any]) -> ServerRequest:
     if options["base_url"] and kind != "attach":
         raise UsageError(f"--base-url goes with --server attach, not {kind}")
     model = None if kind == "attach" else _model(options["model"])
+    needs_memory = kind == "llama.cpp" and options["parallel"] is None and options["gpu_layers"] != 0
     return ServerRequest(
         kind=cast("Literal['llama.cpp', 'vllm', 'command', 'attach']", kind),
         model=model,
@@ -99,7 +100,16 @@ def _server(options: dict[str, Any]) -> ServerRequest:
         extra_args=tuple(options["server_args"]),
         gpu_memory_utilization=options["gpu_memory_utilization"],
         tensor_parallel_size=options["tensor_parallel_size"],
+        gpu_memory_bytes=_gpu_memory_bytes(options["server_binary"]) if needs_memory else None,
     )
+
+
+def _gpu_memory_bytes(server_binary: str | None) -> int | None:
+    """Of the largest GPU; not asked for where only the built-in llama.cpp is left, which uses none."""
+    from servers.llama_cpp import find_binary
+    from telemetry.devices import largest_gpu_memory_bytes
+
+    return largest_gpu_memory_bytes() if find_binary(server_binary) is not None else None
 
 
 def _model(text: str | None) -> Model:

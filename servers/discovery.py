@@ -1,4 +1,4 @@
-"""What is on this machine: servers and GPUs. For `doctor` and for the record of a run."""
+"""Which servers are on this machine, for `doctor`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 VERSION_TIMEOUT_S = 20.0
 
@@ -28,41 +27,6 @@ class Found:
 def servers_found() -> tuple[Found, ...]:
     """llama-server, llama.cpp in our own environment, vLLM. Runs programs to ask their version."""
     return (_llama_server(), _embedded(), _vllm())
-
-
-def gpus_found() -> list[dict[str, Any]]:
-    """name, uuid, memory_total_bytes, driver of every NVIDIA GPU; None for what one doesn't tell.
-
-    Empty without a GPU or a working driver.
-    """
-    try:
-        import pynvml
-    except ImportError:
-        return []
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        found = []
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            gpu: dict[str, Any] = dict.fromkeys(("name", "uuid", "memory_total_bytes"))
-            # Each by itself: a device that can't tell one (unified memory has no size) still has the others.
-            with contextlib.suppress(pynvml.NVMLError):
-                gpu["name"] = _text(pynvml.nvmlDeviceGetName(handle))
-            with contextlib.suppress(pynvml.NVMLError):
-                gpu["uuid"] = _text(pynvml.nvmlDeviceGetUUID(handle))
-            with contextlib.suppress(pynvml.NVMLError):
-                gpu["memory_total_bytes"] = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
-            found.append({**gpu, "driver": driver})
-    except pynvml.NVMLError:
-        return []
-    finally:
-        with contextlib.suppress(pynvml.NVMLError):
-            pynvml.nvmlShutdown()
-    return found
 
 
 def _llama_server() -> Found:
@@ -129,8 +93,3 @@ def _distribution_version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _text(value: str | bytes) -> str:
-    """Older versions of the binding give bytes."""
-    return value.decode() if isinstance(value, bytes) else value

@@ -45,6 +45,7 @@ class ServerRequest:
     server_binary: llama-server, vllm or the Python that has vLLM. base_url, model_name: of a server that
     already runs (attach). command: a template, see `other_servers.command_plan`. health_path: of command and
     attach. ctx_size: tokens a slot. parallel: slots. extra_args: handed to the server as they are.
+    gpu_memory_bytes: of the largest GPU, by which the slots of llama.cpp are chosen; None: there is none.
     """
 
     kind: Literal["llama.cpp", "vllm", "command", "attach"] = "llama.cpp"
@@ -61,6 +62,7 @@ class ServerRequest:
     extra_args: tuple[str, ...] = ()
     gpu_memory_utilization: float | None = None
     tensor_parallel_size: int | None = None
+    gpu_memory_bytes: int | None = None
 
 
 def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
-from servers.discovery import gpus_found
 from servers.plan import LaunchPlan
 
 if TYPE_CHECKING:
@@ -76,7 +75,11 @@ def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, al
     ctx_size = request.ctx_size or _default_ctx(model)
     if parallel is None:
         parallel = request.parallel or default_parallel(
-            model, ctx_size, request.gpu_layers, embedded=binary is None
+            model,
+            ctx_size,
+            request.gpu_layers,
+            embedded=binary is None,
+            gpu_memory_bytes=request.gpu_memory_bytes,
         )
     argv: list[str] = ["-m", str(model.path.absolute()), "--host", host, "--port", str(port)]
     asked: dict[str, Any] = {}
@@ -153,7 +156,9 @@ def dashed(word: str) -> str:
     return (name.replace("_", "-") if name.startswith("--") else name) + equals + value
 
 
-def default_parallel(model: Model, ctx_size: int, gpu_layers: int | None, *, embedded: bool) -> int:
+def default_parallel(
+    model: Model, ctx_size: int, gpu_layers: int | None, *, embedded: bool, gpu_memory_bytes: int | None
+) -> int:
     """How many slots when nobody said it.
 
     On a CPU 4: the processor is busy with them, more only make each answer slower. On a GPU 16, or 8, when
@@ -161,7 +166,7 @@ def default_parallel(model: Model, ctx_size: int, gpu_layers: int | None, *, emb
     """
     if embedded or gpu_layers == 0:
         return CPU_PARALLEL
-    memory = max((gpu.get("memory_total_bytes") or 0 for gpu in gpus_found()), default=0)
+    memory = gpu_memory_bytes or 0
     cache = kv_bytes_per_token(model) * ctx_size
     for slots in GPU_PARALLEL:
         if cache and _size(model) + slots * cache <= GPU_SHARE * memory:

@@ -323,11 +323,32 @@ def test_a_build_that_tells_more_is_asked_to(tmp_path, model):
     assert "-lv" not in made(model, server_binary=str(older)).argv
 
 
-def test_slots_by_default(demo_model):
+@pytest.mark.parametrize(
+    ("gpu_layers", "embedded", "gpu_memory_bytes", "slots"),
+    [
+        (0, False, 80 << 30, 4),
+        (None, True, 80 << 30, 4),
+        (None, False, None, 4),
+        (None, False, 1 << 29, 4),
+        (None, False, 3 << 29, 8),
+        (80, False, 80 << 30, 16),
+    ],
+)
+def test_slots_by_default(demo_model, gpu_layers, embedded, gpu_memory_bytes, slots):
+    """As many as a GPU has memory for; on a processor four."""
     demo = resolve(str(demo_model))
     assert kv_bytes_per_token(demo) == 2 * 30 * 3 * 64 * 2
-    assert default_parallel(demo, 4096, 0, embedded=False) == 4
-    assert default_parallel(demo, 4096, None, embedded=True) == 4
+    chosen = default_parallel(demo, 4096, gpu_layers, embedded=embedded, gpu_memory_bytes=gpu_memory_bytes)
+    assert chosen == slots
+
+
+def test_the_memory_of_the_gpu_decides_on_the_slots_of_a_launch(demo_model, tmp_path):
+    binary = str(program(tmp_path / "llama-server"))
+    demo = resolve(str(demo_model))
+    found = [
+        made(demo, server_binary=binary, gpu_memory_bytes=size).asked["parallel"] for size in (None, 80 << 30)
+    ]
+    assert found == [4, 16]
 
 
 def test_a_command_gets_its_values_and_nothing_of_a_shell(model, tmp_path):

@@ -10,6 +10,7 @@ import os
 import pytest
 
 from telemetry.nvidia import reasons
+from tests.command_line import bench_runner
 
 GIB = 1 << 30
 
@@ -324,6 +325,19 @@ print(json.dumps([largest_gpu_memory_bytes(), [facts.uuid for facts in gpu_facts
     environment = nvml(TWO_CARDS.replace(f"memory {80 * GIB}", f"memory {16 * GIB}"))
     assert python(lines, environment) == [20 * GIB, ["GPU-aa", "GPU-bb", "MIG-b1", "MIG-b2"]]
     assert python(lines, nvml("driver 1")) == [None, []]
+
+
+def test_doctor_shows_each_device_as_it_is_now(nvml):
+    """Also one that is broken."""
+    script = TWO_CARDS.replace("mig MIG-b1", "error UtilizationRates 15\nmig MIG-b1")
+    done = bench_runner("doctor", env=nvml(script))
+    assert done.code == 0, done.err
+    lines = [line for line in done.out.splitlines() if "NVIDIA" in line]
+    assert lines[0].startswith(
+        "  ok       NVIDIA Test 80GB, 80 GiB, driver 570.86.15: 3.0 GiB used, 93% busy, 250 W"
+    )
+    assert lines[0].endswith("61 °C, 1980 MHz, clocks held by sw_power_cap, sw_thermal_slowdown")
+    assert lines[1] == "  broken   NVIDIA Test MIG, 40 GiB, driver 570.86.15: GPU is lost"
 
 
 def test_reasons_newer_than_this_program_are_told_by_their_bit():
