@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import random
 import re
@@ -13,8 +14,12 @@ import msgspec
 import pytest
 
 from results.errors import ResultsError, UsageError
+from results.records import RunRecord, RunStatus
+from results.run_folder import RunFolder
+from results.telemetry import TelemetrySummary
 from telemetry.contract import DeviceReading, ProcessReading, ServerReading, Tick
 from telemetry.plot import Line, continued, panels, phases, plot, thinned
+from tests.command_line import bench_runner
 
 CARDS = "GPU-1a2b3c4d-0000-0000-0000-000000000000", "GPU-9f8e7d6c-0000-0000-0000-000000000000"
 GIB = 2**30
@@ -57,6 +62,9 @@ def run_of_two_cards():
         )
 
 
+BRIEF = [Tick(time_s=float(t), phase="load", host_cpu_utilization=0.5) for t in range(2)]  # quickly drawn
+
+
 def write(folder, ticks, tail=b""):
     lines = b"".join(msgspec.json.encode(tick) + b"\n" for tick in ticks)
     (folder / "telemetry.jsonl").write_bytes(lines + tail)
@@ -67,9 +75,15 @@ def svg_of(page):
     return ET.fromstring(text[text.index("<svg") : text.index("</svg>") + 6])
 
 
-def test_a_whole_run_is_drawn_with_a_lost_card_and_a_torn_last_line(tmp_path):
-    write(tmp_path, run_of_two_cards(), tail=b'{"time_s":40.0,"phase":"st')
-    picture, page = plot(tmp_path, {CARDS[1]: "1: NVIDIA H200"})
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write(folder, run_of_two_cards(), tail=b'{"time_s":40.0,"phase":"st')
+    return plot(folder, {CARDS[1]: "1: NVIDIA H200"})
+
+
+def test_a_whole_run_is_drawn_with_a_lost_card_and_a_torn_last_line(drawn):
+    picture, page = drawn
     assert (picture.name, page.name) == ("telemetry.png", "telemetry.html")
     data = picture.read_bytes()
     width, height = struct.unpack(">II", data[16:24])
@@ -80,10 +94,9 @@ def test_a_whole_run_is_drawn_with_a_lost_card_and_a_torn_last_line(tmp_path):
     assert any("1: NVIDIA H200 at 25.0 s: GPU is lost: $x^{$" in word for word in words)
 
 
-def test_the_page_asks_no_network_for_anything(tmp_path):
+def test_the_page_asks_no_network_for_anything(drawn):
     """Only names of XML's namespaces look like addresses; nothing is loaded, no script runs."""
-    write(tmp_path, run_of_two_cards())
-    text = plot(tmp_path)[1].read_text()
+    text = drawn[1].read_text()
     assert set(re.findall(r'https?://[^"\s<]+', re.sub(r'xmlns(:\w+)?="[^"]*"', "", text))) == set()
     assert "<script" not in text
     assert not re.search(r'(?:src|href)="(?!#)', text)
@@ -93,7 +106,7 @@ def test_the_page_asks_no_network_for_anything(tmp_path):
 def test_the_runs_name_cannot_become_markup(tmp_path):
     folder = tmp_path / "<script>alert(1)<"
     folder.mkdir()
-    write(folder, run_of_two_cards())
+    write(folder, BRIEF)
     assert "<script" not in plot(folder)[1].read_text()
 
 
@@ -199,7 +212,7 @@ def test_ticks_with_nothing_in_them_are_drawn_as_their_phases(tmp_path):
 
 def test_without_matplotlib_it_is_told_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    write(tmp_path, run_of_two_cards())
+    write(tmp_path, BRIEF)
     with pytest.raises(UsageError, match="matplotlib") as caught:
         plot(tmp_path)
     assert caught.value.hint.endswith("-m pip install 'bench-runner[plot]'")
@@ -207,7 +220,31 @@ def test_without_matplotlib_it_is_told_how_to_get_it(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
-    write(tmp_path, run_of_two_cards())
+    write(tmp_path, BRIEF)
     (tmp_path / "telemetry.png").mkdir()
     with pytest.raises(ResultsError, match="cannot write"):
         plot(tmp_path)
+
+
+def test_the_command_line_draws_a_run_with_its_devices_names(tmp_path):
+    folder = RunFolder.create(tmp_path, "human_eval", "model", dt.datetime.now(dt.UTC))
+    facts = {"kind": "nvidia", "uuid": CARDS[0], "index": 0, "name": "NVIDIA H200"}
+    folder.write_record(
+        RunRecord(
+            run_id=folder.run_id,
+            timestamp="2026-11-21T10:00:00+00:00",
+            status=RunStatus.SUCCEEDED,
+            benchmark="human_eval",
+            model="model",
+            config={},
+            telemetry=TelemetrySummary(devices=(facts,)),
+        )
+    )
+    told = bench_runner("show", folder.run_id, "--plot", "--results-dir", tmp_path)
+    assert (told.code, told.out) == (2, "")
+    assert "nothing was measured" in told.err
+    device = DeviceReading(uuid=CARDS[0], power_w=60)
+    write(folder.path, [Tick(time_s=float(t), phase="load", devices=(device,)) for t in range(2)])
+    drawn = bench_runner("show", folder.run_id, "--plot", "--results-dir", tmp_path)
+    assert drawn.out.splitlines() == [str(folder.path / f"telemetry.{kind}") for kind in ("png", "html")]
+    assert "0: NVIDIA H200" in (folder.path / "telemetry.html").read_text()
