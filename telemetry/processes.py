@@ -1,6 +1,6 @@
 """CPU, memory and I/O of the server's whole process tree, from /proc.
 
-Read without psutil: that costs three times as much, and does not tell a zombie's times. Memory is not PSS:
+Read without psutil, which costs twice as much. Memory is not PSS:
 /proc/PID/smaps_rollup takes 10 ms a GiB that is mapped (2 ms for a model of 100 MB), during which the process
 cannot map memory.
 """
