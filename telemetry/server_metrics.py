@@ -42,7 +42,8 @@ def read_metrics(text: str) -> ServerReading:
 
     Several engines of one vLLM are summed; their caches are told by the fullest. Seconds are summed over requests:
     with several at once they go faster than the clock. llama-server counts prompt tokens without those it had in its
-    cache. Its generated tokens and seconds, and vLLM's seconds, grow only when a request ends. Raises ValueError for what is not Prometheus text.
+    cache. Its generated tokens and seconds, and vLLM's seconds, grow only when a request ends. Raises ValueError for
+    what is not Prometheus text.
     """
     from prometheus_client.parser import text_string_to_metric_families  # 70 ms: only who measures pays
 
