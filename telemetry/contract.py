@@ -29,7 +29,8 @@ class DeviceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """One reading. None: the device doesn't support it, never 0.
 
     energy_j: of a counter that only grows, from an arbitrary start. utilization, memory_utilization: 0 to 1.
-    throttle_reasons: what slows the clocks down now, in the vendor's words in lower case; () is nothing.
+    throttle_reasons: what keeps the clocks down now, in the vendor's words in lower case; () is nothing. Among them
+    "gpu_idle" is no slowness: there is nothing to do.
     process_memory_bytes: by process id as this machine's kernel counts them.
     error: why there is nothing else, such as "GPU is lost".
     """

@@ -48,22 +48,25 @@ def summarize(
 
     Energy is the difference of the device's own counter where it has one, else power integrated by the
     trapezoidal rule over the real time stamps. A phase lasts from its first tick to the first of the next one.
+    A MIG instance has memory of its own but no power: its card's counts, whoever else computes on it.
     """
     spans = _spans(ticks)
     used_set = set(used)
+    powered = used_set - {facts.uuid for facts in devices if facts.parent_uuid is not None}
     ours_pids = frozenset(pids)
     phases = {name: _phase(span, devices, ours_pids) for name, span in spans.items()}
     generate = phases.get("generate")
-    ours = [] if generate is None else [use for use in generate.devices if use.uuid in used_set]
+    ours = [] if generate is None else [use for use in generate.devices if use.uuid in powered]
     energy_j = _sum(use.energy_j for use in ours)
-    idle_w = _idle_power_w(phases.get("baseline"), used_set)
+    idle_w = _idle_power_w(phases.get("baseline"), powered)
     above_idle_j = None
     if energy_j is not None and idle_w is not None and generate is not None:
         above_idle_j = max(0.0, energy_j - idle_w * generate.seconds)
     tokens = generate.server.generation_tokens if generate is not None and generate.server else None
     process_peaks = [phase.processes.peak_memory_bytes for phase in phases.values() if phase.processes]
+    filled = used_set - {facts.parent_uuid for facts in devices if facts.uuid in used_set}
     peaks = [
-        use.peak_memory_bytes for phase in phases.values() for use in phase.devices if use.uuid in used_set
+        use.peak_memory_bytes for phase in phases.values() for use in phase.devices if use.uuid in filled
     ]
     return TelemetrySummary(
         devices=tuple(msgspec.to_builtins(facts) for facts in devices),
@@ -87,20 +90,29 @@ def used_devices(
 ) -> frozenset[str]:
     """The GPUs on which one of these processes held memory at any tick; else the processor packages.
 
-    visible: CUDA_VISIBLE_DEVICES. It decides where no GPU tells whose memory it holds (as in a container).
+    With a MIG instance goes its card. visible: CUDA_VISIBLE_DEVICES. It decides where GPUs do not tell whose
+    memory they hold; in a container they may do so as long as there is none.
     """
     ours = frozenset(pids)
     gpus = [facts for facts in devices if facts.kind != "cpu_package"]
-    readings = [reading for tick in ticks for reading in tick.devices]
+    names = {facts.uuid for facts in gpus}
+    readings = [reading for tick in ticks for reading in tick.devices if reading.uuid in names]
     told = [reading for reading in readings if reading.process_memory_bytes is not None]
     used = frozenset(
         reading.uuid
         for reading in told
         if reading.process_memory_bytes and ours & reading.process_memory_bytes.keys()
     )
-    if not used and gpus and not told:
+    untold = sum(reading.process_memory_bytes is None and not _says_nothing(reading) for reading in readings)
+    if not used and (not told or untold > len(told)):
         used = frozenset(facts.uuid for facts in gpus if _is_visible(facts, visible))
+    used |= {facts.parent_uuid for facts in gpus if facts.uuid in used and facts.parent_uuid is not None}
     return used or frozenset(facts.uuid for facts in devices if facts.kind == "cpu_package")
+
+
+def _says_nothing(reading: DeviceReading) -> bool:
+    """It was late, or broken."""
+    return reading == DeviceReading(uuid=reading.uuid, error=reading.error)
 
 
 def _is_visible(facts: DeviceFacts, visible: str | None) -> bool:

@@ -106,6 +106,29 @@ def test_where_cards_do_not_tell_whose_memory_they_hold_the_visible_ones_count(v
     assert used_devices(ticks, [CARD, OTHER], {1}, visible) == used
 
 
+def test_a_container_s_cards_tell_of_no_process_until_there_is_one():
+    """Then whose memory it is stays unknown: the visible cards are taken to be ours."""
+    ticks = run(
+        lambda s: DeviceReading(uuid="A", power_w=1.0, process_memory_bytes={} if s < 2 else None),
+        lambda _s: DeviceReading(uuid="B", error="GPU is lost"),
+    )
+    assert used_devices(ticks, [CARD, OTHER], {1}, "0") == {"A"}
+    hiccup = run(lambda s: DeviceReading(uuid="A", power_w=1.0, process_memory_bytes=None if s == 5 else {}))
+    assert used_devices(hiccup, [CARD], {1}, None) == set()
+
+
+def test_an_instance_of_a_divided_card_counts_with_the_power_of_its_card():
+    instance = DeviceFacts(kind="nvidia", uuid="M", index=0, parent_uuid="A")
+    ticks = run(
+        lambda s: DeviceReading(uuid="A", energy_j=100 * s, memory_used_bytes=9, process_memory_bytes={}),
+        lambda _s: DeviceReading(uuid="M", memory_used_bytes=5, process_memory_bytes={42: 5}),
+    )
+    used = used_devices(ticks, [CARD, instance], {42}, None)
+    assert used == {"A", "M"}
+    summary = summarize(ticks, [CARD, instance], used=used)
+    assert (summary.energy_j, summary.peak_memory_bytes) == (400.0, 5)
+
+
 def test_a_run_on_the_processor_is_attributed_to_its_package():
     package = DeviceFacts(kind="cpu_package", uuid="package-0", index=0)
     ticks = run(steady(process_memory_bytes={}))
