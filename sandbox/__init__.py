@@ -44,8 +44,8 @@ def open_sandbox(level: str = "auto", workers: int = 1) -> Sandbox:
 def _container() -> Launcher:
     try:
         from sandbox.container import Container
-    except ModuleNotFoundError as error:
+    except ModuleNotFoundError as error:  # or something that it needs
         raise SandboxError(
-            f"the Python package {error.name!r} is missing", hint="pip install 'bench-runner[container]'"
+            "the Python package 'docker' is missing", hint="pip install 'bench-runner[container]'"
         ) from error
     return Container()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from dataclasses import dataclass
@@ -51,9 +52,14 @@ class Engine:
                 f"DOCKER_HOST={url} is not a socket of this machine",
                 hint="containers end with the harness only where both are on one machine: DOCKER_HOST=unix:///...",
             )
+        path = url.removeprefix("unix://")
         try:
+            with socket.socket(
+                socket.AF_UNIX
+            ) as trial:  # for a clear answer, and docker leaves a socket open
+                trial.connect(path)
             client = APIClient(base_url=url, version="auto", timeout=TIMEOUT_S)
-        except DockerException as error:
+        except (DockerException, OSError) as error:
             raise _unreachable(url, error) from error
         try:
             said = client.version()
@@ -61,9 +67,7 @@ class Engine:
             client.close()
             raise _unreachable(url, error) from error
         podman = any("Podman" in component["Name"] for component in said.get("Components") or ())
-        return cls(
-            client, url.removeprefix("unix://"), f"{'Podman' if podman else 'Docker'} {said['Version']}"
-        )
+        return cls(client, path, f"{'Podman' if podman else 'Docker'} {said['Version']}")
 
     def image(self, name: str) -> Image:
         """The image of that name, which must be there. Raises SandboxError."""
@@ -105,8 +109,7 @@ class Engine:
                 head += byte
             status = head.split(None, 2)[1]
             if status not in {b"101", b"200"}:
-                said = connection.recv(4096).decode("utf-8", "replace")
-                raise DockerException(said.strip() or head.decode("latin-1"))
+                raise DockerException(_message(connection.recv(4096)) or head.decode("latin-1"))
             connection.settimeout(None)
         except BaseException:
             connection.close()
@@ -118,6 +121,14 @@ class Engine:
         self.client.close()
 
 
+def _message(body: bytes) -> str:
+    """What an engine says in the body of a refusal."""
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, LookupError, TypeError):
+        return body.decode("utf-8", "replace").strip()
+
+
 def _usual_sockets() -> list[Path]:
     run = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}")
     own = [run / "docker.sock", run / "podman" / "podman.sock"]
@@ -125,7 +136,7 @@ def _usual_sockets() -> list[Path]:
 
 
 def _unreachable(url: str, error: Exception) -> SandboxError:
-    if "PermissionError" in str(error) or "Permission denied" in str(error):
+    if isinstance(error, PermissionError):
         return SandboxError(
             f"the container engine at {url} may not be used by this user",
             hint="use rootless Podman or Docker, or join the group that owns the socket (which is as good as root)",
