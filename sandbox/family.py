@@ -18,12 +18,13 @@ _ON_THE_WAY = {b"R", b"D"}  # runs or waits for a processor; waits for the disk
 class Use(NamedTuple):
     """cpu_s: processor time so far. idle_s: time so far in which no thread ran or wanted to.
 
-    memory_bytes: resident now; what processes share counts for each.
+    memory_bytes: resident now; what processes share counts for each. tasks: processes and threads now.
     """
 
     cpu_s: float
     idle_s: float
     memory_bytes: int
+    tasks: int
 
 
 class Family:
@@ -61,7 +62,7 @@ class Family:
         if self._counted and not wanting:
             self._idle_s += max(0.0, now - self._looked - spent_s)
         self._looked, self._scheduled_s, self._cpu_s = now, scheduled_s, cpu_s
-        return Use(cpu_s, self._idle_s, memory_bytes)
+        return Use(cpu_s, self._idle_s, memory_bytes, len(scheduled_s))
 
     def _members(self) -> list[int]:
         members = [member for zygote in _children(self._zygote_parent) for member in _children(zygote)]
