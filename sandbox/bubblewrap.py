@@ -25,10 +25,17 @@ TMP_BYTES = 256 << 20
 SHM_BYTES = 64 << 20
 _HERE = Path(__file__).parent
 # One text, since nothing of ours can be imported inside.
-_IMPORT = "from sandbox.child import RESULT_BYTES, child\n"
-ZYGOTE = (_HERE / "child.py").read_text(encoding="utf-8") + (_HERE / "zygote.py").read_text(
-    encoding="utf-8"
-).replace(_IMPORT, "")
+ZYGOTE = "".join(
+    line
+    for name in ("child.py", "confinement.py", "zygote.py")
+    for line in (_HERE / name).read_text(encoding="utf-8").splitlines(keepends=True)
+    if not line.startswith("from sandbox.")
+)
+
+
+def own_uid(slot: int) -> int:
+    """An ordinary user of its own for a worker that root starts."""
+    return FIRST_UID + (os.getpid() * 16 + slot) % 4000
 
 
 class Bubblewrap:
@@ -72,7 +79,7 @@ class Bubblewrap:
         )
 
     def start(self, slot: int) -> Worker:
-        uid = FIRST_UID + (os.getpid() * 16 + slot) % 4000 if self._as_root else None
+        uid = own_uid(slot) if self._as_root else None
         diagnosis = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
         with contextlib.ExitStack() as files:
             options = list(self._options())

@@ -27,11 +27,19 @@ from typing import Any
 RESULT_BYTES = 4096
 
 
-def child(request: dict[str, Any], secret: int, result: int, output: int, stdout: int) -> typing.NoReturn:
-    """The forked child: limits, descriptors, then the program. Never returns."""
+def child(
+    request: dict[str, Any],
+    secret: int,
+    result: int,
+    output: int,
+    stdout: int,
+    confine: typing.Callable[[], None],
+) -> typing.NoReturn:
+    """The forked child: limits, descriptors, what confines it, then the program. Never returns."""
     exit_now, write, take_secret, run_program = os._exit, os.write, take, run
     try:
         prepare(request, output, stdout)
+        confine()
     except BaseException as error:
         write(
             result, take(secret) + b"sandbox_error\n" + repr(error).encode("utf-8", "replace")[:RESULT_BYTES]
@@ -56,10 +64,13 @@ def take(descriptor: int) -> bytes:
 def prepare(request: dict[str, Any], output: int, stdout: int) -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.chdir(request["folder"])
     if request["stdin"]:
-        source = os.memfd_create("stdin")
-        os.write(source, request["stdin"].encode("utf-8", "replace"))
-        os.lseek(source, 0, os.SEEK_SET)
+        with open("stdin", "xb") as file:
+            file.write(request["stdin"].encode("utf-8", "replace"))
+        source = os.open("stdin", os.O_RDONLY)
+        os.unlink("stdin")
     else:
         source = os.open("/dev/null", os.O_RDONLY)
     os.dup2(source, 0)
@@ -68,7 +79,6 @@ def prepare(request: dict[str, Any], output: int, stdout: int) -> None:
     os.dup2(output, 2)
     for descriptor in {stdout, output}:
         os.close(descriptor)
-    os.chdir("/tmp")  # noqa: S108 - the sandbox's own
     random.seed()
     cpu_s = math.ceil(request["cpu_s"]) + 1  # for its children; the zygote looks after the program itself
     for what, soft, hard in (

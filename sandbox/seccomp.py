@@ -11,7 +11,9 @@ import errno
 import platform
 import struct
 
-_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+from sandbox.confinement import OWN_PID
+
+_LOAD, _AND, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data (little endian)
 _X32 = 0x40000000
@@ -33,7 +35,7 @@ _TABLES: dict[str, tuple[int, dict[str, int]]] = {
             "mbind": 237, "set_mempolicy": 238, "ioprio_set": 251, "setxattr": 188, "lsetxattr": 189,
             "fsetxattr": 190, "shmget": 29, "semget": 64, "msgget": 68, "mq_open": 240, "prlimit64": 302,
             "sched_setaffinity": 203, "sched_setscheduler": 144, "sched_setparam": 142, "sched_setattr": 314,
-            "setpriority": 141,
+            "setpriority": 141, "memfd_create": 319,
         },
     ),
     "aarch64": (
@@ -49,32 +51,137 @@ _TABLES: dict[str, tuple[int, dict[str, int]]] = {
             "migrate_pages": 238, "move_pages": 239, "mbind": 235, "set_mempolicy": 237, "ioprio_set": 30,
             "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "shmget": 194, "semget": 190, "msgget": 186,
             "mq_open": 180, "prlimit64": 261, "sched_setaffinity": 122, "sched_setscheduler": 119,
-            "sched_setparam": 118, "sched_setattr": 274, "setpriority": 140,
+            "sched_setparam": 118, "sched_setattr": 274, "setpriority": 140, "memfd_create": 279,
         },
     ),
 }  # fmt: skip
 _COMMON = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429,
     "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_getfd": 438, "mount_setattr": 442,
-    "setxattrat": 463,
+    "setxattrat": 463, "memfd_secret": 447,
 }  # fmt: skip
+# What namespaces are for, where there are none: objects of the whole machine and of the user's other programs.
+_HOST_TABLES: dict[str, dict[str, int]] = {
+    "x86_64": {
+        "shmat": 30, "shmctl": 31, "semop": 65, "semctl": 66, "semtimedop": 220, "msgsnd": 69, "msgrcv": 70,
+        "msgctl": 71, "inotify_init": 253, "inotify_init1": 294, "removexattr": 197, "lremovexattr": 198,
+        "fremovexattr": 199,
+    },
+    "aarch64": {
+        "shmat": 196, "shmctl": 195, "semop": 193, "semctl": 191, "semtimedop": 192, "msgsnd": 189, "msgrcv": 188,
+        "msgctl": 187, "inotify_init1": 26, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
+    },
+}  # fmt: skip
+_HOST_COMMON = {"statmount": 457, "listmount": 458, "removexattrat": 466, "file_setattr": 469}
+# Landlock does not look at these. They answer that all went well, and do nothing, since `shutil.copy` needs them.
+_PRETENDED: dict[str, dict[str, int]] = {
+    "x86_64": {
+        "chmod": 90, "fchmod": 91, "fchmodat": 268, "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260,
+        "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280, "fchmodat2": 452,
+    },
+    "aarch64": {"fchmod": 52, "fchmodat": 53, "fchownat": 54, "fchown": 55, "utimensat": 88, "fchmodat2": 452},
+}  # fmt: skip
+# Ways to a signal: to one process, named first; to what a number in another place names; by a file (its requests).
+_SIGNALS: dict[str, tuple[dict[str, int], dict[str, int], dict[str, int]]] = {
+    "x86_64": (
+        {"kill": 62, "tgkill": 234, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297},
+        {"tkill": 200, "pidfd_send_signal": 424},
+        {"fcntl": 72, "ioctl": 16},
+    ),
+    "aarch64": (
+        {"kill": 129, "tgkill": 131, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240},
+        {"tkill": 130, "pidfd_send_signal": 424},
+        {"fcntl": 25, "ioctl": 29},
+    ),
+}
+_OWNER_REQUESTS = {
+    "fcntl": (8, 10, 15),
+    "ioctl": (0x8901, 0x8902),
+}  # F_SETOWN, F_SETSIG, F_SETOWN_EX; FIOSETOWN ...
+_SOCKETPAIR = {"x86_64": 53, "aarch64": 199}
 # Allowed on the calling process only, named by 0 (in so many of the first arguments): given the number of another
 # process, such as the zygote, they would change it.
 _ON_ITSELF = {
     "prlimit64": 1, "sched_setaffinity": 1, "sched_setscheduler": 1, "sched_setparam": 1, "sched_setattr": 1,
     "setpriority": 2,
 }  # fmt: skip
+_OWN_PID = int.from_bytes(OWN_PID, "little")
 _CLONE3 = 435  # its flags lie in memory, where a filter can't look: ENOSYS makes libc fall back to clone
 
 
 def filter_program(machine: str | None = None) -> bytes | None:
-    """The filter for this machine's processor, for bwrap's --seccomp; None where no table is known."""
+    """The filter for this machine's processor, for what runs in namespaces; None where no table is known."""
     table = _TABLES.get(machine or platform.machine())
     if table is None:
         return None
+    _architecture, numbers = table
+    # AF_UNIX: with nothing to connect to, and multiprocessing needs it
+    return b"".join([*_refusals(table), *_only(numbers["socket"], 0, (1,)), _statement(_RETURN, _ALLOW)])
+
+
+def host_filter_program(machine: str | None = None) -> bytes | None:
+    """The same for what has no namespaces.
+
+    There are no sockets but connected pairs: Landlock leaves Unix sockets open, behind which stand the desktop, the
+    agent with the user's keys, containers.
+    """
+    name = machine or platform.machine()
+    table = _TABLES.get(name)
+    if table is None:
+        return None
+    _architecture, numbers = table
+    program = _refusals(table)
+    for number in sorted([*_HOST_TABLES[name].values(), *_HOST_COMMON.values(), numbers["socket"]]):
+        program += _always(number, errno.EPERM)
+    program += [
+        _jump(_JUMP_EQUAL, _SOCKETPAIR[name], 0, 7),
+        _statement(_LOAD, _FIRST_ARGUMENT),
+        _jump(_JUMP_EQUAL, 1, 0, 4),  # AF_UNIX
+        _statement(_LOAD, _FIRST_ARGUMENT + 8),
+        _statement(_AND, 0xF),
+        _jump(_JUMP_EQUAL, 1, 0, 1),  # SOCK_STREAM: the other kinds can be sent to any name
+        _statement(_RETURN, _ALLOW),
+        _statement(_RETURN, _ERROR | errno.EPERM),
+    ]
+    return b"".join([*program, _statement(_RETURN, _ALLOW)])
+
+
+def child_filter_program(machine: str | None = None, *, signals: bool) -> bytes | None:
+    """On top of that for programs, and not for what cleans up after them; of the same processor.
+
+    signals: something else keeps them from other processes. Else a process may signal itself only, known by
+    `confinement.OWN_PID`.
+    """
+    name = machine or platform.machine()
+    if name not in _TABLES:
+        return None
+    program = [_statement(_LOAD, _NUMBER)]
+    for number in sorted(_PRETENDED[name].values()):
+        program += _always(number, 0)
+    if not signals:
+        to_one, elsewhere, by_file = _SIGNALS[name]
+        for number in to_one.values():
+            program += _only(number, 0, (0, _OWN_PID))
+        for number in elsewhere.values():
+            program += _always(number, errno.EPERM)
+        for call, number in by_file.items():
+            for request in _OWNER_REQUESTS[call]:
+                program += [
+                    _jump(_JUMP_EQUAL, number, 0, 4),
+                    _statement(_LOAD, _FIRST_ARGUMENT + 8),
+                    _jump(_JUMP_EQUAL, request, 0, 1),
+                    _statement(_RETURN, _ERROR | errno.EPERM),
+                    _statement(_LOAD, _NUMBER),
+                ]
+    return b"".join([*program, _statement(_RETURN, _ALLOW)])
+
+
+def _refusals(table: tuple[int, dict[str, int]]) -> list[bytes]:
+    """What no program needs, wherever it runs. The accumulator holds the call's number before and after."""
     architecture, numbers = table
     calls = {**numbers, **_COMMON}
-    clone, socket = calls.pop("clone"), calls.pop("socket")
+    clone = calls.pop("clone")
+    del calls["socket"]
     on_itself = {calls.pop(name): arguments for name, arguments in _ON_ITSELF.items()}
     program = [
         _statement(_LOAD, _ARCHITECTURE),
@@ -85,8 +192,8 @@ def filter_program(machine: str | None = None) -> bytes | None:
         _statement(_RETURN, _KILL),
     ]
     for number in sorted(calls.values()):
-        program += [_jump(_JUMP_EQUAL, number, 0, 1), _statement(_RETURN, _ERROR | errno.EPERM)]
-    program += [_jump(_JUMP_EQUAL, _CLONE3, 0, 1), _statement(_RETURN, _ERROR | errno.ENOSYS)]
+        program += _always(number, errno.EPERM)
+    program += _always(_CLONE3, errno.ENOSYS)
     for number, arguments in on_itself.items():
         program.append(_jump(_JUMP_EQUAL, number, 0, 3 * arguments + 1))
         for argument in range(arguments):
@@ -96,22 +203,28 @@ def filter_program(machine: str | None = None) -> bytes | None:
                 _statement(_RETURN, _ERROR | errno.EPERM),
             ]
         program.append(_statement(_RETURN, _ALLOW))
-    program += [
+    return [
+        *program,
         _jump(_JUMP_EQUAL, clone, 0, 4),
         _statement(_LOAD, _FIRST_ARGUMENT),
         _jump(_JUMP_ANY_BIT, _NEW_NAMESPACES, 0, 1),
         _statement(_RETURN, _ERROR | errno.EPERM),
         _statement(_RETURN, _ALLOW),
     ]
-    program += [
-        _jump(_JUMP_EQUAL, socket, 0, 4),
-        _statement(_LOAD, _FIRST_ARGUMENT),
-        _jump(_JUMP_EQUAL, 1, 1, 0),  # AF_UNIX: with nothing to connect to, and multiprocessing needs it
-        _statement(_RETURN, _ERROR | errno.EPERM),
-        _statement(_RETURN, _ALLOW),
+
+
+def _always(number: int, error: int) -> list[bytes]:
+    return [_jump(_JUMP_EQUAL, number, 0, 1), _statement(_RETURN, _ERROR | error)]
+
+
+def _only(number: int, argument: int, values: tuple[int, ...]) -> list[bytes]:
+    """A call that is refused unless that argument is one of these."""
+    program = [
+        _jump(_JUMP_EQUAL, number, 0, len(values) + 3),
+        _statement(_LOAD, _FIRST_ARGUMENT + 8 * argument),
     ]
-    program.append(_statement(_RETURN, _ALLOW))
-    return b"".join(program)
+    program += [_jump(_JUMP_EQUAL, value, len(values) - at, 0) for at, value in enumerate(values)]
+    return [*program, _statement(_RETURN, _ERROR | errno.EPERM), _statement(_RETURN, _ALLOW)]
 
 
 def _statement(code: int, value: int) -> bytes:

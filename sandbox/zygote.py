@@ -1,12 +1,14 @@
-"""Runs inside the sandbox as its init process: forks one warm child for each program and judges how it ended.
+"""Runs inside the sandbox, usually as its init process: forks a warm child for each program, judges how it ended.
 
-Standard library only; started as `python -I -S -B -c <sandbox/child.py and this source>`. Requests come on fd 0,
+Standard library only; started as `python -I -S -B -c <sandbox/child.py, sandbox/confinement.py and this source>`,
+with a `Place` as JSON where it is not the usual one, a PID namespace of its own. Requests come on fd 0,
 answers go to fd 1, both as a length (4 bytes, big endian) and JSON. A child gets neither: it has /dev/null or its
 own input as stdin, a pipe of limited patience as stdout and stderr, and a result pipe.
 
 What holds this together:
 - As process 1 of its PID namespace it can't be signalled by what it starts, and all orphans become its own; after
-  each program everything else in the namespace is killed, and /tmp and /dev/shm are emptied.
+  each program everything else in the namespace is killed, and /tmp and /dev/shm are emptied. Without a namespace,
+  sandbox/confinement.py says what stands for it; there what children lay on themselves does not bind the zygote.
 - It is not dumpable, and there is no /proc, so no child can read or change it or its siblings. What could be done
   to it by number (its limits, priority and processors) the seccomp filter refuses.
 - A program passes only when the runner below it, after the last statement, writes a secret that is new for each
@@ -29,25 +31,59 @@ import os
 import re  # noqa: F401
 import resource
 import select
-import shutil
 import signal
 import string  # noqa: F401
 import struct
 import sys
 import time
+import types
+import typing
 from typing import Any
 
 from sandbox.child import RESULT_BYTES, child
+from sandbox.confinement import Confinement, end_children, keep
 
 PR_SET_DUMPABLE = 4
 SECRET_BYTES = 16
 SHORTEST_LOOK_S = 0.01
 KEPT_OUTPUT_BYTES = 16384
 NICE = 5  # the model's server comes first
-WRITABLE = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
+FOLDER_LOOK_S = 0.1  # how often a folder that is not bounded by itself is looked at
+MOST_FILES = 20_000  # in such a folder, or else to look takes too long
+LONGEST_PATH = 4000  # PATH_MAX is 4096
+
+
+class Place(typing.NamedTuple):
+    """Where the zygote is. writable: the folders that it empties; programs start in the first one.
+
+    folder_bytes: how much may lie in them; 0 where they are bounded by themselves.
+    own_namespace: it is process 1 of a PID namespace. other_tasks: processes and threads that its user has beside,
+    at most. confinement: see `Confinement`.
+    """
+
+    writable: typing.Sequence[str] = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
+    folder_bytes: int = 0
+    own_namespace: bool = True
+    other_tasks: int = 0
+    confinement: typing.Mapping[str, int] = types.MappingProxyType({})
+
+
+PLACE = Place(**json.loads(sys.argv[1])) if __name__ == "__main__" and sys.argv[1:] else Place()
 
 
 def main() -> None:
+    if PLACE.own_namespace:
+        serve(lambda: None)
+        return
+    keep(wipe)
+    try:
+        serve(Confinement(**PLACE.confinement).lay_on)
+    finally:
+        end_children()
+
+
+def serve(confine: typing.Callable[[], None]) -> None:
+    """Judge one program after the other until the harness is gone. confine: called in each child."""
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     # The first process of a namespace gets only those signals from inside that it handles: none, then.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -66,7 +102,7 @@ def main() -> None:
         if request is None:
             return
         if "stop" not in request:  # else it came too late: that program has ended already
-            answer(judge(request))
+            answer(judge(request, confine))
 
 
 def refuse(event: str, _arguments: object) -> None:
@@ -99,8 +135,10 @@ def answer(value: dict[str, Any]) -> None:
         data = data[os.write(1, data) :]
 
 
-def judge(request: dict[str, Any]) -> dict[str, Any]:
+def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> dict[str, Any]:
     """Run one program to its end or limit, then leave nothing of it."""
+    request["folder"] = PLACE.writable[0]
+    request["processes"] += PLACE.other_tasks
     result_read, result_write = os.pipe()
     output_read, output_write = os.pipe()
     stdout_read, stdout_write = os.pipe() if request["script"] else (output_read, output_write)
@@ -110,7 +148,7 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
     if pid == 0:
         for descriptor in {result_read, output_read, stdout_read, secret_write}:
             os.close(descriptor)
-        child(request, secret_read, result_write, output_write, stdout_write)
+        child(request, secret_read, result_write, output_write, stdout_write, confine)
     for descriptor in {result_write, output_write, stdout_write, secret_read}:
         os.close(descriptor)
     secret = os.urandom(SECRET_BYTES)  # after the fork: the child's copy of this frame has none
@@ -121,9 +159,7 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
     kept = {stdout_read: request["output_bytes"], output_read: KEPT_OUTPUT_BYTES}  # one, if they are the same
     watch = Watch(kept, request["output_bytes"])
     ending, stopped = watch.until_end(pid, began + request["wall_s"], request["cpu_s"])
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
-    status, usage = reap(pid)
+    status, usage = end_all(pid)
     seconds = time.monotonic() - began
     watch.take_all()
     if ending == "exit" and watch.flooded:
@@ -174,6 +210,7 @@ class Watch:
         # What the scheduler counted, exactly. RLIMIT_CPU counts clock ticks: a fifth off on a busy machine.
         cpu_clock = (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
         child_end = os.pidfd_open(pid)
+        next_look = time.monotonic() + FOLDER_LOOK_S
         try:
             poll = select.poll()
             poll.register(child_end, select.POLLIN)
@@ -187,6 +224,12 @@ class Watch:
                 cpu_left_s = cpu_limit_s - time.clock_gettime(cpu_clock)
                 if cpu_left_s <= 0:
                     return "cpu", None
+                if PLACE.folder_bytes:
+                    left_s = min(left_s, FOLDER_LOOK_S)
+                    if time.monotonic() > next_look:
+                        if overfull():
+                            return "files", None
+                        next_look = time.monotonic() + FOLDER_LOOK_S
                 ready = {fd for fd, _ in poll.poll(1000 * min(left_s, max(cpu_left_s, SHORTEST_LOOK_S)))}
                 for descriptor in self._open & ready:
                     self._take(descriptor)
@@ -223,43 +266,66 @@ class Watch:
             kept += data[: self._keep_bytes[descriptor] - len(kept)]
 
 
-def reap(pid: int) -> tuple[int, resource.struct_rusage]:
-    """Wait for every process of the namespace; the program's own status and usage."""
+def end_all(pid: int) -> tuple[int, resource.struct_rusage]:
+    """Kill and wait for every process that a program left; the program's own status and usage."""
     found = None
-    while True:
-        try:
-            ended, status, usage = os.wait4(-1, 0)
-        except ChildProcessError:
-            break
-        if ended == pid:
-            found = status, usage
+    if PLACE.own_namespace:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
+        while True:
+            try:
+                ended, status, usage = os.wait4(-1, 0)
+            except ChildProcessError:
+                break
+            if ended == pid:
+                found = status, usage
+    else:
+        found = end_children(pid)
     if found is None:
         raise SystemExit("the program's process is lost")
     return found
 
 
-def wipe() -> None:
-    for folder in WRITABLE:
-        with contextlib.suppress(PermissionError):  # root's, as in a container: then no program changed it
-            os.chmod(folder, 0o1777)  # noqa: S103 - as it was
-        with os.scandir(folder) as entries:
-            for entry in entries:
+def overfull() -> bool:
+    """Whether a running program has filled its folders, or hides there. What it deleted and holds open is not seen."""
+    size, count = 0, 0
+    folders = list(PLACE.writable)
+    while folders:
+        folder = folders.pop()
+        try:
+            for entry in os.scandir(folder):
+                size += entry.stat(follow_symlinks=False).st_blocks * 512
+                count += 1
                 if entry.is_dir(follow_symlinks=False):
-                    loosen(entry.path)
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
+                    folders.append(entry.path)
+                if size > PLACE.folder_bytes or count > MOST_FILES or len(entry.path) > LONGEST_PATH:
+                    return True
+        except FileNotFoundError:  # gone meanwhile
+            continue
+        except OSError:
+            return True
+    return False
+
+
+def wipe() -> None:
+    for folder in PLACE.writable:
+        with contextlib.suppress(PermissionError):  # root's, as in a container: then no program changed it
+            os.chmod(folder, 0o1777 if PLACE.own_namespace else 0o700)
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
-        if os.listdir(folder):
-            raise SystemExit(f"cannot empty {folder}")  # the harness starts a fresh sandbox
-
-
-def loosen(path: str) -> None:
-    """Give back the permissions that a program may have taken from its own folders."""
-    os.chmod(path, 0o700)
-    for folder, names, _files in os.walk(path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                os.chmod(os.path.join(folder, name), 0o700, follow_symlinks=True)
+                    continue
+                # What is in a folder moves up before it goes: a tree may be deeper than a path is long, and Python's
+                # stack. A program may have taken the permissions from its own folders.
+                os.chmod(entry.path, 0o700)
+                for inner in os.scandir(entry.path):
+                    if inner.is_dir(follow_symlinks=False):
+                        os.chmod(inner.path, 0o700)
+                        os.rename(inner.path, os.path.join(folder, os.urandom(16).hex()))
+                    else:
+                        os.unlink(inner.path)
+                os.rmdir(entry.path)
 
 
 def verdict(
@@ -267,6 +333,11 @@ def verdict(
 ) -> tuple[str, str]:
     if ending == "output":
         return "output_limit", f"printed more than {request['output_bytes']} bytes"
+    if ending == "files":
+        return (
+            "output_limit",
+            f"wrote more than {PLACE.folder_bytes} bytes or {MOST_FILES} files, or hid them",
+        )
     if ending == "cpu":
         return "timeout", f"used {request['cpu_s']:g} s of processor time"
     if ending == "wall":

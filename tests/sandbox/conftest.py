@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 os.environ["BENCH_TEST_SECRET"] = "the harness's own secret"  # before any sandbox is opened
 
-TIGHT = Limits(cpu_s=1, memory_bytes=256 << 20, file_bytes=8 << 20, output_bytes=1 << 20, processes=24)
+TIGHT = Limits(cpu_s=1, memory_bytes=256 << 20, file_bytes=8 << 20, output_bytes=1 << 20, processes=20)
 # Whatever ran before left no file, process, signal handler, limit or message, and the interpreter is as it was.
 INNOCENT = """
 import os, resource, signal, sys, threading, time

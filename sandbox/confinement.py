@@ -1,0 +1,127 @@
+"""Runs inside the sandbox where it has no namespaces of its own: who ends what programs leave, and what holds them.
+
+Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+
+The harness starts a keeper, which starts the zygote. Both are subreapers (PR_SET_CHILD_SUBREAPER): whatever a program
+starts becomes a child of the zygote when its own parent ends, also what detached itself. So to end one's own
+children until there are none ends everything. When the zygote dies the keeper does that; when the keeper dies, the
+zygote; when the harness dies, the keeper.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+import typing
+from typing import Any
+
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 22, 36, 38
+SECCOMP_MODE_FILTER = 2
+LANDLOCK_RESTRICT_SELF = 446
+OWN_PID = b"\xad\xde\xed\xfe"  # in a filter: the number of the process that installs it
+OWN_CHILDREN = "/proc/thread-self/children"
+PAUSE_S = 0.0005
+
+
+def keep(at_end: typing.Callable[[], None]) -> None:
+    """Start the zygote, in which this returns; in its parent, the keeper, it never does. at_end: called after all."""
+    libc = ctypes.CDLL(None)
+    keeper, woken = os.getpid(), {signal.SIGTERM, signal.SIGCHLD}
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, woken)
+    zygote = os.fork()
+    if zygote == 0:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, woken)
+        if os.getppid() != keeper:
+            os._exit(1)
+        return
+    try:
+        os.close(0)  # the zygote's: at its end when that or the harness ends
+        os.close(1)
+        while signal.sigwait(woken) == signal.SIGCHLD and not os.waitpid(zygote, os.WNOHANG)[0]:
+            pass
+        end_children()
+        at_end()
+    finally:
+        os._exit(0)
+
+
+def end_children(wanted: int = -1) -> typing.Optional[tuple[int, resource.struct_rusage]]:
+    """Kill and reap until none is left; status and usage of the wanted one.
+
+    Not by `kill(-1)`: outside of a PID namespace that is everything of this user. What a killed child leaves
+    becomes ours, so the list of our own children is enough.
+    """
+    found = None
+    for attempt in range(sys.maxsize):
+        try:
+            while (ended := os.wait4(-1, os.WNOHANG))[0]:
+                if ended[0] == wanted:
+                    found = ended[1:]
+        except ChildProcessError:
+            return found
+        if attempt > 2:
+            time.sleep(PAUSE_S)  # they are dying
+        with open(OWN_CHILDREN, "rb") as children:
+            for pid in children.read().split():
+                os.kill(int(pid), signal.SIGKILL)  # ours until we reap it: never somebody else's number
+    return found
+
+
+class Filter(ctypes.Structure):
+    """struct sock_fprog (linux/filter.h)."""
+
+    _fields_: typing.ClassVar[Any] = [("length", ctypes.c_ushort), ("program", ctypes.c_char_p)]
+
+
+class Confinement:
+    """What is laid on a zygote at once and on each of its children. Raises OSError.
+
+    ruleset: Landlock's, with its flags. zygote_filter, child_filter: for seccomp. Each a descriptor, or None. The first
+    filter is long, and to lay it on takes a quarter of a millisecond.
+    """
+
+    def __init__(
+        self,
+        ruleset: typing.Optional[int] = None,
+        flags: int = 0,
+        zygote_filter: typing.Optional[int] = None,
+        child_filter: typing.Optional[int] = None,
+    ) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._ruleset, self._flags, self._filter = ruleset, flags, take_file(child_filter)
+        # So that no set-user-id program gives a child a user that the zygote could not kill.
+        self._check(self._libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        self._lay_on_filter(take_file(zygote_filter))
+
+    def lay_on(self) -> None:
+        """On the calling process for good, and on all that it starts."""
+        if self._ruleset is not None:
+            self._check(self._libc.syscall(LANDLOCK_RESTRICT_SELF, self._ruleset, self._flags))
+            os.close(self._ruleset)
+        self._lay_on_filter(self._filter.replace(OWN_PID, os.getpid().to_bytes(4, sys.byteorder)))
+
+    def _lay_on_filter(self, program: bytes) -> None:
+        if program:
+            filled = ctypes.byref(Filter(len(program) // 8, program))
+            self._check(self._libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filled, 0, 0))
+
+    @staticmethod
+    def _check(answer: int) -> None:
+        if answer < 0:
+            raise OSError(
+                ctypes.get_errno(), "the sandbox can't be closed: " + os.strerror(ctypes.get_errno())
+            )
+
+
+def take_file(descriptor: typing.Optional[int]) -> bytes:
+    if descriptor is None:
+        return b""
+    with open(descriptor, "rb") as file:
+        return file.read()
