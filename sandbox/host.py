@@ -1,0 +1,114 @@
+"""Workers that live among the machine's other processes: a keeper, its zygote, a folder for what programs write."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from sandbox.bubblewrap import TMP_BYTES, ZYGOTE, own_uid
+from sandbox.confinement import OWN_CHILDREN
+from sandbox.contract import SandboxError
+from sandbox.interpreter import Interpreter, find_interpreter
+from sandbox.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEEPER_S = 5.0  # for it to end all that is left
+OTHERS_MARGIN = 1024  # processes and threads that the user starts elsewhere meanwhile
+
+
+class Host:
+    """Starts such workers. Started by root, each gets an ordinary user id of its own. Raises SandboxError."""
+
+    def __init__(self) -> None:
+        if not Path(OWN_CHILDREN).exists():
+            raise SandboxError(
+                "the kernel does not list a process's children",
+                hint=f"{OWN_CHILDREN} is missing: mount /proc, or take a kernel with CONFIG_PROC_CHILDREN",
+            )
+        self.as_root = os.geteuid() == 0
+        self.interpreter: Interpreter = find_interpreter(by_everybody=self.as_root)
+        self._other_tasks = 0 if self.as_root else _tasks_of(os.getuid()) + OTHERS_MARGIN
+        self._top = Path(tempfile.mkdtemp(prefix="bench-sandbox-"))
+        self._top.chmod(0o755)
+
+    def folder(self, slot: int) -> Path:
+        """A new and empty one. The last one of that slot goes, with what a program may have left in it."""
+        path = self._top / str(slot)
+        _remove(path)
+        path.mkdir(mode=0o700)
+        if self.as_root:
+            os.chown(path, own_uid(slot), own_uid(slot))
+        return path
+
+    def start(
+        self,
+        slot: int,
+        folder: Path,
+        explain: Callable[[str], SandboxError],
+        inherited: tuple[int, ...] = (),
+        **place: Any,
+    ) -> Worker:
+        """place: see `sandbox.zygote.Place`, as far as it is not the same for all. inherited: descriptors in it."""
+        uid = own_uid(slot) if self.as_root else None
+        place = {
+            "writable": [str(folder)],
+            "folder_bytes": TMP_BYTES,
+            "own_namespace": False,
+            "other_tasks": self._other_tasks,
+            **place,
+        }
+        diagnosis = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
+        process = _Kept(
+            [self.interpreter.path, "-I", "-S", "-B", "-c", ZYGOTE, json.dumps(place)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=diagnosis,
+            bufsize=0,
+            env={"LANG": "C.UTF-8", "TMPDIR": str(folder)},
+            cwd="/",
+            pass_fds=inherited,
+            user=uid,
+            group=uid,
+            extra_groups=[] if uid is not None else None,
+            start_new_session=True,
+        )
+        return Worker(process, diagnosis, explain)
+
+    def close(self) -> None:
+        _remove(self._top)
+
+
+class _Kept(subprocess.Popen[bytes]):
+    """A keeper: asked to end, it first ends everything below it. Killed at once it could not."""
+
+    def kill(self) -> None:
+        self.terminate()
+
+    def wait(self, timeout: float | None = None) -> int:
+        try:
+            return super().wait(KEEPER_S if timeout is None else timeout)
+        except subprocess.TimeoutExpired:
+            super().kill()
+            return super().wait(timeout)
+
+
+def _remove(path: Path) -> None:
+    """rm, since a program's folders may be deeper than Python's own stack."""
+    subprocess.run(["rm", "-rf", "--", path], check=False, stderr=subprocess.DEVNULL)
+
+
+def _tasks_of(uid: int) -> int:
+    """Processes and threads of a user, which RLIMIT_NPROC counts together."""
+    return sum(
+        process.info["num_threads"] or 1
+        for process in psutil.process_iter(["uids", "num_threads"])
+        if process.info["uids"] and process.info["uids"].real == uid
+    )
