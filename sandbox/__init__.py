@@ -10,7 +10,9 @@ from sandbox.contract import Limits, Program, Sandbox, SandboxError, Verdict, Ve
 if TYPE_CHECKING:
     from sandbox.pool import Launcher
 
-LEVELS = ("auto", "bubblewrap", "container")
+LEVELS = ("auto", "bubblewrap", "landlock", "container", "process")
+# The first that works, from the strongest on. Not `process`, which is no sandbox.
+_AUTO = ("bubblewrap", "landlock", "container")
 
 __all__ = [
     "LEVELS",
@@ -27,18 +29,42 @@ __all__ = [
 
 
 def open_sandbox(level: str = "auto", workers: int = 1) -> Sandbox:
-    """A sandbox for `workers` programs at once. "auto": the strongest level that works, which is bubblewrap.
+    """A sandbox for `workers` programs at once. "auto": the strongest level that works.
 
-    Raises SandboxError, saying why and what to do, rather than execute anything unprotected.
+    Raises SandboxError, saying of each level why not and what to do, rather than execute anything unprotected.
     """
     if level not in LEVELS:
         raise SandboxError(f"there is no sandbox level {level!r}", hint=f"levels: {', '.join(LEVELS)}")
-    from sandbox.bubblewrap import Bubblewrap
     from sandbox.pool import Pool
 
+    if level != "auto":
+        return Pool(_launcher(level), workers)
+    failed: dict[str, SandboxError] = {}
+    for name in _AUTO:
+        try:
+            return Pool(_launcher(name), workers)
+        except SandboxError as error:
+            failed[name] = error
+    raise SandboxError(
+        "no sandbox works here: " + "; ".join(f"{name}: {error.message}" for name, error in failed.items()),
+        hint="one of these: " + "; ".join(f"{name}: {error.hint}" for name, error in failed.items()),
+    )
+
+
+def _launcher(level: str) -> Launcher:
+    if level == "landlock":
+        from sandbox.landlock import Landlock
+
+        return Landlock()
     if level == "container":
-        return Pool(_container(), workers)
-    return Pool(Bubblewrap(), workers)
+        return _container()
+    if level == "process":
+        from sandbox.process_limits import ProcessLimits
+
+        return ProcessLimits()
+    from sandbox.bubblewrap import Bubblewrap
+
+    return Bubblewrap()
 
 
 def _container() -> Launcher:

@@ -1,0 +1,57 @@
+"""The process level: limits, and nothing else. It is no sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.contract import SandboxError
+from sandbox.host import Host
+
+if TYPE_CHECKING:
+    from sandbox.worker import Worker
+
+WARNING = (
+    "the level `process` is no sandbox: the model's code may read, change and send away whatever its user may; "
+    "use it only for code that you trust, or on a machine that is thrown away"
+)
+NOT_STOPPED = (
+    "It reads, changes and deletes every file that its user may.",
+    "It reaches the network and every service of this machine.",
+    "It sees the user's other processes, this program too, and may signal or end them.",
+    "What it starts outlives it if it first ends both processes that would end that.",
+    "Its temporary folder may for a tenth of a second be larger than its limit.",
+)
+
+
+class ProcessLimits:
+    """A `sandbox.pool.Launcher`. Started by root, programs run as ordinary users all the same."""
+
+    def __init__(self) -> None:
+        self._host = Host()
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "level": "process",
+            "interpreter": str(self._host.interpreter.path),
+            "seccomp": False,
+            "warning": WARNING,
+            "not_stopped": list(NOT_STOPPED),
+        }
+
+    def close(self) -> None:
+        self._host.close()
+
+    def explain(self, error: Exception) -> SandboxError:
+        return SandboxError(
+            f"Python can't be started here: {error}", hint="start the harness as an ordinary user"
+        )
+
+    def start(self, slot: int) -> Worker:
+        return self._host.start(slot, self._host.folder(slot), self._not_ready)
+
+    @staticmethod
+    def _not_ready(said: str) -> SandboxError:
+        return SandboxError(
+            f"the limits do not work here: {said}",
+            hint="see whether the folder for temporary files can be entered",
+        )
