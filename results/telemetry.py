@@ -46,7 +46,9 @@ class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerUse(msgspec.Struct, frozen=True, kw_only=True):
-    """The server's own counters in one phase; tokens a second are of the time it says it spent on each."""
+    """The server's own counters in one phase; tokens a second are those of one request, as it says: tokens over
+    the seconds that requests spent on each, added up.
+    """
 
     prompt_tokens: float | None = None
     generation_tokens: float | None = None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.1  # power counters refresh at about 10 Hz at best
 PATIENCE_S = 0.05  # of one tick for all devices together; a slower answer belongs to a later tick
 HANGS_S = 1.0  # a device that is silent for so long is told as such
+CHANGE_PATIENCE_S = 0.3  # the same at the change of a phase, whose figures hang on this answer
 CHANGE_S = 0.5  # a run does not wait longer for the tick at the change of a phase
 SLOW_EVERY = 10  # ticks between two looks at what costs more: the server's own metrics
 _T = TypeVar("_T")
@@ -113,8 +114,9 @@ class Sampler:
             self._wake.clear()
             last = self._stopping
             # Counters at both ends of a phase are what its figures are made of.
-            slow = last or number % SLOW_EVERY == 0 or self._phase != phase
-            tick = self._tick(began, slow=slow)
+            changes = self._phase != phase
+            slow = last or changes or number % SLOW_EVERY == 0
+            tick = self._tick(began, slow=slow, patience_s=CHANGE_PATIENCE_S if changes else PATIENCE_S)
             phase = tick.phase
             self.latest = tick
             file.write(_ENCODE.encode(tick) + b"\n")
@@ -126,9 +128,9 @@ class Sampler:
             self.missed_ticks += max(0, due - number - 1)
             number = due
 
-    def _tick(self, began: float, *, slow: bool) -> Tick:
+    def _tick(self, began: float, *, slow: bool, patience_s: float) -> Tick:
         phase = self._phase
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         for reader in self._readers.values():
             reader.ask()
         if slow:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PHASES = ("baseline", "load", "generate", "stop")
 LONGEST_GAP_S = 2.0  # power is not integrated over a longer silence: nobody knows what was used in it
+LEAST_RATE_S = 0.05  # a speed over less is noise
 LEAST_BASELINE_S = 0.3  # power counters refresh at 10 Hz at best
 
 
@@ -229,8 +230,8 @@ def _server(span: Sequence[Tick]) -> ServerUse | None:
     return ServerUse(
         prompt_tokens=prompt,
         generation_tokens=generated,
-        prompt_tokens_per_s=_ratio(prompt, _difference(first.prompt_s, last.prompt_s)),
-        generation_tokens_per_s=_ratio(generated, _difference(first.generation_s, last.generation_s)),
+        prompt_tokens_per_s=_rate(prompt, _difference(first.prompt_s, last.prompt_s)),
+        generation_tokens_per_s=_rate(generated, _difference(first.generation_s, last.generation_s)),
         most_running=max(
             (r.requests_running for r in readings if r.requests_running is not None), default=None
         ),
@@ -262,6 +263,11 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _difference(before: float | None, after: float | None) -> Any:
     return None if before is None or after is None else after - before
+
+
+def _rate(tokens: float | None, seconds: float | None) -> float | None:
+    """Of the single token by which a server shows that it is ready, llama-server says it took a microsecond."""
+    return _ratio(tokens, seconds) if seconds is not None and seconds >= LEAST_RATE_S else None
 
 
 def _growth(counts: Iterable[int | None]) -> int | None:
