@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from sandbox.cases import Case, run_cases
@@ -72,6 +74,7 @@ def _container() -> Launcher:
         from sandbox.container import Container
     except ModuleNotFoundError as error:  # or something that it needs
         raise SandboxError(
-            "the Python package 'docker' is missing", hint="pip install 'bench-runner[container]'"
+            "the Python package 'docker' is missing",
+            hint=f"{shlex.quote(sys.executable)} -m pip install 'bench-runner[container]'",
         ) from error
     return Container()

@@ -11,7 +11,7 @@ from typing import Any
 from docker.errors import APIError, DockerException
 
 from sandbox.attached import AttachedContainer, remove
-from sandbox.bubblewrap import FIRST_UID, SHM_BYTES, TMP_BYTES, ZYGOTE
+from sandbox.bubblewrap import SHM_BYTES, TMP_BYTES, ZYGOTE, own_uid
 from sandbox.contract import SandboxError
 from sandbox.engine import Engine
 from sandbox.harness import LABEL, own_label, sweep
@@ -43,8 +43,12 @@ del Filter, FILTER
 class Container:
     """A `sandbox.pool.Launcher`. A worker starts in half a second.
 
-    As tight as bubblewrap but for what engines always show: /proc and /sys of the container. Each worker has an
-    ordinary user id of its own, since processes are limited by user, and engines share user ids between containers.
+    As tight as bubblewrap but for what engines always show: /proc and /sys of the container, and with Podman the
+    machine's /etc/hosts. Where the engine's processes can't be seen from here (`watched` is False, as with Docker
+    Desktop), only the zygote and the container limit a program: one that sleeps ends at its wall limit.
+
+    Each worker has an ordinary user id of its own, since processes are limited by user, and engines share user ids
+    between containers.
     """
 
     def __init__(self) -> None:
@@ -113,7 +117,7 @@ class Container:
 
     def _configuration(self, slot: int) -> dict[str, Any]:
         """The body of POST /containers/create (docs.docker.com/reference/api/engine)."""
-        uid = FIRST_UID + (os.getpid() * 16 + slot) % 4000
+        uid = own_uid(slot)
         before = f"FILTER = {self._filter or b''!r}\n{_BEFORE}"
         files = min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         writable = "rw,exec,nosuid,nodev,mode=1777"
