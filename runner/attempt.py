@@ -59,6 +59,7 @@ class Attempt:
             folder.telemetry,
             pids=self._server_pids,
             fetch_metrics=self._server_metrics,
+            on_gpu=plan.kind != "embedded" and plan.asked.get("gpu_layers") != 0,
         )
 
     def measure(self) -> None:

@@ -29,7 +29,7 @@ MEMORY_SLACK_BYTES = 64 << 20
 class Telemetry:
     """Between `start` and `stop`. Nothing in it stops a run.
 
-    pids: the server's processes now. fetch_metrics: the text of its /metrics, None where there is none.
+    on_gpu: False where the server is known to compute without one. pids: the server's processes now. fetch_metrics: the text of its /metrics, None where there is none.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Telemetry:
         *,
         pids: Callable[[], Iterable[int]],
         fetch_metrics: Callable[[], str | None],
+        on_gpu: bool = True,
     ) -> None:
         self._path = path
         # A run that is resumed goes on in the same file, and its first part was summed up then.
@@ -45,6 +46,8 @@ class Telemetry:
         self._devices = found_devices()
         self._facts = [device.facts for device in self._devices]
         self._find_pids = pids
+        # Decides only where a card doesn't tell whose memory it holds.
+        self._visible = os.environ.get("CUDA_VISIBLE_DEVICES") if on_gpu else ""
         self._all_pids: set[int] = set()
         self._sampler = Sampler(
             path,
@@ -76,7 +79,7 @@ class Telemetry:
         summary = summarize(
             ticks,
             self._facts,
-            used=used_devices(ticks, self._facts, self._all_pids, os.environ.get("CUDA_VISIBLE_DEVICES")),
+            used=used_devices(ticks, self._facts, self._all_pids, self._visible),
             pids=self._all_pids,
             completions=completions,
             solved=solved,
