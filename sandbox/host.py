@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sandbox.bubblewrap import TMP_BYTES, ZYGOTE, own_uid
-from sandbox.confinement import OWN_CHILDREN
+from sandbox.confinement import OWN_CHILDREN, empty
 from sandbox.contract import SandboxError
 from sandbox.interpreter import Interpreter, find_interpreter
 from sandbox.worker import Worker
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEEPER_S = 5.0  # for it to end all that is left
-OTHERS_MARGIN = 1024  # processes and threads that the user starts elsewhere meanwhile
+OTHERS_MARGIN = 512  # processes and threads that the user starts elsewhere meanwhile
 
 
 class Host:
@@ -101,8 +102,9 @@ class _Kept(subprocess.Popen[bytes]):
 
 
 def _remove(path: Path) -> None:
-    """rm, since a program's folders may be deeper than Python's own stack."""
-    subprocess.run(["rm", "-rf", "--", path], check=False, stderr=subprocess.DEVNULL)
+    with contextlib.suppress(FileNotFoundError):
+        empty(str(path))
+        path.rmdir()
 
 
 def _tasks_of(uid: int) -> int:

@@ -65,11 +65,12 @@ _HOST_TABLES: dict[str, dict[str, int]] = {
     "x86_64": {
         "shmat": 30, "shmctl": 31, "semop": 65, "semctl": 66, "semtimedop": 220, "msgsnd": 69, "msgrcv": 70,
         "msgctl": 71, "inotify_init": 253, "inotify_init1": 294, "removexattr": 197, "lremovexattr": 198,
-        "fremovexattr": 199,
+        "fremovexattr": 199, "connect": 42, "bind": 49, "listen": 50,
     },
     "aarch64": {
         "shmat": 196, "shmctl": 195, "semop": 193, "semctl": 191, "semtimedop": 192, "msgsnd": 189, "msgrcv": 188,
         "msgctl": 187, "inotify_init1": 26, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
+        "bind": 200, "listen": 201, "connect": 203,
     },
 }  # fmt: skip
 _HOST_COMMON = {"statmount": 457, "listmount": 458, "removexattrat": 466, "file_setattr": 469}

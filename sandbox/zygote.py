@@ -41,7 +41,7 @@ import typing
 from typing import Any
 
 from sandbox.child import RESULT_BYTES, child
-from sandbox.confinement import Confinement, end_children, keep
+from sandbox.confinement import Confinement, empty, end_children, keep
 
 PR_SET_DUMPABLE = 4
 SECRET_BYTES = 16
@@ -311,21 +311,7 @@ def wipe() -> None:
     for folder in PLACE.writable:
         with contextlib.suppress(PermissionError):  # root's, as in a container: then no program changed it
             os.chmod(folder, 0o1777 if PLACE.own_namespace else 0o700)
-        while entries := list(os.scandir(folder)):
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.path)
-                    continue
-                # What is in a folder moves up before it goes: a tree may be deeper than a path is long, and Python's
-                # stack. A program may have taken the permissions from its own folders.
-                os.chmod(entry.path, 0o700)
-                for inner in os.scandir(entry.path):
-                    if inner.is_dir(follow_symlinks=False):
-                        os.chmod(inner.path, 0o700)
-                        os.rename(inner.path, os.path.join(folder, os.urandom(16).hex()))
-                    else:
-                        os.unlink(inner.path)
-                os.rmdir(entry.path)
+        empty(folder)
 
 
 def verdict(
