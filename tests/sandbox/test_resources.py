@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
 
 from sandbox import Limits
+from tests.sandbox.conftest import TIGHT, on
 
 LOOPS = {
     "endless loop": "while True: pass",
@@ -43,6 +45,19 @@ def test_what_computes_without_end_is_a_timeout_by_processor_time(name, judged):
     assert "s of processor time" in verdict.detail, "the wall limit, not its own"
 
 
+SOME = ("a loop that catches everything", "ignores the signals of limits", "busy children")
+SOME_IDLE = ("sleep", "stops itself", "a fork bomb that sleeps")
+
+
+@on("landlock", "process")
+@pytest.mark.parametrize("name", [*SOME, *SOME_IDLE])
+def test_the_same_without_namespaces(name, judged):
+    """Those that another way to end them may get wrong."""
+    verdict = judged({**LOOPS, **IDLE}[name], limits=dataclasses.replace(TIGHT, cpu_s=0.5))
+    assert verdict.kind == "timeout", verdict
+    assert ("s of processor time" in verdict.detail) == (name in LOOPS), verdict
+
+
 @pytest.mark.parametrize("name", IDLE)
 def test_what_does_nothing_without_end_is_a_timeout_by_idle_time(name, judged):
     verdict = judged(IDLE[name])
@@ -57,11 +72,13 @@ def test_the_wall_limit_ends_what_the_others_do_not_reach_after_a_second_try(jud
     assert time.monotonic() - began > 2 * 0.4
 
 
+@on("bubblewrap", "landlock", "process")
 def test_a_fork_bomb_meets_the_limit_of_processes(judged):
     code = "import os\nwhile True: os.fork()"
     assert judged(code).kind in {"exception", "timeout"}  # the first process may meet it, or its children
 
 
+@on("bubblewrap", "landlock", "process")
 def test_a_thread_bomb_meets_the_limit_of_processes(judged):
     verdict = judged(
         "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,)).start()"
@@ -76,11 +93,13 @@ MEMORY = {
 }
 
 
+@on("bubblewrap", "landlock", "process")
 @pytest.mark.parametrize("name", MEMORY)
 def test_too_much_memory_is_a_verdict_of_its_own(name, judged):
     assert judged(MEMORY[name]).kind == "memory_limit"
 
 
+@on("bubblewrap", "landlock", "process")
 def test_memory_spread_over_children_counts_together(judged):
     code = """
 import os, time
@@ -102,6 +121,7 @@ FLOODS = {
 }
 
 
+@on("bubblewrap", "landlock", "process")
 @pytest.mark.parametrize("name", FLOODS)
 def test_an_output_flood_is_stopped_and_its_beginning_kept(name, judged):
     verdict = judged(FLOODS[name])
@@ -110,6 +130,7 @@ def test_an_output_flood_is_stopped_and_its_beginning_kept(name, judged):
     assert len(verdict.output) <= 16384
 
 
+@on("bubblewrap", "landlock", "process")
 def test_a_large_file_meets_the_limit_of_file_sizes(judged):
     verdict = judged("with open('big', 'wb') as f:\n while True: f.write(b'x' * 1_000_000)")
     assert (verdict.kind, verdict.detail) == ("exception", "OSError: [Errno 27] File too large")
@@ -123,6 +144,23 @@ def test_filling_a_folder_meets_its_size_and_is_gone_afterwards(folder, judged):
     assert judged(code).detail == "OSError: [Errno 28] No space left on device"
 
 
+FILLED = {
+    "large files": "import itertools\nfor n in itertools.count(): open(f'{n}', 'wb').write(b'x' * 8_000_000)",
+    "many files": "import itertools\nfor n in itertools.count(): open(f'{n}', 'w').close()",
+    "a folder that can't be looked into": "import os, time\nos.mkdir('a', 0o300)\ntime.sleep(0.5)",
+    "a tree deeper than a path": "import os, time\nfor _ in range(300):\n os.mkdir('d' * 99)\n os.chdir('d' * 99)\n"
+    "time.sleep(0.5)",
+}
+
+
+@on("landlock", "process")
+@pytest.mark.parametrize("name", FILLED)
+def test_a_folder_that_nothing_bounds_is_looked_at(name, judged):
+    verdict = judged(FILLED[name], limits=dataclasses.replace(TIGHT, cpu_s=3))
+    assert (verdict.kind, verdict.detail[:10]) == ("output_limit", "wrote more"), verdict
+
+
+@on("bubblewrap", "landlock", "process")
 def test_descriptors_are_limited(judged):
     verdict = judged("x = []\nwhile True: x.append(open('/dev/null'))")
     assert verdict.detail.startswith("OSError: [Errno 24] Too many open files")
