@@ -29,7 +29,8 @@ MEMORY_SLACK_BYTES = 64 << 20
 class Telemetry:
     """Between `start` and `stop`. Nothing in it stops a run.
 
-    on_gpu: False where the server is known to compute without one. pids: the server's processes now. fetch_metrics: the text of its /metrics, None where there is none.
+    pids: the server's processes now. fetch_metrics: the text of its /metrics, None where there is none. on_gpu: False
+    where the server is known to compute without one.
     """
 
     def __init__(
