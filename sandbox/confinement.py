@@ -70,18 +70,19 @@ def end_children(wanted: int = -1) -> typing.Optional[tuple[int, resource.struct
             return found
         if attempt > 2:
             time.sleep(PAUSE_S)  # they are dying
-        found_now = children(OWN_CHILDREN)
-        for pid in found_now:  # found below are killed as well
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-                found_now += children(f"/proc/{pid}/task/{pid}/children")
+        kill_below(OWN_CHILDREN)
     return found
 
 
-def children(path: str) -> list[int]:
-    with contextlib.suppress(OSError), open(path, "rb") as listed:
-        return [int(pid) for pid in listed.read().split()]
-    return []
+def kill_below(path: str) -> None:
+    """Once, all that descend from a process; path: the kernel's list of its children."""
+    lists = [path]
+    for found in lists:  # those added below are read as well
+        with contextlib.suppress(OSError), open(found, "rb") as listed:
+            for pid in map(int, listed.read().split()):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+                    lists.append(f"/proc/{pid}/task/{pid}/children")
 
 
 class Filter(ctypes.Structure):

@@ -7,13 +7,14 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from sandbox.bubblewrap import TMP_BYTES, ZYGOTE, own_uid
-from sandbox.confinement import OWN_CHILDREN, empty
+from sandbox.confinement import OWN_CHILDREN, empty, kill_below
 from sandbox.contract import SandboxError
 from sandbox.interpreter import Interpreter, find_interpreter
 from sandbox.worker import Worker
@@ -21,7 +22,8 @@ from sandbox.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KEEPER_S = 5.0  # for it to end all that is left
+KEEPER_S = 2.0  # for it to end all that is left, before it is helped
+HELPED_S = 60.0
 OTHERS_MARGIN = 512  # processes and threads that the user starts elsewhere meanwhile
 
 
@@ -94,11 +96,18 @@ class _Kept(subprocess.Popen[bytes]):
         self.terminate()
 
     def wait(self, timeout: float | None = None) -> int:
-        try:
-            return super().wait(KEEPER_S if timeout is None else timeout)
-        except subprocess.TimeoutExpired:
-            super().kill()
+        if timeout is not None:
             return super().wait(timeout)
+        deadline = time.monotonic() + KEEPER_S + HELPED_S
+        patience_s = KEEPER_S
+        while time.monotonic() < deadline:
+            try:
+                return super().wait(patience_s)
+            except subprocess.TimeoutExpired:  # on a machine that is full of what is to be ended
+                kill_below(f"/proc/{self.pid}/task/{self.pid}/children")
+                patience_s = 0.05
+        super().kill()
+        return super().wait()
 
 
 def _remove(path: Path) -> None:

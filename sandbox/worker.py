@@ -208,10 +208,10 @@ class Worker:
 def _too_much(family: Family, limits: Limits) -> tuple[VerdictKind, str] | None:
     """Why the program is to be stopped: kind and detail."""
     use = family.look(time.monotonic())
-    if use.memory_bytes > limits.memory_bytes:
-        return VerdictKind.MEMORY_LIMIT, f"its processes hold {use.memory_bytes >> 20} MiB together"
     if use.tasks > limits.processes:  # the kernel counts them by user, where a program has a user of its own
         return VerdictKind.KILLED, f"had {use.tasks} processes and threads at once"
+    if use.memory_bytes > limits.memory_bytes:
+        return VerdictKind.MEMORY_LIMIT, f"its processes hold {use.memory_bytes >> 20} MiB together"
     if use.idle_s > limits.idle_limit_s:
         return VerdictKind.TIMEOUT, f"did nothing for {limits.idle_limit_s:g} s"
     if use.cpu_s > FAMILY_CPU * limits.cpu_s:
