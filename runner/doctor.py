@@ -26,7 +26,7 @@ def print_findings() -> None:
     demo = cached_path()
     for title, findings in (
         ("servers", discovery.servers_found()),
-        ("sandboxes", (_bubblewrap(),)),
+        ("sandboxes", _sandboxes()),
     ):
         console.print(title, style="bold", markup=False)
         for found in findings:
@@ -82,21 +82,29 @@ def _device_line(facts: DeviceFacts, reading: DeviceReading) -> str:
     return f"  {kind:8} {', '.join(what)}: {', '.join(said) or 'says nothing now'}"
 
 
-def _bubblewrap() -> Found:
-    """Not looked for but used: whether it works depends on the kernel's and the distribution's settings."""
+def _sandboxes() -> list[Found]:
+    """Not looked for but used: whether they work depends on the kernel's and the distribution's settings."""
     from servers.discovery import Found
 
     answer = subprocess.run(
         [sys.executable, "-m", "sandbox"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     said = answer.stdout.splitlines()
-    facts = json.loads(said[-1]) if said else {"error": "it gave no answer", "hint": answer.stderr[-200:]}
-    path = facts.get("bwrap_path", "")
-    if "error" in facts:
-        return Found("bubblewrap", ok=False, path=path, note=f"{facts['error']}; try: {facts['hint']}")
-    return Found(
-        "bubblewrap", ok=True, version=facts["bwrap"], path=path, note=f"executes with {facts['interpreter']}"
-    )
+    if not said:
+        return [Found("sandbox", ok=False, note=f"it gave no answer: {answer.stderr[-200:]}")]
+    facts = json.loads(said[-1])
+    found = []
+    for name, level in facts["levels"].items():
+        path = level.get("path", "")
+        if not level["ok"]:
+            found.append(Found(name, ok=False, path=path, note=f"{level['error']}; try: {level['hint']}"))
+            continue
+        used = " (taken by auto)" if name == facts["auto"] else ""
+        runs = level.get("warning") or f"executes with {level.get('interpreter') or level.get('image')}{used}"
+        stops = f"; does not stop: {' '.join(level['not_stopped'])}" if level["not_stopped"] else ""
+        version = level.get("bwrap") or level.get("engine") or str(level.get("landlock_abi", ""))
+        found.append(Found(name, ok=True, version=version, path=path, note=runs + stops))
+    return found
 
 
 def _line(found: Found) -> str:

@@ -1,29 +1,41 @@
-"""`python -m sandbox`: open the sandbox and execute a program in it; one JSON object says how that went."""
+"""`python -m sandbox`: open each level and execute a program in it; one JSON object says how that went."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import Any
 
-from sandbox import Limits, Program, SandboxError, VerdictKind, open_sandbox
+from sandbox import LEVELS, Limits, Program, SandboxError, VerdictKind, open_sandbox
 from sandbox.interpreter import find_bwrap
+
+NO_CHOICE = {"auto", "process"}  # not a level; nothing that runs unless it is asked for by name
 
 
 def main() -> int:
-    """0 when it works, 4 when it does not, with "error" and "hint" instead of what it is."""
-    facts: dict[str, Any] = {}
+    """0 when a level works that `auto` may take, else 4.
+
+    levels: of each whether it is ok; then what it is and, as "not_stopped", what a program may do all the same; else
+    "error" and "hint". auto: the level taken, or None.
+    """
+    levels = {name: _found(name) for name in LEVELS if name != "auto"}
+    with contextlib.suppress(SandboxError):
+        levels["bubblewrap"]["path"] = str(find_bwrap())  # AppArmor wants to know it
+    auto = next((name for name, found in levels.items() if found["ok"] and name not in NO_CHOICE), None)
+    print(json.dumps({"auto": auto, "levels": levels}))
+    return 0 if auto else SandboxError.exit_code
+
+
+def _found(level: str) -> dict[str, Any]:
     try:
-        facts["bwrap_path"] = str(find_bwrap())
-        with open_sandbox() as box:
+        with open_sandbox(level) as box:
             verdict = box.run(Program(code="assert sum(range(10)) == 45"), Limits())
             if verdict.kind is not VerdictKind.PASSED:
                 raise SandboxError(f"a right program was judged {verdict.kind}: {verdict.detail}")
-            print(json.dumps({**facts, **box.describe()}))
+            return {"ok": True, "not_stopped": [], **box.describe()}
     except SandboxError as error:
-        print(json.dumps({**facts, "error": error.message, "hint": error.hint}))
-        return error.exit_code
-    return 0
+        return {"ok": False, "error": error.message, "hint": error.hint}
 
 
 if __name__ == "__main__":
