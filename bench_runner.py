@@ -96,10 +96,10 @@ def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, ty
 @click.option("--prompt-style", type=click.Choice(["auto", "chat", "completion"]), help="[default: auto]")
 @click.option(
     "--sandbox",
-    type=click.Choice(["auto", "bubblewrap", "container"]),
+    type=click.Choice(["auto", "bubblewrap", "landlock", "container", "process"]),
     default="auto",
     show_default=True,
-    help="Where the model's code is executed.",
+    help="Where the model's code is executed; `process` limits it and is no sandbox.",
 )
 @click.option("--ready-timeout", type=float, default=600.0, show_default=True, metavar="S")
 @click.option("--stall-timeout", type=float, default=120.0, show_default=True, metavar="S")

@@ -58,6 +58,12 @@ class Grader:
         """The sandbox in use, for the record; {} where nothing had to be executed."""
         return {} if self._box is None else {**self._box.describe(), "timeout_s": self._limits.cpu_s}
 
+    @property
+    def warnings(self) -> list[str]:
+        """What must be said on every run with this sandbox."""
+        warning = self.describe().get("warning")
+        return [warning] if warning else []
+
     def _opened(self) -> Sandbox:
         if self._box is None:
             raise RuntimeError("open() comes first")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from results.errors import UsageError
+from sandbox import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,8 +129,8 @@ def parse(argv: Sequence[str] | None, *, benchmark: str, about: str) -> Argument
     add(
         "--sandbox",
         default="auto",
-        choices=("auto", "bubblewrap", "container"),
-        help="where the model's code executes (default: auto)",
+        choices=LEVELS,
+        help="where the model's code executes (default: auto); `process` is no sandbox",
     )
     add(
         "--prompt-style",

@@ -111,6 +111,8 @@ class _Session:
     def _open_grader(self) -> None:
         good, bad = self.benchmark.known_programs()
         self.grader.open()
+        for warning in self.grader.warnings:
+            self.events.say(f"WARNING: {warning}")
         self.grader.self_test(good, bad)
 
     async def _evaluate(self, style: StyleChoice | None, opening: asyncio.Future[None]) -> None:
@@ -204,6 +206,7 @@ class _Session:
             style=settings.prompt_style,
             max_tokens=settings.max_tokens,
         )
+        summary["warnings"] = [*self.grader.warnings, *summary["warnings"]]
         for warning in summary["warnings"]:
             self.events.say(f"WARNING: {warning}")
         outcomes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in summary["outcomes"].items() if n)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import bench_runner as commands
+from sandbox import LEVELS
 from tests.command_line import PROGRAM, ROOT, bench_runner, command_server
 
 HEAVY = {
@@ -223,6 +225,14 @@ def test_doctor_names_what_is_found():
     for name in ("llama-server", "xllamacpp", "vllm", "bubblewrap", "GPUs", "demo model"):
         assert name in done.out
     assert "ok       bubblewrap" in done.out
+    assert "ok       landlock" in done.out
+    assert "does not stop: " in done.out
+
+
+def test_the_levels_of_the_sandbox_are_the_same_on_both_sides():
+    """The command line must not import the sandbox to name them."""
+    [option] = [option for option in commands.run.params if option.name == "sandbox"]
+    assert tuple(option.type.choices) == LEVELS
 
 
 def test_no_runs_are_an_empty_list_and_an_unknown_one_is_told(tmp_path):

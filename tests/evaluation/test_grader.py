@@ -49,4 +49,5 @@ def test_a_closed_sandbox_is_broken_and_not_a_wrong_answer():
 def test_the_record_says_which_sandbox_and_which_timeout(grader):
     said = grader.describe()
     assert (said["level"], said["timeout_s"]) == ("bubblewrap", 3.0)
+    assert grader.warnings == []
     assert Grader(level="auto", timeout_s=1.0).describe() == {}

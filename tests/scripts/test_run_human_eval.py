@@ -66,6 +66,16 @@ def test_canonical_solutions_score_100_percent(tmp_path, style):
     assert "score 100.00" in said
 
 
+def test_limits_without_a_sandbox_are_a_warning_on_every_run(tmp_path):
+    """Protects a user who chose it once, in a script that others run, from not knowing."""
+    with canonical_server() as url:
+        events, said = run(url, tmp_path, "--sandbox", "process", "--limit", 2)
+    summary = events[-1]
+    assert summary["sandbox"]["level"] == "process"
+    assert "no sandbox" in summary["warnings"][0]
+    assert "WARNING: the level `process` is no sandbox" in said
+
+
 def test_events_tell_what_happens(tmp_path):
     with canonical_server() as url:
         events, _ = run(url, tmp_path, "--limit", 3)
