@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.contract import SandboxError
+from sandbox.folders import remove
 from sandbox.interpreter import (
     bwrap_version,
     copy_for_everybody,
@@ -50,10 +51,10 @@ class Bubblewrap:
         self._interpreter = find_interpreter(by_everybody=self._as_root)
         bwrap = find_bwrap()
         self._version = bwrap_version(bwrap)
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._copy: Path | None = None
         if self._as_root and not reachable_by_everybody(bwrap):
             self._copy = copy_for_everybody(bwrap)
-            bwrap = Path(self._copy.name) / bwrap.parent.parent.name / "_bin" / "bwrap"
+            bwrap = self._copy / bwrap.parent.parent.name / "_bin" / "bwrap"
         self._bwrap = bwrap
         self._filter = filter_program()
 
@@ -67,7 +68,7 @@ class Bubblewrap:
 
     def close(self) -> None:
         if self._copy is not None:
-            self._copy.cleanup()
+            remove(self._copy)
 
     def explain(self, error: Exception) -> SandboxError:
         user = "as an ordinary user " if self._as_root else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sandbox.bubblewrap import TMP_BYTES, ZYGOTE, own_uid
-from sandbox.confinement import OWN_CHILDREN, empty, kill_below
+from sandbox.confinement import OWN_CHILDREN, kill_below
 from sandbox.contract import SandboxError
+from sandbox.folders import new_folder, remove
 from sandbox.interpreter import Interpreter, find_interpreter
 from sandbox.worker import Worker
 
@@ -39,13 +39,12 @@ class Host:
         self.as_root = os.geteuid() == 0
         self.interpreter: Interpreter = find_interpreter(by_everybody=self.as_root)
         self._other_tasks = 0 if self.as_root else _tasks_of(os.getuid()) + OTHERS_MARGIN
-        self._top = Path(tempfile.mkdtemp(prefix="bench-sandbox-"))
-        self._top.chmod(0o755)
+        self._top = new_folder()
 
     def folder(self, slot: int) -> Path:
         """A new and empty one. The last one of that slot goes, with what a program may have left in it."""
         path = self._top / str(slot)
-        _remove(path)
+        remove(path)
         path.mkdir(mode=0o700)
         if self.as_root:
             os.chown(path, own_uid(slot), own_uid(slot))
@@ -86,7 +85,7 @@ class Host:
         return Worker(process, diagnosis, explain)
 
     def close(self) -> None:
-        _remove(self._top)
+        remove(self._top)
 
 
 class _Kept(subprocess.Popen[bytes]):
@@ -108,12 +107,6 @@ class _Kept(subprocess.Popen[bytes]):
                 patience_s = 0.05
         super().kill()
         return super().wait()
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        empty(str(path))
-        path.rmdir()
 
 
 def _tasks_of(uid: int) -> int:

@@ -6,11 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.contract import SandboxError
+from sandbox.folders import new_folder
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,9 @@ def bwrap_version(bwrap: Path) -> str:
     return answer.stdout.split()[-1]
 
 
-def copy_for_everybody(bwrap: Path) -> tempfile.TemporaryDirectory[str]:
-    """bwrap, with the libraries that its wheel brings, where any user can execute it: in the folder `_bin`."""
-    folder = tempfile.TemporaryDirectory(prefix="bench-sandbox-")
-    top = Path(folder.name)
+def copy_for_everybody(bwrap: Path) -> Path:
+    """A folder to be removed, with bwrap and the libraries that its wheel brings, where any user can execute it."""
+    top = new_folder()
     package = bwrap.parent.parent
     libraries = package.with_name(package.name + ".libs")
     (top / package.name / "_bin").mkdir(parents=True)
@@ -95,4 +94,4 @@ def copy_for_everybody(bwrap: Path) -> tempfile.TemporaryDirectory[str]:
         shutil.copytree(libraries, top / libraries.name)
     for path in (top, *top.rglob("*")):
         path.chmod(0o755)
-    return folder
+    return top

@@ -174,6 +174,17 @@ def test_no_folder_is_left(level, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock"])
+def test_the_next_start_removes_the_folder_of_a_killed_harness(level, tmp_path):
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    tmp_path.chmod(0o755)
+    open_one = f"from sandbox import open_sandbox\nbox = open_sandbox({level!r})\n"
+    die, close = open_one + "import os\nos.kill(os.getpid(), 9)", open_one + "box.close()"
+    subprocess.run([sys.executable, "-c", die], check=False, cwd=ROOT, env=env)
+    subprocess.run([sys.executable, "-c", close], check=True, cwd=ROOT, env=env)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_level_names_those_there_are():
     with pytest.raises(SandboxError) as caught:
         open_sandbox(level="none")
@@ -184,7 +195,8 @@ OPEN = """
 import sys
 from sandbox import SandboxError, open_sandbox
 try:
-    print(open_sandbox(LEVEL).describe()["level"])
+    with open_sandbox(LEVEL) as box:
+        print(box.describe()["level"])
 except SandboxError as error:
     print(error.message, "|", error.hint)
 """
