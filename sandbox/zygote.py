@@ -49,7 +49,7 @@ SHORTEST_LOOK_S = 0.01
 KEPT_OUTPUT_BYTES = 16384
 NICE = 5  # the model's server comes first
 FOLDER_LOOK_S = 0.1  # how often a folder that is not bounded by itself is looked at
-MOST_FILES = 20_000  # in such a folder, or else to look takes too long
+MOST_FILES = 10_000  # in such a folder, or else to look takes too long
 LONGEST_PATH = 4000  # PATH_MAX is 4096
 
 
