@@ -72,6 +72,7 @@ class Landlock:
             f"Its temporary folder may for a tenth of a second hold more than {TMP_BYTES >> 20} MiB.",
             "Files that it deleted and still holds open are not counted; they are gone when it ends.",
             "It may lock files of the interpreter (flock).",
+            "Should the kernel kill the two processes that look after it (out of memory), what it started lives on.",
         ]
         if not self._host.as_root:
             found.append("For a tenth of a second it may have more processes than the limit.")
