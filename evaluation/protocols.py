@@ -67,8 +67,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What a task makes of one answer.
 
     completion: what was judged (for code: what was executed after the prompt). ended: the answer's own end
-    was found although the token limit was reached. broken: it could not be judged (the sandbox failed); tried
-    again.
+    was found although the token limit was reached. broken: it could not be judged (the sandbox failed): the
+    evaluation stops, and a resume tries it again.
     """
 
     passed: bool

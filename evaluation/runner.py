@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluation.judging import judge
-from results.errors import BenchError
+from results.errors import BenchError, ScriptError
 from results.records import Completion, Outcome
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ class Runner:
     async def _ask(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
         for sample, index in work:
             await self._house.acquire()
+            if self._error is not None:
+                return
             request = self._interface.prepare_request(sample, self._task, index)
             if self._first_request is None:
                 self._first_request = time.perf_counter()
@@ -151,6 +153,11 @@ class Runner:
         self._finished[(request.task_id, request.index)] = completion
         self._outcomes[str(completion.outcome)] += 1
         self._new += 1
+        if completion.outcome is Outcome.INFRASTRUCTURE_ERROR and not answer.error:
+            self._error = self._error or ScriptError(
+                f"an answer could not be judged: {completion.detail}",
+                hint="see what `doctor` says of the sandbox; what was judged is kept, and --resume goes on",
+            )
         self._on_progress(
             Progress(
                 done=len(self._finished),

@@ -1,0 +1,117 @@
+"""The runner between a task and an interface: how many at once, and what stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from evaluation.checkpoint import Journal
+from evaluation.protocols import Answer, Judgement, PromptStyle, Request, Sample
+from evaluation.runner import Runner
+from results.errors import ScriptError, ServerError
+
+SAMPLES = [Sample(task_id=f"t/{number}", data={}) for number in range(40)]
+
+
+class Echo:
+    """An interface that says the sample's name at once, and fails when it is told to."""
+
+    def __init__(self, *, gone_after=None):
+        self.asked = 0
+        self.answered = 0
+        self.most = 0
+        self._running = 0
+        self._gone_after = gone_after
+
+    def prepare_request(self, sample, task, index=0):
+        return Request(task_id=sample.task_id, index=index, style=task.style, system="", user="")
+
+    async def generate_batch(self, requests):
+        self.asked += 1
+        self._running += 1
+        self.most = max(self.most, self._running)
+        await asyncio.sleep(0.002)
+        self._running -= 1
+        if self._gone_after is not None and self.asked > self._gone_after:
+            raise ServerError("gone for good")
+        self.answered += 1
+        return [Answer(text=request.task_id, finish_reason="stop") for request in requests]
+
+
+class Words:
+    """A task whose answers are right, but for those that can't be judged."""
+
+    style = PromptStyle.CHAT
+    judge_workers = 2
+
+    def __init__(self, broken=()):
+        self._broken = broken
+
+    def calculate_metrics(self, prediction, expected, sample):
+        broken = prediction in self._broken
+        return Judgement(passed=not broken, broken=broken, detail="sandbox: it is gone" if broken else "")
+
+
+def run(folder, task, interface):
+    """What it comes to, and the lines on disk."""
+
+    async def main():
+        async with Journal(folder) as journal:
+            journal.open()
+            runner = Runner(task, interface, journal, concurrency=4, on_progress=lambda _progress: None)
+            return await runner.run(SAMPLES, 1, {})
+
+    try:
+        return asyncio.run(main()), lines(folder)
+    except (ScriptError, ServerError) as error:
+        return error, lines(folder)
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "completions.jsonl").read_text().splitlines()]
+
+
+def test_it_asks_as_many_at_once_as_it_is_told(tmp_path):
+    interface = Echo()
+    evaluation, found = run(tmp_path, Words(), interface)
+    assert interface.most == 4
+    assert len(found) == len(evaluation.completions) == 40
+
+
+def test_a_sandbox_that_fails_stops_the_run_and_is_no_wrong_answer(tmp_path):
+    """What was judged is kept; what could not be is an infrastructure error, which a resume tries again."""
+    interface = Echo()
+    error, found = run(tmp_path, Words(broken={"t/5"}), interface)
+    assert isinstance(error, ScriptError)
+    assert "an answer could not be judged: sandbox: it is gone" in error.message
+    assert interface.asked < 40
+    outcomes = {line["task_id"]: line["outcome"] for line in found}
+    assert outcomes.pop("t/5") == "infrastructure_error"
+    assert len(outcomes) >= 5
+    assert set(outcomes.values()) == {"passed"}
+
+
+def test_a_server_that_is_gone_for_good_stops_the_run_and_what_was_answered_is_judged(tmp_path):
+    interface = Echo(gone_after=10)
+    error, found = run(tmp_path, Words(), interface)
+    assert isinstance(error, ServerError)
+    assert len(found) == interface.answered > 0
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_only_what_is_missing_is_asked_for(tmp_path, count):
+    interface = Echo()
+    evaluation, _ = run(tmp_path, Words(), interface)
+    finished = {(c.task_id, c.index): c for c in evaluation.completions[count:]}
+    interface = Echo()
+
+    async def again():
+        async with Journal(tmp_path) as journal:
+            journal.open()
+            runner = Runner(Words(), interface, journal, concurrency=4, on_progress=lambda _progress: None)
+            return await runner.run(SAMPLES, 1, finished)
+
+    assert len(asyncio.run(again()).completions) == 40
+    assert interface.asked == count
