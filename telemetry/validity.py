@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from results.telemetry import DeviceUse, PhaseUse, TelemetrySummary
 
@@ -15,6 +15,7 @@ SLOWED_BY = frozenset(
 )
 SLOWED_SHARE = 0.05  # of the ticks
 BUSY_BEFORE = 0.10  # utilisation of a card before our server was there
+FULL_BEFORE = 0.10  # of a card's memory; a driver and a desktop need less
 OTHERS_SHARE = 0.25  # of all processors, used by neither the server nor what a benchmark's script needs
 OTHERS_LEAST = 0.5  # processors: a script that executes answers and this program need about as much
 MISSED_SHARE = 0.20  # of the ticks: the machine was too busy to look
@@ -25,7 +26,11 @@ def disturbances(summary: TelemetrySummary, *, processors: int) -> tuple[str, ..
     found = [*_missed(summary)]
     baseline, generate = summary.phases.get("baseline"), summary.phases.get("generate")
     if baseline is not None:
-        found += _busy_before(use for use in baseline.devices if use.uuid in summary.used)
+        ours = [use for use in baseline.devices if use.uuid in summary.used]
+        found += _busy_before(ours)
+        found += _full_before(
+            ours, {str(facts["uuid"]): facts["memory_total_bytes"] for facts in summary.devices}
+        )
     if generate is not None:
         found += _others(generate, processors)
         found += _slowed(use for use in generate.devices if use.uuid in summary.used)
@@ -56,6 +61,17 @@ def _busy_before(devices: Iterable[DeviceUse]) -> list[str]:
         for use in devices
         if (use.mean_utilization or 0.0) > BUSY_BEFORE
     ]
+
+
+def _full_before(devices: Iterable[DeviceUse], total_bytes: Mapping[str, int | None]) -> list[str]:
+    """Somebody's model that lies idle takes memory now, and the card's time whenever it likes."""
+    found = []
+    for use in devices:
+        total = total_bytes.get(use.uuid)
+        if total and use.peak_memory_bytes and use.peak_memory_bytes / total > FULL_BEFORE:
+            share = use.peak_memory_bytes / total
+            found.append(f"{share:.0%} of the memory of {use.uuid} was held by others before the start")
+    return found
 
 
 def _slowed(devices: Iterable[DeviceUse]) -> list[str]:

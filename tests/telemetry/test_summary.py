@@ -9,7 +9,7 @@ from telemetry.contract import DeviceFacts, DeviceReading, ProcessReading, Serve
 from telemetry.summary import read_ticks, summarize, used_devices
 from telemetry.validity import disturbances
 
-CARD = DeviceFacts(kind="nvidia", uuid="A", index=0, name="H200")
+CARD = DeviceFacts(kind="nvidia", uuid="A", index=0, name="H200", memory_total_bytes=100)
 OTHER = DeviceFacts(kind="nvidia", uuid="B", index=1)
 
 
@@ -191,6 +191,7 @@ def test_a_quiet_run_is_comparable():
     [
         (steady(throttle_reasons=("hw_thermal_slowdown",)), {}, "hw_thermal_slowdown"),
         (steady(utilization=0.9), {}, "90% busy with other work"),
+        (steady(memory_used_bytes=30), {}, "30% of the memory of A was held by others"),
         (steady(error="GPU is lost"), {}, "GPU is lost"),
         (
             steady(),
