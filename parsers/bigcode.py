@@ -31,7 +31,7 @@ class BigCode:
     """Reads the newest metrics file in the run's folder (--metric_output_path); else the same JSON on stdout.
 
     The score is a task's pass@1, else its first metric; of several tasks, the mean, with a warning. The harness
-    gives neither intervals nor the number of samples.
+    does not give the number of samples, and a standard error only as NVIDIA packages it.
     """
 
     name = "bigcode"
@@ -60,9 +60,10 @@ class BigCode:
             warnings = (f"the score is the mean of {', '.join(firsts)}",)
         config = {key: found["config"][key] for key in _CONFIG if key in found["config"]}
         results = {task: row for task, row in found.items() if task != "config"}
+        score = mean(list(firsts.values())) if firsts else None
         return Score(
-            score=100 * mean(list(firsts.values())).value if firsts else None,
-            metrics=metrics,
+            score=None if score is None else 100 * score.value,
+            metrics=metrics if score is None else {"score": score, **metrics},
             warnings=warnings,
             details={"results": results, "config": config},
         )
@@ -78,7 +79,11 @@ def _metrics(row: object) -> dict[str, Metric]:
     """A task's metrics that are fractions; a few tasks' result is one bare number."""
     if not isinstance(row, dict):
         row = {"score": row}
-    found = {name: fraction(value) for name, value in row.items()}
+    found = {
+        name: fraction(value, row.get(f"{name}_stderr"))
+        for name, value in row.items()
+        if not name.endswith("_stderr")
+    }
     return {name: metric for name, metric in found.items() if metric is not None}
 
 

@@ -67,10 +67,11 @@ def _is_problem(problem: object) -> bool:
 def _metrics(problems: Sequence[dict[str, Any]]) -> dict[str, Metric]:
     metrics = {f"pass@{k}": metric for k in _KS if (metric := pass_at(_counts(problems), k)) is not None}
     for group in _GROUPS:
-        for name in dict.fromkeys(problem.get(group) for problem in problems):
+        names = [name for problem in problems if isinstance(name := problem.get(group), str)]
+        for name in dict.fromkeys(names):
             some = [problem for problem in problems if problem.get(group) == name]
             metric = pass_at(_counts(some), 1)
-            if isinstance(name, str) and metric is not None:
+            if metric is not None:
                 metrics[f"{name} pass@1"] = metric
     return metrics
 

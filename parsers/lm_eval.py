@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from parsers.files import entry, result_file
@@ -33,8 +34,8 @@ class LmEval:
         # A group's subtasks are counted in the group's own figures where it has some.
         within = {
             subtask
-            for group, subtasks in (found.get("group_subtasks") or {}).items()
-            if by_task.get(group) and isinstance(subtasks, list)
+            for group, subtasks in _groups(found).items()
+            if by_task.get(group)
             for subtask in subtasks
         }
         firsts = {
@@ -64,6 +65,17 @@ def _fits(document: Any) -> bool:
     )
 
 
+def _groups(found: dict[str, Any]) -> dict[str, list[str]]:
+    groups = found.get("group_subtasks")
+    if not isinstance(groups, dict):
+        return {}
+    return {
+        group: [subtask for subtask in subtasks if isinstance(subtask, str)]
+        for group, subtasks in groups.items()
+        if isinstance(subtasks, list)
+    }
+
+
 def _metrics(found: dict[str, Any], task: str) -> dict[str, Metric]:
     """The task's metrics that are fractions of which more is better, in the file's order."""
     row = found["results"][task]
@@ -80,7 +92,7 @@ def _metrics(found: dict[str, Any], task: str) -> dict[str, Metric]:
 
 def _samples(found: dict[str, Any], task: str) -> int | None:
     count = number(entry(found, "n-samples", task, "effective"))
-    return None if count is None or count < 1 else int(count)
+    return int(count) if count is not None and 1 <= count < math.inf else None
 
 
 PARSER = LmEval()
