@@ -71,7 +71,7 @@ def _checked(said: Score, tally: Tally, where: str) -> Score:
             metrics[name] = counted
     score = 100 * pass_at_1.value
     counts = {"samples": len(tally.by_sample), "completions": tally.completions, "outcomes": tally.outcomes}
-    if _differ(said.score, score):
+    if said.score is None or _differ(said.score, score):
         wrong.append(f"score {said.score} instead of {score}")
     for name, count in counts.items():
         told = getattr(said, name)

@@ -74,7 +74,7 @@ def _with_samples(score: Score, folder: Path) -> Score:
         return score
     rates = [sum(some) / len(some) for some in passed.values()]
     pass_at_1 = estimate(rates, single=max(map(len, passed.values())) == 1)
-    if abs(100 * pass_at_1.value - score.score) > 100 * _ROUNDING:
+    if abs(pass_at_1.value - score.metrics["pass@1"].value) > _ROUNDING:
         warning = f"{paths[0].name} does not give the score that was printed: no interval is known"
         return msgspec.structs.replace(score, warnings=(*score.warnings, warning))
     completions = sum(map(len, passed.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,12 @@ def json_object(text: str | bytes) -> dict[str, Any] | None:
 
 def number(value: object) -> float | None:
     """A JSON number as a float; None for all else, also for true and false."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def not_understood(output: ScriptOutput, parser: str, expected: str) -> ParseError:

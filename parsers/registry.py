@@ -16,6 +16,13 @@ _MODULES = {
     "human_eval": "parsers.human_eval",
     "human_eval_cli": "parsers.human_eval_cli",
     "json": "parsers.json_score",
+    "evalplus": "parsers.evalplus",
+    "livecodebench": "parsers.livecodebench",
+    "lm_eval": "parsers.lm_eval",
+    "inspect": "parsers.inspect_log",
+    "bigcode": "parsers.bigcode",
+    "llama_bench": "parsers.llama_bench",
+    "vllm_bench": "parsers.vllm_bench",
 }
 NAMES = tuple(_MODULES)
 

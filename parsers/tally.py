@@ -52,11 +52,15 @@ class Tally:
 
     def pass_at(self, k: int) -> Metric | None:
         """The unbiased estimate; None where it is undefined: some sample has fewer than k completions."""
-        samples = self.by_sample.values()
-        if not samples or min(map(len, samples)) < k:
-            return None
-        values = [_pass_at_k(len(some), some.count(Outcome.PASSED), k) for some in samples]
-        return estimate(values, single=max(map(len, samples)) == 1)
+        return pass_at([(len(some), some.count(Outcome.PASSED)) for some in self.by_sample.values()], k)
+
+
+def pass_at(counts: Sequence[tuple[int, int]], k: int) -> Metric | None:
+    """pass@k of samples with (completions, passed) each; None where some sample has fewer than k, or none is."""
+    if not counts or min(n for n, _ in counts) < k:
+        return None
+    values = [_pass_at_k(n, passed, k) for n, passed in counts]
+    return estimate(values, single=max(n for n, _ in counts) == 1)
 
 
 def estimate(values: Sequence[float], *, single: bool) -> Metric:

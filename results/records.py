@@ -73,12 +73,13 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """What a parser makes of a script's output.
 
-    score: percent, 0 to 100, of all samples; score_answered: of those answered (neither truncated, nor empty,
-    nor an infrastructure error). outcomes: count of completions by `Outcome` value.
+    score: percent, 0 to 100, of all samples; None where what a tool measures is no fraction (a speed, a
+    perplexity). score_answered: of those answered (neither truncated, nor empty, nor an infrastructure
+    error). outcomes: count of completions by `Outcome` value. details["speed"]: figures by name and unit.
     generate_s: first request to last answer; execute_s: sum over completions.
     """
 
-    score: float
+    score: float | None
     metrics: dict[str, Metric] = {}
     samples: int | None = None
     completions: int | None = None

@@ -70,6 +70,9 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
     if score.completion_tokens and score.generate_s:
         rate = score.completion_tokens / score.generate_s
         rows.append(("speed", f"{rate:.1f} tokens/s, {score.completion_tokens} tokens generated"))
+    measured = score.details.get("speed")
+    if isinstance(measured, dict):
+        rows += [(name, f"{value:.6g}") for name, value in measured.items() if isinstance(value, int | float)]
     return rows
 
 
@@ -92,6 +95,8 @@ def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:
 
 
 def _score_text(score: Score) -> str:
+    if score.score is None:
+        return "none: what was measured is no fraction"
     first = next(iter(score.metrics.values()), None)
     return f"{score.score:.1f} of 100{'' if first is None else _interval(first, 100)}"
 
@@ -134,7 +139,7 @@ def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:
         str(status),
         record.benchmark,
         record.model,
-        "" if score is None else f"{score.score:.1f}",
+        "" if score is None or score.score is None else f"{score.score:.1f}",
         "" if score is None or score.completions is None else str(score.completions),
         "not comparable" if record.telemetry is not None and record.telemetry.not_comparable else "",
     )

@@ -1,0 +1,50 @@
+"""The result files that a tool leaves in the run's folder."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from parsers.output import not_understood
+from results.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from parsers.contract import ScriptOutput
+
+_OURS = {"run.json"}  # the run's record lies in the same folder
+
+
+def result_file(
+    output: ScriptOutput, parser: str, pattern: str, fits: Callable[[Any], bool], expected: str
+) -> tuple[Path, Any]:
+    """The newest JSON file below the run's folder that fits, and its content.
+
+    A tool that evaluates twice in one run leaves several; its last word is the newest. Raises ParseError where
+    there is none.
+    """
+    paths = [path for path in output.folder.rglob(pattern) if path.is_file() and path.name not in _OURS]
+    for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True):
+        document = read_json(path)
+        if fits(document):
+            return path, document
+    raise not_understood(output, parser, expected)
+
+
+def read_json(path: Path) -> Any:
+    """The file's content, None where it is no JSON; NaN is read, since Python's own writers write it."""
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    except OSError as error:
+        raise ParseError(f"cannot read {path}: {error.strerror}", hint="the score is in it") from error
+
+
+def entry(document: Any, *keys: str) -> Any:
+    """What lies under these keys, one within the other; None where one is missing."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document

@@ -1,0 +1,98 @@
+"""EleutherAI's lm-evaluation-harness."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from parsers.files import entry, result_file
+from parsers.fractions import fraction, mean
+from parsers.output import number
+from results.records import Metric, Score
+
+if TYPE_CHECKING:
+    from parsers.contract import ScriptOutput
+
+_KEPT = ("versions", "n-shot", "lm_eval_version", "git_hash", "task_hashes")
+
+
+class LmEval:
+    """Reads the newest `results_*.json` of `lm_eval --output_path {output_dir}`.
+
+    The score is the first metric of the task or group; of several, the mean of their first metrics, with a
+    warning. Metrics are named "task metric", or "task metric,filter" where there is a filter. What is no
+    fraction, such as a perplexity, is in details["results"].
+    """
+
+    name = "lm_eval"
+
+    def parse(self, output: ScriptOutput) -> Score:
+        expected = "results_*.json of lm_eval (--output_path {output_dir})"
+        _, found = result_file(output, self.name, "results_*.json", _fits, expected)
+        results = found["results"]
+        by_task = {task: _metrics(found, task) for task in results}
+        # A group's subtasks are counted in the group's own figures where it has some.
+        within = {
+            subtask
+            for group, subtasks in _groups(found).items()
+            if by_task.get(group)
+            for subtask in subtasks
+        }
+        firsts = {
+            task: next(iter(some.values())) for task, some in by_task.items() if some and task not in within
+        }
+        metrics = {
+            f"{task} {name}": metric for task, some in by_task.items() for name, metric in some.items()
+        }
+        samples = [count for task in results if (count := _samples(found, task)) is not None]
+        warnings: tuple[str, ...] = ()
+        if len(firsts) > 1:
+            warnings = (f"the score is the mean of the first metrics of {', '.join(firsts)}",)
+        score = mean(list(firsts.values())) if firsts else None
+        return Score(
+            score=None if score is None else 100 * score.value,
+            metrics=metrics if score is None else {"score": score, **metrics},
+            samples=sum(samples) or None,
+            warnings=warnings,
+            details={"results": results, **{key: found[key] for key in _KEPT if key in found}},
+        )
+
+
+def _fits(document: Any) -> bool:
+    results = entry(document, "results")
+    return (
+        isinstance(results, dict) and bool(results) and all(isinstance(row, dict) for row in results.values())
+    )
+
+
+def _groups(found: dict[str, Any]) -> dict[str, list[str]]:
+    groups = found.get("group_subtasks")
+    if not isinstance(groups, dict):
+        return {}
+    return {
+        group: [subtask for subtask in subtasks if isinstance(subtask, str)]
+        for group, subtasks in groups.items()
+        if isinstance(subtasks, list)
+    }
+
+
+def _metrics(found: dict[str, Any], task: str) -> dict[str, Metric]:
+    """The task's metrics that are fractions of which more is better, in the file's order."""
+    row = found["results"][task]
+    metrics: dict[str, Metric] = {}
+    for key, value in row.items():
+        name, comma, chosen = key.partition(",")
+        if not comma or name.endswith("_stderr") or entry(found, "higher_is_better", task, name) is False:
+            continue
+        metric = fraction(value, row.get(f"{name}_stderr,{chosen}"), _samples(found, task))
+        if metric is not None:
+            metrics[name if chosen == "none" else key] = metric
+    return metrics
+
+
+def _samples(found: dict[str, Any], task: str) -> int | None:
+    count = number(entry(found, "n-samples", task, "effective"))
+    return int(count) if count is not None and 1 <= count < math.inf else None
+
+
+PARSER = LmEval()
