@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -177,13 +178,16 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_record(record: RunRecord) -> bytes:
-    """One line of JSON, without the newline. Raises ResultsError for a record that could not be read back."""
+    """One line of JSON, without the newline. Raises ResultsError for a record that could not be read back as it is."""
+    score = record.score.score if record.score is not None else None
+    if score is not None and not math.isfinite(score):  # JSON would say null: "no score", and none was lost
+        raise ResultsError(f"the new record of {record.run_id} has the score {score}, which is none")
     try:
         line = msgspec.json.encode(record)
     except UnicodeEncodeError:  # a file name or an output that is not UTF-8 (lone surrogates)
         plain = json.dumps(msgspec.to_builtins(record), ensure_ascii=False, separators=(",", ":"))
         line = plain.encode("utf-8", "replace")
-    decode_record(line, where=f"the new record of {record.run_id}")  # such as a NaN, which JSON lacks
+    decode_record(line, where=f"the new record of {record.run_id}")
     return line
 
 
