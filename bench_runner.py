@@ -24,6 +24,8 @@ except ModuleNotFoundError:
 from results import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from results.errors import BenchError
 
 RUN_EXAMPLES = """
@@ -64,6 +66,16 @@ def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, ty
     return [name for name in BENCHMARKS if name.startswith(typed)]
 
 
+def _own_options_of_benchmarks(command: "Callable[..., Any]") -> "Callable[..., Any]":
+    """Give a command the options that single benchmarks have, as their table names them."""
+    from runner.benchmarks import all_options
+
+    for option, benchmarks in reversed(all_options().values()):
+        text = f"{option.help}  [{', '.join(benchmarks)}]"
+        command = click.option(f"--{option.name}", option.key, metavar=option.metavar, help=text)(command)
+    return command
+
+
 @cli.command(epilog=RUN_EXAMPLES)
 @click.option("--benchmark", required=True, shell_complete=_complete_benchmark, help="Such as human_eval.")
 @click.option("--script", type=click.Path(path_type=Path), help="Another program instead of ours.")
@@ -93,6 +105,7 @@ def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, ty
 @click.option("--temperature", type=float, metavar="T", help="[default: 0, greedy]")
 @click.option("--max-tokens", type=int, metavar="N", help="The longest answer.")
 @click.option("--seed", type=int, metavar="S")
+@click.option("--shuffle", type=int, metavar="S", help="Samples in a random order, the same for the same S.")
 @click.option("--prompt-style", type=click.Choice(["auto", "chat", "completion"]), help="[default: auto]")
 @click.option(
     "--sandbox",
@@ -110,6 +123,7 @@ def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, ty
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the record as it stands in the run log, and nothing else."
 )
+@_own_options_of_benchmarks
 @results_dir_option
 @click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
 def run(*, as_json: bool, **options: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -34,8 +34,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     model: the model's identity (its name, unless the caller knows a better one, such as the file's hash).
     data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. seed: the run's.
-    timeout_s: of the execution. `limit` and `n_samples` say how much, so they may grow on resume; everything
-    else must be the same. Concurrency, retries, the server's URL and HTTP timeouts determine nothing and are
+    timeout_s: of the execution. shuffle: seed of the samples' order; None: that of the data set. options: the
+    benchmark's own, as JSON gives them back. `limit` and `n_samples` say how much, so they may grow on resume;
+    everything else must be the same. Concurrency, retries, the server's URL and HTTP timeouts determine nothing and are
     not here.
     """
 
@@ -52,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
     limit: int
     n_samples: int
+    shuffle: int | None = None
+    options: dict[str, Any] = {}
     style_choice: dict[str, str] = {}
 
 

@@ -47,6 +47,7 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         attempts=answer.attempts,
         expected=sample.expected,
         metrics=judgement.metrics if judgement else {},
+        tags=sample.tags,
     )
 
 

@@ -10,7 +10,7 @@ from results.records import Metric
 from results.statistics import clustered_stderr, wilson_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from results.records import Completion
 
@@ -32,21 +32,28 @@ def pass_at_k(completions: int, passed: int, k: int) -> float:
 
 
 def pass_at_k_metrics(completions: Iterable[Completion]) -> dict[str, Metric]:
-    """`pass@1`, and `pass@10`, `pass@100` and `pass@n` where every sample has that many completions.
+    """`pass@1`, and `pass@10`, `pass@100` and `pass@n` where every sample has that many completions; then the same
+    for the samples with each tag, as in `pass@1 difficulty=easy`.
 
     Intervals are of 95 %. The completions of one sample depend on each other, so the sample is the unit:
     Wilson's interval with one completion a sample, else ± 1.96 clustered standard errors (Wilson's again
     where all samples agree and that would have no width). Empty without completions.
     """
-    by_sample: dict[str, list[float]] = defaultdict(list)
+    groups: dict[str, dict[str, list[float]]] = {"": defaultdict(list)}
     for completion in completions:
-        by_sample[completion.task_id].append(float(completion.passed))
-    if not by_sample:
-        return {}
-    clusters = list(by_sample.values())
-    n = min(map(len, clusters))
-    ks = sorted({k for k in _USUAL_K if k <= n} | {n})
-    return {f"pass@{k}": _metric(clusters, k) for k in ks}
+        for group in ("", *(f" {tag}={value}" for tag, value in completion.tags.items())):
+            by_sample = groups.setdefault(group, defaultdict(list))
+            by_sample[completion.task_id].append(float(completion.passed))
+    return {
+        f"pass@{k}{group}": _metric(list(by_sample.values()), k)
+        for group, by_sample in sorted(groups.items())
+        for k in _ks(by_sample.values())
+    }
+
+
+def _ks(clusters: Collection[Sequence[float]]) -> list[int]:
+    n = min(map(len, clusters), default=0)
+    return sorted({k for k in _USUAL_K if k <= n} | ({n} if n else set()))
 
 
 def _metric(clusters: Sequence[Sequence[float]], k: int) -> Metric:

@@ -28,11 +28,12 @@ class Prompt(NamedTuple):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One item of a data set."""
+    """One item of a data set. tags: what scores are also given by, such as {"difficulty": "easy"}."""
 
     task_id: str
     data: dict[str, Any]
     expected: Any = None
+    tags: dict[str, str] = {}
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

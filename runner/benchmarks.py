@@ -8,15 +8,42 @@ from dataclasses import dataclass
 from results.errors import UsageError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """An option of `run` that is handed on to the scripts which know it; two benchmarks may share one.
+
+    name: without the dashes. metavar: as in --help. is_path: of a file that must exist; the script gets it absolute.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    is_path: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name in a manifest and in a record."""
+        return self.name.replace("-", "_")
+
+
+DATASET = Option(
+    name="dataset", metavar="FILE", help="The data set as a file, instead of fetching it.", is_path=True
+)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """module: our script. parser: reads our script's output; foreign_parser: that of somebody else's script."""
+    """module: our script. parser: reads our script's output; foreign_parser: that of somebody else's script.
+
+    options: those that only this and some others have.
+    """
 
     name: str
     module: str
-    parser: str
-    foreign_parser: str
+    parser: str = "summary"
+    foreign_parser: str = "human_eval_cli"
     about: str
+    options: tuple[Option, ...] = ()
 
 
 BENCHMARKS = {
@@ -25,12 +52,19 @@ BENCHMARKS = {
         Benchmark(
             name="human_eval",
             module="scripts.run_human_eval",
-            parser="human_eval",
-            foreign_parser="human_eval_cli",
             about="HumanEval: 164 Python functions to complete, judged by unit tests (pass@k)",
         ),
     )
 }
+
+
+def all_options() -> dict[str, tuple[Option, tuple[str, ...]]]:
+    """Every benchmark's own options by key, each with the names of the benchmarks that know it."""
+    found: dict[str, tuple[Option, tuple[str, ...]]] = {}
+    for benchmark in BENCHMARKS.values():
+        for option in benchmark.options:
+            found[option.key] = (option, (*found.get(option.key, (option, ()))[1], benchmark.name))
+    return found
 
 
 def get_benchmark(name: str) -> Benchmark:

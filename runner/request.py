@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from parsers import registry
 from results.errors import UsageError
 from results.run_folder import default_results_dir
-from runner.benchmarks import get_benchmark
+from runner.benchmarks import all_options, get_benchmark
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec, Sampling, ScriptChoice, Supervision, require_count
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from servers.models import Model
 
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
-SAMPLING = ("limit", "n_samples", "temperature", "max_tokens", "seed", "prompt_style")
+SAMPLING = ("limit", "n_samples", "temperature", "max_tokens", "seed", "prompt_style", "shuffle")
 
 
 def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, **options: Any) -> RunSpec:
@@ -37,6 +37,11 @@ def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, 
     if options["max_restarts"] < 0:
         raise UsageError("--max-restarts must be 0 or more")
     script = _script(options)
+    own = _own_options(chosen, options)
+    if own and script.path is not None:
+        raise UsageError(
+            f"--{next(iter(own))} is for our own script, not for --script", hint="use --script-args"
+        )
     parser = options["parser"] or (chosen.parser if script.path is None else chosen.foreign_parser)
     registry.get(parser)
     server = _server(options)
@@ -52,11 +57,37 @@ def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, 
         ),
         parser=parser,
         results_dir=(results_dir or default_results_dir()).absolute(),
+        options=own,
         resume=resume,
-        config=_config(options, server, script, parser, chosen),
+        config={
+            **_config(options, server, script, parser, chosen),
+            **{name.replace("-", "_"): value for name, value in own.items()},
+        },
     )
     script_command(spec, _ANY_TARGET)  # a placeholder that there isn't is told now
     return spec
+
+
+def _own_options(benchmark: Benchmark, options: dict[str, Any]) -> dict[str, str]:
+    """The benchmark's own options that were given, as its script takes them."""
+    own = {option.key for option in benchmark.options}
+    found = {}
+    for key, (option, benchmarks) in all_options().items():
+        value = options.get(key)
+        if value is None:
+            continue
+        if key not in own:
+            raise UsageError(
+                f"--{option.name} means nothing to --benchmark {benchmark.name}",
+                hint=f"it belongs to {' and '.join(benchmarks)}",
+            )
+        if option.is_path:
+            path = Path(value).expanduser().absolute()
+            if not path.exists():
+                raise UsageError(f"--{option.name} {value}: no such file")
+            value = path
+        found[option.name] = str(value)
+    return found
 
 
 def _script(options: dict[str, Any]) -> ScriptChoice:

@@ -18,7 +18,6 @@ DETERMINING = (
     "server_args",
     "script",
     "script_args",
-    "parser",
 )
 
 

@@ -60,6 +60,7 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
             "concurrency": str(target.concurrency),
             "sandbox": spec.script.sandbox,
             **spec.sampling.options(),
+            **spec.options,
         }
         pairs = (part for name, value in options.items() for part in (f"--{name}", value))
         return (sys.executable, "-m", spec.benchmark.module, *pairs)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from results.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runner.benchmarks import Benchmark
     from servers.launch import ServerRequest
 
@@ -25,6 +27,7 @@ class Sampling:
     max_tokens: int | None = None
     seed: int | None = None
     prompt_style: str | None = None
+    shuffle: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("limit", "n_samples", "max_tokens"):
@@ -33,6 +36,8 @@ class Sampling:
             raise UsageError(f"--temperature {self.temperature} is out of range", hint="0 (greedy) to 5")
         if self.seed is not None and not 0 <= self.seed < 2**31:
             raise UsageError(f"--seed {self.seed} is out of range", hint="0 to 2147483647")
+        if self.shuffle is not None and not 0 <= self.shuffle < 2**31:
+            raise UsageError(f"--shuffle {self.shuffle} is out of range", hint="0 to 2147483647")
 
     def options(self) -> dict[str, str]:
         """Those that were given, by their option's name without the dashes."""
@@ -64,7 +69,9 @@ class Supervision:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """One run, as asked. resume: the id of an earlier run that this one continues."""
+    """One run, as asked. options: the benchmark's own, by name; resume: the id of an earlier run that this one
+    continues.
+    """
 
     benchmark: Benchmark
     server: ServerRequest
@@ -73,6 +80,7 @@ class RunSpec:
     supervision: Supervision
     parser: str
     results_dir: Path
+    options: Mapping[str, str] = field(default_factory=dict)
     resume: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
 

