@@ -59,3 +59,22 @@ def test_only_k_that_every_sample_has_are_given():
 def test_an_interval_has_a_width_even_if_all_pass():
     metric = pass_at_k_metrics(completions([1, 1], [1, 1], [1, 1]))["pass@2"]
     assert metric.low < metric.high == 1.0
+
+
+def test_each_tag_has_its_own_score():
+    from results.records import Completion, Outcome
+
+    completions = [
+        Completion(
+            task_id=str(n),
+            outcome=Outcome.PASSED,
+            passed=n < 3,
+            tags={"difficulty": "easy" if n < 4 else "hard"},
+        )
+        for n in range(6)
+    ]
+    found = pass_at_k_metrics(completions)
+    assert {name: metric.value for name, metric in found.items()} == {
+        "pass@1": 0.5, "pass@1 difficulty=easy": 0.75, "pass@1 difficulty=hard": 0.0,
+    }  # fmt: skip
+    assert next(iter(found)) == "pass@1", "the score of all comes first"

@@ -235,3 +235,34 @@ def test_an_unknown_parser_is_a_usage_error_with_the_names():
     with pytest.raises(UsageError, match="no parser 'humaneval'") as error:
         registry.get("humaneval")
     assert error.value.hint == f"did you mean human_eval? parsers: {', '.join(registry.NAMES)}"
+
+
+def test_scores_by_tag_are_counted_from_the_completions_too(tmp_path):
+    """What a table by difficulty says must be as true as the score itself."""
+    rows = [
+        {
+            "task_id": name,
+            "completion": "x",
+            "outcome": what,
+            "passed": what == "passed",
+            "tags": {"difficulty": hard},
+        }
+        for name, what, hard in (("a", "passed", "easy"), ("b", "failed", "easy"), ("c", "passed", "hard"))
+    ]
+    (tmp_path / "completions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    metrics = {
+        name: {"value": value}
+        for name, value in (
+            ("pass@1", 2 / 3),
+            ("pass@1 difficulty=easy", 0.5),
+            ("pass@1 difficulty=hard", 1.0),
+        )
+    }
+    score = registry.get("summary").parse(output(summary(score=200 / 3, metrics=metrics), tmp_path))
+    easy = score.metrics["pass@1 difficulty=easy"]
+    assert (easy.value, easy.low, easy.high) == (0.5, *wilson_interval(1, 2))
+    for name, value in (("pass@1 difficulty=easy", 0.6), ("pass@1 difficulty=none", 0.5)):
+        with pytest.raises(ParseError, match=name):
+            registry.get("summary").parse(
+                output(summary(score=200 / 3, metrics=metrics | {name: {"value": value}}), tmp_path)
+            )
