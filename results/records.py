@@ -155,6 +155,20 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     raw_output: str = ""
 
 
+class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Which planned run of which sweep this is.
+
+    fingerprint: of all that determines its results. label: what tells it from the sweep's other runs. nonce: ends the
+    model's name at every server of the sweep. reduced: what was lowered after a device ran out of memory, as sentences.
+    """
+
+    sweep_id: str
+    fingerprint: str
+    label: str
+    nonce: str
+    reduced: tuple[str, ...] = ()
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `run.json`, and one line of the run log."""
 
@@ -176,6 +190,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: TelemetrySummary | None = None
     incidents: tuple[Incident, ...] = ()
     resumed: int = 0
+    sweep: SweepPlace | None = None
     error: ErrorRecord | None = None
 
 

@@ -14,15 +14,17 @@ from results.records import Outcome
 from runner.script import Target, run_script, script_command, script_environment
 from servers.http_probe import request
 from servers.in_force import read_back
-from servers.supervisor import launch
 from telemetry.measure import Telemetry
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from parsers.contract import Parser
     from results.records import Incident, RunRecord
     from results.run_folder import RunFolder
     from runner.display import Display
     from runner.script import ScriptRun
+    from runner.serving import Serving
     from runner.spec import RunSpec
     from servers.plan import LaunchPlan
     from servers.process import ManagedProcess
@@ -43,18 +45,27 @@ class Attempt:
     """One try at a run; `record` holds what is known of it at any time."""
 
     def __init__(
-        self, spec: RunSpec, plan: LaunchPlan, folder: RunFolder, record: RunRecord, display: Display
+        self,
+        spec: RunSpec,
+        plan: LaunchPlan,
+        folder: RunFolder,
+        record: RunRecord,
+        display: Display,
+        *,
+        serving: Serving,
     ) -> None:
         self.record = record
         self._spec = spec
         self._plan = plan
         self._folder = folder
         self._display = display
+        self._serving = serving
         self._began = time.monotonic()
         # A run that is resumed goes on in the same files.
         self._output_began = folder.script_out.stat().st_size if folder.script_out.exists() else 0
         self._earlier_s = record.results.time_taken or 0.0
         self._process: ManagedProcess | None = None
+        self._server: Server | None = None
         self._telemetry = Telemetry(
             folder.telemetry,
             pids=self._server_pids,
@@ -64,20 +75,23 @@ class Attempt:
 
     def measure(self) -> None:
         """Server up, script through, server down. Raises ServerError, ScriptError, Interrupted."""
-        self._display.say(f"{STARTING.get(self._plan.kind, 'starting the server')} for {self.record.model}")
+        starting = self._serving.will_start(self._plan) or self._plan.kind == "attach"
+        does = STARTING.get(self._plan.kind, "starting the server") if starting else "using the same server"
+        self._display.say(f"{does} for {self.record.model}")
         with ExitStack() as stack:
             stack.callback(self._note_output)
             stack.callback(self._telemetry.stop)
             self._telemetry.start()
             self._telemetry.phase("load")
-            server = launch(
+            held = self._serving.acquire(
                 self._plan,
                 log_path=self._folder.server_log,
                 ready_timeout_s=self._spec.supervision.ready_timeout_s,
                 on_process=self._note_process,
             )
-            stack.callback(self._stop, server)
-            self._note_server(server)
+            self._server = server = held.server
+            stack.push(self._release)
+            self._note_server(server, is_new=held.is_new)
             self._telemetry.phase("generate")
             ended = self._run_script(server)
         self._require_success(ended)
@@ -101,27 +115,33 @@ class Attempt:
         self._update(score=score, results=results)
         self._phases(generate_s=score.generate_s, execute_s=score.execute_s)
 
-    def _stop(self, server: Server) -> None:
+    def _release(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del kind, trace
         self._telemetry.phase("stop")
-        self._phases(stop_s=server.stop())
+        if self._server is not None:
+            self._phases(stop_s=self._serving.release(self._server, error))
 
     def _note_process(self, process: ManagedProcess) -> None:
         self._process = process
 
     def _server_pids(self) -> frozenset[int]:
-        return frozenset() if self._process is None else self._process.tree()
+        process = self._process if self._server is None else self._server.process
+        return frozenset() if process is None else process.tree()
 
     def _server_metrics(self) -> str | None:
         answer = request(self._plan.base_url, "/metrics", api_key=self._plan.api_key)
         return answer.body.decode("utf-8", "replace") if answer is not None and answer.status == 200 else None
 
-    def _note_server(self, server: Server) -> None:
+    def _note_server(self, server: Server, *, is_new: bool) -> None:
         in_force, differences = read_back(self._plan, server.log.text())
         if self.record.server is not None:
             facts = msgspec.structs.replace(self.record.server, in_force=in_force, differences=differences)
             self._update(server=facts)
-        self._phases(load_s=server.load_s)
-        self._display.say(f"ready after {server.load_s:.1f} s at {self._plan.base_url}")
+        if is_new:
+            self._phases(load_s=server.load_s)
+            self._display.say(f"ready after {server.load_s:.1f} s at {self._plan.base_url}")
         for difference in differences:
             self._display.say(f"note: {difference}")
 

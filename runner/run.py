@@ -21,15 +21,16 @@ from results.run_log import RUN_LOG_NAME, RunLog
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
 from runner.resume import require_same
-from servers.launch import plan as make_plan
+from runner.serving import OwnServer
 from servers.models import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from results.records import ModelIdentity
+    from results.records import ModelIdentity, SweepPlace
     from runner.display import Display
+    from runner.serving import Serving
     from runner.spec import RunSpec
     from servers.models import Model
     from servers.plan import LaunchPlan
@@ -48,10 +49,14 @@ def run(
     spec: RunSpec,
     display: Display,
     held: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    *,
+    serving: Serving | None = None,
+    place: SweepPlace | None = None,
 ) -> Finished:
     """Do the run. One that fails or is interrupted is recorded as such, and its error is in what is returned.
 
-    held: gives a block in which signals wait. Raises BenchError for what is seen before the run begins, and
+    held: gives a block in which signals wait. serving: where the server comes from; None: the run has its own.
+    place: in the sweep that it belongs to. Raises BenchError for what is seen before the run begins, and
     ResultsError when its record can't be kept. However it ends, server and script are gone by then.
     """
     parser = registry.get(spec.parser)
@@ -61,18 +66,20 @@ def run(
         display.say(f"note: {cut_off.run_id} was cut off; the same command with --resume goes on with it")
     old = RunFolder.find(spec.results_dir, spec.resume) if spec.resume else None
     before = old.read_record() if old else None
-    plan = make_plan(spec.server, nonce=_nonce(before))
+    serving = serving or OwnServer()
+    plan = serving.plan(spec.server, nonce=place.nonce if place else _nonce(before))
     now = dt.datetime.now(dt.UTC)
     folder = old or RunFolder.create(spec.results_dir, spec.benchmark.name, _model_name(spec, plan), now)
     with folder.claim():
         hashing = _in_background(identity, spec.server.model) if spec.server.model else None
         record = _first_record(spec, plan, folder.run_id, now, before)
+        record = msgspec.structs.replace(record, sweep=place)
         if before is not None:
             require_same(before, record, hashing.result() if hashing else None)
         unlogged.mark(folder)
         folder.write_record(record)
         display.say(f"run {folder.run_id}")
-        attempt = Attempt(spec, plan, folder, record, display)
+        attempt = Attempt(spec, plan, folder, record, display, serving=serving)
         error: BaseException | None = None
         try:
             attempt.measure()

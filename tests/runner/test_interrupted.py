@@ -131,7 +131,6 @@ def test_resume_does_only_what_is_missing(tmp_path):
         (["--max-tokens", "77"], "max_tokens"),
         (["--seed", "3"], "seed"),
         (["--prompt-style", "completion"], "prompt_style"),
-        (["--parser", "json"], "parser"),
         (["--script", "/bin/true"], "script"),
     ],
 )
