@@ -7,23 +7,19 @@ dropped on resume.
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import os
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from results.durable import explained, replace_file, write_at
+from evaluation.journal import SETTINGS_NAME, LineJournal
+from results.durable import explained
 from results.errors import NewerRecord, ResultsError
 from results.records import Completion, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 JOURNAL_NAME = "completions.jsonl"
-SETTINGS_NAME = "settings.json"
 SETTINGS_VERSION = 1
 
 Key = tuple[str, int]
@@ -96,93 +92,18 @@ def check_settings(old: Settings, new: Settings, folder: Path) -> None:
         )
 
 
-class Journal:
-    """The open journal of one folder; it has one writer at a time. Use as an async context manager."""
+class Journal(LineJournal):
+    """The journal of the completions in one folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / JOURNAL_NAME
-        self._folder = folder
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
-        self._flushing: asyncio.Task[None] | None = None
-        self._descriptor = -1
-        self._lock = -1
-        self._end = 0
+        super().__init__(folder, JOURNAL_NAME)
 
     def open(self) -> dict[Key, Completion]:
         """Lock the folder, repair the journal, and give what is finished. Raises ResultsError."""
-        with explained("write", self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ResultsError(
-                    f"another process is writing to {self._folder}",
-                    hint="wait for it, or choose another --output",
-                ) from None
-        with explained("write", self.path):
-            data = self.path.read_bytes() if self.path.exists() else b""
-            lines, finished = _finished(data)
-            kept = b"".join(lines)
-            if kept != data:
-                replace_file(self.path, kept)
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-            os.fsync(self._lock)  # the name of a new journal
-            self._end = len(kept)
+        data = self.lock_and_read()
+        lines, finished = _finished(data)
+        self.repair(data, b"".join(lines))
         return finished
-
-    def bind(self, settings: Settings) -> None:
-        """Write down what the journal is bound to, atomically."""
-        path = self._folder / SETTINGS_NAME
-        with explained("write", path):
-            replace_file(path, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
-
-    async def add(self, completion: Completion) -> None:
-        """Returns when the line is on disk. Many at once share one fsync. Raises ResultsError."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((msgspec.json.encode(completion) + b"\n", done))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
-        await asyncio.shield(done)
-
-    async def _flush(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                data = b"".join(line for line, _ in batch)
-                try:
-                    await asyncio.to_thread(self._write, data)
-                except ResultsError as error:
-                    for _, done in batch:
-                        done.set_exception(error)
-                    return
-                for _, done in batch:
-                    done.set_result(None)
-        finally:
-            self._flushing = None
-
-    def _write(self, data: bytes) -> None:
-        with explained("write", self.path):
-            write_at(self._descriptor, data, self._end)
-            os.fdatasync(self._descriptor)
-        self._end += len(data)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._flushing is not None:
-            await self._flushing
-        self.close()
-
-    def close(self) -> None:
-        """Can be called repeatedly."""
-        for descriptor in (self._descriptor, self._lock):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._descriptor = self._lock = -1
 
 
 def _finished(data: bytes) -> tuple[list[bytes], dict[Key, Completion]]:
