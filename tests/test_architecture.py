@@ -43,7 +43,7 @@ SCRIPT = {
     "sandbox": set(),
 }
 # What both sides must do alike: the types on disk, the errors, the arithmetic, and how bytes get there durably.
-SHARED = {"results.durable", "results.errors", "results.records", "results.statistics", "results.telemetry"}
+SHARED = {f"results.{name}" for name in ("durable", "errors", "records", "speed", "statistics", "telemetry")}
 
 
 def modules() -> list[Path]:

@@ -1,0 +1,311 @@
+"""The speed of a server under load: one line a request on disk, and the figures that follow from those lines.
+
+Both sides compute with this: the script that measures, and the parser that checks it. The definitions are those of
+`vllm bench serve` (vllm/benchmarks/serve.py, calculate_metrics), so that figures can stand side by side:
+
+- TTFT, time to first token: from sending a request to its first token's arrival; waiting for a slot is part of it.
+- ITL, inter-token latency: from one chunk that holds tokens to the next, over all chunks of all requests. A chunk is
+  one token unless the server bundles them (speculative decoding, a busy server): then `tokens_per_chunk` says how
+  many, and this is what AIPerf calls inter-chunk latency.
+- TPOT, time per output token: (E2E - TTFT) / (tokens - 1) of a request, with the tokens that the server counted. It
+  is AIPerf's and GuideLLM's inter-token latency.
+- E2E: from sending a request to its last chunk.
+- output, total and request throughput: tokens written, tokens read and written, and completed requests, over the
+  cell's wall time from the first sending to the last end, the ramp at both ends included.
+- prefill speed: prompt tokens / TTFT of a request (AIPerf's prefill throughput per user). With one request at a time
+  it is what llama-bench calls pp, plus a round trip and the first token's sampling. Generation speed: 1 / TPOT, what
+  llama-bench calls tg at that depth, plus sampling; llama-server's own predicted_per_second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+REQUESTS_NAME = "requests.jsonl"
+FAILED_SHARE = 0.1  # of a cell's requests; with more, what is left was another load than the one asked for
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One load: so many requests at once, each with so many tokens in and out."""
+
+    concurrency: int
+    prompt_tokens: int
+    output_tokens: int
+
+    @property
+    def name(self) -> str:
+        """As llama-bench writes lengths: "pp512+tg128 x4"."""
+        return f"pp{self.prompt_tokens}+tg{self.output_tokens} x{self.concurrency}"
+
+
+class SpeedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `requests.jsonl`. Times in seconds.
+
+    attempt: a cell that was interrupted, or whose server died, is measured anew as a whole; its last attempt counts.
+    start_s: since the attempt began. e2e_s: to the last chunk, or to the failure. gaps_s: between successive chunks
+    that hold tokens. Token counts are the server's; cached_tokens: of the prompt, that it did not have to compute.
+    server_*: llama-server's own timings. error: why there is no answer, in a line.
+    """
+
+    cell: Cell
+    attempt: int
+    index: int
+    start_s: float
+    ttft_s: float | None = None
+    e2e_s: float
+    gaps_s: tuple[float, ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    finish_reason: str = ""
+    server_prompt_tokens_per_s: float | None = None
+    server_generation_tokens_per_s: float | None = None
+    error: str = ""
+
+
+class Distribution(msgspec.Struct, frozen=True, kw_only=True):
+    """Percentiles by linear interpolation between order statistics, as numpy and so vLLM's bench compute them."""
+
+    mean: float
+    min: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+
+
+class Throughput(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate with its 95 % interval; None where there are too few batches for one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class CellFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured in a cell. Latencies in milliseconds, of the completed requests.
+
+    valid: few enough requests failed. ended_early: completed with fewer tokens than asked for; what they wrote counts.
+    server_*: medians of llama-server's own timings. errors: messages and how often.
+    """
+
+    cell: Cell
+    attempt: int
+    valid: bool
+    requests: int
+    completed: int
+    failed: int
+    ended_early: int
+    seconds: float
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    requests_per_s: float
+    output_tokens_per_s: Throughput
+    total_tokens_per_s: float
+    prefill_tokens_per_s: Distribution | None = None
+    generation_tokens_per_s: Distribution | None = None
+    ttft_ms: Distribution | None = None
+    tpot_ms: Distribution | None = None
+    itl_ms: Distribution | None = None
+    e2e_ms: Distribution | None = None
+    tokens_per_chunk: float | None = None
+    server_prompt_tokens_per_s: float | None = None
+    server_generation_tokens_per_s: float | None = None
+    errors: dict[str, int] = {}
+
+
+def read_requests(data: bytes) -> tuple[list[SpeedRequest], int]:
+    """The requests of a journal, and how many of its lines are none, such as a torn one."""
+    requests, unreadable = [], 0
+    for line in data.splitlines():
+        try:
+            requests.append(msgspec.json.decode(line, type=SpeedRequest))
+        except msgspec.MsgspecError:
+            unreadable += bool(line.strip())
+    return requests, unreadable
+
+
+def last_attempts(requests: Iterable[SpeedRequest]) -> dict[Cell, list[SpeedRequest]]:
+    """The requests of each cell's last attempt."""
+    found: dict[Cell, list[SpeedRequest]] = {}
+    for request in requests:
+        known = found.get(request.cell)
+        if known is None or known[0].attempt < request.attempt:
+            found[request.cell] = [request]
+        elif known[0].attempt == request.attempt:
+            known.append(request)
+    return found
+
+
+def figures(requests: Sequence[SpeedRequest]) -> CellFigures:
+    """Of one attempt at one cell; at least one request."""
+    cell = requests[0].cell
+    done = [request for request in requests if not request.error]
+    failed = len(requests) - len(done)
+    began = min(request.start_s for request in requests)
+    seconds = max(request.start_s + request.e2e_s for request in requests) - began
+    read = sum(request.prompt_tokens or 0 for request in done)
+    written = sum(request.completion_tokens or 0 for request in done)
+    tpots = [tpot for request in done if (tpot := _tpot_s(request))]
+    chunks = sum(1 + len(request.gaps_s) for request in done)
+    return CellFigures(
+        cell=cell,
+        attempt=requests[0].attempt,
+        valid=bool(done) and failed <= FAILED_SHARE * len(requests),
+        requests=len(requests),
+        completed=len(done),
+        failed=failed,
+        ended_early=sum((request.completion_tokens or 0) < cell.output_tokens for request in done),
+        seconds=seconds,
+        prompt_tokens=read,
+        completion_tokens=written,
+        cached_tokens=sum(request.cached_tokens or 0 for request in done),
+        requests_per_s=len(done) / seconds if seconds else 0.0,
+        output_tokens_per_s=_throughput(done, cell.concurrency, began, written / seconds if seconds else 0.0),
+        total_tokens_per_s=(read + written) / seconds if seconds else 0.0,
+        prefill_tokens_per_s=_distribution(
+            request.prompt_tokens / request.ttft_s
+            for request in done
+            if request.ttft_s and request.prompt_tokens
+        ),
+        generation_tokens_per_s=_distribution(1 / tpot for tpot in tpots),
+        ttft_ms=_distribution(1000 * request.ttft_s for request in done if request.ttft_s is not None),
+        tpot_ms=_distribution(1000 * tpot for tpot in tpots),
+        itl_ms=_distribution(1000 * gap for request in done for gap in request.gaps_s),
+        e2e_ms=_distribution(1000 * request.e2e_s for request in done),
+        tokens_per_chunk=written / chunks if chunks else None,
+        server_prompt_tokens_per_s=_median(request.server_prompt_tokens_per_s for request in done),
+        server_generation_tokens_per_s=_median(request.server_generation_tokens_per_s for request in done),
+        errors=dict(Counter(request.error for request in requests if request.error).most_common(5)),
+    )
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """Of values in ascending order, interpolated linearly: Hyndman & Fan (1996), type 7, numpy's default."""
+    position = (len(ordered) - 1) * percent / 100
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+def table(cells: Sequence[CellFigures]) -> list[tuple[str, str]]:
+    """For people: a heading and one row a cell, each as name and text."""
+    heading = ("output tokens/s (95 %)", "prefill tokens/s", "TTFT ms p50 / p99", "ITL ms p50 / p99", "")
+    lines = [heading, *map(_cells_of_row, cells)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    names = ["speed", *(figures.cell.name for figures in cells)]
+    texts = (
+        "   ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+    return list(zip(names, texts, strict=True))
+
+
+def named_figures(cells: Iterable[CellFigures]) -> dict[str, float]:
+    """Every figure of the valid cells under a name that ends in its unit."""
+    found: dict[str, float] = {}
+    for of in cells:
+        if not of.valid:
+            continue
+        rate = of.output_tokens_per_s
+        values: Mapping[str, float | None] = {
+            "output throughput, tokens/s": rate.value,
+            "output throughput, low end of the 95 % interval, tokens/s": rate.low,
+            "output throughput, high end of the 95 % interval, tokens/s": rate.high,
+            "total throughput, tokens/s": of.total_tokens_per_s,
+            "request throughput, requests/s": of.requests_per_s,
+            "prefill speed, p50, tokens/s": _p50(of.prefill_tokens_per_s),
+            "generation speed, p50, tokens/s": of.generation_tokens_per_s and of.generation_tokens_per_s.p50,
+        }
+        named = {f"{of.cell.name}: {name}": value for name, value in values.items()}
+        for name, latency in (
+            ("TTFT", of.ttft_ms),
+            ("TPOT", of.tpot_ms),
+            ("ITL", of.itl_ms),
+            ("E2E", of.e2e_ms),
+        ):
+            if latency is not None:
+                for of_it in ("mean", "p50", "p90", "p95", "p99"):
+                    named[f"{of.cell.name}: {name}, {of_it}, ms"] = getattr(latency, of_it)
+        found |= {name: round(value, 6) for name, value in named.items() if value is not None}
+    return found
+
+
+def _tpot_s(request: SpeedRequest) -> float | None:
+    if request.ttft_s is None or request.completion_tokens is None or request.completion_tokens < 2:
+        return None
+    return (request.e2e_s - request.ttft_s) / (request.completion_tokens - 1)
+
+
+def _throughput(done: Sequence[SpeedRequest], size: int, began: float, value: float) -> Throughput:
+    """Tokens a second with an interval from batches of `size` requests in the order of their ends.
+
+    Requests that run at once share the server, so that single ones are not independent; batches of as many as run
+    at once nearly are. The ratio estimator's standard error (Cochran 1977, "Sampling techniques", 6.4) over the
+    batches' tokens and durations, and Student's t with one degree of freedom less than there are batches. None with
+    fewer than three batches. What is left over belongs to the last batch.
+    """
+    ends = sorted((request.start_s + request.e2e_s, request.completion_tokens or 0) for request in done)
+    count = len(ends) // size
+    if count < 3:
+        return Throughput(value=value)
+    batches = []
+    before = began
+    for number in range(count):
+        batch = ends[number * size : (number + 1) * size if number < count - 1 else None]
+        batches.append((sum(tokens for _, tokens in batch), batch[-1][0] - before))
+        before = batch[-1][0]
+    duration = sum(seconds for _, seconds in batches)
+    if not duration:
+        return Throughput(value=value)
+    rate = sum(tokens for tokens, _ in batches) / duration
+    squares = math.fsum((tokens - rate * seconds) ** 2 for tokens, seconds in batches)
+    stderr = math.sqrt(squares * count / (count - 1)) / duration
+    half = _t_quantile(count - 1) * stderr
+    return Throughput(value=value, low=max(0.0, value - half), high=value + half)
+
+
+def _t_quantile(degrees: int) -> float:
+    """Student's t, two-sided 95 %."""
+    from scipy.special import stdtrit  # not scipy.stats, which takes a second to import
+
+    return float(stdtrit(degrees, 0.975))
+
+
+def _distribution(values: Iterable[float]) -> Distribution | None:
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    percentiles = {f"p{percent}": percentile(ordered, percent) for percent in (50, 90, 95, 99)}
+    return Distribution(mean=fmean(ordered), min=ordered[0], max=ordered[-1], **percentiles)
+
+
+def _p50(values: Distribution | None) -> float | None:
+    return None if values is None else values.p50
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _cells_of_row(of: CellFigures) -> tuple[str, ...]:
+    if not of.valid:
+        error = next(iter(of.errors), "")
+        return (f"FAILED: {of.failed} of {of.requests} requests", "", "", "", error[:80])
+    rate = of.output_tokens_per_s
+    interval = "" if rate.low is None else f" ({rate.low:.1f} to {rate.high:.1f})"
+    prefill = "" if of.prefill_tokens_per_s is None else f"{of.prefill_tokens_per_s.p50:.1f}"
+    latencies = ("" if one is None else f"{one.p50:.1f} / {one.p99:.1f}" for one in (of.ttft_ms, of.itl_ms))
+    failed = f"{of.failed} of {of.requests} failed" if of.failed else ""
+    return (f"{rate.value:.1f}{interval}", prefill, *latencies, failed)
