@@ -8,23 +8,13 @@ import math
 from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from results.errors import ParseError
 from results.records import Metric, Outcome
-from results.statistics import clustered_stderr, wilson_interval
+from results.statistics import clustered_stderr, pass_at_k, wilson_interval
+from results.verdicts import read_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-
-class _Verdict(msgspec.Struct, frozen=True):
-    task_id: str
-    outcome: Outcome
-    index: int = 0
-    passed: bool = False
-    tags: dict[str, str] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +60,7 @@ def pass_at(counts: Sequence[tuple[int, int]], k: int) -> Metric | None:
     """pass@k of samples with (completions, passed) each; None where some sample has fewer than k, or none is."""
     if not counts or min(n for n, _ in counts) < k:
         return None
-    values = [_pass_at_k(n, passed, k) for n, passed in counts]
+    values = [pass_at_k(n, passed, k) for n, passed in counts]
     return estimate(values, single=max(n for n, _ in counts) == 1)
 
 
@@ -96,29 +86,10 @@ def read_tally(path: Path) -> Tally:
 
     Raises ParseError, or OSError.
     """
-    verdicts: dict[tuple[str, int], Outcome] = {}
-    tags: dict[str, frozenset[str]] = {}
-    unreadable = 0
-    with path.open("rb") as lines:
-        for line in lines:
-            try:
-                verdict = msgspec.json.decode(line, type=_Verdict)
-            except (msgspec.MsgspecError, RecursionError):
-                unreadable += bool(line.strip())
-                continue
-            if verdict.passed != (verdict.outcome is Outcome.PASSED):
-                raise ParseError(
-                    f"{path}: {verdict.task_id} says both passed={verdict.passed} "
-                    f"and outcome={verdict.outcome}"
-                )
-            verdicts[verdict.task_id, verdict.index] = verdict.outcome
-            tags[verdict.task_id] = frozenset(f"{tag}={value}" for tag, value in verdict.tags.items())
+    verdicts, unreadable = read_verdicts(path)
     by_sample: dict[str, list[Outcome]] = {}
-    for (task_id, _), outcome in verdicts.items():
-        by_sample.setdefault(task_id, []).append(outcome)
+    tags: dict[str, frozenset[str]] = {}
+    for verdict in verdicts:
+        by_sample.setdefault(verdict.task_id, []).append(verdict.outcome)
+        tags[verdict.task_id] = frozenset(f"{tag}={value}" for tag, value in verdict.tags.items())
     return Tally(by_sample, tags, unreadable)
-
-
-def _pass_at_k(n: int, c: int, k: int) -> float:
-    """1 - C(n-c, k) / C(n, k): Chen et al. (2021), "Evaluating large language models trained on code"."""
-    return 1 - math.comb(n - c, k) / math.comb(n, k)

@@ -44,3 +44,14 @@ def clustered_stderr(clusters: Sequence[Sequence[float]]) -> float | None:
     mean = math.fsum(value for cluster in filled for value in cluster) / count
     squares = math.fsum(math.fsum(value - mean for value in cluster) ** 2 for cluster in filled)
     return math.sqrt(squares * len(filled) / (len(filled) - 1)) / count
+
+
+def pass_at_k(completions: int, passed: int, k: int) -> float:
+    """The unbiased estimate for one sample: 1 - C(n-c, k) / C(n, k).
+
+    Chen et al. (2021), "Evaluating large language models trained on code", arXiv:2107.03374, equation 1. Raises
+    ValueError where it is undefined: with fewer than k completions.
+    """
+    if not 0 <= passed <= completions or not 1 <= k <= completions:
+        raise ValueError(f"pass@{k} is undefined with {completions} completions, {passed} of them passed")
+    return 1 - math.comb(completions - passed, k) / math.comb(completions, k)

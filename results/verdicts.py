@@ -1,0 +1,46 @@
+"""The verdicts in a `completions.jsonl`, without the answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from results.errors import ParseError
+from results.records import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of one completion of one sample; the fields of `results.records.Completion` that say it."""
+
+    task_id: str
+    outcome: Outcome
+    index: int = 0
+    passed: bool = False
+    tags: dict[str, str] = {}
+
+
+def read_verdicts(path: Path) -> tuple[list[Verdict], int]:
+    """The last one of each (task_id, index), and how many lines are none, such as a torn one.
+
+    Raises ParseError for a line that contradicts itself, or OSError.
+    """
+    verdicts: dict[tuple[str, int], Verdict] = {}
+    unreadable = 0
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                verdict = msgspec.json.decode(line, type=Verdict)
+            except (msgspec.MsgspecError, RecursionError):
+                unreadable += bool(line.strip())
+                continue
+            if verdict.passed != (verdict.outcome is Outcome.PASSED):
+                raise ParseError(
+                    f"{path}: {verdict.task_id} says both passed={verdict.passed} "
+                    f"and outcome={verdict.outcome}"
+                )
+            verdicts[verdict.task_id, verdict.index] = verdict
+    return list(verdicts.values()), unreadable
