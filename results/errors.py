@@ -4,6 +4,7 @@ BenchError                      exit code
 ├── UsageError                  2    bad usage or bad manifest
 ├── ServerError                 3    the server ...
 │   ├── ServerExited                 ... exited, before it was ready or later
+│   │   └── ServerOutOfMemory                    ... since a device or the machine had no memory left
 │   ├── ServerNotReady               ... was not ready in time
 │   └── ServerNotOurs                ... that answers is not the one we started
 ├── ScriptError                 4    the benchmark's script failed or ran out of time
@@ -53,6 +54,12 @@ class ServerExited(ServerError):
     """The server's process ended by itself."""
 
     kind = "server_exited"
+
+
+class ServerOutOfMemory(ServerExited):
+    """A device or the machine had no memory left for it: with fewer layers or a smaller context it may work."""
+
+    kind = "out_of_memory"
 
 
 class ServerNotReady(ServerError):

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from results.errors import ScriptError, ServerExited, UsageError
+from results.errors import ScriptError, ServerExited, ServerOutOfMemory, UsageError
 from runner.events import EventTail
 from servers import process as processes
+from servers.start_failure import ran_out_of_memory
 from servers.watchdog import Stall, progress
 
 if TYPE_CHECKING:
@@ -205,7 +206,8 @@ def _require_restart_left(server: Server, reason: str, restarts: int, allowed: i
         ended = server.poll()
         how = f": {ended.describe()}" if ended else ""
         after = f", after {restarts} restarts, as many as --max-restarts allows" if restarts else ""
-        raise ServerExited(
+        kind = ServerOutOfMemory if ran_out_of_memory(server.log.text()) else ServerExited
+        raise kind(
             f"{reason}{how}{after}",
             hint="see the server's log below; what was finished is kept, and --resume goes on from there",
             log_tail=server.log.tail(),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from results.errors import ServerError, ServerExited, ServerNotOurs, ServerNotReady
+from results.errors import ServerError, ServerExited, ServerNotOurs, ServerNotReady, ServerOutOfMemory
 from servers.http_probe import Answer, request
 from servers.ports import foreign_holder, listening_inodes, port_holder, socket_inodes
 from servers.start_failure import explain
@@ -188,7 +188,8 @@ def wait_ready(
 def exited(plan: LaunchPlan, log: ServerLog, ended: Exit) -> ServerExited:
     """The error for a server that ended before it was ready, with the cause as far as it is known."""
     reason = explain(ended, log.text(), plan.port, port_holder(plan.port))
-    return ServerExited(reason.message, hint=reason.hint, log_tail=log.tail(), command=plan.argv)
+    kind = ServerOutOfMemory if reason.out_of_memory else ServerExited
+    return kind(reason.message, hint=reason.hint, log_tail=log.tail(), command=plan.argv)
 
 
 def _pause(process: ManagedProcess | None) -> Exit | None:

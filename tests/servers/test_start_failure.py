@@ -11,7 +11,7 @@ import pytest
 from results.errors import ServerExited
 from servers.ports import PortHolder
 from servers.process import Exit
-from servers.start_failure import explain
+from servers.start_failure import explain, ran_out_of_memory
 from servers.supervisor import launch
 
 BLOCKS = Path(__file__).with_name("start_failures.txt").read_text().strip().split("\n\n")[1:]
@@ -25,6 +25,8 @@ def test_what_servers_print_is_understood(printed, message, hint):
     assert told.message.startswith("the server ended before it was ready (exit code 1): ")
     assert message in told.message
     assert hint in told.hint
+    assert told.out_of_memory == any(sign in told.message for sign in ("ran out of memory", "no room for the context"))
+    assert ran_out_of_memory(log) == told.out_of_memory
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,9 @@ def test_a_binary_for_another_cpu_is_told_also_through_a_wrapper_script(ended):
 
 
 def test_the_kernels_kill_for_memory_is_told():
-    assert "memory ran out" in explain(Exit(None, signal.SIGKILL), "loading tensors", 1, None).message
+    told = explain(Exit(None, signal.SIGKILL), "loading tensors", 1, None)
+    assert "memory ran out" in told.message
+    assert told.out_of_memory
 
 
 def test_an_unknown_cause_is_not_guessed():
