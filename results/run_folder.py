@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from results.durable import explained, replace_file, sync_folder
 from results.errors import NewerRecord, ResultsError
 from results.records import RunRecord, RunStatus, decode_record, encode_record
-from results.run_id import match_run_id, new_run_id
+from results.run_id import match_id, new_run_id
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -82,7 +82,7 @@ class RunFolder:
     def find(cls, results_dir: Path, run_id: str) -> RunFolder:
         """The run's folder by its id or the unique beginning of it. Raises UsageError, or ResultsError."""
         folders = {folder.run_id: folder for folder in all_folders(results_dir)}
-        return folders[match_run_id(run_id, folders)]
+        return folders[match_id(run_id, folders)]
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:

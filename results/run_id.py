@@ -34,12 +34,12 @@ def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
     )
 
 
-def match_run_id(wanted: str, run_ids: Iterable[str]) -> str:
-    """The one id that is `wanted` or begins with it; "last" is the newest.
+def match_id(wanted: str, ids: Iterable[str], *, what: str = "run") -> str:
+    """The one id that is `wanted` or begins with it; "last" is the newest. what: a run, or a sweep.
 
     Raises UsageError with candidates or close ids.
     """
-    known = sorted(set(run_ids))
+    known = sorted(set(ids))
     if wanted == "last" and known:
         return known[-1]
     if wanted in known:
@@ -49,7 +49,7 @@ def match_run_id(wanted: str, run_ids: Iterable[str]) -> str:
         return matching[0]
     if matching:
         raise UsageError(
-            f"{wanted!r} is the beginning of {len(matching)} runs",
+            f"{wanted!r} is the beginning of {len(matching)} {what}s",
             hint="give more of its name: " + _some(matching),
         )
     close = [run_id for run_id in known if wanted and wanted.lower() in run_id.lower()]
@@ -59,8 +59,8 @@ def match_run_id(wanted: str, run_ids: Iterable[str]) -> str:
     elif known:
         hint = "the latest are " + _some(known[-3:])
     else:
-        hint = "there are no runs there yet; look elsewhere with --results-dir or $BENCH_RESULTS_DIR"
-    raise UsageError(f"there is no run {wanted!r}", hint=hint)
+        hint = f"there are no {what}s there yet; look elsewhere with --results-dir or $BENCH_RESULTS_DIR"
+    raise UsageError(f"there is no {what} {wanted!r}", hint=hint)
 
 
 def _some(run_ids: list[str]) -> str:
