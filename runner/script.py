@@ -96,9 +96,11 @@ def script_environment(spec: RunSpec, target: Target) -> dict[str, str]:
 
 def _facts(spec: RunSpec, target: Target) -> dict[str, str]:
     sampling = {name: "" if value is None else str(value) for name, value in vars(spec.sampling).items()}
+    model = spec.server.model
     return {
         "base_url": target.base_url,
         "model": target.model_name,
+        "model_path": str(model.path) if model is not None and model.path is not None else "",
         "output_dir": str(target.output_dir),
         "concurrency": str(target.concurrency),
         **sampling,
