@@ -19,6 +19,8 @@ and exits with 1.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class BenchError(Exception):
     """Something that a user can understand and act on.
@@ -57,9 +59,16 @@ class ServerExited(ServerError):
 
 
 class ServerOutOfMemory(ServerExited):
-    """A device or the machine had no memory left for it: with fewer layers or a smaller context it may work."""
+    """There was no memory left for it: with fewer layers or a smaller context it may work.
+
+    where: "device" or "host".
+    """
 
     kind = "out_of_memory"
+
+    def __init__(self, message: str, *, where: str, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.where = where
 
 
 class ServerNotReady(ServerError):

@@ -208,13 +208,15 @@ def _require_restart_left(server: Server, reason: str, restarts: int, allowed: i
         ended = server.poll()
         how = f": {ended.describe()}" if ended else ""
         after = f", after {restarts} restarts, as many as --max-restarts allows" if restarts else ""
-        kind = ServerOutOfMemory if ran_out_of_memory(server.log.text()) else ServerExited
-        raise kind(
-            f"{reason}{how}{after}",
-            hint="see the server's log below; what was finished is kept, and --resume goes on from there",
-            log_tail=server.log.tail(),
-            command=server.plan.argv,
-        )
+        where = ran_out_of_memory(server.log.text())
+        facts: dict[str, Any] = {
+            "hint": "see the server's log below; what was finished is kept, and --resume goes on from there",
+            "log_tail": server.log.tail(),
+            "command": server.plan.argv,
+        }
+        if where:
+            raise ServerOutOfMemory(f"{reason}{how}{after}", where=where, **facts)
+        raise ServerExited(f"{reason}{how}{after}", **facts)
 
 
 def _wait(script: ManagedProcess, server: Server) -> None:

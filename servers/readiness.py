@@ -188,8 +188,10 @@ def wait_ready(
 def exited(plan: LaunchPlan, log: ServerLog, ended: Exit) -> ServerExited:
     """The error for a server that ended before it was ready, with the cause as far as it is known."""
     reason = explain(ended, log.text(), plan.port, port_holder(plan.port))
-    kind = ServerOutOfMemory if reason.out_of_memory else ServerExited
-    return kind(reason.message, hint=reason.hint, log_tail=log.tail(), command=plan.argv)
+    facts: dict[str, Any] = {"hint": reason.hint, "log_tail": log.tail(), "command": plan.argv}
+    if reason.out_of_memory:
+        return ServerOutOfMemory(reason.message, where=reason.out_of_memory, **facts)
+    return ServerExited(reason.message, **facts)
 
 
 def _pause(process: ManagedProcess | None) -> Exit | None:

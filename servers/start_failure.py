@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explanation:
-    """message: what happened, in a sentence without a full stop. hint: one thing to try, or "". out_of_memory: whether
-    less to keep there would help.
+    """message: what happened, in a sentence without a full stop. hint: one thing to try, or "". out_of_memory: "device" or
+    "host" where less to keep there would help, else "".
     """
 
     message: str
     hint: str = ""
-    out_of_memory: bool = False
+    out_of_memory: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Cause:
     pattern: re.Pattern[str]
     what: str
     hint: str
-    out_of_memory: bool = False
+    out_of_memory: str = ""
 
 
-def _cause(pattern: str, what: str, hint: str, *, out_of_memory: bool = False) -> Cause:
+def _cause(pattern: str, what: str, hint: str, *, out_of_memory: str = "") -> Cause:
     return Cause(re.compile(pattern, re.IGNORECASE | re.MULTILINE), what, hint, out_of_memory)
 
 
@@ -86,14 +86,14 @@ CAUSES = (
         r"|larger than the maximum number of tokens that can be stored in KV cache",
         "the GPU's memory has no room for the context",
         "lower --max-model-len, or raise --gpu-memory-utilization",
-        out_of_memory=True,
+        out_of_memory="device",
     ),
     _cause(
         r"cudaMalloc failed|(?:CUDA|HIP)(?: error)?:? out of memory|torch\.(?:cuda\.)?OutOfMemoryError"
         r"|ErrorOutOfDeviceMemory|CUBLAS_STATUS_ALLOC_FAILED|allocate (?:CUDA|ROCm|Vulkan|SYCL)\d+ buffer",
         "the GPU ran out of memory",
         _SMALLER + "; nvidia-smi shows who else uses the card",
-        out_of_memory=True,
+        out_of_memory="device",
     ),
     _cause(
         r"insufficient memory \(attempted|std::bad_alloc|Cannot allocate memory"
@@ -101,7 +101,7 @@ CAUSES = (
         r"|^.*MemoryError\b|failed to allocate (?:CPU )?buffer|unable to allocate CPU buffer",
         "this machine ran out of memory",
         _SMALLER + "; `free -h` shows what is left",
-        out_of_memory=True,
+        out_of_memory="host",
     ),
     _cause(
         r"unknown model architecture: '?([^'\s]+)|Model architectures (\[.*?\]) are not supported"
@@ -187,9 +187,10 @@ def explain(ended: Exit, log: str, port: int, holder: PortHolder | None) -> Expl
     return _by_signal(ended, how) or Explanation(how, "" if log.strip() else "it printed nothing")
 
 
-def ran_out_of_memory(log: str) -> bool:
-    """Whether a server that ended at any time says so."""
-    return any(cause.out_of_memory and cause.pattern.search(log) for cause in CAUSES)
+def ran_out_of_memory(log: str) -> str:
+    """Whether a server that ended at any time says so: "device", "host", or ""."""
+    found = (cause.out_of_memory for cause in CAUSES if cause.out_of_memory and cause.pattern.search(log))
+    return next(found, "")
 
 
 def _by_signal(ended: Exit, how: str) -> Explanation | None:
@@ -204,7 +205,7 @@ def _by_signal(ended: Exit, how: str) -> Explanation | None:
         return Explanation(
             f"{how}: probably the kernel ended it because memory ran out",
             "`dmesg | grep -i oom` tells; " + _SMALLER,
-            out_of_memory=True,
+            out_of_memory="host",
         )
     if number in {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE}:
         hint = "a fault of the server itself: try another build; a damaged model file can cause it too"

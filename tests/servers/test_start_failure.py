@@ -25,7 +25,8 @@ def test_what_servers_print_is_understood(printed, message, hint):
     assert told.message.startswith("the server ended before it was ready (exit code 1): ")
     assert message in told.message
     assert hint in told.hint
-    assert told.out_of_memory == any(sign in told.message for sign in ("ran out of memory", "no room for the context"))
+    out = any(sign in told.message for sign in ("ran out of memory", "no room for the context"))
+    assert told.out_of_memory == ("host" if "this machine" in told.message else "device" if out else "")
     assert ran_out_of_memory(log) == told.out_of_memory
 
 
@@ -54,7 +55,7 @@ def test_a_binary_for_another_cpu_is_told_also_through_a_wrapper_script(ended):
 def test_the_kernels_kill_for_memory_is_told():
     told = explain(Exit(None, signal.SIGKILL), "loading tensors", 1, None)
     assert "memory ran out" in told.message
-    assert told.out_of_memory
+    assert told.out_of_memory == "host"
 
 
 def test_an_unknown_cause_is_not_guessed():

@@ -1,0 +1,52 @@
+"""A run that ran out of memory, asked for anew with less to keep there."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.spec import RunSpec
+    from servers.launch import ServerRequest
+
+LEAST_CTX_SIZE = 1024  # tokens; below it hardly a prompt with its answer fits
+
+
+class Smaller(NamedTuple):
+    """what: was lowered, in a sentence without a full stop."""
+
+    server: ServerRequest
+    what: str
+
+
+def smaller(server: ServerRequest, asked: Mapping[str, object], where: str) -> Smaller | None:
+    """A quarter of the model's layers fewer on the GPU, then half the context; None: nothing is left to lower.
+
+    asked: of the plan that failed, with the values that were chosen where the user said none. where: memory ran out,
+    on the "device" or the "host", to which fewer layers on the GPU would only add. Layers go first: they change how
+    fast the model answers, but not what it can read.
+    """
+    layers = server.gpu_layers
+    total = server.model.header.layer_count if server.model and server.model.header else None
+    if where == "device" and server.kind == "llama.cpp" and total:
+        on_gpu = total + 1 if layers is None else min(layers, total + 1)  # the output layer counts too
+        if on_gpu > 0:
+            fewer = max(0, on_gpu - max(1, total // 4))
+            return Smaller(
+                dataclasses.replace(server, gpu_layers=fewer), f"gpu_layers from {on_gpu} to {fewer}"
+            )
+    ctx_size = server.ctx_size or asked.get("ctx_size")
+    if isinstance(ctx_size, int) and ctx_size // 2 >= LEAST_CTX_SIZE:
+        half = ctx_size // 2
+        return Smaller(dataclasses.replace(server, ctx_size=half), f"ctx_size from {ctx_size} to {half}")
+    return None
+
+
+def with_server(spec: RunSpec, server: ServerRequest) -> RunSpec:
+    """The run on that server, its config told."""
+    changed = {
+        name: value for name in ("gpu_layers", "ctx_size") if (value := getattr(server, name)) is not None
+    }
+    return dataclasses.replace(spec, server=server, config={**spec.config, **changed})

@@ -1,0 +1,65 @@
+"""Bring the next model's file into the page cache while the present one generates."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import psutil
+
+from results.errors import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+_CHUNK_BYTES = 32 << 20
+_LEFT_BYTES = 2 << 30  # of memory, for everybody else
+
+
+class Prefetch:
+    """One file after the other, in a thread of its own, which ends with the program. What doesn't fit into the memory
+    that is available is left alone: it would push out what is in use.
+    """
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, files: Sequence[Path], then: Callable[[], object]) -> None:
+        """Begin with these, and call `then` once they are there; what was under way is stopped."""
+        self.stop()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=_read_ahead, args=(tuple(files), then, self._stop), name="prefetch", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Soon; it is not waited for. Is idempotent."""
+        self._stop.set()
+        self._thread = None
+
+
+def _read_ahead(files: Sequence[Path], then: Callable[[], object], stop: threading.Event) -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # on Linux that is of this thread alone
+    for path in files:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # whoever needs it will say so
+            return
+        try:
+            size = os.fstat(descriptor).st_size
+            if size + _LEFT_BYTES > psutil.virtual_memory().available:
+                return
+            for offset in range(0, size, _CHUNK_BYTES):
+                if stop.is_set():
+                    return
+                # The kernel reads; no processor time is taken from the server.
+                os.posix_fadvise(descriptor, offset, _CHUNK_BYTES, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(descriptor)
+    with contextlib.suppress(BenchError):  # the run itself will meet it
+        then()
