@@ -203,6 +203,32 @@ def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: P
 
 
 @cli.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--json", "as_json", is_flag=True, help="The facts, every flipped sample among them.")
+@results_dir_option
+def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None) -> None:
+    """Compare two runs on the same samples, by their ids or the beginnings of them (or: last).
+
+    Says which samples only one of them solved, whether the difference is real, and what it costs. Runs whose
+    samples, prompts or sampling differ are refused.
+    """
+    from results.comparison import compare_runs
+    from results.run_folder import RunFolder, default_results_dir
+
+    folder = results_dir or default_results_dir()
+    comparison = compare_runs(RunFolder.find(folder, first), RunFolder.find(folder, second))
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(comparison))
+    else:
+        from results.comparison_text import print_comparison
+
+        print_comparison(comparison)
+
+
+@cli.command()
 def doctor() -> None:
     """Say which servers, sandboxes, GPUs and models are found, and how to get what is missing."""
     from runner.doctor import print_findings
