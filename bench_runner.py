@@ -237,6 +237,16 @@ def doctor() -> None:
 
 
 @cli.command()
+def schema() -> None:
+    """Print the JSON Schema of a sweep's manifest, for editors and for checks."""
+    import json
+
+    from runner.manifest_schema import schema as manifest_schema
+
+    click.echo(json.dumps(manifest_schema(), indent=2))
+
+
+@cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print shell completion, to be evaluated: eval "$(bench-runner completion bash)"."""

@@ -71,7 +71,7 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
     nonce: becomes part of the model's name at the server, so that no other server passes for ours.
     Raises UsageError; ServerError when kind is "attach" and nothing usable answers. Starts nothing.
     """
-    _require_known(request)
+    require_known(request)
     if request.kind == "attach":
         return other_servers.attach_plan(request)
     if request.model is None:
@@ -88,7 +88,8 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
     return build[request.kind](request, request.model, host=HOST, port=port, alias=alias)
 
 
-def _require_known(request: ServerRequest) -> None:
+def require_known(request: ServerRequest) -> None:
+    """Raise UsageError for a setting that means nothing to that kind of server."""
     if request.kind not in KINDS:
         raise UsageError(f"unknown kind of server: {request.kind!r}", hint=f"one of {', '.join(KINDS)}")
     for field, (option, kinds) in FIELDS.items():
