@@ -10,6 +10,7 @@ from results.records import Completion, Outcome
 if TYPE_CHECKING:
     from evaluation.protocols import Answer, Judgement, Request, Sample, Task
 
+BY_LOGPROBS = "by_logprobs"  # the metric of a completion that had choices
 _CUT = {"length", "max_tokens"}  # finish reasons of an answer that met the token limit
 
 
@@ -46,9 +47,17 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         execute_s=judgement.execute_s if judgement else None,
         attempts=answer.attempts,
         expected=sample.expected,
-        metrics=judgement.metrics if judgement else {},
+        metrics={**(judgement.metrics if judgement else {}), **_choice_metrics(request, answer)},
         tags=sample.tags,
     )
+
+
+def _choice_metrics(request: Request, answer: Answer) -> dict[str, float]:
+    """How a choice was made, and the probability of each: `by_logprobs` 1 or 0, `p(A)`."""
+    if not request.choices or answer.error:
+        return {}
+    probabilities = {f"p({choice})": value for choice, value in sorted(answer.choice_probabilities.items())}
+    return {BY_LOGPROBS: float(bool(probabilities)), **probabilities}
 
 
 def _outcome(judgement: Judgement, *, cut: bool) -> Outcome:

@@ -18,6 +18,7 @@ from tenacity import (
     stop_after_delay,
 )
 
+from evaluation.choice_logprobs import choice_probabilities, first_token, logprobs_wanted
 from evaluation.protocols import Answer, PromptStyle, Request
 from evaluation.server_watch import ServerWatch
 from results.errors import ServerError, ServerNotReady
@@ -66,6 +67,7 @@ class OpenAIInterface:
         self._seed = seed
         self._server_wait = server_wait
         self._on_outage = on_outage
+        self._gives_logprobs = True  # until it answers without
         self._session: aiohttp.ClientSession
         self._watch: ServerWatch
 
@@ -99,6 +101,7 @@ class OpenAIInterface:
             stop=task.stop,
             seed=None if self._seed is None else request_seed(self._seed, sample.task_id, index),
             json_schema=task.json_schema,
+            choices=sample.choices,
         )
 
     async def generate_batch(self, requests: Sequence[Request]) -> list[Answer]:
@@ -182,6 +185,10 @@ class OpenAIInterface:
     async def _attempt(self, request: Request) -> Answer:
         outages = self._watch.outages
         try:
+            if request.choices and self._gives_logprobs:
+                chosen = await self._choose(request)
+                if chosen is not None:
+                    return chosen
             return await self._post(
                 request, max_tokens=self.info.max_tokens, temperature=self.info.temperature
             )
@@ -192,6 +199,38 @@ class OpenAIInterface:
 
     async def _post(self, request: Request, *, max_tokens: int, temperature: float) -> Answer:
         path, body = self._body(request, max_tokens=max_tokens, temperature=temperature)
+        raw, seconds = await self._send(path, body)
+        return _read_answer(raw, request.style, seconds)
+
+    async def _choose(self, request: Request) -> Answer | None:
+        """The likeliest choice, from one token; None where that does not tell it, so that an answer is generated."""
+        only = msgspec.structs.replace(request, stop=(), json_schema=None)
+        path, body = self._body(only, max_tokens=1, temperature=0.0)
+        try:
+            raw, seconds = await self._send(path, body | logprobs_wanted(request.style))
+            likely = first_token(raw)
+        except _Refused:
+            return (
+                None  # of log-probabilities, perhaps; what else is wrong is said when the answer is generated
+            )
+        except ValueError as error:
+            raise _Transient(str(error)) from error
+        if likely is None:
+            self._gives_logprobs = False
+            return None
+        answer = _read_answer(raw, request.style, seconds)
+        probabilities = choice_probabilities(likely, request.choices, request.style)
+        if not probabilities or answer.reasoning:
+            return None
+        return msgspec.structs.replace(
+            answer,
+            text=max(probabilities, key=probabilities.__getitem__),
+            finish_reason="choice",
+            choice_probabilities=probabilities,
+        )
+
+    async def _send(self, path: str, body: dict[str, Any]) -> tuple[bytes, float]:
+        """The body of the server's answer, and the seconds it took."""
         started = time.perf_counter()
         try:
             async with self._session.post(
@@ -215,7 +254,7 @@ class OpenAIInterface:
             )
         if status != 200:
             raise _Refused(_overflow(raw) if _is_overflow(raw) else f"HTTP status {status}: {_message(raw)}")
-        return _read_answer(raw, request.style, seconds)
+        return raw, seconds
 
     def _body(self, request: Request, *, max_tokens: int, temperature: float) -> tuple[str, dict[str, Any]]:
         body: dict[str, Any] = {

@@ -28,17 +28,22 @@ class Prompt(NamedTuple):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One item of a data set. tags: what scores are also given by, such as {"difficulty": "easy"}."""
+    """One item of a data set.
+
+    tags: what scores are also given by, such as {"difficulty": "easy"}. choices: answers of one token, of which the
+    likeliest is taken where the server tells probabilities; else, and where empty, an answer is generated.
+    """
 
     task_id: str
     data: dict[str, Any]
     expected: Any = None
     tags: dict[str, str] = {}
+    choices: tuple[str, ...] = ()
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One completion to ask for. stop: sequences that end the answer; json_schema: of the answer, where one
-    is asked for.
+    is asked for; choices: as in `Sample`.
     """
 
     task_id: str
@@ -49,10 +54,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     seed: int | None = None
     json_schema: dict[str, Any] | None = None
+    choices: tuple[str, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model said. error: why there is no answer (one line); empty when there is one."""
+    """What the model said. error: why there is no answer (one line); empty when there is one.
+
+    choice_probabilities: of the choices that were likely enough to be told, where the text is the likeliest of them;
+    empty where the answer was generated.
+    """
 
     text: str = ""
     reasoning: str = ""
@@ -62,6 +72,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     request_s: float | None = None
     attempts: int = 1
     error: str = ""
+    choice_probabilities: dict[str, float] = {}
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from evaluation.judging import BY_LOGPROBS
 from results.records import Outcome
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def summarize(
 
     score_answered: of the completions that are an answer (neither truncated, nor empty, nor lost to
     infrastructure); None where there are none. generate_s and tokens_per_s are of this try alone, where a run
-    was resumed; execute_s is the sum over all completions.
+    was resumed; execute_s is the sum over all completions. answers_by: how many choices were made in which way.
     """
     completions = evaluation.completions
     outcomes = Counter(str(completion.outcome) for completion in completions)
@@ -37,7 +38,13 @@ def summarize(
         if evaluation.new_tokens and evaluation.generate_s
         else None
     )
+    chosen = Counter(
+        "logprobs" if completion.metrics[BY_LOGPROBS] else "generation"
+        for completion in completions
+        if BY_LOGPROBS in completion.metrics
+    )
     return {
+        **({"answers_by": dict(sorted(chosen.items()))} if chosen else {}),
         "benchmark": benchmark,
         "score": 100.0 * metrics["pass@1"].value,
         "metrics": {name: msgspec.to_builtins(metric) for name, metric in metrics.items()},
@@ -84,6 +91,12 @@ def warnings(completions: Sequence[Completion], *, style: str, max_tokens: int) 
         )
     elif 10 * truncated > total:
         found.append(f"{truncated} of {total} answers were cut at {max_tokens} tokens: raise --max-tokens")
+    ways = Counter(done.metrics[BY_LOGPROBS] for done in completions if BY_LOGPROBS in done.metrics)
+    if len(ways) > 1:
+        found.append(
+            f"{ways[1.0]} answers were chosen by log-probabilities and {ways[0.0]} were generated, where the first "
+            "token did not tell the choice: compare this score with none but its like, or take --answer-by letter"
+        )
     return found
 
 

@@ -1,0 +1,151 @@
+"""Read a data set's rows: JSON Lines, Parquet or CSV, from a file at hand or fetched from the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import msgspec
+
+from results.errors import ScriptError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evaluation.protocols import Sample
+
+T = TypeVar("T")
+
+PARQUET_HINT = "install the reader: .venv/bin/pip install 'bench-runner[parquet]'"
+
+
+class DataSet(NamedTuple):
+    """samples: all of them, in order; sha256: of the files they come from."""
+
+    samples: tuple[Sample, ...]
+    sha256: str
+
+
+class Row(NamedTuple):
+    """One row, unchecked. where: file and line (of Parquet: row), for messages."""
+
+    where: str
+    data: Any
+
+
+def read_rows(path: Path, *, columns: Sequence[str] = ()) -> list[Row]:
+    """All rows of a file; its suffix says of which kind it is.
+
+    columns: names of a CSV file's, which has no header; empty where the data set has no CSV form. Raises UsageError
+    naming the file and line, ScriptError where Parquet can't be read for want of its reader.
+    """
+    known = [".jsonl", ".parquet", *([".csv"] if columns else [])]
+    if path.suffix not in known:
+        raise UsageError(f"{path} is no data set", hint=f"its name must end in {' or '.join(known)}")
+    try:
+        if path.suffix == ".jsonl":
+            rows = _jsonl(path)
+        else:
+            rows = _csv(path, columns) if path.suffix == ".csv" else _parquet(path)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8: {error}") from error
+    if not rows:
+        raise UsageError(f"{path} has no rows")
+    return rows
+
+
+def checked(row: Row, kind: type[T]) -> T:
+    """A row as a type; fields that the type lacks are left out. Raises UsageError naming line and field."""
+    try:
+        return msgspec.convert(row.data, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{row.where}: {error}", hint=f"its fields are {_fields(kind)}") from error
+
+
+def fetch(repository: str, name: str) -> Path:
+    """A file of a data set on the Hugging Face Hub, from its cache where it is there.
+
+    Raises ScriptError, before anything is fetched where it could not be read afterwards.
+    """
+    if name.endswith(".parquet"):
+        _need_parquet(f"{name} of {repository}")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        try:
+            return Path(hf_hub_download(repository, name, repo_type="dataset", local_files_only=True))
+        except LocalEntryNotFoundError:
+            return Path(hf_hub_download(repository, name, repo_type="dataset"))
+    except Exception as error:  # every HTTP library's own, by version; whatever it is, the file is not there
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ScriptError(
+            f"the data set {repository} could not be fetched from the Hugging Face Hub: {why}",
+            hint="without a network give its file with --dataset FILE",
+        ) from error
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """Of the content of files, in their order; of one file, the same as sha256sum's."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _jsonl(path: Path) -> list[Row]:
+    rows = []
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                rows.append(Row(f"{path}:{number}", msgspec.json.decode(line)))
+            except (msgspec.MsgspecError, RecursionError) as error:
+                raise UsageError(f"{path}:{number}: no JSON object: {error}") from error
+    return rows
+
+
+def _csv(path: Path, columns: Sequence[str]) -> list[Row]:
+    rows = []
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.reader(lines, strict=True)
+        try:
+            for values in reader:
+                where = f"{path}:{reader.line_num}"
+                if len(values) != len(columns):
+                    raise UsageError(
+                        f"{where}: {len(values)} columns instead of {len(columns)}",
+                        hint=f"they are {', '.join(columns)}",
+                    )
+                rows.append(Row(where, dict(zip(columns, values, strict=True))))
+        except csv.Error as error:
+            raise UsageError(f"{path}:{reader.line_num}: {error}") from error
+    return rows
+
+
+def _parquet(path: Path) -> list[Row]:
+    _need_parquet(str(path))
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        found = pa.parquet.read_table(path).to_pylist()
+    except pa.ArrowException as error:
+        raise UsageError(f"{path} can't be read as Parquet: {error}") from error
+    return [Row(f"{path}, row {number}", row) for number, row in enumerate(found)]
+
+
+def _need_parquet(what: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("pyarrow") is None:
+        raise ScriptError(f"{what} is Parquet, and pyarrow is not installed", hint=PARQUET_HINT)
+
+
+def _fields(kind: type[Any]) -> str:
+    return ", ".join(field.encode_name for field in msgspec.structs.fields(kind))

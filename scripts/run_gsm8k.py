@@ -1,0 +1,60 @@
+"""GSM8K against any OpenAI-compatible server: `python -m scripts.run_gsm8k --help`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.arguments import parse, whole
+from scripts.program import leave, run_program
+
+if TYPE_CHECKING:
+    import argparse
+
+    from scripts.arguments import Arguments
+    from scripts.events import Events
+
+_ABOUT = "GSM8K: 1319 word problems of grade school, judged by the exact number. Executes no code."
+_MAX_TOKENS = 2048  # solutions take 100 to 300; a model that thinks before takes a thousand and more
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dataset", type=Path, metavar="FILE", help=".jsonl or .parquet (default: from the Hugging Face Hub)"
+    )
+    parser.add_argument(
+        "--few-shot",
+        type=whole(0, 8),
+        metavar="N",
+        help="worked examples before each question (default: 0 in chat style, 8 in completion style)",
+    )
+
+
+def _read_arguments() -> Arguments:
+    return parse(
+        sys.argv[1:],
+        benchmark="gsm8k",
+        about=_ABOUT,
+        add_options=_add_options,
+        defaults={"max_tokens": _MAX_TOKENS},
+    )
+
+
+async def _main(arguments: Arguments, events: Events) -> None:
+    from evaluation import gsm8k_task as gsm8k
+    from scripts.session import Benchmark, run_benchmark
+
+    data = gsm8k.load_data(arguments.options["dataset"])
+    few_shot = arguments.options["few_shot"]
+    benchmark = Benchmark(
+        name=gsm8k.NAME,
+        data_sha256=data.sha256,
+        make_task=lambda style, _grader: gsm8k.Gsm8kTask(data, style=style, few_shot=few_shot),
+        options={"few_shot": few_shot},
+    )
+    await run_benchmark(benchmark, arguments, events)
+
+
+if __name__ == "__main__":
+    leave(run_program(_read_arguments, _main))
