@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 COMPLETION_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([\w+.{}#-]*)[^\S\n]*$")
-_CODE_TAGS = {"", "python", "py", "python3", "{.python}", "py3", "code"}
-_BEGINS_CODE = re.compile(r"(?:def|async def|class|from|import|@)\s*\w")
+CODE_TAGS = {"", "python", "py", "python3", "{.python}", "py3", "code"}
+BEGINS_CODE = re.compile(r"(?:def|async def|class|from|import|@)\s*\w")
 _FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
 
 
@@ -52,7 +52,7 @@ def from_completion(text: str, prompt: str) -> Extracted:
 def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
     """The code in an answer that may hold prose, fences, the signature again, helpers, examples of use."""
     blocks = fenced_blocks(text)
-    candidates = [block.code for block in blocks if block.tag in _CODE_TAGS and block.code.strip()]
+    candidates = [block.code for block in blocks if block.tag in CODE_TAGS and block.code.strip()]
     if not blocks or not any(_defines(code, entry_point) for code in candidates):
         bare = _without_prose(text, entry_point)
         if bare and (_defines(bare, entry_point) or not blocks):
@@ -99,7 +99,7 @@ def _closes_only(before: Sequence[str], line: str) -> bool:
     return (
         bool(before)
         and line.strip().strip("`~") == ""
-        and _tree(textwrap.dedent(code)) is not None
+        and syntax_tree(textwrap.dedent(code)) is not None
         and ("def " in code or "return" in code)
     )
 
@@ -111,10 +111,10 @@ def _joined(lines: Sequence[str]) -> str:
 def _is_indented_whole(lines: Sequence[str]) -> bool:
     """Whether a block stands indented as a whole (in a list of Markdown) and begins with a definition."""
     first = next((line for line in lines if line.strip()), "")
-    return first[:1].isspace() and bool(_BEGINS_CODE.match(first.strip()))
+    return first[:1].isspace() and bool(BEGINS_CODE.match(first.strip()))
 
 
-def _tree(code: str) -> ast.Module | None:
+def syntax_tree(code: str) -> ast.Module | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes in somebody else's code
         try:
@@ -139,10 +139,10 @@ def _chosen(candidates: Sequence[str], prompt: str, entry_point: str) -> str:
     nearest.
     """
     defining = [code for code in candidates if _defines(code, entry_point)]
-    parsable = [code for code in defining if _tree(textwrap.dedent(code))]
+    parsable = [code for code in defining if syntax_tree(textwrap.dedent(code))]
     if parsable or defining:
         return (parsable or defining)[-1]
-    bodies = [code for code in candidates if _tree(prompt + _fitted(code, prompt))]
+    bodies = [code for code in candidates if syntax_tree(prompt + _fitted(code, prompt))]
     return (bodies or candidates)[0]
 
 
@@ -169,7 +169,7 @@ def _fitted(body: str, prompt: str) -> str:
 
 def _extends_function(prompt: str, code: str, *, whole: bool) -> bool:
     """Whether the prompt's last function gets a body from it; whole: and nothing stands behind it."""
-    before, after = _tree(prompt), _tree(prompt + code)
+    before, after = syntax_tree(prompt), syntax_tree(prompt + code)
     if before is None or after is None or not before.body:
         return after is not None
     was, now = before.body[-1], after.body[len(before.body) - 1]
@@ -191,11 +191,11 @@ def _without_prose(text: str, entry_point: str) -> str:
         (
             i
             for i, line in enumerate(lines[:defined])
-            if _BEGINS_CODE.match(line) and _is_code(lines[i:defined])
+            if BEGINS_CODE.match(line) and _is_code(lines[i:defined])
         ),
         defined,
     )
-    return _parsable_prefix(lines[start:])
+    return parsable_prefix(lines[start:])
 
 
 # How the body of a function begins, as opposed to a sentence.
@@ -207,10 +207,10 @@ _BODY = re.compile(
 
 
 def _is_code(lines: Sequence[str]) -> bool:
-    return _tree(textwrap.dedent("\n".join(lines))) is not None
+    return syntax_tree(textwrap.dedent("\n".join(lines))) is not None
 
 
-def _parsable_prefix(lines: list[str]) -> str:
+def parsable_prefix(lines: list[str]) -> str:
     """The longest beginning that can be parsed, found by cutting before each error in turn; all where none
     can.
     """
@@ -235,7 +235,7 @@ def _without_examples(code: str) -> str:
 
     They are not part of the solution, and a wrong example would fail a right one.
     """
-    tree = _tree(code)
+    tree = syntax_tree(code)
     if tree is None:
         return code
     own = {
@@ -248,7 +248,7 @@ def _without_examples(code: str) -> str:
         if _is_example(node, own) and node.end_lineno is not None:
             lines[node.lineno - 1 : node.end_lineno] = ["\n"] * (node.end_lineno - node.lineno + 1)
     kept = "".join(lines)
-    return kept if _tree(kept) is not None else code
+    return kept if syntax_tree(kept) is not None else code
 
 
 def _is_example(node: ast.stmt, own: set[str]) -> bool:
@@ -262,12 +262,12 @@ def _is_example(node: ast.stmt, own: set[str]) -> bool:
 
 def _borrowed(code: str, others: Iterable[str], prompt: str) -> list[str]:
     """Definitions and imports from the other blocks for names that the code uses and nobody else defines."""
-    tree = _tree(prompt + "\n" + code)
+    tree = syntax_tree(prompt + "\n" + code)
     if tree is None:
         return []
     available: dict[str, str] = {}
     for other in others:
-        for node in getattr(_tree(textwrap.dedent(other)), "body", ()):
+        for node in getattr(syntax_tree(textwrap.dedent(other)), "body", ()):
             for name in _bound(node):
                 available.setdefault(name, ast.unparse(node))
     if not available:
