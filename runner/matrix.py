@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import functools
-import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from runner.combinations import Combinations, Wanted, place
 from runner.fingerprint import determining, digest, fingerprint
-from runner.manifest import TEST_MODE_SAMPLES, Given, ModelChoice
+from runner.manifest import TEST_MODE_SAMPLES
 from runner.manifest_text import Problem, refuse, unexpanded
-from runner.model_files import chosen_models, model_argument
+from runner.model_files import model_argument
 from runner.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from runner.manifest import Entry, Manifest, Matrix, Settings
+    from runner.manifest import Manifest, ModelChoice, Settings
     from runner.settings import Expansions
     from runner.spec import RunSpec
 
@@ -67,22 +66,16 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """A run as the manifest gives it, with everything merged. place: its line and field."""
-
-    settings: Settings
-    line: int | None
-    field: str
-
-
 def plan_runs(manifest: Manifest, *, results_dir: Path | None = None) -> Plan:
     """Every run, those of one model together, and in it those of one server configuration; else as in the manifest.
 
     Raises UsageError with all that is wrong, each with its line. Starts nothing; may fetch models (`hf:`).
     """
+    combinations = Combinations(manifest)
+    wanted = combinations.wanted()
     planner = _Planner(manifest, results_dir)
-    wanted = planner.wanted()
+    planner.problems += combinations.problems
+    planner.notes += combinations.notes
     planned = [run for each in wanted if (run := planner.plan(each)) is not None]
     refuse(manifest.name, planner.problems)
     if not planned:
@@ -108,93 +101,7 @@ class _Planner:
         self.notes: list[str] = []
         self.launches: dict[str, Mapping[str, Any] | UsageError] = {}
 
-    def wanted(self) -> list[_Wanted]:
-        found = list(self.of_matrix(self.manifest.matrix)) if self.manifest.matrix else []
-        for entry in self.manifest.runs:
-            given = entry.settings.get("model") or self.manifest.defaults.get("model")
-            for model in self.models([given]) if given else [None]:
-                chosen = {**self.manifest.defaults, **_overrides(model), **entry.settings}
-                found.append(_Wanted(chosen | _model(model), entry.line, entry.field))
-        return found
-
-    def of_matrix(self, matrix: Matrix) -> Iterator[_Wanted]:
-        """As in GitHub's `strategy.matrix`: combinations, less those excluded, then what `include` adds."""
-        axes = {name: tuple(values) for name, values in matrix.axes.items()}
-        default = self.manifest.defaults.get("model")
-        if axes and default and "model" not in axes:
-            axes["model"] = (default,)
-        if "model" in axes:
-            axes["model"] = tuple(self.models(axes["model"]))
-        combinations = [
-            dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()) if axes
-        ]
-        for entry in matrix.exclude:
-            kept = [each for each in combinations if not self.is_excluded(each, entry)]
-            if len(kept) == len(combinations):
-                self.notes.append(f"{self.at(entry.line, entry.field)} excludes nothing")
-            combinations = kept
-        added: list[Settings] = [{} for _ in combinations]
-        alone: list[tuple[Entry, Given | None]] = []
-        for entry in matrix.include:
-            own = entry.settings.get("model")
-            extended = [
-                more
-                for combination, more in zip(combinations, added, strict=True)
-                if self.is_extended(combination, entry)
-            ]
-            for more in extended:
-                more.update(_overrides(own))
-                more.update({name: each for name, each in entry.settings.items() if name not in axes})
-            if not extended:
-                given = own or default
-                alone += [(entry, model) for model in (self.models([given]) if given else [None])]
-        for combination, more in zip(combinations, added, strict=True):
-            overrides = _overrides(combination.get("model"))
-            merged = {**self.manifest.defaults, **combination, **overrides, **more}
-            yield _Wanted(merged, self.line_of(combination, matrix.line), "matrix")
-        for entry, model in alone:
-            merged = {**self.manifest.defaults, **_overrides(model), **entry.settings, **_model(model)}
-            yield _Wanted(merged, entry.line, entry.field)
-
-    def models(self, given: Iterable[Given]) -> list[Given]:
-        """Each with one model: globs are replaced by the files they match."""
-        found: list[Given] = []
-        for each in given:
-            if each.value is None:
-                found.append(each)
-                continue
-            try:
-                choices = chosen_models(each.value, self.manifest.folder)
-            except UsageError as error:
-                self.problems.append(Problem(each.line, each.field, error.message))
-                continue
-            found += [dataclasses.replace(each, value=choice) for choice in choices]
-        return found
-
-    def is_excluded(self, combination: Settings, entry: Entry) -> bool:
-        return all(
-            any(_matches(combination[name], pattern) for pattern in patterns)
-            for name, patterns in entry.patterns.items()
-        )
-
-    def is_extended(self, combination: Settings, entry: Entry) -> bool:
-        """Nothing of the combination would be changed by it."""
-        return all(
-            _model_matches(combination[name].value, given.value)
-            if name == "model" and given.value and combination[name].value
-            else combination[name].value == given.value
-            for name, given in entry.settings.items()
-            if name in combination
-        )
-
-    def line_of(self, combination: Settings, otherwise: int | None) -> int | None:
-        given = combination.get("model") or next(iter(combination.values()), None)
-        return given.line if given else otherwise
-
-    def at(self, line: int | None, field: str) -> str:
-        return Problem(line, field, "").text(self.manifest.name)
-
-    def plan(self, wanted: _Wanted) -> PlannedRun | None:
+    def plan(self, wanted: Wanted) -> PlannedRun | None:
         """None when something is wrong with it, which is then in `problems`."""
         given = {name: each for name, each in wanted.settings.items() if each.value is not None}
         if "benchmark" not in given:
@@ -254,7 +161,7 @@ class _Planner:
             found["model"] = "demo"
         return found
 
-    def spec(self, options: dict[str, Any], given: Settings, wanted: _Wanted) -> RunSpec | None:
+    def spec(self, options: dict[str, Any], given: Settings, wanted: Wanted) -> RunSpec | None:
         from runner.request import build_spec
 
         try:
@@ -263,7 +170,7 @@ class _Planner:
             self.blame(error, given, wanted)
             return None
 
-    def launch(self, spec: RunSpec, group: str, given: Settings, wanted: _Wanted) -> Mapping[str, Any]:
+    def launch(self, spec: RunSpec, group: str, given: Settings, wanted: Wanted) -> Mapping[str, Any]:
         """What the server is asked for; what makes its command line impossible is a problem."""
         from servers.launch import plan, require_known
 
@@ -282,7 +189,7 @@ class _Planner:
             return {}
         return found
 
-    def blame(self, error: UsageError, given: Settings, wanted: _Wanted) -> None:
+    def blame(self, error: UsageError, given: Settings, wanted: Wanted) -> None:
         """The setting whose option the error names, else the run."""
         what = f"{error.message} ({error.hint})" if error.hint else error.message
         words = given["server_args"].value if "server_args" in given else ()
@@ -307,9 +214,9 @@ class _Planner:
             )
             first = kept.setdefault(digest(facts or {"error": True, **run.options}), run)
             if first is not run:
-                where = self.at(run.line, "")
+                where = place(self.manifest, run.line)
                 self.notes.append(
-                    f"{where}: the same run is there already ({self.at(first.line, '')}); it runs once"
+                    f"{where}: the same run is there already ({place(self.manifest, first.line)}); it runs once"
                 )
         return list(kept.values())
 
@@ -336,33 +243,6 @@ def _broken(options: dict[str, Any], error: UsageError, line: int | None) -> Pla
 
 def _runs_already(options: Mapping[str, Any]) -> bool:
     return bool(options["base_url"]) or options["server"] == "attach"
-
-
-def _overrides(model: Given | None) -> Settings:
-    return dict(model.value.overrides) if model is not None and model.value is not None else {}
-
-
-def _model(model: Given | None) -> Settings:
-    return {} if model is None else {"model": model}
-
-
-def _matches(given: Given, pattern: Given) -> bool:
-    if isinstance(given.value, ModelChoice):
-        return isinstance(pattern.value, str) and _named_by(given.value, pattern.value)
-    return bool(given.value == pattern.value)
-
-
-def _model_matches(choice: ModelChoice, wanted: ModelChoice) -> bool:
-    return _named_by(choice, wanted.text)
-
-
-def _named_by(choice: ModelChoice, pattern: str) -> bool:
-    """By its path as written or as found, its file's name with or without .gguf, or the name it was given."""
-    path = Path(choice.text)
-    pattern = pattern.removeprefix("./")
-    names = {choice.text, path.name, path.stem, choice.name or ""}
-    below = "/" in pattern and fnmatch.fnmatchcase(choice.text, f"*/{pattern}")
-    return below or any(name == pattern or fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
 def _as_written(
