@@ -86,7 +86,7 @@ def forbidding(
     if first_settings is not None and second_settings is not None:
         ours = {name: ours.get(name) for name in _SCRIPT} | _flat(first_settings)
         theirs = {name: theirs.get(name) for name in _SCRIPT} | _flat(second_settings)
-    one, other = {"benchmark": first.benchmark, **ours}, {"benchmark": second.benchmark, **theirs}
+    one, other = ours | {"benchmark": first.benchmark}, theirs | {"benchmark": second.benchmark}
     return _differences(one, other, without=_MAY_DIFFER | _OF_SERVER | _SAYS_NOTHING)
 
 

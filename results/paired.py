@@ -162,7 +162,8 @@ def odds_ratio(
     if not differing:
         return None, None, None
     share = binomtest(only_second, differing).proportion_ci(confidence, method="exact")
-    return _odds(only_second / differing), _odds(float(share.low)), _odds(float(share.high))
+    ratio = only_second / only_first if only_first else None
+    return ratio, _odds(float(share.low)), _odds(float(share.high))
 
 
 def bootstrap_mean(

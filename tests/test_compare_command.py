@@ -1,0 +1,54 @@
+"""`compare` of real runs, as a user types it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.command_line import bench_runner, command_server
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Three runs: one that solves all of six problems, one that solves none of nine, and one at another temperature."""
+    folder = tmp_path_factory.mktemp("results")
+    run_ids = []
+    for mode, limit, temperature in (("canonical", 6, 0), ("garbage", 9, 0), ("canonical", 6, 0.8)):
+        done = bench_runner(
+            *("run", "--benchmark", "human_eval", "--results-dir", folder, "--limit", limit, "--json"),
+            *("--temperature", temperature, *command_server("canonical_server.py", "--mode", mode)),
+        )
+        assert done.code == 0, done.err
+        run_ids.append(json.loads(done.out)["run_id"])
+    return folder, run_ids
+
+
+def test_two_runs_in_words(results):
+    folder, (good, bad, _) = results
+    done = bench_runner("compare", bad, good, "--results-dir", folder)
+    assert (done.code, done.err) == (0, "")
+    assert "6 samples of human_eval, one completion each; left out: 3 that only A has" in done.out
+    assert "B solved 6 samples that A didn't, A solved 0 that B didn't" in done.out
+    assert "p = 0.031 (exact McNemar)" in done.out
+    assert "B is better: a real difference, at the 5 % level" in done.out
+    assert "only B solved    HumanEval/0, HumanEval/1," in done.out
+    assert "server_command" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_two_runs_as_facts(results):
+    folder, (good, bad, _) = results
+    facts = json.loads(bench_runner("compare", good, bad, "--json", "--results-dir", folder).out)
+    assert (facts["first"]["run_id"], facts["second"]["run_id"]) == (good, bad)
+    assert facts["results"]["pass@1"]["difference"] == -1.0
+    assert [flip["task_id"] for flip in facts["better_first"]] == [f"HumanEval/{n}" for n in range(6)]
+    assert facts["better_first"][0]["second"] == ["failed"]
+
+
+def test_what_is_not_comparable_is_refused(results):
+    folder, (good, _, warm) = results
+    done = bench_runner("compare", good, "last", "--results-dir", folder)
+    assert (done.code, done.out) == (6, "")
+    assert f"{good} and {warm} are not comparable, they differ in temperature 0.0 and 0.8" in done.err
+    assert bench_runner("compare", good, "nonsense", "--results-dir", folder).code == 2
