@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # name -> the module whose PARSER it is
 _MODULES = {
     "summary": "parsers.summary",
+    "speed": "parsers.speed",
     "human_eval": "parsers.summary",  # its name in records of earlier versions
     "human_eval_cli": "parsers.human_eval_cli",
     "json": "parsers.json_score",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from results.records import Outcome, RunStatus
+from results.speed import measured_loads, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,11 +68,14 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
         f"{score.outcomes[kind]} {kind.replace('_', ' ')}" for kind in Outcome if score.outcomes.get(kind)
     ]
     rows.append(("outcomes", ", ".join(kinds)))
-    if score.completion_tokens and score.generate_s:
+    if score.completion_tokens and score.generate_s and "speed" not in score.details:
         rate = score.completion_tokens / score.generate_s
         rows.append(("speed", f"{rate:.1f} tokens/s, {score.completion_tokens} tokens generated"))
+    loads = measured_loads(score.details)
     measured = score.details.get("speed")
-    if isinstance(measured, dict):
+    if loads:
+        rows += table(loads)
+    elif isinstance(measured, dict):
         rows += [(name, f"{value:.6g}") for name, value in measured.items() if isinstance(value, int | float)]
     return rows
 

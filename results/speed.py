@@ -11,7 +11,7 @@ Both sides compute with this: the script that measures, and the parser that chec
   is AIPerf's and GuideLLM's inter-token latency.
 - E2E: from sending a request to its last chunk.
 - output, total and request throughput: tokens written, tokens read and written, and completed requests, over the
-  cell's wall time from the first sending to the last end, the ramp at both ends included.
+  load's wall time from the first sending to the last end, the ramp at both ends included.
 - prefill speed: prompt tokens / TTFT of a request (AIPerf's prefill throughput per user). With one request at a time
   it is what llama-bench calls pp, plus a round trip and the first token's sampling. Generation speed: 1 / TPOT, what
   llama-bench calls tg at that depth, plus sampling; llama-server's own predicted_per_second.
@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from statistics import fmean, median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 REQUESTS_NAME = "requests.jsonl"
-FAILED_SHARE = 0.1  # of a cell's requests; with more, what is left was another load than the one asked for
+FAILED_SHARE = 0.1  # of a load's requests; with more, what is left was another load than the one asked for
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class Load(msgspec.Struct, frozen=True, kw_only=True):
     """One load: so many requests at once, each with so many tokens in and out."""
 
     concurrency: int
@@ -49,15 +49,17 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 class SpeedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of `requests.jsonl`. Times in seconds.
 
-    attempt: a cell that was interrupted, or whose server died, is measured anew as a whole; its last attempt counts.
-    start_s: since the attempt began. e2e_s: to the last chunk, or to the failure. gaps_s: between successive chunks
-    that hold tokens. Token counts are the server's; cached_tokens: of the prompt, that it did not have to compute.
+    attempt: a load that was interrupted, or whose server died, is measured anew as a whole; its last attempt counts.
+    count: how many requests belong to the attempt. start_s: since it began. e2e_s: to the last chunk, or to the
+    failure. gaps_s: between successive chunks that hold tokens. Token counts are the server's; cached_tokens: of the
+    prompt, that it did not have to compute.
     server_*: llama-server's own timings. error: why there is no answer, in a line.
     """
 
-    cell: Cell
+    load: Load
     attempt: int
     index: int
+    count: int
     start_s: float
     ttft_s: float | None = None
     e2e_s: float
@@ -91,14 +93,14 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
-class CellFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured in a cell. Latencies in milliseconds, of the completed requests.
+class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured in a load. Latencies in milliseconds, of the completed requests.
 
     valid: few enough requests failed. ended_early: completed with fewer tokens than asked for; what they wrote counts.
     server_*: medians of llama-server's own timings. errors: messages and how often.
     """
 
-    cell: Cell
+    load: Load
     attempt: int
     valid: bool
     requests: int
@@ -135,21 +137,28 @@ def read_requests(data: bytes) -> tuple[list[SpeedRequest], int]:
     return requests, unreadable
 
 
-def last_attempts(requests: Iterable[SpeedRequest]) -> dict[Cell, list[SpeedRequest]]:
-    """The requests of each cell's last attempt."""
-    found: dict[Cell, list[SpeedRequest]] = {}
+def last_attempts(requests: Iterable[SpeedRequest]) -> dict[Load, list[SpeedRequest]]:
+    """The requests of each load's last attempt."""
+    found: dict[Load, list[SpeedRequest]] = {}
     for request in requests:
-        known = found.get(request.cell)
+        known = found.get(request.load)
         if known is None or known[0].attempt < request.attempt:
-            found[request.cell] = [request]
+            found[request.load] = [request]
         elif known[0].attempt == request.attempt:
             known.append(request)
     return found
 
 
-def figures(requests: Sequence[SpeedRequest]) -> CellFigures:
-    """Of one attempt at one cell; at least one request."""
-    cell = requests[0].cell
+def is_whole(requests: Sequence[SpeedRequest]) -> bool:
+    """Whether all requests of an attempt are there, each once."""
+    return {request.index for request in requests} == set(range(requests[0].count)) and len(
+        requests
+    ) == requests[0].count
+
+
+def figures(requests: Sequence[SpeedRequest]) -> LoadFigures:
+    """Of one attempt at one load; at least one request."""
+    load = requests[0].load
     done = [request for request in requests if not request.error]
     failed = len(requests) - len(done)
     began = min(request.start_s for request in requests)
@@ -158,20 +167,20 @@ def figures(requests: Sequence[SpeedRequest]) -> CellFigures:
     written = sum(request.completion_tokens or 0 for request in done)
     tpots = [tpot for request in done if (tpot := _tpot_s(request))]
     chunks = sum(1 + len(request.gaps_s) for request in done)
-    return CellFigures(
-        cell=cell,
+    return LoadFigures(
+        load=load,
         attempt=requests[0].attempt,
         valid=bool(done) and failed <= FAILED_SHARE * len(requests),
         requests=len(requests),
         completed=len(done),
         failed=failed,
-        ended_early=sum((request.completion_tokens or 0) < cell.output_tokens for request in done),
+        ended_early=sum((request.completion_tokens or 0) < load.output_tokens for request in done),
         seconds=seconds,
         prompt_tokens=read,
         completion_tokens=written,
         cached_tokens=sum(request.cached_tokens or 0 for request in done),
         requests_per_s=len(done) / seconds if seconds else 0.0,
-        output_tokens_per_s=_throughput(done, cell.concurrency, began, written / seconds if seconds else 0.0),
+        output_tokens_per_s=_throughput(done, load.concurrency, began, written / seconds if seconds else 0.0),
         total_tokens_per_s=(read + written) / seconds if seconds else 0.0,
         prefill_tokens_per_s=_distribution(
             request.prompt_tokens / request.ttft_s
@@ -198,12 +207,12 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
 
 
-def table(cells: Sequence[CellFigures]) -> list[tuple[str, str]]:
-    """For people: a heading and one row a cell, each as name and text."""
+def table(loads: Sequence[LoadFigures]) -> list[tuple[str, str]]:
+    """For people: a heading and one row a load, each as name and text."""
     heading = ("output tokens/s (95 %)", "prefill tokens/s", "TTFT ms p50 / p99", "ITL ms p50 / p99", "")
-    lines = [heading, *map(_cells_of_row, cells)]
+    lines = [heading, *map(_row, loads)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    names = ["speed", *(figures.cell.name for figures in cells)]
+    names = ["speed", *(figures.load.name for figures in loads)]
     texts = (
         "   ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
@@ -211,10 +220,18 @@ def table(cells: Sequence[CellFigures]) -> list[tuple[str, str]]:
     return list(zip(names, texts, strict=True))
 
 
-def named_figures(cells: Iterable[CellFigures]) -> dict[str, float]:
-    """Every figure of the valid cells under a name that ends in its unit."""
+def measured_loads(details: Mapping[str, Any]) -> list[LoadFigures]:
+    """Those in a score's details; none in that of another benchmark."""
+    try:
+        return msgspec.convert(details.get("loads", []), list[LoadFigures])
+    except msgspec.ValidationError:
+        return []
+
+
+def named_figures(loads: Iterable[LoadFigures]) -> dict[str, float]:
+    """Every figure of the valid loads under a name that ends in its unit."""
     found: dict[str, float] = {}
-    for of in cells:
+    for of in loads:
         if not of.valid:
             continue
         rate = of.output_tokens_per_s
@@ -225,9 +242,9 @@ def named_figures(cells: Iterable[CellFigures]) -> dict[str, float]:
             "total throughput, tokens/s": of.total_tokens_per_s,
             "request throughput, requests/s": of.requests_per_s,
             "prefill speed, p50, tokens/s": _p50(of.prefill_tokens_per_s),
-            "generation speed, p50, tokens/s": of.generation_tokens_per_s and of.generation_tokens_per_s.p50,
+            "generation speed, p50, tokens/s": _p50(of.generation_tokens_per_s),
         }
-        named = {f"{of.cell.name}: {name}": value for name, value in values.items()}
+        named = {f"{of.load.name}: {name}": value for name, value in values.items()}
         for name, latency in (
             ("TTFT", of.ttft_ms),
             ("TPOT", of.tpot_ms),
@@ -236,7 +253,7 @@ def named_figures(cells: Iterable[CellFigures]) -> dict[str, float]:
         ):
             if latency is not None:
                 for of_it in ("mean", "p50", "p90", "p95", "p99"):
-                    named[f"{of.cell.name}: {name}, {of_it}, ms"] = getattr(latency, of_it)
+                    named[f"{of.load.name}: {name}, {of_it}, ms"] = getattr(latency, of_it)
         found |= {name: round(value, 6) for name, value in named.items() if value is not None}
     return found
 
@@ -299,7 +316,7 @@ def _median(values: Iterable[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def _cells_of_row(of: CellFigures) -> tuple[str, ...]:
+def _row(of: LoadFigures) -> tuple[str, ...]:
     if not of.valid:
         error = next(iter(of.errors), "")
         return (f"FAILED: {of.failed} of {of.requests} requests", "", "", "", error[:80])

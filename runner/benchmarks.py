@@ -13,12 +13,14 @@ class Option:
     """An option of `run` that is handed on to the scripts which know it; two benchmarks may share one.
 
     name: without the dashes. metavar: as in --help. is_path: of a file that must exist; the script gets it absolute.
+    pattern: what a value must match as a whole.
     """
 
     name: str
     metavar: str
     help: str
     is_path: bool = False
+    pattern: str = ""
 
     @property
     def key(self) -> str:
@@ -26,8 +28,14 @@ class Option:
         return self.name.replace("-", "_")
 
 
+_COUNT = "[1-9][0-9]{0,7}"
+_COUNTS = f"{_COUNT}(,{_COUNT})*"
 DATASET = Option(
     name="dataset", metavar="FILE", help="The data set as a file, instead of fetching it.", is_path=True
+)
+FEW_SHOT = Option(name="few-shot", metavar="N", help="Worked examples before each question.")
+ANSWER_BY = Option(
+    name="answer-by", metavar="auto|letter", help="letter: written answers only, no log-probabilities."
 )
 
 
@@ -35,7 +43,7 @@ DATASET = Option(
 class Benchmark:
     """module: our script. parser: reads our script's output; foreign_parser: that of somebody else's script.
 
-    options: those that only this and some others have.
+    options: those that only this and some others have. unused: sampling options that mean nothing to it.
     """
 
     name: str
@@ -44,6 +52,7 @@ class Benchmark:
     foreign_parser: str = "human_eval_cli"
     about: str
     options: tuple[Option, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 BENCHMARKS = {
@@ -53,6 +62,54 @@ BENCHMARKS = {
             name="human_eval",
             module="scripts.run_human_eval",
             about="HumanEval: 164 Python functions to complete, judged by unit tests (pass@k)",
+        ),
+        Benchmark(
+            name="gsm8k",
+            module="scripts.run_gsm8k",
+            foreign_parser="json",
+            about="GSM8K: 1319 word problems of grade school, judged by the exact number",
+            options=(DATASET, FEW_SHOT),
+        ),
+        Benchmark(
+            name="mmlu",
+            module="scripts.run_mmlu",
+            foreign_parser="json",
+            about="MMLU: 14042 questions of 57 subjects with four choices, by log-probabilities or letter",
+            options=(DATASET, FEW_SHOT, ANSWER_BY),
+        ),
+        Benchmark(
+            name="speed",
+            module="scripts.run_speed",
+            parser="speed",
+            foreign_parser="llama_bench",
+            about="Speed under load: throughput, time to first token, inter-token latency; no score",
+            options=(
+                Option(
+                    name="concurrencies",
+                    metavar="N,...",
+                    help="Requests at once, one load each; default: 1 and the server's slots.",
+                    pattern=_COUNTS,
+                ),
+                Option(
+                    name="prompt-tokens",
+                    metavar="N,...",
+                    help="Length of the prompts; default: 512.",
+                    pattern=_COUNTS,
+                ),
+                Option(
+                    name="output-tokens",
+                    metavar="N,...",
+                    help="Length of the answers; default: 128.",
+                    pattern=_COUNTS,
+                ),
+                Option(
+                    name="requests",
+                    metavar="N",
+                    help="Of each load; default: 10, or 5 for each of those at once.",
+                    pattern=_COUNT,
+                ),
+            ),
+            unused=("n_samples", "max_tokens", "prompt_style", "shuffle"),
         ),
     )
 }

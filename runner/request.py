@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -29,6 +30,9 @@ def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, 
     """Raises UsageError. The keywords are the command line's options, None where one was not given."""
     chosen = get_benchmark(benchmark)
     sampling = Sampling(**{name: options[name] for name in SAMPLING})
+    for name in chosen.unused:
+        if options[name] is not None and options["script"] is None:
+            raise UsageError(f"--{name.replace('_', '-')} means nothing to --benchmark {chosen.name}")
     for name in ("ctx_size", "parallel", "tensor_parallel_size"):
         require_count(name, options[name])
     for name in ("ready_timeout", "stall_timeout", "script_timeout"):
@@ -81,6 +85,8 @@ def _own_options(benchmark: Benchmark, options: dict[str, Any]) -> dict[str, str
                 f"--{option.name} means nothing to --benchmark {benchmark.name}",
                 hint=f"it belongs to {' and '.join(benchmarks)}",
             )
+        if option.pattern and not re.fullmatch(option.pattern, value):
+            raise UsageError(f"--{option.name} {value} is not {option.metavar}", hint=option.help)
         if option.is_path:
             path = Path(value).expanduser().absolute()
             if not path.exists():

@@ -1,0 +1,163 @@
+"""One streamed completion, with the time at which each of its parts arrived."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DATA = b"data:"
+_ERROR = b"error:"  # llama-server, beside the event stream's standard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streamed:
+    """What arrived and when. Times in seconds; sent is a reading of the clock, the others count from there.
+
+    ttft_s: to the first chunk that holds a token; gaps_s: from one such chunk to the next; e2e_s: to the last chunk,
+    or to the failure. status: of HTTP, 0 where there was none: then the server could not be reached, or went away.
+    error: why the answer is not whole, in a line.
+    """
+
+    sent: float
+    e2e_s: float
+    status: int
+    ttft_s: float | None = None
+    gaps_s: tuple[float, ...] = ()
+    finish_reason: str = ""
+    usage: Usage | None = None
+    timings: Timings | None = None
+    error: str = ""
+
+
+class PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class Usage(msgspec.Struct):
+    """How many tokens the server counted."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+
+
+class Timings(msgspec.Struct):
+    """llama-server's own: cache_n are prompt tokens that it had computed before."""
+
+    cache_n: int | None = None
+    prompt_per_second: float | None = None
+    predicted_per_second: float | None = None
+
+
+class _Choice(msgspec.Struct):
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = []
+    usage: Usage | None = None
+    timings: Timings | None = None
+    error: Any = None
+
+
+class _NotAChunk(Exception):
+    """The server says that it failed, or says what nobody understands."""
+
+
+async def stream_completion(session: aiohttp.ClientSession, url: str, body: bytes) -> Streamed:
+    """Send it and read the answer to its end. Never raises but for a cancellation.
+
+    The clock is read as soon as bytes arrive, before they are understood. A chunk holds a token when it has text or
+    does not end the answer: a token may have no text of its own, and llama-server ends with a chunk that is empty.
+    """
+    arrivals: list[float] = []
+    last: _Chunk = _Chunk()
+    usage: Usage | None = None
+    finish_reason, error, status = "", "", 0
+    sent = ended = time.perf_counter()
+    try:
+        async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as response:
+            status = response.status
+            if status != 200:
+                error = f"HTTP status {status}: {message(await response.read())}"
+            else:
+                rest = b""
+                async for data in response.content.iter_any():
+                    now = time.perf_counter()
+                    *lines, rest = (rest + data).split(b"\n")
+                    for chunk in _chunks(lines):
+                        usage = chunk.usage or usage
+                        if chunk.choices:
+                            last, ended = chunk, now
+                            choice = chunk.choices[0]
+                            finish_reason = choice.finish_reason or finish_reason
+                            if choice.text or choice.finish_reason is None:
+                                arrivals.append(now)
+                if not finish_reason:
+                    error = "the stream ended before the answer did"
+                elif not arrivals:  # the only token has no text, and came with the end
+                    arrivals.append(ended)
+    except _NotAChunk as failure:
+        error = str(failure)
+    except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+        error = f"no answer: {str(failure) or type(failure).__name__}"
+        status = 0 if not isinstance(failure, TimeoutError) else status
+    return Streamed(
+        sent=sent,
+        e2e_s=(time.perf_counter() if error else ended) - sent,
+        status=status,
+        ttft_s=arrivals[0] - sent if arrivals else None,
+        gaps_s=tuple(after - before for before, after in itertools.pairwise(arrivals)),
+        finish_reason=finish_reason,
+        usage=usage,
+        timings=last.timings,
+        error=error,
+    )
+
+
+def message(raw: bytes) -> str:
+    """What the server says of its failure, in a line."""
+    try:
+        body = json.loads(raw)
+        error = body.get("error", body)
+        text = error.get("message", error) if isinstance(error, dict) else error
+    except (ValueError, AttributeError):
+        text = raw.decode(errors="replace")
+    return " ".join(str(text).split())[:300] or "no message"
+
+
+def _chunks(lines: list[bytes]) -> Iterator[_Chunk]:
+    """Of the event stream's lines; comments, which begin with a colon, and the closing [DONE] are passed over."""
+    for line in lines:
+        if line.startswith(_DATA):
+            data = line[len(_DATA) :].strip()
+            if data != b"[DONE]":
+                yield _decoded(data)
+        elif line.startswith(_ERROR):
+            raise _NotAChunk(f"the server says: {message(line[len(_ERROR) :])}")
+
+
+def _decoded(data: bytes) -> _Chunk:
+    try:
+        chunk = _CHUNKS.decode(data)
+    except msgspec.MsgspecError:
+        try:  # json reads the lone surrogates that a cut token leaves
+            chunk = msgspec.convert(json.loads(data), _Chunk)
+        except (ValueError, msgspec.ValidationError) as failure:
+            raise _NotAChunk(f"not an answer: {data[:200].decode(errors='replace')!r}") from failure
+    if chunk.error is not None:
+        raise _NotAChunk(f"the server says: {message(data)}")
+    return chunk
+
+
+_CHUNKS = msgspec.json.Decoder(_Chunk)

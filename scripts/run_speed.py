@@ -1,0 +1,84 @@
+"""The speed of any OpenAI-compatible server under load: `python -m scripts.run_speed --help`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from results.errors import UsageError
+from scripts.arguments import parse, whole
+from scripts.program import leave, run_program
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from scripts.arguments import Arguments
+    from scripts.events import Events
+
+_ABOUT = (
+    "Speed: throughput, time to first token and inter-token latency of streamed answers of fixed length, at each "
+    "of the given loads. --limit is the most requests of a load."
+)
+_HIGHEST_TOKENS = 10_000_000
+_UNUSED = {"n_samples": 1, "max_tokens": 0, "prompt_style": "auto"}
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--concurrencies",
+        type=_list(whole(1, 4096)),
+        metavar="N,...",
+        help="requests at once (default: 1 and --concurrency, or the server's slots)",
+    )
+    add(
+        "--prompt-tokens",
+        type=_list(whole(1, _HIGHEST_TOKENS)),
+        default=(512,),
+        metavar="N,...",
+        help="length of the prompts (default: 512)",
+    )
+    add(
+        "--output-tokens",
+        type=_list(whole(1, _HIGHEST_TOKENS)),
+        default=(128,),
+        metavar="N,...",
+        help="length of the answers (default: 128)",
+    )
+    add(
+        "--requests",
+        type=whole(1),
+        metavar="N",
+        help="of each load (default: 10, or 5 for each of those at once if that is more)",
+    )
+
+
+def _list(read: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
+    def read_all(text: str) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(read(part.strip()) for part in text.split(",")))
+
+    return read_all
+
+
+def _read_arguments() -> Arguments:
+    arguments = parse(
+        sys.argv[1:], benchmark="speed", about=_ABOUT, add_options=_add_options, defaults={"max_tokens": 0}
+    )
+    for name, unset in _UNUSED.items():
+        if getattr(arguments, name) != unset:
+            raise UsageError(
+                f"--{name.replace('_', '-')} means nothing to speed",
+                hint="loads are set by --concurrencies, --prompt-tokens, --output-tokens and --requests",
+            )
+    return arguments
+
+
+async def _main(arguments: Arguments, events: Events) -> None:
+    from scripts.speed_session import run_speed
+
+    await run_speed(arguments, events)
+
+
+if __name__ == "__main__":
+    leave(run_program(_read_arguments, _main))

@@ -1,0 +1,321 @@
+"""All loads of a speed benchmark against one server: what is missing is measured, and the summary is said."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evaluation.checkpoint import Settings, check_settings, read_settings
+from evaluation.connection import build_connection_info, get_interface_for_provider
+from evaluation.journal import LineJournal
+from evaluation.speed import LoadClient
+from evaluation.speed_prompts import WORDS
+from results.errors import ResultsError, ScriptError, UsageError
+from results.speed import (
+    REQUESTS_NAME,
+    Load,
+    LoadFigures,
+    SpeedRequest,
+    figures,
+    is_whole,
+    last_attempts,
+    read_requests,
+    table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evaluation.connection import ConnectionInfo
+    from scripts.arguments import Arguments
+    from scripts.events import Events
+
+_NAME = "speed"
+_CONNECT_S = 10.0
+_CONNECT_RETRIES = 3
+_DEFAULT_CONCURRENCY = 16  # for a server that does not say how many slots it has
+_LEAST_REQUESTS = 10
+_REQUESTS_PER_SLOT = 5  # batches for the interval: three are needed, more make it narrower
+_BUSY_CLIENT = 0.8  # of one processor; beyond it the client may be what is measured
+_LENGTH_TOLERANCE = 0.02
+
+
+async def run_speed(arguments: Arguments, events: Events) -> None:
+    """Measure what is missing in `arguments.output` and say the summary. Raises BenchError."""
+    connection = build_connection_info(
+        "openai",
+        {
+            "base_url": arguments.base_url,
+            "model": arguments.model,
+            "api_key_env": arguments.api_key_env,
+            "timeout": arguments.request_timeout,
+            "temperature": arguments.temperature,
+        },
+    )
+    async with LineJournal(arguments.output, REQUESTS_NAME) as journal:
+        data = journal.lock_and_read()
+        earlier, _ = read_requests(data)
+        settings = _settings(arguments)
+        old = read_settings(arguments.output)
+        if old is not None:
+            check_settings(old, settings, arguments.output)
+        elif earlier:
+            raise ResultsError(
+                f"{journal.path} holds requests, and no settings.json beside it says of which settings",
+                hint="choose another --output",
+            )
+        journal.repair(data, data[: data.rfind(b"\n") + 1])
+        journal.bind(settings)
+        await _SpeedSession(arguments, events, connection, journal, last_attempts(earlier)).run()
+
+
+class _SpeedSession:
+    def __init__(
+        self,
+        arguments: Arguments,
+        events: Events,
+        connection: ConnectionInfo,
+        journal: LineJournal,
+        earlier: dict[Load, list[SpeedRequest]],
+    ) -> None:
+        self._arguments = arguments
+        self._events = events
+        self._connection = connection
+        self._journal = journal
+        self._attempts = {load: requests[0].attempt for load, requests in earlier.items()}
+        self._measured = {
+            load: requests
+            for load, requests in earlier.items()
+            if is_whole(requests) and len(requests) == self._count(load) and figures(requests).valid
+        }
+        self._now: list[SpeedRequest] = []  # of the load that is being measured
+        self._loads: list[Load] = []
+        self._total = 0
+        self._new = 0
+        self._slots: int | None = None
+        self._client_cpu: dict[str, float] = {}
+        self._prompts = ""
+
+    async def run(self) -> None:
+        concurrencies = self._concurrencies(None)
+        if concurrencies is not None and all(load in self._measured for load in self._product(concurrencies)):
+            self._start(concurrencies)
+        else:
+            await self._measure()
+        self._finish()
+
+    async def _measure(self) -> None:
+        arguments = self._arguments
+        self._events.emit("phase", phase="connect")
+        async with get_interface_for_provider(
+            self._connection, server_wait=arguments.server_wait
+        ) as interface:
+            await interface.test_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
+            properties = await interface.properties()
+        self._slots = properties.get("total_slots")
+        self._start(self._concurrencies(self._slots or _DEFAULT_CONCURRENCY) or ())
+        self._require_room(properties)
+        client = LoadClient(
+            self._connection,
+            seed=arguments.seed,
+            server_wait_s=arguments.server_wait,
+            on_outage=self._outage,
+            on_request=self._request,
+        )
+        async with client:
+            self._prompts = await client.prepare()
+            self._events.emit("phase", phase="generate")
+            for load in self._loads:
+                if load not in self._measured:
+                    await self._measure_load(client, load)
+
+    async def _measure_load(self, client: LoadClient, load: Load) -> None:
+        self._now = []
+        self._progress(load, flush=True)
+        found = await client.measure(
+            load,
+            self._count(load),
+            first_attempt=self._attempts.get(load, 0) + 1,
+            journal=self._journal,
+        )
+        self._new += found.warm_up_requests
+        self._measured[load] = found.requests
+        self._client_cpu[load.name] = round(found.client_cpu, 3)
+        self._now = []
+        name, said = table([figures(found.requests)])[-1]
+        self._events.say(f"  {name}: {said}")
+
+    def _concurrencies(self, slots: int | None) -> tuple[int, ...] | None:
+        """Those asked for, else one and as many as the server works on at once; None where that is not known yet."""
+        asked: tuple[int, ...] | None = self._arguments.options["concurrencies"]
+        most = self._arguments.concurrency or slots
+        if asked is not None or most is None:
+            return asked
+        return tuple(dict.fromkeys((1, most)))
+
+    def _product(self, concurrencies: Sequence[int]) -> list[Load]:
+        options = self._arguments.options
+        return [
+            Load(concurrency=concurrency, prompt_tokens=prompt, output_tokens=output)
+            for prompt, output, concurrency in itertools.product(
+                options["prompt_tokens"], options["output_tokens"], concurrencies
+            )
+        ]
+
+    def _count(self, load: Load) -> int:
+        asked = self._arguments.options["requests"]
+        count: int = asked or max(_LEAST_REQUESTS, _REQUESTS_PER_SLOT * load.concurrency)
+        return count if self._arguments.limit is None else min(count, self._arguments.limit)
+
+    def _start(self, concurrencies: Sequence[int]) -> None:
+        self._loads = self._product(concurrencies)
+        self._measured = {load: self._measured[load] for load in self._loads if load in self._measured}
+        self._total = sum(self._count(load) for load in self._loads)
+        finished = sum(map(len, self._measured.values()))
+        self._events.emit(
+            "start",
+            benchmark=_NAME,
+            total=self._total,
+            finished=finished,
+            completion_tokens=self._tokens(),
+            loads=[load.name for load in self._loads],
+        )
+        resumed = f", {finished} of them measured before" if finished else ""
+        self._events.say(f"{_NAME}: {self._total} requests{resumed}, {len(self._loads)} loads")
+
+    def _require_room(self, properties: dict[str, Any]) -> None:
+        """llama-server says how long a slot's context is; others refuse what does not fit, and that is counted."""
+        defaults = properties.get("default_generation_settings")
+        room = defaults.get("n_ctx") if isinstance(defaults, dict) else None
+        for load in self._loads:
+            if isinstance(room, int) and 0 < room < load.prompt_tokens + load.output_tokens:
+                raise UsageError(
+                    f"{load.prompt_tokens} prompt and {load.output_tokens} output tokens do not fit the context of a "
+                    f"slot, {room} tokens",
+                    hint="give the server a larger one (--ctx-size), or ask for fewer tokens",
+                )
+
+    def _tokens(self) -> int:
+        return sum(
+            request.completion_tokens or 0
+            for requests in (*self._measured.values(), self._now)
+            for request in requests
+        )
+
+    def _request(self, request: SpeedRequest) -> None:
+        if self._now and self._now[0].attempt != request.attempt:
+            self._now = []  # the server died, and all of the load is measured anew
+        self._now.append(request)
+        self._new += not request.error
+        self._progress(request.load)
+
+    def _progress(self, load: Load, *, flush: bool = False) -> None:
+        done = sum(map(len, self._measured.values())) + len(self._now)
+        fields = {
+            "done": done,
+            "total": self._total,
+            "in_flight": min(load.concurrency, self._count(load) - len(self._now)),
+            "completion_tokens": self._tokens(),
+            "load": load.name,
+        }
+        if flush:
+            self._events.emit("progress", **fields)
+        else:
+            self._events.progress(fields)
+
+    def _outage(self, down: bool) -> None:
+        self._events.emit("phase", phase="waiting_for_server" if down else "generate")
+        self._events.say(
+            "the server is gone; waiting for it" if down else "the server is back; this load again"
+        )
+
+    def _finish(self) -> None:
+        loads = [figures(self._measured[load]) for load in self._loads]
+        if not any(found.valid for found in loads):
+            errors = next((list(found.errors) for found in loads if found.errors), ["no answer"])
+            raise ScriptError(
+                f"no load could be measured, too many requests failed: {errors[0]}",
+                hint="correct that and run the same command again",
+            )
+        warnings = _warnings(loads, slots=self._slots, client_cpu=self._client_cpu)
+        for warning in warnings:
+            self._events.say(f"WARNING: {warning}")
+        for name, text in table(loads):
+            self._events.say(f"{name:20} {text}")
+        self._events.emit(
+            "summary",
+            benchmark=_NAME,
+            score=None,
+            new_completions=self._new,
+            warnings=warnings,
+            loads=msgspec.to_builtins(loads),
+            prompts=self._prompts,
+            client_cpu=self._client_cpu,
+        )
+
+
+def _settings(arguments: Arguments) -> Settings:
+    """What may not change within one folder. The loads may: each is measured for itself."""
+    return Settings(
+        benchmark=_NAME,
+        model=arguments.model_identity or arguments.model,
+        data_sha256="",
+        prompts_sha256=hashlib.sha256(" ".join(WORDS).encode()).hexdigest(),
+        prompt_style="completion",
+        stop=(),
+        temperature=arguments.temperature,
+        max_tokens=0,
+        seed=arguments.seed,
+        timeout_s=0,
+        limit=0,
+        n_samples=1,
+    )
+
+
+def _warnings(loads: Sequence[LoadFigures], *, slots: int | None, client_cpu: dict[str, float]) -> list[str]:
+    """Sentences about what makes a figure less than it seems."""
+    found = []
+    for of in loads:
+        name, share = of.load.name, client_cpu.get(of.load.name, 0.0)
+        why = f" ({next(iter(of.errors))})" if of.errors else ""
+        if not of.valid:
+            found.append(
+                f"{name}: {of.failed} of {of.requests} requests failed{why}: there are no figures of it"
+            )
+            continue
+        if of.failed:
+            found.append(f"{name}: {of.failed} of {of.requests} requests failed{why} and are left out")
+        if of.ended_early:
+            found.append(
+                f"{name}: {of.ended_early} of {of.completed} answers ended before {of.load.output_tokens} tokens, "
+                "since the server does not hold them to their length: figures are of what was written"
+            )
+        if of.cached_tokens:
+            found.append(
+                f"{name}: the server had {of.cached_tokens} of {of.prompt_tokens} prompt tokens in its cache, "
+                "so its time to first token is better than without"
+            )
+        asked = of.completed * of.load.prompt_tokens
+        if abs(of.prompt_tokens - asked) > _LENGTH_TOLERANCE * asked:
+            found.append(
+                f"{name}: the prompts had {of.prompt_tokens / of.completed:.0f} tokens on average, "
+                f"not {of.load.prompt_tokens}"
+            )
+        if of.tokens_per_chunk is not None and of.tokens_per_chunk > 1.05:
+            found.append(
+                f"{name}: a chunk held {of.tokens_per_chunk:.2f} tokens on average; ITL is between chunks, "
+                "TPOT counts tokens"
+            )
+        if slots is not None and of.load.concurrency > slots:
+            found.append(
+                f"{name}: more requests at once than the server's {slots} slots: "
+                "time to first token includes waiting for one (--parallel)"
+            )
+        if share > _BUSY_CLIENT:
+            found.append(
+                f"{name}: this client used {share:.0%} of a processor: the server may be faster than that"
+            )
+    return found
