@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from results.errors import ServerError, ServerExited, ServerNotOurs, ServerNotReady, ServerOutOfMemory
 from servers.http_probe import Answer, request
