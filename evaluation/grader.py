@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from results.errors import ScriptError
-from sandbox import Limits, Program, SandboxError, VerdictKind, open_sandbox
+from sandbox import Limits, Program, SandboxError, VerdictKind, open_sandbox, run_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from sandbox import Sandbox
+    from sandbox import Case, Sandbox, Verdict
 
 
 class Execution(NamedTuple):
@@ -22,6 +23,10 @@ class Execution(NamedTuple):
     detail: str
     seconds: float | None
     broken: bool = False
+
+
+# A program for `Grader.execute`; or how a benchmark itself judges something with a grader.
+Known: TypeAlias = "str | Callable[[Grader], Execution]"
 
 
 class Grader:
@@ -54,6 +59,23 @@ class Grader:
             return Execution(passed=False, detail=f"sandbox: {error.message}", seconds=None, broken=True)
         return Execution(verdict.kind is VerdictKind.PASSED, verdict.detail, verdict.seconds)
 
+    def run_cases(
+        self, code: str, cases: Iterable[Case], *, stop_at_first_failure: bool = True
+    ) -> list[Verdict]:
+        """A verdict for each case, as `sandbox.run_cases`. Blocks. Raises SandboxError."""
+        return run_cases(
+            self._opened(), code, cases, self._limits, stop_at_first_failure=stop_at_first_failure
+        )
+
+    @property
+    def timeout_s(self) -> float:
+        """Processor time that a program may take."""
+        return self._limits.cpu_s
+
+    def limits(self, **changes: Any) -> Limits:
+        """Those of every program, with some changed: for single cases."""
+        return replace(self._limits, **changes)
+
     def describe(self) -> dict[str, Any]:
         """The sandbox in use, for the record; {} where nothing had to be executed."""
         return {} if self._box is None else {**self._box.describe(), "timeout_s": self._limits.cpu_s}
@@ -69,10 +91,17 @@ class Grader:
             raise RuntimeError("open() comes first")
         return self._box
 
-    def self_test(self, good: Sequence[str], bad: Sequence[str]) -> None:
-        """Grade known programs, all at once as in the run. Raises ScriptError when one verdict is wrong."""
+    def self_test(self, good: Sequence[Known], bad: Sequence[Known]) -> None:
+        """Grade what is known, all at once as in the run. Raises ScriptError when one verdict is wrong."""
+
+        def graded(known: Known) -> Execution:
+            try:
+                return self.execute(known) if isinstance(known, str) else known(self)
+            except SandboxError as error:
+                return Execution(passed=False, detail=f"sandbox: {error.message}", seconds=None, broken=True)
+
         with ThreadPoolExecutor(self.workers) as pool:
-            verdicts = list(pool.map(self.execute, [*good, *bad]))
+            verdicts = list(pool.map(graded, [*good, *bad]))
         wrong = [
             f"a program that is {'right' if number < len(good) else 'wrong'} was graded {execution}"
             for number, execution in enumerate(verdicts)

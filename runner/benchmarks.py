@@ -28,6 +28,7 @@ class Option:
         return self.name.replace("-", "_")
 
 
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _COUNT = "[1-9][0-9]{0,7}"
 _COUNTS = f"{_COUNT}(,{_COUNT})*"
 DATASET = Option(
@@ -62,6 +63,23 @@ BENCHMARKS = {
             name="human_eval",
             module="scripts.run_human_eval",
             about="HumanEval: 164 Python functions to complete, judged by unit tests (pass@k)",
+        ),
+        Benchmark(
+            name="lcb",
+            module="scripts.run_lcb",
+            foreign_parser="livecodebench",
+            about="LiveCodeBench: problems of programming contests, by date and difficulty, judged by tests (pass@k)",
+            options=(
+                Option(
+                    name="release",
+                    metavar="R",
+                    help="Of the data: release_v6, v6 for what it added, v4_v6; default: release_v6.",
+                    pattern="release_v[1-9][0-9]?|v[1-9][0-9]?(_v[1-9][0-9]?)?",
+                ),
+                DATASET,
+                Option(name="start-date", metavar="DAY", help="Contests from that day on.", pattern=_DAY),
+                Option(name="end-date", metavar="DAY", help="Contests up to that day.", pattern=_DAY),
+            ),
         ),
         Benchmark(
             name="gsm8k",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from evaluation.checkpoint import Key
     from evaluation.connection import ConnectionInfo
+    from evaluation.grader import Known
     from evaluation.protocols import Prompt, Sample, Task
     from evaluation.runner import Progress
     from results.records import Completion
@@ -44,14 +45,16 @@ class Benchmark:
     programs. known_programs: such that a right grader passes, and such that it fails; None: nothing is
     executed, and no sandbox is opened. style: the only one that fits; None: found out by a probe.
     options: the benchmark's own settings that determine results, as JSON gives them back.
+    details: what its summary says beside the scores.
     """
 
     name: str
     data_sha256: str
     make_task: Callable[[PromptStyle, Grader], Task]
-    known_programs: Callable[[], tuple[list[str], list[str]]] | None = None
+    known_programs: Callable[[], tuple[Sequence[Known], Sequence[Known]]] | None = None
     style: PromptStyle | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    details: Callable[[Sequence[Completion]], Mapping[str, Any]] | None = None
 
 
 async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Events) -> None:
@@ -225,6 +228,8 @@ class _Session:
         summary["warnings"] = [*self.grader.warnings, *summary["warnings"]]
         for warning in summary["warnings"]:
             self.events.say(f"WARNING: {warning}")
+        if self.benchmark.details is not None:
+            summary.update(self.benchmark.details(completions))
         outcomes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in summary["outcomes"].items() if n)
         self.events.say(f"score {summary['score']:.2f} of 100 ({outcomes})")
         self.events.emit(

@@ -1,0 +1,217 @@
+"""LiveCodeBench's data: JSON lines as the project publishes them (`livecodebench/code_generation_lite`).
+
+The tests of a release are gigabytes. So only what is needed to ask stays in memory; the tests of a problem are read
+again from its line in the file whenever an answer to it is judged.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import json
+import pickle
+import zlib
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
+
+import msgspec
+
+from evaluation.protocols import Sample
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_TESTS_BYTES = 1 << 30  # of one problem, unpacked; the largest that is published has a tenth of it
+_PACKED = "private_test_cases is neither JSON nor base64 of compressed, pickled JSON"
+
+
+class Test(msgspec.Struct, frozen=True):
+    """One test as it is published. input and output: of a functional one JSON, an argument a line."""
+
+    __test__ = False  # for pytest, which collects what is called so
+
+    input: str
+    output: str
+    testtype: Literal["stdin", "functional"]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One line without its private tests. function: the name to be called; None: a program that reads stdin."""
+
+    question_title: str
+    question_content: str
+    platform: str
+    question_id: str
+    contest_id: str
+    contest_date: str
+    starter_code: str
+    difficulty: str
+    metadata: str
+
+    @property
+    def day(self) -> date:
+        """Of its contest. Raises ValueError."""
+        return datetime.fromisoformat(self.contest_date).date()
+
+    @property
+    def function(self) -> str | None:
+        """Raises msgspec.MsgspecError."""
+        return msgspec.json.decode(self.metadata, type=_Metadata).func_name
+
+
+class Place(NamedTuple):
+    """Where a problem's line is. number: of the line, from 1."""
+
+    path: Path
+    number: int
+    offset: int
+    length: int
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.number}"
+
+
+class DataSet(NamedTuple):
+    """samples: in the order of their ids, as the official runner has them; data: a problem, its day and function, and
+    its place. sha256: of the files.
+    """
+
+    samples: tuple[Sample, ...]
+    sha256: str
+
+
+def load_data(paths: Sequence[Path], *, start: date | None = None, end: date | None = None) -> DataSet:
+    """The problems of those days, first and last included. Raises UsageError naming file, line and field."""
+    digest = hashlib.sha256()
+    found: dict[str, Sample] = {}
+    days: set[date] = set()
+    for path in paths:
+        for place, line in _lines(path):
+            digest.update(line)
+            if line.isspace():
+                continue
+            sample = _sample(line, place)
+            day = sample.data["day"]
+            days.add(day)
+            if sample.task_id in found:
+                _refuse(place, f"question_id {sample.task_id!r} is there twice")
+            if (start is None or start <= day) and (end is None or day <= end):
+                found[sample.task_id] = sample
+    if not days:
+        raise UsageError(f"{', '.join(map(str, paths))} has no problems", hint="JSON lines, one a problem")
+    if not found:
+        raise UsageError(
+            f"no problem is of the days from {start or 'the first'} to {end or 'the last'}",
+            hint=f"those of this data are from {min(days)} to {max(days)}",
+        )
+    return DataSet(tuple(sorted(found.values(), key=lambda sample: sample.task_id)), digest.hexdigest())
+
+
+def read_tests(place: Place) -> list[Test]:
+    """The public tests of the problem there, then the private ones. Raises UsageError."""
+    try:
+        with place.path.open("rb") as file:
+            file.seek(place.offset)
+            line = file.read(place.length)
+    except OSError as error:
+        _refuse(place, f"can't be read any more: {error.strerror}")
+    try:
+        packed = msgspec.json.decode(line, type=_Tests)
+        tests = _tests(packed.public_test_cases) + _tests(unpacked(packed.private_test_cases))
+    except (msgspec.MsgspecError, ValueError) as error:
+        _refuse(place, f"its tests can't be read: {error}")
+    if not tests:
+        _refuse(place, "it has no tests")
+    return tests
+
+
+def unpacked(text: str) -> str:
+    """Private tests as JSON, from JSON or from base64(zlib(pickle(JSON))).
+
+    Of a pickle only a string is taken: whatever else it names or would call is refused. Raises ValueError.
+    """
+    if text.lstrip().startswith("["):
+        return text
+    try:
+        unpacking = zlib.decompressobj()
+        data = unpacking.decompress(base64.b64decode(text, validate=True), _TESTS_BYTES)
+        if unpacking.unconsumed_tail:
+            raise ValueError(f"the private tests are more than {_TESTS_BYTES >> 20} MiB")
+        value = _StringUnpickler(io.BytesIO(data)).load()
+    except (binascii.Error, zlib.error, EOFError, IndexError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"{_PACKED} ({error})") from error
+    except (pickle.UnpicklingError, MemoryError, OverflowError) as error:
+        raise ValueError(f"{_PACKED} ({error})") from error
+    if not isinstance(value, str):
+        raise ValueError(f"private_test_cases holds a pickled {type(value).__name__}, not a text")  # noqa: TRY004
+    return value
+
+
+class _StringUnpickler(pickle.Unpickler):
+    """Nothing can be imported, so nothing can be called."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, and is refused")
+
+    def persistent_load(self, _pid: Any) -> NoReturn:
+        raise pickle.UnpicklingError("it asks for something outside, and is refused")
+
+
+class _Tests(msgspec.Struct):
+    public_test_cases: str
+    private_test_cases: str
+
+
+class _Metadata(msgspec.Struct):
+    func_name: str | None = None
+
+
+def _lines(path: Path) -> Iterator[tuple[Place, bytes]]:
+    try:
+        with path.open("rb") as file:
+            offset = 0
+            for number, line in enumerate(file, 1):
+                yield Place(path, number, offset, len(line)), line
+                offset += len(line)
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be read: {error.strerror}", hint="--dataset wants a file of JSON lines"
+        ) from error
+
+
+def _sample(line: bytes, place: Place) -> Sample:
+    try:
+        problem = msgspec.json.decode(line, type=Problem)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        _refuse(place, str(error))
+    try:
+        day = problem.day
+    except ValueError:
+        _refuse(place, f"contest_date {problem.contest_date!r} is no date such as 2024-08-31T00:00:00")
+    try:
+        function = problem.function
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        _refuse(place, f"metadata: {error}")
+    return Sample(
+        task_id=problem.question_id,
+        data={"problem": problem, "day": day, "function": function, "place": place},
+        tags={
+            "difficulty": problem.difficulty,
+            "platform": problem.platform,
+            "month": f"{day:%Y-%m}",
+        },
+    )
+
+
+def _tests(text: str) -> list[Test]:
+    return [] if not text else msgspec.convert(json.loads(text), list[Test])
+
+
+def _refuse(place: Place, what: str) -> NoReturn:
+    raise UsageError(
+        f"{place}: {what}", hint="--dataset wants JSON lines as livecodebench/code_generation_lite has them"
+    )

@@ -1,0 +1,84 @@
+"""LiveCodeBench against any OpenAI-compatible server: `python -m scripts.run_lcb --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.arguments import parse
+from scripts.program import leave, run_program
+
+if TYPE_CHECKING:
+    from scripts.arguments import Arguments
+    from scripts.events import Events
+
+_ABOUT = (
+    "LiveCodeBench, code generation: problems of programming contests, solved by a model in Python, judged by their "
+    "public and private tests in a sandbox. Prints pass@k over all, by difficulty, by platform and by month."
+)
+# 2,000 tokens, the official runner's limit, cut the answers of models that explain what they do.
+_DEFAULTS = {"max_tokens": 4096, "timeout": 6.0}
+
+
+def _read_arguments() -> Arguments:
+    return parse(sys.argv[1:], benchmark="lcb", about=_ABOUT, add_options=_add_options, defaults=_DEFAULTS)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--release",
+        metavar="R",
+        help="of the data on the Hugging Face hub: release_v1 to release_v6 or newer, v6 for what the sixth added, "
+        "v4_v6 (default: release_v6)",
+    )
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        metavar="FILE",
+        help="JSON lines as the project publishes them, instead of a release",
+    )
+    parser.add_argument(
+        "--start-date", type=_day, metavar="YYYY-MM-DD", help="only problems of contests from that day on"
+    )
+    parser.add_argument(
+        "--end-date", type=_day, metavar="YYYY-MM-DD", help="and up to that one, itself included"
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2024-08-31") from None
+
+
+async def _main(arguments: Arguments, events: Events) -> None:
+    from evaluation import lcb_task as lcb
+    from evaluation.lcb_data import load_data
+    from evaluation.lcb_releases import DEFAULT_RELEASE, fetch_release
+    from results.errors import UsageError
+    from scripts.session import Benchmark, run_benchmark
+
+    options = arguments.options
+    release, file, start, end = (options[name] for name in ("release", "dataset", "start_date", "end_date"))
+    if release and file:
+        raise UsageError("--release and --dataset exclude each other", hint="a file is taken whole, as it is")
+    if start and end and start > end:
+        raise UsageError(f"--start-date {start} is after --end-date {end}")
+    data = load_data([file] if file else fetch_release(release or DEFAULT_RELEASE), start=start, end=end)
+    benchmark = Benchmark(
+        name=lcb.NAME,
+        data_sha256=data.sha256,
+        make_task=lambda style, grader: lcb.LcbTask(data, style=style, grader=grader),
+        known_programs=lcb.known_solutions,
+        options={"start_date": str(start) if start else None, "end_date": str(end) if end else None},
+        details=lcb.official_details,
+    )
+    await run_benchmark(benchmark, arguments, events)
+
+
+if __name__ == "__main__":
+    leave(run_program(_read_arguments, _main))
