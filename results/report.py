@@ -95,7 +95,15 @@ def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:
         memory.append(f"{telemetry.peak_memory_bytes / GIB:.2f} GiB of a GPU at most")
     if telemetry.peak_process_memory_bytes:
         memory.append(f"{telemetry.peak_process_memory_bytes / GIB:.2f} GiB of the host at most")
-    return [("energy", ", ".join(energy)), ("memory", ", ".join(memory))]
+    if telemetry.memory_left_bytes:
+        memory.append(
+            f"{telemetry.memory_left_bytes / GIB:.2f} GiB of a GPU still held after the server's end"
+        )
+    return [
+        ("energy", ", ".join(energy)),
+        *(("energy unsure", why) for why in telemetry.energy_doubts),
+        ("memory", ", ".join(memory)),
+    ]
 
 
 def _score_text(score: Score) -> str:
@@ -145,5 +153,16 @@ def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:
         record.model,
         "" if score is None or score.score is None else f"{score.score:.1f}",
         "" if score is None or score.completions is None else str(score.completions),
-        "not comparable" if record.telemetry is not None and record.telemetry.not_comparable else "",
+        _note(record.telemetry),
     )
+
+
+def _note(telemetry: TelemetrySummary | None) -> str:
+    """What a table says of a run that `show` explains."""
+    if telemetry is None:
+        return ""
+    notes = (
+        "not comparable" * bool(telemetry.not_comparable),
+        "energy unsure" * bool(telemetry.energy_doubts),
+    )
+    return ", ".join(filter(None, notes))

@@ -11,6 +11,7 @@ import msgspec
 from parsers.contract import ScriptOutput, read_end
 from results.errors import ResultsError, ScriptError
 from results.records import Outcome
+from runner.attached import AttachedServer
 from runner.script import Target, run_script, script_command, script_environment
 from servers.http_probe import request
 from servers.in_force import read_back
@@ -66,11 +67,13 @@ class Attempt:
         self._earlier_s = record.results.time_taken or 0.0
         self._process: ManagedProcess | None = None
         self._server: Server | None = None
+        self._attached = AttachedServer(plan.base_url) if plan.kind == "attach" else None
         self._telemetry = Telemetry(
             folder.telemetry,
             pids=self._server_pids,
             fetch_metrics=self._server_metrics,
             on_gpu=plan.kind != "embedded" and plan.asked.get("gpu_layers") != 0,
+            server_was_up=not serving.will_start(plan),
         )
 
     def measure(self) -> None:
@@ -127,6 +130,8 @@ class Attempt:
         self._process = process
 
     def _server_pids(self) -> frozenset[int]:
+        if self._attached is not None:
+            return self._attached.tree()
         process = self._process if self._server is None else self._server.process
         return frozenset() if process is None else process.tree()
 

@@ -67,7 +67,8 @@ def _device_line(facts: DeviceFacts, reading: DeviceReading) -> str:
     if reading.utilization is not None:
         said.append(f"{reading.utilization:.0%} busy")
     if reading.power_w is not None:
-        said.append(f"{reading.power_w:.0f} W")
+        most = "" if facts.enforced_power_limit_w is None else f" of {facts.enforced_power_limit_w:.0f}"
+        said.append(f"{reading.power_w:.0f}{most} W")
     if reading.energy_j is not None:
         said.append(f"energy counter at {reading.energy_j:.0f} J")
     if reading.temperature_c is not None:

@@ -1,6 +1,9 @@
 """AMD's GPUs through amdsmi, which comes with ROCm and is optional. The only module that imports it.
 
-Names and units are those of "AMD SMI Python API reference" and of amdsmi.h.
+No card of AMD's was at hand: this follows "AMD SMI Python API reference" and amdsmi_interface.py of ROCm 6.2 to 7.1
+for names, and amdsmi.h for units: watts, with the cap in microwatts; the accumulator times its resolution is in
+microjoules since the last reset; MiB; MHz; percent. What keeps clocks down, and whose memory is whose, is not asked
+for.
 """
 
 from __future__ import annotations
@@ -71,6 +74,11 @@ class Gpu:
             driver=(self._said(smi.amdsmi_get_gpu_driver_info, handle) or {}).get("driver_version"),
             memory_total_bytes=None if total is None else int(total) << 20,
             energy_source="counter" if energy else ("power" if power else None),
+            power_limit_w=_millionth(
+                (self._said(smi.amdsmi_get_power_cap_info, handle) or {}).get("power_cap")
+            ),
+            max_sm_clock_mhz=self._most_mhz(smi.AmdSmiClkType.GFX),
+            max_memory_clock_mhz=self._most_mhz(smi.AmdSmiClkType.MEM),
         )
 
     def read(self) -> DeviceReading:
@@ -104,6 +112,10 @@ class Gpu:
             return ask(*arguments)
         except (self._smi.AmdSmiException, ValueError):
             return None
+
+    def _most_mhz(self, kind: Any) -> int | None:
+        most = _number((self._said(self._smi.amdsmi_get_clock_info, self._handle, kind) or {}).get("max_clk"))
+        return int(most) if most else None
 
     def _memory(self) -> dict[str, Any]:
         used = _number(self._smi.amdsmi_get_gpu_vram_usage(self._handle).get("vram_used"))
@@ -178,6 +190,11 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return None if value in {2**16 - 1, 2**32 - 1, 2**64 - 1} else float(value)
+
+
+def _millionth(value: Any) -> float | None:
+    number = _number(value)
+    return number / 1e6 if number else None
 
 
 def _words(error: Exception) -> str:

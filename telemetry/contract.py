@@ -13,6 +13,9 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     kind: "nvidia", "amd" or "cpu_package". uuid: names the device for good (a MIG instance has its own).
     parent_uuid: of the card that a MIG instance is a part of; power and temperature are the card's.
     energy_source: "counter" (the device's own), "power" (to be integrated over time), or None (neither).
+    power_limit_w: as it was set; enforced_power_limit_w: the lowest of all that limit it. slowdown_temperature_c: where
+    it begins to slow itself down. ecc: whether its memory corrects errors, which costs some of it. pcie_generation: the
+    most that card and slot can do; pcie_width: the lanes in use.
     """
 
     kind: str
@@ -23,12 +26,21 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     memory_total_bytes: int | None = None
     parent_uuid: str | None = None
     energy_source: str | None = None
+    power_limit_w: float | None = None
+    enforced_power_limit_w: float | None = None
+    slowdown_temperature_c: float | None = None
+    max_sm_clock_mhz: int | None = None
+    max_memory_clock_mhz: int | None = None
+    ecc: bool | None = None
+    pcie_generation: int | None = None
+    pcie_width: int | None = None
 
 
 class DeviceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One reading. None: the device doesn't support it, never 0.
 
-    energy_j: of a counter that only grows, from an arbitrary start. utilization, memory_utilization: 0 to 1.
+    energy_j: of a counter that only grows, from an arbitrary start. power_w: as the device gives it; NVIDIA's since
+    Ampere (GA100 excepted) is the mean of the last second. utilization, memory_utilization: 0 to 1.
     throttle_reasons: what keeps the clocks down now, in the vendor's words in lower case; () is nothing. Among them
     "gpu_idle" is no slowness: there is nothing to do.
     process_memory_bytes: by process id as this machine's kernel counts them.
@@ -65,11 +77,14 @@ class ProcessReading(msgspec.Struct, frozen=True, kw_only=True):
 class ServerReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The server's own counters and gauges. Counters start at 0 with the server's process.
 
-    prompt_s, generation_s: seconds it says it spent on each. kv_cache_utilization: 0 to 1.
+    cached_prompt_tokens: taken from its cache instead of computed. prompt_s, generation_s: seconds it says it spent on
+    each; queue_s: that requests waited for their turn, added up. kv_cache_utilization: 0 to 1.
     """
 
     prompt_tokens: float | None = None
+    cached_prompt_tokens: float | None = None
     generation_tokens: float | None = None
+    queue_s: float | None = None
     prompt_s: float | None = None
     generation_s: float | None = None
     requests_running: float | None = None

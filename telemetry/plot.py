@@ -1,4 +1,4 @@
-"""Draw a run's `telemetry.jsonl`: a picture, and a page that needs nothing else. matplotlib is an extra."""
+"""Draw a run's `telemetry.jsonl`: a picture, and a page that needs nothing else."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import html
 import io
 import itertools
 import math
-import shlex
-import sys
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
@@ -54,7 +52,7 @@ def plot(folder: Path, names: Mapping[str, str] | None = None) -> tuple[Path, Pa
     """Write `telemetry.png` and `telemetry.html` beside the run's `telemetry.jsonl`; return their paths.
 
     names: of devices, by uuid. The page has the same picture as SVG, and asks no network for anything. Raises
-    UsageError when there is nothing to draw or no matplotlib, and ResultsError when the files can't be written.
+    UsageError when there is nothing to draw, and ResultsError when the files can't be written.
     """
     ticks = continued(read_ticks(folder / "telemetry.jsonl"))
     if not ticks:
@@ -155,14 +153,9 @@ def _short(uuid: str) -> str:
 
 def _draw(ticks: Sequence[Tick], made: Sequence[Panel], names: Mapping[str, str]) -> tuple[bytes, str]:
     """As PNG and as SVG."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "drawing needs matplotlib, which is not installed",
-            hint=f"{shlex.quote(sys.executable)} -m pip install 'bench-runner[plot]'",
-        ) from error
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     lost: dict[str, tuple[float, str]] = {}
     for tick in ticks:
         lost = {**{told.uuid: (tick.time_s, told.error) for told in tick.devices if told.error}, **lost}

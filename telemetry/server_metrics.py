@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 _COUNTERS = {
     "llamacpp:prompt_tokens_total": "prompt_tokens",
+    "llamacpp:prompt_tokens_cached_total": "cached_prompt_tokens",
     "llamacpp:tokens_predicted_total": "generation_tokens",
     "llamacpp:prompt_seconds_total": "prompt_s",
     "llamacpp:tokens_predicted_seconds_total": "generation_s",
     "vllm:prompt_tokens_total": "prompt_tokens",
+    "vllm:prefix_cache_hits_total": "cached_prompt_tokens",  # in tokens; prompt_tokens_cached says the same, lately
     "vllm:generation_tokens_total": "generation_tokens",
+    "vllm:request_queue_time_seconds_sum": "queue_s",
     "vllm:request_prefill_time_seconds_sum": "prompt_s",
     "vllm:request_decode_time_seconds_sum": "generation_s",
 }
@@ -42,8 +45,9 @@ def read_metrics(text: str) -> ServerReading:
 
     Several engines of one vLLM are summed; their caches are told by the fullest. Seconds are summed over requests:
     with several at once they go faster than the clock. llama-server counts prompt tokens without those it had in its
-    cache. Its generated tokens and seconds, and vLLM's seconds, grow only when a request ends. Raises ValueError for
-    what is not Prometheus text.
+    cache, vLLM with them; how full its cache is and how long requests waited, llama-server does not tell. Its
+    generated tokens and seconds, and vLLM's seconds, grow only when a request ends. Raises ValueError for what is not
+    Prometheus text.
     """
     from prometheus_client.parser import text_string_to_metric_families  # 70 ms: only who measures pays
 

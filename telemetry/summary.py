@@ -18,6 +18,8 @@ PHASES = ("baseline", "load", "generate", "stop")
 LONGEST_GAP_S = 2.0  # power is not integrated over a longer silence: nobody knows what was used in it
 LEAST_RATE_S = 0.05  # a speed over less is noise
 LEAST_BASELINE_S = 0.3  # power counters refresh at 10 Hz at best
+BUSY = 0.5  # utilisation from which a card's clock is that of its work
+LEAST_BUSY_TICKS = 40  # four seconds: a quarter of them is more than a clock's moods
 
 
 def read_ticks(path: Path, *, offset_bytes: int = 0) -> list[Tick]:
@@ -86,44 +88,6 @@ def summarize(
     )
 
 
-def used_devices(
-    ticks: Sequence[Tick], devices: Sequence[DeviceFacts], pids: Iterable[int], visible: str | None
-) -> frozenset[str]:
-    """The GPUs on which one of these processes held memory at any tick; else the processor packages.
-
-    With a MIG instance goes its card. visible: CUDA_VISIBLE_DEVICES. It decides where GPUs do not tell whose
-    memory they hold; in a container they may do so as long as there is none.
-    """
-    ours = frozenset(pids)
-    gpus = [facts for facts in devices if facts.kind != "cpu_package"]
-    names = {facts.uuid for facts in gpus}
-    readings = [reading for tick in ticks for reading in tick.devices if reading.uuid in names]
-    told = [reading for reading in readings if reading.process_memory_bytes is not None]
-    used = frozenset(
-        reading.uuid
-        for reading in told
-        if reading.process_memory_bytes and ours & reading.process_memory_bytes.keys()
-    )
-    untold = sum(reading.process_memory_bytes is None and not _says_nothing(reading) for reading in readings)
-    if not used and (not told or untold > len(told)):
-        used = frozenset(facts.uuid for facts in gpus if _is_visible(facts, visible))
-    used |= {facts.parent_uuid for facts in gpus if facts.uuid in used and facts.parent_uuid is not None}
-    return used or frozenset(facts.uuid for facts in devices if facts.kind == "cpu_package")
-
-
-def _says_nothing(reading: DeviceReading) -> bool:
-    """It was late, or broken."""
-    return reading == DeviceReading(uuid=reading.uuid, error=reading.error)
-
-
-def _is_visible(facts: DeviceFacts, visible: str | None) -> bool:
-    """As CUDA reads it: indices or the beginnings of uuids; what follows an unknown one does not count."""
-    if visible is None:
-        return True
-    names = [name.strip() for name in visible.split(",")]
-    return any(name and (name == str(facts.index) or facts.uuid.startswith(name)) for name in names)
-
-
 def _spans(ticks: Sequence[Tick]) -> dict[str, list[Tick]]:
     """The ticks of each phase, and the first of the next one as its end. A phase that comes again is one."""
     spans: dict[str, list[Tick]] = {}
@@ -165,6 +129,7 @@ def _device(span: Sequence[Tick], facts: DeviceFacts, pids: frozenset[int]) -> D
     energy_j, source = _energy(pairs)
     told = [reasons for reading in readings if (reasons := reading.throttle_reasons) is not None]
     names = sorted({reason for each in told for reason in each})
+    first_clock_mhz, last_clock_mhz = _busy_clocks(readings)
     return DeviceUse(
         uuid=facts.uuid,
         energy_j=energy_j,
@@ -173,11 +138,15 @@ def _device(span: Sequence[Tick], facts: DeviceFacts, pids: frozenset[int]) -> D
         peak_power_w=max(powers, default=None),
         peak_memory_bytes=max(values(lambda reading: reading.memory_used_bytes), default=None),
         own_peak_memory_bytes=max(values(lambda reading: _own_memory(reading, pids)), default=None),
+        others_peak_memory_bytes=max(values(lambda reading: _others_memory(reading, pids)), default=None),
         mean_utilization=_mean(values(lambda reading: reading.utilization)),
         mean_memory_utilization=_mean(values(lambda reading: reading.memory_utilization)),
         first_temperature_c=temperatures[0] if temperatures else None,
+        last_temperature_c=temperatures[-1] if temperatures else None,
         peak_temperature_c=max(temperatures, default=None),
         mean_sm_clock_mhz=_mean(values(lambda reading: reading.sm_clock_mhz)),
+        first_sm_clock_mhz=first_clock_mhz,
+        last_sm_clock_mhz=last_clock_mhz,
         mean_memory_clock_mhz=_mean(values(lambda reading: reading.memory_clock_mhz)),
         throttled={reason: sum(reason in each for each in told) / len(told) for reason in names},
         errors=tuple(dict.fromkeys(reading.error for reading in readings if reading.error)),
@@ -188,6 +157,27 @@ def _own_memory(reading: DeviceReading, pids: frozenset[int]) -> int | None:
     if reading.process_memory_bytes is None:
         return None
     return sum(size for pid, size in reading.process_memory_bytes.items() if pid in pids)
+
+
+def _others_memory(reading: DeviceReading, pids: frozenset[int]) -> int | None:
+    if reading.process_memory_bytes is None:
+        return None
+    return sum(size for pid, size in reading.process_memory_bytes.items() if pid not in pids)
+
+
+def _busy_clocks(readings: Sequence[DeviceReading]) -> tuple[float | None, float | None]:
+    """MHz in the first and in the last quarter of the ticks in which there was work."""
+    clocks = [
+        reading.sm_clock_mhz
+        for reading in readings
+        if reading.sm_clock_mhz is not None
+        and (reading.utilization is None or reading.utilization >= BUSY)
+        and "gpu_idle" not in (reading.throttle_reasons or ())
+    ]
+    if len(clocks) < LEAST_BUSY_TICKS:
+        return None, None
+    quarter = len(clocks) // 4
+    return _mean(clocks[:quarter]), _mean(clocks[-quarter:])
 
 
 def _energy(pairs: Sequence[tuple[float, DeviceReading]]) -> tuple[float | None, str | None]:
@@ -229,7 +219,9 @@ def _server(span: Sequence[Tick]) -> ServerUse | None:
     generated = _difference(first.generation_tokens, last.generation_tokens)
     return ServerUse(
         prompt_tokens=prompt,
+        cached_prompt_tokens=_difference(first.cached_prompt_tokens, last.cached_prompt_tokens),
         generation_tokens=generated,
+        queue_s=_difference(first.queue_s, last.queue_s),
         prompt_tokens_per_s=_rate(prompt, _difference(first.prompt_s, last.prompt_s)),
         generation_tokens_per_s=_rate(generated, _difference(first.generation_s, last.generation_s)),
         most_running=max(

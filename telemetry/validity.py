@@ -1,8 +1,12 @@
-"""Whether a run's speed may be compared with that of other runs: what disturbed it, as sentences."""
+"""Whether a run's figures may be compared with those of other runs: what disturbed it, as sentences.
+
+What a card says of itself (its reasons to slow down, the temperature at which it does) is taken as it is. The other
+bounds are heuristics of ours, wide enough that a quiet machine keeps within them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,26 +19,78 @@ SLOWED_BY = frozenset(
 )
 SLOWED_SHARE = 0.05  # of the ticks
 BUSY_BEFORE = 0.10  # utilisation of a card before our server was there
-FULL_BEFORE = 0.10  # of a card's memory; a driver and a desktop need less
+FULL_BEFORE = (
+    0.10  # of a card's memory, or FULL_BEFORE_BYTES if that is less; a driver and a desktop need less
+)
+FULL_BEFORE_BYTES = 2 << 30
+NEAR_SLOWDOWN_C = 2.0  # sensors tell whole degrees
+COOLED_C = 10.0  # a card that its own work let cool down had been heated by other work
+CLOCK_SHARE = 0.90  # of its clock at the first: boost clocks of a card that warms up fall by less
+METERS_SHARE = 0.20  # by which a counter and power over time may differ: power is a mean over up to a second
+METERS_LEAST_S = 10.0  # so that a second more or less at either end is little
 OTHERS_SHARE = 0.25  # of all processors, used by neither the server nor what a benchmark's script needs
 OTHERS_LEAST = 0.5  # processors: a script that executes answers and this program need about as much
 MISSED_SHARE = 0.20  # of the ticks: the machine was too busy to look
 
 
-def disturbances(summary: TelemetrySummary, *, processors: int) -> tuple[str, ...]:
-    """Each a sentence without a full stop; () when nothing speaks against comparing. processors: of this machine."""
+def disturbances(
+    summary: TelemetrySummary, *, processors: int, server_was_up: bool = False
+) -> tuple[str, ...]:
+    """Each a sentence without a full stop; () when nothing speaks against comparing speeds.
+
+    processors: of this machine. server_was_up: before the run; what a card held and did then may be the server's.
+    """
     found = [*_missed(summary)]
-    baseline, generate = summary.phases.get("baseline"), summary.phases.get("generate")
-    if baseline is not None:
-        ours = [use for use in baseline.devices if use.uuid in summary.used]
-        found += _busy_before(ours)
-        found += _full_before(
-            ours, {str(facts["uuid"]): facts["memory_total_bytes"] for facts in summary.devices}
-        )
-    if generate is not None:
-        found += _others(generate, processors)
-        found += _slowed(use for use in generate.devices if use.uuid in summary.used)
+    facts = {str(each["uuid"]): each for each in summary.devices}
+    baseline, generate = (_used(summary, name) for name in ("baseline", "generate"))
+    # What others hold and do on a card that is divided is kept apart from us by the card.
+    divided = {facts[uuid].get("parent_uuid") for uuid in summary.used}
+    whole = {uuid for uuid in summary.used if uuid not in divided}
+    if not server_was_up:
+        found += _busy_before(use for uuid, use in baseline.items() if uuid in whole)
+    held = _held_by_others(
+        {uuid: use for uuid, use in baseline.items() if uuid in whole}, facts, all_of_it=not server_was_up
+    )
+    found += [f"{words} before the start" for words in held.values()]
+    during = _held_by_others(
+        {uuid: use for uuid, use in generate.items() if uuid in whole - held.keys()}, facts, all_of_it=False
+    )
+    found += [f"{words} while the model generated" for words in during.values()]
+    if "generate" in summary.phases:
+        found += _others(summary.phases["generate"], processors)
+    found += _slowed(generate.values())
+    for uuid, use in generate.items():
+        found += _heat(use, baseline.get(uuid), facts[uuid].get("slowdown_temperature_c"))
     return tuple(found)
+
+
+def energy_doubts(summary: TelemetrySummary) -> tuple[str, ...]:
+    """Why the energies are not, or not only, those of this run; each a sentence without a full stop."""
+    found = [
+        f"{facts['uuid']} is a part of {facts['parent_uuid']}: the energy is that of the whole card, "
+        "with what others computed on its other parts"
+        for facts in summary.devices
+        if facts.get("parent_uuid") in summary.used and facts["uuid"] in summary.used
+    ]
+    generate = summary.phases.get("generate")
+    for uuid, use in _used(summary, "generate").items():
+        if generate is None or use.energy_source != "counter" or generate.seconds < METERS_LEAST_S:
+            continue
+        if use.energy_j is None or use.mean_power_w is None:
+            continue
+        by_power_j = use.mean_power_w * generate.seconds
+        if abs(use.energy_j - by_power_j) > METERS_SHARE * max(use.energy_j, by_power_j):
+            found.append(
+                f"{uuid} counted {use.energy_j:.0f} J, and its power over the time makes {by_power_j:.0f} J"
+            )
+    return tuple(found)
+
+
+def _used(summary: TelemetrySummary, phase: str) -> dict[str, DeviceUse]:
+    """By uuid, of the devices that the run used."""
+    if phase not in summary.phases:
+        return {}
+    return {use.uuid: use for use in summary.phases[phase].devices if use.uuid in summary.used}
 
 
 def _missed(summary: TelemetrySummary) -> list[str]:
@@ -63,14 +119,42 @@ def _busy_before(devices: Iterable[DeviceUse]) -> list[str]:
     ]
 
 
-def _full_before(devices: Iterable[DeviceUse], total_bytes: Mapping[str, int | None]) -> list[str]:
-    """Somebody's model that lies idle takes memory now, and the card's time whenever it likes."""
+def _held_by_others(
+    devices: Mapping[str, DeviceUse], facts: Mapping[str, Mapping[str, Any]], *, all_of_it: bool
+) -> dict[str, str]:
+    """By uuid. Somebody's model that lies idle takes memory now, and the card's time whenever it likes.
+
+    all_of_it: also memory of which the card doesn't say whose it is.
+    """
+    found = {}
+    for uuid, use in devices.items():
+        total = facts[uuid].get("memory_total_bytes")
+        held = use.peak_memory_bytes if all_of_it else use.others_peak_memory_bytes
+        if all_of_it and held is not None:
+            held -= use.own_peak_memory_bytes or 0
+        if total and held and held > min(FULL_BEFORE * total, FULL_BEFORE_BYTES):
+            found[uuid] = f"{held / total:.0%} of the memory of {uuid} was held by others"
+    return found
+
+
+def _heat(use: DeviceUse, before: DeviceUse | None, slowdown_c: float | None) -> list[str]:
+    """Temperature before and after, and the clock at the first and at the last."""
     found = []
-    for use in devices:
-        total = total_bytes.get(use.uuid)
-        if total and use.peak_memory_bytes and use.peak_memory_bytes / total > FULL_BEFORE:
-            share = use.peak_memory_bytes / total
-            found.append(f"{share:.0%} of the memory of {use.uuid} was held by others before the start")
+    if slowdown_c and use.peak_temperature_c and use.peak_temperature_c >= slowdown_c - NEAR_SLOWDOWN_C:
+        found.append(
+            f"{use.uuid} reached {use.peak_temperature_c:.0f} °C, and slows itself down at {slowdown_c:.0f} °C"
+        )
+    began_c = None if before is None else before.last_temperature_c
+    if began_c and use.last_temperature_c and began_c - use.last_temperature_c > COOLED_C:
+        found.append(
+            f"{use.uuid} had been heated by other work: {began_c:.0f} °C before the start, "
+            f"{use.last_temperature_c:.0f} °C after"
+        )
+    first, last = use.first_sm_clock_mhz, use.last_sm_clock_mhz
+    if first and last and last < CLOCK_SHARE * first:
+        found.append(
+            f"the clock of {use.uuid} fell from {first:.0f} to {last:.0f} MHz while the model generated"
+        )
     return found
 
 

@@ -14,6 +14,11 @@
  *   temperature CELSIUS
  *   clocks SM MEMORY             MHz
  *   reasons MASK
+ *   limits POWER ENFORCED SLOWDOWN   milliwatts and degrees
+ *   max_clocks SM MEMORY         MHz
+ *   link ECC GENERATION WIDTH
+ *   follow FILE BYTES LINGER_S   the process whose id is in the file holds so much for as long as it lives, and for
+ *                                LINGER_S after that nobody does
  *   compute PID BYTES [INSTANCE] a process; -1 bytes: not available
  *   graphics PID BYTES [INSTANCE]
  *   error CALL CODE [AFTER]      from the AFTERth call on (0: from the first) CALL returns CODE
@@ -23,6 +28,7 @@
  * for, it does not support. stub_open() tells how often the library is open.
  */
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +51,11 @@ struct device {
     char uuid[96], name[96];
     struct device *parent;
     u64 memory[3], power, energy[2], utilization[2], temperature, clocks[2], reasons;
+    u64 limits[3], max_clocks[2], link[3], follow[2];
+    char follow_path[256];
+    struct timespec follow_died;
+    int follow_lived;
+    int has_limits, has_max_clocks, has_link;
     int has_memory, has_power, has_energy, has_utilization, has_temperature, has_clocks, has_reasons, has_processes;
     struct process processes[MOST];
     int process_count;
@@ -104,6 +115,22 @@ static void read_line(char *line, struct device **now)
     } else if (!strcmp(word, "reasons")) {
         device->has_reasons = 1;
         device->reasons = number(value[0]);
+    } else if (!strcmp(word, "limits")) {
+        device->has_limits = 1;
+        for (int place = 0; place < 3; place++)
+            device->limits[place] = number(value[place]);
+    } else if (!strcmp(word, "max_clocks")) {
+        device->has_max_clocks = 1;
+        device->max_clocks[0] = number(value[0]);
+        device->max_clocks[1] = number(value[1]);
+    } else if (!strcmp(word, "link")) {
+        device->has_link = 1;
+        for (int place = 0; place < 3; place++)
+            device->link[place] = number(value[place]);
+    } else if (!strcmp(word, "follow")) {
+        snprintf(device->follow_path, sizeof device->follow_path, "%s", value[0] ? value[0] : "");
+        device->follow[0] = number(value[1]);
+        device->follow[1] = number(value[2]);
     } else if (!strcmp(word, "compute") || !strcmp(word, "graphics")) {
         struct process *process = &device->processes[device->process_count++];
         process->pid = (unsigned)number(value[0]);
@@ -133,6 +160,33 @@ static void read_script(void)
     while (fgets(line, sizeof line, file))
         read_line(line, &now);
     fclose(file);
+}
+
+/* The process that is followed, 0 when it is not there; and the bytes that it holds, also after its death. */
+static unsigned followed(struct device *device, u64 *bytes)
+{
+    unsigned pid = 0;
+    FILE *file = device->follow_path[0] ? fopen(device->follow_path, "r") : NULL;
+    *bytes = 0;
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%u", &pid) != 1)
+        pid = 0;
+    fclose(file);
+    if (pid && !kill((pid_t)pid, 0)) {
+        device->follow_lived = 1;
+        *bytes = device->follow[0];
+        return pid;
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (device->follow_lived == 1) {
+        device->follow_died = now;
+        device->follow_lived = 2;
+    }
+    if (device->follow_lived && (u64)(now.tv_sec - device->follow_died.tv_sec) < device->follow[1])
+        *bytes = device->follow[0];
+    return 0;
 }
 
 /* What the script says of this call, on the device or on the card that it is a part of. */
@@ -261,16 +315,20 @@ EXPORT int nvmlDeviceGetName(struct device *device, char *text, unsigned length)
 
 EXPORT int nvmlDeviceGetMemoryInfo(struct device *device, u64 info[3])
 {
+    u64 more;
+    followed(device, &more);
     info[0] = device->memory[0];
-    info[2] = device->memory[1] + device->memory[2];
+    info[2] = device->memory[1] + device->memory[2] + more;
     info[1] = info[0] - info[2];
     return entered(device, "MemoryInfo", device->has_memory);
 }
 struct memory_v2 { unsigned version; u64 total, reserved, free, used; };
 EXPORT int nvmlDeviceGetMemoryInfo_v2(struct device *device, struct memory_v2 *info)
 {
+    u64 more;
+    followed(device, &more);
     info->total = device->memory[0];
-    info->used = device->memory[1];
+    info->used = device->memory[1] + more;
     info->reserved = device->memory[2];
     info->free = info->total - info->used - info->reserved;
     return entered(device, "MemoryInfo_v2", device->has_memory);
@@ -290,6 +348,13 @@ static int processes(struct device *device, const char *call, int graphics, unsi
             continue;
         if (*count < room)
             found[*count] = (struct process_v2){process->pid, process->bytes, process->instance, process->instance};
+        ++*count;
+    }
+    u64 bytes;
+    unsigned pid = graphics ? 0 : followed(device, &bytes);
+    if (pid) {
+        if (*count < room)
+            found[*count] = (struct process_v2){pid, bytes, 0xFFFFFFFF, 0xFFFFFFFF};
         ++*count;
     }
     return *count > room ? INSUFFICIENT_SIZE : SUCCESS;
@@ -347,4 +412,26 @@ EXPORT int nvmlDeviceGetCurrentClocksThrottleReasons(struct device *device, u64 
 {
     *mask = device->reasons;
     return entered(device, "CurrentClocksThrottleReasons", device->has_reasons);
+}
+#define NUMBER(NAME, FIELD, PLACE) \
+    EXPORT int nvmlDeviceGet##NAME(struct device *device, unsigned *value) \
+    { *value = (unsigned)device->FIELD[PLACE]; return entered(device, #NAME, device->has_##FIELD); }
+NUMBER(PowerManagementLimit, limits, 0)
+NUMBER(EnforcedPowerLimit, limits, 1)
+NUMBER(MaxPcieLinkGeneration, link, 1)
+NUMBER(CurrPcieLinkWidth, link, 2)
+EXPORT int nvmlDeviceGetTemperatureThreshold(struct device *device, int type, unsigned *celsius)
+{
+    *celsius = (unsigned)device->limits[2];
+    return entered(device, "TemperatureThreshold", device->has_limits && type == 1);
+}
+EXPORT int nvmlDeviceGetMaxClockInfo(struct device *device, int type, unsigned *mhz)
+{
+    *mhz = (unsigned)device->max_clocks[type == 2];
+    return entered(device, "MaxClockInfo", device->has_max_clocks);
+}
+EXPORT int nvmlDeviceGetEccMode(struct device *device, int *current, int *pending)
+{
+    *current = *pending = (int)device->link[0];
+    return entered(device, "EccMode", device->has_link);
 }

@@ -33,7 +33,9 @@ amdsmi_get_gpu_vram_usage = _answer({"vram_total": 1024, "vram_used": 256})
 amdsmi_get_power_info = _answer({"current_socket_power": "N/A", "average_socket_power": 300})
 amdsmi_get_energy_count = _answer({"energy_accumulator": 2000000, "counter_resolution": 15.3})
 amdsmi_get_gpu_activity = _answer({"gfx_activity": 50, "umc_activity": 65535})
-amdsmi_get_clock_info = lambda handle, kind: (_check(), {"clk": 2100 if kind == 1 else "N/A"})[1]
+CLOCKS = {1: {"clk": 2100, "max_clk": 2500}, 4: {"clk": "N/A"}}
+amdsmi_get_clock_info = lambda handle, kind: (_check(), CLOCKS[kind])[1]
+amdsmi_get_power_cap_info = _answer({"power_cap": 750000000, "dpm_cap": 0})
 def amdsmi_get_temp_metric(handle, kind, metric):
     _check()
     if kind == 0: raise AmdSmiException("not supported")
@@ -71,6 +73,14 @@ def test_what_a_card_says_is_told_in_our_units(ask):
         "memory_total_bytes": 1 << 30,
         "parent_uuid": None,
         "energy_source": "counter",
+        "power_limit_w": 750.0,
+        "enforced_power_limit_w": None,
+        "slowdown_temperature_c": None,
+        "max_sm_clock_mhz": 2500,
+        "max_memory_clock_mhz": None,
+        "ecc": None,
+        "pcie_generation": None,
+        "pcie_width": None,
     }
     assert reading == {
         "uuid": "aa-bb",

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from telemetry.nvidia import reasons
+from telemetry.nvml_values import reasons
 from tests.command_line import bench_runner
 
 GIB = 1 << 30
@@ -25,6 +25,9 @@ utilization 93 41
 temperature 61
 clocks 1980 2619
 reasons 0x24
+limits 700000 600000 92
+max_clocks 1980 2619
+link 1 5 16
 compute {{pid}} {2 * GIB}
 graphics {{pid}} {2 * GIB}
 graphics 1 {GIB // 2}
@@ -81,6 +84,14 @@ def test_everything_that_a_card_says_is_told(nvml, python):
         "memory_total_bytes": 80 * GIB,
         "parent_uuid": None,
         "energy_source": "counter",
+        "power_limit_w": 700.0,
+        "enforced_power_limit_w": 600.0,
+        "slowdown_temperature_c": 92.0,
+        "max_sm_clock_mhz": 1980,
+        "max_memory_clock_mhz": 2619,
+        "ecc": True,
+        "pcie_generation": 5,
+        "pcie_width": 16,
     }
     assert reading == {
         "uuid": "GPU-aa",
@@ -126,7 +137,8 @@ def test_what_a_card_does_not_support_is_absent(nvml, python):
     told = python(ONCE, nvml(card("power 1000")))
     assert told["readings"] == [{"uuid": "GPU-aa", "power_w": 1.0, "process_memory_bytes": {}}]
     facts = told["facts"][0]
-    assert (facts["name"], facts["memory_total_bytes"], facts["energy_source"]) == (None, None, "power")
+    said = {name: value for name, value in facts.items() if value is not None}
+    assert said == {"kind": "nvidia", "uuid": "GPU-aa", "index": 0, "driver": "0", "energy_source": "power"}
 
 
 def test_not_available_is_not_a_number(nvml, python):
@@ -334,7 +346,7 @@ def test_doctor_shows_each_device_as_it_is_now(nvml):
     assert done.code == 0, done.err
     lines = [line for line in done.out.splitlines() if "NVIDIA" in line]
     assert lines[0].startswith(
-        "  ok       NVIDIA Test 80GB, 80 GiB, driver 570.86.15: 3.0 GiB used, 93% busy, 250 W"
+        "  ok       NVIDIA Test 80GB, 80 GiB, driver 570.86.15: 3.0 GiB used, 93% busy, 250 of 600 W"
     )
     assert lines[0].endswith("61 °C, 1980 MHz, clocks held by sw_power_cap, sw_thermal_slowdown")
     assert lines[1] == "  broken   NVIDIA Test MIG, 40 GiB, driver 570.86.15: GPU is lost"

@@ -7,7 +7,6 @@ import math
 import random
 import re
 import struct
-import sys
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -208,15 +207,6 @@ def test_ticks_with_nothing_in_them_are_drawn_as_their_phases(tmp_path):
     write(tmp_path, ticks)
     assert panels(ticks) == []
     assert "baseline" in plot(tmp_path)[1].read_text()
-
-
-def test_without_matplotlib_it_is_told_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    write(tmp_path, BRIEF)
-    with pytest.raises(UsageError, match="matplotlib") as caught:
-        plot(tmp_path)
-    assert caught.value.hint.endswith("-m pip install 'bench-runner[plot]'")
-    assert [path.name for path in tmp_path.iterdir()] == ["telemetry.jsonl"]
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):

@@ -33,6 +33,7 @@ def page(**values):
             "llama_server",
             ServerReading(
                 prompt_tokens=17,
+                cached_prompt_tokens=7,
                 generation_tokens=48,
                 prompt_s=0.140287,
                 generation_s=0.526258,
@@ -44,6 +45,7 @@ def page(**values):
             "embedded",
             ServerReading(
                 prompt_tokens=17,
+                cached_prompt_tokens=7,
                 generation_tokens=48,
                 prompt_s=0.246746,
                 generation_s=0.531272,
@@ -55,6 +57,8 @@ def page(**values):
             "vllm",
             ServerReading(
                 prompt_tokens=24,
+                cached_prompt_tokens=0,
+                queue_s=5.938900176261086e-05,
                 generation_tokens=149,
                 prompt_s=0.08891945099821896,
                 generation_s=1.4965750410010514,

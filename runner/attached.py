@@ -1,0 +1,31 @@
+"""The processes of a server that somebody else runs, so that measuring finds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from servers.guardian import descendants
+from servers.ports import port_holder
+
+LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - compared, not bound
+
+
+class AttachedServer:
+    """Whoever listens at the URL, on this machine, with all that descends from it."""
+
+    def __init__(self, base_url: str) -> None:
+        url = urlsplit(base_url)
+        self._port = url.port if url.hostname in LOCAL else None
+        self._pid: int | None = None
+
+    def tree(self) -> frozenset[int]:
+        """Pids of its living processes; () for a server elsewhere, or of another user."""
+        if self._port is None:
+            return frozenset()
+        if self._pid is None or not Path(f"/proc/{self._pid}").exists():  # it may have been started anew
+            holder = port_holder(self._port)
+            self._pid = None if holder is None else holder.pid
+        if self._pid is None:
+            return frozenset()
+        return frozenset({self._pid, *(member.pid for member in descendants(self._pid))})
