@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Form = Literal["yaml", "json", "toml"]
 FORMS: dict[str, Form] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 MOST_VALUES = 100_000  # of a document: YAML's aliases can make billions of a kilobyte
+COMMAND_LINE = "command line"  # the name of the manifest that was made of it: it has no lines to speak of
 Lines = dict[tuple[str | int, ...], int]
 
 VARIABLE = re.compile(r"\$(\$)?\{([^{}]*)\}")
@@ -53,9 +54,12 @@ class Problem:
     what: str
 
     def text(self, name: str) -> str:
-        """One line, such as `sweep.yaml:7: defaults.limit: ...`."""
-        where = name if self.line is None else f"{name}:{self.line}"
-        return ": ".join(part for part in (where, self.field, self.what) if part)
+        """One line, such as `sweep.yaml:7: defaults.limit: ...`, or `--limit: ...` of the command line."""
+        where, field = (name if self.line is None else f"{name}:{self.line}"), self.field
+        if name == COMMAND_LINE:
+            option = re.match(r"matrix\.(\w+)", field)
+            where, field = f"--{option[1].replace('_', '-')}" if option else name, ""
+        return ": ".join(part for part in (where, field, self.what) if part)
 
 
 def refuse(name: str, problems: Iterable[Problem], *, hint: str = "") -> None:
@@ -121,7 +125,9 @@ def _yaml(text: str, name: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise UsageError(f"{name}:{line}: {error.problem or error.context}") from None
+        begun = error.context_mark.line + 1 if error.context_mark else line
+        context = f", {error.context} from line {begun}" if error.context and begun != line else ""
+        raise UsageError(f"{name}:{line}: {error.problem or error.context}{context}") from None
     except yaml.YAMLError as error:  # a character that YAML has no place for
         raise UsageError(f"{name}: {error}") from None
     except TooMuch:

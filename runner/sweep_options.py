@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from runner.manifest import parse_manifest
+from runner.manifest_text import COMMAND_LINE
 from runner.settings import settings
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from runner.manifest import Manifest
     from runner.settings import Setting
 
-NAME = "command line"
 # Of these a comma is part of the value: they are programs, their arguments, addresses.
 _ONE_VALUE = {"server_binary", "server_command", "base_url", "health_path"}
 _COMMA = re.compile(r"(?<!\\),")
@@ -46,16 +46,7 @@ def manifest_from_options(models: Sequence[str], options: Mapping[str, Any]) -> 
         matrix["model"] = [_model(text) for text in models]
     document["matrix"] = matrix
     text = json.dumps(document, indent=1, ensure_ascii=False)
-    try:
-        return parse_manifest(text, form="json", name=NAME, folder=Path.cwd())
-    except UsageError as error:
-        raise UsageError(as_options(error.message), hint=error.hint) from None
-
-
-def as_options(message: str) -> str:
-    """Problems of that manifest in the words of the command line, which has no lines and fields."""
-    pattern = rf"{NAME}:\d+: (?:matrix\.)?([a-z_]+)(?:\[\d+\])?:"
-    return re.sub(pattern, lambda found: f"--{_dashed(found[1])}:", message)
+    return parse_manifest(text, form="json", name=COMMAND_LINE, folder=Path.cwd())
 
 
 def _values(setting: Setting, value: Any) -> list[Any]:
