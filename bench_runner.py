@@ -12,6 +12,7 @@ exit 1
 
 # The command line: parse, call one function, print; an error becomes a message and an exit code.
 
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,37 @@ Examples:
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+# Commands in modules of their own, imported when they are asked for, so that --help is fast: name -> module, help.
+ELSEWHERE = {
+    "sweep": ("commands.sweep", "Run a whole matrix of models, settings and benchmarks."),
+    "status": ("commands.sweep", "How far a sweep is; without an id, all sweeps."),
+    "retry": ("commands.sweep", "Try a sweep's failed runs once more."),
+    "cancel": ("commands.sweep", "End a sweep that is in progress, in order."),
+    "tasks": ("commands.tasks", "Your own coding tasks: validate a file of them."),
+}
+
+
+class Commands(click.Group):
+    """Those of this file, and those elsewhere."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = getattr(importlib.import_module(ELSEWHERE[cmd_name][0]), cmd_name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        texts = {name: command.get_short_help_str(80) for name, command in self.commands.items()}
+        texts |= {name: text for name, (_, text) in ELSEWHERE.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(texts.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bench_runner")
 def cli() -> None:
     """Launch a llama.cpp or vLLM server, run a benchmark against it, log a trustworthy score.

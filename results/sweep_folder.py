@@ -15,7 +15,7 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a dataclass field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -44,15 +44,12 @@ class ManifestText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the plan. group: runs of one group share a server; fingerprint: None until the model's file was
-    hashed.
-    """
+    """One run of the plan; its label also stands in its record. group: runs of one group share a server."""
 
     label: str
     benchmark: str
     model: str
     group: str
-    fingerprint: str | None = None
 
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +66,6 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     race: bool = False
     on_oom: str = "fail"
     max_concurrent: int | None = None
-    settings: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,8 @@ class SharedServer:
     each later run gets what was printed during it.
     """
 
-    def __init__(self) -> None:
-        self.keep = False
+    def __init__(self, *, keep: bool = False) -> None:
+        self.keep = keep
         self._server: Server | None = None
         self._start_error: ServerError | None = None
         self._log_path: Path | None = None  # of a run that found the server running

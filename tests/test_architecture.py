@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 OURS = (
     "bench_runner",
+    "commands",
     "evaluation",
     "parsers",
     "results",
@@ -29,7 +30,8 @@ MAX_LINES = 400
 
 # Beside itself, what a package may import of ours. The two sides are different processes.
 HARNESS = {
-    "bench_runner": {"web", "runner", "servers", "telemetry", "parsers", "results"},
+    "bench_runner": {"commands", "web", "runner", "servers", "telemetry", "parsers", "results"},
+    "commands": {"web", "runner", "servers", "telemetry", "parsers", "results"},
     "web": {"runner", "servers", "telemetry", "parsers", "results"},
     "runner": {"servers", "telemetry", "parsers", "results"},
     "servers": {"results"},

@@ -1,0 +1,261 @@
+"""`sweep`, and what another terminal asks of one: `status`, `retry`, `cancel`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from results.run_folder import default_results_dir
+from runner.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from results.sweep_folder import SweepFolder
+    from runner.manifest import Manifest
+    from runner.matrix import Plan
+    from runner.sweep import Finished
+
+FAILED_RUNS = 7  # the exit code of a sweep that came to its end with failed runs
+MANIFESTS = (".yaml", ".yml", ".json", ".toml")
+CANCEL_S = 90.0
+
+EXAMPLES = """
+\b
+Examples:
+  bench_runner.py sweep 'models/*.gguf' --benchmark human_eval --gpu-layers 0,80
+  bench_runner.py sweep nightly.yaml --dry-run
+  bench_runner.py sweep nightly.yaml
+  bench_runner.py sweep --resume last
+"""
+
+results_dir_option = click.option(
+    "--results-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
+)
+
+
+def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each setting of a run; several values, with commas between them, make an axis."""
+    for setting in reversed(settings().values()):
+        if setting.name in {"model", "server_args"}:
+            continue
+        text = (
+            f"{setting.help}{'  [' + '|'.join(setting.choices) + ']' if 1 < len(setting.choices) < 8 else ''}"
+        )
+        command = click.option(f"--{setting.name.replace('_', '-')}", setting.name, help=text)(command)
+    return command
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("models", nargs=-1, metavar="[MANIFEST | MODELS...]")
+@click.option("--dry-run", is_flag=True, help="Print the plan and whether it fits; start nothing.")
+@click.option(
+    "--resume", metavar="ID", help="Go on with a sweep (or: last); with a manifest, as that says now."
+)
+@click.option("--retry-failed", metavar="ID", help="As --resume, and try once more what failed.")
+@click.option("--race", is_flag=True, help="Stop configurations early that are beaten with confidence.")
+@click.option(
+    "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one a GPU]"
+)
+@click.option(
+    "--on-oom",
+    type=click.Choice(["fail", "reduce"]),
+    default="fail",
+    show_default=True,
+    help="When memory runs out: `reduce` tries again with fewer GPU layers, then with a smaller context.",
+)
+@click.option("--test-mode", is_flag=True, help="Only 5 samples a benchmark.")
+@click.option(
+    "--server-arg", "server_args", multiple=True, metavar="ARG", help="Handed to the server as it is."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the plan, or the records, as JSON.")
+@_setting_options
+@results_dir_option
+def sweep(
+    *,
+    models: tuple[str, ...],
+    dry_run: bool,
+    resume: str | None,
+    retry_failed: str | None,
+    race: bool,
+    max_concurrent: int | None,
+    on_oom: str,
+    as_json: bool,
+    results_dir: Path | None,
+    **options: Any,
+) -> None:
+    """Run a whole matrix of models, settings and benchmarks, from a manifest or from the options here.
+
+    Options take several values with commas between them. What is done is never done again: after a crash, or a change
+    of the manifest, `--resume` does what is missing.
+    """
+    from runner.preflight import inspect, print_preflight
+
+    from results.errors import UsageError
+    from results.sweep_folder import SweepFolder
+    from runner.display import display_for_stderr
+    from runner.signals import Interruptions
+    from runner.sweep import begin, planned_again, work
+
+    folder: SweepFolder | None = None
+    results_dir = (results_dir or default_results_dir()).absolute()
+    if resume or retry_failed:
+        folder = SweepFolder.find(results_dir, str(resume or retry_failed))
+    given = {name: value for name, value in options.items() if value not in {None, (), False}}
+    if folder is not None and not models and not given:
+        manifest, plan = planned_again(folder.read(), results_dir=results_dir)
+    else:
+        manifest = _manifest(models, given)
+        plan = _plan(manifest, results_dir)
+    for note in plan.notes:
+        click.echo(f"note: {note}", err=True)
+    preflight = inspect(plan, results_dir=results_dir)
+    if dry_run:
+        print_preflight(preflight, as_json=as_json)
+        sys.exit(0 if preflight.ok else UsageError.exit_code)
+    for problem in preflight.problems:
+        click.echo(f"{problem.level}: {problem.text}", err=True)
+    if folder is None:
+        folder = begin(
+            manifest, plan, results_dir=results_dir, race=race, on_oom=on_oom, max_concurrent=max_concurrent
+        )
+    if retry_failed:
+        ask_failed_again(folder)
+    display = display_for_stderr()
+    try:
+        with Interruptions() as interruptions:
+            finished = work(folder, manifest, plan, display=display, held=interruptions.held)
+    finally:
+        display.close()
+    _print_end(finished, as_json=as_json)
+    if finished.failed or finished.missing:
+        sys.exit(FAILED_RUNS)
+
+
+def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
+    from results.errors import UsageError
+    from runner.manifest import read_manifest
+    from runner.sweep_options import manifest_from_options
+
+    files = [Path(text) for text in models if text.lower().endswith(MANIFESTS)]
+    if not files:
+        return manifest_from_options(models, given)
+    if len(models) > 1 or given:
+        what = "other models" if len(models) > 1 else f"--{next(iter(given)).replace('_', '-')}"
+        raise UsageError(f"{files[0]} is a manifest, and {what} beside it", hint="write it into the manifest")
+    return read_manifest(files[0])
+
+
+def _plan(manifest: Manifest, results_dir: Path) -> Plan:
+    """Raises UsageError, in the words of the command line where that is where the matrix comes from."""
+    from results.errors import UsageError
+    from runner.matrix import plan_runs
+    from runner.sweep_options import NAME, as_options
+
+    try:
+        return plan_runs(manifest, results_dir=results_dir)
+    except UsageError as error:
+        if manifest.name != NAME:
+            raise
+        raise UsageError(as_options(error.message), hint=error.hint) from None
+
+
+def ask_failed_again(folder: SweepFolder) -> int:
+    """How many runs will be tried once more."""
+    from results.records import RunStatus
+
+    failed = [
+        fingerprint
+        for fingerprint, (run, record) in folder.runs(warn=_warn).items()
+        if run.effective_status(record) is RunStatus.FAILED
+    ]
+    for fingerprint in failed:
+        folder.ask_again(fingerprint)
+    return len(failed)
+
+
+def _print_end(finished: Finished, *, as_json: bool) -> None:
+    from results.records import encode_record
+    from results.report import print_list
+
+    if as_json:
+        for _, record in finished.runs:
+            click.echo(encode_record(record))
+        return
+    print_list([(run.effective_status(record), record) for run, record in finished.runs])
+    for record in finished.failed:
+        click.echo(f"{record.status}: {record.sweep.label if record.sweep else record.run_id}: "
+                   f"{record.error.message if record.error else ''}", err=True)  # fmt: skip
+    if finished.failed:
+        click.echo(f"try: bench_runner.py sweep --retry-failed {finished.folder.sweep_id}", err=True)
+
+
+@click.command()
+@click.argument("sweep_id", required=False)
+@click.option("--watch", is_flag=True, help="Show it anew every second, until the sweep ends.")
+@results_dir_option
+def status(sweep_id: str | None, *, watch: bool, results_dir: Path | None) -> None:
+    """What a sweep has done, is doing and has left; without an id, all sweeps."""
+    from commands.sweep_status import print_status, print_sweeps, watch_status
+    from results.sweep_folder import SweepFolder
+
+    results_dir = results_dir or default_results_dir()
+    if sweep_id is None:
+        print_sweeps(results_dir, warn=_warn)
+        return
+    folder = SweepFolder.find(results_dir, sweep_id)
+    if watch and sys.stdout.isatty():
+        watch_status(folder)
+    else:
+        print_status(folder, warn=_warn)
+
+
+@click.command()
+@click.argument("sweep_id")
+@results_dir_option
+def retry(sweep_id: str, *, results_dir: Path | None) -> None:
+    """Try a sweep's failed runs once more: in the sweep that is in progress, or else now and here."""
+    from results.sweep_folder import SweepFolder
+
+    folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
+    if folder.worker_pid() is None:
+        context = click.get_current_context()
+        context.invoke(sweep, retry_failed=folder.sweep_id, results_dir=folder.results_dir)
+        return
+    count = ask_failed_again(folder)
+    click.echo(f"{count} failed runs will be tried once more by the sweep that is in progress")
+
+
+@click.command()
+@click.argument("sweep_id")
+@results_dir_option
+def cancel(sweep_id: str, *, results_dir: Path | None) -> None:
+    """End a sweep that is in progress, in order: what is finished is kept, and --resume goes on."""
+    from results.errors import ResultsError, UsageError
+    from results.sweep_folder import SweepFolder
+
+    folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
+    pid = folder.worker_pid()
+    if pid is None:
+        raise UsageError(f"the sweep {folder.sweep_id} is not in progress")
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + CANCEL_S
+    while folder.worker_pid() == pid:
+        if time.monotonic() > deadline:
+            raise ResultsError(
+                f"process {pid} has not ended after {CANCEL_S:.0f} s", hint=f"kill -9 {pid} is safe"
+            )
+        time.sleep(0.1)
+    click.echo(f"ended; go on with: bench_runner.py sweep --resume {folder.sweep_id}")
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {text}", err=True)

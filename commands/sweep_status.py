@@ -1,0 +1,113 @@
+"""How far a sweep is, as a table."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from results.errors import BenchError
+from results.records import RunStatus
+from results.sweep_folder import SweepFolder, all_sweeps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from results.records import RunRecord
+    from results.run_folder import RunFolder
+
+WATCH_S = 1.0
+HEADER = ("run", "status", "score", "completions", "seconds", "id")
+
+
+def print_sweeps(results_dir: Path, *, warn: Callable[[str], None]) -> None:
+    """All sweeps, a line each."""
+    rows = [("sweep", "status", "runs")]
+    for folder in all_sweeps(results_dir):
+        try:
+            rows.append((folder.sweep_id, _state(folder), _counts(_rows(folder, warn))))
+        except BenchError as error:
+            warn(error.message)
+    _print(rows)
+
+
+def print_status(folder: SweepFolder, *, warn: Callable[[str], None]) -> None:
+    """The sweep's runs, a line each."""
+    click.echo("\n".join(_lines(folder, warn)))
+
+
+def watch_status(folder: SweepFolder) -> None:
+    """Until it ends, on a terminal."""
+    from rich.live import Live
+    from rich.text import Text
+
+    warnings: list[str] = []
+    with Live(auto_refresh=False) as live:
+        while True:
+            alive = folder.worker_pid() is not None
+            live.update(Text("\n".join(_lines(folder, warnings.append))), refresh=True)
+            if not alive:
+                return
+            time.sleep(WATCH_S)
+
+
+def _lines(folder: SweepFolder, warn: Callable[[str], None]) -> list[str]:
+    rows = _rows(folder, warn)
+    return [f"{folder.sweep_id}: {_state(folder)}, {_counts(rows)}", *_aligned([HEADER, *rows])]
+
+
+def _state(folder: SweepFolder) -> str:
+    pid = folder.worker_pid()
+    return "not in progress" if pid is None else f"in progress (process {pid})"
+
+
+def _rows(folder: SweepFolder, warn: Callable[[str], None]) -> list[tuple[str, ...]]:
+    by_label = {
+        record.sweep.label: (run, record)
+        for run, record in folder.runs(warn=warn).values()
+        if record.sweep is not None
+    }
+    return [_row(planned.label, by_label.get(planned.label)) for planned in folder.read().runs]
+
+
+def _row(label: str, found: tuple[RunFolder, RunRecord] | None) -> tuple[str, ...]:
+    if found is None:
+        return (label, "waiting", "", "", "", "")
+    run, record = found
+    status = run.effective_status(record)
+    score = "" if record.score is None or record.score.score is None else f"{record.score.score:.1f}"
+    shown = "running" if status is RunStatus.STARTED else str(status)
+    seconds = "" if record.results.time_taken is None else f"{record.results.time_taken:.0f}"
+    return (label, shown, score, _completions(run, record), seconds, record.run_id)
+
+
+def _completions(run: RunFolder, record: RunRecord) -> str:
+    if record.score is not None and record.score.completions is not None:
+        return str(record.score.completions)
+    try:
+        return str(run.completions.read_bytes().count(b"\n"))
+    except OSError:
+        return ""
+
+
+def _counts(rows: Sequence[tuple[str, ...]]) -> str:
+    count = {word: sum(row[1] == word for row in rows) for word in dict.fromkeys(row[1] for row in rows)}
+    return f"{len(rows)} runs: " + ", ".join(f"{number} {word}" for word, number in count.items())
+
+
+def _print(rows: Sequence[tuple[str, ...]]) -> None:
+    click.echo("\n".join(_aligned(rows)))
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Columns on a terminal; tabs where nobody watches, so that `cut` and `awk` can read it."""
+    import sys
+
+    if not sys.stdout.isatty():
+        return ["\t".join(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

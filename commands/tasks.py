@@ -1,0 +1,33 @@
+"""`tasks validate`: look at a file of tasks before it is run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@click.group()
+def tasks() -> None:
+    """Your own coding tasks, for `run --benchmark tasks --tasks FILE`."""
+
+
+@tasks.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def validate(file: Path) -> None:
+    """Check FILE (YAML or JSON): its structure, and that its reference solutions pass.
+
+    Each error names file, line and field. Solutions are executed in the sandbox.
+    """
+    # The sandbox is the script side's: another process. `-P` and the path: not a `scripts` of the user's own folder.
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "scripts.validate_tasks", str(file)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    sys.exit(done.returncode)
