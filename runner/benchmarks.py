@@ -28,15 +28,24 @@ class Option:
         return self.name.replace("-", "_")
 
 
+_LEVEL = "(easy|medium|hard|extreme)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _COUNT = "[1-9][0-9]{0,7}"
 _COUNTS = f"{_COUNT}(,{_COUNT})*"
 DATASET = Option(
     name="dataset", metavar="FILE", help="The data set as a file, instead of fetching it.", is_path=True
 )
-FEW_SHOT = Option(name="few-shot", metavar="N", help="Worked examples before each question.")
+FEW_SHOT = Option(
+    name="few-shot",
+    metavar="N",
+    help="Worked examples before each question: 0 to 8, of MMLU 0 to 5.",
+    pattern="[0-8]",
+)
 ANSWER_BY = Option(
-    name="answer-by", metavar="auto|letter", help="letter: written answers only, no log-probabilities."
+    name="answer-by",
+    metavar="auto|letter",
+    help="letter: written answers only, no log-probabilities.",
+    pattern="auto|letter",
 )
 
 
@@ -44,7 +53,8 @@ ANSWER_BY = Option(
 class Benchmark:
     """module: our script. parser: reads our script's output; foreign_parser: that of somebody else's script.
 
-    options: those that only this and some others have. unused: sampling options that mean nothing to it.
+    options: those that only this and some others have. checks: its script has --check, which reads the data and says
+    whether the options fit. unused: sampling options that mean nothing to it.
     """
 
     name: str
@@ -53,6 +63,7 @@ class Benchmark:
     foreign_parser: str = "human_eval_cli"
     about: str
     options: tuple[Option, ...] = ()
+    checks: bool = False
     unused: tuple[str, ...] = ()
 
 
@@ -79,6 +90,39 @@ BENCHMARKS = {
                 DATASET,
                 Option(name="start-date", metavar="DAY", help="Contests from that day on.", pattern=_DAY),
                 Option(name="end-date", metavar="DAY", help="Contests up to that day.", pattern=_DAY),
+            ),
+        ),
+        Benchmark(
+            name="tasks",
+            module="scripts.run_tasks",
+            foreign_parser="json",
+            about="Your own coding tasks from a file, or a starter set of twenty, judged by test cases (pass@k)",
+            checks=True,
+            options=(
+                Option(
+                    name="tasks",
+                    metavar="FILE",
+                    help="YAML or JSON; default: the starter set.",
+                    is_path=True,
+                ),
+                Option(
+                    name="difficulty",
+                    metavar="LIST",
+                    help="Only those, such as easy,hard.",
+                    pattern=f"{_LEVEL}(,{_LEVEL})*",
+                ),
+                Option(
+                    name="sample",
+                    metavar="N",
+                    help="N tasks at random, of each difficulty its share.",
+                    pattern=_COUNT,
+                ),
+                Option(
+                    name="sample-seed",
+                    metavar="S",
+                    help="Of --sample; default: 0.",
+                    pattern="[0-9]{1,18}",
+                ),
             ),
         ),
         Benchmark(

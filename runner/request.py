@@ -69,6 +69,10 @@ def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, 
         },
     )
     script_command(spec, _ANY_TARGET)  # a placeholder that there isn't is told now
+    if chosen.checks and script.path is None:
+        from runner.option_check import check_options
+
+        check_options(spec)
     return spec
 
 

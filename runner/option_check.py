@@ -1,0 +1,37 @@
+"""Let a benchmark's own script look at its options and data before anything starts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+from results.errors import ScriptError, UsageError
+from runner.script import ROOT, Target, script_command
+
+if TYPE_CHECKING:
+    from runner.spec import RunSpec
+
+_PATIENCE_S = 60.0
+
+
+def check_options(spec: RunSpec) -> None:
+    """Raises UsageError with the script's own words, ScriptError where it does not get that far."""
+    target = Target(base_url="http://127.0.0.1:9", model_name="none", output_dir=ROOT, concurrency=1)
+    command = (*script_command(spec, target), "--check")
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ScriptError(f"the data was not read within {_PATIENCE_S:g} s", command=command) from error
+    if done.returncode == 0:
+        return
+    try:
+        said = json.loads(done.stdout.splitlines()[-1])
+        message, hint = said["message"], said["hint"]
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise ScriptError("the script failed at once", log_tail=done.stderr, command=command) from None
+    if done.returncode == UsageError.exit_code:
+        raise UsageError(message, hint=hint)
+    raise ScriptError(message, hint=hint, command=command)

@@ -1,0 +1,91 @@
+"""Check a file of tasks: its structure, and that the reference solutions pass: `python -m scripts.validate_tasks`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results.errors import BenchError
+from sandbox import LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evaluation.grader import Grader
+    from evaluation.located import Problem
+    from evaluation.task_file import CodingTask, TaskFile
+
+_TIMEOUT_S = 3.0  # as the benchmark's own default
+
+
+def main(argv: Sequence[str]) -> int:
+    """0: all is right; 2: the file is wrong; 4: there is no sandbox."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.validate_tasks", description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--sandbox", default="auto", choices=LEVELS)
+    parser.add_argument(
+        "--timeout", type=float, default=_TIMEOUT_S, metavar="SECONDS", help="of a case without one"
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        print(_validated(arguments.file, level=arguments.sandbox, timeout_s=arguments.timeout))
+    except BenchError as error:
+        print(f"error: {error.message}" + (f"\ntry: {error.hint}" if error.hint else ""), file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _validated(path: Path, *, level: str, timeout_s: float) -> str:
+    """What was found, in a line or two. Raises BenchError."""
+    from evaluation.grader import Grader
+    from evaluation.task_file import problems_error, read_task_file
+
+    file = read_task_file(path)
+    solved = [task for task in file.tasks if task.reference_solution]
+    if solved:
+        grader = Grader(level=level, timeout_s=timeout_s)
+        grader.open()
+        try:
+            with ThreadPoolExecutor(grader.workers) as pool:
+                found = pool.map(lambda task: _problems(task, grader), solved)
+                problems = [problem for some in found for problem in some]
+        finally:
+            grader.close()
+        if problems:
+            raise problems_error(path, problems)
+    return _report(file, len(solved))
+
+
+def _problems(task: CodingTask, grader: Grader) -> list[Problem]:
+    from evaluation.located import Problem
+    from evaluation.task_grading import grade
+
+    found = grade(task.reference_solution, task, grader)
+    return [
+        Problem(case.line, f"{task.field}.test_cases[{number}]", f"the reference solution fails: {why}")
+        for number, (case, why) in enumerate(zip(task.cases, found.failures, strict=True))
+        if why
+    ]
+
+
+def _report(file: TaskFile, solved: int) -> str:
+    from evaluation.task_file import DIFFICULTIES
+
+    counts = Counter(task.difficulty for task in file.tasks)
+    levels = ", ".join(f"{counts[level]} {level}" for level in DIFFICULTIES if counts[level])
+    version = f", version {file.version}" if file.version else ""
+    cases = sum(len(task.cases) for task in file.tasks)
+    text = f"{file.path}{version}: {len(file.tasks)} tasks ({levels}), {cases} test cases"
+    unsolved = len(file.tasks) - solved
+    if not unsolved:
+        return f"{text}; all reference solutions pass"
+    text += f"; {solved} reference solutions pass"
+    return f"{text}\nnote: {unsolved} of the tasks have no reference_solution, so nothing shows that they can be solved"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
