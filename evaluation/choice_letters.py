@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Around a letter: **B**, (B), [B], "B", `B`, $B$, \boxed{B}, \text{B}, <B>. In front also what introduces it.
 _BEFORE = r"(?:[\s*_`\"'(\[{<$:]|\\boxed|\\text(?:bf)?|\\mathbf|\\\(){0,16}"
-_AFTER = r"(?![\w'’-])"  # noqa: RUF001 - an apostrophe as typographers set it
+_AFTER = r"(?!\w|['’-]\w)"  # noqa: RUF001 - an apostrophe as typographers set it
 
 
 def chosen_letter(text: str, letters: Sequence[str]) -> str | None:

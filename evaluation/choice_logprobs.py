@@ -67,4 +67,6 @@ def choice_probabilities(
         if (choice := token.strip()) in choices:
             found[choice] = found.get(choice, 0.0) + probability
     together = math.fsum(found.values())
-    return found if together > _LEAST_TOGETHER[style] else {}
+    if together <= _LEAST_TOGETHER[style]:
+        return {}
+    return {choice: found[choice] for choice in choices if choice in found}  # of a tie the first is taken

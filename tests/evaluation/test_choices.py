@@ -1,0 +1,163 @@
+"""Multiple choice: by what the server tells of the first token, and by the letter in what the model wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluation.choice_letters import chosen_letter
+from evaluation.choice_logprobs import choice_probabilities, first_token
+from evaluation.connection import build_connection_info, get_interface_for_provider
+from evaluation.protocols import PromptStyle, Request
+from tests.evaluation.reference import MMLU, reference_server, rows
+from tests.evaluation.servers import OPENER
+
+LETTERS = ("A", "B", "C", "D")
+CHAT, COMPLETION = PromptStyle.CHAT, PromptStyle.COMPLETION
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("B", "B"), (" B", "B"), ("B.", "B"), ("(B)", "B"), ("**B**", "B"), ("**B.** Heart", "B"), ("B) Heart", "B"),
+        ("B. Heart", "B"), ("B: Heart", "B"), ("B, because it pumps", "B"), ("A", "A"), ("A.", "A"), ("A: Liver", "A"),
+        ("The answer is (B)", "B"), ("The answer is B) Heart", "B"), ("The correct answer is **B. Heart**.", "B"),
+        ("Answer: C", "C"), ("**Answer:** C", "C"), ("Answer:\nC", "C"), ("The correct choice is: (C) Lung", "C"),
+        ("The answer is option D", "D"), ("Option B", "B"), ("The best answer is B.", "B"), ("I answer 'C'", "C"),
+        ("The answer is: $\\boxed{D}$", "D"), ("\\boxed{\\text{A}}", "A"),
+        ("Based on this, D is the best choice.", "D"), ("B is correct because A is not.", "B"),
+        ("A bone, I think (C).", "C"), ("It pumps blood.\n\n**B**", "B"), ("It pumps blood.\n\nB. Heart", "B"),
+        ("A. Liver\nB. Heart\nC. Kidney\nD. Spleen\n\nThe answer is B.", "B"), ("A. no\nB. yes\nC. no\n\n**B**", "B"),
+        ("The answer is not A. The answer is D.", "D"), ("First (A) is wrong. The answer is (B).", "B"),
+    ],
+)  # fmt: skip
+def test_the_letter_is_found_in_what_models_write(text, letter):
+    assert chosen_letter(text, LETTERS) == letter
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "E", "A femur is a bone.", "Vitamin C is needed", "Vitamin B-12", "The answer is Apple", "C'est la vie",
+     "A. Liver\nB. Heart\nC. Kidney\nD. Spleen", "I hesitate between (A) and (B).", "answer: b", "answer: B-cells"],
+)  # fmt: skip
+def test_where_it_is_not_clear_there_is_none(text):
+    assert chosen_letter(text, LETTERS) is None
+
+
+@given(st.text(alphabet="AB ()*.\n:answeri\\boxed{}"))
+def test_no_text_breaks_the_reading_of_letters(text):
+    assert chosen_letter(text, LETTERS) in {None, "A", "B"}
+
+
+def test_a_model_that_repeats_itself_does_not_hold_the_grader_up():
+    started = time.monotonic()
+    for text in ("answer is ", "\n", "(A) ", "answer:\n", "**", "A. x\n", "\\boxed{"):
+        chosen_letter(text * 10_000, LETTERS)
+    assert time.monotonic() - started < 5
+
+
+def test_variants_of_a_token_are_added_and_the_rest_is_left_out():
+    likely = {"A": 0.2, " A": 0.3, "B": 0.4, "The": 0.1, "a": 0.01}
+    assert choice_probabilities(likely, LETTERS, CHAT) == {"A": 0.5, "B": 0.4}
+
+
+def test_in_chat_choices_that_are_less_likely_than_prose_tell_nothing():
+    """Protects a model that thinks first: the letters behind its `Okay` are noise."""
+    likely = {"Okay": 0.9, "A": 0.06, "B": 0.04}
+    assert choice_probabilities(likely, LETTERS, CHAT) == {}
+    assert choice_probabilities(likely, LETTERS, COMPLETION) == {"A": 0.06, "B": 0.04}
+    assert choice_probabilities({"Okay": 0.9}, LETTERS, COMPLETION) == {}
+
+
+def test_of_two_equally_likely_choices_the_first_is_taken_whatever_the_order_of_the_server():
+    assert list(choice_probabilities({"D": 0.5, "B": 0.5}, LETTERS, CHAT)) == ["B", "D"]
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        {
+            "content": [
+                {"token": "A", "logprob": -0.5, "top_logprobs": [{"token": "A", "logprob": math.log(0.5)}]}
+            ]
+        },
+        {"tokens": ["A"], "token_logprobs": [-0.5], "top_logprobs": [{"A": math.log(0.5)}]},
+    ],
+)
+def test_both_shapes_of_log_probabilities_are_read(logprobs):
+    raw = json.dumps({"choices": [{"text": "A", "logprobs": logprobs}]}).encode()
+    assert first_token(raw) == {"A": pytest.approx(0.5)}
+
+
+@pytest.mark.parametrize(
+    "logprobs", [None, {}, {"tokens": ["A"], "token_logprobs": [-1.0], "top_logprobs": None}]
+)
+def test_a_server_that_tells_none_is_told_from_one_with_an_empty_answer(logprobs):
+    assert first_token(json.dumps({"choices": [{"text": "A", "logprobs": logprobs}]}).encode()) is None
+    assert first_token(b'{"choices": [{"text": "", "logprobs": {"content": []}}]}') == {}
+    assert first_token(b'{"choices": [{"text": "", "logprobs": {"top_logprobs": []}}]}') == {}
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{}", b"[]", b'{"choices": [{"logprobs": {"content": [{}]}}]}', b"\xff"]
+)
+def test_nonsense_is_no_answer(raw):
+    with pytest.raises(ValueError):
+        first_token(raw)
+
+
+def ask(url, style, *, count=1):
+    row = rows(MMLU)[0]
+    request = Request(
+        task_id="t", index=0, style=style, system="", user=f"{row['question']}\nAnswer:", stop=("\n",),
+        choices=LETTERS,
+    )  # fmt: skip
+
+    async def main():
+        info = build_connection_info("openai", {"base_url": url, "model": "m"})
+        async with get_interface_for_provider(info, seed=0) as interface:
+            return [(await interface.generate_batch([request]))[0] for _ in range(count)]
+
+    return asyncio.run(main())
+
+
+def posts(url):
+    with OPENER.open(url + "/posts") as response:
+        return json.load(response)
+
+
+@pytest.mark.parametrize("style", [CHAT, COMPLETION])
+@pytest.mark.parametrize("shape", ["list", "map"])
+def test_one_token_decides_where_the_server_tells_its_probabilities(style, shape):
+    """The right letter is likeliest only when its variants are added, so that this fails without."""
+    with reference_server("--logprobs", shape) as url:
+        (answer,) = ask(url, style)
+        assert posts(url) == {"posts": 1, "with_logprobs": 1}
+    assert (answer.text, answer.finish_reason, answer.completion_tokens) == ("B", "choice", 1)
+    assert answer.choice_probabilities == {"A": pytest.approx(0.35), "B": pytest.approx(0.6)}
+
+
+@pytest.mark.parametrize("style", [CHAT, COMPLETION])
+@pytest.mark.parametrize(
+    ("shape", "asked"), [("null", 1), ("refused", 2), ("others", 2)]
+)  # without: never again; with others: the next question may be another matter
+def test_else_an_answer_is_generated(style, shape, asked):
+    with reference_server("--logprobs", shape) as url:
+        answers = ask(url, style, count=2)
+        assert posts(url)["with_logprobs"] == asked
+    assert {(answer.text, answer.finish_reason) for answer in answers} == {("The answer is (B).", "stop")}
+    assert [answer.choice_probabilities for answer in answers] == [{}, {}]
+
+
+@pytest.mark.parametrize("shape", ["thinking", "raw-thinking", "unlikely"])
+def test_the_first_token_of_a_thought_decides_nothing(shape):
+    with reference_server("--logprobs", shape) as url:
+        (answer,) = ask(url, CHAT)
+    assert answer.text.endswith("The answer is (B).")
+    assert answer.choice_probabilities == {}
