@@ -130,6 +130,7 @@ BENCHMARKS = {
             module="scripts.run_gsm8k",
             foreign_parser="json",
             about="GSM8K: 1319 word problems of grade school, judged by the exact number",
+            checks=True,
             options=(DATASET, FEW_SHOT),
         ),
         Benchmark(
@@ -137,6 +138,7 @@ BENCHMARKS = {
             module="scripts.run_mmlu",
             foreign_parser="json",
             about="MMLU: 14042 questions of 57 subjects with four choices, by log-probabilities or letter",
+            checks=True,
             options=(DATASET, FEW_SHOT, ANSWER_BY),
         ),
         Benchmark(

@@ -20,15 +20,17 @@ _MAX_TOKENS = 2048  # solutions take 100 to 300; a model that thinks before take
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--dataset", type=Path, metavar="FILE", help=".jsonl or .parquet (default: from the Hugging Face Hub)"
     )
-    parser.add_argument(
+    add(
         "--few-shot",
         type=whole(0, 8),
         metavar="N",
         help="worked examples before each question (default: 0 in chat style, 8 in completion style)",
     )
+    add("--check", action="store_true", help="only read the data set and check these options")
 
 
 def _read_arguments() -> Arguments:
@@ -46,6 +48,8 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from scripts.session import Benchmark, run_benchmark
 
     data = gsm8k.load_data(arguments.options["dataset"])
+    if arguments.options["check"]:
+        return
     few_shot = arguments.options["few_shot"]
     benchmark = Benchmark(
         name=gsm8k.NAME,

@@ -44,6 +44,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="auto: the likeliest letter where the server and the model tell it by their first token, else a "
         "written answer; letter: written answers only (default: auto)",
     )
+    add("--check", action="store_true", help="only read the data set and check these options")
 
 
 def _read_arguments() -> Arguments:
@@ -64,6 +65,8 @@ async def _main(arguments: Arguments, events: Events) -> None:
     data = mmlu.load_data(
         options["dataset"], few_shot=options["few_shot"], by_letter=options["answer_by"] == "letter"
     )
+    if options["check"]:
+        return
     benchmark = Benchmark(
         name=mmlu.NAME,
         data_sha256=data.questions.sha256,

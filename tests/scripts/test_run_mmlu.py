@@ -203,10 +203,18 @@ def test_a_real_model_answers_by_letter(tmp_path, demo_model):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(("--answer-by", "guess"), "--answer-by guess is not auto|letter"), (("--few-shot", "9"), "--few-shot 9 is not N"),
-     (("--dataset", "/none.jsonl"), "no such file")],
-)  # fmt: skip
-def test_bad_options_are_told_before_anything_starts(tmp_path, words, message):
-    done = bench_runner("run", "--benchmark", "mmlu", *words, "--results-dir", tmp_path)
+    [
+        (("--answer-by", "guess"), "--answer-by guess is not auto|letter"),
+        (("--few-shot", "9"), "--few-shot 9 is not N"),
+        (("--dataset", "/none.jsonl"), "no such file"),
+        (("--dataset", ROOT / "README.md"), "README.md is no data set"),
+        (("--dataset", MMLU, "--few-shot", "3"), "there are 2 examples of the subject 'anatomy'"),
+    ],
+)
+def test_bad_options_and_data_are_told_before_anything_starts(tmp_path, demo_model, words, message):
+    done = bench_runner(
+        "run", "--benchmark", "mmlu", "--model", demo_model, *words, "--results-dir", tmp_path / "out"
+    )
     assert done.code == 2
     assert message in done.err
+    assert not (tmp_path / "out").exists()
