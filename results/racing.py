@@ -1,0 +1,271 @@
+"""Racing: many configurations on the same samples in the same random order, and those that can't win stop early.
+
+Rounds grow (`rounds`). After each, a configuration that still races stops for either of two reasons:
+
+BEATEN  It is shown not to be the best. Evidence against "it solves at least as many of all samples as any other" is
+        gathered by betting, sample after sample: against each rival a capital that is multiplied by 1 + s(x - m); x is
+        the rival's verdict less its own, in {-1, 0, 1}, and m the mean that the samples not seen yet would have, were
+        the two equal on all of them, for they are drawn without replacement from a finite benchmark. Waudby-Smith &
+        Ramdas (2024), "Estimating means of bounded random variables by betting", JRSS-B 86, on sampling without
+        replacement. The stake s is a share of the largest allowed, and the capital is the mean over many shares (a
+        mixture). The evidence is the mean of the capitals against all rivals, which loses less by their number than a
+        union bound: Vovk & Wang (2021), "E-values: calibration, combination and applications", Annals of Statistics
+        49. By Ville's inequality it reaches 20 at any time, however often one looks, with probability at most 5 % if
+        the configuration is the best.
+
+BEHIND  It is not shown to be worse, but nothing plausible would still show it to be better than the leader: the
+        predictive probability that on all samples it solves significantly more than the leader (McNemar's exact test,
+        as in `compare`, at 5 %) is below 1 %. Stochastic curtailment by predictive power: Spiegelhalter, Freedman &
+        Blackburn (1986), "Monitoring clinical trials: conditional or predictive power?", Controlled Clinical Trials
+        7; here with multinomial verdicts and Jeffreys' prior. A predictive probability is a martingale, so looking
+        often does not raise the error, as far as the prior holds.
+
+The race is over when one is left, the winner, or when no samples are left. It promises: in at least 95 % the winner is
+the best of the full sweep or not distinguishable from it, which means that McNemar's exact test of the two on all
+samples is not significant at 5 %. That is shown by simulation: `python -m tests.benchmarks --only race`. It does not
+promise an order of those that stopped, nor that those BEHIND are worse; with a few hundred samples most stop as BEHIND,
+for to show each of them beaten would take half to four fifths of the full sweep.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FIRST_ROUND = 20  # samples; fewer rarely tell anything, and each round costs a start of every server
+GROWTH = 1.5
+BEATEN_ERROR = 0.05
+BEHIND_CHANCE = 0.01
+SIGNIFICANCE = 0.05
+_STAKES = (
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    0.97,
+)  # shares of the largest; never all, so never ruined
+_LARGEST_LOG = 600.0  # of a capital: far beyond any bound, and still a number
+_PRIOR = 0.5  # Jeffreys', of each of: only it solved, only the leader solved, the same
+
+
+class Standing(enum.StrEnum):
+    RACING = "racing"
+    BEATEN = "beaten"
+    BEHIND = "behind"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclasses.dataclass(frozen=True)
+class Runner:
+    """How one configuration stands.
+
+    samples, solved: seen of it. by: the position of the one that beats it most clearly, or that it is behind. evidence:
+    against its being the best; 20 is enough. chance: of its still being shown better than the leader, at the last
+    look; None for the leader, and before the first.
+    """
+
+    standing: Standing
+    samples: int
+    solved: int
+    by: int | None = None
+    evidence: float = 0.0
+    chance: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Race:
+    """runners: in the order given. leader: the position of the best of those racing; None before the first round, or
+    when all are withdrawn. next_samples: how many samples each of those racing should have seen next; None when the
+    race is over, and the leader is its winner.
+    """
+
+    runners: tuple[Runner, ...]
+    leader: int | None
+    next_samples: int | None
+
+    @property
+    def over(self) -> bool:
+        return self.next_samples is None
+
+    @property
+    def racing(self) -> tuple[int, ...]:
+        return tuple(i for i, runner in enumerate(self.runners) if runner.standing is Standing.RACING)
+
+
+def rounds(total: int) -> tuple[int, ...]:
+    """The samples seen after each round, such as 20, 30, 45, 68, 102, 164. Raises ValueError for none."""
+    if total < 1:
+        raise ValueError("a race needs samples")
+    found = []
+    samples = FIRST_ROUND
+    while samples * 1.25 < total:
+        found.append(samples)
+        samples = math.ceil(samples * GROWTH)
+    return (*found, total)
+
+
+def race(verdicts: Sequence[Sequence[bool]], total: int, *, withdrawn: Collection[int] = ()) -> Race:
+    """Where the race stands, from all verdicts so far; it decides nothing else and keeps nothing.
+
+    verdicts: for each configuration, one verdict for each sample in the common random order, as far as it ran; one
+    completion a sample. total: samples of the benchmark. withdrawn: positions of those that can't go on, since their
+    run failed; what is known of them still counts against the others, but those that were BEHIND one of them race
+    again. A round counts when all that race in it have finished it: until then `next_samples` stays, so that an
+    interrupted race goes on as it would have. Raises ValueError for fewer than two configurations, or more verdicts
+    than samples.
+    """
+    if len(verdicts) < 2 or max(map(len, verdicts)) > total:
+        raise ValueError(f"no race of {len(verdicts)} configurations on {total} samples")
+    runners = [
+        Runner(Standing.WITHDRAWN if i in withdrawn else Standing.RACING, len(row), sum(row))
+        for i, row in enumerate(verdicts)
+    ]
+    lengths = [0] * len(verdicts)
+    leader = None
+    for samples in rounds(total):
+        racing = [i for i, runner in enumerate(runners) if runner.standing is Standing.RACING]
+        if len(racing) < 2 and (leader is not None or not racing):
+            break
+        if any(len(verdicts[i]) < samples for i in racing):
+            return Race(tuple(runners), leader, samples)
+        for i, row in enumerate(verdicts):
+            if runners[i].standing in {Standing.RACING, Standing.WITHDRAWN}:
+                lengths[i] = min(samples, len(row))
+        seen = [row[:length] for row, length in zip(verdicts, lengths, strict=True)]
+        leader = _look(runners, racing, seen, total)
+    return Race(tuple(runners), leader, None)
+
+
+def _look(runners: list[Runner], racing: Sequence[int], seen: Sequence[Sequence[bool]], total: int) -> int:
+    """Judge those racing, all at the same number of samples; gives the leader, who stays."""
+    # The one that leads is never stopped, so that a winner is left: of equal ones the first.
+    leader = max(racing, key=lambda i: (sum(seen[i]), -i))
+    for i in racing:
+        evidence, by = evidence_against(i, seen, total)
+        standing, chance = Standing.RACING, None
+        if i != leader:
+            chance = _chance_against(seen[i], seen[leader], total)
+            if evidence >= 1 / BEATEN_ERROR:
+                standing = Standing.BEATEN
+            elif chance < BEHIND_CHANCE and len(seen[i]) < total:
+                standing, by = Standing.BEHIND, leader
+        runners[i] = dataclasses.replace(
+            runners[i],
+            standing=standing,
+            by=by if standing is not Standing.RACING else None,
+            evidence=evidence,
+            chance=chance,
+        )
+    return leader
+
+
+def evidence_against(position: int, seen: Sequence[Sequence[bool]], total: int) -> tuple[float, int]:
+    """The most evidence at any time against a configuration's being the best, and who gives most of it.
+
+    An e-process: if it is (one of) the best on all samples, this reaches 1/p with probability p at most. A rival that
+    stopped earlier keeps the capital that it had.
+    """
+    import numpy as np
+
+    own = np.asarray(seen[position], dtype=float)
+    mean = np.zeros(len(own))
+    last = {}
+    for rival, row in enumerate(seen):
+        common = min(len(own), len(row))
+        if rival == position or not common:
+            continue
+        capital = _capital(np.asarray(row[:common], dtype=float) - own[:common], total)
+        mean += np.concatenate([capital, np.full(len(own) - common, capital[-1])])
+        last[rival] = float(capital[-1])
+    if not last:
+        return 0.0, position
+    return float(mean.max()) / (len(seen) - 1), max(last, key=last.__getitem__)
+
+
+def _capital(differences: Floats, total: int) -> Floats:
+    """After each sample, the capital of betting that the rival is better on all of them."""
+    import numpy as np
+
+    before = np.cumsum(differences) - differences
+    left = total - np.arange(len(differences))
+    expected = -before / left  # the mean of those left, were the whole sum 0
+    # The largest stake is 1/(1 + expected), at which a loss ruins; smaller ones are allowed where that has no bound.
+    largest = 1 / np.maximum(1 + expected, 0.02)
+    stakes = np.asarray(_STAKES)[:, None]
+    factors = np.maximum(1 + stakes * largest * (differences - expected), 1e-300)
+    logs = np.minimum(np.cumsum(np.log(factors), axis=1), _LARGEST_LOG)
+    capital: Floats = np.exp(logs).mean(axis=0)
+    certain = np.maximum.accumulate(expected < -1)  # it leads by more than there are samples left
+    return np.where(certain, math.exp(_LARGEST_LOG), capital)
+
+
+def _chance_against(own: Sequence[bool], leaders: Sequence[bool], total: int) -> float:
+    pairs = list(zip(own, leaders, strict=True))
+    wins = sum(mine and not theirs for mine, theirs in pairs)
+    losses = sum(theirs and not mine for mine, theirs in pairs)
+    return chance_to_be_better(wins, losses, len(pairs), total)
+
+
+@functools.lru_cache(maxsize=100_000)
+def chance_to_be_better(wins: int, losses: int, seen: int, total: int) -> float:
+    """The predictive probability that on all samples the exact McNemar test finds more wins than losses, at 5 %.
+
+    The future is Dirichlet-multinomial, given `wins` and `losses` among the samples seen: how many of those left will
+    differ is beta-binomial, and so is how many of these are wins.
+    """
+    import numpy as np
+
+    differing = np.arange(total - seen + 1)
+    weights = np.exp(
+        _log_beta_binomial(differing, total - seen, wins + losses + 2 * _PRIOR, _same(wins, losses, seen))
+    )
+    chance = 0.0
+    for more, weight in zip(differing.tolist(), weights.tolist(), strict=True):
+        if weight < 1e-10:
+            continue
+        needed = max(0, _significant_wins(wins + losses + more) - wins)
+        if needed <= more:
+            gained = np.arange(needed, more + 1)
+            chance += weight * float(
+                np.exp(_log_beta_binomial(gained, more, wins + _PRIOR, losses + _PRIOR)).sum()
+            )
+    return min(1.0, chance)
+
+
+def _same(wins: int, losses: int, seen: int) -> float:
+    return seen - wins - losses + _PRIOR
+
+
+@functools.lru_cache(maxsize=100_000)
+def _significant_wins(differing: int) -> int:
+    """The fewest wins of so many differing samples at which McNemar's exact test is significant; more than there are
+    where none is.
+    """
+    from scipy.stats import binom
+
+    # The quantile of the upper tail: P(wins > q) <= 2.5 %, the smallest such q.
+    return int(binom.isf(SIGNIFICANCE / 2, differing, 0.5)) + 1 if differing else 1
+
+
+def _log_beta_binomial(values: Any, count: int, one: float, other: float) -> Any:
+    """The logarithm of the probability of each value out of `count`, whose share is Beta(one, other)."""
+    from scipy.special import betaln, gammaln
+
+    choose = gammaln(count + 1) - gammaln(values + 1) - gammaln(count - values + 1)
+    return choose + betaln(values + one, count - values + other) - betaln(one, other)

@@ -1,0 +1,47 @@
+"""What a race saves and how often it names a wrong winner, over synthetic sweeps of eight configurations.
+
+`python -m tests.benchmarks --only race`, some minutes: 1,000 sweeps of each kind. Wrong: the winner is neither the best
+of the full sweep nor one that McNemar's exact test can't tell from it on all samples.
+"""
+
+from __future__ import annotations
+
+from statistics import fmean, quantiles
+
+from tests.benchmarks.race_simulation import SCENARIOS, Outcome, raced, sweeps
+from tests.benchmarks.rows import Row
+
+SWEEPS = 1000
+MOST_WRONG, MOST_COMPLETIONS = 0.05, 0.40
+
+
+def measure(repeats: int = SWEEPS) -> list[Row]:
+    """repeats: sweeps of each kind."""
+    rows = []
+    everything: list[Outcome] = []
+    for number, scenario in enumerate(SCENARIOS):
+        outcomes = [raced(full) for full in sweeps(scenario, repeats, seed=number)]
+        rows += rows_of(scenario, outcomes)
+        everything += outcomes
+    return [*rows, *rows_of("all of these", everything)]
+
+
+def rows_of(scenario: str, outcomes: list[Outcome]) -> list[Row]:
+    wrong = fmean(not outcome.right for outcome in outcomes)
+    said = (
+        f"the best itself in {fmean(outcome.best for outcome in outcomes):.0%}, "
+        f"{fmean(outcome.lost_points for outcome in outcomes):.1f} points lost; "
+        f"the best called beaten in {fmean(outcome.best_beaten for outcome in outcomes):.1%}; "
+        f"agreement {fmean(outcome.agreement for outcome in outcomes):.2f}"
+    )
+    costs = [outcome.cost for outcome in outcomes]
+    spent = (
+        f"95 % of sweeps below {quantiles(costs, n=20)[-1]:.2f}; with the winner on all samples "
+        f"{fmean(outcome.cost_with_winner for outcome in outcomes):.2f}; stopped as beaten "
+        f"{fmean(outcome.beaten for outcome in outcomes):.1f}, as behind "
+        f"{fmean(outcome.behind for outcome in outcomes):.1f}"
+    )
+    return [
+        Row(f"race, {scenario}: wrong winners", wrong, "of 1", MOST_WRONG, said),
+        Row(f"race, {scenario}: completions", fmean(costs), "of 1", MOST_COMPLETIONS, spent),
+    ]
