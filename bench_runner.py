@@ -108,7 +108,9 @@ def _own_options_of_benchmarks(command: "Callable[..., Any]") -> "Callable[..., 
 
 
 @cli.command(epilog=RUN_EXAMPLES)
-@click.option("--benchmark", required=True, shell_complete=_complete_benchmark, help="Such as human_eval.")
+@click.option(
+    "--benchmark", shell_complete=_complete_benchmark, help="Such as human_eval; any name with --script."
+)
 @click.option("--script", type=click.Path(path_type=Path), help="Another program instead of ours.")
 @click.option("--script-args", help="Its arguments, with placeholders: '--url {base_url} --model {model}'.")
 @click.option("--script-timeout", type=float, metavar="S", help="Seconds for the whole script.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from results.errors import UsageError
@@ -29,6 +30,7 @@ class Option:
 
 
 _LEVEL = "(easy|medium|hard|extreme)"
+_FOREIGN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _COUNT = "[1-9][0-9]{0,7}"
 _COUNTS = f"{_COUNT}(,{_COUNT})*"
@@ -186,6 +188,16 @@ def all_options() -> dict[str, tuple[Option, tuple[str, ...]]]:
         for option in benchmark.options:
             found[option.key] = (option, (*found.get(option.key, (option, ()))[1], benchmark.name))
     return found
+
+
+def foreign_benchmark(name: str) -> Benchmark:
+    """What somebody else's script measures: one of ours, or any other name for the record. Raises UsageError."""
+    if name not in BENCHMARKS and not _FOREIGN_NAME.fullmatch(name):
+        raise UsageError(
+            f"--benchmark {name!r} is no name for a record",
+            hint="letters, digits and _ . - , at most 64 of them",
+        )
+    return BENCHMARKS.get(name) or Benchmark(name=name, module="", about="somebody else's script")
 
 
 def get_benchmark(name: str) -> Benchmark:

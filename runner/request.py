@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from parsers import registry
 from results.errors import UsageError
 from results.run_folder import default_results_dir
-from runner.benchmarks import all_options, get_benchmark
+from runner.benchmarks import BENCHMARKS, all_options, foreign_benchmark, get_benchmark
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec, Sampling, ScriptChoice, Supervision, require_count
 
@@ -26,9 +26,12 @@ _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=
 SAMPLING = ("limit", "n_samples", "temperature", "max_tokens", "seed", "prompt_style", "shuffle")
 
 
-def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, **options: Any) -> RunSpec:
+def build_spec(
+    *, benchmark: str | None, results_dir: Path | None, resume: str | None, **options: Any
+) -> RunSpec:
     """Raises UsageError. The keywords are the command line's options, None where one was not given."""
-    chosen = get_benchmark(benchmark)
+    script = _script(options)
+    chosen = _benchmark(benchmark, script)
     sampling = Sampling(**{name: options[name] for name in SAMPLING})
     for name in chosen.unused:
         if options[name] is not None and options["script"] is None:
@@ -40,7 +43,6 @@ def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, 
             raise UsageError(f"--{name.replace('_', '-')} must be more than 0 seconds")
     if options["max_restarts"] < 0:
         raise UsageError("--max-restarts must be 0 or more")
-    script = _script(options)
     own = _own_options(chosen, options)
     if own and script.path is not None:
         raise UsageError(
@@ -74,6 +76,21 @@ def build_spec(*, benchmark: str, results_dir: Path | None, resume: str | None, 
 
         check_options(spec)
     return spec
+
+
+def _benchmark(name: str | None, script: ScriptChoice) -> Benchmark:
+    """A script of somebody else's may measure anything: without a name it is called as its file is."""
+    if script.path is not None:
+        return foreign_benchmark(name or _called(script.path))
+    if name is None:
+        raise UsageError(
+            "no --benchmark given", hint=f"one of {', '.join(sorted(BENCHMARKS))}, or a program by --script"
+        )
+    return get_benchmark(name)
+
+
+def _called(script: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", script.name.removesuffix(".py"))[:64].lstrip("._-") or "script"
 
 
 def _own_options(benchmark: Benchmark, options: dict[str, Any]) -> dict[str, str]:
