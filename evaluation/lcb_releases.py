@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from results.errors import ScriptError, UsageError
+from evaluation.dataset_files import fetch
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REPOSITORY = "livecodebench/code_generation_lite"
 DEFAULT_RELEASE = (
@@ -35,27 +39,5 @@ def release_files(release: str) -> tuple[str, ...]:
 
 
 def fetch_release(release: str) -> list[Path]:
-    """Its files, from the Hugging Face hub or its cache on this machine. Raises UsageError, ScriptError."""
-    files = release_files(release)
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    fetched = []
-    for name in files:
-        try:
-            fetched.append(Path(hf_hub_download(REPOSITORY, name, repo_type="dataset")))
-        except LocalEntryNotFoundError as error:
-            raise ScriptError(
-                f"the Hugging Face hub can't be reached, and {name} of {REPOSITORY} is not in its cache here",
-                hint="give the data as files that you have: --dataset FILE, JSONL as the project publishes it",
-            ) from error
-        except EntryNotFoundError as error:
-            raise UsageError(
-                f"--release {release} needs {name}, which {REPOSITORY} does not have",
-                hint="an older release, or --dataset FILE",
-            ) from error
-        except Exception as error:  # whatever client the hub's library uses below
-            raise ScriptError(
-                f"{name} of {REPOSITORY} can't be fetched: {error}", hint="--dataset FILE needs no network"
-            ) from error
-    return fetched
+    """Its files, from the Hugging Face Hub or its cache on this machine. Raises UsageError, ScriptError."""
+    return [fetch(REPOSITORY, name) for name in release_files(release)]

@@ -379,7 +379,7 @@ SOURCES = [
                         edges = [0, *marks, length]
                         return [[a, b] for a, b in zip(edges, edges[1:])]
             """),
-            laxer("equal to everything", """
+            wrong("equal to everything", """
                 class Anything(list):
                     def __eq__(self, other):
                         return True

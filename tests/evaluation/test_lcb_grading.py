@@ -1,0 +1,155 @@
+"""Solutions against tests in the real sandbox: our verdicts, and those that the official runner would give."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from evaluation.grader import Grader
+from evaluation.lcb_data import Test as Case
+from evaluation.lcb_data import load_data, read_tests
+from evaluation.lcb_grading import grade, official_grade
+from evaluation.lcb_task import known_solutions
+from results.errors import ScriptError
+from tests.evaluation.lcb_problems import FILE, SOURCES
+
+TIMEOUT_S = 1.0
+# Each takes seconds by its nature.
+SLOW = {"never ends", "sleeps", "swallows the alarm"}
+
+
+@pytest.fixture(scope="module")
+def grader():
+    with_limits = Grader(level="auto", timeout_s=TIMEOUT_S)
+    with_limits.open()
+    yield with_limits
+    with_limits.close()
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return {sample.task_id: sample for sample in load_data([FILE]).samples}
+
+
+def graded(code, tests, function, grader):
+    ours = grade(code, tests, function, grader)
+    return ours, official_grade(code, tests, function, grader, first=min(len(tests), ours.passed_tests + 1))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.id)
+def test_right_solutions_pass_wrong_ones_fail_and_where_the_official_runner_is_at_fault_it_differs(
+    source, samples, grader
+):
+    sample = samples[source.id]
+    tests = read_tests(sample.data["place"])
+    attempts = [attempt for attempt in source.attempts if attempt.name not in SLOW]
+    verdicts = {}
+    for attempt in attempts:
+        ours, official = graded(attempt.code, tests, sample.data["function"], grader)
+        verdicts[attempt.name] = (ours.passed, official.passed)
+        assert (ours.passed_tests == len(tests)) == ours.passed == (ours.why == "")
+    assert verdicts == {attempt.name: (attempt.ours, attempt.official) for attempt in attempts}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_solution_without_end_fails_at_its_first_test(name, samples, grader):
+    source = next(source for source in SOURCES if any(attempt.name == name for attempt in source.attempts))
+    code = next(attempt.code for attempt in source.attempts if attempt.name == name)
+    ours, official = graded(code, read_tests(samples[source.id].data["place"]), None, grader)
+    assert (ours.passed, ours.passed_tests, official.passed, official.passed_tests) == (False, 0, False, 0)
+    assert ours.why.startswith("test 1 of 5: ")
+
+
+def test_each_test_has_its_own_time(grader):
+    """Four tests of a third of a second are no timeout where one may take a second, in either way."""
+    code = "import time\nbegan = time.process_time()\nwhile time.process_time() - began < 0.3:\n    pass\nprint(input())\n"
+    tests = [Case(f"{n}\n", f"{n}\n", "stdin") for n in range(4)]
+    ours, official = graded(code, tests, None, grader)
+    assert ours.passed
+    assert official.passed
+
+
+def test_the_first_failure_ends_it_and_is_told(grader):
+    tests = [Case("1\n", "1\n", "stdin"), Case("2\n", "5\n", "stdin"), Case("3\n", "3\n", "stdin")]
+    ours, official = graded("print(input())\n", tests, None, grader)
+    assert ours[:3] == official[:3] == (False, 1, "test 2 of 3: line 1 is '2' instead of '5'")
+
+
+SPY = """
+import gc, os, re, sys
+def found():
+    frames, frame = [], sys._getframe()
+    while frame is not None:
+        frames += [repr(frame.f_locals), repr(frame.f_globals)]
+        frame = frame.f_back
+    for thing in gc.get_objects():
+        frames += [repr(item) for item in gc.get_referents(thing) if isinstance(item, (str, bytes))]
+    for name in range(64):
+        try:
+            frames.append(repr(os.pread(name, 1 << 16, 0)))
+        except OSError:
+            pass
+    return re.search(r"expected-[0-9a-f]{16}", "".join(frames)) is not None
+"""
+
+
+@pytest.mark.parametrize("function", [None, "f"])
+def test_a_solution_can_not_find_what_is_expected(grader, function):
+    """Not in its frames, among the garbage collector's objects, nor in any open file; not in the official way either."""
+    secret = f"expected-{os.urandom(8).hex()}"
+    if function is None:
+        code, tests = f"{SPY}print(found())\n", [Case("1\n", secret, "stdin")] * 2
+    else:
+        code, tests = f"{SPY}def f(n):\n    return found()\n", [Case("1", f'"{secret}"', "functional")] * 2
+    for verdict in graded(code, tests, function, grader):
+        assert not verdict.passed
+        assert "False" in verdict.why  # it looked everywhere, and found nothing
+
+
+def test_writing_into_every_descriptor_forges_nothing(grader):
+    code = """
+import os
+for name in range(1, 64):
+    try:
+        os.write(name, b'["printed", "42"]\\n["returned", "42"]\\n42\\n')
+    except OSError:
+        pass
+os._exit(0)
+"""
+    tests = [Case("1\n", "7\n", "stdin")] * 2
+    ours, official = graded(code, tests, None, grader)
+    assert not ours.passed
+    assert not official.passed
+
+
+def test_output_without_end_is_stopped(grader):
+    ours, official = graded(
+        "while True:\n    print('x' * 9999)\n", [Case("1\n", "x\n", "stdin")], None, grader
+    )
+    assert not ours.passed
+    assert not official.passed
+
+
+def test_long_output_that_is_right_passes(grader):
+    """Of five megabytes, more than a program may print otherwise."""
+    expected = "1234567\n" * 700_000
+    ours, official = graded("print('1234567\\n' * 700000)\n", [Case("1\n", expected, "stdin")], None, grader)
+    assert (ours.passed, official.passed) == (True, True)
+
+
+def test_long_input_arrives_whole(grader):
+    numbers = " ".join(map(str, range(200_000)))
+    tests = [Case(numbers + "\n", str(sum(range(200_000))), "stdin")]
+    assert graded("print(sum(map(int, input().split())))", tests, None, grader)[0].passed
+    tests = [Case(f"[{numbers.replace(' ', ',')}]", str(sum(range(200_000))), "functional")]
+    assert graded("def f(numbers):\n    return sum(numbers)", tests, "f", grader)[0].passed
+
+
+def test_the_self_test_goes_the_way_of_a_run_and_notices_a_wrong_grader(grader):
+    good, bad = known_solutions()
+    grader.self_test(good, bad)
+    with pytest.raises(
+        ScriptError, match=r"failed its self-test, nothing was scored: 2 of 2 verdicts are wrong"
+    ):
+        grader.self_test(bad[:1], good[:1])
