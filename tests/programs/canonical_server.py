@@ -2,12 +2,15 @@
 
     python tests/programs/canonical_server.py [--port P] [--mode canonical|garbage|empty|overflow|refuse]
         [--fail-first N --fail-status S [--retry-after S]] [--die-after N] [--delay S] [--no-chat]
+        [--wrong SHARE --salt TEXT] [--answered FILE] [--name NAME]
 
 It prints {"port": P} when it listens. In chat an answer is fenced and repeats the function, also in a
 completion that asks for a fence (gguf-humaneval-benchmark does); any other completion is the bare body. "stream"
 is understood: the whole answer is one event. --fail-first: every request is refused that many times before it
-is answered. --die-after: it exits without a word when so many answers are given. Raw asyncio, since it must
-cost nothing beside what is measured.
+is answered. --die-after: it exits without a word when so many answers are given. --wrong: that share of the
+problems is answered wrongly, always the same ones for the same salt, as models of different strength do.
+--answered: gets a line "SALT TASK_ID" for each problem that is answered. Raw asyncio, since it must cost nothing
+beside what is measured.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -47,6 +51,12 @@ class Answers:
         if problem is None:
             return "4"
         body = problem["canonical_solution"]
+        if self.options.answered:
+            with open(self.options.answered, "a") as log:  # noqa: PTH123 - in one write, from several servers at once
+                log.write(f"{self.options.salt} {problem['task_id']}\n")
+        digest = hashlib.sha256(f"{self.options.salt}/{problem['task_id']}".encode()).digest()
+        if int.from_bytes(digest[:4], "big") < self.options.wrong * 2**32:
+            body = "    return 'nonsense'\n"
         match self.options.mode:
             case "empty":
                 return ""
@@ -108,7 +118,7 @@ class Answers:
         if path == "/health":
             return 200, "", {"status": "ok"}
         if path == "/v1/models":
-            return 200, "", {"object": "list", "data": [{"id": "canonical", "object": "model"}]}
+            return 200, "", {"object": "list", "data": [{"id": self.options.name, "object": "model"}]}
         if path == "/posts":
             return 200, "", {"posts": self.posts}
         return 404, "", {"error": {"message": "not found"}}
@@ -164,5 +174,9 @@ if __name__ == "__main__":
     parser.add_argument("--die-after", type=int)
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--no-chat", action="store_true")
+    parser.add_argument("--wrong", type=float, default=0.0)
+    parser.add_argument("--salt", default="")
+    parser.add_argument("--answered")
+    parser.add_argument("--name", default="canonical")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(parser.parse_args()))

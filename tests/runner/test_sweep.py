@@ -1,0 +1,233 @@
+"""A sweep does all of its plan once, whatever happens to it, and says what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, wait_for
+from tests.servers.gguf_file import STRING, gguf
+
+
+def models(folder: Path, *names: str) -> list[Path]:
+    """Files that differ, for servers that only look at the name."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / f"{name}.gguf").write_bytes(gguf({"general.name": (STRING, name)}))
+    return [folder / f"{name}.gguf" for name in names]
+
+
+def server(answered: Path | None = None, *options: object) -> tuple[str, ...]:
+    """One that answers some problems wrongly, which ones depends on the model."""
+    words = ("--wrong", 0.4, "--salt", "{model}", *(("--answered", answered) if answered else ()), *options)
+    option, command = command_server("canonical_server.py", *words)
+    return option, command.replace("'{model}'", "{model}")
+
+
+@pytest.fixture(autouse=True)
+def own_devices(tmp_path, monkeypatch):
+    """Leases of devices are kept below $TMPDIR: tests at the same time wait for each other else."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+
+
+def sweep(results, *words, timeout=100):
+    return bench_runner(
+        "sweep", *words, "--benchmark", "human_eval", "--results-dir", results, timeout=timeout
+    )
+
+
+def scores(results):
+    """What came out, by run: without anything that may differ from time to time."""
+    found = {}
+    for record in logged(results):
+        if record["status"] == "succeeded":
+            answers = {
+                (line["task_id"], line.get("index", 0)): line["outcome"]
+                for line in lines(results / record["run_id"] / "completions.jsonl")
+            }
+            found[record["sweep"]["label"]] = (record["results"]["score"], answers)
+    return found
+
+
+def test_runs_of_one_server_configuration_share_a_server(tmp_path):
+    results = tmp_path / "r"
+    done = sweep(results, *models(tmp_path / "m", "a", "b"), *server(), "--limit", "2,3")
+    assert done.code == 0, done.err
+    records = logged(results)
+    assert [(r["model"], r["results"]["score"] is not None, r["score"]["completions"]) for r in records] == [
+        ("a", True, 2), ("a", True, 3), ("b", True, 2), ("b", True, 3),
+    ]  # fmt: skip
+    ports = [record["config"]["port"] for record in records]
+    assert ports[0] == ports[1] != ports[2] == ports[3]
+    assert [record["phases"]["load_s"] is not None for record in records] == [True, False, True, False]
+    assert [record["phases"]["stop_s"] is not None for record in records] == [False, True, False, True]
+    again = bench_runner("sweep", "--resume", "last", "--results-dir", results)
+    assert again.code == 0, again.err
+    assert len(logged(results)) == 4, "nothing is done twice"
+    shown = bench_runner("status", "last", "--results-dir", results)
+    assert "4 runs: 4 succeeded" in shown.out
+
+
+def test_a_run_that_fails_costs_only_itself_and_is_tried_again_when_asked(tmp_path):
+    results = tmp_path / "r"
+    good, bad = models(tmp_path / "m", "a", "z")
+    (tmp_path / "m" / "broken.gguf").write_bytes(b"<html>not found</html>")
+    flag = tmp_path / "works"
+    program = tmp_path / "serve.sh"
+    program.write_text(
+        f'#!/bin/sh\ncase "$1" in *z.gguf) test -e {flag} || {{ echo "CUDA error: out of memory"; exit 1; }};; esac\n'
+        f'shift; exec "$@"\n'
+    )
+    program.chmod(0o755)
+    option, command = server()
+    words = (option, f"{program} {{model}} {command}", "--limit", 2)
+    done = sweep(results, tmp_path / "m" / "*.gguf", *words)
+    assert done.code == 7, done.err
+    assert {record["model"]: record["status"] for record in logged(results)} == {
+        "a": "succeeded", "broken.gguf": "failed", "z": "failed",
+    }  # fmt: skip
+    assert "out of memory" in done.err
+    assert "--retry-failed" in done.err
+    flag.touch()
+    again = bench_runner("retry", "last", "--results-dir", results)
+    assert again.code == 7, again.err
+    assert {record["model"]: record["status"] for record in logged(results)} == {
+        "a": "succeeded", "broken.gguf": "failed", "z": "succeeded",
+    }  # fmt: skip
+    assert good.exists()
+    assert bad.exists()
+
+
+def test_less_memory_is_tried_where_that_is_asked_for_and_the_record_says_so(tmp_path):
+    (model,) = models(tmp_path / "m", "a")
+    program = tmp_path / "llama-server"  # refuses more than 1 layer, as a card that is too small does
+    program.write_text(
+        "#!/bin/sh\n"
+        'for word; do [ "$before" = -ngl ] && layers=$word; [ "$before" = --port ] && port=$word; '
+        '[ "$before" = -a ] && name=$word; [ "$before" = --alias ] && name=$word; before=$word; done\n'
+        '[ "$layers" -gt 1 ] && { echo "ggml_backend_cuda_buffer_type_alloc_buffer: cudaMalloc failed"; exit 1; }\n'
+        f'exec {os.sys.executable} {Path(__file__).parents[1]}/programs/canonical_server.py --port "$port" --name "$name"\n'
+    )
+    program.chmod(0o755)
+    results = tmp_path / "r"
+    words = (model, "--server-binary", program, "--gpu-layers", 4, "--limit", 1, "--ready-timeout", 5)
+    done = sweep(results, *words)
+    assert done.code == 7
+    reduced = sweep(tmp_path / "r2", *words, "--on-oom", "reduce")
+    records = logged(tmp_path / "r2")
+    assert reduced.code == 0, reduced.err
+    assert [(record["config"]["gpu_layers"], record["status"]) for record in records] == [
+        (4, "failed"), (2, "failed"), (1, "succeeded"),
+    ]  # fmt: skip
+    assert records[2]["sweep"]["reduced"] == ["gpu_layers from 3 to 2", "gpu_layers from 2 to 1"]
+
+
+def kill_until_done(results, words, answered, kills, seed=1):
+    """Kill the sweep at random instants, see that nothing on disk is asked for again; gives how often it was killed."""
+    rng = random.Random(seed)
+    first = ["sweep", *map(str, words), "--benchmark", "human_eval", "--results-dir", str(results)]
+    killed = 0
+    while True:
+        again = (results / "sweeps").exists() and list((results / "sweeps").glob("*/sweep.json"))
+        command = ["sweep", "--resume", "last", "--results-dir", str(results)] if again else first
+        on_disk = stored(results)
+        said_before = answered.read_text().splitlines() if answered.exists() else []
+        process = subprocess.Popen([PROGRAM, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if killed < kills:
+            try:
+                process.wait(rng.uniform(0.1, 3.0))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                killed += 1
+        out, _ = process.communicate(timeout=200)
+        asked = Counter(answered.read_text().splitlines()[len(said_before) :] if answered.exists() else [])
+        assert not [key for key in on_disk if asked[key]], "generated again although it was on disk"
+        if process.returncode != -signal.SIGKILL:
+            assert process.returncode == 0, out.decode()
+            return killed
+
+
+def stored(results) -> set[str]:
+    """Whole lines on disk, as the server's log names them."""
+    found = set()
+    for path in results.glob("*/completions.jsonl"):
+        model = json.loads((path.parent / "run.json").read_text())["config"]["path"]
+        whole = path.read_bytes().rpartition(b"\n")[0].decode().splitlines()
+        found |= {f"{model} {json.loads(line)['task_id']}" for line in whole}
+    return found
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.servers)])
+@pytest.mark.timeout(900)
+def test_killed_at_random_instants_and_resumed_it_ends_like_an_undisturbed_one(tmp_path, kills):
+    files = models(tmp_path / "m", "a", "b", "c")
+    limit = 10 if kills < 10 else 60
+    calm, wild, answered = tmp_path / "calm", tmp_path / "wild", tmp_path / "answered"
+    words = (*files, "--limit", limit)
+    done = sweep(calm, *words, *server(None, "--delay", 0.05))
+    assert done.code == 0, done.err
+    began = time.monotonic()
+    assert kill_until_done(wild, (*words, *server(answered, "--delay", 0.2)), answered, kills) >= min(
+        kills, 3
+    )
+    print(f"{kills} kills in {time.monotonic() - began:.0f} s")
+    assert scores(wild) == scores(calm)
+    assert len({name for name in scores(calm)}) == 3
+
+
+def test_cancel_and_retry_from_another_terminal(tmp_path):
+    results = tmp_path / "r"
+    files = models(tmp_path / "m", "a", "b")
+    command = [PROGRAM, "sweep", *map(str, files), *map(str, server(None, "--delay", 0.3)), "--benchmark", "human_eval",
+               "--results-dir", str(results)]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_for(lambda: list(results.glob("*/completions.jsonl")))
+    shown = bench_runner("status", "--results-dir", results)
+    assert "in progress" in shown.out
+    busy = bench_runner("sweep", "--resume", "last", "--results-dir", results)
+    assert busy.code == 6
+    assert "in progress in another process" in busy.err
+    assert bench_runner("cancel", "last", "--results-dir", results).code == 0
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 143, out.decode()
+    assert b"sweep --resume" in out
+    (record,) = logged(results)
+    assert record["status"] == "interrupted"
+    gone = bench_runner("cancel", "last", "--results-dir", results)
+    assert gone.code == 2
+    assert "not in progress" in gone.err
+
+
+def test_two_sweeps_at_once_take_turns_on_the_devices(tmp_path):
+    """Two runs at once on one processor would both be measured wrong."""
+    files = models(tmp_path / "m", "a", "b")
+    words = [
+        *map(str, files),
+        *map(str, server(None, "--delay", 0.1)),
+        "--benchmark",
+        "human_eval",
+        "--limit",
+        "4",
+    ]
+    both = [
+        subprocess.Popen(
+            [PROGRAM, "sweep", *words, "--results-dir", str(tmp_path / "r")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=100)[0].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert any("waiting for a device" in text for text in said)
+    assert Counter(record["model"] for record in logged(tmp_path / "r")) == {"a": 2, "b": 2}
+    assert json.loads((tmp_path / "r" / "benchmark_results.json").read_text())
