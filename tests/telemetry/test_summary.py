@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from telemetry.attribution import left_bytes, used_devices, visible_gpus
+from telemetry.attribution import used_devices
 from telemetry.contract import DeviceFacts, DeviceReading, ProcessReading, ServerReading, Tick
 from telemetry.summary import read_ticks, summarize
-from telemetry.validity import disturbances, energy_doubts
+from telemetry.validity import disturbances
 
 CARD = DeviceFacts(kind="nvidia", uuid="A", index=0, name="H200", memory_total_bytes=100)
 OTHER = DeviceFacts(kind="nvidia", uuid="B", index=1)

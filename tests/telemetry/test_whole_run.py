@@ -1,10 +1,26 @@
-"""A whole run on a machine with two cards: what its record says of energy and memory."""
+"""A whole run on a machine with two cards: what its record says of energy, memory and of what disturbed it."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import psutil
 import pytest
 
-from tests.command_line import bench_runner, command_server, lines, logged, only_run
+from tests.command_line import (
+    PROGRAM,
+    PROGRAMS,
+    bench_runner,
+    command_server,
+    lines,
+    logged,
+    only_run,
+    wait_for,
+)
 
 CARDS = """\
 driver 570.1
@@ -26,8 +42,8 @@ temperature 40
 """
 
 
-def run(tmp_path, environment):
-    server = command_server("canonical_server.py", "--delay", 0.02)
+def run(tmp_path, environment, server=()):
+    server = server or command_server("canonical_server.py", "--delay", 0.02)
     done = bench_runner(
         "run", "--benchmark", "human_eval", *server, "--limit", 40, "--results-dir", tmp_path / "r", env=environment
     )  # fmt: skip
@@ -61,3 +77,101 @@ def test_a_card_that_is_lost_during_the_run_costs_its_figures_and_not_the_score(
     assert record["status"] == "succeeded"
     assert record["score"]["score"] == 100.0
     assert any("GPU-bbbb" in why for why in telemetry["not_comparable"])
+
+
+def test_a_card_that_hangs_during_the_run_is_told_and_the_run_goes_on(tmp_path, nvml):
+    _, telemetry, record = run(
+        tmp_path, {**nvml(CARDS + "hang PowerUsage 12\n"), "CUDA_VISIBLE_DEVICES": "1"}
+    )
+    assert record["score"]["score"] == 100.0
+    assert any("GPU-bbbb: no answer for" in why for why in telemetry["not_comparable"])
+
+
+def test_a_card_that_answers_garbage_is_null_in_the_record(tmp_path, nvml):
+    garbage = """\
+card GPU-aaaa
+memory -1 -1 0
+power -1
+energy -1 0
+utilization -1 250
+temperature -1
+clocks -1 -1
+reasons -1
+limits -1 -1 -1
+max_clocks -1 -1
+link 0 -1 -1
+"""
+    _, telemetry, record = run(tmp_path, {**nvml(garbage), "CUDA_VISIBLE_DEVICES": "0"})
+    assert record["score"]["score"] == 100.0
+    (facts,), (use,) = telemetry["devices"], telemetry["phases"]["generate"]["devices"]
+    assert {name for name, value in facts.items() if value is not None} == {
+        "kind", "uuid", "index", "driver", "ecc",
+    }  # fmt: skip
+    assert {name for name, value in use.items() if value} == {"uuid"}
+    assert (telemetry["energy_j"], telemetry["peak_memory_bytes"]) == (None, None)
+
+
+def test_a_card_that_somebody_else_uses_is_marked_in_the_record_and_in_every_table(tmp_path, nvml):
+    others = CARDS.replace("80000000000 1000000000", "80000000000 24000000000") + "compute 1 24000000000\n"
+    done, telemetry, record = run(tmp_path, {**nvml(others), "CUDA_VISIBLE_DEVICES": "GPU-bbbb"})
+    # Process 1 is not ours; whose the run's memory is, this card doesn't tell, and the run held none of it.
+    assert telemetry["used"] == []
+    idle = CARDS.replace("80000000000 1000000000", "80000000000 24000000000")
+    done, telemetry, record = run(tmp_path / "2", {**nvml(idle), "CUDA_VISIBLE_DEVICES": "GPU-bbbb"})
+    why = "30% of the memory of GPU-bbbb was held by others before the start"
+    assert why in telemetry["not_comparable"]
+    assert f"not comparable  {why}" in done.out
+    where = ("--results-dir", tmp_path / "2" / "r")
+    assert why in bench_runner("show", record["run_id"], *where).out
+    assert "not comparable" in bench_runner("list", *where).out.splitlines()[1].split("\t")[-1]
+
+
+def announced_server(pid_file):
+    """The options of a server that writes down its process id first, for the card to follow."""
+    words = [sys.executable, str(PROGRAMS / "canonical_server.py"), "--delay", "0.02"]
+    script = f"echo $$ > {shlex.quote(str(pid_file))}; exec {shlex.join(words)} --port $0"
+    return ("--server-command", f"sh -c {shlex.quote(script)} {{port}}")
+
+
+def test_the_memory_of_the_server_is_waited_for_after_its_end(tmp_path, nvml):
+    """The driver gives it back seconds after the process is gone; until then the next server would lack it."""
+    follow = f"follow {tmp_path / 'pid'} 20000000000 2\n"
+    _, telemetry, _ = run(tmp_path, nvml(CARDS + follow), announced_server(tmp_path / "pid"))
+    assert telemetry["used"] == ["GPU-bbbb"]
+    assert telemetry["memory_left_bytes"] == 0
+    use = telemetry["phases"]["generate"]["devices"][1]
+    assert (use["peak_memory_bytes"], use["own_peak_memory_bytes"]) == (21_000_000_000, 20_000_000_000)
+    ticks = lines(only_run(tmp_path / "r") / "telemetry.jsonl")
+    held = [tick["devices"][1].get("memory_used_bytes") for tick in ticks if tick["phase"] == "stop"]
+    assert held.count(21_000_000_000) >= 8
+    assert held[-1] == 1_000_000_000
+
+
+def test_a_server_that_dies_in_mid_run_does_not_spoil_its_counters(tmp_path):
+    """A real server: its successor counts from nought, and the record has what both did."""
+
+    def generated():
+        ticks = [tick for path in tmp_path.glob("*/telemetry.jsonl") for tick in lines(path)[:-1]]
+        return max((tick.get("server", {}).get("generation_tokens", 0) for tick in ticks), default=0)
+
+    words = ("run", "--benchmark", "human_eval", "--limit", 4, "--max-tokens", 40, "--results-dir", tmp_path)
+    with subprocess.Popen(
+        [PROGRAM, *map(str, words), "--", "-t", "1"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            # One answer is counted, which is more than the token that showed that the server is ready.
+            wait_for(lambda: process.poll() is not None or generated() > 30, 60)
+            before = generated()
+            assert process.poll() is None, process.stderr.read()
+            below = psutil.Process(process.pid).children(recursive=True)
+            (server,) = [child for child in below if child.net_connections("tcp")]
+            os.kill(server.pid, signal.SIGKILL)
+            assert process.wait(90) == 0, process.stderr.read()
+        finally:
+            process.terminate()
+    (record,) = logged(tmp_path)
+    assert len(record["incidents"]) == 1
+    ticks = lines(only_run(tmp_path) / "telemetry.jsonl")
+    told = [tick["server"]["generation_tokens"] for tick in ticks if "server" in tick]
+    assert told == sorted(told)
+    assert told[-1] >= before + 40
