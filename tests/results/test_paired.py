@@ -186,6 +186,11 @@ def test_the_bootstrap_agrees_with_theory_where_that_holds():
     assert p_value == pytest.approx(math.erfc(mean / stderr / math.sqrt(2)), abs=0.01)
 
 
+def test_no_number_of_resamples_makes_a_difference_certain():
+    """The observed one counts too, so the p-value is never 0."""
+    assert bootstrap_mean([0.9, 1.0] * 20)[2] == 1 / 10_000
+
+
 def test_the_bootstrap_gives_the_same_again():
     values = [0.2, -0.4, 0.6, 0.0, 0.2, 0.2]
     assert bootstrap_mean(values) == bootstrap_mean(values)
