@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OWN_REPEATS = ("log", "sandbox")  # these know how many they need
-BENCHMARKS = ("help", "log", "readiness", "sandbox", "own_cost", "real_server", "speed", "telemetry", "gpu")
+BENCHMARKS = (
+    "help",
+    "log",
+    "readiness",
+    "sandbox",
+    "own_cost",
+    "real_server",
+    "speed",
+    "telemetry",
+    "race",
+    "gpu",
+)
 HEADINGS = ("benchmark", "ours", "reference", "ratio", "target", "", "what it is")
 
 
