@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from results.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 MAGIC = b"GGUF"
@@ -78,11 +79,48 @@ class GgufHeader:
     is_mmproj: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class GgufLayout:
+    """Where a file's bytes are. pairs: all of its metadata but long arrays; tensor_bytes: by name, padding included.
+
+    vocabulary: tokens, by the size of the embedding; None: this file has none.
+    """
+
+    pairs: Mapping[str, Any]
+    tensor_bytes: Mapping[str, int]
+    vocabulary: int | None
+
+
 def read_header(path: Path) -> GgufHeader:
     """Read the header, and check that the file is as long as its tensors say.
 
     Raises UsageError when it can't be read, is no GGUF file, of a version that llama.cpp doesn't read, or truncated.
     """
+    contents, size_bytes = _read(path)
+    needed = contents.needed_bytes
+    if needed > size_bytes:
+        raise UsageError(
+            f"{path} is truncated: {needed - size_bytes:,} of {needed:,} bytes are missing",
+            hint="fetch the file again; a download that was cut short looks like this",
+        )
+    return _facts(contents.pairs, sum(prod(shape) for _, shape, _ in contents.tensors))
+
+
+def read_layout(path: Path) -> GgufLayout:
+    """Raises UsageError as `read_header`, but for a truncated file."""
+    contents, size_bytes = _read(path)
+    ordered = sorted(contents.tensors, key=lambda tensor: tensor[2])
+    ends = [offset for _, _, offset in ordered[1:]] + [size_bytes - contents.data_at]
+    embedding = next((shape for name, shape, _ in ordered if name == "token_embd.weight"), None)
+    return GgufLayout(
+        pairs=contents.pairs,
+        tensor_bytes={name: end - at for (name, _, at), end in zip(ordered, ends, strict=False)},
+        vocabulary=embedding[-1] if embedding else None,
+    )
+
+
+def _read(path: Path) -> tuple[_Contents, int]:
+    """With the size of the file in bytes."""
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -90,7 +128,7 @@ def read_header(path: Path) -> GgufHeader:
             size_bytes = file.seek(0, os.SEEK_END)
             mapped = min(size_bytes, _LONGEST_HEADER_BYTES)
             with mmap.mmap(file.fileno(), mapped, access=mmap.ACCESS_READ) as data:
-                return _header(path, _Reader(data), size_bytes)
+                return _contents(_Reader(data)), size_bytes
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
     except (struct.error, _Broken, OverflowError) as error:
@@ -178,7 +216,17 @@ def _form(kind: int) -> str:
         raise _Broken from None
 
 
-def _header(path: Path, reader: _Reader, size_bytes: int) -> GgufHeader:
+@dataclass(frozen=True)
+class _Contents:
+    """tensors: name, shape, place after data_at. needed_bytes: the least that the file must have."""
+
+    pairs: dict[str, Any]
+    tensors: list[tuple[str, list[int], int]]
+    data_at: int
+    needed_bytes: int
+
+
+def _contents(reader: _Reader) -> _Contents:
     reader.at = 8
     tensor_count, pair_count = reader.scalar("<Q"), reader.scalar("<Q")
     if tensor_count > _MOST_TENSORS or pair_count > _MOST_PAIRS:
@@ -187,25 +235,20 @@ def _header(path: Path, reader: _Reader, size_bytes: int) -> GgufHeader:
     for _ in range(pair_count):
         key = reader.string()
         pairs[key] = reader.value(reader.scalar("<I"))
-    parameter_count, tensors_end = 0, 0
+    tensors, tensors_end = [], 0
     for _ in range(tensor_count):
-        reader.string()
+        name = reader.string()
         dimensions = reader.scalar("<I")
         if dimensions > _MOST_DIMENSIONS:
             raise _Broken
         shape = [reader.scalar("<Q") for _ in range(dimensions)]
         kind, offset = reader.scalar("<I"), reader.scalar("<Q")
-        parameter_count += prod(shape)
+        tensors.append((name, shape, offset))
         values, block_bytes = _BLOCKS.get(kind, (1, 0))  # of a newer type only the place is known
         tensors_end = max(tensors_end, offset + prod(shape) // values * block_bytes)
     alignment = _number(pairs, "general.alignment") or DEFAULT_ALIGNMENT
-    needed = -(-reader.at // alignment) * alignment + tensors_end if tensors_end else reader.at
-    if needed > size_bytes:
-        raise UsageError(
-            f"{path} is truncated: {needed - size_bytes:,} of {needed:,} bytes are missing",
-            hint="fetch the file again; a download that was cut short looks like this",
-        )
-    return _facts(pairs, parameter_count)
+    data_at = -(-reader.at // alignment) * alignment
+    return _Contents(pairs, tensors, data_at, data_at + tensors_end if tensors_end else reader.at)
 
 
 def _number(pairs: dict[str, Any], key: str) -> int:

@@ -1,0 +1,114 @@
+"""How long a run may take, judging from earlier ones."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from results.records import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from results.records import RunRecord
+    from runner.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Expected:
+    """seconds: of the script, for so many completions. load_s: the server's start, None where unknown.
+
+    because: from what it is judged.
+    """
+
+    seconds: float
+    completions: int
+    load_s: float | None
+    because: str
+
+
+@dataclass(frozen=True)
+class _Past:
+    """An earlier run that tells something. fixed_s: what its script took beside generating, however many samples."""
+
+    record: RunRecord
+    completion_s: float
+    fixed_s: float
+
+
+def expected(spec: RunSpec, history: Sequence[RunRecord]) -> Expected | None:
+    """The latest run of the same benchmark, model and GPU layers (and slots, where there was one) tells seconds a
+    completion; else runs of the same benchmark do, scaled by the model's size, since generating reads all of the
+    model for every token. None: nothing like it was run, or the number of samples isn't known.
+    """
+    past = [each for record in history if (each := _past(record, spec)) is not None]
+    completions = _completions(spec, past)
+    if completions is None or not past:
+        return None
+    same = [each for each in past if _same_model(each.record, spec)]
+    if same:
+        best = max(same, key=lambda each: (_same_slots(each.record, spec), each.record.timestamp))
+        because = f"as in {best.record.run_id}"
+        seconds = best.fixed_s + best.completion_s * completions
+        return Expected(seconds, completions, best.record.phases.load_s, because)
+    size = _size(spec)
+    sized = [each for each in past if _size_of(each.record)]
+    if not size or not sized:
+        return None
+    ratios = [each.completion_s / _size_of(each.record) for each in sized]
+    loads = [
+        each.record.phases.load_s / _size_of(each.record)
+        for each in sized
+        if each.record.phases.load_s is not None
+    ]
+    return Expected(
+        statistics.median(each.fixed_s for each in sized) + statistics.median(ratios) * size * completions,
+        completions,
+        statistics.median(loads) * size if loads else None,
+        f"by size, from {len(sized)} {'run' if len(sized) == 1 else 'runs'} of other models or settings",
+    )
+
+
+def _past(record: RunRecord, spec: RunSpec) -> _Past | None:
+    score, script_s = record.score, record.phases.script_s
+    if record.status is not RunStatus.SUCCEEDED or record.benchmark != spec.benchmark.name or record.resumed:
+        return None
+    if score is None or not score.completions or not script_s:
+        return None
+    generate_s = min(record.phases.generate_s or script_s, script_s)
+    return _Past(record, generate_s / score.completions, script_s - generate_s)
+
+
+def _completions(spec: RunSpec, past: Sequence[_Past]) -> int | None:
+    """Samples as asked, or as many as an earlier run without a limit had; times completions a sample."""
+    full = [
+        each.record.score.samples
+        for each in past
+        if each.record.score and each.record.score.samples and each.record.config.get("limit") is None
+    ]
+    known = [each for each in (spec.sampling.limit, *full[-1:]) if each is not None]
+    return min(known) * (spec.sampling.n_samples or 1) if known else None
+
+
+def _same_model(record: RunRecord, spec: RunSpec) -> bool:
+    model, before = spec.server.model, record.model_identity
+    if model is None:
+        return record.config.get("base_url") == spec.server.base_url
+    path = str(model.path.absolute()) if model.path else None
+    known = path is not None and before is not None and before.path == path
+    same_name = record.model == model.name and (before is None or before.size_bytes == _size(spec))
+    return (known or same_name) and record.config.get("gpu_layers") == spec.server.gpu_layers
+
+
+def _same_slots(record: RunRecord, spec: RunSpec) -> bool:
+    return spec.server.parallel is None or record.config.get("parallel") == spec.server.parallel
+
+
+def _size_of(record: RunRecord) -> int:
+    return (record.model_identity.size_bytes if record.model_identity else None) or 0
+
+
+def _size(spec: RunSpec) -> int:
+    model = spec.server.model
+    return sum(file.stat().st_size for file in model.files()) if model else 0

@@ -1,0 +1,232 @@
+"""How much memory llama.cpp will need for a model, before it is started: from the GGUF file, the context, the slots.
+
+Formulas, from llama.cpp's sources:
+
+- weights: the sizes of the tensors. With N layers on the GPU it holds the output layer (any N >= 1) and the last N - 1
+  blocks; the input embedding stays with the processor, and serves twice where the model has no output matrix of its
+  own (src/llama-model.cpp, load_tensors).
+- KV cache: for each layer, cells x (row of keys + row of values); a row is the layer's KV heads x the head's length,
+  in the cache's type; cells are the context, rounded up to 256 a slot (src/llama-kv-cache.cpp, src/llama-context.cpp).
+  With MLA the keys hold all and there are no values. Layers of a sliding window, where the file tells which ones they
+  are, hold window + batch cells (src/llama-kv-cache-iswa.cpp).
+- compute buffers: what a batch of `-ub` tokens needs at its widest, fitted to what llama-server logs; the largest part
+  is the logits of a whole batch, which builds from late 2026 on do not reserve any more.
+
+An estimate is meant as "at most about": it is a little above what the server logs, and says in `caveats` where it
+doesn't know the architecture well enough.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from servers.gguf import read_layout
+from servers.llama_cpp import dashed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from servers.models import Model
+
+CELLS_STEP = 256
+UBATCH = 512
+ALL_LAYERS = -1
+GPU_OVERHEAD_BYTES = 512 << 20  # what CUDA's context and libraries take on each card, roughly
+HOST_OVERHEAD_BYTES = 256 << 20  # the program itself, and its buffers of input and output
+# ggml/src/ggml.c: bytes a value of the types that a KV cache may have
+CACHE_TYPES = {
+    "f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32, "q4_1": 20 / 32, "iq4_nl": 18 / 32,
+    "q5_0": 22 / 32, "q5_1": 24 / 32,
+}  # fmt: skip
+_BLOCK = re.compile(r"blk\.(\d+)\.")
+_INPUT = ("token_embd.", "per_layer_token_embd.", "token_types.", "position_embd.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryEstimate:
+    """Bytes. gpu: of all cards together. caveats: sentences without a full stop."""
+
+    weights_host_bytes: int = 0
+    weights_gpu_bytes: int = 0
+    kv_host_bytes: int = 0
+    kv_gpu_bytes: int = 0
+    compute_host_bytes: int = 0
+    compute_gpu_bytes: int = 0
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def host_bytes(self) -> int:
+        parts = self.weights_host_bytes + self.kv_host_bytes + self.compute_host_bytes
+        return parts + HOST_OVERHEAD_BYTES
+
+    @property
+    def gpu_bytes(self) -> int:
+        """Without GPU_OVERHEAD_BYTES, which each card needs that is used."""
+        return self.weights_gpu_bytes + self.kv_gpu_bytes + self.compute_gpu_bytes
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What the file says of the architecture; by layer where layers differ."""
+
+    layers: int
+    embedding: int
+    forward: int
+    heads: int
+    kv_heads: tuple[int, ...]
+    key_length: int
+    value_length: int
+    vocabulary: int
+    window: int
+    windowed: tuple[bool, ...]
+    caveats: tuple[str, ...]
+
+
+def estimate(
+    model: Model, *, ctx_size: int, parallel: int, gpu_layers: int, extra_args: Sequence[str] = ()
+) -> MemoryEstimate | None:
+    """ctx_size: tokens a slot. gpu_layers: -1 for all. extra_args: of the server, for types and sizes given there.
+
+    None for a model that is no GGUF file. Raises UsageError when it can't be read.
+    """
+    if model.kind != "gguf":
+        return None
+    layouts = [read_layout(file) for file in model.files()]
+    pairs = layouts[0].pairs
+    tensors = {name: size for layout in layouts for name, size in layout.tensor_bytes.items()}
+    shape = _shape(pairs, next((layout.vocabulary for layout in layouts if layout.vocabulary), 0))
+    on_gpu = shape.layers + 1 if gpu_layers == ALL_LAYERS else min(gpu_layers, shape.layers + 1)
+    first = shape.layers + 1 - on_gpu  # the first block on the GPU
+    weights_gpu = _weights_on_gpu(tensors, first, shape.layers) if on_gpu else 0
+    rows = _kv_bytes(shape, ctx_size, parallel, extra_args)
+    kv_gpu = 0 if _has(extra_args, "-nkvo", "--no-kv-offload") else round(sum(rows[first:])) if on_gpu else 0
+    compute = _compute_bytes(shape, ctx_size, parallel, extra_args)
+    tied = "output.weight" not in tensors
+    weights_host = (
+        sum(tensors.values()) - weights_gpu + (tensors.get("token_embd.weight", 0) if tied and on_gpu else 0)
+    )
+    return MemoryEstimate(
+        weights_host_bytes=weights_host,
+        weights_gpu_bytes=weights_gpu,
+        kv_host_bytes=round(sum(rows)) - kv_gpu,
+        kv_gpu_bytes=kv_gpu,
+        compute_host_bytes=compute if not on_gpu else _ubatch(extra_args) * shape.embedding * 4 * 4,
+        compute_gpu_bytes=compute if on_gpu else 0,
+        caveats=(*shape.caveats, *_of_arguments(extra_args)),
+    )
+
+
+def _weights_on_gpu(tensors: Mapping[str, int], first: int, layers: int) -> int:
+    found = 0
+    for name, size in tensors.items():
+        block = _BLOCK.match(name)
+        if block:
+            found += size if int(block[1]) >= first and int(block[1]) < layers else 0
+        elif not name.startswith(_INPUT):
+            found += size
+    if "output.weight" not in tensors:
+        found += tensors.get("token_embd.weight", 0)
+    return found
+
+
+def _shape(pairs: Mapping[str, Any], vocabulary: int) -> _Shape:
+    architecture = str(pairs.get("general.architecture", ""))
+
+    def number(name: str, otherwise: int = 0) -> int:
+        value = pairs.get(f"{architecture}.{name}")
+        if isinstance(value, tuple):
+            value = max(value, default=None)
+        return value if isinstance(value, int) and value >= 0 else otherwise
+
+    layers, embedding, heads = (
+        number(name) for name in ("block_count", "embedding_length", "attention.head_count")
+    )
+    by_layer = pairs.get(f"{architecture}.attention.head_count_kv")
+    kv_heads = (
+        by_layer if isinstance(by_layer, tuple) else (number("attention.head_count_kv", heads),) * layers
+    )
+    length = embedding // heads if heads else 0
+    value_length = number("attention.value_length", length)
+    if number("attention.key_length_mla") and number("attention.value_length_mla"):
+        value_length = 0
+    window = number("attention.sliding_window")
+    pattern = pairs.get(f"{architecture}.attention.sliding_window_pattern")
+    windowed = tuple(bool(each) for each in pattern) if isinstance(pattern, tuple) and window else ()
+    caveats = []
+    if window and not windowed:
+        caveats.append("layers with a sliding window may need less: which ones they are is not in the file")
+    if any(key.startswith(f"{architecture}.ssm.") for key in pairs) or architecture.startswith("rwkv"):
+        caveats.append("the state of its recurrent layers is not counted")
+    if not (layers and heads):
+        caveats.append("the file says nothing of layers and heads: the KV cache is not counted")
+    return _Shape(
+        layers=layers,
+        embedding=embedding,
+        forward=max(number("feed_forward_length"), number("expert_feed_forward_length")),
+        heads=heads,
+        kv_heads=tuple(kv_heads)[:layers] + (0,) * (layers - len(kv_heads)),
+        key_length=number("attention.key_length", length),
+        value_length=value_length,
+        vocabulary=vocabulary or number("vocab_size"),
+        window=window,
+        windowed=windowed if len(windowed) >= layers else (False,) * layers,
+        caveats=tuple(caveats),
+    )
+
+
+def _kv_bytes(shape: _Shape, ctx_size: int, parallel: int, args: Sequence[str]) -> list[float]:
+    """By layer."""
+    key_bytes = CACHE_TYPES.get(_value(args, "-ctk", "--cache-type-k") or "f16", 2.0)
+    value_bytes = CACHE_TYPES.get(_value(args, "-ctv", "--cache-type-v") or "f16", 2.0)
+    cells = _padded(ctx_size)
+    full = _has(args, "--swa-full")
+    windowed_cells = cells if full else min(cells, _padded(shape.window + _ubatch(args)))
+    row = shape.key_length * key_bytes + shape.value_length * value_bytes
+    return [
+        heads * row * parallel * (windowed_cells if is_windowed else cells)
+        for heads, is_windowed in zip(shape.kv_heads, shape.windowed, strict=True)
+    ]
+
+
+def _compute_bytes(shape: _Shape, ctx_size: int, parallel: int, args: Sequence[str]) -> int:
+    """Of a whole batch: logits, the activations of a layer at its widest, and the attention's mask and scores."""
+    tokens, cells = _ubatch(args), _padded(ctx_size)
+    activations = 4 * shape.forward + 4 * shape.embedding + 2 * shape.heads * shape.key_length
+    flash = (_value(args, "-fa", "--flash-attn") or "auto") not in {"off", "0", "false"}
+    attention = 2 * cells if flash else (shape.heads + 2) * 4 * cells
+    if _has(args, "-kvu", "--kv-unified"):
+        attention *= parallel
+    return tokens * (4 * shape.vocabulary + 4 * activations + attention)
+
+
+def _of_arguments(args: Sequence[str]) -> list[str]:
+    found = []
+    if _has(args, "-ot", "--override-tensor", "-cmoe", "--cpu-moe", "-ncmoe", "--n-cpu-moe"):
+        found.append("tensors that its arguments keep on the processor are counted on the GPU")
+    if _has(args, "-md", "--model-draft", "--mmproj", "--spec-type", "--lora"):
+        found.append("the draft model, vision part or adapter of its arguments is not counted")
+    return found
+
+
+def _ubatch(args: Sequence[str]) -> int:
+    text = _value(args, "-ub", "--ubatch-size") or ""
+    return int(text) if text.isdigit() else UBATCH
+
+
+def _padded(cells: int) -> int:
+    return -(-cells // CELLS_STEP) * CELLS_STEP
+
+
+def _has(args: Sequence[str], *names: str) -> bool:
+    return any(dashed(word).partition("=")[0] in names for word in args)
+
+
+def _value(args: Sequence[str], *names: str) -> str | None:
+    """Of the last of these options."""
+    found = None
+    for index, word in enumerate(args[:-1]):
+        if dashed(word) in names:
+            found = args[index + 1]
+    return found
