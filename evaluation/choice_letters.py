@@ -30,7 +30,8 @@ def chosen_letter(text: str, letters: Sequence[str]) -> str | None:
         ),
         *re.finditer(rf"\\boxed\s*\{{{_BEFORE}{of}{_AFTER}", text),
         *re.finditer(
-            rf"(?<![\w'])[(*]*{of}{_AFTER}[)*.]*\s+(?i:is\s+(?:the\s+)?(?:correct|right|best|true)\b)", text
+            rf"(?<![\w'])[(*]{{0,3}}{of}{_AFTER}[)*.]{{0,4}}\s+(?i:is\s+(?:the\s+)?(?:correct|right|best|true)\b)",
+            text,
         ),
     ]
     if stated:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 _TOP = 20  # the most that OpenAI's chat, and vLLM as it comes, report
 
-# A turn of a conversation may begin with anything: a thought, "The answer is", "**". It is a choice only where
-# the choices together are likelier than all else. A text that ends in "Answer:" leaves nothing else to say, and
-# MMLU's authors compare the choices there however unlikely they are.
-_LEAST_TOGETHER = {PromptStyle.CHAT: 0.5, PromptStyle.COMPLETION: 0.0}
+# A turn of a conversation may begin with anything, such as a thought: what it then says of the letters is noise. So the
+# choices together must have this share there. A text that ends in "Answer:" leaves nothing else to say, and MMLU's
+# authors compare the choices there however unlikely they are.
+_LEAST_TOGETHER = {PromptStyle.CHAT: 0.1, PromptStyle.COMPLETION: 0.0}
 
 
 def logprobs_wanted(style: PromptStyle) -> dict[str, Any]:
@@ -59,14 +59,14 @@ def choice_probabilities(
 ) -> dict[str, float]:
     """The probability of each choice that is among the likely tokens, summed over its variants (`A`, ` A`).
 
-    Empty where the first token does not tell the choice: none is among them, or, in chat, all together are less
-    likely than something else, such as a thought.
+    Empty where the first token does not tell the choice: none is among them, or, in chat, all together have less than
+    a tenth.
     """
     found: dict[str, float] = {}
     for token, probability in likely.items():
         if (choice := token.strip()) in choices:
             found[choice] = found.get(choice, 0.0) + probability
     together = math.fsum(found.values())
-    if together <= _LEAST_TOGETHER[style]:
+    if not found or together < _LEAST_TOGETHER[style]:
         return {}
     return {choice: found[choice] for choice in choices if choice in found}  # of a tie the first is taken

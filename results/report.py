@@ -68,6 +68,9 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
         f"{score.outcomes[kind]} {kind.replace('_', ' ')}" for kind in Outcome if score.outcomes.get(kind)
     ]
     rows.append(("outcomes", ", ".join(kinds)))
+    ways = score.details.get("answers_by")
+    if isinstance(ways, dict):
+        rows.append(("answers by", ", ".join(f"{way} {count}" for way, count in ways.items())))
     if score.completion_tokens and score.generate_s and "speed" not in score.details:
         rate = score.completion_tokens / score.generate_s
         rows.append(("speed", f"{rate:.1f} tokens/s, {score.completion_tokens} tokens generated"))

@@ -67,11 +67,11 @@ def test_variants_of_a_token_are_added_and_the_rest_is_left_out():
     assert choice_probabilities(likely, LETTERS, CHAT) == {"A": 0.5, "B": 0.4}
 
 
-def test_in_chat_choices_that_are_less_likely_than_prose_tell_nothing():
+def test_in_chat_choices_that_are_very_unlikely_tell_nothing():
     """Protects a model that thinks first: the letters behind its `Okay` are noise."""
-    likely = {"Okay": 0.9, "A": 0.06, "B": 0.04}
+    likely = {"Okay": 0.95, "A": 0.03, "B": 0.02}
     assert choice_probabilities(likely, LETTERS, CHAT) == {}
-    assert choice_probabilities(likely, LETTERS, COMPLETION) == {"A": 0.06, "B": 0.04}
+    assert choice_probabilities(likely, LETTERS, COMPLETION) == {"A": 0.03, "B": 0.02}
     assert choice_probabilities({"Okay": 0.9}, LETTERS, COMPLETION) == {}
 
 

@@ -11,7 +11,7 @@ It prints {"port": P} when it listens. SHAPE is what it tells of the first token
     others    tokens that are no choices, as where a model begins with "The answer is"
     thinking  a thought: the template has opened it, the server puts it aside
     raw-thinking  a thought, and nobody puts it aside
-    unlikely  all choices, and yet a word of prose is likelier than all of them
+    unlikely  all choices, and yet a word of prose is nearly sure
     mixed     `list` for every second question, `others` for the rest
 
 A generated answer is `The answer is (B).`, or the reference solution; with --wrong-every N each N-th one is wrong.
@@ -63,7 +63,7 @@ def first_token(letter: str, shape: str, *, chat: bool) -> object:
     if shape in {"others", "raw-thinking", "thinking"}:
         tokens = {"Okay" if "thinking" in shape else "The": 0.9, "**": 0.1}
     elif shape == "unlikely":
-        tokens = {"Okay": 0.9, "A": 0.04, "B": 0.03, "C": 0.02, "D": 0.01}
+        tokens = {"Okay": 0.95, "A": 0.02, "B": 0.01, "C": 0.01, "D": 0.01}
     logprobs = {text: math.log(p) for text, p in tokens.items()}
     if shape == "map" and not chat:
         return {"tokens": [letter], "token_logprobs": [-0.5], "top_logprobs": [logprobs], "text_offset": [0]}

@@ -190,6 +190,15 @@ def test_a_real_model_chooses_by_log_probabilities(tmp_path, demo_model, style):
         assert line["completion"] == max(told, key=told.get)[2]
 
 
+def test_the_table_of_a_run_tells_both_ways(tmp_path):
+    with reference_server("--logprobs", "mixed") as url:
+        done = bench_runner(
+            "run", "--benchmark", "mmlu", "--base-url", url, "--dataset", MMLU, "--results-dir", tmp_path
+        )
+    assert done.code == 0, done.err
+    assert "answers by      generation 6, logprobs 6" in done.out
+
+
 def test_a_real_model_answers_by_letter(tmp_path, demo_model):
     done = bench_runner(
         "run", "--benchmark", "mmlu", "--model", demo_model, "--dataset", MMLU, "--limit", 2, "--answer-by", "letter",
