@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from results.sweep_folder import SweepFolder
     from runner.manifest import Manifest
-    from runner.matrix import Plan
     from runner.sweep import Finished
 
 FAILED_RUNS = 7  # the exit code of a sweep that came to its end with failed runs
@@ -97,11 +96,13 @@ def sweep(
     Options take several values with commas between them. What is done is never done again: after a crash, or a change
     of the manifest, `--resume` does what is missing.
     """
-    from runner.preflight import inspect, print_preflight
-
     from results.errors import UsageError
     from results.sweep_folder import SweepFolder
     from runner.display import display_for_stderr
+    from runner.matrix import plan_runs
+    from runner.preflight import preflight
+    from runner.preflight_report import print_preflight
+    from runner.race import require_races
     from runner.signals import Interruptions
     from runner.sweep import begin, planned_again, work
 
@@ -114,15 +115,18 @@ def sweep(
         manifest, plan = planned_again(folder.read(), results_dir=results_dir)
     else:
         manifest = _manifest(models, given)
-        plan = _plan(manifest, results_dir)
-    for note in plan.notes:
-        click.echo(f"note: {note}", err=True)
-    preflight = inspect(plan, results_dir=results_dir)
+        plan = plan_runs(manifest, results_dir=results_dir)
+    done = folder.done(warn=_warn) if folder else frozenset()
+    found = preflight(plan, results_dir=results_dir, done=done)
     if dry_run:
-        print_preflight(preflight, as_json=as_json)
-        sys.exit(0 if preflight.ok else UsageError.exit_code)
-    for problem in preflight.problems:
-        click.echo(f"{problem.level}: {problem.text}", err=True)
+        print_preflight(found, as_json=as_json)
+        sys.exit(0 if found.ok else UsageError.exit_code)
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    for finding in found.findings:
+        click.echo(f"{finding.level}: {finding.text}", err=True)
+    if race or (folder is not None and folder.read().race):
+        require_races(plan)
     if folder is None:
         folder = begin(
             manifest, plan, results_dir=results_dir, race=race, on_oom=on_oom, max_concurrent=max_concurrent
@@ -152,20 +156,6 @@ def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
         what = "other models" if len(models) > 1 else f"--{next(iter(given)).replace('_', '-')}"
         raise UsageError(f"{files[0]} is a manifest, and {what} beside it", hint="write it into the manifest")
     return read_manifest(files[0])
-
-
-def _plan(manifest: Manifest, results_dir: Path) -> Plan:
-    """Raises UsageError, in the words of the command line where that is where the matrix comes from."""
-    from results.errors import UsageError
-    from runner.matrix import plan_runs
-    from runner.sweep_options import NAME, as_options
-
-    try:
-        return plan_runs(manifest, results_dir=results_dir)
-    except UsageError as error:
-        if manifest.name != NAME:
-            raise
-        raise UsageError(as_options(error.message), hint=error.hint) from None
 
 
 def ask_failed_again(folder: SweepFolder) -> int:

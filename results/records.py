@@ -160,6 +160,7 @@ class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
 
     fingerprint: of all that determines its results. label: what tells it from the sweep's other runs. nonce: ends the
     model's name at every server of the sweep. reduced: what was lowered after a device ran out of memory, as sentences.
+    race: how it ended in a race, in words.
     """
 
     sweep_id: str
@@ -167,6 +168,7 @@ class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     nonce: str
     reduced: tuple[str, ...] = ()
+    race: str = ""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

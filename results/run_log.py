@@ -15,7 +15,7 @@ from results.durable import explained, replace_file, sync_folder, write_at
 from results.errors import ResultsError
 from results.records import RunRecord, RunStatus, encode_record
 from results.run_folder import all_records
-from results.run_id import match_run_id
+from results.run_id import match_id
 from results.run_log_format import CLOSE, BrokenLog, parse, place_to_append, render, salvage
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class RunLog:
     def get(self, run_id: str) -> RunRecord:
         """The run by its id or the unique beginning of it. Raises UsageError with the candidates."""
         runs = {record.run_id: record for record in self.runs()}
-        return runs[match_run_id(run_id, runs)]
+        return runs[match_id(run_id, runs)]
 
     def table(self) -> Table:
         """The runs as a TinyDB table, to query and to update."""

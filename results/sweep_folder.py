@@ -21,6 +21,7 @@ import msgspec
 
 from results.durable import explained, replace_file, sync_folder
 from results.errors import NewerRecord, ResultsError
+from results.records import RunStatus
 from results.run_folder import RunFolder, all_folders
 from results.run_id import match_id, new_run_id
 
@@ -197,6 +198,11 @@ class SweepFolder:
             if record.sweep is not None and record.sweep.sweep_id == self.sweep_id:
                 found[record.sweep.fingerprint] = (folder, record)
         return found
+
+    def done(self, *, warn: Callable[[str], None]) -> frozenset[str]:
+        """Fingerprints of the runs that succeeded. As `runs`."""
+        found = self.runs(warn=warn)
+        return frozenset(name for name, (_, record) in found.items() if record.status is RunStatus.SUCCEEDED)
 
     def _open(self, path: Path) -> int:
         with explained("write", path):

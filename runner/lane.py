@@ -34,10 +34,13 @@ if TYPE_CHECKING:
 
 
 class ToDo(NamedTuple):
-    """A run that is to be done. resume: the run that it goes on with."""
+    """A run that is to be done. resume: the run that it goes on with. spec: as it is to be done now; None: it can't
+    work.
+    """
 
     planned: PlannedRun
     resume: str | None
+    spec: RunSpec | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,10 +100,8 @@ class Lane:
         for number, group in enumerate(self._groups):
             with self._folder.claim_group(group[0].group) as ours:
                 todo = self._todo(group) if ours else []
-                if todo:
-                    did = True
-                    with self._devices(group[0]):
-                        self._do(todo, following=self._groups[number + 1 : number + 2])
+                did = did or bool(todo)
+                self.do(todo, following=self._groups[number + 1 : number + 2])
         return did
 
     def _todo(self, group: Sequence[PlannedRun]) -> list[ToDo]:
@@ -111,7 +112,7 @@ class Lane:
             # A sweep that has no run yet needs no fingerprints, whose making reads whole models.
             found = known.get(planned.fingerprint) if known else None
             if found is None:
-                todo.append(ToDo(planned, None))
+                todo.append(ToDo(planned, None, planned.spec))
                 continue
             folder, record = found
             status = folder.effective_status(record)
@@ -119,14 +120,23 @@ class Lane:
                 status is RunStatus.FAILED and planned.fingerprint in again
             ):
                 reduced = record.sweep is not None and record.sweep.reduced
-                todo.append(ToDo(planned, folder.run_id if record.server and not reduced else None))
+                resume = folder.run_id if record.server and not reduced else None
+                todo.append(ToDo(planned, resume, planned.spec))
         return todo
 
-    def _do(self, todo: Sequence[ToDo], *, following: Sequence[Sequence[PlannedRun]]) -> None:
-        """The runs of one server configuration, on one server."""
+    def do(self, todo: Sequence[ToDo], *, following: Sequence[Sequence[PlannedRun]] = ()) -> None:
+        """The runs of one server configuration, on one server, as soon as there are devices for it.
+
+        following: the next configuration, whose model's file is read ahead. Raises Interrupted, ResultsError.
+        """
+        if todo:
+            with self._devices(todo[0].planned):
+                self._do(todo, following)
+
+    def _do(self, todo: Sequence[ToDo], following: Sequence[Sequence[PlannedRun]]) -> None:
         group = _Group(SharedServer())
         try:
-            for number, (planned, resume) in enumerate(todo):
+            for number, (planned, resume, spec) in enumerate(todo):
                 self._display.say(f"\n[{planned.index + 1}/{self._count}] {planned.label}")
                 place = SweepPlace(
                     sweep_id=self._sweep.sweep_id,
@@ -135,14 +145,14 @@ class Lane:
                     nonce=self._sweep.nonce,
                 )
                 self._folder.begin_again(place.fingerprint)
-                if planned.spec is None:
+                if spec is None:
                     self._refused(planned, place, planned.error)
                     continue
                 for after in following:
                     self._fetch_ahead(after[0])
                     following = ()
                 group.serving.keep = number + 1 < len(todo)
-                self._until_it_fits(dataclasses.replace(planned.spec, resume=resume), planned, place, group)
+                self._until_it_fits(dataclasses.replace(spec, resume=resume), planned, place, group)
         finally:
             group.serving.close()
 

@@ -16,6 +16,7 @@ from results.sweep_folder import ManifestText, Sweep, SweepFolder
 from results.sweep_folder import PlannedRun as PlannedFacts
 from runner.manifest import parse_manifest
 from runner.matrix import plan_runs
+from runner.race import races, run_race
 from runner.sweep_lanes import in_processes, one_lane, usable_gpus
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from runner.manifest import Manifest
     from runner.manifest_text import Form
     from runner.matrix import Plan, PlannedRun
+
+RACE_SEED = 0  # of the order in which a race goes through the samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +103,13 @@ def work(
         gpus = usable_gpus()
         lanes = min(sweep.max_concurrent or max(len(gpus), 1), len({run.group for run in plan.runs}))
         try:
-            if lanes == 1:
-                one_lane(folder, sweep, plan, gpus=gpus, lanes=1, display=display, held=held).work()
+            if sweep.race or lanes == 1:
+                lane = one_lane(folder, sweep, plan, gpus=gpus, lanes=1, display=display, held=held)
+                if sweep.race:
+                    for runs in races(plan):
+                        run_race(runs, folder, lane, seed=RACE_SEED, display=display)
+                else:
+                    lane.work()
             else:
                 in_processes(folder, lanes, display)
         except Interrupted as error:

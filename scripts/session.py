@@ -19,6 +19,7 @@ from evaluation.runner import Evaluation, Runner
 from evaluation.summary import summarize
 from results.errors import ResultsError, ScriptError, UsageError
 from results.records import Outcome
+from results.sample_order import order_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -225,6 +226,7 @@ class _Session:
             style=settings.prompt_style,
             max_tokens=settings.max_tokens,
         )
+        summary["samples_there"] = len(task.get_samples(None))
         summary["warnings"] = [*self.grader.warnings, *summary["warnings"]]
         for warning in summary["warnings"]:
             self.events.say(f"WARNING: {warning}")
@@ -253,10 +255,8 @@ def _connection(arguments: Arguments) -> ConnectionInfo:
 
 
 def shuffled(samples: Sequence[Sample], seed: int) -> list[Sample]:
-    """In an order that depends on nothing but the seed and each sample's own id."""
-    import hashlib
-
-    return sorted(samples, key=lambda sample: hashlib.sha256(f"{seed}/{sample.task_id}".encode()).digest())
+    """See `results.sample_order`."""
+    return sorted(samples, key=lambda sample: order_key(seed, sample.task_id))
 
 
 def prompts_sha256(prompts: Iterable[Prompt]) -> str:

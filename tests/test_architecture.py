@@ -45,7 +45,10 @@ SCRIPT = {
     "sandbox": set(),
 }
 # What both sides must do alike: the types on disk, the errors, the arithmetic, and how bytes get there durably.
-SHARED = {f"results.{name}" for name in ("durable", "errors", "records", "speed", "statistics", "telemetry")}
+SHARED = {
+    f"results.{name}"
+    for name in ("durable", "errors", "records", "sample_order", "speed", "statistics", "telemetry")
+}
 
 
 def modules() -> list[Path]:

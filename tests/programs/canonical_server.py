@@ -2,13 +2,14 @@
 
     python tests/programs/canonical_server.py [--port P] [--mode canonical|garbage|empty|overflow|refuse]
         [--fail-first N --fail-status S [--retry-after S]] [--die-after N] [--delay S] [--no-chat]
-        [--wrong SHARE --salt TEXT] [--answered FILE] [--name NAME]
+        [--wrong SHARE --salt TEXT [--wrong-if PART=SHARE ...]] [--answered FILE] [--name NAME]
 
 It prints {"port": P} when it listens. In chat an answer is fenced and repeats the function, also in a
 completion that asks for a fence (gguf-humaneval-benchmark does); any other completion is the bare body. "stream"
 is understood: the whole answer is one event. --fail-first: every request is refused that many times before it
 is answered. --die-after: it exits without a word when so many answers are given. --wrong: that share of the
-problems is answered wrongly, always the same ones for the same salt, as models of different strength do.
+problems is answered wrongly, always the same ones for the same salt, as models of different strength do;
+--wrong-if: that share where the salt has that part.
 --answered: gets a line "SALT TASK_ID" for each problem that is answered. Raw asyncio, since it must cost nothing
 beside what is measured.
 """
@@ -55,7 +56,11 @@ class Answers:
             with open(self.options.answered, "a") as log:  # noqa: PTH123 - in one write, from several servers at once
                 log.write(f"{self.options.salt} {problem['task_id']}\n")
         digest = hashlib.sha256(f"{self.options.salt}/{problem['task_id']}".encode()).digest()
-        if int.from_bytes(digest[:4], "big") < self.options.wrong * 2**32:
+        shares = [each.rpartition("=") for each in self.options.wrong_if]
+        wrong = next(
+            (float(share) for part, _, share in shares if part in self.options.salt), self.options.wrong
+        )
+        if int.from_bytes(digest[:4], "big") < wrong * 2**32:
             body = "    return 'nonsense'\n"
         match self.options.mode:
             case "empty":
@@ -176,6 +181,7 @@ if __name__ == "__main__":
     parser.add_argument("--no-chat", action="store_true")
     parser.add_argument("--wrong", type=float, default=0.0)
     parser.add_argument("--salt", default="")
+    parser.add_argument("--wrong-if", action="append", default=[], metavar="PART=SHARE")
     parser.add_argument("--answered")
     parser.add_argument("--name", default="canonical")
     with contextlib.suppress(KeyboardInterrupt):

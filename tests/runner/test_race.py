@@ -1,0 +1,106 @@
+"""A race stops what can't win, on the same samples in the same order, and goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+
+import pytest
+
+from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, wait_for
+from tests.servers.gguf_file import STRING, gguf
+
+WRONG = {"good": 0.1, "bad": 0.9, "poor": 0.7}
+
+
+@pytest.fixture(autouse=True)
+def own_devices(tmp_path, monkeypatch):
+    """Leases of devices are kept below $TMPDIR: tests at the same time wait for each other else."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+
+
+@pytest.fixture
+def models(tmp_path):
+    for name in WRONG:
+        (tmp_path / f"{name}.gguf").write_bytes(gguf({"general.name": (STRING, name)}))
+    return [tmp_path / f"{name}.gguf" for name in WRONG]
+
+
+def server(*options):
+    shares = [word for name, share in WRONG.items() for word in ("--wrong-if", f"{name}.gguf={share}")]
+    option, command = command_server("canonical_server.py", "--salt", "{model}", *shares, *options)
+    return option, command.replace("'{model}'", "{model}")
+
+
+def by_model(results):
+    return {record["model"]: record for record in logged(results)}
+
+
+def answered(results, record):
+    return {line["task_id"] for line in lines(results / record["run_id"] / "completions.jsonl")}
+
+
+def test_the_better_one_wins_and_the_others_stop_early(tmp_path, models):
+    results = tmp_path / "r"
+    done = bench_runner(
+        "sweep", *models, *server(), "--benchmark", "human_eval", "--race", "--results-dir", results
+    )
+    assert done.code == 0, done.err
+    found = by_model(results)
+    assert found["good"]["sweep"]["race"].startswith("winner after")
+    for loser in ("bad", "poor"):
+        assert "stopped after 20 of 164" in found[loser]["sweep"]["race"], done.err
+        assert len(answered(results, found[loser])) == 20
+        assert answered(results, found[loser]) <= answered(results, found["good"]), "the same samples"
+    assert "winner after" in done.err
+    again = bench_runner("sweep", "--resume", "last", "--results-dir", results)
+    assert again.code == 0, again.err
+    assert by_model(results) == found, "a race that is over does nothing more"
+
+
+def test_an_interrupted_race_ends_like_an_undisturbed_one(tmp_path, models):
+    calm, wild = tmp_path / "calm", tmp_path / "wild"
+    words = [*map(str, models), "--benchmark", "human_eval", "--race"]
+    assert bench_runner("sweep", *words, *server(), "--results-dir", calm).code == 0
+    slow = [*words, *server("--delay", 0.15)]
+    process = subprocess.Popen([PROGRAM, "sweep", *slow, "--results-dir", str(wild)],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    wait_for(lambda: list(wild.glob("*-bad-*/completions.jsonl")))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = bench_runner("sweep", "--resume", "last", "--results-dir", wild)
+    assert done.code == 0, done.err
+    ends = [
+        {name: record["sweep"]["race"] for name, record in by_model(each).items()} for each in (calm, wild)
+    ]
+    assert ends[0] == ends[1]
+
+
+def test_one_that_fails_is_withdrawn_and_the_others_race_on(tmp_path, models):
+    results = tmp_path / "r"
+    program = tmp_path / "serve.sh"
+    program.write_text('#!/bin/sh\ncase "$1" in *poor.gguf) exit 1;; esac\nshift; exec "$@"\n')
+    program.chmod(0o755)
+    option, command = server()
+    done = bench_runner("sweep", *models, option, f"{program} {{model}} {command}", "--benchmark", "human_eval",
+                        "--race", "--results-dir", results)  # fmt: skip
+    assert done.code == 7, done.err
+    found = by_model(results)
+    assert found["poor"]["status"] == "failed"
+    assert found["poor"]["sweep"]["race"].startswith("withdrawn")
+    assert found["good"]["sweep"]["race"].startswith("winner")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [(("--benchmark", "speed"), "does not judge"), (("--n-samples", 2), "several completions")],
+)
+def test_what_cannot_be_raced_is_refused_before_anything_starts(tmp_path, models, words, why):
+    words = words if "--benchmark" in words else ("--benchmark", "human_eval", *words)
+    done = bench_runner("sweep", *models, "--race", *words, "--results-dir", tmp_path / "r")
+    assert done.code == 2
+    assert why in done.err
+    assert not (tmp_path / "r").exists()
+    assert json.dumps(done.out) == '""'
