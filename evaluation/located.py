@@ -167,9 +167,9 @@ class _Yaml(_Reading):
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> _Stop:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        about = "; ".join(part for part in (error.problem, error.context) if part)
         lines = self.text.splitlines()
+        line = min(mark.line + 1, len(lines)) if mark else 1  # the end of a file is behind its last line
+        about = "; ".join(part for part in (error.problem, error.context) if part)
         if (
             line <= len(lines)
             and "\t" in lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip())]
@@ -180,8 +180,10 @@ class _Yaml(_Reading):
     def _value(self, node: yaml.Node) -> Located:
         line = node.start_mark.line + 1
         self._left -= 1
-        if self._left < 0 or id(node) in self._inside:
-            raise self.stop(line, f"aliases make more than {_MOST_VALUES:,} values of it")
+        if self._left < 0:
+            raise self.stop(line, f"it has more than {_MOST_VALUES:,} values, with what its aliases repeat")
+        if id(node) in self._inside:
+            raise self.stop(line, "an alias stands within what it names")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, line)
         self._inside.add(id(node))

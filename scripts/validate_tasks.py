@@ -36,6 +36,8 @@ def main(argv: Sequence[str]) -> int:
     except BenchError as error:
         print(f"error: {error.message}" + (f"\ntry: {error.hint}" if error.hint else ""), file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -1,0 +1,139 @@
+"""A file of tasks as a whole, against a real HTTP server that knows the solutions, with the real sandbox."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evaluation.tasks_task import STARTER_SET
+from tests.command_line import PROGRAMS, lines
+
+ROOT = Path(__file__).parents[2]
+SMALL = """\
+version: "0.3"
+tasks:
+  - id: shout
+    difficulty: easy
+    prompt: Print the input in capital letters.
+    test_cases: [{input: abc, expected_output: ABC, weight: 3}, {input: x, expected_output: X}]
+    reference_solution: print(input().upper())
+  - id: negate
+    difficulty: hard
+    prompt: Return the negative of the number.
+    function: negate
+    test_cases: [{input: [1], expected_output: -1}, {input: [-2.5], expected_output: 2.5}]
+    reference_solution: "def negate(number): return -number"
+"""
+
+
+@contextlib.contextmanager
+def tasks_server(*options):
+    """Give its URL while it runs."""
+    words = [sys.executable, PROGRAMS / "tasks_server.py", *map(str, options)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        finally:
+            process.kill()
+
+
+def run(url, output, *options, code=0):
+    """Its last event and what it said to people."""
+    words = ("--base-url", url, "--model", "m", "--output", output, *options)
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.run_tasks", *map(str, words)],
+        capture_output=True, text=True, cwd=ROOT, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}, done.stderr
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.mark.parametrize("style", ["chat", "completion"])
+def test_the_starter_sets_own_solutions_score_100_percent(tmp_path, style):
+    with tasks_server("--tasks", STARTER_SET) as url:
+        summary, _ = run(url, tmp_path, "--prompt-style", style)
+    assert (summary["score"], summary["samples"], summary["sandbox"]["level"]) == (100.0, 20, "bubblewrap")
+    assert summary["metrics"]["weighted"]["value"] == 1.0
+    for level in ("easy", "medium", "hard", "extreme"):
+        assert summary["metrics"][f"pass@1 difficulty={level}"]["value"] == 1.0
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["options"] == {
+        "tasks": "starter_tasks.yaml", "version": "1.0", "difficulty": [], "sample": None, "sample_seed": None,
+    }  # fmt: skip
+    assert settings["max_tokens"] == 2048
+
+
+@pytest.mark.parametrize("task_id", ["shout", "negate"])
+def test_a_wrong_answer_gets_its_part_of_the_credit(tmp_path, small, task_id):
+    with tasks_server("--tasks", small, "--part", task_id) as url:
+        summary, _ = run(url, tmp_path / "out", "--tasks", small)
+    [wrong] = [line for line in lines(tmp_path / "out" / "completions.jsonl") if not line.get("passed")]
+    share = {"shout": 0.75, "negate": 0.5}[task_id]
+    assert (wrong["task_id"], wrong["metrics"], summary["score"]) == (task_id, {"weighted": share}, 50.0)
+    assert wrong["detail"].startswith("case 2 of 2: ")
+    assert summary["metrics"]["weighted"]["value"] == (1 + share) / 2
+
+
+def test_only_what_is_drawn_is_asked_and_another_draw_is_refused_at_resume(tmp_path):
+    with tasks_server("--tasks", STARTER_SET) as url:
+        summary, _ = run(url, tmp_path, "--sample", 4, "--sample-seed", 7)
+        assert summary["samples"] == 4
+        done = {line["task_id"]: line["tags"]["difficulty"] for line in lines(tmp_path / "completions.jsonl")}
+        assert sorted(done.values()) == ["easy", "extreme", "hard", "medium"]
+        summary, _ = run(url, tmp_path, "--sample", 4, "--sample-seed", 7)
+        assert summary["new_completions"] == 0
+        _, said = run(url, tmp_path, "--sample", 4, "--sample-seed", 8, code=6)
+        assert "holds completions of other settings" in said
+        summary, _ = run(url, tmp_path / "two", "--difficulty", "hard,easy", "--limit", 7)
+        assert summary["samples"] == 7
+    assert {line["tags"]["difficulty"] for line in lines(tmp_path / "two" / "completions.jsonl")} == {
+        "easy",
+        "hard",
+    }
+
+
+def test_a_changed_file_is_another_benchmark(tmp_path, small):
+    """Protects a resume from mixing two versions of a task."""
+    with tasks_server("--tasks", small) as url:
+        run(url, tmp_path / "out", "--tasks", small)
+        small.write_text(
+            SMALL.replace('"0.3"', '"0.4"').replace("[1]", "[3]").replace("output: -1", "output: -3")
+        )
+        _, said = run(url, tmp_path / "out", "--tasks", small, code=6)
+    assert "data_sha256" in said
+    assert "0.4" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--difficulty", "simple"], "'simple' is none of easy, medium, hard, extreme"),
+        (["--difficulty", "extreme"], "no task is of the difficulty extreme"),
+        (["--sample", "3"], "--sample 3 of 2 tasks"),
+        (["--sample", "0"], "0 is not between 1 and"),
+    ],
+)
+def test_options_that_do_not_fit_are_told(tmp_path, small, options, said):
+    _, told = run("http://127.0.0.1:9", tmp_path / "out", "--tasks", small, *options, code=2)
+    assert said in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_check_reads_everything_and_asks_nothing(tmp_path, small):
+    run("http://127.0.0.1:9", tmp_path / "out", "--tasks", small, "--check")
+    small.write_text("tasks: [")
+    _, told = run("http://127.0.0.1:9", tmp_path / "out", "--tasks", small, "--check", code=2)
+    assert f"{small}:1: no valid YAML" in told
+    assert not (tmp_path / "out").exists()
