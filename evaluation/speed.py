@@ -72,7 +72,6 @@ class LoadClient:
         self._prompts: TokenPrompts | WordPrompts
         self._session: aiohttp.ClientSession
         self._watch: ServerWatch
-        self.in_flight = 0
 
     async def __aenter__(self) -> Self:
         self._open(keep_alive=True)
@@ -145,11 +144,7 @@ class LoadClient:
 
         async def ask(work: Iterator[tuple[int, bytes]]) -> None:
             for index, body in work:
-                self.in_flight += 1
-                try:
-                    streamed = await stream_completion(self._session, self._url, body)
-                finally:
-                    self.in_flight -= 1
+                streamed = await stream_completion(self._session, self._url, body)
                 await self._require_alive(streamed, outages)
                 request = _request(
                     streamed, load=load, attempt=attempt, index=index, count=len(bodies), began=began
@@ -159,18 +154,18 @@ class LoadClient:
                 writes.append(asyncio.create_task(journal.add(request)))
                 self._on_request(request)
 
+        failures: list[Exception] = []
         try:
             async with asyncio.TaskGroup() as askers:
                 for _ in range(min(load.concurrency, len(bodies))):
                     askers.create_task(ask(work))
-        except* _ServerWasDown:
-            raise _ServerWasDown from None
-        except* BenchError as errors:
-            raise errors.exceptions[0] from None
+        except* (_ServerWasDown, BenchError) as errors:
+            failures += errors.exceptions
         finally:
-            used = time.process_time() - cpu
-            seconds = time.perf_counter() - began
+            used, seconds = time.process_time() - cpu, time.perf_counter() - began
             await asyncio.gather(*writes)
+        if failures:
+            raise failures[0]
         return Measured(requests=requests, client_cpu=used / seconds, warm_up_requests=warm_up)
 
     async def _warm_up(self, load: Load, count: int) -> None:

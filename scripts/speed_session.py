@@ -92,6 +92,7 @@ class _SpeedSession:
             if is_whole(requests) and len(requests) == self._count(load) and figures(requests).valid
         }
         self._now: list[SpeedRequest] = []  # of the load that is being measured
+        self._tokens = 0  # written, of all that is measured and of that
         self._loads: list[Load] = []
         self._total = 0
         self._new = 0
@@ -175,12 +176,13 @@ class _SpeedSession:
         self._measured = {load: self._measured[load] for load in self._loads if load in self._measured}
         self._total = sum(self._count(load) for load in self._loads)
         finished = sum(map(len, self._measured.values()))
+        self._tokens = sum(map(_written, self._measured.values()))
         self._events.emit(
             "start",
             benchmark=_NAME,
             total=self._total,
             finished=finished,
-            completion_tokens=self._tokens(),
+            completion_tokens=self._tokens,
             loads=[load.name for load in self._loads],
         )
         resumed = f", {finished} of them measured before" if finished else ""
@@ -198,17 +200,12 @@ class _SpeedSession:
                     hint="give the server a larger one (--ctx-size), or ask for fewer tokens",
                 )
 
-    def _tokens(self) -> int:
-        return sum(
-            request.completion_tokens or 0
-            for requests in (*self._measured.values(), self._now)
-            for request in requests
-        )
-
     def _request(self, request: SpeedRequest) -> None:
         if self._now and self._now[0].attempt != request.attempt:
+            self._tokens -= _written(self._now)
             self._now = []  # the server died, and all of the load is measured anew
         self._now.append(request)
+        self._tokens += request.completion_tokens or 0
         self._new += not request.error
         self._progress(request.load)
 
@@ -218,7 +215,7 @@ class _SpeedSession:
             "done": done,
             "total": self._total,
             "in_flight": min(load.concurrency, self._count(load) - len(self._now)),
-            "completion_tokens": self._tokens(),
+            "completion_tokens": self._tokens,
             "load": load.name,
         }
         if flush:
@@ -255,6 +252,10 @@ class _SpeedSession:
             prompts=self._prompts,
             client_cpu=self._client_cpu,
         )
+
+
+def _written(requests: Sequence[SpeedRequest]) -> int:
+    return sum(request.completion_tokens or 0 for request in requests)
 
 
 def _settings(arguments: Arguments) -> Settings:
