@@ -100,6 +100,8 @@ def _p(value: float) -> str:
 
 
 def _effect(result: PairedResult) -> str:
+    """With a word for its size only where there is an effect at all."""
+
     def odds(value: float | None) -> str:
         return "infinite" if value is None else f"{value:.{2 if value < 100 else 3}g}"
 
@@ -112,7 +114,7 @@ def _effect(result: PairedResult) -> str:
     return (
         f"odds of B among the samples that differ {odds(result.odds_ratio)} "
         f"(95 % interval {odds(result.odds_ratio_low)} to {odds(result.odds_ratio_high)}), "
-        f"Cohen's g {result.cohens_g or 0.0:+.2f} ({word})"
+        f"Cohen's g {result.cohens_g or 0.0:+.2f}{f' ({word})' if result.shown else ''}"
     )
 
 

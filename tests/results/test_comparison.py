@@ -94,6 +94,7 @@ def test_it_says_what_a_person_needs(make, capsys):
     assert "difference +4.3 points (95 % interval -0.7 to +9.8), p = 0.14 (exact McNemar)" in text
     assert "no real difference shown" in text
     assert "about 450 samples would be needed to show a difference of this size" in text
+    assert "Cohen's g +0.21\n" in text
     assert "HumanEval/105 (truncated), HumanEval/106, " in text
     assert "\x1b" not in text
 
@@ -101,6 +102,7 @@ def test_it_says_what_a_person_needs(make, capsys):
 def test_a_real_difference_is_called_one(make, capsys):
     text = text_of(compare_runs(make([P] * 10 + [P] * 9), make([P] * 10 + [F] * 9)), capsys)
     assert "A is better: a real difference, at the 5 % level" in text
+    assert "Cohen's g -0.50 (large)" in text
     assert "would be needed" not in text
 
 
