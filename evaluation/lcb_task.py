@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "lcb"
 OFFICIAL = "official"  # the metric of a completion: whether the official runner passes it, 1 or 0
+_MISSING = "ModuleNotFoundError"
 
 
 class LcbTask:
@@ -76,11 +77,13 @@ class LcbTask:
                 metrics[OFFICIAL] = float(theirs.passed)
                 seconds += theirs.seconds
                 why = theirs.why
+                if _MISSING in why:  # there it may be installed
+                    del metrics[OFFICIAL]
             else:
                 why = "it finds no code"
         except SandboxError as error:
             return Judgement(passed=False, detail=f"sandbox: {error.message}", broken=True)
-        if passed != bool(metrics[OFFICIAL]):
+        if passed != bool(metrics.get(OFFICIAL, passed)):
             other = f"the official runner fails it: {why}" if passed else "the official runner passes it"
             detail = "; ".join(filter(None, (detail, other)))
         return Judgement(
@@ -98,17 +101,28 @@ class LcbTask:
 
 
 def official_details(completions: Sequence[Completion]) -> dict[str, Any]:
-    """What the official runner would have said: its score in percent, and each verdict that differs."""
-    differing = [c for c in completions if c.passed != bool(c.metrics.get(OFFICIAL, 0.0))]
-    passed = sum(bool(c.metrics.get(OFFICIAL, 0.0)) for c in completions)
+    """What the official runner would have said: its score in percent, and each verdict that differs.
+
+    unknown: how many solutions import what is not here and may be there; its score counts them as failed.
+    """
+    known = [c for c in completions if OFFICIAL in c.metrics or "tests" not in c.metrics]
+    unknown = len(completions) - len(known)
+    passed = [c for c in known if c.metrics.get(OFFICIAL)]
+    warning = (
+        f"{unknown} of {len(completions)} solutions import a package that the sandbox does not have, and failed: only "
+        "Python's standard library is there, while the official runner's environment has numpy as well"
+    )
     return {
         "official": {
-            "score": 100.0 * passed / len(completions) if completions else None,
+            "score": 100.0 * len(passed) / len(completions) if completions else None,
+            "unknown": unknown,
             "differences": [
                 {"task_id": c.task_id, "index": c.index, "passed": c.passed, "why": c.detail}
-                for c in differing
+                for c in known
+                if c.passed != bool(c.metrics.get(OFFICIAL))
             ],
-        }
+        },
+        "warnings": [warning] if unknown else [],
     }
 
 

@@ -143,11 +143,18 @@ class Runner:
             judges.create_task(self._judge(sample, request, answer))
 
     async def _judge(self, sample: Sample, request: Request, answer: Answer) -> None:
-        if self._pool is None or answer.error:
-            completion = judge(self._task, sample, request, answer)
-        else:
-            loop = asyncio.get_running_loop()
-            completion = await loop.run_in_executor(self._pool, judge, self._task, sample, request, answer)
+        try:
+            if self._pool is None or answer.error:
+                completion = judge(self._task, sample, request, answer)
+            else:
+                loop = asyncio.get_running_loop()
+                completion = await loop.run_in_executor(
+                    self._pool, judge, self._task, sample, request, answer
+                )
+        except BenchError as error:  # raised here it would cancel the judging of the others
+            self._error = self._error or error
+            self._house.release()
+            return
         await self._journal.add(completion)
         self._house.release()
         self._finished[(request.task_id, request.index)] = completion

@@ -46,7 +46,7 @@ class Benchmark:
     programs. known_programs: such that a right grader passes, and such that it fails; None: nothing is
     executed, and no sandbox is opened. style: the only one that fits; None: found out by a probe.
     options: the benchmark's own settings that determine results, as JSON gives them back.
-    details: what its summary says beside the scores.
+    details: what its summary says beside the scores; "warnings" in it go to the others.
     """
 
     name: str
@@ -227,15 +227,18 @@ class _Session:
             max_tokens=settings.max_tokens,
         )
         summary["samples_there"] = len(task.get_samples(None))
-        summary["warnings"] = [*self.grader.warnings, *summary["warnings"]]
+        details = dict(self.benchmark.details(completions)) if self.benchmark.details is not None else {}
+        summary["warnings"] = [*self.grader.warnings, *summary["warnings"], *details.pop("warnings", [])]
         for warning in summary["warnings"]:
             self.events.say(f"WARNING: {warning}")
-        if self.benchmark.details is not None:
-            summary.update(self.benchmark.details(completions))
         outcomes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in summary["outcomes"].items() if n)
         self.events.say(f"score {summary['score']:.2f} of 100 ({outcomes})")
         self.events.emit(
-            "summary", **summary, prompt_style=settings.style_choice, sandbox=self.grader.describe()
+            "summary",
+            **summary,
+            **details,
+            prompt_style=settings.style_choice,
+            sandbox=self.grader.describe(),
         )
 
 

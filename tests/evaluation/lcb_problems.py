@@ -2,6 +2,7 @@
 
 `python -m tests.evaluation.lcb_problems` writes `fixtures/lcb/problems.jsonl`.
 """
+# ruff: noqa: E501, Q003 - programs and data
 
 from __future__ import annotations
 

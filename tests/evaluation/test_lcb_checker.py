@@ -105,11 +105,7 @@ def test_nonsense_on_the_channel_is_a_wrong_answer_and_nothing_worse(returned):
     assert result_difference(returned, "1") == "it returned nothing that can be read"
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=9
-    )
-)
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=9))
 def test_what_json_can_say_is_equal_to_itself(value):
     assert result_difference(json.dumps(value), json.dumps(value)) == ""
 

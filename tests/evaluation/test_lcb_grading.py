@@ -38,9 +38,7 @@ def graded(code, tests, function, grader):
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.id)
-def test_right_solutions_pass_wrong_ones_fail_and_where_the_official_runner_is_at_fault_it_differs(
-    source, samples, grader
-):
+def test_right_pass_wrong_fail_and_the_official_verdict_differs_where_it_is_at_fault(source, samples, grader):
     sample = samples[source.id]
     tests = read_tests(sample.data["place"])
     attempts = [attempt for attempt in source.attempts if attempt.name not in SLOW]
@@ -63,7 +61,7 @@ def test_a_solution_without_end_fails_at_its_first_test(name, samples, grader):
 
 def test_each_test_has_its_own_time(grader):
     """Four tests of a third of a second are no timeout where one may take a second, in either way."""
-    code = "import time\nbegan = time.process_time()\nwhile time.process_time() - began < 0.3:\n    pass\nprint(input())\n"
+    code = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end:\n    pass\nprint(input())\n"
     tests = [Case(f"{n}\n", f"{n}\n", "stdin") for n in range(4)]
     ours, official = graded(code, tests, None, grader)
     assert ours.passed
@@ -96,7 +94,7 @@ def found():
 
 @pytest.mark.parametrize("function", [None, "f"])
 def test_a_solution_can_not_find_what_is_expected(grader, function):
-    """Not in its frames, among the garbage collector's objects, nor in any open file; not in the official way either."""
+    """Not in its frames, among the collector's objects, nor in any open file; not in the official way either."""
     secret = f"expected-{os.urandom(8).hex()}"
     if function is None:
         code, tests = f"{SPY}print(found())\n", [Case("1\n", secret, "stdin")] * 2

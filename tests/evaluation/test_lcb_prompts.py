@@ -1,4 +1,5 @@
 """The wording that LiveCodeBench's official runner uses."""
+# ruff: noqa: E501 - the wording of others
 
 from __future__ import annotations
 

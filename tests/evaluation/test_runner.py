@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -46,10 +47,14 @@ class Words:
     style = PromptStyle.CHAT
     judge_workers = 2
 
-    def __init__(self, broken=()):
+    def __init__(self, broken=(), unreadable=()):
         self._broken = broken
+        self._unreadable = unreadable
 
     def calculate_metrics(self, prediction, expected, sample):
+        if prediction in self._unreadable:
+            raise ScriptError(f"{prediction} has no tests")
+        time.sleep(0.01)
         broken = prediction in self._broken
         return Judgement(passed=not broken, broken=broken, detail="sandbox: it is gone" if broken else "")
 
@@ -91,6 +96,15 @@ def test_a_sandbox_that_fails_stops_the_run_and_is_no_wrong_answer(tmp_path):
     assert outcomes.pop("t/5") == "infrastructure_error"
     assert len(outcomes) >= 5
     assert set(outcomes.values()) == {"passed"}
+
+
+def test_a_sample_that_can_not_be_judged_stops_the_asking_and_not_the_judging_of_others(tmp_path):
+    interface = Echo()
+    error, found = run(tmp_path, Words(unreadable={"t/5"}), interface)
+    assert str(error) == "t/5 has no tests"
+    assert interface.asked < 40
+    assert len(found) == interface.answered - 1
+    assert {line["outcome"] for line in found} == {"passed"}
 
 
 def test_a_server_that_is_gone_for_good_stops_the_run_and_what_was_answered_is_judged(tmp_path):
