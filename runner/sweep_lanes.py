@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -32,12 +33,20 @@ LOOK_S = 0.2
 
 
 def usable_gpus() -> tuple[DeviceFacts, ...]:
-    """Those that a server here may compute on: a card in MIG instances is none, each instance is one."""
+    """Those that a server here may compute on, as far as CUDA_VISIBLE_DEVICES lets it see them: a card in MIG instances
+    is none, each instance is one.
+    """
+    from telemetry.attribution import visible_gpus
     from telemetry.devices import gpu_facts
 
     facts = gpu_facts()
     divided = {each.parent_uuid for each in facts}
-    return tuple(each for each in facts if each.uuid not in divided)
+    whole = tuple(each for each in facts if each.uuid not in divided)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return whole
+    seen = visible_gpus(facts, visible)
+    return tuple(each for each in whole if each.uuid in seen)
 
 
 def one_lane(
