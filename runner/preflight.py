@@ -7,7 +7,6 @@ are what may go wrong: memory is estimated, and other programs come and go.
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import socket
 from collections import defaultdict
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from results.errors import UsageError
+from runner.machine import Gpu, Machine, this_machine
 from runner.run_time import Expected, expected
 from servers.memory_estimate import ALL_LAYERS, GPU_OVERHEAD_BYTES, MemoryEstimate, estimate
 
@@ -32,25 +32,6 @@ RUN_BYTES = 1 << 20
 COMPLETION_BYTES = 32 << 10
 SECOND_BYTES = 40 << 10
 LEAST_DISK_BYTES = 64 << 20
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """A card that a program can compute on. free_bytes: now; None: it doesn't say."""
-
-    name: str
-    total_bytes: int
-    free_bytes: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What there is, now."""
-
-    memory_total_bytes: int
-    memory_available_bytes: int
-    gpus: tuple[Gpu, ...]
-    disk_free_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +90,6 @@ def preflight(plan: Plan, *, results_dir: Path, done: Collection[str] = ()) -> P
     log = results_dir / RUN_LOG_NAME
     history = RunLog(log).runs() if log.exists() else ()
     return inspect(plan, machine=this_machine(results_dir), history=history, done=done)
-
-
-def this_machine(results_dir: Path) -> Machine:
-    """Asks the drivers, which takes a moment. Never raises."""
-    import psutil
-
-    memory = psutil.virtual_memory()
-    return Machine(
-        memory_total_bytes=memory.total,
-        memory_available_bytes=memory.available,
-        gpus=_gpus(),
-        disk_free_bytes=shutil.disk_usage(_existing(results_dir.absolute())).free,
-    )
 
 
 def inspect(
@@ -325,26 +293,6 @@ def _answers(base_url: str) -> bool:
             return True
     except (OSError, ValueError):
         return False
-
-
-def _gpus() -> tuple[Gpu, ...]:
-    from telemetry.devices import live_reading, look_for_gpus
-
-    found = []
-    devices = look_for_gpus().devices
-    divided = {device.facts.parent_uuid for device in devices}
-    for device in devices:
-        facts = device.facts
-        if facts.uuid not in divided and facts.memory_total_bytes:
-            used = live_reading(device).memory_used_bytes
-            free = None if used is None else facts.memory_total_bytes - used
-            found.append(Gpu(facts.name or facts.uuid, facts.memory_total_bytes, free))
-        device.close()
-    return tuple(found)
-
-
-def _existing(path: Path) -> Path:
-    return next(each for each in (path, *path.parents) if each.exists())
 
 
 def _gib(size_bytes: float) -> str:
