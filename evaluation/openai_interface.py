@@ -21,6 +21,7 @@ from tenacity import (
 from evaluation.choice_logprobs import choice_probabilities, first_token, logprobs_wanted
 from evaluation.protocols import Answer, PromptStyle, Request
 from evaluation.server_watch import ServerWatch
+from evaluation.streaming import error_message
 from results.errors import ServerError, ServerNotReady
 
 if TYPE_CHECKING:
@@ -246,14 +247,16 @@ class OpenAIInterface:
             if status >= 500 and _is_overflow(raw):
                 raise _Refused(_overflow(raw))
             after = _retry_after(headers.get("Retry-After")) if status == 429 else None
-            raise _Transient(f"HTTP status {status}: {_message(raw)}", after)
+            raise _Transient(f"HTTP status {status}: {error_message(raw)}", after)
         if status in {401, 403, 404}:
             raise ServerError(
-                f"the server at {self.info.base_url} refuses {path} with {status}: {_message(raw)}",
+                f"the server at {self.info.base_url} refuses {path} with {status}: {error_message(raw)}",
                 hint="check --model, --base-url and the API key",
             )
         if status != 200:
-            raise _Refused(_overflow(raw) if _is_overflow(raw) else f"HTTP status {status}: {_message(raw)}")
+            raise _Refused(
+                _overflow(raw) if _is_overflow(raw) else f"HTTP status {status}: {error_message(raw)}"
+            )
         return raw, seconds
 
     def _body(self, request: Request, *, max_tokens: int, temperature: float) -> tuple[str, dict[str, Any]]:
@@ -333,15 +336,4 @@ def _is_overflow(raw: bytes) -> bool:
 
 
 def _overflow(raw: bytes) -> str:
-    return f"prompt does not fit the context of a slot: {_message(raw)}"
-
-
-def _message(raw: bytes) -> str:
-    """What the server says, in a line."""
-    try:
-        body = json.loads(raw)
-        error = body.get("error", body)
-        text = error.get("message", error) if isinstance(error, dict) else error
-    except (ValueError, AttributeError):
-        text = raw.decode(errors="replace")
-    return " ".join(str(text).split())[:300] or "no message"
+    return f"prompt does not fit the context of a slot: {error_message(raw)}"

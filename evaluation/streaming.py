@@ -89,7 +89,7 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
         async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as response:
             status = response.status
             if status != 200:
-                error = f"HTTP status {status}: {message(await response.read())}"
+                error = f"HTTP status {status}: {error_message(await response.read())}"
             else:
                 rest = b""
                 async for data in response.content.iter_any():
@@ -125,7 +125,7 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
     )
 
 
-def message(raw: bytes) -> str:
+def error_message(raw: bytes) -> str:
     """What the server says of its failure, in a line."""
     try:
         body = json.loads(raw)
@@ -144,7 +144,7 @@ def _chunks(lines: list[bytes]) -> Iterator[_Chunk]:
             if data != b"[DONE]":
                 yield _decoded(data)
         elif line.startswith(_ERROR):
-            raise _NotAChunk(f"the server says: {message(line[len(_ERROR) :])}")
+            raise _NotAChunk(f"the server says: {error_message(line[len(_ERROR) :])}")
 
 
 def _decoded(data: bytes) -> _Chunk:
@@ -156,7 +156,7 @@ def _decoded(data: bytes) -> _Chunk:
         except (ValueError, msgspec.ValidationError) as failure:
             raise _NotAChunk(f"not an answer: {data[:200].decode(errors='replace')!r}") from failure
     if chunk.error is not None:
-        raise _NotAChunk(f"the server says: {message(data)}")
+        raise _NotAChunk(f"the server says: {error_message(data)}")
     return chunk
 
 
