@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 from typing import TYPE_CHECKING
@@ -18,7 +19,11 @@ _PATIENCE_S = 60.0
 def check_options(spec: RunSpec) -> None:
     """Raises UsageError with the script's own words, ScriptError where it does not get that far."""
     target = Target(base_url="http://127.0.0.1:9", model_name="none", output_dir=ROOT, concurrency=1)
-    command = (*script_command(spec, target), "--check")
+    _run((*script_command(spec, target), "--check"))
+
+
+@functools.cache  # of a success: the runs of a sweep differ by their models mostly
+def _run(command: tuple[str, ...]) -> None:
     try:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=_PATIENCE_S, check=False

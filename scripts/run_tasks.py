@@ -75,12 +75,12 @@ async def _main(arguments: Arguments, events: Events) -> None:
         make_task=lambda style, grader: tasks_task.TasksTask(tasks, style=style, grader=grader),
         known_programs=lambda: tasks_task.known_solutions(tasks),
         options={
-            "tasks": file.path.name,
             "version": file.version,
             "difficulty": asked["difficulty"],
             "sample": asked["sample"],
             "sample_seed": asked["sample_seed"] if asked["sample"] else None,
         },
+        details=lambda _: {"tasks": {"file": file.path.name, "version": file.version, "sha256": file.sha256}},
     )
     await run_benchmark(benchmark, arguments, events)
 

@@ -91,7 +91,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # all requests come at once
+
+
 if __name__ == "__main__":
-    server = ThreadingHTTPServer((OPTIONS.host, OPTIONS.port), Handler)
+    server = Server((OPTIONS.host, OPTIONS.port), Handler)
     print(json.dumps({"port": server.server_address[1]}), flush=True)
     server.serve_forever()

@@ -70,9 +70,11 @@ def test_the_starter_sets_own_solutions_score_100_percent(tmp_path, style):
         assert summary["metrics"][f"pass@1 difficulty={level}"]["value"] == 1.0
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert settings["options"] == {
-        "tasks": "starter_tasks.yaml", "version": "1.0", "difficulty": [], "sample": None, "sample_seed": None,
+        "version": "1.0", "difficulty": [], "sample": None, "sample_seed": None,
     }  # fmt: skip
     assert settings["max_tokens"] == 2048
+    assert (summary["tasks"]["file"], summary["tasks"]["version"]) == ("starter_tasks.yaml", "1.0")
+    assert summary["tasks"]["sha256"] == settings["data_sha256"]
 
 
 @pytest.mark.parametrize("task_id", ["shout", "negate"])
