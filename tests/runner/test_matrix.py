@@ -143,6 +143,30 @@ def test_exclude_and_include_are_those_of_github(folder):
     assert found.notes == ()
 
 
+def test_the_example_of_githubs_own_documentation(folder):
+    """fruit is the temperature (apple 0, pear 1, banana 2), animal the seed (cat 1, dog 2), colour max_tokens (green
+    3, pink 4), shape the limit (circle 5)."""
+    found = plan(
+        """\
+        defaults: {benchmark: human_eval, model: models/small-Q2.gguf}
+        matrix:
+          temperature: [0, 1]
+          seed: [1, 2]
+          include:
+            - {max_tokens: 3}
+            - {max_tokens: 4, seed: 1}
+            - {temperature: 0, limit: 5}
+            - {temperature: 2}
+            - {temperature: 2, seed: 1}
+        """,
+        folder,
+    )
+    names = ("temperature", "seed", "max_tokens", "limit")
+    assert [tuple(run.options[name] for name in names) for run in found.runs] == [
+        (0, 1, 4, 5), (0, 2, 3, 5), (1, 1, 4, None), (1, 2, 3, None), (2, None, None, None), (2, 1, None, None),
+    ]  # fmt: skip
+
+
 def test_a_matrix_of_includes_alone(folder):
     text = """\
     defaults: {benchmark: human_eval, model: models/small-*.gguf}
