@@ -175,6 +175,7 @@ def test_a_real_model_is_scored_from_start_to_end(tmp_path, demo_model):
     done = bench_runner(
         "run", "--benchmark", "gsm8k", "--model", demo_model, "--dataset", GSM8K, "--limit", 2, "--max-tokens", 48,
         "--few-shot", 1, "--results-dir", tmp_path, "--json",
+        "--", "--threads", 1,
     )  # fmt: skip
     assert done.code == 0, done.err
     record = json.loads(done.out)

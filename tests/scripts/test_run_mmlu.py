@@ -179,6 +179,7 @@ def test_a_real_model_chooses_by_log_probabilities(tmp_path, demo_model, style):
     done = bench_runner(
         "run", "--benchmark", "mmlu", "--model", demo_model, "--dataset", MMLU, "--limit", 4, "--few-shot", 1,
         "--prompt-style", style, "--results-dir", tmp_path, "--json",
+        "--", "--threads", 1,
     )  # fmt: skip
     assert done.code == 0, done.err
     record = json.loads(done.out)
@@ -203,6 +204,7 @@ def test_a_real_model_answers_by_letter(tmp_path, demo_model):
     done = bench_runner(
         "run", "--benchmark", "mmlu", "--model", demo_model, "--dataset", MMLU, "--limit", 2, "--answer-by", "letter",
         "--prompt-style", "chat", "--max-tokens", 32, "--results-dir", tmp_path, "--json",
+        "--", "--threads", 1,
     )  # fmt: skip
     assert done.code == 0, done.err
     found = lines(only_run(tmp_path) / "completions.jsonl")
