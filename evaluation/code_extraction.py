@@ -10,6 +10,7 @@ import ast
 import itertools
 import re
 import textwrap
+import threading
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -114,13 +115,24 @@ def _is_indented_whole(lines: Sequence[str]) -> bool:
     return first[:1].isspace() and bool(BEGINS_CODE.match(first.strip()))
 
 
-def syntax_tree(code: str) -> ast.Module | None:
-    with warnings.catch_warnings():
+# One at a time: CPython 3.11 counts how deep a tree is in one place for all threads, and another thread's turn in the
+# middle of it is a SystemError ("AST constructor recursion depth mismatch").
+_PARSING = threading.Lock()
+
+
+def parse(code: str) -> ast.Module:
+    """As `ast.parse`, thread-safe and without warnings. Raises what that does."""
+    with _PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes in somebody else's code
-        try:
-            return ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
+        return ast.parse(code)
+
+
+def syntax_tree(code: str) -> ast.Module | None:
+    """None where the code can't be parsed."""
+    try:
+        return parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _defines(code: str, name: str) -> bool:
@@ -218,9 +230,7 @@ def parsable_prefix(lines: list[str]) -> str:
     while kept:
         code = "\n".join(kept) + "\n"
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                ast.parse(code)
+            parse(code)
         except SyntaxError as error:
             kept = kept[: min((error.lineno or len(kept)), len(kept)) - 1]
         except (ValueError, RecursionError, MemoryError):
@@ -285,7 +295,7 @@ def _borrowed(code: str, others: Iterable[str], prompt: str) -> list[str]:
             continue
         known.add(name)
         borrowed.insert(0, available[name])
-        wanted += [node for node in ast.walk(ast.parse(available[name])) if isinstance(node, ast.Name)]
+        wanted += [node for node in ast.walk(parse(available[name])) if isinstance(node, ast.Name)]
     return list(dict.fromkeys(borrowed))
 
 

@@ -7,6 +7,7 @@ import builtins
 import textwrap
 from typing import TYPE_CHECKING
 
+from evaluation.code_extraction import parse
 from evaluation.protocols import PromptStyle
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def signature(task: CodingTask) -> str:
 
     Without a reference solution one argument for each of the cases'.
     """
-    for node in ast.parse(task.reference_solution).body:
+    for node in parse(task.reference_solution).body:
         if isinstance(node, ast.FunctionDef) and node.name == task.function:
             if not _needs_more(node):
                 returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""

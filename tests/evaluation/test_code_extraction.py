@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import ast
+import gc
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -185,3 +188,24 @@ def test_fenced_blocks_know_their_tag_and_whether_they_are_closed():
         ("python", "x\n", True),
         ("sh", "y\n", False),
     ]
+
+
+def test_many_answers_at_once_can_be_parsed():
+    """CPython 3.11's parser counts the depth of all threads in one place: a run ended with a SystemError."""
+    answer = (
+        "```python\n"
+        + "def total(xs):\n    return [[[(x + (1 * 2))] for x in xs] for _ in xs]\n" * 40
+        + "```"
+    )
+    before = gc.get_threshold(), sys.getswitchinterval()
+    gc.callbacks.append(yield_to_others := lambda *_: sum(range(20)))
+    try:
+        gc.set_threshold(50)
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(lambda _: from_chat(answer, PROMPT, "total").code, range(60)))
+    finally:
+        gc.callbacks.remove(yield_to_others)
+        gc.set_threshold(*before[0])
+        sys.setswitchinterval(before[1])
+    assert all("def total" in code for code in found)
