@@ -46,6 +46,7 @@ ELSEWHERE = {
     "sweep": ("commands.sweep", "Run a whole matrix of models, settings and benchmarks."),
     "status": ("commands.sweep", "How far a sweep is; without an id, all sweeps."),
     "retry": ("commands.sweep", "Try a sweep's failed runs once more."),
+    "rerun": ("commands.rerun", "Run a recorded run again, and compare the two."),
     "cancel": ("commands.sweep", "End a sweep that is in progress, in order."),
     "tasks": ("commands.tasks", "Your own coding tasks: validate a file of them."),
 }

@@ -104,6 +104,9 @@ def _facts(record: RunRecord) -> dict[str, Any]:
     asked = {name: record.config.get(name) for name in _OF_SERVER if name not in {"path", "server"}}
     box = score.details.get("sandbox") if score is not None else None
     gpus = [gpu.get("name") for gpu in record.host.get("gpus") or () if isinstance(gpu, dict)]
+    drivers = sorted(
+        {str(gpu.get("driver")) for gpu in record.host.get("gpus") or () if isinstance(gpu, dict)}
+    )
     return {
         "model": record.model,
         **({} if model is None else {f"model's {name}": value for name, value in _identity(model).items()}),
@@ -114,6 +117,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "host": record.host.get("hostname"),
         "processor": record.host.get("processor"),
         "gpus": gpus or None,
+        "driver": drivers or None,
         "bench_runner": record.harness.get("version"),
         "commit": record.harness.get("commit"),
     }

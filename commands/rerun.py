@@ -1,0 +1,63 @@
+"""`rerun`: a recorded run once more, and whether it comes out as it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from results.run_folder import default_results_dir
+
+
+@click.command()
+@click.argument("run_id")
+@click.option("--model", metavar="M", help="Where the model is now, if it was moved.")
+@click.option("--sandbox", help="Another sandbox than the run had.")
+@click.option(
+    "--results-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
+)
+def rerun(run_id: str, *, model: str | None, sandbox: str | None, results_dir: Path | None) -> None:
+    """Run a recorded run again from its record alone, by its id or the beginning of it (or: last).
+
+    Says what differs now (the model's file, the server's build, the driver, versions), and compares the two.
+    """
+    from results.comparability import what_differs
+    from results.comparison import compare_runs
+    from results.comparison_text import print_comparison
+    from results.errors import BenchError
+    from results.report import print_summary
+    from results.run_folder import RunFolder
+    from runner.display import display_for_stderr
+    from runner.request import build_spec
+    from runner.rerun import options_of
+    from runner.run import run as run_once
+    from runner.signals import Interruptions
+
+    results_dir = results_dir or default_results_dir()
+    before = RunFolder.find(results_dir, run_id)
+    recorded = before.read_record()
+    options = options_of(recorded, model=model)
+    spec = build_spec(
+        **{**options, **({"sandbox": sandbox} if sandbox else {})}, results_dir=results_dir, resume=None
+    )
+    display = display_for_stderr()
+    try:
+        with Interruptions() as interruptions:
+            finished = run_once(spec, display, interruptions.held)
+    finally:
+        display.close()
+    print_summary(finished.record, finished.folder.path)
+    click.echo("")
+    if finished.error is None:
+        try:
+            print_comparison(compare_runs(before, finished.folder))  # says what differs, too
+        except BenchError as error:  # no samples, as of a speed, or the first one failed
+            click.echo(f"not compared     {error.message}")
+        else:
+            return
+    for difference in what_differs(recorded, finished.record):
+        click.echo(f"what differs     {difference}")
+    if finished.error is not None:
+        raise finished.error

@@ -1,0 +1,68 @@
+"""A record alone is enough to run again, and the two are compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.command_line import bench_runner, command_server, logged
+from tests.servers.gguf_file import STRING, gguf
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "m.gguf"
+    path.write_bytes(gguf({"general.name": (STRING, "m")}))
+    return path
+
+
+def test_everything_asked_for_is_asked_for_again(tmp_path, model):
+    server = command_server("canonical_server.py", "--wrong", 0.5)
+    results = tmp_path / "r"
+    first = bench_runner(
+        "run", "--benchmark", "human_eval", "--model", model, *server, "--parallel", 3, "--limit", 6,
+        "--max-tokens", 99,
+        "--temperature", 0.5, "--seed", 7, "--shuffle", 3, "--prompt-style", "completion", "--results-dir", results,
+    )  # fmt: skip
+    assert first.code == 0, first.err
+    done = bench_runner("rerun", "last", "--results-dir", results)
+    assert done.code == 0, done.err
+    before, after = logged(results)
+    for own in ("port", "nonce"):
+        before["config"].pop(own)
+        after["config"].pop(own)
+    assert before["config"] == after["config"]
+    assert before["results"]["score"] == after["results"]["score"]
+    assert "A and B solved the same samples" in done.out
+
+
+def test_a_moved_model_is_named_and_a_changed_one_is_told(tmp_path, model):
+    server = command_server("canonical_server.py")
+    results = tmp_path / "r"
+    assert bench_runner("run", "--benchmark", "human_eval", "--model", model, *server, "--limit", 2, "--results-dir",
+                        results).code == 0  # fmt: skip
+    model.unlink()
+    gone = bench_runner("rerun", "last", "--results-dir", results)
+    assert gone.code == 2
+    assert "m.gguf" in gone.err
+    other = tmp_path / "elsewhere" / "m.gguf"
+    other.parent.mkdir()
+    other.write_bytes(gguf({"general.name": (STRING, "other")}))
+    done = bench_runner("rerun", "last", "--model", other, "--results-dir", results)
+    assert done.code == 0, done.err
+    assert "what differs     model's sha256" in done.out
+
+
+def test_a_failed_run_can_be_run_again_too(tmp_path, model):
+    flag = tmp_path / "works"
+    program = tmp_path / "serve.sh"
+    option, command = command_server("canonical_server.py")
+    program.write_text(f'#!/bin/sh\ntest -e {flag} || exit 1\nexec "$@"\n')
+    program.chmod(0o755)
+    results = tmp_path / "r"
+    failed = bench_runner("run", "--benchmark", "human_eval", "--model", model, option, f"{program} {command}",
+                          "--limit", 1, "--results-dir", results)  # fmt: skip
+    assert failed.code == 3
+    flag.touch()
+    done = bench_runner("rerun", "last", "--results-dir", results)
+    assert done.code == 0, done.err
+    assert "not compared" in done.out
