@@ -111,26 +111,30 @@ link 0 -1 -1
     assert (telemetry["energy_j"], telemetry["peak_memory_bytes"]) == (None, None)
 
 
-def test_a_card_that_somebody_else_uses_is_marked_in_the_record_and_in_every_table(tmp_path, nvml):
-    others = CARDS.replace("80000000000 1000000000", "80000000000 24000000000") + "compute 1 24000000000\n"
-    done, telemetry, record = run(tmp_path, {**nvml(others), "CUDA_VISIBLE_DEVICES": "GPU-bbbb"})
-    # Process 1 is not ours; whose the run's memory is, this card doesn't tell, and the run held none of it.
-    assert telemetry["used"] == []
-    idle = CARDS.replace("80000000000 1000000000", "80000000000 24000000000")
-    done, telemetry, record = run(tmp_path / "2", {**nvml(idle), "CUDA_VISIBLE_DEVICES": "GPU-bbbb"})
-    why = "30% of the memory of GPU-bbbb was held by others before the start"
-    assert why in telemetry["not_comparable"]
-    assert f"not comparable  {why}" in done.out
-    where = ("--results-dir", tmp_path / "2" / "r")
-    assert why in bench_runner("show", record["run_id"], *where).out
-    assert "not comparable" in bench_runner("list", *where).out.splitlines()[1].split("\t")[-1]
-
-
 def announced_server(pid_file):
     """The options of a server that writes down its process id first, for the card to follow."""
     words = [sys.executable, str(PROGRAMS / "canonical_server.py"), "--delay", "0.02"]
     script = f"echo $$ > {shlex.quote(str(pid_file))}; exec {shlex.join(words)} --port $0"
     return ("--server-command", f"sh -c {shlex.quote(script)} {{port}}")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_card_that_somebody_else_uses_is_marked_in_the_record_and_in_every_table(tmp_path, nvml, named):
+    """Whether the driver names whose memory it is, or not, as in a container."""
+    cards = CARDS.replace("80000000000 1000000000", "80000000000 24000000000")
+    if named:
+        cards += f"compute 1 24000000000\nfollow {tmp_path / 'pid'} 20000000000 0\n"
+    server = announced_server(tmp_path / "pid")
+    done, telemetry, record = run(tmp_path, {**nvml(cards), "CUDA_VISIBLE_DEVICES": "GPU-bbbb"}, server)
+    assert telemetry["used"] == ["GPU-bbbb"]
+    why = "30% of the memory of GPU-bbbb was held by others before the start"
+    assert why in telemetry["not_comparable"]
+    use = telemetry["phases"]["generate"]["devices"][1]
+    assert use["others_peak_memory_bytes"] == (24_000_000_000 if named else None)
+    assert f"not comparable  {why}" in done.out
+    where = ("--results-dir", tmp_path / "r")
+    assert why in bench_runner("show", record["run_id"], *where).out
+    assert "not comparable" in bench_runner("list", *where).out.splitlines()[1].split("\t")[-1]
 
 
 def test_the_memory_of_the_server_is_waited_for_after_its_end(tmp_path, nvml):
