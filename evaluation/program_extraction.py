@@ -17,7 +17,9 @@ def program_from_chat(text: str) -> str:
     a sample of its output, which often is a fence without a tag, nor a definition that it explains.
     """
     blocks = fenced_blocks(text)
-    candidates = [textwrap.dedent(block.code) for block in blocks if block.tag in CODE_TAGS and block.code.strip()]
+    candidates = [
+        textwrap.dedent(block.code) for block in blocks if block.tag in CODE_TAGS and block.code.strip()
+    ]
     parsable = [code for code in candidates if syntax_tree(code) is not None]
     printing = [code for code in parsable if _PRINTS.search(code)]
     if printing or candidates:
@@ -30,7 +32,9 @@ def program_from_completion(text: str) -> str:
     lines = text.split("```", 1)[0].splitlines()
     if syntax_tree("\n".join(lines)) is not None:
         return "\n".join(lines) + "\n" if "".join(lines).strip() else ""
-    starts = (at for at, line in enumerate(lines) if BEGINS_CODE.match(line) or re.match(r"\w+ *=|print\(|#", line))
+    starts = (
+        at for at, line in enumerate(lines) if BEGINS_CODE.match(line) or re.match(r"\w+ *=|print\(|#", line)
+    )
     for start in starts:
         code = parsable_prefix(lines[start:])
         if syntax_tree(code) is not None and _PRINTS.search(code):
