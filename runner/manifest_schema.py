@@ -72,6 +72,8 @@ def _kinds(setting: Setting) -> list[dict[str, Any]]:
         return [{"type": "string"}, {**_object(described), "required": ["path"]}]
     if setting.choices:
         return [{"enum": list(setting.choices)}, _VARIABLE]
+    if setting.pattern:
+        return [{"type": "string", "pattern": f"^({setting.pattern})$"}, {"type": "number"}, _VARIABLE]
     return [{"type": ["string", "number"] if setting.own else "string"}]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from results.errors import UsageError
+from results.errors import BenchError, UsageError
 from runner.combinations import Combinations, Wanted, place
 from runner.fingerprint import determining, digest, fingerprint
 from runner.manifest import TEST_MODE_SAMPLES
@@ -166,7 +166,7 @@ class _Planner:
 
         try:
             return build_spec(**options, results_dir=self.results_dir, resume=None)
-        except UsageError as error:
+        except BenchError as error:  # also of a benchmark's script that looks at its data
             self.blame(error, given, wanted)
             return None
 
@@ -189,9 +189,10 @@ class _Planner:
             return {}
         return found
 
-    def blame(self, error: UsageError, given: Settings, wanted: Wanted) -> None:
+    def blame(self, error: BenchError, given: Settings, wanted: Wanted) -> None:
         """The setting whose option the error names, else the run."""
-        what = f"{error.message} ({error.hint})" if error.hint else error.message
+        more = error.hint or error.log_tail.strip().rpartition("\n")[2]
+        what = f"{error.message} ({more})" if more else error.message
         words = given["server_args"].value if "server_args" in given else ()
         for option in _OPTION.findall(error.message):
             if any(word.partition("=")[0] == f"--{option}" for word in words):

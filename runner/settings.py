@@ -27,7 +27,7 @@ class Setting:
     """One setting. words: a list of words, or a text that is split as a shell does it. path: of a file that exists.
 
     choices: the only values there are. minimum, maximum: inclusive. default: what `run` takes when it is not given.
-    own: of single benchmarks, handed on to their scripts as text.
+    own: of single benchmarks, handed on to their scripts as text. pattern: what the whole of such a text matches.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Setting:
     maximum: float | None = None
     default: Any = None
     own: bool = False
+    pattern: str = ""
 
 
 def _count(name: str, text: str) -> Setting:
@@ -111,6 +112,7 @@ def settings() -> dict[str, Setting]:
             kind="path" if option.is_path else "text",
             help=f"{option.help} Of {', '.join(benchmarks)}.",
             own=True,
+            pattern=option.pattern,
         )
         for option, benchmarks in all_options().values()
     )

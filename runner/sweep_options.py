@@ -19,18 +19,15 @@ if TYPE_CHECKING:
     from runner.manifest import Manifest
     from runner.settings import Setting
 
-# Of these a comma is part of the value: they are programs, their arguments, addresses.
-_ONE_VALUE = {"server_binary", "server_command", "base_url", "health_path"}
-_COMMA = re.compile(r"(?<!\\),")
-
 
 def manifest_from_options(models: Sequence[str], options: Mapping[str, Any]) -> Manifest:
     """models: files, globs or names, as many as the shell made of a glob; none is the demo model, or what a server
     that already runs serves. A comma in one belongs to its name.
 
-    options: settings by name, as the texts of the command line; None and () are not given. Of numbers, choices and
-    benchmarks several stand with commas between them, which makes an axis; a comma after a backslash is part of the
-    value. test_mode is that of the manifest. Raises UsageError with all that is wrong, by option.
+    options: settings by name, as the texts of the command line; None and () are not given. Of numbers and of
+    choices (such as benchmarks) several stand with commas between them, which makes an axis; of benchmarks' own options
+    too, where the whole is no value. In other texts a comma is part of the value. test_mode is that of the manifest.
+    Raises UsageError with all that is wrong, by option.
     """
     known = settings()
     given = {name: value for name, value in options.items() if value is not None and value != ()}
@@ -53,20 +50,21 @@ def _values(setting: Setting, value: Any) -> list[Any]:
     if setting.name == "server_args":
         return [list(value)]
     texts = value if isinstance(value, list | tuple) else [value]
-    if setting.kind in {"path", "words"} or setting.name in _ONE_VALUE:
-        return [str(text) for text in texts]
-    found = []
-    for text in texts:
-        parts = _COMMA.split(text) if isinstance(text, str) else [text]
-        found += [_plain(setting, part) for part in parts]
-    return found
+    return [_plain(setting, part) for text in texts for part in _parts(setting, text)]
+
+
+def _parts(setting: Setting, text: Any) -> list[Any]:
+    if not isinstance(text, str):
+        return [text]
+    parts = [part.strip() for part in text.split(",")]
+    if setting.own:
+        whole = not setting.pattern or re.fullmatch(setting.pattern, text)
+        return [text] if whole or not all(re.fullmatch(setting.pattern, part) for part in parts) else parts
+    return parts if setting.kind in {"whole", "number"} or setting.choices else [text]
 
 
 def _plain(setting: Setting, text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    text = text.replace("\\,", ",").strip()
-    if setting.kind in {"whole", "number"}:
+    if isinstance(text, str) and setting.kind in {"whole", "number"}:
         for kind in (int, float):
             try:
                 return kind(text)

@@ -141,12 +141,13 @@ def test_the_kind_of_server_and_its_program_count(model, tmp_path):
 
 def test_a_files_content_counts_where_a_benchmark_takes_one(model, tmp_path):
     data = tmp_path / "data.jsonl"
-    data.write_text("{}\n")
+    line = '{"question": "One and one?", "answer": "Two. #### 2"}\n'
+    data.write_text(line)
     own = {"benchmark": "gsm8k", "dataset": str(data)}
     before = fingerprint(spec(model, **own))
     moved = {**own, "dataset": shutil.copy(data, tmp_path / "moved.jsonl")}
     assert fingerprint(spec(model, **moved)) == before
-    data.write_text("{}\n{}\n")
+    data.write_text(line + line.replace("Two", "It is two"))
     assert fingerprint(spec(model, **own)) != before
 
 

@@ -270,6 +270,8 @@ def test_the_command_line_compiles_to_the_same_manifest(tmp_path, monkeypatch):
             "base_url": None,
             "server_args": ("--flash-attn", "on"),
             "server_command": "serve {model},{port}",
+            "few_shot": "0,5",
+            "concurrencies": "1,8",
             "test_mode": True,
         },
     )
@@ -285,6 +287,8 @@ def test_the_command_line_compiles_to_the_same_manifest(tmp_path, monkeypatch):
         "temperature": [0, 0.5],
         "server_args": [("--flash-attn", "on")],
         "server_command": ["serve {model},{port}"],
+        "few_shot": ["0", "5"],
+        "concurrencies": ["1,8"],
     }
     assert compiled.test_mode
     again = parse_manifest(

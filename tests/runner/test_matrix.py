@@ -257,6 +257,22 @@ def test_what_shows_only_when_a_run_is_made_has_its_line_too(folder):
     ]
 
 
+def test_a_data_set_that_does_not_fit_has_its_line(folder):
+    """A benchmark's own script looks at its data when the plan is made, not in the middle of the night."""
+    (folder / "data.jsonl").write_text("{}\n")
+    (line,) = told(
+        """\
+        runs:
+          - benchmark: gsm8k
+            model: models/small-Q2.gguf
+            dataset: data.jsonl
+        """,
+        folder,
+    )
+    assert line.startswith("sweep:")
+    assert "question" in line
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
