@@ -7,6 +7,8 @@ import textwrap
 
 from evaluation.code_extraction import BEGINS_CODE, CODE_TAGS, fenced_blocks, parsable_prefix, syntax_tree
 
+_MOST_STARTS = 20  # each is parsed many times
+_BEGINS_PROGRAM = re.compile(r"\w+ *=|print\(|#")
 _PRINTS = re.compile(r"\bprint\b|\bstdout\b")
 
 
@@ -32,11 +34,12 @@ def program_from_completion(text: str) -> str:
     lines = text.split("```", 1)[0].splitlines()
     if syntax_tree("\n".join(lines)) is not None:
         return "\n".join(lines) + "\n" if "".join(lines).strip() else ""
-    starts = (
-        at for at, line in enumerate(lines) if BEGINS_CODE.match(line) or re.match(r"\w+ *=|print\(|#", line)
-    )
-    for start in starts:
+    starts = [at for at, line in enumerate(lines) if BEGINS_CODE.match(line) or _BEGINS_PROGRAM.match(line)]
+    found = ""
+    for start in starts[:_MOST_STARTS]:
         code = parsable_prefix(lines[start:])
-        if syntax_tree(code) is not None and _PRINTS.search(code):
-            return code
-    return ""
+        if syntax_tree(code) is not None:
+            if _PRINTS.search(code):
+                return code
+            found = found or code
+    return found

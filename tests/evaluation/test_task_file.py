@@ -392,6 +392,7 @@ def test_the_program_is_found_in_an_answer(answer):
 def test_a_completion_ends_where_it_is_no_program_any_more():
     assert program_from_completion(PROGRAM + "\nThis program reads the numbers.\n").strip() == PROGRAM.strip()
     assert program_from_completion(PROGRAM + "```\nmore").strip() == PROGRAM.strip()
+    assert program_from_completion("\ndef f():\n    return 1\n\ndef g(").strip() == "def f():\n    return 1"
     assert program_from_completion("I can't do that.") == ""
     assert program_from_chat("```\nno code here, sorry\n```") != PROGRAM
 
