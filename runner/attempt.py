@@ -159,7 +159,7 @@ class Attempt:
             api_key=self._plan.api_key,
         )
         command = script_command(self._spec, target)
-        self._update(script_command=command)
+        self._update(script_command=self._spec.as_written(command))
         self._folder.write_record(self.record)
         ended = run_script(
             command,

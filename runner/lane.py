@@ -152,7 +152,8 @@ class Lane:
                     self._fetch_ahead(after[0])
                     following = ()
                 group.serving.keep = number + 1 < len(todo)
-                self._until_it_fits(dataclasses.replace(spec, resume=resume), planned, place, group)
+                now = dataclasses.replace(spec, resume=resume, expansions=planned.expansions)
+                self._until_it_fits(now, planned, place, group)
         finally:
             group.serving.close()
 

@@ -121,7 +121,9 @@ def _first_record(
         benchmark=spec.benchmark.name,
         model=name,
         config={**spec.config, **plan.asked, "port": plan.port, "nonce": _nonce_of(plan)},
-        server=ServerFacts(kind=plan.kind, command=plan.argv, url=plan.base_url, asked=plan.asked),
+        server=ServerFacts(
+            kind=plan.kind, command=spec.as_written(plan.argv), url=plan.base_url, asked=plan.asked
+        ),
         host=host_facts(),
         harness=harness_facts(),
     )

@@ -71,6 +71,7 @@ class Supervision:
 class RunSpec:
     """One run, as asked. options: the benchmark's own, by name; resume: the id of an earlier run that this one
     continues.
+    expansions: what a manifest's variables filled in, (value, as written): a record has them as written.
     """
 
     benchmark: Benchmark
@@ -82,7 +83,15 @@ class RunSpec:
     results_dir: Path
     options: Mapping[str, str] = field(default_factory=dict)
     resume: str | None = None
+    expansions: tuple[tuple[str, str], ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
+
+    def as_written(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        """A command line for the record: what a variable of a manifest filled in may be a secret."""
+        found = command
+        for value, written in sorted(self.expansions, key=lambda pair: -len(pair[0])):
+            found = tuple(word.replace(value, written) for word in found) if value else found
+        return found
 
 
 def require_count(name: str, value: int | None) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, wait_for
+from tests.command_line import PROGRAM, PROGRAMS, bench_runner, command_server, lines, logged, wait_for
 from tests.servers.gguf_file import STRING, gguf
 
 
@@ -115,7 +115,7 @@ def test_less_memory_is_tried_where_that_is_asked_for_and_the_record_says_so(tmp
         'for word; do [ "$before" = -ngl ] && layers=$word; [ "$before" = --port ] && port=$word; '
         '[ "$before" = -a ] && name=$word; [ "$before" = --alias ] && name=$word; before=$word; done\n'
         '[ "$layers" -gt 1 ] && { echo "ggml_backend_cuda_buffer_type_alloc_buffer: cudaMalloc failed"; exit 1; }\n'
-        f'exec {os.sys.executable} {Path(__file__).parents[1]}/programs/canonical_server.py --port "$port" --name "$name"\n'
+        f'exec {sys.executable} {PROGRAMS}/canonical_server.py --port "$port" --name "$name"\n'
     )
     program.chmod(0o755)
     results = tmp_path / "r"
@@ -181,7 +181,7 @@ def test_killed_at_random_instants_and_resumed_it_ends_like_an_undisturbed_one(t
     )
     print(f"{kills} kills in {time.monotonic() - began:.0f} s")
     assert scores(wild) == scores(calm)
-    assert len({name for name in scores(calm)}) == 3
+    assert len(scores(calm)) == 3
 
 
 def test_cancel_and_retry_from_another_terminal(tmp_path):
@@ -223,7 +223,7 @@ def test_two_sweeps_at_once_take_turns_on_the_devices(tmp_path):
             [PROGRAM, "sweep", *words, "--results-dir", str(tmp_path / "r")],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        )
         for _ in range(2)
     ]
     said = [process.communicate(timeout=100)[0].decode() for process in both]
@@ -231,3 +231,26 @@ def test_two_sweeps_at_once_take_turns_on_the_devices(tmp_path):
     assert any("waiting for a device" in text for text in said)
     assert Counter(record["model"] for record in logged(tmp_path / "r")) == {"a": 2, "b": 2}
     assert json.loads((tmp_path / "r" / "benchmark_results.json").read_text())
+
+
+def test_a_secret_of_a_manifest_is_in_no_file(tmp_path, monkeypatch):
+    """Records keep the name of the variable; a rerun or a resume reads the variable again."""
+    monkeypatch.setenv("FAKE_KEY", "s3cret-value")
+    _, command = server()
+    models(tmp_path / "m", "a")
+    manifest = tmp_path / "m.json"
+    text = {
+        "model": "m/a.gguf",
+        "benchmark": "human_eval",
+        "limit": 1,
+        "server_command": f"{command} --name ${{FAKE_KEY}}",
+    }
+    manifest.write_text(json.dumps({"runs": [text]}))
+    done = bench_runner("sweep", manifest, "--results-dir", tmp_path / "r")
+    assert done.code == 0, done.err
+    assert logged(tmp_path / "r")[0]["server"]["command"][-1] == "${FAKE_KEY}"
+    found = [
+        path for path in (tmp_path / "r").rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()
+    ]
+    assert [path.name for path in found] == []
+    assert "s3cret" not in done.err + done.out
