@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.command_line import PROGRAM, PROGRAMS, bench_runner, command_server, lines, logged, wait_for
 from tests.servers.gguf_file import STRING, gguf
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def models(folder: Path, *names: str) -> list[Path]:
