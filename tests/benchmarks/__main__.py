@@ -26,6 +26,7 @@ BENCHMARKS = (
     "own_cost",
     "real_server",
     "speed",
+    "sweep",
     "telemetry",
     "race",
     "gpu",
