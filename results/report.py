@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from results.telemetry import TelemetrySummary
 
 NAME_WIDTH = 15
+MOST_VALUES = 16  # of one tag, such as MMLU's subjects
 GIB = 1 << 30
 
 
@@ -56,10 +58,16 @@ def _status_text(record: RunRecord) -> str:
 
 def _score_rows(score: Score) -> list[tuple[str, str]]:
     rows = [("score", _score_text(score))]
+    by_tag = Counter(tag for name in score.metrics if (tag := _tag(name)))
     for name, metric in score.metrics.items():
-        if name == "score":  # said already, in percent
+        if (
+            name == "score" or by_tag[_tag(name)] > MOST_VALUES
+        ):  # said already, in percent; or too many to read
             continue
         rows.append((name, f"{metric.value:.3f}{_interval(metric, 1)}"))
+    rows += [
+        (f"by {tag}", f"{count} figures: show --json") for tag, count in by_tag.items() if count > MOST_VALUES
+    ]
     if score.score_answered is not None and score.score_answered != score.score:
         rows.append(("of the answered", f"{score.score_answered:.1f}"))
     if score.completions is not None:
@@ -81,6 +89,12 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
     elif isinstance(measured, dict):
         rows += [(name, f"{value:.6g}") for name, value in measured.items() if isinstance(value, int | float)]
     return rows
+
+
+def _tag(metric: str) -> str:
+    """`difficulty` of `pass@1 difficulty=easy`; empty for a figure of all samples."""
+    _, space, tag = metric.partition(" ")
+    return tag.partition("=")[0] if space and "=" in tag else ""
 
 
 def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:

@@ -1,5 +1,5 @@
-"""What a sweep costs over its generation: four quantisations of the demo model, two settings each, against starting each
-server once and sending it the same requests from a bare client.
+"""What a sweep costs over its generation: four quantisations of the demo model, two settings each, against starting
+each server once and sending it the same requests from a bare client.
 
 The sum of that is the floor; server starts and stops are on both sides. Ours besides executes every answer, measures,
 records and logs.
