@@ -59,18 +59,18 @@ class Problem:
         if name == COMMAND_LINE:
             option = re.match(r"matrix\.(\w+)", field)
             where, field = f"--{option[1].replace('_', '-')}" if option else name, ""
+            where = "" if self.what.startswith(f"{where} ") else where
         return ": ".join(part for part in (where, field, self.what) if part)
 
 
 def refuse(name: str, problems: Iterable[Problem], *, hint: str = "") -> None:
     """Raise UsageError with all of them, in the order of their lines; nothing when there are none."""
-    found = list(dict.fromkeys(problem for problem in problems))
-    if not found:
+    ordered = sorted(problems, key=lambda problem: problem.line or 0)
+    lines = list(dict.fromkeys(problem.text(name) for problem in ordered))
+    if not lines:
         return
-    found.sort(key=lambda problem: problem.line or 0)
-    lines = [problem.text(name) for problem in found]
     if len(lines) > 1:
-        lines.insert(0, f"{len(found)} things are wrong in {name}")
+        lines.insert(0, f"{len(lines)} things are wrong in {name}")
     raise UsageError("\n".join(lines), hint=hint)
 
 

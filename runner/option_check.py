@@ -7,7 +7,7 @@ import json
 import subprocess
 from typing import TYPE_CHECKING
 
-from results.errors import ScriptError, UsageError
+from results.errors import BenchError, ScriptError, UsageError
 from runner.script import ROOT, Target, script_command
 
 if TYPE_CHECKING:
@@ -19,24 +19,26 @@ _PATIENCE_S = 60.0
 def check_options(spec: RunSpec) -> None:
     """Raises UsageError with the script's own words, ScriptError where it does not get that far."""
     target = Target(base_url="http://127.0.0.1:9", model_name="none", output_dir=ROOT, concurrency=1)
-    _run((*script_command(spec, target), "--check"))
+    trouble = _trouble((*script_command(spec, target), "--check"))
+    if trouble is not None:
+        raise trouble
 
 
-@functools.cache  # of a success: the runs of a sweep differ by their models mostly
-def _run(command: tuple[str, ...]) -> None:
+@functools.cache  # the runs of a sweep differ by their models mostly, and a data set out of reach takes a minute each
+def _trouble(command: tuple[str, ...]) -> BenchError | None:
     try:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
         )
-    except subprocess.TimeoutExpired as error:
-        raise ScriptError(f"the data was not read within {_PATIENCE_S:g} s", command=command) from error
+    except subprocess.TimeoutExpired:
+        return ScriptError(f"the data was not read within {_PATIENCE_S:g} s", command=command)
     if done.returncode == 0:
-        return
+        return None
     try:
         said = json.loads(done.stdout.splitlines()[-1])
         message, hint = said["message"], said["hint"]
     except (IndexError, KeyError, TypeError, ValueError):
-        raise ScriptError("the script failed at once", log_tail=done.stderr, command=command) from None
+        return ScriptError("the script failed at once", log_tail=done.stderr, command=command)
     if done.returncode == UsageError.exit_code:
-        raise UsageError(message, hint=hint)
-    raise ScriptError(message, hint=hint, command=command)
+        return UsageError(message, hint=hint)
+    return ScriptError(message, hint=hint, command=command)

@@ -334,9 +334,9 @@ def test_the_command_line_and_the_shell_mean_the_same_plan(folder, monkeypatch):
 def test_wrong_combinations_on_the_command_line_are_told_by_option(folder, monkeypatch):
     monkeypatch.chdir(folder)
     manifest = manifest_from_options(
-        ["models/small-Q2.gguf"], {"benchmark": "human_eval", "script_args": "--x"}
+        ["models/small-Q2.gguf"], {"benchmark": "human_eval", "script_args": "--x", "temperature": "0,1"}
     )
-    with pytest.raises(UsageError, match=r"^--script-args: --script-args belong"):
+    with pytest.raises(UsageError, match=r"^--script-args belong to --script \(our own"):
         plan_runs(manifest)
 
 
