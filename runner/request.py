@@ -84,7 +84,8 @@ def _benchmark(name: str | None, script: ScriptChoice) -> Benchmark:
         return foreign_benchmark(name or _called(script.path))
     if name is None:
         raise UsageError(
-            "no --benchmark given", hint=f"one of {', '.join(sorted(BENCHMARKS))}, or a program by --script"
+            "no --benchmark given",
+            hint=f"one of {', '.join(sorted(BENCHMARKS))}, or a program by --script; see `run --help`",
         )
     return get_benchmark(name)
 
