@@ -276,8 +276,18 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
         for setting in varying:
             value = run.options[setting]
             if value not in {None, ()}:
-                words.append(f"{setting}={' '.join(value) if isinstance(value, tuple) else value}")
+                words.append(f"{setting}={_shown(value, [other.options[setting] for other in runs])}")
         label = " ".join(unexpanded(word, run.expansions) for word in words)
         same = sum(other == label or other.startswith(f"{label} #") for other in found)
         found.append(f"{label} #{same + 1}" if same else label)
     return found
+
+
+def _shown(value: Any, all_values: Iterable[Any]) -> str:
+    """Of a path its last part, where that tells it from the others."""
+    if isinstance(value, tuple):
+        return " ".join(value)
+    text = str(value)
+    name = text.rpartition("/")[2]
+    others = {str(other) for other in all_values} - {text}
+    return text if not name or any(other.rpartition("/")[2] == name for other in others) else name

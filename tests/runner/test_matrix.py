@@ -177,6 +177,20 @@ def test_a_matrix_of_includes_alone(folder):
     ]  # fmt: skip
 
 
+def test_labels_have_the_last_part_of_paths_where_it_is_enough(folder):
+    for name in ("one/serve", "two/serve", "two/other"):
+        program = folder / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    text = "matrix: {{benchmark: human_eval, model: models/small-Q2.gguf, server_binary: [{}]}}"
+    assert labels(text.format("one/serve, two/other"), folder) == [
+        "small-Q2 human_eval server_binary=serve", "small-Q2 human_eval server_binary=other",
+    ]  # fmt: skip
+    same = labels(text.format("one/serve, two/serve"), folder)
+    assert same == [f"small-Q2 human_eval server_binary={folder}/{name}/serve" for name in ("one", "two")]
+
+
 def test_a_models_own_settings_win_over_axes_and_single_runs_over_them(folder):
     found = plan(
         """\
