@@ -18,29 +18,42 @@ _OURS = {"run.json"}  # the run's record lies in the same folder
 
 
 def result_file(
-    output: ScriptOutput, parser: str, pattern: str, fits: Callable[[Any], bool], expected: str
+    output: ScriptOutput,
+    parser: str,
+    pattern: str,
+    fits: Callable[[Any], bool],
+    expected: str,
+    *,
+    read: Callable[[Path], Any] | None = None,
 ) -> tuple[Path, Any]:
-    """The newest JSON file below the run's folder that fits, and its content.
+    """The newest file below the run's folder that fits, and its content. read: how, where it is not just JSON.
 
     A tool that evaluates twice in one run leaves several; its last word is the newest. Raises ParseError where
     there is none.
     """
+    read = read or read_json
     paths = [path for path in output.folder.rglob(pattern) if path.is_file() and path.name not in _OURS]
     for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True):
-        document = read_json(path)
+        document = read(path)
         if fits(document):
             return path, document
     raise not_understood(output, parser, expected)
 
 
 def read_json(path: Path) -> Any:
-    """The file's content, None where it is no JSON; NaN is read, since Python's own writers write it."""
+    """The file's content, None where it is no JSON. Raises ParseError where it cannot be read."""
     try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return None
+        return decoded(path.read_bytes())
     except OSError as error:
         raise ParseError(f"cannot read {path}: {error.strerror}", hint="the score is in it") from error
+
+
+def decoded(text: bytes) -> Any:
+    """None where it is no JSON; NaN is read, since Python's own writers write it."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def entry(document: Any, *keys: str) -> Any:

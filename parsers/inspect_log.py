@@ -1,11 +1,12 @@
-"""Inspect (inspect-ai): its log in JSON."""
+"""Inspect (inspect-ai): its log, as JSON or as .eval, which is a zip archive of JSON."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from parsers.files import entry, result_file
+from parsers.archive import UnreadableMember, read_member
+from parsers.files import decoded, entry, read_json, result_file
 from parsers.fractions import fraction
 from parsers.output import number
 from results.errors import ParseError
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 
     from parsers.contract import ScriptOutput
 
+# What the server had in its cache is not in the first.
+_PROMPT_TOKENS = ("input_tokens", "input_tokens_cache_read", "input_tokens_cache_write")
+
 
 class InspectLog:
-    """Reads the newest log of `inspect eval --log-format json --log-dir {output_dir}`.
+    """Reads the newest log of `inspect eval --log-dir {output_dir}`, in either --log-format.
 
     The score is the headline metric that the log names, else the first one. Metrics are named "scorer metric".
     A log that does not end with success is a ParseError with Inspect's own error.
@@ -27,8 +31,8 @@ class InspectLog:
     name = "inspect"
 
     def parse(self, output: ScriptOutput) -> Score:
-        expected = "log in JSON of inspect eval (--log-format json --log-dir {output_dir})"
-        path, log = result_file(output, self.name, "*.json", _fits, expected)
+        expected = "log of inspect eval (--log-dir {output_dir})"
+        path, log = result_file(output, self.name, "*", _fits, expected, read=_read)
         _require_success(path, log)
         results = log["results"]
         total, completed = _count(results.get("total_samples")), _count(results.get("completed_samples"))
@@ -46,7 +50,7 @@ class InspectLog:
             metrics=metrics if first is None else {"score": first, **metrics},
             samples=None if total is None else total // epochs,
             completions=completed,
-            prompt_tokens=_tokens(usage, "input_tokens"),
+            prompt_tokens=_tokens(usage, *_PROMPT_TOKENS),
             completion_tokens=_tokens(usage, "output_tokens"),
             warnings=tuple(warnings),
             details={
@@ -56,6 +60,32 @@ class InspectLog:
                 "scores": results.get("scores"),
             },
         )
+
+
+def _read(path: Path) -> Any:
+    """The log without its samples; None where the file is none. Raises ParseError."""
+    if path.suffix == ".json":
+        return read_json(path)
+    if path.suffix != ".eval":
+        return None
+    log = _member(path, "header.json")
+    if log is None:  # of an evaluation that was cut there is the beginning
+        begun = _member(path, "_journal/start.json")
+        log = {**begun, "status": "started"} if isinstance(begun, dict) else None
+    return log
+
+
+def _member(path: Path, name: str) -> Any:
+    try:
+        text = read_member(path, name)
+    except UnreadableMember as error:
+        raise ParseError(
+            f"{path}: {error}",
+            hint="inspect eval --log-format json, or install zstandard beside bench-runner",
+        ) from error
+    except OSError as error:
+        raise ParseError(f"cannot read {path}: {error.strerror}", hint="the score is in it") from error
+    return None if text is None else decoded(text)
 
 
 def _fits(document: Any) -> bool:
@@ -91,8 +121,9 @@ def _headline(results: dict[str, Any]) -> str:
     return f"{entry(results, 'headline', 'score')} {entry(results, 'headline', 'metric')}"
 
 
-def _tokens(usage: dict[str, Any], kind: str) -> int | None:
-    counts = [count for model in usage if (count := _count(entry(usage, model, kind))) is not None]
+def _tokens(usage: dict[str, Any], *kinds: str) -> int | None:
+    found = (_count(entry(usage, model, kind)) for model in usage for kind in kinds)
+    counts = [count for count in found if count is not None]
     return sum(counts) if counts else None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -188,6 +190,51 @@ def test_inspect_gives_its_headline_metric_tokens_and_all_scorers(tmp_path):
     score = parse("inspect", tmp_path)
     assert score.score == pytest.approx(200 / 3)
     assert score.warnings == ("1 of 3 samples were not completed",)
+
+
+def test_inspects_eval_file_is_read_as_its_json_is(tmp_path):
+    """Its default: a zip archive compressed by Zstandard. Half of the prompts came from the server's cache."""
+    put("inspect_log.eval", tmp_path, "2026-11-21T13-00-46-00-00_sums_x.eval")
+    score = parse("inspect", tmp_path)
+    assert (score.score, score.samples, score.details["task"]) == (pytest.approx(100 / 3), 6, "sums")
+    assert (score.prompt_tokens, score.completion_tokens) == (169 + 102, 88)
+
+
+def test_an_eval_file_that_was_cut_says_so(tmp_path):
+    """The beginning is written first, the header last."""
+    with zipfile.ZipFile(tmp_path / "x.eval", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("_journal/start.json", '{"version": 2, "eval": {"task": "sums"}}')
+    with pytest.raises(ParseError, match="its status is started"):
+        parse("inspect", tmp_path)
+
+
+def test_an_eval_file_without_a_zstandard_library_says_what_to_do(tmp_path, monkeypatch):
+    if sys.version_info >= (3, 14):
+        pytest.skip("this Python reads it by itself")
+    put("inspect_log.eval", tmp_path, "x.eval")
+    for module in ("zstandard", "pyarrow"):
+        monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
+    with pytest.raises(ParseError, match="compressed with Zstandard") as error:
+        parse("inspect", tmp_path)
+    assert "--log-format json" in error.value.hint
+
+
+def test_a_damaged_eval_file_is_a_score_or_a_parse_error(tmp_path):
+    whole = (FIXTURES / "inspect_log.eval").read_bytes()
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.integers(0, len(whole) - 1), st.integers(0, 255), st.booleans())
+    def damaged(place, byte, cut):
+        (tmp_path / "x.eval").write_bytes(
+            whole[:place] + (b"" if cut else bytes([byte]) + whole[place + 1 :])
+        )
+        try:
+            score = parse("inspect", tmp_path)
+        except ParseError:
+            return
+        assert score.score is None or 0 <= score.score <= 100
+
+    damaged()
 
 
 def test_inspect_that_failed_is_told_in_its_own_words(tmp_path):
