@@ -17,7 +17,7 @@ BEHIND  It is not shown to be worse, but nothing plausible would still show it t
         predictive probability that on all samples it solves significantly more than the leader (McNemar's exact test,
         as in `compare`, at 5 %) is below 1 %. Stochastic curtailment by predictive power: Spiegelhalter, Freedman &
         Blackburn (1986), "Monitoring clinical trials: conditional or predictive power?", Controlled Clinical Trials
-        7; here with multinomial verdicts and Jeffreys' prior. A predictive probability is a martingale, so looking
+        7; here with multinomial verdicts and a flat prior. A predictive probability is a martingale, so looking
         often does not raise the error, as far as the prior holds.
 
 The race is over when one is left, the winner, or when no samples are left. It promises: in at least 95 % the winner is
@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FIRST_ROUND = 20  # samples; fewer rarely tell anything, and each round costs a start of every server
+FIRST_ROUND = 20  # samples at least; fewer rarely tell anything, and each round costs a start of every server
+FIRST_SHARE = (
+    8  # of all samples in the first round at least: the more there are, the smaller differences count
+)
 GROWTH = 1.5
 BEATEN_ERROR = 0.05
 BEHIND_CHANCE = 0.01
@@ -61,7 +64,7 @@ _STAKES = (
     0.97,
 )  # shares of the largest; never all, so never ruined
 _LARGEST_LOG = 600.0  # of a capital: far beyond any bound, and still a number
-_PRIOR = 0.5  # Jeffreys', of each of: only it solved, only the leader solved, the same
+_PRIOR = 1.0  # flat, of the shares that only it solved, only the leader solved, and the rest
 
 
 class Standing(enum.StrEnum):
@@ -109,11 +112,11 @@ class Race:
 
 
 def rounds(total: int) -> tuple[int, ...]:
-    """The samples seen after each round, such as 20, 30, 45, 68, 102, 164. Raises ValueError for none."""
+    """The samples seen after each round, such as 21, 32, 48, 72, 108, 164. Raises ValueError for none."""
     if total < 1:
         raise ValueError("a race needs samples")
     found = []
-    samples = FIRST_ROUND
+    samples = max(FIRST_ROUND, math.ceil(total / FIRST_SHARE))
     while samples * 1.25 < total:
         found.append(samples)
         samples = math.ceil(samples * GROWTH)
@@ -232,12 +235,11 @@ def chance_to_be_better(wins: int, losses: int, seen: int, total: int) -> float:
     import numpy as np
 
     differing = np.arange(total - seen + 1)
-    weights = np.exp(
-        _log_beta_binomial(differing, total - seen, wins + losses + 2 * _PRIOR, _same(wins, losses, seen))
-    )
+    same = seen - wins - losses + _PRIOR
+    weights = np.exp(_log_beta_binomial(differing, total - seen, wins + losses + 2 * _PRIOR, same))
     chance = 0.0
     for more, weight in zip(differing.tolist(), weights.tolist(), strict=True):
-        if weight < 1e-10:
+        if weight < 1e-9:
             continue
         needed = max(0, _significant_wins(wins + losses + more) - wins)
         if needed <= more:
@@ -246,10 +248,6 @@ def chance_to_be_better(wins: int, losses: int, seen: int, total: int) -> float:
                 np.exp(_log_beta_binomial(gained, more, wins + _PRIOR, losses + _PRIOR)).sum()
             )
     return min(1.0, chance)
-
-
-def _same(wins: int, losses: int, seen: int) -> float:
-    return seen - wins - losses + _PRIOR
 
 
 @functools.lru_cache(maxsize=100_000)

@@ -60,6 +60,8 @@ SCENARIOS: dict[str, Callable[[np.random.Generator], list[Family]]] = {
     "eight models, close": lambda _: [([-point], 0.0) for point in (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)],
     "a ladder of one point each": lambda _: [([-float(step) for step in range(CONFIGURATIONS)], SHARED)],
     "one better by 10, seven alike": lambda _: [([0.0], 0.0), ([-10.0] * 7, SHARED)],
+    "one better by 10, eight models": lambda _: [([0.0], 0.0), *[([-10.0], 0.0)] * 7],
+    "one better by 5, eight models": lambda _: [([0.0], 0.0), *[([-5.0], 0.0)] * 7],
     "all tied, one model": lambda _: [([0.0] * CONFIGURATIONS, SHARED)],
     "all tied, eight models": lambda _: [([0.0], 0.0) for _ in range(CONFIGURATIONS)],
 }
@@ -82,20 +84,20 @@ class Outcome:
     agreement: float
 
 
-def sweeps(scenario: str, count: int, seed: int) -> Iterator[Verdicts]:
+def sweeps(scenario: str, count: int, seed: int, samples: int = SAMPLES) -> Iterator[Verdicts]:
     """Verdicts by configuration and sample; neither has an order that says anything."""
     random = np.random.default_rng(seed)
     for _ in range(count):
         top = random.uniform(0.30, 0.85)
         spread = random.uniform(1.2, 2.2)
-        difficulty = spread * random.normal(size=SAMPLES)
+        difficulty = spread * random.normal(size=samples)
         rows = []
         for points, shared in SCENARIOS[scenario](random):
-            common = random.normal(size=SAMPLES)
+            common = random.normal(size=samples)
             for point in points:
                 share = min(0.97, max(0.02, top + point / 100))
                 ability = norm.ppf(share) * math.hypot(spread, 1)
-                noise = math.sqrt(shared) * common + math.sqrt(1 - shared) * random.normal(size=SAMPLES)
+                noise = math.sqrt(shared) * common + math.sqrt(1 - shared) * random.normal(size=samples)
                 rows.append(ability - difficulty + noise > 0)
         yield random.permutation(np.array(rows))
 

@@ -38,10 +38,10 @@ def run(full):
 
 
 def test_rounds_grow_to_the_total_without_a_tiny_last_one():
-    assert rounds(164) == (20, 30, 45, 68, 102, 164)
+    assert rounds(164) == (21, 32, 48, 72, 108, 164)
     assert rounds(21) == (21,)
     assert rounds(5) == (5,)
-    assert rounds(1055)[-3:] == (518, 777, 1055)
+    assert rounds(1055) == (132, 198, 297, 446, 669, 1055)
     with pytest.raises(ValueError, match="needs samples"):
         rounds(0)
 
@@ -97,7 +97,7 @@ def test_the_predictive_probability_is_a_martingale(wins, losses, same, left):
     """What it will be after one more sample is, on average, what it is: looking often does not change it."""
     seen = wins + losses + same
     total = seen + left
-    shares = [(count + 0.5) / (seen + 1.5) for count in (wins, losses, same)]
+    shares = [(count + 1) / (seen + 3) for count in (wins, losses, same)]
     after = (
         chance_to_be_better(wins + 1, losses, seen + 1, total),
         chance_to_be_better(wins, losses + 1, seen + 1, total),
@@ -165,12 +165,13 @@ def test_an_unfinished_round_waits_and_what_was_stopped_stays_stopped():
 
 def test_those_behind_one_that_failed_race_again():
     good, poor = [True] * 164, [True, True, True, False] * 41
-    first = race([good[:20], poor[:20], poor[:20]], 164)
-    assert first.over
-    again = race([good[:20], poor[:20], poor[:20]], 164, withdrawn={0})
+    seen = [good[:32], poor[:32], poor[:32]]
+    assert race(seen, 164).over
+    again = race(seen, 164, withdrawn={0})
+    assert again.racing == (1, 2)
     assert again.runners[0].standing is Standing.WITHDRAWN
     assert again.leader == 1
-    assert race([good[:20], poor[:20]], 164, withdrawn={0, 1}).leader is None
+    assert race(seen[:2], 164, withdrawn={0, 1}).leader is None
 
 
 def test_bad_input_is_refused():
@@ -192,11 +193,32 @@ def test_any_race_ends_with_one_winner(data):
     assert last.runners[last.leader].solved == best
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_winner_is_right_at_two_fifths_of_the_completions(scenario):
-    """Sixty sweeps of each kind; `python -m tests.benchmarks --only race` has a thousand."""
-    outcomes = [raced(full) for full in sweeps(scenario, 60, seed=11)]
+@pytest.fixture(scope="module")
+def simulated():
+    """Thirty sweeps of each kind; `python -m tests.benchmarks --only race` has a thousand."""
+    return {
+        scenario: [raced(full) for full in sweeps(scenario, 30, seed=number)]
+        for number, scenario in enumerate(SCENARIOS)
+    }
+
+
+def test_the_winner_is_the_best_or_not_distinguishable_from_it(simulated):
+    outcomes = [outcome for some in simulated.values() for outcome in some]
     assert fmean(outcome.right for outcome in outcomes) >= 0.95
-    assert fmean(outcome.cost for outcome in outcomes) <= 0.40
     assert fmean(outcome.best_beaten for outcome in outcomes) <= 0.05
-    assert fmean(outcome.lost_points for outcome in outcomes) < 2.5
+    assert fmean(outcome.lost_points for outcome in outcomes) < 1.5
+
+
+def test_a_race_costs_two_fifths_of_the_full_sweep_at_most(simulated):
+    """In the mean of every kind of sweep, also where all are tied."""
+    costs = {scenario: fmean(outcome.cost for outcome in some) for scenario, some in simulated.items()}
+    assert {scenario: cost for scenario, cost in costs.items() if cost > 0.40} == {}
+
+
+def test_the_synthetic_sweeps_are_as_real_ones(simulated):
+    """Quantisations of one model agree on more samples than different models do."""
+    agreement = {
+        scenario: fmean(outcome.agreement for outcome in some) for scenario, some in simulated.items()
+    }
+    assert 0.88 < agreement["quantisations of a model"] < 0.95
+    assert 0.70 < agreement["eight models, far apart"] < 0.85
