@@ -166,9 +166,9 @@ def test_an_unfinished_round_waits_and_what_was_stopped_stays_stopped():
 def test_those_behind_one_that_failed_race_again():
     good, poor = [True] * 164, [True, True, True, False] * 41
     seen = [good[:32], poor[:32], poor[:32]]
-    assert race(seen, 164).over
+    assert [runner.by for runner in race(seen, 164).runners] == [None, 0, 0]
     again = race(seen, 164, withdrawn={0})
-    assert again.racing == (1, 2)
+    assert (again.racing, again.runners[2].by) == ((1,), 1)
     assert again.runners[0].standing is Standing.WITHDRAWN
     assert again.leader == 1
     assert race(seen[:2], 164, withdrawn={0, 1}).leader is None
