@@ -115,7 +115,9 @@ def _own_options_of_benchmarks(command: "Callable[..., Any]") -> "Callable[..., 
 @click.option("--script", type=click.Path(path_type=Path), help="Another program instead of ours.")
 @click.option("--script-args", help="Its arguments, with placeholders: '--url {base_url} --model {model}'.")
 @click.option("--script-timeout", type=float, metavar="S", help="Seconds for the whole script.")
-@click.option("--parser", help="What reads the script's output.  [default: the benchmark's own]")
+@click.option(
+    "--parser", help="What reads the script's output: a name, or a file.  [default: the benchmark's own]"
+)
 @click.option(
     "--model",
     metavar="M",

@@ -62,7 +62,9 @@ def not_understood(output: ScriptOutput, parser: str, expected: str) -> ParseErr
         message += "; it printed nothing on stdout, and this on stderr"
     others = ", ".join(name for name in NAMES if name != parser)
     return ParseError(
-        message, hint=f"read by the parser {parser}; choose another with --parser: {others}", log_tail=shown
+        message,
+        hint=f"read by the parser {parser}; choose another with --parser: {others}; or a file of your own",
+        log_tail=shown,
     )
 
 

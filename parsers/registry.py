@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from results.errors import UsageError
@@ -29,10 +30,26 @@ _MODULES = {
 NAMES = tuple(_MODULES)
 
 
+def is_file(name: str) -> bool:
+    """Whether that is a file of the user's own: a name has neither a slash nor an ending."""
+    return "/" in name or name.endswith(".py")
+
+
+def in_full(name: str) -> str:
+    """As a record keeps it: of a file, the absolute path."""
+    return str(Path(name).expanduser().absolute()) if is_file(name) else name
+
+
 def get(name: str) -> Parser:
-    """The parser of that name. Raises UsageError, with the names that exist."""
+    """The parser of that name, or in that file. Raises UsageError, with the names that exist."""
+    if is_file(name):
+        from parsers.own_file import load
+
+        return load(Path(in_full(name)))
     if name not in _MODULES:
         close = difflib.get_close_matches(name.lower(), NAMES, n=1)
         meant = f"did you mean {close[0]}? " if close else ""
-        raise UsageError(f"there is no parser {name!r}", hint=f"{meant}parsers: {', '.join(NAMES)}")
+        raise UsageError(
+            f"there is no parser {name!r}", hint=f"{meant}parsers: {', '.join(NAMES)}; or a file of your own"
+        )
     return cast("Parser", importlib.import_module(_MODULES[name]).PARSER)

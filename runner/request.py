@@ -48,7 +48,8 @@ def build_spec(
         raise UsageError(
             f"--{next(iter(own))} is for our own script, not for --script", hint="use --script-args"
         )
-    parser = options["parser"] or (chosen.parser if script.path is None else chosen.foreign_parser)
+    default = chosen.parser if script.path is None else chosen.foreign_parser
+    parser = registry.in_full(options["parser"] or default)
     registry.get(parser)
     server = _server(options)
     spec = RunSpec(

@@ -1,0 +1,89 @@
+"""A parser in a file of the user's own: loaded as Python, and held to the contract."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parsers.output import tail
+from results.errors import ParseError, UsageError
+from results.records import Score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parsers.contract import Parser, ScriptOutput
+
+_PAGE = "docs/parsers.md shows a whole one"
+
+
+class OwnParser:
+    """The file's PARSER. What it raises, and a score that is none, becomes a ParseError."""
+
+    def __init__(self, path: Path, parser: Parser) -> None:
+        self.name = path.name
+        self._path = path
+        self._parser = parser
+
+    def parse(self, output: ScriptOutput) -> Score:
+        try:
+            score = self._parser.parse(output)
+        except ParseError:
+            raise
+        except Exception as error:  # anything may be wrong in it, and the run is worth keeping
+            raise ParseError(
+                f"{_place(self._path, error)}: {type(error).__name__}: {error}",
+                hint=_PAGE,
+                log_tail=tail(output.stdout),
+            ) from error
+        if wrong := _wrong(score):
+            raise ParseError(f"{self._path}: parse returned {wrong}", hint=_PAGE)
+        return score
+
+
+def load(path: Path) -> OwnParser:
+    """Runs the file. Raises UsageError where it is missing, fails, or has no PARSER."""
+    if not path.is_file():
+        raise UsageError(f"--parser {path}: no such file")
+    spec = importlib.util.spec_from_file_location(f"own_parser_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--parser {path} is no Python file", hint=_PAGE)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"{_place(path, error)}: {type(error).__name__}: {error}", hint=_PAGE) from error
+    parser = getattr(module, "PARSER", None)
+    if not callable(getattr(parser, "parse", None)):
+        raise UsageError(f"{path} has no PARSER with a method parse(output)", hint=_PAGE)
+    return OwnParser(path, parser)  # type: ignore[arg-type]
+
+
+def _place(path: Path, error: Exception) -> str:
+    """The file, and the last line of it that was reached."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f"{path}, line {error.lineno}"
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
+    return f"{path}, line {lines[-1]}" if lines else str(path)
+
+
+def _wrong(score: Any) -> str:
+    """Why that is no score; empty: it is one."""
+    if not isinstance(score, Score):
+        return f"{type(score).__name__}, not a Score"
+    try:
+        msgspec.convert(msgspec.to_builtins(score), Score)
+    except (msgspec.MsgspecError, TypeError) as error:
+        return f"a Score that no record can hold: {error}"
+    if score.score is not None and not 0 <= score.score <= 100:
+        return f"a score of {score.score}, not a percentage from 0 to 100"
+    for name, metric in score.metrics.items():
+        if not 0 <= metric.value <= 1 or math.isnan(metric.value):
+            return f"a metric {name!r} of {metric.value}, not a fraction from 0 to 1"
+    return ""
