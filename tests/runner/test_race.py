@@ -104,3 +104,28 @@ def test_what_cannot_be_raced_is_refused_before_anything_starts(tmp_path, models
     assert why in done.err
     assert not (tmp_path / "r").exists()
     assert json.dumps(done.out) == '""'
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(600)
+def test_four_quantisations_of_a_real_model_race_on_a_real_server(tmp_path, demo_model, llama_server_binary):
+    quantize = llama_server_binary.with_name("llama-quantize")
+    files = []
+    for kind in ("Q2_K", "Q3_K_M", "Q4_K_M", "Q8_0"):
+        files.append(tmp_path / f"demo-{kind}.gguf")
+        command = [quantize, "--allow-requantize", demo_model, files[-1], kind, "1"]
+        subprocess.run(command, check=True, capture_output=True)
+    results = tmp_path / "r"
+    done = bench_runner(
+        "sweep", *files, "--benchmark", "human_eval", "--limit", 40, "--max-tokens", 96, "--race",
+        "--prompt-style", "chat",
+        "--server-binary", llama_server_binary, "--server-arg=-t", "--server-arg=1", "--results-dir", results,
+        timeout=550,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    ends = [record["sweep"]["race"] for record in logged(results)]
+    assert len(ends) == 4
+    assert sum(end.startswith("winner") for end in ends) <= 1
+    assert all(end.startswith(("winner", "still racing", "stopped after")) for end in ends), ends
+    kinds = {record["model_identity"]["quantization"] for record in logged(results)}
+    assert kinds == {"Q2_K", "Q3_K_M", "Q4_K_M", "Q8_0"}
