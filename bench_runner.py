@@ -47,6 +47,10 @@ ELSEWHERE = {
     "status": ("commands.sweep", "How far a sweep is; without an id, all sweeps."),
     "retry": ("commands.sweep", "Try a sweep's failed runs once more."),
     "rerun": ("commands.rerun", "Run a recorded run again, and compare the two."),
+    "leaderboard": (
+        "commands.leaderboard",
+        "Compare runs: which are the best, and which differences are real.",
+    ),
     "cancel": ("commands.sweep", "End a sweep that is in progress, in order."),
     "tasks": ("commands.tasks", "Your own coding tasks: validate a file of them."),
 }

@@ -1,0 +1,121 @@
+"""`leaderboard`: the runs side by side, and which differences between them are real."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import click
+
+from results.run_folder import default_results_dir
+
+EXAMPLES = """
+\b
+Examples:
+  bench_runner.py leaderboard
+  bench_runner.py leaderboard --benchmark human_eval --group-by model
+  bench_runner.py leaderboard --sweep last --sort tokens_per_s
+  bench_runner.py leaderboard --since 7d --csv runs.csv
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--benchmark", "benchmarks", multiple=True, metavar="NAME", help="Only this; may be repeated.")
+@click.option(
+    "--model", default="", metavar="PATTERN", help="A part of its name, or a pattern such as '*Q4*'."
+)
+@click.option("--sweep", "sweep_id", metavar="ID", help="Only the runs of a sweep (or: last).")
+@click.option("--since", metavar="TIME", help="Only newer ones: 2026-11-21, 12h, 7d.")
+@click.option(
+    "--status",
+    type=click.Choice(["succeeded", "failed", "interrupted", "started", "any"]),
+    default="succeeded",
+    show_default=True,
+)
+@click.option("--all", "every", is_flag=True, help="Also older runs of a configuration that was run again.")
+@click.option(
+    "--sort",
+    "sort_by",
+    type=click.Choice(["score", "tokens_per_s", "memory", "joules", "seconds"]),
+    default="score",
+    show_default=True,
+)
+@click.option(
+    "--group-by",
+    type=click.Choice(["model", "quantization"]),
+    help="A table, with its own best, for each model whatever its quantisation, or for each quantisation.",
+)
+@click.option("--csv", "csv_file", metavar="FILE", help="Write the table as CSV, one row a run; - is stdout.")
+@click.option(
+    "--parquet",
+    "parquet_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The same as Parquet.  [needs the extra parquet]",
+)
+@click.option(
+    "--results-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
+)
+def leaderboard(
+    *,
+    benchmarks: tuple[str, ...],
+    model: str,
+    sweep_id: str | None,
+    since: str | None,
+    status: str,
+    every: bool,
+    sort_by: str,
+    group_by: str | None,
+    csv_file: str | None,
+    parquet_file: Path | None,
+    results_dir: Path | None,
+) -> None:
+    """Compare runs, the newest of each configuration: score, speed, memory, energy.
+
+    Runs whose scores may be compared share a table. Each is tested against the best of its table on the same samples:
+    what is not distinguishable from it may be as good, whatever the order of the rows.
+    """
+    from results.export import csv_text, require_parquet, write_csv, write_parquet
+    from results.leaderboard import GroupBy, SortBy, make_tables
+    from results.leaderboard_text import print_tables
+    from results.records import RunStatus
+    from results.run_choice import Choice, choose_runs, parse_since
+    from results.sweep_folder import SweepFolder
+
+    if parquet_file is not None:
+        require_parquet()
+    results_dir = results_dir or default_results_dir()
+    choice = Choice(
+        benchmarks=benchmarks,
+        model=model,
+        sweep_id=SweepFolder.find(results_dir, sweep_id).sweep_id if sweep_id else "",
+        since=parse_since(since, dt.datetime.now(dt.UTC)) if since else None,
+        statuses=() if status == "any" else (RunStatus(status),),
+        every=every,
+    )
+    chosen = choose_runs(results_dir, choice, warn=_warn)
+    tables = make_tables(
+        chosen.runs,
+        warn=_warn,
+        group_by=GroupBy(group_by) if group_by else None,
+        sort_by=SortBy(sort_by),
+    )
+    if parquet_file is not None:
+        write_parquet(parquet_file, tables)
+    if csv_file == "-":
+        click.echo(csv_text(tables), nl=False)
+    elif csv_file is not None:
+        write_csv(Path(csv_file), tables)
+    if csv_file is None and parquet_file is None:
+        print_tables(tables)
+    if chosen.left_out or not tables:
+        others = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in chosen.left_out.items())
+        click.echo(f"{'' if tables else 'no such runs; '}left out: {others or 'none'}", err=True)
+
+
+_LEFT_OUT = {"older": "older of the same configuration (--all)"}
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {text}", err=True)
