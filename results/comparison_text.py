@@ -89,11 +89,11 @@ def _result(name: str, result: PairedResult, *, single: bool) -> Iterator[tuple[
 
 
 def _p_value(result: PairedResult) -> str:
-    text = f"{_p(result.p_value)} ({result.test})"
-    return text if result.adjusted_p == result.p_value else f"{text}, {_p(result.adjusted_p)} after Holm"
+    text = f"{p_text(result.p_value)} ({result.test})"
+    return text if result.adjusted_p == result.p_value else f"{text}, {p_text(result.adjusted_p)} after Holm"
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
     if value < 0.001:
         return "p < 0.001"
     return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
