@@ -12,6 +12,7 @@ from results.durable import explained
 from results.errors import ResultsError, UsageError
 from results.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
 from results.records import Outcome, RunRecord, RunStatus
+from results.speed import answering_speed
 from results.statistics import pass_at_k
 from results.verdicts import read_verdicts
 
@@ -188,7 +189,7 @@ def _measured(record: RunRecord) -> Measured:
         model=record.model,
         score=score.score if score is not None else None,
         samples=score.samples if score is not None else None,
-        tokens_per_s=tokens / score.generate_s if score is not None and tokens and score.generate_s else None,
+        tokens_per_s=answering_speed(score) if score is not None else None,
         load_s=record.phases.load_s,
         memory_bytes=telemetry.peak_memory_bytes if telemetry is not None else None,
         host_memory_bytes=telemetry.peak_process_memory_bytes if telemetry is not None else None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from results.comparability import Difference, forbidding, read_run_settings
 from results.errors import ResultsError
 from results.records import RunStatus
-from results.speed import measured_loads
+from results.speed import answering_speed, measured_loads
 from results.versus_best import Place, against_best
 
 if TYPE_CHECKING:
@@ -256,9 +256,7 @@ def _tokens_per_s(record: RunRecord) -> tuple[float | None, float | None, float 
     if rates:
         fastest = max(rates, key=lambda rate: rate.value)
         return fastest.value, fastest.low, fastest.high
-    if score.completion_tokens and score.generate_s:
-        return score.completion_tokens / score.generate_s, None, None
-    return None, None, None
+    return answering_speed(score), None, None
 
 
 def _with_settings(rows: Sequence[Row]) -> list[Row]:

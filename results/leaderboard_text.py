@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from results.leaderboard import Row, Table
 
 GIB = 1 << 30
-_LONGEST_CELL = 48
+_LONGEST_CELL = 32
 _COLOURS = {Place.BEST: "green", Place.WORSE: "bright_black", Place.STOPPED: "bright_black"}
 
 
@@ -68,9 +68,10 @@ def place_text(row: Row) -> str:
     if versus is None:
         return ""
     if versus.place is Place.BEST:
-        return "best" if versus.beats else "highest score"
+        won = row.record.sweep is not None and row.record.sweep.race.startswith("winner")
+        return "winner of the race" if won else "best" if versus.beats else "highest score"
     if versus.place is Place.STOPPED:
-        return versus.why
+        return f"{versus.why.partition(': ')[2].partition(', and ')[0]} (race)"
     if versus.difference is None or versus.adjusted_p is None:
         return f"not tested: {versus.why}"
     facts = p_text(versus.adjusted_p)
@@ -82,9 +83,11 @@ def place_text(row: Row) -> str:
 
 
 def note_text(row: Row) -> str:
-    """Without what its place says already."""
-    stopped = row.versus is not None and row.versus.place is Place.STOPPED
-    return "; ".join(note for note in row.notes if not (stopped and note.startswith("race: ")))
+    """Of a race only when it ended: how, is said by its place."""
+    return "; ".join(
+        note.partition(": ")[2].partition(": ")[0] if note.startswith("race: ") else note
+        for note in row.notes
+    )
 
 
 def explanation(table: Table) -> str:

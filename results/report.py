@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from results.records import Outcome, RunStatus
-from results.speed import measured_loads, table
+from results.speed import answering_speed, measured_loads, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +79,8 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
     ways = score.details.get("answers_by")
     if isinstance(ways, dict):
         rows.append(("answers by", ", ".join(f"{way} {count}" for way, count in ways.items())))
-    if score.completion_tokens and score.generate_s and "speed" not in score.details:
-        rate = score.completion_tokens / score.generate_s
+    rate = answering_speed(score)
+    if rate is not None and "speed" not in score.details:
         rows.append(("speed", f"{rate:.1f} tokens/s, {score.completion_tokens} tokens generated"))
     loads = measured_loads(score.details)
     measured = score.details.get("speed")

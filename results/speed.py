@@ -29,6 +29,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from results.records import Score
+
 REQUESTS_NAME = "requests.jsonl"
 FAILED_SHARE = 0.1  # of a load's requests; with more, what is left was another load than the one asked for
 
@@ -226,6 +228,20 @@ def measured_loads(details: Mapping[str, Any]) -> list[LoadFigures]:
         return msgspec.convert(details.get("loads", []), list[LoadFigures])
     except msgspec.ValidationError:
         return []
+
+
+def answering_speed(score: Score) -> float | None:
+    """Tokens a second that a benchmark's answers were generated with, all requests together; None where unknown.
+
+    Of a run that was resumed, the last try's: tokens are counted over all tries, but seconds of the last one only.
+    """
+    told = score.details.get("tokens_per_s")
+    if isinstance(told, int | float):
+        return float(told)
+    first_try = score.details.get("new_completions", score.completions) == score.completions
+    if first_try and score.completion_tokens and score.generate_s:
+        return score.completion_tokens / score.generate_s
+    return None
 
 
 def named_figures(loads: Iterable[LoadFigures]) -> dict[str, float]:
