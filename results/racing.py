@@ -13,7 +13,7 @@ BEATEN  It is shown not to be the best. Evidence against "it solves at least as 
         49. By Ville's inequality it reaches 20 at any time, however often one looks, with probability at most 5 % if
         the configuration is the best.
 
-BEHIND  It is not shown to be worse, but nothing plausible would still show it to be better than the leader: the
+BEHIND  It is not shown to be worse (it may be equal), but nothing plausible would still show it to be better than the leader: the
         predictive probability that on all samples it solves significantly more than the leader (McNemar's exact test,
         as in `compare`, at 5 %) is below 1 %. Stochastic curtailment by predictive power: Spiegelhalter, Freedman &
         Blackburn (1986), "Monitoring clinical trials: conditional or predictive power?", Controlled Clinical Trials
@@ -128,10 +128,10 @@ def race(verdicts: Sequence[Sequence[bool]], total: int, *, withdrawn: Collectio
 
     verdicts: for each configuration, one verdict for each sample in the common random order, as far as it ran; one
     completion a sample. total: samples of the benchmark. withdrawn: positions of those that can't go on, since their
-    run failed; what is known of them still counts against the others, but those that were BEHIND one of them race
-    again. A round counts when all that race in it have finished it: until then `next_samples` stays, so that an
-    interrupted race goes on as it would have. Raises ValueError for fewer than two configurations, or more verdicts
-    than samples.
+    run failed; they count for nothing any more, and those that they had stopped are judged anew without them. A round
+    counts when all that race in it have finished it: until then `next_samples` stays, so that an interrupted race goes
+    on as it would have; who is further already has nothing to do. Raises ValueError for fewer than two configurations,
+    or more verdicts than samples.
     """
     if len(verdicts) < 2 or max(map(len, verdicts)) > total:
         raise ValueError(f"no race of {len(verdicts)} configurations on {total} samples")
@@ -147,9 +147,8 @@ def race(verdicts: Sequence[Sequence[bool]], total: int, *, withdrawn: Collectio
             break
         if any(len(verdicts[i]) < samples for i in racing):
             return Race(tuple(runners), leader, samples)
-        for i, row in enumerate(verdicts):
-            if runners[i].standing in {Standing.RACING, Standing.WITHDRAWN}:
-                lengths[i] = min(samples, len(row))
+        for i in racing:
+            lengths[i] = samples
         seen = [row[:length] for row, length in zip(verdicts, lengths, strict=True)]
         leader = _look(runners, racing, seen, total)
     return Race(tuple(runners), leader, None)
@@ -198,7 +197,7 @@ def evidence_against(position: int, seen: Sequence[Sequence[bool]], total: int) 
         last[rival] = float(capital[-1])
     if not last:
         return 0.0, position
-    return float(mean.max()) / (len(seen) - 1), max(last, key=last.__getitem__)
+    return float(mean.max()) / len(last), max(last, key=last.__getitem__)
 
 
 def _capital(differences: Floats, total: int) -> Floats:

@@ -163,15 +163,19 @@ def test_an_unfinished_round_waits_and_what_was_stopped_stays_stopped():
         assert following.runners[first].samples == state.next_samples
 
 
-def test_those_behind_one_that_failed_race_again():
-    good, poor = [True] * 164, [True, True, True, False] * 41
-    seen = [good[:32], poor[:32], poor[:32]]
-    assert [runner.by for runner in race(seen, 164).runners] == [None, 0, 0]
-    again = race(seen, 164, withdrawn={0})
-    assert (again.racing, again.runners[2].by) == ((1,), 1)
-    assert again.runners[0].standing is Standing.WITHDRAWN
-    assert again.leader == 1
-    assert race(seen[:2], 164, withdrawn={0, 1}).leader is None
+def test_those_that_a_failed_one_had_stopped_are_judged_without_it():
+    good, poor, worse = [True] * 32, [True, True, True, False] * 8, [True, False] * 16
+    before = race([good, poor, worse], 164)
+    assert before.racing == (0,)
+    assert {runner.by for runner in before.runners[1:]} == {0}
+    after = race([good, worse, poor], 164, withdrawn={0})
+    assert after.runners[0].standing is Standing.WITHDRAWN
+    assert after.leader == 2
+    alone = race([worse, poor], 164)
+    assert [(runner.standing, runner.evidence) for runner in after.runners[1:]] == [
+        (runner.standing, runner.evidence) for runner in alone.runners
+    ]
+    assert race([good, poor], 164, withdrawn={0, 1}).leader is None
 
 
 def test_bad_input_is_refused():
