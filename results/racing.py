@@ -13,12 +13,12 @@ BEATEN  It is shown not to be the best. Evidence against "it solves at least as 
         49. By Ville's inequality it reaches 20 at any time, however often one looks, with probability at most 5 % if
         the configuration is the best.
 
-BEHIND  It is not shown to be worse (it may be equal), but nothing plausible would still show it to be better than the leader: the
-        predictive probability that on all samples it solves significantly more than the leader (McNemar's exact test,
-        as in `compare`, at 5 %) is below 1 %. Stochastic curtailment by predictive power: Spiegelhalter, Freedman &
-        Blackburn (1986), "Monitoring clinical trials: conditional or predictive power?", Controlled Clinical Trials
-        7; here with multinomial verdicts and a flat prior. A predictive probability is a martingale, so looking
-        often does not raise the error, as far as the prior holds.
+BEHIND  It is not shown to be worse and may be equal, but nothing plausible would still show it to be better than the
+        leader: the predictive probability that on all samples it solves significantly more than the leader (McNemar's
+        exact test, as in `compare`, at 5 %) is below 1 %. Stochastic curtailment by predictive power: Spiegelhalter,
+        Freedman & Blackburn (1986), "Monitoring clinical trials: conditional or predictive power?", Controlled
+        Clinical Trials 7; here with multinomial verdicts and a flat prior. A predictive probability is a martingale,
+        so looking often does not raise the error, as far as the prior holds.
 
 The race is over when one is left, the winner, or when no samples are left. It promises: in at least 95 % the winner is
 the best of the full sweep or not distinguishable from it, which means that McNemar's exact test of the two on all
