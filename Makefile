@@ -7,7 +7,7 @@ DEV := $(VENV)/.dev
 PYTEST := $(BIN)/pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-servers check bench lock clean
+.PHONY: help setup run test test-servers test-tools check bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -36,6 +36,9 @@ test: $(DEV) setup  ## the fast suite: real processes, the embedded server, the 
 test-servers: $(DEV) setup  ## the slow suite: a real llama-server and a real vLLM on the CPU
 	tests/real_servers.sh $(PYTEST) -m servers --timeout 900
 
+test-tools: $(DEV) setup  ## evalplus, LiveCodeBench, lm-eval, inspect and others for real, from .tools
+	tests/real_tools.sh $(PYTEST) -m tools --timeout 600
+
 check: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -51,4 +54,4 @@ lock: $(DEV)  ## resolve the versions anew
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --extra dev setup.cfg --output-file requirements-dev.lock
 
 clean:  ## remove what make made, results excepted
-	rm -rf $(VENV) .vllm .llama-server build *.egg-info
+	rm -rf $(VENV) .vllm .llama-server .tools build *.egg-info

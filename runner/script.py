@@ -100,7 +100,7 @@ def _facts(spec: RunSpec, target: Target) -> dict[str, str]:
     return {
         "base_url": target.base_url,
         "model": target.model_name,
-        "model_path": str(model.path) if model is not None and model.path is not None else "",
+        "model_path": str(model.path.absolute()) if model is not None and model.path is not None else "",
         "output_dir": str(target.output_dir),
         "concurrency": str(target.concurrency),
         **sampling,

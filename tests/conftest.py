@@ -42,6 +42,15 @@ def vllm_model() -> Path:
     return _made_by_test_servers("VLLM_MODEL")
 
 
+@pytest.fixture(scope="session")
+def tools_python() -> Path:
+    """The Python that has other people's evaluation tools, beside their commands; for tests marked `tools`."""
+    path = Path(os.environ.get("TOOLS_PYTHON") or Path(__file__).parents[1] / ".tools" / "bin" / "python")
+    if not path.exists():
+        pytest.fail(f"{path} is not there: run these tests by `make test-tools`")
+    return path
+
+
 def _made_by_test_servers(variable: str) -> Path:
     path = os.environ.get(variable)
     if not path:
