@@ -173,19 +173,23 @@ def ask_failed_again(folder: SweepFolder) -> int:
 
 
 def _print_end(finished: Finished, *, as_json: bool) -> None:
-    from results.records import encode_record
-    from results.report import print_list
+    from results.leaderboard import make_tables
+    from results.leaderboard_text import print_tables
+    from results.records import RunStatus, encode_record
 
     if as_json:
         for _, record in finished.runs:
             click.echo(encode_record(record))
         return
-    print_list([(run.effective_status(record), record) for run, record in finished.runs])
+    print_tables(
+        make_tables([run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED], warn=_warn)
+    )
     for record in finished.failed:
         click.echo(f"{record.status}: {record.sweep.label if record.sweep else record.run_id}: "
                    f"{record.error.message if record.error else ''}", err=True)  # fmt: skip
     if finished.failed:
         click.echo(f"try: bench_runner.py sweep --retry-failed {finished.folder.sweep_id}", err=True)
+    click.echo(f"more: bench_runner.py report {finished.folder.sweep_id}", err=True)
 
 
 @click.command()
