@@ -113,7 +113,7 @@ def problems_error(path: Path, problems: Sequence[Problem]) -> UsageError:
     count = "1 error" if len(told) == 1 else f"{len(told)} errors"
     return UsageError(
         "\n".join([f"{path} has {count}:", *told[:_MOST_SHOWN], *more]),
-        hint=f"correct the file, then `tasks validate {path}`; README shows a complete one",
+        hint=f"correct the file, then `tasks validate {path}`; docs/benchmarks.md shows a complete one",
     )
 
 
