@@ -51,6 +51,7 @@ ELSEWHERE = {
         "commands.leaderboard",
         "Compare runs: which are the best, and which differences are real.",
     ),
+    "report": ("commands.report", "Write a sweep's report: Markdown, and a page with plots."),
     "cancel": ("commands.sweep", "End a sweep that is in progress, in order."),
     "tasks": ("commands.tasks", "Your own coding tasks: validate a file of them."),
 }

@@ -1,0 +1,83 @@
+"""`report`: what a sweep found, as Markdown and as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from results.run_folder import default_results_dir
+
+EXAMPLES = """
+\b
+Examples:
+  bench_runner.py report last
+  bench_runner.py report 20261121T0346 --output ~/reports --csv runs.csv
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("sweep_id", metavar="SWEEP")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder for report.md and report.html.  [default: the sweep's own]",
+)
+@click.option("--csv", "csv_file", metavar="FILE", help="Also the table as CSV, one row a run; - is stdout.")
+@click.option(
+    "--parquet",
+    "parquet_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The same as Parquet.  [needs the extra parquet]",
+)
+@click.option(
+    "--results-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
+)
+def report(
+    sweep_id: str,
+    *,
+    output: Path | None,
+    csv_file: str | None,
+    parquet_file: Path | None,
+    results_dir: Path | None,
+) -> None:
+    """Write a report of a sweep, by its id or the beginning of it (or: last).
+
+    Markdown, and one HTML page that needs nothing else: what is best and what may be as good, the table, score against
+    memory, speed and energy, telemetry over time, what failed and why. Also of a sweep that is still in progress.
+    """
+    from results.durable import explained, replace_file
+    from results.export import csv_text, require_parquet, write_csv, write_parquet
+    from results.report_markdown import markdown
+    from results.report_page import page
+    from results.sweep_folder import SweepFolder
+    from results.sweep_report import make_report
+
+    if parquet_file is not None:
+        require_parquet()
+    folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
+    found = make_report(folder, warn=_warn)
+    output = output or folder.path
+    with explained("write the report into", output):
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in (("report.md", markdown(found)), ("report.html", page(found))):
+            replace_file(output / name, text.encode("utf-8", "replace"))
+    if parquet_file is not None:
+        write_parquet(parquet_file, found.tables)
+    if csv_file == "-":
+        click.echo(csv_text(found.tables), nl=False)
+        return
+    if csv_file is not None:
+        write_csv(Path(csv_file), found.tables)
+    for table, sentences in zip(found.tables, found.conclusions, strict=True):
+        click.echo(click.style(table.title, bold=True))
+        for sentence in sentences:
+            click.echo(f"  {sentence}")
+    click.echo(output / "report.md")
+    click.echo(output / "report.html")
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {text}", err=True)

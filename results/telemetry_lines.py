@@ -1,0 +1,157 @@
+"""A run's `telemetry.jsonl` as a few lines over time, thin enough for a page.
+
+Only what is drawn is read; the whole shape of a line is the business of those who write it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from results.telemetry import TelemetrySummary
+
+MOST_POINTS = 240
+GIB = 1 << 30
+Points = list[tuple[float, float]]
+
+
+class _Device(msgspec.Struct, frozen=True):
+    uuid: str
+    memory_used_bytes: int | None = None
+    power_w: float | None = None
+    utilization: float | None = None
+
+
+class _Processes(msgspec.Struct, frozen=True):
+    cpu_s: float
+    memory_bytes: int
+
+
+class _Server(msgspec.Struct, frozen=True):
+    generation_tokens: float | None = None
+
+
+class _Tick(msgspec.Struct, frozen=True):
+    time_s: float
+    phase: str
+    devices: tuple[_Device, ...] = ()
+    processes: _Processes | None = None
+    server: _Server | None = None
+
+
+@dataclass(frozen=True)
+class RunLines:
+    """lines: (seconds, value) by quantity, whose name says the unit. phases: name, begin and end in seconds."""
+
+    lines: dict[str, Points]
+    phases: tuple[tuple[str, float, float], ...]
+    seconds: float
+
+
+def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | None:
+    """Of the devices that the run used, added up; of utilisation the mean. None where nothing was measured."""
+    used, parents = _used(telemetry)
+    found: dict[str, Points] = {}
+    phases: list[tuple[str, float, float]] = []
+    before: tuple[float, _Tick] | None = None
+    seconds = 0.0
+    for seconds, tick in _ticks(path):
+        if not phases or phases[-1][0] != tick.phase:
+            phases.append((tick.phase, seconds, seconds))
+        phases[-1] = (*phases[-1][:2], seconds)
+        own = [device for device in tick.devices if device.uuid in used]
+        whole = [
+            device for device in own if device.uuid not in parents
+        ]  # what a MIG instance has is its card's too
+        values = {
+            "power, W": _sum(device.power_w for device in own),
+            "GPU memory, GiB": _sum(device.memory_used_bytes for device in whole),
+            "GPU utilisation, %": _mean(device.utilization for device in whole),
+            "server's memory, GiB": tick.processes.memory_bytes if tick.processes else None,
+            "server's CPU, cores": _rate(before, seconds, tick, _cpu),
+            "tokens/s": _rate(before, seconds, tick, _tokens),
+        }
+        before = (seconds, tick)
+        for name, value in values.items():
+            if value is not None:
+                scaled = value / GIB if name.endswith("GiB") else 100 * value if name.endswith("%") else value
+                found.setdefault(name, []).append((seconds, scaled))
+    if not found:
+        return None
+    ended = [(name, begin, end) for name, begin, end in phases if end > begin]
+    return RunLines({name: thinned(points) for name, points in found.items()}, tuple(ended), seconds)
+
+
+def thinned(points: Points, most: int = MOST_POINTS) -> Points:
+    """At most that many: of each stretch the least and the greatest, so that no peak is lost."""
+    if len(points) <= most:
+        return points
+    stretch = math.ceil(len(points) / (most // 2))
+    kept: Points = []
+    for begin in range(0, len(points), stretch):
+        here = points[begin : begin + stretch]
+        kept += sorted({min(here, key=lambda point: point[1]), max(here, key=lambda point: point[1])})
+    return kept
+
+
+def _ticks(path: Path) -> Iterator[tuple[float, _Tick]]:
+    """Every whole line; a run that was resumed begins again at 0 s, and its parts follow one another."""
+    decoder = msgspec.json.Decoder(_Tick)
+    offset = last = 0.0
+    try:
+        lines = path.open("rb")
+    except OSError:
+        return
+    with lines:
+        for line in lines:
+            try:
+                tick = decoder.decode(line)
+            except msgspec.MsgspecError:  # torn by a crash
+                continue
+            if offset + tick.time_s < last:
+                offset = last
+            last = offset + tick.time_s
+            yield last, tick
+
+
+def _used(telemetry: TelemetrySummary | None) -> tuple[set[str], set[str]]:
+    if telemetry is None:
+        return set(), set()
+    used = set(telemetry.used)
+    parents = {device.get("parent_uuid") for device in telemetry.devices if device.get("uuid") in used}
+    return used | {str(parent) for parent in parents if parent}, {str(parent) for parent in parents if parent}
+
+
+def _cpu(tick: _Tick) -> float | None:
+    return tick.processes.cpu_s if tick.processes is not None else None
+
+
+def _tokens(tick: _Tick) -> float | None:
+    return tick.server.generation_tokens if tick.server is not None else None
+
+
+def _rate(
+    before: tuple[float, _Tick] | None, seconds: float, tick: _Tick, counter: Callable[[_Tick], float | None]
+) -> float | None:
+    """Since the tick before; None where a counter began anew, with a server that was started again."""
+    if before is None or seconds <= before[0]:
+        return None
+    was, now = counter(before[1]), counter(tick)
+    return (now - was) / (seconds - before[0]) if was is not None and now is not None and now >= was else None
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
