@@ -67,9 +67,8 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--on-oom",
     type=click.Choice(["fail", "reduce"]),
-    default="fail",
-    show_default=True,
-    help="When memory runs out: `reduce` tries again with fewer GPU layers, then with a smaller context.",
+    help="When memory runs out: `reduce` tries again with fewer GPU layers, then with a smaller context."
+    "  [default: fail]",
 )
 @click.option("--test-mode", is_flag=True, help="Only 5 samples a benchmark.")
 @click.option(
@@ -86,7 +85,7 @@ def sweep(
     retry_failed: str | None,
     race: bool,
     max_concurrent: int | None,
-    on_oom: str,
+    on_oom: str | None,
     as_json: bool,
     results_dir: Path | None,
     **options: Any,
@@ -106,10 +105,14 @@ def sweep(
     from runner.signals import Interruptions
     from runner.sweep import begin, planned_again, work
 
+    if resume and retry_failed:
+        raise UsageError("--resume and --retry-failed together", hint="--retry-failed does both")
     folder: SweepFolder | None = None
     results_dir = (results_dir or default_results_dir()).absolute()
     if resume or retry_failed:
         folder = SweepFolder.find(results_dir, str(resume or retry_failed))
+        if race and not folder.read().race:
+            raise UsageError(f"{folder.sweep_id} was begun without --race", hint="start another sweep")
     given = {name: value for name, value in options.items() if value not in {None, (), False}}
     if folder is not None and not models and not given:
         manifest, plan = planned_again(folder.read(), results_dir=results_dir)
@@ -129,14 +132,27 @@ def sweep(
         require_races(plan)
     if folder is None:
         folder = begin(
-            manifest, plan, results_dir=results_dir, race=race, on_oom=on_oom, max_concurrent=max_concurrent
+            manifest,
+            plan,
+            results_dir=results_dir,
+            race=race,
+            on_oom=on_oom or "fail",
+            max_concurrent=max_concurrent,
         )
     if retry_failed:
         ask_failed_again(folder)
     display = display_for_stderr()
     try:
         with Interruptions() as interruptions:
-            finished = work(folder, manifest, plan, display=display, held=interruptions.held)
+            finished = work(
+                folder,
+                manifest,
+                plan,
+                display=display,
+                held=interruptions.held,
+                on_oom=on_oom,
+                max_concurrent=max_concurrent,
+            )
     finally:
         display.close()
     _print_end(finished, as_json=as_json)
@@ -187,6 +203,8 @@ def _print_end(finished: Finished, *, as_json: bool) -> None:
     for record in finished.failed:
         click.echo(f"{record.status}: {record.sweep.label if record.sweep else record.run_id}: "
                    f"{record.error.message if record.error else ''}", err=True)  # fmt: skip
+    for label in finished.missing:
+        click.echo(f"missing: {label}", err=True)
     if finished.failed:
         click.echo(f"try: bench_runner.py sweep --retry-failed {finished.folder.sweep_id}", err=True)
     click.echo(f"more: bench_runner.py report {finished.folder.sweep_id}", err=True)

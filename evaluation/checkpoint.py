@@ -13,7 +13,7 @@ import msgspec
 
 from evaluation.journal import SETTINGS_NAME, LineJournal
 from results.durable import explained
-from results.errors import NewerRecord, ResultsError
+from results.errors import NewerRecord, ResultsError, ResumeMismatch
 from results.records import Completion, Outcome
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def read_settings(folder: Path) -> Settings | None:
 
 
 def check_settings(old: Settings, new: Settings, folder: Path) -> None:
-    """Raises ResultsError naming each difference that forbids going on in that folder."""
+    """Raises ResumeMismatch naming each difference that forbids going on in that folder."""
     differences = []
     for name in Settings.__struct_fields__:
         was, now = getattr(old, name), getattr(new, name)
@@ -86,7 +86,7 @@ def check_settings(old: Settings, new: Settings, folder: Path) -> None:
         if name not in _NOT_COMPARED and was != now and not grows:
             differences.append(f"{name} was {_shown(was)} and is now {_shown(now)}")
     if differences:
-        raise ResultsError(
+        raise ResumeMismatch(
             f"{folder} holds completions of other settings: " + "; ".join(differences),
             hint="repeat the settings of the first time, or choose another --output",
         )

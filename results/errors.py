@@ -10,6 +10,7 @@ BenchError                      exit code
 ├── ScriptError                 4    the benchmark's script failed or ran out of time
 ├── ParseError                  5    its output could not be parsed
 ├── ResultsError                6    log unreadable or newer, resume mismatch, disk full
+│   ├── ResumeMismatch               ... of a run that was made with other settings than are asked for now
 │   └── NewerRecord                  ... a record of a newer schema than this program reads
 └── Interrupted                 130 / 143   by SIGINT / SIGTERM or SIGHUP
 
@@ -96,6 +97,12 @@ class ParseError(BenchError):
 class ResultsError(BenchError):
     exit_code = 6
     kind = "results"
+
+
+class ResumeMismatch(ResultsError):
+    """Going on with a run that was made with other settings, or another model: nothing of it is changed."""
+
+    kind = "resume_mismatch"
 
 
 class NewerRecord(ResultsError):

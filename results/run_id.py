@@ -17,6 +17,8 @@ _BENCHMARK_LENGTH = 32
 _MODEL_LENGTH = 48  # with the rest well below the 255 bytes that file systems allow
 _MODEL_HEAD = 28
 
+ID_TIME = "%Y%m%dT%H%M%SZ"
+
 
 def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
     """Such as `20261121T034600Z-human_eval-SmolLM2-135M-Q4_1-3f9a`; `now` must know its time zone.
@@ -28,7 +30,7 @@ def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
     name = _safe(model) or "model"
     if len(name) > _MODEL_LENGTH:
         name = f"{name[:_MODEL_HEAD]}-{name[_MODEL_HEAD + 1 - _MODEL_LENGTH :]}"
-    started = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    started = now.astimezone(dt.UTC).strftime(ID_TIME)
     return "-".join(
         (started, _safe(benchmark)[:_BENCHMARK_LENGTH] or "benchmark", name, secrets.token_hex(2))
     )

@@ -11,9 +11,11 @@ own records, which name the sweep: there is no second truth to disagree with.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - a dataclass field
 from typing import TYPE_CHECKING
 
@@ -22,17 +24,18 @@ import msgspec
 from results.durable import explained, replace_file, sync_folder
 from results.errors import NewerRecord, ResultsError
 from results.records import RunStatus
-from results.run_folder import RunFolder, all_folders
-from results.run_id import match_id, new_run_id
+from results.run_folder import RunFolder
+from results.run_id import ID_TIME, match_id, new_run_id
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterator
 
     from results.records import RunRecord
 
 SWEEPS = "sweeps"
 SWEEP_VERSION = 1
+PROBE_S = 0.5  # how long one who asks "does somebody work on it?" may stand in the way of a claim
+CLOCK_STEP = dt.timedelta(days=1)  # by which a clock may be set back while a sweep is in progress
 
 
 class ManifestText(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,12 +48,15 @@ class ManifestText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the plan; its label also stands in its record. group: runs of one group share a server."""
+    """One run of the plan. group: runs of one group share a server. fingerprint: "" while models were not read; then
+    its record is the one with its label.
+    """
 
     label: str
     benchmark: str
     model: str
     group: str
+    fingerprint: str = ""
 
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +80,7 @@ class SweepFolder:
     """One sweep's folder; its name is the sweep's id."""
 
     path: Path
+    _seen: dict[str, tuple[object, RunRecord | None]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def sweep_id(self) -> str:
@@ -128,7 +135,7 @@ class SweepFolder:
         """Be the one who works on this sweep. Raises ResultsError when another process is."""
         descriptor = self._open(self._lock)
         try:
-            if not _locked(descriptor):
+            if not _locked_within(descriptor, PROBE_S):
                 raise ResultsError(
                     f"the sweep {self.sweep_id} is in progress in another process ({self.worker_pid()})",
                     hint=f"watch it with `status {self.sweep_id} --watch`, or end it with `cancel {self.sweep_id}`",
@@ -140,11 +147,14 @@ class SweepFolder:
             os.close(descriptor)
 
     @contextlib.contextmanager
-    def claim_group(self, group: str) -> Iterator[bool]:
-        """Work on the runs of one server configuration; False: somebody else does. Raises ResultsError."""
+    def claim_group(self, group: str, *, within_s: float = 0.0) -> Iterator[bool]:
+        """Work on the runs of one server configuration; False: somebody else still does, after so long.
+
+        Raises ResultsError.
+        """
         descriptor = self._open(self.path / "claims" / f"{group}.lock")
         try:
-            yield _locked(descriptor)
+            yield _locked_within(descriptor, within_s)
         finally:
             os.close(descriptor)
 
@@ -176,28 +186,48 @@ class SweepFolder:
             return frozenset(entry.name for entry in (self.path / "again").iterdir())
         return frozenset()
 
-    def begin_again(self, fingerprint: str) -> None:
-        """The run is being tried. Is idempotent."""
+    def forget_again(self, fingerprint: str) -> None:
+        """The run has been tried. Is idempotent. Raises ResultsError."""
         with explained("remove", self.path / "again"):
             (self.path / "again" / fingerprint).unlink(missing_ok=True)
 
     def runs(self, *, warn: Callable[[str], None]) -> dict[str, tuple[RunFolder, RunRecord]]:
-        """The newest run of each fingerprint. One that can't be read is told to `warn`. Raises NewerRecord."""
-        began = self.sweep_id.partition("-")[0]
+        """The newest run of each fingerprint. One that can't be read is told to `warn`, once. Raises NewerRecord.
+
+        Asked again, only records that changed are read again.
+        """
+        began = dt.datetime.strptime(_time_of(self.sweep_id), ID_TIME).replace(tzinfo=dt.UTC)
+        oldest = (began - CLOCK_STEP).strftime(ID_TIME)  # ids begin with the time
+        with explained("read", self.results_dir):
+            names = [name for name in os.listdir(self.results_dir) if name >= oldest]  # noqa: PTH208 - often
+        there = [(_time_of(name), *seen) for name in names if (seen := self._see(name, warn)) is not None]
         found: dict[str, tuple[RunFolder, RunRecord]] = {}
-        for folder in all_folders(self.results_dir):
-            if folder.run_id < began:  # ids begin with the time
-                continue
+        # Two tries of a run may begin in one second: then the one that was written later is the newer one.
+        for _, _, record in sorted(there, key=lambda each: (each[0], each[1], each[2].run_id)):
+            if record.sweep is not None:
+                found[record.sweep.fingerprint] = (RunFolder(self.results_dir / record.run_id), record)
+        return found
+
+    def _see(self, name: str, warn: Callable[[str], None]) -> tuple[int, RunRecord] | None:
+        """When the run's record was written, in ns, and the record; None for what is no run of this sweep."""
+        folder = RunFolder(self.results_dir / name)
+        try:
+            status = folder.run_json.stat()
+        except OSError:
+            return None
+        signature = (status.st_mtime_ns, status.st_ino)
+        if name not in self._seen or self._seen[name][0] != signature:
+            record = None
             try:
                 record = folder.read_record()
             except NewerRecord:
                 raise
             except ResultsError as error:
                 warn(error.message)
-                continue
-            if record.sweep is not None and record.sweep.sweep_id == self.sweep_id:
-                found[record.sweep.fingerprint] = (folder, record)
-        return found
+            ours = record is not None and record.sweep is not None and record.sweep.sweep_id == self.sweep_id
+            self._seen[name] = (signature, record if ours else None)
+        found = self._seen[name][1]
+        return None if found is None else (status.st_mtime_ns, found)
 
     def done(self, *, warn: Callable[[str], None]) -> frozenset[str]:
         """Fingerprints of the runs that succeeded. As `runs`."""
@@ -234,6 +264,20 @@ def _locked(descriptor: int, *, shared: bool = False) -> bool:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def _time_of(name: str) -> str:
+    """With which the name of a run's or a sweep's folder begins."""
+    return name.partition("-")[0]
+
+
+def _locked_within(descriptor: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not _locked(descriptor):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
     return True
 
 

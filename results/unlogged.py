@@ -30,6 +30,14 @@ def mark(folder: RunFolder) -> None:
         sync_folder(notes)
 
 
+def write(folder: RunFolder, record: RunRecord, log: RunLog, *, replace: bool = False) -> None:
+    """A final record into the folder and the log: into both, whenever it ends. As `RunLog.append`."""
+    mark(folder)
+    folder.write_record(record)
+    log.append(record, replace=replace)
+    clear(folder)
+
+
 def clear(folder: RunFolder) -> None:
     """The run is in the log. Is idempotent. Raises ResultsError."""
     note = folder.path.parent / FOLDER / folder.run_id

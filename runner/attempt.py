@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parsers.contract import ScriptOutput, read_end
-from results.errors import ResultsError, ScriptError
+from results.errors import ResultsError, ResumeMismatch, ScriptError
 from results.records import Outcome
 from runner.attached import AttachedServer
 from runner.script import Target, run_script, script_command, script_environment
@@ -193,10 +193,12 @@ class Attempt:
         said_bytes = self._folder.script_out.stat().st_size - self._output_began
         last = _last_error(read_end(self._folder.script_out, min(said_bytes, ERROR_WITHIN_BYTES)))
         if ended.exit.code == ResultsError.exit_code and last.get("message"):
-            raise ResultsError(
-                last["message"],
-                hint="give the settings of the first time, or start a new run without --resume",
-            )
+            if last["kind"] == ResumeMismatch.kind:
+                raise ResumeMismatch(
+                    last["message"],
+                    hint="give the settings of the first time, or start a new run without --resume",
+                )
+            raise ResultsError(last["message"], hint=last["hint"])
         raise ScriptError(
             last.get("message") or f"the script failed: {ended.exit.describe()}",
             hint=last.get("hint") or f"see {self._folder.script_log}",
@@ -232,5 +234,5 @@ def _last_error(stdout: str) -> dict[str, str]:
             except msgspec.DecodeError:
                 continue
             if isinstance(event, dict) and event.get("event") == "error":
-                return {key: str(event.get(key) or "") for key in ("message", "hint")}
+                return {key: str(event.get(key) or "") for key in ("kind", "message", "hint")}
     return {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from results.records import RunRecord
     from runner.spec import RunSpec
     from servers.launch import ServerRequest
 
@@ -31,7 +32,8 @@ def smaller(server: ServerRequest, asked: Mapping[str, object], where: str) -> S
     layers = server.gpu_layers
     total = server.model.header.layer_count if server.model and server.model.header else None
     if where == "device" and server.kind == "llama.cpp" and total:
-        on_gpu = total + 1 if layers is None else min(layers, total + 1)  # the output layer counts too
+        most = total + 1  # the output layer counts too
+        on_gpu = most if layers is None or layers < 0 else min(layers, most)
         if on_gpu > 0:
             fewer = max(0, on_gpu - max(1, total // 4))
             return Smaller(
@@ -50,3 +52,12 @@ def with_server(spec: RunSpec, server: ServerRequest) -> RunSpec:
         name: value for name in ("gpu_layers", "ctx_size") if (value := getattr(server, name)) is not None
     }
     return dataclasses.replace(spec, server=server, config={**spec.config, **changed})
+
+
+def as_reduced(spec: RunSpec, record: RunRecord) -> RunSpec:
+    """The run with what its earlier try, of that record, was lowered to."""
+    config = record.config
+    server = dataclasses.replace(
+        spec.server, gpu_layers=config.get("gpu_layers"), ctx_size=config.get("ctx_size")
+    )
+    return with_server(spec, server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import re
@@ -52,10 +53,13 @@ class PlannedRun:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """See runner/fingerprint.py: the model's file is read, once. Of a run that can't work: of its options."""
-        if self.spec is None:
-            return digest({"error": True, **self.options})
-        return fingerprint(self.spec)
+        """See runner/fingerprint.py: the model's file is read, once. Of a run that can't work, also since a file went
+        away or can't be read: of its options.
+        """
+        with contextlib.suppress(UsageError):
+            if self.spec is not None:
+                return fingerprint(self.spec)
+        return digest({"error": True, **self.options})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from results import unlogged
 from results.errors import UsageError
 from results.racing import Standing, race
 from results.records import RunStatus
 from results.run_log import RUN_LOG_NAME, RunLog
 from results.sample_order import order_key
 from results.verdicts import read_verdicts
-from runner.lane import ToDo
+from runner.lane import going_on, has_failed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from runner.display import Display
     from runner.lane import Lane
     from runner.matrix import Plan, PlannedRun
+    from runner.server_group import ToDo
     from runner.spec import RunSpec
 
-FIRST_SAMPLES = 20  # of the run that shows how many samples there are; as results.racing.FIRST_ROUND
+FIRST_SAMPLES = 21  # of the run that shows how many samples there are: the first round of HumanEval
 
 
 class Entry(NamedTuple):
@@ -72,25 +74,33 @@ def run_race(
     runs: Sequence[PlannedRun], folder: SweepFolder, lane: Lane, *, seed: int, display: Display
 ) -> None:
     """One race to its end, going on where it stood. Raises as `Lane.do`."""
-    able = [run for run in runs if run.spec is not None]
-    lane.do([ToDo(run, None, None) for run in runs if run.spec is None and not _known(run, folder, display)])
+    lane.do(lane.todo([run for run in runs if run.spec is None]))
+    # Of files with the same content one runs for all.
+    able = list({run.fingerprint: run for run in reversed(runs) if run.spec is not None}.values())[::-1]
     if len(able) < 2:
-        lane.do([ToDo(run, None, run.spec) for run in able if not _known(run, folder, display)])
+        lane.do(lane.todo(able))
         return
     asked = able[0].spec.sampling.limit if able[0].spec else None
     total = _total(able, folder, lane, seed=seed, asked=asked, display=display)
+    if not total:
+        return  # no run got as far as to say how many samples there are
+    tried: set[tuple[int, int]] = set()
+    short: set[int] = set()  # succeeded without verdicts on all samples that were asked for: can't go on
     while True:
         entries = _entries(able, folder, display)
-        state = race(_rows(entries, seed), total, withdrawn=_withdrawn(entries, folder)) if total else None
-        if state is None or total is None:
-            return  # no run got as far as to say how many samples there are
+        state = race(_rows(entries, seed), total, withdrawn=short | _withdrawn(entries, folder))
         if state.next_samples is None:
             _note(entries, state, total, folder, display)
             return
         for position in state.racing:
             entry = entries[position]
-            if state.runners[position].samples < state.next_samples or not _succeeded(entry):
-                lane.do([_todo(entry, state.next_samples, seed)])
+            if state.runners[position].samples >= state.next_samples and _succeeded(entry):
+                continue
+            if (position, state.next_samples) in tried and _succeeded(entry):
+                short.add(position)
+                continue
+            tried.add((position, state.next_samples))
+            lane.do([_todo(entry, state.next_samples, seed)])
 
 
 def _total(
@@ -119,10 +129,6 @@ def _total(
     return None
 
 
-def _known(run: PlannedRun, folder: SweepFolder, display: Display) -> bool:
-    return run.fingerprint in folder.runs(warn=display.say) and run.fingerprint not in folder.asked_again()
-
-
 def _entries(runs: Sequence[PlannedRun], folder: SweepFolder, display: Display) -> list[Entry]:
     known = folder.runs(warn=display.say)
     return [Entry(run, *known.get(run.fingerprint, (None, None))) for run in runs]
@@ -133,20 +139,18 @@ def _succeeded(entry: Entry) -> bool:
 
 
 def _failed(entry: Entry) -> bool:
-    return entry.record is not None and entry.record.status is RunStatus.FAILED
+    return entry.record is not None and has_failed(entry.record)
 
 
-def _withdrawn(entries: Sequence[Entry], folder: SweepFolder) -> list[int]:
+def _withdrawn(entries: Sequence[Entry], folder: SweepFolder) -> set[int]:
     again = folder.asked_again()
-    return [i for i, entry in enumerate(entries) if _failed(entry) and entry.planned.fingerprint not in again]
+    return {i for i, entry in enumerate(entries) if _failed(entry) and entry.planned.fingerprint not in again}
 
 
 def _todo(entry: Entry, samples: int, seed: int) -> ToDo:
     spec = entry.planned.spec
-    reduced = entry.record is not None and entry.record.sweep is not None and entry.record.sweep.reduced
-    can_resume = entry.folder is not None and entry.record is not None and entry.record.server is not None
-    resume = entry.folder.run_id if entry.folder is not None and can_resume and not reduced else None
-    return ToDo(entry.planned, resume, None if spec is None else _on_samples(spec, samples, seed))
+    found = None if entry.folder is None or entry.record is None else (entry.folder, entry.record)
+    return going_on(entry.planned, None if spec is None else _on_samples(spec, samples, seed), found)
 
 
 def _on_samples(spec: RunSpec, samples: int, seed: int) -> RunSpec:
@@ -192,8 +196,7 @@ def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder
         place = msgspec.structs.replace(entry.record.sweep, race=words)
         if place != entry.record.sweep:
             record = msgspec.structs.replace(entry.record, sweep=place)
-            entry.folder.write_record(record)
-            log.append(record, replace=True)
+            unlogged.write(entry.folder, record, log, replace=True)
 
 
 def _words(position: int, entries: Sequence[Entry], state: Race, total: int) -> str:

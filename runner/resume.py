@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from results.errors import ResultsError
+from results.errors import ResumeMismatch
 
 if TYPE_CHECKING:
     from results.records import ModelIdentity, RunRecord
@@ -22,7 +22,7 @@ DETERMINING = (
 
 
 def require_same(before: RunRecord, now: RunRecord, model: ModelIdentity | None) -> None:
-    """Raises ResultsError naming the setting, its old and its new value."""
+    """Raises ResumeMismatch naming the setting, its old and its new value."""
     _require("benchmark", before.benchmark, now.benchmark, before.run_id)
     _require("model", before.model, now.model, before.run_id)
     if before.model_identity is not None and model is not None:
@@ -33,7 +33,7 @@ def require_same(before: RunRecord, now: RunRecord, model: ModelIdentity | None)
 
 def _require(name: str, before: Any, now: Any, run_id: str) -> None:
     if _plain(before) != _plain(now):
-        raise ResultsError(
+        raise ResumeMismatch(
             f"cannot resume {run_id}: {name} was {before!r} and is {now!r}",
             hint="give the same settings as before, or start a new run without --resume",
         )

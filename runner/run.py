@@ -42,7 +42,7 @@ class Finished:
 
     record: RunRecord
     folder: RunFolder
-    error: BenchError | None
+    error: Exception | None
 
 
 def run(
@@ -88,6 +88,8 @@ def run(
             error = caught
         try:
             attempt.note_telemetry()
+        except Interrupted as interrupted:
+            error = error or interrupted
         except Exception as problem:  # noqa: BLE001 - the score is worth more
             display.say(f"note: what was measured could not be summed up: {problem!r}")
         if before is not None and isinstance(error, ResultsError):  # refused: nothing of the run has changed
@@ -105,7 +107,7 @@ def run(
             log.append(final, replace=before is not None)
             unlogged.clear(folder)
     display.close()
-    if error is not None and not isinstance(error, BenchError):
+    if error is not None and not isinstance(error, Exception):
         raise error
     return Finished(final, folder, error)
 

@@ -91,6 +91,8 @@ class SharedServer:
         self._log_offset_bytes = 0
 
     def plan(self, request: ServerRequest, *, nonce: str) -> LaunchPlan:
+        if self._server is not None and self._server.poll() is not None:  # it died since the last run
+            self.close()
         return make_plan(request, nonce=nonce) if self._server is None else self._server.plan
 
     def will_start(self, plan: LaunchPlan) -> bool:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from results.errors import Interrupted
+from results.errors import Interrupted, ResultsError
 from results.records import RunStatus
 from results.sweep_folder import ManifestText, Sweep, SweepFolder
 from results.sweep_folder import PlannedRun as PlannedFacts
+from runner.cards import Cards, usable_gpus
+from runner.lane import Lane, is_done
 from runner.manifest import parse_manifest
 from runner.matrix import plan_runs
 from runner.race import races, run_race
-from runner.sweep_lanes import in_processes, one_lane, usable_gpus
+from runner.sweep_lanes import in_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,22 +33,28 @@ if TYPE_CHECKING:
     from runner.matrix import Plan, PlannedRun
 
 RACE_SEED = 0  # of the order in which a race goes through the samples
+WORKERS_END_S = 10.0  # after a sweep was killed its workers live on for a moment
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A sweep that nobody works on any more. failed: the newest runs that did not succeed; missing: labels of planned
-    runs without a record.
+    """A sweep that nobody works on any more. runs: the newest of each planned one, once where several are the same.
+    missing: labels of planned runs without a record.
     """
 
     folder: SweepFolder
-    sweep: Sweep
     runs: tuple[tuple[RunFolder, RunRecord], ...]
     missing: tuple[str, ...]
 
     @property
     def failed(self) -> tuple[RunRecord, ...]:
+        """Those that did not succeed."""
         return tuple(record for _, record in self.runs if record.status is not RunStatus.SUCCEEDED)
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing is left to do; runs may have failed."""
+        return not self.missing and all(is_done(run, asked_again=False) for run in self.runs)
 
 
 def begin(
@@ -67,7 +75,7 @@ def begin(
             created=now.isoformat(timespec="seconds"),
             nonce=f"{time.time_ns() & 0xFFFF:04x}",
             manifest=_text_of(manifest),
-            runs=_facts(plan.runs),
+            runs=_facts(plan.runs, fingerprints=False),
             race=race,
             on_oom=on_oom,
             max_concurrent=max_concurrent,
@@ -92,41 +100,58 @@ def work(
     *,
     display: Display,
     held: Callable[[], AbstractContextManager[None]],
+    on_oom: str | None = None,
+    max_concurrent: int | None = None,
 ) -> Finished:
-    """Do all that is not done; what the plan has more or less than last time is noted. Raises Interrupted (with how to
-    go on) and ResultsError.
+    """Do all that is not done; what the plan has more or less than last time is noted. on_oom, max_concurrent: other
+    than when it began. Raises Interrupted (with how to go on) and ResultsError.
     """
     with folder.claim():
-        sweep = msgspec.structs.replace(folder.read(), manifest=_text_of(manifest), runs=_facts(plan.runs))
+        before = folder.read()
+        sweep = msgspec.structs.replace(
+            before,
+            manifest=_text_of(manifest),
+            runs=_facts(plan.runs, fingerprints=bool(folder.runs(warn=display.say))),
+            on_oom=on_oom or before.on_oom,
+            max_concurrent=max_concurrent or before.max_concurrent,
+        )
         folder.write(sweep)
         display.say(f"sweep {sweep.sweep_id}: {len(plan.runs)} runs")
         gpus = usable_gpus()
-        lanes = min(sweep.max_concurrent or max(len(gpus), 1), len({run.group for run in plan.runs}))
+        groups = {run.group for run in plan.runs}
+        for group in groups:
+            with folder.claim_group(group, within_s=WORKERS_END_S):
+                pass
+        lanes = 1 if sweep.race else min(sweep.max_concurrent or max(len(gpus), 1), len(groups))
+        stopped = []
         try:
-            if sweep.race or lanes == 1:
-                lane = one_lane(folder, sweep, plan, gpus=gpus, lanes=1, display=display, held=held)
+            if lanes == 1:
+                lane = Lane(folder, sweep, plan.runs, cards=Cards(gpus, 1), display=display, held=held)
                 if sweep.race:
                     for runs in races(plan):
                         run_race(runs, folder, lane, seed=RACE_SEED, display=display)
                 else:
                     lane.work()
             else:
-                in_processes(folder, lanes, display)
+                stopped = in_processes(folder, lanes, display)
         except Interrupted as error:
             error.hint = f"go on with: bench_runner.py sweep --resume {sweep.sweep_id}"
             raise
-        return finished(folder, plan, warn=display.say)
+        done = _finished(folder, plan, warn=display.say)
+        if stopped and not done.is_complete:
+            raise ResultsError(stopped[0], hint=f"`sweep --resume {sweep.sweep_id}` goes on")
+        folder.write(msgspec.structs.replace(sweep, runs=_facts(plan.runs, fingerprints=True)))
+        return done
 
 
-def finished(folder: SweepFolder, plan: Plan, *, warn: Callable[[str], None]) -> Finished:
-    """What there is of it now, in the order of the plan. Fingerprints of models are made where they are not known."""
+def _finished(folder: SweepFolder, plan: Plan, *, warn: Callable[[str], None]) -> Finished:
+    """What there is of it now, in the order of the plan."""
     known = folder.runs(warn=warn)
-    found = [(run.label, known.get(run.fingerprint)) for run in plan.runs]
+    names = dict.fromkeys(run.fingerprint for run in plan.runs)
     return Finished(
         folder=folder,
-        sweep=folder.read(),
-        runs=tuple(run for _, run in found if run is not None),
-        missing=tuple(label for label, run in found if run is None),
+        runs=tuple(known[name] for name in names if name in known),
+        missing=tuple(run.label for run in plan.runs if run.fingerprint not in known),
     )
 
 
@@ -136,13 +161,14 @@ def _text_of(manifest: Manifest) -> ManifestText:
     )
 
 
-def _facts(runs: Sequence[PlannedRun]) -> tuple[PlannedFacts, ...]:
+def _facts(runs: Sequence[PlannedRun], *, fingerprints: bool) -> tuple[PlannedFacts, ...]:
     return tuple(
         PlannedFacts(
             label=run.label,
             benchmark=str(run.options.get("benchmark") or ""),
             model=run.spec.server.model.name if run.spec and run.spec.server.model else "",
             group=run.group,
+            fingerprint=run.fingerprint if fingerprints else "",
         )
         for run in runs
     )

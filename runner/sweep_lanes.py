@@ -1,84 +1,30 @@
-"""The workers of a sweep: one in this process, or several in processes of their own, `python -m runner.sweep_lanes`."""
+"""The workers of a sweep in processes of their own, `python -m runner.sweep_lanes`, one for each run at a time."""
 
 from __future__ import annotations
 
 import contextlib
-import math
-import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.errors import BenchError, ResultsError
+from results.errors import BenchError
 from results.sweep_folder import SweepFolder
+from runner.cards import Cards, usable_gpus
 from runner.display import Lines
-from runner.lane import Cards, Lane
-from runner.leases import PROCESSORS
+from runner.lane import Lane
 from runner.script import ROOT
 from servers import process as processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
 
-    from results.sweep_folder import Sweep
     from runner.display import Display
-    from runner.matrix import Plan, PlannedRun
     from servers.process import ManagedProcess
-    from telemetry.contract import DeviceFacts
 
 LANE_GRACE_S = 60.0  # an orderly end: script, server, record
 LOOK_S = 0.2
-
-
-def usable_gpus() -> tuple[DeviceFacts, ...]:
-    """Those that a server here may compute on, as far as CUDA_VISIBLE_DEVICES lets it see them: a card in MIG instances
-    is none, each instance is one.
-    """
-    from telemetry.attribution import visible_gpus
-    from telemetry.devices import gpu_facts
-
-    facts = gpu_facts()
-    divided = {each.parent_uuid for each in facts}
-    whole = tuple(each for each in facts if each.uuid not in divided)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return whole
-    seen = visible_gpus(facts, visible)
-    return tuple(each for each in whole if each.uuid in seen)
-
-
-def one_lane(
-    folder: SweepFolder,
-    sweep: Sweep,
-    plan: Plan,
-    *,
-    gpus: Sequence[DeviceFacts],
-    lanes: int,
-    display: Display,
-    held: Callable[[], AbstractContextManager[None]],
-) -> Lane:
-    """One of `lanes` workers. The only one gives every run all cards, as `run` does."""
-    least_bytes = min((gpu.memory_total_bytes or 0 for gpu in gpus), default=0)
-
-    def needed(run: PlannedRun) -> int:
-        return max(len(gpus), 1) if lanes == 1 else cards_needed(run, least_bytes)
-
-    names = tuple(gpu.uuid for gpu in gpus) or (PROCESSORS,)
-    cards = Cards(names=names, needed=needed, are_gpus=bool(gpus))
-    return Lane(folder, sweep, plan.runs, cards=cards, display=display, held=held)
-
-
-def cards_needed(run: PlannedRun, card_bytes: int) -> int:
-    """Cards of that memory for the run's server: as many as it was told, else as the model's size asks for."""
-    server = run.spec.server if run.spec else None
-    if server is None:
-        return 1
-    if server.tensor_parallel_size is not None:
-        return server.tensor_parallel_size
-    model_bytes = sum(path.stat().st_size for path in server.model.files()) if server.model else 0
-    return max(1, math.ceil(model_bytes * 1.2 / card_bytes)) if card_bytes else 1
 
 
 class _Said:
@@ -97,9 +43,13 @@ class _Said:
         return whole.decode(errors="replace").split("\n") if end else []
 
 
-def in_processes(folder: SweepFolder, lanes: int, display: Display) -> None:
-    """Run them to their ends, saying what they say. Raises ResultsError when one can't go on; the others end too."""
-    with contextlib.ExitStack() as stack:
+def in_processes(folder: SweepFolder, lanes: int, display: Display) -> list[str]:
+    """Run them to their ends, saying what they say; gives why those stopped that could not go on.
+
+    The others go on without these, and take up what they left.
+    """
+    stopped = []
+    with _all_stopped() as started:
         running: list[tuple[int, ManagedProcess, _Said]] = []
         for number in range(1, lanes + 1):
             log = folder.path / f"lane-{number}.log"
@@ -109,7 +59,7 @@ def in_processes(folder: SweepFolder, lanes: int, display: Display) -> None:
                 output=log,
                 cwd=ROOT,
             )
-            stack.callback(process.stop, LANE_GRACE_S)
+            started.append(process)
             running.append((number, process, said))
         while running:
             for each in tuple(running):
@@ -121,28 +71,38 @@ def in_processes(folder: SweepFolder, lanes: int, display: Display) -> None:
                     continue
                 running.remove(each)
                 if ended.code != 0:
-                    raise ResultsError(
-                        f"worker {number} of the sweep stopped: {ended.describe()}",
-                        hint=f"see {said}; `sweep --resume {folder.sweep_id}` goes on",
-                    )
+                    why = f"worker {number} of the sweep stopped: {ended.describe()}; see lane-{number}.log"
+                    display.say(f"({number}) {why}")
+                    stopped.append(why)
             time.sleep(LOOK_S)
+    return stopped
 
 
-def main(path: str, lanes: str) -> int:
+@contextlib.contextmanager
+def _all_stopped() -> Iterator[list[ManagedProcess]]:
+    """Processes put into the list are ended with the block, all at the same time."""
+    started: list[ManagedProcess] = []
+    try:
+        yield started
+    finally:
+        if started:
+            with ThreadPoolExecutor(len(started)) as threads:
+                list(threads.map(lambda process: process.stop(LANE_GRACE_S), started))
+
+
+def main(words: Sequence[str]) -> int:
     """One lane of a sweep that is in progress; gives the exit code."""
     from runner.signals import Interruptions
     from runner.sweep import planned_again
 
-    folder = SweepFolder(Path(path))
+    folder, lanes = SweepFolder(Path(words[0])), int(words[1])
     display = Lines()
     try:
         with Interruptions() as interruptions:
             sweep = folder.read()
             _, plan = planned_again(sweep, results_dir=folder.results_dir)
-            gpus = usable_gpus()
-            one_lane(
-                folder, sweep, plan, gpus=gpus, lanes=int(lanes), display=display, held=interruptions.held
-            ).work()
+            cards = Cards(usable_gpus(), lanes)
+            Lane(folder, sweep, plan.runs, cards=cards, display=display, held=interruptions.held).work()
     except BenchError as error:
         display.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return error.exit_code
@@ -150,4 +110,4 @@ def main(path: str, lanes: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

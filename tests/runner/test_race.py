@@ -51,8 +51,8 @@ def test_the_better_one_wins_and_the_others_stop_early(tmp_path, models):
     found = by_model(results)
     assert found["good"]["sweep"]["race"].startswith("winner after")
     for loser in ("bad", "poor"):
-        assert "stopped after 20 of 164" in found[loser]["sweep"]["race"], done.err
-        assert len(answered(results, found[loser])) == 20
+        assert "stopped after 21 of 164" in found[loser]["sweep"]["race"], done.err
+        assert len(answered(results, found[loser])) == 21
         assert answered(results, found[loser]) <= answered(results, found["good"]), "the same samples"
     assert "winner after" in done.err
     again = bench_runner("sweep", "--resume", "last", "--results-dir", results)
