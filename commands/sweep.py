@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from results.sweep_folder import SweepFolder
     from runner.manifest import Manifest
+    from runner.matrix import Plan
+    from runner.preflight import Preflight
     from runner.sweep import Finished
 
 FAILED_RUNS = 7  # the exit code of a sweep that came to its end with failed runs
@@ -98,52 +100,33 @@ def sweep(
     from results.errors import UsageError
     from results.sweep_folder import SweepFolder
     from runner.display import display_for_stderr
-    from runner.matrix import plan_runs
-    from runner.preflight import preflight
     from runner.preflight_report import print_preflight
     from runner.race import require_races
     from runner.signals import Interruptions
-    from runner.sweep import begin, planned_again, work
+    from runner.sweep import begin, work
 
     if resume and retry_failed:
         raise UsageError("--resume and --retry-failed together", hint="--retry-failed does both")
-    folder: SweepFolder | None = None
     results_dir = (results_dir or default_results_dir()).absolute()
-    if resume or retry_failed:
-        folder = SweepFolder.find(results_dir, str(resume or retry_failed))
-        if race and not folder.read().race:
-            raise UsageError(f"{folder.sweep_id} was begun without --race", hint="start another sweep")
+    known = resume or retry_failed
+    folder = SweepFolder.find(results_dir, known) if known else None
+    if folder is not None and race and not folder.read().race:
+        raise UsageError(f"{folder.sweep_id} was begun without --race", hint="start another sweep")
     given = {name: value for name, value in options.items() if value not in {None, (), False}}
-    if folder is not None and not models and not given:
-        manifest, plan = planned_again(folder.read(), results_dir=results_dir)
-    else:
-        manifest = _manifest(models, given)
-        plan = plan_runs(manifest, results_dir=results_dir)
-    done = folder.done(warn=_warn) if folder else frozenset()
-    found = preflight(plan, results_dir=results_dir, done=done)
-    if dry_run:
-        print_preflight(found, as_json=as_json)
-        sys.exit(0 if found.ok else UsageError.exit_code)
-    for note in found.notes:
-        click.echo(f"note: {note}", err=True)
-    for finding in found.findings:
-        click.echo(f"{finding.level}: {finding.text}", err=True)
-    if race or (folder is not None and folder.read().race):
-        require_races(plan)
-    if folder is None:
-        folder = begin(
-            manifest,
-            plan,
-            results_dir=results_dir,
-            race=race,
-            on_oom=on_oom or "fail",
-            max_concurrent=max_concurrent,
-        )
-    if retry_failed:
-        ask_failed_again(folder)
-    display = display_for_stderr()
-    try:
-        with Interruptions() as interruptions:
+    with Interruptions() as interruptions:
+        manifest, plan, found = _planned(models, given, folder, results_dir)
+        if dry_run:
+            print_preflight(found, as_json=as_json)
+            sys.exit(0 if found.ok else UsageError.exit_code)
+        _print_findings(found)
+        if race or (folder is not None and folder.read().race):
+            require_races(plan)
+        if folder is None:
+            folder = begin(manifest, plan, results_dir=results_dir, race=race)
+        if retry_failed:
+            ask_failed_again(folder)
+        display = display_for_stderr()
+        try:
             finished = work(
                 folder,
                 manifest,
@@ -153,11 +136,37 @@ def sweep(
                 on_oom=on_oom,
                 max_concurrent=max_concurrent,
             )
-    finally:
-        display.close()
+        finally:
+            display.close()
     _print_end(finished, as_json=as_json)
     if finished.failed or finished.missing:
         sys.exit(FAILED_RUNS)
+
+
+def _planned(
+    models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder | None, results_dir: Path
+) -> tuple[Manifest, Plan, Preflight]:
+    """From what is given, else from what the sweep was begun with."""
+    from runner.matrix import plan_runs
+    from runner.preflight import preflight
+    from runner.sweep import planned_again
+
+    if folder is not None and not models and not given:
+        manifest, plan = planned_again(folder.read(), results_dir=results_dir)
+    else:
+        manifest = _manifest(models, given)
+        plan = plan_runs(manifest, results_dir=results_dir)
+    done = folder.done(warn=_warn) if folder else frozenset()
+    return manifest, plan, preflight(plan, results_dir=results_dir, done=done)
+
+
+def _print_findings(found: Preflight) -> None:
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    labels = {need.index: f"{need.label}: " for need in found.needs}
+    for finding in found.findings:
+        label = "" if finding.index is None else labels[finding.index]
+        click.echo(f"{finding.level}: {label}{finding.text}", err=True)
 
 
 def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from results.errors import BenchError, UsageError
+from results.errors import BenchError, Interrupted, UsageError
 from runner.combinations import Combinations, Wanted, place
 from runner.fingerprint import determining, digest, fingerprint
 from runner.manifest import TEST_MODE_SAMPLES
@@ -170,6 +170,8 @@ class _Planner:
 
         try:
             return build_spec(**options, results_dir=self.results_dir, resume=None)
+        except Interrupted:
+            raise
         except BenchError as error:  # also of a benchmark's script that looks at its data
             self.blame(error, given, wanted)
             return None

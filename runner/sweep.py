@@ -63,8 +63,6 @@ def begin(
     *,
     results_dir: Path,
     race: bool = False,
-    on_oom: str = "fail",
-    max_concurrent: int | None = None,
 ) -> SweepFolder:
     """The folder of a new sweep. Raises ResultsError."""
     now = dt.datetime.now(dt.UTC)
@@ -77,8 +75,6 @@ def begin(
             manifest=_text_of(manifest),
             runs=_facts(plan.runs, fingerprints=False),
             race=race,
-            on_oom=on_oom,
-            max_concurrent=max_concurrent,
         )
     )
     return folder
@@ -103,8 +99,8 @@ def work(
     on_oom: str | None = None,
     max_concurrent: int | None = None,
 ) -> Finished:
-    """Do all that is not done; what the plan has more or less than last time is noted. on_oom, max_concurrent: other
-    than when it began. Raises Interrupted (with how to go on) and ResultsError.
+    """Do all that is not done; what the plan has more or less than last time is noted. on_oom, max_concurrent: from now
+    on; None: as before. Raises Interrupted (with how to go on) and ResultsError.
     """
     with folder.claim():
         before = folder.read()
