@@ -9,7 +9,7 @@ from results.leaderboard_text import GIB, score_text, speed_text
 from results.versus_best import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from results.leaderboard import Row, Table
 
@@ -29,8 +29,9 @@ def conclusion(table: Table) -> list[str]:
         ]
     (best,) = by_place[Place.BEST]
     as_good = by_place[Place.SAME]
+    won = best.record.sweep is not None and best.record.sweep.race.startswith("winner")
     return [
-        f"{best.name} has the highest score: {_score(best)}.",
+        f"{best.name} {'won the race' if won else 'has the highest score'}: {_score(best)}.",
         *_as_good(as_good, by_place),
         *_named("Shown to be worse", by_place[Place.WORSE], _worse),
         *_named(
@@ -52,8 +53,8 @@ def _as_good(as_good: Sequence[Row], by_place: dict[Place, list[Row]]) -> Iterat
         yield "All others are shown to be worse."
 
 
-def _named(what: str, rows: Sequence[Row], say: object) -> Iterator[str]:
-    if rows and callable(say):
+def _named(what: str, rows: Sequence[Row], say: Callable[[Row], str]) -> Iterator[str]:
+    if rows:
         yield f"{what}: {', '.join(f'{row.name} {say(row)}' for row in rows)}."
 
 

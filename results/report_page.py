@@ -41,11 +41,11 @@ table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabu
 caption { text-align: left; color: var(--dim); padding: 0 0 .4rem }
 th, td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line) }
 thead th { white-space: nowrap }
-.runs td { white-space: nowrap }
+.runs td, .runs th { white-space: nowrap }
 .runs td.long { white-space: normal; min-width: 14rem }
 tr.best th, tr.best td { font-weight: 600; color: var(--good) }
 tr.worse td, tr.worse th, tr.stopped td, tr.stopped th { color: var(--dim) }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(23rem, 100%), 1fr)); gap: 1rem }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(23rem, 100%), 1fr)); gap: 1rem }
 figure { margin: 0 }
 figure svg { width: 100%; height: auto }
 figcaption { color: var(--dim); font-size: .87rem }
@@ -58,8 +58,10 @@ figcaption { color: var(--dim); font-size: .87rem }
 pre { background: var(--soft); padding: .6rem; overflow-x: auto; font-size: .8rem; white-space: pre-wrap }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .87rem }
 dt { color: var(--dim) } dd { margin: 0; overflow-wrap: anywhere }
+@page { size: landscape; margin: 12mm }
 @media print { body { max-width: none; padding: 0; font-size: 11px }
-  h2 { break-after: avoid } figure, tr { break-inside: avoid } .wide { overflow: visible } }
+  h2 { break-after: avoid } figure, tr { break-inside: avoid } .wide { overflow: visible }
+  .runs td { white-space: normal } }
 """
 
 

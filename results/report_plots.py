@@ -25,9 +25,12 @@ _PLACES = ((6, 5, "left"), (6, -11, "left"), (-6, 5, "right"), (-6, -11, "right"
 
 
 class Point(NamedTuple):
-    """cost: on the horizontal axis. fair: False where it should not be compared with the others."""
+    """label: beside it; name: in words. cost: on the horizontal axis. fair: False where it should not be compared with
+    the others.
+    """
 
     label: str
+    name: str
     family: str
     cost: float
     score: float
@@ -88,7 +91,7 @@ def cost_plots(table: Table, *, name: str) -> list[tuple[str, str]]:
     """A caption and an <svg> for each cost that was measured of at least two scored runs. name: begins their ids."""
     made = []
     for number, cost in enumerate(COSTS):
-        points = [point for row in table.rows if (point := _point(row, cost)) is not None]
+        points = _distinct([point for row in table.rows if (point := _point(row, cost)) is not None])
         if len(points) < 2:
             continue
         front = pareto_front(points, more_is_better=cost.more_is_better)
@@ -122,6 +125,7 @@ def _point(row: Row, cost: Cost) -> Point | None:
     label = " ".join(part if len(part) <= 16 else f"{part[:15]}…" for part in parts)
     return Point(
         label,
+        row.name,
         row.family,
         value,
         row.score,
@@ -131,8 +135,18 @@ def _point(row: Row, cost: Cost) -> Point | None:
     )
 
 
+def _distinct(points: list[Point]) -> list[Point]:
+    """With the whole name where a shorter one would mean several of them, or there are more models than colours."""
+    short = [(point.family, point.label) for point in points]
+    few = len({family for family, _ in short}) <= len(_COLOURS)
+    return [
+        point if few and short.count((point.family, point.label)) == 1 else point._replace(label=point.name)
+        for point in points
+    ]
+
+
 def _front_words(points: Sequence[Point], front: Sequence[int]) -> str:
-    named = ", ".join(f"{points[i].family} {points[i].label}".strip() for i in front)
+    named = ", ".join(points[i].name for i in front)
     words = f"On the Pareto front: {named}." if named else "No run is fit for a Pareto front."
     if not all(point.fair for point in points):
         words += " Crosses: disturbed, or stopped early by the race; not on the front."
@@ -145,7 +159,7 @@ def _draw(points: Sequence[Point], front: Sequence[int], cost: Cost, *, name: st
 
     families = list(dict.fromkeys(point.family for point in points))
     with drawing(name):
-        figure = Figure(figsize=(5.6, 4.2), layout="constrained")
+        figure = Figure(figsize=(4.7, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
         axis = figure.subplots()
         axis.grid(visible=True, alpha=0.15, linewidth=0.6)
@@ -160,15 +174,26 @@ def _draw(points: Sequence[Point], front: Sequence[int], cost: Cost, *, name: st
                 color=INK,
                 linewidth=1,
                 linestyle=(0, (4, 3)),
+                drawstyle="steps-pre" if cost.more_is_better else "steps-post",
                 alpha=0.55,
                 zorder=1,
                 label="Pareto front",
             )
+        axis.margins(x=0.16, y=0.12)
         _scale(axis, [point.cost for point in points])
         axis.set_xlabel(f"{cost.name} ({'more' if cost.more_is_better else 'less'} is better)")
         axis.set_ylabel("score, percent")
-        axis.margins(x=0.16, y=0.12)
-        figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=8)
+        handles, names = axis.get_legend_handles_labels()
+        in_legend = {"Pareto front", *(families if len(families) <= len(_COLOURS) else ())}
+        shown_names = [i for i, each in enumerate(names) if each in in_legend]
+        figure.legend(
+            [handles[i] for i in shown_names],
+            [names[i] for i in shown_names],
+            loc="outside upper left",
+            ncols=3,
+            frameon=False,
+            fontsize=8,
+        )
         shown = range(len(points)) if len(points) <= _MOST_LABELS else front
         figure.draw_without_rendering()
         _label(axis, points, shown)
@@ -177,8 +202,11 @@ def _draw(points: Sequence[Point], front: Sequence[int], cost: Cost, *, name: st
 
 def _draw_family(axis: Axes, points: Sequence[Point], family: str, number: int) -> None:
     colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
+    label: str | None = family
     for fair in (True, False):
         chosen = [point for point in points if point.fair is fair]
+        if not chosen:
+            continue
         for point in chosen:
             if point.low is not None and point.high is not None:
                 axis.vlines(
@@ -192,12 +220,13 @@ def _draw_family(axis: Axes, points: Sequence[Point], family: str, number: int) 
             linestyle="none",
             markersize=6,
             zorder=3,
-            label=family if fair or all(not point.fair for point in points) else None,
+            label=label,
         )
+        label = None  # once in the legend
 
 
 def _scale(axis: Axes, costs: Sequence[float]) -> None:
-    """Logarithmic where linear would crowd most points at one end."""
+    """Logarithmic where linear would crowd most points at one end; what hardly differs shall not look as if it did."""
     if min(costs) > 0 and max(costs) / min(costs) > 12:
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -205,6 +234,8 @@ def _scale(axis: Axes, costs: Sequence[float]) -> None:
         axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
+    elif max(costs) - min(costs) < 0.1 * max(costs):
+        axis.set_xlim(0.8 * min(costs), 1.2 * max(costs))
 
 
 def _label(axis: Axes, points: Sequence[Point], shown: Sequence[int]) -> None:

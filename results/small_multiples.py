@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from results.telemetry_lines import Points, RunLines
 
-WIDTH, HEIGHT = 200, 56
+WIDTH, HEIGHT = 164, 52
 
 
 def telemetry_table(runs: Mapping[str, RunLines]) -> str:

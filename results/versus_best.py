@@ -1,10 +1,10 @@
 """Which of several comparable runs is the best, and which of the others are shown to be worse.
 
 Every run is tested against the one with the highest score, on the samples that both have. Which one that is was seen
-in the same data, and the highest of many equal ones is high by chance: of eight equal models the best would be
-"better" than some other in 13 % of tables if only those seven tests were allowed for. So the p-values are adjusted
-(Holm) for all pairs of the table, those not tested counted as not shown: in at most 5 % of tables is anything called
-worse that isn't, whichever run was picked.
+in the same data, and the highest of many equal ones is high by chance: of eight equal models some is called worse in
+8 % of tables if only those seven tests are allowed for. So the p-values are adjusted (Holm) for all pairs of the table,
+those not tested counted as not shown: in at most 5 % of tables is anything called worse that isn't, whichever run was
+picked.
 
 A run that a race stopped early has no test of its own here: when it was stopped depended on what was seen. What the
 race found is said instead; its error is controlled for looking many times (`results.racing`).
@@ -104,9 +104,8 @@ def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | N
         else:
             tests[i] = test
     pairs = len(able) * (len(able) - 1) // 2
-    ones = [1.0] * (pairs - len(tests))
-    adjusted = holm([*(test.p_value for test in tests.values()), *ones])
-    for (i, test), adjusted_p in zip(tests.items(), adjusted, strict=False):
+    adjusted = adjusted_for_choice([test.p_value for test in tests.values()], pairs)
+    for (i, test), adjusted_p in zip(tests.items(), adjusted, strict=True):
         found[i] = Versus(
             _place(test.difference, adjusted_p),
             samples=test.samples,
@@ -122,6 +121,13 @@ def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | N
         Place.BEST, samples=_samples(runs[best][1]), pairs=pairs if tests else 0, beats=beats
     )
     return found
+
+
+def adjusted_for_choice(p_values: Sequence[float], pairs: int) -> list[float]:
+    """Holm's adjustment of tests against a best that the same data chose, out of so many pairs that might have been
+    tested. The others count as 1, which can only make these larger than if they had been tested too.
+    """
+    return holm([*p_values, *[1.0] * (pairs - len(p_values))])[: len(p_values)]
 
 
 def _place(difference: float, adjusted_p: float) -> Place:
