@@ -64,17 +64,7 @@ def _state(folder: SweepFolder) -> str:
 
 
 def _rows(folder: SweepFolder, warn: Callable[[str], None]) -> list[tuple[str, ...]]:
-    known = folder.runs(warn=warn)
-    by_label = {
-        record.sweep.label: (run, record) for run, record in known.values() if record.sweep is not None
-    }
-    return [
-        _row(
-            planned.label,
-            known.get(planned.fingerprint) if planned.fingerprint else by_label.get(planned.label),
-        )
-        for planned in folder.read().runs
-    ]
+    return [_row(planned.label, found) for planned, found in folder.planned(warn=warn)]
 
 
 def _row(label: str, found: tuple[RunFolder, RunRecord] | None) -> tuple[str, ...]:

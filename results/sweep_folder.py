@@ -208,6 +208,25 @@ class SweepFolder:
                 found[record.sweep.fingerprint] = (RunFolder(self.results_dir / record.run_id), record)
         return found
 
+    def planned(
+        self, *, warn: Callable[[str], None]
+    ) -> list[tuple[PlannedRun, tuple[RunFolder, RunRecord] | None]]:
+        """Every run of the plan and what there is of it, whose record has the label of today: a change of the manifest
+        may have changed it. Runs that are the same have the same record. As `runs`, and `read`.
+        """
+        known = self.runs(warn=warn)
+        by_label = {
+            record.sweep.label: each for each in known.values() if (record := each[1]).sweep is not None
+        }
+        found: list[tuple[PlannedRun, tuple[RunFolder, RunRecord] | None]] = []
+        for planned in self.read().runs:
+            there = known.get(planned.fingerprint) if planned.fingerprint else by_label.get(planned.label)
+            if there is not None and there[1].sweep is not None:
+                place = msgspec.structs.replace(there[1].sweep, label=planned.label)
+                there = (there[0], msgspec.structs.replace(there[1], sweep=place))
+            found.append((planned, there))
+        return found
+
     def _see(self, name: str, warn: Callable[[str], None]) -> tuple[int, RunRecord] | None:
         """When the run's record was written, in ns, and the record; None for what is no run of this sweep."""
         folder = RunFolder(self.results_dir / name)

@@ -62,11 +62,11 @@ class SweepReport:
 def make_report(folder: SweepFolder, *, warn: Callable[[str], None]) -> SweepReport:
     """warn: told of runs that can't be read. Raises ResultsError."""
     sweep = folder.read()
-    runs = [*folder.runs(warn=warn).values()]
+    planned = folder.planned(warn=warn)
+    runs = [*{found[1].run_id: found for _, found in planned if found is not None}.values()]
     done = [(run, record) for run, record in runs if record.status is RunStatus.SUCCEEDED]
     tables = make_tables(done, warn=warn)
     records = [record for _, record in done]
-    known = {label(record) for _, record in runs}
     shared, differing = _settings(records)
     rows = [row for table in tables for row in table.rows]
     lines = {label(row.record): read_lines(row.folder.telemetry, row.record.telemetry) for row in rows}
@@ -81,7 +81,7 @@ def make_report(folder: SweepFolder, *, warn: Callable[[str], None]) -> SweepRep
             for run, record in runs
             if record.status is not RunStatus.SUCCEEDED
         ),
-        waiting=tuple(planned.label for planned in sweep.runs if planned.label not in known),
+        waiting=tuple(run.label for run, found in planned if found is None),
         notes=tuple((label(row.record), note) for row in rows for note in _notes(row)),
         shared=shared,
         differing=differing,

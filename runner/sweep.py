@@ -133,21 +133,21 @@ def work(
         except Interrupted as error:
             error.hint = f"go on with: bench_runner.py sweep --resume {sweep.sweep_id}"
             raise
-        done = _finished(folder, plan, warn=display.say)
+        folder.write(msgspec.structs.replace(sweep, runs=_facts(plan.runs, fingerprints=True)))
+        done = _finished(folder, warn=display.say)
         if stopped and not done.is_complete:
             raise ResultsError(stopped[0], hint=f"`sweep --resume {sweep.sweep_id}` goes on")
-        folder.write(msgspec.structs.replace(sweep, runs=_facts(plan.runs, fingerprints=True)))
         return done
 
 
-def _finished(folder: SweepFolder, plan: Plan, *, warn: Callable[[str], None]) -> Finished:
+def _finished(folder: SweepFolder, *, warn: Callable[[str], None]) -> Finished:
     """What there is of it now, in the order of the plan."""
-    known = folder.runs(warn=warn)
-    names = dict.fromkeys(run.fingerprint for run in plan.runs)
+    planned = folder.planned(warn=warn)
+    runs = {found[1].run_id: found for _, found in reversed(planned) if found is not None}
     return Finished(
         folder=folder,
-        runs=tuple(known[name] for name in names if name in known),
-        missing=tuple(run.label for run in plan.runs if run.fingerprint not in known),
+        runs=tuple(runs.values())[::-1],
+        missing=tuple(run.label for run, found in planned if found is None),
     )
 
 
