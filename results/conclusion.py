@@ -28,10 +28,11 @@ def conclusion(table: Table) -> list[str]:
             *_stopped(by_place[Place.STOPPED]),
         ]
     (best,) = by_place[Place.BEST]
+    if not any(row.score for row in scored):
+        return [f"No run solved a single one of {best.samples} samples, so the scores tell nothing apart."]
     as_good = by_place[Place.SAME]
-    won = best.record.sweep is not None and best.record.sweep.race.startswith("winner")
     return [
-        f"{best.name} {'won the race' if won else 'has the highest score'}: {_score(best)}.",
+        _first(best, scored),
         *_as_good(as_good, by_place),
         *_named("Shown to be worse", by_place[Place.WORSE], _worse),
         *_named(
@@ -43,6 +44,14 @@ def conclusion(table: Table) -> list[str]:
         ),
         *_cheapest([best, *as_good]),
     ]
+
+
+def _first(best: Row, scored: Sequence[Row]) -> str:
+    equal = [row.name for row in scored if row.score == best.score and row.samples == best.samples]
+    if len(equal) > 1:
+        return f"{', '.join(equal)} share the highest score: {_score(best)}."
+    won = best.record.sweep is not None and best.record.sweep.race.startswith("winner")
+    return f"{best.name} {'won the race' if won else 'has the highest score'}: {_score(best)}."
 
 
 def _as_good(as_good: Sequence[Row], by_place: dict[Place, list[Row]]) -> Iterator[str]:

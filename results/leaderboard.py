@@ -260,24 +260,34 @@ def _tokens_per_s(record: RunRecord) -> tuple[float | None, float | None, float 
 
 
 def _with_settings(rows: Sequence[Row]) -> list[Row]:
-    """Each with the settings in which any two of them differ; the model's hash and the GPUs where only these do."""
+    """Each with the settings in which any two of them differ; its model's hash and its limit where only these do."""
     known = [_settings(row.record) for row in rows]
     names = {name: None for each in known for name in each}
     differing = [name for name in names if len({short(each.get(name)) for each in known}) > 1]
     settings = [
         {name: short(each[name]) for name in differing if each.get(name) is not None} for each in known
     ]
-    same_name: dict[str, set[str | None]] = {}
-    for row, each in zip(rows, settings, strict=True):
-        identity = row.record.model_identity
-        same_name.setdefault(f"{row.record.model} {each}", set()).add(identity.sha256 if identity else None)
-    made = []
-    for row, each in zip(rows, settings, strict=True):
-        identity = row.record.model_identity
-        if len(same_name[f"{row.record.model} {each}"]) > 1 and identity is not None and identity.sha256:
-            each["sha256"] = short(identity.sha256)
-        made.append(replace(row, settings=each))
-    return made
+    for name, of in (("sha256", _sha256), ("limit", _limit)):
+        alike: dict[str, set[object]] = {}
+        for row, each in zip(rows, settings, strict=True):
+            alike.setdefault(f"{row.record.model} {each}", set()).add(of(row.record))
+        several = [
+            len(alike[f"{row.record.model} {each}"]) > 1 for row, each in zip(rows, settings, strict=True)
+        ]
+        for row, each, is_one in zip(rows, settings, several, strict=True):
+            if is_one and of(row.record) is not None:
+                each[name] = short(of(row.record))
+    return [replace(row, settings=each) for row, each in zip(rows, settings, strict=True)]
+
+
+def _sha256(record: RunRecord) -> str | None:
+    return record.model_identity.sha256 if record.model_identity is not None else None
+
+
+def _limit(record: RunRecord) -> object:
+    """As asked; in a race it is the race's doing."""
+    raced = record.sweep is not None and record.sweep.race
+    return None if raced else record.config.get("limit")
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:

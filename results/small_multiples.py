@@ -34,7 +34,8 @@ def telemetry_table(runs: Mapping[str, RunLines]) -> str:
     )
     return (
         '<div class="wide"><table class="telemetry">\n<caption>Telemetry over time. In a column all runs have the '
-        "same vertical scale; each run has its own time. Shaded: loading the model; the rest is mostly generating."
+        "same vertical scale; each run has its own time. Shaded: loading the model; the rest is mostly generating. "
+        "Tokens/s as the server counts them: some only when a request ends."
         f'</caption>\n<thead><tr><th scope="col">run</th>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
     )
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from results.telemetry import TelemetrySummary
 
 MOST_POINTS = 240
+LEAST_RATE_S = 0.15  # processor time is counted in steps of 10 ms
 GIB = 1 << 30
 Points = list[tuple[float, float]]
 
@@ -30,6 +31,7 @@ class _Device(msgspec.Struct, frozen=True):
 
 
 class _Processes(msgspec.Struct, frozen=True):
+    count: int
     cpu_s: float
     memory_bytes: int
 
@@ -55,12 +57,28 @@ class RunLines:
     seconds: float
 
 
+class _Rate:
+    """How fast a counter grows: from one time that it is told to the next, which may be many ticks later."""
+
+    def __init__(self) -> None:
+        self._last: tuple[float, float] | None = None
+
+    def after(self, seconds: float, value: float | None) -> float | None:
+        """None where nothing is told, too soon for its resolution, and when it began anew with its server."""
+        if value is None or (self._last is not None and 0 <= seconds - self._last[0] < LEAST_RATE_S):
+            return None
+        last, self._last = self._last, (seconds, value)
+        if last is None or value < last[1]:
+            return None
+        return (value - last[1]) / (seconds - last[0])
+
+
 def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | None:
     """Of the devices that the run used, added up; of utilisation the mean. None where nothing was measured."""
     used, parents = _used(telemetry)
     found: dict[str, Points] = {}
     phases: list[tuple[str, float, float]] = []
-    before: tuple[float, _Tick] | None = None
+    cpu, tokens = _Rate(), _Rate()
     seconds = 0.0
     for seconds, tick in _ticks(path):
         if not phases or phases[-1][0] != tick.phase:
@@ -70,15 +88,15 @@ def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | Non
         whole = [
             device for device in own if device.uuid not in parents
         ]  # what a MIG instance has is its card's too
+        there = tick.processes if tick.processes is not None and tick.processes.count else None
         values = {
             "power, W": _sum(device.power_w for device in own),
             "GPU memory, GiB": _sum(device.memory_used_bytes for device in whole),
             "GPU utilisation, %": _mean(device.utilization for device in whole),
-            "server's memory, GiB": tick.processes.memory_bytes if tick.processes else None,
-            "server's CPU, cores": _rate(before, seconds, tick, _cpu),
-            "tokens/s": _rate(before, seconds, tick, _tokens),
+            "server's memory, GiB": there.memory_bytes if there else None,
+            "server's CPU, cores": cpu.after(seconds, there.cpu_s if there else None),
+            "tokens/s": tokens.after(seconds, tick.server.generation_tokens if tick.server else None),
         }
-        before = (seconds, tick)
         for name, value in values.items():
             if value is not None:
                 scaled = value / GIB if name.endswith("GiB") else 100 * value if name.endswith("%") else value
@@ -127,24 +145,6 @@ def _used(telemetry: TelemetrySummary | None) -> tuple[set[str], set[str]]:
     used = set(telemetry.used)
     parents = {device.get("parent_uuid") for device in telemetry.devices if device.get("uuid") in used}
     return used | {str(parent) for parent in parents if parent}, {str(parent) for parent in parents if parent}
-
-
-def _cpu(tick: _Tick) -> float | None:
-    return tick.processes.cpu_s if tick.processes is not None else None
-
-
-def _tokens(tick: _Tick) -> float | None:
-    return tick.server.generation_tokens if tick.server is not None else None
-
-
-def _rate(
-    before: tuple[float, _Tick] | None, seconds: float, tick: _Tick, counter: Callable[[_Tick], float | None]
-) -> float | None:
-    """Since the tick before; None where a counter began anew, with a server that was started again."""
-    if before is None or seconds <= before[0]:
-        return None
-    was, now = counter(before[1]), counter(tick)
-    return (now - was) / (seconds - before[0]) if was is not None and now is not None and now >= was else None
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

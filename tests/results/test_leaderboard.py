@@ -172,6 +172,13 @@ def test_two_files_of_one_name_are_told_apart_by_their_hash(tmp_path):
     assert sorted(row.name for row in table.rows) == ["a sha256=11111111", "a sha256=22222222"]
 
 
+def test_runs_that_differ_in_their_limit_alone_are_told_apart_by_it(tmp_path):
+    for limit in (1, 2):
+        record_run(tmp_path, [P] * limit, model="a", config={"path": "/m/a.gguf", "limit": limit})
+    (table,) = tables_of(tmp_path)
+    assert [row.name for row in table.rows] == ["a limit=2", "a limit=1"]
+
+
 def test_the_quantisations_of_a_model_are_one_group(tmp_path):
     for model in ("Some-7B-Q4_K_M", "Some-7B.Q8_0", "some.IQ2_XXS", "Other-3B-AWQ", "Other-3B-f16"):
         record_run(tmp_path, model=model)

@@ -230,3 +230,37 @@ def test_telemetry_is_of_the_devices_that_the_run_used(tmp_path):
     assert {value for _, value in found.lines["GPU memory, GiB"]} == {1.0}
     assert found.seconds == 3.0
     assert read_lines(RunFolder(tmp_path / "none").telemetry, None) is None
+
+
+def test_rates_are_over_the_time_since_a_counter_was_last_told(tmp_path):
+    """The server is asked less often than the devices; one that served a run before has counted already; one that was
+    started again counts anew."""
+
+    def tick(time_s, cpu_s=None, tokens=None):
+        processes = {"count": 0 if cpu_s is None else 1, "cpu_s": cpu_s or 0.0, "memory_bytes": 1}
+        server = {} if tokens is None else {"server": {"generation_tokens": tokens}}
+        return {"time_s": time_s, "phase": "generate", "processes": processes, **server}
+
+    ticks = [tick(0), tick(0.001, 30.0, 500), tick(0.5, 30.5), tick(1.001, 31.0, 700), tick(1.6, 0.1, 5)]
+    path = tmp_path / "telemetry.jsonl"
+    path.write_bytes(b"\n".join(map(msgspec.json.encode, ticks)))
+    lines = read_lines(path, None).lines
+    assert lines["server's CPU, cores"] == [
+        (0.5, pytest.approx(0.5 / 0.499)),
+        (1.001, pytest.approx(0.5 / 0.501)),
+    ]
+    assert lines["tokens/s"] == [(1.001, pytest.approx(200.0))]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "sentence"),
+    [
+        ([F] * 5, "No run solved a single one of 5 samples, so the scores tell nothing apart."),
+        ([P] * 4 + [F], "a, b share the highest score: 80.0 of 100 (95 % interval 37.6 to 96.4; 5 samples)."),
+    ],
+)
+def test_equal_scores_make_no_winner(tmp_path, outcomes, sentence):
+    folder = begin_sweep(tmp_path, ["a", "b"])
+    for label in "ab":
+        record_run(tmp_path, outcomes, model=label, sweep=place(folder, label))
+    assert make_report(folder, warn=pytest.fail).conclusions[0][0] == sentence
