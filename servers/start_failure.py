@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explanation:
-    """message: what happened, in a sentence without a full stop. hint: one thing to try, or "". out_of_memory: "device" or
-    "host" where less to keep there would help, else "".
+    """message: what happened, in a sentence without a full stop. hint: one thing to try, or "".
+
+    out_of_memory: "device" or "host" where less to keep there would help, else "".
     """
 
     message: str
