@@ -34,7 +34,9 @@ class Flip(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What a run's own samples cost, all of them. None: not measured. not_comparable: why its speed says little."""
+    """What a run's own samples cost, all of them. None: not measured. not_comparable: why its speed says little;
+    energy_doubts: why its energy does.
+    """
 
     run_id: str
     model: str
@@ -48,6 +50,7 @@ class Measured(msgspec.Struct, frozen=True):
     joules_per_solved: float | None
     tokens_per_completion: float | None
     not_comparable: tuple[str, ...]
+    energy_doubts: tuple[str, ...] = ()
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,4 +202,5 @@ def _measured(record: RunRecord) -> Measured:
         if score is not None and tokens and score.completions
         else None,
         not_comparable=telemetry.not_comparable if telemetry is not None else (),
+        energy_doubts=telemetry.energy_doubts if telemetry is not None else (),
     )

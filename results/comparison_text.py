@@ -160,6 +160,8 @@ def _costs(first: Measured, second: Measured) -> Iterator[tuple[str, str]]:
     for name, run in (("A", first), ("B", second)):
         for why in run.not_comparable:
             yield "not comparable", f"the speed of {name}: {why}"
+        for why in run.energy_doubts:
+            yield "energy unsure", f"that of {name}: {why}"
 
 
 def _ratio(first: float | None, second: float | None) -> str:

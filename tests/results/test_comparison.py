@@ -199,7 +199,9 @@ def test_the_model_and_its_server_may_differ_and_are_named(make, capsys):
 def test_costs_stand_side_by_side_with_what_spoils_them(make, capsys):
     def of(tokens, seconds, memory, why=()):
         score = Score(score=100.0, samples=1, completions=1, completion_tokens=tokens, generate_s=seconds)
-        telemetry = TelemetrySummary(peak_memory_bytes=memory, energy_j=memory and 50.0, not_comparable=why)
+        telemetry = TelemetrySummary(
+            peak_memory_bytes=memory, energy_j=memory and 50.0, not_comparable=why, energy_doubts=why
+        )
         return {"score": score, "telemetry": telemetry}
 
     first = make([P], **of(100, 10.0, 3 << 30))
@@ -208,6 +210,7 @@ def test_costs_stand_side_by_side_with_what_spoils_them(make, capsys):
     assert "speed            A 10.0 tokens/s            B 20.0 tokens/s  (2.00 of A)" in text
     assert "GPU memory       A 3.00 GiB at most         B not measured\n" in text
     assert "not comparable   the speed of B: the card was slowed down" in text
+    assert "energy unsure    that of B: the card was slowed down" in text
 
 
 def test_runs_of_other_scripts_are_held_to_what_was_asked_of_them(make):
