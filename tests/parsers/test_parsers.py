@@ -234,7 +234,8 @@ def test_bytes_that_are_not_utf8_and_gigabytes_are_read(tmp_path):
 def test_an_unknown_parser_is_a_usage_error_with_the_names():
     with pytest.raises(UsageError, match="no parser 'humaneval'") as error:
         registry.get("humaneval")
-    assert error.value.hint == f"did you mean human_eval? parsers: {', '.join(registry.NAMES)}"
+    names = ", ".join(registry.NAMES)
+    assert error.value.hint == f"did you mean human_eval? parsers: {names}; or a file of your own"
 
 
 def test_scores_by_tag_are_counted_from_the_completions_too(tmp_path):
