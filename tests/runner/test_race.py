@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 
 import pytest
 
 from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, wait_for
-from tests.servers.gguf_file import STRING, gguf
+from tests.sweeps import models as model_files
+from tests.sweeps import own_devices, resume, status
 
 WRONG = {"good": 0.1, "bad": 0.9, "poor": 0.7}
-
-
-@pytest.fixture(autouse=True)
-def own_devices(tmp_path, monkeypatch):
-    """Leases of devices are kept below $TMPDIR: tests at the same time wait for each other else."""
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+pytestmark = pytest.mark.usefixtures("own_devices")
+__all__ = ["own_devices"]
 
 
 @pytest.fixture
 def models(tmp_path):
-    for name in WRONG:
-        (tmp_path / f"{name}.gguf").write_bytes(gguf({"general.name": (STRING, name)}))
-    return [tmp_path / f"{name}.gguf" for name in WRONG]
+    return model_files(tmp_path, *WRONG)
 
 
 def server(*options):
@@ -91,6 +86,26 @@ def test_one_that_fails_is_withdrawn_and_the_others_race_on(tmp_path, models):
     assert found["poor"]["status"] == "failed"
     assert found["poor"]["sweep"]["race"].startswith("withdrawn")
     assert found["good"]["sweep"]["race"].startswith("winner")
+
+
+def test_a_race_of_one_goes_on_where_it_was_interrupted(tmp_path, models):
+    """Where the others can't run, or are copies, nothing is raced; what is left is done all the same."""
+    results = tmp_path / "r"
+    shutil.copy(models[0], tmp_path / "good-copy.gguf")
+    (tmp_path / "goodbye.gguf").write_bytes(b"no model")
+    process = subprocess.Popen(
+        [PROGRAM, "sweep", str(tmp_path / "good*.gguf"), *server("--delay", 0.3), "--benchmark", "human_eval", "--race",
+         "--limit", "8", "--results-dir", str(results)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    wait_for(lambda: any(path.stat().st_size for path in results.glob("*-good-*/completions.jsonl")))
+    process.kill()
+    process.communicate()
+    done = resume(results)
+    assert done.code == 7, done.err
+    assert status(results) == {
+        "good human_eval": "succeeded", "good-copy human_eval": "succeeded", "goodbye human_eval": "failed",
+    }  # fmt: skip
+    assert sorted(record["model"] for record in logged(results)) == ["good-copy", "goodbye.gguf"]
 
 
 @pytest.mark.parametrize(

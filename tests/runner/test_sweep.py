@@ -9,56 +9,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.command_line import PROGRAM, PROGRAMS, bench_runner, command_server, lines, logged, wait_for
-from tests.servers.gguf_file import STRING, gguf
+from tests.command_line import PROGRAM, PROGRAMS, bench_runner, logged, wait_for
+from tests.sweeps import models, own_devices, scores, server, stored, sweep
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def models(folder: Path, *names: str) -> list[Path]:
-    """Files that differ, for servers that only look at the name."""
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        (folder / f"{name}.gguf").write_bytes(gguf({"general.name": (STRING, name)}))
-    return [folder / f"{name}.gguf" for name in names]
-
-
-def server(answered: Path | None = None, *options: object) -> tuple[str, ...]:
-    """One that answers some problems wrongly, which ones depends on the model."""
-    words = ("--wrong", 0.4, "--salt", "{model}", *(("--answered", answered) if answered else ()), *options)
-    option, command = command_server("canonical_server.py", *words)
-    return option, command.replace("'{model}'", "{model}")
-
-
-@pytest.fixture(autouse=True)
-def own_devices(tmp_path, monkeypatch):
-    """Leases of devices are kept below $TMPDIR: tests at the same time wait for each other else."""
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-
-
-def sweep(results, *words, timeout=100):
-    return bench_runner(
-        "sweep", *words, "--benchmark", "human_eval", "--results-dir", results, timeout=timeout
-    )
-
-
-def scores(results):
-    """What came out, by run: without anything that may differ from time to time."""
-    found = {}
-    for record in logged(results):
-        if record["status"] == "succeeded":
-            answers = {
-                (line["task_id"], line.get("index", 0)): line["outcome"]
-                for line in lines(results / record["run_id"] / "completions.jsonl")
-            }
-            found[record["sweep"]["label"]] = (record["results"]["score"], answers)
-    return found
+pytestmark = pytest.mark.usefixtures("own_devices")
+__all__ = ["own_devices"]
 
 
 def test_runs_of_one_server_configuration_share_a_server(tmp_path):
@@ -157,16 +115,6 @@ def kill_until_done(results, words, answered, kills, seed=1):
         if process.returncode != -signal.SIGKILL:
             assert process.returncode == 0, out.decode()
             return killed
-
-
-def stored(results) -> set[str]:
-    """Whole lines on disk, as the server's log names them."""
-    found = set()
-    for path in results.glob("*/completions.jsonl"):
-        model = json.loads((path.parent / "run.json").read_text())["config"]["path"]
-        whole = path.read_bytes().rpartition(b"\n")[0].decode().splitlines()
-        found |= {f"{model} {json.loads(line)['task_id']}" for line in whole}
-    return found
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.servers)])

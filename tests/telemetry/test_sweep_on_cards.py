@@ -1,44 +1,41 @@
-"""A sweep on a machine with two cards: one run a card, and what spans both has both."""
+"""A sweep on a machine with two cards: one run a card, what spans both has both, and no worker's end is the others'."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.command_line import bench_runner, command_server, lines, logged
-from tests.servers.gguf_file import STRING, gguf
+from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, wait_for
+from tests.sweeps import TWO_CARDS, models, own_devices, resume, server, status, stored, sweep
 
-CARDS = "driver 570.1\n" + "".join(
-    f"card {uuid}\nname Card\nmemory 24000000000 100000000 0\npower 50000\nutilization 1 1\ntemperature 40\n"
-    for uuid in ("GPU-aaaa", "GPU-bbbb")
-)
+pytestmark = pytest.mark.usefixtures("own_devices")
+__all__ = ["own_devices"]
 
 
-@pytest.fixture(autouse=True)
-def own_devices(tmp_path, monkeypatch):
-    """Leases of devices are kept below $TMPDIR: tests at the same time wait for each other else."""
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-
-
-def test_each_card_has_one_run_at_a_time(tmp_path, nvml):
-    models = []
-    for name in ("a", "b", "c"):
-        models.append(tmp_path / f"{name}.gguf")
-        models[-1].write_bytes(gguf({"general.name": (STRING, name)}))
-    option, command = command_server("canonical_server.py", "--delay", 0.05)
-    program = tmp_path / "serve.sh"
+def telling_server(folder, *options):
+    """One whose log begins with the cards that it sees."""
+    option, command = command_server("canonical_server.py", *options)
+    program = folder / "serve.sh"
     program.write_text(
         f'#!/bin/sh\necho "visible $CUDA_VISIBLE_DEVICES"\nexec {command.replace("{port}", "$1")}\n'
     )
     program.chmod(0o755)
+    return option, f"{program} {{port}}"
+
+
+def test_each_card_has_one_run_at_a_time(tmp_path, nvml):
     results = tmp_path / "r"
-    done = bench_runner(
-        "sweep", *models, option, f"{program} {{port}}", "--benchmark", "human_eval", "--limit", 6,
-        "--results-dir", results, env=nvml(CARDS),
-    )  # fmt: skip
+    files = models(tmp_path / "m", "a", "b", "c")
+    done = sweep(
+        results, *files, *telling_server(tmp_path, "--delay", 0.05), "--limit", 6, env=nvml(TWO_CARDS)
+    )
     assert done.code == 0, done.err
     records = logged(results)
     assert sorted(record["model"] for record in records) == ["a", "b", "c"]
@@ -61,18 +58,81 @@ def test_each_card_has_one_run_at_a_time(tmp_path, nvml):
 
 
 def test_with_one_run_at_a_time_it_sees_all_cards(tmp_path, nvml):
-    (tmp_path / "a.gguf").write_bytes(gguf())
-    option, command = command_server("canonical_server.py")
-    program = tmp_path / "serve.sh"
-    program.write_text(
-        f'#!/bin/sh\necho "visible $CUDA_VISIBLE_DEVICES"\nexec {command.replace("{port}", "$1")}\n'
-    )
-    program.chmod(0o755)
-    done = bench_runner(
-        "sweep", tmp_path / "a.gguf", option, f"{program} {{port}}", "--benchmark", "human_eval", "--limit", 1,
-        "--max-concurrent", 1, "--results-dir", tmp_path / "r", env={**nvml(CARDS), "CUDA_VISIBLE_DEVICES": "0,1"},
+    results = tmp_path / "r"
+    done = sweep(
+        results, *models(tmp_path / "m", "a"), *telling_server(tmp_path), "--limit", 1, "--max-concurrent", 1,
+        env={**nvml(TWO_CARDS), "CUDA_VISIBLE_DEVICES": "0,1"},
     )  # fmt: skip
     assert done.code == 0, done.err
-    (record,) = logged(tmp_path / "r")
-    log = (tmp_path / "r" / record["run_id"] / "server.log").read_text()
+    (record,) = logged(results)
+    log = (results / record["run_id"] / "server.log").read_text()
     assert log.startswith("visible 0,1\n")
+
+
+@pytest.fixture
+def slow_sweep(tmp_path, nvml):
+    """One in progress on two cards, with completions of both on disk: its process, its results, its environment."""
+    results, environment = tmp_path / "r", nvml(TWO_CARDS)
+    words = [*models(tmp_path / "m", "a", "b", "c"), *server(tmp_path / "answered", "--delay", 0.5)]
+    process = subprocess.Popen(
+        [PROGRAM, "sweep", *map(str, words), "--benchmark", "human_eval", "--limit", "20",
+         "--results-dir", str(results)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
+    )  # fmt: skip
+    wait_for(
+        lambda: sum(path.stat().st_size > 0 for path in results.glob("*/completions.jsonl")) == 2, seconds=40
+    )
+    return process, results, environment
+
+
+def workers(process):
+    """The processes of its lanes."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+                session = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if b"runner.sweep_lanes" in command and f"BENCH_PROCESS_TREE={process.pid}-".encode() in session:
+                found.append(int(entry.name))
+    return found
+
+
+ALL_DONE = {f"{name} human_eval": "succeeded" for name in "abc"}
+
+
+def test_a_worker_that_is_killed_leaves_its_run_to_the_others(slow_sweep):
+    process, results, _ = slow_sweep
+    os.kill(workers(process)[0], signal.SIGKILL)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, out.decode()
+    assert b"killed by SIGKILL; see lane-" in out
+    assert status(results) == ALL_DONE
+
+
+def test_cancel_ends_all_workers_in_order_and_resume_finishes(slow_sweep):
+    process, results, environment = slow_sweep
+    assert bench_runner("cancel", "last", "--results-dir", results).code == 0
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 143, out.decode()
+    assert {record["status"] for record in logged(results)} == {"interrupted"}
+    assert len(logged(results)) == 2
+    done = resume(results, env=environment)
+    assert done.code == 0, done.err
+    assert status(results) == ALL_DONE
+
+
+def test_killed_and_resumed_at_once_it_waits_for_the_workers_of_before(slow_sweep, tmp_path):
+    """They live on for half a second: what they hold is neither skipped nor done twice."""
+    process, results, environment = slow_sweep
+    asked = Counter((tmp_path / "answered").read_text().splitlines())
+    on_disk = stored(results)
+    process.kill()
+    done = resume(results, env=environment)
+    process.communicate()
+    assert done.code == 0, done.err
+    assert status(results) == ALL_DONE
+    again = Counter((tmp_path / "answered").read_text().splitlines()) - asked
+    assert not [key for key in on_disk if again[key]], "generated again although it was on disk"
