@@ -7,10 +7,12 @@ import pty
 import shutil
 import signal
 import subprocess
+import time
 from collections import Counter
 
 import pytest
 
+from results.sweep_folder import SweepFolder
 from tests.command_line import PROGRAM, bench_runner, logged, wait_for
 from tests.sweeps import models, own_devices, resume, server, status, stored, sweep
 
@@ -18,9 +20,16 @@ pytestmark = pytest.mark.usefixtures("own_devices")
 __all__ = ["own_devices"]
 
 
-def begun(results, *words, env=None):
-    command = [PROGRAM, "sweep", *map(str, words), "--benchmark", "human_eval", "--results-dir", str(results)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
+def begun(results, *words):
+    words = [
+        *words,
+        *(() if "--resume" in words else ("--benchmark", "human_eval")),
+        "--results-dir",
+        results,
+    ]
+    return subprocess.Popen(
+        [PROGRAM, "sweep", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
 
 
 def test_of_files_with_the_same_content_one_runs_for_all(tmp_path):
@@ -89,6 +98,23 @@ def test_a_full_disk_ends_it_and_with_space_it_goes_on_where_it_was(tmp_path):
         ("a", 30),
         ("b", 30),
     ]
+
+
+def test_resumed_at_once_it_waits_for_the_workers_of_before(tmp_path):
+    """Those of a killed sweep live on for half a second, and what they hold would be left out."""
+    results = tmp_path / "r"
+    process = begun(results, *models(tmp_path / "m", "a"), *server(None, "--delay", 0.3), "--limit", 4)
+    wait_for(lambda: list(results.glob("*/completions.jsonl")))
+    process.kill()
+    process.communicate()
+    folder = SweepFolder.find(results, "last")
+    with folder.claim_group(folder.read().runs[0].group):
+        again = begun(results, "--resume", "last")
+        wait_for(lambda: folder.worker_pid() == again.pid)
+        time.sleep(0.5)
+    out, _ = again.communicate(timeout=30)
+    assert again.returncode == 0, out.decode()
+    assert status(results) == {"a human_eval": "succeeded"}
 
 
 def test_a_server_that_dies_between_two_runs_or_in_the_second_is_started_again(tmp_path):
