@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SETTINGS_NAME = "settings.json"
+LAST_WRITER_S = 2.0  # who was killed with its harness may live on for a moment
 
 
 class LineJournal:
@@ -39,13 +41,14 @@ class LineJournal:
         with explained("write", self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ResultsError(
-                    f"another process is writing to {self._folder}",
-                    hint="wait for it, or choose another --output",
-                ) from None
+            deadline = time.monotonic() + LAST_WRITER_S
+            while not _locked(self._lock):
+                if time.monotonic() > deadline:
+                    raise ResultsError(
+                        f"another process is writing to {self._folder}",
+                        hint="wait for it, or choose another --output",
+                    )
+                time.sleep(0.05)
         with explained("write", self.path):
             return self.path.read_bytes() if self.path.exists() else b""
 
@@ -110,3 +113,11 @@ class LineJournal:
             if descriptor >= 0:
                 os.close(descriptor)
         self._descriptor = self._lock = -1
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 
 import msgspec
 import pytest
@@ -90,7 +91,18 @@ def test_infrastructure_errors_are_forgotten_and_so_tried_again(tmp_path):
     assert list(read(tmp_path)) == [("t/0", 0)]
 
 
-def test_two_writers_to_one_folder_are_refused(tmp_path):
+def test_a_writer_that_is_about_to_end_is_waited_for(tmp_path):
+    """The script of a killed harness lives on for a moment; who resumes at once should not fail for that."""
+    journal = Journal(tmp_path)
+    journal.open()
+    ending = threading.Timer(0.3, journal.close)
+    ending.start()
+    assert read(tmp_path) == {}
+    ending.join()
+
+
+def test_two_writers_to_one_folder_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("evaluation.journal.LAST_WRITER_S", 0.1)
     journal = Journal(tmp_path)
     journal.open()
     try:
