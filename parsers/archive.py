@@ -33,8 +33,7 @@ class UnreadableMember(Exception):
 def read_member(path: Path, name: str) -> bytes | None:
     """The file's content; None where it is not in the archive, or that is no archive or a damaged one.
 
-    Zstandard is read by Python 3.14 and newer, else by the package zstandard or pyarrow. Raises UnreadableMember
-    where there is neither, OSError.
+    Raises UnreadableMember, OSError.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -64,25 +63,10 @@ def _compressed(path: Path, member: zipfile.ZipInfo) -> bytes:
 
 def _decompressed(data: bytes, size_bytes: int) -> bytes | None:
     """None where the data are damaged."""
-    try:
-        import zstandard  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        return _by_pyarrow(data, size_bytes)
+    import zstandard  # Python 3.14 and newer does without
+
     try:
         with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
-            found: bytes = reader.read(size_bytes)
+            return reader.read(size_bytes)
     except zstandard.ZstdError:
         return None
-    return found
-
-
-def _by_pyarrow(data: bytes, size_bytes: int) -> bytes | None:
-    try:
-        import pyarrow as pa
-    except ImportError:
-        raise UnreadableMember("it is compressed with Zstandard, which this Python cannot read") from None
-    try:
-        found: bytes = pa.decompress(data, size_bytes, codec="zstd", asbytes=True)
-    except (OSError, pa.ArrowException):
-        return None
-    return found

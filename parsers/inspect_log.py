@@ -81,7 +81,7 @@ def _member(path: Path, name: str) -> Any:
     except UnreadableMember as error:
         raise ParseError(
             f"{path}: {error}",
-            hint="inspect eval --log-format json, or install zstandard beside bench-runner",
+            hint="try inspect eval --log-format json",
         ) from error
     except OSError as error:
         raise ParseError(f"cannot read {path}: {error.strerror}", hint="the score is in it") from error

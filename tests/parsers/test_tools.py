@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 
@@ -206,17 +205,6 @@ def test_an_eval_file_that_was_cut_says_so(tmp_path):
         archive.writestr("_journal/start.json", '{"version": 2, "eval": {"task": "sums"}}')
     with pytest.raises(ParseError, match="its status is started"):
         parse("inspect", tmp_path)
-
-
-def test_an_eval_file_without_a_zstandard_library_says_what_to_do(tmp_path, monkeypatch):
-    if sys.version_info >= (3, 14):
-        pytest.skip("this Python reads it by itself")
-    put("inspect_log.eval", tmp_path, "x.eval")
-    for module in ("zstandard", "pyarrow"):
-        monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
-    with pytest.raises(ParseError, match="compressed with Zstandard") as error:
-        parse("inspect", tmp_path)
-    assert "--log-format json" in error.value.hint
 
 
 def test_a_damaged_eval_file_is_a_score_or_a_parse_error(tmp_path):
