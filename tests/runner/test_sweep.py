@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from tests.command_line import PROGRAM, PROGRAMS, bench_runner, logged, wait_for
+from tests.command_line import PROGRAM, PROGRAMS, bench_runner, lines, logged, wait_for
 from tests.sweeps import models, own_devices, scores, server, stored, sweep
 
 pytestmark = pytest.mark.usefixtures("own_devices")
@@ -68,19 +68,28 @@ def test_a_run_that_fails_costs_only_itself_and_is_tried_again_when_asked(tmp_pa
     assert bad.exists()
 
 
-def test_less_memory_is_tried_where_that_is_asked_for_and_the_record_says_so(tmp_path):
-    (model,) = models(tmp_path / "m", "a")
-    program = tmp_path / "llama-server"  # refuses more than 1 layer, as a card that is too small does
+def fake_llama_server(folder, *options, when_many=""):
+    """It takes llama-server's options, and with more than 1 layer does as a card that is too small: `when_many`."""
+    program = folder / "llama-server"
+    words = " ".join(map(str, options))
     program.write_text(
         "#!/bin/sh\n"
         'for word; do [ "$before" = -ngl ] && layers=$word; [ "$before" = --port ] && port=$word; '
-        '[ "$before" = -a ] && name=$word; [ "$before" = --alias ] && name=$word; before=$word; done\n'
-        '[ "$layers" -gt 1 ] && { echo "ggml_backend_cuda_buffer_type_alloc_buffer: cudaMalloc failed"; exit 1; }\n'
-        f'exec {sys.executable} {PROGRAMS}/canonical_server.py --port "$port" --name "$name"\n'
+        '[ "$before" = -m ] && model=$word; [ "$before" = --alias ] && name=$word; before=$word; done\n'
+        f"set -- {sys.executable} {PROGRAMS}/canonical_server.py {words} "
+        '--port "$port" --name "$name" --salt "$model"\n'
+        f'[ "$layers" -gt 1 ] && {{ {when_many}\n'
+        'echo "ggml_backend_cuda_buffer_type_alloc_buffer: cudaMalloc failed"; exit 1; }\n'
+        'exec "$@"\n'
     )
     program.chmod(0o755)
+    return "--server-binary", program
+
+
+def test_less_memory_is_tried_where_that_is_asked_for_and_the_record_says_so(tmp_path):
+    (model,) = models(tmp_path / "m", "a")
     results = tmp_path / "r"
-    words = (model, "--server-binary", program, "--gpu-layers", 4, "--limit", 1, "--ready-timeout", 5)
+    words = (model, *fake_llama_server(tmp_path), "--gpu-layers", 4, "--limit", 1, "--ready-timeout", 5)
     done = sweep(results, *words)
     assert done.code == 7
     reduced = sweep(tmp_path / "r2", *words, "--on-oom", "reduce")
@@ -90,6 +99,45 @@ def test_less_memory_is_tried_where_that_is_asked_for_and_the_record_says_so(tmp
         (4, "failed"), (2, "failed"), (1, "succeeded"),
     ]  # fmt: skip
     assert records[2]["sweep"]["reduced"] == ["gpu_layers from 3 to 2", "gpu_layers from 2 to 1"]
+
+
+def test_memory_that_runs_out_in_the_midst_counts_too_and_a_reduced_run_goes_on_as_it_was(tmp_path):
+    """Else every resume, and every round of a race, would begin the reduced runs from nothing."""
+    (model,) = models(tmp_path / "m", "a")
+    results, answered = tmp_path / "r", tmp_path / "answered"
+    binary = fake_llama_server(
+        tmp_path, "--answered", answered, "--delay", 0.15, when_many='"$@" --die-after 7'
+    )
+    words = (model, *binary, "--gpu-layers", 3, "--limit", "2,16", "--max-restarts", 0, "--on-oom", "reduce")
+    command = ["sweep", *map(str, words), "--benchmark", "human_eval", "--results-dir", str(results)]
+    process = subprocess.Popen([PROGRAM, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def reduced_and_under_way():
+        return [
+            path
+            for path in results.glob("*/completions.jsonl")
+            if path.read_bytes().count(b"\n") > 2
+            and json.loads((path.parent / "run.json").read_text())["config"]["gpu_layers"] == 1
+        ]
+
+    (going_on,) = wait_for(reduced_and_under_way)
+    process.kill()
+    process.communicate()
+    on_disk = [line["task_id"] for line in lines(going_on)]
+    before = answered.read_text().splitlines()
+    done = bench_runner("sweep", "--resume", "last", "--results-dir", results)
+    assert done.code == 0, done.err
+    after = Counter(answered.read_text().splitlines()[len(before) :])
+    assert not [task_id for task_id in on_disk if after[f"{model} {task_id}"]], (
+        "generated again although on disk"
+    )
+    records = logged(results)
+    assert [(record["config"]["gpu_layers"], record["status"]) for record in records][:2] == [
+        (3, "succeeded"), (3, "failed"),
+    ]  # fmt: skip
+    assert (records[-1]["config"]["gpu_layers"], records[-1]["status"]) == (1, "succeeded")
+    assert records[-1]["sweep"]["reduced"] == ["gpu_layers from 3 to 2", "gpu_layers from 2 to 1"]
+    assert len(records) == 4
 
 
 def kill_until_done(results, words, answered, kills, seed=1):
