@@ -14,12 +14,14 @@ import re
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
 VERBOSITY = 4  # llama.cpp's "trace": tells what was offloaded and which KV cache was made, nothing per token
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")  # llama-server --help
 MAX_PORT = 65535
+LOG_S = 0.2  # llama.cpp writes its log in a thread of its own, which on a busy machine is late: the reason is in it
 
 
 class _Options(argparse.ArgumentParser):
@@ -139,6 +141,7 @@ def main(argv: list[str] | None = None) -> int:
             )
         server = xllamacpp.Server(parameters(asked))
     except (ImportError, OSError, RuntimeError) as error:
+        time.sleep(LOG_S)
         return _failed(f"the server could not start: {error}")
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
