@@ -211,4 +211,6 @@ def _words(position: int, entries: Sequence[Entry], state: Race, total: int) -> 
         case Standing.WITHDRAWN:
             return f"withdrawn {after}: it failed"
         case Standing.RACING:
-            return f"winner {after}" if position == state.leader else f"still racing {after}"
+            if state.racing == (position,):
+                return f"winner {after}"
+            return f"{'in front' if position == state.leader else 'not beaten'} {after}"

@@ -88,6 +88,20 @@ def test_one_that_fails_is_withdrawn_and_the_others_race_on(tmp_path, models):
     assert found["good"]["sweep"]["race"].startswith("winner")
 
 
+def test_equal_ones_make_no_winner_and_where_all_fail_there_is_none(tmp_path, models):
+    """Also with fewer samples than a first round has."""
+    option, command = command_server("canonical_server.py", "--wrong", 0.5)
+    words = ("--benchmark", "human_eval", "--race", "--limit", 6, "--results-dir")
+    done = bench_runner("sweep", *models[:2], option, command, *words, tmp_path / "equal")
+    assert done.code == 0, done.err
+    ends = [record["sweep"]["race"] for record in logged(tmp_path / "equal")]
+    assert ends == ["in front after 6 of 6 samples", "not beaten after 6 of 6 samples"]
+    failed = bench_runner("sweep", *models[:2], option, "sh -c 'exit 3' {port}", *words, tmp_path / "failed")
+    assert failed.code == 7, failed.err
+    assert resume(tmp_path / "failed").code == 7
+    assert len(logged(tmp_path / "failed")) == 2
+
+
 def test_a_race_of_one_goes_on_where_it_was_interrupted(tmp_path, models):
     """Where the others can't run, or are copies, nothing is raced; what is left is done all the same."""
     results = tmp_path / "r"
@@ -141,6 +155,6 @@ def test_four_quantisations_of_a_real_model_race_on_a_real_server(tmp_path, demo
     ends = [record["sweep"]["race"] for record in logged(results)]
     assert len(ends) == 4
     assert sum(end.startswith("winner") for end in ends) <= 1
-    assert all(end.startswith(("winner", "still racing", "stopped after")) for end in ends), ends
+    assert all(end.startswith(("winner", "in front", "not beaten", "stopped after")) for end in ends), ends
     kinds = {record["model_identity"]["quantization"] for record in logged(results)}
     assert kinds == {"Q2_K", "Q3_K_M", "Q4_K_M", "Q8_0"}
