@@ -14,6 +14,7 @@ import pytest
 
 from results.sweep_folder import SweepFolder
 from tests.command_line import PROGRAM, bench_runner, logged, wait_for
+from tests.leaks import marked_processes
 from tests.sweeps import models, own_devices, resume, server, status, stored, sweep
 
 pytestmark = pytest.mark.usefixtures("own_devices")
@@ -136,6 +137,28 @@ def test_a_server_that_dies_between_two_runs_or_in_the_second_is_started_again(t
     assert second["score"]["completions"] == 9
     log = (results / second["run_id"] / "server.log").read_text()
     assert "restarted" in log, "what the shared server printed during it"
+
+
+def test_a_killed_script_costs_its_run_only_and_a_retry_in_a_live_sweep_is_taken_up_once(tmp_path):
+    """The server goes on to the next run. What fails again is not tried for ever."""
+    results = tmp_path / "r"
+    models(tmp_path / "m", "a")
+    (tmp_path / "m" / "broken.gguf").write_bytes(b"no model")
+    process = begun(results, tmp_path / "m" / "*.gguf", *server(None, "--delay", 0.4), "--limit", "6,7,8")
+
+    wait_for(lambda: list(results.glob("*-a-*/completions.jsonl")))
+    scripts = [pid for pid, command in marked_processes().items() if "scripts.run_human_eval" in command]
+    os.kill(min(scripts), signal.SIGKILL)
+    wait_for(lambda: len(list(results.glob("*-a-*/completions.jsonl"))) == 2)
+    asked = bench_runner("retry", "last", "--results-dir", results)
+    assert "1 failed runs will be tried once more" in asked.out
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 7, out.decode()
+    first, second, third, *broken = logged(results)
+    assert {first["status"], second["status"], third["status"]} == {"succeeded"}, out.decode()
+    assert first["resumed"] == 1
+    assert second["config"]["port"] == third["config"]["port"], "on the same server"
+    assert [record["status"] for record in broken] == ["failed"] * 3
 
 
 def test_settings_of_the_machine_can_change_when_it_goes_on(tmp_path):
