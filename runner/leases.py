@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.durable import explained
+from servers.user_files import open_lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +32,8 @@ def lease(
     try:
         while len(held) < count:
             for name in names:
-                descriptor = _open(name)
+                with explained("lock", Path(name)):
+                    descriptor = open_lock_file(name)
                 if _locked(descriptor):
                     held[name] = descriptor
                 else:
@@ -54,16 +54,6 @@ def lease(
 def _give_back(held: dict[str, int]) -> None:
     while held:
         os.close(held.popitem()[1])
-
-
-def _open(name: str) -> int:
-    folder = Path(tempfile.gettempdir()) / f"bench-runner-{os.getuid()}"
-    path = folder / (re.sub(r"[^\w.-]", "_", name) + ".lock")
-    with explained("lock a device in", folder):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
-            raise PermissionError(13, "somebody else's folder", str(folder))
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def _locked(descriptor: int) -> bool:

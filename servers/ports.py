@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import socket
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.errors import UsageError
+from servers.user_files import open_lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TCP_LISTEN = "0A"  # include/net/tcp_states.h
+_claims: int | None = None  # the descriptor of this user's ports that were chosen
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,32 @@ def require_free_port(port: int, host: str = "127.0.0.1") -> None:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on now. Somebody may take it before it is used: readiness checks that."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that no other bench_runner of this user chooses while this program lives.
+
+    Somebody else may take it before it is used: readiness checks that.
+    """
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((host, 0))
+            port = int(probe.getsockname()[1])
+        if claim_port(port):
+            return port
+
+
+def claim_port(port: int) -> bool:
+    """Whether no other program of this user has claimed it; then it is this one's until it ends."""
+    global _claims  # noqa: PLW0603 - the locks live as long as the descriptor
+    try:
+        if _claims is None:
+            _claims = open_lock_file("ports")
+        fcntl.lockf(
+            _claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port
+        )  # the byte of that number, for this process
+    except BlockingIOError:
+        return False
+    except OSError:  # no place for locks: as good as it was without
+        return True
+    return True
 
 
 def _holder(inodes: set[int]) -> PortHolder:

@@ -13,6 +13,8 @@ import pytest
 from results.errors import UsageError
 from servers.ports import free_port, port_holder, require_free_port
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.mark.parametrize("listens_on", ["127.0.0.1", "0.0.0.0", "::"])
 def test_a_taken_port_names_its_holder(listens_on):
@@ -61,3 +63,16 @@ def test_an_address_of_another_machine_is_bad_usage():
         require_free_port(free_port(), "192.0.2.1")
     with pytest.raises(UsageError, match="no such host"):
         require_free_port(free_port(), "no-such-host.invalid")
+
+
+def test_a_port_that_another_program_chose_is_not_chosen_again(tmp_path, monkeypatch):
+    """Two sweeps at once may look for a free port in the same moment, long before their servers listen."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    claim = "import sys; from servers.ports import claim_port; print(claim_port(18080), flush=True)"
+    first = subprocess.Popen([sys.executable, "-c", f"{claim}; sys.stdin.read()"], cwd=ROOT, text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    assert first.stdout.readline() == "True\n"
+    second = [sys.executable, "-c", claim]
+    assert subprocess.run(second, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "False\n"
+    first.communicate()
+    assert subprocess.run(second, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "True\n"
