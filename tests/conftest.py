@@ -13,12 +13,14 @@ from tests.leaks import no_leaks
 
 __all__ = ["no_leaks"]
 
-# Under nohup SIGHUP is ignored, in a script's background SIGINT, and programs inherit that; a handler they don't.
-# Tests send them these signals.
+# Under nohup SIGHUP is ignored, in a script's background SIGINT and SIGQUIT, and programs inherit that; a handler they
+# don't. Tests send them these signals.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

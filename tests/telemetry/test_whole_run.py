@@ -80,8 +80,9 @@ def test_a_card_that_is_lost_during_the_run_costs_its_figures_and_not_the_score(
 
 
 def test_a_card_that_hangs_during_the_run_is_told_and_the_run_goes_on(tmp_path, nvml):
+    slow = command_server("canonical_server.py", "--delay", 0.3)  # it is told after a second of silence
     _, telemetry, record = run(
-        tmp_path, {**nvml(CARDS + "hang PowerUsage 12\n"), "CUDA_VISIBLE_DEVICES": "1"}
+        tmp_path, {**nvml(CARDS + "hang PowerUsage 12\n"), "CUDA_VISIBLE_DEVICES": "1"}, slow
     )
     assert record["score"]["score"] == 100.0
     assert any("GPU-bbbb: no answer for" in why for why in telemetry["not_comparable"])
