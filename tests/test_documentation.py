@@ -210,7 +210,7 @@ def test_a_benchmark_is_added_by_following_the_page(tmp_path):
     path.write_text(script)
     first = "        Benchmark(\n"
     assert first in table.read_text()
-    table.write_text(table.read_text().replace(first, entry + first, 1))
+    table.write_text(table.read_text().replace(first, f"        {entry.strip()},\n{first}", 1))
     linted = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--config", ROOT / "pyproject.toml", path, table],
         capture_output=True, text=True, check=False,
