@@ -171,6 +171,7 @@ def test_other_examples_are_another_benchmark(tmp_path):
     assert "options was " in event["message"]
 
 
+@pytest.mark.servers
 def test_a_real_model_is_scored_from_start_to_end(tmp_path, demo_model):
     done = bench_runner(
         "run", "--benchmark", "gsm8k", "--model", demo_model, "--dataset", GSM8K, "--limit", 2, "--max-tokens", 48,

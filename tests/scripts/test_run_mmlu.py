@@ -174,6 +174,7 @@ def test_examples_that_are_not_there_are_told_before_the_server_is_asked(tmp_pat
     assert "has no files named test/SUBJECT_test.csv" in event["message"]
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("style", ["chat", "completion"])
 def test_a_real_model_chooses_by_log_probabilities(tmp_path, demo_model, style):
     done = bench_runner(
@@ -200,6 +201,7 @@ def test_the_table_of_a_run_tells_both_ways(tmp_path):
     assert "answers by      generation 6, logprobs 6" in done.out
 
 
+@pytest.mark.servers
 def test_a_real_model_answers_by_letter(tmp_path, demo_model):
     done = bench_runner(
         "run", "--benchmark", "mmlu", "--model", demo_model, "--dataset", MMLU, "--limit", 2, "--answer-by", "letter",

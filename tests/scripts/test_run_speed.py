@@ -262,6 +262,7 @@ def test_a_server_that_does_not_count_tokens_is_exit_code_3(tmp_path):
     assert "does not count its tokens" in events[-1]["message"]
 
 
+@pytest.mark.servers
 def test_from_launching_a_real_server_to_the_figures_in_the_log(tmp_path):
     options = ("--prompt-tokens", 24, "--output-tokens", 6, "--concurrencies", "1,2", "--requests", 4)
     done = bench_runner("run", "--benchmark", "speed", "--results-dir", tmp_path, *options, "--", "-t", "1")
