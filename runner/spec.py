@@ -88,10 +88,11 @@ class RunSpec:
 
     def as_written(self, command: tuple[str, ...]) -> tuple[str, ...]:
         """A command line for the record: what a variable of a manifest filled in may be a secret."""
-        found = command
-        for value, written in sorted(self.expansions, key=lambda pair: -len(pair[0])):
-            found = tuple(word.replace(value, written) for word in found) if value else found
-        return found
+        if not self.expansions:
+            return command
+        from runner.manifest_text import unexpanded
+
+        return tuple(unexpanded(word, self.expansions) for word in command)
 
 
 def require_count(name: str, value: int | None) -> None:
