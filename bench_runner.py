@@ -22,6 +22,7 @@ try:
 except ModuleNotFoundError:
     sys.exit("bench_runner: its packages are missing here; run `make setup`, then ./bench_runner.py again")
 
+from commands.options import results_dir_option
 from results import __version__
 
 if TYPE_CHECKING:
@@ -88,13 +89,6 @@ def cli() -> None:
       bench_runner.py run --benchmark human_eval --limit 20   a first score, with the demo model
       bench_runner.py list                                what was run
     """
-
-
-results_dir_option = click.option(
-    "--results-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
-)
 
 
 def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:

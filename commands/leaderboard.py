@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from commands.options import results_dir_option
 from results.run_folder import default_results_dir
 
 EXAMPLES = """
@@ -52,11 +53,7 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False),
     help="The same as Parquet.  [needs the extra parquet]",
 )
-@click.option(
-    "--results-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
-)
+@results_dir_option
 def leaderboard(
     *,
     benchmarks: tuple[str, ...],

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from commands.options import results_dir_option
 from results.run_folder import default_results_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
 @click.argument("run_id")
 @click.option("--model", metavar="M", help="Where the model is now, if it was moved.")
 @click.option("--sandbox", help="Another sandbox than the run had.")
-@click.option(
-    "--results-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
-)
+@results_dir_option
 def rerun(run_id: str, *, model: str | None, sandbox: str | None, results_dir: Path | None) -> None:
     """Run a recorded run again from its record alone, by its id or the beginning of it (or: last).
 

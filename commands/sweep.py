@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.options import results_dir_option
 from results.run_folder import default_results_dir
 from runner.settings import settings
 
@@ -35,12 +36,6 @@ Examples:
   bench_runner.py sweep nightly.yaml
   bench_runner.py sweep --resume last
 """
-
-results_dir_option = click.option(
-    "--results-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
-)
 
 
 def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
