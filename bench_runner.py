@@ -92,14 +92,14 @@ def cli() -> None:
 
 
 def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    from runner.benchmarks import BENCHMARKS
+    from settings.benchmarks import BENCHMARKS
 
     return [name for name in BENCHMARKS if name.startswith(typed)]
 
 
 def _own_options_of_benchmarks(command: "Callable[..., Any]") -> "Callable[..., Any]":
     """Give a command the options that single benchmarks have, as their table names them."""
-    from runner.benchmarks import all_options
+    from settings.benchmarks import all_options
 
     for option, benchmarks in reversed(all_options().values()):
         text = f"{option.help}  [{', '.join(benchmarks)}]"
@@ -169,10 +169,10 @@ def run(*, as_json: bool, **options: Any) -> None:
     from runner.request import build_spec
 
     spec = build_spec(**options)
+    from processes.signals import Interruptions
     from results.records import encode_record
     from runner.display import display_for_stderr
     from runner.run import run as run_once
-    from runner.signals import Interruptions
 
     display = display_for_stderr()
     try:
@@ -185,7 +185,7 @@ def run(*, as_json: bool, **options: Any) -> None:
         for warning in finished.record.score.warnings if finished.record.score else ():
             _warn(warning)
     elif finished.error is None:
-        from results.report import print_summary
+        from results.views.run_text import print_summary
 
         print_summary(finished.record, finished.folder.path)
     if finished.error is not None:
@@ -197,8 +197,8 @@ def run(*, as_json: bool, **options: Any) -> None:
 @results_dir_option
 def list_runs(*, results_dir: Path | None) -> None:
     """List the runs, the oldest first."""
-    from results.report import print_list
-    from results.run_folder import all_records, default_results_dir
+    from results.store.run_folder import all_records, default_results_dir
+    from results.views.run_text import print_list
 
     found = all_records(results_dir or default_results_dir(), warn=_warn)
     print_list([(folder.effective_status(record), record) for folder, record in found])
@@ -214,8 +214,8 @@ def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: P
     """Show one run, by its id or the beginning of it."""
     import shutil
 
-    from results.report import print_summary
-    from results.run_folder import RunFolder, default_results_dir
+    from results.store.run_folder import RunFolder, default_results_dir
+    from results.views.run_text import print_summary
 
     folder = RunFolder.find(results_dir or default_results_dir(), run_id)
     if raw:
@@ -248,8 +248,8 @@ def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None)
     Says which samples only one of them solved, whether the difference is real, and what it costs. Runs whose
     samples, prompts or sampling differ are refused.
     """
-    from results.comparison import compare_runs
-    from results.run_folder import RunFolder, default_results_dir
+    from results.compare.comparison import compare_runs
+    from results.store.run_folder import RunFolder, default_results_dir
 
     folder = results_dir or default_results_dir()
     comparison = compare_runs(RunFolder.find(folder, first), RunFolder.find(folder, second))
@@ -258,7 +258,7 @@ def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None)
 
         click.echo(msgspec.json.encode(comparison))
     else:
-        from results.comparison_text import print_comparison
+        from results.views.comparison_text import print_comparison
 
         print_comparison(comparison)
 
@@ -266,7 +266,7 @@ def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None)
 @cli.command()
 def doctor() -> None:
     """Say which servers, sandboxes, GPUs and models are found, and how to get what is missing."""
-    from runner.doctor import print_findings
+    from commands.doctor import print_findings
 
     print_findings()
 
@@ -276,7 +276,7 @@ def schema() -> None:
     """Print the JSON Schema of a sweep's manifest, for editors and for checks."""
     import json
 
-    from runner.manifest_schema import schema as manifest_schema
+    from sweeps.manifest.schema import schema as manifest_schema
 
     click.echo(json.dumps(manifest_schema(), indent=2))
 

@@ -1,1 +1,1 @@
-"""Commands that are more than a few lines; bench_runner.py loads each when it is asked for."""
+"""Commands of the command line that need more than a few lines."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from commands.options import results_dir_option
-from results.run_folder import default_results_dir
+from results.store.run_folder import default_results_dir
 
 EXAMPLES = """
 \b
@@ -73,12 +73,12 @@ def leaderboard(
     Runs whose scores may be compared share a table. Each is tested against the best of its table on the same samples:
     what is not distinguishable from it may be as good, whatever the order of the rows.
     """
-    from results.export import csv_text, require_parquet, write_csv, write_parquet
-    from results.leaderboard import GroupBy, SortBy, make_tables
-    from results.leaderboard_text import print_tables
+    from results.compare.leaderboard import GroupBy, SortBy, make_tables
+    from results.compare.run_choice import Choice, choose_runs, parse_since
     from results.records import RunStatus
-    from results.run_choice import Choice, choose_runs, parse_since
-    from results.sweep_folder import SweepFolder
+    from results.store.sweep_folder import SweepFolder
+    from results.views.export import csv_text, require_parquet, write_csv, write_parquet
+    from results.views.leaderboard_text import print_tables
 
     if parquet_file is not None:
         require_parquet()

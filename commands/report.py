@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from commands.options import results_dir_option
-from results.run_folder import default_results_dir
+from results.store.run_folder import default_results_dir
 
 EXAMPLES = """
 \b
@@ -46,11 +46,11 @@ def report(
     memory, speed and energy, telemetry over time, what failed and why. Also of a sweep that is still in progress.
     """
     from results.durable import explained, replace_file
-    from results.export import csv_text, require_parquet, write_csv, write_parquet
-    from results.report_markdown import markdown
-    from results.report_page import page
-    from results.sweep_folder import SweepFolder
-    from results.sweep_report import make_report
+    from results.store.sweep_folder import SweepFolder
+    from results.views.export import csv_text, require_parquet, write_csv, write_parquet
+    from results.views.report_markdown import markdown
+    from results.views.report_page import page
+    from results.views.sweep_report import make_report
 
     if parquet_file is not None:
         require_parquet()

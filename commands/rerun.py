@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.options import results_dir_option
-from results.run_folder import default_results_dir
+from results.store.run_folder import default_results_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,17 +23,17 @@ def rerun(run_id: str, *, model: str | None, sandbox: str | None, results_dir: P
 
     Says what differs now (the model's file, the server's build, the driver, versions), and compares the two.
     """
-    from results.comparability import what_differs
-    from results.comparison import compare_runs
-    from results.comparison_text import print_comparison
+    from processes.signals import Interruptions
+    from results.compare.comparability import what_differs
+    from results.compare.comparison import compare_runs
     from results.errors import BenchError
-    from results.report import print_summary
-    from results.run_folder import RunFolder
+    from results.store.run_folder import RunFolder
+    from results.views.comparison_text import print_comparison
+    from results.views.run_text import print_summary
     from runner.display import display_for_stderr
     from runner.request import build_spec
     from runner.rerun import options_of
     from runner.run import run as run_once
-    from runner.signals import Interruptions
 
     results_dir = results_dir or default_results_dir()
     before = RunFolder.find(results_dir, run_id)

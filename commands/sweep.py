@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.options import results_dir_option
-from results.run_folder import default_results_dir
-from runner.settings import settings
+from results.store.run_folder import default_results_dir
+from settings.table import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from results.sweep_folder import SweepFolder
-    from runner.manifest import Manifest
-    from runner.matrix import Plan
-    from runner.preflight import Preflight
-    from runner.sweep import Finished
+    from results.store.sweep_folder import SweepFolder
+    from sweeps.manifest.reader import Manifest
+    from sweeps.plan import Plan
+    from sweeps.preflight.checks import Preflight
+    from sweeps.sweep import Finished
 
 FAILED_RUNS = 7  # the exit code of a sweep that came to its end with failed runs
 MANIFESTS = (".yaml", ".yml", ".json", ".toml")
@@ -92,13 +92,13 @@ def sweep(
     Options take several values with commas between them. What is done is never done again: after a crash, or a change
     of the manifest, `--resume` does what is missing.
     """
+    from processes.signals import Interruptions
     from results.errors import UsageError
-    from results.sweep_folder import SweepFolder
+    from results.store.sweep_folder import SweepFolder
     from runner.display import display_for_stderr
-    from runner.preflight_report import print_preflight
-    from runner.race import require_races
-    from runner.signals import Interruptions
-    from runner.sweep import begin, work
+    from sweeps.preflight.report import print_preflight
+    from sweeps.race import require_races
+    from sweeps.sweep import begin, work
 
     if resume and retry_failed:
         raise UsageError("--resume and --retry-failed together", hint="--retry-failed does both")
@@ -142,9 +142,9 @@ def _planned(
     models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder | None, results_dir: Path
 ) -> tuple[Manifest, Plan, Preflight]:
     """From what is given, else from what the sweep was begun with."""
-    from runner.matrix import plan_runs
-    from runner.preflight import preflight
-    from runner.sweep import planned_again
+    from sweeps.plan import plan_runs
+    from sweeps.preflight.checks import preflight
+    from sweeps.sweep import planned_again
 
     if folder is not None and not models and not given:
         manifest, plan = planned_again(folder.read(), results_dir=results_dir)
@@ -166,8 +166,8 @@ def _print_findings(found: Preflight) -> None:
 
 def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
     from results.errors import UsageError
-    from runner.manifest import read_manifest
-    from runner.sweep_options import manifest_from_options
+    from sweeps.manifest.options import manifest_from_options
+    from sweeps.manifest.reader import read_manifest
 
     files = [Path(text) for text in models if text.lower().endswith(MANIFESTS)]
     if not files:
@@ -193,9 +193,9 @@ def ask_failed_again(folder: SweepFolder) -> int:
 
 
 def _print_end(finished: Finished, *, as_json: bool) -> None:
-    from results.leaderboard import make_tables
-    from results.leaderboard_text import print_tables
+    from results.compare.leaderboard import make_tables
     from results.records import RunStatus, encode_record
+    from results.views.leaderboard_text import print_tables
 
     if as_json:
         for _, record in finished.runs:
@@ -221,7 +221,7 @@ def _print_end(finished: Finished, *, as_json: bool) -> None:
 def status(sweep_id: str | None, *, watch: bool, results_dir: Path | None) -> None:
     """What a sweep has done, is doing and has left; without an id, all sweeps."""
     from commands.sweep_status import print_status, print_sweeps, watch_status
-    from results.sweep_folder import SweepFolder
+    from results.store.sweep_folder import SweepFolder
 
     results_dir = results_dir or default_results_dir()
     if sweep_id is None:
@@ -239,7 +239,7 @@ def status(sweep_id: str | None, *, watch: bool, results_dir: Path | None) -> No
 @results_dir_option
 def retry(sweep_id: str, *, results_dir: Path | None) -> None:
     """Try a sweep's failed runs once more: in the sweep that is in progress, or else now and here."""
-    from results.sweep_folder import SweepFolder
+    from results.store.sweep_folder import SweepFolder
 
     folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
     if folder.worker_pid() is None:
@@ -256,7 +256,7 @@ def retry(sweep_id: str, *, results_dir: Path | None) -> None:
 def cancel(sweep_id: str, *, results_dir: Path | None) -> None:
     """End a sweep that is in progress, in order: what is finished is kept, and --resume goes on."""
     from results.errors import ResultsError, UsageError
-    from results.sweep_folder import SweepFolder
+    from results.store.sweep_folder import SweepFolder
 
     folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
     pid = folder.worker_pid()

@@ -9,14 +9,14 @@ import click
 
 from results.errors import BenchError
 from results.records import RunStatus
-from results.sweep_folder import SweepFolder, all_sweeps
+from results.store.sweep_folder import SweepFolder, all_sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from results.records import RunRecord
-    from results.run_folder import RunFolder
+    from results.store.run_folder import RunFolder
 
 WATCH_S = 1.0
 HEADER = ("run", "status", "score", "completions", "seconds", "id")

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from results.records import Metric
-from results.statistics import clustered_stderr, wilson_interval
+from results.stats.intervals import clustered_stderr, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

@@ -1,1 +1,1 @@
-"""What a benchmark's script printed or wrote -> a score. `parsers.registry.get` finds one by name."""
+"""From what a script printed or wrote, ours or another tool's, to a `Score`: one module for each format."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from parsers.output import number
 from results.records import Metric
-from results.statistics import wilson_interval
+from results.stats.intervals import wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

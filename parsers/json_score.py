@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from parsers.output import json_object, json_objects_from_the_end, not_understood, number
 from results.errors import ParseError
 from results.records import Metric, Score
-from results.statistics import wilson_interval
+from results.stats.intervals import wilson_interval
 
 if TYPE_CHECKING:
     from parsers.contract import ScriptOutput

@@ -10,7 +10,7 @@ import msgspec
 from parsers.output import json_objects_from_the_end, not_understood
 from results.errors import ParseError
 from results.records import Score
-from results.speed import (
+from results.stats.speed import (
     REQUESTS_NAME,
     LoadFigures,
     figures,

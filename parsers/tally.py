@@ -9,8 +9,8 @@ from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
 
 from results.records import Metric, Outcome
-from results.statistics import clustered_stderr, pass_at_k, wilson_interval
-from results.verdicts import read_verdicts
+from results.stats.intervals import clustered_stderr, pass_at_k, wilson_interval
+from results.store.verdicts import read_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

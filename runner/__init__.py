@@ -1,1 +1,5 @@
-"""One run from start to end: server up, script against it, server down, output parsed, record kept."""
+"""One run, from its request to its record.
+
+`request` checks what was asked and makes a `RunSpec` of it; `run` writes the record first and last; `attempt` is the
+part between that may fail; `script` follows the benchmark's program; `serving` says where the server comes from.
+"""

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from parsers.contract import Parser
+    from processes.process import ManagedProcess
     from results.records import Incident, RunRecord
-    from results.run_folder import RunFolder
+    from results.store.run_folder import RunFolder
     from runner.display import Display
     from runner.script import ScriptRun
     from runner.serving import Serving
     from runner.spec import RunSpec
     from servers.plan import LaunchPlan
-    from servers.process import ManagedProcess
     from servers.supervisor import Server
 
 RAW_OUTPUT_BYTES = 8 << 10  # of the script's stdout, in the record; the file has all of it

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
-from runner.benchmarks import all_options
 from servers.models import identity
+from settings.benchmarks import all_options
 
 if TYPE_CHECKING:
     from runner.spec import RunSpec

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from parsers import registry
 from results.errors import UsageError
-from results.run_folder import default_results_dir
-from runner.benchmarks import BENCHMARKS, all_options, foreign_benchmark, get_benchmark
+from results.store.run_folder import default_results_dir
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec, Sampling, ScriptChoice, Supervision, require_count
+from settings.benchmarks import BENCHMARKS, all_options, foreign_benchmark, get_benchmark
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from runner.benchmarks import Benchmark
     from servers.launch import ServerRequest
     from servers.models import Model
+    from settings.benchmarks import Benchmark
 
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 SAMPLING = ("limit", "n_samples", "temperature", "max_tokens", "seed", "prompt_style", "shuffle")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from runner.request import SAMPLING
-from runner.settings import settings
+from settings.table import settings
 
 if TYPE_CHECKING:
     from results.records import RunRecord

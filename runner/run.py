@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parsers import registry
-from results import unlogged
 from results.errors import BenchError, Interrupted, ResultsError
 from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
-from results.run_folder import RunFolder
-from results.run_log import RUN_LOG_NAME, RunLog
+from results.store import unlogged
+from results.store.run_folder import RunFolder
+from results.store.run_log import RUN_LOG_NAME, RunLog
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
 from runner.resume import require_same

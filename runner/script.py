@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from processes import process as processes
 from results.errors import ScriptError, ServerExited, ServerOutOfMemory, UsageError
 from runner.events import EventTail
-from servers import process as processes
 from servers.start_failure import ran_out_of_memory
 from servers.watchdog import Stall, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from processes.process import Exit, ManagedProcess
     from results.records import Incident
-    from results.run_folder import RunFolder
+    from results.store.run_folder import RunFolder
     from runner.spec import RunSpec
-    from servers.process import Exit, ManagedProcess
     from servers.supervisor import Server
 
 ROOT = Path(__file__).resolve().parent.parent

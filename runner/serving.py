@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from processes.process import ManagedProcess
     from servers.launch import ServerRequest
     from servers.plan import LaunchPlan
-    from servers.process import ManagedProcess
     from servers.supervisor import Server
 
 

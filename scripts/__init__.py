@@ -1,1 +1,1 @@
-"""One runnable program a benchmark; each runs alone, against any OpenAI-compatible URL."""
+"""One runnable program for each benchmark, and what these programs share."""

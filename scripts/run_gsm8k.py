@@ -44,7 +44,7 @@ def _read_arguments() -> Arguments:
 
 
 async def _main(arguments: Arguments, events: Events) -> None:
-    from evaluation import gsm8k_task as gsm8k
+    from evaluation.benchmarks.gsm8k import task as gsm8k
     from scripts.session import Benchmark, run_benchmark
 
     data = gsm8k.load_data(arguments.options["dataset"])

@@ -22,7 +22,7 @@ def _read_arguments() -> Arguments:
 
 
 async def _main(arguments: Arguments, events: Events) -> None:
-    from evaluation import human_eval_task as human_eval
+    from evaluation.benchmarks.human_eval import task as human_eval
     from scripts.session import Benchmark, run_benchmark
 
     data = human_eval.load_data()

@@ -56,9 +56,9 @@ def _day(text: str) -> date:
 
 
 async def _main(arguments: Arguments, events: Events) -> None:
-    from evaluation import lcb_task as lcb
-    from evaluation.lcb_data import load_data
-    from evaluation.lcb_releases import DEFAULT_RELEASE, fetch_release
+    from evaluation.benchmarks.lcb import task as lcb
+    from evaluation.benchmarks.lcb.data import load_data
+    from evaluation.benchmarks.lcb.releases import DEFAULT_RELEASE, fetch_release
     from results.errors import UsageError
     from scripts.session import Benchmark, run_benchmark
 

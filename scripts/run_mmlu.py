@@ -58,7 +58,7 @@ def _read_arguments() -> Arguments:
 
 
 async def _main(arguments: Arguments, events: Events) -> None:
-    from evaluation import mmlu_task as mmlu
+    from evaluation.benchmarks.mmlu import task as mmlu
     from scripts.session import Benchmark, run_benchmark
 
     options = arguments.options

@@ -41,7 +41,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _difficulties(text: str) -> list[str]:
-    from evaluation.task_file import DIFFICULTIES
+    from evaluation.benchmarks.tasks.file import DIFFICULTIES
 
     given = {word.strip() for word in text.split(",")}
     for word in sorted(given - {*DIFFICULTIES}):
@@ -57,9 +57,9 @@ def _read_arguments() -> Arguments:
 
 
 async def _main(arguments: Arguments, events: Events) -> None:
-    from evaluation import tasks_task
-    from evaluation.task_file import read_task_file
-    from evaluation.task_sampling import choose_tasks
+    from evaluation.benchmarks.tasks import task as tasks_task
+    from evaluation.benchmarks.tasks.file import read_task_file
+    from evaluation.benchmarks.tasks.sampling import choose_tasks
     from scripts.session import Benchmark, run_benchmark
 
     asked: dict[str, Any] = dict(arguments.options)

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from evaluation.checkpoint import Journal, Settings, check_settings, read_settings
-from evaluation.connection import build_connection_info, get_interface_for_provider
-from evaluation.grader import Grader
-from evaluation.prompt_style import StyleChoice, choose_style
+from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_settings
+from evaluation.loop.grader import Grader
+from evaluation.loop.runner import Evaluation, Runner
+from evaluation.loop.summary import summarize
+from evaluation.models.connection import build_connection_info, get_interface_for_provider
+from evaluation.models.prompt_style import StyleChoice, choose_style
 from evaluation.protocols import PromptStyle
-from evaluation.runner import Evaluation, Runner
-from evaluation.summary import summarize
 from results.errors import ResultsError, ScriptError, UsageError
 from results.records import Outcome
-from results.sample_order import order_key
+from results.stats.sample_order import order_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from evaluation.checkpoint import Key
-    from evaluation.connection import ConnectionInfo
-    from evaluation.grader import Known
+    from evaluation.loop.checkpoint import Key
+    from evaluation.loop.grader import Known
+    from evaluation.loop.runner import Progress
+    from evaluation.models.connection import ConnectionInfo
     from evaluation.protocols import Prompt, Sample, Task
-    from evaluation.runner import Progress
     from results.records import Completion
     from scripts.arguments import Arguments
     from scripts.events import Events
@@ -258,7 +258,7 @@ def _connection(arguments: Arguments) -> ConnectionInfo:
 
 
 def shuffled(samples: Sequence[Sample], seed: int) -> list[Sample]:
-    """See `results.sample_order`."""
+    """See `results.stats.sample_order`."""
     return sorted(samples, key=lambda sample: order_key(seed, sample.task_id))
 
 

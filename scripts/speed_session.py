@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from evaluation.checkpoint import Settings, check_settings, read_settings
-from evaluation.connection import build_connection_info, get_interface_for_provider
-from evaluation.journal import LineJournal
-from evaluation.speed import LoadClient
-from evaluation.speed_prompts import WORDS
+from evaluation.benchmarks.speed.load import LoadClient
+from evaluation.benchmarks.speed.prompts import WORDS
+from evaluation.loop.checkpoint import Settings, check_settings, read_settings
+from evaluation.loop.journal import LineJournal
+from evaluation.models.connection import build_connection_info, get_interface_for_provider
 from results.errors import ResultsError, ScriptError, UsageError
-from results.speed import (
+from results.stats.speed import (
     REQUESTS_NAME,
     Load,
     LoadFigures,
@@ -29,7 +29,7 @@ from results.speed import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evaluation.connection import ConnectionInfo
+    from evaluation.models.connection import ConnectionInfo
     from scripts.arguments import Arguments
     from scripts.events import Events
 

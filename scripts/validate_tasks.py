@@ -15,9 +15,9 @@ from sandbox import LEVELS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evaluation.grader import Grader
-    from evaluation.located import Problem
-    from evaluation.task_file import CodingTask, TaskFile
+    from evaluation.benchmarks.tasks.file import CodingTask, TaskFile
+    from evaluation.data.located import Problem
+    from evaluation.loop.grader import Grader
 
 _TIMEOUT_S = 3.0  # as the benchmark's own default
 
@@ -43,8 +43,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _validated(path: Path, *, level: str, timeout_s: float) -> str:
     """What was found, in a line or two. Raises BenchError."""
-    from evaluation.grader import Grader
-    from evaluation.task_file import problems_error, read_task_file
+    from evaluation.benchmarks.tasks.file import problems_error, read_task_file
+    from evaluation.loop.grader import Grader
 
     file = read_task_file(path)
     solved = [task for task in file.tasks if task.reference_solution]
@@ -63,8 +63,8 @@ def _validated(path: Path, *, level: str, timeout_s: float) -> str:
 
 
 def _problems(task: CodingTask, grader: Grader) -> list[Problem]:
-    from evaluation.located import Problem
-    from evaluation.task_grading import grade
+    from evaluation.benchmarks.tasks.grading import grade
+    from evaluation.data.located import Problem
 
     found = grade(task.reference_solution, task, grader)
     return [
@@ -75,7 +75,7 @@ def _problems(task: CodingTask, grader: Grader) -> list[Problem]:
 
 
 def _report(file: TaskFile, solved: int) -> str:
-    from evaluation.task_file import DIFFICULTIES
+    from evaluation.benchmarks.tasks.file import DIFFICULTIES
 
     counts = Counter(task.difficulty for task in file.tasks)
     levels = ", ".join(f"{counts[level]} {level}" for level in DIFFICULTIES if counts[level])

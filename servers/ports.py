@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from processes.lock_files import open_lock_file
 from results.errors import UsageError
-from servers.user_files import open_lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,8 +19,8 @@ from servers.start_failure import explain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from processes.process import Exit, ManagedProcess
     from servers.plan import LaunchPlan
-    from servers.process import Exit, ManagedProcess
     from servers.server_log import ServerLog
 
 POLL_INTERVAL_S = 0.02

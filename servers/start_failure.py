@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from processes.process import Exit
     from servers.ports import PortHolder
-    from servers.process import Exit
 
 
 @dataclass(frozen=True)

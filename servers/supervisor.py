@@ -7,9 +7,9 @@ import os
 import time
 from typing import TYPE_CHECKING, Self
 
+from processes import process as processes
 from results.errors import ServerError
 from results.records import Incident
-from servers import process as processes
 from servers.ports import require_free_port
 from servers.readiness import wait_ready
 from servers.server_log import ServerLog
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from processes.process import Exit, ManagedProcess
     from servers.plan import LaunchPlan
-    from servers.process import Exit, ManagedProcess
 
 STOP_GRACE_S = 5.0
 FAILED_START_GRACE_S = 3.0  # nothing is lost by ending a server that never worked

@@ -1,1 +1,1 @@
-"""Measure GPUs, the server's processes and the server's own metrics during a run."""
+"""What devices, processes and the server itself did during a run: measured, attributed and summed up."""

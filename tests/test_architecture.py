@@ -99,14 +99,14 @@ def test_dependencies_point_one_way():
 @pytest.mark.parametrize(
     ("owner", "name", "wrong"),
     [
-        ("results", "servers.process", True),
+        ("results", "processes.process", True),
         ("servers", "parsers.registry", True),
         ("runner", "scripts.run_human_eval", True),
         ("scripts", "runner.run", True),
-        ("sandbox", "evaluation.runner", True),
-        ("evaluation", "results.run_log", True),
+        ("sandbox", "evaluation.loop.runner", True),
+        ("evaluation", "results.store.run_log", True),
         ("evaluation", "results.records", False),
-        ("runner", "results.run_log", False),
+        ("runner", "results.store.run_log", False),
     ],
 )
 def test_the_rule_itself_tells_right_from_wrong(owner, name, wrong):

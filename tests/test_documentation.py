@@ -13,13 +13,13 @@ import click
 import pytest
 
 import bench_runner as command_line
-from evaluation.task_file import read_task_file
+from evaluation.benchmarks.tasks.file import read_task_file
 from parsers import registry
 from results import errors
-from runner.benchmarks import BENCHMARKS
-from runner.manifest import parse_manifest
-from runner.matrix import plan_runs
 from scripts.arguments import parse
+from settings.benchmarks import BENCHMARKS
+from sweeps.manifest.reader import parse_manifest
+from sweeps.plan import plan_runs
 from tests.command_line import ROOT, command_server, logged
 from tests.servers.gguf_file import STRING, gguf
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from evaluation.tasks_task import STARTER_SET
+from evaluation.benchmarks.tasks.task import STARTER_SET
 from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, only_run
 
 TASKS = """\

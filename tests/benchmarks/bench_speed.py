@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import BenchError
-from results.speed import Load
+from results.stats.speed import Load
 from servers import demo_model
 from servers.launch import ServerRequest, plan
 from servers.models import resolve

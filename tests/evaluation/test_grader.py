@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evaluation.grader import Grader
-from evaluation.human_eval_task import known_programs, load_data
+from evaluation.benchmarks.human_eval.task import known_programs, load_data
+from evaluation.loop.grader import Grader
 from results.errors import ScriptError
 
 

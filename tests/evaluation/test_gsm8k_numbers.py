@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.final_number import FinalNumber, final_number, gold_number
+from evaluation.answers.numbers import FinalNumber, final_number, gold_number
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.lcb_checker import difference, result_difference
+from evaluation.benchmarks.lcb.checker import difference, result_difference
 
 SAME = [
     ("3\n", "3"),

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.lcb_data import load_data, read_tests, unpacked
-from evaluation.lcb_releases import REPOSITORY, release_files
+from evaluation.benchmarks.lcb.data import load_data, read_tests, unpacked
+from evaluation.benchmarks.lcb.releases import REPOSITORY, release_files
 from results.errors import UsageError
 from tests.evaluation.lcb_problems import FILE, SOURCES, by_id, line
 
@@ -124,7 +124,7 @@ def test_what_is_neither_json_nor_packed_is_a_clear_error(text):
 
 
 def test_a_bomb_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr("evaluation.lcb_data._TESTS_BYTES", 1 << 20)
+    monkeypatch.setattr("evaluation.benchmarks.lcb.data._TESTS_BYTES", 1 << 20)
     with pytest.raises(ValueError, match="more than 1 MiB"):
         unpacked(packed("[" + " " * (2 << 20) + "]"))
 
@@ -205,7 +205,7 @@ def test_releases_are_those_of_the_data_sets_card():
 
 FETCH = """
 import sys
-from evaluation.lcb_releases import fetch_release
+from evaluation.benchmarks.lcb.releases import fetch_release
 from results.errors import BenchError
 try:
     print(*fetch_release(sys.argv[1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evaluation.lcb_extraction import extract, official_extract
+from evaluation.benchmarks.lcb.extraction import extract, official_extract
 from evaluation.protocols import PromptStyle
 
 PROGRAM = "n = int(input())\nprint(n)"

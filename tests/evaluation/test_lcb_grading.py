@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from evaluation.grader import Grader
-from evaluation.lcb_data import Test as Case
-from evaluation.lcb_data import load_data, read_tests
-from evaluation.lcb_grading import grade, official_grade
-from evaluation.lcb_task import known_solutions
+from evaluation.benchmarks.lcb.data import Test as Case
+from evaluation.benchmarks.lcb.data import load_data, read_tests
+from evaluation.benchmarks.lcb.grading import grade, official_grade
+from evaluation.benchmarks.lcb.task import known_solutions
+from evaluation.loop.grader import Grader
 from results.errors import ScriptError
 from tests.evaluation.lcb_problems import FILE, SOURCES
 

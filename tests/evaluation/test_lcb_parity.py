@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.grader import Grader
-from evaluation.lcb_data import load_data, read_tests
-from evaluation.lcb_grading import grade, official_grade
+from evaluation.benchmarks.lcb.data import load_data, read_tests
+from evaluation.benchmarks.lcb.grading import grade, official_grade
+from evaluation.loop.grader import Grader
 from tests.evaluation.lcb_problems import FILE, by_id
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "official_lcb.py"

@@ -7,8 +7,8 @@ import hashlib
 
 import pytest
 
-from evaluation.lcb_data import Problem
-from evaluation.lcb_prompts import get_prompt
+from evaluation.benchmarks.lcb.data import Problem
+from evaluation.benchmarks.lcb.prompts import get_prompt
 from evaluation.protocols import PromptStyle
 
 STARTER = "class Solution:\n    def f(self, a: int) -> int:\n        "

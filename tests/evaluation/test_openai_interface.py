@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from evaluation.connection import ConnectionInfo, build_connection_info, get_interface_for_provider
-from evaluation.openai_interface import request_seed
-from evaluation.prompt_style import choose_style
+from evaluation.models.connection import ConnectionInfo, build_connection_info, get_interface_for_provider
+from evaluation.models.openai_interface import request_seed
+from evaluation.models.prompt_style import choose_style
 from evaluation.protocols import PromptStyle, Request
 from results.errors import ServerError, ServerNotReady, UsageError
 from servers.ports import free_port

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from evaluation.checkpoint import Journal
+from evaluation.loop.checkpoint import Journal
+from evaluation.loop.runner import Runner
 from evaluation.protocols import Answer, Judgement, PromptStyle, Request, Sample
-from evaluation.runner import Runner
 from results.errors import ScriptError, ServerError
 
 SAMPLES = [Sample(task_id=f"t/{number}", data={}) for number in range(40)]

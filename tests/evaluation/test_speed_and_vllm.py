@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from results.speed import Load, SpeedRequest, figures
+from results.stats.speed import Load, SpeedRequest, figures
 from tests.command_line import bench_runner, logged
 
 pytestmark = pytest.mark.servers

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from results.speed import Load, SpeedRequest, figures, is_whole, last_attempts, percentile, table
+from results.stats.speed import Load, SpeedRequest, figures, is_whole, last_attempts, percentile, table
 
 ONE = Load(concurrency=1, prompt_tokens=100, output_tokens=5)
 

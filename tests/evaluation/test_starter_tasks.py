@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-from evaluation.grader import Grader
+from evaluation.benchmarks.tasks.file import DIFFICULTIES, read_task_file
+from evaluation.benchmarks.tasks.grading import grade
+from evaluation.benchmarks.tasks.prompts import user_prompt
+from evaluation.benchmarks.tasks.task import STARTER_SET, known_solutions
+from evaluation.loop.grader import Grader
 from evaluation.protocols import PromptStyle
-from evaluation.task_file import DIFFICULTIES, read_task_file
-from evaluation.task_grading import grade
-from evaluation.task_prompts import user_prompt
-from evaluation.tasks_task import STARTER_SET, known_solutions
 
 FILE = read_task_file(STARTER_SET)
 TASKS = {task.id: task for task in FILE.tasks}

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.located import read_located
-from evaluation.program_extraction import program_from_chat, program_from_completion
+from evaluation.answers.programs import program_from_chat, program_from_completion
+from evaluation.benchmarks.tasks.file import CodingTask, TaskCase, read_task_file
+from evaluation.benchmarks.tasks.grading import same_text, same_value
+from evaluation.benchmarks.tasks.prompts import beginning, user_prompt
+from evaluation.benchmarks.tasks.sampling import choose_tasks
+from evaluation.benchmarks.tasks.task import TasksTask, weighted_metric
+from evaluation.data.located import read_located
 from evaluation.protocols import PromptStyle
-from evaluation.task_file import CodingTask, TaskCase, read_task_file
-from evaluation.task_grading import same_text, same_value
-from evaluation.task_prompts import beginning, user_prompt
-from evaluation.task_sampling import choose_tasks
-from evaluation.tasks_task import TasksTask, weighted_metric
 from results.errors import UsageError
 from results.records import Completion, Outcome
 
@@ -434,7 +434,7 @@ def test_the_weighted_share_is_averaged_by_task_with_its_interval():
 
 @pytest.fixture(scope="module")
 def grader():
-    from evaluation.grader import Grader
+    from evaluation.loop.grader import Grader
 
     opened = Grader(level="auto", timeout_s=1.0)
     opened.open()

@@ -14,7 +14,7 @@ from parsers import registry
 from parsers.contract import ScriptOutput
 from parsers.tally import read_tally
 from results.errors import ParseError, UsageError
-from results.statistics import wilson_interval
+from results.stats.intervals import wilson_interval
 
 
 def output(stdout: str, folder, stderr: str = "", exit_code: int = 0) -> ScriptOutput:

@@ -10,7 +10,7 @@ import pytest
 from parsers import registry
 from parsers.contract import ScriptOutput
 from results.errors import ParseError
-from results.speed import Load, SpeedRequest, figures
+from results.stats.speed import Load, SpeedRequest, figures
 
 LOAD = Load(concurrency=1, prompt_tokens=10, output_tokens=3)
 

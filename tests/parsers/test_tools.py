@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from parsers import registry
 from parsers.contract import ScriptOutput
 from results.errors import ParseError
-from results.statistics import wilson_interval
+from results.stats.intervals import wilson_interval
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TOOLS = ("bigcode", "evalplus", "inspect", "livecodebench", "llama_bench", "lm_eval", "vllm_bench")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from results.records import Results, RunRecord, RunStatus
-from results.run_log import RunLog
+from results.store.run_log import RunLog
 
 if TYPE_CHECKING:
     from pathlib import Path

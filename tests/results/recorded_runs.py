@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from results.records import Completion, Metric, ModelIdentity, Outcome, Results, Score, SweepPlace
-from results.run_folder import RunFolder
-from results.statistics import wilson_interval
-from results.sweep_folder import ManifestText, PlannedRun, Sweep, SweepFolder
+from results.stats.intervals import wilson_interval
+from results.store.run_folder import RunFolder
+from results.store.sweep_folder import ManifestText, PlannedRun, Sweep, SweepFolder
 from tests.results.conftest import a_record
 
 if TYPE_CHECKING:

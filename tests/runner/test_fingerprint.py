@@ -10,7 +10,7 @@ import pytest
 from results.errors import UsageError
 from runner.fingerprint import determining, fingerprint
 from runner.request import build_spec
-from runner.settings import settings
+from settings.table import settings
 from tests.servers.gguf_file import STRING, gguf
 
 # Settings that may differ between two runs of one result.

@@ -8,7 +8,7 @@ import sys
 import pytest
 from tinydb import where
 
-from results.run_log import RunLog
+from results.store.run_log import RunLog
 from tests.command_line import bench_runner, command_server, lines, logged, only_run
 from tests.evaluation.servers import OPENER, canonical_server
 

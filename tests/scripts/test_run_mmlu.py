@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.mmlu_subjects import CATEGORY_OF
-from evaluation.mmlu_task import MmluTask, load_data
+from evaluation.benchmarks.mmlu.subjects import CATEGORY_OF
+from evaluation.benchmarks.mmlu.task import MmluTask, load_data
 from evaluation.protocols import PromptStyle
 from results.errors import UsageError
 from tests.command_line import bench_runner, lines, only_run

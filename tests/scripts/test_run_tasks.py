@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.tasks_task import STARTER_SET
+from evaluation.benchmarks.tasks.task import STARTER_SET
 from tests.command_line import PROGRAMS, lines
 
 ROOT = Path(__file__).parents[2]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from processes.process import Exit
 from results.errors import ServerError, ServerExited
 from servers.http_probe import request
 from servers.in_force import read_back
@@ -22,7 +23,6 @@ from servers.llama_cpp import EMBEDDED
 from servers.models import resolve
 from servers.plan import LaunchPlan
 from servers.ports import free_port
-from servers.process import Exit
 from servers.supervisor import launch
 from servers.watchdog import progress
 

@@ -11,10 +11,10 @@ import time
 import psutil
 import pytest
 
+from processes.process import start
 from results.errors import ServerError, ServerExited, ServerNotOurs, ServerNotReady, UsageError
 from servers.http_probe import request
 from servers.ports import free_port, listening_inodes
-from servers.process import start
 from servers.readiness import wait_ready
 from servers.server_log import ServerLog
 from servers.supervisor import launch

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from processes.process import Exit
 from results.errors import ServerExited
 from servers.http_probe import request
 from servers.plan import LaunchPlan
 from servers.ports import free_port
-from servers.process import Exit
 from servers.supervisor import launch
 from servers.watchdog import progress
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from processes.process import Exit
 from results.errors import ServerExited
 from servers.ports import PortHolder
-from servers.process import Exit
 from servers.start_failure import explain, ran_out_of_memory
 from servers.supervisor import launch
 

@@ -9,9 +9,9 @@ import time
 import psutil
 import pytest
 
+from processes.process import Exit
 from results.errors import ServerExited, UsageError
 from servers.http_probe import request
-from servers.process import Exit
 from servers.supervisor import launch
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from results.errors import ResultsError, UsageError
 from results.records import RunRecord, RunStatus
-from results.run_folder import RunFolder
+from results.store.run_folder import RunFolder
 from results.telemetry import TelemetrySummary
 from telemetry.contract import DeviceReading, ProcessReading, ServerReading, Tick
 from telemetry.plot import Line, continued, panels, phases, plot, thinned

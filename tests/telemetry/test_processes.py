@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from servers import process as servers_process
+from processes import process as servers_process
 from telemetry.processes import ProcessTree
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, wait_for
-from tests.sweeps import TWO_CARDS, models, own_devices, resume, server, status, sweep
+from tests.sweep_runs import TWO_CARDS, models, own_devices, resume, server, status, sweep
 
 pytestmark = pytest.mark.usefixtures("own_devices")
 __all__ = ["own_devices"]
@@ -94,7 +94,10 @@ def workers(process):
                 session = (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if b"runner.sweep_lanes" in command and f"BENCH_PROCESS_TREE={process.pid}-".encode() in session:
+            if (
+                b"engines.lane_processes" in command
+                and f"BENCH_PROCESS_TREE={process.pid}-".encode() in session
+            ):
                 found.append(int(entry.name))
     return found
 

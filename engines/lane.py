@@ -1,0 +1,153 @@
+"""One of the workers of a sweep: what is to be done, and the devices for it, until nothing is left."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import TYPE_CHECKING
+
+from engines.less_memory import as_reduced
+from engines.prefetch import Prefetch
+from engines.server_group import ServerGroup, ToDo
+from results.errors import ResultsError
+from results.records import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from engines.cards import Cards
+    from results.records import RunRecord
+    from results.store.run_folder import RunFolder
+    from results.store.sweep_folder import Sweep, SweepFolder
+    from runner.display import Display
+    from runner.spec import RunSpec
+    from sweeps.plan import PlannedRun
+
+
+class Lane:
+    """Several, in processes of their own, never take the same server configuration at a time."""
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        sweep: Sweep,
+        planned: Sequence[PlannedRun],
+        *,
+        cards: Cards,
+        display: Display,
+        held: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._folder = folder
+        self._sweep = sweep
+        self._count = len(planned)
+        self._groups = [tuple(group) for _, group in itertools.groupby(planned, key=lambda each: each.group)]
+        self._cards = cards
+        self._display = display
+        self._held = held
+        self._prefetch = Prefetch()
+        self._tried: set[str] = set()  # fingerprints: whatever became of them, only who asks gets them again
+
+    def work(self) -> None:
+        """Until nothing is left that nobody else works on. A run that fails is recorded, and the next one begins.
+
+        Raises Interrupted, and ResultsError when records can't be kept.
+        """
+        try:
+            while self._pass():
+                pass
+        finally:
+            self._prefetch.stop()
+
+    def _pass(self) -> bool:
+        """Once through all configurations; whether there was anything to do."""
+        did = False
+        for number, group in enumerate(self._groups):
+            with self._folder.claim_group(group[0].group) as ours:
+                todo = self.todo(group) if ours else []
+                did = did or bool(todo)
+                self.do(todo, following=self._groups[number + 1 : number + 2])
+        return did
+
+    def todo(self, group: Sequence[PlannedRun]) -> list[ToDo]:
+        """What of these runs is to be done, each once."""
+        known = self._folder.runs(warn=self._display.say)
+        again = self._folder.asked_again()
+        # A sweep that has no run yet needs no fingerprints, whose making reads whole models.
+        first_of_all = not known and not self._tried
+        found: list[ToDo] = []
+        names: set[str] = set()
+        for planned in group:
+            if first_of_all:
+                found.append(ToDo(planned, planned.spec))
+                continue
+            name = planned.fingerprint
+            there = known.get(name)
+            if (
+                name in names
+                or (name in self._tried and name not in again)
+                or is_done(there, asked_again=name in again)
+            ):
+                continue
+            names.add(name)
+            found.append(going_on(planned, planned.spec, there))
+        return found
+
+    def do(self, todo: Sequence[ToDo], *, following: Sequence[Sequence[PlannedRun]] = ()) -> None:
+        """The runs of one server configuration, on one server, as soon as there are devices for it.
+
+        following: the next configuration, whose model's file is read ahead. Raises Interrupted, ResultsError.
+        """
+        if not todo:
+            return
+        with (
+            self._cards.taken(todo[0].planned, on_wait=self._say_waiting),
+            ServerGroup(self._folder, self._sweep, display=self._display, held=self._held) as group,
+        ):
+            for number, each in enumerate(todo):
+                self._display.say(f"\n[{each.planned.index + 1}/{self._count}] {each.planned.label}")
+                if number == 0:
+                    for after in following:
+                        self._fetch_ahead(after[0])
+                self._tried.add(each.planned.fingerprint)
+                group.do(each, more=number + 1 < len(todo))
+                self._folder.forget_again(each.planned.fingerprint)
+
+    def _fetch_ahead(self, planned: PlannedRun) -> None:
+        model = planned.spec.server.model if planned.spec else None
+        if model is not None:
+            self._prefetch.start(model.files(), lambda: planned.fingerprint)
+
+    def _say_waiting(self) -> None:
+        self._display.say("waiting for a device that another run uses")
+
+
+def is_done(found: tuple[RunFolder, RunRecord] | None, *, asked_again: bool) -> bool:
+    """Whether nothing is to be done for a run of which this is there."""
+    if found is None:
+        return False
+    folder, record = found
+    status = folder.effective_status(record)
+    if status is RunStatus.FAILED:
+        return has_failed(record) and not asked_again
+    return status is not RunStatus.INTERRUPTED
+
+
+def has_failed(record: RunRecord) -> bool:
+    """By itself: that results could not be written, as on a full disk, is no verdict on the run."""
+    kind = record.error.kind if record.error else ""
+    return record.status is RunStatus.FAILED and kind != ResultsError.kind
+
+
+def going_on(planned: PlannedRun, spec: RunSpec | None, found: tuple[RunFolder, RunRecord] | None) -> ToDo:
+    """The run as in `spec`, from where it stands; found: what there is of it. One that failed with less memory gets
+    all of it again.
+    """
+    if spec is None or found is None or found[1].server is None:
+        return ToDo(planned, spec)
+    folder, record = found
+    reduced = record.sweep.reduced if record.sweep else ()
+    if reduced and has_failed(record):
+        return ToDo(planned, spec)
+    spec = dataclasses.replace(spec, resume=folder.run_id)
+    return ToDo(planned, as_reduced(spec, record) if reduced else spec, reduced)

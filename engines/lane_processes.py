@@ -1,0 +1,113 @@
+"""The workers of a sweep in processes of their own, `python -m engines.lane_processes`, one for each run at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines.cards import Cards, usable_gpus
+from engines.lane import Lane
+from processes import process as processes
+from results.errors import BenchError
+from results.store.sweep_folder import SweepFolder
+from runner.display import Lines
+from runner.script import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from processes.process import ManagedProcess
+    from runner.display import Display
+
+LANE_GRACE_S = 60.0  # an orderly end: script, server, record
+LOOK_S = 0.2
+
+
+class _Said:
+    """The lines that a lane adds to its log."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset_bytes = path.stat().st_size if path.exists() else 0
+
+    def lines(self) -> list[str]:
+        """Whole ones, since the last call."""
+        with self._path.open("rb") as file:
+            file.seek(self._offset_bytes)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._offset_bytes += len(whole) + len(end)
+        return whole.decode(errors="replace").split("\n") if end else []
+
+
+def in_processes(folder: SweepFolder, lanes: int, display: Display) -> list[str]:
+    """Run them to their ends, saying what they say; gives why those stopped that could not go on.
+
+    The others go on without these, and take up what they left.
+    """
+    stopped = []
+    with _all_stopped() as started:
+        running: list[tuple[int, ManagedProcess, _Said]] = []
+        for number in range(1, lanes + 1):
+            log = folder.path / f"lane-{number}.log"
+            said = _Said(log)
+            process = processes.start(
+                (sys.executable, "-m", "engines.lane_processes", str(folder.path), str(lanes)),
+                output=log,
+                cwd=ROOT,
+            )
+            started.append(process)
+            running.append((number, process, said))
+        while running:
+            for each in tuple(running):
+                number, process, said = each
+                ended = process.poll()
+                for line in said.lines():
+                    display.say(f"({number}) {line}" if line else "")
+                if ended is None:
+                    continue
+                running.remove(each)
+                if ended.code != 0:
+                    why = f"worker {number} of the sweep stopped: {ended.describe()}; see lane-{number}.log"
+                    display.say(f"({number}) {why}")
+                    stopped.append(why)
+            time.sleep(LOOK_S)
+    return stopped
+
+
+@contextlib.contextmanager
+def _all_stopped() -> Iterator[list[ManagedProcess]]:
+    """Processes put into the list are ended with the block, all at the same time."""
+    started: list[ManagedProcess] = []
+    try:
+        yield started
+    finally:
+        if started:
+            with ThreadPoolExecutor(len(started)) as threads:
+                list(threads.map(lambda process: process.stop(LANE_GRACE_S), started))
+
+
+def main(words: Sequence[str]) -> int:
+    """One lane of a sweep that is in progress; gives the exit code."""
+    from processes.signals import Interruptions
+    from sweeps.sweep import planned_again
+
+    folder, lanes = SweepFolder(Path(words[0])), int(words[1])
+    display = Lines()
+    try:
+        with Interruptions() as interruptions:
+            sweep = folder.read()
+            _, plan = planned_again(sweep, results_dir=folder.results_dir)
+            cards = Cards(usable_gpus(), lanes)
+            Lane(folder, sweep, plan.runs, cards=cards, display=display, held=interruptions.held).work()
+    except BenchError as error:
+        display.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,160 @@
+"""The runs of one server configuration, one after the other on one server; a run that fails costs only itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from engines.less_memory import smaller, with_server
+from results.errors import (
+    BenchError,
+    Interrupted,
+    ResultsError,
+    ResumeMismatch,
+    ServerOutOfMemory,
+    UsageError,
+)
+from results.records import ErrorRecord, RunRecord, RunStatus, SweepPlace
+from results.store import unlogged
+from results.store.run_folder import RunFolder
+from results.store.run_log import RUN_LOG_NAME, RunLog
+from runner.run import run
+from runner.serving import SharedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+    from typing import Self
+
+    from results.store.sweep_folder import Sweep, SweepFolder
+    from runner.display import Display
+    from runner.spec import RunSpec
+    from servers.launch import ServerRequest
+    from sweeps.plan import PlannedRun
+
+
+class ToDo(NamedTuple):
+    """A run that is to be done. spec: as it is to be done now; None: it can't work. reduced: what of it was lowered
+    when memory ran out.
+    """
+
+    planned: PlannedRun
+    spec: RunSpec | None
+    reduced: tuple[str, ...] = ()
+
+
+class ServerGroup:
+    """Use as a context manager: the server is stopped at the end."""
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        sweep: Sweep,
+        *,
+        display: Display,
+        held: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._folder = folder
+        self._sweep = sweep
+        self._display = display
+        self._held = held
+        self._serving = SharedServer()
+        self._server: ServerRequest | None = None  # asked for instead, once memory ran out
+        self._reduced: tuple[str, ...] = ()  # how
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._serving.close()
+
+    def do(self, todo: ToDo, *, more: bool) -> None:
+        """One run, again with less where memory ran out and the sweep may reduce. more: others follow on the server.
+
+        Raises Interrupted, and ResultsError when records can't be kept; any other error is in the run's record.
+        """
+        if todo.spec is None:
+            self._refuse(todo.planned, todo.planned.error or UsageError("it can't work"))
+            return
+        self._serving.keep = more
+        spec = dataclasses.replace(todo.spec, expansions=todo.planned.expansions)
+        if todo.reduced and self._server is None:
+            self._server, self._reduced = spec.server, todo.reduced
+        while True:
+            if self._server is not None:
+                spec = with_server(spec, self._server)
+            error = self._run(spec, todo.planned)
+            less = None
+            if isinstance(error, ServerOutOfMemory) and self._sweep.on_oom == "reduce":
+                less = smaller(spec.server, todo.planned.asked, error.where)
+            if less is None:
+                return
+            self._display.say(f"memory ran out; once more with {less.what}")
+            self._serving.close()
+            self._serving = SharedServer(keep=more)
+            self._server, self._reduced = less.server, (*self._reduced, less.what)
+            spec = dataclasses.replace(spec, resume=None)
+
+    def _run(self, spec: RunSpec, planned: PlannedRun) -> Exception | None:
+        """Why it failed."""
+        place = self._place(planned)
+        try:
+            try:
+                finished = run(spec, self._display, self._held, serving=self._serving, place=place)
+            except ResumeMismatch as error:
+                self._display.say(f"note: {error.message}; it begins anew")
+                anew = dataclasses.replace(spec, resume=None)
+                finished = run(anew, self._display, self._held, serving=self._serving, place=place)
+        except (Interrupted, ResultsError):
+            raise
+        except BenchError as refused:  # seen before there was a run
+            self._refuse(planned, refused)
+            return refused
+        self._display.say(outcome(finished.record))
+        if isinstance(finished.error, Interrupted | ResultsError):
+            raise finished.error
+        return finished.error
+
+    def _refuse(self, planned: PlannedRun, error: BenchError) -> None:
+        """A run that could not even begin is in the log too."""
+        now = dt.datetime.now(dt.UTC)
+        benchmark = str(planned.options.get("benchmark") or "benchmark")
+        model = Path(str(planned.options.get("model") or "model")).name
+        folder = RunFolder.create(self._folder.results_dir, benchmark, model, now)
+        record = RunRecord(
+            run_id=folder.run_id,
+            timestamp=now.isoformat(timespec="seconds"),
+            status=RunStatus.FAILED,
+            benchmark=benchmark,
+            model=model,
+            config={},
+            sweep=self._place(planned),
+            error=ErrorRecord(kind=error.kind, message=error.message, hint=error.hint),
+        )
+        log = RunLog(self._folder.results_dir / RUN_LOG_NAME, warn=self._display.say)
+        with self._held():
+            unlogged.write(folder, record, log)
+        self._display.say(outcome(record))
+
+    def _place(self, planned: PlannedRun) -> SweepPlace:
+        return SweepPlace(
+            sweep_id=self._sweep.sweep_id,
+            fingerprint=planned.fingerprint,
+            label=planned.label,
+            nonce=self._sweep.nonce,
+            reduced=self._reduced,
+        )
+
+
+def outcome(record: RunRecord) -> str:
+    """A run's end in a line."""
+    if record.status is not RunStatus.SUCCEEDED:
+        return f"{record.status}: {record.error.message if record.error else 'unknown'}"
+    seconds = f" in {record.results.time_taken:.0f} s" if record.results.time_taken else ""
+    score = record.score.score if record.score else None
+    return f"done{seconds}" if score is None else f"score {score:.1f} of 100{seconds}"

@@ -1,0 +1,1 @@
+"""One folder a benchmark: its data, prompts and rules of judging."""

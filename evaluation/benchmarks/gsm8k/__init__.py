@@ -1,0 +1,1 @@
+"""GSM8K: word problems with one number as the answer."""

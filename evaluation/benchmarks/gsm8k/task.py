@@ -1,0 +1,128 @@
+"""GSM8K (Cobbe et al. 2021): word problems of grade school, answered by one exact number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evaluation.answers.numbers import final_number, gold_number
+from evaluation.benchmarks.gsm8k.examples import EXAMPLES
+from evaluation.data.files import DataSet, checked, fetch, files_sha256, read_rows
+from evaluation.pass_at_k import pass_at_k_metrics
+from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from results.records import Completion, Metric
+
+NAME = "gsm8k"
+_REPOSITORY, _FILE = "openai/gsm8k", "main/test-00000-of-00001.parquet"
+
+# The wording of Meta's evaluation of Llama 3, which is lm-eval's task gsm8k_cot_llama.
+_CHAT_PROMPT = (
+    "Given the following problem, reason and give a final answer to the problem.\nProblem: {question}\n"
+    'Your response should end with "The final answer is [answer]" where [answer] is the response to the problem.\n'
+)
+# Without an example, the words of Kojima et al. (2022), arXiv:2205.11916, which is lm-eval's gsm8k_cot_zeroshot.
+_STEP_BY_STEP = " Let's think step by step."
+
+# Both names are the ones of lm-eval.
+STRICT, FLEXIBLE = "strict-match", "flexible-extract"
+
+
+class _Problem(msgspec.Struct):
+    question: str
+    answer: str
+
+
+def load_data(path: Path | None) -> DataSet:
+    """The problems of a file as published (JSON Lines or Parquet), or the test set from the Hugging Face Hub.
+
+    Raises BenchError.
+    """
+    path = path or fetch(_REPOSITORY, _FILE)
+    samples = []
+    for number, row in enumerate(read_rows(path)):
+        problem = checked(row, _Problem)
+        gold = gold_number(problem.answer)
+        if gold is None:
+            raise UsageError(f"{row.where}: the answer does not end in `#### NUMBER`")
+        samples.append(
+            Sample(task_id=f"{NAME}/{number}", data={"question": problem.question}, expected=str(gold))
+        )
+    return DataSet(tuple(samples), files_sha256([path]))
+
+
+class Gsm8kTask:
+    """Implements `Task`. few_shot: worked examples before the question; None: the usual number, 0 in chat and 8 for
+    a text to go on with.
+    """
+
+    json_schema: dict[str, Any] | None = None
+    judge_workers = 0
+
+    def __init__(self, data: DataSet, *, style: PromptStyle, few_shot: int | None = None) -> None:
+        self.style = style
+        self.stop = ("\nQ:", "\nQuestion:") if style is PromptStyle.COMPLETION else ()
+        self._data = data
+        usual = len(EXAMPLES) if style is PromptStyle.COMPLETION else 0
+        self._examples = EXAMPLES[: usual if few_shot is None else few_shot]
+
+    def load(self) -> None:
+        """Nothing to do: the data came with the constructor."""
+
+    def get_task_name(self) -> str:
+        """`gsm8k`."""
+        return NAME
+
+    def get_samples(self, limit: int | None) -> Sequence[Sample]:
+        """The first `limit` samples, or all."""
+        return self._data.samples[:limit]
+
+    def get_prompt(self, sample: Sample) -> Prompt:
+        """A chain of thought that ends in the answer, asked for in words or shown by examples."""
+        question = sample.data["question"]
+        if self.style is PromptStyle.CHAT:
+            shown = [
+                f"{_CHAT_PROMPT.format(question=example.question)}{example.reasoning} "
+                f"The final answer is {example.answer}\n\n"
+                for example in self._examples
+            ]
+            return Prompt("", "".join([*shown, _CHAT_PROMPT.format(question=question)]))
+        shown = [
+            f"Q: {example.question}\nA: {example.reasoning} The answer is {example.answer}.\n\n"
+            for example in self._examples
+        ]
+        return Prompt("", "".join([*shown, f"Q: {question}\nA:{'' if shown else _STEP_BY_STEP}"]))
+
+    def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
+        """Compare the number that counts; whether the stated one and the last one are right are metrics."""
+        del sample
+        for stop in self.stop:  # a server that knows no stop sequences goes on with questions of its own
+            prediction = prediction.split(stop, 1)[0]
+        found = final_number(prediction)
+        gold = gold_number(f"#### {expected}")
+        right = found.value is not None and found.value == gold
+        said = "no number in the answer" if found.value is None else f"{found.value} instead of {expected}"
+        return Judgement(
+            passed=right,
+            completion="" if found.value is None else str(found.value),
+            detail="" if right else said,
+            metrics={STRICT: float(found.strict == gold), FLEXIBLE: float(found.flexible == gold)},
+            ended=found.strict is not None,
+        )
+
+    def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
+        """pass@k, and pass@1 by each way alone to read the answer."""
+        metrics = dict(pass_at_k_metrics(completions))
+        for name in (STRICT, FLEXIBLE):
+            alone = [
+                msgspec.structs.replace(completion, passed=completion.metrics.get(name) == 1.0, tags={})
+                for completion in completions
+            ]
+            metrics[name] = pass_at_k_metrics(alone)["pass@1"]
+        return metrics

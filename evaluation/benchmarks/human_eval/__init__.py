@@ -1,0 +1,1 @@
+"""HumanEval: Python functions to complete, judged by unit tests."""

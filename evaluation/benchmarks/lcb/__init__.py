@@ -1,0 +1,1 @@
+"""LiveCodeBench: problems of programming contests, judged by their tests."""

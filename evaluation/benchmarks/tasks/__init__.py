@@ -1,0 +1,1 @@
+"""A user's own coding tasks, and the starter set."""

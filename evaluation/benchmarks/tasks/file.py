@@ -1,0 +1,322 @@
+"""The format of a user's own tasks, as YAML or JSON: read whole, and everything that is wrong told at once."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import keyword
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evaluation.data.located import Located, Problem, read_located
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+DIFFICULTIES = ("easy", "medium", "hard", "extreme")
+LONGEST_TIMEOUT_S = 3600.0
+_MOST_SHOWN = 50
+_FILE_FIELDS = ("version", "metadata", "tasks")
+_TASK_FIELDS = (
+    "id",
+    "difficulty",
+    "prompt",
+    "function",
+    "test_cases",
+    "reference_solution",
+    "metadata",
+    "version",
+)
+_CASE_FIELDS = ("input", "expected_output", "timeout", "weight")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCase:
+    """One test case. input: of a program its standard input, of a function the list of its arguments.
+
+    expected_output: what the program prints, or the value that the function returns. timeout_s: processor time;
+    None: the run's. line: in the file.
+    """
+
+    input: Any
+    expected_output: Any
+    timeout_s: float | None = None
+    weight: float = 1.0
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodingTask:
+    """function: the name of the function to write; None: a program that reads and prints. field: where it stands in
+    the file. solution_line: of its reference solution; reference_solution is empty where there is none.
+    """
+
+    id: str
+    difficulty: str
+    prompt: str
+    function: str | None
+    cases: tuple[TaskCase, ...]
+    reference_solution: str = ""
+    metadata: dict[str, Any]
+    version: str = ""
+    field: str = ""
+    solution_line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFile:
+    """sha256: of the file's bytes."""
+
+    path: Path
+    version: str
+    metadata: dict[str, Any]
+    tasks: tuple[CodingTask, ...]
+    sha256: str
+
+
+def read_task_file(path: Path) -> TaskFile:
+    """Raises UsageError that tells every problem by file, line and field."""
+    if path.suffix.lower() not in {".json", ".yaml", ".yml"}:
+        raise UsageError(f"{path} is no task file", hint="its name must end in .yaml, .yml or .json")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise problems_error(path, [Problem(line, "", "is not UTF-8")]) from None
+    document, problems = read_located(text, is_json=path.suffix.lower() == ".json")
+    reading = _Reading(problems)
+    found = reading.file(document) if document is not None else None
+    if found is None or reading.problems:
+        raise problems_error(path, reading.problems)
+    version, metadata, tasks = found
+    return TaskFile(
+        path=path, version=version, metadata=metadata, tasks=tasks, sha256=hashlib.sha256(data).hexdigest()
+    )
+
+
+def problems_error(path: Path, problems: Sequence[Problem]) -> UsageError:
+    """One error that tells all of them, in the order of their lines."""
+    told = [
+        f"  {path}:{line}: {field}{': ' if field else ''}{message}"
+        for line, field, message in sorted(problems)
+    ]
+    more = [f"  and {len(told) - _MOST_SHOWN} more"] if len(told) > _MOST_SHOWN else []
+    count = "1 error" if len(told) == 1 else f"{len(told)} errors"
+    return UsageError(
+        "\n".join([f"{path} has {count}:", *told[:_MOST_SHOWN], *more]),
+        hint=f"correct the file, then `tasks validate {path}`; docs/benchmarks.md shows a complete one",
+    )
+
+
+class _Reading:
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+
+    def file(self, document: Located) -> tuple[str, dict[str, Any], tuple[CodingTask, ...]] | None:
+        if not isinstance(document.value, dict):
+            self._wrong(document.line, "", "must be a mapping with the key tasks")
+            return None
+        fields = self._fields(document, "", _FILE_FIELDS, {"tasks"})
+        version = self._text(fields, "", "version")
+        metadata = self._metadata(fields, "")
+        nodes = self._list(fields, "", "tasks")
+        tasks = [self._task(node, f"tasks[{number}]") for number, node in enumerate(nodes)]
+        first: dict[str, str] = {}
+        for node, task in zip(nodes, tasks, strict=True):
+            if task is not None and first.setdefault(task.id, task.field) != task.field:
+                line = node.value["id"].line
+                self._wrong(line, f"{task.field}.id", f"{task.id!r} is the id of {first[task.id]} too")
+        return version, metadata, tuple(task for task in tasks if task is not None)
+
+    def _task(self, node: Located, at: str) -> CodingTask | None:
+        before = len(self.problems)
+        if not isinstance(node.value, dict):
+            self._wrong(node.line, at, "must be a mapping with the keys id, difficulty, prompt, test_cases")
+            return None
+        fields = self._fields(node, at, _TASK_FIELDS, {"id", "difficulty", "prompt", "test_cases"})
+        function = self._function(fields, at)
+        solution = fields.get("reference_solution")
+        found = CodingTask(
+            id=self._id(fields, at),
+            difficulty=self._difficulty(fields, at),
+            prompt=self._text(fields, at, "prompt").strip("\n"),
+            function=function,
+            cases=tuple(
+                self._case(case, f"{at}.test_cases[{number}]", is_call="function" in fields)
+                for number, case in enumerate(self._list(fields, at, "test_cases"))
+            ),
+            reference_solution=self._solution(fields, at, function),
+            metadata=self._metadata(fields, at),
+            version=self._text(fields, at, "version"),
+            field=at,
+            solution_line=solution.line if solution is not None else node.line,
+        )
+        return found if len(self.problems) == before else None
+
+    def _case(self, node: Located, at: str, *, is_call: bool) -> TaskCase:
+        broken = TaskCase(input="", expected_output="", line=node.line)
+        if not isinstance(node.value, dict):
+            self._wrong(node.line, at, "must be a mapping with the keys input, expected_output")
+            return broken
+        required = {"input", "expected_output"} if is_call else {"expected_output"}
+        fields = self._fields(node, at, _CASE_FIELDS, required)
+        timeout_s = self._number(fields, at, "timeout", LONGEST_TIMEOUT_S)
+        weight = self._number(fields, at, "weight", 1e6)
+        if not required <= fields.keys():
+            return broken
+        given = fields.get("input")
+        if not is_call:
+            stdin: Any = self._text(fields, at, "input", may_be_empty=True)
+            expected: Any = self._text(fields, at, "expected_output", may_be_empty=True)
+        else:
+            if given is not None and not isinstance(given.value, list):
+                self._wrong(
+                    given.line,
+                    f"{at}.input",
+                    "must be the list of the function's arguments, such as [3, text]",
+                )
+            stdin = given.plain() if given is not None else None
+            expected = fields["expected_output"].plain()
+        return TaskCase(
+            input=stdin,
+            expected_output=expected,
+            timeout_s=timeout_s,
+            weight=1.0 if weight is None else weight,
+            line=node.line,
+        )
+
+    def _fields(
+        self, node: Located, at: str, known: Sequence[str], required: Collection[str]
+    ) -> dict[str, Located]:
+        fields: dict[str, Located] = node.value
+        missing = [name for name in known if name in required and name not in fields]
+        for name, value in fields.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, missing or known, n=1, cutoff=0.4)
+                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+                self._wrong(value.line, _join(at, name), f"is no field of the format; {hint}")
+                missing = [other for other in missing if other not in close]  # told once
+        for name in missing:
+            self._wrong(node.line, _join(at, name), "is missing")
+        return fields
+
+    def _text(self, fields: dict[str, Located], at: str, name: str, *, may_be_empty: bool = False) -> str:
+        """As it is written: a number or `yes` without quotes is a text too."""
+        node = fields.get(name)
+        if node is None:
+            return ""
+        if isinstance(node.value, (list, dict)):
+            self._wrong(node.line, _join(at, name), f"must be a text, not a {_kind(node)}")
+        elif node.value is None or not (node.text.strip() or may_be_empty):
+            self._wrong(
+                node.line, _join(at, name), 'is empty; for no text write ""' if may_be_empty else "is empty"
+            )
+        return node.text
+
+    def _id(self, fields: dict[str, Located], at: str) -> str:
+        text = self._text(fields, at, "id")
+        if text and not (text.isprintable() and text == text.strip() and len(text) <= 100):
+            line = fields["id"].line
+            self._wrong(
+                line, f"{at}.id", "must be one line of at most 100 characters, without spaces around it"
+            )
+        return text
+
+    def _difficulty(self, fields: dict[str, Located], at: str) -> str:
+        text = self._text(fields, at, "difficulty")
+        if text and text not in DIFFICULTIES:
+            self._wrong(
+                fields["difficulty"].line,
+                f"{at}.difficulty",
+                f"{text!r} must be one of {', '.join(DIFFICULTIES)}",
+            )
+        return text
+
+    def _function(self, fields: dict[str, Located], at: str) -> str | None:
+        if "function" not in fields:
+            return None
+        text = self._text(fields, at, "function")
+        if text and (not text.isidentifier() or keyword.iskeyword(text)):
+            line = fields["function"].line
+            self._wrong(line, f"{at}.function", f"{text!r} is no name of a Python function")
+        return text
+
+    def _solution(self, fields: dict[str, Located], at: str, function: str | None) -> str:
+        code = self._text(fields, at, "reference_solution")
+        if not code.strip():
+            return ""
+        line, field = fields["reference_solution"].line, f"{at}.reference_solution"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(code)
+        except (SyntaxError, ValueError, RecursionError) as error:
+            where = f" in its line {error.lineno}" if isinstance(error, SyntaxError) else ""
+            about = error.msg if isinstance(error, SyntaxError) else str(error)
+            self._wrong(line, field, f"is no Python: {about}{where}")
+            return code
+        defined = {
+            name for node in tree.body for name in [getattr(node, "name", ""), *_assigned(node)] if name
+        }
+        if function and function not in defined:
+            self._wrong(line, field, f"does not define the function {function}")
+        return code
+
+    def _metadata(self, fields: dict[str, Located], at: str) -> dict[str, Any]:
+        node = fields.get("metadata")
+        if node is None:
+            return {}
+        if not isinstance(node.value, dict):
+            self._wrong(node.line, _join(at, "metadata"), f"must be a mapping, not a {_kind(node)}")
+            return {}
+        return dict(node.plain())
+
+    def _list(self, fields: dict[str, Located], at: str, name: str) -> list[Located]:
+        node = fields.get(name)
+        if node is None:
+            return []
+        if not isinstance(node.value, list):
+            self._wrong(node.line, _join(at, name), f"must be a list, not a {_kind(node)}")
+            return []
+        if not node.value:
+            self._wrong(node.line, _join(at, name), "is empty")
+        return node.value
+
+    def _number(self, fields: dict[str, Located], at: str, name: str, most: float) -> float | None:
+        node = fields.get(name)
+        if node is None:
+            return None
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self._wrong(node.line, _join(at, name), f"must be a number, not a {_kind(node)}")
+        elif not (math.isfinite(value) and 0 < value <= most):
+            self._wrong(node.line, _join(at, name), f"must be more than 0 and at most {most:g}")
+        else:
+            return float(value)
+        return None
+
+    def _wrong(self, line: int, field: str, message: str) -> None:
+        self.problems.append(Problem(line, field, message))
+
+
+def _join(at: str, name: str) -> str:
+    return f"{at}.{name}" if at else name
+
+
+def _kind(node: Located) -> str:
+    kinds = {list: "list", dict: "mapping", bool: "truth value", str: "text", type(None): "missing value"}
+    return kinds.get(type(node.value), "number")
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -1,0 +1,137 @@
+"""One completion against the cases of its task. What is right is decided here, outside the sandbox."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sandbox import Case, VerdictKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evaluation.benchmarks.tasks.file import CodingTask, TaskCase
+    from evaluation.loop.grader import Grader
+    from sandbox import Verdict
+
+_MARK = "\x1eresult "  # before the result, apart from what the code itself prints
+_CALL = f"""
+
+import json as __json, sys as __sys
+__arguments = __json.loads(__sys.stdin.read())
+__result = __json.dumps({{function}}(*__arguments))
+__sys.__stdout__.write("\\n" + {_MARK!r} + __result + "\\n")
+__sys.__stdout__.flush()
+"""
+_NOTHING = object()
+_CLOSE = 1e-9
+
+
+class Grade(NamedTuple):
+    """failures: of each case, in order, why it failed, in a line; empty where it passed. seconds: all together."""
+
+    failures: tuple[str, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether all cases did."""
+        return not any(self.failures)
+
+    @property
+    def why(self) -> str:
+        """The first failure; empty where there is none."""
+        first = next((number for number, why in enumerate(self.failures) if why), None)
+        return "" if first is None else f"case {first + 1} of {len(self.failures)}: {self.failures[first]}"
+
+    def weighted(self, task: CodingTask) -> float:
+        """The share of the passed cases by their weights, 0 to 1."""
+        total = math.fsum(case.weight for case in task.cases)
+        got = (case.weight for case, why in zip(task.cases, self.failures, strict=True) if not why)
+        return math.fsum(got) / total
+
+
+def grade(code: str, task: CodingTask, grader: Grader) -> Grade:
+    """Every case in a process of its own. Blocks. Raises SandboxError."""
+    program = code if task.function is None else code + _CALL.format(function=task.function)
+    cases = [
+        Case(
+            stdin=case.input if task.function is None else json.dumps(case.input),
+            check=_check(case, is_call=task.function is not None),
+            limits=None if case.timeout_s is None else grader.limits(cpu_s=case.timeout_s),
+        )
+        for case in task.cases
+    ]
+    verdicts = grader.run_cases(program, cases, stop_at_first_failure=False)
+    failures = tuple(
+        "" if verdict.kind is VerdictKind.PASSED else _why(verdict, case, is_call=task.function is not None)
+        for verdict, case in zip(verdicts, task.cases, strict=True)
+    )
+    return Grade(failures, math.fsum(verdict.seconds for verdict in verdicts))
+
+
+def same_text(expected: str, printed: str) -> bool:
+    """Line by line; spaces at a line's end and empty lines at the end of all don't count."""
+    return _lines(expected) == _lines(printed)
+
+
+def same_value(expected: Any, returned: Any) -> bool:
+    """As JSON values: tuples are lists. A number with a fraction is compared to nine digits, a whole one exactly."""
+    if isinstance(expected, bool) or isinstance(returned, bool):
+        return expected is returned
+    if isinstance(expected, int) and isinstance(returned, int):
+        return expected == returned
+    if isinstance(expected, (int, float)) and isinstance(returned, (int, float)):
+        try:
+            return math.isclose(expected, returned, rel_tol=_CLOSE, abs_tol=_CLOSE)
+        except OverflowError:  # a whole number beyond every float
+            return False
+    if isinstance(expected, list) and isinstance(returned, list):
+        return len(expected) == len(returned) and all(map(same_value, expected, returned))
+    if isinstance(expected, dict) and isinstance(returned, dict):
+        return expected.keys() == returned.keys() and all(
+            same_value(value, returned[key]) for key, value in expected.items()
+        )
+    return bool(expected == returned)
+
+
+def _check(case: TaskCase, *, is_call: bool) -> Callable[[bytes], bool]:
+    def check(stdout: bytes) -> bool:
+        if not is_call:
+            return same_text(case.expected_output, stdout.decode("utf-8", "replace"))
+        try:
+            return same_value(case.expected_output, _result(stdout))
+        except RecursionError:
+            return False
+
+    return check
+
+
+def _result(stdout: bytes) -> Any:
+    """The value that the function returned; a value like no other where nothing tells it."""
+    _, mark, rest = stdout.decode("utf-8", "replace").rpartition(_MARK)
+    try:
+        return json.loads(rest.partition("\n")[0]) if mark else _NOTHING
+    except (ValueError, RecursionError):
+        return _NOTHING
+
+
+def _why(verdict: Verdict, case: TaskCase, *, is_call: bool) -> str:
+    if verdict.kind is not VerdictKind.WRONG_ANSWER or verdict.detail != "printed something else":
+        return verdict.detail or str(verdict.kind)
+    if not is_call:
+        printed = verdict.stdout.decode("utf-8", "replace")
+        return f"printed {_short(printed.rstrip())}, expected {_short(case.expected_output.rstrip())}"
+    result = _result(verdict.stdout)
+    returned = "nothing that can be read" if result is _NOTHING else _short(result)
+    return f"returned {returned}, expected {_short(case.expected_output)}"
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().split("\n")]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}...{text[-15:]}"

@@ -1,0 +1,137 @@
+"""A user's own tasks: functions and programs to write, judged by their cases in the sandbox."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evaluation.answers.code import COMPLETION_STOPS, from_chat, from_completion
+from evaluation.answers.programs import program_from_chat, program_from_completion
+from evaluation.benchmarks.tasks.grading import grade
+from evaluation.benchmarks.tasks.prompts import beginning, user_prompt
+from evaluation.loop.grader import Execution
+from evaluation.pass_at_k import pass_at_k_metrics
+from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
+from results.records import Metric
+from results.stats.intervals import clustered_stderr, wilson_interval
+from sandbox import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evaluation.benchmarks.tasks.file import CodingTask
+    from evaluation.loop.grader import Grader, Known
+    from results.records import Completion
+
+NAME = "tasks"
+STARTER_SET = Path(__file__).with_name("starter_tasks.yaml")
+WEIGHTED = "weighted"
+_Z = 1.959963984540054  # the normal quantile of a 95 % interval
+_WRONG = ("raise SystemExit(0)\n", "import os\nos._exit(0)\n", "return (\n")
+
+
+def known_solutions(tasks: Sequence[CodingTask]) -> tuple[list[Known], list[Known]]:
+    """What a right grader passes, and what it fails: for its self-test."""
+    solved = [task for task in tasks if task.reference_solution][:8]
+    good = [_known(task, task.reference_solution) for task in solved]
+    return good, [_known(task, code) for task, code in zip(tasks, _WRONG, strict=False)]
+
+
+def _known(task: CodingTask, code: str) -> Known:
+    def execute(grader: Grader) -> Execution:
+        found = grade(code, task, grader)
+        return Execution(found.passed, found.why, found.seconds)
+
+    return execute
+
+
+class TasksTask:
+    """Implements `Task`."""
+
+    json_schema: dict[str, Any] | None = None
+
+    def __init__(self, tasks: Sequence[CodingTask], *, style: PromptStyle, grader: Grader) -> None:
+        self.style = style
+        # A program may well have a function or an `if` at its top level; the body of a function ends there.
+        bodies = style is PromptStyle.COMPLETION and all(task.function for task in tasks)
+        self.stop = COMPLETION_STOPS if bodies else ()
+        self.judge_workers = grader.workers
+        self._tasks = {task.id: task for task in tasks}
+        self._grader = grader
+
+    def load(self) -> None:
+        """Nothing to do: the tasks came with the constructor."""
+
+    def get_task_name(self) -> str:
+        """`tasks`."""
+        return NAME
+
+    def get_samples(self, limit: int | None) -> Sequence[Sample]:
+        """The first `limit` tasks, or all."""
+        return [
+            Sample(task_id=task.id, data={}, tags={"difficulty": task.difficulty})
+            for task in list(self._tasks.values())[:limit]
+        ]
+
+    def get_prompt(self, sample: Sample) -> Prompt:
+        """The task's own words, and what kind of code is wanted."""
+        return Prompt("", user_prompt(self._tasks[sample.task_id], self.style))
+
+    def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
+        """Take the code out of the answer and try every case of the task on it. Blocks; thread-safe."""
+        del expected  # the cases are in the task
+        task = self._tasks[sample.task_id]
+        # A chat-trained model that is given a text to go on with often answers as in chat all the same.
+        is_chat = self.style is PromptStyle.CHAT or prediction.lstrip().startswith("```")
+        ended = False
+        if task.function is None:
+            code = program_from_chat(prediction) if is_chat else program_from_completion(prediction)
+            program = code
+        else:
+            before = beginning(task)
+            code, ended = (
+                from_chat(prediction, before, task.function)
+                if is_chat
+                else from_completion(prediction, before)
+            )
+            program = before + code
+        if not code.strip():
+            return Judgement(
+                passed=False, detail="no code in the answer", ended=ended, metrics={WEIGHTED: 0.0}
+            )
+        try:
+            found = grade(program, task, self._grader)
+        except SandboxError as error:
+            return Judgement(passed=False, completion=code, detail=f"sandbox: {error.message}", broken=True)
+        return Judgement(
+            passed=found.passed,
+            completion=code,
+            detail=found.why,
+            execute_s=found.seconds,
+            metrics={WEIGHTED: found.weighted(task)},
+            ended=ended,
+        )
+
+    def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
+        """pass@k, also by difficulty, and `weighted`: the mean share of passed cases."""
+        return {**pass_at_k_metrics(completions), WEIGHTED: weighted_metric(completions)}
+
+
+def weighted_metric(completions: Sequence[Completion]) -> Metric:
+    """The mean over all completions of their weighted share of passed cases; one without an answer has 0.
+
+    With its 95 % interval: ± 1.96 standard errors clustered by task; Wilson's where all tasks agree and that would
+    have no width.
+    """
+    by_task: dict[str, list[float]] = {}
+    for completion in completions:
+        by_task.setdefault(completion.task_id, []).append(completion.metrics.get(WEIGHTED, 0.0))
+    means = [math.fsum(shares) / len(shares) for shares in by_task.values()]
+    value = math.fsum(means) / len(means)
+    stderr = clustered_stderr([[mean] for mean in means])
+    if not stderr:
+        low, high = wilson_interval(min(math.fsum(means), len(means)), len(means))
+    else:
+        low, high = max(0.0, value - _Z * stderr), min(1.0, value + _Z * stderr)
+    return Metric(value=value, stderr=stderr, low=low, high=high)

@@ -1,0 +1,132 @@
+"""`completions.jsonl`: the journal of finished completions, which is the checkpoint; and what it is bound to.
+
+A completion is one line, on disk (fsync) before it counts as done. After a crash the journal may end in a
+torn line: it is cut off and that completion is asked for again. Lines that failed for infrastructure are
+dropped on resume.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evaluation.loop.journal import SETTINGS_NAME, LineJournal
+from results.durable import explained
+from results.errors import NewerRecord, ResultsError, ResumeMismatch
+from results.records import Completion, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JOURNAL_NAME = "completions.jsonl"
+SETTINGS_VERSION = 1
+
+Key = tuple[str, int]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that determines a completion, and how many of them are wanted.
+
+    model: the model's identity (its name, unless the caller knows a better one, such as the file's hash).
+    data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. seed: the run's.
+    timeout_s: of the execution. shuffle: seed of the samples' order; None: that of the data set. options: the
+    benchmark's own, as JSON gives them back. `limit` and `n_samples` say how much, so they may grow on resume;
+    everything else must be the same. Concurrency, retries, the server's URL and HTTP timeouts determine nothing and are
+    not here.
+    """
+
+    schema_version: int = SETTINGS_VERSION
+    benchmark: str
+    model: str
+    data_sha256: str
+    prompts_sha256: str
+    prompt_style: str
+    stop: tuple[str, ...]
+    temperature: float
+    max_tokens: int
+    seed: int | None
+    timeout_s: float
+    limit: int
+    n_samples: int
+    shuffle: int | None = None
+    options: dict[str, Any] = {}
+    style_choice: dict[str, str] = {}
+
+
+_MAY_GROW = ("limit", "n_samples")
+_NOT_COMPARED = ("schema_version", "style_choice")
+
+
+def read_settings(folder: Path) -> Settings | None:
+    """What the journal there is bound to; None for a fresh folder. Raises ResultsError."""
+    path = folder / SETTINGS_NAME
+    with explained("read", path):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).schema_version
+        if version > SETTINGS_VERSION:
+            raise NewerRecord(
+                f"{path} was written by a newer version (schema {version})", hint="update bench_runner"
+            )
+        return msgspec.json.decode(data, type=Settings)
+    except msgspec.MsgspecError as error:
+        raise ResultsError(f"{path} can't be read: {error}", hint="use another --output") from error
+
+
+def check_settings(old: Settings, new: Settings, folder: Path) -> None:
+    """Raises ResumeMismatch naming each difference that forbids going on in that folder."""
+    differences = []
+    for name in Settings.__struct_fields__:
+        was, now = getattr(old, name), getattr(new, name)
+        grows = name in _MAY_GROW and now >= was
+        if name not in _NOT_COMPARED and was != now and not grows:
+            differences.append(f"{name} was {_shown(was)} and is now {_shown(now)}")
+    if differences:
+        raise ResumeMismatch(
+            f"{folder} holds completions of other settings: " + "; ".join(differences),
+            hint="repeat the settings of the first time, or choose another --output",
+        )
+
+
+class Journal(LineJournal):
+    """The journal of the completions in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, JOURNAL_NAME)
+
+    def open(self) -> dict[Key, Completion]:
+        """Lock the folder, repair the journal, and give what is finished. Raises ResultsError."""
+        data = self.lock_and_read()
+        lines, finished = _finished(data)
+        self.repair(data, b"".join(lines))
+        return finished
+
+
+def _finished(data: bytes) -> tuple[list[bytes], dict[Key, Completion]]:
+    """The lines worth keeping and what they say: the latest of a completion, no infrastructure errors."""
+    lines: dict[Key, bytes] = {}
+    finished: dict[Key, Completion] = {}
+    for line in data.splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            continue
+        try:
+            completion = msgspec.json.decode(line, type=Completion)
+        except msgspec.MsgspecError:
+            continue
+        if completion.outcome is not Outcome.INFRASTRUCTURE_ERROR:
+            key = (completion.task_id, completion.index)
+            lines[key], finished[key] = line, completion
+    return list(lines.values()), finished
+
+
+def _shown(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int = SETTINGS_VERSION

@@ -1,0 +1,185 @@
+"""Bring any task and any interface together: bounded concurrency, judging beside generation, checkpoint,
+progress.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evaluation.loop.judging import judge
+from results.errors import BenchError, ScriptError
+from results.records import Completion, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from evaluation.loop.checkpoint import Journal, Key
+    from evaluation.protocols import Answer, Interface, Request, Sample, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far it is. done counts what is on disk; in_flight what is asked for and not answered yet."""
+
+    done: int
+    total: int
+    in_flight: int
+    passed: int
+    completion_tokens: int
+    outcomes: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """All completions, those of earlier tries included, in the order of the samples.
+
+    generate_s: first request to last answer, of this try; new: how many completions this try made;
+    new_tokens: how many tokens the model wrote in it.
+    """
+
+    completions: tuple[Completion, ...]
+    generate_s: float
+    new: int
+    new_tokens: int
+
+
+class Runner:
+    """One evaluation. Stops at the first error that makes going on senseless; what is answered by then is
+    still judged and written.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        interface: Interface,
+        journal: Journal,
+        *,
+        concurrency: int,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._task = task
+        self._interface = interface
+        self._journal = journal
+        self._concurrency = concurrency
+        self._on_progress = on_progress
+        self._finished: dict[Key, Completion] = {}
+        self._outcomes: Counter[str] = Counter()
+        self._total = 0
+        self._in_flight = 0
+        self._tokens = 0
+        self._new = 0
+        self._new_tokens = 0
+        self._first_request: float | None = None
+        self._last_answer = 0.0
+        self._error: BenchError | None = None
+        # Answers wait for their judging here; a full house stops asking, so that a crash loses few of them.
+        self._house = asyncio.Semaphore(2 * concurrency + 2 * task.judge_workers)
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def run(
+        self, samples: Sequence[Sample], n_samples: int, finished: Mapping[Key, Completion]
+    ) -> Evaluation:
+        """Do what is not `finished`. Raises BenchError; a cancellation ends it at once, with the journal
+        intact.
+        """
+        keys = [(sample.task_id, index) for sample in samples for index in range(n_samples)]
+        by_id = {sample.task_id: sample for sample in samples}
+        self._total = len(keys)
+        self._finished = {key: finished[key] for key in keys if key in finished}
+        self._outcomes.update(str(completion.outcome) for completion in self._finished.values())
+        self._tokens = sum(completion.completion_tokens or 0 for completion in self._finished.values())
+        work = iter([(by_id[task_id], index) for task_id, index in keys if (task_id, index) not in finished])
+        if self._task.judge_workers:
+            self._pool = ThreadPoolExecutor(self._task.judge_workers, thread_name_prefix="judge")
+        try:
+            async with asyncio.TaskGroup() as judges:
+                await self._generate(work, judges)
+        except* BenchError as errors:
+            self._error = self._error or _first(errors)
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._error is not None:
+            raise self._error
+        return Evaluation(
+            completions=tuple(self._finished[key] for key in keys),
+            generate_s=self._last_answer - (self._first_request or self._last_answer),
+            new=self._new,
+            new_tokens=self._new_tokens,
+        )
+
+    async def _generate(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
+        """Keep `concurrency` requests in flight. An error ends the asking, not the judging of what is
+        answered.
+        """
+        try:
+            async with asyncio.TaskGroup() as askers:
+                for _ in range(self._concurrency):
+                    askers.create_task(self._ask(work, judges))
+        except* BenchError as errors:
+            self._error = _first(errors)
+
+    async def _ask(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
+        for sample, index in work:
+            await self._house.acquire()
+            if self._error is not None:
+                return
+            request = self._interface.prepare_request(sample, self._task, index)
+            if self._first_request is None:
+                self._first_request = time.perf_counter()
+            self._in_flight += 1
+            try:
+                (answer,) = await self._interface.generate_batch([request])
+            finally:
+                self._in_flight -= 1
+            self._last_answer = time.perf_counter()
+            self._tokens += answer.completion_tokens or 0
+            self._new_tokens += answer.completion_tokens or 0
+            judges.create_task(self._judge(sample, request, answer))
+
+    async def _judge(self, sample: Sample, request: Request, answer: Answer) -> None:
+        try:
+            if self._pool is None or answer.error:
+                completion = judge(self._task, sample, request, answer)
+            else:
+                loop = asyncio.get_running_loop()
+                completion = await loop.run_in_executor(
+                    self._pool, judge, self._task, sample, request, answer
+                )
+        except BenchError as error:  # raised here it would cancel the judging of the others
+            self._error = self._error or error
+            self._house.release()
+            return
+        await self._journal.add(completion)
+        self._house.release()
+        self._finished[(request.task_id, request.index)] = completion
+        self._outcomes[str(completion.outcome)] += 1
+        self._new += 1
+        if completion.outcome is Outcome.INFRASTRUCTURE_ERROR and not answer.error:
+            self._error = self._error or ScriptError(
+                f"an answer could not be judged: {completion.detail}",
+                hint="see what `doctor` says of the sandbox; what was judged is kept, and --resume goes on",
+            )
+        self._on_progress(
+            Progress(
+                done=len(self._finished),
+                total=self._total,
+                in_flight=self._in_flight,
+                passed=self._outcomes[str(Outcome.PASSED)],
+                completion_tokens=self._tokens,
+                outcomes=dict(self._outcomes),
+            )
+        )
+
+
+def _first(errors: BaseExceptionGroup[BenchError]) -> BenchError:
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            return _first(error)
+        return error
+    raise ValueError("an empty group")

@@ -1,0 +1,118 @@
+"""How a model is reached: checked settings, and the interface that fits them."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from evaluation.models.openai_interface import OpenAIInterface
+
+PROVIDERS = ("openai",)  # any OpenAI-compatible server: llama-server, vLLM, Ollama, OpenAI
+DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionInfo:
+    """Where a model is served and how it is asked.
+
+    base_url: without a trailing `/v1`. timeout: seconds a request may take. max_retries: tries after the
+    first, on connection errors, 429 and 5xx. use_guided_json: let the server hold answers to a task's JSON
+    schema. The key never appears in a repr.
+    """
+
+    provider: str
+    base_url: str
+    model: str = ""
+    api_key: str = field(default="", repr=False)
+    timeout: float = 600.0
+    max_retries: int = 4
+    temperature: float = 0.0
+    max_tokens: int = 1024
+    use_guided_json: bool = False
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server is on this machine, where a proxy would be in the way."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]) -> ConnectionInfo:
+    """Check a provider's settings: base_url, model, api_key or api_key_env, timeout, max_retries,
+    temperature, max_tokens, use_guided_json. What is left out has its default. Raises UsageError naming the
+    setting.
+    """
+    if provider_type not in PROVIDERS:
+        raise UsageError(f"unknown provider {provider_type!r}", hint="known are " + ", ".join(PROVIDERS))
+    known = {
+        "base_url",
+        "model",
+        "api_key",
+        "api_key_env",
+        "timeout",
+        "max_retries",
+        "temperature",
+        "max_tokens",
+        "use_guided_json",
+    }
+    if unknown := sorted(set(provider_config) - known):
+        raise UsageError(
+            f"unknown setting {unknown[0]!r} of a connection", hint="known are " + ", ".join(sorted(known))
+        )
+    config = {
+        key: value for key, value in provider_config.items() if value is not None and key != "api_key_env"
+    }
+    variable = provider_config.get("api_key_env")
+    if variable and "api_key" not in config:
+        config["api_key"] = os.environ.get(variable, "")
+        if not config["api_key"] and variable != DEFAULT_KEY_VARIABLE:
+            raise UsageError(f"the environment variable {variable} with the API key is not set")
+    config["base_url"] = _root_url(str(config.get("base_url", "")))
+    info = ConnectionInfo(provider=provider_type, **config)
+    _in_range("timeout", info.timeout, 0.001, 86_400)
+    _in_range("max_retries", info.max_retries, 0, 100)
+    _in_range("temperature", info.temperature, 0, 10)
+    _in_range("max_tokens", info.max_tokens, 1, 10_000_000)
+    return info
+
+
+def get_interface_for_provider(
+    info: ConnectionInfo,
+    *,
+    seed: int | None = None,
+    server_wait: float = 120.0,
+    on_outage: Callable[[bool], None] = lambda _down: None,
+) -> OpenAIInterface:
+    """The interface to a provider; close it when done.
+
+    server_wait: seconds that a dead server is waited for. on_outage: called with True when it is found dead
+    and with False when it is back.
+    """
+    from evaluation.models.openai_interface import OpenAIInterface
+
+    return OpenAIInterface(info, seed=seed, server_wait=server_wait, on_outage=on_outage)
+
+
+def _root_url(url: str) -> str:
+    try:
+        parts = urlsplit(url if "://" in url or not url else "http://" + url)
+        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageError(f"not the URL of a server: {url!r}", hint="such as --base-url http://127.0.0.1:8080")
+    path = parts.path.rstrip("/").removesuffix("/v1")
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def _in_range(name: str, value: float, low: float, high: float) -> None:
+    if not math.isfinite(value) or not low <= value <= high:
+        raise UsageError(f"{name} is {value}, and must be between {low:g} and {high:g}")

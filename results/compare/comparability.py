@@ -1,0 +1,153 @@
+"""Which settings two runs differ in, and whether that forbids comparing their scores.
+
+What determines the samples, the prompts, the sampling and the judging must be the same. The model and its server are
+what one compares: they may differ, and are named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from results.durable import explained
+from results.errors import ResultsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from results.records import RunRecord
+    from results.store.run_folder import RunFolder
+
+# Of settings.json. Which samples there are is seen from the verdicts; the rest says nothing of its own.
+_MAY_DIFFER = {"schema_version", "model", "limit", "shuffle", "style_choice"}
+# Of the record's config: the server's. Everything else there is the benchmark's, also an option that is yet to come.
+_OF_SERVER = {
+    "path",
+    "server",
+    "server_binary",
+    "server_command",
+    "base_url",
+    "server_args",
+    "health_path",
+    "gpu_layers",
+    "ctx_size",
+    "parallel",
+    "gpu_memory_utilization",
+    "tensor_parallel_size",
+}
+_SAYS_NOTHING = {"port", "nonce", "parser", "limit", "shuffle", "sandbox"}
+_SCRIPT = ("script", "script_args")
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A setting in which two runs differ; None: not set, or not known."""
+
+    name: str
+    first: Any
+    second: Any
+
+    def __str__(self) -> str:
+        return f"{self.name} {_shown(self.first)} and {_shown(self.second)}"
+
+
+class _Settings(msgspec.Struct, frozen=True):
+    benchmark: str
+
+
+def read_run_settings(folder: RunFolder) -> dict[str, Any] | None:
+    """What its script wrote down of its settings; None for a script that doesn't. Raises ResultsError."""
+    path = folder.path / "settings.json"
+    with explained("read", path):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+    try:
+        msgspec.json.decode(data, type=_Settings)
+        settings: dict[str, Any] = msgspec.json.decode(data)
+    except msgspec.MsgspecError as error:
+        raise ResultsError(f"{path} can't be read: {error}") from error
+    return settings
+
+
+def forbidding(
+    first: RunRecord,
+    second: RunRecord,
+    first_settings: Mapping[str, Any] | None,
+    second_settings: Mapping[str, Any] | None,
+) -> tuple[Difference, ...]:
+    """Why the scores of the two can't be compared; () when they can.
+
+    Our own scripts say all that determines a completion, hashes of data and prompts among them; of other scripts it
+    is known what the command line asked for.
+    """
+    ours, theirs = _asked(first), _asked(second)
+    if first_settings is not None and second_settings is not None:
+        ours = {name: ours.get(name) for name in _SCRIPT} | _flat(first_settings)
+        theirs = {name: theirs.get(name) for name in _SCRIPT} | _flat(second_settings)
+    one, other = ours | {"benchmark": first.benchmark}, theirs | {"benchmark": second.benchmark}
+    return _differences(one, other, without=_MAY_DIFFER | _OF_SERVER | _SAYS_NOTHING)
+
+
+def what_differs(first: RunRecord, second: RunRecord) -> tuple[Difference, ...]:
+    """Of the models, the servers, the machines and the program: what one compares, and what may explain a speed."""
+    return _differences(_facts(first), _facts(second), without=set())
+
+
+def _asked(record: RunRecord) -> dict[str, Any]:
+    return _flat(record.config)
+
+
+def _facts(record: RunRecord) -> dict[str, Any]:
+    model, server, score = record.model_identity, record.server, record.score
+    asked = {name: record.config.get(name) for name in _OF_SERVER if name not in {"path", "server"}}
+    box = score.details.get("sandbox") if score is not None else None
+    gpus = [gpu.get("name") for gpu in record.host.get("gpus") or () if isinstance(gpu, dict)]
+    drivers = sorted(
+        {str(gpu.get("driver")) for gpu in record.host.get("gpus") or () if isinstance(gpu, dict)}
+    )
+    return {
+        "model": record.model,
+        **({} if model is None else {f"model's {name}": value for name, value in _identity(model).items()}),
+        "server": server.kind if server is not None else record.config.get("server"),
+        **asked,
+        **({} if server is None else server.in_force),
+        "sandbox": box.get("level") if isinstance(box, dict) else None,
+        "host": record.host.get("hostname"),
+        "processor": record.host.get("processor"),
+        "gpus": gpus or None,
+        "driver": drivers or None,
+        "bench_runner": record.harness.get("version"),
+        "commit": record.harness.get("commit"),
+    }
+
+
+def _identity(model: msgspec.Struct) -> dict[str, Any]:
+    left_out = {"name", "path", "size_bytes", "chat_template_sha256"}
+    return {name: value for name, value in msgspec.structs.asdict(model).items() if name not in left_out}
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The benchmark's own options as settings of their own."""
+    own = settings.get("options")
+    flat = {name: value for name, value in settings.items() if name != "options"}
+    return {**flat, **own} if isinstance(own, dict) else flat
+
+
+def _differences(
+    first: Mapping[str, Any], second: Mapping[str, Any], *, without: set[str]
+) -> tuple[Difference, ...]:
+    names = [name for name in {**first, **second} if name not in without]
+    pairs = ((name, first.get(name), second.get(name)) for name in names)
+    return tuple(Difference(name, one, other) for name, one, other in pairs if one != other)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    text = str(value)
+    hexadecimal = len(text) >= 40 and all(letter in "0123456789abcdef" for letter in text)
+    return f"{text[:8]}..." if hexadecimal else text

@@ -1,0 +1,206 @@
+"""Two runs on the same samples: who solved what, whether the difference is real, and what else differs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from results.compare.comparability import Difference, forbidding, read_run_settings, what_differs
+from results.durable import explained
+from results.errors import ResultsError, UsageError
+from results.records import Outcome, RunRecord, RunStatus
+from results.stats.intervals import pass_at_k
+from results.stats.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
+from results.stats.speed import answering_speed
+from results.store.verdicts import read_verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from results.store.run_folder import RunFolder
+
+_USUAL_K = (1, 10, 100)
+
+
+class Flip(msgspec.Struct, frozen=True):
+    """A sample on which the runs differ: the outcomes of its completions in each."""
+
+    task_id: str
+    first: tuple[Outcome, ...]
+    second: tuple[Outcome, ...]
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What a run's own samples cost, all of them. None: not measured. not_comparable: why its speed says little;
+    energy_doubts: why its energy does.
+    """
+
+    run_id: str
+    model: str
+    score: float | None
+    samples: int | None
+    tokens_per_s: float | None
+    load_s: float | None
+    memory_bytes: int | None
+    host_memory_bytes: int | None
+    energy_j: float | None
+    joules_per_solved: float | None
+    tokens_per_completion: float | None
+    not_comparable: tuple[str, ...]
+    energy_doubts: tuple[str, ...] = ()
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """second less first, on the samples that both have.
+
+    results: by metric, `pass@1` first. only_in_first, only_in_second: samples that the other run did not have;
+    not_judged: left out too, since for lack of infrastructure they say nothing of a model. better_first,
+    better_second: samples on which that run did better.
+    """
+
+    benchmark: str
+    first: Measured
+    second: Measured
+    samples: int
+    completions_per_sample: int
+    only_in_first: int
+    only_in_second: int
+    not_judged: tuple[str, ...]
+    results: dict[str, PairedResult]
+    better_first: tuple[Flip, ...]
+    better_second: tuple[Flip, ...]
+    differences: tuple[Difference, ...]
+
+
+def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
+    """Raises UsageError for twice the same run; ResultsError for a run that is not whole, and for two that are not
+    comparable, naming the settings that differ.
+    """
+    if first.run_id == second.run_id:
+        raise UsageError(f"both are the run {first.run_id}", hint="name two runs; see `list`")
+    records = (_finished(first), _finished(second))
+    reasons = forbidding(*records, read_run_settings(first), read_run_settings(second))
+    if reasons:
+        raise ResultsError(
+            f"{first.run_id} and {second.run_id} are not comparable, they differ in "
+            + "; ".join(map(str, reasons)),
+            hint="run one of them again with the settings of the other",
+        )
+    one, other = (_outcomes(folder.completions, folder.run_id) for folder in (first, second))
+    common = [task_id for task_id in one if task_id in other]
+    if not common:
+        raise ResultsError(
+            f"{first.run_id} and {second.run_id} have no sample in common",
+            hint="run both with the same --limit and --shuffle",
+        )
+    not_judged = tuple(
+        task_id for task_id in common if Outcome.INFRASTRUCTURE_ERROR in (*one[task_id], *other[task_id])
+    )
+    judged = [task_id for task_id in common if task_id not in set(not_judged)]
+    if not judged:
+        raise ResultsError("no common sample was judged in both runs: all failed for infrastructure")
+    flips = [Flip(task_id, tuple(one[task_id]), tuple(other[task_id])) for task_id in judged]
+    counts = {len(outcomes) for flip in flips for outcomes in (flip.first, flip.second)}
+    if len(counts) > 1:
+        raise ResultsError(
+            f"the samples of {first.run_id} and {second.run_id} have {min(counts)} to {max(counts)} completions",
+            hint="run both with the same --n-samples",
+        )
+    (completions,) = counts
+    gains = {flip.task_id: _passed(flip.second) - _passed(flip.first) for flip in flips}
+    return Comparison(
+        benchmark=records[0].benchmark,
+        first=_measured(records[0]),
+        second=_measured(records[1]),
+        samples=len(judged),
+        completions_per_sample=completions,
+        only_in_first=len(one) - len(common),
+        only_in_second=len(other) - len(common),
+        not_judged=not_judged,
+        results=_results(flips, completions),
+        better_first=tuple(flip for flip in flips if gains[flip.task_id] < 0),
+        better_second=tuple(flip for flip in flips if gains[flip.task_id] > 0),
+        differences=what_differs(*records),
+    )
+
+
+def _finished(folder: RunFolder) -> RunRecord:
+    record = folder.read_record()
+    status = folder.effective_status(record)
+    if status is RunStatus.SUCCEEDED:
+        return record
+    if status is RunStatus.STARTED:
+        raise ResultsError(f"{folder.run_id} is still running", hint="wait until it has ended")
+    why = f": {record.error.message}" if record.error is not None and record.error.message else ""
+    raise ResultsError(
+        f"{folder.run_id} did not finish (it {_WHAT_BECAME[status]}{why}), and the samples that it finished first "
+        "are no fair choice",
+        hint=f"finish it: run --benchmark {record.benchmark} ... --resume {folder.run_id}",
+    )
+
+
+_WHAT_BECAME = {RunStatus.FAILED: "failed", RunStatus.INTERRUPTED: "was interrupted"}
+
+
+def _outcomes(path: Path, run_id: str) -> dict[str, list[Outcome]]:
+    """The outcomes of each sample's completions, by its id, in the order of the ids: chance has no part in it."""
+    if not path.exists():
+        raise ResultsError(
+            f"{run_id} has no verdict for each sample: its script wrote no {path.name}",
+            hint="only runs of scripts that write one can be paired",
+        )
+    with explained("read", path):
+        verdicts, _ = read_verdicts(path)
+    found: dict[str, list[Outcome]] = defaultdict(list)
+    for verdict in sorted(verdicts, key=lambda verdict: (_natural(verdict.task_id), verdict.index)):
+        found[verdict.task_id].append(verdict.outcome)
+    return dict(found)
+
+
+def _natural(task_id: str) -> list[tuple[int, str]]:
+    """HumanEval/9 before HumanEval/10."""
+    head, _, tail = task_id.rpartition("/")
+    return [(0, head), (int(tail), "")] if tail.isdecimal() else [(1, task_id)]
+
+
+def _results(flips: Sequence[Flip], completions: int) -> dict[str, PairedResult]:
+    if completions == 1:
+        first, second = ([bool(_passed(getattr(flip, run))) for flip in flips] for run in ("first", "second"))
+        return {"pass@1": compare_verdicts(first, second)}
+    found = {}
+    for k in sorted({k for k in _USUAL_K if k < completions} | {completions}):
+        first_values, second_values = (
+            [pass_at_k(completions, _passed(getattr(flip, run)), k) for flip in flips]
+            for run in ("first", "second")
+        )
+        found[f"pass@{k}"] = compare_fractions(first_values, second_values)
+    return dict(zip(found, with_holm([*found.values()]), strict=True))
+
+
+def _passed(outcomes: Iterable[Outcome]) -> int:
+    return sum(outcome is Outcome.PASSED for outcome in outcomes)
+
+
+def _measured(record: RunRecord) -> Measured:
+    score, telemetry = record.score, record.telemetry
+    tokens = score.completion_tokens if score is not None else None
+    return Measured(
+        run_id=record.run_id,
+        model=record.model,
+        score=score.score if score is not None else None,
+        samples=score.samples if score is not None else None,
+        tokens_per_s=answering_speed(score) if score is not None else None,
+        load_s=record.phases.load_s,
+        memory_bytes=telemetry.peak_memory_bytes if telemetry is not None else None,
+        host_memory_bytes=telemetry.peak_process_memory_bytes if telemetry is not None else None,
+        energy_j=telemetry.energy_j if telemetry is not None else None,
+        joules_per_solved=telemetry.joules_per_solved if telemetry is not None else None,
+        tokens_per_completion=tokens / score.completions
+        if score is not None and tokens and score.completions
+        else None,
+        not_comparable=telemetry.not_comparable if telemetry is not None else (),
+        energy_doubts=telemetry.energy_doubts if telemetry is not None else (),
+    )

@@ -1,0 +1,310 @@
+"""Runs side by side: one table for each set of comparable ones, each run with its place, its costs and its settings."""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from results.compare.comparability import Difference, forbidding, read_run_settings
+from results.compare.versus_best import Place, against_best
+from results.errors import ResultsError
+from results.records import RunStatus
+from results.stats.speed import answering_speed, measured_loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from results.compare.versus_best import Versus
+    from results.records import RunRecord
+    from results.store.run_folder import RunFolder
+
+# Of the config: what a table has elsewhere, and what says nothing.
+_NO_SETTING = {"path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options"}
+_QUANTIZATION = re.compile(
+    r"[-._](?:i?q\d\w*|tq\d\w*|f16|bf16|f32|fp16|fp8|int[48]|w\da\d+|awq|gptq|mxfp4|nvfp4)(?=[-._]|$)",
+    re.IGNORECASE,
+)
+
+
+class SortBy(enum.StrEnum):
+    SCORE = "score"
+    TOKENS_PER_S = "tokens_per_s"
+    MEMORY = "memory"
+    JOULES = "joules"
+    SECONDS = "seconds"
+
+
+class GroupBy(enum.StrEnum):
+    MODEL = "model"
+    QUANTIZATION = "quantization"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run. score, with its 95 % interval: percent. tokens_per_s: generated, over all requests at once; its interval
+    where it was measured for its own sake. gpu_memory_bytes, host_memory_bytes: peaks. family: the model's name without
+    its quantisation. settings: those in which the table's runs differ. versus: None for a run that is alone, or has no
+    score.
+    """
+
+    folder: RunFolder
+    record: RunRecord
+    status: RunStatus
+    family: str
+    quantization: str
+    score: float | None
+    score_low: float | None
+    score_high: float | None
+    samples: int | None
+    tokens_per_s: float | None
+    tokens_per_s_low: float | None
+    tokens_per_s_high: float | None
+    gpu_memory_bytes: int | None
+    host_memory_bytes: int | None
+    energy_j: float | None
+    joules_per_solved: float | None
+    seconds: float | None
+    settings: dict[str, str]
+    versus: Versus | None = None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Of a GPU where that is known, else of the host."""
+        return self.gpu_memory_bytes if self.gpu_memory_bytes is not None else self.host_memory_bytes
+
+    @property
+    def name(self) -> str:
+        """What tells it from the table's other runs, in a line."""
+        return " ".join([self.record.model, *(f"{name}={value}" for name, value in self.settings.items())])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known beside its figures, in words."""
+        telemetry, place = self.record.telemetry, self.record.sweep
+        found = []
+        if self.status is not RunStatus.SUCCEEDED:
+            found.append(str(self.status))
+        if telemetry is not None and telemetry.not_comparable:
+            found.append("speed not comparable")
+        if telemetry is not None and telemetry.energy_doubts:
+            found.append("energy unsure")
+        if place is not None:
+            found += [f"reduced: {what}" for what in place.reduced]
+            found += [f"race: {place.race}"] if place.race else []
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Comparable runs. group: the model or the quantisation that they share, where that was asked for. apart: the
+    settings, with their values here, that tell it from the benchmark's other tables, whose scores can't be compared.
+    """
+
+    benchmark: str
+    group: str
+    apart: dict[str, str]
+    rows: tuple[Row, ...]
+
+    @property
+    def title(self) -> str:
+        settings = ", ".join(f"{name} {value}" for name, value in self.apart.items())
+        return ", ".join(part for part in (self.benchmark, self.group, settings) if part)
+
+
+def make_tables(
+    runs: Iterable[tuple[RunFolder, RunRecord]],
+    *,
+    warn: Callable[[str], None],
+    group_by: GroupBy | None = None,
+    sort_by: SortBy = SortBy.SCORE,
+) -> list[Table]:
+    """warn: told of a run whose settings can't be read; it stands alone with what its command line asked for."""
+    groups: dict[tuple[str, str], list[tuple[RunFolder, RunRecord]]] = {}
+    for folder, record in runs:
+        key = (record.benchmark, _group_of(record, group_by))
+        groups.setdefault(key, []).append((folder, record))
+    tables = []
+    for (benchmark, group), members in sorted(groups.items()):
+        sets = _comparable_sets(members, warn)
+        for position, each in enumerate(sets):
+            others = [one for number, one in enumerate(sets) if number != position]
+            rows = _with_settings([_row(folder, record) for folder, record, _ in each])
+            places = against_best([(row.folder, row.record) for row in rows])
+            rows = [replace(row, versus=versus) for row, versus in zip(rows, places, strict=True)]
+            tables.append(Table(benchmark, group, _apart(each[0], others), tuple(sort_rows(rows, sort_by))))
+    return tables
+
+
+def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
+    """The best first; without a value last. Those without any score are sorted by their speed instead.
+
+    By score, the one that all are compared with is first, since a run on a few samples may have a higher score; and
+    those that a race stopped are last.
+    """
+    rows = list(rows)
+    if sort_by is SortBy.SCORE and all(row.score is None for row in rows):
+        sort_by = SortBy.TOKENS_PER_S
+
+    def rank(row: Row) -> int:
+        place = row.versus.place if row.versus is not None and sort_by is SortBy.SCORE else None
+        return {Place.BEST: 0, Place.STOPPED: 2}.get(place, 1) if place is not None else 1
+
+    def key(row: Row) -> float:
+        value, sign = {
+            SortBy.SCORE: (row.score, -1),
+            SortBy.TOKENS_PER_S: (row.tokens_per_s, -1),
+            SortBy.MEMORY: (row.memory_bytes, 1),
+            SortBy.JOULES: (row.joules_per_solved, 1),
+            SortBy.SECONDS: (row.seconds, 1),
+        }[sort_by]
+        return math.inf if value is None else sign * value
+
+    return sorted(rows, key=lambda row: (rank(row), key(row), row.record.run_id))
+
+
+_Member = tuple["RunFolder", "RunRecord", "dict[str, Any] | None"]
+
+
+def _comparable_sets(
+    runs: Sequence[tuple[RunFolder, RunRecord]], warn: Callable[[str], None]
+) -> list[list[_Member]]:
+    """Those that may be compared with the first of their set. Finished runs first: they know all their settings."""
+    sets: list[list[_Member]] = []
+    for folder, record in sorted(runs, key=lambda run: run[1].status is not RunStatus.SUCCEEDED):
+        try:
+            settings = read_run_settings(folder)
+        except ResultsError as error:
+            warn(error.message)
+            settings = None
+        member = (folder, record, settings)
+        for each in sets:
+            if not forbidding(each[0][1], record, each[0][2], settings):
+                each.append(member)
+                break
+        else:
+            sets.append([member])
+    return sets
+
+
+def _apart(first: _Member, others: Sequence[Sequence[_Member]]) -> dict[str, str]:
+    """Of hashes, only where nothing else says it."""
+    found: dict[str, Difference] = {}
+    for other in others:
+        reasons = forbidding(first[1], other[0][1], first[2], other[0][2])
+        words = [reason for reason in reasons if not reason.name.endswith("sha256")]
+        found |= {reason.name: reason for reason in words or reasons}
+    return {name: short(reason.first) for name, reason in found.items()}
+
+
+def _group_of(record: RunRecord, group_by: GroupBy | None) -> str:
+    if group_by is GroupBy.MODEL:
+        return _family(record)
+    if group_by is GroupBy.QUANTIZATION:
+        return _quantization(record) or "quantisation not known"
+    return ""
+
+
+def _quantization(record: RunRecord) -> str:
+    told = record.model_identity.quantization if record.model_identity is not None else None
+    if told:
+        return told
+    named = _QUANTIZATION.search(record.model)
+    return named[0][1:] if named else ""
+
+
+def _family(record: RunRecord) -> str:
+    """The name without its quantisation, so that the quantisations of one model stand together."""
+    return _QUANTIZATION.sub("", record.model) or record.model
+
+
+def _row(folder: RunFolder, record: RunRecord) -> Row:
+    score, telemetry = record.score, record.telemetry
+    metric = next(iter(score.metrics.values()), None) if score is not None else None
+    has_score = score is not None and score.score is not None and metric is not None
+    speed, low, high = _tokens_per_s(record)
+    return Row(
+        folder=folder,
+        record=record,
+        status=folder.effective_status(record),
+        family=_family(record),
+        quantization=_quantization(record),
+        score=score.score if score is not None else None,
+        score_low=100 * metric.low if has_score and metric and metric.low is not None else None,
+        score_high=100 * metric.high if has_score and metric and metric.high is not None else None,
+        samples=score.samples if score is not None else None,
+        tokens_per_s=speed,
+        tokens_per_s_low=low,
+        tokens_per_s_high=high,
+        gpu_memory_bytes=telemetry.peak_memory_bytes if telemetry is not None else None,
+        host_memory_bytes=telemetry.peak_process_memory_bytes or None if telemetry is not None else None,
+        energy_j=telemetry.energy_j if telemetry is not None else None,
+        joules_per_solved=telemetry.joules_per_solved if telemetry is not None else None,
+        seconds=record.results.time_taken,
+        settings={},
+    )
+
+
+def _tokens_per_s(record: RunRecord) -> tuple[float | None, float | None, float | None]:
+    """Of a measurement of speed: its fastest load, with the interval."""
+    score = record.score
+    if score is None:
+        return None, None, None
+    rates = [load.output_tokens_per_s for load in measured_loads(score.details) if load.valid]
+    if rates:
+        fastest = max(rates, key=lambda rate: rate.value)
+        return fastest.value, fastest.low, fastest.high
+    return answering_speed(score), None, None
+
+
+def _with_settings(rows: Sequence[Row]) -> list[Row]:
+    """Each with the settings in which any two of them differ; its model's hash and its limit where only these do."""
+    known = [_settings(row.record) for row in rows]
+    names = {name: None for each in known for name in each}
+    differing = [name for name in names if len({short(each.get(name)) for each in known}) > 1]
+    settings = [
+        {name: short(each[name]) for name in differing if each.get(name) is not None} for each in known
+    ]
+    for name, of in (("sha256", _sha256), ("limit", _limit)):
+        alike: dict[str, set[object]] = {}
+        for row, each in zip(rows, settings, strict=True):
+            alike.setdefault(f"{row.record.model} {each}", set()).add(of(row.record))
+        several = [
+            len(alike[f"{row.record.model} {each}"]) > 1 for row, each in zip(rows, settings, strict=True)
+        ]
+        for row, each, is_one in zip(rows, settings, several, strict=True):
+            if is_one and of(row.record) is not None:
+                each[name] = short(of(row.record))
+    return [replace(row, settings=each) for row, each in zip(rows, settings, strict=True)]
+
+
+def _sha256(record: RunRecord) -> str | None:
+    return record.model_identity.sha256 if record.model_identity is not None else None
+
+
+def _limit(record: RunRecord) -> object:
+    """As asked; in a race it is the race's doing."""
+    raced = record.sweep is not None and record.sweep.race
+    return None if raced else record.config.get("limit")
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    options = record.config.get("options")
+    own = options if isinstance(options, dict) else {}
+    asked = {name: value for name, value in record.config.items() if name not in _NO_SETTING}
+    gpus: Sequence[object] = record.host.get("gpus") or ()
+    cards = [str(gpu.get("name")) for gpu in gpus if isinstance(gpu, dict)]
+    return {**asked, **own, "GPUs": cards or None}
+
+
+def short(value: object) -> str:
+    """A setting's value for a table."""
+    if value is None:
+        return "not set"
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    text = str(value)
+    hexadecimal = len(text) >= 40 and all(letter in "0123456789abcdef" for letter in text)
+    return text[:8] if hexadecimal else text

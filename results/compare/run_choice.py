@@ -1,0 +1,118 @@
+"""Which of the recorded runs a table is about."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fnmatch
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from results.errors import UsageError
+from results.records import RunStatus
+from results.store.run_folder import all_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from results.records import RunRecord
+    from results.store.run_folder import RunFolder
+
+# Of the config: what may differ between two runs of the same configuration.
+_NOT_CONFIGURATION = {"path", "port", "nonce", "sandbox"}
+_OF_RACES = {"limit", "shuffle"}
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Empty: any. model: a pattern such as `*Q4*`, or a part of the name. statuses: as in the record; a run whose
+    harness is dead was interrupted. every: also older runs of a configuration that was run again.
+    """
+
+    benchmarks: tuple[str, ...] = ()
+    model: str = ""
+    sweep_id: str = ""
+    since: dt.datetime | None = None
+    statuses: tuple[RunStatus, ...] = (RunStatus.SUCCEEDED,)
+    every: bool = False
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The oldest first. left_out: how many more there are, by why, such as "failed" or "older"."""
+
+    runs: tuple[tuple[RunFolder, RunRecord], ...]
+    left_out: dict[str, int]
+
+
+def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None]) -> Chosen:
+    """A run that can't be read is left out and told to `warn`. Raises NewerRecord, ResultsError."""
+    left_out: dict[str, int] = {}
+    kept: list[tuple[RunFolder, RunRecord]] = []
+    newest: dict[str, int] = {}
+    for folder, record in all_records(results_dir, warn=warn):
+        if not _asked_for(record, choice):
+            continue
+        status = folder.effective_status(record)
+        if choice.statuses and status not in choice.statuses:
+            left_out[str(status)] = left_out.get(str(status), 0) + 1
+            continue
+        newest[_configuration(record, in_sweep=bool(choice.sweep_id))] = len(kept)
+        kept.append((folder, record))
+    if not choice.every:
+        shown = set(newest.values())
+        if len(kept) > len(shown):
+            left_out["older"] = len(kept) - len(shown)
+        kept = [run for position, run in enumerate(kept) if position in shown]
+    return Chosen(tuple(kept), left_out)
+
+
+def parse_since(text: str, now: dt.datetime) -> dt.datetime:
+    """A date or a time of ISO 8601 (this machine's zone, unless it names one), or a while ago: 90m, 12h, 7d, 2w.
+
+    Raises UsageError.
+    """
+    while_ago = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
+    try:
+        if while_ago:
+            return now - dt.timedelta(**{_UNITS[while_ago[2]]: int(while_ago[1])})
+        return dt.datetime.fromisoformat(text.strip()).astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"--since {text!r} is no time", hint="such as 2026-11-21, 2026-11-21T09:00, 12h or 7d"
+        ) from error
+
+
+def _asked_for(record: RunRecord, choice: Choice) -> bool:
+    if choice.benchmarks and record.benchmark not in choice.benchmarks:
+        return False
+    if choice.sweep_id and (record.sweep is None or record.sweep.sweep_id != choice.sweep_id):
+        return False
+    if choice.since is not None and dt.datetime.fromisoformat(record.timestamp) < choice.since:
+        return False
+    if not choice.model:
+        return True
+    name, pattern = record.model.lower(), choice.model.lower()
+    return fnmatch.fnmatchcase(name, pattern) or pattern in name
+
+
+def _configuration(record: RunRecord, *, in_sweep: bool) -> str:
+    """Equal for runs of the same thing on the same kind of machine. A sweep knows its own runs apart."""
+    place, model = record.sweep, record.model_identity
+    if in_sweep and place is not None:
+        return place.fingerprint
+    without = _NOT_CONFIGURATION | (_OF_RACES if place is not None and place.race else set())
+    gpus: Sequence[object] = record.host.get("gpus") or ()
+    facts = {
+        "benchmark": record.benchmark,
+        "model": (model.sha256 if model is not None else None) or record.model,
+        "config": {name: value for name, value in record.config.items() if name not in without},
+        "reduced": place is not None and place.reduced,
+        "raced": place is not None and bool(place.race),
+        "gpus": [gpu.get("name") for gpu in gpus if isinstance(gpu, dict)],
+        "processor": record.host.get("processor"),
+    }
+    return json.dumps(facts, sort_keys=True, default=str)

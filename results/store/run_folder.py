@@ -1,0 +1,175 @@
+"""The folder of one run: its files, its record, and whether the harness that makes it is still alive."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results.durable import explained, replace_file, sync_folder
+from results.errors import NewerRecord, ResultsError
+from results.records import RunRecord, RunStatus, decode_record, encode_record
+from results.store.run_id import match_id, new_run_id
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator
+
+_RECORD = "run.json"
+_PROBE_S = 0.5  # how long a reader that asks "is it alive?" may stand in the way of a claim
+
+
+def default_results_dir() -> Path:
+    """$BENCH_RESULTS_DIR, or `benchmark_results` in the current folder."""
+    return Path(os.environ.get("BENCH_RESULTS_DIR") or "benchmark_results")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """One run's folder; its name is the run's id."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    @property
+    def run_json(self) -> Path:
+        return self.path / _RECORD
+
+    @property
+    def completions(self) -> Path:
+        return self.path / "completions.jsonl"
+
+    @property
+    def telemetry(self) -> Path:
+        return self.path / "telemetry.jsonl"
+
+    @property
+    def server_log(self) -> Path:
+        return self.path / "server.log"
+
+    @property
+    def script_log(self) -> Path:
+        """What the script said to a human: its stderr."""
+        return self.path / "script.log"
+
+    @property
+    def script_out(self) -> Path:
+        """The script's stdout: its events and its summary."""
+        return self.path / "script.out"
+
+    @classmethod
+    def create(cls, results_dir: Path, benchmark: str, model: str, now: dt.datetime) -> RunFolder:
+        """Make a folder that no other run has, and `results_dir` where it lacks. Raises ResultsError."""
+        results_dir = Path(results_dir).absolute()
+        with explained("make a run's folder in", results_dir):
+            results_dir.mkdir(parents=True, exist_ok=True)
+            while True:
+                folder = results_dir / new_run_id(benchmark, model, now)
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()
+                    break
+            sync_folder(results_dir)
+        return cls(folder)
+
+    @classmethod
+    def find(cls, results_dir: Path, run_id: str) -> RunFolder:
+        """The run's folder by its id or the unique beginning of it. Raises UsageError, or ResultsError."""
+        folders = {folder.run_id: folder for folder in all_folders(results_dir)}
+        return folders[match_id(run_id, folders)]
+
+    @contextlib.contextmanager
+    def claim(self) -> Iterator[None]:
+        """Be the living harness of this run, until the block or the process ends, however it ends.
+
+        Hold it until the run is in the run log. Raises ResultsError when another process holds it.
+        """
+        with explained("claim the run's folder", self.path):
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            deadline = time.monotonic() + _PROBE_S
+            while not _locked(descriptor, fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise ResultsError(
+                        f"the run {self.run_id} is in progress in another process",
+                        hint="wait until it has ended, or stop it",
+                    )
+                time.sleep(0.01)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def is_alive(self) -> bool:
+        """Whether some process holds `claim`."""
+        try:
+            descriptor = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            return not _locked(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write `run.json` atomically and durably. Raises ResultsError, with the old record untouched."""
+        data = encode_record(record) + b"\n"
+        with explained("write", self.run_json):
+            replace_file(self.run_json, data)
+
+    def read_record(self) -> RunRecord:
+        """Read `run.json`. Raises ResultsError when it is missing, unreadable, no record, or newer."""
+        with explained("read", self.run_json):
+            data = self.run_json.read_bytes()
+        return decode_record(data, where=str(self.run_json))
+
+    def effective_status(self, record: RunRecord) -> RunStatus:
+        """The record's status; a started run whose harness is dead was interrupted."""
+        if record.status is RunStatus.STARTED and not self.is_alive():
+            return RunStatus.INTERRUPTED
+        return record.status
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "harness.lock"
+
+
+def all_folders(results_dir: Path) -> tuple[RunFolder, ...]:
+    """Every run's folder there, the oldest first; none without a `results_dir`. Raises ResultsError."""
+    results_dir = Path(results_dir).absolute()
+    with explained("read", results_dir):
+        try:
+            paths = sorted(results_dir.iterdir())
+        except FileNotFoundError:
+            return ()
+        folders = (RunFolder(path) for path in paths if not path.name.startswith("."))
+        return tuple(folder for folder in folders if folder.run_json.is_file())
+
+
+def all_records(results_dir: Path, *, warn: Callable[[str], None]) -> tuple[tuple[RunFolder, RunRecord], ...]:
+    """Every run's folder with its record, the oldest first.
+
+    One that can't be read is left out and told to `warn`. Raises NewerRecord.
+    """
+    found = []
+    for folder in all_folders(results_dir):
+        try:
+            found.append((folder, folder.read_record()))
+        except NewerRecord:
+            raise
+        except ResultsError as error:
+            warn(error.message)
+    return tuple(found)
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,242 @@
+"""The run log, `benchmark_results.json`: runs are added in flat time, a broken log is found and rebuilt."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results.durable import explained, replace_file, sync_folder, write_at
+from results.errors import ResultsError
+from results.records import RunRecord, RunStatus, encode_record
+from results.store.run_folder import all_records
+from results.store.run_id import match_id
+from results.store.run_log_format import CLOSE, BrokenLog, parse, place_to_append, render, salvage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tinydb.table import Table
+
+RUN_LOG_NAME = "benchmark_results.json"
+
+
+class RunLog:
+    """The log at `path`; the run folders lie beside it. Safe to use from any number of processes at once.
+
+    warn: told, in a sentence, when the log was broken and what became of it; else it is kept in `warnings`.
+    A record is in the log, durably, when `append` returns, and the log is as it was when `append` raises.
+    A log that was cut off or broken by hand is set aside as `benchmark_results.json.broken-<time>` and
+    rebuilt from the run folders and from the whole records in it. Every method raises ResultsError for a log
+    that can't be read or written, or that holds a record of a newer schema.
+
+    Accepted trade-offs: `append` looks at both ends of the file only, so damage in the middle is found by the
+    next read; an advisory lock (flock on a file beside the log) does not stop an editor.
+    """
+
+    def __init__(self, path: Path, *, warn: Callable[[str], None] | None = None) -> None:
+        self.path = Path(os.path.realpath(path))  # a link stays a link when the file is replaced
+        self.warnings: list[str] = []
+        self._warn = warn or self.warnings.append
+
+    def append(self, record: RunRecord, *, replace: bool = False) -> None:
+        """Add a run at a cost that does not grow with the log.
+
+        replace: the run may be there already (it was resumed); its line is replaced, by rewriting the file.
+        """
+        line = encode_record(record)
+        with explained("add a run to", self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.locked():
+                if replace:
+                    self._replace(record.run_id, line)
+                    return
+                if not _extend(self.path, line):
+                    self._repair(leave_out=record.run_id)
+                    if not _extend(self.path, line):
+                        raise ResultsError(f"{self.path} changes while it is locked", hint="try again")
+
+    def check(self) -> None:
+        """See that a run can be added, before one is begun; a broken log is repaired now."""
+        with explained("write to", self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.locked():
+                if not _is_whole(self.path):
+                    self._repair()
+
+    def runs(self) -> tuple[RunRecord, ...]:
+        """Every run, in the order of the log."""
+        return tuple({record.run_id: record for record in self.lines().values()}.values())
+
+    def get(self, run_id: str) -> RunRecord:
+        """The run by its id or the unique beginning of it. Raises UsageError with the candidates."""
+        runs = {record.run_id: record for record in self.runs()}
+        return runs[match_id(run_id, runs)]
+
+    def table(self) -> Table:
+        """The runs as a TinyDB table, to query and to update."""
+        from tinydb import TinyDB
+
+        from results.store.run_log_storage import RunLogStorage
+
+        return TinyDB(self, storage=RunLogStorage).table("runs")
+
+    def lines(self) -> Mapping[bytes, RunRecord]:
+        """Every record by its line of JSON, in the order of the log; a broken log is repaired first."""
+        with explained("read", self.path):
+            with self.locked(shared=True):
+                data = self._read()
+            with contextlib.suppress(BrokenLog):
+                if data.strip():
+                    return parse(data, where=str(self.path))
+            if not data.strip() and not self._finished_runs():
+                return {}
+            with self.locked():
+                return self._repair()
+
+    def rebuild(self) -> None:
+        """Set the log aside and make it anew from the run folders and its own whole records."""
+        with explained("rebuild", self.path), self.locked():
+            self._rebuild(self._read(), reason="a rebuild was asked for")
+
+    @contextlib.contextmanager
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
+        """Hold the log's lock; shared: only to read, and without one where none can be made."""
+        lock = self.path.with_name(self.path.name + ".lock")
+        try:
+            try:
+                descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except OSError as error:
+                if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                    raise
+                descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # another user's, in a shared folder
+        except OSError:
+            if not shared:
+                raise
+            yield
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _read(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _replace(self, run_id: str, line: bytes) -> None:
+        kept = self._repair(leave_out=run_id)
+        lines = [line if record.run_id == run_id else old for old, record in kept.items()]
+        replace_file(self.path, render(lines if line in lines else [*lines, line]))
+
+    def _repair(self, *, leave_out: str = "") -> Mapping[bytes, RunRecord]:
+        """With the lock held: make the file whole, in our layout. leave_out: a run about to be added."""
+        data = self._read()
+        reason = ""
+        if data.strip():
+            try:
+                found = parse(data, where=str(self.path))
+            except BrokenLog as error:
+                reason = str(error)
+            else:
+                if data != render([*found]):
+                    replace_file(self.path, render([*found]))
+                return found
+        return self._rebuild(data, reason=reason, leave_out=leave_out)
+
+    def _rebuild(self, data: bytes, *, reason: str, leave_out: str = "") -> Mapping[bytes, RunRecord]:
+        salvaged = salvage(data, where=str(self.path))
+        by_run = {record.run_id: (line, record) for line, record in salvaged.items()}
+        finished = self._finished_runs()
+        by_run.update((run_id, (encode_record(record), record)) for run_id, record in finished.items())
+        by_run.pop(leave_out, None)
+        ordered = dict(sorted(by_run.values(), key=lambda pair: (pair[1].timestamp, pair[1].run_id)))
+        aside = self._set_aside() if data.strip() else None
+        try:
+            replace_file(self.path, render([*ordered]))
+        except BaseException:
+            if aside:
+                aside.unlink()
+            raise
+        from_folders = len(finished.keys() & by_run.keys())
+        what = f"{len(by_run)} runs, {from_folders} of them from their folders"
+        if aside:
+            self._warn(
+                f"{self.path} was broken ({reason}); it was set aside as {aside.name} and rebuilt: {what}"
+            )
+        elif by_run:
+            self._warn(f"{self.path} was missing or empty; it was rebuilt: {what}")
+        return ordered
+
+    def _finished_runs(self) -> dict[str, RunRecord]:
+        """The runs in the folders, without those in progress: their harness adds them itself at the end."""
+        return {
+            record.run_id: record
+            for folder, record in all_records(self.path.parent, warn=self._warn)
+            if record.status is not RunStatus.STARTED and not folder.is_alive()
+        }
+
+    def _set_aside(self) -> Path:
+        """Give the broken file a second name; its own stays until the new file replaces it in one step."""
+        now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        aside = self.path.with_name(f"{self.path.name}.broken-{now}")
+        try:
+            os.link(self.path, aside)
+        except OSError:  # a file system without hard links
+            try:
+                shutil.copyfile(self.path, aside)
+            except BaseException:
+                aside.unlink(missing_ok=True)
+                raise
+        sync_folder(self.path.parent)
+        return aside
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file is there, can be written, and looks whole at both ends. Raises OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return place_to_append(descriptor) is not None
+    finally:
+        os.close(descriptor)
+
+
+def _extend(path: Path, line: bytes) -> bool:
+    """With the lock held: write the line over the closing brackets and close again.
+
+    False when the file is missing or not whole. Raises OSError with the file as it was.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        place = place_to_append(descriptor)
+        if place is None:
+            return False
+        size, before = place
+        try:
+            write_at(descriptor, before + line + CLOSE, size - len(CLOSE))
+            os.fsync(descriptor)
+        except BaseException:
+            with contextlib.suppress(
+                OSError
+            ):  # what can't be put back is a torn tail, repaired on the next open
+                os.ftruncate(descriptor, size)
+                write_at(descriptor, CLOSE, size - len(CLOSE))
+                os.fsync(descriptor)
+            raise
+    finally:
+        os.close(descriptor)
+    return True

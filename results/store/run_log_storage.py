@@ -1,0 +1,51 @@
+"""The run log as TinyDB sees it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tinydb.storages import Storage
+
+from results.durable import explained, replace_file
+from results.errors import ResultsError
+from results.store.run_log_format import BrokenLog, encode_document, parse, render
+
+if TYPE_CHECKING:
+    from results.store.run_log import RunLog
+
+
+class RunLogStorage(Storage):
+    """Maps `{"runs": [record, ...]}` to TinyDB's `{"runs": {"1": record, ...}}` and back.
+
+    TinyDB reads, changes and writes the whole without a lock; `write` therefore refuses when the log changed
+    since `read`, so that a run which was added meanwhile is never lost. It also refuses what is no record.
+    """
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+        self._read: list[bytes] = []
+
+    def read(self) -> dict[str, dict[str, Any]] | None:
+        self._read = [*self._log.lines()]
+        if not self._read:
+            return None
+        return {"runs": {str(number): json.loads(line) for number, line in enumerate(self._read, 1)}}
+
+    def write(self, data: dict[str, dict[str, Any]]) -> None:
+        path = self._log.path
+        if data.keys() - {"runs"}:
+            raise ResultsError(f"{path} has one table, runs", hint="use RunLog.table()")
+        try:
+            new = render([encode_document(document) for document in data.get("runs", {}).values()])
+            parse(new, where="the new content")
+        except (BrokenLog, TypeError, ValueError) as error:
+            raise ResultsError(f"{path} takes records of runs only: {error}") from error
+        with explained("write", path), self._log.locked():
+            try:
+                current = [*parse(path.read_bytes(), where=str(path))]
+            except (FileNotFoundError, BrokenLog):
+                current = []
+            if current != self._read:
+                raise ResultsError(f"{path} changed meanwhile", hint="do the update again")
+            replace_file(path, new)

@@ -1,0 +1,304 @@
+"""The folder of one sweep: what is planned, and whether somebody works on it. What became of its runs stands in their
+own records, which name the sweep: there is no second truth to disagree with.
+
+    RESULTS/sweeps/20261121T034600Z-nightly-3f9a/
+        sweep.json        the plan, and the manifest that it came from, as written
+        sweep.lock        held by the process that works on it; its id is inside
+        claims/           held by who works on a server configuration
+        again/            runs that shall be tried once more, by fingerprint
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003 - a dataclass field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from results.durable import explained, replace_file, sync_folder
+from results.errors import NewerRecord, ResultsError
+from results.records import RunStatus
+from results.store.run_folder import RunFolder
+from results.store.run_id import ID_TIME, match_id, new_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from results.records import RunRecord
+
+SWEEPS = "sweeps"
+SWEEP_VERSION = 1
+PROBE_S = 0.5  # how long one who asks "does somebody work on it?" may stand in the way of a claim
+CLOCK_STEP = dt.timedelta(days=1)  # by which a clock may be set back while a sweep is in progress
+
+
+class ManifestText(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest as it was written, so that it can be read again; ${ENV} is not filled in."""
+
+    text: str
+    form: str
+    name: str
+    folder: str
+
+
+class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of the plan. group: runs of one group share a server. fingerprint: "" while models were not read; then
+    its record is the one with its label.
+    """
+
+    label: str
+    benchmark: str
+    model: str
+    group: str
+    fingerprint: str = ""
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for. nonce: ends the model's name at every server of the sweep. race: whether configurations that
+    are beaten stop early. on_oom: "fail" or "reduce". max_concurrent: None is one a GPU.
+    """
+
+    schema_version: int = SWEEP_VERSION
+    sweep_id: str
+    created: str
+    nonce: str
+    manifest: ManifestText
+    runs: tuple[PlannedRun, ...]
+    race: bool = False
+    on_oom: str = "fail"
+    max_concurrent: int | None = None
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """One sweep's folder; its name is the sweep's id."""
+
+    path: Path
+    _seen: dict[str, tuple[object, RunRecord | None]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def sweep_id(self) -> str:
+        return self.path.name
+
+    @property
+    def results_dir(self) -> Path:
+        return self.path.parent.parent
+
+    @classmethod
+    def create(cls, results_dir: Path, name: str, now: dt.datetime) -> SweepFolder:
+        """Make a folder that no other sweep has. Raises ResultsError."""
+        parent = results_dir.absolute() / SWEEPS
+        with explained("make a sweep's folder in", parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                folder = parent / new_run_id("sweep", name, now)
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()
+                    break
+            sync_folder(parent)
+        return cls(folder)
+
+    @classmethod
+    def find(cls, results_dir: Path, sweep_id: str) -> SweepFolder:
+        """By its id, the unique beginning of it, or `last`. Raises UsageError, ResultsError."""
+        folders = {folder.sweep_id: folder for folder in all_sweeps(results_dir)}
+        return folders[match_id(sweep_id, folders, what="sweep")]
+
+    def write(self, sweep: Sweep) -> None:
+        """Atomically and durably. Raises ResultsError."""
+        with explained("write", self._sweep_json):
+            replace_file(self._sweep_json, msgspec.json.format(msgspec.json.encode(sweep), indent=1) + b"\n")
+
+    def read(self) -> Sweep:
+        """Raises ResultsError when it is missing, unreadable or newer."""
+        with explained("read", self._sweep_json):
+            data = self._sweep_json.read_bytes()
+        try:
+            version = msgspec.json.decode(data, type=_Versioned).schema_version
+            if version > SWEEP_VERSION:
+                raise NewerRecord(
+                    f"{self._sweep_json} was written by a newer bench_runner (schema {version})",
+                    hint="update bench_runner",
+                )
+            return msgspec.json.decode(data, type=Sweep)
+        except msgspec.MsgspecError as error:
+            raise ResultsError(f"{self._sweep_json} is no sweep: {error}") from error
+
+    @contextlib.contextmanager
+    def claim(self) -> Iterator[None]:
+        """Be the one who works on this sweep. Raises ResultsError when another process is."""
+        descriptor = self._open(self._lock)
+        try:
+            if not _locked_within(descriptor, PROBE_S):
+                raise ResultsError(
+                    f"the sweep {self.sweep_id} is in progress in another process ({self.worker_pid()})",
+                    hint=f"watch it with `status {self.sweep_id} --watch`, or end it with `cancel {self.sweep_id}`",
+                )
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def claim_group(self, group: str, *, within_s: float = 0.0) -> Iterator[bool]:
+        """Work on the runs of one server configuration; False: somebody else still does, after so long.
+
+        Raises ResultsError.
+        """
+        descriptor = self._open(self.path / "claims" / f"{group}.lock")
+        try:
+            yield _locked_within(descriptor, within_s)
+        finally:
+            os.close(descriptor)
+
+    def worker_pid(self) -> int | None:
+        """The process that works on it now; None: nobody does."""
+        try:
+            descriptor = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            if _locked(descriptor, shared=True):
+                return None
+            text = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            return int(text) if text.isdigit() else None
+        finally:
+            os.close(descriptor)
+
+    def ask_again(self, fingerprint: str) -> None:
+        """Let the run be tried once more. Is idempotent. Raises ResultsError."""
+        again = self.path / "again"
+        with explained("note a run in", again):
+            again.mkdir(exist_ok=True)
+            (again / fingerprint).touch()
+            sync_folder(again)
+
+    def asked_again(self) -> frozenset[str]:
+        """Fingerprints of the runs that shall be tried once more."""
+        with contextlib.suppress(FileNotFoundError):
+            return frozenset(entry.name for entry in (self.path / "again").iterdir())
+        return frozenset()
+
+    def forget_again(self, fingerprint: str) -> None:
+        """The run has been tried. Is idempotent. Raises ResultsError."""
+        with explained("remove", self.path / "again"):
+            (self.path / "again" / fingerprint).unlink(missing_ok=True)
+
+    def runs(self, *, warn: Callable[[str], None]) -> dict[str, tuple[RunFolder, RunRecord]]:
+        """The newest run of each fingerprint. One that can't be read is told to `warn`, once. Raises NewerRecord.
+
+        Asked again, only records that changed are read again.
+        """
+        began = dt.datetime.strptime(_time_of(self.sweep_id), ID_TIME).replace(tzinfo=dt.UTC)
+        oldest = (began - CLOCK_STEP).strftime(ID_TIME)  # ids begin with the time
+        with explained("read", self.results_dir):
+            names = [name for name in os.listdir(self.results_dir) if name >= oldest]  # noqa: PTH208 - often
+        there = [(_time_of(name), *seen) for name in names if (seen := self._see(name, warn)) is not None]
+        found: dict[str, tuple[RunFolder, RunRecord]] = {}
+        # Two tries of a run may begin in one second: then the one that was written later is the newer one.
+        for _, _, record in sorted(there, key=lambda each: (each[0], each[1], each[2].run_id)):
+            if record.sweep is not None:
+                found[record.sweep.fingerprint] = (RunFolder(self.results_dir / record.run_id), record)
+        return found
+
+    def planned(
+        self, *, warn: Callable[[str], None]
+    ) -> list[tuple[PlannedRun, tuple[RunFolder, RunRecord] | None]]:
+        """Every run of the plan and what there is of it, whose record has the label of today: a change of the manifest
+        may have changed it. Runs that are the same have the same record. As `runs`, and `read`.
+        """
+        known = self.runs(warn=warn)
+        by_label = {
+            record.sweep.label: each for each in known.values() if (record := each[1]).sweep is not None
+        }
+        found: list[tuple[PlannedRun, tuple[RunFolder, RunRecord] | None]] = []
+        for planned in self.read().runs:
+            there = known.get(planned.fingerprint) if planned.fingerprint else by_label.get(planned.label)
+            if there is not None and there[1].sweep is not None:
+                place = msgspec.structs.replace(there[1].sweep, label=planned.label)
+                there = (there[0], msgspec.structs.replace(there[1], sweep=place))
+            found.append((planned, there))
+        return found
+
+    def _see(self, name: str, warn: Callable[[str], None]) -> tuple[int, RunRecord] | None:
+        """When the run's record was written, in ns, and the record; None for what is no run of this sweep."""
+        folder = RunFolder(self.results_dir / name)
+        try:
+            status = folder.run_json.stat()
+        except OSError:
+            return None
+        signature = (status.st_mtime_ns, status.st_ino)
+        if name not in self._seen or self._seen[name][0] != signature:
+            record = None
+            try:
+                record = folder.read_record()
+            except NewerRecord:
+                raise
+            except ResultsError as error:
+                warn(error.message)
+            ours = record is not None and record.sweep is not None and record.sweep.sweep_id == self.sweep_id
+            self._seen[name] = (signature, record if ours else None)
+        found = self._seen[name][1]
+        return None if found is None else (status.st_mtime_ns, found)
+
+    def done(self, *, warn: Callable[[str], None]) -> frozenset[str]:
+        """Fingerprints of the runs that succeeded. As `runs`."""
+        found = self.runs(warn=warn)
+        return frozenset(name for name, (_, record) in found.items() if record.status is RunStatus.SUCCEEDED)
+
+    def _open(self, path: Path) -> int:
+        with explained("write", path):
+            path.parent.mkdir(exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "sweep.lock"
+
+    @property
+    def _sweep_json(self) -> Path:
+        return self.path / "sweep.json"
+
+
+def all_sweeps(results_dir: Path) -> tuple[SweepFolder, ...]:
+    """The oldest first. Raises ResultsError."""
+    parent = results_dir.absolute() / SWEEPS
+    with explained("read", parent):
+        try:
+            paths = sorted(parent.iterdir())
+        except FileNotFoundError:
+            return ()
+        return tuple(SweepFolder(path) for path in paths if (path / "sweep.json").is_file())
+
+
+def _locked(descriptor: int, *, shared: bool = False) -> bool:
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _time_of(name: str) -> str:
+    """With which the name of a run's or a sweep's folder begins."""
+    return name.partition("-")[0]
+
+
+def _locked_within(descriptor: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not _locked(descriptor):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int = SWEEP_VERSION

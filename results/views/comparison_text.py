@@ -1,0 +1,178 @@
+"""A comparison in words that a person can use. Colours only on a terminal (click sees to that)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+from results.records import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from results.compare.comparison import Comparison, Flip, Measured
+    from results.stats.paired import PairedResult
+
+_MOST_SHOWN = 20
+_NAME_WIDTH = 16
+_CELL_WIDTH = 24
+_GIB = 1 << 30
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """The runs, the verdict on their difference, what flipped, what they cost, and what else differs."""
+    for name, text in _lines(comparison):
+        loud = {"A": "cyan", "B": "cyan", "not comparable": "red"}.get(name)
+        click.echo(f"{click.style(f'{name:{_NAME_WIDTH}}', bold=True, fg=loud)} {text}".rstrip())
+
+
+def _lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    yield "A", comparison.first.run_id
+    yield "B", comparison.second.run_id
+    yield "compared on", _compared_on(comparison)
+    for name, result in comparison.results.items():
+        yield from _result(name, result, single=comparison.completions_per_sample == 1)
+    many = comparison.completions_per_sample > 1
+    name = "{} better on" if many else "only {} solved"
+    yield name.format("B"), _flips(comparison.better_second, "B", many=many)
+    yield name.format("A"), _flips(comparison.better_first, "A", many=many)
+    yield from _costs(comparison.first, comparison.second)
+    first = "what differs"
+    for difference in comparison.differences:
+        yield first, str(difference)
+        first = ""
+
+
+def _compared_on(comparison: Comparison) -> str:
+    each = comparison.completions_per_sample
+    text = f"{_count(comparison.samples, 'sample')} of {comparison.benchmark}, "
+    text += "one completion each" if each == 1 else f"{each} completions each"
+    left_out = [
+        f"{number} that only {name} has"
+        for name, number in (("A", comparison.only_in_first), ("B", comparison.only_in_second))
+        if number
+    ]
+    if comparison.not_judged:
+        left_out.append(f"{len(comparison.not_judged)} that infrastructure failed")
+    return text + (f"; left out: {', '.join(left_out)}" if left_out else "")
+
+
+def _result(name: str, result: PairedResult, *, single: bool) -> Iterator[tuple[str, str]]:
+    yield name, f"A {100 * result.first:.1f}, B {100 * result.second:.1f} of 100"
+    if not result.only_first and not result.only_second:
+        text = "A and B solved the same samples" if single else "A and B are equal on every sample"
+        low = max(abs(result.low), abs(result.high))
+        yield "", f"{text}; a difference of up to {100 * low:.1f} points could hide"
+        return
+    if single:
+        flips = (
+            f"B solved {_count(result.only_second, 'sample')} that A didn't, A solved {result.only_first} "
+        )
+        flips += "that B didn't"
+    else:
+        flips = f"B is better on {_count(result.only_second, 'sample')}, A on {result.only_first}"
+    yield "", flips
+    interval = f"95 % interval {100 * result.low:+.1f} to {100 * result.high:+.1f}"
+    yield "", f"difference {100 * result.difference:+.1f} points ({interval}), {_p_value(result)}"
+    better = "B" if result.difference > 0 else "A"
+    if result.shown:
+        yield "", click.style(f"{better} is better: a real difference, at the 5 % level", fg="green")
+    else:
+        yield "", click.style("no real difference shown", fg="yellow")
+        if result.samples_needed is not None:
+            needed = _about(max(result.samples_needed, result.samples + 1))
+            yield "", f"about {needed} samples would be needed to show a difference of this size"
+    if single:
+        yield "effect", _effect(result)
+
+
+def _p_value(result: PairedResult) -> str:
+    text = f"{p_text(result.p_value)} ({result.test})"
+    return text if result.adjusted_p == result.p_value else f"{text}, {p_text(result.adjusted_p)} after Holm"
+
+
+def p_text(value: float) -> str:
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def _effect(result: PairedResult) -> str:
+    """With a word for its size only where there is an effect at all."""
+
+    def odds(value: float | None) -> str:
+        return "infinite" if value is None else f"{value:.{2 if value < 100 else 3}g}"
+
+    size = abs(result.cohens_g or 0.0)
+    word = next(
+        word
+        for most, word in ((0.05, "less than small"), (0.15, "small"), (0.25, "medium"), (1, "large"))
+        if size < most
+    )
+    return (
+        f"odds of B among the samples that differ {odds(result.odds_ratio)} "
+        f"(95 % interval {odds(result.odds_ratio_low)} to {odds(result.odds_ratio_high)}), "
+        f"Cohen's g {result.cohens_g or 0.0:+.2f}{f' ({word})' if result.shown else ''}"
+    )
+
+
+def _flips(flips: Sequence[Flip], winner: str, *, many: bool) -> str:
+    """The largest changes first."""
+    if not flips:
+        return "none"
+    ordered = sorted(flips, key=lambda flip: -abs(_passed(flip.second) - _passed(flip.first)))
+    shown = [_flip(flip, winner, many=many) for flip in ordered[:_MOST_SHOWN]]
+    more = len(flips) - len(shown)
+    return ", ".join(shown) + (f", and {more} more (all with --json)" if more else "")
+
+
+def _flip(flip: Flip, winner: str, *, many: bool) -> str:
+    """With one completion: why the other lost, unless it was plainly wrong."""
+    if many:
+        return f"{flip.task_id} ({_passed(flip.first)} and {_passed(flip.second)} of {len(flip.first)})"
+    (lost,) = flip.first if winner == "B" else flip.second
+    plain = lost is Outcome.FAILED
+    return flip.task_id if plain else f"{flip.task_id} ({lost.replace('_', ' ')})"
+
+
+def _passed(outcomes: Sequence[Outcome]) -> int:
+    return sum(outcome is Outcome.PASSED for outcome in outcomes)
+
+
+def _costs(first: Measured, second: Measured) -> Iterator[tuple[str, str]]:
+    """Only what was measured of one of them."""
+    rows = (
+        ("speed", "tokens_per_s", "{:.1f} tokens/s", 1),
+        ("answers", "tokens_per_completion", "{:.0f} tokens each", 1),
+        ("load", "load_s", "{:.1f} s", 1),
+        ("GPU memory", "memory_bytes", "{:.2f} GiB at most", _GIB),
+        ("host memory", "host_memory_bytes", "{:.2f} GiB at most", _GIB),
+        ("energy", "energy_j", "{:.0f} J", 1),
+        ("", "joules_per_solved", "{:.1f} J a solved sample", 1),
+    )
+    for name, field, form, unit in rows:
+        values = [getattr(run, field) for run in (first, second)]
+        if values != [None, None]:
+            cells = ["not measured" if value is None else form.format(value / unit) for value in values]
+            yield name, f"A {cells[0]:{_CELL_WIDTH}} B {cells[1]}{_ratio(*values)}"
+    for name, run in (("A", first), ("B", second)):
+        for why in run.not_comparable:
+            yield "not comparable", f"the speed of {name}: {why}"
+        for why in run.energy_doubts:
+            yield "energy unsure", f"that of {name}: {why}"
+
+
+def _ratio(first: float | None, second: float | None) -> str:
+    return f"  ({second / first:.2f} of A)" if first and second else ""
+
+
+def _about(number: int) -> str:
+    """To two digits: it is an estimate from few samples."""
+    step = 10 ** max(0, math.floor(math.log10(number)) - 1)
+    return f"{math.ceil(number / step) * step:,}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

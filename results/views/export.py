@@ -1,0 +1,184 @@
+"""Tables of runs for other programs: CSV and Parquet, one row a run.
+
+The columns are the same whatever is in them, units are in their names, and what is not known is empty. Settings are
+those of the run's config, as JSON in one column, since they differ from server to server.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from results.durable import explained, replace_file
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from results.compare.leaderboard import Row, Table
+
+COLUMNS: dict[str, type] = {
+    "run_id": str,
+    "timestamp": str,
+    "status": str,
+    "benchmark": str,
+    "comparable_set": str,
+    "model": str,
+    "model_family": str,
+    "quantization": str,
+    "model_sha256": str,
+    "model_size_bytes": int,
+    "parameter_count": int,
+    "server": str,
+    "settings_json": str,
+    "score_percent": float,
+    "score_low_percent": float,
+    "score_high_percent": float,
+    "samples": int,
+    "completions": int,
+    "against_best": str,
+    "difference_points": float,
+    "difference_low_points": float,
+    "difference_high_points": float,
+    "p_value": float,
+    "adjusted_p_value": float,
+    "common_samples": int,
+    "tokens_per_s": float,
+    "tokens_per_s_low": float,
+    "tokens_per_s_high": float,
+    "resumed": int,
+    "prompt_tokens": int,
+    "completion_tokens": int,
+    "gpu_memory_peak_bytes": int,
+    "host_memory_peak_bytes": int,
+    "energy_j": float,
+    "energy_per_solved_j": float,
+    "time_taken_s": float,
+    "load_s": float,
+    "generate_s": float,
+    "execute_s": float,
+    "speed_not_comparable": str,
+    "energy_doubts": str,
+    "reduced": str,
+    "race": str,
+    "sweep_id": str,
+    "sweep_label": str,
+    "host": str,
+    "gpus": str,
+    "error_kind": str,
+    "error": str,
+}
+
+
+def flat_rows(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """In the tables' order, each with all of COLUMNS."""
+    return [_flat(table, row) for table in tables for row in table.rows]
+
+
+def csv_text(tables: Sequence[Table]) -> str:
+    """As RFC 4180 has it, but with plain newlines; a number is written so that it is read back the same."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat_rows(tables))
+    return text.getvalue()
+
+
+def write_csv(path: Path, tables: Sequence[Table]) -> None:
+    """UTF-8. Raises ResultsError."""
+    with explained("write", path):
+        replace_file(path, csv_text(tables).encode("utf-8", "replace"))
+
+
+def require_parquet() -> None:
+    """Raises UsageError where it can't be written, so that this is known before anything else is done."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "Parquet needs pyarrow, which is not installed", hint="pip install 'bench-runner[parquet]'"
+        ) from error
+
+
+def write_parquet(path: Path, tables: Sequence[Table]) -> None:
+    """Raises UsageError without pyarrow, and ResultsError."""
+    require_parquet()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    schema = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
+    made = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(flat_rows(tables), schema=schema), made)
+    with explained("write", path):
+        replace_file(path, made.getvalue())
+
+
+def _flat(table: Table, row: Row) -> dict[str, Any]:
+    record, versus = row.record, row.versus
+    model, score, telemetry, place = record.model_identity, record.score, record.telemetry, record.sweep
+    gpus = [str(gpu.get("name")) for gpu in record.host.get("gpus") or () if isinstance(gpu, dict)]
+    values: dict[str, Any] = {
+        "run_id": record.run_id,
+        "timestamp": record.timestamp,
+        "status": str(row.status),
+        "benchmark": record.benchmark,
+        "comparable_set": table.title,
+        "model": record.model,
+        "model_family": row.family,
+        "quantization": row.quantization or None,
+        "model_sha256": model.sha256 if model else None,
+        "model_size_bytes": model.size_bytes if model else None,
+        "parameter_count": model.parameter_count if model else None,
+        "server": record.server.kind if record.server else record.config.get("server"),
+        "settings_json": msgspec.json.encode(record.config, order="sorted").decode(),
+        "score_percent": row.score,
+        "score_low_percent": row.score_low,
+        "score_high_percent": row.score_high,
+        "samples": row.samples,
+        "completions": score.completions if score else None,
+        "against_best": str(versus.place) if versus else None,
+        "difference_points": _points(versus.difference) if versus else None,
+        "difference_low_points": _points(versus.low) if versus else None,
+        "difference_high_points": _points(versus.high) if versus else None,
+        "p_value": versus.p_value if versus else None,
+        "adjusted_p_value": versus.adjusted_p if versus else None,
+        "common_samples": (versus.samples or None) if versus else None,
+        "tokens_per_s": row.tokens_per_s,
+        "tokens_per_s_low": row.tokens_per_s_low,
+        "tokens_per_s_high": row.tokens_per_s_high,
+        "resumed": record.resumed,
+        "prompt_tokens": score.prompt_tokens if score else None,
+        "completion_tokens": score.completion_tokens if score else None,
+        "gpu_memory_peak_bytes": row.gpu_memory_bytes,
+        "host_memory_peak_bytes": row.host_memory_bytes,
+        "energy_j": row.energy_j,
+        "energy_per_solved_j": row.joules_per_solved,
+        "time_taken_s": row.seconds,
+        "load_s": record.phases.load_s,
+        "generate_s": record.phases.generate_s,
+        "execute_s": record.phases.execute_s,
+        "speed_not_comparable": _joined(telemetry.not_comparable if telemetry else ()),
+        "energy_doubts": _joined(telemetry.energy_doubts if telemetry else ()),
+        "reduced": _joined(place.reduced if place else ()),
+        "race": (place.race or None) if place else None,
+        "sweep_id": place.sweep_id if place else None,
+        "sweep_label": place.label if place else None,
+        "host": record.host.get("hostname"),
+        "gpus": _joined(gpus),
+        "error_kind": record.error.kind if record.error else None,
+        "error": record.error.message if record.error else None,
+    }
+    return {name: kind(values[name]) if values[name] is not None else None for name, kind in COLUMNS.items()}
+
+
+def _points(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
+
+
+def _joined(texts: Sequence[str]) -> str | None:
+    return "; ".join(texts) or None

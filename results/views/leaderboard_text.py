@@ -1,0 +1,180 @@
+"""Tables of runs as text: the cells that a terminal, a Markdown file and a page share, and the terminal's own form."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from results.compare.versus_best import Place
+from results.views.comparison_text import p_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from results.compare.leaderboard import Row, Table
+
+GIB = 1 << 30
+_LONGEST_CELL = 32
+_COLOURS = {Place.BEST: "green", Place.WORSE: "bright_black", Place.STOPPED: "bright_black"}
+
+
+def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str], list[list[str]]]:
+    """Headings, and the cells of each row; a column that would be empty is left out. longest: of a setting's value."""
+    settings = dict.fromkeys(name for row in table.rows for name in row.settings)
+    columns: list[tuple[str, Callable[[Row], str]]] = [
+        ("model", lambda row: row.record.model),
+        ("quantisation", lambda row: row.quantization),
+        *((name, _setting(name, longest)) for name in settings),
+        ("score (95 %)", score_text),
+        ("against the best", place_text),
+        ("samples", lambda row: "" if row.samples is None else str(row.samples)),
+        ("tokens/s", speed_text),
+        ("GPU GiB", lambda row: _number(row.gpu_memory_bytes, GIB, 2)),
+        ("host GiB", lambda row: _number(row.host_memory_bytes, GIB, 2)),
+        ("J/solved", lambda row: _number(row.joules_per_solved, 1, 1)),
+        ("seconds", lambda row: _number(row.seconds, 1, 0)),
+        ("note", note_text),
+    ]
+    filled = [(name, [cell(row) for row in table.rows]) for name, cell in columns]
+    if all(row.gpu_memory_bytes is not None for row in table.rows):
+        filled = [(name, cells) for name, cells in filled if name != "host GiB"]
+    filled = [(name, cells) for name, cells in filled if any(cells)]
+    return [name for name, _ in filled], [list(cells) for cells in zip(*(c for _, c in filled), strict=True)]
+
+
+def score_text(row: Row) -> str:
+    if row.score is None:
+        return ""
+    if row.score_low is None or row.score_high is None:
+        return f"{row.score:.1f}"
+    return f"{row.score:.1f} ({row.score_low:.1f} to {row.score_high:.1f})"
+
+
+def speed_text(row: Row) -> str:
+    if row.tokens_per_s is None:
+        return ""
+    if row.tokens_per_s_low is None or row.tokens_per_s_high is None:
+        return f"{row.tokens_per_s:.1f}"
+    return f"{row.tokens_per_s:.1f} ({row.tokens_per_s_low:.1f} to {row.tokens_per_s_high:.1f})"
+
+
+def place_text(row: Row) -> str:
+    """Where it stands, with the p-value that is adjusted for the whole table. A best than which nothing is shown to be
+    worse only has the highest score.
+    """
+    versus = row.versus
+    if versus is None:
+        return ""
+    if versus.place is Place.BEST:
+        won = row.record.sweep is not None and row.record.sweep.race.startswith("winner")
+        return "winner of the race" if won else "best" if versus.beats else "highest score"
+    if versus.place is Place.STOPPED:
+        return f"{versus.why.partition(': ')[2].partition(', and ')[0]} (race)"
+    if versus.difference is None or versus.adjusted_p is None:
+        return f"not tested: {versus.why}"
+    facts = p_text(versus.adjusted_p)
+    if versus.samples < (row.samples or 0) or versus.place is Place.BETTER:
+        facts += f", on {versus.samples} common samples"
+    if versus.place is Place.SAME:
+        return f"not distinguishable ({facts})"
+    return f"{versus.place} by {100 * abs(versus.difference):.1f} ({facts})"
+
+
+def note_text(row: Row) -> str:
+    """Of a race only when it ended: how, is said by its place."""
+    return "; ".join(
+        note.partition(": ")[2].partition(": ")[0] if note.startswith("race: ") else note
+        for note in row.notes
+    )
+
+
+def explanation(table: Table) -> str:
+    """What the places of a table mean; empty where nothing was tested."""
+    pairs = max((row.versus.pairs for row in table.rows if row.versus is not None), default=0)
+    if not pairs:
+        return ""
+    many = "p as it is, of the one pair" if pairs == 1 else f"p after Holm over all {pairs} pairs"
+    return (
+        f"Tested on the same samples, {many}. Not distinguishable: the difference may be chance, "
+        "whatever the order of the rows."
+    )
+
+
+def print_tables(tables: Sequence[Table]) -> None:
+    """With colours and one table after the other on a terminal; where nobody watches, one of tab-separated lines."""
+    if not sys.stdout.isatty():
+        click.echo("\n".join("\t".join(line) for line in _plain_lines(tables)))
+        return
+    for number, table in enumerate(tables):
+        if number:
+            click.echo("")
+        click.echo(click.style(table.title, bold=True))
+        _print_table(table, _short_ids(tables))
+        if explained := explanation(table):
+            click.echo(click.style(explained, dim=True))
+
+
+def _print_table(table: Table, ids: dict[str, str]) -> None:
+    header, cells = table_cells(table, longest=_LONGEST_CELL)
+    lines = [
+        [*header, "run"],
+        *([*line, ids[row.record.run_id]] for line, row in zip(cells, table.rows, strict=True)),
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line, row in zip(lines, [None, *table.rows], strict=True):
+        text = "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        place = row.versus.place if row is not None and row.versus is not None else None
+        click.echo(click.style(text, bold=row is None, fg=_COLOURS.get(place) if place else None))
+
+
+def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
+    """The same columns whatever is in them, so that scripts find them."""
+    lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best", "adjusted_p",
+              "samples", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved", "seconds", "note"]]  # fmt: skip
+    for table in tables:
+        for row in table.rows:
+            adjusted_p = row.versus.adjusted_p if row.versus is not None else None
+            cells = [
+                row.record.run_id,
+                table.title,
+                row.record.model,
+                row.quantization,
+                " ".join(f"{name}={value}" for name, value in row.settings.items()),
+                _number(row.score, 1, 1),
+                _number(row.score_low, 1, 1),
+                _number(row.score_high, 1, 1),
+                str(row.versus.place) if row.versus is not None else "",
+                "" if adjusted_p is None else f"{adjusted_p:.3g}",
+                "" if row.samples is None else str(row.samples),
+                _number(row.tokens_per_s, 1, 1),
+                _number(row.gpu_memory_bytes, GIB, 2),
+                _number(row.host_memory_bytes, GIB, 2),
+                _number(row.joules_per_solved, 1, 1),
+                _number(row.seconds, 1, 1),
+                "; ".join(row.notes),
+            ]
+            lines.append([" ".join(cell.split()) for cell in cells])
+    return lines
+
+
+def _setting(name: str, longest: int | None) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        text = " ".join(row.settings.get(name, "").split())
+        return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
+
+    return cell
+
+
+def _number(value: float | None, unit: int, digits: int) -> str:
+    return "" if value is None else f"{value / unit:.{digits}f}"
+
+
+def _short_ids(tables: Sequence[Table]) -> dict[str, str]:
+    """The time that an id begins with, where no other of these has it: enough for `show` and `compare`."""
+    ids = [row.record.run_id for table in tables for row in table.rows]
+    heads = [run_id.partition("-")[0] for run_id in ids]
+    return {
+        run_id: head if heads.count(head) == 1 else run_id for run_id, head in zip(ids, heads, strict=True)
+    }

@@ -1,0 +1,70 @@
+"""A sweep's report as Markdown: for a repository, a ticket, a terminal. The plots are in the page."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from results.views.leaderboard_text import explanation, table_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from results.views.sweep_report import SweepReport
+
+_MOST_LABELS = 6
+# What Markdown, or the HTML in it, would not show as it is; an underscore inside a word is safe.
+_SPECIAL = re.compile(r"([\\`*|<>\[\]#~&!$]|(?<!\w)_|_(?!\w))")
+
+
+def markdown(report: SweepReport) -> str:
+    return "\n".join(_lines(report)) + "\n"
+
+
+def plain(text: str) -> str:
+    """Shown as it is, in one line, whatever is in it."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def some(labels: Sequence[str]) -> str:
+    """The runs that share something, or how many they are."""
+    return ", ".join(labels) if len(labels) <= _MOST_LABELS else f"{len(labels)} runs"
+
+
+def _lines(report: SweepReport) -> Iterator[str]:
+    yield f"# Sweep {plain(report.sweep_id)}"
+    yield ""
+    yield f"Begun {report.created}; {report.counts}. Plots and telemetry are in `report.html`."
+    for table, sentences in zip(report.tables, report.conclusions, strict=True):
+        yield from ("", f"## {plain(table.title)}", "")
+        yield from (f"- {plain(sentence)}" for sentence in sentences)
+        header, rows = table_cells(table)
+        yield ""
+        yield from _table(header, rows)
+        if explained := explanation(table):
+            yield from ("", f"*{plain(explained)}*")
+    if not report.tables:
+        yield from ("", "No run has succeeded.")
+    if report.failures or report.waiting:
+        yield from ("", "## What failed, and why", "")
+        rows = [[each.label, each.status, each.why, each.hint] for each in report.failures]
+        rows += [[label, "not begun", "", ""] for label in report.waiting]
+        yield from _table(["run", "status", "why", "try"], rows)
+    if report.notes:
+        yield from ("", "## Notes on single runs", "")
+        yield from (f"- {plain(label)}: {plain(note)}" for label, note in report.notes)
+    if report.differing:
+        yield from ("", "## What differs", "")
+        for name, values in report.differing:
+            each = "; ".join(f"{plain(value)} ({plain(some(labels))})" for value, labels in values)
+            yield f"- {plain(name)}: {each}"
+    if report.shared:
+        yield from ("", "## The same for all", "")
+        yield from (f"- {plain(name)}: {plain(value)}" for name, value in report.shared)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(map(plain, header))} |"
+    yield f"|{' --- |' * len(header)}"
+    for row in rows:
+        yield f"| {' | '.join(map(plain, row))} |"

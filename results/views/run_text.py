@@ -1,0 +1,185 @@
+"""A run, or a list of them, as small tables for people. Colours only on a terminal (click sees to that)."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from results.records import Outcome, RunStatus
+from results.stats.speed import answering_speed, measured_loads, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from results.records import Metric, RunRecord, Score
+    from results.telemetry import TelemetrySummary
+
+NAME_WIDTH = 15
+MOST_VALUES = 16  # of one tag, such as MMLU's subjects
+GIB = 1 << 30
+
+
+def print_summary(record: RunRecord, folder: Path) -> None:
+    """Score with its 95 % interval, completions, failures by kind, speed, phases, where the files are."""
+    for name, value in _rows(record, folder):
+        loud = name in {"WARNING", "error"}
+        click.echo(f"{click.style(f'{name:{NAME_WIDTH}}', bold=True, fg='red' if loud else None)} {value}")
+
+
+def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
+    rows = [("run", record.run_id), ("model", record.model), ("status", _status_text(record))]
+    if record.score is not None:
+        rows += _score_rows(record.score)
+    if record.telemetry is not None:
+        rows += _telemetry_rows(record.telemetry)
+    rows += [("phases", _phases(record)), ("files", str(folder))]
+    if record.server is not None:
+        rows += [("note", difference) for difference in record.server.differences]
+    if record.telemetry is not None:
+        rows += [("not comparable", why) for why in record.telemetry.not_comparable]
+    if record.score is not None:
+        rows += [("WARNING", warning) for warning in record.score.warnings]
+    if record.error is not None:
+        rows.append(("error", record.error.message))
+        if record.error.hint:
+            rows.append(("try", record.error.hint))
+    return [(name, value) for name, value in rows if value]
+
+
+def _status_text(record: RunRecord) -> str:
+    restarts = len(record.incidents)
+    again = f", its server restarted {restarts} times" if restarts else ""
+    return f"{record.status}{again}"
+
+
+def _score_rows(score: Score) -> list[tuple[str, str]]:
+    rows = [("score", _score_text(score))]
+    by_tag = Counter(tag for name in score.metrics if (tag := _tag(name)))
+    for name, metric in score.metrics.items():
+        if (
+            name == "score" or by_tag[_tag(name)] > MOST_VALUES
+        ):  # said already, in percent; or too many to read
+            continue
+        rows.append((name, f"{metric.value:.3f}{_interval(metric, 1)}"))
+    rows += [
+        (f"by {tag}", f"{count} figures: show --json") for tag, count in by_tag.items() if count > MOST_VALUES
+    ]
+    if score.score_answered is not None and score.score_answered != score.score:
+        rows.append(("of the answered", f"{score.score_answered:.1f}"))
+    if score.completions is not None:
+        rows.append(("completions", str(score.completions)))
+    kinds = [
+        f"{score.outcomes[kind]} {kind.replace('_', ' ')}" for kind in Outcome if score.outcomes.get(kind)
+    ]
+    rows.append(("outcomes", ", ".join(kinds)))
+    ways = score.details.get("answers_by")
+    if isinstance(ways, dict):
+        rows.append(("answers by", ", ".join(f"{way} {count}" for way, count in ways.items())))
+    rate = answering_speed(score)
+    if rate is not None and "speed" not in score.details:
+        rows.append(("speed", f"{rate:.1f} tokens/s, {score.completion_tokens} tokens generated"))
+    loads = measured_loads(score.details)
+    measured = score.details.get("speed")
+    if loads:
+        rows += table(loads)
+    elif isinstance(measured, dict):
+        rows += [(name, f"{value:.6g}") for name, value in measured.items() if isinstance(value, int | float)]
+    return rows
+
+
+def _tag(metric: str) -> str:
+    """`difficulty` of `pass@1 difficulty=easy`; empty for a figure of all samples."""
+    _, space, tag = metric.partition(" ")
+    return tag.partition("=")[0] if space and "=" in tag else ""
+
+
+def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:
+    energy = []
+    for value, text in (
+        (telemetry.energy_j, "{:.0f} J"),
+        (telemetry.joules_per_completion, "{:.1f} J a completion"),
+        (telemetry.joules_per_solved, "{:.1f} J a solved sample"),
+        (telemetry.tokens_per_joule, "{:.2f} tokens/J"),
+    ):
+        if value is not None:
+            energy.append(text.format(value))
+    memory = []
+    if telemetry.peak_memory_bytes is not None:
+        memory.append(f"{telemetry.peak_memory_bytes / GIB:.2f} GiB of a GPU at most")
+    if telemetry.peak_process_memory_bytes:
+        memory.append(f"{telemetry.peak_process_memory_bytes / GIB:.2f} GiB of the host at most")
+    if telemetry.memory_left_bytes:
+        memory.append(
+            f"{telemetry.memory_left_bytes / GIB:.2f} GiB of a GPU still held after the server's end"
+        )
+    return [
+        ("energy", ", ".join(energy)),
+        *(("energy unsure", why) for why in telemetry.energy_doubts),
+        ("memory", ", ".join(memory)),
+    ]
+
+
+def _score_text(score: Score) -> str:
+    if score.score is None:
+        return "none: what was measured is no fraction"
+    first = next(iter(score.metrics.values()), None)
+    return f"{score.score:.1f} of 100{'' if first is None else _interval(first, 100)}"
+
+
+def _interval(metric: Metric, scale: int) -> str:
+    if metric.low is None or metric.high is None:
+        return ""
+    digits = 1 if scale == 100 else 3
+    return f"  (95 % interval {metric.low * scale:.{digits}f} to {metric.high * scale:.{digits}f})"
+
+
+def _phases(record: RunRecord) -> str:
+    named = {
+        "load": record.phases.load_s,
+        "script": record.phases.script_s,
+        "generate": record.phases.generate_s,
+        "execute": record.phases.execute_s,
+        "stop": record.phases.stop_s,
+    }
+    return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in named.items() if seconds is not None)
+
+
+def print_list(runs: Sequence[tuple[RunStatus, RunRecord]]) -> None:
+    """One line a run; tab-separated where nobody watches, so that `cut` and `awk` can read it."""
+    header = ("run", "status", "benchmark", "model", "score", "completions", "note")
+    lines = [header, *(_list_line(status, record) for status, record in runs)]
+    if not sys.stdout.isatty():
+        click.echo("\n".join("\t".join(line) for line in lines))
+        return
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for number, line in enumerate(lines):
+        text = "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
+        click.echo(click.style(text.rstrip(), bold=number == 0))
+
+
+def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:
+    score = record.score
+    return (
+        record.run_id,
+        str(status),
+        record.benchmark,
+        record.model,
+        "" if score is None or score.score is None else f"{score.score:.1f}",
+        "" if score is None or score.completions is None else str(score.completions),
+        _note(record.telemetry),
+    )
+
+
+def _note(telemetry: TelemetrySummary | None) -> str:
+    """What a table says of a run that `show` explains."""
+    if telemetry is None:
+        return ""
+    notes = (
+        "not comparable" * bool(telemetry.not_comparable),
+        "energy unsure" * bool(telemetry.energy_doubts),
+    )
+    return ", ".join(filter(None, notes))

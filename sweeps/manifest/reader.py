@@ -1,0 +1,310 @@
+"""A sweep's manifest: many runs in one file of YAML, JSON or TOML.
+
+What is wrong in it is told all at once, each with its line, field, and what would be right. docs/manifest.md has the
+page for users, sweeps/manifest/schema.py the JSON Schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from results.errors import UsageError
+from settings.table import Expansions, Setting, closest, read_value, settings
+from sweeps.manifest.text import FORMS, Form, Node, Problem, expand, read_text, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+TEST_MODE_SAMPLES = 5
+# What stands at the top, with a line for the schema.
+FIELDS = {
+    "$schema": "Where an editor finds the schema; not read.",
+    "seed": "The seed of every run that has none of its own.",
+    "test_mode": f"Try everything with {TEST_MODE_SAMPLES} samples a benchmark.",
+    "defaults": "Settings of every run that says nothing else.",
+    "matrix": "Runs of every combination: a setting with several values is an axis.",
+    "runs": "Single runs, after those of the matrix.",
+}
+MODEL_FIELDS = {
+    "path": "The model: a file, a glob of files, a folder, or a name.",
+    "name": "What it is called in tables and records.",
+    "overrides": "Settings of the runs of this model.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A setting's value, as `build_spec` takes it. None: as if not given, whatever the defaults say.
+
+    expansions: what variables filled in, as (value, text as written).
+    """
+
+    value: Any
+    line: int | None
+    field: str
+    expansions: Expansions = ()
+
+
+Settings = dict[str, Given]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """A model as the manifest says it; text may be a glob, relative to the manifest's folder."""
+
+    text: str
+    name: str | None = None
+    overrides: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One of `runs`, `include` or `exclude`. patterns: of an exclude, each setting with the values it matches."""
+
+    settings: Settings
+    patterns: Mapping[str, tuple[Given, ...]] = field(default_factory=dict)
+    line: int | None
+    field: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """axes: settings with their values, in the order of the file."""
+
+    axes: Mapping[str, tuple[Given, ...]]
+    include: tuple[Entry, ...]
+    exclude: tuple[Entry, ...]
+    line: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """text: as written, with the names of variables and not their values. name: for messages.
+
+    folder: what relative paths are relative to.
+    """
+
+    text: str
+    form: Form
+    name: str
+    folder: Path
+    seed: Given | None = None
+    test_mode: bool = False
+    defaults: Settings = field(default_factory=dict)
+    matrix: Matrix | None = None
+    runs: tuple[Entry, ...] = ()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Raises UsageError with everything that is wrong in it."""
+    form = FORMS.get(path.suffix.lower())
+    if form is None:
+        raise UsageError(f"{path}: a manifest ends in {', '.join(FORMS)}")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}:{line}: is not UTF-8") from error
+    return parse_manifest(text, form=form, name=str(path), folder=path.absolute().parent)
+
+
+def parse_manifest(text: str, *, form: Form, name: str, folder: Path) -> Manifest:
+    """As `read_manifest`, of a text."""
+    root = read_text(text, form, name)
+    reader = _Reader()
+    found = reader.manifest(root)
+    refuse(name, reader.problems, hint="`bench_runner.py schema` prints all that a manifest can hold")
+    return Manifest(text=text, form=form, name=name, folder=folder, **found)
+
+
+class _Reader:
+    """Walks over the tree and collects what is wrong."""
+
+    def __init__(self) -> None:
+        self.known = settings()
+        self.problems: list[Problem] = []
+
+    def wrong(self, line: int | None, where: str, what: str) -> None:
+        self.problems.append(Problem(line, where, what))
+
+    def manifest(self, root: Node) -> dict[str, Any]:
+        fields = self.mapping(root, "", "a manifest is a mapping")
+        for key, node in fields.items():
+            if key in FIELDS:
+                continue
+            hint = closest(key, FIELDS)
+            if not hint and key in self.known:
+                hint = "; a setting of runs stands under defaults, matrix or runs"
+            self.wrong(node.line, key, f"there is no such field{hint or _known(FIELDS)}")
+        matrix = self.matrix(fields["matrix"]) if "matrix" in fields else None
+        runs = tuple(
+            self.entry(node, f"runs[{index}]")
+            for index, node in enumerate(self.items(fields.get("runs"), "runs"))
+        )
+        if "matrix" not in fields and "runs" not in fields:
+            self.wrong(root.line, "", "there is neither a matrix nor runs")
+        return {
+            "seed": self.given(self.known["seed"], fields["seed"], "seed") if "seed" in fields else None,
+            "test_mode": self.flag(fields["test_mode"], "test_mode") if "test_mode" in fields else False,
+            "defaults": self.settings(fields["defaults"], "defaults") if "defaults" in fields else {},
+            "matrix": matrix,
+            "runs": runs,
+        }
+
+    def matrix(self, node: Node) -> Matrix:
+        fields = self.mapping(node, "matrix", "must be a mapping of settings, include and exclude")
+        axes: dict[str, tuple[Given, ...]] = {}
+        for key, each in fields.items():
+            if key in {"include", "exclude"}:
+                continue
+            setting = self.setting(key, each, f"matrix.{key}", ("include", "exclude"))
+            if setting is not None:
+                axes[key] = self.axis(setting, each, f"matrix.{key}")
+        include = tuple(
+            self.entry(each, f"matrix.include[{index}]")
+            for index, each in enumerate(self.items(fields.get("include"), "matrix.include"))
+        )
+        exclude = tuple(
+            self.exclude(each, f"matrix.exclude[{index}]", axes)
+            for index, each in enumerate(self.items(fields.get("exclude"), "matrix.exclude"))
+        )
+        if isinstance(node.value, dict) and not axes and not include and not self.problems:
+            self.wrong(node.line, "matrix", "is empty: there would be no run")
+        return Matrix(axes=axes, include=include, exclude=exclude, line=node.line)
+
+    def axis(self, setting: Setting, node: Node, where: str) -> tuple[Given, ...]:
+        if not isinstance(node.value, list):
+            return (self.given(setting, node, where),)
+        if not node.value:
+            self.wrong(node.line, where, "is an empty list: there would be no run")
+        return tuple(self.given(setting, each, f"{where}[{index}]") for index, each in enumerate(node.value))
+
+    def entry(self, node: Node, where: str) -> Entry:
+        return Entry(settings=self.settings(node, where), line=node.line, field=where)
+
+    def exclude(self, node: Node, where: str, axes: Mapping[str, tuple[Given, ...]]) -> Entry:
+        patterns: dict[str, tuple[Given, ...]] = {}
+        for key, each in self.mapping(node, where, "must be a mapping of axes").items():
+            at = f"{where}.{key}"
+            if key not in axes:
+                what = f"is no axis of the matrix{closest(key, axes)}; its axes: {', '.join(axes)}"
+                self.wrong(each.line, at, what)
+            elif key == "model":
+                texts = each.value if isinstance(each.value, list) else [each]
+                patterns[key] = tuple(self.pattern(one, at) for one in texts)
+            else:
+                patterns[key] = self.axis(self.known[key], each, at)
+        if not patterns and not self.problems:
+            self.wrong(node.line, where, "is empty: it would exclude everything")
+        return Entry(settings={}, patterns=patterns, line=node.line, field=where)
+
+    def pattern(self, node: Node, where: str) -> Given:
+        """A model in an exclude: a glob over its path, file name or name."""
+        setting = self.known["server_command"]  # any text
+        return self.given(setting, node, where)
+
+    def settings(self, node: Node, where: str) -> Settings:
+        found: Settings = {}
+        for key, each in self.mapping(node, where, "must be a mapping of settings").items():
+            at = f"{where}.{key}"
+            setting = self.setting(key, each, at)
+            if setting is None:
+                continue
+            if isinstance(each.value, list) and setting.kind != "words":
+                self.wrong(each.line, at, "a list makes several runs: it belongs under matrix")
+            else:
+                found[key] = self.given(setting, each, at)
+        return found
+
+    def setting(self, key: str, node: Node, where: str, others: tuple[str, ...] = ()) -> Setting | None:
+        found = self.known.get(key)
+        if found is None:
+            hint = closest(key, [*self.known, *others]) or "; `bench_runner.py schema` lists them"
+            self.wrong(node.line, where, f"there is no such setting{hint}")
+        return found
+
+    def given(self, setting: Setting, node: Node, where: str) -> Given:
+        """A wrong value is told and None."""
+        value: Any = None
+        filled: Expansions = ()
+        try:
+            if setting.kind == "model":
+                value = self.model(node, where)
+            else:
+                value, filled = read_value(setting, node.plain())
+        except UsageError as error:
+            self.wrong(node.line, where, _whole(error))
+        return Given(value=value, line=node.line, field=where, expansions=filled)
+
+    def model(self, node: Node, where: str) -> ModelChoice | None:
+        if node.value is None:
+            return None
+        if isinstance(node.value, str):
+            return ModelChoice(text=self.text(node, where))
+        fields = self.mapping(node, where, "must be a text, or a mapping of path, name and overrides")
+        for key, each in fields.items():
+            if key not in MODEL_FIELDS:
+                self.wrong(
+                    each.line,
+                    f"{where}.{key}",
+                    f"there is no such field{closest(key, MODEL_FIELDS) or _known(MODEL_FIELDS)}",
+                )
+        if isinstance(node.value, dict) and "path" not in fields:
+            self.wrong(node.line, where, "the model has no path")
+        overrides = fields.get("overrides")
+        chosen = self.settings(overrides, f"{where}.overrides") if overrides else {}
+        if overrides and "model" in chosen:
+            self.wrong(chosen["model"].line, f"{where}.overrides.model", "a model can't override itself")
+        return ModelChoice(
+            text=self.text(fields["path"], f"{where}.path") if "path" in fields else "",
+            name=self.text(fields["name"], f"{where}.name") if "name" in fields else None,
+            overrides=chosen,
+        )
+
+    def text(self, node: Node, where: str) -> str:
+        try:
+            if not isinstance(node.value, str):
+                raise UsageError("must be a text")
+            found, _ = expand(node.value)
+            if not found.strip():
+                raise UsageError("is empty")
+        except UsageError as error:
+            self.wrong(node.line, where, _whole(error))
+            return ""
+        return found
+
+    def flag(self, node: Node, where: str) -> bool:
+        value = node.value
+        if isinstance(value, str):
+            value = {"true": True, "false": False}.get(self.text(node, where), value)
+        if not isinstance(value, bool):
+            self.wrong(node.line, where, "must be true or false")
+        return value is True
+
+    def mapping(self, node: Node, where: str, what: str) -> dict[str, Node]:
+        if not isinstance(node.value, dict):
+            self.wrong(node.line, where, what)
+            return {}
+        return node.value
+
+    def items(self, node: Node | None, where: str) -> list[Node]:
+        if node is None:
+            return []
+        if not isinstance(node.value, list):
+            self.wrong(node.line, where, "must be a list")
+            return []
+        if not node.value and where == "runs":
+            self.wrong(node.line, where, "is an empty list: there would be no run")
+        return node.value
+
+
+def _known(fields: Mapping[str, str]) -> str:
+    return f"; known: {', '.join(fields)}"
+
+
+def _whole(error: UsageError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message

@@ -1,0 +1,299 @@
+"""A manifest -> the runs it stands for, in the order in which they run; each is validated as `run` would do it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.errors import BenchError, Interrupted, UsageError
+from runner.fingerprint import determining, digest, fingerprint
+from settings.table import settings
+from sweeps.combinations import Combinations, Wanted, place
+from sweeps.manifest.reader import TEST_MODE_SAMPLES
+from sweeps.manifest.text import Problem, refuse, unexpanded
+from sweeps.model_files import model_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from runner.spec import RunSpec
+    from settings.table import Expansions
+    from sweeps.manifest.reader import Manifest, ModelChoice, Settings
+
+# Settings that may hold a secret: a record has them as written. Paths are known from elsewhere in it anyway.
+_SECRET = {"server_args", "script_args", "server_command", "base_url"}
+_OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """One run that is to be.
+
+    index: its place in the plan, from 0. label: short, and unique in the plan. options: the keywords of `build_spec`
+    but results_dir and resume. group: runs of the same group may share one server. asked: what the server is asked
+    for (ctx_size, parallel, gpu_layers; empty for one that already runs). line: of the manifest. expansions: what
+    variables filled in where secrets may be; for command lines that are recorded (`unexpanded`).
+    error: why it can't work; then there is no spec. Only what concerns the model's file is told like that.
+    """
+
+    index: int
+    label: str
+    options: Mapping[str, Any]
+    spec: RunSpec | None
+    group: str
+    asked: Mapping[str, Any]
+    line: int | None
+    expansions: Expansions = ()
+    error: UsageError | None = None
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """See runner/fingerprint.py: the model's file is read, once. Of a run that can't work, also since a file went
+        away or can't be read: of its options.
+        """
+        with contextlib.suppress(UsageError):
+            if self.spec is not None:
+                return fingerprint(self.spec)
+        return digest({"error": True, **self.options})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """notes: what the user might not expect, each a sentence without a full stop."""
+
+    runs: tuple[PlannedRun, ...]
+    notes: tuple[str, ...] = ()
+
+
+def plan_runs(manifest: Manifest, *, results_dir: Path | None = None) -> Plan:
+    """Every run, those of one model together, and in it those of one server configuration; else as in the manifest.
+
+    Raises UsageError with all that is wrong, each with its line. Starts nothing; may fetch models (`hf:`).
+    """
+    combinations = Combinations(manifest)
+    wanted = combinations.wanted()
+    planner = _Planner(manifest, results_dir)
+    planner.problems += combinations.problems
+    planner.notes += combinations.notes
+    planned = [run for each in wanted if (run := planner.plan(each)) is not None]
+    refuse(manifest.name, planner.problems)
+    if not planned:
+        refuse(manifest.name, [Problem(None, "", "no run is left: everything is excluded")])
+    planned = planner.without_repeated(planned)
+    by_model = _first_places(_model_key(run) for run in planned)
+    by_group = _first_places(run.group for run in planned)
+    planned.sort(key=lambda run: (by_model[_model_key(run)], by_group[run.group]))  # stable
+    labels = _labels(planned)
+    runs = tuple(
+        dataclasses.replace(run, index=index, label=label)
+        for index, (run, label) in enumerate(zip(planned, labels, strict=True))
+    )
+    return Plan(runs=runs, notes=tuple(planner.notes))
+
+
+class _Planner:
+    def __init__(self, manifest: Manifest, results_dir: Path | None) -> None:
+        self.manifest = manifest
+        self.results_dir = results_dir
+        self.known = settings()
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+        self.launches: dict[str, Mapping[str, Any] | UsageError] = {}
+
+    def plan(self, wanted: Wanted) -> PlannedRun | None:
+        """None when something is wrong with it, which is then in `problems`."""
+        given = {name: each for name, each in wanted.settings.items() if each.value is not None}
+        if "benchmark" not in given:
+            self.problems.append(Problem(wanted.line, wanted.field, "has no benchmark"))
+            return None
+        choice: ModelChoice | None = given["model"].value if "model" in given else None
+        options = self.options(given)
+        expansions = tuple(
+            pair
+            for name, each in given.items()
+            if name in _SECRET or self.known[name].own
+            for pair in each.expansions
+        )
+        try:
+            if choice and not _runs_already(options):
+                options["model"] = model_argument(choice.text, self.manifest.folder)
+        except UsageError as error:
+            line = given["model"].line if "model" in given else wanted.line
+            return _broken(options, error, line)
+        spec = self.spec(options, given, wanted)
+        if spec is None:
+            return None
+        if choice and choice.name and spec.server.model:
+            model = dataclasses.replace(spec.server.model, name=choice.name)
+            spec = dataclasses.replace(spec, server=dataclasses.replace(spec.server, model=model))
+        if expansions:
+            spec = dataclasses.replace(spec, config=_as_written(spec.config, expansions, self.known))
+        group = server_key(spec)
+        asked = self.launch(spec, group, given, wanted)
+        return PlannedRun(
+            index=0,
+            label="",
+            options=options,
+            spec=spec,
+            group=group,
+            asked=asked,
+            line=wanted.line,
+            expansions=expansions,
+        )
+
+    def options(self, given: Settings) -> dict[str, Any]:
+        folder = self.manifest.folder
+        found = {name: setting.default for name, setting in self.known.items()}
+        for name, each in given.items():
+            kind, value = self.known[name].kind, each.value
+            if kind == "path" or (name == "server_binary" and "/" in value):
+                value = folder / Path(value).expanduser()
+                value = value if name == "script" else str(value)
+            elif kind == "model":
+                value = value.text
+            found[name] = value
+        if found["seed"] is None and self.manifest.seed is not None:
+            found["seed"] = self.manifest.seed.value
+        if self.manifest.test_mode:
+            found["limit"] = min(found["limit"] or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
+        if found["model"] is None and not _runs_already(found):
+            found["model"] = "demo"
+        return found
+
+    def spec(self, options: dict[str, Any], given: Settings, wanted: Wanted) -> RunSpec | None:
+        from runner.request import build_spec
+
+        try:
+            return build_spec(**options, results_dir=self.results_dir, resume=None)
+        except Interrupted:
+            raise
+        except BenchError as error:  # also of a benchmark's script that looks at its data
+            self.blame(error, given, wanted)
+            return None
+
+    def launch(self, spec: RunSpec, group: str, given: Settings, wanted: Wanted) -> Mapping[str, Any]:
+        """What the server is asked for; what makes its command line impossible is a problem."""
+        from servers.launch import plan, require_known
+
+        if group not in self.launches:
+            try:
+                if spec.server.kind == "attach":
+                    require_known(spec.server)
+                    self.launches[group] = {}
+                else:  # whether a port is free is asked later: now it needn't be
+                    self.launches[group] = plan(dataclasses.replace(spec.server, port=None), nonce="0").asked
+            except UsageError as error:
+                self.launches[group] = error
+        found = self.launches[group]
+        if isinstance(found, UsageError):
+            self.blame(found, given, wanted)
+            return {}
+        return found
+
+    def blame(self, error: BenchError, given: Settings, wanted: Wanted) -> None:
+        """The setting whose option the error names, else the run."""
+        more = error.hint or error.log_tail.strip().rpartition("\n")[2]
+        what = f"{error.message} ({more})" if more else error.message
+        words = given["server_args"].value if "server_args" in given else ()
+        for option in _OPTION.findall(error.message):
+            if any(word.partition("=")[0] == f"--{option}" for word in words):
+                self.problems.append(Problem(given["server_args"].line, given["server_args"].field, what))
+                return
+            name = option.replace("-", "_")
+            if name in given:
+                self.problems.append(Problem(given[name].line, given[name].field, what))
+                return
+        self.problems.append(Problem(wanted.line, wanted.field, what))
+
+    def without_repeated(self, planned: Sequence[PlannedRun]) -> list[PlannedRun]:
+        kept: dict[str, PlannedRun] = {}
+        for run in planned:
+            model = run.spec.server.model if run.spec else None
+            facts = (
+                determining(run.spec, model=str(model.path or model.name) if model else None)
+                if run.spec
+                else {}
+            )
+            first = kept.setdefault(digest(facts or {"error": True, **run.options}), run)
+            if first is not run:
+                where = place(self.manifest, run.line)
+                self.notes.append(
+                    f"{where}: the same run is there already ({place(self.manifest, first.line)}); it runs once"
+                )
+        return list(kept.values())
+
+
+def server_key(spec: RunSpec) -> str:
+    """Equal for runs that may share one server."""
+    server = spec.server
+    facts = {field.name: getattr(server, field.name) for field in dataclasses.fields(server)}
+    model = facts.pop("model")
+    facts.pop("gpu_memory_bytes")  # of this machine
+    return digest({**facts, "model": str(model.path or model.name) if model else None})[:12]
+
+
+def _model_key(run: PlannedRun) -> str:
+    return str(run.options["model"] or run.options["base_url"])
+
+
+def _broken(options: dict[str, Any], error: UsageError, line: int | None) -> PlannedRun:
+    group = digest({"model": options["model"]})[:12]
+    return PlannedRun(
+        index=0, label="", options=options, spec=None, group=group, asked={}, line=line, error=error
+    )
+
+
+def _runs_already(options: Mapping[str, Any]) -> bool:
+    return bool(options["base_url"]) or options["server"] == "attach"
+
+
+def _as_written(
+    config: Mapping[str, Any], expansions: Expansions, known: Mapping[str, Any]
+) -> dict[str, Any]:
+    def hidden(value: Any) -> Any:
+        if isinstance(value, list):
+            return [hidden(each) for each in value]
+        return unexpanded(value, expansions) if isinstance(value, str) else value
+
+    return {
+        name: hidden(value) if name in _SECRET or (name in known and known[name].own) else value
+        for name, value in config.items()
+    }
+
+
+def _first_places(keys: Iterable[str]) -> dict[str, int]:
+    return {key: place for place, key in enumerate(dict.fromkeys(keys))}
+
+
+def _labels(runs: Sequence[PlannedRun]) -> list[str]:
+    """The model's name, the benchmark, and the settings in which the runs differ."""
+    names = [name for name in settings() if name not in {"model", "benchmark"}]
+    varying = [name for name in names if len({str(run.options[name]) for run in runs}) > 1]
+    found: list[str] = []
+    for run in runs:
+        model = run.spec.server.model if run.spec else None
+        name = model.name if model else Path(str(run.options["model"] or run.options["base_url"])).stem
+        words = [name, run.options["benchmark"]]
+        for setting in varying:
+            value = run.options[setting]
+            if value not in {None, ()}:
+                words.append(f"{setting}={_shown(value, [other.options[setting] for other in runs])}")
+        label = " ".join(unexpanded(word, run.expansions) for word in words)
+        same = sum(other == label or other.startswith(f"{label} #") for other in found)
+        found.append(f"{label} #{same + 1}" if same else label)
+    return found
+
+
+def _shown(value: Any, all_values: Iterable[Any]) -> str:
+    """Of a path its last part, where that tells it from the others."""
+    if isinstance(value, tuple):
+        return " ".join(value)
+    text = str(value)
+    name = text.rpartition("/")[2]
+    others = {str(other) for other in all_values} - {text}
+    return text if not name or any(other.rpartition("/")[2] == name for other in others) else name

@@ -1,0 +1,299 @@
+"""What a plan will need, whether this machine has it, and how long it may take; before anything starts.
+
+Errors are what can't work as things stand now: a missing or broken model, a taken port, no room on the disk. Warnings
+are what may go wrong: memory is estimated, and other programs come and go.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from results.errors import UsageError
+from servers.memory_estimate import ALL_LAYERS, GPU_OVERHEAD_BYTES, MemoryEstimate, estimate
+from sweeps.preflight.machine import Gpu, Machine, this_machine
+from sweeps.preflight.run_time import Expected, expected
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from results.records import RunRecord
+    from runner.spec import RunSpec
+    from sweeps.plan import Plan, PlannedRun
+
+VLLM_SHARE = 0.9  # its own --gpu-memory-utilization when nobody says it
+# What a run leaves on the disk: telemetry and logs of its seconds, answers of its completions. Measured, rounded up.
+RUN_BYTES = 1 << 20
+COMPLETION_BYTES = 32 << 10
+SECOND_BYTES = 40 << 10
+LEAST_DISK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """index: of the run that it concerns; None: of all."""
+
+    level: Literal["error", "warning"]
+    index: int | None
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What one run needs; None: not known. gpu_bytes: of all its cards together. cards: how many it will span.
+
+    expected_s: with the start of its server where this run is the first on it. done: it is there already.
+    """
+
+    index: int
+    label: str
+    group: str
+    model: str = ""
+    host_bytes: int | None = None
+    gpu_bytes: int | None = None
+    cards: int | None = None
+    memory: MemoryEstimate | None = None
+    fits: Literal["yes", "no", "unknown"] = "unknown"
+    expected_s: float | None = None
+    expected_because: str = ""
+    done: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """needs: in the plan's order. expected_s: of the runs of which it is known, `unknown` of them not counted."""
+
+    needs: tuple[Need, ...]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    machine: Machine
+    servers: int
+    disk_bytes: int
+    expected_s: float | None
+    unknown: int
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is certain to fail."""
+        return all(finding.level != "error" for finding in self.findings)
+
+
+def preflight(plan: Plan, *, results_dir: Path, done: Collection[str] = ()) -> Preflight:
+    """Of this machine, and with the run log of the results folder. done: fingerprints of what is there already."""
+    from results.store.run_log import RUN_LOG_NAME, RunLog
+
+    log = results_dir / RUN_LOG_NAME
+    history = RunLog(log).runs() if log.exists() else ()
+    return inspect(plan, machine=this_machine(results_dir), history=history, done=done)
+
+
+def inspect(
+    plan: Plan, *, machine: Machine, history: Sequence[RunRecord] = (), done: Collection[str] = ()
+) -> Preflight:
+    """The plan, held against a machine and the runs of the past. Takes no port and starts nothing."""
+    findings: list[Finding] = []
+    needs = []
+    started: set[str] = set()
+    disk = 0
+    for run in plan.runs:
+        is_done = bool(done) and run.fingerprint in done
+        need, found = _need(run, machine)
+        time = None if run.spec is None else expected(run.spec, history)
+        if not is_done:
+            findings += found
+            disk += _disk_bytes(run.spec, time)
+        need = _with_time(need, time, first=run.group not in started, done=is_done)
+        needs.append(need)
+        if not is_done:
+            started.add(run.group)
+    to_do = [run for run, need in zip(plan.runs, needs, strict=True) if not need.done]
+    findings += _ports(to_do)
+    if machine.disk_free_bytes < LEAST_DISK_BYTES:
+        findings.append(Finding(level="error", index=None, text="the disk of the results is full"))
+    elif machine.disk_free_bytes < disk:
+        text = f"the results may need {disk >> 20} MiB, and {machine.disk_free_bytes >> 20} MiB are free"
+        findings.append(Finding(level="warning", index=None, text=text))
+    times = [need.expected_s for need in needs if not need.done]
+    known = [seconds for seconds in times if seconds is not None]
+    return Preflight(
+        needs=tuple(needs),
+        findings=tuple(findings),
+        notes=plan.notes,
+        machine=machine,
+        servers=len(started),
+        disk_bytes=disk,
+        expected_s=sum(known) if known else None,
+        unknown=len(times) - len(known),
+    )
+
+
+def _need(run: PlannedRun, machine: Machine) -> tuple[Need, list[Finding]]:
+    def finding(level: Literal["error", "warning"], text: str) -> Finding:
+        return Finding(level=level, index=run.index, text=text)
+
+    model = run.spec.server.model if run.spec else None
+    bare = Need(index=run.index, label=run.label, group=run.group, model=model.name if model else "")
+    if run.spec is None:
+        return dataclasses.replace(bare, fits="no"), [
+            finding("error", run.error.message if run.error else "can't work")
+        ]
+    kind = run.spec.server.kind
+    if kind == "attach":
+        there = _answers(run.spec.server.base_url or "")
+        return bare, [] if there else [finding("error", f"nothing answers at {run.spec.server.base_url}")]
+    try:
+        if kind == "vllm":
+            need, texts = _vllm(bare, run.spec, machine)
+        elif kind == "llama.cpp":
+            need, texts = _llama(bare, run, run.spec, machine)
+        else:
+            need, texts = bare, []
+    except (UsageError, OSError) as error:
+        return dataclasses.replace(bare, fits="no"), [finding("error", str(error))]
+    return need, [finding("warning", text) for text in texts]
+
+
+def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple[Need, list[str]]:
+    from servers.llama_cpp import find_binary
+
+    server = spec.server
+    if server.model is None:
+        return bare, []
+    texts = []
+    asked = run.asked.get("gpu_layers")
+    gpus = machine.gpus if find_binary(server.server_binary) is not None else ()
+    layers = ALL_LAYERS if asked is None else asked  # llama.cpp's own choice: as many as fit
+    if not gpus:
+        if asked:
+            texts.append(
+                f"asks for {'all' if asked == ALL_LAYERS else asked} layers on a GPU, and there is none to use"
+            )
+        layers = 0
+    trained = server.model.header.context_length if server.model.header else None
+    ctx_size = run.asked.get("ctx_size") or trained or 0
+    memory = estimate(
+        server.model,
+        ctx_size=ctx_size,
+        parallel=run.asked.get("parallel") or 1,
+        gpu_layers=layers,
+        extra_args=server.extra_args,
+    )
+    if memory is None:
+        return bare, texts
+    cards = _cards(memory.gpu_bytes, gpus) if layers else 0
+    if cards is None and asked is None:
+        texts.append("not all layers fit on the GPU: llama.cpp will choose how many")
+    elif cards is None:
+        free = sum(gpu.free_bytes or gpu.total_bytes for gpu in gpus)
+        texts.append(f"needs about {_gib(memory.gpu_bytes)} on the GPU, and {_gib(free)} are free")
+    elif cards > 1:
+        texts.append(f"needs about {_gib(memory.gpu_bytes)}: it spans {cards} cards")
+    if memory.host_bytes > machine.memory_available_bytes:
+        available = _gib(machine.memory_available_bytes)
+        texts.append(f"needs about {_gib(memory.host_bytes)} of memory, and {available} are available")
+    fits = (cards is not None or asked is None) and memory.host_bytes <= machine.memory_available_bytes
+    return (
+        dataclasses.replace(
+            bare,
+            memory=memory,
+            host_bytes=memory.host_bytes,
+            gpu_bytes=memory.gpu_bytes if layers else 0,
+            cards=cards,
+            fits="yes" if fits else "no",
+        ),
+        texts,
+    )
+
+
+def _vllm(bare: Need, spec: RunSpec, machine: Machine) -> tuple[Need, list[str]]:
+    """It takes its share of each card whatever the model, and refuses to start where less is free."""
+    server = spec.server
+    cards = server.tensor_parallel_size or 1
+    share = server.gpu_memory_utilization or VLLM_SHARE
+    files = server.model.files() if server.model else ()
+    weights = sum(file.stat().st_size for file in files if file.suffix in {".safetensors", ".bin"})
+    if not machine.gpus:
+        return dataclasses.replace(bare, host_bytes=weights or None), []
+    texts = []
+    if cards > len(machine.gpus):
+        texts.append(f"asks for {cards} cards, and there are {len(machine.gpus)}")
+    chosen = machine.gpus[:cards]
+    taken = sum(round(share * gpu.total_bytes) for gpu in chosen)
+    for gpu in chosen:
+        if gpu.free_bytes is not None and gpu.free_bytes < share * gpu.total_bytes:
+            wanted = _gib(share * gpu.total_bytes)
+            texts.append(f"vLLM will want {wanted} of {gpu.name}, and {_gib(gpu.free_bytes)} are free")
+    if weights > taken:
+        texts.append(
+            f"the weights alone have {_gib(weights)}, and vLLM's share of the cards is {_gib(taken)}"
+        )
+    return dataclasses.replace(bare, gpu_bytes=taken, cards=cards, fits="no" if texts else "yes"), texts
+
+
+def _cards(needed: int, gpus: Sequence[Gpu]) -> int | None:
+    """The fewest cards that hold it, the emptiest first; None: all together don't."""
+    free = sorted(
+        (gpu.total_bytes if gpu.free_bytes is None else gpu.free_bytes for gpu in gpus), reverse=True
+    )
+    room = 0
+    for count, each in enumerate(free, 1):
+        room += max(each - GPU_OVERHEAD_BYTES, 0)
+        if needed <= room:
+            return count
+    return None
+
+
+def _with_time(need: Need, time: Expected | None, *, first: bool, done: bool) -> Need:
+    if done:
+        return dataclasses.replace(need, done=True, expected_s=0.0, expected_because="done already")
+    if time is None:
+        return need
+    load_s = (time.load_s or 0.0) if first else 0.0
+    return dataclasses.replace(need, expected_s=time.seconds + load_s, expected_because=time.because)
+
+
+def _disk_bytes(spec: RunSpec | None, time: Expected | None) -> int:
+    if spec is None:
+        return 0
+    seconds = time.seconds if time else 0.0
+    completions = time.completions if time else (spec.sampling.limit or 0) * (spec.sampling.n_samples or 1)
+    return RUN_BYTES + completions * COMPLETION_BYTES + round(seconds * SECOND_BYTES)
+
+
+def _ports(runs: Sequence[PlannedRun]) -> list[Finding]:
+    from servers.ports import require_free_port
+
+    asked: dict[int, dict[str, list[int]]] = defaultdict(dict)
+    for run in runs:
+        if run.spec is not None and run.spec.server.port is not None:
+            asked[run.spec.server.port].setdefault(run.group, []).append(run.index)
+    found = []
+    for port, groups in asked.items():
+        first = min(index for indexes in groups.values() for index in indexes)
+        try:
+            require_free_port(port)
+        except UsageError as error:
+            found.append(Finding(level="error", index=first, text=error.message))
+        if len(groups) > 1:
+            text = f"port {port} is asked for by {len(groups)} servers: they can't run at the same time"
+            found.append(Finding(level="warning", index=first, text=text))
+    return found
+
+
+def _answers(base_url: str) -> bool:
+    parts = urlsplit(base_url if "://" in base_url else f"http://{base_url}")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        with socket.create_connection((parts.hostname or "", port), timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _gib(size_bytes: float) -> str:
+    return f"{size_bytes / (1 << 30):.1f} GiB"

@@ -1,0 +1,122 @@
+"""The preflight report: a table on a terminal, lines with tabs where it is piped, or JSON."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sweeps.preflight.checks import Need, Preflight
+
+HEADER = ("run", "what", "server", "GPU", "cards", "memory", "fits", "time")
+_GIB = 1 << 30
+
+
+def print_preflight(report: Preflight, *, as_json: bool = False) -> None:
+    """On stdout."""
+    if as_json:
+        print(to_json(report))
+    elif sys.stdout.isatty():
+        _print_table(report)
+    else:
+        print("\n".join("\t".join(line) for line in [HEADER, *_lines(report)]))
+        print("\n".join(text for _, text in remarks(report)))
+
+
+def to_json(report: Preflight) -> str:
+    """The whole report."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode({"ok": report.ok, **msgspec.to_builtins(report)})).decode()
+
+
+def remarks(report: Preflight) -> list[tuple[str, str]]:
+    """What stands below the table, each with its level: error, warning, note or total."""
+    found: list[tuple[str, str]] = []
+    concerned: dict[tuple[str, str], list[int]] = {}
+    for finding in report.findings:
+        runs = concerned.setdefault((finding.level, finding.text), [])
+        runs += [] if finding.index is None else [finding.index + 1]
+    for (level, text), runs in concerned.items():
+        where = f"run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}: " if runs else ""
+        found.append((level, f"{level}: {where}{text}"))
+    found += [
+        ("note", f"note: {need.model}: {caveat}")
+        for need in report.needs
+        for caveat in (need.memory.caveats if need.memory else ())
+    ]
+    found += [("note", f"note: {note}") for note in report.notes]
+    found.append(("total", f"total: {_total(report)}"))
+    return list(dict.fromkeys(found))
+
+
+def duration(seconds: float) -> str:
+    """Such as 45 s, 12 min, 3 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _total(report: Preflight) -> str:
+    to_do = [need for need in report.needs if not need.done]
+    done = len(report.needs) - len(to_do)
+    parts = [f"{len(to_do)} runs on {report.servers} servers" + (f", {done} done already" if done else "")]
+    if report.expected_s is not None:
+        more = f" and {report.unknown} runs of unknown length" if report.unknown else ""
+        parts.append(f"about {duration(report.expected_s)}{more}, one after the other")
+    elif to_do:
+        parts.append("nothing like it was run here before: no estimate of the time")
+    parts.append(
+        f"up to {report.disk_bytes / _GIB:.2f} GiB of results, {report.machine.disk_free_bytes / _GIB:.0f} GiB free"
+    )
+    return "; ".join(parts)
+
+
+def _lines(report: Preflight) -> list[tuple[str, ...]]:
+    servers = {
+        group: str(number)
+        for number, group in enumerate(dict.fromkeys(need.group for need in report.needs), 1)
+    }
+    return [_line(need, servers[need.group]) for need in report.needs]
+
+
+def _line(need: Need, server: str) -> tuple[str, ...]:
+    time = "done" if need.done else duration(need.expected_s) if need.expected_s is not None else "?"
+    return (
+        str(need.index + 1),
+        need.label,
+        server,
+        _size(need.gpu_bytes),
+        "?" if need.cards is None else str(need.cards),
+        _size(need.host_bytes),
+        {"unknown": "?"}.get(need.fits, need.fits),
+        time,
+    )
+
+
+def _size(size_bytes: int | None) -> str:
+    if size_bytes is None:
+        return "?"
+    return f"{size_bytes / _GIB:.1f} GiB" if size_bytes else "-"
+
+
+def _print_table(report: Preflight) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in HEADER:
+        table.add_column(
+            name, justify="left" if name in {"what", "fits"} else "right", no_wrap=name != "what"
+        )
+    colours = {"no": "red", "yes": "green"}
+    for line in _lines(report):
+        table.add_row(*(Text(cell, style=colours.get(cell, "") if name == "fits" else "")
+                        for name, cell in zip(HEADER, line, strict=True)))  # fmt: skip
+    console.print(table)
+    for level, text in remarks(report):
+        style = {"error": "bold red", "warning": "yellow", "total": "bold"}.get(level)
+        console.print(text, style=style, markup=False, soft_wrap=True)

@@ -1,0 +1,216 @@
+"""Racing configurations: every round runs those that can still win on more samples of their common random order."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from engines.lane import going_on, has_failed
+from results.errors import UsageError
+from results.records import RunStatus
+from results.stats.racing import Standing, race
+from results.stats.sample_order import order_key
+from results.store import unlogged
+from results.store.run_log import RUN_LOG_NAME, RunLog
+from results.store.verdicts import read_verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engines.lane import Lane
+    from engines.server_group import ToDo
+    from results.records import RunRecord
+    from results.stats.racing import Race
+    from results.store.run_folder import RunFolder
+    from results.store.sweep_folder import SweepFolder
+    from runner.display import Display
+    from runner.spec import RunSpec
+    from sweeps.plan import Plan, PlannedRun
+
+FIRST_SAMPLES = 21  # of the run that shows how many samples there are: the first round of HumanEval
+
+
+class Entry(NamedTuple):
+    """One configuration: what is planned, and what there is of it."""
+
+    planned: PlannedRun
+    folder: RunFolder | None
+    record: RunRecord | None
+
+
+def require_races(plan: Plan) -> None:
+    """Raises UsageError when the plan is none that can be raced."""
+    for run in plan.runs:
+        if run.spec is None:
+            continue
+        if run.spec.script.path is not None or run.spec.parser != "summary":
+            raise UsageError(
+                f"--race: {run.label} does not judge sample by sample",
+                hint="race benchmarks such as human_eval",
+            )
+        if (run.spec.sampling.n_samples or 1) != 1:
+            raise UsageError(
+                f"--race: {run.label} has several completions a sample", hint="leave --n-samples out"
+            )
+
+
+def races(plan: Plan) -> list[tuple[PlannedRun, ...]]:
+    """Runs of the same benchmark with the same sampling race against each other."""
+    found: dict[object, list[PlannedRun]] = {}
+    for run in plan.runs:
+        spec = run.spec
+        key = (
+            None
+            if spec is None
+            else (spec.benchmark.name, spec.sampling, tuple(sorted(spec.options.items())))
+        )
+        found.setdefault(key, []).append(run)
+    return [tuple(runs) for runs in found.values()]
+
+
+def run_race(
+    runs: Sequence[PlannedRun], folder: SweepFolder, lane: Lane, *, seed: int, display: Display
+) -> None:
+    """One race to its end, going on where it stood. Raises as `Lane.do`."""
+    lane.do(lane.todo([run for run in runs if run.spec is None]))
+    # Of files with the same content one runs for all.
+    able = list({run.fingerprint: run for run in reversed(runs) if run.spec is not None}.values())[::-1]
+    if len(able) < 2:
+        lane.do(lane.todo(able))
+        return
+    asked = able[0].spec.sampling.limit if able[0].spec else None
+    total = _total(able, folder, lane, seed=seed, asked=asked, display=display)
+    if not total:
+        return  # no run got as far as to say how many samples there are
+    tried: set[tuple[int, int]] = set()
+    short: set[int] = set()  # succeeded without verdicts on all samples that were asked for: can't go on
+    while True:
+        entries = _entries(able, folder, display)
+        state = race(_rows(entries, seed), total, withdrawn=short | _withdrawn(entries, folder))
+        if state.next_samples is None:
+            _note(entries, state, total, folder, display)
+            return
+        for position in state.racing:
+            entry = entries[position]
+            if state.runners[position].samples >= state.next_samples and _succeeded(entry):
+                continue
+            if (position, state.next_samples) in tried and _succeeded(entry):
+                short.add(position)
+                continue
+            tried.add((position, state.next_samples))
+            lane.do([_todo(entry, state.next_samples, seed)])
+
+
+def _total(
+    runs: Sequence[PlannedRun],
+    folder: SweepFolder,
+    lane: Lane,
+    *,
+    seed: int,
+    asked: int | None,
+    display: Display,
+) -> int | None:
+    """How many samples the race has at most: known once one run has seen the data set."""
+    first = min(FIRST_SAMPLES, asked or FIRST_SAMPLES)
+    for position in range(len(runs)):
+        entries = _entries(runs, folder, display)
+        for entry in entries:
+            there = (
+                entry.record.score.details.get("samples_there")
+                if entry.record and entry.record.score
+                else None
+            )
+            if isinstance(there, int):
+                return min(there, asked or there)
+        if not _failed(entries[position]) or entries[position].planned.fingerprint in folder.asked_again():
+            lane.do([_todo(entries[position], first, seed)])
+    return None
+
+
+def _entries(runs: Sequence[PlannedRun], folder: SweepFolder, display: Display) -> list[Entry]:
+    known = folder.runs(warn=display.say)
+    return [Entry(run, *known.get(run.fingerprint, (None, None))) for run in runs]
+
+
+def _succeeded(entry: Entry) -> bool:
+    return entry.record is not None and entry.record.status is RunStatus.SUCCEEDED
+
+
+def _failed(entry: Entry) -> bool:
+    return entry.record is not None and has_failed(entry.record)
+
+
+def _withdrawn(entries: Sequence[Entry], folder: SweepFolder) -> set[int]:
+    again = folder.asked_again()
+    return {i for i, entry in enumerate(entries) if _failed(entry) and entry.planned.fingerprint not in again}
+
+
+def _todo(entry: Entry, samples: int, seed: int) -> ToDo:
+    spec = entry.planned.spec
+    found = None if entry.folder is None or entry.record is None else (entry.folder, entry.record)
+    return going_on(entry.planned, None if spec is None else _on_samples(spec, samples, seed), found)
+
+
+def _on_samples(spec: RunSpec, samples: int, seed: int) -> RunSpec:
+    sampling = dataclasses.replace(spec.sampling, limit=samples, shuffle=seed)
+    config = {**spec.config, "limit": samples, "shuffle": seed}
+    return dataclasses.replace(spec, sampling=sampling, config=config)
+
+
+def _rows(entries: Sequence[Entry], seed: int) -> list[list[bool]]:
+    """The verdicts of each in the common order, as far as they go without a gap.
+
+    A run that was interrupted has judged its samples in the order in which they were answered; what follows its first
+    missing sample does not count yet.
+    """
+    judged: list[dict[str, bool]] = []
+    for entry in entries:
+        path = entry.folder.completions if entry.folder else None
+        verdicts = read_verdicts(path)[0] if path is not None and path.exists() else []
+        judged.append({verdict.task_id: verdict.passed for verdict in verdicts})
+    order = sorted(
+        {task_id for each in judged for task_id in each}, key=lambda task_id: order_key(seed, task_id)
+    )
+    rows = []
+    for each in judged:
+        row = []
+        for task_id in order:
+            if task_id not in each:
+                break
+            row.append(each[task_id])
+        rows.append(row)
+    return rows
+
+
+def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder, display: Display) -> None:
+    """The race's end, in the runs' records and in words."""
+    log = RunLog(folder.results_dir / RUN_LOG_NAME, warn=display.say)
+    display.say("")
+    for position, (entry, runner) in enumerate(zip(entries, state.runners, strict=True)):
+        words = _words(position, entries, state, total)
+        display.say(f"race: {entry.planned.label}: {runner.solved} of {runner.samples} solved; {words}")
+        if entry.record is None or entry.folder is None or entry.record.sweep is None:
+            continue
+        place = msgspec.structs.replace(entry.record.sweep, race=words)
+        if place != entry.record.sweep:
+            record = msgspec.structs.replace(entry.record, sweep=place)
+            unlogged.write(entry.folder, record, log, replace=True)
+
+
+def _words(position: int, entries: Sequence[Entry], state: Race, total: int) -> str:
+    runner = state.runners[position]
+    after = f"after {runner.samples} of {total} samples"
+    by = "" if runner.by is None else entries[runner.by].planned.label
+    match runner.standing:
+        case Standing.BEATEN:
+            return f"stopped {after}: beaten by {by}"
+        case Standing.BEHIND:
+            return f"stopped {after}: behind {by}, and would not be shown better"
+        case Standing.WITHDRAWN:
+            return f"withdrawn {after}: it failed"
+        case Standing.RACING:
+            if state.racing == (position,):
+                return f"winner {after}"
+            return f"{'in front' if position == state.leader else 'not beaten'} {after}"

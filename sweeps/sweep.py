@@ -1,0 +1,170 @@
+"""A sweep on this machine: plan -> runs, on as many devices as there are, until all of it is done."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from engines.cards import Cards, usable_gpus
+from engines.lane import Lane, is_done
+from engines.lane_processes import in_processes
+from results.errors import Interrupted, ResultsError
+from results.records import RunStatus
+from results.store.sweep_folder import ManifestText, Sweep, SweepFolder
+from results.store.sweep_folder import PlannedRun as PlannedFacts
+from sweeps.manifest.reader import parse_manifest
+from sweeps.plan import plan_runs
+from sweeps.race import races, run_race
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from results.records import RunRecord
+    from results.store.run_folder import RunFolder
+    from runner.display import Display
+    from sweeps.manifest.reader import Manifest
+    from sweeps.manifest.text import Form
+    from sweeps.plan import Plan, PlannedRun
+
+RACE_SEED = 0  # of the order in which a race goes through the samples
+WORKERS_END_S = 10.0  # after a sweep was killed its workers live on for a moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A sweep that nobody works on any more. runs: the newest of each planned one, once where several are the same.
+    missing: labels of planned runs without a record.
+    """
+
+    folder: SweepFolder
+    runs: tuple[tuple[RunFolder, RunRecord], ...]
+    missing: tuple[str, ...]
+
+    @property
+    def failed(self) -> tuple[RunRecord, ...]:
+        """Those that did not succeed."""
+        return tuple(record for _, record in self.runs if record.status is not RunStatus.SUCCEEDED)
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing is left to do; runs may have failed."""
+        return not self.missing and all(is_done(run, asked_again=False) for run in self.runs)
+
+
+def begin(
+    manifest: Manifest,
+    plan: Plan,
+    *,
+    results_dir: Path,
+    race: bool = False,
+) -> SweepFolder:
+    """The folder of a new sweep. Raises ResultsError."""
+    now = dt.datetime.now(dt.UTC)
+    folder = SweepFolder.create(results_dir, Path(manifest.name).stem, now)
+    folder.write(
+        Sweep(
+            sweep_id=folder.sweep_id,
+            created=now.isoformat(timespec="seconds"),
+            nonce=f"{time.time_ns() & 0xFFFF:04x}",
+            manifest=_text_of(manifest),
+            runs=_facts(plan.runs, fingerprints=False),
+            race=race,
+        )
+    )
+    return folder
+
+
+def planned_again(sweep: Sweep, *, results_dir: Path) -> tuple[Manifest, Plan]:
+    """From the manifest that the sweep keeps. Raises UsageError, as for a variable that is not set any more."""
+    kept = sweep.manifest
+    manifest = parse_manifest(
+        kept.text, form=cast("Form", kept.form), name=kept.name, folder=Path(kept.folder)
+    )
+    return manifest, plan_runs(manifest, results_dir=results_dir)
+
+
+def work(
+    folder: SweepFolder,
+    manifest: Manifest,
+    plan: Plan,
+    *,
+    display: Display,
+    held: Callable[[], AbstractContextManager[None]],
+    on_oom: str | None = None,
+    max_concurrent: int | None = None,
+) -> Finished:
+    """Do all that is not done; what the plan has more or less than last time is noted. on_oom, max_concurrent: from now
+    on; None: as before. Raises Interrupted (with how to go on) and ResultsError.
+    """
+    with folder.claim():
+        before = folder.read()
+        sweep = msgspec.structs.replace(
+            before,
+            manifest=_text_of(manifest),
+            runs=_facts(plan.runs, fingerprints=bool(folder.runs(warn=display.say))),
+            on_oom=on_oom or before.on_oom,
+            max_concurrent=max_concurrent or before.max_concurrent,
+        )
+        folder.write(sweep)
+        display.say(f"sweep {sweep.sweep_id}: {len(plan.runs)} runs")
+        gpus = usable_gpus()
+        groups = {run.group for run in plan.runs}
+        for group in groups:
+            with folder.claim_group(group, within_s=WORKERS_END_S):
+                pass
+        lanes = 1 if sweep.race else min(sweep.max_concurrent or max(len(gpus), 1), len(groups))
+        stopped = []
+        try:
+            if lanes == 1:
+                lane = Lane(folder, sweep, plan.runs, cards=Cards(gpus, 1), display=display, held=held)
+                if sweep.race:
+                    for runs in races(plan):
+                        run_race(runs, folder, lane, seed=RACE_SEED, display=display)
+                else:
+                    lane.work()
+            else:
+                stopped = in_processes(folder, lanes, display)
+        except Interrupted as error:
+            error.hint = f"go on with: bench_runner.py sweep --resume {sweep.sweep_id}"
+            raise
+        folder.write(msgspec.structs.replace(sweep, runs=_facts(plan.runs, fingerprints=True)))
+        done = _finished(folder, warn=display.say)
+        if stopped and not done.is_complete:
+            raise ResultsError(stopped[0], hint=f"`sweep --resume {sweep.sweep_id}` goes on")
+        return done
+
+
+def _finished(folder: SweepFolder, *, warn: Callable[[str], None]) -> Finished:
+    """What there is of it now, in the order of the plan."""
+    planned = folder.planned(warn=warn)
+    runs = {found[1].run_id: found for _, found in reversed(planned) if found is not None}
+    return Finished(
+        folder=folder,
+        runs=tuple(runs.values())[::-1],
+        missing=tuple(run.label for run, found in planned if found is None),
+    )
+
+
+def _text_of(manifest: Manifest) -> ManifestText:
+    return ManifestText(
+        text=manifest.text, form=manifest.form, name=manifest.name, folder=str(manifest.folder)
+    )
+
+
+def _facts(runs: Sequence[PlannedRun], *, fingerprints: bool) -> tuple[PlannedFacts, ...]:
+    return tuple(
+        PlannedFacts(
+            label=run.label,
+            benchmark=str(run.options.get("benchmark") or ""),
+            model=run.spec.server.model.name if run.spec and run.spec.server.model else "",
+            group=run.group,
+            fingerprint=run.fingerprint if fingerprints else "",
+        )
+        for run in runs
+    )

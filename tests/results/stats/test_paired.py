@@ -1,0 +1,222 @@
+"""Paired statistics equal published numbers, statsmodels' and what follows from their definition."""
+
+from __future__ import annotations
+
+import math
+import random
+from statistics import fmean, stdev
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from results.stats.paired import (
+    bootstrap_mean,
+    compare_fractions,
+    compare_verdicts,
+    holm,
+    mcnemar_exact,
+    odds_ratio,
+    samples_for_mcnemar,
+    samples_for_mean,
+    tango_interval,
+    with_holm,
+)
+
+
+def verdicts(both: int, only_first: int, only_second: int, neither: int) -> tuple[list[bool], list[bool]]:
+    pairs = [(True, True)] * both + [(True, False)] * only_first
+    pairs += [(False, True)] * only_second + [(False, False)] * neither
+    return [first for first, _ in pairs], [second for _, second in pairs]
+
+
+def test_a_published_table_gives_the_published_numbers():
+    """Complete response before and after consolidation therapy (Cavo et al. 2012), as Fagerland, Lydersen & Laake
+    compute it in "Statistical analysis of contingency tables" (2017), chapter 8.
+    """
+    result = compare_verdicts(*verdicts(59, 6, 16, 80))
+    assert result.p_value == pytest.approx(0.052479, abs=5e-7)
+    assert (result.low, result.high) == (pytest.approx(0.0054, abs=5e-5), pytest.approx(0.1240, abs=5e-5))
+    assert result.difference == pytest.approx(0.0621, abs=5e-5)
+    assert (result.first, result.second) == (65 / 161, 75 / 161)
+    assert not result.shown
+
+
+def test_a_small_published_table():
+    """Airway hyper-responsiveness before and after stem cell transplantation (Bentur et al. 2009), same chapter."""
+    result = compare_verdicts(*verdicts(1, 1, 7, 12))
+    assert result.p_value == pytest.approx(0.0703, abs=5e-5)
+    assert (result.low, result.high) == (pytest.approx(0.026, abs=5e-4), pytest.approx(0.517, abs=5e-4))
+
+
+def test_the_odds_ratio_of_a_published_table():
+    """Ezra et al. (2010), 25 and 2 differing pairs, same chapter: 12.5, exact interval 3.1169 to 108.8892."""
+    assert odds_ratio(2, 25) == (
+        12.5,
+        pytest.approx(3.1169, abs=5e-5),
+        pytest.approx(108.8892, abs=5e-5),
+    )
+
+
+@pytest.mark.parametrize(("only_first", "only_second"), [(0, 1), (5, 12), (12, 5), (30, 31), (0, 40), (7, 7)])
+def test_mcnemar_and_odds_are_those_of_statsmodels(only_first, only_second):
+    table = [[50, only_first], [only_second, 20]]
+    assert mcnemar_exact(only_first, only_second) == pytest.approx(mcnemar(table, exact=True).pvalue)
+    low, high = proportion_confint(only_second, only_first + only_second, method="beta")
+    _, odds_low, odds_high = odds_ratio(only_first, only_second)
+    assert odds_low == pytest.approx(low / (1 - low))
+    assert odds_high == (pytest.approx(high / (1 - high)) if only_first else None)
+
+
+def test_without_a_differing_sample_nothing_is_shown():
+    """The interval says how small a difference could have stayed unseen: z²/(n + z²), as Tango gives for it."""
+    result = compare_verdicts(*verdicts(3, 0, 0, 61))
+    unseen = 1.959964**2 / (64 + 1.959964**2)
+    assert (result.low, result.high) == (pytest.approx(-unseen, abs=1e-6), pytest.approx(unseen, abs=1e-6))
+    assert (result.p_value, result.odds_ratio, result.cohens_g, result.samples_needed) == (
+        1,
+        None,
+        None,
+        None,
+    )
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 200))
+def test_tango_interval_is_where_the_score_test_turns(only_first, only_second, same):
+    """At each end the constrained test is at its level; the interval turns around with the runs."""
+    total = only_first + only_second + same
+    if not total:
+        return
+    low, high = tango_interval(only_first, only_second, total)
+    mirrored = tango_interval(only_second, only_first, total)
+    assert (-high, -low) == (pytest.approx(mirrored[0]), pytest.approx(mirrored[1]))
+    estimate = (only_second - only_first) / total
+    assert -1 <= low <= estimate <= high <= 1
+    for end in (low, high):
+        if abs(end) < 0.999:  # at ±1 the end is that of the range
+            assert abs(_score(only_first, only_second, total, end)) == pytest.approx(1.959964, abs=1e-4)
+
+
+def _score(only_first: int, only_second: int, total: int, difference: float) -> float:
+    """Tango's statistic with the constrained likelihood maximised by search rather than by its formula."""
+
+    def likelihood(share: float) -> float:
+        """share: of only_first; the other two follow from it."""
+        counts = (only_first, only_second, total - only_first - only_second)
+        shares = (share, share + difference, 1 - 2 * share - difference)
+        return sum(n * math.log(max(p, 1e-300)) for n, p in zip(counts, shares, strict=True))
+
+    low, high = max(0.0, -difference), (1 - difference) / 2
+    golden = (math.sqrt(5) - 1) / 2
+    for _ in range(120):
+        left, right = high - golden * (high - low), low + golden * (high - low)
+        low, high = (low, right) if likelihood(left) > likelihood(right) else (left, high)
+    share = (low + high) / 2
+    variance = total * (2 * share + difference * (1 - difference))
+    return (only_second - only_first - total * difference) / math.sqrt(variance)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p_values):
+    assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
+
+
+def test_holm_keeps_the_order_and_is_not_fooled_by_many_tests():
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    alone = compare_verdicts(*verdicts(50, 1, 9, 40))
+    assert alone.shown
+    assert not any(result.shown for result in with_holm([alone] * 3))
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "needed"),
+    [
+        # Published calculations with Connor's formula: discordance 0.50 of 0.45 and 0.05, and 0.45 with odds of 2.
+        (0.05, 0.45, 23),
+        (0.30, 0.15, 155),
+    ],
+)
+def test_samples_for_mcnemar_are_the_published_numbers(only_first, only_second, needed):
+    assert samples_for_mcnemar(only_first, only_second) == needed
+    assert samples_for_mcnemar(only_second, only_first) == needed
+
+
+@pytest.mark.parametrize(("only_first", "only_second"), [(0.03, 0.07), (0.02, 0.10), (0.1, 0.2)])
+def test_that_many_samples_give_about_that_power(only_first, only_second):
+    """The exact power of the exact test: a little below 80 %, since it is stricter than its level."""
+    needed = samples_for_mcnemar(only_first, only_second)
+    share = only_second / (only_first + only_second)
+    power = 0.0
+    for differing in range(needed + 1):
+        chance = binom.pmf(differing, needed, only_first + only_second)
+        if chance > 1e-9:
+            rejected = [k for k in range(differing + 1) if mcnemar_exact(differing - k, k) < 0.05]
+            power += chance * binom.pmf(rejected, differing, share).sum()
+    assert 0.72 < power < 0.81
+
+
+def test_samples_for_a_mean_give_that_power_in_simulation():
+    chance = random.Random(0)
+    values = [chance.choice([-0.5, 0, 0, 0.25, 0.5]) for _ in range(60)]
+    needed = samples_for_mean(values)
+    assert needed == math.ceil(((1.959964 + 0.841621) * stdev(values) / fmean(values)) ** 2)
+    found = 0
+    for _ in range(400):
+        drawn = [chance.choice(values) for _ in range(needed)]
+        found += abs(fmean(drawn)) > 1.959964 * stdev(drawn) / math.sqrt(needed)
+    assert found / 400 == pytest.approx(0.8, abs=0.06)
+
+
+def test_the_bootstrap_agrees_with_theory_where_that_holds():
+    """Many samples, an ordinary distribution: 1.96 standard errors, and the p-value of the same z."""
+    chance = random.Random(1)
+    values = [chance.gauss(0.05, 0.4) for _ in range(400)]
+    stderr = stdev(values) / 20
+    low, high, p_value = bootstrap_mean(values)
+    mean = fmean(values)
+    assert (low, high) == (
+        pytest.approx(mean - 1.96 * stderr, abs=0.06 * stderr * 2),
+        pytest.approx(mean + 1.96 * stderr, abs=0.06 * stderr * 2),
+    )
+    assert p_value == pytest.approx(math.erfc(mean / stderr / math.sqrt(2)), abs=0.01)
+
+
+def test_no_number_of_resamples_makes_a_difference_certain():
+    """The observed one counts too, so the p-value is never 0."""
+    assert bootstrap_mean([0.9, 1.0] * 20)[2] == 1 / 10_000
+
+
+def test_the_bootstrap_gives_the_same_again():
+    values = [0.2, -0.4, 0.6, 0.0, 0.2, 0.2]
+    assert bootstrap_mean(values) == bootstrap_mean(values)
+
+
+def test_completions_of_one_sample_are_no_new_samples():
+    """Ten completions each that agree within the sample say what one does; counted singly, p would be tiny."""
+    first, second = verdicts(20, 2, 7, 20)
+    clustered = compare_fractions([float(x) for x in first], [float(x) for x in second])
+    single = compare_verdicts(first, second)
+    assert clustered.p_value == pytest.approx(single.p_value, abs=0.09)
+    assert mcnemar_exact(20, 70) < 1e-6
+    assert clustered.p_value > 0.05
+
+
+@pytest.mark.parametrize("step", [-1.0, 0.0, 0.25, 1.0])
+def test_where_all_differences_are_equal_the_interval_has_a_width(step):
+    low, high, p_value = bootstrap_mean([step] * 12)
+    assert low < high
+    assert low <= step <= high
+    assert p_value == (1.0 if not step else pytest.approx(2 / 2**12))
+
+
+def test_no_pairs_is_an_error():
+    for first, second in (([], []), ([True], [True, False])):
+        with pytest.raises(ValueError, match="no pairs"):
+            compare_verdicts(first, second)
+    with pytest.raises(ValueError, match="no interval"):
+        tango_interval(3, 3, 5)

@@ -1,0 +1,22 @@
+"""The tables that people read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from results.records import Metric, RunRecord, RunStatus, Score
+from results.views.run_text import print_summary
+
+
+def test_a_tag_with_many_values_does_not_bury_the_score(capsys):
+    metrics = {"pass@1": Metric(value=0.25), "pass@1 category=STEM": Metric(value=0.5)}
+    metrics |= {f"pass@1 subject=number {number}": Metric(value=0.1) for number in range(57)}
+    record = RunRecord(
+        run_id="r", timestamp="2026-01-01T00:00:00+00:00", status=RunStatus.SUCCEEDED, benchmark="mmlu", model="m",
+        config={}, score=Score(score=25.0, metrics=metrics),
+    )  # fmt: skip
+    print_summary(record, Path("/r"))
+    shown = capsys.readouterr().out
+    assert "pass@1 category=STEM" in shown
+    assert "subject=number" not in shown
+    assert "57 figures: show --json" in shown

@@ -1,0 +1,160 @@
+"""A race stops what can't win, on the same samples in the same order, and goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, wait_for
+from tests.sweep_runs import models as model_files
+from tests.sweep_runs import own_devices, resume, status
+
+WRONG = {"good": 0.1, "bad": 0.9, "poor": 0.7}
+pytestmark = pytest.mark.usefixtures("own_devices")
+__all__ = ["own_devices"]
+
+
+@pytest.fixture
+def models(tmp_path):
+    return model_files(tmp_path, *WRONG)
+
+
+def server(*options):
+    shares = [word for name, share in WRONG.items() for word in ("--wrong-if", f"{name}.gguf={share}")]
+    option, command = command_server("canonical_server.py", "--salt", "{model}", *shares, *options)
+    return option, command.replace("'{model}'", "{model}")
+
+
+def by_model(results):
+    return {record["model"]: record for record in logged(results)}
+
+
+def answered(results, record):
+    return {line["task_id"] for line in lines(results / record["run_id"] / "completions.jsonl")}
+
+
+def test_the_better_one_wins_and_the_others_stop_early(tmp_path, models):
+    results = tmp_path / "r"
+    done = bench_runner(
+        "sweep", *models, *server(), "--benchmark", "human_eval", "--race", "--results-dir", results
+    )
+    assert done.code == 0, done.err
+    found = by_model(results)
+    assert found["good"]["sweep"]["race"].startswith("winner after")
+    for loser in ("bad", "poor"):
+        assert "stopped after 21 of 164" in found[loser]["sweep"]["race"], done.err
+        assert len(answered(results, found[loser])) == 21
+        assert answered(results, found[loser]) <= answered(results, found["good"]), "the same samples"
+    assert "winner after" in done.err
+    again = bench_runner("sweep", "--resume", "last", "--results-dir", results)
+    assert again.code == 0, again.err
+    assert by_model(results) == found, "a race that is over does nothing more"
+
+
+def test_an_interrupted_race_ends_like_an_undisturbed_one(tmp_path, models):
+    calm, wild = tmp_path / "calm", tmp_path / "wild"
+    words = [*map(str, models), "--benchmark", "human_eval", "--race"]
+    assert bench_runner("sweep", *words, *server(), "--results-dir", calm).code == 0
+    slow = [*words, *server("--delay", 0.15)]
+    process = subprocess.Popen([PROGRAM, "sweep", *slow, "--results-dir", str(wild)],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    wait_for(lambda: list(wild.glob("*-bad-*/completions.jsonl")))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = bench_runner("sweep", "--resume", "last", "--results-dir", wild)
+    assert done.code == 0, done.err
+    ends = [
+        {name: record["sweep"]["race"] for name, record in by_model(each).items()} for each in (calm, wild)
+    ]
+    assert ends[0] == ends[1]
+
+
+def test_one_that_fails_is_withdrawn_and_the_others_race_on(tmp_path, models):
+    results = tmp_path / "r"
+    program = tmp_path / "serve.sh"
+    program.write_text('#!/bin/sh\ncase "$1" in *poor.gguf) exit 1;; esac\nshift; exec "$@"\n')
+    program.chmod(0o755)
+    option, command = server()
+    done = bench_runner("sweep", *models, option, f"{program} {{model}} {command}", "--benchmark", "human_eval",
+                        "--race", "--results-dir", results)  # fmt: skip
+    assert done.code == 7, done.err
+    found = by_model(results)
+    assert found["poor"]["status"] == "failed"
+    assert found["poor"]["sweep"]["race"].startswith("withdrawn")
+    assert found["good"]["sweep"]["race"].startswith("winner")
+
+
+def test_equal_ones_make_no_winner_and_where_all_fail_there_is_none(tmp_path, models):
+    """Also with fewer samples than a first round has."""
+    option, command = command_server("canonical_server.py", "--wrong", 0.5)
+    words = ("--benchmark", "human_eval", "--race", "--limit", 6, "--results-dir")
+    done = bench_runner("sweep", *models[:2], option, command, *words, tmp_path / "equal")
+    assert done.code == 0, done.err
+    ends = [record["sweep"]["race"] for record in logged(tmp_path / "equal")]
+    assert ends == ["in front after 6 of 6 samples", "not beaten after 6 of 6 samples"]
+    failed = bench_runner("sweep", *models[:2], option, "sh -c 'exit 3' {port}", *words, tmp_path / "failed")
+    assert failed.code == 7, failed.err
+    assert resume(tmp_path / "failed").code == 7
+    assert len(logged(tmp_path / "failed")) == 2
+
+
+def test_a_race_of_one_goes_on_where_it_was_interrupted(tmp_path, models):
+    """Where the others can't run, or are copies, nothing is raced; what is left is done all the same."""
+    results = tmp_path / "r"
+    shutil.copy(models[0], tmp_path / "good-copy.gguf")
+    (tmp_path / "goodbye.gguf").write_bytes(b"no model")
+    process = subprocess.Popen(
+        [PROGRAM, "sweep", str(tmp_path / "good*.gguf"), *server("--delay", 0.3), "--benchmark", "human_eval", "--race",
+         "--limit", "8", "--results-dir", str(results)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    wait_for(lambda: any(path.stat().st_size for path in results.glob("*-good-*/completions.jsonl")))
+    process.kill()
+    process.communicate()
+    done = resume(results)
+    assert done.code == 7, done.err
+    assert status(results) == {
+        "good human_eval": "succeeded", "good-copy human_eval": "succeeded", "goodbye human_eval": "failed",
+    }  # fmt: skip
+    assert sorted(record["model"] for record in logged(results)) == ["good-copy", "goodbye.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [(("--benchmark", "speed"), "does not judge"), (("--n-samples", 2), "several completions")],
+)
+def test_what_cannot_be_raced_is_refused_before_anything_starts(tmp_path, models, words, why):
+    words = words if "--benchmark" in words else ("--benchmark", "human_eval", *words)
+    done = bench_runner("sweep", *models, "--race", *words, "--results-dir", tmp_path / "r")
+    assert done.code == 2
+    assert why in done.err
+    assert not (tmp_path / "r").exists()
+    assert json.dumps(done.out) == '""'
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(600)
+def test_four_quantisations_of_a_real_model_race_on_a_real_server(tmp_path, demo_model, llama_server_binary):
+    quantize = llama_server_binary.with_name("llama-quantize")
+    files = []
+    for kind in ("Q2_K", "Q3_K_M", "Q4_K_M", "Q8_0"):
+        files.append(tmp_path / f"demo-{kind}.gguf")
+        command = [quantize, "--allow-requantize", demo_model, files[-1], kind, "1"]
+        subprocess.run(command, check=True, capture_output=True)
+    results = tmp_path / "r"
+    done = bench_runner(
+        "sweep", *files, "--benchmark", "human_eval", "--limit", 40, "--max-tokens", 96, "--race",
+        "--prompt-style", "chat",
+        "--server-binary", llama_server_binary, "--server-arg=-t", "--server-arg=1", "--results-dir", results,
+        timeout=550,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    ends = [record["sweep"]["race"] for record in logged(results)]
+    assert len(ends) == 4
+    assert sum(end.startswith("winner") for end in ends) <= 1
+    assert all(end.startswith(("winner", "in front", "not beaten", "stopped after")) for end in ends), ends
+    kinds = {record["model_identity"]["quantization"] for record in logged(results)}
+    assert kinds == {"Q2_K", "Q3_K_M", "Q4_K_M", "Q8_0"}
