@@ -143,8 +143,8 @@ def _planned(
 ) -> tuple[Manifest, Plan, Preflight]:
     """From what is given, else from what the sweep was begun with."""
     from sweeps.plan import plan_runs
+    from sweeps.planned_again import planned_again
     from sweeps.preflight.checks import preflight
-    from sweeps.sweep import planned_again
 
     if folder is not None and not models and not given:
         manifest, plan = planned_again(folder.read(), results_dir=results_dir)

@@ -13,7 +13,7 @@ from engines.leases import PROCESSORS, lease
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sweeps.plan import PlannedRun
+    from engines.planned_run import PlannedRun
     from telemetry.contract import DeviceFacts
 
 MODEL_SHARE = 1.2  # memory that a server needs for each byte of the model's file

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from engines.cards import Cards
+    from engines.planned_run import PlannedRun
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
     from results.store.sweep_folder import Sweep, SweepFolder
     from runner.display import Display
     from runner.spec import RunSpec
-    from sweeps.plan import PlannedRun
 
 
 class Lane:

@@ -1,26 +1,21 @@
-"""The workers of a sweep in processes of their own, `python -m engines.lane_processes`, one for each run at a time."""
+"""The workers of a sweep in processes of their own, one for each run at a time."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.cards import Cards, usable_gpus
-from engines.lane import Lane
 from processes import process as processes
-from results.errors import BenchError
-from results.store.sweep_folder import SweepFolder
-from runner.display import Lines
 from runner.script import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from processes.process import ManagedProcess
+    from results.store.sweep_folder import SweepFolder
     from runner.display import Display
 
 LANE_GRACE_S = 60.0  # an orderly end: script, server, record
@@ -43,8 +38,8 @@ class _Said:
         return whole.decode(errors="replace").split("\n") if end else []
 
 
-def in_processes(folder: SweepFolder, lanes: int, display: Display) -> list[str]:
-    """Run them to their ends, saying what they say; gives why those stopped that could not go on.
+def in_processes(command: Sequence[str], folder: SweepFolder, lanes: int, display: Display) -> list[str]:
+    """Run so many of the command to their ends, saying what they say; gives why those stopped that could not go on.
 
     The others go on without these, and take up what they left.
     """
@@ -55,7 +50,7 @@ def in_processes(folder: SweepFolder, lanes: int, display: Display) -> list[str]
             log = folder.path / f"lane-{number}.log"
             said = _Said(log)
             process = processes.start(
-                (sys.executable, "-m", "engines.lane_processes", str(folder.path), str(lanes)),
+                tuple(command),
                 output=log,
                 cwd=ROOT,
             )
@@ -88,26 +83,3 @@ def _all_stopped() -> Iterator[list[ManagedProcess]]:
         if started:
             with ThreadPoolExecutor(len(started)) as threads:
                 list(threads.map(lambda process: process.stop(LANE_GRACE_S), started))
-
-
-def main(words: Sequence[str]) -> int:
-    """One lane of a sweep that is in progress; gives the exit code."""
-    from processes.signals import Interruptions
-    from sweeps.sweep import planned_again
-
-    folder, lanes = SweepFolder(Path(words[0])), int(words[1])
-    display = Lines()
-    try:
-        with Interruptions() as interruptions:
-            sweep = folder.read()
-            _, plan = planned_again(sweep, results_dir=folder.results_dir)
-            cards = Cards(usable_gpus(), lanes)
-            Lane(folder, sweep, plan.runs, cards=cards, display=display, held=interruptions.held).work()
-    except BenchError as error:
-        display.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

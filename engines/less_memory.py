@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from results.records import RunRecord
     from runner.spec import RunSpec
-    from servers.launch import ServerRequest
+    from servers.request import ServerRequest
 
 LEAST_CTX_SIZE = 1024  # tokens; below it hardly a prompt with its answer fits
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from engines.planned_run import PlannedRun
     from results.store.sweep_folder import Sweep, SweepFolder
     from runner.display import Display
     from runner.spec import RunSpec
-    from servers.launch import ServerRequest
-    from sweeps.plan import PlannedRun
+    from servers.request import ServerRequest
 
 
 class ToDo(NamedTuple):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parsers.registry import NAMES
 from results.errors import ParseError
+from settings.parsers import PARSERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def not_understood(output: ScriptOutput, parser: str, expected: str) -> ParseErr
         message += "; it printed nothing"
     elif said == "stderr":
         message += "; it printed nothing on stdout, and this on stderr"
-    others = ", ".join(name for name in NAMES if name != parser)
+    others = ", ".join(name for name in PARSERS if name != parser)
     return ParseError(
         message,
         hint=f"read by the parser {parser}; choose another with --parser: {others}; or a file of your own",

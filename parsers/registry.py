@@ -8,26 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from results.errors import UsageError
+from settings.parsers import PARSERS
 
 if TYPE_CHECKING:
     from parsers.contract import Parser
-
-# name -> the module whose PARSER it is
-_MODULES = {
-    "summary": "parsers.summary",
-    "speed": "parsers.speed",
-    "human_eval": "parsers.summary",  # its name in records of earlier versions
-    "human_eval_cli": "parsers.human_eval_cli",
-    "json": "parsers.json_score",
-    "evalplus": "parsers.evalplus",
-    "livecodebench": "parsers.livecodebench",
-    "lm_eval": "parsers.lm_eval",
-    "inspect": "parsers.inspect_log",
-    "bigcode": "parsers.bigcode",
-    "llama_bench": "parsers.llama_bench",
-    "vllm_bench": "parsers.vllm_bench",
-}
-NAMES = tuple(_MODULES)
 
 
 def is_file(name: str) -> bool:
@@ -46,10 +30,11 @@ def get(name: str) -> Parser:
         from parsers.own_file import load
 
         return load(Path(in_full(name)))
-    if name not in _MODULES:
-        close = difflib.get_close_matches(name.lower(), NAMES, n=1)
+    if name not in PARSERS:
+        close = difflib.get_close_matches(name.lower(), PARSERS, n=1)
         meant = f"did you mean {close[0]}? " if close else ""
         raise UsageError(
-            f"there is no parser {name!r}", hint=f"{meant}parsers: {', '.join(NAMES)}; or a file of your own"
+            f"there is no parser {name!r}",
+            hint=f"{meant}parsers: {', '.join(PARSERS)}; or a file of your own",
         )
-    return cast("Parser", importlib.import_module(_MODULES[name]).PARSER)
+    return cast("Parser", importlib.import_module(PARSERS[name]).PARSER)

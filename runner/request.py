@@ -18,8 +18,8 @@ from settings.benchmarks import BENCHMARKS, all_options, foreign_benchmark, get_
 if TYPE_CHECKING:
     from typing import Literal
 
-    from servers.launch import ServerRequest
     from servers.models import Model
+    from servers.request import ServerRequest
     from settings.benchmarks import Benchmark
 
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
@@ -136,7 +136,7 @@ def _script(options: dict[str, Any]) -> ScriptChoice:
 
 
 def _server(options: dict[str, Any]) -> ServerRequest:
-    from servers.launch import ServerRequest
+    from servers.request import ServerRequest
 
     kind = options["server"] or ("attach" if options["base_url"] else "llama.cpp")
     if options["server_command"] and options["server"] is None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from processes.process import ManagedProcess
-    from servers.launch import ServerRequest
     from servers.plan import LaunchPlan
+    from servers.request import ServerRequest
     from servers.supervisor import Server
 
 

@@ -11,7 +11,7 @@ from results.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from servers.launch import ServerRequest
+    from servers.request import ServerRequest
     from settings.benchmarks import Benchmark
 
 _HIGHEST = 1_000_000  # of any count: more is a slip of the finger, and would only fail later
@@ -90,7 +90,7 @@ class RunSpec:
         """A command line for the record: what a variable of a manifest filled in may be a secret."""
         if not self.expansions:
             return command
-        from sweeps.manifest.text import unexpanded
+        from settings.variables import unexpanded
 
         return tuple(unexpanded(word, self.expansions) for word in command)
 

@@ -14,8 +14,9 @@ from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_s
 from evaluation.loop.grader import Grader
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
-from evaluation.models.connection import build_connection_info, get_interface_for_provider
+from evaluation.models.connection import build_connection_info
 from evaluation.models.prompt_style import StyleChoice, choose_style
+from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle
 from results.errors import ResultsError, ScriptError, UsageError
 from results.records import Outcome

@@ -12,7 +12,8 @@ from evaluation.benchmarks.speed.load import LoadClient
 from evaluation.benchmarks.speed.prompts import WORDS
 from evaluation.loop.checkpoint import Settings, check_settings, read_settings
 from evaluation.loop.journal import LineJournal
-from evaluation.models.connection import build_connection_info, get_interface_for_provider
+from evaluation.models.connection import build_connection_info
+from evaluation.models.providers import get_interface_for_provider
 from results.errors import ResultsError, ScriptError, UsageError
 from results.stats.speed import (
     REQUESTS_NAME,

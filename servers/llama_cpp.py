@@ -15,8 +15,8 @@ from servers.plan import LaunchPlan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servers.launch import ServerRequest
     from servers.models import Model
+    from servers.request import ServerRequest
 
 # By its path and without its folder in sys.path (-P), so that it starts from any folder: the user's files are there.
 EMBEDDED = (sys.executable, "-P", str(Path(__file__).resolve().with_name("embedded.py")))

@@ -14,8 +14,8 @@ from servers.http_probe import request as ask
 from servers.plan import LaunchPlan
 
 if TYPE_CHECKING:
-    from servers.launch import ServerRequest
     from servers.models import Model
+    from servers.request import ServerRequest
 
 DEFAULT_PARALLEL = 4
 PLACEHOLDER = re.compile(r"\{(\w*)\}")

@@ -15,8 +15,8 @@ from servers.plan import LaunchPlan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servers.launch import ServerRequest
     from servers.models import Model
+    from servers.request import ServerRequest
 
 DEFAULT_CTX_SIZE = 4096  # as for llama.cpp, so that both are measured alike
 DEFAULT_PARALLEL = (

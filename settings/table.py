@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from results.errors import UsageError
-from sweeps.manifest.text import expand
+from settings.benchmarks import BENCHMARKS, all_options
+from settings.parsers import PARSERS
+from settings.variables import expand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +22,7 @@ Expansions = tuple[tuple[str, str], ...]
 Kind = Literal["text", "whole", "number", "words", "path", "model"]
 _COUNT = 1_000_000  # as runner.spec.require_count
 _SEED = 2**31 - 1
+SERVER_KINDS = ("llama.cpp", "vllm", "command", "attach")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,22 +54,18 @@ def _seconds(name: str, text: str, default: float | None = None) -> Setting:
 
 def settings() -> dict[str, Setting]:
     """All of them by name, in the order of --help."""
-    from parsers import registry
-    from servers.launch import KINDS
-    from settings.benchmarks import BENCHMARKS, all_options
-
     general = (
         Setting(name="benchmark", kind="text", help="What is run.", choices=tuple(BENCHMARKS)),
         Setting(name="script", kind="path", help="Another program instead of our script."),
         Setting(name="script_args", kind="words", help="Its arguments, with placeholders such as {base_url}."),
         _seconds("script_timeout", "Seconds for the whole script."),
-        Setting(name="parser", kind="text", help="What reads the script's output.", choices=registry.NAMES),
+        Setting(name="parser", kind="text", help="What reads the script's output.", choices=tuple(PARSERS)),
         Setting(
             name="model",
             kind="model",
             help="A GGUF file, a glob of GGUF files, a Hugging Face folder or name, hf:repo/file.gguf, or demo.",
         ),
-        Setting(name="server", kind="text", help="The kind of server.", choices=KINDS),
+        Setting(name="server", kind="text", help="The kind of server.", choices=SERVER_KINDS),
         Setting(name="server_binary", kind="text", help="llama-server, vllm, or the Python that has vLLM."),
         Setting(name="server_command", kind="text", help="Any server: 'serve {model} --port {port}'."),
         Setting(

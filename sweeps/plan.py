@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engines.planned_run import PlannedRun
 from results.errors import BenchError, Interrupted, UsageError
-from runner.fingerprint import determining, digest, fingerprint
+from runner.fingerprint import determining, digest
 from settings.table import settings
+from settings.variables import unexpanded
 from sweeps.combinations import Combinations, Wanted, place
 from sweeps.manifest.reader import TEST_MODE_SAMPLES
-from sweeps.manifest.text import Problem, refuse, unexpanded
+from sweeps.manifest.text import Problem, refuse
 from sweeps.model_files import model_argument
 
 if TYPE_CHECKING:
@@ -28,38 +28,6 @@ if TYPE_CHECKING:
 # Settings that may hold a secret: a record has them as written. Paths are known from elsewhere in it anyway.
 _SECRET = {"server_args", "script_args", "server_command", "base_url"}
 _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedRun:
-    """One run that is to be.
-
-    index: its place in the plan, from 0. label: short, and unique in the plan. options: the keywords of `build_spec`
-    but results_dir and resume. group: runs of the same group may share one server. asked: what the server is asked
-    for (ctx_size, parallel, gpu_layers; empty for one that already runs). line: of the manifest. expansions: what
-    variables filled in where secrets may be; for command lines that are recorded (`unexpanded`).
-    error: why it can't work; then there is no spec. Only what concerns the model's file is told like that.
-    """
-
-    index: int
-    label: str
-    options: Mapping[str, Any]
-    spec: RunSpec | None
-    group: str
-    asked: Mapping[str, Any]
-    line: int | None
-    expansions: Expansions = ()
-    error: UsageError | None = None
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """See runner/fingerprint.py: the model's file is read, once. Of a run that can't work, also since a file went
-        away or can't be read: of its options.
-        """
-        with contextlib.suppress(UsageError):
-            if self.spec is not None:
-                return fingerprint(self.spec)
-        return digest({"error": True, **self.options})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +146,8 @@ class _Planner:
 
     def launch(self, spec: RunSpec, group: str, given: Settings, wanted: Wanted) -> Mapping[str, Any]:
         """What the server is asked for; what makes its command line impossible is a problem."""
-        from servers.launch import plan, require_known
+        from servers.launch import plan
+        from servers.request import require_known
 
         if group not in self.launches:
             try:

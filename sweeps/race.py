@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engines.lane import Lane
+    from engines.planned_run import PlannedRun
     from engines.server_group import ToDo
     from results.records import RunRecord
     from results.stats.racing import Race
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from results.store.sweep_folder import SweepFolder
     from runner.display import Display
     from runner.spec import RunSpec
-    from sweeps.plan import Plan, PlannedRun
+    from sweeps.plan import Plan
 
 FIRST_SAMPLES = 21  # of the run that shows how many samples there are: the first round of HumanEval
 

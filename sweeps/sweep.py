@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,20 +18,18 @@ from results.errors import Interrupted, ResultsError
 from results.records import RunStatus
 from results.store.sweep_folder import ManifestText, Sweep, SweepFolder
 from results.store.sweep_folder import PlannedRun as PlannedFacts
-from sweeps.manifest.reader import parse_manifest
-from sweeps.plan import plan_runs
 from sweeps.race import races, run_race
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from engines.planned_run import PlannedRun
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
     from runner.display import Display
     from sweeps.manifest.reader import Manifest
-    from sweeps.manifest.text import Form
-    from sweeps.plan import Plan, PlannedRun
+    from sweeps.plan import Plan
 
 RACE_SEED = 0  # of the order in which a race goes through the samples
 WORKERS_END_S = 10.0  # after a sweep was killed its workers live on for a moment
@@ -80,15 +79,6 @@ def begin(
     return folder
 
 
-def planned_again(sweep: Sweep, *, results_dir: Path) -> tuple[Manifest, Plan]:
-    """From the manifest that the sweep keeps. Raises UsageError, as for a variable that is not set any more."""
-    kept = sweep.manifest
-    manifest = parse_manifest(
-        kept.text, form=cast("Form", kept.form), name=kept.name, folder=Path(kept.folder)
-    )
-    return manifest, plan_runs(manifest, results_dir=results_dir)
-
-
 def work(
     folder: SweepFolder,
     manifest: Manifest,
@@ -129,7 +119,7 @@ def work(
                 else:
                     lane.work()
             else:
-                stopped = in_processes(folder, lanes, display)
+                stopped = in_processes(_worker_command(folder, lanes), folder, lanes, display)
         except Interrupted as error:
             error.hint = f"go on with: bench_runner.py sweep --resume {sweep.sweep_id}"
             raise
@@ -168,3 +158,7 @@ def _facts(runs: Sequence[PlannedRun], *, fingerprints: bool) -> tuple[PlannedFa
         )
         for run in runs
     )
+
+
+def _worker_command(folder: SweepFolder, lanes: int) -> tuple[str, ...]:
+    return (sys.executable, "-m", "sweeps.lane_worker", str(folder.path), str(lanes))

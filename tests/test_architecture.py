@@ -15,40 +15,53 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 OURS = (
     "bench_runner",
+    "choosing",
     "commands",
+    "documents",
+    "engines",
     "evaluation",
     "parsers",
+    "processes",
     "results",
     "runner",
     "sandbox",
     "scripts",
     "servers",
+    "settings",
+    "sweeps",
     "telemetry",
     "web",
 )
 MAX_LINES = 400
 
-# Beside itself, what a package may import of ours. The two sides are different processes.
-HARNESS = {
-    "bench_runner": {"commands", "web", "runner", "servers", "telemetry", "parsers", "results"},
-    "commands": {"web", "runner", "servers", "telemetry", "parsers", "results"},
-    "web": {"runner", "servers", "telemetry", "parsers", "results"},
-    "runner": {"servers", "telemetry", "parsers", "results"},
-    "servers": {"results"},
-    "telemetry": {"results"},
-    "parsers": {"results"},
-    "results": set(),
-}
-SCRIPT = {
-    "scripts": {"evaluation", "sandbox"},
-    "evaluation": {"sandbox"},
-    "sandbox": set(),
-}
-# What both sides must do alike: the types on disk, the errors, the arithmetic, and how bytes get there durably.
-SHARED = {
-    f"results.{name}"
-    for name in ("durable", "errors", "records", "sample_order", "speed", "statistics", "telemetry")
-}
+# From the top of the harness to its ground: a room may import what stands below it. Rooms of one row don't know
+# each other. The script side is another program; both have the same ground.
+HARNESS = (
+    ("bench_runner",),
+    ("commands",),
+    ("web",),
+    ("choosing",),
+    ("sweeps",),
+    ("engines",),
+    ("runner",),
+    ("servers", "telemetry", "parsers"),
+    ("settings", "processes"),
+    ("documents",),
+    ("results",),
+)
+SCRIPT = (("scripts",), ("evaluation",), ("sandbox",))
+# What both sides must do alike: the settings, the types on disk, the errors, the arithmetic, and how bytes get to
+# disk durably. A room by its name, a module by its own.
+SHARED = (
+    "documents",
+    "settings",
+    "results",
+    "results.durable",
+    "results.errors",
+    "results.records",
+    "results.stats",
+    "results.telemetry",
+)
 
 
 def modules() -> list[Path]:
@@ -57,29 +70,49 @@ def modules() -> list[Path]:
     return [*found, command_line] if command_line.exists() else found
 
 
+def name_of(path: Path) -> str:
+    """As it is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def imports(path: Path) -> Iterator[str]:
-    """The dotted name of every import of ours, also inside functions and of types only."""
-    package = path.relative_to(ROOT).parts[:-1]
+    """The dotted name of every module of ours that is imported, also inside functions and of types only."""
+    known = {name_of(each) for each in modules()}
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            whole = ".".join([*base, *([node.module] if node.module else [])])
+            assert not node.level, f"{path} imports relatively"
             # `from results import records` names a module, `from results.records import Score` does not.
-            names = [f"{whole}.{alias.name}" if whole in OURS else whole for alias in node.names]
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            names = [*(inside & known), *([node.module] if inside - known else [])]
         else:
             continue
         yield from (name for name in names if name.partition(".")[0] in OURS)
 
 
+def row_of(room: str, rows: tuple[tuple[str, ...], ...]) -> int | None:
+    return next((number for number, rooms in enumerate(rows) if room in rooms), None)
+
+
+def is_shared(name: str) -> bool:
+    parts = name.split(".")
+    if parts[0] == "results":
+        return ".".join(parts[:2]) in SHARED
+    return parts[0] in SHARED
+
+
 def forbidden(owner: str, name: str) -> bool:
+    """owner: a room. name: of a module that it imports."""
     top = name.partition(".")[0]
     if top == owner:
         return False
-    if owner in SCRIPT:
-        return name not in SHARED if top == "results" else top not in SCRIPT[owner]
-    return top not in HARNESS[owner]
+    script, harness = row_of(owner, SCRIPT), row_of(owner, HARNESS)
+    if script is not None:
+        below = row_of(top, SCRIPT)
+        return not is_shared(name) if below is None else below <= script
+    below = row_of(top, HARNESS)
+    return below is None or harness is None or below <= harness
 
 
 def violations(paths: list[Path]) -> set[tuple[str, str]]:
@@ -92,6 +125,27 @@ def violations(paths: list[Path]) -> set[tuple[str, str]]:
     return found
 
 
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """Modules that import each other, also by way of others."""
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = edges.get(waiting.pop(), set()) - found
+            found |= new
+            waiting += new
+        return found
+
+    ends = {name: reached(name) for name in edges}
+    groups = {
+        tuple(sorted({name, *(n for n in ends[name] if name in ends[n])}))
+        for name in edges
+        if name in ends[name]
+    }
+    return [list(group) for group in sorted(groups)]
+
+
 def test_dependencies_point_one_way():
     assert violations(modules()) == set()
 
@@ -99,25 +153,59 @@ def test_dependencies_point_one_way():
 @pytest.mark.parametrize(
     ("owner", "name", "wrong"),
     [
-        ("results", "processes.process", True),
+        ("results", "servers.launch", True),
         ("servers", "parsers.registry", True),
         ("runner", "scripts.run_human_eval", True),
+        ("runner", "engines.lane", True),
+        ("engines", "sweeps.manifest.reader", True),
+        ("processes", "settings.table", True),
         ("scripts", "runner.run", True),
+        ("scripts", "processes.process", True),
         ("sandbox", "evaluation.loop.runner", True),
         ("evaluation", "results.store.run_log", True),
         ("evaluation", "results.records", False),
+        ("evaluation", "results.stats.intervals", False),
+        ("scripts", "settings.table", False),
         ("runner", "results.store.run_log", False),
+        ("sweeps", "engines.lane", False),
+        ("servers", "processes.process", False),
     ],
 )
 def test_the_rule_itself_tells_right_from_wrong(owner, name, wrong):
     assert forbidden(owner, name) is wrong
 
 
-def test_what_the_script_side_shares_stays_small():
-    """A shared module that imports the rest of results would bring it along."""
-    for name in SHARED:
-        path = ROOT / f"{name.replace('.', '/')}.py"
-        assert set(imports(path)) <= SHARED, name
+def test_no_two_modules_import_each_other():
+    """Also not through imports inside functions, nor for types: a circle is two subjects that are one."""
+    assert circles({name_of(path): set(imports(path)) - {name_of(path)} for path in modules()}) == []
+
+
+def test_a_circle_is_seen():
+    edges = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": {"f"}, "f": {"e"}, "g": set()}
+    assert circles(edges) == [["a", "b", "c"], ["e", "f"]]
+
+
+def test_what_the_script_side_shares_brings_nothing_else_along():
+    """A shared module that imports the rest of the harness would load it in every script."""
+    for path in modules():
+        if is_shared(name_of(path)):
+            assert [name for name in imports(path) if not is_shared(name)] == [], path
+
+
+def test_every_room_says_what_is_in_it():
+    for path in modules():
+        if path.name == "__init__.py":
+            assert ast.get_docstring(ast.parse(path.read_bytes())), path
+
+
+MOST_FILES = 24
+
+
+def test_a_reader_can_hold_a_room():
+    rooms: dict[Path, int] = {}
+    for path in modules():
+        rooms[path.parent] = rooms.get(path.parent, 0) + 1
+    assert {room: count for room, count in rooms.items() if count > MOST_FILES} == {}
 
 
 def test_no_dependency_installs_a_package_of_our_name():

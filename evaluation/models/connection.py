@@ -1,4 +1,4 @@
-"""How a model is reached: checked settings, and the interface that fits them."""
+"""How a model is reached: the checked settings of a connection."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from results.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from evaluation.models.openai_interface import OpenAIInterface
+    from collections.abc import Mapping
 
 PROVIDERS = ("openai",)  # any OpenAI-compatible server: llama-server, vLLM, Ollama, OpenAI
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
@@ -82,23 +80,6 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
     _in_range("temperature", info.temperature, 0, 10)
     _in_range("max_tokens", info.max_tokens, 1, 10_000_000)
     return info
-
-
-def get_interface_for_provider(
-    info: ConnectionInfo,
-    *,
-    seed: int | None = None,
-    server_wait: float = 120.0,
-    on_outage: Callable[[bool], None] = lambda _down: None,
-) -> OpenAIInterface:
-    """The interface to a provider; close it when done.
-
-    server_wait: seconds that a dead server is waited for. on_outage: called with True when it is found dead
-    and with False when it is back.
-    """
-    from evaluation.models.openai_interface import OpenAIInterface
-
-    return OpenAIInterface(info, seed=seed, server_wait=server_wait, on_outage=on_outage)
 
 
 def _root_url(url: str) -> str:

@@ -84,7 +84,7 @@ class RunLog:
 
         from results.store.run_log_storage import RunLogStorage
 
-        return TinyDB(self, storage=RunLogStorage).table("runs")
+        return TinyDB(self.path, lines=self.lines, locked=self.locked, storage=RunLogStorage).table("runs")
 
     def lines(self) -> Mapping[bytes, RunRecord]:
         """Every record by its line of JSON, in the order of the log; a broken log is repaired first."""

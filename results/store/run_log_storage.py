@@ -12,7 +12,11 @@ from results.errors import ResultsError
 from results.store.run_log_format import BrokenLog, encode_document, parse, render
 
 if TYPE_CHECKING:
-    from results.store.run_log import RunLog
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from results.records import RunRecord
 
 
 class RunLogStorage(Storage):
@@ -22,18 +26,27 @@ class RunLogStorage(Storage):
     since `read`, so that a run which was added meanwhile is never lost. It also refuses what is no record.
     """
 
-    def __init__(self, log: RunLog) -> None:
-        self._log = log
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lines: Callable[[], Mapping[bytes, RunRecord]],
+        locked: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """lines, locked: the log's own."""
+        self._path = path
+        self._lines = lines
+        self._locked = locked
         self._read: list[bytes] = []
 
     def read(self) -> dict[str, dict[str, Any]] | None:
-        self._read = [*self._log.lines()]
+        self._read = [*self._lines()]
         if not self._read:
             return None
         return {"runs": {str(number): json.loads(line) for number, line in enumerate(self._read, 1)}}
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
-        path = self._log.path
+        path = self._path
         if data.keys() - {"runs"}:
             raise ResultsError(f"{path} has one table, runs", hint="use RunLog.table()")
         try:
@@ -41,7 +54,7 @@ class RunLogStorage(Storage):
             parse(new, where="the new content")
         except (BrokenLog, TypeError, ValueError) as error:
             raise ResultsError(f"{path} takes records of runs only: {error}") from error
-        with explained("write", path), self._log.locked():
+        with explained("write", path), self._locked():
             try:
                 current = [*parse(path.read_bytes(), where=str(path))]
             except (FileNotFoundError, BrokenLog):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from settings.table import Expansions, Setting, closest, read_value, settings
-from sweeps.manifest.text import FORMS, Form, Node, Problem, expand, read_text, refuse
+from settings.variables import expand
+from sweeps.manifest.text import FORMS, Form, Node, Problem, read_text, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

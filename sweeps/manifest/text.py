@@ -1,10 +1,9 @@
-"""YAML, JSON or TOML as a tree whose every value knows its line; and ${ENV} in its texts."""
+"""YAML, JSON or TOML as a tree whose every value knows its line."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 import tomllib
 from dataclasses import dataclass
@@ -14,16 +13,13 @@ from results.errors import UsageError
 from sweeps.manifest.toml_lines import toml_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 Form = Literal["yaml", "json", "toml"]
 FORMS: dict[str, Form] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 MOST_VALUES = 100_000  # of a document: YAML's aliases can make billions of a kilobyte
 COMMAND_LINE = "command line"  # the name of the manifest that was made of it: it has no lines to speak of
 Lines = dict[tuple[str | int, ...], int]
-
-VARIABLE = re.compile(r"\$(\$)?\{([^{}]*)\}")
-_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -80,39 +76,6 @@ def read_text(text: str, form: Form, name: str) -> Node:
         return {"yaml": _yaml, "json": _json, "toml": _toml}[form](text, name)
     except RecursionError:
         raise UsageError(f"{name} is nested too deeply") from None
-
-
-def expand(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The text with ${NAME} and ${NAME:-default} filled in ($${NAME} gives ${NAME} itself), and what was filled in
-    as (value, text as written).
-
-    As in a shell, an empty variable takes its default too. Raises UsageError for one that is not set.
-    """
-    filled: list[tuple[str, str]] = []
-
-    def value(found: re.Match[str]) -> str:
-        if found[1]:
-            return found[0][1:]
-        parts = _NAME.fullmatch(found[2])
-        if parts is None:
-            raise UsageError(f"{found[0]} is no variable", hint="write ${NAME} or ${NAME:-default}")
-        name, default = parts.groups()
-        known = environment.get(name)
-        if known is None and default is None:
-            raise UsageError(f"the environment variable {name} is not set")
-        result = known if known or default is None else default
-        filled.append((str(result), found[0]))
-        return str(result)
-
-    return VARIABLE.sub(value, text), tuple(filled)
-
-
-def unexpanded(text: str, expansions: Iterable[tuple[str, str]]) -> str:
-    """The text with the values of variables replaced by their names again, the longest first."""
-    for value, written in sorted(expansions, key=lambda pair: -len(pair[0])):
-        if value:
-            text = text.replace(value, written)
-    return text
 
 
 def _yaml(text: str, name: str) -> Node:

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from engines.planned_run import PlannedRun
     from results.records import RunRecord
     from runner.spec import RunSpec
-    from sweeps.plan import Plan, PlannedRun
+    from sweeps.plan import Plan
 
 VLLM_SHARE = 0.9  # its own --gpu-memory-utilization when nobody says it
 # What a run leaves on the disk: telemetry and logs of its seconds, answers of its completions. Measured, rounded up.

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 from results.errors import BenchError
 from results.stats.speed import Load
 from servers import demo_model
-from servers.launch import ServerRequest, plan
+from servers.launch import plan
 from servers.models import resolve
+from servers.request import ServerRequest
 from servers.supervisor import launch
 from tests.benchmarks.programs import ROOT
 from tests.benchmarks.rows import Row

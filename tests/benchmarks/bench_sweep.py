@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 from servers import demo_model
-from servers.launch import ServerRequest, plan
+from servers.launch import plan
 from servers.models import resolve
+from servers.request import ServerRequest
 from servers.supervisor import launch
 from tests.benchmarks.programs import BENCH_RUNNER, ROOT
 from tests.benchmarks.rows import Row, compare

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from servers import demo_model
 from servers.http_probe import request
-from servers.launch import ServerRequest, plan
+from servers.launch import plan
 from servers.models import resolve
+from servers.request import ServerRequest
 from servers.supervisor import Server, launch
 from telemetry.measure import Telemetry
 from tests.benchmarks.rows import Row, compare

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from evaluation.answers.letters import chosen_letter
 from evaluation.models.choice_logprobs import choice_probabilities, first_token
-from evaluation.models.connection import build_connection_info, get_interface_for_provider
+from evaluation.models.connection import build_connection_info
+from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle, Request
 from tests.evaluation.reference import MMLU, reference_server, rows
 from tests.evaluation.servers import OPENER

@@ -18,11 +18,12 @@ from processes.process import Exit
 from results.errors import ServerError, ServerExited
 from servers.http_probe import request
 from servers.in_force import read_back
-from servers.launch import ServerRequest, plan
+from servers.launch import plan
 from servers.llama_cpp import EMBEDDED
 from servers.models import resolve
 from servers.plan import LaunchPlan
 from servers.ports import free_port
+from servers.request import ServerRequest
 from servers.supervisor import launch
 from servers.watchdog import progress
 

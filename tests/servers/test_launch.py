@@ -12,10 +12,11 @@ import pytest
 
 from results.errors import ServerNotReady, UsageError
 from servers.in_force import read_back
-from servers.launch import ServerRequest, plan
+from servers.launch import plan
 from servers.llama_cpp import default_parallel, find_binary, kv_bytes_per_token
 from servers.models import resolve
 from servers.ports import free_port
+from servers.request import ServerRequest
 from servers.supervisor import launch
 from tests.servers.gguf_file import gguf
 

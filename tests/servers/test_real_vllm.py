@@ -13,9 +13,10 @@ import pytest
 from results.errors import ServerExited
 from servers.http_probe import request
 from servers.in_force import read_back
-from servers.launch import ServerRequest, plan
+from servers.launch import plan
 from servers.models import resolve
 from servers.ports import foreign_holder, listening_inodes, socket_inodes
+from servers.request import ServerRequest
 from servers.supervisor import launch
 from servers.watchdog import progress
 from tests.leaks import marked_processes

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.errors import UsageError
-from sweeps.manifest.text import Node, expand, read_text, unexpanded
+from settings.variables import expand, unexpanded
+from sweeps.manifest.text import Node, read_text
 
 WORDS = st.text("abcXYZ019_- .\"'\\#[]{}=é\t", max_size=6)
 TREES = st.recursive(

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.http_probe import request
-from servers.launch import ServerRequest, plan
+from servers.launch import plan
 from servers.models import resolve
+from servers.request import ServerRequest
 from servers.supervisor import launch
 from telemetry.contract import ServerReading
 from telemetry.server_metrics import ServerMetrics, read_metrics

@@ -1,7 +1,7 @@
 """The programs that are executed for one solution: the solution, and what feeds it and tells what came out.
 
-Nothing of a test but its input goes into them; its output is compared outside (`evaluation.benchmarks.lcb.checker`). What a
-solution could do to the lines around it therefore gains it nothing: it has to know the right output.
+Nothing of a test but its input goes into them; its output is compared outside, by `evaluation.benchmarks.lcb.checker`.
+What a solution could do to the lines around it therefore gains it nothing: it has to know the right output.
 
 Two ways of executing, on purpose:
 

@@ -1,0 +1,17 @@
+"""The parsers there are, by the names that `--parser` takes."""
+
+# name -> the module whose PARSER it is
+PARSERS = {
+    "summary": "parsers.summary",
+    "speed": "parsers.speed",
+    "human_eval": "parsers.summary",  # its name in records of earlier versions
+    "human_eval_cli": "parsers.human_eval_cli",
+    "json": "parsers.json_score",
+    "evalplus": "parsers.evalplus",
+    "livecodebench": "parsers.livecodebench",
+    "lm_eval": "parsers.lm_eval",
+    "inspect": "parsers.inspect_log",
+    "bigcode": "parsers.bigcode",
+    "llama_bench": "parsers.llama_bench",
+    "vllm_bench": "parsers.vllm_bench",
+}

@@ -1,0 +1,39 @@
+"""`python -m sweeps.lane_worker FOLDER LANES`: one worker of a sweep that is in progress."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines.cards import Cards, usable_gpus
+from engines.lane import Lane
+from results.errors import BenchError
+from results.store.sweep_folder import SweepFolder
+from runner.display import Lines
+from sweeps.planned_again import planned_again
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(words: Sequence[str]) -> int:
+    """One lane of a sweep that is in progress; gives the exit code."""
+    from processes.signals import Interruptions
+
+    folder, lanes = SweepFolder(Path(words[0])), int(words[1])
+    display = Lines()
+    try:
+        with Interruptions() as interruptions:
+            sweep = folder.read()
+            _, plan = planned_again(sweep, results_dir=folder.results_dir)
+            cards = Cards(usable_gpus(), lanes)
+            Lane(folder, sweep, plan.runs, cards=cards, display=display, held=interruptions.held).work()
+    except BenchError as error:
+        display.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,24 @@
+"""The plan of a sweep from the manifest that its folder keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from sweeps.manifest.reader import parse_manifest
+from sweeps.plan import plan_runs
+
+if TYPE_CHECKING:
+    from results.store.sweep_folder import Sweep
+    from sweeps.manifest.reader import Manifest
+    from sweeps.manifest.text import Form
+    from sweeps.plan import Plan
+
+
+def planned_again(sweep: Sweep, *, results_dir: Path) -> tuple[Manifest, Plan]:
+    """From the manifest that the sweep keeps. Raises UsageError, as for a variable that is not set any more."""
+    kept = sweep.manifest
+    manifest = parse_manifest(
+        kept.text, form=cast("Form", kept.form), name=kept.name, folder=Path(kept.folder)
+    )
+    return manifest, plan_runs(manifest, results_dir=results_dir)
