@@ -11,9 +11,10 @@ import time
 
 import pytest
 
-from evaluation.models.connection import ConnectionInfo, build_connection_info, get_interface_for_provider
+from evaluation.models.connection import ConnectionInfo, build_connection_info
 from evaluation.models.openai_interface import request_seed
 from evaluation.models.prompt_style import choose_style
+from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle, Request
 from results.errors import ServerError, ServerNotReady, UsageError
 from servers.ports import free_port

@@ -15,6 +15,7 @@ from parsers.contract import ScriptOutput
 from parsers.tally import read_tally
 from results.errors import ParseError, UsageError
 from results.stats.intervals import wilson_interval
+from settings.parsers import PARSERS
 
 
 def output(stdout: str, folder, stderr: str = "", exit_code: int = 0) -> ScriptOutput:
@@ -193,7 +194,7 @@ def test_a_json_score_out_of_range_is_an_error(tmp_path, text):
         registry.get("json").parse(output(text, tmp_path))
 
 
-@pytest.mark.parametrize("name", registry.NAMES)
+@pytest.mark.parametrize("name", PARSERS)
 def test_output_without_a_score_shows_its_end_and_the_other_parsers(tmp_path, name):
     text = "\n".join(f"line {number} " + "x" * 1000 for number in range(50)) + "\n\x1b[31mred\n"
     with pytest.raises(ParseError, match="exit code 3") as error:
@@ -202,7 +203,7 @@ def test_output_without_a_score_shows_its_end_and_the_other_parsers(tmp_path, na
     assert len(shown) == 20
     assert shown[-1] == "\ufffd[31mred"
     assert max(map(len, shown)) < 310
-    assert all((other in error.value.hint) for other in registry.NAMES)
+    assert all((other in error.value.hint) for other in PARSERS)
     with pytest.raises(ParseError, match="it printed nothing"):
         registry.get(name).parse(output("", tmp_path))
     with pytest.raises(ParseError, match="this on stderr") as error:
@@ -210,7 +211,7 @@ def test_output_without_a_score_shows_its_end_and_the_other_parsers(tmp_path, na
     assert error.value.log_tail == "Traceback: boom"
 
 
-@pytest.mark.parametrize("name", registry.NAMES)
+@pytest.mark.parametrize("name", PARSERS)
 @given(text=st.text() | st.text(alphabet="{}[]\"':,.@1aeps\n\r "))
 @settings(max_examples=60, deadline=None)
 def test_no_output_crashes_a_parser(tmp_path_factory, name, text):
@@ -234,7 +235,7 @@ def test_bytes_that_are_not_utf8_and_gigabytes_are_read(tmp_path):
 def test_an_unknown_parser_is_a_usage_error_with_the_names():
     with pytest.raises(UsageError, match="no parser 'humaneval'") as error:
         registry.get("humaneval")
-    names = ", ".join(registry.NAMES)
+    names = ", ".join(PARSERS)
     assert error.value.hint == f"did you mean human_eval? parsers: {names}; or a file of your own"
 
 

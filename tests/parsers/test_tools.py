@@ -16,6 +16,7 @@ from parsers import registry
 from parsers.contract import ScriptOutput
 from results.errors import ParseError
 from results.stats.intervals import wilson_interval
+from settings.parsers import PARSERS
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TOOLS = ("bigcode", "evalplus", "inspect", "livecodebench", "llama_bench", "lm_eval", "vllm_bench")
@@ -259,7 +260,7 @@ def test_unknown_output_is_exit_code_5_with_its_tail_and_the_other_parsers(tmp_p
         parse(name, tmp_path, "hello\n{}\n[]\nthe last words\n")
     assert error.value.exit_code == 5
     assert error.value.log_tail.endswith("the last words")
-    assert all(other in error.value.hint for other in registry.NAMES)
+    assert all(other in error.value.hint for other in PARSERS)
 
 
 JSON = st.recursive(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parsers import registry
+from settings.parsers import PARSERS
 from tests.command_line import bench_runner, logged
 from tests.evaluation.servers import canonical_server
 
@@ -25,7 +25,7 @@ def url():
         yield url
 
 
-@pytest.mark.parametrize("parser", registry.NAMES)
+@pytest.mark.parametrize("parser", PARSERS)
 def test_it_shows_the_tail_and_names_the_parsers_that_exist(tmp_path, url, parser):
     script = tmp_path / "eval.py"
     script.write_text(SCRIPT)
@@ -35,7 +35,7 @@ def test_it_shows_the_tail_and_names_the_parsers_that_exist(tmp_path, url, parse
     )
     assert done.code == 5, done.err
     assert "the last words" in done.err
-    assert [name for name in registry.NAMES if name not in done.err] == []
+    assert [name for name in PARSERS if name not in done.err] == []
     assert "Traceback" not in done.err
     (run,) = logged(results)
     assert (run["status"], run["results"]["score"], run["error"]["kind"]) == ("failed", None, "parse")

@@ -16,7 +16,7 @@ from results.store.run_folder import RunFolder, all_records, default_results_dir
 from tests.results.conftest import a_record
 
 NOW = dt.datetime(2026, 11, 21, 4, 46, tzinfo=dt.timezone(dt.timedelta(hours=1)))
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_name_says_when_what_and_which_model(tmp_path):

@@ -23,7 +23,7 @@ from results.store.run_log import RunLog
 from results.store.run_log_format import CLOSE, parse, render, salvage
 from tests.results.conftest import a_record
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def ids(log: RunLog) -> list[str]:
