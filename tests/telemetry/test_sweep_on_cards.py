@@ -95,7 +95,7 @@ def workers(process):
             except OSError:
                 continue
             if (
-                b"engines.lane_processes" in command
+                b"sweeps.lane_worker" in command
                 and f"BENCH_PROCESS_TREE={process.pid}-".encode() in session
             ):
                 found.append(int(entry.name))
