@@ -23,11 +23,10 @@ except ModuleNotFoundError:
     sys.exit("bench_runner: its packages are missing here; run `make setup`, then ./bench_runner.py again")
 
 from commands.options import results_dir_option
+from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from results.errors import BenchError
 
 RUN_EXAMPLES = """
@@ -78,7 +77,7 @@ class Commands(click.Group):
             formatter.write_dl(sorted(texts.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="bench_runner")
 def cli() -> None:
     """Launch a llama.cpp or vLLM server, run a benchmark against it, log a trustworthy score.
@@ -91,84 +90,24 @@ def cli() -> None:
     """
 
 
-def _complete_benchmark(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    from settings.benchmarks import BENCHMARKS
-
-    return [name for name in BENCHMARKS if name.startswith(typed)]
-
-
-def _own_options_of_benchmarks(command: "Callable[..., Any]") -> "Callable[..., Any]":
-    """Give a command the options that single benchmarks have, as their table names them."""
-    from settings.benchmarks import all_options
-
-    for option, benchmarks in reversed(all_options().values()):
-        text = f"{option.help}  [{', '.join(benchmarks)}]"
-        command = click.option(f"--{option.name}", option.key, metavar=option.metavar, help=text)(command)
-    return command
-
-
-@cli.command(epilog=RUN_EXAMPLES)
-@click.option(
-    "--benchmark", shell_complete=_complete_benchmark, help="Such as human_eval; any name with --script."
-)
-@click.option("--script", type=click.Path(path_type=Path), help="Another program instead of ours.")
-@click.option("--script-args", help="Its arguments, with placeholders: '--url {base_url} --model {model}'.")
-@click.option("--script-timeout", type=float, metavar="S", help="Seconds for the whole script.")
-@click.option(
-    "--parser", help="What reads the script's output: a name, or a file.  [default: the benchmark's own]"
-)
-@click.option(
-    "--model",
-    metavar="M",
-    help="A GGUF file, a Hugging Face folder, hf:repo/file.gguf, or demo.  [default: demo]",
-)
-@click.option(
-    "--server", type=click.Choice(["llama.cpp", "vllm", "command", "attach"]), help="[default: llama.cpp]"
-)
-@click.option("--server-binary", metavar="PATH", help="llama-server, vllm, or the Python that has vLLM.")
-@click.option("--server-command", metavar="TEMPLATE", help="Any server: 'serve {model} --port {port}'.")
-@click.option("--health-path", default="/health", show_default=True, help="Of --server command.")
-@click.option("--base-url", metavar="URL", help="A server that already runs; nothing is launched or stopped.")
-@click.option("--gpu-layers", type=int, metavar="N", help="Layers on the GPU (llama.cpp).")
-@click.option("--ctx-size", "--max-model-len", type=int, metavar="N", help="Tokens of context for each slot.")
-@click.option("--parallel", type=int, metavar="N", help="Slots of the server, and requests at once.")
-@click.option("--gpu-memory-utilization", type=float, metavar="F", help="vLLM's own.")
-@click.option("--tensor-parallel-size", type=int, metavar="N", help="vLLM's own.")
-@click.option("--port", type=int, metavar="P", help="[default: a free one]")
-@click.option("--limit", type=int, metavar="N", help="Only the first N samples.")
-@click.option("--n-samples", type=int, metavar="K", help="Completions a sample, for pass@k.  [default: 1]")
-@click.option("--temperature", type=float, metavar="T", help="[default: 0, greedy]")
-@click.option("--max-tokens", type=int, metavar="N", help="The longest answer.")
-@click.option("--seed", type=int, metavar="S")
-@click.option("--shuffle", type=int, metavar="S", help="Samples in a random order, the same for the same S.")
-@click.option("--prompt-style", type=click.Choice(["auto", "chat", "completion"]), help="[default: auto]")
-@click.option(
-    "--sandbox",
-    type=click.Choice(["auto", "bubblewrap", "landlock", "container", "process"]),
-    default="auto",
-    show_default=True,
-    help="Where the model's code is executed; `process` limits it and is no sandbox.",
-)
-@click.option("--ready-timeout", type=float, default=600.0, show_default=True, metavar="S")
-@click.option("--stall-timeout", type=float, default=120.0, show_default=True, metavar="S")
-@click.option("--max-restarts", type=int, default=3, show_default=True, metavar="N")
+@cli.command(cls=SectionedCommand, epilog=RUN_EXAMPLES)
+@setting_options(several=False)
 @click.option(
     "--resume", metavar="RUN_ID", help="Go on with an earlier run (or: last): only what is missing is done."
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the record as it stands in the run log, and nothing else."
 )
-@_own_options_of_benchmarks
 @results_dir_option
 @click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
-def run(*, as_json: bool, **options: Any) -> None:
+def run(*, as_json: bool, results_dir: Path | None, resume: str | None, **options: Any) -> None:
     """Run one benchmark on one model, from launching the server to the score in the run log.
 
     Everything after -- goes to the server as it is.
     """
     from runner.request import build_spec
 
-    spec = build_spec(**options)
+    spec = build_spec(asked_by_options(options), results_dir=results_dir, resume=resume)
     from processes.signals import Interruptions
     from results.records import encode_record
     from runner.display import display_for_stderr

@@ -32,16 +32,14 @@ def rerun(run_id: str, *, model: str | None, sandbox: str | None, results_dir: P
     from results.views.run_text import print_summary
     from runner.display import display_for_stderr
     from runner.request import build_spec
-    from runner.rerun import options_of
+    from runner.rerun import asked_again
     from runner.run import run as run_once
 
     results_dir = results_dir or default_results_dir()
     before = RunFolder.find(results_dir, run_id)
     recorded = before.read_record()
-    options = options_of(recorded, model=model)
-    spec = build_spec(
-        **{**options, **({"sandbox": sandbox} if sandbox else {})}, results_dir=results_dir, resume=None
-    )
+    asked = asked_again(recorded, model=model, sandbox=sandbox)
+    spec = build_spec(asked, results_dir=results_dir)
     display = display_for_stderr()
     try:
         with Interruptions() as interruptions:

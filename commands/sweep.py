@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.options import results_dir_option
+from commands.setting_options import SectionedCommand, setting_options
 from results.store.run_folder import default_results_dir
-from settings.table import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from results.store.sweep_folder import SweepFolder
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
@@ -38,19 +36,7 @@ Examples:
 """
 
 
-def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """An option for each setting of a run; several values, with commas between them, make an axis."""
-    for setting in reversed(settings().values()):
-        if setting.name in {"model", "server_args"}:
-            continue
-        text = (
-            f"{setting.help}{'  [' + '|'.join(setting.choices) + ']' if 1 < len(setting.choices) < 8 else ''}"
-        )
-        command = click.option(f"--{setting.name.replace('_', '-')}", setting.name, help=text)(command)
-    return command
-
-
-@click.command(epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("models", nargs=-1, metavar="[MANIFEST | MODELS...]")
 @click.option("--dry-run", is_flag=True, help="Print the plan and whether it fits; start nothing.")
 @click.option(
@@ -72,7 +58,7 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--server-arg", "server_args", multiple=True, metavar="ARG", help="Handed to the server as it is."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, or the records, as JSON.")
-@_setting_options
+@setting_options(several=True)
 @results_dir_option
 def sweep(
     *,

@@ -67,7 +67,7 @@ class Cards:
             return len(self.gpus)
         if server is None:
             return 1
-        wanted = server.tensor_parallel_size
+        wanted = server.options.get("tensor_parallel_size")
         least_bytes = min(gpu.memory_total_bytes or 0 for gpu in self.gpus)
         if wanted is None and server.model is not None and least_bytes:
             with contextlib.suppress(OSError):  # gone since: its run will say so

@@ -46,18 +46,10 @@ def smaller(server: ServerRequest, asked: Mapping[str, object], where: str) -> S
     return None
 
 
-def with_server(spec: RunSpec, server: ServerRequest) -> RunSpec:
-    """The run on that server, its config told."""
-    changed = {
-        name: value for name in ("gpu_layers", "ctx_size") if (value := getattr(server, name)) is not None
-    }
-    return dataclasses.replace(spec, server=server, config={**spec.config, **changed})
-
-
 def as_reduced(spec: RunSpec, record: RunRecord) -> RunSpec:
     """The run with what its earlier try, of that record, was lowered to."""
     config = record.config
     server = dataclasses.replace(
         spec.server, gpu_layers=config.get("gpu_layers"), ctx_size=config.get("ctx_size")
     )
-    return with_server(spec, server)
+    return spec.with_server(server)

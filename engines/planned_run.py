@@ -14,28 +14,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runner.spec import RunSpec
-    from settings.table import Expansions
+    from settings.asked import Asked
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
     """One run that is to be.
 
-    index: its place in the plan, from 0. label: short, and unique in the plan. options: the keywords of `build_spec`
-    but results_dir and resume. group: runs of the same group may share one server. asked: what the server is asked
-    for (ctx_size, parallel, gpu_layers; empty for one that already runs). line: of the manifest. expansions: what
-    variables filled in where secrets may be; for command lines that are recorded (`unexpanded`).
+    index: its place in the plan, from 0. label: short, and unique in the plan. options: the settings as given. group:
+    runs of the same group may share one server. asked: what the server is asked for (ctx_size, parallel, gpu_layers;
+    empty for one that is already running). line: of the manifest.
     error: why it can't work; then there is no spec. Only what concerns the model's file is told like that.
     """
 
     index: int
     label: str
-    options: Mapping[str, Any]
+    options: Asked
     spec: RunSpec | None
     group: str
     asked: Mapping[str, Any]
     line: int | None
-    expansions: Expansions = ()
     error: UsageError | None = None
 
     @functools.cached_property
@@ -46,4 +44,4 @@ class PlannedRun:
         with contextlib.suppress(UsageError):
             if self.spec is not None:
                 return fingerprint(self.spec)
-        return digest({"error": True, **self.options})
+        return digest({"error": True, **self.options.written()})

@@ -7,7 +7,7 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from engines.less_memory import smaller, with_server
+from engines.less_memory import smaller
 from results.errors import (
     BenchError,
     Interrupted,
@@ -82,12 +82,12 @@ class ServerGroup:
             self._refuse(todo.planned, todo.planned.error or UsageError("it can't work"))
             return
         self._serving.keep = more
-        spec = dataclasses.replace(todo.spec, expansions=todo.planned.expansions)
+        spec = todo.spec
         if todo.reduced and self._server is None:
             self._server, self._reduced = spec.server, todo.reduced
         while True:
             if self._server is not None:
-                spec = with_server(spec, self._server)
+                spec = spec.with_server(self._server)
             error = self._run(spec, todo.planned)
             less = None
             if isinstance(error, ServerOutOfMemory) and self._sweep.on_oom == "reduce":

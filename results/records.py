@@ -107,12 +107,16 @@ class Phases(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model this was, beyond its name. sha256 is of the file's whole content."""
+    """Which model this was, beyond its name.
+
+    sha256: of the file's whole content; None until it is known. modified_ns: when the file was last written.
+    """
 
     name: str
     path: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
+    modified_ns: int | None = None
     architecture: str | None = None
     quantization: str | None = None
     parameter_count: int | None = None

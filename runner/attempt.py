@@ -15,6 +15,7 @@ from runner.attached import AttachedServer
 from runner.script import Target, run_script, script_command, script_environment
 from servers.http_probe import request
 from servers.in_force import read_back
+from settings.variables import shown
 from telemetry.measure import Telemetry
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Attempt:
             held = self._serving.acquire(
                 self._plan,
                 log_path=self._folder.server_log,
-                ready_timeout_s=self._spec.supervision.ready_timeout_s,
+                ready_timeout_s=self._spec.asked["ready_timeout"],
                 on_process=self._note_process,
             )
             self._server = server = held.server
@@ -159,7 +160,7 @@ class Attempt:
             api_key=self._plan.api_key,
         )
         command = script_command(self._spec, target)
-        self._update(script_command=self._spec.as_written(command))
+        self._update(script_command=tuple(shown(word) for word in command))
         self._folder.write_record(self.record)
         ended = run_script(
             command,

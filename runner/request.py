@@ -1,88 +1,80 @@
-"""Options of the command line -> a RunSpec; what can be seen to be wrong is an error here, before anything starts."""
+"""What was asked for -> a RunSpec; what can be seen to be wrong is an error here, before anything starts."""
 
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from parsers import registry
 from results.errors import UsageError
 from results.store.run_folder import default_results_dir
 from runner.script import ROOT, Target, script_command
-from runner.spec import RunSpec, Sampling, ScriptChoice, Supervision, require_count
-from settings.benchmarks import BENCHMARKS, all_options, foreign_benchmark, get_benchmark
+from runner.spec import RunSpec
+from settings.benchmarks import BENCHMARKS, foreign_benchmark, get_benchmark
 
 if TYPE_CHECKING:
-    from typing import Literal
-
     from servers.models import Model
-    from servers.request import ServerRequest
+    from servers.request import ServerKind, ServerRequest
+    from settings.asked import Asked
     from settings.benchmarks import Benchmark
 
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
-SAMPLING = ("limit", "n_samples", "temperature", "max_tokens", "seed", "prompt_style", "shuffle")
 
 
 def build_spec(
-    *, benchmark: str | None, results_dir: Path | None, resume: str | None, **options: Any
+    asked: Asked, *, results_dir: Path | None = None, resume: str | None = None, model: Model | None = None
 ) -> RunSpec:
-    """Raises UsageError. The keywords are the command line's options, None where one was not given."""
-    script = _script(options)
-    chosen = _benchmark(benchmark, script)
-    sampling = Sampling(**{name: options[name] for name in SAMPLING})
-    for name in chosen.unused:
-        if options[name] is not None and options["script"] is None:
-            raise UsageError(f"--{name.replace('_', '-')} means nothing to --benchmark {chosen.name}")
-    for name in ("ctx_size", "parallel", "tensor_parallel_size"):
-        require_count(name, options[name])
-    for name in ("ready_timeout", "stall_timeout", "script_timeout"):
-        if options[name] is not None and not options[name] > 0:  # NaN too
-            raise UsageError(f"--{name.replace('_', '-')} must be more than 0 seconds")
-    if options["max_restarts"] < 0:
-        raise UsageError("--max-restarts must be 0 or more")
-    own = _own_options(chosen, options)
-    if own and script.path is not None:
-        raise UsageError(
-            f"--{next(iter(own))} is for our own script, not for --script", hint="use --script-args"
-        )
-    default = chosen.parser if script.path is None else chosen.foreign_parser
-    parser = registry.in_full(options["parser"] or default)
+    """Raises UsageError. results_dir: None for the default one. model: where it is known already."""
+    asked = _with_whole_paths(asked)
+    benchmark = _benchmark(asked)
+    _require_meaning(asked, benchmark)
+    external = asked["script"] is not None
+    parser = registry.in_full(asked["parser"] or (benchmark.foreign_parser if external else benchmark.parser))
     registry.get(parser)
-    server = _server(options)
     spec = RunSpec(
-        benchmark=chosen,
-        server=server,
-        sampling=sampling,
-        script=script,
-        supervision=Supervision(
-            ready_timeout_s=options["ready_timeout"],
-            stall_timeout_s=options["stall_timeout"],
-            max_restarts=options["max_restarts"],
-        ),
+        benchmark=benchmark,
+        asked=asked,
+        server=_server(asked, model),
         parser=parser,
         results_dir=(results_dir or default_results_dir()).absolute(),
-        options=own,
         resume=resume,
-        config={
-            **_config(options, server, script, parser, chosen),
-            **{name.replace("-", "_"): value for name, value in own.items()},
-        },
     )
-    script_command(spec, _ANY_TARGET)  # a placeholder that there isn't is told now
-    if chosen.checks and script.path is None:
+    script_command(spec, _ANY_TARGET)  # an unknown placeholder is told now
+    if benchmark.checks and not external:
         from runner.option_check import check_options
 
         check_options(spec)
     return spec
 
 
-def _benchmark(name: str | None, script: ScriptChoice) -> Benchmark:
-    """A script of somebody else's may measure anything: without a name it is called as its file is."""
-    if script.path is not None:
-        return foreign_benchmark(name or _called(script.path))
+def _with_whole_paths(asked: Asked) -> Asked:
+    """Files by their absolute paths, which must exist. One of our own scripts is left out: its benchmark says all."""
+    changes: dict[str, str | None] = {}
+    for name, value in asked.given.items():
+        setting = asked.table[name]
+        if setting.kind != "path":
+            continue
+        path = Path(value).expanduser().absolute()
+        if not (path.is_file() if name == "script" else path.exists()):
+            raise UsageError(f"{setting.option} {value}: no such file")
+        is_ours = name == "script" and path.resolve().parent == ROOT / "scripts"
+        changes[name] = None if is_ours else _same_variables(str(path), value)
+    return asked.but(**changes)
+
+
+def _same_variables(path: str, value: str) -> str:
+    from settings.variables import Filled
+
+    return Filled(path, value.written) if isinstance(value, Filled) else path
+
+
+def _benchmark(asked: Asked) -> Benchmark:
+    """An external script may measure anything: without a name it is called as its file is."""
+    name: str | None = asked["benchmark"]
+    if asked["script"] is not None:
+        return foreign_benchmark(name or _called(Path(asked["script"])))
     if name is None:
         raise UsageError(
             "no --benchmark given",
@@ -95,72 +87,50 @@ def _called(script: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", script.name.removesuffix(".py"))[:64].lstrip("._-") or "script"
 
 
-def _own_options(benchmark: Benchmark, options: dict[str, Any]) -> dict[str, str]:
-    """The benchmark's own options that were given, as its script takes them."""
-    own = {option.key for option in benchmark.options}
-    found = {}
-    for key, (option, benchmarks) in all_options().items():
-        value = options.get(key)
-        if value is None:
-            continue
-        if key not in own:
-            raise UsageError(
-                f"--{option.name} means nothing to --benchmark {benchmark.name}",
-                hint=f"it belongs to {' and '.join(benchmarks)}",
-            )
-        if option.pattern and not re.fullmatch(option.pattern, value):
-            raise UsageError(f"--{option.name} {value} is not {option.metavar}", hint=option.help)
-        if option.is_path:
-            path = Path(value).expanduser().absolute()
-            if not path.exists():
-                raise UsageError(f"--{option.name} {value}: no such file")
-            value = path
-        found[option.name] = str(value)
-    return found
-
-
-def _script(options: dict[str, Any]) -> ScriptChoice:
-    path: Path | None = options["script"]
-    args = shlex.split(options["script_args"] or "")
-    if path is not None:
-        path = path.expanduser().absolute()
-        if not path.is_file():
-            raise UsageError(f"--script {path}: no such file")
-        if path.resolve().parent == ROOT / "scripts":
-            path = None  # one of ours: its benchmark's name says all
-    if args and path is None:
+def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
+    """Raise UsageError for a setting that would change nothing."""
+    external = asked["script"] is not None
+    if asked["script_args"] and not external:
         raise UsageError("--script-args belong to --script", hint="our own scripts get the options of `run`")
-    return ScriptChoice(
-        path=path, args=tuple(args), timeout_s=options["script_timeout"], sandbox=options["sandbox"]
-    )
+    for name in asked.given:
+        setting = asked.table[name]
+        if external and setting.is_own:
+            raise UsageError(
+                f"{setting.option} is for our own script, not for --script", hint="use --script-args"
+            )
+        if not external and not setting.knows_benchmark(benchmark.name):
+            raise UsageError(
+                f"{setting.option} means nothing to --benchmark {benchmark.name}",
+                hint=f"it belongs to {' and '.join(setting.benchmarks)}" if setting.is_own else "",
+            )
 
 
-def _server(options: dict[str, Any]) -> ServerRequest:
+def _server(asked: Asked, model: Model | None) -> ServerRequest:
     from servers.request import ServerRequest
 
-    kind = options["server"] or ("attach" if options["base_url"] else "llama.cpp")
-    if options["server_command"] and options["server"] is None:
+    kind = asked["server"] or ("attach" if asked["base_url"] else "llama.cpp")
+    if asked["server_command"] and asked["server"] is None:
         kind = "command"
-    if options["base_url"] and kind != "attach":
+    if asked["base_url"] and kind != "attach":
         raise UsageError(f"--base-url goes with --server attach, not {kind}")
-    model = None if kind == "attach" else _model(options["model"])
-    needs_memory = kind == "llama.cpp" and options["parallel"] is None and options["gpu_layers"] != 0
+    needs_memory = kind == "llama.cpp" and asked["parallel"] is None and asked["gpu_layers"] != 0
     return ServerRequest(
-        kind=cast("Literal['llama.cpp', 'vllm', 'command', 'attach']", kind),
-        model=model,
-        server_binary=options["server_binary"],
-        base_url=options["base_url"],
-        model_name=options["model"] if kind == "attach" else None,
-        command=options["server_command"],
-        health_path=options["health_path"],
-        gpu_layers=options["gpu_layers"],
-        ctx_size=options["ctx_size"],
-        parallel=options["parallel"],
-        port=options["port"],
-        extra_args=tuple(options["server_args"]),
-        gpu_memory_utilization=options["gpu_memory_utilization"],
-        tensor_parallel_size=options["tensor_parallel_size"],
-        gpu_memory_bytes=_gpu_memory_bytes(options["server_binary"]) if needs_memory else None,
+        kind=cast("ServerKind", kind),
+        model=None if kind == "attach" else model or _model(asked["model"]),
+        server_binary=asked["server_binary"],
+        base_url=asked["base_url"],
+        model_name=asked["model"] if kind == "attach" else None,
+        command=asked["server_command"],
+        health_path=asked["health_path"],
+        gpu_layers=asked["gpu_layers"],
+        ctx_size=asked["ctx_size"],
+        parallel=asked["parallel"],
+        port=asked["port"],
+        options={
+            name: value for name, value in asked.given.items() if asked.table[name].server_option is not None
+        },
+        extra_args=asked["server_args"] or (),
+        gpu_memory_bytes=_gpu_memory_bytes(asked["server_binary"]) if needs_memory else None,
     )
 
 
@@ -178,27 +148,3 @@ def _model(text: str | None) -> Model:
     if text is None:
         print("no --model given: using the small demo model, SmolLM2 135M", file=sys.stderr)
     return resolve(text)
-
-
-def _config(
-    options: dict[str, Any], server: ServerRequest, script: ScriptChoice, parser: str, benchmark: Benchmark
-) -> dict[str, Any]:
-    """The settings as asked, under the names of their options; those not given are left out."""
-    named = {
-        "path": str(server.model.path) if server.model and server.model.path else None,
-        "server": server.kind,
-        "server_binary": server.server_binary,
-        "server_command": server.command,
-        "base_url": server.base_url,
-        "server_args": list(server.extra_args) or None,
-        "script": str(script.path) if script.path else benchmark.module,
-        "script_args": list(script.args) or None,
-        "parser": parser,
-        "gpu_layers": server.gpu_layers,
-        "ctx_size": server.ctx_size,
-        "gpu_memory_utilization": server.gpu_memory_utilization,
-        "tensor_parallel_size": server.tensor_parallel_size,
-        "sandbox": script.sandbox,
-        **{name: options[name] for name in SAMPLING},
-    }
-    return {name: value for name, value in named.items() if value is not None}

@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
-from runner.request import SAMPLING
-from settings.table import settings
+from settings.asked import Asked
+from settings.setting import Determines
+from settings.table import TABLE
+from settings.values import read_value
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from results.records import RunRecord
-
-_AS_THEY_ARE = (
-    "server",
-    "server_binary",
-    "server_command",
-    "base_url",
-    "gpu_layers",
-    "ctx_size",
-    "parallel",
-    "gpu_memory_utilization",
-    "tensor_parallel_size",
-    "sandbox",
-    *SAMPLING,
-)
+    from settings.setting import Setting
 
 
-def options_of(record: RunRecord, *, model: str | None = None) -> dict[str, Any]:
-    """The keywords of `runner.request.build_spec`, but results_dir and resume.
+def asked_again(
+    record: RunRecord,
+    *,
+    model: str | None = None,
+    sandbox: str | None = None,
+    table: Mapping[str, Setting] = TABLE,
+) -> Asked:
+    """What was asked for, with today's variables.
 
     What was left to a default is asked for as it came out (slots, context). The port is a free one, patience is that of
-    today. model: where its file is now. Raises UsageError for a record that does not say enough.
+    today. model: where its file is now. sandbox: another one. Raises UsageError for a record that does not say enough.
     """
     config = record.config
     if "script" not in config or record.server is None:
         raise UsageError(
             f"the record of {record.run_id} does not say how it was run", hint="it failed before it began"
         )
-    known = settings()
-    own = {name: config.get(name) for name, setting in known.items() if setting.own}
-    foreign = not str(config["script"]).startswith("scripts.")
-    return {
-        **{name: setting.default for name, setting in known.items()},
-        **{name: config.get(name) for name in _AS_THEY_ARE},
-        **own,
-        "benchmark": record.benchmark,
-        "model": model or config.get("path") or record.model,
-        "script": Path(config["script"]) if foreign else None,
-        "script_args": shlex.join(config.get("script_args") or ()) or None,
-        "parser": config.get("parser"),
-        "server_args": tuple(config.get("server_args") or ()),
-        "health_path": config.get("health_path") or known["health_path"].default,
-        "port": None,
+    given = {
+        name: _value(setting, config[name])
+        for name, setting in table.items()
+        if config.get(name) is not None
+        and (setting.determines is not Determines.NOTHING or name in {"sandbox", "health_path"})
     }
+    if str(config["script"]).startswith("scripts."):
+        given.pop("script", None)
+    given |= {"benchmark": record.benchmark, "model": model or config.get("path") or record.model}
+    if sandbox is not None:
+        given["sandbox"] = sandbox
+    return Asked(given, table)
+
+
+def _value(setting: Setting, recorded: Any) -> Any:
+    """A record has variables by their names only where there may be a secret; a path stands there whole."""
+    if setting.kind == "path":
+        return read_value(setting, recorded, variables=not Path(str(recorded)).exists())
+    if isinstance(recorded, str) and setting.is_numeric:
+        return recorded
+    return read_value(setting, recorded, variables=setting.may_hold_secret)

@@ -5,30 +5,66 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from results.errors import ResumeMismatch
+from settings.setting import Determines
+from settings.table import TABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from results.records import ModelIdentity, RunRecord
+    from settings.setting import Setting
 
-# What determines results on the server's side; the script checks its own settings (sampling, prompts, data).
-DETERMINING = (
-    "server",
-    "server_binary",
-    "gpu_layers",
-    "ctx_size",
-    "server_args",
-    "script",
-    "script_args",
-)
+# They change how fast answers come, and by little which: whoever goes on may give the machine more or less to do.
+_MAY_CHANGE = {"parallel"}
+_MAY_GROW = {"limit", "n_samples"}
+_SEEN_ELSEWHERE = {"benchmark", "model", "parser"}
 
 
-def require_same(before: RunRecord, now: RunRecord, model: ModelIdentity | None) -> None:
-    """Raises ResumeMismatch naming the setting, its old and its new value."""
+def require_same(
+    before: RunRecord,
+    now: RunRecord,
+    model: ModelIdentity | None,
+    table: Mapping[str, Setting] = TABLE,
+) -> None:
+    """Raises ResumeMismatch naming the setting, its old and its new value.
+
+    Our own scripts check what is handed on to them, by the contents of files and what defaults came to.
+    """
     _require("benchmark", before.benchmark, now.benchmark, before.run_id)
     _require("model", before.model, now.model, before.run_id)
-    if before.model_identity is not None and model is not None:
-        _require("model file (sha256)", before.model_identity.sha256, model.sha256, before.run_id)
-    for name in DETERMINING:
-        _require(name, before.config.get(name), now.config.get(name), before.run_id)
+    if model is not None:
+        _require_same_model(before, model)
+    ours = str(now.config.get("script", "")).startswith("scripts.")
+    for name, setting in table.items():
+        if setting.determines is Determines.NOTHING or name in _MAY_CHANGE | _SEEN_ELSEWHERE:
+            continue
+        if ours and setting.to_script:
+            continue
+        was, is_now = before.config.get(name), now.config.get(name)
+        if name in _MAY_GROW and _grows(was, is_now):
+            continue
+        _require(name, was, is_now, before.run_id)
+
+
+def _require_same_model(before: RunRecord, model: ModelIdentity) -> None:
+    """A run that was killed while its model was read has no hash of it: then its file tells, by path, size and time."""
+    kept = before.model_identity
+    if kept is None:
+        raise ResumeMismatch(
+            f"cannot resume {before.run_id}: nothing tells whether its model is the same as this one",
+            hint="start a new run without --resume",
+        )
+    if kept.sha256 is not None:
+        _require("model file (sha256)", kept.sha256, model.sha256, before.run_id)
+        return
+    _require("model file (size in bytes)", kept.size_bytes, model.size_bytes, before.run_id)
+    _require("model file", kept.path, model.path, before.run_id)
+    _require("model file (time of change)", kept.modified_ns, model.modified_ns, before.run_id)
+
+
+def _grows(was: Any, now: Any) -> bool:
+    """None is all there are."""
+    return now is None or (was is not None and now >= was)
 
 
 def _require(name: str, before: Any, now: Any, run_id: str) -> None:

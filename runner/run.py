@@ -23,6 +23,7 @@ from runner.host import harness_facts, host_facts
 from runner.resume import require_same
 from runner.serving import OwnServer
 from servers.models import identity
+from settings.variables import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,10 +123,14 @@ def _first_record(
         status=RunStatus.STARTED,
         benchmark=spec.benchmark.name,
         model=name,
-        config={**spec.config, **plan.asked, "port": plan.port, "nonce": _nonce_of(plan)},
+        config={**spec.config(), **plan.asked, "port": plan.port, "nonce": _nonce_of(plan)},
         server=ServerFacts(
-            kind=plan.kind, command=spec.as_written(plan.argv), url=plan.base_url, asked=plan.asked
+            kind=plan.kind,
+            command=tuple(shown(word) for word in plan.argv),
+            url=plan.base_url,
+            asked=plan.asked,
         ),
+        model_identity=identity(spec.server.model, hashed=False) if spec.server.model else None,
         host=host_facts(),
         harness=harness_facts(),
     )

@@ -15,6 +15,7 @@ from results.errors import ScriptError, ServerExited, ServerOutOfMemory, UsageEr
 from runner.events import EventTail
 from servers.start_failure import ran_out_of_memory
 from servers.watchdog import Stall, progress
+from settings.variables import Filled, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
     from runner.spec import RunSpec
     from servers.supervisor import Server
+    from settings.setting import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT_LIMIT_BYTES = 1 << 30  # a script that prints more than 1 GiB is broken, and would fill the disk
@@ -53,29 +55,45 @@ class ScriptRun:
 
 def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
     """The exact command line. Raises UsageError for an unknown placeholder in --script-args."""
-    if spec.script.path is None:
+    script = spec.external_script
+    if script is None:
         options = {
             "base-url": target.base_url,
             "model": target.model_name,
             "output": str(target.output_dir),
             "concurrency": str(target.concurrency),
-            "sandbox": spec.script.sandbox,
-            **spec.sampling.options(),
-            **spec.options,
         }
-        pairs = (part for name, value in options.items() for part in (f"--{name}", value))
-        return (sys.executable, "-m", spec.benchmark.module, *pairs)
+        words = [part for name, value in options.items() for part in (f"--{name}", value)]
+        for setting, value in spec.for_script():
+            words += _option(setting, value)
+        return (sys.executable, "-m", spec.benchmark.module, *words)
     facts = _facts(spec, target)
     try:
-        args = [part.format_map(facts) for part in spec.script.args]
+        args = [_with_facts(part, facts) for part in spec.asked["script_args"] or ()]
     except (KeyError, IndexError, ValueError) as error:
         known = " ".join(f"{{{name}}}" for name in facts)
         raise UsageError(
             f"--script-args: unknown placeholder {error}", hint=f"known: {known}; write {{{{ for a brace"
         ) from error
-    path = spec.script.path
-    interpreter = () if os.access(path, os.X_OK) else (sys.executable,)
-    return (*interpreter, str(path), *args)
+    interpreter = () if os.access(script, os.X_OK) else (sys.executable,)
+    return (*interpreter, str(script), *args)
+
+
+def _option(setting: Setting, value: Any) -> list[str]:
+    """As a script of ours takes it. In one word where the value could be taken for an option."""
+    if setting.kind == "flag":
+        return [setting.option] if value else []
+    text = value if isinstance(value, str) else str(value)
+    if text.startswith("-"):
+        whole = f"{setting.option}={text}"
+        return [Filled(whole, f"{setting.option}={shown(text)}") if isinstance(value, Filled) else whole]
+    return [setting.option, text]
+
+
+def _with_facts(word: str, facts: Mapping[str, str]) -> str:
+    """What a variable filled in stays hidden in records; its word is shown as it was written."""
+    whole = word.format_map(facts)
+    return Filled(whole, word.written) if isinstance(word, Filled) else whole
 
 
 def script_environment(spec: RunSpec, target: Target) -> dict[str, str]:
@@ -95,15 +113,19 @@ def script_environment(spec: RunSpec, target: Target) -> dict[str, str]:
 
 
 def _facts(spec: RunSpec, target: Target) -> dict[str, str]:
-    sampling = {name: "" if value is None else str(value) for name, value in vars(spec.sampling).items()}
     model = spec.server.model
+    asked = {
+        name: "" if (value := spec.asked[name]) is None else str(value)
+        for name, setting in spec.asked.table.items()
+        if setting.to_script and not setting.is_own
+    }
     return {
         "base_url": target.base_url,
         "model": target.model_name,
         "model_path": str(model.path.absolute()) if model is not None and model.path is not None else "",
         "output_dir": str(target.output_dir),
         "concurrency": str(target.concurrency),
-        **sampling,
+        **asked,
     }
 
 
@@ -123,9 +145,9 @@ def run_script(
     Our own scripts run from the checkout, so that they find their packages; somebody else's from where the user
     is. Raises ScriptError (out of time, too much output) and ServerError (no restart left), with the script gone.
     """
-    supervision = spec.supervision
+    asked = spec.asked
     tail = EventTail(folder.script_out)
-    stall = Stall(supervision.stall_timeout_s)
+    stall = Stall(asked["stall_timeout"])
     restarts = 0
     in_flight: int | None = None  # as the script counts; somebody else's may not say
     began = time.monotonic()
@@ -135,7 +157,7 @@ def run_script(
         output=folder.script_log,
         stdout=folder.script_out,
         env=environment,
-        cwd=ROOT if spec.script.path is None else None,
+        cwd=ROOT if spec.external_script is None else None,
     ) as script:
         while True:
             ended = script.poll()
@@ -149,17 +171,17 @@ def run_script(
             _require_bounds(spec, folder, now - began)
             reason = None if server.poll() is None else "the server ended during the run"
             if reason is None and now >= next_mark:
-                next_mark = now + min(MARK_S, supervision.stall_timeout_s / 4)
+                next_mark = now + min(MARK_S, asked["stall_timeout"] / 4)
                 if _stalled(stall, server, in_flight):
-                    reason = f"the server made no progress for {supervision.stall_timeout_s:.0f} s"
+                    reason = f"the server made no progress for {asked['stall_timeout']:.0f} s"
             while reason is not None:
-                _require_restart_left(server, reason, restarts, supervision.max_restarts)
+                _require_restart_left(server, reason, restarts, asked["max_restarts"])
                 restarts += 1
-                on_message(f"{reason}; restarting it ({restarts} of {supervision.max_restarts})")
+                on_message(f"{reason}; restarting it ({restarts} of {asked['max_restarts']})")
                 incident = server.incident(reason)
                 on_incident(incident)
                 reason = _restart(server, incident)
-                stall = Stall(supervision.stall_timeout_s)
+                stall = Stall(asked["stall_timeout"])
             _wait(script, server)
 
 
@@ -189,7 +211,7 @@ def _drain(tail: EventTail, on_event: Callable[[dict[str, Any]], None]) -> None:
 
 
 def _require_bounds(spec: RunSpec, folder: RunFolder, seconds: float) -> None:
-    limit_s = spec.script.timeout_s
+    limit_s = spec.asked["script_timeout"]
     if limit_s is not None and seconds > limit_s:
         raise ScriptError(
             f"the script was still running after {limit_s:g} s",

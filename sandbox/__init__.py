@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from sandbox.cases import Case, run_cases
 from sandbox.contract import Limits, Program, Sandbox, SandboxError, Verdict, VerdictKind
+from settings.sampling_settings import SANDBOX_LEVELS as LEVELS
 
 if TYPE_CHECKING:
     from sandbox.pool import Launcher
 
-LEVELS = ("auto", "bubblewrap", "landlock", "container", "process")
 # The first that works, from the strongest on. Not `process`, which is no sandbox.
 _AUTO = ("bubblewrap", "landlock", "container")
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from servers.plan import LaunchPlan
+from servers.request import own_options
+from settings.table import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +97,13 @@ def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, al
     elif request.gpu_layers is not None:
         argv += ["-ngl", str(_all_as_many(request.gpu_layers))]
         asked["gpu_layers"] = request.gpu_layers
+    for name, option, value in own_options(request):
+        if value is None:
+            continue
+        if _has(words, (option,)):
+            raise _given_twice(TABLE[name].option)
+        argv += [option, str(value)]
+        asked[name] = value
     argv += ["--alias", alias, "--metrics", "--slots"]
     if binary is not None and not _has(words, VERBOSITY) and _tells_more(binary):
         argv += ["-lv", "4"]
@@ -210,9 +219,13 @@ def _require_once(request: ServerRequest, words: Sequence[str]) -> None:
         (LAYERS, request.gpu_layers, "--gpu-layers"),
     ):
         if value is not None and _has(words, names):
-            raise UsageError(
-                f"{option} is given twice, before and after the --", hint="leave out the one after the --"
-            )
+            raise _given_twice(option)
+
+
+def _given_twice(option: str) -> UsageError:
+    return UsageError(
+        f"{option} is given twice, before and after the --", hint="leave out the one after the --"
+    )
 
 
 def _all_as_many(layers: int) -> int:

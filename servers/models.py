@@ -61,20 +61,22 @@ def resolve(text: str | None) -> Model:
         raise UsageError(f"{text} can't be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def identity(model: Model) -> ModelIdentity:
+def identity(model: Model, *, hashed: bool = True) -> ModelIdentity:
     """Which model this is, with the sha256 of its content (all its files, in the order of their names).
 
-    Reads the whole model once; the hash is kept by path, size, time and inode. Raises UsageError when a file
-    can't be read.
+    Reads the whole model once; the hash is kept by path, size, time and inode. hashed: False leaves it out, and
+    reads nothing. Raises UsageError when a file can't be read.
     """
     header = model.header
     files = model.files()
     try:
+        there = [file.stat() for file in files]
         return ModelIdentity(
             name=model.name,
             path=str(model.path.absolute()) if model.path else None,
-            sha256=_sha256(files) if files else None,
-            size_bytes=sum(file.stat().st_size for file in files) if files else None,
+            sha256=_sha256(files) if files and hashed else None,
+            size_bytes=sum(each.st_size for each in there) if there else None,
+            modified_ns=max(each.st_mtime_ns for each in there) if there else None,
             architecture=header.architecture if header else None,
             quantization=header.quantization if header else None,
             parameter_count=header.parameter_count if header else None,

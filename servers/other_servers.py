@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,8 +11,11 @@ from results.errors import ServerError, ServerNotReady, UsageError
 from servers.http_probe import Answer
 from servers.http_probe import request as ask
 from servers.plan import LaunchPlan
+from settings.variables import Filled, as_written, split_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from servers.models import Model
     from servers.request import ServerRequest
 
@@ -34,9 +36,9 @@ def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, 
             "--server command needs --server-command", hint="such as 'serve {model} --port {port}'"
         )
     try:
-        words = shlex.split(request.command)
-    except ValueError as error:
-        raise UsageError(f"--server-command: {error}", hint="close the quotation marks") from error
+        words = split_words(as_written(request.command))
+    except UsageError as error:
+        raise UsageError(f"--server-command: {error.message}", hint=error.hint) from error
     if not words:
         raise UsageError("--server-command is empty", hint="such as 'serve {model} --port {port}'")
     values = {"port": str(port), "host": host, "name": alias, "model": str(model.path or model.name)}
@@ -51,7 +53,7 @@ def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, 
             "--server-command has no {port}, so nobody knows where the server listens",
             hint="put {port} into it, or say with --port which one it takes",
         )
-    argv = tuple(PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words)
+    argv = tuple(_with_values(word, values) for word in words)
     return LaunchPlan(
         kind="command",
         argv=(*argv, *request.extra_args),
@@ -63,6 +65,12 @@ def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, 
         api_key=os.environ.get("OPENAI_API_KEY") or None,
         asked={"parallel": request.parallel or DEFAULT_PARALLEL},
     )
+
+
+def _with_values(word: str, values: Mapping[str, str]) -> str:
+    """What a variable filled in stays hidden in records; its word is shown as it was written."""
+    whole = PLACEHOLDER.sub(lambda found: values[found[1]], word)
+    return Filled(whole, word.written) if isinstance(word, Filled) else whole
 
 
 def attach_plan(request: ServerRequest) -> LaunchPlan:

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping  # noqa: TC003 - a dataclass field
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from results.errors import UsageError
-from settings.table import SERVER_KINDS
+from settings.server_settings import SERVER_KINDS
+from settings.table import TABLE
 
 if TYPE_CHECKING:
     from servers.models import Model
 
-
-# Which fields of the request mean something for which kind of server, and what the user calls them.
-FIELDS: dict[str, tuple[str, frozenset[str]]] = {
-    "server_binary": ("--server-binary", frozenset({"llama.cpp", "vllm"})),
-    "base_url": ("--base-url", frozenset({"attach"})),
-    "model_name": ("--model, as a name", frozenset({"attach"})),
-    "command": ("--server-command", frozenset({"command"})),
-    "gpu_layers": ("--gpu-layers", frozenset({"llama.cpp"})),
-    "ctx_size": ("--ctx-size", frozenset({"llama.cpp", "vllm"})),
-    "port": ("--port", frozenset({"llama.cpp", "vllm", "command"})),
-    "gpu_memory_utilization": ("--gpu-memory-utilization", frozenset({"vllm"})),
-    "tensor_parallel_size": ("--tensor-parallel-size", frozenset({"vllm"})),
-}
-INSTEAD = {
-    ("gpu_layers", "vllm"): "vLLM keeps the whole model on the GPU; leave --gpu-layers out",
-    ("ctx_size", "attach"): "whoever runs the server sets its context",
-    ("ctx_size", "command"): "write it into the command, as that server wants it",
-    ("gpu_layers", "command"): "write it into the command, as that server wants it",
-    ("port", "attach"): "the port is part of --base-url",
-}
+ServerKind = Literal["llama.cpp", "vllm", "command", "attach"]
+# Fields of the request that are settings of other names.
+_SETTING_OF = {"command": "server_command"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +24,12 @@ class ServerRequest:
 
     server_binary: llama-server, vllm or the Python that has vLLM. base_url, model_name: of a server that
     already runs (attach). command: a template, see `other_servers.command_plan`. health_path: of command and
-    attach. ctx_size: tokens a slot. parallel: slots. extra_args: handed to the server as they are.
+    attach. ctx_size: tokens a slot. parallel: slots. options: settings that the server has an option of its own for,
+    by their names in the table. extra_args: passed to the server as they are.
     gpu_memory_bytes: of the largest GPU, by which the slots of llama.cpp are chosen; None: there is none.
     """
 
-    kind: Literal["llama.cpp", "vllm", "command", "attach"] = "llama.cpp"
+    kind: ServerKind = "llama.cpp"
     model: Model | None = None
     server_binary: str | None = None
     base_url: str | None = None
@@ -54,10 +40,26 @@ class ServerRequest:
     ctx_size: int | None = None
     parallel: int | None = None
     port: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     extra_args: tuple[str, ...] = ()
-    gpu_memory_utilization: float | None = None
-    tensor_parallel_size: int | None = None
     gpu_memory_bytes: int | None = None
+
+
+class OwnOption(NamedTuple):
+    """A setting that goes to the server as an option of the server's own."""
+
+    setting: str
+    option: str
+    value: Any
+
+
+def own_options(request: ServerRequest) -> list[OwnOption]:
+    """Those that this kind of server has, in the order of the table; value: None where it was not given."""
+    return [
+        OwnOption(name, setting.server_option[request.kind], request.options.get(name))
+        for name, setting in TABLE.items()
+        if setting.server_option and request.kind in setting.server_option
+    ]
 
 
 def require_known(request: ServerRequest) -> None:
@@ -66,14 +68,18 @@ def require_known(request: ServerRequest) -> None:
         raise UsageError(
             f"unknown kind of server: {request.kind!r}", hint=f"one of {', '.join(SERVER_KINDS)}"
         )
-    for field, (option, kinds) in FIELDS.items():
-        if getattr(request, field) is not None and request.kind not in kinds:
-            raise UsageError(
-                f"{option} means nothing to --server {request.kind}",
-                hint=INSTEAD.get(
-                    (field, request.kind), f"it belongs to --server {' or '.join(sorted(kinds))}"
-                ),
-            )
+    if request.model_name is not None and request.kind != "attach":
+        raise UsageError(f"a model's name alone means nothing to --server {request.kind}")
+    given = {_SETTING_OF.get(name, name): value for name, value in vars(request).items()}
+    for name, value in {**given, **request.options}.items():
+        setting = TABLE.get(name)
+        if setting is None or value is None or not setting.servers or request.kind in setting.servers:
+            continue
+        otherwise = f"it belongs to --server {' or '.join(sorted(setting.servers))}"
+        raise UsageError(
+            f"{setting.option} means nothing to --server {request.kind}",
+            hint=(setting.instead or {}).get(request.kind, otherwise),
+        )
     if request.parallel is not None and request.parallel < 1:
         raise UsageError(f"--parallel {request.parallel}: a server has at least 1 slot")
     if request.health_path and not request.health_path.startswith("/"):

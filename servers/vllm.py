@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from results.errors import UsageError
 from servers.llama_cpp import dashed, executable, refuse
 from servers.plan import LaunchPlan
+from servers.request import own_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,15 +51,14 @@ def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, ali
     settings: list[tuple[str, str, Any]] = [
         ("ctx_size", "--max-model-len", request.ctx_size or _default_ctx(model)),
         ("parallel", "--max-num-seqs", request.parallel or DEFAULT_PARALLEL),
-        ("gpu_memory_utilization", "--gpu-memory-utilization", request.gpu_memory_utilization),
-        ("tensor_parallel_size", "--tensor-parallel-size", request.tensor_parallel_size),
+        *own_options(request),
     ]
     argv = [*_program(request.server_binary, what), "--host", host, "--port", str(port)]
     argv += ["--served-model-name", alias]
     asked: dict[str, Any] = {}
     for name, option, value in settings:
         if _has(own, option):
-            if getattr(request, name) is not None:
+            if request.options.get(name, getattr(request, name, None)) is not None:
                 raise UsageError(
                     f"--{name.replace('_', '-')} is given twice, before and after the --",
                     hint="leave out the one after the --",
@@ -121,13 +121,8 @@ def _trained_length(folder: Path | None) -> int | None:
 
 
 def _require_range(request: ServerRequest) -> None:
-    share, size = request.gpu_memory_utilization, request.tensor_parallel_size
     if request.ctx_size is not None and request.ctx_size < 1:
         raise UsageError(f"--ctx-size {request.ctx_size}: must be at least 1")
-    if share is not None and not 0 < share <= 1:
-        raise UsageError(f"--gpu-memory-utilization {share:g}: a fraction, more than 0 and at most 1")
-    if size is not None and size < 1:
-        raise UsageError(f"--tensor-parallel-size {size}: must be at least 1")
 
 
 def _has(args: Sequence[str], option: str) -> bool:

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, Any, Self
 
 from results.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 VARIABLE = re.compile(r"\$(\$)?\{([^{}]*)\}")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_KEPT = re.compile("\ue000(\\d+)\ue001")  # of the private use area: nobody's text
 
 
-def expand(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The text with ${NAME} and ${NAME:-default} filled in ($${NAME} gives ${NAME} itself), and what was filled in
-    as (value, text as written).
+class Filled(str):
+    """A text in which variables were filled in. written: as it was before, for records: a value may be a secret.
+
+    It is a `str` so that it travels through lists and command lines as any other word does.
+    """
+
+    __slots__ = ("written",)
+    written: str
+
+    def __new__(cls, text: str, written: str) -> Self:
+        self = super().__new__(cls, text)
+        self.written = written
+        return self
+
+
+def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The text with ${NAME} and ${NAME:-default} filled in, a `Filled` if there were any ($${NAME} gives ${NAME}).
 
     As in a shell, an empty variable takes its default too. Raises UsageError for one that is not set.
     """
-    filled: list[tuple[str, str]] = []
 
     def value(found: re.Match[str]) -> str:
         if found[1]:
@@ -32,17 +47,42 @@ def expand(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str,
         name, default = parts.groups()
         known = environment.get(name)
         if known is None and default is None:
-            raise UsageError(f"the environment variable {name} is not set")
-        result = known if known or default is None else default
-        filled.append((str(result), found[0]))
-        return str(result)
+            raise UsageError(f"the environment variable {name} is not set", hint=f"export {name}=...")
+        return str(known if known or default is None else default)
 
-    return VARIABLE.sub(value, text), tuple(filled)
+    filled, count = VARIABLE.subn(value, text)
+    return Filled(filled, text) if count else text
 
 
-def unexpanded(text: str, expansions: Iterable[tuple[str, str]]) -> str:
-    """The text with the values of variables replaced by their names again, the longest first."""
-    for value, written in sorted(expansions, key=lambda pair: -len(pair[0])):
-        if value:
-            text = text.replace(value, written)
-    return text
+def as_written(value: Any) -> Any:
+    """The text (or each of a list of words) from which `expand` makes this value again; all else as it is."""
+    if isinstance(value, Filled):
+        return value.written
+    if isinstance(value, str):
+        return VARIABLE.sub(lambda found: f"${found[0]}", value)
+    if isinstance(value, list | tuple):
+        return [as_written(each) for each in value]
+    return value
+
+
+def shown(word: str) -> str:
+    """The word of a command line as people and records see it: variables by their names."""
+    return word.written if isinstance(word, Filled) else word
+
+
+def split_words(text: str) -> list[str]:
+    """The words as a shell splits them, with variables filled in after that: a value never makes two words.
+
+    Raises UsageError.
+    """
+    kept: list[str] = []
+
+    def aside(found: re.Match[str]) -> str:
+        kept.append(found[0])
+        return f"\ue000{len(kept) - 1}\ue001"
+
+    try:
+        words = shlex.split(VARIABLE.sub(aside, text))
+    except ValueError as error:
+        raise UsageError(f"can't be split into words: {error}", hint="close the quotation marks") from None
+    return [expand(_KEPT.sub(lambda found: kept[int(found[1])], word)) for word in words]

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.planned_run import PlannedRun
-from results.errors import BenchError, Interrupted, UsageError
+from results.errors import BenchError, UsageError
 from runner.fingerprint import determining, digest
-from settings.table import settings
-from settings.variables import unexpanded
+from settings.asked import Asked
+from settings.table import TABLE
+from settings.variables import Filled, shown
 from sweeps.combinations import Combinations, Wanted, place
 from sweeps.manifest.reader import TEST_MODE_SAMPLES
 from sweeps.manifest.text import Problem, refuse
@@ -22,11 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from runner.spec import RunSpec
-    from settings.table import Expansions
+    from settings.setting import Setting
     from sweeps.manifest.reader import Manifest, ModelChoice, Settings
 
-# Settings that may hold a secret: a record has them as written. Paths are known from elsewhere in it anyway.
-_SECRET = {"server_args", "script_args", "server_command", "base_url"}
 _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
 
 
@@ -38,14 +37,16 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan_runs(manifest: Manifest, *, results_dir: Path | None = None) -> Plan:
+def plan_runs(
+    manifest: Manifest, *, results_dir: Path | None = None, table: Mapping[str, Setting] = TABLE
+) -> Plan:
     """Every run, those of one model together, and in it those of one server configuration; else as in the manifest.
 
     Raises UsageError with all that is wrong, each with its line. Starts nothing; may fetch models (`hf:`).
     """
     combinations = Combinations(manifest)
     wanted = combinations.wanted()
-    planner = _Planner(manifest, results_dir)
+    planner = _Planner(manifest, results_dir, table)
     planner.problems += combinations.problems
     planner.notes += combinations.notes
     planned = [run for each in wanted if (run := planner.plan(each)) is not None]
@@ -65,10 +66,10 @@ def plan_runs(manifest: Manifest, *, results_dir: Path | None = None) -> Plan:
 
 
 class _Planner:
-    def __init__(self, manifest: Manifest, results_dir: Path | None) -> None:
+    def __init__(self, manifest: Manifest, results_dir: Path | None, table: Mapping[str, Setting]) -> None:
         self.manifest = manifest
         self.results_dir = results_dir
-        self.known = settings()
+        self.table = table
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.launches: dict[str, Mapping[str, Any] | UsageError] = {}
@@ -80,66 +81,52 @@ class _Planner:
             self.problems.append(Problem(wanted.line, wanted.field, "has no benchmark"))
             return None
         choice: ModelChoice | None = given["model"].value if "model" in given else None
-        options = self.options(given)
-        expansions = tuple(
-            pair
-            for name, each in given.items()
-            if name in _SECRET or self.known[name].own
-            for pair in each.expansions
-        )
+        asked = self.asked(given)
         try:
-            if choice and not _runs_already(options):
-                options["model"] = model_argument(choice.text, self.manifest.folder)
+            if choice and not _runs_already(asked):
+                asked = asked.but(model=_found(choice.text, self.manifest.folder))
         except UsageError as error:
             line = given["model"].line if "model" in given else wanted.line
-            return _broken(options, error, line)
-        spec = self.spec(options, given, wanted)
+            return _broken(asked, error, line)
+        spec = self.spec(asked, given, wanted)
         if spec is None:
             return None
         if choice and choice.name and spec.server.model:
             model = dataclasses.replace(spec.server.model, name=choice.name)
-            spec = dataclasses.replace(spec, server=dataclasses.replace(spec.server, model=model))
-        if expansions:
-            spec = dataclasses.replace(spec, config=_as_written(spec.config, expansions, self.known))
+            spec = spec.with_server(dataclasses.replace(spec.server, model=model))
         group = server_key(spec)
-        asked = self.launch(spec, group, given, wanted)
         return PlannedRun(
             index=0,
             label="",
-            options=options,
+            options=spec.asked,
             spec=spec,
             group=group,
-            asked=asked,
+            asked=self.launch(spec, group, given, wanted),
             line=wanted.line,
-            expansions=expansions,
         )
 
-    def options(self, given: Settings) -> dict[str, Any]:
-        folder = self.manifest.folder
-        found = {name: setting.default for name, setting in self.known.items()}
+    def asked(self, given: Settings) -> Asked:
+        found: dict[str, Any] = {}
         for name, each in given.items():
-            kind, value = self.known[name].kind, each.value
+            kind, value = self.table[name].kind, each.value
             if kind == "path" or (name == "server_binary" and "/" in value):
-                value = folder / Path(value).expanduser()
-                value = value if name == "script" else str(value)
+                value = _below(self.manifest.folder, value)
             elif kind == "model":
                 value = value.text
             found[name] = value
-        if found["seed"] is None and self.manifest.seed is not None:
+        if "seed" not in found and self.manifest.seed is not None:
             found["seed"] = self.manifest.seed.value
         if self.manifest.test_mode:
-            found["limit"] = min(found["limit"] or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
-        if found["model"] is None and not _runs_already(found):
+            found["limit"] = min(found.get("limit") or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
+        if "model" not in found and not _runs_already(found):
             found["model"] = "demo"
-        return found
+        return Asked(found, self.table)
 
-    def spec(self, options: dict[str, Any], given: Settings, wanted: Wanted) -> RunSpec | None:
+    def spec(self, asked: Asked, given: Settings, wanted: Wanted) -> RunSpec | None:
         from runner.request import build_spec
 
         try:
-            return build_spec(**options, results_dir=self.results_dir, resume=None)
-        except Interrupted:
-            raise
+            return build_spec(asked, results_dir=self.results_dir)
         except BenchError as error:  # also of a benchmark's script that looks at its data
             self.blame(error, given, wanted)
             return None
@@ -188,7 +175,7 @@ class _Planner:
                 if run.spec
                 else {}
             )
-            first = kept.setdefault(digest(facts or {"error": True, **run.options}), run)
+            first = kept.setdefault(digest(facts or {"error": True, **run.options.written()}), run)
             if first is not run:
                 where = place(self.manifest, run.line)
                 self.notes.append(
@@ -210,29 +197,27 @@ def _model_key(run: PlannedRun) -> str:
     return str(run.options["model"] or run.options["base_url"])
 
 
-def _broken(options: dict[str, Any], error: UsageError, line: int | None) -> PlannedRun:
-    group = digest({"model": options["model"]})[:12]
+def _broken(asked: Asked, error: UsageError, line: int | None) -> PlannedRun:
+    group = digest({"model": asked["model"]})[:12]
     return PlannedRun(
-        index=0, label="", options=options, spec=None, group=group, asked={}, line=line, error=error
+        index=0, label="", options=asked, spec=None, group=group, asked={}, line=line, error=error
     )
 
 
-def _runs_already(options: Mapping[str, Any]) -> bool:
-    return bool(options["base_url"]) or options["server"] == "attach"
+def _runs_already(asked: Mapping[str, Any]) -> bool:
+    return bool(asked.get("base_url")) or asked.get("server") == "attach"
 
 
-def _as_written(
-    config: Mapping[str, Any], expansions: Expansions, known: Mapping[str, Any]
-) -> dict[str, Any]:
-    def hidden(value: Any) -> Any:
-        if isinstance(value, list):
-            return [hidden(each) for each in value]
-        return unexpanded(value, expansions) if isinstance(value, str) else value
+def _below(folder: Path, text: str) -> str:
+    """The path as it is seen from the manifest's folder."""
+    path = str(folder / Path(text).expanduser())
+    return Filled(path, text.written) if isinstance(text, Filled) else path
 
-    return {
-        name: hidden(value) if name in _SECRET or (name in known and known[name].own) else value
-        for name, value in config.items()
-    }
+
+def _found(text: str, folder: Path) -> str:
+    """The model as `run --model` takes it."""
+    found = model_argument(text, folder)
+    return Filled(found, text.written) if isinstance(text, Filled) else found
 
 
 def _first_places(keys: Iterable[str]) -> dict[str, int]:
@@ -241,7 +226,7 @@ def _first_places(keys: Iterable[str]) -> dict[str, int]:
 
 def _labels(runs: Sequence[PlannedRun]) -> list[str]:
     """The model's name, the benchmark, and the settings in which the runs differ."""
-    names = [name for name in settings() if name not in {"model", "benchmark"}]
+    names = [name for name in runs[0].options if name not in {"model", "benchmark"}] if runs else []
     varying = [name for name in names if len({str(run.options[name]) for run in runs}) > 1]
     found: list[str] = []
     for run in runs:
@@ -252,16 +237,18 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
             value = run.options[setting]
             if value not in {None, ()}:
                 words.append(f"{setting}={_shown(value, [other.options[setting] for other in runs])}")
-        label = " ".join(unexpanded(word, run.expansions) for word in words)
+        label = " ".join(words)
         same = sum(other == label or other.startswith(f"{label} #") for other in found)
         found.append(f"{label} #{same + 1}" if same else label)
     return found
 
 
 def _shown(value: Any, all_values: Iterable[Any]) -> str:
-    """Of a path its last part, where that tells it from the others."""
+    """Of a path its last part, where that tells it from the others; variables by their names."""
     if isinstance(value, tuple):
-        return " ".join(value)
+        return " ".join(map(shown, value))
+    if isinstance(value, Filled):
+        return value.written
     text = str(value)
     name = text.rpartition("/")[2]
     others = {str(other) for other in all_values} - {text}

@@ -46,14 +46,15 @@ def require_races(plan: Plan) -> None:
     for run in plan.runs:
         if run.spec is None:
             continue
-        if run.spec.script.path is not None or run.spec.parser != "summary":
+        if run.spec.external_script is not None or run.spec.parser != "summary":
             raise UsageError(
                 f"--race: {run.label} does not judge sample by sample",
                 hint="race benchmarks such as human_eval",
             )
-        if (run.spec.sampling.n_samples or 1) != 1:
+        if (run.spec.asked["n_samples"] or 1) != 1 or run.spec.asked["as_published"]:
             raise UsageError(
-                f"--race: {run.label} has several completions a sample", hint="leave --n-samples out"
+                f"--race: {run.label} has several completions a sample",
+                hint="leave --n-samples and --as-published out",
             )
 
 
@@ -62,11 +63,7 @@ def races(plan: Plan) -> list[tuple[PlannedRun, ...]]:
     found: dict[object, list[PlannedRun]] = {}
     for run in plan.runs:
         spec = run.spec
-        key = (
-            None
-            if spec is None
-            else (spec.benchmark.name, spec.sampling, tuple(sorted(spec.options.items())))
-        )
+        key = None if spec is None else (spec.benchmark.name, *map(str, spec.for_script()))
         found.setdefault(key, []).append(run)
     return [tuple(runs) for runs in found.values()]
 
@@ -81,7 +78,7 @@ def run_race(
     if len(able) < 2:
         lane.do(lane.todo(able))
         return
-    asked = able[0].spec.sampling.limit if able[0].spec else None
+    asked = able[0].spec.asked["limit"] if able[0].spec else None
     total = _total(able, folder, lane, seed=seed, asked=asked, display=display)
     if not total:
         return  # no run got as far as to say how many samples there are
@@ -155,9 +152,7 @@ def _todo(entry: Entry, samples: int, seed: int) -> ToDo:
 
 
 def _on_samples(spec: RunSpec, samples: int, seed: int) -> RunSpec:
-    sampling = dataclasses.replace(spec.sampling, limit=samples, shuffle=seed)
-    config = {**spec.config, "limit": samples, "shuffle": seed}
-    return dataclasses.replace(spec, sampling=sampling, config=config)
+    return dataclasses.replace(spec, asked=spec.asked.but(limit=samples, shuffle=seed))
 
 
 def _rows(entries: Sequence[Entry], seed: int) -> list[list[bool]]:

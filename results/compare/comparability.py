@@ -12,6 +12,9 @@ import msgspec
 
 from results.durable import explained
 from results.errors import ResultsError
+from settings.parsers import PARSERS
+from settings.setting import Determines
+from settings.table import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,23 +23,9 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
 
 # Of settings.json. Which samples there are is seen from the verdicts; the rest says nothing of its own.
-_MAY_DIFFER = {"schema_version", "model", "limit", "shuffle", "style_choice"}
-# Of the record's config: the server's. Everything else there is the benchmark's, also an option that is yet to come.
-_OF_SERVER = {
-    "path",
-    "server",
-    "server_binary",
-    "server_command",
-    "base_url",
-    "server_args",
-    "health_path",
-    "gpu_layers",
-    "ctx_size",
-    "parallel",
-    "gpu_memory_utilization",
-    "tensor_parallel_size",
-}
-_SAYS_NOTHING = {"port", "nonce", "parser", "limit", "shuffle", "sandbox"}
+_MAY_DIFFER = {"schema_version", "model", "style_choice"}
+# Of the record's config, beside the table: facts that a run notes down.
+_NOTED = {"path", "nonce"}
 _SCRIPT = ("script", "script_args")
 
 
@@ -87,7 +76,19 @@ def forbidding(
         ours = {name: ours.get(name) for name in _SCRIPT} | _flat(first_settings)
         theirs = {name: theirs.get(name) for name in _SCRIPT} | _flat(second_settings)
     one, other = ours | {"benchmark": first.benchmark}, theirs | {"benchmark": second.benchmark}
-    return _differences(one, other, without=_MAY_DIFFER | _OF_SERVER | _SAYS_NOTHING)
+    if one.get("parser") != other.get("parser"):  # two names of one parser are one
+        one, other = one | {"parser": _parser(one)}, other | {"parser": _parser(other)}
+    return _differences(one, other, without=_MAY_DIFFER | _NOTED | _what_may_differ())
+
+
+def _what_may_differ() -> set[str]:
+    """Settings by which no score is incomparable. One that the table does not know, as of a later version, is none."""
+    return {name for name, setting in TABLE.items() if setting.determines is not Determines.RESULT}
+
+
+def _parser(config: Mapping[str, Any]) -> Any:
+    name = config.get("parser")
+    return PARSERS.get(str(name), name)
 
 
 def what_differs(first: RunRecord, second: RunRecord) -> tuple[Difference, ...]:
@@ -101,7 +102,11 @@ def _asked(record: RunRecord) -> dict[str, Any]:
 
 def _facts(record: RunRecord) -> dict[str, Any]:
     model, server, score = record.model_identity, record.server, record.score
-    asked = {name: record.config.get(name) for name in _OF_SERVER if name not in {"path", "server"}}
+    asked = {
+        name: record.config.get(name)
+        for name, setting in TABLE.items()
+        if setting.determines is Determines.SERVER and name not in {"model", "server"}
+    }
     box = score.details.get("sandbox") if score is not None else None
     gpus = [gpu.get("name") for gpu in record.host.get("gpus") or () if isinstance(gpu, dict)]
     drivers = sorted(
@@ -124,7 +129,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
 
 
 def _identity(model: msgspec.Struct) -> dict[str, Any]:
-    left_out = {"name", "path", "size_bytes", "chat_template_sha256"}
+    left_out = {"name", "path", "size_bytes", "modified_ns", "chat_template_sha256"}
     return {name: value for name, value in msgspec.structs.asdict(model).items() if name not in left_out}
 
 

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
-from settings.table import settings
+from settings.table import TABLE
 from sweeps.manifest.reader import parse_manifest
 from sweeps.manifest.text import COMMAND_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from settings.table import Setting
+    from settings.setting import Setting
     from sweeps.manifest.reader import Manifest
 
 
-def manifest_from_options(models: Sequence[str], options: Mapping[str, Any]) -> Manifest:
+def manifest_from_options(
+    models: Sequence[str], options: Mapping[str, Any], known: Mapping[str, Setting] = TABLE
+) -> Manifest:
     """models: files, globs or names, as many as the shell made of a glob; none is the demo model, or what a server
     that already runs serves. A comma in one belongs to its name.
 
@@ -29,7 +31,6 @@ def manifest_from_options(models: Sequence[str], options: Mapping[str, Any]) -> 
     too, where the whole is no value. In other texts a comma is part of the value. test_mode is that of the manifest.
     Raises UsageError with all that is wrong, by option.
     """
-    known = settings()
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     unknown = [name for name in given if name not in known and name != "test_mode"]
     if unknown:
@@ -43,7 +44,7 @@ def manifest_from_options(models: Sequence[str], options: Mapping[str, Any]) -> 
         matrix["model"] = [_model(text) for text in models]
     document["matrix"] = matrix
     text = json.dumps(document, indent=1, ensure_ascii=False)
-    return parse_manifest(text, form="json", name=COMMAND_LINE, folder=Path.cwd())
+    return parse_manifest(text, form="json", name=COMMAND_LINE, folder=Path.cwd(), table=known)
 
 
 def _values(setting: Setting, value: Any) -> list[Any]:
@@ -57,14 +58,14 @@ def _parts(setting: Setting, text: Any) -> list[Any]:
     if not isinstance(text, str):
         return [text]
     parts = [part.strip() for part in text.split(",")]
-    if setting.own:
+    if setting.is_own:
         whole = not setting.pattern or re.fullmatch(setting.pattern, text)
         return [text] if whole or not all(re.fullmatch(setting.pattern, part) for part in parts) else parts
-    return parts if setting.kind in {"whole", "number"} or setting.choices else [text]
+    return parts if setting.is_numeric or setting.kind == "size" or setting.choices else [text]
 
 
 def _plain(setting: Setting, text: Any) -> Any:
-    if isinstance(text, str) and setting.kind in {"whole", "number"}:
+    if isinstance(text, str) and setting.is_numeric:
         for kind in (int, float):
             try:
                 return kind(text)

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
-from settings.table import Expansions, Setting, closest, read_value, settings
+from settings.table import TABLE
+from settings.values import closest, read_value
 from settings.variables import expand
 from sweeps.manifest.text import FORMS, Form, Node, Problem, read_text, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from settings.setting import Setting
 
 TEST_MODE_SAMPLES = 5
 # What stands at the top, with a line for the schema.
@@ -37,15 +40,11 @@ MODEL_FIELDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """A setting's value, as `build_spec` takes it. None: as if not given, whatever the defaults say.
-
-    expansions: what variables filled in, as (value, text as written).
-    """
+    """A setting's value, as `read_value` gives it. None: as if not given, whatever the defaults say."""
 
     value: Any
     line: int | None
     field: str
-    expansions: Expansions = ()
 
 
 Settings = dict[str, Given]
@@ -113,10 +112,12 @@ def read_manifest(path: Path) -> Manifest:
     return parse_manifest(text, form=form, name=str(path), folder=path.absolute().parent)
 
 
-def parse_manifest(text: str, *, form: Form, name: str, folder: Path) -> Manifest:
+def parse_manifest(
+    text: str, *, form: Form, name: str, folder: Path, table: Mapping[str, Setting] = TABLE
+) -> Manifest:
     """As `read_manifest`, of a text."""
     root = read_text(text, form, name)
-    reader = _Reader()
+    reader = _Reader(table)
     found = reader.manifest(root)
     refuse(name, reader.problems, hint="`bench_runner.py schema` prints all that a manifest can hold")
     return Manifest(text=text, form=form, name=name, folder=folder, **found)
@@ -125,9 +126,11 @@ def parse_manifest(text: str, *, form: Form, name: str, folder: Path) -> Manifes
 class _Reader:
     """Walks over the tree and collects what is wrong."""
 
-    def __init__(self) -> None:
-        self.known = settings()
+    def __init__(self, table: Mapping[str, Setting]) -> None:
+        self.known = table
         self.problems: list[Problem] = []
+        self.benchmarks: list[Given] = []
+        self.has_script = False
 
     def wrong(self, line: int | None, where: str, what: str) -> None:
         self.problems.append(Problem(line, where, what))
@@ -148,13 +151,15 @@ class _Reader:
         )
         if "matrix" not in fields and "runs" not in fields:
             self.wrong(root.line, "", "there is neither a matrix nor runs")
-        return {
+        found = {
             "seed": self.given(self.known["seed"], fields["seed"], "seed") if "seed" in fields else None,
             "test_mode": self.flag(fields["test_mode"], "test_mode") if "test_mode" in fields else False,
             "defaults": self.settings(fields["defaults"], "defaults") if "defaults" in fields else {},
             "matrix": matrix,
             "runs": runs,
         }
+        self.require_benchmarks()
+        return found
 
     def matrix(self, node: Node) -> Matrix:
         fields = self.mapping(node, "matrix", "must be a mapping of settings, include and exclude")
@@ -205,8 +210,7 @@ class _Reader:
 
     def pattern(self, node: Node, where: str) -> Given:
         """A model in an exclude: a glob over its path, file name or name."""
-        setting = self.known["server_command"]  # any text
-        return self.given(setting, node, where)
+        return Given(value=self.text(node, where), line=node.line, field=where)
 
     def settings(self, node: Node, where: str) -> Settings:
         found: Settings = {}
@@ -229,17 +233,25 @@ class _Reader:
         return found
 
     def given(self, setting: Setting, node: Node, where: str) -> Given:
-        """A wrong value is told and None."""
+        """A wrong value is noted, and None."""
         value: Any = None
-        filled: Expansions = ()
         try:
-            if setting.kind == "model":
-                value = self.model(node, where)
-            else:
-                value, filled = read_value(setting, node.plain())
+            value = self.model(node, where) if setting.kind == "model" else read_value(setting, node.plain())
         except UsageError as error:
             self.wrong(node.line, where, _whole(error))
-        return Given(value=value, line=node.line, field=where, expansions=filled)
+        found = Given(value=value, line=node.line, field=where)
+        self.has_script = self.has_script or (setting.name == "script" and value is not None)
+        if setting.name == "benchmark" and value is not None:
+            self.benchmarks.append(found)
+        return found
+
+    def require_benchmarks(self) -> None:
+        """Any name will do for an external script only."""
+        choices = self.known["benchmark"].choices
+        for given in self.benchmarks if not self.has_script else ():
+            if given.value not in choices:
+                known = f"not one of {', '.join(choices)}{closest(given.value, choices)}"
+                self.wrong(given.line, given.field, f"{given.value!r} is {known}")
 
     def model(self, node: Node, where: str) -> ModelChoice | None:
         if node.value is None:
@@ -270,7 +282,7 @@ class _Reader:
         try:
             if not isinstance(node.value, str):
                 raise UsageError("must be a text")
-            found, _ = expand(node.value)
+            found = expand(node.value)
             if not found.strip():
                 raise UsageError("is empty")
         except UsageError as error:

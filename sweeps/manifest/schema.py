@@ -6,18 +6,22 @@ file that is missing) is told by `sweep --dry-run`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from settings.table import Setting, settings
+from settings.table import TABLE
 from sweeps.manifest.reader import FIELDS, MODEL_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from settings.setting import Setting
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^{}]*)?\}"}
 
 
-def schema() -> dict[str, Any]:
+def schema(known: Mapping[str, Setting] = TABLE) -> dict[str, Any]:
     """As JSON says it."""
-    known = settings()
     axes = {
         name: {"anyOf": [_ref(name), {"type": "array", "minItems": 1, "items": _ref(name)}]} for name in known
     }
@@ -52,13 +56,19 @@ def _setting(setting: Setting) -> dict[str, Any]:
 
 
 def _kinds(setting: Setting) -> list[dict[str, Any]]:
-    if setting.kind in {"whole", "number"}:
+    if setting.is_numeric or setting.kind == "size":
         number = {
-            "type": "integer" if setting.kind == "whole" else "number",
+            "type": "number" if setting.kind == "number" else "integer",
             "minimum": setting.minimum,
+            "exclusiveMinimum": setting.above,
             "maximum": setting.maximum,
         }
-        return [{name: value for name, value in number.items() if value is not None}, _VARIABLE]
+        written = {"type": "string"} if setting.kind == "size" else _VARIABLE
+        return [{name: value for name, value in number.items() if value is not None}, written]
+    if setting.kind == "flag":
+        return [{"type": "boolean"}, {"enum": ["true", "false"]}, _VARIABLE]
+    if setting.kind == "json":
+        return [{"type": "object"}, {"type": "string"}]
     if setting.kind == "words":
         words = {"type": "array", "items": {"type": ["string", "number"]}}
         return [{"type": "string"}, words]
@@ -71,10 +81,12 @@ def _kinds(setting: Setting) -> list[dict[str, Any]]:
         described = {name: {**fields[name], "description": text} for name, text in MODEL_FIELDS.items()}
         return [{"type": "string"}, {**_object(described), "required": ["path"]}]
     if setting.choices:
-        return [{"enum": list(setting.choices)}, _VARIABLE]
+        others = [{"type": "string", "pattern": f"^({setting.also})$"}] if setting.also else []
+        return [{"enum": list(setting.choices)}, *others, _VARIABLE]
     if setting.pattern:
-        return [{"type": "string", "pattern": f"^({setting.pattern})$"}, {"type": "number"}, _VARIABLE]
-    return [{"type": ["string", "number"] if setting.own else "string"}]
+        numbers = [{"type": "number"}] if setting.is_own else []
+        return [{"type": "string", "pattern": f"^({setting.pattern})$"}, *numbers, _VARIABLE]
+    return [{"type": ["string", "number"] if setting.is_own else "string"}]
 
 
 def _pattern(name: str) -> dict[str, Any]:

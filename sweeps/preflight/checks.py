@@ -214,8 +214,8 @@ def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tupl
 def _vllm(bare: Need, spec: RunSpec, machine: Machine) -> tuple[Need, list[str]]:
     """It takes its share of each card whatever the model, and refuses to start where less is free."""
     server = spec.server
-    cards = server.tensor_parallel_size or 1
-    share = server.gpu_memory_utilization or VLLM_SHARE
+    cards = server.options.get("tensor_parallel_size") or 1
+    share = server.options.get("gpu_memory_utilization") or VLLM_SHARE
     files = server.model.files() if server.model else ()
     weights = sum(file.stat().st_size for file in files if file.suffix in {".safetensors", ".bin"})
     if not machine.gpus:
@@ -262,7 +262,7 @@ def _disk_bytes(spec: RunSpec | None, time: Expected | None) -> int:
     if spec is None:
         return 0
     seconds = time.seconds if time else 0.0
-    completions = time.completions if time else (spec.sampling.limit or 0) * (spec.sampling.n_samples or 1)
+    completions = time.completions if time else (spec.asked["limit"] or 0) * (spec.asked["n_samples"] or 1)
     return RUN_BYTES + completions * COMPLETION_BYTES + round(seconds * SECOND_BYTES)
 
 

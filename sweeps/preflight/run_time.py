@@ -87,14 +87,14 @@ def _completions(spec: RunSpec, past: Sequence[_Past]) -> int | None:
         for each in past
         if each.record.score and each.record.score.samples and each.record.config.get("limit") is None
     ]
-    known = [each for each in (spec.sampling.limit, *full[-1:]) if each is not None]
-    return min(known) * (spec.sampling.n_samples or 1) if known else None
+    known = [each for each in (spec.asked["limit"], *full[-1:]) if each is not None]
+    return min(known) * (spec.asked["n_samples"] or 1) if known else None
 
 
 def _same_model(record: RunRecord, spec: RunSpec) -> bool:
     model, before = spec.server.model, record.model_identity
     if model is None:
-        return record.config.get("base_url") == spec.server.base_url
+        return record.config.get("base_url") == spec.config().get("base_url")
     path = str(model.path.absolute()) if model.path else None
     known = path is not None and before is not None and before.path == path
     same_name = record.model == model.name and (before is None or before.size_bytes == _size(spec))

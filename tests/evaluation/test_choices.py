@@ -17,7 +17,7 @@ from evaluation.models.connection import build_connection_info
 from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle, Request
 from tests.evaluation.reference import MMLU, reference_server, rows
-from tests.evaluation.servers import OPENER
+from tests.evaluation.running_servers import OPENER
 
 LETTERS = ("A", "B", "C", "D")
 CHAT, COMPLETION = PromptStyle.CHAT, PromptStyle.COMPLETION

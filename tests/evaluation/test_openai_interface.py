@@ -18,7 +18,7 @@ from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle, Request
 from results.errors import ServerError, ServerNotReady, UsageError
 from servers.ports import free_port
-from tests.evaluation.servers import PROGRAM, canonical_server, posts
+from tests.evaluation.running_servers import PROGRAM, canonical_server, posts
 
 ASK = Request(task_id="t", index=0, style=PromptStyle.CHAT, system="", user="def add(x: int, y: int):")
 DEAD = "http://127.0.0.1:1"

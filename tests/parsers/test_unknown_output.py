@@ -6,7 +6,7 @@ import pytest
 
 from settings.parsers import PARSERS
 from tests.command_line import bench_runner, logged
-from tests.evaluation.servers import canonical_server
+from tests.evaluation.running_servers import canonical_server
 
 # JSON of somebody else's, a torn archive, and text: nothing that any tool writes.
 SCRIPT = """

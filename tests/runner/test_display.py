@@ -8,7 +8,7 @@ import subprocess
 
 from runner.display import Lines, TokenRate
 from tests.command_line import PROGRAM
-from tests.evaluation.servers import canonical_server
+from tests.evaluation.running_servers import canonical_server
 
 
 def on_a_terminal(command):

@@ -10,7 +10,9 @@ import pytest
 from results.errors import UsageError
 from runner.fingerprint import determining, fingerprint
 from runner.request import build_spec
-from settings.table import settings
+from settings.asked import Asked
+from settings.setting import Determines
+from settings.table import TABLE
 from tests.servers.gguf_file import STRING, gguf
 
 # Settings that may differ between two runs of one result.
@@ -37,6 +39,18 @@ DETERMINING = {
     "prompt_style": "chat",
     "gpu_memory_utilization": 0.5,
     "tensor_parallel_size": 2,
+    "top_p": 0.9,
+    "top_k": 40,
+    "min_p": 0.05,
+    "repeat_penalty": 1.1,
+    "presence_penalty": 0.5,
+    "system_prompt": "Be brief.",
+    "reasoning_effort": "low",
+    "thinking_budget": 100,
+    "chat_template_kwargs": '{"enable_thinking":false}',
+    "as_published": True,
+    "cpu_limit": 1.0,
+    "memory_limit": 1 << 30,
 }
 # Tested below, each with what it needs beside it.
 ELSEWHERE = {
@@ -60,15 +74,15 @@ def model(tmp_path):
 
 
 def spec(model, /, **options):
-    given = {name: setting.default for name, setting in settings().items()}
-    given |= {"benchmark": "human_eval", "model": model and str(model), **options}
-    return build_spec(**given, results_dir=None, resume=None)
+    return build_spec(Asked({"benchmark": "human_eval", "model": model and str(model), **options}))
 
 
-def test_every_setting_is_decided_upon():
-    """A new option of `run` must be put on one side; those of single benchmarks count always."""
-    general = {name for name, setting in settings().items() if not setting.own}
-    assert general == {*INDIFFERENT, *DETERMINING, *ELSEWHERE}
+def test_every_setting_is_tried():
+    """The table says which side each is on; this is what each side means."""
+    general = {name: setting for name, setting in TABLE.items() if not setting.is_own}
+    assert set(general) == {*INDIFFERENT, *DETERMINING, *ELSEWHERE}
+    determines_nothing = {name for name in general if general[name].determines is Determines.NOTHING}
+    assert determines_nothing == set(INDIFFERENT)
 
 
 @pytest.mark.parametrize("name", INDIFFERENT)
@@ -117,13 +131,13 @@ def test_a_server_that_already_runs_is_its_address_and_its_models_name():
 def test_a_foreign_script_is_its_content_and_its_arguments(model, tmp_path):
     script = tmp_path / "my.py"
     script.write_text("print(1)")
-    before = fingerprint(spec(model, script=script))
+    before = fingerprint(spec(model, script=str(script)))
     assert before != fingerprint(spec(model))
-    assert before != fingerprint(spec(model, script=script, script_args="--x"))
-    assert before != fingerprint(spec(model, script=script, parser="json"))
-    assert before == fingerprint(spec(model, script=script.rename(tmp_path / "yours.py")))
+    assert before != fingerprint(spec(model, script=str(script), script_args=("--x",)))
+    assert before != fingerprint(spec(model, script=str(script), parser="json"))
+    assert before == fingerprint(spec(model, script=str(script.rename(tmp_path / "yours.py"))))
     (tmp_path / "yours.py").write_text("print(2)")
-    assert before != fingerprint(spec(model, script=tmp_path / "yours.py"))
+    assert before != fingerprint(spec(model, script=str(tmp_path / "yours.py")))
 
 
 def test_the_kind_of_server_and_its_program_count(model, tmp_path):

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, only_run, wait_for
-from tests.evaluation.servers import canonical_server, posts
+from tests.evaluation.running_servers import canonical_server, posts
 
 SLOW_TO_LOAD = command_server("fake_server.py", "--load-seconds", 60)
 SLOW_TO_ANSWER = command_server("canonical_server.py", "--delay", 0.3)
@@ -170,8 +170,8 @@ def test_kill_9_leaves_nothing_running_and_the_run_is_not_forgotten(tmp_path, ph
 
 
 def test_a_run_that_is_going_on_is_not_taken_by_another(tmp_path):
-    with canonical_server("--delay", 0.3) as url:
-        words = ("--base-url", url, "--limit", 20)
+    with canonical_server("--delay", 1) as url:  # long enough for the slowest machine to come in between
+        words = ("--base-url", url)
         process = start(tmp_path, *words)
         wait_for(lambda: said(tmp_path, "completions.jsonl"))
         run_id = only_run(tmp_path).name

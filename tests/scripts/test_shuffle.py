@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evaluation.protocols import Sample
 from scripts.session import shuffled
-from tests.evaluation.servers import canonical_server
+from tests.evaluation.running_servers import canonical_server
 
 ROOT = Path(__file__).parents[2]
 

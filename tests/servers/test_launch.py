@@ -135,7 +135,7 @@ def test_what_is_given_twice_is_refused(tmp_path, model, hf_folder):
             made(model, *words, **fields)
     for fields, words in (
         ({"ctx_size": 512}, ["--max-model-len=1024"]),
-        ({"tensor_parallel_size": 2}, ["-tp", "4"]),
+        ({"options": {"tensor_parallel_size": 2}}, ["-tp", "4"]),
     ):
         with pytest.raises(UsageError, match="given twice"):
             made(hf_folder, *words, kind="vllm", **fields)
@@ -143,7 +143,8 @@ def test_what_is_given_twice_is_refused(tmp_path, model, hf_folder):
 
 def test_vllm_serves_a_folder_within_what_its_configuration_allows(tmp_path, hf_folder):
     binary = program(tmp_path / "path" / "vllm")
-    one = made(hf_folder, "--enforce-eager", kind="vllm", gpu_memory_utilization=0.5, tensor_parallel_size=2)
+    options = {"gpu_memory_utilization": 0.5, "tensor_parallel_size": 2}
+    one = made(hf_folder, "--enforce-eager", kind="vllm", options=options)
     assert one.argv[:3] == (str(binary), "serve", str(tmp_path / "some-model"))
     assert value(one.argv, "--host") == "127.0.0.1"
     assert value(one.argv, "--max-model-len") == "2048"
@@ -218,13 +219,14 @@ def test_no_model_and_an_unknown_kind_are_told(model):
         ("llama.cpp", {"ctx_size": 10}, "--ctx-size 10"),
         ("llama.cpp", {"parallel": 0}, "--parallel 0"),
         ("llama.cpp", {"health_path": "health"}, "does not begin with /"),
-        ("llama.cpp", {"gpu_memory_utilization": 0.5}, "--gpu-memory-utilization means nothing to"),
+        (
+            "llama.cpp",
+            {"options": {"gpu_memory_utilization": 0.5}},
+            "--gpu-memory-utilization means nothing to",
+        ),
         ("llama.cpp", {"command": "x {port}"}, "--server-command means nothing to"),
         ("llama.cpp", {"base_url": "http://x"}, "--base-url means nothing to"),
         ("vllm", {"ctx_size": 0}, "--ctx-size 0"),
-        ("vllm", {"gpu_memory_utilization": 1.5}, "--gpu-memory-utilization 1.5"),
-        ("vllm", {"gpu_memory_utilization": float("nan")}, "--gpu-memory-utilization nan"),
-        ("vllm", {"tensor_parallel_size": 0}, "--tensor-parallel-size 0"),
         ("vllm", {}, "no vllm on PATH"),
         ("command", {"gpu_layers": 1}, "--gpu-layers means nothing to"),
         ("command", {"ctx_size": 1000}, "--ctx-size means nothing to"),

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.errors import UsageError
-from settings.variables import expand, unexpanded
 from sweeps.manifest.text import Node, read_text
 
 WORDS = st.text("abcXYZ019_- .\"'\\#[]{}=é\t", max_size=6)
@@ -256,28 +255,3 @@ def test_yaml_that_would_grow_without_end_is_refused(text):
 def test_syntax_errors_have_a_line_and_no_traceback(text, form, message):
     with pytest.raises(UsageError, match=message):
         read_text(text, form, "x")
-
-
-def test_variables_are_filled_in_as_in_a_shell():
-    known = {"A": "one", "EMPTY": ""}
-    assert expand("x${A}y${B:-two}${EMPTY:-three}", known) == (
-        "xoneytwothree",
-        (("one", "${A}"), ("two", "${B:-two}"), ("three", "${EMPTY:-three}")),
-    )
-    assert expand("$A $${A} ${EMPTY}${B:-}", known)[0] == "$A ${A} "
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("${NO_SUCH}", "NO_SUCH is not set"), ("${a b}", "is no variable"), ("${}", "is no variable")],
-)
-def test_a_variable_that_is_not_there_is_refused(text, message):
-    with pytest.raises(UsageError, match=message):
-        expand(text, {})
-
-
-def test_what_was_filled_in_can_be_taken_out_again():
-    """Secrets stay out of records: the longest value first, or a part of it would stay."""
-    text, filled = expand("--key ${KEY} ${LONG}", {"KEY": "abc", "LONG": "abcdef"})
-    assert text == "--key abc abcdef"
-    assert unexpanded(text, filled) == "--key ${KEY} ${LONG}"

@@ -206,8 +206,8 @@ def test_a_models_own_settings_win_over_axes_and_single_runs_over_them(folder):
         folder,
     ).runs
     first, second = (run.spec for run in found)
-    assert (first.server.ctx_size, first.sampling.temperature, first.sampling.seed) == (1024, None, 5)
-    assert (second.server.ctx_size, second.sampling.temperature, second.sampling.seed) == (4096, 1, 7)
+    assert (first.server.ctx_size, first.asked["temperature"], first.asked["seed"]) == (1024, None, 5)
+    assert (second.server.ctx_size, second.asked["temperature"], second.asked["seed"]) == (4096, 1, 7)
     assert (first.server.model.name, found[0].label.split()[0]) == ("two", "two")
 
 
@@ -233,7 +233,7 @@ def test_test_mode_is_five_samples_at_most(folder):
     text = (
         "test_mode: true\nmatrix: {benchmark: human_eval, model: models/small-Q2.gguf, limit: [null, 3, 20]}"
     )
-    assert [run.spec.sampling.limit for run in plan(text, folder).runs] == [5, 3]
+    assert [run.spec.asked["limit"] for run in plan(text, folder).runs] == [5, 3]
 
 
 def test_what_shows_only_when_a_run_is_made_has_its_line_too(folder):
@@ -326,8 +326,7 @@ def test_secrets_of_variables_stay_out_of_what_is_recorded(folder, monkeypatch):
         folder,
     ).runs
     assert run.spec.server.extra_args == ("--key=hush-hush",)
-    assert run.spec.config["server_args"] == ["--key=${TOKEN}"]
-    assert run.expansions == (("hush-hush", "${TOKEN}"),)
+    assert run.spec.config()["server_args"] == ["--key=${TOKEN}"]
     assert "hush" not in run.label + run.group
 
 

@@ -6,7 +6,7 @@ import os
 
 from runner.attached import AttachedServer
 from tests.command_line import bench_runner, logged
-from tests.evaluation.servers import canonical_server
+from tests.evaluation.running_servers import canonical_server
 
 
 def test_whoever_listens_is_found_with_its_children():

@@ -94,10 +94,7 @@ def workers(process):
                 session = (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if (
-                b"sweeps.lane_worker" in command
-                and f"BENCH_PROCESS_TREE={process.pid}-".encode() in session
-            ):
+            if b"sweeps.lane_worker" in command and f"BENCH_PROCESS_TREE={process.pid}-".encode() in session:
                 found.append(int(entry.name))
     return found
 

@@ -1,0 +1,121 @@
+"""The options of `run` and `sweep`, made of the table of settings: one each, with its help and completion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from results.errors import UsageError
+from settings.asked import Asked
+from settings.setting import Section
+from settings.table import TABLE
+from settings.values import read_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from settings.setting import Setting
+
+_OTHERS = "Options"
+
+
+def setting_options(*, several: bool, table: Mapping[str, Setting] = TABLE) -> Callable[..., Any]:
+    """Give a command an option for each setting, whose value it gets as a text; None where it is not given.
+
+    several: of a sweep, whose models are words of their own, and whose options take several values.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for setting in reversed([*table.values()]):
+            if setting.name == "server_args" or (several and setting.name == "model"):
+                continue
+            if setting.kind == "flag":
+                how: dict[str, Any] = {"is_flag": True, "default": None, "flag_value": "true"}
+            else:
+                how = {"type": _Text(setting, several=several), "metavar": _metavar(setting)}
+            names = (setting.option, *setting.aliases)
+            command = click.option(*names, setting.name, help=_help(setting), **how)(command)
+        return command
+
+    return decorate
+
+
+def asked_by_options(options: Mapping[str, Any], table: Mapping[str, Setting] = TABLE) -> Asked:
+    """What the options of `run` say; all that is wrong is in one UsageError."""
+    given: dict[str, Any] = {}
+    wrong: list[UsageError] = []
+    for name, text in options.items():
+        if text is None or text == ():
+            continue
+        setting = table[name]
+        try:
+            given[name] = read_value(setting, text, variables=False)
+        except UsageError as error:
+            hint = error.hint or "see `bench_runner.py run --help`"
+            wrong.append(UsageError(f"{setting.option}: {error.message}", hint=hint))
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        raise UsageError("\n".join(error.message for error in wrong), hint="see `bench_runner.py run --help`")
+    return Asked(given, table)
+
+
+class SectionedCommand(click.Command):
+    """Shows the options in the sections of the table, and then its own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {section: [] for section in Section}
+        for parameter in self.get_params(ctx):
+            if not isinstance(parameter, click.Option):
+                continue
+            shown = parameter.get_help_record(ctx)
+            setting = TABLE.get(parameter.name or "")
+            if shown is not None:
+                sections.setdefault(setting.section if setting else _OTHERS, []).append(shown)
+        for title, rows in sections.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class _Text(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
+    """Any text: what it may be is checked where manifests are checked too. Completes choices, and names of files."""
+
+    name = "text"
+
+    def __init__(self, setting: Setting, *, several: bool) -> None:
+        self._setting = setting
+        self._several = several
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        del ctx, param
+        from click.shell_completion import CompletionItem
+
+        setting = self._setting
+        if setting.kind in {"path", "model"} or setting.name == "server_binary":
+            return [CompletionItem(incomplete, type="file")]
+        before, comma, typed = incomplete.rpartition(",") if self._several else ("", "", incomplete)
+        return [
+            CompletionItem(f"{before}{comma}{choice}")
+            for choice in setting.choices
+            if choice.startswith(typed)
+        ]
+
+
+def _metavar(setting: Setting) -> str:
+    if setting.metavar:
+        return setting.metavar
+    return "|".join(setting.choices) if 1 < len(setting.choices) < 8 else "NAME"
+
+
+def _help(setting: Setting) -> str:
+    default = setting.default_text or ("" if setting.default in {None, False} else _plain(setting.default))
+    of = f"  [{', '.join(setting.benchmarks)}]" if setting.benchmarks else ""
+    return setting.help + (f"  [default: {default}]" if default else "") + of
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

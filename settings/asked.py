@@ -1,0 +1,66 @@
+"""What was asked for in one run: a value for every setting of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from settings.table import TABLE
+from settings.values import read_value
+from settings.variables import as_written
+
+
+class Asked(Mapping[str, Any]):
+    """Every setting by its name; one that was not given has its default. Does not change.
+
+    given: those that were given, by name: None is not given.
+    """
+
+    def __init__(self, given: Mapping[str, Any], table: Mapping[str, Any] = TABLE) -> None:
+        if unknown := given.keys() - table.keys():
+            raise KeyError(f"no such setting: {', '.join(sorted(unknown))}")
+        self.table = table
+        self.given = {name: given[name] for name in table if given.get(name) is not None}
+
+    def __getitem__(self, name: str) -> Any:
+        found = self.given.get(name)
+        return self.table[name].default if found is None else found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Asked) and self.given == other.given
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(map(str, self.given.items()))))
+
+    def but(self, **changes: Any) -> Self:
+        """The same with other values; None: not given."""
+        return type(self)({**self.given, **changes}, self.table)
+
+    def written(self) -> dict[str, Any]:
+        """What was given, in plain JSON, as it was written: variables by their names. `read` makes the same of it."""
+        return {name: as_written(value) for name, value in self.given.items()}
+
+    def recorded(self) -> dict[str, Any]:
+        """What was given, in plain JSON, for a record: as written where there may be a secret, else what it became."""
+        return {
+            name: as_written(value)
+            if self.table[name].may_hold_secret
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+            for name, value in self.given.items()
+        }
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any], table: Mapping[str, Any] = TABLE) -> Self:
+        """From what `written` gives, with today's variables. Raises UsageError, and KeyError for an unknown setting."""
+        return cls(
+            {name: read_value(table[name], value) for name, value in written.items()},
+            table,
+        )

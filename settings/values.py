@@ -1,0 +1,176 @@
+"""Read the value of a setting, and say what is wrong with it: the same for options, manifests and records."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from results.errors import UsageError
+from settings.variables import Filled, as_written, expand, split_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from settings.setting import Setting
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+
+def read_value(setting: Setting, value: Any, *, variables: bool = True) -> Any:
+    """The value as a run has it: None stays None; texts may be `Filled`, and words are a tuple.
+
+    value: a text, as of the command line, or what a manifest holds. variables: whether ${NAME} is filled in.
+    Raises UsageError saying what is wrong.
+    """
+    if value is None:
+        return None
+    if setting.kind == "words":
+        return tuple(_words(value, variables=variables))
+    if setting.kind == "json":
+        return _json(value, variables=variables)
+    if not isinstance(value, str):
+        return _typed(setting, value)
+    text = expand(value) if variables else value
+    if setting.is_numeric:
+        return (
+            _from_text(setting, text) if isinstance(text, Filled) or not variables else _typed(setting, text)
+        )
+    if setting.kind == "flag":
+        return _flag(text)
+    return _typed(setting, text)
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?`, or nothing."""
+    plain = word.lower().replace("-", "_").lstrip("_")
+    close = difflib.get_close_matches(plain, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _typed(setting: Setting, value: Any) -> Any:
+    if setting.is_numeric:
+        return _number(setting, value)
+    if setting.kind == "size":
+        return _size(setting, value)
+    if setting.kind == "flag":
+        if not isinstance(value, bool):
+            raise UsageError(f"{_shown(value)} is neither true nor false")
+        return value
+    if setting.is_own and _is_number(value):
+        value = str(value)
+    if not isinstance(value, str):
+        raise UsageError(f"{_shown(value)} is not a text{_quotes(value)}")
+    return _text(setting, value)
+
+
+def _text(setting: Setting, value: str) -> str:
+    known = value in setting.choices or (setting.also and re.fullmatch(setting.also, value))
+    if setting.choices and not known:
+        raise UsageError(
+            f"{value!r} is not one of {', '.join(setting.choices)}{closest(value, setting.choices)}"
+        )
+    if setting.pattern and not re.fullmatch(setting.pattern, value):
+        raise UsageError(f"{value!r} is not {setting.metavar}: {setting.help}")
+    if not value.strip() and not (setting.pattern and re.fullmatch(setting.pattern, "")):
+        raise UsageError("is empty")
+    return value
+
+
+def _words(value: Any, *, variables: bool) -> list[str]:
+    if isinstance(value, str):
+        return split_words(value if variables else as_written(value))
+    if not isinstance(value, list | tuple):
+        raise UsageError(f"{_shown(value)} is neither a text nor a list of words")
+    words = [str(word) if _is_number(word) else word for word in value]
+    for word in words:
+        if not isinstance(word, str):
+            raise UsageError(f"{_shown(word)} in it is not a text{_quotes(word)}")
+    return [expand(word) for word in words] if variables else words
+
+
+def _json(value: Any, *, variables: bool) -> str:
+    """As one text, always the same for the same object."""
+    text = value if isinstance(value, str) else None
+    if text is not None:
+        if variables:
+            text = expand(text)
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"{text!r} is no JSON: {error}") from None
+        except RecursionError:
+            raise UsageError("is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise UsageError(
+            f"{_shown(value)} is no JSON object", hint="""such as '{"enable_thinking": false}'"""
+        )
+    plain = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return Filled(plain, text.written) if isinstance(text, Filled) else plain
+
+
+def _flag(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise UsageError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
+def _size(setting: Setting, value: Any) -> int:
+    if _is_number(value):
+        return int(_number(setting, value))
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise UsageError(f"{_shown(value)} is no size", hint="bytes, or such as 512M or 2G")
+    return int(_number(setting, int(float(found[1]) * (1 << _UNITS[found[2].upper()]))))
+
+
+def _from_text(setting: Setting, text: str) -> float | int:
+    try:
+        return _number(setting, int(text) if setting.kind == "whole" else float(text))
+    except ValueError:
+        raise UsageError(f"{text!r} is not {_what(setting)}") from None
+
+
+def _number(setting: Setting, value: Any) -> float | int:
+    if not _is_number(value) or (setting.kind != "number" and not isinstance(value, int)):
+        raise UsageError(f"{_shown(value)} is not {_what(setting)}")
+    low, high, above = setting.minimum, setting.maximum, setting.above
+    inside = (
+        (low is None or value >= low) and (high is None or value <= high) and (above is None or value > above)
+    )
+    if not math.isfinite(value) or not inside:
+        raise UsageError(f"{value} is out of range: {_range(setting)}")
+    return cast("float | int", value)
+
+
+def _what(setting: Setting) -> str:
+    return "a number" if setting.kind == "number" else "a whole number"
+
+
+def _range(setting: Setting) -> str:
+    low = f"more than {setting.above:.12g}" if setting.above is not None else None
+    if setting.maximum is None:
+        return low or f"{setting.minimum:.12g} or more"
+    if low:
+        return f"{low}, at most {setting.maximum:.12g}"
+    return f"{setting.minimum:.12g} to {setting.maximum:.12g}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    """As it stands in a manifest."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _quotes(value: Any) -> str:
+    return "" if isinstance(value, dict | list) or value is None else "; put it in quotes"
