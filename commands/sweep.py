@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.options import results_dir_option
-from commands.setting_options import SectionedCommand, setting_options
+from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results.store.run_folder import default_results_dir
+from settings.table import TABLE
 
 if TYPE_CHECKING:
     from results.store.sweep_folder import SweepFolder
+    from settings.asked import Asked
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
     from sweeps.preflight.checks import Preflight
@@ -75,8 +77,8 @@ def sweep(
 ) -> None:
     """Run a whole matrix of models, settings and benchmarks, from a manifest or from the options here.
 
-    Options take several values with commas between them. What is done is never done again: after a crash, or a change
-    of the manifest, `--resume` does what is missing.
+    Options take several values, separated by commas. After a crash, or a change of the manifest, --resume runs what is
+    missing; with it, only what determines no result can be given anew, such as timeouts.
     """
     from processes.signals import Interruptions
     from results.errors import UsageError
@@ -132,13 +134,31 @@ def _planned(
     from sweeps.planned_again import planned_again
     from sweeps.preflight.checks import preflight
 
-    if folder is not None and not models and not given:
-        manifest, plan = planned_again(folder.read(), results_dir=results_dir)
+    if folder is not None and not _manifests(models):
+        changed = _changed(models, given, folder)
+        manifest, plan = planned_again(folder.read(), results_dir=results_dir, changed=changed)
     else:
         manifest = _manifest(models, given)
         plan = plan_runs(manifest, results_dir=results_dir)
     done = folder.done(warn=_warn) if folder else frozenset()
     return manifest, plan, preflight(plan, results_dir=results_dir, done=done)
+
+
+def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder) -> Asked:
+    """What may be given anew when a sweep goes on. Raises UsageError for all that determines what its runs are."""
+    from results.errors import UsageError
+    from settings.setting import Determines
+
+    hint = (
+        f"the runs of {folder.sweep_id} stay what they are; start another sweep, or resume it with a manifest"
+    )
+    if models:
+        raise UsageError("--resume goes on with the models that the sweep was begun with", hint=hint)
+    for name in given:
+        setting = TABLE.get(name)
+        if setting is None or setting.determines is not Determines.NOTHING:
+            raise UsageError(f"--{name.replace('_', '-')} can't be changed by --resume", hint=hint)
+    return asked_by_options(given)
 
 
 def _print_findings(found: Preflight) -> None:
@@ -155,13 +175,17 @@ def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
     from sweeps.manifest.options import manifest_from_options
     from sweeps.manifest.reader import read_manifest
 
-    files = [Path(text) for text in models if text.lower().endswith(MANIFESTS)]
+    files = _manifests(models)
     if not files:
         return manifest_from_options(models, given)
     if len(models) > 1 or given:
         what = "other models" if len(models) > 1 else f"--{next(iter(given)).replace('_', '-')}"
         raise UsageError(f"{files[0]} is a manifest, and {what} beside it", hint="write it into the manifest")
     return read_manifest(files[0])
+
+
+def _manifests(models: tuple[str, ...]) -> list[Path]:
+    return [Path(text) for text in models if text.lower().endswith(MANIFESTS)]
 
 
 def ask_failed_again(folder: SweepFolder) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
+from results.errors import UsageError
 from settings.table import TABLE
 from settings.values import read_value
 from settings.variables import as_written
@@ -59,7 +60,9 @@ class Asked(Mapping[str, Any]):
 
     @classmethod
     def read(cls, written: Mapping[str, Any], table: Mapping[str, Any] = TABLE) -> Self:
-        """From what `written` gives, with today's variables. Raises UsageError, and KeyError for an unknown setting."""
+        """From what `written` gives, with today's variables. Raises UsageError, also for an unknown setting."""
+        if unknown := written.keys() - table.keys():
+            raise UsageError(f"there is no setting {min(unknown)}", hint="update bench_runner")
         return cls(
             {name: read_value(table[name], value) for name, value in written.items()},
             table,

@@ -13,7 +13,7 @@ from results.errors import BenchError, UsageError
 from runner.fingerprint import determining, digest
 from settings.asked import Asked
 from settings.table import TABLE
-from settings.variables import Filled, shown
+from settings.variables import Filled, as_written, shown
 from sweeps.combinations import Combinations, Wanted, place
 from sweeps.manifest.reader import TEST_MODE_SAMPLES
 from sweeps.manifest.text import Problem, refuse
@@ -31,22 +31,28 @@ _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """notes: what the user might not expect, each a sentence without a full stop."""
+    """notes: what the user might not expect, each a sentence without a full stop. changed: as `plan_runs` was told."""
 
     runs: tuple[PlannedRun, ...]
     notes: tuple[str, ...] = ()
+    changed: Asked | None = None
 
 
 def plan_runs(
-    manifest: Manifest, *, results_dir: Path | None = None, table: Mapping[str, Setting] = TABLE
+    manifest: Manifest,
+    *,
+    results_dir: Path | None = None,
+    changed: Asked | None = None,
+    table: Mapping[str, Setting] = TABLE,
 ) -> Plan:
     """Every run, those of one model together, and in it those of one server configuration; else as in the manifest.
 
+    changed: settings that hold for every run, whatever the manifest says.
     Raises UsageError with all that is wrong, each with its line. Starts nothing; may fetch models (`hf:`).
     """
     combinations = Combinations(manifest)
     wanted = combinations.wanted()
-    planner = _Planner(manifest, results_dir, table)
+    planner = _Planner(manifest, results_dir, table, changed.given if changed else {})
     planner.problems += combinations.problems
     planner.notes += combinations.notes
     planned = [run for each in wanted if (run := planner.plan(each)) is not None]
@@ -62,14 +68,21 @@ def plan_runs(
         dataclasses.replace(run, index=index, label=label)
         for index, (run, label) in enumerate(zip(planned, labels, strict=True))
     )
-    return Plan(runs=runs, notes=tuple(planner.notes))
+    return Plan(runs=runs, notes=tuple(planner.notes), changed=changed)
 
 
 class _Planner:
-    def __init__(self, manifest: Manifest, results_dir: Path | None, table: Mapping[str, Setting]) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        results_dir: Path | None,
+        table: Mapping[str, Setting],
+        changed: Mapping[str, Any],
+    ) -> None:
         self.manifest = manifest
         self.results_dir = results_dir
         self.table = table
+        self.changed = changed
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.launches: dict[str, Mapping[str, Any] | UsageError] = {}
@@ -84,7 +97,8 @@ class _Planner:
         asked = self.asked(given)
         try:
             if choice and not _runs_already(asked):
-                asked = asked.but(model=_found(choice.text, self.manifest.folder))
+                folder = self.manifest.folder
+                asked = asked.but(model=_seen_from(folder, choice.text, model_argument(choice.text, folder)))
         except UsageError as error:
             line = given["model"].line if "model" in given else wanted.line
             return _broken(asked, error, line)
@@ -120,7 +134,7 @@ class _Planner:
             found["limit"] = min(found.get("limit") or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
         if "model" not in found and not _runs_already(found):
             found["model"] = "demo"
-        return Asked(found, self.table)
+        return Asked({**found, **self.changed}, self.table)
 
     def spec(self, asked: Asked, given: Settings, wanted: Wanted) -> RunSpec | None:
         from runner.request import build_spec
@@ -210,14 +224,15 @@ def _runs_already(asked: Mapping[str, Any]) -> bool:
 
 def _below(folder: Path, text: str) -> str:
     """The path as it is seen from the manifest's folder."""
-    path = str(folder / Path(text).expanduser())
-    return Filled(path, text.written) if isinstance(text, Filled) else path
+    return _seen_from(folder, text, str(folder / Path(text).expanduser()))
 
 
-def _found(text: str, folder: Path) -> str:
-    """The model as `run --model` takes it."""
-    found = model_argument(text, folder)
-    return Filled(found, text.written) if isinstance(text, Filled) else found
+def _seen_from(folder: Path, text: str, path: str) -> str:
+    """The path, which as it was written means the same from everywhere."""
+    if not isinstance(text, Filled):
+        return path
+    is_whole = path == text or Path(text).expanduser().is_absolute()
+    return Filled(path, text.written if is_whole else f"{as_written(str(folder))}/{text.written}")
 
 
 def _first_places(keys: Iterable[str]) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from settings.asked import Asked
 from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
     from sweeps.plan import Plan
 
 
-def planned_again(sweep: Sweep, *, results_dir: Path) -> tuple[Manifest, Plan]:
-    """From the manifest that the sweep keeps. Raises UsageError, as for a variable that is not set any more."""
+def planned_again(sweep: Sweep, *, results_dir: Path, changed: Asked | None = None) -> tuple[Manifest, Plan]:
+    """From the manifest that the sweep keeps. changed: settings that are given now; they determine no result.
+
+    Raises UsageError, as for a variable that is not set any more.
+    """
     kept = sweep.manifest
     manifest = parse_manifest(
         kept.text, form=cast("Form", kept.form), name=kept.name, folder=Path(kept.folder)
     )
-    return manifest, plan_runs(manifest, results_dir=results_dir)
+    before = Asked.read(sweep.changed)
+    both = before.but(**changed.given) if changed is not None else before
+    return manifest, plan_runs(manifest, results_dir=results_dir, changed=both)

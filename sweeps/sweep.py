@@ -100,6 +100,7 @@ def work(
             runs=_facts(plan.runs, fingerprints=bool(folder.runs(warn=display.say))),
             on_oom=on_oom or before.on_oom,
             max_concurrent=max_concurrent or before.max_concurrent,
+            changed=plan.changed.written() if plan.changed is not None else before.changed,
         )
         folder.write(sweep)
         display.say(f"sweep {sweep.sweep_id}: {len(plan.runs)} runs")

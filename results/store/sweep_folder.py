@@ -17,7 +17,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - a dataclass field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -61,7 +61,8 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for. nonce: ends the model's name at every server of the sweep. race: whether configurations that
-    are beaten stop early. on_oom: "fail" or "reduce". max_concurrent: None is one a GPU.
+    are beaten stop early. on_oom: "fail" or "reduce". max_concurrent: None is one a GPU. changed: settings that
+    determine no result, such as timeouts, and that were given when the sweep was resumed.
     """
 
     schema_version: int = SWEEP_VERSION
@@ -73,6 +74,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     race: bool = False
     on_oom: str = "fail"
     max_concurrent: int | None = None
+    changed: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.command_line import bench_runner, command_server, logged
@@ -66,3 +68,23 @@ def test_a_failed_run_can_be_run_again_too(tmp_path, model):
     done = bench_runner("rerun", "last", "--results-dir", results)
     assert done.code == 0, done.err
     assert "not compared" in done.out
+
+
+def test_a_variable_of_a_manifest_is_read_again(tmp_path, model, monkeypatch):
+    """A literal ${...} was handed to the server."""
+    program = tmp_path / "serve.sh"
+    program.write_text('#!/bin/sh\necho "called with $1"; shift; exec "$@"\n')
+    program.chmod(0o755)
+    _, command = command_server("canonical_server.py")
+    text = {"runs": [{"benchmark": "human_eval", "model": "m.gguf", "limit": 1,
+                      "server_command": f"{program} ${{SERVED}} {command}"}]}  # fmt: skip
+    (tmp_path / "m.json").write_text(json.dumps(text))
+    monkeypatch.setenv("SERVED", "one-name")
+    results = tmp_path / "r"
+    done = bench_runner("sweep", tmp_path / "m.json", "--results-dir", results)
+    assert done.code == 0, done.err
+    monkeypatch.setenv("SERVED", "another-name")
+    done = bench_runner("rerun", "last", "--results-dir", results)
+    assert done.code == 0, done.err
+    assert [record["server"]["command"][1] for record in logged(results)] == ["${SERVED}"] * 2
+    assert "called with another-name" in (results / logged(results)[1]["run_id"] / "server.log").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from collections import Counter
 import pytest
 
 from tests.command_line import PROGRAM, PROGRAMS, bench_runner, lines, logged, wait_for
-from tests.sweep_runs import models, own_devices, scores, server, stored, sweep
+from tests.sweep_runs import models, own_devices, resume, scores, server, status, stored, sweep
 
 pytestmark = pytest.mark.usefixtures("own_devices")
 __all__ = ["own_devices"]
@@ -253,3 +254,29 @@ def test_a_secret_of_a_manifest_is_in_no_file(tmp_path, monkeypatch):
     ]
     assert [path.name for path in found] == []
     assert "s3cret" not in done.err + done.out
+
+
+def test_a_sweep_that_goes_on_keeps_its_plan(tmp_path):
+    """Options that determine its runs are refused; patience may change, and holds for its workers too."""
+    results = tmp_path / "r"
+    files = models(tmp_path / "m", "a", "b")
+    assert sweep(results, *files, *server(), "--limit", 2).code == 0
+    for words, option in (
+        (("--limit", 3), "--limit"),
+        (("--gpu-layers", 3), "--gpu-layers"),
+        (("--benchmark", "gsm8k"), "--benchmark"),
+        (("--test-mode",), "--test-mode"),
+        ((files[0],), "the models"),
+    ):
+        done = resume(results, *words)
+        assert done.code == 2, done.err
+        assert option in done.err
+        assert "stay what they are" in done.err
+    shutil.rmtree(next(results.glob("*/run.json")).parent)
+    done = resume(results, "--stall-timeout", 77, "--max-restarts", 1, "--max-concurrent", 2)
+    assert done.code == 0, done.err
+    assert len(status(results)) == 2
+    again = [record["config"] for record in logged(results) if "stall_timeout" in record["config"]]
+    assert [(config["stall_timeout"], config["max_restarts"], config["limit"]) for config in again] == [
+        (77.0, 1, 2)
+    ]

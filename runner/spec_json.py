@@ -1,0 +1,112 @@
+"""A RunSpec as JSON, and back: the same run on this machine at another time, or on another one.
+
+Settings stand there as they were written, so that a variable is filled in where the run happens. A model is its
+content: it is looked for, and anything else in its place is an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from results.errors import UsageError
+from runner.request import build_spec
+from servers.models import identity, resolve
+from settings.asked import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runner.spec import RunSpec
+    from servers.models import Model
+
+VERSION = 1
+
+
+class SpecModel(msgspec.Struct, frozen=True, kw_only=True):
+    """name: in tables and records. path, sha256: None where the server finds the model itself."""
+
+    name: str
+    path: str | None = None
+    sha256: str | None = None
+
+
+class SpecDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """settings: those that were given, as written. lowered: what the server gets instead, after memory ran out."""
+
+    version: int = VERSION
+    settings: dict[str, Any]
+    model: SpecModel | None
+    lowered: dict[str, int] = {}
+    results_dir: str
+    resume: str | None = None
+
+
+def encode_spec(spec: RunSpec) -> bytes:
+    """Reads the model's files for their hash, the first time. Raises UsageError when they can't be read."""
+    model = spec.server.model
+    document = SpecDocument(
+        settings=spec.asked.written(),
+        model=None if model is None else _model_document(model),
+        lowered={
+            name: value
+            for name in ("gpu_layers", "ctx_size")
+            if (value := getattr(spec.server, name)) is not None and value != spec.asked[name]
+        },
+        results_dir=str(spec.results_dir),
+        resume=spec.resume,
+    )
+    return msgspec.json.encode(document)
+
+
+def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
+    """look_in: folders where models may be that are not at their path.
+
+    Raises UsageError for what is no such document or of a later version, for a setting that can't be on this machine,
+    and where the model is missing or another one.
+    """
+    try:
+        document = msgspec.json.decode(data, type=SpecDocument)
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"this is no run as JSON: {error}") from error
+    if document.version > VERSION:
+        raise UsageError(
+            f"a run of version {document.version}; this bench_runner reads {VERSION}",
+            hint="update bench_runner",
+        )
+    asked = Asked.read(document.settings)
+    model = None
+    if document.model is not None:
+        model = _found(document.model, look_in)
+        asked = asked.but(model=str(model.path) if model.path is not None else asked["model"])
+    spec = build_spec(asked, results_dir=Path(document.results_dir), resume=document.resume, model=model)
+    lowered: dict[str, Any] = {**document.lowered}
+    return spec.with_server(dataclasses.replace(spec.server, **lowered))
+
+
+def _model_document(model: Model) -> SpecModel:
+    known = identity(model)
+    return SpecModel(name=model.name, path=known.path, sha256=known.sha256)
+
+
+def _found(wanted: SpecModel, look_in: Iterable[Path]) -> Model:
+    if wanted.path is None:
+        return resolve(wanted.name)
+    path = Path(wanted.path)
+    others = []
+    for place in (path, *(folder / path.name for folder in look_in)):
+        if not place.exists():
+            continue
+        model = resolve(str(place))
+        if identity(model).sha256 == wanted.sha256:
+            return dataclasses.replace(model, name=wanted.name)
+        others.append(place)
+    if others:
+        raise UsageError(
+            f"{others[0]} is another model than the one that is wanted (sha256 {wanted.sha256})",
+            hint="this machine would run something else: put the same file there",
+        )
+    raise UsageError(f"the model {path} is not on this machine", hint="copy it to the same path")

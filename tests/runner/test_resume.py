@@ -1,0 +1,92 @@
+"""A run goes on only with the server, the model and the settings that it was begun with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from tests.command_line import bench_runner, command_server, logged, only_run, wait_for
+from tests.evaluation.running_servers import canonical_server
+from tests.runner.test_interrupted import end, said, start
+from tests.servers.gguf_file import STRING, gguf
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "m.gguf"
+    path.write_bytes(gguf({"general.name": (STRING, "m")}))
+    return path
+
+
+def begun(results, *words):
+    """A run with a few completions, stopped by the user."""
+    process = start(results, *words)
+    wait_for(lambda: said(results, "completions.jsonl"))
+    assert end(process, signal.SIGINT)[0] == 130
+    return (only_run(results) / "completions.jsonl").read_bytes()
+
+
+def refused(results, *words, may_change=False):
+    """What a resume with these says. Nothing of the run has changed, unless what was killed was still writing."""
+    folder = only_run(results)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    done = bench_runner(
+        "run", "--benchmark", "human_eval", "--results-dir", results, *words, "--resume", "last"
+    )
+    assert done.code == 6, done.err
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert after["completions.jsonl"].startswith(before["completions.jsonl"])
+    assert may_change or after == before
+    return done.err
+
+
+def test_another_server_is_refused(tmp_path, model):
+    """Else three answers of one server and three of another became one run that succeeded."""
+    results = tmp_path / "r"
+    option, command = command_server("canonical_server.py", "--delay", 0.5)
+    begun(results, "--model", model, option, command, "--limit", 20)
+    other = command.replace("--delay 0.5", "--wrong 1")
+    assert other != command
+    assert "cannot resume" in (told := refused(results, "--model", model, option, other, "--limit", 20))
+    assert "server_command was" in told
+
+
+def test_another_address_is_refused(tmp_path):
+    results = tmp_path / "r"
+    with canonical_server("--delay", 0.5) as first, canonical_server() as second:
+        begun(results, "--base-url", first, "--limit", 20)
+        assert "base_url was" in refused(results, "--base-url", second, "--limit", 20)
+
+
+@pytest.mark.parametrize("keeps", ["size", "nothing"])
+def test_another_file_of_the_same_name_is_refused_after_a_kill(tmp_path, model, keeps):
+    """A run that was killed has no hash of its model; what it knew from the first instant must do."""
+    results = tmp_path / "r"
+    words = ("--model", model, *command_server("canonical_server.py", "--delay", 0.5), "--limit", 20)
+    process = start(results, *words)
+    wait_for(lambda: said(results, "completions.jsonl"))
+    process.kill()
+    process.communicate(timeout=30)
+    kept = json.loads((only_run(results) / "run.json").read_text())["model_identity"]
+    assert kept["size_bytes"] == model.stat().st_size
+    data = gguf({"general.name": (STRING, "x" if keeps == "size" else "another")})
+    model.write_bytes(data)
+    os.utime(model, ns=(1, 1))
+    assert "model file" in refused(results, *words, may_change=True)
+
+
+def test_what_determines_nothing_may_change(tmp_path, model):
+    """Patience, the port, how many answers are asked for at once; and more samples than at first."""
+    results = tmp_path / "r"
+    server = command_server("canonical_server.py", "--delay", 0.2)
+    begun(results, "--model", model, *server, "--limit", 8)
+    done = bench_runner(
+        "run", "--benchmark", "human_eval", "--results-dir", results, "--model", model, *server, "--limit", 10,
+        "--parallel", 3, "--ready-timeout", 99, "--stall-timeout", 99, "--max-restarts", 1, "--resume", "last",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    (record,) = logged(results)
+    assert (record["status"], record["score"]["completions"]) == ("succeeded", 10)
