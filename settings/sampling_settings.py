@@ -128,7 +128,8 @@ SAMPLING_SETTINGS = (
     Setting(
         name="max_tokens",
         kind="whole",
-        help="The longest answer.",
+        help="Tokens of the longest answer.",
+        default_text="1024; lcb 4096, gsm8k 2048",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="N",
@@ -242,7 +243,8 @@ SAMPLING_SETTINGS = (
     Setting(
         name="memory_limit",
         kind="size",
-        help="Memory of one execution, such as 512M or 2G.",
+        help="Memory of one execution, such as 512M.",
+        default_text="2G",
         section=Section.JUDGING,
         determines=Determines.RESULT,
         metavar="SIZE",

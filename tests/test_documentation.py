@@ -21,6 +21,7 @@ from settings.parsers import PARSERS
 from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 from tests.command_line import ROOT, command_server, logged
+from tests.options_page import page as options_page
 from tests.servers.gguf_file import STRING, gguf
 
 PAGES = {
@@ -38,6 +39,7 @@ NOT_OURS = {
     "--only",
     "--no-deps",
     "--log-format",
+    "--url",
 }
 
 
@@ -216,3 +218,8 @@ def test_a_benchmark_is_added_by_following_the_page(tmp_path):
     (run,) = logged(tmp_path / "r")
     assert (run["benchmark"], run["status"], run["results"]["score"]) == ("double", "succeeded", 25.0)
     assert re.search(r"^score +25\.0 of 100", done.stdout, re.MULTILINE)
+
+
+def test_the_page_of_options_is_that_of_the_table():
+    """Made anew by `python -m tests.options_page > docs/options.md`."""
+    assert PAGES["docs/options.md"] == options_page()
