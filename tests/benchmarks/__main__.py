@@ -1,6 +1,7 @@
-"""All benchmarks in one table: `python -m tests.benchmarks [--only NAME]... [--repeats N]`. `make bench` runs it.
+"""All benchmarks in one table: `python -m tests.benchmarks [--only NAME]... [--repeats N] [--json]`, or `make bench`.
 
-Exits with 1 when a bound is not kept. A benchmark that fails says so in its row, and the others go on.
+Each row is printed as soon as it is measured. Exits with 1 when a bound is not kept, and with 130 or 143 when a signal
+stops it. A benchmark that fails says so in its row, and the others go on.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.rows import Row
+from processes.signals import Interruptions
+from results.errors import Interrupted
+from tests.benchmarks.rows import HEADING, Row, as_json, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
 OWN_REPEATS = ("log", "sandbox")  # these know how many they need
 BENCHMARKS = (
@@ -31,51 +34,36 @@ BENCHMARKS = (
     "race",
     "gpu",
 )
-HEADINGS = ("benchmark", "ours", "reference", "ratio", "target", "", "what it is")
 
 
-def rows_of(name: str, repeats: int | None) -> list[Row]:
-    """A benchmark that can't be run is one row that says why."""
-    print(name, file=sys.stderr)
+def rows_of(name: str, repeats: int | None) -> Iterator[Row]:
+    """As they are measured. A benchmark that can't be run, or fails on the way, adds a row that says why."""
+    print(f"{name} ...", file=sys.stderr)
     if importlib.util.find_spec(f"tests.benchmarks.bench_{name}") is None:
-        return [Row(name, None, "", None, "there is no such benchmark yet")]
+        yield Row(name, None, "", None, "there is no such benchmark yet")
+        return
     try:
         module = importlib.import_module(f"tests.benchmarks.bench_{name}")
         taken = {} if repeats is None or name in OWN_REPEATS else {"repeats": repeats}
-        return list(module.measure(**taken))
+        yield from module.measure(**taken)
+    except Interrupted:
+        raise
     except Exception as error:  # noqa: BLE001 - the other benchmarks go on
-        return [Row(name, None, "", None, f"FAILED: {type(error).__name__}: {error}".replace("\n", " | "))]
+        yield Row(name, None, "", None, f"FAILED: {type(error).__name__}: {error}".replace("\n", " | "))
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    ratio = row.ratio if row.ratio is not None else (row.value if row.unit == "x" else None)
-    unit = "" if ratio is not None else f" {row.unit}"
-    if row.bound is None:
-        verdict = ""
-    elif row.judged is None:
-        verdict = "?"
-    else:
-        verdict = "ok" if row.kept else "MISSED"
-    return (
-        row.name,
-        "" if row.unit == "x" or row.value is None else f"{row.value:.4g} {row.unit}",
-        "" if row.reference is None else f"{row.reference:.4g} {row.unit}",
-        "" if ratio is None else f"{ratio:.3f}",
-        ""
-        if row.bound is None
-        else f"<= {row.bound:g}{unit if row.ratio is None and row.unit != 's' else ''}",
-        verdict,
-        row.note,
-    )
-
-
-def table(rows: Iterable[Row]) -> str:
-    lines = [HEADINGS, *map(cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+def measured(names: list[str], repeats: int | None, *, in_json: bool) -> bool:
+    """Print what they measure. Whether all bounds are kept."""
+    kept = True
+    if not in_json:
+        print(HEADING, flush=True)
+    for name in names:
+        for row in rows_of(name, repeats):
+            if sys.stderr.isatty():
+                print(end="\x1b[K", file=sys.stderr, flush=True)  # over what a benchmark said of its progress
+            print(as_json(name, row) if in_json else as_text(row), flush=True)
+            kept = kept and row.kept
+    return kept
 
 
 def main() -> int:
@@ -86,14 +74,20 @@ def main() -> int:
     parser.add_argument(
         "--repeats", type=int, metavar="N", help="of each, log and sandbox excepted (default: 5 or more)"
     )
+    parser.add_argument("--json", action="store_true", help="one JSON object a row")
     options = parser.parse_args()
     if options.repeats is not None and options.repeats < 1:
         parser.error("--repeats must be at least 1")
     # As users have it: pip compiled the modules of all peers, and Python ours at their first import.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    rows = [row for name in options.only or BENCHMARKS for row in rows_of(name, options.repeats)]
-    print(table(rows))
-    return 0 if all(row.kept for row in rows) else 1
+    try:
+        with Interruptions():
+            return (
+                0 if measured(options.only or list(BENCHMARKS), options.repeats, in_json=options.json) else 1
+            )
+    except Interrupted as error:
+        print(f"{error.message}; the rows above are complete", file=sys.stderr)
+        return error.exit_code
 
 
 if __name__ == "__main__":

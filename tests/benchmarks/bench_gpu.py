@@ -81,18 +81,19 @@ def loaded() -> Iterator[tuple[int, str]]:
             process.kill()
 
 
-def measure(repeats: int = 1) -> list[Row]:
+def measure(repeats: int = 1) -> Iterator[Row]:
     """repeats: of the load; the worst counts."""
     gpus, absent = open_gpus()
     if not gpus:
-        return [Row("gpu", None, "", None, f"skipped, {absent[0]}")]
+        yield Row("gpu", None, "", None, f"skipped, {absent[0]}")
+        return
     try:
         found = [one_load(gpus) for _ in range(repeats)]
     finally:
         for gpu in gpus:
             gpu.close()
-    worst = [max(rows, key=lambda row: row.value or 0.0) for rows in zip(*found, strict=True)]
-    return [*worst, *(read_cost(gpu) for gpu in open_gpus()[0][:1])]
+    yield from (max(rows, key=lambda row: row.value or 0.0) for rows in zip(*found, strict=True))
+    yield from (read_cost(gpu) for gpu in open_gpus()[0][:1])
 
 
 def one_load(gpus: tuple[Device, ...]) -> tuple[Row, ...]:

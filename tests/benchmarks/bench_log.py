@@ -1,9 +1,8 @@
-"""What adding a run to the run log costs, at 10 and at 10,000: `python -m tests.benchmarks.bench_log`."""
+"""What adding a run to the run log costs, at 10 and at 10,000."""
 
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -64,17 +63,3 @@ def measure() -> list[Row]:
         Row("log: append at 10,000 runs", large, "ms"),
         Row("log: ratio", statistics.median(ratios), "x", BOUND, spread),
     ]
-
-
-def main() -> int:
-    rows = measure()
-    ratio = rows[-1]
-    print(
-        f"log  ratio {ratio.value:.2f} (at most {ratio.bound}; {ratio.note}); "
-        + ", ".join(f"{row.name} {row.value:.3f} {row.unit}" for row in rows[:-1])
-    )
-    return 0 if ratio.kept else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

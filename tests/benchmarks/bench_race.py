@@ -7,27 +7,31 @@ of the full sweep nor one that McNemar's exact test can't tell from it on all sa
 from __future__ import annotations
 
 from statistics import fmean, quantiles
+from typing import TYPE_CHECKING
 
 from tests.benchmarks.race_simulation import SCENARIOS, Outcome, raced, sweeps
 from tests.benchmarks.rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SWEEPS = 1000
 LARGE = 880  # samples of a larger benchmark, on which smaller differences count
 MOST_WRONG, MOST_COMPLETIONS = 0.05, 0.40
 
 
-def measure(repeats: int = SWEEPS) -> list[Row]:
-    """repeats: sweeps of each kind."""
-    rows = []
+def measure(repeats: int = SWEEPS) -> Iterator[Row]:
+    """repeats: sweeps of each kind, at least two: a spread is shown."""
+    repeats = max(2, repeats)
     everything: list[Outcome] = []
     for number, scenario in enumerate(SCENARIOS):
         outcomes = [raced(full) for full in sweeps(scenario, repeats, seed=number)]
-        rows += rows_of(scenario, outcomes)
+        yield from rows_of(scenario, outcomes)
         everything += outcomes
-    rows += rows_of("all of these", everything)
+    yield from rows_of("all of these", everything)
     hardest = "one better by 5, eight models"
-    large = [raced(full) for full in sweeps(hardest, max(1, repeats // 5), seed=0, samples=LARGE)]
-    return [*rows, *rows_of(f"{LARGE} samples, {hardest}", large)]
+    large = [raced(full) for full in sweeps(hardest, max(2, repeats // 5), seed=0, samples=LARGE)]
+    yield from rows_of(f"{LARGE} samples, {hardest}", large)
 
 
 def rows_of(scenario: str, outcomes: list[Outcome]) -> list[Row]:

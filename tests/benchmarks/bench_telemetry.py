@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from servers import demo_model
 from servers.http_probe import request
@@ -19,6 +20,9 @@ from servers.supervisor import Server, launch
 from telemetry.measure import Telemetry
 from tests.benchmarks.rows import Row, compare
 from tests.benchmarks.timing import Failed, interleaved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPEATS = 9
 CPU_BOUND = 0.01  # of a core
@@ -71,7 +75,7 @@ def measured_generate_s(server: Server, folder: Path) -> float:
         telemetry.stop()
 
 
-def measure(repeats: int = REPEATS) -> list[Row]:
+def measure(repeats: int = REPEATS) -> Iterator[Row]:
     asked = ServerRequest(
         model=resolve(str(demo_model.fetch())), parallel=1, ctx_size=1024, extra_args=("-t", "1")
     )
@@ -81,7 +85,9 @@ def measure(repeats: int = REPEATS) -> list[Row]:
     ):
         folder = Path(name)
         generate_s(server)
-        share = cpu_share(server, folder)
+        share = 100 * cpu_share(server, folder)
+        watched = f"{CPU_WATCH_S:g} s at 10 Hz"
+        yield Row("telemetry: processor", round(share, 3), "% of a core", 100 * CPU_BOUND, watched)
         found = interleaved(
             repeats,
             {
@@ -89,19 +95,10 @@ def measure(repeats: int = REPEATS) -> list[Row]:
                 "not measured": lambda: generate_s(server),
             },
         )
-    return [
-        Row(
-            "telemetry: processor",
-            round(100 * share, 3),
-            "% of a core",
-            100 * CPU_BOUND,
-            f"{CPU_WATCH_S:g} s at 10 Hz",
-        ),
-        compare(
-            "telemetry: generation, measured / not",
-            found["measured"],
-            found["not measured"],
-            bound=SLOWDOWN_BOUND,
-            note=f"{TOKENS} tokens a repeat",
-        ),
-    ]
+    yield compare(
+        "telemetry: generation, measured / not",
+        found["measured"],
+        found["not measured"],
+        bound=SLOWDOWN_BOUND,
+        note=f"{TOKENS} tokens a repeat",
+    )
