@@ -15,8 +15,8 @@ from sandbox import LEVELS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from documents.problems import Problem
     from evaluation.benchmarks.tasks.file import CodingTask, TaskFile
-    from evaluation.data.located import Problem
     from evaluation.loop.grader import Grader
 
 _TIMEOUT_S = 3.0  # as the benchmark's own default
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _validated(path: Path, *, level: str, timeout_s: float) -> str:
     """What was found, in a line or two. Raises BenchError."""
-    from evaluation.benchmarks.tasks.file import problems_error, read_task_file
+    from evaluation.benchmarks.tasks.file import read_task_file, refuse_tasks
     from evaluation.loop.grader import Grader
 
     file = read_task_file(path)
@@ -57,14 +57,13 @@ def _validated(path: Path, *, level: str, timeout_s: float) -> str:
                 problems = [problem for some in found for problem in some]
         finally:
             grader.close()
-        if problems:
-            raise problems_error(path, problems)
+        refuse_tasks(path, problems)
     return _report(file, len(solved))
 
 
 def _problems(task: CodingTask, grader: Grader) -> list[Problem]:
+    from documents.problems import Problem
     from evaluation.benchmarks.tasks.grading import grade
-    from evaluation.data.located import Problem
 
     found = grade(task.reference_solution, task, grader)
     return [

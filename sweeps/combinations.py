@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from documents.problems import Problem
 from results.errors import UsageError
+from sweeps.manifest.problems import problem_text
 from sweeps.manifest.reader import Given, ModelChoice
-from sweeps.manifest.text import Problem
 from sweeps.model_files import chosen_models
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Combinations:
 
 def place(manifest: Manifest, line: int | None, field: str = "") -> str:
     """In words: sweep.yaml:7: matrix.exclude[0]."""
-    return Problem(line, field, "").text(manifest.name)
+    return problem_text(Problem(line, field, ""), manifest.name)
 
 
 def _overrides(model: Given | None) -> Settings:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from documents.problems import Problem
 from engines.planned_run import PlannedRun
 from results.errors import BenchError, UsageError
 from runner.fingerprint import determining, digest
@@ -15,8 +16,8 @@ from settings.asked import Asked
 from settings.table import TABLE
 from settings.variables import Filled, as_written, shown
 from sweeps.combinations import Combinations, Wanted, place
+from sweeps.manifest.problems import refuse
 from sweeps.manifest.reader import TEST_MODE_SAMPLES
-from sweeps.manifest.text import Problem, refuse
 from sweeps.model_files import model_argument
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 
 if TYPE_CHECKING:
+    from documents.reading import Form
     from results.store.sweep_folder import Sweep
     from sweeps.manifest.reader import Manifest
-    from sweeps.manifest.text import Form
     from sweeps.plan import Plan
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from settings.table import TABLE
+from sweeps.manifest.problems import COMMAND_LINE
 from sweeps.manifest.reader import parse_manifest
-from sweeps.manifest.text import COMMAND_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,16 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from documents.problems import Problem
+from documents.reading import read_file, read_text
 from results.errors import UsageError
 from settings.table import TABLE
 from settings.values import closest, read_value
 from settings.variables import expand
-from sweeps.manifest.text import FORMS, Form, Node, Problem, read_text, refuse
+from sweeps.manifest.problems import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from documents.reading import Form
+    from documents.tree import Node
     from settings.setting import Setting
 
 TEST_MODE_SAMPLES = 5
@@ -99,36 +103,28 @@ class Manifest:
 
 def read_manifest(path: Path) -> Manifest:
     """Raises UsageError with everything that is wrong in it."""
-    form = FORMS.get(path.suffix.lower())
-    if form is None:
-        raise UsageError(f"{path}: a manifest ends in {', '.join(FORMS)}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path}:{line}: is not UTF-8") from error
-    return parse_manifest(text, form=form, name=str(path), folder=path.absolute().parent)
+    source = read_file(path, kind="a manifest")
+    return parse_manifest(source.text, form=source.form, name=source.name, folder=path.absolute().parent)
 
 
 def parse_manifest(
     text: str, *, form: Form, name: str, folder: Path, table: Mapping[str, Setting] = TABLE
 ) -> Manifest:
     """As `read_manifest`, of a text."""
-    root = read_text(text, form, name)
-    reader = _Reader(table)
+    hint = "`bench_runner.py schema` prints all that a manifest can hold"
+    root, problems = read_text(text, form, name, hint=hint)
+    reader = _Reader(table, problems)
     found = reader.manifest(root)
-    refuse(name, reader.problems, hint="`bench_runner.py schema` prints all that a manifest can hold")
+    refuse(name, reader.problems, hint=hint)
     return Manifest(text=text, form=form, name=name, folder=folder, **found)
 
 
 class _Reader:
     """Walks over the tree and collects what is wrong."""
 
-    def __init__(self, table: Mapping[str, Setting]) -> None:
+    def __init__(self, table: Mapping[str, Setting], problems: list[Problem]) -> None:
         self.known = table
-        self.problems: list[Problem] = []
+        self.problems = problems
         self.benchmarks: list[Given] = []
         self.has_script = False
 

@@ -8,8 +8,6 @@ import textwrap
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from evaluation.answers.programs import program_from_chat, program_from_completion
 from evaluation.benchmarks.tasks.file import CodingTask, TaskCase, read_task_file
@@ -17,7 +15,6 @@ from evaluation.benchmarks.tasks.grading import same_text, same_value
 from evaluation.benchmarks.tasks.prompts import beginning, user_prompt
 from evaluation.benchmarks.tasks.sampling import choose_tasks
 from evaluation.benchmarks.tasks.task import TasksTask, weighted_metric
-from evaluation.data.located import read_located
 from evaluation.protocols import PromptStyle
 from results.errors import UsageError
 from results.records import Completion, Outcome
@@ -67,10 +64,12 @@ def errors(tmp_path, text, name="tasks.yaml"):
     """`LINE: FIELD: message` of each."""
     with pytest.raises(UsageError) as caught:
         read(tmp_path, text, name)
-    head, *told = caught.value.message.splitlines()
-    assert f"{len(told)} error" in head
-    assert all(line.startswith(f"  {tmp_path / name}:") for line in told)
-    return [line.removeprefix(f"  {tmp_path / name}:") for line in told]
+    told = caught.value.message.splitlines()
+    if len(told) > 1:
+        assert told.pop(0) == f"{tmp_path / name} has {len(told)} errors:"
+        assert all(line.startswith("  ") for line in told)
+    assert all(line.strip().startswith(f"{tmp_path / name}:") for line in told)
+    return [line.strip().removeprefix(f"{tmp_path / name}:") for line in told]
 
 
 def test_every_field_is_read(tmp_path):
@@ -113,21 +112,6 @@ def test_json_is_the_same_format(tmp_path):
         assert found.cases[0].expected_output == case["expected_output"]
 
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda below: st.lists(below) | st.dictionaries(st.text(), below),
-    max_leaves=10,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(VALUES, st.sampled_from([None, 1, "\t"]), st.booleans())
-def test_any_json_is_read_as_python_reads_it(value, indent, ascii_only):
-    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
-    found, problems = read_located(text, is_json=True)
-    assert (found.plain(), problems) == (json.loads(text), [])
-
-
 BROKEN = [
     ("[]", ["1: must be a mapping with the key tasks"]),
     ("", ["1: must be a mapping with the key tasks"]),
@@ -136,11 +120,8 @@ BROKEN = [
     ("version: 1", ["1: tasks: is missing"]),
     ("tasks:\n- 3", ["2: tasks[0]: must be a mapping with the keys id, difficulty, prompt, test_cases"]),
     ("tasks:\n  - id: a\n    - b", ["3: no valid YAML: "]),
-    ("tasks:\n\t- id: a", ["2: no valid YAML: a line begins with a tab; YAML is indented by spaces"]),
-    ("tasks: 'x", ["1: no valid YAML: "]),
-    ("tasks: \x07", ["1: the character U+0007"]),
-    ("a: &a [*a]\ntasks: []", ["1: an alias stands within"]),
-    ("tasks: !!set {a}", ["1: "]),
+    ("tasks: !!set {a}", ["1: tasks: the tag !!set means nothing here"]),
+    ("tasks: " + "[" * 100_000, ["1: nested more than 100 levels deep"]),
     (b"tasks:\n- id: \xff", ["2: is not UTF-8"]),
 ]
 
@@ -185,7 +166,7 @@ def test_a_wrong_test_case_is_told_once_with_its_line_and_field(tmp_path, case, 
             "difficulty: easy\n  zzz: 1",
             "4: tasks[0].zzz: is no field of the format; known are id, difficulty",
         ),
-        ("difficulty: easy\n  id: b", "4: id: is there twice, first in line 2"),
+        ("difficulty: easy\n  id: b", "4: tasks[0].id: is there twice, first in line 2"),
         ("difficulty: easy\n  function: 2x", "4: tasks[0].function: '2x' is no name of a Python function"),
         ("difficulty: easy\n  metadata: 3", "4: tasks[0].metadata: must be a mapping, not a number"),
         (
@@ -228,8 +209,8 @@ def test_all_errors_are_told_at_once_in_the_order_of_lines(tmp_path):
         ["7", "tasks[0].test_cases[0].input"],
         ["8", "tasks[1].prompt"],
         ["9", "tasks[1].difficulty"],
-        ["11", "tasks[1].test_cases[0].expected_output"],
         ["11", "tasks[1].test_cases[0].timeout"],
+        ["11", "tasks[1].test_cases[0].expected_output"],
     ]
 
 
@@ -238,27 +219,37 @@ def test_the_same_id_twice_is_told(tmp_path):
     assert found == ["15: tasks[1].id: 'a' is the id of tasks[0] too"]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('{"tasks": [1,\n ]}', "2: no valid JSON: "),
-        ('{"tasks": NaN}', "1: no valid JSON: NaN is no number of JSON"),
-        ("tasks: []", "1: no valid JSON: Expecting value"),
-        ('{"tasks":\n ["\\ud800"]}', "2: half a surrogate pair"),
-        ("[" * 5000 + "]" * 5000, "1: it is nested too deeply"),
-    ],
-)
-def test_json_that_is_none_is_told(tmp_path, text, expected):
-    [found] = errors(tmp_path, text, "tasks.json")
-    assert found.startswith(expected)
+def test_a_value_that_json_has_no_number_for_is_told(tmp_path):
+    """It could not be handed to the function, nor be compared."""
+    text = """\
+        tasks:
+          - id: a
+            difficulty: easy
+            prompt: p
+            function: f
+            test_cases:
+              - {input: [1, {x: [.nan]}], expected_output: 4}
+              - input: [.inf]
+                expected_output: -.inf
+        """
+    what = "JSON has no such number"
+    assert errors(tmp_path, text) == [
+        f"7: tasks[0].test_cases[0].input[1].x[0]: {what}",
+        f"8: tasks[0].test_cases[1].input[0]: {what}",
+        f"9: tasks[0].test_cases[1].expected_output: {what}",
+    ]
+
+
+def test_keys_that_are_there_twice_are_told_with_the_other_errors(tmp_path):
+    found = errors(tmp_path, '{"tasks": [],\n"version": 1,\n"version": 2,\n"x": 3}', "tasks.json")
+    assert [line.split(":")[0] for line in found] == ["1", "3", "4"]
 
 
 def test_a_file_that_is_not_there_or_of_another_kind_is_told(tmp_path):
     with pytest.raises(UsageError, match="No such file"):
         read_task_file(tmp_path / "none.yaml")
-    with pytest.raises(UsageError, match="no task file") as caught:
+    with pytest.raises(UsageError, match=r"a task file ends in .yaml, .yml, .json$"):
         read_task_file(tmp_path / "tasks.toml")
-    assert ".yaml, .yml or .json" in caught.value.hint
 
 
 # --- drawing ---

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import ast
 import difflib
-import hashlib
 import keyword
 import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evaluation.data.located import Located, Problem, read_located
-from results.errors import UsageError
+from documents.problems import Problem, refuse
+from documents.reading import read_file, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
+
+    from documents.tree import Node
 
 DIFFICULTIES = ("easy", "medium", "hard", "extreme")
 LONGEST_TIMEOUT_S = 3600.0
-_MOST_SHOWN = 50
+ENDINGS = (".yaml", ".yml", ".json")
 _FILE_FIELDS = ("version", "metadata", "tasks")
 _TASK_FIELDS = (
     "id",
@@ -81,50 +82,31 @@ class TaskFile:
 
 def read_task_file(path: Path) -> TaskFile:
     """Raises UsageError that tells every problem by file, line and field."""
-    if path.suffix.lower() not in {".json", ".yaml", ".yml"}:
-        raise UsageError(f"{path} is no task file", hint="its name must end in .yaml, .yml or .json")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise problems_error(path, [Problem(line, "", "is not UTF-8")]) from None
-    document, problems = read_located(text, is_json=path.suffix.lower() == ".json")
+    source = read_file(path, kind="a task file", endings=ENDINGS)
+    document, problems = read_text(source.text, source.form, source.name, hint=_hint(path))
     reading = _Reading(problems)
-    found = reading.file(document) if document is not None else None
-    if found is None or reading.problems:
-        raise problems_error(path, reading.problems)
-    version, metadata, tasks = found
-    return TaskFile(
-        path=path, version=version, metadata=metadata, tasks=tasks, sha256=hashlib.sha256(data).hexdigest()
-    )
+    version, metadata, tasks = reading.file(document)
+    refuse_tasks(path, reading.problems)
+    return TaskFile(path=path, version=version, metadata=metadata, tasks=tasks, sha256=source.sha256)
 
 
-def problems_error(path: Path, problems: Sequence[Problem]) -> UsageError:
-    """One error that tells all of them, in the order of their lines."""
-    told = [
-        f"  {path}:{line}: {field}{': ' if field else ''}{message}"
-        for line, field, message in sorted(problems)
-    ]
-    more = [f"  and {len(told) - _MOST_SHOWN} more"] if len(told) > _MOST_SHOWN else []
-    count = "1 error" if len(told) == 1 else f"{len(told)} errors"
-    return UsageError(
-        "\n".join([f"{path} has {count}:", *told[:_MOST_SHOWN], *more]),
-        hint=f"correct the file, then `tasks validate {path}`; docs/benchmarks.md shows a complete one",
-    )
+def refuse_tasks(path: Path, problems: Iterable[Problem]) -> None:
+    """Raise UsageError with all of them; do nothing when there are none."""
+    refuse(str(path), problems, hint=_hint(path))
+
+
+def _hint(path: Path) -> str:
+    return f"correct the file, then `tasks validate {path}`; docs/benchmarks.md shows a complete one"
 
 
 class _Reading:
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
 
-    def file(self, document: Located) -> tuple[str, dict[str, Any], tuple[CodingTask, ...]] | None:
+    def file(self, document: Node) -> tuple[str, dict[str, Any], tuple[CodingTask, ...]]:
         if not isinstance(document.value, dict):
             self._wrong(document.line, "", "must be a mapping with the key tasks")
-            return None
+            return "", {}, ()
         fields = self._fields(document, "", _FILE_FIELDS, {"tasks"})
         version = self._text(fields, "", "version")
         metadata = self._metadata(fields, "")
@@ -137,7 +119,7 @@ class _Reading:
                 self._wrong(line, f"{task.field}.id", f"{task.id!r} is the id of {first[task.id]} too")
         return version, metadata, tuple(task for task in tasks if task is not None)
 
-    def _task(self, node: Located, at: str) -> CodingTask | None:
+    def _task(self, node: Node, at: str) -> CodingTask | None:
         before = len(self.problems)
         if not isinstance(node.value, dict):
             self._wrong(node.line, at, "must be a mapping with the keys id, difficulty, prompt, test_cases")
@@ -162,7 +144,7 @@ class _Reading:
         )
         return found if len(self.problems) == before else None
 
-    def _case(self, node: Located, at: str, *, is_call: bool) -> TaskCase:
+    def _case(self, node: Node, at: str, *, is_call: bool) -> TaskCase:
         broken = TaskCase(input="", expected_output="", line=node.line)
         if not isinstance(node.value, dict):
             self._wrong(node.line, at, "must be a mapping with the keys input, expected_output")
@@ -173,18 +155,16 @@ class _Reading:
         weight = self._number(fields, at, "weight", 1e6)
         if not required <= fields.keys():
             return broken
-        given = fields.get("input")
         if not is_call:
             stdin: Any = self._text(fields, at, "input", may_be_empty=True)
             expected: Any = self._text(fields, at, "expected_output", may_be_empty=True)
         else:
-            if given is not None and not isinstance(given.value, list):
-                self._wrong(
-                    given.line,
-                    f"{at}.input",
-                    "must be the list of the function's arguments, such as [3, text]",
-                )
-            stdin = given.plain() if given is not None else None
+            if not isinstance(fields["input"].value, list):
+                what = "must be the list of the function's arguments, such as [3, text]"
+                self._wrong(fields["input"].line, f"{at}.input", what)
+            for name in _CASE_FIELDS[:2]:
+                self._be_json(fields[name], f"{at}.{name}")
+            stdin = fields["input"].plain()
             expected = fields["expected_output"].plain()
         return TaskCase(
             input=stdin,
@@ -195,9 +175,9 @@ class _Reading:
         )
 
     def _fields(
-        self, node: Located, at: str, known: Sequence[str], required: Collection[str]
-    ) -> dict[str, Located]:
-        fields: dict[str, Located] = node.value
+        self, node: Node, at: str, known: Sequence[str], required: Collection[str]
+    ) -> dict[str, Node]:
+        fields: dict[str, Node] = node.value
         missing = [name for name in known if name in required and name not in fields]
         for name, value in fields.items():
             if name not in known:
@@ -209,7 +189,7 @@ class _Reading:
             self._wrong(node.line, _join(at, name), "is missing")
         return fields
 
-    def _text(self, fields: dict[str, Located], at: str, name: str, *, may_be_empty: bool = False) -> str:
+    def _text(self, fields: dict[str, Node], at: str, name: str, *, may_be_empty: bool = False) -> str:
         """As it is written: a number or `yes` without quotes is a text too."""
         node = fields.get(name)
         if node is None:
@@ -222,7 +202,7 @@ class _Reading:
             )
         return node.text
 
-    def _id(self, fields: dict[str, Located], at: str) -> str:
+    def _id(self, fields: dict[str, Node], at: str) -> str:
         text = self._text(fields, at, "id")
         if text and not (text.isprintable() and text == text.strip() and len(text) <= 100):
             line = fields["id"].line
@@ -231,7 +211,7 @@ class _Reading:
             )
         return text
 
-    def _difficulty(self, fields: dict[str, Located], at: str) -> str:
+    def _difficulty(self, fields: dict[str, Node], at: str) -> str:
         text = self._text(fields, at, "difficulty")
         if text and text not in DIFFICULTIES:
             self._wrong(
@@ -241,7 +221,7 @@ class _Reading:
             )
         return text
 
-    def _function(self, fields: dict[str, Located], at: str) -> str | None:
+    def _function(self, fields: dict[str, Node], at: str) -> str | None:
         if "function" not in fields:
             return None
         text = self._text(fields, at, "function")
@@ -250,7 +230,7 @@ class _Reading:
             self._wrong(line, f"{at}.function", f"{text!r} is no name of a Python function")
         return text
 
-    def _solution(self, fields: dict[str, Located], at: str, function: str | None) -> str:
+    def _solution(self, fields: dict[str, Node], at: str, function: str | None) -> str:
         code = self._text(fields, at, "reference_solution")
         if not code.strip():
             return ""
@@ -271,7 +251,18 @@ class _Reading:
             self._wrong(line, field, f"does not define the function {function}")
         return code
 
-    def _metadata(self, fields: dict[str, Located], at: str) -> dict[str, Any]:
+    def _be_json(self, node: Node, at: str) -> None:
+        """A value goes to the function and back as JSON."""
+        if isinstance(node.value, dict):
+            for key, each in node.value.items():
+                self._be_json(each, f"{at}.{key}")
+        elif isinstance(node.value, list):
+            for number, each in enumerate(node.value):
+                self._be_json(each, f"{at}[{number}]")
+        elif isinstance(node.value, float) and not math.isfinite(node.value):
+            self._wrong(node.line, at, "JSON has no such number")
+
+    def _metadata(self, fields: dict[str, Node], at: str) -> dict[str, Any]:
         node = fields.get("metadata")
         if node is None:
             return {}
@@ -280,7 +271,7 @@ class _Reading:
             return {}
         return dict(node.plain())
 
-    def _list(self, fields: dict[str, Located], at: str, name: str) -> list[Located]:
+    def _list(self, fields: dict[str, Node], at: str, name: str) -> list[Node]:
         node = fields.get(name)
         if node is None:
             return []
@@ -291,7 +282,7 @@ class _Reading:
             self._wrong(node.line, _join(at, name), "is empty")
         return node.value
 
-    def _number(self, fields: dict[str, Located], at: str, name: str, most: float) -> float | None:
+    def _number(self, fields: dict[str, Node], at: str, name: str, most: float) -> float | None:
         node = fields.get(name)
         if node is None:
             return None
@@ -312,7 +303,7 @@ def _join(at: str, name: str) -> str:
     return f"{at}.{name}" if at else name
 
 
-def _kind(node: Located) -> str:
+def _kind(node: Node) -> str:
     kinds = {list: "list", dict: "mapping", bool: "truth value", str: "text", type(None): "missing value"}
     return kinds.get(type(node.value), "number")
 

@@ -1,12 +1,20 @@
-"""The line of every value of a TOML text that Python's own parser (which tells no lines) has accepted.
+"""TOML with lines: Python's own parser reads the values, and a scan of the text tells where they stand.
 
-The text is valid, which leaves little to look at: headers, keys, and where a value ends. https://toml.io/en/v1.0.0
+https://toml.io/en/v1.0.0
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from documents.tree import MOST_DEPTH, Node, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 Path = tuple[str | int, ...]
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")  # between statements, and inside arrays
@@ -25,19 +33,65 @@ _STRING = re.compile(
 _PLAIN = re.compile(r"[^,\]}#\n]+")  # numbers, dates (one may have a space inside), true and false
 
 
-def toml_lines(text: str) -> dict[Path, int]:
-    """Line by path; an element of an array of tables has that of its header."""
-    scan = _Scan(text.replace("\r\n", "\n"))
-    scan.document()
-    return scan.lines
+class TomlTree(Tree):
+    def document(self) -> Node:
+        try:
+            data = tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            what = str(error)
+            place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", what)
+            line = int(place[1]) if place and place[1] else self.text.rstrip().count("\n") + 1
+            raise self.stop(line, f"no valid TOML: {what[: place.start()] if place else what}") from None
+        except RecursionError:
+            raise self.too_deep(None) from None
+        except ValueError:  # Python bounds what it converts
+            digits = re.search(r"\d{1000}", self.text.replace("_", ""))
+            where = self.text.count("\n", 0, digits.start()) + 1 if digits else None
+            raise self.stop(where, "a number has too many digits") from None
+        self._scan = _Scan(self.text.replace("\r\n", "\n"))
+        try:
+            self._scan.document()
+        except _TooDeep as error:
+            raise self.too_deep(error.line) from None
+        return self._value(data, (), 1)
+
+    def _value(self, value: Any, path: Path, above: int) -> Node:
+        line = self._scan.lines.get(path, above)
+        if isinstance(value, dict):
+            return self.mapping(line, self._members(value, path, line))
+        if isinstance(value, list):
+            return self.sequence(
+                line, (self._value(each, (*path, index), line) for index, each in enumerate(value))
+            )
+        text = value if isinstance(value, str) else self._scan.texts[path]
+        return self.scalar(text if isinstance(value, dt.date | dt.time) else value, line, text)
+
+    def _members(
+        self, table: dict[str, Any], path: Path, above: int
+    ) -> Iterator[tuple[str, int, Callable[[], Node]]]:
+        for key, value in table.items():
+            inner = (*path, key)
+            line = self._scan.lines.get(inner, above)
+            yield key, line, partial(self._value, value, inner, line)
+
+
+class _TooDeep(Exception):
+    def __init__(self, line: int) -> None:
+        self.line = line
 
 
 class _Scan:
+    """Line by path; an element of an array of tables has that of its header. Texts of numbers, dates, true and false.
+
+    The text is valid, which leaves little to look at: headers, keys, and where a value ends.
+    """
+
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
         self.counted, self.line = 0, 1
         self.lines: dict[Path, int] = {(): 1}
+        self.texts: dict[Path, str] = {}
         self.elements: dict[Path, int] = {}  # how many an array of tables has so far
 
     def document(self) -> None:
@@ -83,20 +137,26 @@ class _Scan:
             quoted = self.text[self.at] in "\"'"
             start, end = self.at, self.over(_STRING if quoted else _BARE)
             words.append(_unquoted(self.text[start:end]) if quoted else self.text[start:end])
+            if len(words) > MOST_DEPTH:
+                raise _TooDeep(self.here())
             self.over(_SPACE)
             if not self.text.startswith(".", self.at):
                 return tuple(words)
             self.at += 1
 
     def value(self, path: Path) -> None:
+        if len(path) > MOST_DEPTH:
+            raise _TooDeep(self.here())
         self.over(_SPACE)
-        first = self.text[self.at]
+        start, first = self.at, self.text[self.at]
         if first == "[":
             self.array(path)
         elif first == "{":
             self.inline_table(path)
+        elif first in "\"'":
+            self.over(_STRING)
         else:
-            self.over(_STRING if first in "\"'" else _PLAIN)
+            self.texts[path] = self.text[start : self.over(_PLAIN)].rstrip()
 
     def array(self, path: Path) -> None:
         self.at += 1

@@ -1,0 +1,50 @@
+"""What is wrong in a file: all of it at once, each with its line and field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+MOST_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Problem:
+    """line: from 1; None where there is none. field: such as `matrix.gpu_layers[1]`; empty for the whole document."""
+
+    line: int | None
+    field: str
+    what: str
+
+    def text(self, name: str) -> str:
+        """One line, such as `sweep.yaml:7: defaults.limit: 0 is out of range`."""
+        where = name if self.line is None else f"{name}:{self.line}"
+        return ": ".join(part for part in (where, self.field, self.what) if part)
+
+
+def refuse(
+    name: str,
+    problems: Iterable[Problem],
+    *,
+    hint: str = "",
+    text: Callable[[Problem, str], str] = Problem.text,
+) -> None:
+    """Raise UsageError with all of them, in the order of their lines; do nothing when there are none.
+
+    name: of the file. text: how one is written, given the name.
+    """
+    ordered = sorted(problems, key=lambda problem: problem.line or 0)
+    lines = list(dict.fromkeys(text(problem, name) for problem in ordered))
+    if not lines:
+        return
+    if len(lines) == 1:
+        raise UsageError(lines[0], hint=hint)
+    shown = [f"  {line}" for line in lines[:MOST_SHOWN]]
+    if len(lines) > MOST_SHOWN:
+        shown.append(f"  and {len(lines) - MOST_SHOWN} more")
+    raise UsageError("\n".join([f"{name} has {len(lines)} errors:", *shown]), hint=hint)

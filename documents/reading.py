@@ -1,0 +1,89 @@
+"""A file of YAML, JSON or TOML -> its text -> its tree."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from documents.problems import Problem, refuse
+from documents.tree import Stop
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from documents.tree import Node, Tree
+
+Form = Literal["yaml", "json", "toml"]
+FORMS: dict[str, Form] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
+MOST_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Source:
+    """name: for messages. sha256: of the file's bytes."""
+
+    text: str
+    form: Form
+    name: str
+    sha256: str
+
+
+def read_file(path: Path, *, kind: str, endings: Sequence[str] = tuple(FORMS)) -> Source:
+    """kind: what it should be, such as `a manifest`. Raises UsageError; never waits for a pipe's other end."""
+    if path.suffix.lower() not in endings:
+        raise UsageError(f"{path}: {kind} ends in {', '.join(endings)}")
+    try:
+        data = _bytes_of(path)
+        text = data.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            line = data.count(b"\n", 0, error.start) + 1
+            refuse(str(path), [Problem(line, "", "is not UTF-8")])
+        why = error.strerror if isinstance(error, OSError) else None
+        raise UsageError(f"{path} can't be read: {why or error}") from error
+    return Source(text, FORMS[path.suffix.lower()], str(path), hashlib.sha256(data).hexdigest())
+
+
+def read_text(text: str, form: Form, name: str, *, hint: str = "") -> tuple[Node, list[Problem]]:
+    """The tree, and the keys that are there twice. Raises UsageError, with the line, for what can't be read at all."""
+    tree = _tree(text, form)
+    try:
+        return tree.document(), tree.problems
+    except Stop:
+        refuse(name, tree.problems, hint=hint)
+        raise
+
+
+def _tree(text: str, form: Form) -> Tree:
+    match form:
+        case "yaml":
+            from documents.yaml_tree import YamlTree
+
+            return YamlTree(text)
+        case "json":
+            from documents.json_tree import JsonTree
+
+            return JsonTree(text)
+        case "toml":
+            from documents.toml_tree import TomlTree
+
+            return TomlTree(text)
+
+
+def _bytes_of(path: Path) -> bytes:
+    with open(path, "rb", opener=_without_waiting) as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError("it is no regular file")
+        if facts.st_size > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES >> 20} MiB")
+        return file.read()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
