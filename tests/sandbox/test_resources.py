@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 
 import pytest
 
 from sandbox import Limits
-from tests.sandbox.conftest import TIGHT, on
+from tests.sandbox.conftest import SHORT, on
 
 LOOPS = {
     "endless loop": "while True: pass",
@@ -40,7 +39,7 @@ while True:
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_what_computes_without_end_is_a_timeout_by_processor_time(name, judged):
-    verdict = judged(LOOPS[name])
+    verdict = judged(LOOPS[name], limits=SHORT)
     assert verdict.kind == "timeout", verdict
     assert "s of processor time" in verdict.detail, "the wall limit, not its own"
 
@@ -53,21 +52,20 @@ SOME_IDLE = ("sleep", "stops itself", "a fork bomb that sleeps")
 @pytest.mark.parametrize("name", [*SOME, *SOME_IDLE])
 def test_the_same_without_namespaces(name, judged):
     """Those that another way to end them may get wrong."""
-    verdict = judged({**LOOPS, **IDLE}[name], limits=dataclasses.replace(TIGHT, cpu_s=0.5))
+    verdict = judged({**LOOPS, **IDLE}[name], limits=SHORT)
     assert verdict.kind == "timeout", verdict
     assert ("s of processor time" in verdict.detail) == (name in LOOPS), verdict
 
 
 @pytest.mark.parametrize("name", IDLE)
 def test_what_does_nothing_without_end_is_a_timeout_by_idle_time(name, judged):
-    verdict = judged(IDLE[name])
-    assert (verdict.kind, verdict.detail) == ("timeout", "did nothing for 1 s")
-    assert verdict.seconds < 1 + 3  # by far not the wall limit of 14 s
+    verdict = judged(IDLE[name], limits=SHORT)
+    assert (verdict.kind, verdict.detail) == ("timeout", "did nothing for 0.5 s")
 
 
 def test_the_wall_limit_ends_what_the_others_do_not_reach_after_a_second_try(judged):
     began = time.monotonic()
-    verdict = judged("import time\ntime.sleep(9)", limits=Limits(cpu_s=5, wall_s=0.4))
+    verdict = judged("import time\ntime.sleep(99)", limits=Limits(cpu_s=60, wall_s=0.4))
     assert (verdict.kind, verdict.detail) == ("timeout", "still running after 0.4 s")
     assert time.monotonic() - began > 2 * 0.4
 
@@ -75,13 +73,16 @@ def test_the_wall_limit_ends_what_the_others_do_not_reach_after_a_second_try(jud
 @on("bubblewrap", "landlock", "process")
 def test_a_fork_bomb_meets_the_limit_of_processes(judged):
     code = "import os\nwhile True: os.fork()"
-    assert judged(code).kind in {"exception", "timeout"}  # the first process may meet it, or its children
+    assert judged(code, limits=SHORT).kind in {
+        "exception",
+        "timeout",
+    }  # the first process may meet it, or its children
 
 
 @on("bubblewrap", "landlock", "process")
 def test_a_thread_bomb_meets_the_limit_of_processes(judged):
     verdict = judged(
-        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,)).start()"
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(99,)).start()"
     )
     assert (verdict.kind, verdict.detail) == ("exception", "RuntimeError: can't start new thread")
 
@@ -147,16 +148,16 @@ def test_filling_a_folder_meets_its_size_and_is_gone_afterwards(folder, judged):
 FILLED = {
     "large files": "import itertools\nfor n in itertools.count(): open(f'{n}', 'wb').write(b'x' * 8_000_000)",
     "many files": "import itertools\nfor n in itertools.count(): open(f'{n}', 'w').close()",
-    "a folder that can't be looked into": "import os, time\nos.mkdir('a', 0o300)\ntime.sleep(0.5)",
+    "a folder that can't be looked into": "import os, time\nos.mkdir('a', 0o300)\ntime.sleep(99)",
     "a tree deeper than a path": "import os, time\nfor _ in range(300):\n os.mkdir('d' * 99)\n os.chdir('d' * 99)\n"
-    "time.sleep(0.5)",
+    "time.sleep(99)",
 }
 
 
 @on("landlock", "process")
 @pytest.mark.parametrize("name", FILLED)
 def test_a_folder_that_nothing_bounds_is_looked_at(name, judged):
-    verdict = judged(FILLED[name], limits=dataclasses.replace(TIGHT, cpu_s=10))
+    verdict = judged(FILLED[name])
     assert (verdict.kind, verdict.detail[:10]) == ("output_limit", "wrote more"), verdict
 
 
@@ -168,10 +169,10 @@ def test_descriptors_are_limited(judged):
 
 def test_a_right_program_that_sleeps_and_computes_within_its_limits_passes(judged):
     code = """
-import subprocess, sys, time
+import time
 for _ in range(4):
-    time.sleep(0.15)
-    end = time.process_time() + 0.1
+    time.sleep(0.1)
+    end = time.process_time() + 0.05
     while time.process_time() < end: pass
 """
     assert judged(code).kind == "passed"

