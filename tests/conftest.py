@@ -7,11 +7,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from servers import demo_model as demo
 from tests.leaks import no_leaks
 
 __all__ = ["no_leaks"]
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # Under nohup SIGHUP is ignored, in a script's background SIGINT and SIGQUIT, and programs inherit that; a handler they
 # don't. Tests send them these signals.

@@ -57,10 +57,10 @@ def test_no_text_breaks_the_reading_of_letters(text):
 
 
 def test_a_model_that_repeats_itself_does_not_hold_the_grader_up():
-    started = time.monotonic()
+    started = time.process_time()
     for text in ("answer is ", "\n", "(A) ", "answer:\n", "**", "A. x\n", "\\boxed{"):
         chosen_letter(text * 10_000, LETTERS)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 10  # where the time grows with the square, minutes
 
 
 def test_variants_of_a_token_are_added_and_the_rest_is_left_out():

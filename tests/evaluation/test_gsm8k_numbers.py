@@ -83,10 +83,10 @@ def test_no_text_breaks_it(text):
 
 
 def test_a_model_that_repeats_itself_for_ever_does_not_hold_the_grader_up():
-    started = time.monotonic()
+    started = time.process_time()
     for text in ("answer is ", "(" * 5, "1,", "\\boxed{", "#### ", "-$", " \n"):
         final_number(text * 20_000)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 10  # where the time grows with the square, minutes
 
 
 @pytest.mark.parametrize("answer", ["18", "#### ", "#### 18 apples", "#### none"])

@@ -14,14 +14,24 @@ from evaluation.loop.grader import Grader
 from results.errors import ScriptError
 from tests.evaluation.lcb_problems import FILE, SOURCES
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 20.0  # far from what the slowest needs that ends by itself
 # Each takes seconds by its nature; the last one most, and the comparison with the official code has it.
 SLOW = ("never ends", "sleeps", "swallows the alarm")
 
 
 @pytest.fixture(scope="module")
 def grader():
-    with_limits = Grader(level="auto", timeout_s=TIMEOUT_S)
+    yield from opened(TIMEOUT_S)
+
+
+@pytest.fixture(scope="module")
+def hasty_grader():
+    """For what never ends by itself."""
+    yield from opened(0.5)
+
+
+def opened(timeout_s):
+    with_limits = Grader(level="auto", timeout_s=timeout_s)
     with_limits.open()
     yield with_limits
     with_limits.close()
@@ -51,19 +61,20 @@ def test_right_pass_wrong_fail_and_the_official_verdict_differs_where_it_is_at_f
 
 
 @pytest.mark.parametrize("name", ["never ends", "sleeps"])
-def test_a_solution_without_end_fails_at_its_first_test(name, samples, grader):
+def test_a_solution_without_end_fails_at_its_first_test(name, samples, hasty_grader):
     source = next(source for source in SOURCES if any(attempt.name == name for attempt in source.attempts))
     code = next(attempt.code for attempt in source.attempts if attempt.name == name)
-    ours, official = graded(code, read_tests(samples[source.id].data["place"]), None, grader)
+    ours, official = graded(code, read_tests(samples[source.id].data["place"]), None, hasty_grader)
     assert (ours.passed, ours.passed_tests, official.passed, official.passed_tests) == (False, 0, False, 0)
     assert ours.why.startswith("test 1 of 5: ")
 
 
-def test_each_test_has_its_own_time(grader):
-    """Four tests of a third of a second are no timeout where one may take a second, in either way."""
-    code = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end:\n    pass\nprint(input())\n"
-    tests = [Case(f"{n}\n", f"{n}\n", "stdin") for n in range(4)]
-    ours, official = graded(code, tests, None, grader)
+def test_each_test_has_its_own_time():
+    """Eleven tests of a tenth of a second are no timeout where one may take a second, in either way."""
+    code = "import time\nend = time.process_time() + 0.1\nwhile time.process_time() < end:\n    pass\nprint(input())\n"
+    tests = [Case(f"{n}\n", f"{n}\n", "stdin") for n in range(11)]
+    for grader in opened(1.0):
+        ours, official = graded(code, tests, None, grader)
     assert ours.passed
     assert official.passed
 
@@ -121,9 +132,9 @@ os._exit(0)
     assert not official.passed
 
 
-def test_output_without_end_is_stopped(grader):
+def test_output_without_end_is_stopped(hasty_grader):
     ours, official = graded(
-        "while True:\n    print('x' * 9999)\n", [Case("1\n", "x\n", "stdin")], None, grader
+        "while True:\n    print('x' * 9999)\n", [Case("1\n", "x\n", "stdin")], None, hasty_grader
     )
     assert not ours.passed
     assert not official.passed

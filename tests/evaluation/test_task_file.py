@@ -427,7 +427,7 @@ def test_the_weighted_share_is_averaged_by_task_with_its_interval():
 def grader():
     from evaluation.loop.grader import Grader
 
-    opened = Grader(level="auto", timeout_s=1.0)
+    opened = Grader(level="auto", timeout_s=20.0)
     opened.open()
     yield opened
     opened.close()

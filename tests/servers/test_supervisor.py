@@ -105,7 +105,7 @@ def test_an_interrupt_while_it_loads_leaves_nothing(fake_plan, log):
     finally:
         timer.join()
         signal.signal(signal.SIGUSR1, before)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30  # half of what it takes to load
 
 
 def test_extra_environment_reaches_the_server(fake_plan, log):

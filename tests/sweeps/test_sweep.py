@@ -197,7 +197,7 @@ def test_cancel_and_retry_from_another_terminal(tmp_path):
     assert busy.code == 6
     assert "in progress in another process" in busy.err
     assert bench_runner("cancel", "last", "--results-dir", results).code == 0
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=100)
     assert process.returncode == 143, out.decode()
     assert b"sweep --resume" in out
     (record,) = logged(results)

@@ -8,7 +8,7 @@ MEASURE = """
 import json, os, subprocess, sys, time
 from pathlib import Path
 from telemetry.measure import Telemetry
-server = subprocess.Popen(["sleep", "60"])
+server = subprocess.Popen(["sleep", "600"])
 gone = []
 telemetry = Telemetry(
     Path("__FOLDER__/telemetry.jsonl"),
@@ -42,9 +42,9 @@ CARD = "card GPU-aa\nmemory 80000000000 1000000000 0\npower 1000\nfollow {} 2000
 @pytest.mark.parametrize(
     ("linger_s", "ends", "patience_s", "least_s", "most_s", "left"),
     [
-        (2, True, 20.0, 0.8, 6.0, 0),
-        (60, True, 1.0, 1.0, 4.0, 20_000_000_000),
-        (60, False, 20.0, 0.0, 2.0, None),
+        (2, True, 60.0, 0.8, 30.0, 0),
+        (600, True, 1.0, 1.0, 30.0, 20_000_000_000),
+        (600, False, 60.0, 0.0, 30.0, None),
     ],
     ids=["back in time", "not back", "the server stays"],
 )

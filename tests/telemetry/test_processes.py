@@ -20,6 +20,15 @@ def burn(seconds):
     return f"import time\nwhile time.process_time() < {seconds + 0.03}: pass\n"
 
 
+def hold(path):
+    """A program's middle: it goes on when that file is there."""
+    return f"import os, time\nwhile not os.path.exists({str(path)!r}): time.sleep(0.02)\n"
+
+
+def zombies_of(pid):
+    return [child for child in psutil.Process(pid).children() if child.status() == psutil.STATUS_ZOMBIE]
+
+
 @pytest.fixture
 def start(tmp_path):
     """Start a Python program as a server is started, under a guardian."""
@@ -35,7 +44,7 @@ def start(tmp_path):
         running.stop(0.5)
 
 
-def read_until(tree, condition, seconds=10.0):
+def read_until(tree, condition, seconds=60.0):
     """The first reading for which the condition holds; all of them are checked never to fall."""
     deadline = time.monotonic() + seconds
     cpu_s = 0.0
@@ -67,50 +76,57 @@ def test_what_the_tree_used_is_counted_also_of_a_daemonised_member(start):
     assert reading.count == 3
 
 
-def test_cpu_seconds_stay_when_a_member_dies_and_are_not_counted_twice(start):
+def test_cpu_seconds_stay_when_a_member_dies_and_are_not_counted_twice(start, tmp_path):
     """Its parent waits for it, and then has its seconds itself."""
+    ends, is_waited_for = tmp_path / "ends", tmp_path / "is waited for"
     running = start(
-        "import subprocess, sys, time\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {burn(0.5)!r} + 'time.sleep(0.3)'])\n"
-        "time.sleep(1.2)\n"
+        "import subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {burn(0.5) + hold(ends)!r}])\n"
+        f"{hold(is_waited_for)}"
         "child.wait()\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     tree = ProcessTree(running.tree)
     read_until(tree, lambda _: looking_often(tree).count == 2)
-    read_until(tree, lambda reading: reading.cpu_s >= 0.5)
+    before = read_until(tree, lambda reading: reading.cpu_s >= 0.5)
+    ends.touch()
     after = read_until(tree, lambda reading: reading.count == 1)
-    assert 0.5 <= after.cpu_s < 0.8
-    time.sleep(0.8)  # the zombie is waited for
-    assert after.cpu_s <= tree.read().cpu_s < 0.8
+    assert before.cpu_s <= after.cpu_s < before.cpu_s + 0.4
+    is_waited_for.touch()
+    read_until(tree, lambda _: not zombies_of(running.pid))
+    assert after.cpu_s <= tree.read().cpu_s < before.cpu_s + 0.4
 
 
-def test_what_nobody_inherits_is_kept(start):
+def test_what_nobody_inherits_is_kept(start, tmp_path):
     """A parent that ignores its children's end doesn't get their seconds."""
+    ends = tmp_path / "ends"
     running = start(
         "import signal, subprocess, sys, time\n"
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
-        f"subprocess.Popen([sys.executable, '-c', {burn(0.4)!r} + 'time.sleep(0.3)'])\n"
-        "time.sleep(60)\n"
+        f"subprocess.Popen([sys.executable, '-c', {burn(0.4) + hold(ends)!r}])\n"
+        "time.sleep(600)\n"
     )
     tree = ProcessTree(running.tree)
     read_until(tree, lambda _: looking_often(tree).count == 2)
-    read_until(tree, lambda reading: reading.cpu_s >= 0.4)
-    assert 0.4 <= read_until(tree, lambda reading: reading.count == 1).cpu_s < 0.8
+    before = read_until(tree, lambda reading: reading.cpu_s >= 0.4)
+    ends.touch()
+    after = read_until(tree, lambda reading: reading.count == 1)
+    assert before.cpu_s <= after.cpu_s < before.cpu_s + 0.3
 
 
-def test_a_child_that_no_look_saw_counts_once_it_was_waited_for(start):
+def test_a_child_that_no_look_saw_counts_once_it_was_waited_for(start, tmp_path):
     """Compilers that an engine starts live for less than a look takes to come round."""
     running = start(
-        "import subprocess, sys, time\n"
-        "time.sleep(0.3)\n"
+        "import subprocess, sys\n"
+        f"{hold(tmp_path / 'go')}"
         f"subprocess.run([sys.executable, '-c', {burn(0.4)!r}])\n"
         "time.sleep(60)\n"
     )
     tree = ProcessTree(running.tree)
-    assert read_until(tree, lambda reading: reading.count == 1).cpu_s < 0.3
+    before = read_until(tree, lambda reading: reading.count == 1)
     tree._look_s = float("inf")
-    assert read_until(tree, lambda reading: reading.cpu_s >= 0.4).count == 1
+    (tmp_path / "go").touch()
+    assert read_until(tree, lambda reading: reading.cpu_s >= before.cpu_s + 0.4).count == 1
 
 
 def test_counters_go_on_over_a_restart_of_the_whole_server(start):
@@ -197,16 +213,3 @@ def test_looks_for_new_members_stay_rare_and_get_rarer_where_they_cost_much():
         tree.read()
     assert len(looks) == 1
     assert tree._look_s - time.monotonic() > 9
-
-
-def test_five_processes_cost_far_less_than_a_millisecond(start):
-    """Ten readings a second are then under half a percent of a core."""
-    running = start("import os, time\nfor _ in range(4):\n    os.fork() or time.sleep(60)\ntime.sleep(60)\n")
-    tree = ProcessTree(running.tree)
-    read_until(tree, lambda _: looking_often(tree).count == 5)
-    costs = []
-    for _ in range(50):
-        began = time.thread_time()
-        tree.read()
-        costs.append(time.thread_time() - began)
-    assert sorted(costs)[25] < 0.0005
