@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.cases import Case, run_cases
 from sandbox.contract import Limits, Program, Sandbox, SandboxError, Verdict, VerdictKind
+from sandbox.hard_limits import lowered, suspects
 from settings.sampling_settings import SANDBOX_LEVELS as LEVELS
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ __all__ = [
     "SandboxError",
     "Verdict",
     "VerdictKind",
+    "lowered",
     "open_sandbox",
     "run_cases",
+    "suspects",
 ]
 
 
@@ -37,6 +40,14 @@ def open_sandbox(level: str = "auto", workers: int = 1) -> Sandbox:
     """
     if level not in LEVELS:
         raise SandboxError(f"there is no sandbox level {level!r}", hint=f"levels: {', '.join(LEVELS)}")
+    try:
+        return _open(level, workers)
+    except SandboxError as error:
+        error.hint = "; or: ".join(filter(None, (suspects(Limits()), error.hint)))
+        raise
+
+
+def _open(level: str, workers: int) -> Sandbox:
     from sandbox.pool import Pool
 
     if level != "auto":

@@ -30,8 +30,9 @@ def run_cases(
 ) -> list[Verdict]:
     """A verdict for each case, in order; with stop_at_first_failure none for those after the first that failed.
 
-    Each case is a process of its own and finds nothing of the one before. The code is compiled in each: for a
-    program of forty lines that is a tenth of a millisecond, and nothing that the model wrote is shared.
+    Each case is a process of its own, and finds no file, process or object of the one before. The code is compiled in
+    each: for a program of forty lines that is a tenth of a millisecond. All are forks of one zygote, whose freed memory
+    may still hold the texts of earlier programs.
     Raises SandboxError, as `Sandbox.run`.
     """
     verdicts: list[Verdict] = []

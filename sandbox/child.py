@@ -4,12 +4,12 @@ Standard library only: this source stands before the zygote's own (sandbox/zygot
 secret of its zygote is written to the result pipe after its last statement. What keeps a program from writing it:
 
 - It comes through a pipe after the fork, and while the program runs it lies only on the value stack of a
-  frame: no name, attribute or container of Python leads there, so neither frames nor `gc` show it. A program can't
-  trace either: a trace function may jump over the tests, or to the runner's last line.
+  frame: no name, attribute or container of Python leads there, so neither frames nor `gc` show it.
+- `sys.settrace` is refused: a trace function may jump over the tests, or to the runner's last line.
 
 What remains, since program and runner share a process: native code (`ctypes`, or bytecode made by hand) could read
-the interpreter's memory; and tests that run beside a completion, as HumanEval's do, believe its objects, such as one
-that is equal to everything. Both would be attacks written for this very program.
+and change the interpreter's memory, and so trace all the same; and tests that run beside a completion, as HumanEval's
+do, believe its objects, such as one that is equal to everything. Both would be attacks written for this very program.
 """
 
 import atexit
@@ -25,6 +25,20 @@ import typing
 from typing import Any
 
 RESULT_BYTES = 4096
+# Those of `sandbox.contract.Limits` that the kernel keeps, by name.
+KERNEL_LIMITS = {
+    "cpu_s": resource.RLIMIT_CPU,
+    "memory_bytes": resource.RLIMIT_AS,
+    "file_bytes": resource.RLIMIT_FSIZE,
+    "open_files": resource.RLIMIT_NOFILE,
+    "processes": resource.RLIMIT_NPROC,
+}
+
+
+def hard_limits() -> dict[str, int]:
+    """What this process was started under and can't raise; what is unlimited is left out."""
+    found = {name: resource.getrlimit(what)[1] for name, what in KERNEL_LIMITS.items()}
+    return {name: most for name, most in found.items() if most != resource.RLIM_INFINITY}
 
 
 def child(
@@ -80,16 +94,14 @@ def prepare(request: dict[str, Any], output: int, stdout: int) -> None:
     for descriptor in {stdout, output}:
         os.close(descriptor)
     random.seed()
-    cpu_s = math.ceil(request["cpu_s"]) + 1  # for its children; the zygote looks after the program itself
-    for what, soft, hard in (
-        (resource.RLIMIT_CPU, cpu_s, cpu_s),
-        (resource.RLIMIT_AS, request["memory_bytes"], request["memory_bytes"]),
-        (resource.RLIMIT_FSIZE, request["file_bytes"], request["file_bytes"]),
-        (resource.RLIMIT_NOFILE, request["open_files"], request["open_files"]),
-        (resource.RLIMIT_NPROC, request["processes"], request["processes"]),
-        (resource.RLIMIT_CORE, 0, 0),
-    ):
-        resource.setrlimit(what, (soft, hard))
+    wanted = {name: request[name] for name in KERNEL_LIMITS}
+    wanted["cpu_s"] = (
+        math.ceil(request["cpu_s"]) + 1
+    )  # for its children; the zygote looks after the program itself
+    wanted.update({name: min(most, wanted[name]) for name, most in hard_limits().items()})
+    for name, limit in wanted.items():
+        resource.setrlimit(KERNEL_LIMITS[name], (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def run(code: str, as_main: bool, *, script: bool = False) -> bytes:

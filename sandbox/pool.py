@@ -69,6 +69,7 @@ class Pool:
             self.close()
             raise
         self._python = versions[0]
+        self._hard_limits = started[0].hard_limits
         for slot in self._slots:
             self._free.put(slot)
 
@@ -111,7 +112,9 @@ class Pool:
             self._free.put(slot)
 
     def describe(self) -> dict[str, Any]:
-        return {**self._launcher.describe(), "python": self._python, "workers": len(self._slots)}
+        low = {name: most for name, most in self._hard_limits.items() if most < getattr(Limits, name)}
+        facts = {**self._launcher.describe(), "python": self._python, "workers": len(self._slots)}
+        return {**facts, "hard_limits": low} if low else facts
 
     def close(self) -> None:
         """See `Sandbox.close`. A program that still runs raises SandboxError in the thread that waits for it."""

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sandbox.contract import Limits, Program, SandboxError, Verdict, VerdictKind
 from sandbox.family import Family
+from sandbox.hard_limits import suspects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ class Process(Protocol):
 
 
 class Worker:
-    """A running sandbox process. suspected: not to be used again.
+    """A running sandbox process. suspected: not to be used again. hard_limits: of the zygote, once it is ready.
 
     diagnosis: what it says beside answers. explain: what it means when it said that instead of being ready.
     One thread at a time runs programs or waits; `end` may come from another one at any time.
@@ -73,6 +74,7 @@ class Worker:
         self, process: Process, diagnosis: IO[bytes], explain: Callable[[str], SandboxError]
     ) -> None:
         self.suspected = False
+        self.hard_limits: dict[str, int] = {}
         self._explain = explain
         self._process = process
         self._diagnosis = diagnosis
@@ -91,6 +93,7 @@ class Worker:
             self._refuse_if_ended()
             if hello is not None and "version" in hello:
                 self.suspected = False
+                self.hard_limits = hello["hard_limits"]
                 return str(hello["version"])
             self._diagnosis.seek(0)
             said = self._diagnosis.read(2000).decode("utf-8", "replace").strip()
@@ -132,7 +135,9 @@ class Worker:
             verdict = Verdict(kind=VerdictKind.KILLED, detail="ended with its sandbox", seconds=seconds)
             return Answer(verdict, doubtful=True)
         if answer.get("kind") == "sandbox_error":
-            raise SandboxError(f"the sandbox could not start a program: {answer.get('detail')}")
+            raise SandboxError(
+                f"the sandbox could not start a program: {answer.get('detail')}", hint=suspects(limits)
+            )
         try:
             verdict = Verdict(
                 kind=VerdictKind(answer["kind"]),

@@ -40,7 +40,7 @@ import types
 import typing
 from typing import Any
 
-from sandbox.child import RESULT_BYTES, child
+from sandbox.child import RESULT_BYTES, child, hard_limits
 from sandbox.confinement import Confinement, empty, end_children, keep
 
 PR_SET_DUMPABLE = 4
@@ -96,7 +96,7 @@ def serve(confine: typing.Callable[[], None]) -> None:
         stream.reconfigure(encoding="utf-8", errors="replace")
     gc.collect()
     gc.freeze()  # children then share these pages instead of copying them
-    answer({"ready": True, "version": sys.version.split()[0]})
+    answer({"ready": True, "version": sys.version.split()[0], "hard_limits": hard_limits()})
     while True:
         request = read_frame()
         if request is None:
@@ -139,12 +139,19 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> dict[s
     """Run one program to its end or limit, then leave nothing of it."""
     request["folder"] = PLACE.writable[0]
     request["processes"] += PLACE.other_tasks
+    request["cpu_s"] = min(request["cpu_s"], hard_limits().get("cpu_s", request["cpu_s"]))
     result_read, result_write = os.pipe()
     output_read, output_write = os.pipe()
     stdout_read, stdout_write = os.pipe() if request["script"] else (output_read, output_write)
     secret_read, secret_write = os.pipe()
+    pipes = (result_read, result_write, output_read, output_write, secret_read, secret_write)
     began = time.monotonic()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:  # its user has no process or memory left: no verdict on the program
+        for descriptor in {*pipes, stdout_read, stdout_write}:
+            os.close(descriptor)
+        return {"kind": "sandbox_error", "detail": f"no process can be started: {error.strerror}"}
     if pid == 0:
         for descriptor in {result_read, output_read, stdout_read, secret_write}:
             os.close(descriptor)

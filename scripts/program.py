@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import sys
+import traceback
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from results.errors import BenchError, Interrupted
+from results.errors import BenchError, Interrupted, ScriptError
+from sandbox import Limits, suspects
 from scripts.events import Events
 
 if TYPE_CHECKING:
@@ -29,7 +32,21 @@ def run_program(
     except BenchError as error:
         _report(events, error)
         return error.exit_code
+    except (MemoryError, OSError, RuntimeError) as error:
+        why = suspects(Limits()) if _starved(error) else ""
+        if not why:
+            raise
+        traceback.print_exc()
+        _report(events, ScriptError(f"{type(error).__name__}: {error}", hint=why))
+        return ScriptError.exit_code
     return 0
+
+
+def _starved(error: Exception) -> bool:
+    """Whether it is what a program meets that may have no more threads, files or memory."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+    return isinstance(error, MemoryError) or "new thread" in str(error)
 
 
 def leave(code: int) -> NoReturn:

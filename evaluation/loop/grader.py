@@ -8,7 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from results.errors import ScriptError
-from sandbox import Limits, Program, SandboxError, VerdictKind, open_sandbox, run_cases
+from sandbox import (
+    Limits,
+    Program,
+    SandboxError,
+    VerdictKind,
+    lowered,
+    open_sandbox,
+    run_cases,
+    suspects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -83,8 +92,13 @@ class Grader:
     @property
     def warnings(self) -> list[str]:
         """What must be said on every run with this sandbox."""
-        warning = self.describe().get("warning")
-        return [warning] if warning else []
+        said = self.describe()
+        found = [said["warning"]] if said.get("warning") else []
+        if low := lowered(self._limits, said.get("hard_limits", {})):
+            found.append(
+                f"the sandbox executes under hard limits that are lower than its own: {', '.join(low)}"
+            )
+        return found
 
     def _opened(self) -> Sandbox:
         if self._box is None:
@@ -111,5 +125,6 @@ class Grader:
             raise ScriptError(
                 f"the grader failed its self-test, nothing was scored: {len(wrong)} of {len(verdicts)} verdicts are "
                 f"wrong; {wrong[0]}",
-                hint="this machine's sandbox does not work as it should; `doctor` says what it found",
+                hint=suspects(self._limits)
+                or "this machine's sandbox does not work as it should; `doctor` says what it found",
             )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from evaluation.benchmarks.human_eval.task import known_programs, load_data
 from evaluation.loop.grader import Grader
 from results.errors import ScriptError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +57,30 @@ def test_the_record_says_which_sandbox_and_which_timeout(grader):
     assert (said["level"], said["timeout_s"]) == ("bubblewrap", 3.0)
     assert grader.warnings == []
     assert Grader(level="auto", timeout_s=1.0).describe() == {}
+
+
+LOW = """
+import resource
+from evaluation.loop.grader import Grader
+from results.errors import ScriptError
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+grader = Grader(level="auto", timeout_s=3.0)
+grader.open()
+try:
+    grader.self_test(["x = 1"], ["raise ValueError"])
+    print(grader.warnings)
+    grader.self_test(["import os\\nheld = [os.dup(1) for _ in range(70)]"], [])
+except ScriptError as error:
+    print(error.hint)
+finally:
+    grader.close()
+"""
+
+
+def test_hard_limits_below_the_sandboxs_own_are_said_with_the_score_and_suspected_first():
+    """A score under less memory or fewer files than usual must not look like any other."""
+    said = subprocess.run(
+        [sys.executable, "-c", LOW], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "hard limits that are lower than its own: 64 open files instead of 128 (ulimit -n)" in said[0]
+    assert said[1].startswith("raise the hard limits")
