@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from telemetry import amd, nvidia, rapl
 from telemetry.contract import DeviceReading
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 FIND_S = 20.0  # drivers that are loaded at the first call take seconds for it
 READ_S = 2.0
 _T = TypeVar("_T")
+_Answer: TypeAlias = "queue.SimpleQueue[tuple[_T | None, Exception | None]]"
+_Find: TypeAlias = "Callable[[], tuple[tuple[Device, ...], tuple[str, ...]]]"
+_GPUS: dict[str, _Find] = {"NVIDIA": nvidia.open_gpus, "AMD": amd.open_gpus}
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,12 @@ def found_devices() -> tuple[Device, ...]:
 
 def look() -> Found:
     """What there is, and what there is not. As `found_devices`."""
-    found = look_for_gpus()
-    packages, absent = _quietly("processor energy", rapl.open_packages, FIND_S)
-    return Found((*found.devices, *packages), (*found.absent, *absent))
+    return _look({**_GPUS, "processor energy": rapl.open_packages})
 
 
 def look_for_gpus() -> Found:
     """As `look`, of GPUs alone."""
-    nvidia_gpus, no_nvidia = _quietly("NVIDIA", nvidia.open_gpus, FIND_S)
-    amd_gpus, no_amd = _quietly("AMD", amd.open_gpus, FIND_S)
-    return Found((*nvidia_gpus, *amd_gpus), (*no_nvidia, *no_amd))
+    return _look(_GPUS)
 
 
 def gpu_facts() -> tuple[DeviceFacts, ...]:
@@ -67,23 +67,34 @@ def largest_gpu_memory_bytes() -> int | None:
 def live_reading(device: Device) -> DeviceReading:
     """One reading, within READ_S."""
     try:
-        return _within(device.read, READ_S)
+        return _wait(_ask(device.read), READ_S, time.monotonic())
     except Exception as error:  # noqa: BLE001 - told, as all that a device does
         return DeviceReading(uuid=device.facts.uuid, error=str(error) or type(error).__name__)
 
 
+def _look(vendors: dict[str, _Find]) -> Found:
+    """All are asked at once, so that several that hang cost no more than one."""
+    began = time.monotonic()
+    asked = {name: _ask(find) for name, find in vendors.items()}
+    found = [_quietly(name, answer, began) for name, answer in asked.items()]
+    return Found(
+        tuple(device for devices, _ in found for device in devices),
+        tuple(sentence for _, absent in found for sentence in absent),
+    )
+
+
 def _quietly(
-    what: str, find: Callable[[], tuple[tuple[Device, ...], tuple[str, ...]]], patience_s: float
+    what: str, answer: _Answer[tuple[tuple[Device, ...], tuple[str, ...]]], began: float
 ) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     try:
-        return _within(find, patience_s)
+        return _wait(answer, FIND_S, began)
     except Exception as error:  # noqa: BLE001 - a broken driver or binding never stops a run
         return (), (f"{what}: {str(error) or type(error).__name__}",)
 
 
-def _within(ask: Callable[[], _T], patience_s: float) -> _T:
-    """Its answer, or what it raised. Raises TimeoutError, leaving a thread behind that ends with the program."""
-    answer: queue.SimpleQueue[tuple[_T | None, Exception | None]] = queue.SimpleQueue()
+def _ask(ask: Callable[[], _T]) -> _Answer[_T]:
+    """Where its answer will be, or what it raised."""
+    answer: _Answer[_T] = queue.SimpleQueue()
 
     def work() -> None:
         try:
@@ -92,8 +103,13 @@ def _within(ask: Callable[[], _T], patience_s: float) -> _T:
             answer.put((None, error))
 
     threading.Thread(target=work, name="telemetry device", daemon=True).start()
+    return answer
+
+
+def _wait(answer: _Answer[_T], patience_s: float, began: float) -> _T:
+    """Raises TimeoutError so long after `began`, leaving a thread behind that ends with the program."""
     try:
-        value, trouble = answer.get(timeout=patience_s)
+        value, trouble = answer.get(timeout=max(0.0, began + patience_s - time.monotonic()))
     except queue.Empty:
         raise TimeoutError(f"the driver gave no answer for {patience_s:g} s") from None
     if trouble is not None:

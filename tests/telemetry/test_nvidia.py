@@ -304,6 +304,28 @@ print(json.dumps([time.monotonic() - began, found.absent[0]]))
     assert words == "NVIDIA: the driver gave no answer for 0.3 s"
 
 
+def test_two_that_never_answer_cost_no_more_time_than_one(nvml, python, tmp_path):
+    """They are asked at once: `doctor` and the start of a run wait for the slowest, not for the sum."""
+    zone = tmp_path / "intel-rapl:0"
+    zone.mkdir()
+    os.mkfifo(zone / "name")  # nobody writes into it
+    lines = f"""
+import functools, json, time
+from pathlib import Path
+from telemetry import devices
+devices.FIND_S = 2.0
+devices.rapl.open_packages = functools.partial(devices.rapl.open_packages, Path({str(tmp_path)!r}))
+began = time.monotonic()
+found = devices.look()
+print(json.dumps([time.monotonic() - began < 2 * devices.FIND_S, found.absent[0], found.absent[-1]]))
+"""
+    assert python(lines, nvml("hang Init")) == [
+        True,
+        "NVIDIA: the driver gave no answer for 2 s",
+        "processor energy: the driver gave no answer for 2 s",
+    ]
+
+
 def test_a_card_that_hangs_stops_neither_the_other_nor_the_sampler(nvml, python, tmp_path):
     lines = f"""
 import json, time
