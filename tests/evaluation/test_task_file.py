@@ -344,6 +344,10 @@ def test_printed_text_is_compared_line_by_line(expected, printed, same):
         (True, 1, False),
         (0.3, 0.1 + 0.2, True),
         (0.3, 0.3001, False),
+        (100.0, 100.0 + 9e-8, True),  # one part in 10^9, and 10^-9 near zero
+        (100.0, 100.0 + 2e-7, False),
+        (0.0, 9e-10, True),
+        (0.0, 2e-9, False),
         (10**20, 10**20 + 1, False),
         (1.5, 10**400, False),
         ([1, [2.0]], [1, [2]], True),

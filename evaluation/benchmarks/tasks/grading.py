@@ -77,7 +77,9 @@ def same_text(expected: str, printed: str) -> bool:
 
 
 def same_value(expected: Any, returned: Any) -> bool:
-    """As JSON values: tuples are lists. A number with a fraction is compared to nine digits, a whole one exactly."""
+    """As JSON values: tuples are lists. Two whole numbers must be equal; else numbers may differ by one part in 10^9,
+    and by 10^-9 near zero.
+    """
     if isinstance(expected, bool) or isinstance(returned, bool):
         return expected is returned
     if isinstance(expected, int) and isinstance(returned, int):
