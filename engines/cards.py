@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import itertools
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engines.leases import PROCESSORS, lease
+from results.errors import UsageError
+from servers.memory_estimate import estimate_server, fewest_cards
+from servers.vllm import card_count
+from telemetry.visibility import showing_only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from engines.planned_run import PlannedRun
     from telemetry.contract import DeviceFacts
 
-MODEL_SHARE = 1.2  # memory that a server needs for each byte of the model's file
-
-
-def usable_gpus() -> tuple[DeviceFacts, ...]:
-    """Those that a server here may compute on, as far as CUDA_VISIBLE_DEVICES lets it see them: a card in MIG instances
-    is none, each instance is one.
-    """
-    from telemetry.attribution import visible_gpus
-    from telemetry.devices import gpu_facts
-
-    facts = gpu_facts()
-    divided = {each.parent_uuid for each in facts}
-    whole = tuple(each for each in facts if each.uuid not in divided)
-    visible = os.environ.get(_variable(whole))
-    if visible is None:
-        return whole
-    seen = visible_gpus(facts, visible)
-    return tuple(each for each in whole if each.uuid in seen)
-
 
 @dataclass(frozen=True)
 class Cards:
-    """The GPUs, shared by so many lanes. The only lane gives every run all of them, as `run` does."""
+    """Leases this machine's GPUs to the runs of `lanes` workers. A single worker's runs get all of them, as with `run`.
+
+    gpus: see `telemetry.devices.usable_gpus`. A server is made for one vendor's GPUs, and which one isn't known: where
+    there are two vendors', each run gets what it needs of either.
+    """
 
     gpus: tuple[DeviceFacts, ...]
     lanes: int
@@ -51,29 +40,52 @@ class Cards:
         llama.cpp uses even for a model without layers there.
         """
         with contextlib.ExitStack() as stack:
-            if not self.gpus or on_processors(run):  # always before cards: so nobody waits in a circle
+            # Processors before cards, one vendor's before the other's: so nobody waits in a circle.
+            if not self.gpus or on_processors(run):
                 stack.enter_context(lease((PROCESSORS,), 1, on_wait=on_wait))
-            if self.gpus:
-                names = tuple(gpu.uuid for gpu in self.gpus)
-                uuids = stack.enter_context(lease(names, self.needed(run), on_wait=on_wait))
-                if len(uuids) < len(names):
-                    stack.enter_context(_only(tuple(gpu for gpu in self.gpus if gpu.uuid in uuids)))
+            leased: list[str] = []
+            for gpus in _by_vendor(self.gpus):
+                names, count = self._suitable(run, gpus)
+                leased += stack.enter_context(lease(names, count, on_wait=on_wait))
+            if len(leased) < len(self.gpus):
+                chosen = [gpu for gpu in self.gpus if gpu.uuid in leased]
+                stack.enter_context(_environment(showing_only(chosen, self.gpus, os.environ)))
             yield
 
     def needed(self, run: PlannedRun) -> int:
-        """As many as the server was told, else as the model's size asks for; all where that is more than there are."""
+        """How many cards of a vendor the run takes; all where it needs more than there are."""
+        return max((self._suitable(run, gpus)[1] for gpus in _by_vendor(self.gpus)), default=0)
+
+    def _suitable(self, run: PlannedRun, gpus: Sequence[DeviceFacts]) -> tuple[list[str], int]:
+        """The uuids of cards and a number: the run can be on any so many of them."""
+        names = [gpu.uuid for gpu in gpus]
         server = run.spec.server if run.spec else None
         if self.lanes == 1:
-            return len(self.gpus)
+            return names, len(gpus)
         if server is None:
-            return 1
-        wanted = server.options.get("tensor_parallel_size")
-        least_bytes = min(gpu.memory_total_bytes or 0 for gpu in self.gpus)
-        if wanted is None and server.model is not None and least_bytes:
-            with contextlib.suppress(OSError):  # gone since: its run will say so
-                size_bytes = sum(path.stat().st_size for path in server.model.files())
-                wanted = math.ceil(size_bytes * MODEL_SHARE / least_bytes)
-        return min(max(1, wanted or 1), len(self.gpus))
+            return names, 1
+        if server.kind == "vllm":
+            return names, min(card_count(server, run.asked), len(gpus))
+        memory = None
+        with contextlib.suppress(UsageError, OSError):  # the model is gone since: the run will say so
+            memory = estimate_server(server, run.asked)
+        needed_bytes = memory.gpu_bytes if memory else 0
+        count = fewest_cards(needed_bytes, [gpu.memory_total_bytes for gpu in gpus]) if needed_bytes else 1
+        if count is None:
+            return names, len(gpus)
+        # The largest cards of which even the smallest `count` hold it.
+        by_room = sorted(gpus, key=_total_bytes, reverse=True)
+        while len(by_room) > count:
+            smallest = [gpu.memory_total_bytes for gpu in by_room[-count:]]
+            if fewest_cards(needed_bytes, smallest) is not None:
+                break
+            by_room.pop()
+        return [gpu.uuid for gpu in gpus if gpu in by_room], count
+
+
+def runs_at_once(gpus: Sequence[DeviceFacts]) -> int:
+    """How many runs have devices of their own: one a GPU, or a single one on the processors."""
+    return min((len(each) for each in _by_vendor(gpus)), default=1)
 
 
 def on_processors(run: PlannedRun) -> bool:
@@ -83,24 +95,36 @@ def on_processors(run: PlannedRun) -> bool:
     server = run.spec.server if run.spec else None
     if server is None or server.kind != "llama.cpp":
         return False
-    return run.asked.get("gpu_layers") == 0 or find_binary(server.server_binary) is None
+    try:
+        return run.asked.get("gpu_layers") == 0 or find_binary(server.server_binary) is None
+    except UsageError:  # the binary is gone since: the run will say so
+        return False
+
+
+def _by_vendor(gpus: Sequence[DeviceFacts]) -> list[tuple[DeviceFacts, ...]]:
+    """In the same order in every process."""
+    by_kind = sorted(gpus, key=lambda gpu: gpu.kind)  # stable
+    return [tuple(group) for _, group in itertools.groupby(by_kind, key=lambda gpu: gpu.kind)]
+
+
+def _total_bytes(gpu: DeviceFacts) -> float:
+    return float("inf") if gpu.memory_total_bytes is None else gpu.memory_total_bytes
 
 
 @contextlib.contextmanager
-def _only(gpus: tuple[DeviceFacts, ...]) -> Iterator[None]:
-    """Programs started in the block see only these."""
-    name = _variable(gpus)
-    before = os.environ.get(name)
-    os.environ[name] = ",".join(str(gpu.index) if gpu.kind == "amd" else gpu.uuid for gpu in gpus)
+def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
+    """Programs started in the block have these variables; None: they don't have it."""
+    before = {name: os.environ.get(name) for name in changes}
+    _set(changes)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
         else:
-            os.environ[name] = before
-
-
-def _variable(gpus: tuple[DeviceFacts, ...]) -> str:
-    """AMD's runtime knows a card by its number; CUDA by its uuid too, which stays when cards are renumbered."""
-    return "HIP_VISIBLE_DEVICES" if any(gpu.kind == "amd" for gpu in gpus) else "CUDA_VISIBLE_DEVICES"
+            os.environ[name] = value

@@ -1,4 +1,7 @@
-"""How much memory llama.cpp will need for a model, before it is started: from the GGUF file, the context, the slots.
+"""How much memory a server will need, before it is started, and on how many cards: for the preflight report, and for
+placing it.
+
+Of llama.cpp from the GGUF file, the context, the slots.
 
 Formulas, from llama.cpp's sources:
 
@@ -18,17 +21,19 @@ doesn't know the architecture well enough.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from servers.gguf import read_layout
-from servers.llama_cpp import dashed
+from servers.llama_cpp import DEFAULT_CTX_SIZE, dashed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from servers.models import Model
+    from servers.request import ServerRequest
 
 CELLS_STEP = 256
 UBATCH = 512
@@ -40,6 +45,7 @@ CACHE_TYPES = {
     "f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32, "q4_1": 20 / 32, "iq4_nl": 18 / 32,
     "q5_0": 22 / 32, "q5_1": 24 / 32,
 }  # fmt: skip
+WEIGHTS = (".safetensors", ".bin")
 _BLOCK = re.compile(r"blk\.(\d+)\.")
 _INPUT = ("token_embd.", "per_layer_token_embd.", "token_types.", "position_embd.")
 
@@ -82,6 +88,49 @@ class _Shape:
     window: int
     windowed: tuple[bool, ...]
     caveats: tuple[str, ...]
+
+
+def estimate_server(
+    server: ServerRequest, asked: Mapping[str, Any], *, on_gpu: bool = True
+) -> MemoryEstimate | None:
+    """What the server will take when it is asked for these settings (`LaunchPlan.asked`), on a GPU if it can have one.
+
+    Of a command of the user's own the context isn't known: the default one is taken. None: there is no model here to
+    look at. Raises UsageError and OSError when it can't be read.
+    """
+    model = server.model
+    if model is None:
+        return None
+    if model.kind != "gguf":
+        weights = sum(path.stat().st_size for path in model.files() if path.suffix in WEIGHTS)
+        caveats = ("of a Hugging Face folder only the weights are counted",)
+        return MemoryEstimate(weights_gpu_bytes=weights, caveats=caveats) if weights else None
+    layers = asked.get("gpu_layers")
+    trained = (model.header.context_length if model.header else None) or DEFAULT_CTX_SIZE
+    ctx_size = min(trained, DEFAULT_CTX_SIZE) if server.kind == "command" else trained
+    return estimate(
+        model,
+        ctx_size=asked.get("ctx_size", ctx_size),
+        parallel=max(asked.get("parallel", 1), 1),
+        gpu_layers=0 if not on_gpu else ALL_LAYERS if layers is None else layers,  # None: as many as fit
+        extra_args=server.extra_args,
+    )
+
+
+def fewest_cards(needed_bytes: int, rooms_bytes: Sequence[int | None]) -> int | None:
+    """So many cards hold it, the roomiest first; None: all together don't. A room that isn't known is enough."""
+    room = 0
+    for count, each in enumerate(sorted(rooms_bytes, key=_or_endless, reverse=True), 1):
+        if each is None:
+            return count
+        room += max(each - GPU_OVERHEAD_BYTES, 0)
+        if needed_bytes <= room:
+            return count
+    return None
+
+
+def _or_endless(room_bytes: int | None) -> float:
+    return math.inf if room_bytes is None else room_bytes
 
 
 def estimate(

@@ -14,7 +14,7 @@ from servers.plan import LaunchPlan
 from servers.request import own_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from servers.models import Model
     from servers.request import ServerRequest
@@ -23,7 +23,11 @@ DEFAULT_CTX_SIZE = 4096  # as for llama.cpp, so that both are measured alike
 DEFAULT_PARALLEL = (
     32  # continuous batching on a GPU: far below vLLM's own 256, well above where speed flattens
 )
-SHORT = {"-tp": "--tensor-parallel-size"}
+SHORT = {
+    "-tp": "--tensor-parallel-size",
+    "-pp": "--pipeline-parallel-size",
+    "-dp": "--data-parallel-size",
+}
 OURS = {
     "--port": "use --port of bench_runner, before the --",
     "--host": "the server listens on 127.0.0.1 only",
@@ -83,6 +87,15 @@ def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, ali
     )
 
 
+def card_count(request: ServerRequest, asked: Mapping[str, Any]) -> int:
+    """The cards that it spans when it is asked for these settings: one, if nothing says more."""
+    count = asked.get("tensor_parallel_size", 1)
+    for option in ("--pipeline-parallel-size", "--data-parallel-size"):
+        if _has(request.extra_args, option):
+            count *= _number(_value(request.extra_args, option)) or 1
+    return max(1, int(count))
+
+
 def _program(asked: str | None, what: str) -> tuple[str, ...]:
     if asked:
         path = executable(asked, "--server-binary")
@@ -100,11 +113,12 @@ def _program(asked: str | None, what: str) -> tuple[str, ...]:
 
 def _default_ctx(model: Model) -> int:
     """Bounded by what the folder's own configuration says: vLLM refuses more."""
-    trained = _trained_length(model.path)
+    trained = trained_length(model.path)
     return min(DEFAULT_CTX_SIZE, trained or DEFAULT_CTX_SIZE)
 
 
-def _trained_length(folder: Path | None) -> int | None:
+def trained_length(folder: Path | None) -> int | None:
+    """Tokens of context in training, as a Hugging Face folder's configuration says; None: it doesn't."""
     import json
 
     if folder is None:

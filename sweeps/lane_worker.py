@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.cards import Cards, usable_gpus
+from engines.cards import Cards
 from engines.lane import Lane
 from results.errors import BenchError
 from results.store.sweep_folder import SweepFolder
 from runner.display import Lines
 from sweeps.planned_again import planned_again
+from telemetry.devices import usable_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engines.cards import Cards, usable_gpus
+from engines.cards import Cards, runs_at_once
 from engines.lane import Lane, is_done
 from engines.lane_processes import in_processes
 from results.errors import Interrupted, ResultsError
@@ -19,6 +19,7 @@ from results.records import RunStatus
 from results.store.sweep_folder import ManifestText, Sweep, SweepFolder
 from results.store.sweep_folder import PlannedRun as PlannedFacts
 from sweeps.race import races, run_race
+from telemetry.devices import usable_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,7 +110,7 @@ def work(
         for group in groups:
             with folder.claim_group(group, within_s=WORKERS_END_S):
                 pass
-        lanes = 1 if sweep.race else min(sweep.max_concurrent or max(len(gpus), 1), len(groups))
+        lanes = 1 if sweep.race else min(sweep.max_concurrent or runs_at_once(gpus), len(groups))
         stopped = []
         try:
             if lanes == 1:

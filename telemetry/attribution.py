@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from telemetry.contract import DeviceReading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from telemetry.contract import DeviceFacts, Tick
 
 
 def used_devices(
-    ticks: Sequence[Tick], devices: Sequence[DeviceFacts], pids: Iterable[int], visible: str | None
+    ticks: Sequence[Tick], devices: Sequence[DeviceFacts], pids: Iterable[int], visible: Collection[str]
 ) -> frozenset[str]:
     """The GPUs on which one of these processes held memory at any tick; else the processor packages.
 
-    With a MIG instance goes its card. visible: CUDA_VISIBLE_DEVICES. It decides where GPUs do not tell whose
-    memory they hold; in a container they may do so as long as there is none. Without pids the server is somewhere
-    else, and uses nothing of this machine.
+    With a MIG instance goes its card. visible: see `telemetry.visibility`; where no GPU names the processes, those
+    of them count that do not tell whose memory they hold. In a container a GPU may tell as long as it holds none.
+    Without pids the server is somewhere else, and uses nothing of this machine.
     """
     ours = frozenset(pids)
     if not ours:
@@ -33,41 +34,12 @@ def used_devices(
         for reading in told
         if reading.process_memory_bytes and ours & reading.process_memory_bytes.keys()
     )
-    untold = sum(reading.process_memory_bytes is None and not _says_nothing(reading) for reading in readings)
-    if not used and (not told or untold > len(told)):
-        used = visible_gpus(gpus, visible)
+    if not used:
+        silent = (each for each in readings if each.process_memory_bytes is None and not _says_nothing(each))
+        did, did_not = (Counter(reading.uuid for reading in group) for group in (told, silent))
+        used = frozenset(name for name in names & set(visible) if not did[name] or did_not[name] > did[name])
     used |= {facts.parent_uuid for facts in gpus if facts.uuid in used and facts.parent_uuid is not None}
     return used or frozenset(facts.uuid for facts in devices if facts.kind == "cpu_package")
-
-
-def visible_gpus(gpus: Sequence[DeviceFacts], visible: str | None) -> frozenset[str]:
-    """As CUDA reads the variable: indices or the beginnings of uuids, up to the first that is unknown, such as -1.
-
-    A program gets one instance of a divided card: the first, unless an instance is named. Indices are taken as NVML
-    counts, by the bus; CUDA does so with CUDA_DEVICE_ORDER=PCI_BUS_ID, and where all cards are alike.
-    """
-    divided = {facts.parent_uuid for facts in gpus}
-
-    def computing(card: DeviceFacts) -> str:
-        return next((facts.uuid for facts in gpus if facts.parent_uuid == card.uuid), card.uuid)
-
-    if visible is None:
-        whole = frozenset(
-            facts.uuid for facts in gpus if facts.parent_uuid is None and facts.uuid not in divided
-        )
-        return whole or frozenset(map(computing, gpus[:1]))
-    found = set()
-    for name in (part.strip() for part in visible.split(",")):
-        named = (
-            facts
-            for facts in gpus
-            if (str(facts.index) == name if name.isdigit() else name and facts.uuid.startswith(name))
-        )
-        first = next(named, None)
-        if first is None:
-            break
-        found.add(computing(first))
-    return frozenset(found)
 
 
 def left_bytes(now: DeviceReading, before: DeviceReading | None, pids: Iterable[int]) -> int | None:

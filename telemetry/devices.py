@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from telemetry import amd, nvidia, rapl
+from telemetry import amd, nvidia, rapl, visibility
 from telemetry.contract import DeviceReading
 
 if TYPE_CHECKING:
@@ -55,13 +56,15 @@ def gpu_facts() -> tuple[DeviceFacts, ...]:
     return tuple(gpu.facts for gpu in found.devices)
 
 
+def usable_gpus() -> tuple[DeviceFacts, ...]:
+    """Those that a server started here may be given to compute on, each by itself. See `telemetry.visibility`."""
+    return visibility.usable_gpus(gpu_facts(), os.environ)
+
+
 def largest_gpu_memory_bytes() -> int | None:
-    """Of those that a program can compute on: a card that is divided into MIG instances is none."""
-    facts = gpu_facts()
-    divided = {each.parent_uuid for each in facts}
-    return (
-        max((each.memory_total_bytes or 0 for each in facts if each.uuid not in divided), default=0) or None
-    )
+    """Of those that a server started here may compute on; None: there is none, or none tells."""
+    sizes = (facts.memory_total_bytes for facts in usable_gpus())
+    return max((size for size in sizes if size is not None), default=None)
 
 
 def live_reading(device: Device) -> DeviceReading:

@@ -16,6 +16,7 @@ from telemetry.sampler import Sampler
 from telemetry.server_metrics import ServerMetrics
 from telemetry.summary import read_ticks, summarize
 from telemetry.validity import disturbances, energy_doubts
+from telemetry.visibility import visible_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,8 +54,7 @@ class Telemetry:
         self._devices = found_devices()
         self._facts = [device.facts for device in self._devices]
         self._find_pids = pids
-        # Decides only where a card doesn't tell whose memory it holds.
-        self._visible = os.environ.get("CUDA_VISIBLE_DEVICES") if on_gpu else ""
+        self._visible = visible_gpus(self._facts, os.environ) if on_gpu else frozenset()
         self._server_was_up = server_was_up
         self._memory_back_s = memory_back_s
         self._all_pids: set[int] = set()

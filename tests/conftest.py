@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ __all__ = ["no_leaks"]
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+NVML_STUB = Path(__file__).with_name("telemetry") / "nvml_stub.c"
 
 # Under nohup SIGHUP is ignored, in a script's background SIGINT and SIGQUIT, and programs inherit that; a handler they
 # don't. Tests send them these signals.
@@ -66,3 +69,28 @@ def _made_by_test_servers(variable: str) -> Path:
     if not path:
         pytest.fail(f"{variable} is not set: run these tests by `make test-servers`")
     return Path(path)
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory):
+    """The folder of a libnvidia-ml.so.1 made from nvml_stub.c."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler on this machine")
+    folder = tmp_path_factory.mktemp("nvml")
+    library = folder / "libnvidia-ml.so.1"
+    options = ("-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-O1", f"-Wl,-soname,{library.name}")
+    subprocess.run([compiler, *options, "-o", library, NVML_STUB], check=True)
+    return folder
+
+
+@pytest.fixture
+def nvml(nvml_library, tmp_path):
+    """A function from a script of nvml_stub.c to the environment in which programs see such a machine."""
+
+    def environment(script, name="nvml.txt"):
+        path = tmp_path / name
+        path.write_bytes(script if isinstance(script, bytes) else script.encode())
+        return {**os.environ, "LD_LIBRARY_PATH": str(nvml_library), "NVML_STUB": str(path)}
+
+    return environment

@@ -1,10 +1,10 @@
-"""Whose a card is: by the server's processes, else as CUDA would choose; and what an ended server still holds."""
+"""Whose a card is: by the server's processes, else by what it sees; and what an ended server still holds."""
 
 from __future__ import annotations
 
 import pytest
 
-from telemetry.attribution import left_bytes, used_devices, visible_gpus
+from telemetry.attribution import left_bytes, used_devices
 from telemetry.contract import DeviceFacts, DeviceReading, Tick
 
 GIB = 1 << 30
@@ -15,33 +15,6 @@ def card(uuid, index, parent=None):
 
 
 WHOLE = (card("GPU-aa", 0), card("GPU-bb", 1))
-DIVIDED = (card("GPU-aa", 0), card("GPU-bb", 1), card("MIG-1", 1, "GPU-bb"), card("MIG-2", 1, "GPU-bb"))
-
-
-@pytest.mark.parametrize(
-    ("visible", "seen"),
-    [
-        (None, {"GPU-aa", "GPU-bb"}),
-        ("", set()),
-        ("1", {"GPU-bb"}),
-        ("1, 0", {"GPU-aa", "GPU-bb"}),
-        ("GPU-b", {"GPU-bb"}),
-        ("0,-1,1", {"GPU-aa"}),  # what follows an unknown one doesn't count
-        ("-1", set()),
-        ("10", set()),
-    ],
-)
-def test_the_visible_cards_are_those_that_cuda_would_take(visible, seen):
-    assert visible_gpus(WHOLE, visible) == seen
-
-
-@pytest.mark.parametrize(
-    ("visible", "seen"),
-    [(None, {"GPU-aa"}), ("1", {"MIG-1"}), ("GPU-bb", {"MIG-1"}), ("MIG-2", {"MIG-2"}), ("MIG-", {"MIG-1"})],
-)
-def test_of_a_divided_card_a_program_gets_one_instance(visible, seen):
-    assert visible_gpus(DIVIDED, visible) == seen
-    assert visible_gpus(DIVIDED[1:], None) == {"MIG-1"}
 
 
 def test_a_server_elsewhere_uses_nothing_here():
@@ -49,8 +22,22 @@ def test_a_server_elsewhere_uses_nothing_here():
     package = DeviceFacts(kind="cpu_package", uuid="cpu-package-0", index=0, energy_source="counter")
     readings = (DeviceReading(uuid="GPU-aa", power_w=1.0), DeviceReading(uuid=package.uuid, energy_j=1.0))
     ticks = [Tick(time_s=0.0, phase="generate", devices=readings)]
-    assert used_devices(ticks, [WHOLE[0], package], (), None) == set()
-    assert used_devices(ticks, [WHOLE[0], package], {1}, None) == {"GPU-aa"}
+    assert used_devices(ticks, [WHOLE[0], package], (), {"GPU-aa"}) == set()
+    assert used_devices(ticks, [WHOLE[0], package], {1}, {"GPU-aa"}) == {"GPU-aa"}
+
+
+def test_a_card_that_names_processes_and_not_ours_is_not_ours_whatever_another_vendor_s_says():
+    """A server on AMD's card, which names nobody, beside NVIDIA's, which names somebody else."""
+    other = DeviceFacts(kind="amd", uuid="aa-bb", index=0)
+    readings = (
+        DeviceReading(uuid="GPU-aa", power_w=1.0, process_memory_bytes={7: GIB}),
+        DeviceReading(uuid="aa-bb", power_w=1.0),
+    )
+    ticks = [Tick(time_s=0.0, phase="generate", devices=readings)]
+    visible = {"GPU-aa", "aa-bb"}
+    assert used_devices(ticks, [WHOLE[0], other], {1}, visible) == {"aa-bb"}
+    assert used_devices(ticks, [WHOLE[0], other], {7}, visible) == {"GPU-aa"}
+    assert used_devices(ticks, [WHOLE[0], other], {1}, {"GPU-aa"}) == set()
 
 
 def reading(used, named=None):

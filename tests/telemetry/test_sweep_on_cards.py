@@ -23,7 +23,8 @@ def telling_server(folder, *options):
     option, command = command_server("canonical_server.py", *options)
     program = folder / "serve.sh"
     program.write_text(
-        f'#!/bin/sh\necho "visible $CUDA_VISIBLE_DEVICES"\nexec {command.replace("{port}", "$1")}\n'
+        '#!/bin/sh\necho "visible ${HIP_VISIBLE_DEVICES:-$CUDA_VISIBLE_DEVICES}"\n'
+        f"exec {command.replace('{port}', '$1')}\n"
     )
     program.chmod(0o755)
     return option, f"{program} {{port}}"
@@ -54,6 +55,48 @@ def test_each_card_has_one_run_at_a_time(tmp_path, nvml):
     assert "(1) " in done.err
     assert "(2) " in done.err
     assert json.loads((results / "benchmark_results.json").read_text())
+
+
+# A machine with AMD's driver and two of its cards, which do not tell whose memory they hold.
+AMD_MACHINE = """
+import pathlib
+exists = pathlib.Path.exists
+pathlib.Path.exists = lambda path, **more: str(path) == "/sys/module/amdgpu" or exists(path, **more)
+"""
+AMDSMI = """
+class AmdSmiException(Exception): pass
+class AmdSmiTemperatureType: EDGE, HOTSPOT = 0, 1
+class AmdSmiTemperatureMetric: CURRENT = 0
+class AmdSmiClkType: GFX, MEM = 1, 4
+def amdsmi_init(): pass
+def amdsmi_shut_down(): pass
+def amdsmi_get_processor_handles(): return [0, 1]
+def amdsmi_get_gpu_device_uuid(card): return f"{card}1ff74a1-0000-1000-80e3-d4d3ee7dd3b{card}"
+def amdsmi_get_gpu_vram_usage(card): return {"vram_total": 24000, "vram_used": 100}
+def amdsmi_get_power_info(card): return {"socket_power": 100}
+def __getattr__(name):
+    if not name.startswith("amdsmi_get_"): raise AttributeError(name)
+    return lambda *_: {}
+"""
+
+
+def test_each_of_amd_s_cards_has_one_run_and_its_energy_is_that_run_s_alone(tmp_path):
+    """Whose a card is that names no process is known by what the run's server was shown."""
+    results, machine = tmp_path / "r", tmp_path / "machine"
+    machine.mkdir()
+    (machine / "sitecustomize.py").write_text(AMD_MACHINE)
+    (machine / "amdsmi.py").write_text(AMDSMI)
+    done = sweep(
+        results, *models(tmp_path / "m", "a", "b"), *telling_server(tmp_path, "--delay", 0.05), "--limit", 6,
+        env={"PYTHONPATH": str(machine), "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    shown = {}
+    for record in logged(results):
+        (uuid,) = record["telemetry"]["used"]
+        log = (results / record["run_id"] / "server.log").read_text()
+        shown[uuid[0]] = log.splitlines()[0].removeprefix("visible ")
+    assert shown == {"0": "0", "1": "1"}
 
 
 def test_with_one_run_at_a_time_it_sees_all_cards(tmp_path, nvml):

@@ -1,0 +1,136 @@
+"""Which GPUs a program sees: read from its environment as the vendors' runtimes read it, and written for a program.
+
+- CUDA: `CUDA_VISIBLE_DEVICES`, indices or the beginnings of uuids, up to the first that is unknown, such as -1. Indices
+  are taken as NVML counts, by the bus; CUDA does so with CUDA_DEVICE_ORDER=PCI_BUS_ID, and where all cards are alike.
+- AMD's ROCr (rocr-runtime, core/runtime/amd_filter_device.cpp): `ROCR_VISIBLE_DEVICES`, indices or the beginnings of
+  GPU-<unique id>, up to the first that is unknown or named twice; empty: none.
+- AMD's HIP and OpenCL on top of it (clr, rocclr/device/rocm/rocdevice.cpp): `HIP_VISIBLE_DEVICES`, else
+  `CUDA_VISIBLE_DEVICES`, else `GPU_DEVICE_ORDINAL`, whichever is first not empty. Its indices count what ROCr has left,
+  in ROCr's order.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from telemetry.contract import DeviceFacts
+
+NVIDIA = "CUDA_VISIBLE_DEVICES"
+ROCR = "ROCR_VISIBLE_DEVICES"
+HIP = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
+NONE = "-1"  # unknown to every runtime; an empty variable is no limit for HIP
+# As amdsmi writes a card's unique id into its uuid: amdsmi, src/amd_smi/amd_smi_uuid.cc.
+_AMD_UUID = re.compile(r"(..).{6}-.{4}-.{4}-..(..)-(.{12})")
+
+
+def visible_gpus(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> frozenset[str]:
+    """The uuids of those on which a program with this environment computes, whichever vendor's it is made for.
+
+    A CUDA program gets one instance of a divided card: the first, unless an instance is named.
+    """
+    nvidia = [facts for facts in gpus if facts.kind == "nvidia"]
+    amd = [facts for facts in gpus if facts.kind == "amd"]
+    return frozenset(facts.uuid for facts in (*_by_cuda(nvidia, environment), *_by_hip(amd, environment)))
+
+
+def usable_gpus(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> tuple[DeviceFacts, ...]:
+    """Those that programs with this environment may be given, each by itself: of a divided card its instances."""
+    visible = visible_gpus(gpus, environment)
+    divided = {facts.parent_uuid for facts in gpus}
+    all_of_nvidia = environment.get(NVIDIA) is None
+    return tuple(
+        facts
+        for facts in gpus
+        if facts.uuid not in divided and (facts.uuid in visible or (facts.kind == "nvidia" and all_of_nvidia))
+    )
+
+
+def showing_only(
+    chosen: Sequence[DeviceFacts], usable: Sequence[DeviceFacts], environment: Mapping[str, str]
+) -> dict[str, str | None]:
+    """The variables, None to be removed, with which a program in this environment sees only the chosen ones.
+
+    usable: see `usable_gpus`. A vendor of whose GPUs none is chosen shows none.
+    """
+    found: dict[str, str | None] = {}
+    if any(facts.kind == "nvidia" for facts in usable):
+        # By uuid, which stays when cards are renumbered.
+        found[NVIDIA] = ",".join(facts.uuid for facts in chosen if facts.kind == "nvidia") or NONE
+    if any(facts.kind == "amd" for facts in usable):
+        places = [_place_by_rocr(facts, environment.get(ROCR)) for facts in chosen if facts.kind == "amd"]
+        found |= {HIP[0]: ",".join(map(str, places)) or NONE, HIP[-1]: None}
+    return found
+
+
+def _by_cuda(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> list[DeviceFacts]:
+    visible = environment.get(NVIDIA)
+    instances = {facts.parent_uuid: facts for facts in reversed(gpus)}  # the first of each card
+    if visible is None:
+        whole = [facts for facts in gpus if facts.parent_uuid is None and facts.uuid not in instances]
+        return whole or [instances.get(facts.uuid, facts) for facts in gpus[:1]]
+    found = []
+    for name in (part.strip() for part in visible.split(",")):
+        named = (
+            facts
+            for facts in gpus
+            if (str(facts.index) == name if name.isdigit() else name and facts.uuid.startswith(name))
+        )
+        first = next(named, None)
+        if first is None:
+            break
+        found.append(instances.get(first.uuid, first))
+    return found
+
+
+def _by_rocr(gpus: Sequence[DeviceFacts], visible: str | None) -> list[DeviceFacts]:
+    """In the order in which HIP counts them."""
+    if visible is None:
+        return list(gpus)
+    found: list[DeviceFacts] = []
+    for name in _names(visible):
+        named = [facts for facts in gpus if _is_named(facts, name)]
+        if len(named) != 1 or named[0] in found:
+            break
+        found += named
+    return found
+
+
+def _by_hip(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> list[DeviceFacts]:
+    left = _by_rocr(gpus, environment.get(ROCR))
+    visible = next((environment[name] for name in HIP if environment.get(name)), None)
+    if visible is None:
+        return left
+    found = []
+    for name in visible.split(","):  # a blank beside a number makes it unknown
+        if name.isdecimal():
+            named = left[int(name) : int(name) + 1]
+        else:
+            named = [facts for facts in left if _is_named(facts, name)]
+        if not named:
+            break
+        found += named[:1]
+    return found
+
+
+def _place_by_rocr(facts: DeviceFacts, visible: str | None) -> int:
+    """By which HIP knows a GPU that is visible."""
+    if visible is None:
+        return facts.index
+    return next((place for place, name in enumerate(_names(visible)) if _is_named(facts, name)), facts.index)
+
+
+def _names(visible: str) -> list[str]:
+    return [part.strip() for part in visible.split(",")]
+
+
+def _is_named(facts: DeviceFacts, name: str) -> bool:
+    """As ROCr does: by an index, or the beginning of GPU- and the unique id."""
+    if name.isdecimal():
+        return facts.index == int(name)
+    unique_id = _AMD_UUID.fullmatch(facts.uuid)
+    known = f"GPU-{''.join(unique_id.groups())}".upper() if unique_id else ""
+    return name.upper().startswith("GPU-") and len(name) > len("GPU-") and known.startswith(name.upper())
