@@ -72,7 +72,7 @@ class Gpu:
             index=index,
             name=asic.get("market_name"),
             driver=(self._said(smi.amdsmi_get_gpu_driver_info, handle) or {}).get("driver_version"),
-            memory_total_bytes=None if total is None else int(total) << 20,
+            memory_total_bytes=int(total) << 20 if total else None,
             energy_source="counter" if energy else ("power" if power else None),
             power_limit_w=_millionth(
                 (self._said(smi.amdsmi_get_power_cap_info, handle) or {}).get("power_cap")
@@ -118,8 +118,10 @@ class Gpu:
         return int(most) if most else None
 
     def _memory(self) -> dict[str, Any]:
-        used = _number(self._smi.amdsmi_get_gpu_vram_usage(self._handle).get("vram_used"))
-        return {} if used is None else {"memory_used_bytes": int(used) << 20}
+        vram = self._smi.amdsmi_get_gpu_vram_usage(self._handle)
+        used = _number(vram.get("vram_used"))
+        has_none = _number(vram.get("vram_total")) == 0
+        return {} if used is None or has_none else {"memory_used_bytes": int(used) << 20}
 
     def _power(self) -> dict[str, Any]:
         """Watts; which name it has depends on the series. 0 stands under those that don't apply."""

@@ -81,7 +81,8 @@ def _memory_info(nvml: Any, handle: Any) -> tuple[Any, bool]:
 
 def _memory(nvml: Any, handle: Any) -> dict[str, Any]:
     memory, without_reserved = _memory_info(nvml, handle)
-    return {"memory_used_bytes": _number(memory.used), "memory_is_of_processes": without_reserved}
+    used = _number(memory.used) if memory.total else None
+    return {"memory_used_bytes": used, "memory_is_of_processes": without_reserved}
 
 
 def _processes(nvml: Any, handle: Any) -> dict[str, Any]:
@@ -196,7 +197,8 @@ def limits(nvml: Any, handle: Any) -> dict[str, Callable[[], Any]]:
 
 
 def memory_total(nvml: Any, handle: Any) -> int | None:
-    return _number(_memory_info(nvml, handle)[0].total)
+    """None for 0 too: so speaks a GPU that has no memory of its own."""
+    return _number(_memory_info(nvml, handle)[0].total) or None
 
 
 def reasons(bits: int) -> tuple[str, ...]:

@@ -10,16 +10,17 @@ import dataclasses
 import socket
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from results.errors import UsageError
-from servers.memory_estimate import ALL_LAYERS, GPU_OVERHEAD_BYTES, MemoryEstimate, estimate
-from sweeps.preflight.machine import Gpu, Machine, this_machine
+from servers.memory_estimate import ALL_LAYERS, MemoryEstimate, estimate_server, fewest_cards
+from servers.vllm import card_count, trained_length
+from sweeps.preflight.machine import Machine, this_machine
 from sweeps.preflight.run_time import Expected, expected
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from engines.planned_run import PlannedRun
@@ -124,13 +125,21 @@ def inspect(
     return Preflight(
         needs=tuple(needs),
         findings=tuple(findings),
-        notes=plan.notes,
+        notes=(*plan.notes, *_of_shared_memory(machine)),
         machine=machine,
         servers=len(started),
         disk_bytes=disk,
         expected_s=sum(known) if known else None,
         unknown=len(times) - len(known),
     )
+
+
+def _of_shared_memory(machine: Machine) -> list[str]:
+    return [
+        f"{gpu.name} tells of no memory of its own: it is taken to share the host's"
+        for gpu in machine.gpus
+        if gpu.shares_host
+    ]
 
 
 def _need(run: PlannedRun, machine: Machine) -> tuple[Need, list[Finding]]:
@@ -149,7 +158,7 @@ def _need(run: PlannedRun, machine: Machine) -> tuple[Need, list[Finding]]:
         return bare, [] if there else [finding("error", f"nothing answers at {run.spec.server.base_url}")]
     try:
         if kind == "vllm":
-            need, texts = _vllm(bare, run.spec, machine)
+            need, texts = _vllm(bare, run, run.spec, machine)
         elif kind == "llama.cpp":
             need, texts = _llama(bare, run, run.spec, machine)
         else:
@@ -168,85 +177,74 @@ def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tupl
     texts = []
     asked = run.asked.get("gpu_layers")
     gpus = machine.gpus if find_binary(server.server_binary) is not None else ()
-    layers = ALL_LAYERS if asked is None else asked  # llama.cpp's own choice: as many as fit
-    if not gpus:
-        if asked:
-            texts.append(
-                f"asks for {'all' if asked == ALL_LAYERS else asked} layers on a GPU, and there is none to use"
-            )
-        layers = 0
-    trained = server.model.header.context_length if server.model.header else None
-    ctx_size = run.asked.get("ctx_size") or trained or 0
-    memory = estimate(
-        server.model,
-        ctx_size=ctx_size,
-        parallel=run.asked.get("parallel") or 1,
-        gpu_layers=layers,
-        extra_args=server.extra_args,
-    )
+    if asked and not gpus:
+        texts.append(
+            f"asks for {'all' if asked == ALL_LAYERS else asked} layers on a GPU, and there is none to use"
+        )
+    memory = estimate_server(server, run.asked, on_gpu=bool(gpus))
     if memory is None:
         return bare, texts
-    cards = _cards(memory.gpu_bytes, gpus) if layers else 0
+    rooms = [gpu.room_bytes for gpu in gpus]
+    cards = fewest_cards(memory.gpu_bytes, rooms) if memory.gpu_bytes else 0
     if cards is None and asked is None:
         texts.append("not all layers fit on the GPU: llama.cpp will choose how many")
     elif cards is None:
-        free = sum(gpu.free_bytes or gpu.total_bytes for gpu in gpus)
-        texts.append(f"needs about {_gib(memory.gpu_bytes)} on the GPU, and {_gib(free)} are free")
+        texts.append(f"needs about {_gib(memory.gpu_bytes)} on the GPU, and {_gib(sum(rooms))} are free")
     elif cards > 1:
         texts.append(f"needs about {_gib(memory.gpu_bytes)}: it spans {cards} cards")
-    if memory.host_bytes > machine.memory_available_bytes:
+    shared = bool(gpus) and all(gpu.shares_host for gpu in gpus)
+    host_bytes = memory.host_bytes + (memory.gpu_bytes if shared else 0)
+    if host_bytes > machine.memory_available_bytes:
         available = _gib(machine.memory_available_bytes)
-        texts.append(f"needs about {_gib(memory.host_bytes)} of memory, and {available} are available")
-    fits = (cards is not None or asked is None) and memory.host_bytes <= machine.memory_available_bytes
+        both = ", which the GPU shares" if shared else ""
+        texts.append(f"needs about {_gib(host_bytes)} of memory, and {available} are available{both}")
+    trained = server.model.header.context_length if server.model.header else None
+    fits = (cards is not None or asked is None) and host_bytes <= machine.memory_available_bytes
     return (
         dataclasses.replace(
             bare,
             memory=memory,
             host_bytes=memory.host_bytes,
-            gpu_bytes=memory.gpu_bytes if layers else 0,
+            gpu_bytes=memory.gpu_bytes,
             cards=cards,
             fits="yes" if fits else "no",
         ),
-        texts,
+        [*texts, *_beyond_training(run.asked, trained)],
     )
 
 
-def _vllm(bare: Need, spec: RunSpec, machine: Machine) -> tuple[Need, list[str]]:
+def _beyond_training(asked: Mapping[str, Any], trained: int | None) -> list[str]:
+    ctx_size = asked.get("ctx_size")
+    if ctx_size is None or trained is None or ctx_size <= trained:
+        return []
+    return [f"asks for {ctx_size:,} tokens of context, and the model was trained on {trained:,}"]
+
+
+def _vllm(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple[Need, list[str]]:
     """It takes its share of each card whatever the model, and refuses to start where less is free."""
     server = spec.server
-    cards = server.options.get("tensor_parallel_size") or 1
-    share = server.options.get("gpu_memory_utilization") or VLLM_SHARE
-    files = server.model.files() if server.model else ()
-    weights = sum(file.stat().st_size for file in files if file.suffix in {".safetensors", ".bin"})
+    cards = card_count(server, run.asked)
+    share = run.asked.get("gpu_memory_utilization", VLLM_SHARE)
+    memory = estimate_server(server, run.asked)
+    weights = memory.gpu_bytes if memory else 0
+    beyond = _beyond_training(run.asked, trained_length(server.model.path) if server.model else None)
     if not machine.gpus:
-        return dataclasses.replace(bare, host_bytes=weights or None), []
-    texts = []
-    if cards > len(machine.gpus):
-        texts.append(f"asks for {cards} cards, and there are {len(machine.gpus)}")
+        return dataclasses.replace(bare, host_bytes=weights or None), beyond
     chosen = machine.gpus[:cards]
     taken = sum(round(share * gpu.total_bytes) for gpu in chosen)
+    texts = []
+    if cards > len(chosen):
+        texts.append(f"asks for {cards} cards, and there are {len(chosen)}")
     for gpu in chosen:
-        if gpu.free_bytes is not None and gpu.free_bytes < share * gpu.total_bytes:
+        if gpu.room_bytes < share * gpu.total_bytes:
             wanted = _gib(share * gpu.total_bytes)
-            texts.append(f"vLLM will want {wanted} of {gpu.name}, and {_gib(gpu.free_bytes)} are free")
+            texts.append(f"vLLM will want {wanted} of {gpu.name}, and {_gib(gpu.room_bytes)} are free")
     if weights > taken:
         texts.append(
             f"the weights alone have {_gib(weights)}, and vLLM's share of the cards is {_gib(taken)}"
         )
-    return dataclasses.replace(bare, gpu_bytes=taken, cards=cards, fits="no" if texts else "yes"), texts
-
-
-def _cards(needed: int, gpus: Sequence[Gpu]) -> int | None:
-    """The fewest cards that hold it, the emptiest first; None: all together don't."""
-    free = sorted(
-        (gpu.total_bytes if gpu.free_bytes is None else gpu.free_bytes for gpu in gpus), reverse=True
-    )
-    room = 0
-    for count, each in enumerate(free, 1):
-        room += max(each - GPU_OVERHEAD_BYTES, 0)
-        if needed <= room:
-            return count
-    return None
+    need = dataclasses.replace(bare, gpu_bytes=taken, cards=cards, fits="no" if texts else "yes")
+    return need, [*texts, *beyond]
 
 
 def _with_time(need: Need, time: Expected | None, *, first: bool, done: bool) -> Need:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A card that a program can compute on. free_bytes: now; None: it doesn't say."""
+    """A card that a program can compute on. free_bytes: now; None: it doesn't say.
+
+    shares_host: it has no memory of its own, and takes what it needs of the host's, whose figures these are.
+    """
 
     name: str
     total_bytes: int
     free_bytes: int | None
+    shares_host: bool = False
+
+    @property
+    def room_bytes(self) -> int:
+        """What is free; all of it where it doesn't say how much others have taken."""
+        return self.total_bytes if self.free_bytes is None else self.free_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,25 +48,30 @@ def this_machine(results_dir: Path) -> Machine:
     return Machine(
         memory_total_bytes=memory.total,
         memory_available_bytes=memory.available,
-        gpus=_gpus(),
+        gpus=tuple(_gpus(memory.total, memory.available)),
         disk_free_bytes=shutil.disk_usage(_existing(results_dir.absolute())).free,
     )
 
 
-def _gpus() -> tuple[Gpu, ...]:
+def _gpus(host_total_bytes: int, host_available_bytes: int) -> Iterator[Gpu]:
+    """Those that a server started here may compute on. One that tells nothing of a memory of its own has none: so do
+    those that are built into one chip with the processor.
+    """
     from telemetry.devices import live_reading, look_for_gpus
+    from telemetry.visibility import usable_gpus
 
-    found = []
     devices = look_for_gpus().devices
-    divided = {device.facts.parent_uuid for device in devices}
+    usable = usable_gpus([device.facts for device in devices], os.environ)
     for device in devices:
         facts = device.facts
-        if facts.uuid not in divided and facts.memory_total_bytes:
-            used = live_reading(device).memory_used_bytes
-            free = None if used is None else facts.memory_total_bytes - used
-            found.append(Gpu(facts.name or facts.uuid, facts.memory_total_bytes, free))
+        if facts in usable:
+            name, total = facts.name or facts.uuid, facts.memory_total_bytes
+            if total is None:
+                yield Gpu(name, host_total_bytes, host_available_bytes, shares_host=True)
+            else:
+                used = live_reading(device).memory_used_bytes
+                yield Gpu(name, total, None if used is None else max(total - used, 0))
         device.close()
-    return tuple(found)
 
 
 def _existing(path: Path) -> Path:
