@@ -176,19 +176,19 @@ def default_parallel(
     if embedded or gpu_layers == 0:
         return CPU_PARALLEL
     memory = gpu_memory_bytes or 0
-    cache = kv_bytes_per_token(model) * ctx_size
+    cache = kv_bytes_per_token(model)
     for slots in GPU_PARALLEL:
-        if cache and _size(model) + slots * cache <= GPU_SHARE * memory:
+        if cache is not None and _size(model) + slots * cache * ctx_size <= GPU_SHARE * memory:
             return slots
     return CPU_PARALLEL
 
 
-def kv_bytes_per_token(model: Model) -> int:
-    """Keys and values of a token in all layers, for plain attention; 0 when the header doesn't tell."""
+def kv_bytes_per_token(model: Model) -> int | None:
+    """Keys and values of a token in all layers, for plain attention; None when the header doesn't tell."""
     header = model.header
     if header is None or not (header.layer_count and header.embedding_length and header.head_count):
-        return 0
-    heads = header.head_count_kv or header.head_count
+        return None
+    heads = header.head_count if header.head_count_kv is None else header.head_count_kv
     return 2 * header.layer_count * heads * (header.embedding_length // header.head_count) * KV_BYTES
 
 

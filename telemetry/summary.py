@@ -66,7 +66,11 @@ def summarize(
     if energy_j is not None and idle_w is not None and generate is not None:
         above_idle_j = max(0.0, energy_j - idle_w * generate.seconds)
     tokens = generate.server.generation_tokens if generate is not None and generate.server else None
-    process_peaks = [phase.processes.peak_memory_bytes for phase in phases.values() if phase.processes]
+    process_peaks = [  # where there was none, nothing is known of its memory
+        phase.processes.peak_memory_bytes
+        for phase in phases.values()
+        if phase.processes is not None and phase.processes.most
+    ]
     filled = used_set - {facts.parent_uuid for facts in devices if facts.uuid in used_set}
     peaks = [
         use.peak_memory_bytes for phase in phases.values() for use in phase.devices if use.uuid in filled

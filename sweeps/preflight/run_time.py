@@ -76,7 +76,8 @@ def _past(record: RunRecord, spec: RunSpec) -> _Past | None:
         return None
     if score is None or not score.completions or not script_s:
         return None
-    generate_s = min(record.phases.generate_s or script_s, script_s)
+    generated_s = record.phases.generate_s
+    generate_s = script_s if generated_s is None else min(generated_s, script_s)
     return _Past(record, generate_s / score.completions, script_s - generate_s)
 
 

@@ -18,7 +18,7 @@ from servers.models import resolve
 from servers.ports import free_port
 from servers.request import ServerRequest
 from servers.supervisor import launch
-from tests.servers.gguf_file import gguf
+from tests.servers.gguf_file import U32, gguf
 
 
 @pytest.fixture(autouse=True)
@@ -343,6 +343,18 @@ def test_slots_by_default(demo_model, gpu_layers, embedded, gpu_memory_bytes, sl
     assert kv_bytes_per_token(demo) == 2 * 30 * 3 * 64 * 2
     chosen = default_parallel(demo, 4096, gpu_layers, embedded=embedded, gpu_memory_bytes=gpu_memory_bytes)
     assert chosen == slots
+
+
+def test_a_model_without_attention_keeps_nothing_a_token(tmp_path):
+    """No KV heads is an answer, unlike a header that says nothing of them."""
+    counted = {}
+    for name, heads in (("none", (U32, 0)), ("one", (U32, 1)), ("all", (U32, 4))):
+        path = tmp_path / f"{name}.gguf"
+        path.write_bytes(gguf({"llama.attention.head_count_kv": heads}))
+        counted[name] = kv_bytes_per_token(resolve(str(path)))
+    assert counted == {"none": 0, "one": 2 * 2 * 16 * 2, "all": 2 * 2 * 4 * 16 * 2}
+    (tmp_path / "untold.gguf").write_bytes(gguf({"llama.attention.head_count": (U32, 0)}))
+    assert kv_bytes_per_token(resolve(str(tmp_path / "untold.gguf"))) is None
 
 
 def test_the_memory_of_the_gpu_decides_on_the_slots_of_a_launch(demo_model, tmp_path):

@@ -16,7 +16,9 @@ from sweeps.plan import plan_runs
 from sweeps.preflight.checks import inspect, preflight
 from sweeps.preflight.machine import Gpu, Machine, this_machine
 from sweeps.preflight.report import HEADER, duration, print_preflight, remarks
-from tests.servers.gguf_file import STRING, gguf
+from tests.command_line import bench_runner
+from tests.servers.gguf_file import STRING, U32, gguf
+from tests.sweep_runs import TWO_CARDS
 
 GIB = 1 << 30
 ROOMY = Machine(
@@ -27,7 +29,8 @@ ROOMY = Machine(
 @pytest.fixture
 def folder(tmp_path):
     for name in ("a", "b"):
-        (tmp_path / f"{name}.gguf").write_bytes(gguf({"general.name": (STRING, name)}))
+        pairs = {"general.name": (STRING, name), "llama.context_length": (U32, 1 << 20)}
+        (tmp_path / f"{name}.gguf").write_bytes(gguf(pairs))
     (tmp_path / "torn.gguf").write_bytes(gguf()[:-40])
     server = tmp_path / "llama-server"  # only its being there counts: nothing is started
     server.write_text("#!/bin/sh\n")
@@ -137,6 +140,71 @@ def test_too_little_memory_and_disk_are_told(folder):
     assert texts(full)[0] == "error: the disk of the results is full"
 
 
+def test_a_full_card_is_full(folder):
+    """0 bytes free are not "unknown"."""
+    text = "runs: [{benchmark: human_eval, model: a.gguf, gpu_layers: -1, server_binary: ./llama-server}]"
+    report = inspect(plan(text, folder), machine=machine(0, 0))
+    assert report.needs[0].fits == "no"
+    assert texts(report)[0].endswith("GiB on the GPU, and 0.0 GiB are free")
+    untold = dataclasses.replace(ROOMY, gpus=(Gpu("card", 24 * GIB, None),))
+    assert inspect(plan(text, folder), machine=untold).needs[0].fits == "yes"
+
+
+def test_a_gpu_that_shares_the_host_s_memory_is_a_gpu(folder):
+    text = (
+        "runs: [{benchmark: human_eval, model: a.gguf, gpu_layers: 80, parallel: %d, ctx_size: 1000000, "
+        "server_binary: ./llama-server}]"
+    )
+    shared = dataclasses.replace(ROOMY, gpus=(Gpu("NVIDIA GB10", 64 * GIB, 60 * GIB, shares_host=True),))
+    report = inspect(plan(text % 16, folder), machine=shared)
+    (need,) = report.needs
+    assert (need.fits, need.cards) == ("yes", 1)
+    assert need.gpu_bytes > GIB
+    notes = [line for line in texts(report) if "memory of its own" in line]
+    assert notes == ["note: NVIDIA GB10 tells of no memory of its own: it is taken to share the host's"]
+    for slots, available in ((400, 60), (160, 20)):  # what the GPU takes, the host has no more
+        less = dataclasses.replace(shared, memory_available_bytes=available * GIB)
+        report = inspect(plan(text % slots, folder), machine=less)
+        assert report.needs[0].fits == "no"
+        assert any("are available, which the GPU shares" in line for line in texts(report))
+
+
+@pytest.mark.parametrize("memory", ["", "memory 0 0 0\n"], ids=["says nothing", "says 0"])
+def test_a_driver_that_tells_of_no_memory_still_has_a_gpu(folder, nvml, memory):
+    card = f"driver 580.95\ncard GPU-gb10\nname NVIDIA GB10\n{memory}power 11170\nutilization 7 0\n"
+    done = bench_runner(
+        "sweep", folder / "a.gguf", "--benchmark", "human_eval", "--gpu-layers", 80,
+        "--server-binary", folder / "llama-server", "--results-dir", folder / "r", "--dry-run", "--json",
+        env=nvml(card),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert (report["needs"][0]["fits"], report["needs"][0]["cards"]) == ("yes", 1)
+    assert report["findings"] == []
+
+
+def test_only_the_cards_that_a_server_will_see_count(folder, nvml):
+    hidden = {**nvml(TWO_CARDS), "CUDA_VISIBLE_DEVICES": "-1"}
+    words = (folder / "a.gguf", "--benchmark", "human_eval", "--server-binary", folder / "llama-server")
+    words = ("sweep", *words, "--gpu-layers", 80, "--results-dir", folder / "r", "--dry-run")
+    assert "there is none to use" in bench_runner(*words, env=hidden).out
+    assert "there is none to use" not in bench_runner(*words, env=nvml(TWO_CARDS)).out
+
+
+def test_a_context_beyond_the_training_is_warned_of(folder):
+    (folder / "short.gguf").write_bytes(gguf({"llama.context_length": (U32, 2048)}))
+    text = "matrix: {benchmark: human_eval, model: short.gguf, ctx_size: [2048, 65536]}"
+    report = inspect(plan(text, folder), machine=ROOMY)
+    assert texts(report)[0] == (
+        "warning: run 2: asks for 65,536 tokens of context, and the model was trained on 2,048"
+    )
+    assert [need.fits for need in report.needs] == ["yes", "yes"]
+    (folder / "hf").mkdir()
+    (folder / "hf" / "config.json").write_text('{"max_position_embeddings": 8192}')
+    text = "runs: [{benchmark: human_eval, server: vllm, server_binary: ./llama-server, model: ./hf, ctx_size: 9000}]"
+    assert any("trained on 8,192" in line for line in texts(inspect(plan(text, folder), machine=ROOMY)))
+
+
 def test_vllm_takes_its_share_of_each_card(folder):
     (folder / "hf").mkdir()
     (folder / "hf" / "config.json").write_text("{}")
@@ -201,6 +269,12 @@ def test_time_is_judged_by_the_same_model_then_by_size(folder):
     assert report.needs[3].expected_because == "by size, from 2 runs of other models or settings"
     assert all(need.expected_s for need in report.needs)
     assert report.expected_s == pytest.approx(sum(need.expected_s for need in report.needs))
+
+
+def test_a_run_that_had_all_answers_already_tells_that_generating_took_nothing(folder):
+    planned = plan("runs: [{benchmark: human_eval, model: a.gguf, limit: 20}]", folder)
+    earlier = past(folder, phases=Phases(load_s=3.0, script_s=105.0, generate_s=0.0))
+    assert inspect(planned, machine=ROOMY, history=[earlier]).expected_s == 105.0 + 3.0
 
 
 @pytest.mark.parametrize(
