@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engines.less_memory import smaller
+from engines.shared_server import SharedServer
 from results.errors import (
     BenchError,
     Interrupted,
@@ -21,7 +22,6 @@ from results.store import unlogged
 from results.store.run_folder import RunFolder
 from results.store.run_log import RUN_LOG_NAME, RunLog
 from runner.run import run
-from runner.serving import SharedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,26 +83,26 @@ class ServerGroup:
             return
         self._serving.keep = more
         spec = todo.spec
-        if todo.reduced and self._server is None:
-            self._server, self._reduced = spec.server, todo.reduced
+        reduced = todo.reduced
+        if reduced:
+            self._server, self._reduced = spec.server, reduced
+        elif self._server is not None and spec.resume is None:  # one that goes on keeps what it had
+            spec, reduced = spec.with_server(self._server), self._reduced
         while True:
-            if self._server is not None:
-                spec = spec.with_server(self._server)
-            error = self._run(spec, todo.planned)
+            error = self._run(spec, todo.planned, reduced)
             less = None
             if isinstance(error, ServerOutOfMemory) and self._sweep.on_oom == "reduce":
                 less = smaller(spec.server, todo.planned.asked, error.where)
             if less is None:
                 return
             self._display.say(f"memory ran out; once more with {less.what}")
-            self._serving.close()
-            self._serving = SharedServer(keep=more)
-            self._server, self._reduced = less.server, (*self._reduced, less.what)
-            spec = dataclasses.replace(spec, resume=None)
+            reduced = (*reduced, less.what)
+            self._server, self._reduced = less.server, reduced
+            spec = dataclasses.replace(spec.with_server(less.server), resume=None)
 
-    def _run(self, spec: RunSpec, planned: PlannedRun) -> Exception | None:
+    def _run(self, spec: RunSpec, planned: PlannedRun, reduced: tuple[str, ...]) -> Exception | None:
         """Why it failed."""
-        place = self._place(planned)
+        place = self._place(planned, reduced)
         try:
             try:
                 finished = run(spec, self._display, self._held, serving=self._serving, place=place)
@@ -141,13 +141,13 @@ class ServerGroup:
             unlogged.write(folder, record, log)
         self._display.say(outcome(record))
 
-    def _place(self, planned: PlannedRun) -> SweepPlace:
+    def _place(self, planned: PlannedRun, reduced: tuple[str, ...] = ()) -> SweepPlace:
         return SweepPlace(
             sweep_id=self._sweep.sweep_id,
             fingerprint=planned.fingerprint,
             label=planned.label,
             nonce=self._sweep.nonce,
-            reduced=self._reduced,
+            reduced=reduced,
         )
 
 

@@ -15,6 +15,7 @@ from runner.attached import AttachedServer
 from runner.script import Target, run_script, script_command, script_environment
 from servers.http_probe import request
 from servers.in_force import read_back
+from servers.supervisor import launch
 from settings.variables import shown
 from telemetry.measure import Telemetry
 
@@ -87,12 +88,7 @@ class Attempt:
             stack.callback(self._telemetry.stop)
             self._telemetry.start()
             self._telemetry.phase("load")
-            held = self._serving.acquire(
-                self._plan,
-                log_path=self._folder.server_log,
-                ready_timeout_s=self._spec.asked["ready_timeout"],
-                on_process=self._note_process,
-            )
+            held = self._serving.acquire(self._launch, log_path=self._folder.server_log)
             self._server = server = held.server
             stack.push(self._release)
             self._note_server(server, is_new=held.is_new)
@@ -126,6 +122,14 @@ class Attempt:
         self._telemetry.phase("stop")
         if self._server is not None:
             self._phases(stop_s=self._serving.release(self._server, error))
+
+    def _launch(self) -> Server:
+        return launch(
+            self._plan,
+            log_path=self._folder.server_log,
+            ready_timeout_s=self._spec.asked["ready_timeout"],
+            on_process=self._note_process,
+        )
 
     def _note_process(self, process: ManagedProcess) -> None:
         self._process = process

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from documents.problems import Problem
 from engines.planned_run import PlannedRun
+from engines.shared_server import server_key
 from results.errors import BenchError, UsageError
 from runner.fingerprint import determining, digest
 from settings.asked import Asked
@@ -109,7 +110,7 @@ class _Planner:
         if choice and choice.name and spec.server.model:
             model = dataclasses.replace(spec.server.model, name=choice.name)
             spec = spec.with_server(dataclasses.replace(spec.server, model=model))
-        group = server_key(spec)
+        group = server_key(spec.server)
         return PlannedRun(
             index=0,
             label="",
@@ -197,15 +198,6 @@ class _Planner:
                     f"{where}: the same run is there already ({place(self.manifest, first.line)}); it runs once"
                 )
         return list(kept.values())
-
-
-def server_key(spec: RunSpec) -> str:
-    """Equal for runs that may share one server."""
-    server = spec.server
-    facts = {field.name: getattr(server, field.name) for field in dataclasses.fields(server)}
-    model = facts.pop("model")
-    facts.pop("gpu_memory_bytes")  # of this machine
-    return digest({**facts, "model": str(model.path or model.name) if model else None})[:12]
 
 
 def _model_key(run: PlannedRun) -> str:

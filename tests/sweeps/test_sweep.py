@@ -141,6 +141,46 @@ def test_memory_that_runs_out_in_the_midst_counts_too_and_a_reduced_run_goes_on_
     assert len(records) == 4
 
 
+def test_a_reduced_run_gets_its_own_server_beside_runs_that_have_all_the_memory(tmp_path):
+    """The server of a fresh run before it in the group is not the one that it asks for."""
+    (model,) = models(tmp_path / "m", "a")
+    results, manifest = tmp_path / "r", tmp_path / "m.json"
+    _, binary = fake_llama_server(tmp_path, "--delay", 0.15, when_many='"$@" --die-after 7')
+    settings = {"benchmark": "human_eval", "gpu_layers": 3, "server_binary": str(binary)}
+
+    def write(*limits):
+        matrix = {"model": str(model), "limit": list(limits), **settings}
+        manifest.write_text(json.dumps({"defaults": {"max_restarts": 0}, "matrix": matrix}))
+
+    write(16)
+    command = ["sweep", manifest, "--on-oom", "reduce", "--results-dir", results]
+    process = subprocess.Popen(
+        [PROGRAM, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+    def reduced_and_under_way():
+        return [
+            path
+            for path in results.glob("*/completions.jsonl")
+            if path.read_bytes().count(b"\n") > 2
+            and json.loads((path.parent / "run.json").read_text())["config"]["gpu_layers"] == 1
+        ]
+
+    (going_on,) = wait_for(reduced_and_under_way)
+    process.kill()
+    process.communicate()
+    write(2, 16)
+    done = bench_runner("sweep", manifest, "--resume", "last", "--results-dir", results)
+    assert done.code == 0, done.err
+    records = {record["config"]["limit"]: record for record in logged(results)}
+    assert records[16]["run_id"] == going_on.parent.name
+    assert [(records[limit]["config"]["gpu_layers"], records[limit]["sweep"]["reduced"]) for limit in (2, 16)] == [
+        (3, []), (1, ["gpu_layers from 3 to 2", "gpu_layers from 2 to 1"]),
+    ]  # fmt: skip
+    shown = [records[limit]["server"]["command"] for limit in (2, 16)]
+    assert [words[words.index("-ngl") + 1] for words in shown] == ["3", "1"]
+
+
 def kill_until_done(results, words, answered, kills, seed=1):
     """Kill the sweep at random instants, see that nothing on disk is asked for again; gives how often it was killed."""
     rng = random.Random(seed)

@@ -1,0 +1,104 @@
+"""One server for runs that follow each other on the same configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from typing import TYPE_CHECKING
+
+from results.durable import explained
+from results.errors import BenchError, Interrupted, ServerError
+from runner.fingerprint import digest
+from runner.serving import Held
+from servers.launch import plan as make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from servers.plan import LaunchPlan
+    from servers.request import ServerRequest
+    from servers.supervisor import Server
+
+
+class SharedServer:
+    """Serves runs that ask for the same server with one of them; for another one it is stopped.
+
+    keep: set before each run: whether another run follows. A start that failed is not tried again: it would fail the
+    next run in the same way. The log of the server is in the folder of the run that started it; each later run gets
+    what was printed during it. See `runner.serving.Serving`.
+    """
+
+    def __init__(self) -> None:
+        self.keep = False
+        self._key = ""  # of the server, or of the start that failed
+        self._server: Server | None = None
+        self._start_error: ServerError | None = None
+        self._log: tuple[Path, int] | None = (
+            None  # of a run that found the server running: its own, and from where
+        )
+
+    def plan(self, request: ServerRequest, *, nonce: str) -> LaunchPlan:
+        key = server_key(request)
+        is_other = key != self._key
+        if is_other or (
+            self._server is not None and self._server.poll() is not None
+        ):  # it died since the last run
+            self.close()
+        if is_other:
+            self._key, self._start_error = key, None
+        return make_plan(request, nonce=nonce) if self._server is None else self._server.plan
+
+    def will_start(self, plan: LaunchPlan) -> bool:
+        return self._server is None and bool(plan.argv)
+
+    def acquire(self, launch: Callable[[], Server], *, log_path: Path) -> Held:
+        if self._start_error is not None:
+            raise self._start_error
+        if self._server is not None and self._server.poll() is None:
+            self._log = (log_path, self._server.log_path.stat().st_size)
+            return Held(self._server, is_new=False)
+        self.close()
+        self._log = None
+        try:
+            self._server = launch()
+        except ServerError as error:
+            self._start_error = error
+            raise
+        return Held(self._server, is_new=True)
+
+    def release(self, server: Server, error: BaseException | None) -> float | None:
+        kept = self.keep and (error is None or (isinstance(error, BenchError) and not _spoils(error)))
+        seconds = None if kept else server.stop()
+        if self._log is not None:
+            own, offset_bytes = self._log
+            _append_from(server.log_path, offset_bytes, own)
+        if not kept:
+            self._server = None
+        return seconds
+
+    def close(self) -> None:
+        """Stop the server. Is idempotent."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+
+def server_key(request: ServerRequest) -> str:
+    """Equal for runs that may share one server."""
+    facts = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
+    model = facts.pop("model")
+    facts.pop("gpu_memory_bytes")  # of this machine
+    return digest({**facts, "model": str(model.path or model.name) if model else None})[:12]
+
+
+def _spoils(error: BenchError) -> bool:
+    """Whether a server that was there at this error should not serve another run."""
+    return isinstance(error, ServerError | Interrupted)
+
+
+def _append_from(source: Path, offset_bytes: int, target: Path) -> None:
+    """Append the rest of a file to another one. Raises ResultsError."""
+    with explained("write", target), source.open("rb") as said, target.open("ab") as log:
+        said.seek(offset_bytes)
+        shutil.copyfileobj(said, log)
