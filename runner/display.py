@@ -22,7 +22,7 @@ class Display(Protocol):
         """A progress event of the script."""
 
     def close(self) -> None:
-        """Leave the terminal as it was. Is idempotent."""
+        """The run is over: leave the terminal as it was, and count anew for the next one. Is idempotent."""
 
 
 def display_for_stderr() -> Display:
@@ -66,7 +66,8 @@ class Lines:
             self.say(f"  {done}/{total} completions{speed}")
 
     def close(self) -> None:
-        """Nothing to restore."""
+        self._rate = TokenRate()
+        self._last_s, self._last_done = 0.0, 0
 
 
 class Bar:
@@ -115,6 +116,7 @@ class Bar:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+        self._rate = TokenRate()
 
 
 def _count(event: dict[str, Any], name: str) -> int:

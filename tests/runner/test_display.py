@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+import sys
 
 from runner.display import Lines, TokenRate
-from tests.command_line import PROGRAM
+from tests.command_line import PROGRAM, ROOT
 from tests.evaluation.running_servers import canonical_server
 
 
@@ -19,6 +20,7 @@ def on_a_terminal(command):
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
+        cwd=ROOT,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
     )
     os.close(theirs)
@@ -64,6 +66,38 @@ def test_plain_lines_come_rarely_and_the_last_always(capsys):
     said = capsys.readouterr().err.splitlines()
     assert said[-1].startswith("  100/100 completions")
     assert len(said) <= 3
+
+
+def test_each_run_of_a_sweep_is_counted_from_its_own_start(capsys):
+    """With the counts of the run before it, a second run of the same length had no line at all."""
+    lines = Lines()
+    for _ in range(2):
+        for done in range(101):
+            lines.progress({"done": done, "total": 100, "completion_tokens": done * 7})
+        lines.close()
+    said = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("  100/100 completions") for line in said) == 2
+    lines.progress({"done": 1, "total": 1, "completion_tokens": 9})
+    assert capsys.readouterr().err == "  1/1 completions\n", "of one mark nothing is known of the speed"
+
+
+TWO_RUNS = """
+from runner.display import Bar
+bar = Bar()
+for tokens in (0, 1000):
+    bar.progress({"done": 1, "total": 2, "completion_tokens": tokens})
+bar.close()
+bar.say("the second run")
+bar.progress({"done": 1, "total": 2, "completion_tokens": 5})
+bar.close()
+"""
+
+
+def test_a_terminal_s_rate_is_that_of_the_run():
+    shown = on_a_terminal([sys.executable, "-c", TWO_RUNS])
+    first, second = shown.split("the second run")
+    assert "tokens/s" in first
+    assert "tokens/s" not in second, "the speed since the first run's start"
 
 
 def test_an_event_without_its_numbers_does_no_harm(capsys):
