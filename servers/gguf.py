@@ -15,10 +15,13 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from servers.gguf_kinds import not_a_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from servers.gguf_kinds import NotAModel
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)  # 1 had other sizes; llama.cpp reads it no more
@@ -60,8 +63,8 @@ class GgufHeader:
     """What the file says; None: it doesn't.
 
     quantization: the file's type in llama.cpp's words, such as "Q4_K_M". context_length: tokens in training.
-    head_count_kv: where layers differ, the largest. split_no: 0 for the first part. is_mmproj: the part of a
-    vision model that sees, not a model by itself.
+    head_count_kv: where layers differ, the largest. split_no: 0 for the first part. not_a_model: what it is instead
+    of a language model.
     """
 
     architecture: str
@@ -76,7 +79,7 @@ class GgufHeader:
     chat_template: str | None
     split_no: int
     split_count: int
-    is_mmproj: bool
+    not_a_model: NotAModel | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +106,7 @@ def read_header(path: Path) -> GgufHeader:
             f"{path} is truncated: {needed - size_bytes:,} of {needed:,} bytes are missing",
             hint="fetch the file again; a download that was cut short looks like this",
         )
-    return _facts(contents.pairs, sum(prod(shape) for _, shape, _ in contents.tensors))
+    return _facts(contents)
 
 
 def read_layout(path: Path) -> GgufLayout:
@@ -257,7 +260,8 @@ def _number(pairs: dict[str, Any], key: str) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _facts(pairs: dict[str, Any], parameter_count: int) -> GgufHeader:
+def _facts(contents: _Contents) -> GgufHeader:
+    pairs = contents.pairs
     architecture = str(pairs.get("general.architecture", ""))
 
     def own(name: str) -> int | None:
@@ -269,18 +273,21 @@ def _facts(pairs: dict[str, Any], parameter_count: int) -> GgufHeader:
     file_type = pairs.get("general.file_type")
     template = pairs.get("tokenizer.chat_template")
     name = pairs.get("general.name")
+    names = [tensor for tensor, _, _ in contents.tensors]
+    split_no, split_count = _number(pairs, "split.no"), _number(pairs, "split.count")
     return GgufHeader(
         architecture=architecture,
         name=name if isinstance(name, str) and name else None,
         quantization=FILE_TYPES.get(file_type & ~_GUESSED) if isinstance(file_type, int) else None,
-        parameter_count=parameter_count,
+        parameter_count=sum(prod(shape) for _, shape, _ in contents.tensors),
         context_length=own("context_length"),
         layer_count=own("block_count"),
         embedding_length=own("embedding_length"),
         head_count=own("attention.head_count"),
         head_count_kv=own("attention.head_count_kv"),
         chat_template=template if isinstance(template, str) and template else None,
-        split_no=_number(pairs, "split.no"),
-        split_count=_number(pairs, "split.count"),
-        is_mmproj=architecture == "clip" or pairs.get("general.type") == "mmproj",
+        split_no=split_no,
+        split_count=split_count,
+        # A later part has the tensors and little else.
+        not_a_model=None if split_no else not_a_model(pairs, names, is_part=split_count > 1),
     )

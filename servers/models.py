@@ -107,11 +107,8 @@ def _gguf(path: Path) -> Model:
     if not path.is_file():
         raise UsageError(f"{path} is not a regular file", hint="give a .gguf file")
     header = read_header(path)
-    if header.is_mmproj:
-        raise UsageError(
-            f"{path} is the vision part of a model (mmproj), not a model",
-            hint="give the model with --model, and this file after -- with --mmproj",
-        )
+    if header.not_a_model is not None:
+        raise UsageError(f"{path} is {header.not_a_model.what}, not a model", hint=header.not_a_model.hint)
     if header.split_no > 0:
         raise UsageError(
             f"{path} is part {header.split_no + 1} of {header.split_count}",

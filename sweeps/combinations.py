@@ -98,11 +98,13 @@ class Combinations:
                 found.append(each)
                 continue
             try:
-                choices = chosen_models(each.value, self.manifest.folder)
+                chosen = chosen_models(each.value, self.manifest.folder)
             except UsageError as error:
                 self.problems.append(Problem(each.line, each.field, error.message))
                 continue
-            found += [dataclasses.replace(each, value=choice) for choice in choices]
+            if chosen.left_out and chosen.left_out not in self.notes:
+                self.notes.append(chosen.left_out)
+            found += [dataclasses.replace(each, value=choice) for choice in chosen.models]
         return found
 
     def is_excluded(self, combination: Settings, entry: Entry) -> bool:

@@ -6,37 +6,59 @@ import dataclasses
 import glob
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from results.errors import UsageError
 from servers.gguf import read_header
 from servers.models import resolve
 
 if TYPE_CHECKING:
+    from servers.gguf import GgufHeader
     from sweeps.manifest.reader import ModelChoice
 
+MOST_NAMED = 8
 _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
 
 
-def chosen_models(choice: ModelChoice, folder: Path) -> list[ModelChoice]:
+class ChosenModels(NamedTuple):
+    """left_out: a sentence without a full stop about files that a glob matches and that are no models; else ""."""
+
+    models: list[ModelChoice]
+    left_out: str = ""
+
+
+def chosen_models(choice: ModelChoice, folder: Path) -> ChosenModels:
     """One for each model that it stands for, by path, sorted by name. Relative paths are relative to the folder.
 
-    Of a glob, only what is a model by itself: no later parts of one in several files, no vision parts (mmproj).
-    A file whose name has characters of a glob is itself. Raises UsageError for a glob that matches nothing.
+    Of a glob, only what is a model by itself: no later parts of one in several files, no adapters, vision parts and the
+    like. A file whose name has characters of a glob is itself. Raises UsageError for a glob that matches nothing.
     """
     path = _place(choice.text, folder)
     if path.exists() or not glob.has_magic(choice.text):
-        return [choice]
+        return ChosenModels([choice])
     pattern = Path(glob.escape(str(folder))) / Path(choice.text).expanduser()
     matched = sorted(Path(each) for each in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - absolute
-    models = [each for each in matched if _is_model(each)]
+    models, others = [], []
+    for each in matched:
+        if each.suffix != ".gguf":
+            models += [each] if (each / "config.json").is_file() else []
+        elif each.is_file() and not _LATER_PART.search(each.name):
+            header = _header(each)
+            if header is None or (header.not_a_model is None and header.split_no == 0):
+                models.append(each)
+            elif header.not_a_model is not None:
+                others.append(f"{each.name} is {header.not_a_model.what}")
+    if len(others) > MOST_NAMED:
+        others[MOST_NAMED:] = [f"and {len(others) - MOST_NAMED} more"]
     if not models:
-        only = ": only parts of models, folders, or other files" if matched else ""
-        raise UsageError(f"{choice.text} matches no model in {folder}{only}")
-    return [
+        only = ", ".join(others) or "only parts of models, folders, or other files"
+        raise UsageError(f"{choice.text} matches no model in {folder}{f': {only}' if matched else ''}")
+    left_out = f"{choice.text} leaves out what is no model: {', '.join(others)}" if others else ""
+    named = [
         dataclasses.replace(choice, text=str(each), name=choice.name if len(models) == 1 else None)
         for each in models
     ]
+    return ChosenModels(named, left_out)
 
 
 def model_argument(text: str, folder: Path) -> str:
@@ -55,13 +77,9 @@ def _place(text: str, folder: Path) -> Path:
         return folder / text
 
 
-def _is_model(path: Path) -> bool:
-    if path.suffix != ".gguf":
-        return (path / "config.json").is_file()
-    if not path.is_file() or _LATER_PART.search(path.name):
-        return False
+def _header(path: Path) -> GgufHeader | None:
+    """None: it is broken, as its own run will say."""
     try:
-        header = read_header(path)
+        return read_header(path)
     except UsageError:
-        return True  # a broken one: its own run says so
-    return not header.is_mmproj and header.split_no == 0
+        return None

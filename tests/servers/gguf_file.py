@@ -20,16 +20,28 @@ LLAMA = {
 }
 
 
-def gguf(pairs: dict | None = None, *, version: int = 3, tensors: int = 2) -> bytes:
-    """pairs: key -> (type, value), on top of a tiny Llama's. Each tensor holds 64 x 2 values of type Q4_0."""
-    pairs = {**LLAMA, **(pairs or {})}
+def gguf(
+    pairs: dict | None = None,
+    *,
+    version: int = 3,
+    tensors: int = 2,
+    names: list[str] | None = None,
+    base: dict = LLAMA,
+) -> bytes:
+    """pairs: key -> (type, value), on top of a tiny Llama's. Each tensor holds 64 x 2 values of type Q4_0.
+
+    names: of the tensors, in the place of as many blocks.
+    """
+    pairs = {**base, **(pairs or {})}
+    names = [f"blk.{number}.weight" for number in range(tensors)] if names is None else names
+    tensors = len(names)
     out = b"GGUF" + struct.pack("<IQQ", version, tensors, len(pairs))
     for key, (kind, value) in pairs.items():
         out += string(key) + struct.pack("<I", kind) + encoded(kind, value)
     tensor_bytes = 64 * 2 // 32 * 18
     step = -(-tensor_bytes // ALIGNMENT) * ALIGNMENT
-    for number in range(tensors):
-        out += string(f"blk.{number}.weight") + struct.pack("<IQQIQ", 2, 64, 2, Q4_0, number * step)
+    for number, name in enumerate(names):
+        out += string(name) + struct.pack("<IQQIQ", 2, 64, 2, Q4_0, number * step)
     if not tensors:
         return out
     return out + b"\0" * (-len(out) % ALIGNMENT) + b"\1" * ((tensors - 1) * step + tensor_bytes)

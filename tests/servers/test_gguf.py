@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from results.errors import UsageError
+from servers import gguf_kinds
 from servers.gguf import read_header
-from tests.servers.gguf_file import ARRAY, F32, STRING, U32, U64, gguf
+from tests.servers.gguf_file import ARRAY, BOOL, F32, LLAMA, STRING, U32, U64, gguf
 
 SMALL = gguf()
 
@@ -37,7 +38,7 @@ def test_the_real_demo_model_tells_its_facts(demo_model):
     assert (header.context_length, header.layer_count, header.embedding_length) == (8192, 30, 576)
     assert (header.head_count, header.head_count_kv) == (9, 3)
     assert "<|im_start|>" in header.chat_template
-    assert (header.split_no, header.split_count, header.is_mmproj) == (0, 0, False)
+    assert (header.split_no, header.split_count, header.not_a_model) == (0, 0, None)
 
 
 def test_a_small_file_tells_its_facts(file):
@@ -152,9 +153,65 @@ def test_a_value_of_the_wrong_type_is_as_none(file, wrong):
     assert header.split_count == 0
 
 
-def test_the_vision_part_and_a_later_shard_are_known(file):
-    assert read_header(file(gguf({"general.architecture": (STRING, "clip")}))).is_mmproj
-    assert read_header(file(gguf({"general.type": (STRING, "mmproj")}))).is_mmproj
+ARCHITECTURE, TYPE = "general.architecture", "general.type"
+SAID_TYPE = {key: value for key, value in LLAMA.items() if not key.startswith("tokenizer.")}
+
+
+def named(name):
+    return {ARCHITECTURE: (STRING, name)}
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (gguf({TYPE: (STRING, "adapter")}), gguf_kinds.ADAPTER),
+        (gguf({"adapter.type": (STRING, "lora")}, base=SAID_TYPE), gguf_kinds.ADAPTER),
+        (gguf(base=SAID_TYPE, names=["blk.0.attn_q.weight.lora_a", "blk.0.attn_q.weight.lora_b"]), gguf_kinds.ADAPTER),
+        (gguf({TYPE: (STRING, "imatrix")}, base={}), gguf_kinds.IMATRIX),
+        (gguf({"imatrix.chunk_count": (U32, 9)}, base={}), gguf_kinds.IMATRIX),
+        (gguf(base={}, names=["blk.0.ffn_up.weight.in_sum2", "blk.0.ffn_up.weight.counts"]), gguf_kinds.IMATRIX),
+        (gguf(named("controlvector"), base={}), gguf_kinds.CONTROL_VECTOR),
+        (gguf(base={}, names=["direction.1", "direction.2"]), gguf_kinds.CONTROL_VECTOR),
+        (gguf(named("clip")), gguf_kinds.MMPROJ),
+        (gguf({TYPE: (STRING, "mmproj")}), gguf_kinds.MMPROJ),
+        (gguf({"clip.has_vision_encoder": (BOOL, True)}, base={}), gguf_kinds.MMPROJ),
+        (gguf(base={}, names=["v.patch_embd.weight", "mm.0.weight"]), gguf_kinds.MMPROJ),
+        (gguf(tensors=0), gguf_kinds.VOCABULARY),
+        (gguf({TYPE: (STRING, "model"), **named("bert")}, tensors=0), gguf_kinds.VOCABULARY),
+        (gguf(named("eagle3")), gguf_kinds.DRAFT),
+        (gguf(names=["token_embd.weight", "blk.61.nextn.eh_proj.weight", "output.weight"]), gguf_kinds.DRAFT),
+        (gguf({**named("bert"), "bert.attention.causal": (BOOL, False)}), gguf_kinds.ENCODER),
+        (gguf(named("gemma-embedding")), gguf_kinds.ENCODER),
+        (gguf(named("wavtokenizer-dec")), gguf_kinds.SPEECH),
+        (gguf(named("flux"), base={}, names=["double_blocks.0.img_attn.qkv.weight"]), gguf_kinds.OTHER),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_language_model_is_known_for_what_it_is(file, data, kind):
+    """By its type, and where it doesn't say one by its architecture, keys and tensors."""
+    assert read_header(file(data)).not_a_model is kind
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gguf({TYPE: (STRING, "model")}),
+        gguf({TYPE: (STRING, "something of tomorrow")}),
+        gguf(named("an architecture of tomorrow")),
+        gguf({**named("llada"), "llada.attention.causal": (BOOL, False)}),
+        gguf({"quantize.imatrix.file": (STRING, "i.dat")}),
+        gguf(
+            {"split.no": (U32, 0), "split.count": (U32, 3)}, tensors=0
+        ),  # the first part may have metadata only
+        gguf({"split.no": (U32, 0), "split.count": (U32, 3)}, names=["blk.7.attn_q.weight"]),
+        gguf({"split.no": (U32, 2), "split.count": (U32, 3)}, base={}, names=["blk.9.attn_q.weight"]),
+        gguf(names=["token_embd.weight", "blk.0.attn_q.weight", "v.patch_embd.weight"]),
+    ],
+)
+def test_a_language_model_is_one_whatever_else_is_in_it(file, data):
+    assert read_header(file(data)).not_a_model is None
+
+
+def test_a_later_shard_is_known(file):
     shard = read_header(file(gguf({"split.no": (U32, 1), "split.count": (U32, 3)})))
     assert (shard.split_no, shard.split_count) == (1, 3)
 

@@ -124,11 +124,19 @@ def test_an_empty_folder_is_told(folder):
         resolve(str(folder))
 
 
-def test_the_vision_part_is_told(folder):
-    (folder / "mmproj.gguf").write_bytes(gguf({"general.architecture": (STRING, "clip")}))
-    with pytest.raises(UsageError, match="vision part") as caught:
-        resolve("mmproj.gguf")
-    assert "--mmproj" in caught.value.hint
+@pytest.mark.parametrize(
+    ("pairs", "what", "hint"),
+    [
+        ({"general.architecture": (STRING, "clip")}, "the vision or audio part of a model", "--mmproj"),
+        ({"general.type": (STRING, "adapter")}, "a LoRA adapter", "--lora"),
+        ({"general.type": (STRING, "imatrix")}, "an importance matrix", "llama-quantize"),
+    ],
+)
+def test_what_is_no_model_is_told_with_what_it_is_and_is_for(folder, pairs, what, hint):
+    (folder / "other.gguf").write_bytes(gguf(pairs))
+    with pytest.raises(UsageError, match=f"other.gguf is {what}.*, not a model") as caught:
+        resolve("other.gguf")
+    assert hint in caught.value.hint
 
 
 def test_a_model_in_parts_is_one_model(folder):

@@ -75,6 +75,19 @@ def test_a_glob_matches_what_is_a_model_by_itself(folder):
     assert len(broken[0].fingerprint) == 32
 
 
+def test_what_a_glob_leaves_out_since_it_is_no_model_is_noted_once(folder):
+    (folder / "models" / "style.gguf").write_bytes(gguf({"adapter.type": (STRING, "lora")}))
+    text = "{defaults: {benchmark: human_eval}, matrix: {model: 'models/*'}, runs: [{model: 'models/*', limit: 1}]}"
+    found = plan(text, folder)
+    (note,) = (note for note in found.notes if "no model" in note)
+    assert note == (
+        "models/* leaves out what is no model: mmproj.gguf is the vision or audio part of a model (mmproj), "
+        "style.gguf is a LoRA adapter"
+    )
+    (line,) = told("runs: [{benchmark: human_eval, model: 'models/s*e.gguf'}]", folder)
+    assert line.endswith("style.gguf is a LoRA adapter")
+
+
 def test_a_file_with_the_characters_of_a_glob_is_itself(folder):
     assert labels("runs: [{benchmark: human_eval, model: 'models/od,d[1].gguf'}]", folder) == [
         "od,d[1] human_eval"
@@ -296,7 +309,7 @@ def test_a_data_set_that_does_not_fit_has_its_line(folder):
             "sweep: no run is left: everything is excluded",
         ),
         (
-            "runs: [{benchmark: human_eval, model: 'models/mm*'}]",
+            "runs: [{benchmark: human_eval, model: 'models/*.txt'}]",
             "only parts of models, folders, or other files",
         ),
     ],
