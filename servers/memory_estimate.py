@@ -21,6 +21,7 @@ doesn't know the architecture well enough.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from servers.gguf import read_layout
 from servers.llama_cpp import DEFAULT_CTX_SIZE, dashed
+from servers.request import own_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,12 +110,14 @@ def estimate_server(
     layers = asked.get("gpu_layers")
     trained = (model.header.context_length if model.header else None) or DEFAULT_CTX_SIZE
     ctx_size = min(trained, DEFAULT_CTX_SIZE) if server.kind == "command" else trained
+    given = (each for each in own_options(server) if each.value is not None)
+    own = itertools.chain.from_iterable((each.option, str(each.value)) for each in given)
     return estimate(
         model,
         ctx_size=asked.get("ctx_size", ctx_size),
         parallel=max(asked.get("parallel", 1), 1),
         gpu_layers=0 if not on_gpu else ALL_LAYERS if layers is None else layers,  # None: as many as fit
-        extra_args=server.extra_args,
+        extra_args=(*own, *server.extra_args),
     )
 
 

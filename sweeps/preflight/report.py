@@ -66,7 +66,7 @@ def _total(report: Preflight) -> str:
         more = f" and {report.unknown} runs of unknown length" if report.unknown else ""
         parts.append(f"about {duration(report.expected_s)}{more}, one after the other")
     elif to_do:
-        parts.append("nothing like it was run here before: no estimate of the time")
+        parts.append("nothing like it was run undisturbed before: no estimate of the time")
     parts.append(
         f"up to {report.disk_bytes / _GIB:.2f} GiB of results, {report.machine.disk_free_bytes / _GIB:.0f} GiB free"
     )

@@ -39,8 +39,9 @@ class _Past:
 
 def expected(spec: RunSpec, history: Sequence[RunRecord]) -> Expected | None:
     """The latest run of the same benchmark, model and GPU layers (and slots, where there was one) tells seconds a
-    completion; else runs of the same benchmark do, scaled by the model's size, since generating reads all of the
-    model for every token. None: nothing like it was run, or the number of samples isn't known.
+    completion; else runs of the same benchmark on the same kind of server do, scaled by the model's size, since
+    generating reads all of the model for every token. None: nothing like it was run undisturbed, or the number of
+    samples isn't known.
     """
     past = [each for record in history if (each := _past(record, spec)) is not None]
     completions = _completions(spec, past)
@@ -53,7 +54,7 @@ def expected(spec: RunSpec, history: Sequence[RunRecord]) -> Expected | None:
         seconds = best.fixed_s + best.completion_s * completions
         return Expected(seconds, completions, best.record.phases.load_s, because)
     size = _size(spec)
-    sized = [each for each in past if _size_of(each.record)]
+    sized = [each for each in past if _size_of(each.record) and _same_kind(each.record, spec)]
     if not size or not sized:
         return None
     ratios = [each.completion_s / _size_of(each.record) for each in sized]
@@ -72,7 +73,12 @@ def expected(spec: RunSpec, history: Sequence[RunRecord]) -> Expected | None:
 
 def _past(record: RunRecord, spec: RunSpec) -> _Past | None:
     score, script_s = record.score, record.phases.script_s
-    if record.status is not RunStatus.SUCCEEDED or record.benchmark != spec.benchmark.name or record.resumed:
+    if record.status is not RunStatus.SUCCEEDED or record.benchmark != spec.benchmark.name:
+        return None
+    disturbed = record.telemetry is not None and record.telemetry.not_comparable
+    if record.resumed or record.incidents or disturbed:
+        return None
+    if record.config.get("max_tokens") != spec.asked["max_tokens"]:
         return None
     if score is None or not score.completions or not script_s:
         return None
@@ -100,6 +106,12 @@ def _same_model(record: RunRecord, spec: RunSpec) -> bool:
     known = path is not None and before is not None and before.path == path
     same_name = record.model == model.name and (before is None or before.size_bytes == _size(spec))
     return (known or same_name) and record.config.get("gpu_layers") == spec.server.gpu_layers
+
+
+def _same_kind(record: RunRecord, spec: RunSpec) -> bool:
+    """Also in whether it computes on the processors alone."""
+    same_server = record.config.get("server", spec.server.kind) == spec.server.kind
+    return same_server and (record.config.get("gpu_layers") == 0) == (spec.server.gpu_layers == 0)
 
 
 def _same_slots(record: RunRecord, spec: RunSpec) -> bool:

@@ -10,7 +10,8 @@ import textwrap
 import msgspec
 import pytest
 
-from results.records import ModelIdentity, Phases, RunRecord, RunStatus, Score
+from results.records import Incident, ModelIdentity, Phases, RunRecord, RunStatus, Score
+from results.telemetry import TelemetrySummary
 from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 from sweeps.preflight.checks import inspect, preflight
@@ -76,7 +77,9 @@ def test_a_plan_that_fits_has_nothing_to_say(folder):
     assert [need.fits for need in report.needs] == ["yes", "yes"]
     assert all(need.host_bytes > 256 << 20 and need.gpu_bytes == 0 for need in report.needs)
     (total,) = texts(report)
-    assert total.startswith("total: 2 runs on 2 servers; nothing like it was run here before: no estimate")
+    assert total.startswith(
+        "total: 2 runs on 2 servers; nothing like it was run undisturbed before: no estimate"
+    )
     assert total.endswith("up to 0.00 GiB of results, 100 GiB free")
 
 
@@ -285,6 +288,19 @@ def test_a_run_that_had_all_answers_already_tells_that_generating_took_nothing(f
         {"score": None},
         {"phases": Phases()},
         {"resumed": 1},
+        {"incidents": (Incident(time="2026-01-01T00:00:00+00:00", what="the server died"),)},
+        {"telemetry": TelemetrySummary(not_comparable=("other work used 1.9 of 2 processors",))},
+        {"config": {"limit": 10, "max_tokens": 4000}},
+        {
+            "model": "other",
+            "model_identity": ModelIdentity(name="other", size_bytes=9),
+            "config": {"gpu_layers": 0},
+        },
+        {
+            "model": "other",
+            "model_identity": ModelIdentity(name="other", size_bytes=9),
+            "config": {"server": "vllm"},
+        },
     ],
 )
 def test_runs_that_tell_nothing_of_the_time_are_left_out(folder, changes):
