@@ -65,10 +65,10 @@ class Cards:
         if server is None:
             return names, 1
         if server.kind == "vllm":
-            return names, min(card_count(server, run.asked), len(gpus))
+            return names, min(card_count(server, run.needs), len(gpus))
         memory = None
         with contextlib.suppress(UsageError, OSError):  # the model is gone since: the run will say so
-            memory = estimate_server(server, run.asked)
+            memory = estimate_server(server, run.needs)
         needed_bytes = memory.gpu_bytes if memory else 0
         count = fewest_cards(needed_bytes, [gpu.memory_total_bytes for gpu in gpus]) if needed_bytes else 1
         if count is None:
@@ -96,7 +96,7 @@ def on_processors(run: PlannedRun) -> bool:
     if server is None or server.kind != "llama.cpp":
         return False
     try:
-        return run.asked.get("gpu_layers") == 0 or find_binary(server.server_binary) is None
+        return run.needs.get("gpu_layers") == 0 or find_binary(server.server_binary) is None
     except UsageError:  # the binary is gone since: the run will say so
         return False
 

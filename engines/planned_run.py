@@ -21,27 +21,26 @@ if TYPE_CHECKING:
 class PlannedRun:
     """One run that is to be.
 
-    index: its place in the plan, from 0. label: short, and unique in the plan. options: the settings as given. group:
-    runs of the same group may share one server. asked: what the server is asked for (ctx_size, parallel, gpu_layers;
-    empty for one that is already running). line: of the manifest.
-    error: why it can't work; then there is no spec. Only what concerns the model's file is told like that.
+    index: its place in the plan, from 0. label: short, and unique in the plan. asked: its settings. spec: what is to be
+    done; None: it can't work, and error says why; only what concerns the model's file is told like that. group: runs
+    of the same group may share one server. needs: what that server is asked for, see `LaunchPlan.asked`; empty for one
+    that is already running.
     """
 
     index: int
     label: str
-    options: Asked
+    asked: Asked
     spec: RunSpec | None
     group: str
-    asked: Mapping[str, Any]
-    line: int | None
+    needs: Mapping[str, Any]
     error: UsageError | None = None
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """See runner/fingerprint.py: the model's file is read, once. Of a run that can't work, also since a file went
-        away or can't be read: of its options.
+        away or can't be read: of its settings.
         """
         with contextlib.suppress(UsageError):
             if self.spec is not None:
                 return fingerprint(self.spec)
-        return digest({"error": True, **self.options.written()})
+        return digest({"error": True, **self.asked.written()})

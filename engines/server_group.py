@@ -92,7 +92,7 @@ class ServerGroup:
             error = self._run(spec, todo.planned, reduced)
             less = None
             if isinstance(error, ServerOutOfMemory) and self._sweep.on_oom == "reduce":
-                less = smaller(spec.server, todo.planned.asked, error.where)
+                less = smaller(spec.server, todo.planned.needs, error.where)
             if less is None:
                 return
             self._display.say(f"memory ran out; once more with {less.what}")
@@ -123,8 +123,8 @@ class ServerGroup:
     def _refuse(self, planned: PlannedRun, error: BenchError) -> None:
         """A run that could not even begin is in the log too."""
         now = dt.datetime.now(dt.UTC)
-        benchmark = str(planned.options.get("benchmark") or "benchmark")
-        model = Path(str(planned.options.get("model") or "model")).name
+        benchmark = str(planned.asked.get("benchmark") or "benchmark")
+        model = Path(str(planned.asked.get("model") or "model")).name
         folder = RunFolder.create(self._folder.results_dir, benchmark, model, now)
         record = RunRecord(
             run_id=folder.run_id,

@@ -57,11 +57,11 @@ def plan_runs(
     planner = _Planner(manifest, results_dir, table, changed.given if changed else {})
     planner.problems += combinations.problems
     planner.notes += combinations.notes
-    planned = [run for each in wanted if (run := planner.plan(each)) is not None]
+    lines = [(run, each.line) for each in wanted if (run := planner.plan(each)) is not None]
     refuse(manifest.name, planner.problems)
-    if not planned:
+    if not lines:
         refuse(manifest.name, [Problem(None, "", "no run is left: everything is excluded")])
-    planned = planner.without_repeated(planned)
+    planned = planner.without_repeated(lines)
     by_model = _first_places(_model_key(run) for run in planned)
     by_group = _first_places(run.group for run in planned)
     planned.sort(key=lambda run: (by_model[_model_key(run)], by_group[run.group]))  # stable
@@ -102,8 +102,7 @@ class _Planner:
                 folder = self.manifest.folder
                 asked = asked.but(model=_seen_from(folder, choice.text, model_argument(choice.text, folder)))
         except UsageError as error:
-            line = given["model"].line if "model" in given else wanted.line
-            return _broken(asked, error, line)
+            return _broken(asked, error)
         spec = self.spec(asked, given, wanted)
         if spec is None:
             return None
@@ -114,11 +113,10 @@ class _Planner:
         return PlannedRun(
             index=0,
             label="",
-            options=spec.asked,
+            asked=spec.asked,
             spec=spec,
             group=group,
-            asked=self.launch(spec, group, given, wanted),
-            line=wanted.line,
+            needs=self.launch(spec, group, given, wanted),
         )
 
     def asked(self, given: Settings) -> Asked:
@@ -182,33 +180,31 @@ class _Planner:
                 return
         self.problems.append(Problem(wanted.line, wanted.field, what))
 
-    def without_repeated(self, planned: Sequence[PlannedRun]) -> list[PlannedRun]:
-        kept: dict[str, PlannedRun] = {}
-        for run in planned:
+    def without_repeated(self, lines: Sequence[tuple[PlannedRun, int | None]]) -> list[PlannedRun]:
+        """Of runs with their lines those that nothing before them is equal to."""
+        kept: dict[str, tuple[PlannedRun, int | None]] = {}
+        for run, line in lines:
             model = run.spec.server.model if run.spec else None
             facts = (
                 determining(run.spec, model=str(model.path or model.name) if model else None)
                 if run.spec
                 else {}
             )
-            first = kept.setdefault(digest(facts or {"error": True, **run.options.written()}), run)
+            key = digest(facts or {"error": True, **run.asked.written()})
+            first, first_line = kept.setdefault(key, (run, line))
             if first is not run:
-                where = place(self.manifest, run.line)
-                self.notes.append(
-                    f"{where}: the same run is there already ({place(self.manifest, first.line)}); it runs once"
-                )
-        return list(kept.values())
+                where, there = (place(self.manifest, each) for each in (line, first_line))
+                self.notes.append(f"{where}: the same run is there already ({there}); it runs once")
+        return [run for run, _ in kept.values()]
 
 
 def _model_key(run: PlannedRun) -> str:
-    return str(run.options["model"] or run.options["base_url"])
+    return str(run.asked["model"] or run.asked["base_url"])
 
 
-def _broken(asked: Asked, error: UsageError, line: int | None) -> PlannedRun:
+def _broken(asked: Asked, error: UsageError) -> PlannedRun:
     group = digest({"model": asked["model"]})[:12]
-    return PlannedRun(
-        index=0, label="", options=asked, spec=None, group=group, asked={}, line=line, error=error
-    )
+    return PlannedRun(index=0, label="", asked=asked, spec=None, group=group, needs={}, error=error)
 
 
 def _runs_already(asked: Mapping[str, Any]) -> bool:
@@ -234,17 +230,17 @@ def _first_places(keys: Iterable[str]) -> dict[str, int]:
 
 def _labels(runs: Sequence[PlannedRun]) -> list[str]:
     """The model's name, the benchmark, and the settings in which the runs differ."""
-    names = [name for name in runs[0].options if name not in {"model", "benchmark"}] if runs else []
-    varying = [name for name in names if len({str(run.options[name]) for run in runs}) > 1]
+    names = [name for name in runs[0].asked if name not in {"model", "benchmark"}] if runs else []
+    varying = [name for name in names if len({str(run.asked[name]) for run in runs}) > 1]
     found: list[str] = []
     for run in runs:
         model = run.spec.server.model if run.spec else None
-        name = model.name if model else Path(str(run.options["model"] or run.options["base_url"])).stem
-        words = [name, run.options["benchmark"]]
+        name = model.name if model else Path(str(run.asked["model"] or run.asked["base_url"])).stem
+        words = [name, run.asked["benchmark"]]
         for setting in varying:
-            value = run.options[setting]
+            value = run.asked[setting]
             if value not in {None, ()}:
-                words.append(f"{setting}={_shown(value, [other.options[setting] for other in runs])}")
+                words.append(f"{setting}={_shown(value, [other.asked[setting] for other in runs])}")
         label = " ".join(words)
         same = sum(other == label or other.startswith(f"{label} #") for other in found)
         found.append(f"{label} #{same + 1}" if same else label)

@@ -153,7 +153,7 @@ def _facts(runs: Sequence[PlannedRun], *, fingerprints: bool) -> tuple[PlannedFa
     return tuple(
         PlannedFacts(
             label=run.label,
-            benchmark=str(run.options.get("benchmark") or ""),
+            benchmark=str(run.asked.get("benchmark") or ""),
             model=run.spec.server.model.name if run.spec and run.spec.server.model else "",
             group=run.group,
             fingerprint=run.fingerprint if fingerprints else "",

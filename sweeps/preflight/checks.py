@@ -175,13 +175,13 @@ def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tupl
     if server.model is None:
         return bare, []
     texts = []
-    asked = run.asked.get("gpu_layers")
+    asked = run.needs.get("gpu_layers")
     gpus = machine.gpus if find_binary(server.server_binary) is not None else ()
     if asked and not gpus:
         texts.append(
             f"asks for {'all' if asked == ALL_LAYERS else asked} layers on a GPU, and there is none to use"
         )
-    memory = estimate_server(server, run.asked, on_gpu=bool(gpus))
+    memory = estimate_server(server, run.needs, on_gpu=bool(gpus))
     if memory is None:
         return bare, texts
     rooms = [gpu.room_bytes for gpu in gpus]
@@ -209,7 +209,7 @@ def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tupl
             cards=cards,
             fits="yes" if fits else "no",
         ),
-        [*texts, *_beyond_training(run.asked, trained)],
+        [*texts, *_beyond_training(run.needs, trained)],
     )
 
 
@@ -223,11 +223,11 @@ def _beyond_training(asked: Mapping[str, Any], trained: int | None) -> list[str]
 def _vllm(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple[Need, list[str]]:
     """It takes its share of each card whatever the model, and refuses to start where less is free."""
     server = spec.server
-    cards = card_count(server, run.asked)
-    share = run.asked.get("gpu_memory_utilization", VLLM_SHARE)
-    memory = estimate_server(server, run.asked)
+    cards = card_count(server, run.needs)
+    share = run.needs.get("gpu_memory_utilization", VLLM_SHARE)
+    memory = estimate_server(server, run.needs)
     weights = memory.gpu_bytes if memory else 0
-    beyond = _beyond_training(run.asked, trained_length(server.model.path) if server.model else None)
+    beyond = _beyond_training(run.needs, trained_length(server.model.path) if server.model else None)
     if not machine.gpus:
         return dataclasses.replace(bare, host_bytes=weights or None), beyond
     chosen = machine.gpus[:cards]

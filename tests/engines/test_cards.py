@@ -112,7 +112,7 @@ def test_beside_another_vendor_s_cards_a_run_has_one_of_either(run):
 def test_a_run_has_as_many_cards_as_the_estimate_says_and_never_more_than_there_are(run):
     """The context and its type count, not the model's file alone; layers that stay with the processor don't."""
     large = {"ctx_size": "1000000", "parallel": "160"}
-    needed_gib = estimate_server(run(**large).spec.server, run(**large).asked).gpu_bytes / GIB
+    needed_gib = estimate_server(run(**large).spec.server, run(**large).needs).gpu_bytes / GIB
     assert 20 < needed_gib < 40
     assert cards().needed(run(gpu_layers="-1")) == 1
     assert cards().needed(run(**large)) == 2

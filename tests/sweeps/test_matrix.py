@@ -106,13 +106,13 @@ def test_runs_of_one_server_stand_together_and_those_of_one_model(folder):
         """,
         folder,
     ).runs
-    keys = [(run.spec.server.model.name, run.options["gpu_layers"]) for run in found]
+    keys = [(run.spec.server.model.name, run.asked["gpu_layers"]) for run in found]
     assert keys == [
         (name, layers) for name in ("small-Q4", "small-Q2") for layers in (0, 80) for _ in range(2)
     ]
     assert len({run.group for run in found}) == 4
     assert [run.index for run in found] == list(range(8))
-    assert [run.options["temperature"] for run in found] == [0, 1] * 4
+    assert [run.asked["temperature"] for run in found] == [0, 1] * 4
 
 
 def test_what_changes_the_server_changes_the_group_and_nothing_else_does(folder):
@@ -175,7 +175,7 @@ def test_the_example_of_githubs_own_documentation(folder):
         folder,
     )
     names = ("temperature", "seed", "max_tokens", "limit")
-    assert [tuple(run.options[name] for name in names) for run in found.runs] == [
+    assert [tuple(run.asked[name] for name in names) for run in found.runs] == [
         (0, 1, 4, 5), (0, 2, 3, 5), (1, 1, 4, None), (1, 2, 3, None), (2, None, None, None), (2, 1, None, None),
     ]  # fmt: skip
 
@@ -369,7 +369,7 @@ def test_wrong_combinations_on_the_command_line_are_told_by_option(folder, monke
 def test_without_a_model_it_is_the_demo_model(folder, demo_model):
     (run,) = plan("runs: [{benchmark: human_eval}]", folder).runs
     assert run.spec.server.model.path == demo_model
-    assert run.asked == {"ctx_size": 4096, "parallel": 4}
+    assert run.needs == {"ctx_size": 4096, "parallel": 4}
 
 
 def test_a_plan_starts_nothing_and_takes_no_port(folder, no_leaks):
