@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist, fmean
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from parsers.output import number
-from results.records import Metric
-from results.stats.intervals import wilson_interval
+from results.stats.intervals import reported_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_Z = NormalDist().inv_cdf(0.975)
+    from results.records import Metric
 
 
 def fraction(value: object, stderr: object = None, samples: int | None = None) -> Metric | None:
-    """The metric with its 95 % interval; None where the value is no fraction from 0 to 1, such as a perplexity.
-
-    1.96 standard errors to both sides; Wilson's interval where that would have no width and the number of
-    samples is known.
-    """
+    """The metric with its 95 % interval; None where the value is no fraction from 0 to 1, such as a perplexity."""
     mean = number(value)
     if mean is None or not 0 <= mean <= 1:
         return None
     error = number(stderr)
-    if error is None or not 0 <= error < math.inf:
-        return Metric(value=mean)
-    if error:
-        return Metric(
-            value=mean, stderr=error, low=max(0.0, mean - _Z * error), high=min(1.0, mean + _Z * error)
-        )
-    low, high = wilson_interval(mean * samples, samples) if samples else (None, None)
-    return Metric(value=mean, stderr=error, low=low, high=high)
+    return reported_mean(mean, error if error is not None and 0 <= error < math.inf else None, samples)
 
 
 def mean(metrics: Sequence[Metric]) -> Metric:
@@ -42,9 +30,5 @@ def mean(metrics: Sequence[Metric]) -> Metric:
         return metrics[0]
     errors = [metric.stderr for metric in metrics if metric.stderr is not None]
     known = len(errors) == len(metrics)
-    return (
-        fraction(
-            fmean(metric.value for metric in metrics), math.hypot(*errors) / len(metrics) if known else None
-        )
-        or metrics[0]
-    )
+    value = min(1.0, max(0.0, fmean(metric.value for metric in metrics)))
+    return reported_mean(value, math.hypot(*errors) / len(metrics) if known else None, None)

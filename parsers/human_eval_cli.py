@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parsers.output import json_object, lines_from_the_end, not_understood
-from parsers.tally import estimate
 from results.errors import ParseError
 from results.records import Metric, Score
+from results.stats.pass_at_k import pass_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,9 +72,8 @@ def _with_samples(score: Score, folder: Path) -> Score:
             passed.setdefault(str(document.get("task_id")), []).append(document.get("passed") is True)
     if not passed:
         return score
-    rates = [sum(some) / len(some) for some in passed.values()]
-    pass_at_1 = estimate(rates, single=max(map(len, passed.values())) == 1)
-    if abs(pass_at_1.value - score.metrics["pass@1"].value) > _ROUNDING:
+    pass_at_1 = pass_at([(len(some), sum(some)) for some in passed.values()], 1)
+    if pass_at_1 is None or abs(pass_at_1.value - score.metrics["pass@1"].value) > _ROUNDING:
         warning = f"{paths[0].name} does not give the score that was printed: no interval is known"
         return msgspec.structs.replace(score, warnings=(*score.warnings, warning))
     completions = sum(map(len, passed.values()))

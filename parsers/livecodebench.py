@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from parsers.files import read_json, result_file
 from parsers.output import number
-from parsers.tally import pass_at
 from results.errors import ParseError
 from results.records import Metric, Score
+from results.stats.pass_at_k import pass_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

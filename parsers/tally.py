@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import math
-from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
 
-from results.records import Metric, Outcome
-from results.stats.intervals import clustered_stderr, pass_at_k, wilson_interval
+from results.records import Outcome
+from results.stats.pass_at_k import pass_at
 from results.store.verdicts import read_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from results.records import Metric
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,31 +54,6 @@ class Tally:
             if not tag or tag in self.tags.get(task_id, frozenset())
         ]
         return pass_at([(len(some), some.count(Outcome.PASSED)) for some in chosen], k)
-
-
-def pass_at(counts: Sequence[tuple[int, int]], k: int) -> Metric | None:
-    """pass@k of samples with (completions, passed) each; None where some sample has fewer than k, or none is."""
-    if not counts or min(n for n, _ in counts) < k:
-        return None
-    values = [pass_at_k(n, passed, k) for n, passed in counts]
-    return estimate(values, single=max(n for n, _ in counts) == 1)
-
-
-def estimate(values: Sequence[float], *, single: bool) -> Metric:
-    """The mean of one fraction a sample, with its 95 % interval.
-
-    Wilson's where each sample has a single completion, else 1.96 standard errors to both sides, since
-    completions of one sample are a cluster; Wilson's again where all samples agree, since that
-    would have no width.
-    """
-    value = fmean(values)
-    stderr = clustered_stderr([[value] for value in values])
-    if single or not stderr:
-        low, high = wilson_interval(min(math.fsum(values), len(values)), len(values))
-    else:
-        half = NormalDist().inv_cdf(0.975) * stderr
-        low, high = max(0.0, value - half), min(1.0, value + half)
-    return Metric(value=value, stderr=stderr, low=low, high=high)
 
 
 def read_tally(path: Path) -> Tally:

@@ -11,8 +11,8 @@ from results.compare.comparability import Difference, forbidding, read_run_setti
 from results.durable import explained
 from results.errors import ResultsError, UsageError
 from results.records import Outcome, RunRecord, RunStatus
-from results.stats.intervals import pass_at_k
 from results.stats.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
+from results.stats.pass_at_k import pass_at_k, usual_ks
 from results.stats.speed import answering_speed
 from results.store.verdicts import read_verdicts
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from results.store.run_folder import RunFolder
-
-_USUAL_K = (1, 10, 100)
 
 
 class Flip(msgspec.Struct, frozen=True):
@@ -171,7 +169,7 @@ def _results(flips: Sequence[Flip], completions: int) -> dict[str, PairedResult]
         first, second = ([bool(_passed(getattr(flip, run))) for flip in flips] for run in ("first", "second"))
         return {"pass@1": compare_verdicts(first, second)}
     found = {}
-    for k in sorted({k for k in _USUAL_K if k < completions} | {completions}):
+    for k in usual_ks(completions):
         first_values, second_values = (
             [pass_at_k(completions, _passed(getattr(flip, run)), k) for flip in flips]
             for run in ("first", "second")

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from results.durable import explained
 from results.errors import BenchError
 from results.records import Outcome, RunStatus
-from results.stats.paired import CONFIDENCE, compare_fractions, holm, mcnemar_exact, tango_interval
+from results.stats.intervals import CONFIDENCE
+from results.stats.paired import compare_fractions, holm, mcnemar_exact, tango_interval
 from results.store.verdicts import read_verdicts
 
 if TYPE_CHECKING:

@@ -1,23 +1,31 @@
-"""How sure a score is: intervals and standard errors, without a dependency."""
+"""How sure a score is: standard errors and 95 % intervals of means of fractions, without a dependency.
+
+Every interval is Wilson's, with the number of samples that the data are worth: that of the samples where each has one
+verdict, more where each is a mean of several.
+"""
 
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
+
+from results.records import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CONFIDENCE = 0.95
 
-def wilson_interval(passed: float, total: int, confidence: float = 0.95) -> tuple[float, float]:
+
+def wilson_interval(passed: float, total: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The score interval of a proportion, as fractions; it holds near 0 and 1 too, where p ± 1.96 s fails.
 
     Wilson, E. B. (1927), "Probable inference, the law of succession, and statistical inference", JASA 22:
-    (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n). `passed` may be the sum of fractions passed, where a
-    sample has several completions: they are one cluster, and `total` counts the samples. Raises ValueError.
+    (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n). `passed` may be a sum of fractions and `total` an effective
+    number of samples. Raises ValueError.
     """
-    if total < 1 or not 0 <= passed <= total or not 0 < confidence < 1:
+    if not 0 < total < math.inf or not 0 <= passed <= total or not 0 < confidence < 1:
         raise ValueError(f"no interval for {passed} of {total} at {confidence}")
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     p = passed / total
@@ -30,28 +38,64 @@ def wilson_interval(passed: float, total: int, confidence: float = 0.95) -> tupl
     return low, high
 
 
-def clustered_stderr(clusters: Sequence[Sequence[float]]) -> float | None:
-    """The standard error of the mean of all values, where values of one cluster depend on each other.
-
-    √(Σ_c (Σ_i (x_ci - mean))²) / n, as in Miller (2024), "Adding error bars to evals", arXiv:2411.00640, with
-    the usual correction for few clusters, G/(G-1). With one value a cluster it is the ordinary s/√n. None for
-    fewer than two clusters, where it is unknown.
-    """
-    filled = [cluster for cluster in clusters if cluster]
-    if len(filled) < 2:
+def standard_error(values: Sequence[float]) -> float | None:
+    """Of the mean of independent values: s/√n. None for fewer than two, where it is unknown."""
+    count = len(values)
+    if count < 2:
         return None
-    count = sum(len(cluster) for cluster in filled)
-    mean = math.fsum(value for cluster in filled for value in cluster) / count
-    squares = math.fsum(math.fsum(value - mean for value in cluster) ** 2 for cluster in filled)
-    return math.sqrt(squares * len(filled) / (len(filled) - 1)) / count
+    mean = fmean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1) / count)
 
 
-def pass_at_k(completions: int, passed: int, k: int) -> float:
-    """The unbiased estimate for one sample: 1 - C(n-c, k) / C(n, k).
+def mean_of_samples(values: Sequence[float], verdicts: int | None) -> Metric:
+    """The mean of one fraction a sample, such as its pass@k. Raises ValueError without values.
 
-    Chen et al. (2021), "Evaluating large language models trained on code", arXiv:2107.03374, equation 1. Raises
-    ValueError where it is undefined: with fewer than k completions.
+    verdicts: from how many verdicts the values come, all together (completions, say); None where that is not known.
+    The verdicts of one sample depend on each other, so the sample is the unit (Miller 2024, "Adding error bars to
+    evals", arXiv:2411.00640) and the interval is Wilson's for an effective number of samples, `samples_worth`.
     """
-    if not 0 <= passed <= completions or not 1 <= k <= completions:
-        raise ValueError(f"pass@{k} is undefined with {completions} completions, {passed} of them passed")
-    return 1 - math.comb(completions - passed, k) / math.comb(completions, k)
+    mean = min(1.0, max(0.0, fmean(values)))
+    worth = samples_worth(values, verdicts)
+    low, high = wilson_interval(mean * worth, worth)
+    return Metric(value=mean, stderr=standard_error(values), low=low, high=high)
+
+
+def samples_worth(values: Sequence[float], verdicts: int | None) -> float:
+    """How many independent verdicts would leave the mean as unsure as these samples do.
+
+    p(1-p)/s²: the verdicts over the design effect (Kish 1965, "Survey sampling"; Rao & Scott 1992, "A simple method
+    for the analysis of clustered binary data", Biometrics 48), between the number of samples and that of verdicts. As
+    the size of Wilson's interval it is among the methods that hold best in clustered data: Franco, Little, Louis &
+    Slud (2019), "Comparative study of confidence intervals for proportions in complex sample surveys", J. Survey
+    Statistics and Methodology 7.
+
+    Near 0 and 1 the variance itself is hardly known: of one pass nobody can tell how much the verdicts of a sample
+    agree, and of none s is 0. So the observed variance has a weight against that of samples that agree in themselves,
+    p(1-p)/n: the square of the number of samples that tell something, those with any pass or those with any failure,
+    whichever are fewer, against 1. That weight is ours; `python -m tests.benchmarks --only statistics` shows that the
+    interval holds with it.
+    """
+    count, mean, stderr = len(values), fmean(values), standard_error(values)
+    spread = mean * (1 - mean)
+    if stderr is None or spread <= 0 or verdicts == count:
+        return float(count)
+    most, least = 1 / count, 1 / verdicts if verdicts else 0.0
+    observed = min(most, max(least, stderr**2 / spread))
+    telling = min(sum(value > 0 for value in values), sum(value < 1 for value in values)) ** 2
+    return (telling + 1) / (telling * observed + most)
+
+
+def reported_mean(value: float, stderr: float | None, samples: int | None) -> Metric:
+    """A mean from 0 to 1 whose standard error another program reports. Without one there is no interval.
+
+    The interval is Wilson's for as many samples as that error implies; where it is 0, for the samples there are.
+    """
+    if stderr is None:
+        return Metric(value=value)
+    worth = value * (1 - value) / stderr**2 if stderr else 0.0
+    if not 0 < worth < math.inf:
+        worth = samples or 0.0
+    if not worth:
+        return Metric(value=value, stderr=stderr)
+    low, high = wilson_interval(value * worth, worth)
+    return Metric(value=value, stderr=stderr, low=low, high=high)

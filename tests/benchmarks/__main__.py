@@ -32,6 +32,7 @@ BENCHMARKS = (
     "sweep",
     "telemetry",
     "race",
+    "statistics",
     "gpu",
 )
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.pass_at_k import pass_at_k, pass_at_k_metrics
+from evaluation.pass_at_k import pass_at_k_metrics
 from results.records import Completion, Outcome
+from results.stats.pass_at_k import pass_at_k
 
 
 def completions(*passed_by_sample):
@@ -62,8 +63,6 @@ def test_an_interval_has_a_width_even_if_all_pass():
 
 
 def test_each_tag_has_its_own_score():
-    from results.records import Completion, Outcome
-
     completions = [
         Completion(
             task_id=str(n),

@@ -13,8 +13,7 @@ from evaluation.benchmarks.tasks.prompts import beginning, user_prompt
 from evaluation.loop.grader import Execution
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
-from results.records import Metric
-from results.stats.intervals import clustered_stderr, wilson_interval
+from results.stats.intervals import mean_of_samples
 from sandbox import SandboxError
 
 if TYPE_CHECKING:
@@ -22,12 +21,11 @@ if TYPE_CHECKING:
 
     from evaluation.benchmarks.tasks.file import CodingTask
     from evaluation.loop.grader import Grader, Known
-    from results.records import Completion
+    from results.records import Completion, Metric
 
 NAME = "tasks"
 STARTER_SET = Path(__file__).with_name("starter_tasks.yaml")
 WEIGHTED = "weighted"
-_Z = 1.959963984540054  # the normal quantile of a 95 % interval
 _WRONG = ("raise SystemExit(0)\n", "import os\nos._exit(0)\n", "return (\n")
 
 
@@ -121,17 +119,9 @@ class TasksTask:
 def weighted_metric(completions: Sequence[Completion]) -> Metric:
     """The mean over all completions of their weighted share of passed cases; one without an answer has 0.
 
-    With its 95 % interval: ± 1.96 standard errors clustered by task; Wilson's where all tasks agree and that would
-    have no width.
+    With its 95 % interval, in which the tasks are the samples.
     """
     by_task: dict[str, list[float]] = {}
     for completion in completions:
         by_task.setdefault(completion.task_id, []).append(completion.metrics.get(WEIGHTED, 0.0))
-    means = [math.fsum(shares) / len(shares) for shares in by_task.values()]
-    value = math.fsum(means) / len(means)
-    stderr = clustered_stderr([[mean] for mean in means])
-    if not stderr:
-        low, high = wilson_interval(min(math.fsum(means), len(means)), len(means))
-    else:
-        low, high = max(0.0, value - _Z * stderr), min(1.0, value + _Z * stderr)
-    return Metric(value=value, stderr=stderr, low=low, high=high)
+    return mean_of_samples([math.fsum(shares) / len(shares) for shares in by_task.values()], None)

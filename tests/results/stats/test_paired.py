@@ -6,23 +6,25 @@ import math
 import random
 from statistics import fmean, stdev
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom, permutation_test
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from results.stats.paired import (
-    bootstrap_mean,
     compare_fractions,
     compare_verdicts,
     holm,
     mcnemar_exact,
+    mean_interval,
     odds_ratio,
     samples_for_mcnemar,
     samples_for_mean,
+    sign_flip_test,
     tango_interval,
     with_holm,
 )
@@ -172,46 +174,108 @@ def test_samples_for_a_mean_give_that_power_in_simulation():
     assert found / 400 == pytest.approx(0.8, abs=0.06)
 
 
-def test_the_bootstrap_agrees_with_theory_where_that_holds():
-    """Many samples, an ordinary distribution: 1.96 standard errors, and the p-value of the same z."""
-    chance = random.Random(1)
-    values = [chance.gauss(0.05, 0.4) for _ in range(400)]
-    stderr = stdev(values) / 20
-    low, high, p_value = bootstrap_mean(values)
-    mean = fmean(values)
-    assert (low, high) == (
-        pytest.approx(mean - 1.96 * stderr, abs=0.06 * stderr * 2),
-        pytest.approx(mean + 1.96 * stderr, abs=0.06 * stderr * 2),
+@pytest.mark.parametrize(
+    ("differences", "p_value"),
+    [
+        ([0.5, 0.6], 0.5),
+        ([0.2], 1.0),
+        ([0.0] * 9, 1.0),
+        ([0.25] * 12, 2 / 2**12),
+        ([1.0] * 6, 2 / 2**6),
+        ([0.5, 0.5, -0.5, 0.25, 0.0], 10 / 16),
+    ],
+)
+def test_each_choice_of_signs_is_as_likely(differences, p_value):
+    """Few samples show nothing, however large their differences are: two samples have four choices of signs."""
+    assert sign_flip_test(differences) == pytest.approx(p_value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 10).flatmap(
+        lambda n: st.lists(st.integers(-n, n).map(lambda c: c / n), min_size=2, max_size=9)
     )
-    assert p_value == pytest.approx(math.erfc(mean / stderr / math.sqrt(2)), abs=0.01)
+)
+def test_the_sign_flip_test_is_that_of_scipy(differences):
+    """As SciPy lists all choices of signs. Its sums are rounded, since equal ones differ in their last bits."""
+    listed = permutation_test(
+        (np.array(differences),),
+        lambda values, axis: np.round(np.sum(values, axis=axis), 9),
+        permutation_type="samples",
+        n_resamples=np.inf,
+    )
+    assert sign_flip_test(differences) == pytest.approx(listed.pvalue)
 
 
-def test_no_number_of_resamples_makes_a_difference_certain():
-    """The observed one counts too, so the p-value is never 0."""
-    assert bootstrap_mean([0.9, 1.0] * 20)[2] == 1 / 10_000
+def test_the_sign_flip_test_of_verdicts_is_mcnemars():
+    first, second = verdicts(20, 3, 11, 20)
+    differences = [float(b) - float(a) for a, b in zip(first, second, strict=True)]
+    assert sign_flip_test(differences) == pytest.approx(mcnemar_exact(3, 11))
 
 
-def test_the_bootstrap_gives_the_same_again():
-    values = [0.2, -0.4, 0.6, 0.0, 0.2, 0.2]
-    assert bootstrap_mean(values) == bootstrap_mean(values)
+def test_the_sign_flip_test_agrees_with_theory_where_that_holds():
+    """Many samples, an ordinary distribution, no common unit: the p-value of the same z."""
+    chance = random.Random(1)
+    values = [min(1.0, max(-1.0, chance.gauss(0.05, 0.3))) for _ in range(400)]
+    z = fmean(values) / (stdev(values) / 20)
+    assert sign_flip_test(values) == pytest.approx(math.erfc(z / math.sqrt(2)), abs=0.005)
+    result = compare_fractions([0.0] * 400, values)
+    assert (result.low, result.high) == (
+        pytest.approx(fmean(values) - 1.96 * stdev(values) / 20, abs=0.002),
+        pytest.approx(fmean(values) + 1.96 * stdev(values) / 20, abs=0.002),
+    )
+
+
+def test_many_tests_leave_a_clear_difference_shown():
+    """A p-value that can't get below some limit would not survive the correction for a large table."""
+    clear = compare_fractions([0.2] * 60, [0.9] * 60)
+    assert 0 < clear.p_value < 1e-15
+    assert with_holm([clear, *[compare_fractions([0.5], [0.5])] * 5000])[0].shown
+
+
+def test_the_interval_of_verdicts_is_the_published_one():
+    """Bonett & Price (2012): (f21 - f12) / (n + 2) ± z √((f12 + f21 + 2 - (f21 - f12)²/(n + 2)) / (n + 2)²)."""
+    first, second = verdicts(59, 6, 16, 80)
+    differences = [float(b) - float(a) for a, b in zip(first, second, strict=True)]
+    middle = 10 / 163
+    half = 1.959964 * math.sqrt((24 / 163 - middle**2) / 163)
+    low, high = mean_interval(differences, p_value=0.04)
+    assert (low, high) == (pytest.approx(middle - half), pytest.approx(middle + half))
+    assert mean_interval(differences, p_value=0.06) == (0.0, high), "the test decides"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 6).flatmap(
+        lambda n: st.lists(st.integers(-n, n).map(lambda c: c / n), min_size=1, max_size=40)
+    )
+)
+def test_the_interval_never_contradicts_the_test(differences):
+    result = compare_fractions([0.0] * len(differences), differences)
+    mirrored = compare_fractions(differences, [0.0] * len(differences))
+    assert -1 <= result.low <= result.high <= 1
+    assert result.low < result.high
+    if result.shown:
+        assert result.low >= 0 if result.difference > 0 else result.high <= 0
+    else:
+        assert result.low <= 0 <= result.high
+    assert (mirrored.low, mirrored.high) == (pytest.approx(-result.high), pytest.approx(-result.low))
 
 
 def test_completions_of_one_sample_are_no_new_samples():
     """Ten completions each that agree within the sample say what one does; counted singly, p would be tiny."""
     first, second = verdicts(20, 2, 7, 20)
     clustered = compare_fractions([float(x) for x in first], [float(x) for x in second])
-    single = compare_verdicts(first, second)
-    assert clustered.p_value == pytest.approx(single.p_value, abs=0.09)
+    assert clustered.p_value == pytest.approx(compare_verdicts(first, second).p_value)
     assert mcnemar_exact(20, 70) < 1e-6
     assert clustered.p_value > 0.05
 
 
 @pytest.mark.parametrize("step", [-1.0, 0.0, 0.25, 1.0])
 def test_where_all_differences_are_equal_the_interval_has_a_width(step):
-    low, high, p_value = bootstrap_mean([step] * 12)
-    assert low < high
-    assert low <= step <= high
-    assert p_value == (1.0 if not step else pytest.approx(2 / 2**12))
+    result = compare_fractions([0.0] * 12, [step] * 12)
+    assert result.low < result.high
+    assert result.low <= step <= result.high or abs(step) == 1.0
 
 
 def test_no_pairs_is_an_error():

@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from results.stats.intervals import clustered_stderr, wilson_interval
+from results.stats.intervals import mean_of_samples, reported_mean, standard_error, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -46,23 +46,49 @@ def test_no_interval_without_data(passed, total, confidence):
         wilson_interval(passed, total, confidence)
 
 
-def test_clustered_stderr_of_single_values_is_the_ordinary_one():
+def test_the_standard_error_is_the_ordinary_one():
     values = [1.0, 0.0, 0.0, 1.0, 1.0]
-    expected = statistics.stdev(values) / math.sqrt(len(values))
-    assert clustered_stderr([[value] for value in values]) == pytest.approx(expected)
+    assert standard_error(values) == pytest.approx(statistics.stdev(values) / math.sqrt(len(values)))
+    assert standard_error([1.0]) is None
 
 
-def test_repeating_every_value_adds_no_certainty():
+def test_repeating_every_verdict_adds_no_certainty():
     """Ten equal completions of a sample say what one does."""
     values = [1.0, 0.0, 0.0, 1.0, 1.0]
-    repeated = clustered_stderr([[value] * 10 for value in values])
-    assert repeated == pytest.approx(clustered_stderr([[value] for value in values]))
+    once, often = mean_of_samples(values, 5), mean_of_samples(values, 50)
+    assert (often.low, often.high) == (pytest.approx(once.low), pytest.approx(once.high))
+    assert (once.low, once.high) == wilson_interval(3, 5)
 
 
-def test_clustered_stderr_by_hand():
-    # mean 0.6; cluster sums of deviations: 0.8, -1.2, 0.4; √((0.64+1.44+0.16) * 3/2) / 5
-    assert clustered_stderr([[1, 1], [0, 0], [1]]) == pytest.approx(math.sqrt(2.24 * 1.5) / 5)
+def test_verdicts_that_do_not_depend_on_each_other_count_nearly_as_samples():
+    """Half of the two completions pass in every other way that there is: as often together as chance has it."""
+    values = [1.0, 0.5, 0.5, 0.0] * 25
+    metric = mean_of_samples(values, 200)
+    assert (metric.low, metric.high) == (pytest.approx(0.43, abs=0.002), pytest.approx(0.57, abs=0.002))
+    assert wilson_interval(100, 200) == (pytest.approx(0.431, abs=0.001), pytest.approx(0.569, abs=0.001))
 
 
-def test_clustered_stderr_is_unknown_for_one_cluster():
-    assert clustered_stderr([[1.0, 0.0], []]) is None
+@pytest.mark.parametrize("completions", [1, 2, 5])
+def test_one_pass_says_no_more_than_none_that_the_score_is_low(completions):
+    """A single pass of 20 x 2 gave 0 to 7.4 %; no pass at all gave 0 to 16.1 %."""
+    none, all_ = (mean_of_samples([value] * 20, 20 * completions) for value in (0.0, 1.0))
+    assert (none.low, none.high) == (0.0, pytest.approx(0.1611, abs=5e-5))
+    assert (all_.low, all_.high) == (pytest.approx(1 - 0.1611, abs=5e-5), 1.0)
+    one = mean_of_samples([1 / completions, *[0.0] * 19], 20 * completions)
+    assert one.low > 0
+    fewest, most = (
+        wilson_interval(one.value * 20, 20),
+        wilson_interval(one.value * 20 * completions, 20 * completions),
+    )
+    assert most[1] <= one.high <= fewest[1], "between completions and samples that are all independent"
+
+
+def test_the_error_of_another_program_is_taken_as_it_is():
+    metric = reported_mean(0.5, 0.05, None)
+    assert (metric.low, metric.high) == (pytest.approx(0.404, abs=5e-4), pytest.approx(0.596, abs=5e-4))
+    low = reported_mean(0.01, 0.01, 100)
+    assert low.low > 0, "it is not cut off at 0"
+    assert low.high > 0.05, "nor short above"
+    assert (reported_mean(1.0, 0.0, 20).low, reported_mean(1.0, 0.0, 20).high) == wilson_interval(20, 20)
+    for unknown in (reported_mean(0.5, None, 20), reported_mean(1.0, 0.0, None)):
+        assert (unknown.low, unknown.high) == (None, None)
