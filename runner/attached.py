@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from processes.guardian import descendants
 from servers.ports import port_holder
-
-LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - compared, not bound
+from settings.base_url import parse_base_url
 
 
 class AttachedServer:
     """Whoever listens at the URL, on this machine, with all that descends from it."""
 
     def __init__(self, base_url: str) -> None:
-        url = urlsplit(base_url)
-        self._port = url.port if url.hostname in LOCAL else None
+        where = parse_base_url(base_url)
+        self._port = where.port if where.is_local else None
         self._pid: int | None = None
 
     def tree(self) -> frozenset[int]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from results.errors import ServerError, ServerNotReady, UsageError
 from servers.http_probe import Answer
 from servers.http_probe import request as ask
 from servers.plan import LaunchPlan
+from settings.base_url import parse_base_url
 from settings.variables import Filled, as_written, split_words
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
         raise UsageError("--server attach needs --base-url", hint="such as http://127.0.0.1:8080")
     if request.extra_args:
         raise UsageError("arguments can't be handed to a server that already runs")
-    base_url, host, port = parse_base_url(request.base_url)
+    where = parse_base_url(request.base_url)
+    base_url = where.url
     api_key = os.environ.get("OPENAI_API_KEY") or None
     names = _served_names(base_url, api_key)
     name = request.model_name
@@ -95,37 +96,14 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
     return LaunchPlan(
         kind="attach",
         argv=(),
-        host=host,
-        port=port,
+        host=where.host,
+        port=where.port,
         base_url=base_url,
         health_path=request.health_path if health is not None and health.status == 200 else "",
         model_name=name if name is not None else names[0],
         api_key=api_key,
         asked={"parallel": request.parallel or _slots(base_url, api_key) or DEFAULT_PARALLEL},
     )
-
-
-def parse_base_url(text: str) -> tuple[str, str, int]:
-    """The URL without /v1 and final slashes, its host and its port. Raises UsageError."""
-    whole = text.strip() if "://" in text else f"http://{text.strip()}"
-    try:
-        url = urlsplit(whole)
-        port = url.port
-        host = url.hostname or ""
-        host.encode("idna")
-    except ValueError as error:
-        raise UsageError(f"--base-url {text}: {error}", hint="such as http://127.0.0.1:8080") from error
-    named = url.scheme in {"http", "https"} and host and port != 0
-    if not named or re.search(r"[\s\0-\x1f\x7f]", whole):
-        raise UsageError(f"--base-url {text} is no address of a server", hint="such as http://127.0.0.1:8080")
-    if url.username or url.password:
-        raise UsageError("--base-url must not hold a password", hint="set OPENAI_API_KEY in the environment")
-    if url.query or url.fragment:
-        raise UsageError(
-            f"--base-url {text} holds more than an address", hint="leave out what follows ? or #"
-        )
-    path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
-    return f"{url.scheme}://{url.netloc}{path}", host, port or (443 if url.scheme == "https" else 80)
 
 
 def _served_names(base_url: str, api_key: str | None) -> list[str]:

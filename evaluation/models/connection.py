@@ -6,9 +6,9 @@ import math
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from results.errors import UsageError
+from settings.base_url import parse_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,7 @@ class ConnectionInfo:
     @property
     def is_loopback(self) -> bool:
         """Whether the server is on this machine, where a proxy would be in the way."""
-        host = urlsplit(self.base_url).hostname or ""
-        return host in {"localhost", "::1"} or host.startswith("127.")
+        return parse_base_url(self.base_url).is_local
 
 
 def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]) -> ConnectionInfo:
@@ -73,25 +72,13 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
         config["api_key"] = os.environ.get(variable, "")
         if not config["api_key"] and variable != DEFAULT_KEY_VARIABLE:
             raise UsageError(f"the environment variable {variable} with the API key is not set")
-    config["base_url"] = _root_url(str(config.get("base_url", "")))
+    config["base_url"] = parse_base_url(str(config.get("base_url", ""))).url
     info = ConnectionInfo(provider=provider_type, **config)
     _in_range("timeout", info.timeout, 0.001, 86_400)
     _in_range("max_retries", info.max_retries, 0, 100)
     _in_range("temperature", info.temperature, 0, 10)
     _in_range("max_tokens", info.max_tokens, 1, 10_000_000)
     return info
-
-
-def _root_url(url: str) -> str:
-    try:
-        parts = urlsplit(url if "://" in url or not url else "http://" + url)
-        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise UsageError(f"not the URL of a server: {url!r}", hint="such as --base-url http://127.0.0.1:8080")
-    path = parts.path.rstrip("/").removesuffix("/v1")
-    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
 def _in_range(name: str, value: float, low: float, high: float) -> None:

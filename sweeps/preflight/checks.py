@@ -11,11 +11,11 @@ import socket
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 from results.errors import UsageError
 from servers.memory_estimate import ALL_LAYERS, MemoryEstimate, estimate_server, fewest_cards
 from servers.vllm import card_count, trained_length
+from settings.base_url import parse_base_url
 from sweeps.preflight.machine import Machine, this_machine
 from sweeps.preflight.run_time import Expected, expected
 
@@ -154,8 +154,8 @@ def _need(run: PlannedRun, machine: Machine) -> tuple[Need, list[Finding]]:
         ]
     kind = run.spec.server.kind
     if kind == "attach":
-        there = _answers(run.spec.server.base_url or "")
-        return bare, [] if there else [finding("error", f"nothing answers at {run.spec.server.base_url}")]
+        trouble = _out_of_reach(run.spec.server.base_url or "")
+        return bare, [finding("error", trouble)] if trouble else []
     try:
         if kind == "vllm":
             need, texts = _vllm(bare, run, run.spec, machine)
@@ -284,14 +284,16 @@ def _ports(runs: Sequence[PlannedRun]) -> list[Finding]:
     return found
 
 
-def _answers(base_url: str) -> bool:
-    parts = urlsplit(base_url if "://" in base_url else f"http://{base_url}")
+def _out_of_reach(base_url: str) -> str:
+    """Why no server can be asked there; "" when something listens."""
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        with socket.create_connection((parts.hostname or "", port), timeout=2):
-            return True
-    except (OSError, ValueError):
-        return False
+        where = parse_base_url(base_url)
+        with socket.create_connection((where.host, where.port), timeout=2):
+            return ""
+    except UsageError as error:
+        return error.message
+    except OSError:
+        return f"nothing answers at {base_url}"
 
 
 def _gib(size_bytes: float) -> str:

@@ -1,0 +1,62 @@
+"""The address of a server, as a user writes it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from results.errors import UsageError
+
+_EXAMPLE = "such as http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseUrl:
+    """A server's root. url: all of it, without /v1 and final slashes. port: also where the text leaves it out."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine: a proxy is in the way then, and its processes can be found."""
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            return self.host == "localhost"
+        return address.is_loopback or address.is_unspecified
+
+
+def parse_base_url(text: str) -> BaseUrl:
+    """The address, with or without http:// and /v1. Raises UsageError, which never repeats a password."""
+    whole = text.strip() if "://" in text else f"http://{text.strip()}"
+    try:
+        url = urlsplit(whole)
+        port = url.port
+        host = url.hostname or ""
+        host.encode("idna")
+        is_address = url.scheme in {"http", "https"} and bool(host) and port != 0
+    except ValueError:
+        is_address = False
+    if is_address and (url.username or url.password):
+        raise UsageError("--base-url must not hold a password", hint="set OPENAI_API_KEY in the environment")
+    if not is_address or re.search(r"[\s\0-\x1f\x7f]", whole) or not url.path.isascii():
+        shown = f"...@{text.rpartition('@')[2]}" if "@" in text else text
+        raise UsageError(f"--base-url is not the URL of a server: {shown!r}", hint=_EXAMPLE)
+    if url.query or url.fragment:
+        raise UsageError(
+            f"--base-url {text} holds more than an address", hint="leave out what follows ? or #"
+        )
+    path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    return BaseUrl(
+        url=f"{url.scheme}://{url.netloc}{path}",
+        scheme=url.scheme,
+        host=host,
+        port=port or (443 if url.scheme == "https" else 80),
+        path=path,
+    )
