@@ -1,74 +1,174 @@
-"""One small request to a server: plain HTTP without a pool, retries or a proxy (HTTP_PROXY breaks loopback checks);
-HTTPS, which is somebody's server elsewhere, as everybody asks it: proxies, certificates, redirects.
+"""One small request to a server, answered as a whole within a time, or not at all.
+
+Plain HTTP goes without a pool, retries or a proxy (HTTP_PROXY breaks loopback checks); HTTPS, which is a server
+elsewhere, as everybody asks it: proxies, certificates, redirects.
 """
 
 from __future__ import annotations
 
 import http.client
+import io
 import json
+import time
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
+from settings.base_url import parse_base_url
+
+if TYPE_CHECKING:
+    import socket
+
+    import requests
+
+MAX_BODY_BYTES = 16 * 1024 * 1024  # far above a list of all models of a provider, or a page of metrics
+_MOST = 2**53  # above it JSON's numbers are no whole ones any more, and a record can't hold them
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Status code and body of a response."""
+    """Status code and body of a response. is_cut: the body went on after MAX_BODY_BYTES."""
 
     status: int
     body: bytes
+    is_cut: bool = False
 
     def text(self, limit: int = 300) -> str:
         """The body's beginning in one line, for messages."""
-        return " ".join(self.body.decode(errors="replace").split())[:limit]
+        if self.is_cut:
+            return f"an answer of more than {MAX_BODY_BYTES >> 20} MiB"
+        text = self.body[: 8 * limit].decode(errors="replace")
+        return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit]
 
     def json(self) -> Any:
-        """The body as JSON; None when it is none."""
+        """The body as JSON; None when it is none, or nested deeper than can be read."""
         try:
-            return json.loads(self.body)
-        except ValueError:
+            return None if self.is_cut else json.loads(self.body)
+        except (ValueError, RecursionError):
             return None
+
+
+def whole(value: Any, *, most: int = _MOST) -> int | None:
+    """A server's count of something, from 1 on; None for whatever else stands there."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most else None
 
 
 def request(
     base_url: str, path: str, *, api_key: str | None = None, body: Any = None, timeout_s: float = 2.0
 ) -> Answer | None:
-    """GET path, or POST body as JSON. None: nothing answered, or not HTTP, or not in time."""
-    url = urlsplit(base_url)
-    if url.scheme == "https":
-        return _elsewhere(base_url.rstrip("/") + path, api_key, body, timeout_s)
+    """GET path, or POST body as JSON. None: nothing answered, or not HTTP, or not all of it within timeout_s.
+
+    Looking up a name may take longer: the system's resolver has a time limit of its own.
+    """
+    where = parse_base_url(base_url)
+    ends = time.monotonic() + timeout_s
+    if where.scheme == "https":
+        return _elsewhere(where.url + path, api_key, body, timeout_s, ends)
     headers = {"Connection": "close"}
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
     if body is not None:
         headers["Content-Type"] = "application/json"
-    connection = http.client.HTTPConnection(url.hostname or "127.0.0.1", url.port, timeout=timeout_s)
+    connection = http.client.HTTPConnection(where.host, where.port, timeout=timeout_s)
     try:
+        connection.connect()
+        connection.sock = _Timed(connection.sock, ends)
         connection.request(
             "GET" if body is None else "POST",
-            url.path.rstrip("/") + path,
+            where.path + path,
             None if body is None else json.dumps(body),
             headers,
         )
         response = connection.getresponse()
-        return Answer(response.status, response.read(MAX_BODY_BYTES))
+        return _answer(response.status, response.read(MAX_BODY_BYTES + 1))
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
 
 
-def _elsewhere(url: str, api_key: str | None, body: Any, timeout_s: float) -> Answer | None:
+def _elsewhere(url: str, api_key: str | None, body: Any, timeout_s: float, ends: float) -> Answer | None:
     import requests  # a tenth of a second to import: only who needs it pays
+    import urllib3
 
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     method = "GET" if body is None else "POST"
     try:
-        with requests.request(
-            method, url, json=body, headers=headers, timeout=timeout_s, stream=True
-        ) as response:
-            return Answer(response.status_code, response.raw.read(MAX_BODY_BYTES, decode_content=True))
-    except (requests.RequestException, OSError):
+        with requests.Session() as session:
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, _timed_adapter(ends))
+            response = session.request(
+                method, url, json=body, headers=headers, timeout=timeout_s, stream=True
+            )
+            return _answer(response.status_code, response.raw.read(MAX_BODY_BYTES + 1, decode_content=True))
+    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError):
         return None
+    except ValueError:  # a redirect to what is no URL
+        return None
+
+
+def _answer(status: int, body: bytes) -> Answer:
+    return Answer(status, body[:MAX_BODY_BYTES], is_cut=len(body) > MAX_BODY_BYTES)
+
+
+class _Timed:
+    """A socket until a point in time: the timeout of a plain one begins anew with each byte that arrives."""
+
+    def __init__(self, sock: socket.socket, ends: float) -> None:
+        self._sock = sock
+        self._ends = ends
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def makefile(self, _mode: str, *_: Any, **__: Any) -> io.BufferedReader:
+        return io.BufferedReader(_Incoming(self._sock, self._ends))
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.settimeout(_left_s(self._ends))
+        self._sock.sendall(data)
+
+
+class _Incoming(io.RawIOBase):
+    def __init__(self, sock: socket.socket, ends: float) -> None:
+        super().__init__()
+        self._sock = sock
+        self._file = sock.makefile("rb", buffering=0)
+        self._ends = ends
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_left_s(self._ends))
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _left_s(ends: float) -> float:
+    left_s = ends - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError("not all of the answer came in time")
+    return left_s
+
+
+def _timed_adapter(ends: float) -> requests.adapters.HTTPAdapter:
+    import requests
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def get_connection_with_tls_context(self, *args: Any, **facts: Any) -> Any:
+            pool: Any = super().get_connection_with_tls_context(*args, **facts)
+
+            class Connection(pool.ConnectionCls):  # type: ignore[misc]
+                sock: Any
+
+                def connect(self) -> None:
+                    super().connect()
+                    self.sock = _Timed(self.sock, ends)
+
+            pool.ConnectionCls = Connection
+            return pool
+
+    return Adapter()

@@ -6,25 +6,27 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from servers.http_probe import request
+from servers import model_list
+from servers.http_probe import request, whole
 
 if TYPE_CHECKING:
     from servers.plan import LaunchPlan
 
 ALL_LAYERS = -1
+_LONGEST_WORD = 200  # characters of what a server calls its build
 
 # llama.cpp's log: src/llama-model.cpp, src/llama-kv-cache.cpp, src/llama-context.cpp, common/arg.cpp.
-OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
+OFFLOADED = re.compile(r"offloaded (\d{1,9})/(\d{1,9}) layers to GPU")
 NO_GPU = re.compile(r"no usable GPU found")
 KV_CACHE = re.compile(r"K \((\w+)\):.*?V \((\w+)\):")
 FLASH_RESOLVED = re.compile(
     r"Flash Attention (enabled|disabled)|Flash Attention was auto, set to (\w+)", re.IGNORECASE
 )
 FLASH_SET = re.compile(r"flash_attn\s*=\s*(\w+)")
-THREADS = re.compile(r"n_threads = (\d+)")
+THREADS = re.compile(r"n_threads = (\d{1,9})")
 # vLLM's log: vllm/v1/core/kv_cache_utils.py.
-VLLM_KV_TOKENS = re.compile(r"KV cache size: ([\d,]+) tokens")
-VLLM_AT_ONCE = re.compile(r"Maximum concurrency for [\d,]+ tokens per request: ([\d.]+)x")
+VLLM_KV_TOKENS = re.compile(r"KV cache size: (\d[\d,]{0,20}) tokens")
+VLLM_AT_ONCE = re.compile(r"Maximum concurrency for [\d,]+ tokens per request: (\d{1,9}(?:\.\d{1,9})?)x")
 FLASH_WORDS = {"1": "enabled", "0": "disabled"}
 
 
@@ -74,29 +76,29 @@ def _from_props(plan: LaunchPlan) -> dict[str, Any]:
     settings = props.get("default_generation_settings")
     template = props.get("chat_template")
     return {
-        "ctx_size": _count(settings.get("n_ctx")) if isinstance(settings, dict) else None,
-        "parallel": _count(props.get("total_slots")),
-        "build": str(props["build_info"]) if props.get("build_info") else None,
+        "ctx_size": whole(settings.get("n_ctx")) if isinstance(settings, dict) else None,
+        "parallel": whole(props.get("total_slots")),
+        "build": _word(props.get("build_info")),
         "chat_template_sha256": _sha256(template) if isinstance(template, str) and template else None,
     }
 
 
 def _from_models(plan: LaunchPlan) -> dict[str, Any]:
     """Our model's entry in /v1/models, and /version, which vLLM has."""
-    data = _get(plan, "/v1/models").get("data")
-    entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
-    ours = [entry for entry in entries if entry.get("id") == plan.model_name] or entries
+    answer = request(plan.base_url, "/v1/models", api_key=plan.api_key)
+    entries = model_list.entries(answer) if answer is not None and answer.status == 200 else []
+    ours = [entry for entry in entries if entry["id"] == plan.model_name] or entries
     if not ours or (len(ours) > 1 and plan.model_name is None):
         return {}
     meta = ours[0].get("meta")
     meta = meta if isinstance(meta, dict) else {}
-    max_len = _count(ours[0].get("max_model_len"))
+    max_len = whole(ours[0].get("max_model_len"))
     version = _get(plan, "/version").get("version") if max_len else None
     return {
         "ctx_size": max_len,
-        "context_length_trained": _count(meta.get("n_ctx_train")),
-        "parameter_count": _count(meta.get("n_params")),
-        "build": str(version) if version else None,
+        "context_length_trained": whole(meta.get("n_ctx_train")),
+        "parameter_count": whole(meta.get("n_params")),
+        "build": _word(version),
     }
 
 
@@ -113,7 +115,7 @@ def _from_log(text: str) -> dict[str, Any]:
         "flash_attention": _flash(flash) if flash else None,
         "threads": int(threads[1]) if threads else None,
         "kv_cache_tokens": int(tokens[1].replace(",", "")) if tokens else None,
-        "full_length_requests": float(at_once[1].strip(".")) if at_once else None,
+        "full_length_requests": float(at_once[1]) if at_once else None,
     }
     if offloaded:
         found |= {"gpu_layers": int(offloaded[1]), "layer_count": int(offloaded[2])}
@@ -139,9 +141,12 @@ def _get(plan: LaunchPlan, path: str) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+def _word(value: Any) -> str | None:
+    """Of printable characters: it comes to a terminal."""
+    if not isinstance(value, str):
+        return None
+    return "".join(letter for letter in value[:_LONGEST_WORD] if letter.isprintable()) or None
 
 
 def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()

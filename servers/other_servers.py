@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from results.errors import ServerError, ServerNotReady, UsageError
-from servers.http_probe import Answer
+from servers import model_list
 from servers.http_probe import request as ask
+from servers.http_probe import whole
 from servers.plan import LaunchPlan
 from settings.base_url import parse_base_url
 from settings.variables import Filled, as_written, split_words
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from servers.request import ServerRequest
 
 DEFAULT_PARALLEL = 4
+MAX_PARALLEL = 4096  # slots that a server may claim to have; our scripts ask no more at once
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
 ASK_TIMEOUT_S = 10.0  # a remote provider, over a slow line
 
@@ -88,10 +90,10 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
     names = _served_names(base_url, api_key)
     name = request.model_name
     if name is None and len(names) != 1:
-        offers = f"offers {', '.join(names)}" if names else "names no model"
+        offers = f"offers {model_list.listed(names)}" if names else "names no model"
         raise UsageError(f"which model? {base_url} {offers}", hint="choose one with --model")
     if name is not None and names and name not in names:
-        raise UsageError(f"{base_url} has no model {name!r}", hint=f"it offers {', '.join(names)}")
+        raise UsageError(f"{base_url} has no model {name!r}", hint=f"it offers {model_list.listed(names)}")
     health = ask(base_url, request.health_path, timeout_s=ASK_TIMEOUT_S) if request.health_path else None
     return LaunchPlan(
         kind="attach",
@@ -116,18 +118,15 @@ def _served_names(base_url: str, api_key: str | None) -> list[str]:
             f"{base_url} refuses the API key: {answer.status} {answer.text(120)}",
             hint="set OPENAI_API_KEY in the environment",
         )
-    return list(dict.fromkeys(str(entry["id"]) for entry in _entries(answer) if entry.get("id")))
-
-
-def _entries(answer: Answer) -> list[dict[str, Any]]:
-    body = answer.json()
-    data = body.get("data") if isinstance(body, dict) else None
-    return [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+    if answer.is_cut:
+        raise ServerError(
+            f"{base_url}/v1/models gives {answer.text()}", hint="is that the address of a model server?"
+        )
+    return list(dict.fromkeys(entry["id"] for entry in model_list.entries(answer)))
 
 
 def _slots(base_url: str, api_key: str | None) -> int | None:
     """How many requests a llama-server works on at once; None: it doesn't tell."""
     answer = ask(base_url, "/props", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
     props = answer.json() if answer is not None and answer.status == 200 else None
-    slots = props.get("total_slots") if isinstance(props, dict) else None
-    return slots if isinstance(slots, int) and slots > 0 else None
+    return whole(props.get("total_slots"), most=MAX_PARALLEL) if isinstance(props, dict) else None

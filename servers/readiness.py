@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from results.errors import ServerError, ServerExited, ServerNotOurs, ServerNotReady, ServerOutOfMemory
-from servers.http_probe import Answer, request
+from servers import model_list
+from servers.http_probe import request
 from servers.ports import foreign_holder, listening_inodes, port_holder, socket_inodes
 from servers.start_failure import explain
 
@@ -20,28 +20,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from processes.process import Exit, ManagedProcess
+    from servers.http_probe import Answer
     from servers.plan import LaunchPlan
     from servers.server_log import ServerLog
 
 POLL_INTERVAL_S = 0.02
 HEALTH_TIMEOUT_S = 2.0
+LAST_TIMEOUT_S = 0.5  # a look that begins just before the deadline is a fair one
 PROBE_TIMEOUT_S = 120.0  # for the first token: a large model on a CPU may have to be read from disk first
 
 
 @dataclass(kw_only=True)
 class Readiness:
-    """The checks of one start. Each returns "" when passed, or why not yet, in words."""
+    """The checks of one start, until its deadline. Each returns "" when passed, or why not yet, in words."""
 
     plan: LaunchPlan
     process: ManagedProcess | None
     log: ServerLog
+    deadline: float
     _was_ours: bool = field(default=False, init=False)
 
     def healthy(self) -> str:
         """The health path says 200. Whoever answers before that must be ours already."""
         if not self.plan.health_path:
             return ""
-        answer = request(self.plan.base_url, self.plan.health_path, timeout_s=HEALTH_TIMEOUT_S)
+        answer = request(self.plan.base_url, self.plan.health_path, timeout_s=self._at_most(HEALTH_TIMEOUT_S))
         if answer is None:
             return f"nothing answers at {self.plan.base_url}{self.plan.health_path}"
         if answer.status != 200:
@@ -89,10 +92,10 @@ class Readiness:
             return "/v1/models does not answer"
         if answer.status >= 500:
             return f"/v1/models says {answer.status}"
-        names = _model_names(answer)
+        names = model_list.names(answer)
         if answer.status == 200 and expected in names:
             return ""
-        says = f"offers {', '.join(names)}" if names else f"says {answer.status} {answer.text(120)}"
+        says = f"offers {model_list.listed(names)}" if names else f"says {answer.status} {answer.text(120)}"
         raise ServerNotOurs(
             f"the server does not offer the model {expected!r}: /v1/models {says}",
             hint="name the model as the server does" if self.plan.kind == "attach" else "",
@@ -100,11 +103,11 @@ class Readiness:
             command=self.plan.argv,
         )
 
-    def generates(self, *, deadline: float) -> str:
+    def generates(self) -> str:
         """One real token: a server may say that it is healthy while its engine is dead."""
         name = self.plan.model_name
         common = {"max_tokens": 1, "temperature": 0, **({} if name is None else {"model": name})}
-        timeout_s = min(PROBE_TIMEOUT_S, max(1.0, deadline - time.monotonic()))
+        timeout_s = self._at_most(PROBE_TIMEOUT_S)
         path = "/v1/completions"
         began = time.monotonic()
         answer = self._ask(path, {"prompt": "Hello", **common}, timeout_s)
@@ -115,14 +118,18 @@ class Readiness:
         if answer is not None and answer.status == 200:
             return ""
         if answer is None and time.monotonic() - began >= timeout_s:
-            self._not_ready(f"it is healthy, but gave no token on {path} in {timeout_s:.0f} s")
+            self._not_ready(f"it is healthy, but gave no token on {path} in {timeout_s:.1f} s")
         if answer is None:
             return f"{path} does not answer"
         if answer.status in {429, 503}:
             return f"{path} says {answer.status} {answer.text(120)}"
         return self._not_ready(f"it is healthy, but {path} says {answer.status} {answer.text()}")
 
+    def _at_most(self, seconds: float) -> float:
+        return min(seconds, max(LAST_TIMEOUT_S, self.deadline - time.monotonic()))
+
     def _ask(self, path: str, body: object = None, timeout_s: float = HEALTH_TIMEOUT_S) -> Answer | None:
+        timeout_s = self._at_most(timeout_s)
         answer = request(self.plan.base_url, path, api_key=self.plan.api_key, body=body, timeout_s=timeout_s)
         if answer is not None and answer.status in {401, 403}:
             raise ServerError(
@@ -154,14 +161,14 @@ def wait_ready(
     can't generate, ServerNotOurs. Leaves the process running: stopping is the caller's.
     """
     deadline = time.monotonic() + timeout_s
-    readiness = Readiness(plan=plan, process=process, log=log)
+    readiness = Readiness(plan=plan, process=process, log=log, deadline=deadline)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("loading", readiness.healthy),
         ("checking", readiness.ours),
         ("checking", readiness.named),
     ]
     if probe:
-        checks.append(("probing", partial(readiness.generates, deadline=deadline)))
+        checks.append(("probing", readiness.generates))
     told = ""
     for phase, check in checks:
         if on_phase is not None and phase != told:
@@ -199,15 +206,3 @@ def _pause(process: ManagedProcess | None) -> Exit | None:
         time.sleep(POLL_INTERVAL_S)
         return None
     return process.wait(POLL_INTERVAL_S)  # an exit is seen at once
-
-
-def _model_names(answer: Answer) -> list[str]:
-    """Ids and aliases from the answer of /v1/models."""
-    body = answer.json()
-    entries = body.get("data") if isinstance(body, dict) else None
-    names: list[str] = []
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict):
-            aliases = entry.get("aliases")
-            names += [str(entry.get("id")), *(aliases if isinstance(aliases, list) else [])]
-    return list(dict.fromkeys(names))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a field's type
 
 READ_LIMIT_BYTES = 256 * 1024  # each from the beginning and the end: a server may print gigabytes
+LINE_LIMIT = 2000  # patterns are looked for in it: a search in one endless line would take minutes
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,10 @@ class ServerLog:
             return ServerLog(path, 0)
 
     def text(self) -> str:
-        """Beginning and end of it, at most READ_LIMIT_BYTES each; what is not UTF-8 shows as U+FFFD."""
+        """Beginning and end of it, at most READ_LIMIT_BYTES each and LINE_LIMIT characters a line.
+
+        What is not UTF-8 shows as U+FFFD.
+        """
         try:
             with self.path.open("rb") as file:
                 size = file.seek(0, 2) - self.offset
@@ -36,7 +40,7 @@ class ServerLog:
                 data += file.read(READ_LIMIT_BYTES)
         except OSError:
             return ""
-        return data.decode(errors="replace")
+        return "\n".join(line[:LINE_LIMIT] for line in data.decode(errors="replace").split("\n"))
 
     def tail(self, lines: int = 20) -> str:
         """The last lines, without empty ones; of a long line its first 500 characters."""

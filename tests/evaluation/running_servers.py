@@ -1,4 +1,4 @@
-"""Start the program that answers HumanEval's prompts with the canonical solutions."""
+"""Start the programs that stand for a server: one with the canonical solutions, one that answers any bytes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,29 @@ import sys
 import urllib.request
 from pathlib import Path
 
-PROGRAM = Path(__file__).parents[1] / "programs" / "canonical_server.py"
+PROGRAMS = Path(__file__).parents[1] / "programs"
+PROGRAM = PROGRAMS / "canonical_server.py"
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-@contextlib.contextmanager
 def canonical_server(*options):
     """Give its URL while it runs."""
+    return _running(PROGRAM, *options)
+
+
+@contextlib.contextmanager
+def raw_server(folder, scenario, *options):
+    """Give its URL while it runs. scenario: see raw_server.py."""
+    path = folder / "scenario.json"
+    path.write_text(scenario if isinstance(scenario, str) else json.dumps(scenario))
+    with _running(PROGRAMS / "raw_server.py", path, *options) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _running(program, *options):
     with subprocess.Popen(
-        [sys.executable, PROGRAM, *map(str, options)], stdout=subprocess.PIPE, text=True
+        [sys.executable, program, *map(str, options)], stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             port = json.loads(process.stdout.readline())["port"]
