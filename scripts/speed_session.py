@@ -14,6 +14,7 @@ from evaluation.loop.checkpoint import Settings, check_settings, read_settings
 from evaluation.loop.journal import LineJournal
 from evaluation.models.connection import build_connection_info
 from evaluation.models.providers import get_interface_for_provider
+from evaluation.models.replies import as_mapping, whole_number
 from results.errors import ResultsError, ScriptError, UsageError
 from results.stats.speed import (
     REQUESTS_NAME,
@@ -191,10 +192,9 @@ class _SpeedSession:
 
     def _require_room(self, properties: dict[str, Any]) -> None:
         """llama-server says how long a slot's context is; others refuse what does not fit, and that is counted."""
-        defaults = properties.get("default_generation_settings")
-        room = defaults.get("n_ctx") if isinstance(defaults, dict) else None
+        room = whole_number(as_mapping(properties.get("default_generation_settings")).get("n_ctx"))
         for load in self._loads:
-            if isinstance(room, int) and 0 < room < load.prompt_tokens + load.output_tokens:
+            if room and room < load.prompt_tokens + load.output_tokens:
                 raise UsageError(
                     f"{load.prompt_tokens} prompt and {load.output_tokens} output tokens do not fit the context of a "
                     f"slot, {room} tokens",

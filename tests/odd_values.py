@@ -23,3 +23,4 @@ ODD = {
     "deep": DEEP,
     "deeper": DEEPER,
 }
+UNREADABLE = {"a number without end", "deeper"}  # whatever holds one of these is no JSON that can be read

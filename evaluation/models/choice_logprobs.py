@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from evaluation.models.replies import read_json
 from evaluation.protocols import PromptStyle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_CERTAIN = 1.001  # servers round
 _TOP = 20  # the most that OpenAI's chat, and vLLM as it comes, report
 
 # A turn of a conversation may begin with anything, such as a thought: what it then says of the letters is noise. So the
@@ -32,7 +33,7 @@ def first_token(raw: bytes) -> Mapping[str, float] | None:
     Tokens of the same text are one. Raises ValueError where this is no answer of a model.
     """
     try:
-        choice = json.loads(raw)["choices"][0]
+        choice = read_json(raw)["choices"][0]
         found = choice.get("logprobs")
         if found is None:
             return None
@@ -48,7 +49,12 @@ def first_token(raw: bytes) -> Mapping[str, float] | None:
             pairs = [(top["token"], top["logprob"]) for top in content[0]["top_logprobs"]] if content else []
         likely: dict[str, float] = {}
         for token, logprob in pairs:
-            likely[token] = likely.get(token, 0.0) + (0.0 if logprob is None else math.exp(logprob))
+            if not isinstance(token, str):
+                raise TypeError("a token is no text")
+            probability = 0.0 if logprob is None else math.exp(logprob)
+            if not probability <= _CERTAIN:  # NaN too
+                raise TypeError("a logarithm of no probability")
+            likely[token] = likely.get(token, 0.0) + probability
     except (KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not an answer with log-probabilities: {error!r}") from error
     return likely

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,8 +18,15 @@ from tenacity import (
 )
 
 from evaluation.models.choice_logprobs import choice_probabilities, first_token, logprobs_wanted
+from evaluation.models.replies import (
+    NotAnAnswer,
+    error_message,
+    read_answer,
+    read_body,
+    read_properties,
+    retry_after_s,
+)
 from evaluation.models.server_watch import ServerWatch
-from evaluation.models.streaming import error_message
 from evaluation.protocols import Answer, PromptStyle, Request
 from results.errors import ServerError, ServerNotReady
 
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
 
 _MAX_OUTAGES = 3  # of the server, during one request: perhaps it is this very request that kills it
 _MAX_BACKOFF_S = 30.0
+_LOOK = aiohttp.ClientTimeout(total=10)  # for what a server says of itself
 _SERVER_STOPS = 4  # OpenAI takes no more; the task cuts at the others itself
 _OVERFLOW = (
     "exceed_context_size",
@@ -138,11 +145,10 @@ class OpenAIInterface:
     async def properties(self) -> dict[str, Any]:
         """What llama-server says of itself at `/props`; empty from any other server."""
         try:
-            async with self._session.get(self.info.base_url + "/props") as response:
-                found = json.loads(await response.read()) if response.status == 200 else {}
-        except (aiohttp.ClientError, TimeoutError, ValueError):
+            async with self._session.get(self.info.base_url + "/props", timeout=_LOOK) as response:
+                return read_properties(await read_body(response)) if response.status == 200 else {}
+        except (aiohttp.ClientError, TimeoutError, OSError, NotAnAnswer):
             return {}
-        return found if isinstance(found, dict) else {}
 
     async def probe(self, request: Request, *, max_tokens: int) -> Answer:
         """One short answer, greedy and tried once; `error` says why there is none."""
@@ -153,9 +159,7 @@ class OpenAIInterface:
 
     async def _try(self, path: str) -> tuple[int, str]:
         try:
-            async with self._session.get(
-                self.info.base_url + path, timeout=aiohttp.ClientTimeout(total=10)
-            ) as response:
+            async with self._session.get(self.info.base_url + path, timeout=_LOOK) as response:
                 return response.status, f"HTTP status {response.status}"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return 0, str(error) or type(error).__name__
@@ -201,7 +205,7 @@ class OpenAIInterface:
     async def _post(self, request: Request, *, max_tokens: int, temperature: float) -> Answer:
         path, body = self._body(request, max_tokens=max_tokens, temperature=temperature)
         raw, seconds = await self._send(path, body)
-        return _read_answer(raw, request.style, seconds)
+        return _answer(raw, request.style, seconds)
 
     async def _choose(self, request: Request) -> Answer | None:
         """The likeliest choice, from one token; None where that does not tell it, so that an answer is generated."""
@@ -219,7 +223,7 @@ class OpenAIInterface:
         if likely is None:
             self._gives_logprobs = False
             return None
-        answer = _read_answer(raw, request.style, seconds)
+        answer = _answer(raw, request.style, seconds)
         probabilities = choice_probabilities(likely, request.choices, request.style)
         if not probabilities or answer.reasoning:
             return None
@@ -239,14 +243,16 @@ class OpenAIInterface:
                 data=msgspec.json.encode(body),
                 headers={"Content-Type": "application/json"},
             ) as response:
-                status, headers, raw = response.status, response.headers, await response.read()
+                status, headers, raw = response.status, response.headers, await read_body(response)
+        except NotAnAnswer as error:  # too long, and so it would be once more
+            raise _Refused(str(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _Transient(f"no answer: {str(error) or type(error).__name__}") from error
         seconds = time.perf_counter() - started
         if status == 429 or status >= 500:
             if status >= 500 and _is_overflow(raw):
                 raise _Refused(_overflow(raw))
-            after = _retry_after(headers.get("Retry-After")) if status == 429 else None
+            after = retry_after_s(headers.get("Retry-After")) if status == 429 else None
             raise _Transient(f"HTTP status {status}: {error_message(raw)}", after)
         if status in {401, 403, 404}:
             raise ServerError(
@@ -293,41 +299,11 @@ def _backoff(state: RetryCallState) -> float:
     return float(min(0.25 * 2 ** (state.attempt_number - 1), _MAX_BACKOFF_S))
 
 
-def _retry_after(header: str | None) -> float:
-    """Seconds; a date or nonsense there means the first step of the usual backoff."""
+def _answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:
     try:
-        return min(max(float(header or 1.0), 0.0), 2 * _MAX_BACKOFF_S)
-    except ValueError:
-        return 1.0
-
-
-def _read_answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:
-    try:
-        body = json.loads(raw)  # not msgspec: it refuses the lone surrogates that a cut token leaves
-        choice = body["choices"][0]
-        usage, timings = body.get("usage") or {}, body.get("timings") or {}
-        if style is PromptStyle.CHAT:
-            message = choice["message"]
-            text, reasoning = (
-                message.get("content"),
-                message.get("reasoning_content") or message.get("reasoning"),
-            )
-        else:
-            text, reasoning = choice["text"], None
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise _Transient(f"not an answer: {raw[:200].decode(errors='replace')!r}") from error
-    return Answer(
-        text=_clean(text),
-        reasoning=_clean(reasoning),
-        finish_reason=str(choice.get("finish_reason") or ""),
-        prompt_tokens=usage.get("prompt_tokens", timings.get("prompt_n")),
-        completion_tokens=usage.get("completion_tokens", timings.get("predicted_n")),
-        request_s=round(seconds, 4),
-    )
-
-
-def _clean(text: object) -> str:
-    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""
+        return read_answer(raw, style, seconds)
+    except NotAnAnswer as error:
+        raise _Transient(str(error)) from error
 
 
 def _is_overflow(raw: bytes) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,23 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import msgspec
 
+from evaluation.models.replies import (
+    NotAnAnswer,
+    as_mapping,
+    error_message,
+    number,
+    read_body,
+    read_json,
+    whole_number,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DATA = b"data:"
 _ERROR = b"error:"  # llama-server, beside the event stream's standard
+MAX_STREAM_BYTES = 256 << 20  # a million tokens, at what servers write around each
+MAX_EVENT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +49,17 @@ class Streamed:
     error: str = ""
 
 
-class PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-
-
-class Usage(msgspec.Struct):
-    """How many tokens the server counted."""
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """How many tokens the server counted. None: it did not say, or not as a number."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    prompt_tokens_details: PromptDetails | None = None
+    cached_tokens: int | None = None
 
 
-class Timings(msgspec.Struct):
+@dataclass(frozen=True, kw_only=True)
+class Timings:
     """llama-server's own: cache_n are prompt tokens that it had computed before."""
 
     cache_n: int | None = None
@@ -65,13 +74,9 @@ class _Choice(msgspec.Struct):
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] = []
-    usage: Usage | None = None
-    timings: Timings | None = None
+    usage: Any = None
+    timings: Any = None
     error: Any = None
-
-
-class _NotAChunk(Exception):
-    """The server says that it failed, or says what nobody understands."""
 
 
 async def stream_completion(session: aiohttp.ClientSession, url: str, body: bytes) -> Streamed:
@@ -83,20 +88,23 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
     arrivals: list[float] = []
     last: _Chunk = _Chunk()
     usage: Usage | None = None
+    received = 0
     finish_reason, error, status = "", "", 0
     sent = ended = time.perf_counter()
     try:
         async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as response:
             status = response.status
             if status != 200:
-                error = f"HTTP status {status}: {error_message(await response.read())}"
+                error = f"HTTP status {status}: {error_message(await read_body(response))}"
             else:
                 rest = b""
                 async for data in response.content.iter_any():
                     now = time.perf_counter()
+                    received += len(data)
                     *lines, rest = (rest + data).split(b"\n")
+                    _require_bounds(received, len(rest))
                     for chunk in _chunks(lines):
-                        usage = chunk.usage or usage
+                        usage = _usage(chunk.usage) or usage
                         if chunk.choices:
                             last, ended = chunk, now
                             choice = chunk.choices[0]
@@ -107,7 +115,7 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
                     error = "the stream ended before the answer did"
                 elif not arrivals:  # the only token has no text, and came with the end
                     arrivals.append(ended)
-    except _NotAChunk as failure:
+    except NotAnAnswer as failure:
         error = str(failure)
     except (aiohttp.ClientError, TimeoutError, OSError) as failure:
         error = f"no answer: {str(failure) or type(failure).__name__}"
@@ -118,22 +126,11 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
         status=status,
         ttft_s=arrivals[0] - sent if arrivals else None,
         gaps_s=tuple(after - before for before, after in itertools.pairwise(arrivals)),
-        finish_reason=finish_reason,
+        finish_reason=finish_reason[:100],
         usage=usage,
-        timings=last.timings,
+        timings=_timings(last.timings),
         error=error,
     )
-
-
-def error_message(raw: bytes) -> str:
-    """What the server says of its failure, in a line."""
-    try:
-        body = json.loads(raw)
-        error = body.get("error", body)
-        text = error.get("message", error) if isinstance(error, dict) else error
-    except (ValueError, AttributeError):
-        text = raw.decode(errors="replace")
-    return " ".join(str(text).split())[:300] or "no message"
 
 
 def _chunks(lines: list[bytes]) -> Iterator[_Chunk]:
@@ -144,20 +141,49 @@ def _chunks(lines: list[bytes]) -> Iterator[_Chunk]:
             if data != b"[DONE]":
                 yield _decoded(data)
         elif line.startswith(_ERROR):
-            raise _NotAChunk(f"the server says: {error_message(line[len(_ERROR) :])}")
+            raise NotAnAnswer(f"the server says: {error_message(line[len(_ERROR) :])}")
 
 
 def _decoded(data: bytes) -> _Chunk:
     try:
-        chunk = _CHUNKS.decode(data)
-    except msgspec.MsgspecError:
-        try:  # json reads the lone surrogates that a cut token leaves
-            chunk = msgspec.convert(json.loads(data), _Chunk)
-        except (ValueError, msgspec.ValidationError) as failure:
-            raise _NotAChunk(f"not an answer: {data[:200].decode(errors='replace')!r}") from failure
+        try:
+            chunk = _CHUNKS.decode(data)
+        except msgspec.MsgspecError:  # json reads the lone surrogates that a cut token leaves
+            chunk = msgspec.convert(read_json(data), _Chunk)
+    except (ValueError, RecursionError) as failure:
+        raise NotAnAnswer(f"not an answer: {data[:200].decode(errors='replace')!r}") from failure
     if chunk.error is not None:
-        raise _NotAChunk(f"the server says: {error_message(data)}")
+        raise NotAnAnswer(f"the server says: {error_message(data)}")
     return chunk
+
+
+def _usage(said: Any) -> Usage | None:
+    usage = as_mapping(said)
+    if not usage:
+        return None
+    return Usage(
+        prompt_tokens=whole_number(usage.get("prompt_tokens")),
+        completion_tokens=whole_number(usage.get("completion_tokens")),
+        cached_tokens=whole_number(as_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
+    )
+
+
+def _timings(said: Any) -> Timings | None:
+    timings = as_mapping(said)
+    if not timings:
+        return None
+    return Timings(
+        cache_n=whole_number(timings.get("cache_n")),
+        prompt_per_second=number(timings.get("prompt_per_second")),
+        predicted_per_second=number(timings.get("predicted_per_second")),
+    )
+
+
+def _require_bounds(stream_bytes: int, event_bytes: int) -> None:
+    if stream_bytes > MAX_STREAM_BYTES:
+        raise NotAnAnswer(f"a stream of more than {MAX_STREAM_BYTES >> 20} MiB")
+    if event_bytes > MAX_EVENT_BYTES:
+        raise NotAnAnswer(f"a stream with an event of more than {MAX_EVENT_BYTES >> 20} MiB")
 
 
 _CHUNKS = msgspec.json.Decoder(_Chunk)

@@ -11,7 +11,7 @@ from servers.launch import plan
 from servers.request import ServerRequest
 from servers.supervisor import launch
 from tests.evaluation.servers import raw_server
-from tests.odd_values import ODD
+from tests.odd_values import ODD, UNREADABLE
 
 NAMED = '{"data": [{"id": "m"}]}'
 PROPS = (
@@ -34,7 +34,6 @@ PLACES = {
         "/version": '{"version": VALUE}',
     },
 }
-UNREADABLE = {"a number without end", "deeper"}  # whatever holds one of these is no JSON that can be read
 
 
 def address(url, place, what):

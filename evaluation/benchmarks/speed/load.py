@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from evaluation.benchmarks.speed.prompts import WORDS, TokenPrompts, WordPrompts, text
+from evaluation.models.replies import NotAnAnswer, as_mapping, read_body, read_json
 from evaluation.models.server_watch import ServerWatch
 from evaluation.models.streaming import stream_completion
 from results.errors import BenchError, ServerError, ServerExited
@@ -227,13 +228,11 @@ class LoadClient:
             async with self._session.post(f"{self._info.base_url}/tokenize", json=body) as response:
                 if response.status != 200:
                     return None
-                found = await response.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+                tokens = as_mapping(read_json(await read_body(response))).get("tokens")
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, NotAnAnswer):
             return None
-        tokens = found.get("tokens") if isinstance(found, dict) else None
-        if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
-            return None
-        return tokens
+        ids = tokens if isinstance(tokens, list) else []
+        return ids if ids and all(type(token) is int and 0 <= token < 2**31 for token in ids) else None
 
     async def _prompt_tokens(self, words: Sequence[str], count: int) -> int:
         streamed = await self._short(text(words[:count]))
@@ -260,8 +259,7 @@ def _request(
     error = streamed.error
     if not error and (usage is None or not usage.completion_tokens):
         error = "the server did not count the tokens of its answer"
-    details = usage.prompt_tokens_details if usage is not None else None
-    cached = details.cached_tokens if details is not None else None
+    cached = usage.cached_tokens if usage is not None else None
     if cached is None and timings is not None:
         cached = timings.cache_n
     return SpeedRequest(
