@@ -12,6 +12,7 @@ from parsers.contract import ScriptOutput, read_end
 from results.errors import ResultsError, ResumeMismatch, ScriptError
 from results.records import Outcome
 from runner.attached import AttachedServer
+from runner.events import last_error
 from runner.script import Target, run_script, script_command, script_environment
 from servers.http_probe import request
 from servers.in_force import read_back
@@ -188,15 +189,15 @@ class Attempt:
         if event["event"] == "progress":
             self._display.progress(event)
         elif event["event"] == "start":
-            self._display.progress({**event, "done": event.get("finished", 0)})
-        elif event["event"] == "phase" and event.get("phase") in SAID_PHASES:
+            self._display.progress({**event, "done": event["finished"]})
+        elif event["event"] == "phase" and event["phase"] in SAID_PHASES:
             self._display.say(SAID_PHASES[event["phase"]])
 
     def _require_success(self, ended: ScriptRun) -> None:
         if ended.exit.code == 0:
             return
         said_bytes = self._folder.script_out.stat().st_size - self._output_began
-        last = _last_error(read_end(self._folder.script_out, min(said_bytes, ERROR_WITHIN_BYTES)))
+        last = last_error(read_end(self._folder.script_out, min(said_bytes, ERROR_WITHIN_BYTES)))
         if ended.exit.code == ResultsError.exit_code and last.get("message"):
             if last["kind"] == ResumeMismatch.kind:
                 raise ResumeMismatch(
@@ -228,16 +229,3 @@ class Attempt:
 
 def _last_lines(text: str, count: int = 20) -> str:
     return "\n".join(text.rstrip().splitlines()[-count:])
-
-
-def _last_error(stdout: str) -> dict[str, str]:
-    """The script's own words for its failure: its last "error" event."""
-    for line in reversed(stdout.splitlines()):
-        if line.startswith("{"):
-            try:
-                event = msgspec.json.decode(line)
-            except msgspec.DecodeError:
-                continue
-            if isinstance(event, dict) and event.get("event") == "error":
-                return {key: str(event.get(key) or "") for key in ("kind", "message", "hint")}
-    return {}

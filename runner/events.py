@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
 _LONGEST_LINE_BYTES = 1 << 20  # a longer line is no event
+_LONGEST_WORDS = 2000  # characters of an error's message
 
 
 class EventTail:
-    """New events of a growing file. Lines that are no event (no JSON object with an "event") are passed over."""
+    """New events of a growing file: start, progress, phase and error, with all their fields.
+
+    Lines that are none of these, or whose fields are of another kind, are passed over.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,11 +48,50 @@ class EventTail:
         return [event for event in map(_event, lines) if event is not None]
 
 
+def last_error(stdout: str) -> dict[str, str]:
+    """The script's own words for its failure, its last "error" event: kind, message and hint. {}: there is none."""
+    for line in reversed(stdout.splitlines()):
+        event = _event(line.encode(errors="replace"))
+        if event is not None and event["event"] == "error":
+            return {name: event[name][:_LONGEST_WORDS] for name in ("kind", "message", "hint")}
+    return {}
+
+
 def _event(line: bytes) -> dict[str, Any] | None:
+    """What is understood of an event, which may be anybody's: all of it has its type."""
     if not line.startswith(b"{"):
         return None
     try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
+        known: dict[str, Any] = msgspec.to_builtins(_EVENTS.decode(line))
+    except (msgspec.MsgspecError, RecursionError):
         return None
-    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+    return known
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+
+
+class _Start(msgspec.Struct, tag_field="event", tag="start"):
+    finished: _Count = 0
+    total: _Count = 0
+    completion_tokens: _Count = 0
+
+
+class _Progress(msgspec.Struct, tag_field="event", tag="progress"):
+    done: _Count = 0
+    total: _Count = 0
+    completion_tokens: _Count = 0
+    in_flight: _Count | None = None
+
+
+class _Phase(msgspec.Struct, tag_field="event", tag="phase"):
+    phase: str = ""
+
+
+class _Error(msgspec.Struct, tag_field="event", tag="error"):
+    kind: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+_EVENTS = msgspec.json.Decoder(_Start | _Progress | _Phase | _Error)

@@ -54,7 +54,9 @@ class ScriptRun:
 
 
 def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
-    """The exact command line. Raises UsageError for an unknown placeholder in --script-args."""
+    """The exact command line. Raises UsageError for --script-args with an unknown placeholder, or one whose value
+    would become an option.
+    """
     script = spec.external_script
     if script is None:
         options = {
@@ -63,7 +65,7 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
             "output": str(target.output_dir),
             "concurrency": str(target.concurrency),
         }
-        words = [part for name, value in options.items() for part in (f"--{name}", value)]
+        words = [part for name, value in options.items() for part in _words(f"--{name}", value)]
         for setting, value in spec.for_script():
             words += _option(setting, value)
         return (sys.executable, "-m", spec.benchmark.module, *words)
@@ -80,19 +82,28 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
 
 
 def _option(setting: Setting, value: Any) -> list[str]:
-    """As a script of ours takes it. In one word where the value could be taken for an option."""
+    """As a script of ours takes it."""
     if setting.kind == "flag":
         return [setting.option] if value else []
-    text = value if isinstance(value, str) else str(value)
+    return _words(setting.option, value if isinstance(value, str) else str(value))
+
+
+def _words(option: str, text: str) -> list[str]:
+    """In one word where the value would be taken for an option."""
     if text.startswith("-"):
-        whole = f"{setting.option}={text}"
-        return [Filled(whole, f"{setting.option}={shown(text)}") if isinstance(value, Filled) else whole]
-    return [setting.option, text]
+        whole = f"{option}={text}"
+        return [Filled(whole, f"{option}={shown(text)}") if isinstance(text, Filled) else whole]
+    return [option, text]
 
 
 def _with_facts(word: str, facts: Mapping[str, str]) -> str:
     """What a variable filled in stays hidden in records; its word is shown as it was written."""
     whole = word.format_map(facts)
+    if whole.startswith("-") and not word.startswith("-"):
+        raise UsageError(
+            f"--script-args: {shown(word)} would become {whole!r}, which a program takes for an option",
+            hint=f"write it behind its option in one word: --name={shown(word)}",
+        )
     return Filled(whole, word.written) if isinstance(word, Filled) else whole
 
 
@@ -162,7 +173,7 @@ def run_script(
         while True:
             ended = script.poll()
             for event in tail.read():
-                in_flight = event["in_flight"] if isinstance(event.get("in_flight"), int) else in_flight
+                in_flight = in_flight if event.get("in_flight") is None else event["in_flight"]
                 on_event(event)
             if ended is not None:
                 _drain(tail, on_event)

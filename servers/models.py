@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SPLIT = re.compile(r"-00001-of-(\d{5})$")  # llama-gguf-split's name of the first part, beside the others
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 _MOST_KEPT = 4096  # entries of the hash cache; beyond it the oldest go
 
 

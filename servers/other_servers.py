@@ -43,7 +43,9 @@ def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, 
         raise UsageError(f"--server-command: {error.message}", hint=error.hint) from error
     if not words:
         raise UsageError("--server-command is empty", hint="such as 'serve {model} --port {port}'")
-    values = {"port": str(port), "host": host, "name": alias, "model": str(model.path or model.name)}
+    what = str(model.path or model.name)
+    what = f"./{what}" if what.startswith("-") else what  # else it would be an option
+    values = {"port": str(port), "host": host, "name": alias, "model": what}
     used = {name for word in words for name in PLACEHOLDER.findall(word)}
     for unknown in sorted(used - set(values)):
         raise UsageError(

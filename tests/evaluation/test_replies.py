@@ -28,7 +28,7 @@ from evaluation.models.replies import (
 )
 from evaluation.models.streaming import Streamed, stream_completion
 from evaluation.protocols import Answer, PromptStyle, Request
-from tests.evaluation.servers import raw_server
+from tests.evaluation.running_servers import raw_server
 from tests.odd_values import DEEPER, ODD, UNREADABLE
 
 WHOLE = {

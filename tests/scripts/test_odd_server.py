@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.evaluation.servers import raw_server
+from tests.evaluation.running_servers import raw_server
 from tests.odd_values import DEEPER
 
 ROOT = Path(__file__).parents[2]

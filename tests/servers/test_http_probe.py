@@ -11,7 +11,7 @@ from servers.http_probe import MAX_BODY_BYTES, request
 from servers.launch import plan
 from servers.request import ServerRequest
 from servers.supervisor import launch
-from tests.evaluation.servers import raw_server
+from tests.evaluation.running_servers import raw_server
 
 DRIPS = {
     "the status line": {"bytes": "HTTP/1.1 200 OK\r\n" + "X: y\r\n" * 5000, "drip": 0.05},

@@ -390,6 +390,13 @@ def test_a_command_gets_its_values_and_nothing_of_a_shell(model, tmp_path):
     assert made(model, kind="command", command="x {port}").model_name is None
 
 
+def test_a_model_s_file_never_becomes_an_option_of_a_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-x.gguf").write_bytes(gguf())
+    one = made(resolve("./-x.gguf"), kind="command", command="serve {model} --model={model} {port}")
+    assert one.argv[1:3] == ("./-x.gguf", "--model=./-x.gguf")
+
+
 @pytest.mark.parametrize(
     ("command", "words", "hint"),
     [

@@ -10,7 +10,7 @@ from servers.in_force import read_back
 from servers.launch import plan
 from servers.request import ServerRequest
 from servers.supervisor import launch
-from tests.evaluation.servers import raw_server
+from tests.evaluation.running_servers import raw_server
 from tests.odd_values import ODD, UNREADABLE
 
 NAMED = '{"data": [{"id": "m"}]}'
