@@ -48,8 +48,9 @@ def smaller(server: ServerRequest, asked: Mapping[str, object], where: str) -> S
 
 def as_reduced(spec: RunSpec, record: RunRecord) -> RunSpec:
     """The run with what its earlier try, of that record, was lowered to."""
-    config = record.config
-    server = dataclasses.replace(
-        spec.server, gpu_layers=config.get("gpu_layers"), ctx_size=config.get("ctx_size")
-    )
-    return spec.with_server(server)
+    return lowered(spec, gpu_layers=record.config.get("gpu_layers"), ctx_size=record.config.get("ctx_size"))
+
+
+def lowered(spec: RunSpec, *, gpu_layers: int | None, ctx_size: int | None) -> RunSpec:
+    """The run with these on its server."""
+    return spec.with_server(dataclasses.replace(spec.server, gpu_layers=gpu_layers, ctx_size=ctx_size))

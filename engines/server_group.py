@@ -7,7 +7,7 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from engines.less_memory import smaller
+from engines.less_memory import lowered, smaller
 from engines.shared_server import SharedServer
 from results.errors import (
     BenchError,
@@ -87,7 +87,8 @@ class ServerGroup:
         if reduced:
             self._server, self._reduced = spec.server, reduced
         elif self._server is not None and spec.resume is None:  # one that goes on keeps what it had
-            spec, reduced = spec.with_server(self._server), self._reduced
+            spec = lowered(spec, gpu_layers=self._server.gpu_layers, ctx_size=self._server.ctx_size)
+            reduced = self._reduced
         while True:
             error = self._run(spec, todo.planned, reduced)
             less = None
