@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
     from sweeps.preflight.checks import Preflight
-    from sweeps.sweep import Finished
+    from sweeps.sweep import SweepOutcome
 
 FAILED_RUNS = 7  # the exit code of a sweep that came to its end with failed runs
 MANIFESTS = (".yaml", ".yml", ".json", ".toml")
@@ -107,7 +107,7 @@ def sweep(
         if folder is None:
             folder = begin(manifest, plan, results_dir=results_dir, race=race)
         if retry_failed:
-            ask_failed_again(folder)
+            request_retries(folder)
         display = display_for_stderr()
         try:
             finished = work(
@@ -188,7 +188,7 @@ def _manifests(models: tuple[str, ...]) -> list[Path]:
     return [Path(text) for text in models if text.lower().endswith(MANIFESTS)]
 
 
-def ask_failed_again(folder: SweepFolder) -> int:
+def request_retries(folder: SweepFolder) -> int:
     """How many runs will be tried once more."""
     from results.records import RunStatus
 
@@ -198,11 +198,11 @@ def ask_failed_again(folder: SweepFolder) -> int:
         if run.effective_status(record) is RunStatus.FAILED
     ]
     for fingerprint in failed:
-        folder.ask_again(fingerprint)
+        folder.request_retry(fingerprint)
     return len(failed)
 
 
-def _print_end(finished: Finished, *, as_json: bool) -> None:
+def _print_end(finished: SweepOutcome, *, as_json: bool) -> None:
     from results.compare.leaderboard import make_tables
     from results.records import RunStatus, encode_record
     from results.views.leaderboard_text import print_tables
@@ -256,7 +256,7 @@ def retry(sweep_id: str, *, results_dir: Path | None) -> None:
         context = click.get_current_context()
         context.invoke(sweep, retry_failed=folder.sweep_id, results_dir=folder.results_dir)
         return
-    count = ask_failed_again(folder)
+    count = request_retries(folder)
     click.echo(f"{count} failed runs will be tried once more by the sweep that is in progress")
 
 

@@ -72,7 +72,7 @@ class Lane:
     def todo(self, group: Sequence[PlannedRun]) -> list[ToDo]:
         """What of these runs is to be done, each once."""
         known = self._folder.runs(warn=self._display.say)
-        again = self._folder.asked_again()
+        again = self._folder.requested_retries()
         # A sweep that has no run yet needs no fingerprints, whose making reads whole models.
         first_of_all = not known and not self._tried
         found: list[ToDo] = []
@@ -86,7 +86,7 @@ class Lane:
             if (
                 name in names
                 or (name in self._tried and name not in again)
-                or is_done(there, asked_again=name in again)
+                or is_done(there, retry_requested=name in again)
             ):
                 continue
             names.add(name)
@@ -111,7 +111,7 @@ class Lane:
                         self._fetch_ahead(after[0])
                 self._tried.add(each.planned.fingerprint)
                 group.do(each, more=number + 1 < len(todo))
-                self._folder.forget_again(each.planned.fingerprint)
+                self._folder.clear_retry(each.planned.fingerprint)
 
     def _fetch_ahead(self, planned: PlannedRun) -> None:
         model = planned.spec.server.model if planned.spec else None
@@ -122,14 +122,14 @@ class Lane:
         self._display.say("waiting for a device that another run uses")
 
 
-def is_done(found: tuple[RunFolder, RunRecord] | None, *, asked_again: bool) -> bool:
+def is_done(found: tuple[RunFolder, RunRecord] | None, *, retry_requested: bool) -> bool:
     """Whether nothing is to be done for a run of which this is there."""
     if found is None:
         return False
     folder, record = found
     status = folder.effective_status(record)
     if status is RunStatus.FAILED:
-        return has_failed(record) and not asked_again
+        return has_failed(record) and not retry_requested
     return status is not RunStatus.INTERRUPTED
 
 

@@ -139,7 +139,7 @@ class ServerGroup:
         )
         log = RunLog(self._folder.results_dir / RUN_LOG_NAME, warn=self._display.say)
         with self._held():
-            unlogged.write(folder, record, log)
+            unlogged.save_final_record(folder, record, log)
         self._display.say(outcome(record))
 
     def _place(self, planned: PlannedRun, reduced: tuple[str, ...] = ()) -> SweepPlace:

@@ -132,7 +132,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
     url: str = ""
     asked: dict[str, Any] = {}
-    in_force: dict[str, Any] = {}
+    effective: dict[str, Any] = msgspec.field(name="in_force", default_factory=dict)
     differences: tuple[str, ...] = ()
 
 

@@ -14,8 +14,8 @@ from results.records import Outcome
 from runner.attached import AttachedServer
 from runner.events import last_error
 from runner.script import Target, run_script, script_command, script_environment
+from servers.effective import read_back
 from servers.http_probe import request
-from servers.in_force import read_back
 from servers.supervisor import launch
 from settings.variables import shown
 from telemetry.measure import Telemetry
@@ -146,9 +146,9 @@ class Attempt:
         return answer.body.decode("utf-8", "replace") if answer is not None and answer.status == 200 else None
 
     def _note_server(self, server: Server, *, is_new: bool) -> None:
-        in_force, differences = read_back(self._plan, server.log.text())
+        effective, differences = read_back(self._plan, server.log.text())
         if self.record.server is not None:
-            facts = msgspec.structs.replace(self.record.server, in_force=in_force, differences=differences)
+            facts = msgspec.structs.replace(self.record.server, effective=effective, differences=differences)
             self._update(server=facts)
         if is_new:
             self._phases(load_s=server.load_s)

@@ -12,7 +12,7 @@ from results.errors import UsageError
 from results.store.run_folder import default_results_dir
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
-from settings.benchmarks import BENCHMARKS, foreign_benchmark, get_benchmark
+from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
 
 if TYPE_CHECKING:
     from servers.models import Model
@@ -31,7 +31,9 @@ def build_spec(
     benchmark = _benchmark(asked)
     _require_meaning(asked, benchmark)
     external = asked["script"] is not None
-    parser = registry.in_full(asked["parser"] or (benchmark.foreign_parser if external else benchmark.parser))
+    parser = registry.in_full(
+        asked["parser"] or (benchmark.external_parser if external else benchmark.parser)
+    )
     registry.get(parser)
     spec = RunSpec(
         benchmark=benchmark,
@@ -74,7 +76,7 @@ def _benchmark(asked: Asked) -> Benchmark:
     """An external script may measure anything: without a name it is called as its file is."""
     name: str | None = asked["benchmark"]
     if asked["script"] is not None:
-        return foreign_benchmark(name or _called(Path(asked["script"])))
+        return external_benchmark(name or _called(Path(asked["script"])))
     if name is None:
         raise UsageError(
             "no --benchmark given",

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRun:
     """A run that is in its folder and in the run log. error: why it did not succeed."""
 
     record: RunRecord
@@ -53,7 +53,7 @@ def run(
     *,
     serving: Serving | None = None,
     place: SweepPlace | None = None,
-) -> Finished:
+) -> FinishedRun:
     """Do the run. One that fails or is interrupted is recorded as such, and its error is in what is returned.
 
     held: gives a block in which signals wait. serving: where the server comes from; None: the run has its own.
@@ -110,7 +110,7 @@ def run(
     display.close()
     if error is not None and not isinstance(error, Exception):
         raise error
-    return Finished(final, folder, error)
+    return FinishedRun(final, folder, error)
 
 
 def _first_record(

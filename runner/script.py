@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from processes import process as processes
 from results.errors import ScriptError, ServerExited, ServerOutOfMemory, UsageError
 from runner.events import EventTail
-from servers.start_failure import ran_out_of_memory
+from servers.start_failure import exhausted_memory
 from servers.watchdog import Stall, progress
 from settings.variables import Filled, shown
 
@@ -241,7 +241,7 @@ def _require_restart_left(server: Server, reason: str, restarts: int, allowed: i
         ended = server.poll()
         how = f": {ended.describe()}" if ended else ""
         after = f", after {restarts} restarts, as many as --max-restarts allows" if restarts else ""
-        where = ran_out_of_memory(server.log.text())
+        where = exhausted_memory(server.log.text())
         facts: dict[str, Any] = {
             "hint": "see the server's log below; what was finished is kept, and --resume goes on from there",
             "log_tail": server.log.tail(),

@@ -12,9 +12,9 @@ from docker.errors import APIError, DockerException
 
 from sandbox.attached import AttachedContainer, remove
 from sandbox.bubblewrap import SHM_BYTES, TMP_BYTES, ZYGOTE, own_uid
+from sandbox.container_owner import LABEL, own_label, sweep
 from sandbox.contract import SandboxError
 from sandbox.engine import Engine
-from sandbox.harness import LABEL, own_label, sweep
 from sandbox.seccomp import filter_program
 from sandbox.worker import Worker
 

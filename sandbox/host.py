@@ -58,7 +58,7 @@ class Host:
         inherited: tuple[int, ...] = (),
         **place: Any,
     ) -> Worker:
-        """place: see `sandbox.zygote.Place`, as far as it is not the same for all. inherited: descriptors in it."""
+        """place: the fields of `ZygoteSetup` that differ between levels. inherited: descriptors in it."""
         uid = own_uid(slot) if self.as_root else None
         place = {
             "writable": [str(folder)],

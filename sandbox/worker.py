@@ -12,8 +12,8 @@ import time
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sandbox.contract import Limits, Program, SandboxError, Verdict, VerdictKind
-from sandbox.family import Family
 from sandbox.hard_limits import suspects
+from sandbox.process_tree_usage import ProcessTreeUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,8 +125,8 @@ class Worker:
                     "output_bytes": limits.output_bytes,
                 }
             )
-            family = Family(self._process.pid, began) if self._process.pid is not None else None
-            answer = self._read(began + limits.wall_limit_s + SLACK_S, family, limits)
+            usage = ProcessTreeUsage(self._process.pid, began) if self._process.pid is not None else None
+            answer = self._read(began + limits.wall_limit_s + SLACK_S, usage, limits)
         except OSError:  # it has ended before or while the program was sent
             answer = None
         self._refuse_if_ended()
@@ -166,11 +166,11 @@ class Worker:
             view = view[os.write(self._stdin.fileno(), view) :]
 
     def _read(
-        self, deadline: float, family: Family | None = None, limits: Limits | None = None
+        self, deadline: float, usage: ProcessTreeUsage | None = None, limits: Limits | None = None
     ) -> dict[str, Any] | None:
         """One answer; None when there is none: the end of the sandbox, the deadline, nonsense.
 
-        With a family, its program is stopped when it uses more than it may.
+        usage: of its program, which is stopped when it uses more than it may.
         """
         descriptor = self._stdout.fileno()
         data = bytearray()
@@ -182,10 +182,10 @@ class Worker:
             if left_s <= 0:
                 return None
             if not select.select([descriptor], [], [], min(left_s, LOOK_S))[0]:
-                stop = _too_much(family, limits) if family is not None and limits is not None else None
+                stop = _too_much(usage, limits) if usage is not None and limits is not None else None
                 if stop is not None:
                     self._send({"stop": stop[0], "detail": stop[1]})
-                    family, deadline = None, min(deadline, time.monotonic() + STOP_S)
+                    usage, deadline = None, min(deadline, time.monotonic() + STOP_S)
                 continue
             part = self._stdout.read(65536)
             if part is None:
@@ -210,9 +210,9 @@ class Worker:
             self._diagnosis.close()
 
 
-def _too_much(family: Family, limits: Limits) -> tuple[VerdictKind, str] | None:
+def _too_much(usage: ProcessTreeUsage, limits: Limits) -> tuple[VerdictKind, str] | None:
     """Why the program is to be stopped: kind and detail."""
-    use = family.look(time.monotonic())
+    use = usage.look(time.monotonic())
     if use.tasks > limits.processes:  # the kernel counts them by user, where a program has a user of its own
         return VerdictKind.KILLED, f"had {use.tasks} processes and threads at once"
     if use.memory_bytes > limits.memory_bytes:

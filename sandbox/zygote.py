@@ -1,7 +1,7 @@
 """Runs inside the sandbox, usually as its init process: forks a warm child for each program, judges how it ended.
 
 Standard library only; started as `python -I -S -B -c <sandbox/child.py, sandbox/confinement.py and this source>`,
-with a `Place` as JSON where it is not the usual one, a PID namespace of its own. Requests come on fd 0,
+with a `ZygoteSetup` as JSON where it is not the usual one, a PID namespace of its own. Requests come on fd 0,
 answers go to fd 1, both as a length (4 bytes, big endian) and JSON. A child gets neither: it has /dev/null or its
 own input as stdin, a pipe of limited patience as stdout and stderr, and a result pipe.
 
@@ -53,7 +53,7 @@ MOST_FILES = 10_000  # in such a folder, or else to look takes too long
 LONGEST_PATH = 4000  # PATH_MAX is 4096
 
 
-class Place(typing.NamedTuple):
+class ZygoteSetup(typing.NamedTuple):
     """Where the zygote is. writable: the folders that it empties; programs start in the first one.
 
     folder_bytes: how much may lie in them; 0 where they are bounded by themselves.
@@ -68,16 +68,16 @@ class Place(typing.NamedTuple):
     confinement: typing.Mapping[str, int] = types.MappingProxyType({})
 
 
-PLACE = Place(**json.loads(sys.argv[1])) if __name__ == "__main__" and sys.argv[1:] else Place()
+SETUP = ZygoteSetup(**json.loads(sys.argv[1])) if __name__ == "__main__" and sys.argv[1:] else ZygoteSetup()
 
 
 def main() -> None:
-    if PLACE.own_namespace:
+    if SETUP.own_namespace:
         serve(lambda: None)
         return
     keep(wipe)
     try:
-        serve(Confinement(**PLACE.confinement).lay_on)
+        serve(Confinement(**SETUP.confinement).lay_on)
     finally:
         end_children()
 
@@ -137,8 +137,8 @@ def answer(value: dict[str, Any]) -> None:
 
 def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> dict[str, Any]:
     """Run one program to its end or limit, then leave nothing of it."""
-    request["folder"] = PLACE.writable[0]
-    request["processes"] += PLACE.other_tasks
+    request["folder"] = SETUP.writable[0]
+    request["processes"] += SETUP.other_tasks
     request["cpu_s"] = min(request["cpu_s"], hard_limits().get("cpu_s", request["cpu_s"]))
     result_read, result_write = os.pipe()
     output_read, output_write = os.pipe()
@@ -231,7 +231,7 @@ class Watch:
                 cpu_left_s = cpu_limit_s - time.clock_gettime(cpu_clock)
                 if cpu_left_s <= 0:
                     return "cpu", None
-                if PLACE.folder_bytes:
+                if SETUP.folder_bytes:
                     left_s = min(left_s, FOLDER_LOOK_S)
                     if time.monotonic() > next_look:
                         if overfull():
@@ -276,7 +276,7 @@ class Watch:
 def end_all(pid: int) -> tuple[int, resource.struct_rusage]:
     """Kill and wait for every process that a program left; the program's own status and usage."""
     found = None
-    if PLACE.own_namespace:
+    if SETUP.own_namespace:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
         while True:
@@ -296,7 +296,7 @@ def end_all(pid: int) -> tuple[int, resource.struct_rusage]:
 def overfull() -> bool:
     """Whether a running program has filled its folders, or hides there. What it deleted and holds open is not seen."""
     size, count = 0, 0
-    folders = list(PLACE.writable)
+    folders = list(SETUP.writable)
     while folders:
         folder = folders.pop()
         try:
@@ -305,7 +305,7 @@ def overfull() -> bool:
                 count += 1
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
-                if size > PLACE.folder_bytes or count > MOST_FILES or len(entry.path) > LONGEST_PATH:
+                if size > SETUP.folder_bytes or count > MOST_FILES or len(entry.path) > LONGEST_PATH:
                     return True
         except FileNotFoundError:  # gone meanwhile
             continue
@@ -315,9 +315,9 @@ def overfull() -> bool:
 
 
 def wipe() -> None:
-    for folder in PLACE.writable:
+    for folder in SETUP.writable:
         with contextlib.suppress(PermissionError):  # root's, as in a container: then no program changed it
-            os.chmod(folder, 0o1777 if PLACE.own_namespace else 0o700)
+            os.chmod(folder, 0o1777 if SETUP.own_namespace else 0o700)
         empty(folder)
 
 
@@ -329,7 +329,7 @@ def verdict(
     if ending == "files":
         return (
             "output_limit",
-            f"wrote more than {PLACE.folder_bytes} bytes or {MOST_FILES} files, or hid them",
+            f"wrote more than {SETUP.folder_bytes} bytes or {MOST_FILES} files, or hid them",
         )
     if ending == "cpu":
         return "timeout", f"used {request['cpu_s']:g} s of processor time"

@@ -72,7 +72,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     benchmark = Benchmark(
         name=tasks_task.NAME,
         data_sha256=file.sha256,
-        make_task=lambda style, grader: tasks_task.TasksTask(tasks, style=style, grader=grader),
+        make_task=lambda style, grader: tasks_task.OwnTasks(tasks, style=style, grader=grader),
         known_programs=lambda: tasks_task.known_solutions(tasks),
         options={
             "version": file.version,

@@ -188,7 +188,7 @@ def explain(ended: Exit, log: str, port: int, holder: PortHolder | None) -> Expl
     return _by_signal(ended, how) or Explanation(how, "" if log.strip() else "it printed nothing")
 
 
-def ran_out_of_memory(log: str) -> str:
+def exhausted_memory(log: str) -> str:
     """Whether a server that ended at any time says so: "device", "host", or ""."""
     found = (cause.out_of_memory for cause in CAUSES if cause.out_of_memory and cause.pattern.search(log))
     return next(found, "")

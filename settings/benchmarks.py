@@ -13,7 +13,7 @@ NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of what an external scri
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """module: our script. parser: reads our script's output; foreign_parser: that of an external script.
+    """module: our script. parser: reads our script's output; external_parser: that of an external script.
 
     checks: its script has --check, which reads the data and says whether the settings fit.
     """
@@ -21,7 +21,7 @@ class Benchmark:
     name: str
     module: str
     parser: str = "summary"
-    foreign_parser: str = "human_eval_cli"
+    external_parser: str = "human_eval_cli"
     about: str
     checks: bool = False
 
@@ -37,27 +37,27 @@ BENCHMARKS = {
         Benchmark(
             name="lcb",
             module="scripts.run_lcb",
-            foreign_parser="livecodebench",
+            external_parser="livecodebench",
             about="LiveCodeBench: problems of programming contests, by date and difficulty, judged by tests (pass@k)",
         ),
         Benchmark(
             name="tasks",
             module="scripts.run_tasks",
-            foreign_parser="json",
+            external_parser="json",
             about="Your own coding tasks from a file, or a starter set of twenty, judged by test cases (pass@k)",
             checks=True,
         ),
         Benchmark(
             name="gsm8k",
             module="scripts.run_gsm8k",
-            foreign_parser="json",
+            external_parser="json",
             about="GSM8K: 1319 word problems of grade school, judged by the exact number",
             checks=True,
         ),
         Benchmark(
             name="mmlu",
             module="scripts.run_mmlu",
-            foreign_parser="json",
+            external_parser="json",
             about="MMLU: 14042 questions of 57 subjects with four choices, by log-probabilities or letter",
             checks=True,
         ),
@@ -65,14 +65,14 @@ BENCHMARKS = {
             name="speed",
             module="scripts.run_speed",
             parser="speed",
-            foreign_parser="llama_bench",
+            external_parser="llama_bench",
             about="Speed under load: throughput, time to first token, inter-token latency; no score",
         ),
     )
 }
 
 
-def foreign_benchmark(name: str) -> Benchmark:
+def external_benchmark(name: str) -> Benchmark:
     """What an external script measures: one of ours, or any other name for the record. Raises UsageError."""
     if name not in BENCHMARKS and not NAME.fullmatch(name):
         raise UsageError(

@@ -92,7 +92,7 @@ def run_race(
             return
         for position in state.racing:
             entry = entries[position]
-            if state.runners[position].samples >= state.next_samples and _succeeded(entry):
+            if state.racers[position].samples >= state.next_samples and _succeeded(entry):
                 continue
             if (position, state.next_samples) in tried and _succeeded(entry):
                 short.add(position)
@@ -122,7 +122,10 @@ def _total(
             )
             if isinstance(there, int):
                 return min(there, asked or there)
-        if not _failed(entries[position]) or entries[position].planned.fingerprint in folder.asked_again():
+        if (
+            not _failed(entries[position])
+            or entries[position].planned.fingerprint in folder.requested_retries()
+        ):
             lane.do([_todo(entries[position], first, seed)])
     return None
 
@@ -141,7 +144,7 @@ def _failed(entry: Entry) -> bool:
 
 
 def _withdrawn(entries: Sequence[Entry], folder: SweepFolder) -> set[int]:
-    again = folder.asked_again()
+    again = folder.requested_retries()
     return {i for i, entry in enumerate(entries) if _failed(entry) and entry.planned.fingerprint not in again}
 
 
@@ -184,22 +187,22 @@ def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder
     """The race's end, in the runs' records and in words."""
     log = RunLog(folder.results_dir / RUN_LOG_NAME, warn=display.say)
     display.say("")
-    for position, (entry, runner) in enumerate(zip(entries, state.runners, strict=True)):
+    for position, (entry, racer) in enumerate(zip(entries, state.racers, strict=True)):
         words = _words(position, entries, state, total)
-        display.say(f"race: {entry.planned.label}: {runner.solved} of {runner.samples} solved; {words}")
+        display.say(f"race: {entry.planned.label}: {racer.solved} of {racer.samples} solved; {words}")
         if entry.record is None or entry.folder is None or entry.record.sweep is None:
             continue
         place = msgspec.structs.replace(entry.record.sweep, race=words)
         if place != entry.record.sweep:
             record = msgspec.structs.replace(entry.record, sweep=place)
-            unlogged.write(entry.folder, record, log, replace=True)
+            unlogged.save_final_record(entry.folder, record, log, replace=True)
 
 
 def _words(position: int, entries: Sequence[Entry], state: Race, total: int) -> str:
-    runner = state.runners[position]
-    after = f"after {runner.samples} of {total} samples"
-    by = "" if runner.by is None else entries[runner.by].planned.label
-    match runner.standing:
+    racer = state.racers[position]
+    after = f"after {racer.samples} of {total} samples"
+    by = "" if racer.by is None else entries[racer.by].planned.label
+    match racer.standing:
         case Standing.BEATEN:
             return f"stopped {after}: beaten by {by}"
         case Standing.BEHIND:

@@ -16,8 +16,7 @@ from engines.lane import Lane, is_done
 from engines.lane_processes import in_processes
 from results.errors import Interrupted, ResultsError
 from results.records import RunStatus
-from results.store.sweep_folder import ManifestText, Sweep, SweepFolder
-from results.store.sweep_folder import PlannedRun as PlannedFacts
+from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
 from sweeps.race import races, run_race
 from telemetry.devices import usable_gpus
 
@@ -37,8 +36,8 @@ WORKERS_END_S = 10.0  # after a sweep was killed its workers live on for a momen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished:
-    """A sweep that nobody works on any more. runs: the newest of each planned one, once where several are the same.
+class SweepOutcome:
+    """The outcome of a sweep. runs: the newest of each planned one, once where several are the same.
     missing: labels of planned runs without a record.
     """
 
@@ -54,7 +53,7 @@ class Finished:
     @property
     def is_complete(self) -> bool:
         """Nothing is left to do; runs may have failed."""
-        return not self.missing and all(is_done(run, asked_again=False) for run in self.runs)
+        return not self.missing and all(is_done(run, retry_requested=False) for run in self.runs)
 
 
 def begin(
@@ -89,7 +88,7 @@ def work(
     held: Callable[[], AbstractContextManager[None]],
     on_oom: str | None = None,
     max_concurrent: int | None = None,
-) -> Finished:
+) -> SweepOutcome:
     """Do all that is not done; what the plan has more or less than last time is noted. on_oom, max_concurrent: from now
     on; None: as before. Raises Interrupted (with how to go on) and ResultsError.
     """
@@ -132,11 +131,11 @@ def work(
         return done
 
 
-def _finished(folder: SweepFolder, *, warn: Callable[[str], None]) -> Finished:
+def _finished(folder: SweepFolder, *, warn: Callable[[str], None]) -> SweepOutcome:
     """What there is of it now, in the order of the plan."""
     planned = folder.planned(warn=warn)
     runs = {found[1].run_id: found for _, found in reversed(planned) if found is not None}
-    return Finished(
+    return SweepOutcome(
         folder=folder,
         runs=tuple(runs.values())[::-1],
         missing=tuple(run.label for run, found in planned if found is None),
@@ -149,9 +148,9 @@ def _text_of(manifest: Manifest) -> ManifestText:
     )
 
 
-def _facts(runs: Sequence[PlannedRun], *, fingerprints: bool) -> tuple[PlannedFacts, ...]:
+def _facts(runs: Sequence[PlannedRun], *, fingerprints: bool) -> tuple[PlanEntry, ...]:
     return tuple(
-        PlannedFacts(
+        PlanEntry(
             label=run.label,
             benchmark=str(run.asked.get("benchmark") or ""),
             model=run.spec.server.model.name if run.spec and run.spec.server.model else "",

@@ -78,7 +78,7 @@ class Runner:
         self._last_answer = 0.0
         self._error: BenchError | None = None
         # Answers wait for their judging here; a full house stops asking, so that a crash loses few of them.
-        self._house = asyncio.Semaphore(2 * concurrency + 2 * task.judge_workers)
+        self._backlog = asyncio.Semaphore(2 * concurrency + 2 * task.judge_workers)
         self._pool: ThreadPoolExecutor | None = None
 
     async def run(
@@ -126,7 +126,7 @@ class Runner:
 
     async def _ask(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
         for sample, index in work:
-            await self._house.acquire()
+            await self._backlog.acquire()
             if self._error is not None:
                 return
             request = self._interface.prepare_request(sample, self._task, index)
@@ -153,10 +153,10 @@ class Runner:
                 )
         except BenchError as error:  # raised here it would cancel the judging of the others
             self._error = self._error or error
-            self._house.release()
+            self._backlog.release()
             return
         await self._journal.add(completion)
-        self._house.release()
+        self._backlog.release()
         self._finished[(request.task_id, request.index)] = completion
         self._outcomes[str(completion.outcome)] += 1
         self._new += 1

@@ -117,7 +117,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         **({} if model is None else {f"model's {name}": value for name, value in _identity(model).items()}),
         "server": server.kind if server is not None else record.config.get("server"),
         **asked,
-        **({} if server is None else server.in_force),
+        **({} if server is None else server.effective),
         "sandbox": box.get("level") if isinstance(box, dict) else None,
         "host": record.host.get("hostname"),
         "processor": record.host.get("processor"),

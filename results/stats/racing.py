@@ -75,7 +75,7 @@ class Standing(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Runner:
+class Racer:
     """How one configuration stands.
 
     samples, solved: seen of it. by: the position of the one that beats it most clearly, or that it is behind. evidence:
@@ -93,12 +93,12 @@ class Runner:
 
 @dataclasses.dataclass(frozen=True)
 class Race:
-    """runners: in the order given. leader: the position of the best of those racing; None before the first round, or
+    """racers: in the order given. leader: the position of the best of those racing; None before the first round, or
     when all are withdrawn. next_samples: how many samples each of those racing should have seen next; None when the
     race is over, and the leader is its winner.
     """
 
-    runners: tuple[Runner, ...]
+    racers: tuple[Racer, ...]
     leader: int | None
     next_samples: int | None
 
@@ -108,7 +108,7 @@ class Race:
 
     @property
     def racing(self) -> tuple[int, ...]:
-        return tuple(i for i, runner in enumerate(self.runners) if runner.standing is Standing.RACING)
+        return tuple(i for i, racer in enumerate(self.racers) if racer.standing is Standing.RACING)
 
 
 def rounds(total: int) -> tuple[int, ...]:
@@ -135,26 +135,26 @@ def race(verdicts: Sequence[Sequence[bool]], total: int, *, withdrawn: Collectio
     """
     if len(verdicts) < 2 or max(map(len, verdicts)) > total:
         raise ValueError(f"no race of {len(verdicts)} configurations on {total} samples")
-    runners = [
-        Runner(Standing.WITHDRAWN if i in withdrawn else Standing.RACING, len(row), sum(row))
+    racers = [
+        Racer(Standing.WITHDRAWN if i in withdrawn else Standing.RACING, len(row), sum(row))
         for i, row in enumerate(verdicts)
     ]
     lengths = [0] * len(verdicts)
     leader = None
     for samples in rounds(total):
-        racing = [i for i, runner in enumerate(runners) if runner.standing is Standing.RACING]
+        racing = [i for i, racer in enumerate(racers) if racer.standing is Standing.RACING]
         if len(racing) < 2 and (leader is not None or not racing):
             break
         if any(len(verdicts[i]) < samples for i in racing):
-            return Race(tuple(runners), leader, samples)
+            return Race(tuple(racers), leader, samples)
         for i in racing:
             lengths[i] = samples
         seen = [row[:length] for row, length in zip(verdicts, lengths, strict=True)]
-        leader = _look(runners, racing, seen, total)
-    return Race(tuple(runners), leader, None)
+        leader = _look(racers, racing, seen, total)
+    return Race(tuple(racers), leader, None)
 
 
-def _look(runners: list[Runner], racing: Sequence[int], seen: Sequence[Sequence[bool]], total: int) -> int:
+def _look(racers: list[Racer], racing: Sequence[int], seen: Sequence[Sequence[bool]], total: int) -> int:
     """Judge those racing, all at the same number of samples; gives the leader, who stays."""
     # The one that leads is never stopped, so that a winner is left: of equal ones the first.
     leader = max(racing, key=lambda i: (sum(seen[i]), -i))
@@ -167,8 +167,8 @@ def _look(runners: list[Runner], racing: Sequence[int], seen: Sequence[Sequence[
                 standing = Standing.BEATEN
             elif chance < BEHIND_CHANCE and len(seen[i]) < total:
                 standing, by = Standing.BEHIND, leader
-        runners[i] = dataclasses.replace(
-            runners[i],
+        racers[i] = dataclasses.replace(
+            racers[i],
             standing=standing,
             by=by if standing is not Standing.RACING else None,
             evidence=evidence,

@@ -47,7 +47,7 @@ class ManifestText(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
 
 
-class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
+class PlanEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One run of the plan. group: runs of one group share a server. fingerprint: "" while models were not read; then
     its record is the one with its label.
     """
@@ -70,7 +70,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     created: str
     nonce: str
     manifest: ManifestText
-    runs: tuple[PlannedRun, ...]
+    runs: tuple[PlanEntry, ...]
     race: bool = False
     on_oom: str = "fail"
     max_concurrent: int | None = None
@@ -174,7 +174,7 @@ class SweepFolder:
         finally:
             os.close(descriptor)
 
-    def ask_again(self, fingerprint: str) -> None:
+    def request_retry(self, fingerprint: str) -> None:
         """Let the run be tried once more. Is idempotent. Raises ResultsError."""
         again = self.path / "again"
         with explained("note a run in", again):
@@ -182,13 +182,13 @@ class SweepFolder:
             (again / fingerprint).touch()
             sync_folder(again)
 
-    def asked_again(self) -> frozenset[str]:
+    def requested_retries(self) -> frozenset[str]:
         """Fingerprints of the runs that shall be tried once more."""
         with contextlib.suppress(FileNotFoundError):
             return frozenset(entry.name for entry in (self.path / "again").iterdir())
         return frozenset()
 
-    def forget_again(self, fingerprint: str) -> None:
+    def clear_retry(self, fingerprint: str) -> None:
         """The run has been tried. Is idempotent. Raises ResultsError."""
         with explained("remove", self.path / "again"):
             (self.path / "again" / fingerprint).unlink(missing_ok=True)
@@ -212,7 +212,7 @@ class SweepFolder:
 
     def planned(
         self, *, warn: Callable[[str], None]
-    ) -> list[tuple[PlannedRun, tuple[RunFolder, RunRecord] | None]]:
+    ) -> list[tuple[PlanEntry, tuple[RunFolder, RunRecord] | None]]:
         """Every run of the plan and what there is of it, whose record has the label of today: a change of the manifest
         may have changed it. Runs that are the same have the same record. As `runs`, and `read`.
         """
@@ -220,7 +220,7 @@ class SweepFolder:
         by_label = {
             record.sweep.label: each for each in known.values() if (record := each[1]).sweep is not None
         }
-        found: list[tuple[PlannedRun, tuple[RunFolder, RunRecord] | None]] = []
+        found: list[tuple[PlanEntry, tuple[RunFolder, RunRecord] | None]] = []
         for planned in self.read().runs:
             there = known.get(planned.fingerprint) if planned.fingerprint else by_label.get(planned.label)
             if there is not None and there[1].sweep is not None:

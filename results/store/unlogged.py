@@ -30,7 +30,7 @@ def mark(folder: RunFolder) -> None:
         sync_folder(notes)
 
 
-def write(folder: RunFolder, record: RunRecord, log: RunLog, *, replace: bool = False) -> None:
+def save_final_record(folder: RunFolder, record: RunRecord, log: RunLog, *, replace: bool = False) -> None:
     """A final record into the folder and the log: into both, whenever it ends. As `RunLog.append`."""
     mark(folder)
     folder.write_record(record)

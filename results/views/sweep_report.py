@@ -146,7 +146,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         **own,
         **{
             f"in force: {name}": value
-            for name, value in (record.server.in_force if record.server is not None else {}).items()
+            for name, value in (record.server.effective if record.server is not None else {}).items()
         },
         "host": record.host.get("hostname"),
         "processor": record.host.get("processor"),

@@ -116,7 +116,7 @@ def raced(full: Verdicts) -> Outcome:
     solved = full.sum(axis=1)
     best = int(solved.argmax())
     done = sum(map(len, seen))
-    standings = [runner.standing for runner in now.runners]
+    standings = [racer.standing for racer in now.racers]
     is_best = bool(solved[now.leader] == solved[best])
     return Outcome(
         right=is_best or not distinguishable(full[now.leader], full[best]),

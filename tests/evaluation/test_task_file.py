@@ -14,7 +14,7 @@ from evaluation.benchmarks.tasks.file import CodingTask, TaskCase, read_task_fil
 from evaluation.benchmarks.tasks.grading import same_text, same_value
 from evaluation.benchmarks.tasks.prompts import beginning, user_prompt
 from evaluation.benchmarks.tasks.sampling import choose_tasks
-from evaluation.benchmarks.tasks.task import TasksTask, weighted_metric
+from evaluation.benchmarks.tasks.task import OwnTasks, weighted_metric
 from evaluation.protocols import PromptStyle
 from results.errors import UsageError
 from results.records import Completion, Outcome
@@ -438,7 +438,7 @@ def grader():
 
 
 def judged(grader, task, answer, style=PromptStyle.CHAT):
-    whole = TasksTask([task], style=style, grader=grader)
+    whole = OwnTasks([task], style=style, grader=grader)
     [sample] = whole.get_samples(None)
     assert sample.tags == {"difficulty": task.difficulty}
     return whole.calculate_metrics(answer, None, sample)

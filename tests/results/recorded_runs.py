@@ -12,7 +12,7 @@ import msgspec
 from results.records import Completion, Metric, ModelIdentity, Outcome, Results, Score, SweepPlace
 from results.stats.intervals import wilson_interval
 from results.store.run_folder import RunFolder
-from results.store.sweep_folder import ManifestText, PlannedRun, Sweep, SweepFolder
+from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
 from tests.results.conftest import a_record
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def begin_sweep(results_dir: Path, labels: Sequence[str]) -> SweepFolder:
             nonce="abcd",
             manifest=ManifestText(text="", form="yaml", name="made", folder="/"),
             runs=tuple(
-                PlannedRun(label=each, benchmark="human_eval", model=each, group="g") for each in labels
+                PlanEntry(label=each, benchmark="human_eval", model=each, group="g") for each in labels
             ),
         )
     )

@@ -22,10 +22,10 @@ def test_llama_server_with_a_gguf_file(tmp_path, llama_server_binary, demo_model
     server = record["server"]
     assert server["kind"] == "llama.cpp"
     assert server["command"][0] == str(llama_server_binary)
-    in_force = server["in_force"]
-    assert (in_force["ctx_size"], in_force["parallel"], in_force["threads"]) == (2048, 2, 1)
-    assert (in_force["cache_type_k"], in_force["cache_type_v"]) == ("q8_0", "q8_0")
-    assert in_force["gpu_layers"] == 0
+    effective = server["in_force"]
+    assert (effective["ctx_size"], effective["parallel"], effective["threads"]) == (2048, 2, 1)
+    assert (effective["cache_type_k"], effective["cache_type_v"]) == ("q8_0", "q8_0")
+    assert effective["gpu_layers"] == 0
     assert server["differences"] == ["asked for 80 GPU layers: 0 were offloaded, no usable GPU was found"]
     assert sum(record["score"]["outcomes"].values()) == 4
     assert record["score"]["outcomes"]["infrastructure_error"] == 0

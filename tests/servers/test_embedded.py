@@ -16,8 +16,8 @@ import pytest
 
 from processes.process import Exit
 from results.errors import ServerError, ServerExited
+from servers.effective import read_back
 from servers.http_probe import request
-from servers.in_force import read_back
 from servers.launch import plan
 from servers.llama_cpp import EMBEDDED
 from servers.models import resolve
@@ -71,7 +71,7 @@ def test_it_starts_answers_and_is_what_was_asked_for(made, log):
         answer = complete(server, 4)
         assert answer.status == 200
         assert answer.json()["usage"]["completion_tokens"] == 4
-        in_force, differences = read_back(server.plan, server.log.text())
+        effective, differences = read_back(server.plan, server.log.text())
         before = progress(server)
         complete(server, 2, "Another")
         assert progress(server) != before
@@ -90,15 +90,15 @@ def test_it_starts_answers_and_is_what_was_asked_for(made, log):
         "context_length_trained": 8192,
         "parameter_count": 134_515_008,
     }
-    assert {name: in_force[name] for name in expected} == expected
-    assert in_force["build"]
-    assert len(in_force["chat_template_sha256"]) == 64
+    assert {name: effective[name] for name in expected} == expected
+    assert effective["build"]
+    assert len(effective["chat_template_sha256"]) == 64
 
 
 def test_layers_without_a_gpu_are_a_difference_that_is_told(made, log):
     with launch(made(gpu_layers=80), log_path=log, ready_timeout_s=60) as server:
-        in_force, differences = read_back(server.plan, server.log.text())
-    assert in_force["gpu_layers"] == 0
+        effective, differences = read_back(server.plan, server.log.text())
+    assert effective["gpu_layers"] == 0
     assert differences == ("asked for 80 GPU layers: 0 were offloaded, no usable GPU was found",)
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from results.errors import BenchError
-from servers.in_force import read_back
+from servers.effective import read_back
 from servers.launch import plan
 from servers.request import ServerRequest
 from servers.supervisor import launch
@@ -57,7 +57,7 @@ def attached(url):
     return plan(ServerRequest(kind="attach", base_url=url), nonce="ab12")
 
 
-def in_force(url, log):
+def effective(url, log):
     """What is recorded of a server that says this, as it is on disk."""
     with launch(attached(url), log_path=log, ready_timeout_s=20) as running:
         found, differences = read_back(running.plan, "")
@@ -67,7 +67,7 @@ def in_force(url, log):
 
 @pytest.mark.parametrize("what", ODD)
 def test_odd_values_in_props(server, log, what):
-    found, parallel = in_force(address(server, "props", what), log)
+    found, parallel = effective(address(server, "props", what), log)
     assert set(found) <= {"build", "chat_template_sha256"}
     assert len(found.get("build", "")) <= 200
     assert parallel == 4
@@ -75,7 +75,7 @@ def test_odd_values_in_props(server, log, what):
 
 @pytest.mark.parametrize("what", ODD)
 def test_odd_values_in_place_of_whole_answers(server, log, what):
-    assert in_force(address(server, "whole props", what), log) == ({}, 4)
+    assert effective(address(server, "whole props", what), log) == ({}, 4)
     with pytest.raises(BenchError, match="names no model"):
         attached(address(server, "whole models", what))
 
@@ -87,12 +87,12 @@ def test_odd_values_in_the_list_of_models(server, log, what):
         with pytest.raises(BenchError, match="names no model"):
             attached(where)
     else:
-        assert in_force(where, log) == ({}, 4)
+        assert effective(where, log) == ({}, 4)
 
 
 @pytest.mark.parametrize("what", ODD)
 def test_odd_names_of_models_and_versions(server, log, what):
-    found, _ = in_force(address(server, "version", what), log)
+    found, _ = effective(address(server, "version", what), log)
     assert {"ctx_size": 8, **found} == found
     assert len(found.get("build", "")) <= 200
     if what in {"a text", "a long text"}:

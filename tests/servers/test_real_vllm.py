@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from results.errors import ServerExited
+from servers.effective import read_back
 from servers.http_probe import request
-from servers.in_force import read_back
 from servers.launch import plan
 from servers.models import resolve
 from servers.ports import foreign_holder, listening_inodes, socket_inodes
@@ -81,16 +81,16 @@ def test_its_processes_are_ours_and_one_of_them_holds_the_port(server):
     assert foreign_holder(server.plan.port, set(tree) - set(holders)).pid in holders
 
 
-def test_what_is_in_force_is_read_back_and_equals_what_was_asked(server, vllm_python):
-    in_force, differences = read_back(server.plan, server.log.text())
+def test_what_is_effective_is_read_back_and_equals_what_was_asked(server, vllm_python):
+    effective, differences = read_back(server.plan, server.log.text())
     assert server.plan.asked == {"ctx_size": 1024, "parallel": 2}
-    assert in_force["ctx_size"] == 1024
+    assert effective["ctx_size"] == 1024
     packages = vllm_python.parent.parent.glob("lib/python3*/site-packages/vllm*.dist-info")
-    assert in_force["build"] in {
+    assert effective["build"] in {
         package.name.removesuffix(".dist-info").partition("-")[2] for package in packages
     }
-    assert in_force["kv_cache_tokens"] > 2 * 1024
-    assert in_force["full_length_requests"] > 2
+    assert effective["kv_cache_tokens"] > 2 * 1024
+    assert effective["full_length_requests"] > 2
     assert differences == ()
 
 

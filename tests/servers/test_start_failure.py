@@ -11,7 +11,7 @@ import pytest
 from processes.process import Exit
 from results.errors import ServerExited
 from servers.ports import PortHolder
-from servers.start_failure import explain, ran_out_of_memory
+from servers.start_failure import exhausted_memory, explain
 from servers.supervisor import launch
 
 BLOCKS = Path(__file__).with_name("start_failures.txt").read_text().strip().split("\n\n")[1:]
@@ -27,7 +27,7 @@ def test_what_servers_print_is_understood(printed, message, hint):
     assert hint in told.hint
     out = any(sign in told.message for sign in ("ran out of memory", "no room for the context"))
     assert told.out_of_memory == ("host" if "this machine" in told.message else "device" if out else "")
-    assert ran_out_of_memory(log) == told.out_of_memory
+    assert exhausted_memory(log) == told.out_of_memory
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(self.metadata, type=_Metadata).func_name
 
 
-class Place(NamedTuple):
+class LinePlace(NamedTuple):
     """Where a problem's line is. number: of the line, from 1."""
 
     path: Path
@@ -109,7 +109,7 @@ def load_data(paths: Sequence[Path], *, start: date | None = None, end: date | N
     return DataSet(tuple(sorted(found.values(), key=lambda sample: sample.task_id)), digest.hexdigest())
 
 
-def read_tests(place: Place) -> list[Test]:
+def read_tests(place: LinePlace) -> list[Test]:
     """The public tests of the problem there, then the private ones. Raises UsageError."""
     try:
         with place.path.open("rb") as file:
@@ -169,12 +169,12 @@ class _Metadata(msgspec.Struct):
     func_name: str | None = None
 
 
-def _lines(path: Path) -> Iterator[tuple[Place, bytes]]:
+def _lines(path: Path) -> Iterator[tuple[LinePlace, bytes]]:
     try:
         with path.open("rb") as file:
             offset = 0
             for number, line in enumerate(file, 1):
-                yield Place(path, number, offset, len(line)), line
+                yield LinePlace(path, number, offset, len(line)), line
                 offset += len(line)
     except OSError as error:
         raise UsageError(
@@ -182,7 +182,7 @@ def _lines(path: Path) -> Iterator[tuple[Place, bytes]]:
         ) from error
 
 
-def _sample(line: bytes, place: Place) -> Sample:
+def _sample(line: bytes, place: LinePlace) -> Sample:
     try:
         problem = msgspec.json.decode(line, type=Problem)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -210,7 +210,7 @@ def _tests(text: str) -> list[Test]:
     return [] if not text else msgspec.convert(json.loads(text), list[Test])
 
 
-def _refuse(place: Place, what: str) -> NoReturn:
+def _refuse(place: LinePlace, what: str) -> NoReturn:
     raise UsageError(
         f"{place}: {what}", hint="--dataset wants JSON lines as livecodebench/code_generation_lite has them"
     )

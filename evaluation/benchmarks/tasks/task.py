@@ -44,7 +44,7 @@ def _known(task: CodingTask, code: str) -> Known:
     return execute
 
 
-class TasksTask:
+class OwnTasks:
     """Implements `Task`."""
 
     json_schema: dict[str, Any] | None = None

@@ -185,7 +185,7 @@ def test_the_model_and_its_server_may_differ_and_are_named(make, capsys):
                 "nonce": sha256,
             },
             "model_identity": ModelIdentity(name="m", quantization=quantization, sha256=sha256),
-            "server": ServerFacts(kind="embedded", in_force={"cache_type_k": quantization}),
+            "server": ServerFacts(kind="embedded", effective={"cache_type_k": quantization}),
         }
 
     comparison = compare_runs(make([P], **of("Q4_0", 80, "ab" * 32)), make([P], **of("Q8_0", 10, "cd" * 32)))

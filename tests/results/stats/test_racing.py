@@ -121,17 +121,17 @@ def test_a_clear_winner_stops_the_others_early():
     others = [(random.random(164) < 0.3).tolist() for _ in range(3)]
     last = run([*others, winner])[-1]
     assert last.leader == 3
-    assert [runner.by for runner in last.runners] == [3, 3, 3, None]
-    assert {runner.standing for runner in last.runners[:3]} <= {Standing.BEATEN, Standing.BEHIND}
-    assert max(runner.samples for runner in last.runners) < 60
+    assert [racer.by for racer in last.racers] == [3, 3, 3, None]
+    assert {racer.standing for racer in last.racers[:3]} <= {Standing.BEATEN, Standing.BEHIND}
+    assert max(racer.samples for racer in last.racers) < 60
 
 
 def test_shown_beaten_is_told_from_merely_behind():
     """Twenty samples that only the rival solves are evidence; three are not, though they will not be made up for."""
     good, bad, behind = [True] * 20, [False] * 20, [True] * 16 + [False] * 4
     now = race([good, bad, behind], 30)
-    assert [runner.standing for runner in now.runners] == [Standing.RACING, Standing.BEATEN, Standing.BEHIND]
-    assert now.runners[1].evidence >= 20 > now.runners[2].evidence
+    assert [racer.standing for racer in now.racers] == [Standing.RACING, Standing.BEATEN, Standing.BEHIND]
+    assert now.racers[1].evidence >= 20 > now.racers[2].evidence
     assert now.over
 
 
@@ -139,7 +139,7 @@ def test_of_equal_ones_the_first_leads_and_the_race_ends():
     row = [True, False] * 82
     last = run([row, row, row])[-1]
     assert (last.leader, last.over) == (0, True)
-    assert all(runner.standing is not Standing.BEATEN for runner in last.runners)
+    assert all(racer.standing is not Standing.BEATEN for racer in last.racers)
 
 
 def test_an_unfinished_round_waits_and_what_was_stopped_stays_stopped():
@@ -147,10 +147,10 @@ def test_an_unfinished_round_waits_and_what_was_stopped_stays_stopped():
     full = next(sweeps("eight models, far apart", 1, seed=2)).tolist()
     states = run(full)
     for before, after in itertools.pairwise(states):
-        for old, new in zip(before.runners, after.runners, strict=True):
+        for old, new in zip(before.racers, after.racers, strict=True):
             assert old.standing is Standing.RACING or (old.standing, old.by) == (new.standing, new.by)
     for state, following in itertools.pairwise(states):
-        seen = [full[i][: runner.samples] for i, runner in enumerate(state.runners)]
+        seen = [full[i][: racer.samples] for i, racer in enumerate(state.racers)]
         first, *_ = state.racing
         seen[first] = full[first][: state.next_samples]
         partly = race(seen, 164)
@@ -160,20 +160,20 @@ def test_an_unfinished_round_waits_and_what_was_stopped_stays_stopped():
                 state.racing,
                 state.leader,
             )
-        assert following.runners[first].samples == state.next_samples
+        assert following.racers[first].samples == state.next_samples
 
 
 def test_those_that_a_failed_one_had_stopped_are_judged_without_it():
     good, poor, worse = [True] * 32, [True, True, True, False] * 8, [True, False] * 16
     before = race([good, poor, worse], 164)
     assert before.racing == (0,)
-    assert {runner.by for runner in before.runners[1:]} == {0}
+    assert {racer.by for racer in before.racers[1:]} == {0}
     after = race([good, worse, poor], 164, withdrawn={0})
-    assert after.runners[0].standing is Standing.WITHDRAWN
+    assert after.racers[0].standing is Standing.WITHDRAWN
     assert after.leader == 2
     alone = race([worse, poor], 164)
-    assert [(runner.standing, runner.evidence) for runner in after.runners[1:]] == [
-        (runner.standing, runner.evidence) for runner in alone.runners
+    assert [(racer.standing, racer.evidence) for racer in after.racers[1:]] == [
+        (racer.standing, racer.evidence) for racer in alone.racers
     ]
     assert race([good, poor], 164, withdrawn={0, 1}).leader is None
 
@@ -192,9 +192,9 @@ def test_any_race_ends_with_one_winner(data):
     full = data.draw(st.lists(row, min_size=2, max_size=4))
     last = run(full)[-1]
     assert last.leader in last.racing
-    assert all(runner.samples >= min(total, FIRST_ROUND) for runner in last.runners)
-    best = max(sum(full[i][: runner.samples]) for i, runner in enumerate(last.runners) if i in last.racing)
-    assert last.runners[last.leader].solved == best
+    assert all(racer.samples >= min(total, FIRST_ROUND) for racer in last.racers)
+    best = max(sum(full[i][: racer.samples]) for i, racer in enumerate(last.racers) if i in last.racing)
+    assert last.racers[last.leader].solved == best
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from results.errors import NewerRecord, ResultsError, UsageError
-from results.records import RunStatus
+from results.records import RunStatus, ServerFacts
 from results.store.run_folder import RunFolder, all_records, default_results_dir
 from tests.results.conftest import a_record
 
@@ -55,6 +56,17 @@ def test_the_record_is_read_as_it_was_written(tmp_path):
         folder.write_record(a_record(folder.run_id, status=status))
         assert folder.read_record() == a_record(folder.run_id, status=status)
     assert [path.name for path in folder.path.iterdir()] == ["run.json"]
+
+
+def test_what_the_server_really_did_keeps_its_name_on_disk(tmp_path):
+    """Records of every version have it as `in_force`."""
+    folder = RunFolder.create(tmp_path, "human_eval", "m", NOW)
+    effective = {"ctx_size": 4096}
+    folder.write_record(a_record(folder.run_id, server=ServerFacts(kind="llama.cpp", effective=effective)))
+    assert json.loads(folder.run_json.read_text())["server"]["in_force"] == effective
+    found = folder.read_record()
+    assert found.server is not None
+    assert found.server.effective == effective
 
 
 def test_runs_are_found_by_a_prefix_and_a_broken_record_hides_no_other(tmp_path):

@@ -74,7 +74,7 @@ def report(tmp_path):
         run = record_run(
             tmp_path, outcomes, model=label, sweep=place(folder, label), telemetry=telemetry,
             details={"tokens_per_s": speed}, config={"path": "/m", "extra": label, "temperature": 0.5},
-            server=ServerFacts(kind="llama.cpp", in_force={"build": "b1" if label == "big" else "b2"}),
+            server=ServerFacts(kind="llama.cpp", effective={"build": "b1" if label == "big" else "b2"}),
         )  # fmt: skip
         ticks = [
             {"time_s": n / 10, "phase": "load" if n < 9 else "generate",

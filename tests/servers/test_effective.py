@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servers.in_force import differences, read_back
+from servers.effective import differences, read_back
 from servers.plan import LaunchPlan
 from servers.ports import free_port
 from servers.supervisor import launch
@@ -47,8 +47,8 @@ def from_log(text, **asked):
 
 
 def test_llama_server_without_a_gpu():
-    in_force, different = from_log(LLAMA_CPU, gpu_layers=80)
-    assert in_force == {
+    effective, different = from_log(LLAMA_CPU, gpu_layers=80)
+    assert effective == {
         "gpu_layers": 0,
         "cache_type_k": "q8_0",
         "cache_type_v": "f16",
@@ -59,8 +59,8 @@ def test_llama_server_without_a_gpu():
 
 
 def test_llama_server_with_a_gpu():
-    in_force, different = from_log(LLAMA_GPU, gpu_layers=80)
-    assert in_force == {
+    effective, different = from_log(LLAMA_GPU, gpu_layers=80)
+    assert effective == {
         "gpu_layers": 31,
         "layer_count": 31,
         "cache_type_k": "f16",
@@ -72,8 +72,8 @@ def test_llama_server_with_a_gpu():
 
 def test_of_several_attempts_to_fit_the_last_one_counts():
     again = LLAMA_GPU.replace("31/31", "12/31").replace("(f16)", "(q4_0)")
-    in_force, different = from_log(LLAMA_GPU + again, gpu_layers=-1)
-    assert (in_force["gpu_layers"], in_force["cache_type_v"]) == (12, "q4_0")
+    effective, different = from_log(LLAMA_GPU + again, gpu_layers=-1)
+    assert (effective["gpu_layers"], effective["cache_type_v"]) == (12, "q4_0")
     assert different == ("asked for all layers on the GPU: 12 of 31 were offloaded",)
 
 
@@ -108,7 +108,7 @@ def test_nothing_known_is_nothing_said():
 
 
 @pytest.mark.parametrize(
-    ("asked", "in_force", "sentence"),
+    ("asked", "effective", "sentence"),
     [
         (
             {"gpu_layers": 80},
@@ -134,12 +134,12 @@ def test_nothing_known_is_nothing_said():
         ),
     ],
 )
-def test_each_difference_is_a_sentence(asked, in_force, sentence):
-    assert differences(asked, in_force, no_gpu=False) == (sentence,)
+def test_each_difference_is_a_sentence(asked, effective, sentence):
+    assert differences(asked, effective, no_gpu=False) == (sentence,)
 
 
 @pytest.mark.parametrize(
-    ("asked", "in_force"),
+    ("asked", "effective"),
     [
         ({}, {"gpu_layers": 0, "ctx_size": 512}),
         ({"gpu_layers": None}, {"gpu_layers": 0}),  # "auto" among the extra arguments
@@ -149,8 +149,8 @@ def test_each_difference_is_a_sentence(asked, in_force, sentence):
         ({"parallel": 4}, {"full_length_requests": 4.0}),
     ],
 )
-def test_what_was_not_asked_or_is_so_is_no_difference(asked, in_force):
-    assert differences(asked, in_force, no_gpu=True) == ()
+def test_what_was_not_asked_or_is_so_is_no_difference(asked, effective):
+    assert differences(asked, effective, no_gpu=True) == ()
 
 
 def test_a_server_that_tells_nothing_of_itself(fake_plan, log):

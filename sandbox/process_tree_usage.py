@@ -27,7 +27,7 @@ class Use(NamedTuple):
     tasks: int
 
 
-class Family:
+class ProcessTreeUsage:
     """The descendants of `zygote_parent`'s child: the program in that sandbox. began: `time.monotonic`.
 
     Idle time is what is left of the wall time after running and after waiting for a processor, both as the kernel's

@@ -39,16 +39,16 @@ def read_back(plan: LaunchPlan, log_text: str) -> tuple[dict[str, Any], tuple[st
     full_length_requests. What can't be read is absent. Never raises.
     """
     found = {**_from_models(plan), **_from_props(plan), **_from_log(log_text)}
-    in_force = {name: value for name, value in found.items() if value is not None}
-    return in_force, differences(plan.asked, in_force, no_gpu=NO_GPU.search(log_text) is not None)
+    effective = {name: value for name, value in found.items() if value is not None}
+    return effective, differences(plan.asked, effective, no_gpu=NO_GPU.search(log_text) is not None)
 
 
-def differences(asked: dict[str, Any], in_force: dict[str, Any], *, no_gpu: bool) -> tuple[str, ...]:
+def differences(asked: dict[str, Any], effective: dict[str, Any], *, no_gpu: bool) -> tuple[str, ...]:
     """Each a sentence without a full stop. What isn't known to be in force is no difference."""
     found = []
-    layers, offloaded = asked.get("gpu_layers"), in_force.get("gpu_layers")
+    layers, offloaded = asked.get("gpu_layers"), effective.get("gpu_layers")
     if layers is not None and offloaded is not None:
-        count = in_force.get("layer_count")
+        count = effective.get("layer_count")
         wanted = layers if count is None else (count if layers == ALL_LAYERS else min(layers, count))
         if offloaded != wanted:
             what = "all layers on the GPU" if layers == ALL_LAYERS else f"{layers} GPU layers"
@@ -56,13 +56,13 @@ def differences(asked: dict[str, Any], in_force: dict[str, Any], *, no_gpu: bool
             why = ", no usable GPU was found" if no_gpu else ""
             found.append(f"asked for {what}: {offloaded}{of} were offloaded{why}")
     for name, what in (("ctx_size", "tokens of context a slot"), ("parallel", "slots")):
-        wanted, real = asked.get(name), in_force.get(name)
+        wanted, real = asked.get(name), effective.get(name)
         if wanted is not None and real is not None and wanted != real:
             found.append(f"asked for {wanted} {what}: {real} are in force")
-    trained, ctx_size = in_force.get("context_length_trained"), in_force.get("ctx_size")
+    trained, ctx_size = effective.get("context_length_trained"), effective.get("ctx_size")
     if trained and ctx_size and ctx_size > trained:
         found.append(f"{ctx_size} tokens of context a slot: the model was trained with {trained}")
-    at_once, parallel = in_force.get("full_length_requests"), asked.get("parallel")
+    at_once, parallel = effective.get("full_length_requests"), asked.get("parallel")
     if at_once is not None and parallel is not None and at_once < parallel:
         found.append(f"asked for {parallel} requests at once: the KV cache holds {at_once:g} of full length")
     return tuple(found)
