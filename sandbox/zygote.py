@@ -165,7 +165,8 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> dict[s
     os.set_blocking(result_read, False)
     kept = {stdout_read: request["output_bytes"], output_read: KEPT_OUTPUT_BYTES}  # one, if they are the same
     watch = Watch(kept, request["output_bytes"])
-    ending, stopped = watch.until_end(pid, began + request["wall_s"], request["cpu_s"])
+    ending, stopped = watch.until_end(pid, began + request["wall_s"], request["overtime"] * request["cpu_s"])
+    own_cpu_s = time.clock_gettime(cpu_clock(pid))
     status, usage = end_all(pid)
     seconds = time.monotonic() - began
     watch.take_all()
@@ -177,7 +178,12 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> dict[s
     for descriptor in (result_read, *kept):
         os.close(descriptor)
     wipe()
-    cpu_s = usage.ru_utime + usage.ru_stime
+    cpu_s = max(own_cpu_s, usage.ru_utime + usage.ru_stime)  # its own exactly; with those that it waited for
+    time_share = None
+    if ending == "exit":
+        time_share = max(own_cpu_s / request["cpu_s"], cpu_s / request["family_cpu_s"])
+        if time_share > 1:
+            ending = "cpu"
     if ending == "stopped":
         kind, detail = stopped["stop"], stopped["detail"]
     else:
@@ -187,6 +193,7 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> dict[s
         "detail": detail[:500],
         "seconds": seconds,
         "cpu_s": cpu_s,
+        "time_share": time_share,  # of a program that ended by itself: of what it may take
         "wall_timeout": ending == "wall",
         "peak_memory_bytes": usage.ru_maxrss * 1024,
         "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
@@ -214,8 +221,7 @@ class Watch:
 
     def until_end(self, pid: int, deadline: float, cpu_limit_s: float) -> tuple[str, Any]:
         """How it came to an end: "exit", "cpu", "wall", "output", or "stopped" with the harness's word."""
-        # What the scheduler counted, exactly. RLIMIT_CPU counts clock ticks: a fifth off on a busy machine.
-        cpu_clock = (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
+        clock = cpu_clock(pid)
         child_end = os.pidfd_open(pid)
         next_look = time.monotonic() + FOLDER_LOOK_S
         try:
@@ -228,7 +234,7 @@ class Watch:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     return "wall", None
-                cpu_left_s = cpu_limit_s - time.clock_gettime(cpu_clock)
+                cpu_left_s = cpu_limit_s - time.clock_gettime(clock)
                 if cpu_left_s <= 0:
                     return "cpu", None
                 if SETUP.folder_bytes:
@@ -271,6 +277,14 @@ class Watch:
                 return
             self._total_bytes += len(data)
             kept += data[: self._keep_bytes[descriptor] - len(kept)]
+
+
+def cpu_clock(pid: int) -> int:
+    """What the scheduler counted for a process, until it is waited for, exactly.
+
+    RLIMIT_CPU and wait4(2) count clock ticks: a fifth off on a busy machine.
+    """
+    return (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
 
 
 def end_all(pid: int) -> tuple[int, resource.struct_rusage]:

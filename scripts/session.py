@@ -74,7 +74,9 @@ async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Even
             benchmark=benchmark,
             arguments=arguments,
             connection=connection,
-            grader=Grader(level=arguments.sandbox, timeout_s=arguments.timeout),
+            grader=Grader(
+                level=arguments.sandbox, timeout_s=arguments.cpu_limit, memory_bytes=arguments.memory_limit
+            ),
             events=events,
             journal=journal,
             finished=finished,
@@ -181,7 +183,8 @@ class _Session:
             temperature=arguments.temperature,
             max_tokens=arguments.max_tokens,
             seed=arguments.seed,
-            timeout_s=arguments.timeout,
+            timeout_s=arguments.cpu_limit,
+            memory_limit_bytes=arguments.memory_limit,
             limit=len(self._samples(task)),
             n_samples=arguments.n_samples,
             shuffle=arguments.shuffle,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from results.errors import BenchError
 from sandbox import LEVELS
+from scripts.arguments import add_limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,20 +20,16 @@ if TYPE_CHECKING:
     from evaluation.benchmarks.tasks.file import CodingTask, TaskFile
     from evaluation.loop.grader import Grader
 
-_TIMEOUT_S = 3.0  # as the benchmark's own default
-
 
 def main(argv: Sequence[str]) -> int:
     """0: all is right; 2: the file is wrong; 4: there is no sandbox."""
     parser = argparse.ArgumentParser(prog="python -m scripts.validate_tasks", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("--sandbox", default="auto", choices=LEVELS)
-    parser.add_argument(
-        "--timeout", type=float, default=_TIMEOUT_S, metavar="SECONDS", help="of a case without one"
-    )
+    add_limits(parser)
     arguments = parser.parse_args(argv)
     try:
-        print(_validated(arguments.file, level=arguments.sandbox, timeout_s=arguments.timeout))
+        print(_validated(arguments))
     except BenchError as error:
         print(f"error: {error.message}" + (f"\ntry: {error.hint}" if error.hint else ""), file=sys.stderr)
         return error.exit_code
@@ -41,15 +38,17 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _validated(path: Path, *, level: str, timeout_s: float) -> str:
+def _validated(arguments: argparse.Namespace) -> str:
     """What was found, in a line or two. Raises BenchError."""
     from evaluation.benchmarks.tasks.file import read_task_file, refuse_tasks
     from evaluation.loop.grader import Grader
 
-    file = read_task_file(path)
+    file = read_task_file(arguments.file)
     solved = [task for task in file.tasks if task.reference_solution]
     if solved:
-        grader = Grader(level=level, timeout_s=timeout_s)
+        grader = Grader(
+            level=arguments.sandbox, timeout_s=arguments.cpu_limit, memory_bytes=arguments.memory_limit
+        )
         grader.open()
         try:
             with ThreadPoolExecutor(grader.workers) as pool:
@@ -57,7 +56,7 @@ def _validated(path: Path, *, level: str, timeout_s: float) -> str:
                 problems = [problem for some in found for problem in some]
         finally:
             grader.close()
-        refuse_tasks(path, problems)
+        refuse_tasks(file.path, problems)
     return _report(file, len(solved))
 
 

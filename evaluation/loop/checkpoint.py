@@ -15,6 +15,7 @@ from evaluation.loop.journal import SETTINGS_NAME, LineJournal
 from results.durable import explained
 from results.errors import NewerRecord, ResultsError, ResumeMismatch
 from results.records import Completion, Outcome
+from sandbox import MEMORY_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +31,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     model: the model's identity (its name, unless the caller knows a better one, such as the file's hash).
     data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. seed: the run's.
-    timeout_s: of the execution. shuffle: seed of the samples' order; None: that of the data set. options: the
-    benchmark's own, as JSON gives them back. `limit` and `n_samples` say how much, so they may grow on resume;
-    everything else must be the same. Concurrency, retries, the server's URL and HTTP timeouts determine nothing and are
-    not here.
+    timeout_s, memory_limit_bytes: processor time and memory of one execution. shuffle: seed of the samples' order;
+    None: that of the data set. options: the benchmark's own, as JSON gives them back. `limit` and `n_samples` say how
+    much, so they may grow on resume; everything else must be the same. Concurrency, retries, the server's URL and HTTP
+    timeouts determine nothing and are not here.
     """
 
     schema_version: int = SETTINGS_VERSION
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     seed: int | None
     timeout_s: float
+    memory_limit_bytes: int = MEMORY_BYTES
     limit: int
     n_samples: int
     shuffle: int | None = None

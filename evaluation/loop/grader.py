@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from results.errors import ScriptError
 from sandbox import (
+    MEMORY_BYTES,
+    NEAR,
     Limits,
     Program,
     SandboxError,
@@ -26,12 +28,16 @@ if TYPE_CHECKING:
 
 
 class Execution(NamedTuple):
-    """passed; why not, in a line; seconds it took; broken: the sandbox failed, not the program."""
+    """passed; why not, in a line; seconds it took; broken: the sandbox failed, not the program.
+
+    near_time_limit: as in `sandbox.Verdict`.
+    """
 
     passed: bool
     detail: str
     seconds: float | None
     broken: bool = False
+    near_time_limit: bool = False
 
 
 # A program for `Grader.execute`; or how a benchmark itself judges something with a grader.
@@ -42,13 +48,13 @@ class Grader:
     """One open sandbox with as many workers as the machine has processors. Thread-safe.
 
     timeout_s: processor time that a program may take, so that the verdict doesn't depend on the machine's
-    load.
+    load. memory_bytes: that it may use.
     """
 
-    def __init__(self, *, level: str, timeout_s: float) -> None:
+    def __init__(self, *, level: str, timeout_s: float, memory_bytes: int = MEMORY_BYTES) -> None:
         self.workers = len(os.sched_getaffinity(0))
         self._level = level
-        self._limits = Limits(cpu_s=timeout_s)
+        self._limits = Limits(cpu_s=timeout_s, memory_bytes=memory_bytes, overtime=NEAR)
         self._box: Sandbox | None = None
 
     def open(self) -> None:
@@ -66,7 +72,12 @@ class Grader:
             verdict = self._opened().run(Program(code=code, as_main=False), self._limits)
         except SandboxError as error:
             return Execution(passed=False, detail=f"sandbox: {error.message}", seconds=None, broken=True)
-        return Execution(verdict.kind is VerdictKind.PASSED, verdict.detail, verdict.seconds)
+        return Execution(
+            verdict.kind is VerdictKind.PASSED,
+            verdict.detail,
+            verdict.seconds,
+            near_time_limit=verdict.near_time_limit,
+        )
 
     def run_cases(
         self, code: str, cases: Iterable[Case], *, stop_at_first_failure: bool = True
@@ -87,7 +98,10 @@ class Grader:
 
     def describe(self) -> dict[str, Any]:
         """The sandbox in use, for the record; {} where nothing had to be executed."""
-        return {} if self._box is None else {**self._box.describe(), "timeout_s": self._limits.cpu_s}
+        if self._box is None:
+            return {}
+        limits = {"timeout_s": self._limits.cpu_s, "memory_bytes": self._limits.memory_bytes}
+        return {**self._box.describe(), **limits}
 
     @property
     def warnings(self) -> list[str]:

@@ -45,6 +45,7 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         completion_tokens=answer.completion_tokens,
         request_s=answer.request_s,
         execute_s=judgement.execute_s if judgement else None,
+        near_time_limit=judgement.near_time_limit if judgement else False,
         attempts=answer.attempts,
         expected=sample.expected,
         metrics={**(judgement.metrics if judgement else {}), **_choice_metrics(request, answer)},

@@ -51,6 +51,7 @@ def summarize(
         "samples": len({completion.task_id for completion in completions}),
         "completions": len(completions),
         "outcomes": {str(outcome): outcomes.get(str(outcome), 0) for outcome in Outcome},
+        "near_time_limit": sum(completion.near_time_limit for completion in completions),
         "score_answered": 100.0 * passed / len(answered) if answered else None,
         "prompt_tokens": _sum(completion.prompt_tokens for completion in completions),
         "completion_tokens": _sum(completion.completion_tokens for completion in completions),
@@ -91,6 +92,12 @@ def warnings(completions: Sequence[Completion], *, style: str, max_tokens: int) 
         )
     elif 10 * truncated > total:
         found.append(f"{truncated} of {total} answers were cut at {max_tokens} tokens: raise --max-tokens")
+    near = sum(completion.near_time_limit for completion in completions)
+    if near:
+        found.append(
+            f"{near} of {total} verdicts depend on how fast this machine is: these programs ended within a factor of "
+            "two of their limit of processor time; a higher --cpu-limit decides them"
+        )
     ways = Counter(done.metrics[BY_LOGPROBS] for done in completions if BY_LOGPROBS in done.metrics)
     if len(ways) > 1:
         found.append(

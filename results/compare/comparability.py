@@ -27,6 +27,7 @@ _MAY_DIFFER = {"schema_version", "model", "style_choice"}
 # Of the record's config, beside the table: facts that a run notes down.
 _NOTED = {"path", "nonce"}
 _SCRIPT = ("script", "script_args")
+_SINCE = {"memory_limit_bytes": 2 << 30}  # what was in force before it was written down
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -54,7 +55,7 @@ def read_run_settings(folder: RunFolder) -> dict[str, Any] | None:
             return None
     try:
         msgspec.json.decode(data, type=_Settings)
-        settings: dict[str, Any] = msgspec.json.decode(data)
+        settings: dict[str, Any] = _SINCE | msgspec.json.decode(data)
     except msgspec.MsgspecError as error:
         raise ResultsError(f"{path} can't be read: {error}") from error
     return settings

@@ -20,6 +20,7 @@ class Verdict(msgspec.Struct, frozen=True):
     outcome: Outcome
     index: int = 0
     passed: bool = False
+    near_time_limit: bool = False
     tags: dict[str, str] = {}
 
 

@@ -143,6 +143,7 @@ def test_settings_come_back(tmp_path):
         ("data_sha256", "e"),
         ("prompts_sha256", "q"),
         ("timeout_s", 4.0),
+        ("memory_limit_bytes", 512 << 20),
         ("limit", 9),
         ("benchmark", "lcb"),
     ],
@@ -151,6 +152,16 @@ def test_a_change_of_what_determines_results_is_refused_by_name(tmp_path, name, 
     with pytest.raises(ResultsError, match=rf"{name} was .* and is now .*{value}") as refusal:
         check_settings(SETTINGS, msgspec.structs.replace(SETTINGS, **{name: value}), tmp_path)
     assert refusal.value.exit_code == 6
+
+
+def test_settings_from_before_there_was_a_memory_limit_are_those_of_the_default(tmp_path):
+    old = {
+        name: value
+        for name, value in msgspec.structs.asdict(SETTINGS).items()
+        if name != "memory_limit_bytes"
+    }
+    (tmp_path / "settings.json").write_bytes(msgspec.json.encode(old))
+    check_settings(read_settings(tmp_path), SETTINGS, tmp_path)
 
 
 def test_more_samples_and_more_completions_are_no_change(tmp_path):

@@ -42,6 +42,29 @@ def test_a_demonstration_under_main_does_not_decide_the_score(grader):
     assert grader.execute("x = 1\nif __name__ == '__main__':\n    raise ValueError").passed
 
 
+@pytest.mark.parametrize(
+    ("burnt_s", "passed", "near"), [(0.01, True, False), (0.3, True, True), (0.6, False, True)]
+)
+def test_a_program_near_its_time_limit_is_marked(burnt_s, passed, near):
+    grader = Grader(level="auto", timeout_s=0.4)
+    grader.open()
+    try:
+        execution = grader.execute(f"import time\nwhile time.process_time() < {burnt_s}: pass")
+    finally:
+        grader.close()
+    assert (execution.passed, execution.near_time_limit) == (passed, near)
+
+
+def test_memory_has_the_limit_that_it_is_given():
+    grader = Grader(level="auto", timeout_s=20.0, memory_bytes=128 << 20)
+    grader.open()
+    try:
+        assert grader.execute("x = b'x' * (200 << 20)").detail == "MemoryError"
+        assert grader.execute("x = b'x' * (20 << 20)").passed
+    finally:
+        grader.close()
+
+
 def test_a_closed_sandbox_is_broken_and_not_a_wrong_answer():
     """Protects a score from counting what was never executed as failed."""
     grader = Grader(level="auto", timeout_s=1.0)
@@ -54,7 +77,7 @@ def test_a_closed_sandbox_is_broken_and_not_a_wrong_answer():
 
 def test_the_record_says_which_sandbox_and_which_timeout(grader):
     said = grader.describe()
-    assert (said["level"], said["timeout_s"]) == ("bubblewrap", 3.0)
+    assert (said["level"], said["timeout_s"], said["memory_bytes"]) == ("bubblewrap", 3.0, 2 << 30)
     assert grader.warnings == []
     assert Grader(level="auto", timeout_s=1.0).describe() == {}
 

@@ -79,6 +79,15 @@ def test_each_test_has_its_own_time():
     assert official.passed
 
 
+@pytest.mark.parametrize(
+    ("burnt_s", "passed", "near"), [(0.01, True, False), (0.35, True, True), (0.75, False, True)]
+)
+def test_a_solution_near_its_time_limit_is_marked(hasty_grader, burnt_s, passed, near):
+    code = f"import time\nwhile time.process_time() < {burnt_s}:\n    pass\nprint(input())\n"
+    found = grade(code, [Case("1\n", "1\n", "stdin")], None, hasty_grader)
+    assert (found.passed, found.near_time_limit) == (passed, near)
+
+
 def test_the_first_failure_ends_it_and_is_told(grader):
     tests = [Case("1\n", "1\n", "stdin"), Case("2\n", "5\n", "stdin"), Case("3\n", "3\n", "stdin")]
     ours, official = graded("print(input())\n", tests, None, grader)

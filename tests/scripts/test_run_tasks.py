@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from evaluation.benchmarks.tasks.task import STARTER_SET
+from parsers.contract import ScriptOutput
+from parsers.summary import PARSER
+from results.errors import ParseError
 from tests.command_line import PROGRAMS, lines
 
 ROOT = Path(__file__).parents[2]
@@ -118,9 +121,58 @@ def test_a_changed_file_is_another_benchmark(tmp_path, small):
     assert "0.4" in said
 
 
+NEAR = """\
+tasks:
+  - id: near
+    difficulty: easy
+    prompt: Print it.
+    test_cases: [{input: a, expected_output: a}]
+    reference_solution: "import time\\nwhile time.process_time() < 0.35: pass\\nprint(input())"
+  - id: far
+    difficulty: easy
+    prompt: Print that.
+    test_cases: [{input: a, expected_output: a}]
+    reference_solution: print(input())
+"""
+
+
+def test_verdicts_that_depend_on_the_machine_are_marked_counted_and_said(tmp_path):
+    file, out = tmp_path / "near.yaml", tmp_path / "out"
+    file.write_text(NEAR)
+    with tasks_server("--tasks", file) as url:
+        summary, said = run(url, out, "--tasks", file, "--cpu-limit", 0.5)
+    marked = {
+        line["task_id"]: line.get("near_time_limit", False) for line in lines(out / "completions.jsonl")
+    }
+    assert marked == {"near": True, "far": False}
+    assert (summary["score"], summary["near_time_limit"]) == (100.0, 1)
+    assert "WARNING: 1 of 2 verdicts depend on how fast this machine is" in said
+    score = PARSER.parse(ScriptOutput(json.dumps(summary), said, out, 0))
+    assert score.near_time_limit == 1
+    with pytest.raises(ParseError, match="near_time_limit 0 instead of 1"):
+        PARSER.parse(ScriptOutput(json.dumps(summary | {"near_time_limit": 0}), said, out, 0))
+
+
+def test_limits_of_executed_code_are_kept_and_may_not_change(tmp_path, small):
+    def settings():
+        return json.loads((tmp_path / "out" / "settings.json").read_text())
+
+    with tasks_server("--tasks", small) as url:
+        run(url, tmp_path / "out", "--tasks", small, "--cpu-limit", 5, "--memory-limit", "512M")
+        assert (settings()["timeout_s"], settings()["memory_limit_bytes"]) == (5.0, 512 << 20)
+        run(url, tmp_path / "out", "--tasks", small, "--timeout", 5, "--memory-limit", 512 << 20)
+        _, said = run(
+            url, tmp_path / "out", "--tasks", small, "--cpu-limit", 5, "--memory-limit", "1G", code=6
+        )
+    assert "memory_limit_bytes was 536870912 and is now 1073741824" in said
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["--memory-limit", "much"], "'much' is not a size such as 512M or 2G"),
+        (["--memory-limit", "1K"], "1K is not between 64M and 16384G"),
+        (["--cpu-limit", "0"], "0.0 is not between 0.05 and 3600"),
         (["--difficulty", "simple"], "'simple' is none of easy, medium, hard, extreme"),
         (["--difficulty", "extreme"], "no task is of the difficulty extreme"),
         (["--sample", "3"], "--sample 3 of 2 tasks"),

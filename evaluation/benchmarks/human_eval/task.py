@@ -119,6 +119,7 @@ class HumanEvalTask:
             execute_s=execution.seconds,
             ended=extracted.ended,
             broken=execution.broken,
+            near_time_limit=execution.near_time_limit,
         )
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:

@@ -27,13 +27,14 @@ _OFFICIAL_EXTRA_S = 5.0  # the official runner's limit of a whole solution: (tim
 class Grade(NamedTuple):
     """One verdict on a solution. passed_tests: those before the first that failed. why: empty when all passed.
 
-    seconds: that the execution took.
+    seconds: that the execution took. near_time_limit: of any test, as in `sandbox.Verdict`.
     """
 
     passed: bool
     passed_tests: int
     why: str = ""
     seconds: float = 0.0
+    near_time_limit: bool = False
 
 
 def grade(code: str, tests: Sequence[Test], function: str | None, grader: Grader) -> Grade:
@@ -46,9 +47,10 @@ def grade(code: str, tests: Sequence[Test], function: str | None, grader: Grader
     ]
     verdicts = grader.run_cases(program, cases)
     seconds = sum(verdict.seconds for verdict in verdicts)
+    near = any(verdict.near_time_limit for verdict in verdicts)
     last = verdicts[-1]
     if last.kind is VerdictKind.PASSED:
-        return Grade(passed=True, passed_tests=len(verdicts), seconds=seconds)
+        return Grade(passed=True, passed_tests=len(verdicts), seconds=seconds, near_time_limit=near)
     number = len(verdicts)
     why = checks[number - 1].why if last.kind is VerdictKind.WRONG_ANSWER else ""
     return Grade(
@@ -56,6 +58,7 @@ def grade(code: str, tests: Sequence[Test], function: str | None, grader: Grader
         passed_tests=number - 1,
         why=_at(number, len(tests), why or last.detail or str(last.kind)),
         seconds=seconds,
+        near_time_limit=near,
     )
 
 
@@ -77,6 +80,7 @@ def _official(code: str, tests: Sequence[Test], total: int, function: str | None
     timeout_s = grader.timeout_s
     limits = grader.limits(
         cpu_s=(timeout_s + 1) * len(tests) + _OFFICIAL_EXTRA_S,
+        overtime=1.0,
         idle_s=timeout_s,
         output_bytes=_OUTPUT_BYTES + 8 * sum(len(test.output) for test in tests),
     )

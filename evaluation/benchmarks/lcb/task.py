@@ -64,13 +64,13 @@ class LcbTask:
         solution = extract(prediction, self.style, function)
         official_code = official_extract(prediction, self.style)
         metrics = {"tests": float(len(tests)), "tests_passed": 0.0, OFFICIAL: 0.0}
-        seconds = 0.0
+        seconds, near = 0.0, False
         passed, detail = False, "no code in the answer"
         try:
             if solution.code:
                 ours = grade(solution.code, tests, function, self._grader)
                 passed, detail, seconds = ours.passed, ours.why, ours.seconds
-                metrics["tests_passed"] = float(ours.passed_tests)
+                metrics["tests_passed"], near = float(ours.passed_tests), ours.near_time_limit
             if official_code.strip():
                 first = min(len(tests), int(metrics["tests_passed"]) + 1)
                 theirs = official_grade(official_code, tests, function, self._grader, first=first)
@@ -93,6 +93,7 @@ class LcbTask:
             execute_s=seconds,
             metrics=metrics,
             ended=solution.ended,
+            near_time_limit=near,
         )
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:

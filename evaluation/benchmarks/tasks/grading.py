@@ -29,10 +29,14 @@ _CLOSE = 1e-9
 
 
 class Grade(NamedTuple):
-    """failures: of each case, in order, why it failed, in a line; empty where it passed. seconds: all together."""
+    """failures: of each case, in order, why it failed, in a line; empty where it passed. seconds: all together.
+
+    near_time_limit: of any case, as in `sandbox.Verdict`.
+    """
 
     failures: tuple[str, ...]
     seconds: float
+    near_time_limit: bool = False
 
     @property
     def passed(self) -> bool:
@@ -68,7 +72,8 @@ def grade(code: str, task: CodingTask, grader: Grader) -> Grade:
         "" if verdict.kind is VerdictKind.PASSED else _why(verdict, case, is_call=task.function is not None)
         for verdict, case in zip(verdicts, task.cases, strict=True)
     )
-    return Grade(failures, math.fsum(verdict.seconds for verdict in verdicts))
+    near = any(verdict.near_time_limit for verdict in verdicts)
+    return Grade(failures, math.fsum(verdict.seconds for verdict in verdicts), near)
 
 
 def same_text(expected: str, printed: str) -> bool:

@@ -109,6 +109,7 @@ class OwnTasks:
             execute_s=found.seconds,
             metrics={WEIGHTED: found.weighted(task)},
             ended=ended,
+            near_time_limit=found.near_time_limit,
         )
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:

@@ -155,6 +155,7 @@ def test_what_infrastructure_failed_says_nothing_of_a_model(make, capsys):
         ({"data_sha256": "c8" * 32}, "data_sha256 b7b7b7b7... and c8c8c8c8..."),
         ({"prompts_sha256": "c8" * 32}, "prompts_sha256"),
         ({"timeout_s": 10.0}, "timeout_s 3.0 and 10.0"),
+        ({"memory_limit_bytes": 1 << 30}, "memory_limit_bytes 2147483648 and 1073741824"),
         ({"options": {"release": "v6"}}, "release not set and v6"),
         ({"a_setting_of_tomorrow": 1}, "a_setting_of_tomorrow not set and 1"),
     ],
@@ -164,6 +165,10 @@ def test_other_samples_prompts_or_sampling_are_refused_by_name(make, changed, sa
         compare_runs(make([P, F]), make([P, F], settings=changed))
     assert said in caught.value.message
     assert caught.value.exit_code == 6
+
+
+def test_a_run_from_before_the_memory_limit_was_written_down_had_the_default(make):
+    assert compare_runs(make([P, F]), make([P, F], settings={"memory_limit_bytes": 2 << 30})).samples == 2
 
 
 def test_every_difference_is_named_at_once(make):
