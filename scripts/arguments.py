@@ -207,7 +207,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--memory-limit",
-        type=size(64 << 20, 1 << 44),
+        type=size(16 << 20, 1 << 40),
         default=MEMORY_BYTES,
         metavar="BYTES",
         help="memory of an executed completion, such as 512M or 2G (default: 2G)",
