@@ -32,6 +32,8 @@ class _Said:
     def lines(self) -> list[str]:
         """Whole ones, since the last call."""
         with self._path.open("rb") as file:
+            # A log that grows too long is cut: what was not read by then is only there.
+            self._offset_bytes = min(self._offset_bytes, file.seek(0, 2))
             file.seek(self._offset_bytes)
             whole, end, _ = file.read().rpartition(b"\n")
         self._offset_bytes += len(whole) + len(end)

@@ -34,6 +34,11 @@ SWEEP_INTERVAL_S = 0.02
 SLOW_SWEEP_INTERVAL_S = 0.5  # once KILL has not helped for a while: a process that hangs in a driver
 SLOW_SWEEP_AFTER_S = 2.0
 
+LOG_BYTES = 64 << 20  # of a log that one start may add; beyond it the beginning and the end are kept
+LOG_KEPT_BYTES = 16 << 20  # of each
+LOG_LOOK_MS = 200.0
+LOG_CHUNK_BYTES = 1 << 20
+
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -153,11 +158,58 @@ def _pair(entry: bytes) -> tuple[bytes, bytes]:
     return name, value
 
 
+class Log:
+    """The file to which the tree prints, kept below LOG_BYTES whatever it prints.
+
+    All writers append, so that what is behind the beginning can be taken out under their hands: the end is copied
+    forward and the rest cut off. What is printed between the last look at the end and the cut is lost too; a writer
+    that has ended loses nothing of its last words.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = -1
+        self.dropped = 0
+        self.marker = b""
+        try:
+            status = os.fstat(fd)
+            self.began = status.st_size
+            if status.st_mode & 0o170000 == 0o100000:  # a regular file
+                self.fd = os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:  # no /proc, or not ours to read: it grows
+            return
+
+    def bound(self) -> None:
+        """Take the middle out when there is too much, with a line that says so. A full disk, too, can't stop it."""
+        try:
+            if self.fd >= 0 and os.fstat(self.fd).st_size - self.began > LOG_BYTES:
+                self.cut()
+        except OSError:
+            return
+
+    def cut(self) -> None:
+        there = self.began + LOG_KEPT_BYTES
+        source = os.fstat(self.fd).st_size - LOG_KEPT_BYTES
+        source += (
+            os.pread(self.fd, LOG_CHUNK_BYTES, source).find(b"\n") + 1
+        )  # whole lines, where there are lines
+        self.dropped += source - there - len(self.marker)
+        self.marker = b"\n--- more than %d bytes are left out here ---\n" % self.dropped
+        target = there + os.pwrite(self.fd, self.marker, there)
+        for _ in range(LOG_BYTES // LOG_CHUNK_BYTES):  # to the end, which moves on meanwhile
+            chunk = os.pread(self.fd, LOG_CHUNK_BYTES, source)
+            if not chunk:
+                break
+            target += os.pwrite(self.fd, chunk, target)
+            source += len(chunk)
+        os.ftruncate(self.fd, target)
+
+
 class Guardian:
     """Watches one target until its tree is empty."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        self.log = Log(2)
         self.leader = 0
         self.leader_exited = False
         self.deadline: float | None = None  # when TERM becomes KILL; None: nobody asked for an end
@@ -186,7 +238,9 @@ class Guardian:
         if harness_fd >= 0:
             poll.register(harness_fd, select.POLLIN)
         while self.reap():
-            ready = dict(poll.poll(self.sweep()))
+            self.log.bound()
+            wait_ms = self.sweep()
+            ready = dict(poll.poll(LOG_LOOK_MS if wait_ms is None else min(wait_ms, LOG_LOOK_MS)))
             if wake_read in ready:
                 os.read(wake_read, 4096)
             if harness_fd in ready:
@@ -195,6 +249,7 @@ class Guardian:
             if 0 in ready and not self.obey():
                 poll.unregister(0)
                 self.end_within(HARNESS_DEAD_GRACE_S)
+        self.log.bound()
         report("done")
 
     def watch_harness(self) -> int:
@@ -243,6 +298,7 @@ class Guardian:
                 return True
             if pid == self.leader and not self.leader_exited:
                 self.leader_exited = True
+                self.log.bound()
                 report(f"exited {os.waitstatus_to_exitcode(status)}")
                 self.end_within(STRAGGLER_GRACE_S)
 

@@ -58,8 +58,9 @@ def start(
 ) -> ManagedProcess:
     """Start argv under a guardian, in a session of its own, stdin empty, all other descriptors closed.
 
-    output: file to which stderr, and stdout unless it has a file of its own, are appended. env: the whole
-    environment; None: the harness's. Raises UsageError when argv can't be executed or a file not be opened.
+    output: file to which stderr, and stdout unless it has a file of its own, are appended; of more than
+    `guardian.LOG_BYTES` the beginning and the end are kept. env: the whole environment; None: the harness's.
+    Raises UsageError when argv can't be executed or a file not be opened.
 
     Guarantee: from the first instant on, the death of the harness (SIGKILL too) ends the whole tree in about
     0.5 s, also daemonised processes and those that ignore SIGTERM. When this raises, nothing is left running.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from settings.setting import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTPUT_LIMIT_BYTES = 1 << 30  # a script that prints more than 1 GiB is broken, and would fill the disk
+OUTPUT_LIMIT_BYTES = 1 << 30  # of stdout, which a parser reads whole: more is broken, and would fill the disk
 STOP_GRACE_S = 5.0
 LOOK_S = 0.1  # how often new events are looked for; ends are seen at once
 MARK_S = 5.0  # how often the server is asked for its progress: often enough for any stall timeout in use
@@ -228,12 +228,12 @@ def _require_bounds(spec: RunSpec, folder: RunFolder, seconds: float) -> None:
             f"the script was still running after {limit_s:g} s",
             hint="give it longer with --script-timeout; what was finished is kept, and --resume goes on",
         )
-    for path in (folder.script_out, folder.script_log):
-        if path.exists() and path.stat().st_size > OUTPUT_LIMIT_BYTES:
-            raise ScriptError(
-                f"the script printed more than {OUTPUT_LIMIT_BYTES >> 30} GiB into {path}",
-                hint="let it print less; one JSON line an event is enough",
-            )
+    path = folder.script_out
+    if path.exists() and path.stat().st_size > OUTPUT_LIMIT_BYTES:
+        raise ScriptError(
+            f"the script printed more than {OUTPUT_LIMIT_BYTES >> 30} GiB into {path}",
+            hint="let it print less, or to stderr; one JSON line an event is enough",
+        )
 
 
 def _require_restart_left(server: Server, reason: str, restarts: int, allowed: int) -> None:

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from processes import guardian
 from processes.process import Exit, start
 from results.errors import UsageError
 
@@ -266,3 +268,37 @@ def test_a_folder_or_a_log_that_is_not_there_is_a_clear_error(tmp_path):
         start(["true"], output=tmp_path / "log", cwd=tmp_path / "missing")
     with pytest.raises(UsageError, match="cannot write"):
         start(["true"], output=tmp_path / "missing" / "log")
+
+
+# Prints LINES lines of 100 bytes, with their numbers, as fast as it can, then says that it is done.
+FLOOD = """
+import sys
+for start in range(0, {lines}, 10000):
+    sys.stdout.write("".join("%099d\\n" % n for n in range(start, start + 10000)))
+print("the last words", flush=True)
+"""
+
+
+def test_a_log_that_grows_too_long_keeps_its_beginning_and_its_end(tmp_path):
+    """A server that prints for days filled the disk on which the results are."""
+    log = tmp_path / "log"
+    log.write_bytes(b"of an earlier start\n")
+    lines = 1_500_000
+    with start([*PYTHON, FLOOD.format(lines=lines)], output=log) as process:
+        assert process.wait(100) == Exit(0, None)
+        assert log.stat().st_size <= guardian.LOG_BYTES + 4096  # what is read at its exit is bounded already
+    first, *numbers, last = log.read_text().splitlines()
+    assert (first, last) == ("of an earlier start", "the last words")
+    (dropped,) = [line for line in numbers if "left out" in line]
+    where = numbers.index(dropped)
+    head, tail = numbers[: where - 1], numbers[where + 1 :]  # the line before may be cut
+    assert [int(line) for line in head] == list(range(len(head)))
+    assert tail[-1] == f"{lines - 1:099d}"
+    assert len(tail) > guardian.LOG_KEPT_BYTES // 100 - 1000
+    assert len(head) > guardian.LOG_KEPT_BYTES // 100 - 10
+    assert int(dropped.split()[3]) > 50_000_000
+
+
+def test_a_file_that_is_no_plain_one_is_left_alone(tmp_path):
+    with start([*PYTHON, "print('x')"], output=Path("/dev/null")) as process:
+        assert process.wait(10) == Exit(0, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.command_line import bench_runner, logged
+from tests.command_line import bench_runner, logged, only_run
 from tests.evaluation.running_servers import canonical_server, raw_server
 
 
@@ -72,3 +72,13 @@ def test_an_address_that_drips_is_given_up(tmp_path):
             code=3,
         )
     assert "gave no token" in done.err or "not ready after 1 s" in done.err
+
+
+def test_a_script_that_complains_without_end_fills_no_disk(tmp_path):
+    script = tmp_path / "evaluate.py"
+    script.write_text(
+        "import sys\nfor _ in range(80):\n    sys.stderr.write('x' * (1 << 20) + '\\n')\nprint('{\"score\": 1}')\n"
+    )
+    with canonical_server() as url:
+        run(tmp_path / "r", "--base-url", url, "--script", script, "--parser", "json")
+    assert (only_run(tmp_path / "r") / "script.log").stat().st_size < 65 << 20

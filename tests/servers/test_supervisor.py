@@ -12,6 +12,8 @@ import pytest
 from processes.process import Exit
 from results.errors import ServerExited, UsageError
 from servers.http_probe import request
+from servers.in_force import read_back
+from servers.server_log import ServerLog
 from servers.supervisor import launch
 
 
@@ -77,6 +79,20 @@ def test_a_log_of_any_bytes_and_any_size_is_read(fake_plan, log):
     assert caught.value.log_tail.splitlines()[-1] == "caf\ufffd \ufffd\ufffd\x00 nonsense"
     assert len(caught.value.log_tail) < 12_000
     assert log.stat().st_size > 3_000_000
+
+
+def test_a_server_that_prints_without_end_fills_no_disk(fake_plan, log):
+    """And what it said of its start and of its end is still found."""
+    said = "load_tensors: offloaded 3/9 layers to GPU"
+    plan = fake_plan(
+        "--print", said, "--huge-log", "100", "--binary-log", "--exit-code", "1", "--load-seconds", "60"
+    )
+    with pytest.raises(ServerExited) as caught:
+        launch(plan, log_path=log, ready_timeout_s=60)
+    assert log.stat().st_size < 65 << 20
+    assert caught.value.log_tail.splitlines()[-1] == "caf\ufffd \ufffd\ufffd\x00 nonsense"
+    in_force, _ = read_back(plan, ServerLog(log).text())
+    assert (in_force["gpu_layers"], in_force["layer_count"]) == (3, 9)
 
 
 def test_the_log_of_an_earlier_start_is_not_blamed(fake_plan, log):
