@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from typing import TYPE_CHECKING
 
+from processes.guardian import LOG_KEPT_BYTES
 from results.durable import explained
 from results.errors import BenchError, Interrupted, ServerError
 from runner.fingerprint import digest
@@ -56,7 +58,8 @@ class SharedServer:
         if self._start_error is not None:
             raise self._start_error
         if self._server is not None and self._server.poll() is None:
-            self._log = (log_path, self._server.log_path.stat().st_size)
+            if self._server.process is not None:  # somebody else's server has no log here
+                self._log = (log_path, self._server.log_path.stat().st_size)
             return Held(self._server, is_new=False)
         self.close()
         self._log = None
@@ -98,7 +101,8 @@ def _spoils(error: BenchError) -> bool:
 
 
 def _append_from(source: Path, offset_bytes: int, target: Path) -> None:
-    """Append the rest of a file to another one. Raises ResultsError."""
+    """Append the rest of a log to another one; of one that was cut since, its end. Raises ResultsError."""
     with explained("write", target), source.open("rb") as said, target.open("ab") as log:
-        said.seek(offset_bytes)
+        size = said.seek(0, os.SEEK_END)
+        said.seek(offset_bytes if offset_bytes <= size else max(0, size - LOG_KEPT_BYTES))
         shutil.copyfileobj(said, log)
