@@ -27,7 +27,10 @@ from commands.setting_options import SectionedCommand, asked_by_options, setting
 from results import __version__
 
 if TYPE_CHECKING:
-    from results.errors import BenchError
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from results.errors import Reported
 
 RUN_EXAMPLES = """
 \b
@@ -100,7 +103,16 @@ def cli() -> None:
 )
 @results_dir_option
 @click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
-def run(*, as_json: bool, results_dir: Path | None, resume: str | None, **options: Any) -> None:
+@click.pass_obj
+def run(
+    held: "Callable[[], AbstractContextManager[None]]",
+    /,
+    *,
+    as_json: bool,
+    results_dir: Path | None,
+    resume: str | None,
+    **options: Any,
+) -> None:
     """Run one benchmark on one model, from launching the server to the score in the run log.
 
     Everything after -- goes to the server as it is.
@@ -108,15 +120,13 @@ def run(*, as_json: bool, results_dir: Path | None, resume: str | None, **option
     from runner.request import build_spec
 
     spec = build_spec(asked_by_options(options), results_dir=results_dir, resume=resume)
-    from processes.signals import Interruptions
     from results.records import encode_record
     from runner.display import display_for_stderr
     from runner.run import run as run_once
 
     display = display_for_stderr()
     try:
-        with Interruptions() as interruptions:
-            finished = run_once(spec, display, interruptions.held)
+        finished = run_once(spec, display, held)
     finally:
         display.close()
     if as_json:
@@ -242,17 +252,22 @@ def _warn(text: str) -> None:
 
 
 def main() -> None:
-    """The entry point: every error that we raise becomes a message and its exit code."""
-    from results.errors import BenchError
+    """The entry point: every end that we report becomes a message and its exit code."""
+    from processes.signals import Interruptions
+    from results.errors import BenchError, Interrupted
 
-    try:
-        cli()
-    except BenchError as error:
-        _explain(error)
-        sys.exit(error.exit_code)
+    with Interruptions() as interruptions:
+        try:
+            try:
+                cli(obj=interruptions.held)
+            except BenchError as error:
+                sys.exit(_explain(error))
+        except Interrupted as interrupted:  # also while an error was explained
+            sys.exit(_explain(interrupted))
 
 
-def _explain(error: "BenchError") -> None:
+def _explain(error: "Reported") -> int:
+    """Gives the exit code."""
     if error.log_tail:
         click.echo(click.style("last lines of its log:", dim=True), err=True)
         click.echo("\n".join(f"  | {line}" for line in error.log_tail.splitlines()), err=True)
@@ -263,6 +278,7 @@ def _explain(error: "BenchError") -> None:
     click.echo(f"{click.style('error:', fg='red', bold=True)} {error.message}", err=True)
     if error.hint:
         click.echo(f"{click.style('try:', fg='yellow')} {error.hint}", err=True)
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from commands.options import results_dir_option
 from results.store.run_folder import default_results_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
@@ -18,12 +20,20 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="M", help="Where the model is now, if it was moved.")
 @click.option("--sandbox", help="Another sandbox than the run had.")
 @results_dir_option
-def rerun(run_id: str, *, model: str | None, sandbox: str | None, results_dir: Path | None) -> None:
+@click.pass_obj
+def rerun(
+    held: Callable[[], AbstractContextManager[None]],
+    /,
+    run_id: str,
+    *,
+    model: str | None,
+    sandbox: str | None,
+    results_dir: Path | None,
+) -> None:
     """Run a recorded run again from its record alone, by its id or the beginning of it (or: last).
 
     Says what differs now (the model's file, the server's build, the driver, versions), and compares the two.
     """
-    from processes.signals import Interruptions
     from results.compare.comparability import what_differs
     from results.compare.comparison import compare_runs
     from results.errors import BenchError
@@ -42,8 +52,7 @@ def rerun(run_id: str, *, model: str | None, sandbox: str | None, results_dir: P
     spec = build_spec(asked, results_dir=results_dir)
     display = display_for_stderr()
     try:
-        with Interruptions() as interruptions:
-            finished = run_once(spec, display, interruptions.held)
+        finished = run_once(spec, display, held)
     finally:
         display.close()
     print_summary(finished.record, finished.folder.path)

@@ -17,6 +17,9 @@ from results.store.run_folder import default_results_dir
 from settings.table import TABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from results.store.sweep_folder import SweepFolder
     from settings.asked import Asked
     from sweeps.manifest.reader import Manifest
@@ -62,7 +65,10 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, or the records, as JSON.")
 @setting_options(several=True)
 @results_dir_option
+@click.pass_obj
 def sweep(
+    held: Callable[[], AbstractContextManager[None]],
+    /,
     *,
     models: tuple[str, ...],
     dry_run: bool,
@@ -80,7 +86,6 @@ def sweep(
     Options take several values, separated by commas. After a crash, or a change of the manifest, --resume runs what is
     missing; with it, only what determines no result can be given anew, such as timeouts.
     """
-    from processes.signals import Interruptions
     from results.errors import UsageError
     from results.store.sweep_folder import SweepFolder
     from runner.display import display_for_stderr
@@ -96,31 +101,30 @@ def sweep(
     if folder is not None and race and not folder.read().race:
         raise UsageError(f"{folder.sweep_id} was begun without --race", hint="start another sweep")
     given = {name: value for name, value in options.items() if value not in {None, (), False}}
-    with Interruptions() as interruptions:
-        manifest, plan, found = _planned(models, given, folder, results_dir)
-        if dry_run:
-            print_preflight(found, as_json=as_json)
-            sys.exit(0 if found.ok else UsageError.exit_code)
-        _print_findings(found)
-        if race or (folder is not None and folder.read().race):
-            require_races(plan)
-        if folder is None:
-            folder = begin(manifest, plan, results_dir=results_dir, race=race)
-        if retry_failed:
-            request_retries(folder)
-        display = display_for_stderr()
-        try:
-            finished = work(
-                folder,
-                manifest,
-                plan,
-                display=display,
-                held=interruptions.held,
-                on_oom=on_oom,
-                max_concurrent=max_concurrent,
-            )
-        finally:
-            display.close()
+    manifest, plan, found = _planned(models, given, folder, results_dir)
+    if dry_run:
+        print_preflight(found, as_json=as_json)
+        sys.exit(0 if found.ok else UsageError.exit_code)
+    _print_findings(found)
+    if race or (folder is not None and folder.read().race):
+        require_races(plan)
+    if folder is None:
+        folder = begin(manifest, plan, results_dir=results_dir, race=race)
+    if retry_failed:
+        request_retries(folder)
+    display = display_for_stderr()
+    try:
+        finished = work(
+            folder,
+            manifest,
+            plan,
+            display=display,
+            held=held,
+            on_oom=on_oom,
+            max_concurrent=max_concurrent,
+        )
+    finally:
+        display.close()
     _print_end(finished, as_json=as_json)
     if finished.failed or finished.missing:
         sys.exit(FAILED_RUNS)

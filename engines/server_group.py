@@ -101,7 +101,7 @@ class ServerGroup:
             self._server, self._reduced = less.server, reduced
             spec = dataclasses.replace(spec.with_server(less.server), resume=None)
 
-    def _run(self, spec: RunSpec, planned: PlannedRun, reduced: tuple[str, ...]) -> Exception | None:
+    def _run(self, spec: RunSpec, planned: PlannedRun, reduced: tuple[str, ...]) -> BaseException | None:
         """Why it failed."""
         place = self._place(planned, reduced)
         try:
@@ -111,7 +111,7 @@ class ServerGroup:
                 self._display.say(f"note: {error.message}; it begins anew")
                 anew = dataclasses.replace(spec, resume=None)
                 finished = run(anew, self._display, self._held, serving=self._serving, place=place)
-        except (Interrupted, ResultsError):
+        except ResultsError:
             raise
         except BenchError as refused:  # seen before there was a run
             self._refuse(planned, refused)

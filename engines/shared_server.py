@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from processes.guardian import LOG_KEPT_BYTES
 from results.durable import explained
-from results.errors import BenchError, Interrupted, ServerError
+from results.errors import BenchError, ServerError
 from runner.fingerprint import digest
 from runner.serving import Held
 from servers.launch import plan as make_plan
@@ -71,7 +71,8 @@ class SharedServer:
         return Held(self._server, is_new=True)
 
     def release(self, server: Server, error: BaseException | None) -> float | None:
-        kept = self.keep and (error is None or (isinstance(error, BenchError) and not _spoils(error)))
+        spoilt = error is not None and (not isinstance(error, BenchError) or isinstance(error, ServerError))
+        kept = self.keep and not spoilt
         seconds = None if kept else server.stop()
         if self._log is not None:
             own, offset_bytes = self._log
@@ -93,11 +94,6 @@ def server_key(request: ServerRequest) -> str:
     model = facts.pop("model")
     facts.pop("gpu_memory_bytes")  # of this machine
     return digest({**facts, "model": str(model.path or model.name) if model else None})[:12]
-
-
-def _spoils(error: BenchError) -> bool:
-    """Whether a server that was there at this error should not serve another run."""
-    return isinstance(error, ServerError | Interrupted)
 
 
 def _append_from(source: Path, offset_bytes: int, target: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
+import threading
+import time
+import weakref
 from typing import TYPE_CHECKING, Self
 
 from results.errors import Interrupted
@@ -13,19 +17,23 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_S = 0.01
 
 
 class Interruptions:
-    """Within the block, the first of SIGINT, SIGTERM, SIGHUP raises Interrupted; later ones are ignored.
+    """Within the block, the first of SIGINT, SIGTERM, SIGHUP raises Interrupted in the main thread.
 
-    What follows the first is the orderly end, which takes seconds at most; SIGKILL is safe at any time. A
-    signal that the parent had set to be ignored (nohup) stays ignored. For the main thread.
+    While that exception lives, the orderly end is under way and later signals are ignored: they would cut it short.
+    Usually it takes seconds; it can take over a minute when a process ignores SIGTERM or hangs in the kernel. SIGKILL
+    is safe at any time. Where other code swallows the exception (a bare `except:`, a `__del__`), it is raised again.
+    A signal that the parent set to be ignored (nohup) stays ignored. For the main thread.
     """
 
     def __init__(self) -> None:
         self._before = {number: signal.getsignal(number) for number in ENDING}
         self._holding = False
         self._waiting: int | None = None
+        self._raised: weakref.ref[Interrupted] | None = None
 
     def __enter__(self) -> Self:
         for number, handler in self._before.items():
@@ -34,6 +42,7 @@ class Interruptions:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._raised = None
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -46,16 +55,32 @@ class Interruptions:
         finally:
             self._holding = False
             if self._waiting is not None:
-                self._raise(self._waiting)
+                number, self._waiting = self._waiting, None
+                self._raise(number)
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
-        for each in ENDING:
-            signal.signal(each, signal.SIG_IGN)
+        if self._raised is not None and self._raised() is not None:
+            return
         if self._holding:
-            self._waiting = number
+            self._waiting = self._waiting or number
         else:
             self._raise(number)
 
-    @staticmethod
-    def _raise(number: int) -> None:
-        raise Interrupted(number, f"stopped by {signal.Signals(number).name}")
+    def _raise(self, number: int) -> None:
+        which = signal.Signals(number)
+        interrupted = Interrupted(which, f"stopped by {which.name}")
+        self._raised = weakref.ref(interrupted, lambda _: self._raise_again(which))
+        try:
+            raise interrupted
+        finally:
+            del interrupted  # this frame stands in its traceback and would keep it alive
+
+    def _raise_again(self, number: signal.Signals) -> None:
+        """From a thread and a little later: what is raised inside a weakref's callback is swallowed too."""
+
+        def send() -> None:
+            time.sleep(AGAIN_S)
+            if self._raised is not None:  # still within the block
+                signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+        _thread.start_new_thread(send, ())

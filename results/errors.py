@@ -1,21 +1,22 @@
 """Every error that this project raises on purpose.
 
-BenchError                      exit code
-├── UsageError                  2    bad usage or bad manifest
-├── ServerError                 3    the server ...
-│   ├── ServerExited                 ... exited, before it was ready or later
-│   │   └── ServerOutOfMemory                    ... since a device or the machine had no memory left
-│   ├── ServerNotReady               ... was not ready in time
-│   └── ServerNotOurs                ... that answers is not the one we started
-├── ScriptError                 4    the benchmark's script failed or ran out of time
-├── ParseError                  5    its output could not be parsed
-├── ResultsError                6    log unreadable or newer, resume mismatch, disk full
-│   ├── ResumeMismatch               ... of a run that was made with other settings than are asked for now
-│   └── NewerRecord                  ... a record of a newer schema than this program reads
-└── Interrupted                 130 / 143   by SIGINT / SIGTERM or SIGHUP
+Reported                            exit code
+├── BenchError
+│   ├── UsageError                  2    bad usage or bad manifest
+│   ├── ServerError                 3    the server ...
+│   │   ├── ServerExited                 ... exited, before it was ready or later
+│   │   │   └── ServerOutOfMemory        ... because a device or the machine had no memory left
+│   │   ├── ServerNotReady               ... was not ready in time
+│   │   └── ServerNotOurs                ... that answers is not the one we started
+│   ├── ScriptError                 4    the benchmark's script failed or ran out of time
+│   ├── ParseError                  5    its output could not be parsed
+│   └── ResultsError                6    log unreadable or newer, resume mismatch, disk full
+│       ├── ResumeMismatch               ... of a run that was made with other settings than are asked for now
+│       └── NewerRecord                  ... a record of a newer schema than this program reads
+└── Interrupted                     130 / 143   by SIGINT / SIGTERM or SIGHUP
 
-`bench_runner.py` is the one place that turns them into a message and an exit code; anything else is a bug
-and exits with 1.
+A BenchError is an Exception; Interrupted is not, so that no `except Exception` swallows a Ctrl-C. A program's main
+function catches Reported and turns it into a message and an exit code; anything else is a bug and exits with 1.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from __future__ import annotations
 from typing import Any
 
 
-class BenchError(Exception):
-    """Something that a user can understand and act on.
+class Reported(BaseException):
+    """Ends a program with a message for its user and an exit code. Caught by main functions only.
 
     message: what happened and where. hint: one thing to try. log_tail: last lines of the log that explains
     it. command: the exact command line that failed.
@@ -41,6 +42,10 @@ class BenchError(Exception):
         self.hint = hint
         self.log_tail = log_tail
         self.command = command
+
+
+class BenchError(Reported, Exception):
+    """Something that a user can understand and act on."""
 
 
 class UsageError(BenchError):
@@ -111,8 +116,11 @@ class NewerRecord(ResultsError):
     kind = "newer_record"
 
 
-class Interrupted(BenchError):
-    """Ended from outside; what was finished is kept. signal_number: SIGINT, SIGTERM or SIGHUP."""
+class Interrupted(Reported):
+    """Ended from outside; what was finished is kept. signal_number: SIGINT, SIGTERM or SIGHUP.
+
+    Like KeyboardInterrupt it passes every `except Exception`.
+    """
 
     kind = "interrupted"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parsers import registry
-from results.errors import BenchError, Interrupted, ResultsError
+from results.errors import BenchError, Interrupted, Reported, ResultsError
 from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
 from results.store import unlogged
 from results.store.run_folder import RunFolder
@@ -43,7 +43,7 @@ class FinishedRun:
 
     record: RunRecord
     folder: RunFolder
-    error: Exception | None
+    error: Exception | Interrupted | None
 
 
 def run(
@@ -108,7 +108,7 @@ def run(
             log.append(final, replace=before is not None)
             unlogged.clear(folder)
     display.close()
-    if error is not None and not isinstance(error, Exception):
+    if error is not None and not isinstance(error, Exception | Interrupted):
         raise error
     return FinishedRun(final, folder, error)
 
@@ -195,7 +195,7 @@ def _status(error: BaseException | None) -> RunStatus:
 def _error_record(error: BaseException | None, run_id: str) -> ErrorRecord | None:
     if error is None:
         return None
-    if not isinstance(error, BenchError):
+    if not isinstance(error, Reported):
         return ErrorRecord(kind="unexpected", message=f"{type(error).__name__}: {error}")
     if isinstance(error, Interrupted):
         error.hint = f"go on with the same command and --resume {run_id}"

@@ -11,7 +11,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from results.errors import BenchError, Interrupted, ScriptError
+from results.errors import Interrupted, Reported, ScriptError
 from sandbox import Limits, suspects
 from scripts.events import Events
 
@@ -29,16 +29,16 @@ def run_program(
     try:
         arguments = read_arguments()
         asyncio.run(_with_signals(main(arguments, events)))
-    except BenchError as error:
-        _report(events, error)
-        return error.exit_code
+    except KeyboardInterrupt:  # before there was an event loop
+        return _report(events, Interrupted(signal.SIGINT, "stopped by SIGINT"))
+    except Reported as error:
+        return _report(events, error)
     except (MemoryError, OSError, RuntimeError) as error:
         why = suspects(Limits()) if _starved(error) else ""
         if not why:
             raise
         traceback.print_exc()
-        _report(events, ScriptError(f"{type(error).__name__}: {error}", hint=why))
-        return ScriptError.exit_code
+        return _report(events, ScriptError(f"{type(error).__name__}: {error}", hint=why))
     return 0
 
 
@@ -61,13 +61,17 @@ def leave(code: int) -> NoReturn:
 
 
 async def _with_signals(work: Coroutine[None, None, None]) -> None:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into a cancellation, and that into Interrupted."""
+    """Turn the first SIGINT, SIGTERM or SIGHUP into a cancellation, and that into Interrupted.
+
+    Later ones are ignored: a second cancellation would cut short what the first one has still to write.
+    """
     received: list[signal.Signals] = []
     task = asyncio.ensure_future(work)
 
     def stop(number: signal.Signals) -> None:
         received.append(number)
-        task.cancel()
+        if len(received) == 1:
+            task.cancel()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -84,8 +88,10 @@ async def _with_signals(work: Coroutine[None, None, None]) -> None:
         ) from None
 
 
-def _report(events: Events, error: BenchError) -> None:
-    with contextlib.suppress(BenchError):
+def _report(events: Events, error: Reported) -> int:
+    """Gives the exit code."""
+    with contextlib.suppress(Reported):
         events.emit("error", kind=error.kind, message=error.message, hint=error.hint)
     with contextlib.suppress(BrokenPipeError):
         events.say(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
+    return error.exit_code

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engines.cards import Cards
 from engines.lane import Lane
-from results.errors import BenchError
+from results.errors import Reported
 from results.store.sweep_folder import SweepFolder
 from runner.display import Lines
 from sweeps.planned_again import planned_again
@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
             _, plan = planned_again(sweep, results_dir=folder.results_dir)
             cards = Cards(usable_gpus(), lanes)
             Lane(folder, sweep, plan.runs, cards=cards, display=display, held=interruptions.held).work()
-    except BenchError as error:
+    except Reported as error:
         display.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return error.exit_code
     return 0

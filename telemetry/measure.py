@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.errors import Interrupted
 from telemetry.attribution import left_bytes, used_devices
 from telemetry.devices import found_devices
 from telemetry.processes import ProcessTree
@@ -121,8 +120,6 @@ class Telemetry:
     def _server_lives(self) -> bool:
         try:
             return any(self._find_pids())
-        except Interrupted:
-            raise
         except Exception:  # noqa: BLE001 - nothing in here stops a run
             return True
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = ROOT / "bench_runner.py"
 PROGRAMS = ROOT / "tests" / "programs"
+ENDINGS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]  # and the exit code of each
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,26 @@ def bench_runner(*words: object, env: dict[str, str] | None = None, timeout: flo
         check=False,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def signalled(
+    number: signal.Signals, *words: object, when: Callable[[int], object], env: dict[str, str] | None = None
+) -> Done:
+    """The command gets one signal as soon as `when`, which is given its pid, is true."""
+    with subprocess.Popen(
+        [PROGRAM, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+    ) as process:
+        try:
+            wait_for(lambda: when(process.pid) or process.poll() is not None, 60)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=50)
+        finally:
+            process.kill()
+    return Done(process.returncode, out, err)
 
 
 def command_server(program: str, *options: object) -> tuple[str, ...]:

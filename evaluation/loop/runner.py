@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluation.loop.judging import judge
-from results.errors import BenchError, ScriptError
+from results.errors import BenchError, Reported, ScriptError
 from results.records import Completion, Outcome
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Runner:
         self._new_tokens = 0
         self._first_request: float | None = None
         self._last_answer = 0.0
-        self._error: BenchError | None = None
+        self._error: Reported | None = None
         # Answers wait for their judging here; a full house stops asking, so that a crash loses few of them.
         self._backlog = asyncio.Semaphore(2 * concurrency + 2 * task.judge_workers)
         self._pool: ThreadPoolExecutor | None = None
@@ -99,7 +99,7 @@ class Runner:
         try:
             async with asyncio.TaskGroup() as judges:
                 await self._generate(work, judges)
-        except* BenchError as errors:
+        except* Reported as errors:
             self._error = self._error or _first(errors)
         finally:
             if self._pool is not None:
@@ -121,7 +121,7 @@ class Runner:
             async with asyncio.TaskGroup() as askers:
                 for _ in range(self._concurrency):
                     askers.create_task(self._ask(work, judges))
-        except* BenchError as errors:
+        except* Reported as errors:
             self._error = _first(errors)
 
     async def _ask(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
@@ -177,7 +177,7 @@ class Runner:
         )
 
 
-def _first(errors: BaseExceptionGroup[BenchError]) -> BenchError:
+def _first(errors: BaseExceptionGroup[Reported]) -> Reported:
     for error in errors.exceptions:
         if isinstance(error, BaseExceptionGroup):
             return _first(error)

@@ -9,7 +9,7 @@ import pytest
 from parsers import registry
 from parsers.contract import ScriptOutput
 from results.errors import ParseError, UsageError
-from tests.command_line import ROOT, bench_runner, logged, only_run
+from tests.command_line import ENDINGS, ROOT, bench_runner, command_server, logged, only_run, signalled
 from tests.pages import blocks, follow
 
 PAGE = "docs/parsers.md"
@@ -103,3 +103,38 @@ def test_a_wrong_file_starts_nothing(tmp_path):
     assert done.code == 2
     assert "no such file" in done.err
     assert not (tmp_path / "results").exists()
+
+
+WAIT = "open(__file__ + '.here', 'w').close(); import time; time.sleep(60)"
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_a_signal_while_the_file_is_loaded_ends_the_command(tmp_path, number, code):
+    path = own(tmp_path, "return Score(score=1.0)", before=WAIT)
+    done = signalled(number, "run", "--script", "/bin/true", "--parser", path, "--results-dir", tmp_path / "results",
+                     when=lambda _: (tmp_path / "mine.py.here").exists())  # fmt: skip
+    assert (done.code, "Traceback" in done.err) == (code, False), done.err
+    assert f"stopped by {number.name}" in done.err
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_a_signal_while_the_file_parses_interrupts_the_run(tmp_path, number, code):
+    """It is no fault of the parser, and the run can go on."""
+    done = parse_until_signalled(tmp_path, number, WAIT)
+    assert (done.code, "Traceback" in done.err) == (code, False), done.err
+    (run,) = logged(tmp_path / "results")
+    assert (run["status"], run["error"]["kind"]) == ("interrupted", "interrupted")
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_a_parser_that_swallows_a_signal_does_not_keep_the_command_from_ending(tmp_path, number, code):
+    done = parse_until_signalled(
+        tmp_path, number, f"try: {WAIT}\n        except: pass\n        time.sleep(60)"
+    )
+    assert (done.code, "Traceback" in done.err) == (code, False), done.err
+
+
+def parse_until_signalled(tmp_path, number, body):
+    return signalled(number, "run", "--script", "/bin/true", *command_server("fake_server.py"), "--parser",
+                     own(tmp_path, body), "--results-dir", tmp_path / "results",
+                     when=lambda _: (tmp_path / "mine.py.here").exists())  # fmt: skip

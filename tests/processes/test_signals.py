@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from processes.signals import Interruptions
-from results.errors import Interrupted
+from results.errors import BenchError, Interrupted
+from tests.command_line import ENDINGS, ROOT
 
 
 def test_the_first_signal_raises_and_further_ones_are_ignored():
@@ -41,3 +45,57 @@ def test_what_was_ignored_stays_ignored_and_handlers_come_back():
     finally:
         signal.signal(signal.SIGHUP, before)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_it_is_no_exception_that_other_code_takes_for_a_failure():
+    assert not issubclass(Interrupted, Exception | BenchError)
+
+
+SWALLOWED = {
+    "by a bare except": "try: hit()\nexcept: pass",
+    "by an except that keeps it for a moment": "try: hit()\nexcept BaseException as error: kept = error\ndel kept",
+    "again and again": "for _ in range(5):\n    try: hit()\n    except: pass",
+    "by an error in the clean-up": "try:\n    try: hit()\n    finally: 1 / 0\nexcept ZeroDivisionError: pass",
+    "where Python drops what is raised": (
+        "class Old:\n    def __del__(self): hit()\nold = Old()\nold = None"
+    ),
+    "in another thread's future": (
+        "from concurrent.futures import Future\nfuture = Future()\n"
+        "try: hit()\nexcept BaseException as error: future.set_exception(error)\ndel future"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", SWALLOWED.values(), ids=SWALLOWED)
+@pytest.mark.parametrize(("number", "exit_code"), ENDINGS)
+def test_a_signal_that_other_code_swallows_still_ends_the_program(code, number, exit_code):
+    """systemd sends one SIGTERM and no second one."""
+    lines = f"""
+import os, sys, time
+from processes.signals import Interruptions
+from results.errors import Reported
+def hit(): os.kill(os.getpid(), {int(number)}); time.sleep(0.01)
+try:
+    with Interruptions():
+        exec({code!r}, globals())
+        time.sleep(60)
+except Reported as end:
+    sys.exit(end.exit_code)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", lines], cwd=ROOT, timeout=30, check=False, stderr=subprocess.PIPE
+    )
+    assert done.returncode == exit_code, done.stderr
+
+
+def test_a_signal_during_the_orderly_end_does_not_cut_it_short():
+    ended = []
+    with pytest.raises(Interrupted, match="SIGINT"), Interruptions():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            for number, _ in ENDINGS:
+                os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            ended.append("whole")
+    assert ended == ["whole"]

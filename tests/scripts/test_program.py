@@ -5,9 +5,36 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+from tests.command_line import ENDINGS, ROOT
+
+TIDY = """
+import asyncio, sys
+from scripts.program import leave, run_program
+
+async def main(arguments, events):
+    try:
+        events.say("working")
+        await asyncio.sleep(60)
+    finally:
+        events.say("tidying")
+        await asyncio.sleep(0.3)
+        events.say("tidy")
+
+leave(run_program(lambda: None, main))
+"""
+READING = """
+import sys, time
+from scripts.program import leave, run_program
+
+def read():
+    print("working", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+leave(run_program(read, None))
+"""
 STARVED = """
 import os, resource, sys
 from scripts.program import run_program
@@ -42,3 +69,31 @@ def test_a_limit_that_is_not_at_fault_is_not_blamed():
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "ulimit" not in done.stdout + done.stderr
+
+
+def start(code, **pipes):
+    return subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True, **pipes
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_a_second_signal_does_not_cut_the_orderly_end_short(number, code):
+    """What is being written then, such as the last completions, is written."""
+    with start(TIDY, stdout=subprocess.DEVNULL) as process:
+        assert process.stderr.readline() == "working\n"
+        process.send_signal(number)
+        assert process.stderr.readline() == "tidying\n"
+        process.send_signal(number)
+        assert process.stderr.readline() == "tidy\n"
+        assert process.wait(30) == code
+        assert process.stderr.read().startswith(f"stopped by {number.name}")
+
+
+def test_ctrl_c_while_the_arguments_are_read_is_told_in_a_line():
+    with start(READING, stdout=subprocess.PIPE) as process:
+        assert process.stderr.readline() == "working\n"
+        process.send_signal(ENDINGS[0][0])
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "stopped by SIGINT\n")
+    assert '"kind":"interrupted"' in out

@@ -321,12 +321,16 @@ def test_an_output_that_cannot_be_written_is_exit_code_6(tmp_path):
     assert "cannot write" in events[-1]["message"]
 
 
-def test_it_ends_when_nobody_reads_its_output_any_more(tmp_path):
+@pytest.mark.parametrize("event", [None, "phase", "progress"])
+def test_it_ends_when_nobody_reads_its_output_any_more(tmp_path, event):
+    """At whatever event it finds that out: None is before the first one."""
     with canonical_server("--delay", 0.05) as url:
         process = subprocess.Popen(
             command(url, tmp_path, "--concurrency", 2),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         )  # fmt: skip
+        while event and f'"{event}"' not in process.stdout.readline():
+            assert process.poll() is None
         process.stdout.close()
         said = process.stderr.read()
         assert process.wait(timeout=60) == 143

@@ -84,6 +84,23 @@ def test_times_and_rates_are_those_of_the_server(tmp_path):
     assert most_at_once(together) == 3
 
 
+def test_it_ends_when_nobody_reads_its_output_any_more(tmp_path):
+    with (
+        timed_server("--gap", 0.01) as url,
+        subprocess.Popen(
+            command(url, tmp_path, "--output-tokens", 8, "--requests", 500),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        ) as process,
+    ):  # fmt: skip
+        while '"progress"' not in process.stdout.readline():
+            assert process.poll() is None
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(timeout=60) == 143, said
+    assert "nobody reads" in said.splitlines()[-1]
+    assert "Traceback" not in said
+
+
 def test_tokens_that_come_together_are_counted_by_the_server_not_by_chunk(tmp_path):
     with timed_server("--gap", 0.04, "--per-chunk", 4) as url:
         events, said = run(url, tmp_path, "--concurrencies", 1, "--output-tokens", 16, "--requests", 4)

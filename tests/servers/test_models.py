@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import select
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from results.errors import UsageError
 from servers.models import identity, resolve
+from tests.command_line import ENDINGS, signalled
 from tests.servers.gguf_file import STRING, U32, gguf
 
 ROOT = Path(__file__).parents[2]
@@ -288,3 +291,21 @@ def test_hub_files_that_were_fetched_before_are_found_with_all_their_parts(folde
     (snapshot / "sub" / "big-00002-of-00003.gguf").unlink()
     (missing,) = resolved_offline(folder, "hf:owner/name/sub/big-00001-of-00003.gguf")
     assert "is not on this machine" in missing  # it was looked for there too
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_a_signal_while_the_hub_does_not_answer_ends_the_command(folder, number, code):
+    """It is no failure of the download."""
+    manifest = folder / "nightly.yaml"
+    manifest.write_text("matrix: {model: hf:owner/name/f.gguf, benchmark: human_eval}\n")
+    with socket.create_server(("127.0.0.1", 0)) as hub:
+        environment = {
+            "HF_ENDPOINT": f"http://127.0.0.1:{hub.getsockname()[1]}",
+            "HF_HOME": str(folder / "hf"),
+            "no_proxy": "127.0.0.1",
+        }
+        done = signalled(number, "sweep", manifest, "--dry-run", env=environment,
+                         when=lambda _: select.select([hub], [], [], 0)[0])  # fmt: skip
+    assert (done.code, "Traceback" in done.err) == (code, False), done.err
+    assert f"stopped by {number.name}" in done.err
+    assert "could not be fetched" not in done.err

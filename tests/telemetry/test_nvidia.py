@@ -6,11 +6,14 @@ The library is a stub in C, the binding is the real one: see nvml_stub.c.
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from telemetry.nvml_values import reasons
-from tests.command_line import bench_runner
+from tests.command_line import ENDINGS, bench_runner, command_server, signalled
 
 GIB = 1 << 30
 
@@ -324,6 +327,24 @@ print(json.dumps([time.monotonic() - began < 2 * devices.FIND_S, found.absent[0]
         "NVIDIA: the driver gave no answer for 2 s",
         "processor energy: the driver gave no answer for 2 s",
     ]
+
+
+def waits_for_the_driver(pid):
+    """Its library's binding is imported, and nothing is computed any more."""
+    if "libnvidia-ml" not in Path(f"/proc/{pid}/maps").read_text():
+        return False
+    before = psutil.Process(pid).cpu_times()
+    time.sleep(0.3)
+    return psutil.Process(pid).cpu_times() == before
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_a_signal_while_a_driver_does_not_answer_ends_the_run(nvml, tmp_path, number, code):
+    words = ("run", "--benchmark", "human_eval", *command_server("fake_server.py"), "--results-dir", tmp_path)
+    done = signalled(number, *words, when=waits_for_the_driver, env=nvml("hang Init"))
+    assert (done.code, "Traceback" in done.err) == (code, False), done.err
+    assert f"stopped by {number.name}" in done.err
+    assert "NVIDIA: stopped" not in done.out + done.err
 
 
 def test_a_card_that_hangs_stops_neither_the_other_nor_the_sampler(nvml, python, tmp_path):

@@ -14,7 +14,7 @@ from evaluation.benchmarks.speed.prompts import WORDS, TokenPrompts, WordPrompts
 from evaluation.models.replies import NotAnAnswer, as_mapping, read_body, read_json
 from evaluation.models.server_watch import ServerWatch
 from evaluation.models.streaming import stream_completion
-from results.errors import BenchError, ServerError, ServerExited
+from results.errors import Reported, ServerError, ServerExited
 from results.stats.speed import Load, SpeedRequest
 
 if TYPE_CHECKING:
@@ -155,12 +155,12 @@ class LoadClient:
                 writes.append(asyncio.create_task(journal.add(request)))
                 self._on_request(request)
 
-        failures: list[Exception] = []
+        failures: list[BaseException] = []
         try:
             async with asyncio.TaskGroup() as askers:
                 for _ in range(min(load.concurrency, len(bodies))):
                     askers.create_task(ask(work))
-        except* (_ServerWasDown, BenchError) as errors:
+        except* (_ServerWasDown, Reported) as errors:
             failures += errors.exceptions
         finally:
             used, seconds = time.process_time() - cpu, time.perf_counter() - began
