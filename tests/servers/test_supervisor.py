@@ -11,8 +11,8 @@ import pytest
 
 from processes.process import Exit
 from results.errors import ServerExited, UsageError
+from servers.effective import read_back
 from servers.http_probe import request
-from servers.in_force import read_back
 from servers.server_log import ServerLog
 from servers.supervisor import launch
 
@@ -91,8 +91,8 @@ def test_a_server_that_prints_without_end_fills_no_disk(fake_plan, log):
         launch(plan, log_path=log, ready_timeout_s=60)
     assert log.stat().st_size < 65 << 20
     assert caught.value.log_tail.splitlines()[-1] == "caf\ufffd \ufffd\ufffd\x00 nonsense"
-    in_force, _ = read_back(plan, ServerLog(log).text())
-    assert (in_force["gpu_layers"], in_force["layer_count"]) == (3, 9)
+    effective, _ = read_back(plan, ServerLog(log).text())
+    assert (effective["gpu_layers"], effective["layer_count"]) == (3, 9)
 
 
 def test_the_log_of_an_earlier_start_is_not_blamed(fake_plan, log):
