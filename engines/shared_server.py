@@ -36,16 +36,14 @@ class SharedServer:
         self._key = ""  # of the server, or of the start that failed
         self._server: Server | None = None
         self._start_error: ServerError | None = None
-        self._log: tuple[Path, int] | None = (
-            None  # of a run that found the server running: its own, and from where
-        )
+        # Of a run that found the server running: its own log, and where the server's was then.
+        self._log: tuple[Path, int] | None = None
 
     def plan(self, request: ServerRequest, *, nonce: str) -> LaunchPlan:
         key = server_key(request)
         is_other = key != self._key
-        if is_other or (
-            self._server is not None and self._server.poll() is not None
-        ):  # it died since the last run
+        has_died = self._server is not None and self._server.poll() is not None
+        if is_other or has_died:
             self.close()
         if is_other:
             self._key, self._start_error = key, None
