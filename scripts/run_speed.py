@@ -21,7 +21,7 @@ _ABOUT = (
     "of the given loads. --limit is the most requests of a load."
 )
 _HIGHEST_TOKENS = 10_000_000
-_UNUSED = {"n_samples": 1, "max_tokens": 0, "prompt_style": "auto"}
+_USED = {"temperature", "seed"}  # of the sampling; what is written is not read
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -62,15 +62,15 @@ def _list(read: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
 
 
 def _read_arguments() -> Arguments:
-    arguments = parse(
-        sys.argv[1:], benchmark="speed", about=_ABOUT, add_options=_add_options, defaults={"max_tokens": 0}
-    )
-    for name, unset in _UNUSED.items():
-        if getattr(arguments, name) != unset:
-            raise UsageError(
-                f"--{name.replace('_', '-')} means nothing to speed",
-                hint="loads are set by --concurrencies, --prompt-tokens, --output-tokens and --requests",
-            )
+    arguments = parse(sys.argv[1:], benchmark="speed", about=_ABOUT, add_options=_add_options)
+    unused = [option for name, option in arguments.sampling.given.items() if name not in _USED]
+    unused += ["--n-samples"] * (arguments.n_samples != 1)
+    unused += ["--prompt-style"] * (arguments.prompt_style != "auto")
+    if unused:
+        raise UsageError(
+            f"{unused[0]} means nothing to speed",
+            hint="loads are set by --concurrencies, --prompt-tokens, --output-tokens and --requests",
+        )
     return arguments
 
 

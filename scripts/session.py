@@ -14,13 +14,15 @@ from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_s
 from evaluation.loop.grader import Grader
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
-from evaluation.models.connection import build_connection_info
+from evaluation.models.parameters import Parameters
 from evaluation.models.prompt_style import StyleChoice, choose_style
 from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle
 from results.errors import ResultsError, ScriptError, UsageError
 from results.records import Outcome
 from results.stats.sample_order import order_key
+from scripts.arguments import connection_of
+from settings.sampling_rules import require_chat_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,7 +63,7 @@ class Benchmark:
 
 async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Events) -> None:
     """Do what is missing in `arguments.output` and say the summary. Raises BenchError."""
-    connection = _connection(arguments)
+    connection = connection_of(arguments)
     async with Journal(arguments.output) as journal:
         finished = journal.open()
         old = read_settings(arguments.output)
@@ -93,8 +95,16 @@ class _Session:
     events: Events
     journal: Journal
     finished: dict[Key, Completion]
+    parameters: Parameters = field(init=False)
+    bound: Settings | None = field(init=False, default=None)
 
     async def run(self, old: Settings | None) -> None:
+        self.parameters = Parameters(
+            self.connection.sampling,
+            left_out=old.left_out or () if old is not None else (),
+            sent_as=old.sent_as if old is not None else None,
+            on_learnt=self._learnt,
+        )
         style = self._known_style(old)
         if old is not None and style is not None:
             task = self.benchmark.make_task(style.chosen, self.grader)
@@ -130,20 +140,24 @@ class _Session:
     async def _evaluate(self, style: StyleChoice | None, opening: asyncio.Future[None]) -> None:
         arguments = self.arguments
         interface = get_interface_for_provider(
-            self.connection, seed=arguments.seed, server_wait=arguments.server_wait, on_outage=self._outage
+            self.connection,
+            parameters=self.parameters,
+            server_wait=arguments.server_wait,
+            on_outage=self._outage,
         )
         async with interface:
             self.events.emit("phase", phase="connect")
             await interface.test_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
-            properties = (
-                await interface.properties() if style is None or arguments.concurrency is None else {}
-            )
+            properties = await interface.properties()
+            self.parameters.read_properties(properties)
             if style is None:
                 self.events.emit("phase", phase="probe")
                 style = await choose_style(interface, properties)
+            if style.chosen is PromptStyle.COMPLETION:
+                require_chat_for(arguments.sampling.given, style.observed or style.rule)
             concurrency = arguments.concurrency or int(properties.get("total_slots") or _DEFAULT_CONCURRENCY)
             task = self.benchmark.make_task(style.chosen, self.grader)
-            settings = self._settings(task, style)
+            self.bound = settings = self._settings(task, style)
             self.journal.bind(settings)
             self._started(settings, concurrency=concurrency)
             self.events.emit("phase", phase="self_test")
@@ -153,7 +167,17 @@ class _Session:
                 task, interface, self.journal, concurrency=concurrency, on_progress=self._progress
             )
             evaluation = await runner.run(self._samples(task), settings.n_samples, self.finished)
-        self._finish(task, settings, evaluation)
+        self._finish(task, self.bound, evaluation)
+
+    def _learnt(self, what: str) -> None:
+        """Written down before the first completion that it is true of."""
+        self.events.say(what)
+        if self.bound is not None:
+            self.bound = msgspec.structs.replace(self.bound, **self._learnt_settings())
+            self.journal.bind(self.bound)
+
+    def _learnt_settings(self) -> dict[str, Any]:
+        return {"left_out": self.parameters.left_out or None, "sent_as": self.parameters.sent_as or None}
 
     def _samples(self, task: Task) -> Sequence[Sample]:
         """Those that are wanted, in their order."""
@@ -180,14 +204,13 @@ class _Session:
             prompts_sha256=prompts_sha256(task.get_prompt(sample) for sample in task.get_samples(None)),
             prompt_style=str(style.chosen),
             stop=task.stop,
-            temperature=arguments.temperature,
-            max_tokens=arguments.max_tokens,
-            seed=arguments.seed,
             timeout_s=arguments.cpu_limit,
             memory_limit_bytes=arguments.memory_limit,
             limit=len(self._samples(task)),
             n_samples=arguments.n_samples,
             shuffle=arguments.shuffle,
+            **arguments.sampling.settings(),
+            **self._learnt_settings(),
             options=dict(self.benchmark.options),
             style_choice=msgspec.to_builtins(style),
         )
@@ -232,7 +255,12 @@ class _Session:
         )
         summary["samples_there"] = len(task.get_samples(None))
         details = dict(self.benchmark.details(completions)) if self.benchmark.details is not None else {}
-        summary["warnings"] = [*self.grader.warnings, *summary["warnings"], *details.pop("warnings", [])]
+        summary["warnings"] = [
+            *self.grader.warnings,
+            *summary["warnings"],
+            *self.parameters.warnings,
+            *details.pop("warnings", []),
+        ]
         for warning in summary["warnings"]:
             self.events.say(f"WARNING: {warning}")
         outcomes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in summary["outcomes"].items() if n)
@@ -241,24 +269,10 @@ class _Session:
             "summary",
             **summary,
             **details,
+            sampling=self.parameters.describe(),
             prompt_style=settings.style_choice,
             sandbox=self.grader.describe(),
         )
-
-
-def _connection(arguments: Arguments) -> ConnectionInfo:
-    return build_connection_info(
-        "openai",
-        {
-            "base_url": arguments.base_url,
-            "model": arguments.model,
-            "api_key_env": arguments.api_key_env,
-            "timeout": arguments.request_timeout,
-            "max_retries": arguments.max_retries,
-            "temperature": arguments.temperature,
-            "max_tokens": arguments.max_tokens,
-        },
-    )
 
 
 def shuffled(samples: Sequence[Sample], seed: int) -> list[Sample]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +13,7 @@ from evaluation.benchmarks.speed.load import LoadClient
 from evaluation.benchmarks.speed.prompts import WORDS
 from evaluation.loop.checkpoint import Settings, check_settings, read_settings
 from evaluation.loop.journal import LineJournal
-from evaluation.models.connection import build_connection_info
+from evaluation.models.parameters import Parameters
 from evaluation.models.providers import get_interface_for_provider
 from evaluation.models.replies import as_mapping, whole_number
 from results.errors import ResultsError, ScriptError, UsageError
@@ -27,6 +28,7 @@ from results.stats.speed import (
     read_requests,
     table,
 )
+from scripts.arguments import connection_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,21 +49,13 @@ _LENGTH_TOLERANCE = 0.02
 
 async def run_speed(arguments: Arguments, events: Events) -> None:
     """Measure what is missing in `arguments.output` and say the summary. Raises BenchError."""
-    connection = build_connection_info(
-        "openai",
-        {
-            "base_url": arguments.base_url,
-            "model": arguments.model,
-            "api_key_env": arguments.api_key_env,
-            "timeout": arguments.request_timeout,
-            "temperature": arguments.temperature,
-        },
-    )
+    connection = connection_of(arguments)
     async with LineJournal(arguments.output, REQUESTS_NAME) as journal:
         data = journal.lock_and_read()
         earlier, _ = read_requests(data)
-        settings = _settings(arguments)
         old = read_settings(arguments.output)
+        left_out = old.left_out or () if old is not None else ()
+        settings = _settings(arguments, left_out)
         if old is not None:
             check_settings(old, settings, arguments.output)
         elif earlier:
@@ -71,7 +65,9 @@ async def run_speed(arguments: Arguments, events: Events) -> None:
             )
         journal.repair(data, data[: data.rfind(b"\n") + 1])
         journal.bind(settings)
-        await _SpeedSession(arguments, events, connection, journal, last_attempts(earlier)).run()
+        await _SpeedSession(
+            arguments, events, connection, journal, last_attempts(earlier), settings=settings
+        ).run()
 
 
 class _SpeedSession:
@@ -82,8 +78,17 @@ class _SpeedSession:
         connection: ConnectionInfo,
         journal: LineJournal,
         earlier: dict[Load, list[SpeedRequest]],
+        *,
+        settings: Settings,
     ) -> None:
         self._arguments = arguments
+        self._settings = settings
+        given = {**connection.sampling.given, "max_tokens": "--output-tokens"}
+        self._parameters = Parameters(
+            replace(connection.sampling, given=given),
+            left_out=settings.left_out or (),
+            on_learnt=self._learnt,
+        )
         self._events = events
         self._connection = connection
         self._journal = journal
@@ -123,7 +128,7 @@ class _SpeedSession:
         self._require_room(properties)
         client = LoadClient(
             self._connection,
-            seed=arguments.seed,
+            self._parameters,
             server_wait_s=arguments.server_wait,
             on_outage=self._outage,
             on_request=self._request,
@@ -224,6 +229,11 @@ class _SpeedSession:
         else:
             self._events.progress(fields)
 
+    def _learnt(self, what: str) -> None:
+        self._events.say(what)
+        self._settings = msgspec.structs.replace(self._settings, left_out=self._parameters.left_out or None)
+        self._journal.bind(self._settings)
+
     def _outage(self, down: bool) -> None:
         self._events.emit("phase", phase="waiting_for_server" if down else "generate")
         self._events.say(
@@ -238,7 +248,9 @@ class _SpeedSession:
                 f"no load could be measured, too many requests failed: {errors[0]}",
                 hint="correct that and run the same command again",
             )
-        warnings = _warnings(loads, slots=self._slots, client_cpu=self._client_cpu)
+        warnings = (
+            _warnings(loads, slots=self._slots, client_cpu=self._client_cpu) + self._parameters.warnings
+        )
         for warning in warnings:
             self._events.say(f"WARNING: {warning}")
         for name, text in table(loads):
@@ -251,6 +263,7 @@ class _SpeedSession:
             warnings=warnings,
             loads=msgspec.to_builtins(loads),
             prompts=self._prompts,
+            left_out=self._parameters.left_out,
             client_cpu=self._client_cpu,
         )
 
@@ -259,7 +272,7 @@ def _written(requests: Sequence[SpeedRequest]) -> int:
     return sum(request.completion_tokens or 0 for request in requests)
 
 
-def _settings(arguments: Arguments) -> Settings:
+def _settings(arguments: Arguments, left_out: tuple[str, ...]) -> Settings:
     """What may not change within one folder. The loads may: each is measured for itself."""
     return Settings(
         benchmark=_NAME,
@@ -268,12 +281,13 @@ def _settings(arguments: Arguments) -> Settings:
         prompts_sha256=hashlib.sha256(" ".join(WORDS).encode()).hexdigest(),
         prompt_style="completion",
         stop=(),
-        temperature=arguments.temperature,
+        temperature=arguments.sampling.temperature,
         max_tokens=0,
-        seed=arguments.seed,
+        seed=arguments.sampling.seed,
         timeout_s=0,
         limit=0,
         n_samples=1,
+        left_out=left_out or None,
     )
 
 

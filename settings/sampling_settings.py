@@ -9,7 +9,8 @@ from settings.setting import LARGEST_SEED, MOST, Determines, Section, Setting
 
 SANDBOX_LEVELS = ("auto", "bubblewrap", "landlock", "container", "process")
 PROMPT_STYLES = ("auto", "chat", "completion")
-REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+# What OpenAI, vLLM and llama-server accept. A model's chat template may know fewer.
+REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 SAMPLING_SETTINGS = (
     Setting(

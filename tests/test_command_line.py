@@ -96,6 +96,12 @@ BAD = [
     (["--server", "attach"], "--server attach needs --base-url", ""),
     (["--server", "command"], "--server command needs --server-command", ""),
     (["--server-command", "serve {prot}"], "unknown placeholder {prot}", "{port}"),
+    (["--as-published", "--top-k", "3"], "--top-k and --as-published exclude each other", ""),
+    (["--benchmark", "gsm8k", "--as-published"], "gsm8k has no published sampling of its own", "lcb and human_eval"),
+    (["--benchmark", "mmlu", "--top-p", "0.5"], "--top-p means nothing to answers by log-prob", "--answer-by letter"),
+    (["--prompt-style", "completion", "--system-prompt", "x"], "--system-prompt needs a chat", "--prompt-style chat"),
+    (["--thinking-budget", "99", "--max-tokens", "99"], "a thinking budget of 99 tokens leaves none", "--max-tokens"),
+    (["--benchmark", "speed", "--top-p", "0.5"], "--top-p means nothing to --benchmark speed", ""),
     (["--", "--host", "0.0.0.0"], "--host can't be handed to the server", "127.0.0.1"),
     (["--", "--api-key", "hunter2"], "--api-key can't be handed to the server", "LLAMA_API_KEY"),
 ]  # fmt: skip

@@ -32,9 +32,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model: the model's identity (its name, unless the caller knows a better one, such as the file's hash).
     data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. seed: the run's.
     timeout_s, memory_limit_bytes: processor time and memory of one execution. shuffle: seed of the samples' order;
-    None: that of the data set. options: the benchmark's own, as JSON gives them back. `limit` and `n_samples` say how
-    much, so they may grow on resume; everything else must be the same. Concurrency, retries, the server's URL and HTTP
-    timeouts determine nothing and are not here.
+    None: that of the data set. top_p to chat_template_kwargs: as in `evaluation.models.sampling`; None: not sent.
+    left_out: parameters that the server refused, so that its own defaults held; None where there are none. sent_as:
+    those that it takes by another name. options: the benchmark's own, as JSON gives them back. `limit` and `n_samples`
+    say how much, so they may grow on resume; everything else must be the same. Concurrency, retries, the server's URL
+    and HTTP timeouts determine nothing and are not here.
     """
 
     schema_version: int = SETTINGS_VERSION
@@ -52,12 +54,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     n_samples: int
     shuffle: int | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repeat_penalty: float | None = None
+    presence_penalty: float | None = None
+    reasoning_effort: str | None = None
+    thinking_budget: int | None = None
+    system_prompt: str | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    left_out: tuple[str, ...] | None = None
+    sent_as: dict[str, str] | None = None
     options: dict[str, Any] = {}
     style_choice: dict[str, str] = {}
 
 
 _MAY_GROW = ("limit", "n_samples")
-_NOT_COMPARED = ("schema_version", "style_choice")
+_NOT_COMPARED = ("schema_version", "style_choice", "sent_as")
 
 
 def read_settings(folder: Path) -> Settings | None:

@@ -1,4 +1,4 @@
-"""How a model is reached: the checked settings of a connection."""
+"""How a model is reached and asked: the checked settings of a connection."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from evaluation.models.sampling import SETTINGS, Sampling
 from results.errors import UsageError
 from settings.base_url import parse_base_url
 
@@ -32,9 +33,8 @@ class ConnectionInfo:
     api_key: str = field(default="", repr=False)
     timeout: float = 600.0
     max_retries: int = 4
-    temperature: float = 0.0
-    max_tokens: int = 1024
     use_guided_json: bool = False
+    sampling: Sampling = field(default_factory=Sampling)
 
     @property
     def is_loopback(self) -> bool:
@@ -43,9 +43,9 @@ class ConnectionInfo:
 
 
 def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]) -> ConnectionInfo:
-    """Check a provider's settings: base_url, model, api_key or api_key_env, timeout, max_retries,
-    temperature, max_tokens, use_guided_json. What is left out has its default. Raises UsageError naming the
-    setting.
+    """Check a provider's settings: base_url, model, api_key or api_key_env, timeout, max_retries, use_guided_json, and
+    those of `Sampling`, such as temperature and max_tokens. What is left out has its default. Raises UsageError naming
+    the setting.
     """
     if provider_type not in PROVIDERS:
         raise UsageError(f"unknown provider {provider_type!r}", hint="known are " + ", ".join(PROVIDERS))
@@ -56,9 +56,8 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
         "api_key_env",
         "timeout",
         "max_retries",
-        "temperature",
-        "max_tokens",
         "use_guided_json",
+        *SETTINGS,
     }
     if unknown := sorted(set(provider_config) - known):
         raise UsageError(
@@ -73,11 +72,11 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
         if not config["api_key"] and variable != DEFAULT_KEY_VARIABLE:
             raise UsageError(f"the environment variable {variable} with the API key is not set")
     config["base_url"] = parse_base_url(str(config.get("base_url", ""))).url
-    info = ConnectionInfo(provider=provider_type, **config)
+    asked = {name: config.pop(name) for name in SETTINGS if name in config}
+    sampling = Sampling(**asked, given={name: name for name in asked})
+    info = ConnectionInfo(provider=provider_type, sampling=sampling, **config)
     _in_range("timeout", info.timeout, 0.001, 86_400)
     _in_range("max_retries", info.max_retries, 0, 100)
-    _in_range("temperature", info.temperature, 0, 10)
-    _in_range("max_tokens", info.max_tokens, 1, 10_000_000)
     return info
 
 

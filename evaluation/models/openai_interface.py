@@ -18,6 +18,7 @@ from tenacity import (
 )
 
 from evaluation.models.choice_logprobs import choice_probabilities, first_token, logprobs_wanted
+from evaluation.models.parameters import REFUSING
 from evaluation.models.replies import (
     NotAnAnswer,
     error_message,
@@ -31,10 +32,11 @@ from evaluation.protocols import Answer, PromptStyle, Request
 from results.errors import ServerError, ServerNotReady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from evaluation.models.connection import ConnectionInfo
+    from evaluation.models.parameters import Parameters
     from evaluation.protocols import Sample, Task
 
 _MAX_OUTAGES = 3  # of the server, during one request: perhaps it is this very request that kills it
@@ -62,17 +64,30 @@ class _ServerWasDown(Exception):
 
 
 class _Refused(Exception):
-    """A final answer of the server: asking the same again would not help."""
+    """A final answer of the server: asking the same again would not help.
+
+    raw: that answer, where it may be about a parameter.
+    """
+
+    def __init__(self, what: str, raw: bytes = b"") -> None:
+        super().__init__(what)
+        self.raw = raw
 
 
 class OpenAIInterface:
     """Implements `Interface`. Use as an async context manager; safe for many requests at once."""
 
     def __init__(
-        self, info: ConnectionInfo, *, seed: int | None, server_wait: float, on_outage: Callable[[bool], None]
+        self,
+        info: ConnectionInfo,
+        *,
+        parameters: Parameters,
+        server_wait: float,
+        on_outage: Callable[[bool], None],
     ) -> None:
         self.info = info
-        self._seed = seed
+        self._parameters = parameters
+        self._sampling = parameters.sampling
         self._server_wait = server_wait
         self._on_outage = on_outage
         self._gives_logprobs = True  # until it answers without
@@ -100,14 +115,15 @@ class OpenAIInterface:
     def prepare_request(self, sample: Sample, task: Task, index: int = 0) -> Request:
         """What to ask for the completion `index` of a sample; its seed depends on nothing else."""
         system, user = task.get_prompt(sample)
+        seed = self._sampling.seed
         return Request(
             task_id=sample.task_id,
             index=index,
             style=task.style,
-            system=system,
+            system=self._system(system),
             user=user,
             stop=task.stop,
-            seed=None if self._seed is None else request_seed(self._seed, sample.task_id, index),
+            seed=None if seed is None else request_seed(seed, sample.task_id, index),
             json_schema=task.json_schema,
             choices=sample.choices,
         )
@@ -151,11 +167,19 @@ class OpenAIInterface:
             return {}
 
     async def probe(self, request: Request, *, max_tokens: int) -> Answer:
-        """One short answer, greedy and tried once; `error` says why there is none."""
+        """One short answer, greedy and tried once; `error` says why there is none.
+
+        Raises UsageError where the server refuses a parameter that was asked for.
+        """
+        request = msgspec.structs.replace(request, system=self._system(request.system))
         try:
-            return await self._post(request, max_tokens=max_tokens, temperature=0.0)
+            return await self._post(request, temperature=0.0, max_tokens=max_tokens)
         except (_Transient, _Refused, ServerError) as error:
             return Answer(error=str(error))
+
+    def _system(self, text: str) -> str:
+        """The system text of a request: the one that was asked for, then the task's own."""
+        return "\n\n".join(filter(None, (self._sampling.system_prompt, text)))
 
     async def _try(self, path: str) -> tuple[int, str]:
         try:
@@ -190,29 +214,42 @@ class OpenAIInterface:
     async def _attempt(self, request: Request) -> Answer:
         outages = self._watch.outages
         try:
-            if request.choices and self._gives_logprobs:
+            if request.choices and self._gives_logprobs and self._parameters.takes("logprobs"):
                 chosen = await self._choose(request)
                 if chosen is not None:
                     return chosen
-            return await self._post(
-                request, max_tokens=self.info.max_tokens, temperature=self.info.temperature
-            )
+            return await self._post(request)
         except _Transient as error:
             if error.retry_after is None and await self._watch.was_down(outages):
                 raise _ServerWasDown from error
             raise
 
-    async def _post(self, request: Request, *, max_tokens: int, temperature: float) -> Answer:
-        path, body = self._body(request, max_tokens=max_tokens, temperature=temperature)
-        raw, seconds = await self._send(path, body)
+    async def _post(self, request: Request, **own: Any) -> Answer:
+        raw, seconds = await self._ask(request, own)
         return _answer(raw, request.style, seconds)
+
+    async def _ask(self, request: Request, own: Mapping[str, Any], *, needs: str = "") -> tuple[bytes, float]:
+        """Send it, without what the server turns out not to take. own: parameters that don't follow the sampling.
+
+        Raises _Refused where `needs` is not taken.
+        """
+        path, prompt = self._prompt(request)
+        values = {**_values(request), **own}
+        while True:
+            fields = self._parameters.fields(values, own)
+            try:
+                return await self._send(path, {"model": self.info.model, "stream": False, **fields, **prompt})
+            except _Refused as refusal:
+                again = self._parameters.refuse(refusal.raw, fields, own)
+                if not again or (needs and not self._parameters.takes(needs)):
+                    raise
 
     async def _choose(self, request: Request) -> Answer | None:
         """The likeliest choice, from one token; None where that does not tell it, so that an answer is generated."""
         only = msgspec.structs.replace(request, stop=(), json_schema=None)
-        path, body = self._body(only, max_tokens=1, temperature=0.0)
+        own = {"temperature": 0.0, "max_tokens": 1, **logprobs_wanted(request.style)}
         try:
-            raw, seconds = await self._send(path, body | logprobs_wanted(request.style))
+            raw, seconds = await self._ask(only, own, needs="logprobs")
             likely = first_token(raw)
         except _Refused:
             return (
@@ -260,30 +297,27 @@ class OpenAIInterface:
                 hint="check --model, --base-url and the API key",
             )
         if status != 200:
-            raise _Refused(
-                _overflow(raw) if _is_overflow(raw) else f"HTTP status {status}: {error_message(raw)}"
-            )
+            if _is_overflow(raw):
+                raise _Refused(_overflow(raw))
+            raise _Refused(f"HTTP status {status}: {error_message(raw)}", raw if status in REFUSING else b"")
         return raw, seconds
 
-    def _body(self, request: Request, *, max_tokens: int, temperature: float) -> tuple[str, dict[str, Any]]:
-        body: dict[str, Any] = {
-            "model": self.info.model,
-            "temperature": temperature,
-            "max_tokens": max_tokens,
-            "stream": False,
-        }
-        if request.seed is not None:
-            body["seed"] = request.seed
-        if request.stop:
-            body["stop"] = request.stop[:_SERVER_STOPS]
+    def _prompt(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """Where a request goes, and its prompt as it stands there."""
         if request.style is PromptStyle.COMPLETION:
-            return "/v1/completions", {**body, "prompt": request.system + request.user}
+            return "/v1/completions", {"prompt": request.system + request.user}
         system = [{"role": "system", "content": request.system}] if request.system else []
-        body["messages"] = [*system, {"role": "user", "content": request.user}]
+        body: dict[str, Any] = {"messages": [*system, {"role": "user", "content": request.user}]}
         if request.json_schema is not None and self.info.use_guided_json:
             schema = {"name": "answer", "schema": request.json_schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return "/v1/chat/completions", body
+
+
+def _values(request: Request) -> dict[str, Any]:
+    """The parameters that differ from request to request."""
+    values: dict[str, Any] = {} if request.seed is None else {"seed": request.seed}
+    return {**values, "stop": request.stop[:_SERVER_STOPS]} if request.stop else values
 
 
 def request_seed(seed: int, task_id: str, index: int) -> int:

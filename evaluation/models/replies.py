@@ -120,15 +120,15 @@ def retry_after_s(header: str | None) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
 
 
-def error_message(raw: bytes) -> str:
-    """What the server says of its failure, in a line."""
+def error_message(raw: bytes, *, limit: int = 300) -> str:
+    """What the server says of its failure, in a line of at most `limit` characters."""
     try:
         body = read_json(raw)
         error = body.get("error", body)
         text = str(error.get("message", error) if isinstance(error, dict) else error)
     except (ValueError, AttributeError, RecursionError):
         text = raw[:4096].decode(errors="replace")
-    return " ".join(_clean(text[:4096]).split())[:300] or "no message"
+    return " ".join(_clean(text[:4096]).split())[:limit] or "no message"
 
 
 def _first_count(*values: object) -> int | None:

@@ -35,7 +35,7 @@ class Streamed:
 
     ttft_s: to the first chunk that holds a token; gaps_s: from one such chunk to the next; e2e_s: to the last chunk,
     or to the failure. status: of HTTP, 0 where there was none: then the server could not be reached, or went away.
-    error: why the answer is not whole, in a line.
+    error: why the answer is not whole, in a line. refusal: the body of an answer of any other status than 200.
     """
 
     sent: float
@@ -47,6 +47,7 @@ class Streamed:
     usage: Usage | None = None
     timings: Timings | None = None
     error: str = ""
+    refusal: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +90,14 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
     last: _Chunk = _Chunk()
     usage: Usage | None = None
     received = 0
-    finish_reason, error, status = "", "", 0
+    finish_reason, error, status, refusal = "", "", 0, b""
     sent = ended = time.perf_counter()
     try:
         async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as response:
             status = response.status
             if status != 200:
-                error = f"HTTP status {status}: {error_message(await read_body(response))}"
+                refusal = await read_body(response)
+                error = f"HTTP status {status}: {error_message(refusal)}"
             else:
                 rest = b""
                 async for data in response.content.iter_any():
@@ -130,6 +132,7 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
         usage=usage,
         timings=_timings(last.timings),
         error=error,
+        refusal=refusal,
     )
 
 

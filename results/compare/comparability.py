@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
 
 # Of settings.json. Which samples there are is seen from the verdicts; the rest says nothing of its own.
-_MAY_DIFFER = {"schema_version", "model", "style_choice"}
+_MAY_DIFFER = {"schema_version", "model", "style_choice", "sent_as"}
 # Of the record's config, beside the table: facts that a run notes down.
 _NOTED = {"path", "nonce"}
 _SCRIPT = ("script", "script_args")

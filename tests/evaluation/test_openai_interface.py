@@ -26,9 +26,9 @@ DEAD = "http://127.0.0.1:1"
 
 def generate(url, *requests, server_wait=5.0, outages=None, **config):
     async def main():
-        info = build_connection_info("openai", {"base_url": url, "model": "m", **config})
+        info = build_connection_info("openai", {"base_url": url, "model": "m", "seed": 0, **config})
         interface = get_interface_for_provider(
-            info, seed=0, server_wait=server_wait, on_outage=(outages if outages is not None else []).append
+            info, server_wait=server_wait, on_outage=(outages if outages is not None else []).append
         )
         async with interface:
             return await interface.generate_batch(requests or [ASK])
@@ -190,8 +190,8 @@ def test_a_seed_belongs_to_the_completion_and_to_nothing_else():
         ({"base_url": "http://h:99999"}, "not the URL"),
         ({"base_url": "http://h", "timeout": 0}, "timeout is 0"),
         ({"base_url": "http://h", "max_retries": -1}, "max_retries is -1"),
-        ({"base_url": "http://h", "temperature": float("nan")}, "temperature is nan"),
-        ({"base_url": "http://h", "max_tokens": 0}, "max_tokens is 0"),
+        ({"base_url": "http://h", "temperature": float("nan")}, "temperature: nan is out of range"),
+        ({"base_url": "http://h", "max_tokens": 0}, "max_tokens: 0 is out of range"),
         ({"base_url": "http://h", "api_key_env": "NO_SUCH_KEY"}, "NO_SUCH_KEY"),
         ({"base_url": "http://h", "tempurature": 1}, "unknown setting 'tempurature'"),
     ],

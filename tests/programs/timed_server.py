@@ -3,12 +3,14 @@
 
     python tests/programs/timed_server.py [--port P] [--first S] [--gap S] [--per-chunk N] [--early N] [--cached N]
         [--fail-every N] [--die-after N] [--slots N] [--words] [--strict] [--no-usage] [--closing]
+        [--refuse NAME=HOW ...]
 
 It prints {"port": P} when it listens. Times are kept by the clock, not by adding sleeps. A prompt is token ids, or
 text of a token a word and one more. --early: answers end after so many tokens. --fail-every: each Nth request is
 answered by 500. --die-after: it exits without a word when so many answers are given. --words: there is no /tokenize,
-and ids are refused. --strict: unknown fields are refused. --closing: it promises to keep a connection and closes it
-behind each stream, as llama-server does. GET /asked gives the requests so far, each [prompt, max_tokens].
+and ids are refused. --strict: unknown fields are refused, and not named. --refuse: requests with that field are
+refused in one of the ways of refusals.py. --closing: it promises to keep a connection and closes it behind each stream,
+as llama-server does. GET /asked gives the requests so far, each [prompt, max_tokens].
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import contextlib
 import json
 import os
 import re
+
+from refusals import refusal
 
 KNOWN = {"model", "prompt", "max_tokens", "temperature", "stream", "stream_options"}
 CHUNKED = b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -64,7 +68,10 @@ class Server:
 
     async def complete(self, body, writer):
         options, prompt = self.options, body["prompt"]
-        self.asked.append([prompt, body["max_tokens"]])
+        self.asked.append([prompt, body.get("max_tokens")])
+        for name, _, how in (each.partition("=") for each in options.refuse):
+            if name in body:
+                return self.reply(writer, *refusal(how, name, body[name]))
         if (options.strict and set(body) - KNOWN) or (options.words and not isinstance(prompt, str)):
             return self.reply(writer, 400, {"error": {"message": "no such field"}})
         if options.fail_every and len(self.asked) % options.fail_every == 0:
@@ -121,6 +128,7 @@ if __name__ == "__main__":
     for name in ("early", "cached", "fail-every", "slots"):
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--die-after", type=int)
+    parser.add_argument("--refuse", action="append", default=[], metavar="NAME=HOW")
     for name in ("words", "strict", "no-usage", "closing"):
         parser.add_argument(f"--{name}", action="store_true")
     with contextlib.suppress(KeyboardInterrupt):

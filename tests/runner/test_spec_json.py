@@ -23,7 +23,7 @@ EVERYTHING = {
     "top_p": 0.9, "top_k": 40, "min_p": 0.1, "repeat_penalty": 1.1, "presence_penalty": -1, "max_tokens": 99, "seed": 3,
     "shuffle": 4, "prompt_style": "chat", "system_prompt": "Say ${NOTHING}, and $${NOTHING}.",
     "reasoning_effort": "low", "thinking_budget": 0, "chat_template_kwargs": '{"enable_thinking":false}',
-    "as_published": True, "sandbox": "process", "cpu_limit": 2.5, "memory_limit": 1 << 28, "ready_timeout": 9.0,
+    "sandbox": "process", "cpu_limit": 2.5, "memory_limit": 1 << 28, "ready_timeout": 9.0,
     "stall_timeout": 8.0, "script_timeout": 7.0, "max_restarts": 0,
 }  # fmt: skip
 
@@ -68,6 +68,7 @@ def test_a_server_that_is_already_running_and_an_external_script_too(model, tmp_
             "benchmark": "mine",
         },
         {"benchmark": "tasks", "sample": "3"},
+        {"as_published": True},
     ):
         spec = made(model, **given)
         assert decode_spec(encode_spec(spec)) == spec

@@ -145,6 +145,44 @@ def test_servers_with_a_will_of_their_own(tmp_path, option):
     assert (events[-1]["loads"][0]["completed"], events[-1]["loads"][0]["failed"]) == (8, 0)
 
 
+def left_out(output):
+    return json.loads((output / "settings.json").read_text())["left_out"]
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--strict"], ["cache_prompt", "ignore_eos"]),
+        (["--refuse", "ignore_eos=openai-unknown"], ["ignore_eos"]),
+        (["--refuse", "temperature=pydantic", "--refuse", "cache_prompt=gemini"], ["cache_prompt", "temperature"]),
+    ],
+)  # fmt: skip
+def test_what_a_server_refuses_is_left_out_and_recorded_so_that_it_is_not_compared(tmp_path, options, names):
+    with timed_server(*options) as url:
+        events, said = run(url, tmp_path, *SMALL)
+        again, _ = run(url, tmp_path, *SMALL[2:], "--concurrencies", "1,2")
+    for event in (events[-1], again[-1]):
+        assert event["left_out"] == names
+        assert any(
+            warning.startswith(f"the server does not take {', '.join(names)}")
+            for warning in event["warnings"]
+        )
+    assert left_out(tmp_path) == names
+    assert said.count("which is left out from now on") == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "option"),
+    [("temperature", ("--temperature", 0.5), "--temperature"), ("max_tokens", (), "--output-tokens")],
+)
+def test_what_was_asked_for_and_is_refused_is_named(tmp_path, name, words, option):
+    with timed_server("--refuse", f"{name}=openai-unknown") as url:
+        events, _ = run(url, tmp_path, *SMALL, *words, code=2)
+    assert events[-1]["message"].startswith(
+        f"the server refuses {name} ({option}): Unrecognized request argument"
+    )
+
+
 def test_answers_that_end_early_are_counted_and_said(tmp_path):
     with timed_server("--early", 3) as url:
         events, said = run(url, tmp_path, *SMALL)

@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from evaluation.benchmarks.speed.prompts import WORDS, TokenPrompts, WordPrompts, text
+from evaluation.models.parameters import REFUSING
 from evaluation.models.replies import NotAnAnswer, as_mapping, read_body, read_json
 from evaluation.models.server_watch import ServerWatch
 from evaluation.models.streaming import stream_completion
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from evaluation.loop.journal import LineJournal
     from evaluation.models.connection import ConnectionInfo
+    from evaluation.models.parameters import Parameters
     from evaluation.models.streaming import Streamed
 
 _WARM_UP_TOKENS = 16
@@ -30,7 +32,7 @@ _MAX_ATTEMPTS = 3  # at one load: perhaps it is this very load that kills the se
 _REFUSED = {401, 403, 404}  # the same for every request
 _CALIBRATION_WORDS = (32, 160)
 # What makes an answer go on to its full length, and a server compute all of its prompt. llama-server and vLLM pass
-# over what they do not know; a server that refuses unknown fields is asked without.
+# over what they do not know; a server that refuses them is asked without.
 _FORCED = {"ignore_eos": True, "cache_prompt": False}
 
 
@@ -57,19 +59,19 @@ class LoadClient:
     def __init__(
         self,
         info: ConnectionInfo,
+        parameters: Parameters,
         *,
-        seed: int,
         server_wait_s: float,
         on_outage: Callable[[bool], None],
         on_request: Callable[[SpeedRequest], None],
     ) -> None:
         self._info = info
-        self._seed = seed
+        self._parameters = parameters
+        self._seed = parameters.sampling.seed or 0
         self._server_wait_s = server_wait_s
         self._on_outage = on_outage
         self._on_request = on_request
         self._url = f"{info.base_url}/v1/completions"
-        self._forced: dict[str, Any] = _FORCED
         self._prompts: TokenPrompts | WordPrompts
         self._session: aiohttp.ClientSession
         self._watch: ServerWatch
@@ -194,20 +196,24 @@ class LoadClient:
             {
                 "model": self._info.model,
                 "prompt": prompt,
-                "max_tokens": output_tokens,
-                "temperature": self._info.temperature,
                 "stream": True,
                 "stream_options": {"include_usage": True},
-                **self._forced,
+                **self._parameters.fields(self._wanted(output_tokens)),
             }
         )
 
+    def _wanted(self, output_tokens: int) -> dict[str, Any]:
+        return {"max_tokens": output_tokens, **_FORCED}
+
     async def _learn_fields(self) -> Streamed:
         """Whether the server takes the fields that are its own; that it streams, and counts tokens."""
-        streamed = await self._short(WORDS[0])
-        if streamed.status in {400, 422}:
-            self._forced = {}
-            streamed = await self._short(WORDS[0])
+        parameters = self._parameters
+        while (streamed := await self._short(WORDS[0])).status in REFUSING:
+            sent = parameters.fields(self._wanted(2))
+            if not parameters.refuse(streamed.refusal, sent):
+                if not sent.keys() & _FORCED:
+                    break
+                parameters.leave_out(_FORCED, streamed.error)
         if streamed.error:
             raise ServerError(
                 f"the server at {self._info.base_url} does not stream completions: {streamed.error}",

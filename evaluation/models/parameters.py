@@ -1,0 +1,141 @@
+"""Which parameters a server takes: known from what it says of itself, and learnt from its refusals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evaluation.models.refusals import refused_parameters, refuses_system_prompt
+from evaluation.models.replies import error_message
+from evaluation.models.sampling import Dialect
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from evaluation.models.sampling import Sampling
+
+REFUSING = (400, 422)  # statuses of a request that the server understood and does not want
+_LIMIT, _NEWER_LIMIT = (
+    "max_tokens",
+    "max_completion_tokens",
+)  # OpenAI's models that think know the newer name only
+_WHOLE = {"top_logprobs": "logprobs"}  # one means nothing without the other
+
+
+class Parameters:
+    """The parameters of all requests to one server.
+
+    What was asked for is sent, or the run ends; a mere default is left out once the server refuses it.
+
+    left_out, sent_as: as an earlier try learnt them. on_learnt: is told in a sentence what was learnt, before the
+    refused request is sent again.
+    """
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        *,
+        left_out: Iterable[str] = (),
+        sent_as: Mapping[str, str] | None = None,
+        on_learnt: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.sampling = sampling
+        self.sent_as = dict(sent_as or {})
+        self._refused = set(left_out)
+        self._on_learnt = on_learnt
+        self._speak(Dialect.VLLM)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Defaults that the server refused."""
+        return tuple(sorted(self._refused - self._given.keys()))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to know before comparing, in sentences."""
+        if not self.left_out:
+            return []
+        names = ", ".join(self.left_out)
+        return [
+            f"the server does not take {names} and used its own: compare only with runs where it did so too"
+        ]
+
+    def describe(self) -> dict[str, Any]:
+        """What is sent and what is not, for the record."""
+        found: dict[str, Any] = {
+            **self.sampling.settings(),
+            "left_out": list(self.left_out),
+            "sent_as": self.sent_as,
+        }
+        return {name: value for name, value in found.items() if value not in (None, [], {})}
+
+    def read_properties(self, properties: Mapping[str, Any]) -> None:
+        """Take over what llama-server says of itself at /props.
+
+        Raises UsageError where the model's chat template has no use for what was asked.
+        """
+        if not isinstance(properties.get("default_generation_settings"), dict):
+            return
+        self._speak(Dialect.LLAMA_CPP)
+        caps, effort = properties.get("chat_template_caps"), self.sampling.reasoning_effort
+        known = caps.get("supports_reasoning_effort") if isinstance(caps, dict) else None
+        if known is False and effort not in {None, "none"}:
+            raise UsageError(
+                f"the model's chat template has no levels of reasoning effort: {effort} would change nothing",
+                hint="leave --reasoning-effort out, or take --thinking-budget; `none` turns thinking off",
+            )
+
+    def takes(self, name: str) -> bool:
+        """Whether a default of that name is still sent."""
+        return _WHOLE.get(name, name) not in self._refused
+
+    def fields(self, values: Mapping[str, Any], own: Collection[str] = ()) -> dict[str, Any]:
+        """The parameters of a request that the server takes: the sampling's, and `values`, which go before them.
+
+        own: those of the values that the request chose, whatever was asked for.
+        """
+        wanted = {**self.sampling.parameters(self._dialect), **values}
+        return {
+            self.sent_as.get(name, name): value
+            for name, value in wanted.items()
+            if self.takes(name) or (name in self._given and name not in own)
+        }
+
+    def refuse(self, raw: bytes, sent: Collection[str], own: Collection[str] = ()) -> bool:
+        """Learn from a refusal; True when the request is to be sent again, with the fields that are taken.
+
+        Raises UsageError for what was asked for, and for the limit of an answer, without which none can be compared.
+        """
+        said = error_message(raw)
+        if "system_prompt" in self._given and refuses_system_prompt(raw):
+            raise self._refusal("system_prompt", said)
+        names = refused_parameters(raw, sent)
+        if _NEWER_LIMIT in names or (_LIMIT in names and _NEWER_LIMIT not in said):
+            raise self._refusal(_LIMIT, said)
+        if _LIMIT in names and _LIMIT not in self.sent_as:
+            self.sent_as[_LIMIT] = _NEWER_LIMIT
+            self._on_learnt(f"the server takes {_LIMIT} as {_NEWER_LIMIT}")
+        others = [name for name in names if name != _LIMIT]
+        defaults = [name for name in others if name in own or name not in self._given]
+        if others and not defaults:
+            raise self._refusal(others[0], said)
+        self.leave_out(defaults, said)
+        return bool(names)
+
+    def leave_out(self, names: Iterable[str], said: str) -> None:
+        """Send these defaults no more."""
+        for name in (_WHOLE.get(name, name) for name in names):
+            if name not in self._refused:
+                self._refused.add(name)
+                if name not in self._given:
+                    self._on_learnt(f"the server does not take {name}, which is left out from now on: {said}")
+
+    def _speak(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._given = {dialect.value.get(name, name): option for name, option in self.sampling.given.items()}
+
+    def _refusal(self, name: str, said: str) -> UsageError:
+        option = self._given.get(name, f"--{name.replace('_', '-')}")
+        return UsageError(
+            f"the server refuses {name} ({option}): {said}", hint="leave the option out, or change its value"
+        )
