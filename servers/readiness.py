@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S = 0.02
 HEALTH_TIMEOUT_S = 2.0
 LAST_TIMEOUT_S = 0.5  # a look that begins just before the deadline is a fair one
+# OpenAI's models that think take no max_tokens, and no temperature either.
+NEWER_LIMIT = "max_completion_tokens"
 PROBE_TIMEOUT_S = 120.0  # for the first token: a large model on a CPU may have to be read from disk first
 
 
@@ -106,15 +108,17 @@ class Readiness:
     def generates(self) -> str:
         """One real token: a server may say that it is healthy while its engine is dead."""
         name = self.plan.model_name
-        common = {"max_tokens": 1, "temperature": 0, **({} if name is None else {"model": name})}
+        common: dict[str, Any] = {} if name is None else {"model": name}
         timeout_s = self._at_most(PROBE_TIMEOUT_S)
         path = "/v1/completions"
         began = time.monotonic()
-        answer = self._ask(path, {"prompt": "Hello", **common}, timeout_s)
+        answer = self._ask(path, {"prompt": "Hello", "max_tokens": 1, **common}, timeout_s)
         if answer is not None and answer.status in {404, 405, 501}:
             path = "/v1/chat/completions"
-            messages = [{"role": "user", "content": "Hello"}]
-            answer = self._ask(path, {"messages": messages, **common}, timeout_s)
+            common["messages"] = [{"role": "user", "content": "Hello"}]
+            answer = self._ask(path, {"max_tokens": 1, **common}, timeout_s)
+            if answer is not None and answer.status in {400, 422} and NEWER_LIMIT in answer.text():
+                answer = self._ask(path, {NEWER_LIMIT: 16, **common}, timeout_s)
         if answer is not None and answer.status == 200:
             return ""
         if answer is None and time.monotonic() - began >= timeout_s:
