@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from parsers.contract import Parser
     from processes.process import ManagedProcess
-    from results.records import Incident, RunRecord
+    from results.records import Incident, ModelIdentity, RunRecord
     from results.store.run_folder import RunFolder
     from runner.display import Display
     from runner.script import ScriptRun
@@ -71,13 +71,7 @@ class Attempt:
         self._process: ManagedProcess | None = None
         self._server: Server | None = None
         self._attached = AttachedServer(plan.base_url) if plan.kind == "attach" else None
-        self._telemetry = Telemetry(
-            folder.telemetry,
-            pids=self._server_pids,
-            fetch_metrics=self._server_metrics,
-            on_gpu=plan.kind != "embedded" and plan.asked.get("gpu_layers") != 0,
-            server_was_up=not serving.will_start(plan),
-        )
+        self._telemetry: Telemetry | None = None
 
     def measure(self) -> None:
         """Server up, script through, server down. Raises ServerError, ScriptError, Interrupted."""
@@ -86,25 +80,43 @@ class Attempt:
         self._display.say(f"{does} for {self.record.model}")
         with ExitStack() as stack:
             stack.callback(self._note_output)
-            stack.callback(self._telemetry.stop)
-            self._telemetry.start()
-            self._telemetry.phase("load")
+            self._telemetry = telemetry = (
+                Telemetry(  # looks for devices, which takes seconds where a driver hangs
+                    self._folder.telemetry,
+                    pids=self._server_pids,
+                    fetch_metrics=self._server_metrics,
+                    on_gpu=self._plan.kind != "embedded" and self._plan.asked.get("gpu_layers") != 0,
+                    server_was_up=not self._serving.will_start(self._plan),
+                )
+            )
+            stack.callback(telemetry.stop)
+            telemetry.start()
+            telemetry.phase("load")
             held = self._serving.acquire(self._launch, log_path=self._folder.server_log)
             self._server = server = held.server
             stack.push(self._release)
             self._note_server(server, is_new=held.is_new)
-            self._telemetry.phase("generate")
+            telemetry.phase("generate")
             ended = self._run_script(server)
         self._require_success(ended)
 
     def note_telemetry(self) -> None:
-        """After `measure`, also when that failed: what was measured, into the record."""
+        """After `measure`, also when that failed: what was measured, into the record. Nothing in it stops a run."""
+        if self._telemetry is None:
+            return
         score = self.record.score
         completions = score.details.get("new_completions") if score is not None else None
         solved = None
         if score is not None and completions is not None and completions == score.completions:
             solved = score.outcomes.get(Outcome.PASSED)
-        self._update(telemetry=self._telemetry.summary(completions=completions, solved=solved))
+        try:
+            self._update(telemetry=self._telemetry.summary(completions=completions, solved=solved))
+        except Exception as problem:  # noqa: BLE001 - the score is worth more
+            self._display.say(f"note: what was measured could not be summed up: {problem!r}")
+
+    def note_model(self, identity: ModelIdentity) -> None:
+        """With its hash, which is known later than the rest."""
+        self._update(model_identity=identity)
 
     def score(self, parser: Parser) -> None:
         """Parse what the script left. Raises ParseError."""
@@ -120,7 +132,8 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         del kind, trace
-        self._telemetry.phase("stop")
+        if self._telemetry is not None:
+            self._telemetry.phase("stop")
         if self._server is not None:
             self._phases(stop_s=self._serving.release(self._server, error))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parsers import registry
-from results.errors import BenchError, Interrupted, Reported, ResultsError
+from results.errors import BenchError, Interrupted, Reported, ResumeMismatch
 from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
 from results.store import unlogged
 from results.store.run_folder import RunFolder
@@ -58,7 +58,9 @@ def run(
 
     held: gives a block in which signals wait. serving: where the server comes from; None: the run has its own.
     place: in the sweep that it belongs to. Raises BenchError for what is seen before the run begins, and
-    ResultsError when its record can't be kept. However it ends, server and script are gone by then.
+    ResultsError when its record can't be kept. Raises Interrupted for a signal that comes when the run itself has
+    ended: the record says how it ended, and lacks the model's hash where that was not known yet. However it ends,
+    server and script are gone by then.
     """
     parser = registry.get(spec.parser)
     log = RunLog(spec.results_dir / RUN_LOG_NAME, warn=display.say)
@@ -76,38 +78,47 @@ def run(
         record = _first_record(spec, plan, folder.run_id, now, before)
         record = msgspec.structs.replace(record, sweep=place)
         if before is not None:
-            require_same(before, record, hashing.result() if hashing else None)
-        unlogged.mark(folder)
-        folder.write_record(record)
-        display.say(f"run {folder.run_id}")
+            known = _awaited(hashing, display) if hashing else None
+            require_same(before, record, known)
+            record = msgspec.structs.replace(record, model_identity=known)
         attempt = Attempt(spec, plan, folder, record, display, serving=serving)
-        error: BaseException | None = None
-        try:
-            attempt.measure()
-            attempt.score(parser)
-        except BaseException as caught:  # noqa: BLE001 - recorded, then returned or raised again
-            error = caught
-        try:
-            attempt.note_telemetry()
-        except Interrupted as interrupted:
-            error = error or interrupted
-        except Exception as problem:  # noqa: BLE001 - the score is worth more
-            display.say(f"note: what was measured could not be summed up: {problem!r}")
-        if before is not None and isinstance(error, ResultsError):  # refused: nothing of the run has changed
-            folder.write_record(before)
-            unlogged.clear(folder)
-            raise error
-        with held():
+        begun = succeeded = False
+        error: BaseException | None = None  # why it did not
+        late: BaseException | None = None  # what came when it had succeeded or failed already
+        with contextlib.ExitStack() as closing:
+            try:
+                try:
+                    unlogged.mark(folder)
+                    folder.write_record(record)
+                    begun = True
+                    display.say(f"run {folder.run_id}")
+                    attempt.measure()
+                    attempt.score(parser)
+                    succeeded = True
+                except BaseException as caught:  # noqa: BLE001 - recorded, then returned or raised again
+                    error = caught
+                attempt.note_telemetry()
+                if hashing is not None and (succeeded or hashing.done()):
+                    _note_hash(attempt, hashing, display)
+                closing.enter_context(held())
+            except BaseException as caught:  # noqa: BLE001 - likewise; while it lives, no other signal is raised
+                if succeeded or error is not None:
+                    late = caught
+                else:
+                    error = caught
+            if error is not None and not begun:
+                raise error
+            if before is not None and isinstance(error, ResumeMismatch):  # nothing of the run has changed
+                folder.write_record(before)
+                unlogged.clear(folder)
+                raise error
             final = msgspec.structs.replace(
-                attempt.record,
-                status=_status(error),
-                error=_error_record(error, folder.run_id),
-                model_identity=_model_identity(hashing, wait=error is None, display=display),
+                attempt.record, status=_status(error), error=_error_record(error, folder.run_id)
             )
-            folder.write_record(final)
-            log.append(final, replace=before is not None)
-            unlogged.clear(folder)
+            unlogged.save_final_record(folder, final, log, replace=before is not None)
     display.close()
+    if late is not None:
+        raise late
     if error is not None and not isinstance(error, Exception | Interrupted):
         raise error
     return FinishedRun(final, folder, error)
@@ -173,17 +184,23 @@ def _in_background(function: Callable[[Model], ModelIdentity], model: Model) -> 
     return future
 
 
-def _model_identity(
-    hashing: Future[ModelIdentity] | None, *, wait: bool, display: Display
-) -> ModelIdentity | None:
-    """None without one; also when it isn't known yet and nobody should wait for it."""
-    if hashing is None or not (wait or hashing.done()):
-        return None
+def _awaited(hashing: Future[ModelIdentity], display: Display) -> ModelIdentity:
+    """Of a large model minutes after a short run; a signal ends the wait. Raises UsageError."""
+    if not hashing.done():
+        display.say("waiting for the hash of the model's file")
+    return hashing.result()
+
+
+def _note_hash(attempt: Attempt, hashing: Future[ModelIdentity], display: Display) -> None:
     try:
-        return hashing.result()
+        attempt.note_model(_awaited(hashing, display))
     except BenchError as error:
         display.say(f"note: the model's hash is missing from the record: {error.message}")
-        return None
+    except Interrupted as interrupted:
+        interrupted.hint = (
+            f"the run has ended and is recorded, without the model's hash: show {attempt.record.run_id}"
+        )
+        raise
 
 
 def _status(error: BaseException | None) -> RunStatus:

@@ -9,8 +9,18 @@ import subprocess
 
 import pytest
 
-from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, only_run, wait_for
+from tests.command_line import (
+    ENDINGS,
+    PROGRAM,
+    bench_runner,
+    command_server,
+    lines,
+    logged,
+    only_run,
+    wait_for,
+)
 from tests.evaluation.running_servers import canonical_server, posts
+from tests.servers.gguf_file import gguf
 
 SLOW_TO_LOAD = command_server("fake_server.py", "--load-seconds", 60)
 SLOW_TO_ANSWER = command_server("canonical_server.py", "--delay", 0.3)
@@ -41,7 +51,7 @@ def script_command(results):
 
 def end(process, number):
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 
@@ -53,9 +63,7 @@ PHASES = [
 
 
 @pytest.mark.parametrize(("phase", "server", "sign"), PHASES, ids=[phase for phase, *_ in PHASES])
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
-)
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
 def test_a_signal_ends_the_run_in_order(tmp_path, phase, server, sign, number, code):  # noqa: PLR0917
     """Exit code, the record, the run log and the way to go on; the fixture sees that no process is left."""
     process = start(tmp_path, *server)
@@ -226,3 +234,55 @@ def test_a_broken_log_is_rebuilt_before_the_run(tmp_path):
     assert done.code == 0
     assert "set aside" in done.err
     assert len(json.loads(log.read_text())["runs"]) == 2
+
+
+@pytest.fixture
+def ended_run(tmp_path):
+    """The words of a run that is over at once, on a model whose hash takes minutes, with a cache of its own."""
+    model = tmp_path / "large.gguf"
+    model.write_bytes(gguf())
+    os.truncate(model, 1 << 40)  # without taking up space
+    parser = tmp_path / "own.py"
+    parser.write_text(
+        "from results.records import Score\nclass Own:\n    name = 'own'\n"
+        "    def parse(self, output): return Score(score=50.0)\nPARSER = Own()\n"
+    )
+    return (
+        "run", "--model", model, *command_server("fake_server.py"), "--parser", parser, "--script", "/bin/true",
+        "--results-dir", tmp_path / "results",
+    )  # fmt: skip
+
+
+def stopped_at_the_hash(tmp_path, words, number):
+    process = subprocess.Popen(
+        [PROGRAM, *map(str, words)],
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    while "waiting for the hash" not in process.stderr.readline():
+        assert process.poll() is None
+    returned, _, err = end(process, number)
+    return returned, err
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_a_signal_ends_the_wait_for_the_model_s_hash(tmp_path, ended_run, number, code):
+    """The run is what it was, and its record says what it lacks."""
+    returned, err = stopped_at_the_hash(tmp_path, ended_run, number)
+    assert returned == code, err
+    assert "without the model's hash" in err
+    (record,) = logged(tmp_path / "results")
+    assert (record["status"], record["results"]["score"], record["error"]) == ("succeeded", 50.0, None)
+    assert (record["model_identity"]["sha256"], record["model_identity"]["size_bytes"]) == (None, 1 << 40)
+    assert json.loads((only_run(tmp_path / "results") / "run.json").read_text()) == record
+    assert list((tmp_path / "results" / ".unlogged").iterdir()) == []
+
+
+def test_a_signal_while_a_resumed_run_s_model_is_compared_changes_nothing(tmp_path, ended_run):
+    (tmp_path / "large.gguf").write_bytes(gguf())
+    done = bench_runner(*ended_run, env={"XDG_CACHE_HOME": str(tmp_path)})
+    assert done.code == 0, done.err
+    before = (only_run(tmp_path / "results") / "run.json").read_bytes()
+    os.truncate(tmp_path / "large.gguf", 1 << 40)
+    returned, err = stopped_at_the_hash(tmp_path, (*ended_run, "--resume", "last"), signal.SIGINT)
+    assert returned == 130, err
+    assert (only_run(tmp_path / "results") / "run.json").read_bytes() == before

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from telemetry.nvml_values import reasons
-from tests.command_line import ENDINGS, bench_runner, command_server, signalled
+from tests.command_line import ENDINGS, bench_runner, command_server, logged, signalled
 
 GIB = 1 << 30
 
@@ -345,6 +345,17 @@ def test_a_signal_while_a_driver_does_not_answer_ends_the_run(nvml, tmp_path, nu
     assert (done.code, "Traceback" in done.err) == (code, False), done.err
     assert f"stopped by {number.name}" in done.err
     assert "NVIDIA: stopped" not in done.out + done.err
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_a_signal_while_a_run_looks_for_its_devices_is_in_its_record(nvml, tmp_path, number, code):
+    """The driver answers once, for the facts of the machine, and then no more."""
+    words = ("run", "--benchmark", "human_eval", *command_server("fake_server.py"), "--results-dir", tmp_path)
+    done = signalled(number, *words, env=nvml("hang Init 1"),
+                     when=lambda pid: [*tmp_path.glob("*/run.json")] and waits_for_the_driver(pid))  # fmt: skip
+    assert done.code == code, done.err
+    (run,) = logged(tmp_path)
+    assert (run["status"], run["error"]["kind"]) == ("interrupted", "interrupted")
 
 
 def test_a_card_that_hangs_stops_neither_the_other_nor_the_sampler(nvml, python, tmp_path):
