@@ -39,7 +39,7 @@ def run_cases(
     for case in cases:
         verdict = box.run(Program(code=code, stdin=case.stdin, script=True), case.limits or limits)
         if verdict.kind is VerdictKind.PASSED and case.check is not None and not case.check(verdict.stdout):
-            verdict = replace(verdict, kind=VerdictKind.WRONG_ANSWER, detail="printed something else")
+            verdict = replace(verdict, kind=VerdictKind.WRONG_OUTPUT, detail="printed something else")
         verdicts.append(verdict)
         if stop_at_first_failure and verdict.kind is not VerdictKind.PASSED:
             break

@@ -26,6 +26,7 @@ class SandboxError(BenchError):
 class VerdictKind(enum.StrEnum):
     PASSED = "passed"
     WRONG_ANSWER = "wrong_answer"
+    WRONG_OUTPUT = "wrong_output"  # of a script that ran to its end, by the check of its case
     EXCEPTION = "exception"
     SYNTAX_ERROR = "syntax_error"
     TIMEOUT = "timeout"

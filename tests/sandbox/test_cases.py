@@ -35,7 +35,7 @@ def test_many_cases_each_get_their_own_verdict(box):
 def test_a_failing_case_in_the_middle_stops_the_rest_or_does_not(stop, box):
     code = "n = int(input())\nprint(n if n == 3 else 2 * n)"
     verdicts = run_cases(box, code, doubled(list(range(1, 7))), TIGHT, stop_at_first_failure=stop)
-    expected = ["passed", "passed", "wrong_answer", "passed", "passed", "passed"]
+    expected = ["passed", "passed", "wrong_output", "passed", "passed", "passed"]
     assert kinds(verdicts) == expected[: 3 if stop else 6]
 
 
@@ -154,5 +154,5 @@ def test_a_wrong_script_does_not_pass_by_its_exit(box):
     assert kinds(run_cases(box, "import os\nprint('passed', flush=True)\nos._exit(0)", cases, TIGHT)) == [
         "killed"
     ]
-    assert kinds(run_cases(box, "exit(0)", cases, TIGHT)) == ["wrong_answer"]
+    assert kinds(run_cases(box, "exit(0)", cases, TIGHT)) == ["wrong_output"]
     assert kinds(run_cases(box, "print(2", cases, TIGHT)) == ["syntax_error"]

@@ -52,7 +52,7 @@ def grade(code: str, tests: Sequence[Test], function: str | None, grader: Grader
     if last.kind is VerdictKind.PASSED:
         return Grade(passed=True, passed_tests=len(verdicts), seconds=seconds, near_time_limit=near)
     number = len(verdicts)
-    why = checks[number - 1].why if last.kind is VerdictKind.WRONG_ANSWER else ""
+    why = checks[number - 1].why if last.kind is VerdictKind.WRONG_OUTPUT else ""
     return Grade(
         passed=False,
         passed_tests=number - 1,

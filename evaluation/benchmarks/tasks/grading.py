@@ -125,7 +125,7 @@ def _result(stdout: bytes) -> Any:
 
 
 def _why(verdict: Verdict, case: TaskCase, *, is_call: bool) -> str:
-    if verdict.kind is not VerdictKind.WRONG_ANSWER or verdict.detail != "printed something else":
+    if verdict.kind is not VerdictKind.WRONG_OUTPUT:
         return verdict.detail or str(verdict.kind)
     if not is_call:
         printed = verdict.stdout.decode("utf-8", "replace")
