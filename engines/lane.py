@@ -146,7 +146,7 @@ def going_on(planned: PlannedRun, spec: RunSpec | None, found: tuple[RunFolder, 
     if spec is None or found is None or found[1].server is None:
         return ToDo(planned, spec)
     folder, record = found
-    reduced = record.sweep.reduced if record.sweep else ()
+    reduced = record.sweep.reductions if record.sweep else ()
     if reduced and has_failed(record):
         return ToDo(planned, spec)
     spec = dataclasses.replace(spec, resume=folder.run_id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
+from results.records import Reduction
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,10 +18,10 @@ LEAST_CTX_SIZE = 1024  # tokens; below it hardly a prompt with its answer fits
 
 
 class Smaller(NamedTuple):
-    """what: was lowered, in a sentence without a full stop."""
+    """A server that needs less memory, and what of it was lowered."""
 
     server: ServerRequest
-    what: str
+    reduction: Reduction
 
 
 def smaller(server: ServerRequest, asked: Mapping[str, object], where: str) -> Smaller | None:
@@ -37,12 +39,16 @@ def smaller(server: ServerRequest, asked: Mapping[str, object], where: str) -> S
         if on_gpu > 0:
             fewer = max(0, on_gpu - max(1, total // 4))
             return Smaller(
-                dataclasses.replace(server, gpu_layers=fewer), f"gpu_layers from {on_gpu} to {fewer}"
+                dataclasses.replace(server, gpu_layers=fewer),
+                Reduction(setting="gpu_layers", before=on_gpu, after=fewer),
             )
     ctx_size = server.ctx_size or asked.get("ctx_size")
     if isinstance(ctx_size, int) and ctx_size // 2 >= LEAST_CTX_SIZE:
         half = ctx_size // 2
-        return Smaller(dataclasses.replace(server, ctx_size=half), f"ctx_size from {ctx_size} to {half}")
+        return Smaller(
+            dataclasses.replace(server, ctx_size=half),
+            Reduction(setting="ctx_size", before=ctx_size, after=half),
+        )
     return None
 
 

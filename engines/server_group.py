@@ -21,6 +21,7 @@ from results.records import ErrorRecord, RunRecord, RunStatus, SweepPlace
 from results.store import unlogged
 from results.store.run_folder import RunFolder
 from results.store.run_log import RUN_LOG_NAME, RunLog
+from results.views.sweep_text import reduction_text
 from runner.run import run
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from engines.planned_run import PlannedRun
+    from results.records import Reduction
     from results.store.sweep_folder import Sweep, SweepFolder
     from runner.display import Display
     from runner.spec import RunSpec
@@ -43,7 +45,7 @@ class ToDo(NamedTuple):
 
     planned: PlannedRun
     spec: RunSpec | None
-    reduced: tuple[str, ...] = ()
+    reduced: tuple[Reduction, ...] = ()
 
 
 class ServerGroup:
@@ -63,7 +65,7 @@ class ServerGroup:
         self._held = held
         self._serving = SharedServer()
         self._server: ServerRequest | None = None  # asked for instead, once memory ran out
-        self._reduced: tuple[str, ...] = ()  # how
+        self._reduced: tuple[Reduction, ...] = ()  # how
 
     def __enter__(self) -> Self:
         return self
@@ -96,12 +98,14 @@ class ServerGroup:
                 less = smaller(spec.server, todo.planned.needs, error.where)
             if less is None:
                 return
-            self._display.say(f"memory ran out; once more with {less.what}")
-            reduced = (*reduced, less.what)
+            self._display.say(f"memory ran out; once more with {reduction_text(less.reduction)}")
+            reduced = (*reduced, less.reduction)
             self._server, self._reduced = less.server, reduced
             spec = dataclasses.replace(spec.with_server(less.server), resume=None)
 
-    def _run(self, spec: RunSpec, planned: PlannedRun, reduced: tuple[str, ...]) -> BaseException | None:
+    def _run(
+        self, spec: RunSpec, planned: PlannedRun, reduced: tuple[Reduction, ...]
+    ) -> BaseException | None:
         """Why it failed."""
         place = self._place(planned, reduced)
         try:
@@ -142,13 +146,13 @@ class ServerGroup:
             unlogged.save_final_record(folder, record, log)
         self._display.say(outcome(record))
 
-    def _place(self, planned: PlannedRun, reduced: tuple[str, ...] = ()) -> SweepPlace:
+    def _place(self, planned: PlannedRun, reduced: tuple[Reduction, ...] = ()) -> SweepPlace:
         return SweepPlace(
             sweep_id=self._sweep.sweep_id,
             fingerprint=planned.fingerprint,
             label=planned.label,
             nonce=self._sweep.nonce,
-            reduced=reduced,
+            reductions=reduced,
         )
 
 

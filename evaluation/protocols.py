@@ -58,7 +58,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model said. error: why there is no answer (one line); empty when there is one.
+    """What the model said. error: why there is no answer (one line); empty when there is one. too_long: the prompt does
+    not fit into the context of the server.
 
     choice_probabilities: of the choices that were likely enough to be told, where the text is the likeliest of them;
     empty where the answer was generated.
@@ -72,6 +73,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     request_s: float | None = None
     attempts: int = 1
     error: str = ""
+    too_long: bool = False
     choice_probabilities: dict[str, float] = {}
 
 

@@ -10,7 +10,7 @@ from parsers.files import decoded, entry, read_json, result_file
 from parsers.fractions import fraction
 from parsers.output import number
 from results.errors import ParseError
-from results.records import Metric, Score
+from results.records import Metric, Outcome, Score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +40,9 @@ class InspectLog:
         metrics = _metrics(results, total)
         first = metrics.get(_headline(results)) or next(iter(metrics.values()), None)
         warnings = []
-        if total is not None and completed is not None and completed < total:
-            warnings.append(f"{total - completed} of {total} samples were not completed")
+        lost = total - completed if total is not None and completed is not None else 0
+        if lost > 0:
+            warnings.append(f"{lost} of {total} samples were not completed")
         if log.get("invalidated") is True:
             warnings.append("the log was invalidated")
         usage = entry(log, "stats", "model_usage") or {}
@@ -49,7 +50,8 @@ class InspectLog:
             score=None if first is None else 100 * first.value,
             metrics=metrics if first is None else {"score": first, **metrics},
             samples=None if total is None else total // epochs,
-            completions=completed,
+            completions=total,
+            outcomes={Outcome.INFRASTRUCTURE_ERROR: lost} if lost > 0 else {},
             prompt_tokens=_tokens(usage, *_PROMPT_TOKENS),
             completion_tokens=_tokens(usage, "output_tokens"),
             warnings=tuple(warnings),

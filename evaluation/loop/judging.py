@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evaluation.answers.thoughts import split_reasoning
-from results.records import Completion, Outcome
+from results.records import Completion, Loss, Outcome
 
 if TYPE_CHECKING:
     from evaluation.protocols import Answer, Judgement, Request, Sample, Task
@@ -23,14 +23,17 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
     spoken = split_reasoning(answer.text, answer.reasoning)
     cut = answer.finish_reason in _CUT or spoken.unclosed
     judgement: Judgement | None = None
+    loss: Loss | None = None
     if answer.error:
         outcome, detail = Outcome.INFRASTRUCTURE_ERROR, answer.error
+        loss = Loss.PROMPT_TOO_LONG if answer.too_long else Loss.REQUEST_FAILED
     elif not spoken.answer.strip():
         outcome = Outcome.TRUNCATED if cut else Outcome.NO_ANSWER
         detail = "cut while it was thinking" if cut and spoken.reasoning else "empty answer"
     else:
         judgement = task.calculate_metrics(spoken.answer, sample.expected, sample)
         outcome, detail = _outcome(judgement, cut=cut), judgement.detail
+        loss = Loss.NOT_JUDGED if judgement.broken else None
     return Completion(
         task_id=request.task_id,
         index=request.index,
@@ -50,6 +53,7 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         expected=sample.expected,
         metrics={**(judgement.metrics if judgement else {}), **_choice_metrics(request, answer)},
         tags=sample.tags,
+        loss=loss,
     )
 
 

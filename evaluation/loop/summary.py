@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evaluation.loop.judging import BY_LOGPROBS
-from results.records import Outcome
+from results.records import Loss, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from evaluation.loop.runner import Evaluation
     from results.records import Completion, Metric
 
-_OVERFLOW = "prompt does not fit"  # how the detail of such a completion begins
 _UNANSWERED = {Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.INFRASTRUCTURE_ERROR}
 
 
@@ -67,27 +66,30 @@ def warnings(completions: Sequence[Completion], *, style: str, max_tokens: int) 
     """Sentences, the worst first."""
     total = len(completions)
     lost = [completion for completion in completions if completion.outcome is Outcome.INFRASTRUCTURE_ERROR]
-    overflows = sum(completion.detail.startswith(_OVERFLOW) for completion in lost)
+    too_long = sum(completion.loss is Loss.PROMPT_TOO_LONG for completion in lost)
     truncated = sum(completion.outcome is Outcome.TRUNCATED for completion in completions)
     empty = sum(completion.outcome is Outcome.NO_ANSWER for completion in completions)
     other = "completion" if style == "chat" else "chat"
     found = []
-    if overflows:
+    if too_long:
         found.append(
-            f"{overflows} of {total} prompts do not fit the context of a slot and count as not solved: "
+            f"{too_long} of {total} prompts do not fit the context of a slot and count as not solved: "
             "give the server a larger context (--ctx-size) or fewer slots (--parallel), and resume"
         )
-    if len(lost) > overflows:
-        details = Counter(item.detail for item in lost if not item.detail.startswith(_OVERFLOW))
+    if len(lost) > too_long:
+        details = Counter(item.detail for item in lost if item.loss is not Loss.PROMPT_TOO_LONG)
         why = details.most_common(1)[0][0]
         found.append(
-            f"{len(lost) - overflows} of {total} completions were lost to infrastructure ({why}) and count "
+            f"{len(lost) - too_long} of {total} completions were lost to infrastructure ({why}) and count "
             "as not solved: run the same command again to ask for them once more"
         )
     if 2 * (truncated + empty) > total:
+        kinds = (
+            f"{truncated} of {total} answers hit the {max_tokens}-token limit" * bool(truncated),
+            f"{empty} of {total} answers are empty" * bool(empty),
+        )
         found.append(
-            f"most answers are no answers: {truncated} of {total} were cut at {max_tokens} tokens and "
-            f"{empty} were empty, so the score says little about the model: "
+            f"{' and '.join(filter(None, kinds))}, so the score says little about the model: "
             f"raise --max-tokens, or try --prompt-style {other}"
         )
     elif 10 * truncated > total:

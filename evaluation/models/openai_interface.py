@@ -74,6 +74,10 @@ class _Refused(Exception):
         self.raw = raw
 
 
+class _TooLong(_Refused):
+    """The prompt does not fit into the context of a slot."""
+
+
 class OpenAIInterface:
     """Implements `Interface`. Use as an async context manager; safe for many requests at once."""
 
@@ -208,7 +212,7 @@ class OpenAIInterface:
             except _Transient as error:
                 return Answer(error=f"{error}, {attempts} times", attempts=attempts)
             except _Refused as error:
-                return Answer(error=str(error), attempts=attempts)
+                return Answer(error=str(error), too_long=isinstance(error, _TooLong), attempts=attempts)
         return Answer(error=f"the server died {_MAX_OUTAGES} times while it answered this", attempts=attempts)
 
     async def _attempt(self, request: Request) -> Answer:
@@ -288,7 +292,7 @@ class OpenAIInterface:
         seconds = time.perf_counter() - started
         if status == 429 or status >= 500:
             if status >= 500 and _is_overflow(raw):
-                raise _Refused(_overflow(raw))
+                raise _TooLong(_overflow(raw))
             after = retry_after_s(headers.get("Retry-After")) if status == 429 else None
             raise _Transient(f"HTTP status {status}: {error_message(raw)}", after)
         if status in {401, 403, 404}:
@@ -298,7 +302,7 @@ class OpenAIInterface:
             )
         if status != 200:
             if _is_overflow(raw):
-                raise _Refused(_overflow(raw))
+                raise _TooLong(_overflow(raw))
             raise _Refused(f"HTTP status {status}: {error_message(raw)}", raw if status in REFUSING else b"")
         return raw, seconds
 

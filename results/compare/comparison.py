@@ -11,6 +11,7 @@ from results.compare.comparability import Difference, forbidding, read_run_setti
 from results.durable import explained
 from results.errors import ResultsError, UsageError
 from results.records import Outcome, RunRecord, RunStatus
+from results.stats.lost_answers import too_many_lost
 from results.stats.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
 from results.stats.pass_at_k import pass_at_k, usual_ks
 from results.stats.speed import answering_speed
@@ -32,8 +33,8 @@ class Flip(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What a run's own samples cost, all of them. None: not measured. not_comparable: why its speed says little;
-    energy_doubts: why its energy does.
+    """What a run's own samples cost, all of them. None: not measured. completions: all that were asked for, of which
+    some were lost. not_comparable: why its speed says little; energy_doubts: why its energy does.
     """
 
     run_id: str
@@ -49,6 +50,13 @@ class Measured(msgspec.Struct, frozen=True):
     tokens_per_completion: float | None
     not_comparable: tuple[str, ...]
     energy_doubts: tuple[str, ...] = ()
+    completions: int = 0
+    lost: int = 0
+
+    @property
+    def lost_too_many(self) -> bool:
+        """Whether the samples that are left may be other ones than those of the benchmark: easier, or harder."""
+        return too_many_lost(self.lost, self.completions)
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,4 +209,6 @@ def _measured(record: RunRecord) -> Measured:
         else None,
         not_comparable=telemetry.not_comparable if telemetry is not None else (),
         energy_doubts=telemetry.energy_doubts if telemetry is not None else (),
+        completions=(score.completions if score is not None else None) or 0,
+        lost=score.lost if score is not None else 0,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from results.compare.comparability import Difference, forbidding, read_run_settings
-from results.compare.versus_best import Place, against_best
+from results.compare.versus_best import Rank, against_best
 from results.errors import ResultsError
 from results.records import RunStatus
 from results.stats.speed import answering_speed, measured_loads
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from results.compare.versus_best import Versus
-    from results.records import RunRecord
+    from results.records import RaceResult, RunRecord
     from results.store.run_folder import RunFolder
 
 # Of the config: what a table has elsewhere, and what says nothing.
@@ -81,20 +81,18 @@ class Row:
         return " ".join([self.record.model, *(f"{name}={value}" for name, value in self.settings.items())])
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What must be known beside its figures, in words."""
-        telemetry, place = self.record.telemetry, self.record.sweep
-        found = []
-        if self.status is not RunStatus.SUCCEEDED:
-            found.append(str(self.status))
-        if telemetry is not None and telemetry.not_comparable:
-            found.append("speed not comparable")
-        if telemetry is not None and telemetry.energy_doubts:
-            found.append("energy unsure")
-        if place is not None:
-            found += [f"reduced: {what}" for what in place.reduced]
-            found += [f"race: {place.race}"] if place.race else []
-        return tuple(found)
+    def lost(self) -> int:
+        """Answers that were lost; the score counts them as not solved."""
+        return self.record.score.lost if self.record.score is not None else 0
+
+    @property
+    def answers(self) -> int:
+        """All that were asked for, the lost ones too."""
+        return (self.record.score.completions if self.record.score is not None else None) or 0
+
+    @property
+    def race_result(self) -> RaceResult | None:
+        return self.record.sweep.race_result if self.record.sweep is not None else None
 
 
 @dataclass(frozen=True)
@@ -148,9 +146,9 @@ def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
     if sort_by is SortBy.SCORE and all(row.score is None for row in rows):
         sort_by = SortBy.TOKENS_PER_S
 
-    def rank(row: Row) -> int:
-        place = row.versus.place if row.versus is not None and sort_by is SortBy.SCORE else None
-        return {Place.BEST: 0, Place.STOPPED: 2}.get(place, 1) if place is not None else 1
+    def group(row: Row) -> int:
+        rank = row.versus.rank if row.versus is not None and sort_by is SortBy.SCORE else None
+        return {Rank.BEST: 0, Rank.STOPPED: 2}.get(rank, 1) if rank is not None else 1
 
     def key(row: Row) -> float:
         value, sign = {
@@ -162,7 +160,7 @@ def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
         }[sort_by]
         return math.inf if value is None else sign * value
 
-    return sorted(rows, key=lambda row: (rank(row), key(row), row.record.run_id))
+    return sorted(rows, key=lambda row: (group(row), key(row), row.record.run_id))
 
 
 _Member = tuple["RunFolder", "RunRecord", "dict[str, Any] | None"]
@@ -286,7 +284,7 @@ def _sha256(record: RunRecord) -> str | None:
 
 def _limit(record: RunRecord) -> object:
     """As asked; in a race it is the race's doing."""
-    raced = record.sweep is not None and record.sweep.race
+    raced = record.sweep is not None and record.sweep.race_result is not None
     return None if raced else record.config.get("limit")
 
 

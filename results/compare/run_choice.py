@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from results.errors import UsageError
 from results.records import RunStatus
 from results.store.run_folder import all_records
@@ -104,14 +106,14 @@ def _configuration(record: RunRecord, *, in_sweep: bool) -> str:
     place, model = record.sweep, record.model_identity
     if in_sweep and place is not None:
         return place.fingerprint
-    without = _NOT_CONFIGURATION | (_OF_RACES if place is not None and place.race else set())
+    without = _NOT_CONFIGURATION | (_OF_RACES if place is not None and place.race_result else set())
     gpus: Sequence[object] = record.host.get("gpus") or ()
     facts = {
         "benchmark": record.benchmark,
         "model": (model.sha256 if model is not None else None) or record.model,
         "config": {name: value for name, value in record.config.items() if name not in without},
-        "reduced": place is not None and place.reduced,
-        "raced": place is not None and bool(place.race),
+        "reduced": place is not None and [msgspec.structs.astuple(each) for each in place.reductions],
+        "raced": place is not None and place.race_result is not None,
         "gpus": [gpu.get("name") for gpu in gpus if isinstance(gpu, dict)],
         "processor": record.host.get("processor"),
     }

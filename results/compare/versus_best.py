@@ -6,6 +6,9 @@ in the same data, and the highest of many equal ones is high by chance: of eight
 those not tested counted as not shown: in at most 5 % of tables is anything called worse that isn't, whichever run was
 picked.
 
+A run that lost more than 2 % of its answers is tested on those that both gave, but is not the one that the others are
+tested against: nobody knows what the lost ones would have been, and the score counts them as not solved.
+
 A run that a race stopped early has no test of its own here: when it was stopped depended on what was seen. What the
 race found is said instead; its error is controlled for looking many times (`results.stats.racing`).
 """
@@ -13,7 +16,6 @@ race found is said instead; its error is controlled for looking many times (`res
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from results.durable import explained
 from results.errors import BenchError
 from results.records import Outcome, RunStatus
 from results.stats.intervals import CONFIDENCE
+from results.stats.lost_answers import too_many_lost
 from results.stats.paired import compare_fractions, holm, mcnemar_exact, tango_interval
 from results.store.verdicts import read_verdicts
 
@@ -30,10 +33,8 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
 
-_STOPPED = re.compile(r"(?:stopped|withdrawn) after \d+ of \d+ samples: ")
 
-
-class Place(enum.StrEnum):
+class Rank(enum.StrEnum):
     """Where a run stands. BETTER: it has fewer samples than the best, and solved more of those that both have."""
 
     BEST = "best"
@@ -48,10 +49,10 @@ class Place(enum.StrEnum):
 class Versus:
     """A run against the best of its table, as fractions: its score less the best's, on `samples` that both have, with
     the 95 % interval (low, high, of this pair alone). adjusted_p: for all pairs of the table. pairs: how many they are.
-    beats: of BEST, how many are shown to be worse. why: of STOPPED and UNTESTED, in words.
+    beats: of BEST, how many are shown to be worse. why: of UNTESTED, in words.
     """
 
-    place: Place
+    rank: Rank
     samples: int = 0
     difference: float | None = None
     low: float | None = None
@@ -74,13 +75,20 @@ class _Test:
 
 def stopped_by_race(record: RunRecord) -> bool:
     """Whether a race ended it before the others, so that its samples are fewer."""
-    return record.sweep is not None and _STOPPED.match(record.sweep.race) is not None
+    result = record.sweep.race_result if record.sweep is not None else None
+    return result is not None and result.stopped_early
+
+
+def lost_too_many(record: RunRecord) -> bool:
+    """Whether it can't be called the best, since too many of its answers were lost."""
+    score = record.score
+    return score is not None and too_many_lost(score.lost, score.completions or 0)
 
 
 def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | None]:
     """For each run, in the order given; None where there is no score, or nothing to compare it with.
 
-    The runs must be comparable. The best has the highest score of those with the most samples.
+    The runs must be comparable. The best has the highest score of those with the most samples, and lost few answers.
     """
     scored = [i for i, (_, record) in enumerate(runs) if _score(record) is not None]
     found: list[Versus | None] = [None] * len(runs)
@@ -88,11 +96,13 @@ def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | N
         return found
     able = [i for i in scored if not stopped_by_race(runs[i][1])]
     for i in set(scored) - set(able):
-        place = runs[i][1].sweep
-        found[i] = Versus(Place.STOPPED, why=place.race if place is not None else "")
-    if not able:
+        found[i] = Versus(Rank.STOPPED)
+    whole = [i for i in able if not lost_too_many(runs[i][1])]
+    if not whole:
+        for i in able:
+            found[i] = Versus(Rank.UNTESTED, why="every run lost too many answers")
         return found
-    best = max(able, key=lambda i: (_samples(runs[i][1]), _score(runs[i][1]) or 0.0, -i))
+    best = max(whole, key=lambda i: (_samples(runs[i][1]), _score(runs[i][1]) or 0.0, -i))
     reference, why_not = _verdicts(runs[best][0])
     tests: dict[int, _Test] = {}
     for i in able:
@@ -101,14 +111,14 @@ def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | N
         own, why = ({}, why_not) if why_not else _verdicts(runs[i][0])
         test = why or _test(reference, own)
         if isinstance(test, str):
-            found[i] = Versus(Place.UNTESTED, why=test)
+            found[i] = Versus(Rank.UNTESTED, why=test)
         else:
             tests[i] = test
     pairs = len(able) * (len(able) - 1) // 2
     adjusted = adjusted_for_choice([test.p_value for test in tests.values()], pairs)
     for (i, test), adjusted_p in zip(tests.items(), adjusted, strict=True):
         found[i] = Versus(
-            _place(test.difference, adjusted_p),
+            _rank(test.difference, adjusted_p),
             samples=test.samples,
             difference=test.difference,
             low=test.low,
@@ -117,10 +127,8 @@ def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | N
             adjusted_p=adjusted_p,
             pairs=pairs,
         )
-    beats = sum(versus is not None and versus.place is Place.WORSE for versus in found)
-    found[best] = Versus(
-        Place.BEST, samples=_samples(runs[best][1]), pairs=pairs if tests else 0, beats=beats
-    )
+    beats = sum(versus is not None and versus.rank is Rank.WORSE for versus in found)
+    found[best] = Versus(Rank.BEST, samples=_samples(runs[best][1]), pairs=pairs if tests else 0, beats=beats)
     return found
 
 
@@ -131,10 +139,10 @@ def adjusted_for_choice(p_values: Sequence[float], pairs: int) -> list[float]:
     return holm([*p_values, *[1.0] * (pairs - len(p_values))])[: len(p_values)]
 
 
-def _place(difference: float, adjusted_p: float) -> Place:
+def _rank(difference: float, adjusted_p: float) -> Rank:
     if adjusted_p >= 1 - CONFIDENCE:
-        return Place.SAME
-    return Place.WORSE if difference < 0 else Place.BETTER
+        return Rank.SAME
+    return Rank.WORSE if difference < 0 else Rank.BETTER
 
 
 def _score(record: RunRecord) -> float | None:

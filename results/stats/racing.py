@@ -20,6 +20,13 @@ BEHIND  It is not shown to be worse and may be equal, but nothing plausible woul
         Clinical Trials 7; here with multinomial verdicts and a flat prior. A predictive probability is a martingale,
         so looking often does not raise the error, as far as the prior holds.
 
+LOST ANSWERS are gaps, not failures. In the evidence against a configuration its own lost answers count as solved and
+its rivals' as not solved. That is never more evidence than all the answers would have been, so the error stays below
+5 % whatever the gaps come from; answers are not lost at random, and nothing here assumes that they are. How likely it
+still gets ahead is judged by the samples that both answered, the gaps being samples to come: where the hard ones are
+lost, that is too hopeful for whoever lost them. A configuration that lost more than 2 % of all samples, or of its own
+at the end, is UNDECIDED: it stops, is neither the winner nor beaten, and may be better than the one that is left.
+
 The race is over when one is left, the winner, or when no samples are left. It promises: in at least 95 % the winner is
 the best of the full sweep or not distinguishable from it, which means that McNemar's exact test of the two on all
 samples is not significant at 5 %. That is shown by simulation: `python -m tests.benchmarks --only race`. It does not
@@ -35,6 +42,8 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any
 
+from results.stats.lost_answers import too_many_lost
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -42,6 +51,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Answers = Sequence[bool | None]  # solved or not; None: the answer was lost
 
 FIRST_ROUND = 20  # samples at least; fewer rarely tell anything, and each round costs a start of every server
 FIRST_SHARE = (
@@ -71,6 +81,7 @@ class Standing(enum.StrEnum):
     RACING = "racing"
     BEATEN = "beaten"
     BEHIND = "behind"
+    UNDECIDED = "undecided"
     WITHDRAWN = "withdrawn"
 
 
@@ -78,14 +89,15 @@ class Standing(enum.StrEnum):
 class Racer:
     """How one configuration stands.
 
-    samples, solved: seen of it. by: the position of the one that beats it most clearly, or that it is behind. evidence:
-    against its being the best; 20 is enough. chance: of its still being shown better than the leader, at the last
-    look; None for the leader, and before the first.
+    samples, solved, lost: seen of it; a lost answer is a sample, and not solved. by: the position of the one that beats
+    it most clearly, or that it is behind. evidence: against its being the best; 20 is enough. chance: of its still
+    being shown better than the leader, at the last look; None for the leader, and before the first.
     """
 
     standing: Standing
     samples: int
     solved: int
+    lost: int = 0
     by: int | None = None
     evidence: float = 0.0
     chance: float | None = None
@@ -93,9 +105,9 @@ class Racer:
 
 @dataclasses.dataclass(frozen=True)
 class Race:
-    """racers: in the order given. leader: the position of the best of those racing; None before the first round, or
-    when all are withdrawn. next_samples: how many samples each of those racing should have seen next; None when the
-    race is over, and the leader is its winner.
+    """racers: in the order given. leader: the position of the best of those racing; None before the first round, and
+    when all are withdrawn or undecided. next_samples: how many samples each of those racing should have seen next; None
+    when the race is over, and the leader is its winner.
     """
 
     racers: tuple[Racer, ...]
@@ -123,20 +135,25 @@ def rounds(total: int) -> tuple[int, ...]:
     return (*found, total)
 
 
-def race(verdicts: Sequence[Sequence[bool]], total: int, *, withdrawn: Collection[int] = ()) -> Race:
+def race(verdicts: Sequence[Answers], total: int, *, withdrawn: Collection[int] = ()) -> Race:
     """Where the race stands, from all verdicts so far; it decides nothing else and keeps nothing.
 
     verdicts: for each configuration, one verdict for each sample in the common random order, as far as it ran; one
-    completion a sample. total: samples of the benchmark. withdrawn: positions of those that can't go on, since their
-    run failed; they count for nothing any more, and those that they had stopped are judged anew without them. A round
-    counts when all that race in it have finished it: until then `next_samples` stays, so that an interrupted race goes
-    on as it would have; who is further already has nothing to do. Raises ValueError for fewer than two configurations,
-    or more verdicts than samples.
+    completion a sample, None where its answer was lost. total: samples of the benchmark. withdrawn: positions of those
+    that can't go on, since their run failed; they count for nothing any more, and those that they had stopped are
+    judged anew without them. A round counts when all that race in it have finished it: until then `next_samples` stays,
+    so that an interrupted race goes on as it would have; who is further already has nothing to do. Raises ValueError
+    for fewer than two configurations, or more verdicts than samples.
     """
     if len(verdicts) < 2 or max(map(len, verdicts)) > total:
         raise ValueError(f"no race of {len(verdicts)} configurations on {total} samples")
     racers = [
-        Racer(Standing.WITHDRAWN if i in withdrawn else Standing.RACING, len(row), sum(row))
+        Racer(
+            Standing.WITHDRAWN if i in withdrawn else Standing.RACING,
+            len(row),
+            row.count(True),
+            row.count(None),
+        )
         for i, row in enumerate(verdicts)
     ]
     lengths = [0] * len(verdicts)
@@ -151,14 +168,25 @@ def race(verdicts: Sequence[Sequence[bool]], total: int, *, withdrawn: Collectio
             lengths[i] = samples
         seen = [row[:length] for row, length in zip(verdicts, lengths, strict=True)]
         leader = _look(racers, racing, seen, total)
+    for i, racer in enumerate(racers):
+        if racer.standing is Standing.RACING and too_many_lost(racer.lost, racer.samples):
+            racers[i] = dataclasses.replace(racer, standing=Standing.UNDECIDED)
+            leader = None if i == leader else leader
     return Race(tuple(racers), leader, None)
 
 
-def _look(racers: list[Racer], racing: Sequence[int], seen: Sequence[Sequence[bool]], total: int) -> int:
+def _look(racers: list[Racer], racing: Sequence[int], seen: Sequence[Answers], total: int) -> int | None:
     """Judge those racing, all at the same number of samples; gives the leader, who stays."""
+    lost = {i: seen[i].count(None) for i in racing}
+    judged = [i for i in racing if not too_many_lost(lost[i], total)]
+    for i in set(racing) - set(judged):
+        racers[i] = dataclasses.replace(racers[i], standing=Standing.UNDECIDED, by=None, chance=None)
+    if not judged:
+        return None
+
     # The one that leads is never stopped, so that a winner is left: of equal ones the first.
-    leader = max(racing, key=lambda i: (sum(seen[i]), -i))
-    for i in racing:
+    leader = max(judged, key=lambda i: (seen[i].count(True) / max(len(seen[i]) - lost[i], 1), -i))
+    for i in judged:
         evidence, by = evidence_against(i, seen, total)
         standing, chance = Standing.RACING, None
         if i != leader:
@@ -177,22 +205,24 @@ def _look(racers: list[Racer], racing: Sequence[int], seen: Sequence[Sequence[bo
     return leader
 
 
-def evidence_against(position: int, seen: Sequence[Sequence[bool]], total: int) -> tuple[float, int]:
+def evidence_against(position: int, seen: Sequence[Answers], total: int) -> tuple[float, int]:
     """The most evidence at any time against a configuration's being the best, and who gives most of it.
 
     An e-process: if it is (one of) the best on all samples, this reaches 1/p with probability p at most. A rival that
-    stopped earlier keeps the capital that it had.
+    stopped earlier keeps the capital that it had. Lost answers count for the configuration: each capital grows with the
+    rival's verdicts and falls with its own, so with them it is at most what it would be without a gap.
     """
     import numpy as np
 
-    own = np.asarray(seen[position], dtype=float)
+    own = np.array([verdict is not False for verdict in seen[position]], dtype=float)
     mean = np.zeros(len(own))
     last = {}
     for rival, row in enumerate(seen):
         common = min(len(own), len(row))
         if rival == position or not common:
             continue
-        capital = _capital(np.asarray(row[:common], dtype=float) - own[:common], total)
+        theirs = np.array([verdict is True for verdict in row[:common]], dtype=float)
+        capital = _capital(theirs - own[:common], total)
         mean += np.concatenate([capital, np.full(len(own) - common, capital[-1])])
         last[rival] = float(capital[-1])
     if not last:
@@ -217,11 +247,12 @@ def _capital(differences: Floats, total: int) -> Floats:
     return np.where(certain, math.exp(_LARGEST_LOG), capital)
 
 
-def _chance_against(own: Sequence[bool], leaders: Sequence[bool], total: int) -> float:
-    pairs = list(zip(own, leaders, strict=True))
-    wins = sum(mine and not theirs for mine, theirs in pairs)
-    losses = sum(theirs and not mine for mine, theirs in pairs)
-    return chance_to_be_better(wins, losses, len(pairs), total)
+def _chance_against(own: Answers, leaders: Answers, total: int) -> float:
+    """Of being shown better than the leader, by what both answered."""
+    both = [pair for pair in zip(own, leaders, strict=True) if None not in pair]
+    wins = sum(bool(mine) and not theirs for mine, theirs in both)
+    losses = sum(bool(theirs) and not mine for mine, theirs in both)
+    return chance_to_be_better(wins, losses, len(both), total)
 
 
 @functools.lru_cache(maxsize=100_000)

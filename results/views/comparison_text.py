@@ -24,7 +24,7 @@ _GIB = 1 << 30
 def print_comparison(comparison: Comparison) -> None:
     """The runs, the verdict on their difference, what flipped, what they cost, and what else differs."""
     for name, text in _lines(comparison):
-        loud = {"A": "cyan", "B": "cyan", "not comparable": "red"}.get(name)
+        loud = {"A": "cyan", "B": "cyan", "not comparable": "red", "lost answers": "red"}.get(name)
         click.echo(f"{click.style(f'{name:{_NAME_WIDTH}}', bold=True, fg=loud)} {text}".rstrip())
 
 
@@ -32,6 +32,7 @@ def _lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
     yield "A", comparison.first.run_id
     yield "B", comparison.second.run_id
     yield "compared on", _compared_on(comparison)
+    yield from _lost(comparison)
     for name, result in comparison.results.items():
         yield from _result(name, result, single=comparison.completions_per_sample == 1)
     many = comparison.completions_per_sample > 1
@@ -55,8 +56,15 @@ def _compared_on(comparison: Comparison) -> str:
         if number
     ]
     if comparison.not_judged:
-        left_out.append(f"{len(comparison.not_judged)} that infrastructure failed")
+        left_out.append(f"{len(comparison.not_judged)} whose answer was lost")
     return text + (f"; left out: {', '.join(left_out)}" if left_out else "")
+
+
+def _lost(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    for name, run in (("A", comparison.first), ("B", comparison.second)):
+        if run.lost_too_many:
+            what = "all this is about the others, which may be easier ones, or harder"
+            yield "lost answers", f"{name} lost {run.lost} of {run.completions}: {what}"
 
 
 def _result(name: str, result: PairedResult, *, single: bool) -> Iterator[tuple[str, str]]:

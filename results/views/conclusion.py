@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.compare.versus_best import Place
+from results.compare.versus_best import Rank, lost_too_many
+from results.records import RaceEnd
 from results.views.comparison_text import p_text
-from results.views.leaderboard_text import GIB, score_text, speed_text
+from results.views.leaderboard_text import GIB, judged_text, speed_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,47 +20,67 @@ def conclusion(table: Table) -> list[str]:
     scored = [row for row in table.rows if row.score is not None]
     if not scored:
         return _about_speed(table)
-    by_place = {place: [row for row in scored if row.versus and row.versus.place is place] for place in Place}
-    if not by_place[Place.BEST]:
-        if len(scored) == 1:
-            return [f"{scored[0].name} is the only run with a score: {_score(scored[0])}."]
-        return [
-            "No run went through all samples, so none is called the best.",
-            *_stopped(by_place[Place.STOPPED]),
-        ]
-    (best,) = by_place[Place.BEST]
+    by_rank = {rank: [row for row in scored if row.versus and row.versus.rank is rank] for rank in Rank}
+    if not by_rank[Rank.BEST]:
+        return [_no_best(scored), *_lost(scored), *_stopped(by_rank[Rank.STOPPED])]
+    (best,) = by_rank[Rank.BEST]
     if not any(row.score for row in scored):
         return [f"No run solved a single one of {best.samples} samples, so the scores tell nothing apart."]
-    as_good = by_place[Place.SAME]
+    as_good = by_rank[Rank.SAME]
     return [
         _first(best, scored),
-        *_as_good(as_good, by_place),
-        *_named("Shown to be worse", by_place[Place.WORSE], _worse),
+        *_as_good(as_good, by_rank),
+        *_named("Shown to be worse", by_rank[Rank.WORSE], _by_how_much),
+        *_named("Better on the samples that both answered", by_rank[Rank.BETTER], _by_how_much),
+        *_lost(scored),
+        *_stopped(by_rank[Rank.STOPPED]),
         *_named(
-            "Better on the samples that both have, of which there are fewer", by_place[Place.BETTER], _worse
+            "Not tested", by_rank[Rank.UNTESTED], lambda row: f"({row.versus.why})" if row.versus else ""
         ),
-        *_stopped(by_place[Place.STOPPED]),
-        *_named(
-            "Not tested", by_place[Place.UNTESTED], lambda row: f"({row.versus.why})" if row.versus else ""
-        ),
-        *_cheapest([best, *as_good]),
+        *_cheapest([best, *(row for row in as_good if not lost_too_many(row.record))]),
     ]
 
 
+def _no_best(scored: Sequence[Row]) -> str:
+    if len(scored) == 1:
+        return f"{scored[0].name} is the only run with a score: {_score(scored[0])}."
+    if any(lost_too_many(row.record) for row in scored):
+        return (
+            "No run that went through all samples kept nearly all of its answers, so none is called the best."
+        )
+    return "No run went through all samples, so none is called the best."
+
+
 def _first(best: Row, scored: Sequence[Row]) -> str:
-    equal = [row.name for row in scored if row.score == best.score and row.samples == best.samples]
+    equal = [
+        row.name
+        for row in scored
+        if row.score == best.score and row.samples == best.samples and not lost_too_many(row.record)
+    ]
     if len(equal) > 1:
         return f"{', '.join(equal)} share the highest score: {_score(best)}."
-    won = best.record.sweep is not None and best.record.sweep.race.startswith("winner")
+    won = best.race_result is not None and best.race_result.end is RaceEnd.WINNER
     return f"{best.name} {'won the race' if won else 'has the highest score'}: {_score(best)}."
 
 
-def _as_good(as_good: Sequence[Row], by_place: dict[Place, list[Row]]) -> Iterator[str]:
+def _as_good(as_good: Sequence[Row], by_rank: dict[Rank, list[Row]]) -> Iterator[str]:
     if as_good:
-        each = ", ".join(f"{row.name} ({row.score:.1f})" for row in as_good)
+        each = ", ".join(f"{row.name} ({judged_text(row) or f'{row.score:.1f}'})" for row in as_good)
         yield f"Not distinguishable from it on these samples, so perhaps as good or better: {each}."
-    elif by_place[Place.WORSE] and not by_place[Place.STOPPED] and not by_place[Place.UNTESTED]:
+    elif by_rank[Rank.WORSE] and not any(
+        by_rank[rank] for rank in (Rank.BETTER, Rank.STOPPED, Rank.UNTESTED)
+    ):
         yield "All others are shown to be worse."
+
+
+def _lost(rows: Sequence[Row]) -> Iterator[str]:
+    """A score that counts lost answers as wrong says nothing of the model."""
+    lost = [row for row in rows if lost_too_many(row.record)]
+    yield from _named(
+        "Can't be called the best, since too many answers were lost",
+        lost,
+        lambda row: f"({judged_text(row)})",
+    )
 
 
 def _named(what: str, rows: Sequence[Row], say: Callable[[Row], str]) -> Iterator[str]:
@@ -67,7 +88,7 @@ def _named(what: str, rows: Sequence[Row], say: Callable[[Row], str]) -> Iterato
         yield f"{what}: {', '.join(f'{row.name} {say(row)}' for row in rows)}."
 
 
-def _worse(row: Row) -> str:
+def _by_how_much(row: Row) -> str:
     versus = row.versus
     if versus is None or versus.difference is None or versus.adjusted_p is None:
         return ""
@@ -76,15 +97,20 @@ def _worse(row: Row) -> str:
 
 def _stopped(rows: Sequence[Row]) -> Iterator[str]:
     """What was behind is not shown to be worse; the race only could not afford to wait."""
-    beaten = [row for row in rows if row.versus and ": beaten" in row.versus.why]
-    behind = [row for row in rows if row not in beaten]
-    if beaten:
-        yield f"Beaten in the race, with confidence, and stopped early: {', '.join(row.name for row in beaten)}."
-    if behind:
-        yield (
-            "Stopped early since it would not have been shown better than the leader, though it isn't shown to be "
-            f"worse: {', '.join(row.name for row in behind)}."
-        )
+    by_end: dict[RaceEnd, list[str]] = {}
+    for row in rows:
+        if row.race_result is not None:
+            by_end.setdefault(row.race_result.end, []).append(row.name)
+    for end, words in (
+        (RaceEnd.BEATEN, "Beaten in the race, with confidence, and stopped early"),
+        (
+            RaceEnd.BEHIND,
+            "Stopped early, not shown to be worse, but with no chance left of being shown better than the leader",
+        ),
+        (RaceEnd.UNDECIDED, "Not decided by the race, since too many answers were lost"),
+    ):
+        if end in by_end:
+            yield f"{words}: {', '.join(by_end[end])}."
 
 
 def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
@@ -95,18 +121,18 @@ def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
     found = []
     if fast := [row for row in undisturbed if row.tokens_per_s is not None]:
         row = max(fast, key=lambda row: row.tokens_per_s or 0.0)
-        found.append(f"the fastest is {row.name} ({speed_text(row)} tokens/s)")
+        found.append(f"{row.name} is the fastest ({speed_text(row)} tokens/s)")
     on_gpu = all(row.gpu_memory_bytes is not None for row in rows)
     if light := [
         row for row in rows if row.memory_bytes is not None and (on_gpu or row.gpu_memory_bytes is None)
     ]:
         row = min(light, key=lambda row: row.memory_bytes or 0)
-        of = "a GPU" if on_gpu else "the host"
-        found.append(f"the least memory of {of} takes {row.name} ({(row.memory_bytes or 0) / GIB:.2f} GiB)")
+        where = "GPU" if on_gpu else "host"
+        found.append(f"{row.name} uses the least {where} memory ({(row.memory_bytes or 0) / GIB:.2f} GiB)")
     sure = [row for row in rows if row.record.telemetry and not row.record.telemetry.energy_doubts]
     if frugal := [row for row in sure if row.joules_per_solved is not None]:
         row = min(frugal, key=lambda row: row.joules_per_solved or 0.0)
-        found.append(f"the least energy takes {row.name} ({row.joules_per_solved:.1f} J a solved sample)")
+        found.append(f"{row.name} uses the least energy ({row.joules_per_solved:.1f} J a solved sample)")
     if found:
         yield f"Of these {len(rows)}, as measured: {'; '.join(found)}."
     if len(undisturbed) < len(rows):
@@ -136,6 +162,7 @@ def _disturbed(row: Row) -> bool:
 
 
 def _score(row: Row) -> str:
-    score, _, interval = score_text(row).partition(" (")
-    within = f" (95 % interval {interval[:-1]}; {row.samples} samples)" if interval else ""
-    return f"{score} of 100{within}"
+    facts = [judged_text(row)] if row.lost else []
+    if row.score_low is not None and row.score_high is not None:
+        facts += [f"95 % interval {row.score_low:.1f} to {row.score_high:.1f}", f"{row.samples} samples"]
+    return f"{row.score:.1f} of 100" + (f" ({'; '.join(facts)})" if facts else "")

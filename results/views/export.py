@@ -14,6 +14,7 @@ import msgspec
 
 from results.durable import explained, replace_file
 from results.errors import UsageError
+from results.views.sweep_text import race_text, reduction_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ COLUMNS: dict[str, type] = {
     "score_high_percent": float,
     "samples": int,
     "completions": int,
+    "lost_completions": int,
     "against_best": str,
     "difference_points": float,
     "difference_low_points": float,
@@ -141,7 +143,8 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "score_high_percent": row.score_high,
         "samples": row.samples,
         "completions": score.completions if score else None,
-        "against_best": str(versus.place) if versus else None,
+        "lost_completions": score.lost if score else None,
+        "against_best": str(versus.rank) if versus else None,
         "difference_points": _points(versus.difference) if versus else None,
         "difference_low_points": _points(versus.low) if versus else None,
         "difference_high_points": _points(versus.high) if versus else None,
@@ -164,8 +167,8 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "execute_s": record.phases.execute_s,
         "speed_not_comparable": _joined(telemetry.not_comparable if telemetry else ()),
         "energy_doubts": _joined(telemetry.energy_doubts if telemetry else ()),
-        "reduced": _joined(place.reduced if place else ()),
-        "race": (place.race or None) if place else None,
+        "reduced": _joined([reduction_text(each) for each in place.reductions] if place else ()),
+        "race": race_text(row.race_result) if row.race_result else None,
         "sweep_id": place.sweep_id if place else None,
         "sweep_label": place.label if place else None,
         "host": record.host.get("hostname"),

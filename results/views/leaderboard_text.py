@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from results.compare.versus_best import Place
+from results.compare.versus_best import Rank, lost_too_many
+from results.records import RaceEnd, RunStatus
 from results.views.comparison_text import p_text
+from results.views.sweep_text import race_end_text, race_reason_text, race_text, reduction_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 _LONGEST_CELL = 32
-_COLOURS = {Place.BEST: "green", Place.WORSE: "bright_black", Place.STOPPED: "bright_black"}
+_COLOURS = {Rank.BEST: "green", Rank.WORSE: "bright_black", Rank.STOPPED: "bright_black"}
 
 
 def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str], list[list[str]]]:
@@ -28,6 +30,7 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
         ("quantisation", lambda row: row.quantization),
         *((name, _setting(name, longest)) for name in settings),
         ("score (95 %)", score_text),
+        ("without what was lost", judged_text),
         ("against the best", place_text),
         ("samples", lambda row: "" if row.samples is None else str(row.samples)),
         ("tokens/s", speed_text),
@@ -35,7 +38,7 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
         ("host GiB", lambda row: _number(row.host_memory_bytes, GIB, 2)),
         ("J/solved", lambda row: _number(row.joules_per_solved, 1, 1)),
         ("seconds", lambda row: _number(row.seconds, 1, 0)),
-        ("note", note_text),
+        ("note", lambda row: "; ".join(notes(row))),
     ]
     filled = [(name, [cell(row) for row in table.rows]) for name, cell in columns]
     if all(row.gpu_memory_bytes is not None for row in table.rows):
@@ -50,6 +53,16 @@ def score_text(row: Row) -> str:
     if row.score_low is None or row.score_high is None:
         return f"{row.score:.1f}"
     return f"{row.score:.1f} ({row.score_low:.1f} to {row.score_high:.1f})"
+
+
+def judged_text(row: Row) -> str:
+    """Where answers were lost, which the score counts as not solved: what of the others was right."""
+    score = row.record.score
+    if score is None or not row.lost:
+        return ""
+    judged = row.answers - row.lost
+    right = f"{judged} judged" if score.passed is None else f"{score.passed} of {judged} judged right"
+    return f"{right}, {row.lost} lost"
 
 
 def speed_text(row: Row) -> str:
@@ -67,27 +80,37 @@ def place_text(row: Row) -> str:
     versus = row.versus
     if versus is None:
         return ""
-    if versus.place is Place.BEST:
-        won = row.record.sweep is not None and row.record.sweep.race.startswith("winner")
+    result = row.race_result
+    if versus.rank is Rank.BEST:
+        won = result is not None and result.end is RaceEnd.WINNER
         return "winner of the race" if won else "best" if versus.beats else "highest score"
-    if versus.place is Place.STOPPED:
-        return f"{versus.why.partition(': ')[2].partition(', and ')[0]} (race)"
+    if versus.rank is Rank.STOPPED:
+        return "" if result is None else f"{race_reason_text(result).partition(', ')[0]} (race)"
     if versus.difference is None or versus.adjusted_p is None:
         return f"not tested: {versus.why}"
     facts = p_text(versus.adjusted_p)
-    if versus.samples < (row.samples or 0) or versus.place is Place.BETTER:
+    if versus.samples < (row.samples or 0) or versus.rank is Rank.BETTER:
         facts += f", on {versus.samples} common samples"
-    if versus.place is Place.SAME:
+    if versus.rank is Rank.SAME:
         return f"not distinguishable ({facts})"
-    return f"{versus.place} by {100 * abs(versus.difference):.1f} ({facts})"
+    return f"{versus.rank} by {100 * abs(versus.difference):.1f} ({facts})"
 
 
-def note_text(row: Row) -> str:
-    """Of a race only when it ended: how, is said by its place."""
-    return "; ".join(
-        note.partition(": ")[2].partition(": ")[0] if note.startswith("race: ") else note
-        for note in row.notes
-    )
+def notes(row: Row, *, alone: bool = False) -> list[str]:
+    """What must be known beside the figures of a row. alone: not beside its rank, which says how a race ended."""
+    telemetry, place, result = row.record.telemetry, row.record.sweep, row.race_result
+    found = [] if row.status is RunStatus.SUCCEEDED else [str(row.status)]
+    if lost_too_many(row.record):
+        found.append("too many answers lost to be the best")
+    if telemetry is not None and telemetry.not_comparable:
+        found.append("speed not comparable")
+    if telemetry is not None and telemetry.energy_doubts:
+        found.append("energy unsure")
+    if place is not None:
+        found += [f"reduced: {reduction_text(each)}" for each in place.reductions]
+    if result is not None:
+        found.append(f"race: {race_text(result)}" if alone else race_end_text(result))
+    return found
 
 
 def explanation(table: Table) -> str:
@@ -125,14 +148,15 @@ def _print_table(table: Table, ids: dict[str, str]) -> None:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line, row in zip(lines, [None, *table.rows], strict=True):
         text = "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        place = row.versus.place if row is not None and row.versus is not None else None
-        click.echo(click.style(text, bold=row is None, fg=_COLOURS.get(place) if place else None))
+        rank = row.versus.rank if row is not None and row.versus is not None else None
+        click.echo(click.style(text, bold=row is None, fg=_COLOURS.get(rank) if rank else None))
 
 
 def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
     """The same columns whatever is in them, so that scripts find them."""
-    lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best", "adjusted_p",
-              "samples", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved", "seconds", "note"]]  # fmt: skip
+    lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best",
+              "adjusted_p", "samples", "lost", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved",
+              "seconds", "note"]]  # fmt: skip
     for table in tables:
         for row in table.rows:
             adjusted_p = row.versus.adjusted_p if row.versus is not None else None
@@ -145,15 +169,16 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
                 _number(row.score, 1, 1),
                 _number(row.score_low, 1, 1),
                 _number(row.score_high, 1, 1),
-                str(row.versus.place) if row.versus is not None else "",
+                str(row.versus.rank) if row.versus is not None else "",
                 "" if adjusted_p is None else f"{adjusted_p:.3g}",
                 "" if row.samples is None else str(row.samples),
+                str(row.lost),
                 _number(row.tokens_per_s, 1, 1),
                 _number(row.gpu_memory_bytes, GIB, 2),
                 _number(row.host_memory_bytes, GIB, 2),
                 _number(row.joules_per_solved, 1, 1),
                 _number(row.seconds, 1, 1),
-                "; ".join(row.notes),
+                "; ".join(notes(row, alone=True)),
             ]
             lines.append([" ".join(cell.split()) for cell in cells])
     return lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from results.compare.versus_best import Place
+from results.compare.versus_best import Rank
 from results.views.leaderboard_text import explanation, table_cells
 from results.views.report_markdown import some
 from results.views.report_plots import cost_plots
@@ -130,10 +130,8 @@ def _runs(table: Table) -> str:
     header, lines = table_cells(table)
     rows = []
     for row, line in zip(table.rows, lines, strict=True):
-        place = row.versus.place if row.versus is not None else None
-        kind = (
-            {Place.BEST: "best", Place.WORSE: "worse", Place.STOPPED: "stopped"}.get(place) if place else None
-        )
+        rank = row.versus.rank if row.versus is not None else None
+        kind = {Rank.BEST: "best", Rank.WORSE: "worse", Rank.STOPPED: "stopped"}.get(rank) if rank else None
         cells = "".join(
             f'<td class="long">{escape(cell)}</td>' if len(cell) > 40 else f"<td>{escape(cell)}</td>"
             for cell in line[1:]

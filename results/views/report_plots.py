@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from results.compare.versus_best import Place
+from results.compare.versus_best import Rank
 from results.views.inline_svg import INK, drawing, inline_svg
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _point(row: Row, cost: Cost) -> Point | None:
     value = cost.of(row)
     if value is None or row.score is None or not math.isfinite(value):
         return None
-    stopped = row.versus is not None and row.versus.place is Place.STOPPED
+    stopped = row.versus is not None and row.versus.rank is Rank.STOPPED
     parts = [row.quantization or row.record.model, *row.settings.values()]
     label = " ".join(part if len(part) <= 16 else f"{part[:15]}…" for part in parts)
     return Point(

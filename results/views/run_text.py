@@ -68,8 +68,14 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
     rows += [
         (f"by {tag}", f"{count} figures: show --json") for tag, count in by_tag.items() if count > MOST_VALUES
     ]
+    if score.lost:
+        judged = (score.completions or 0) - score.lost
+        right = "" if score.passed is None else f", of which {score.passed} are right"
+        rows.append(("lost answers", f"{score.lost}; {judged} were judged{right}"))
     if score.score_answered is not None and score.score_answered != score.score:
-        rows.append(("of the answered", f"{score.score_answered:.1f}"))
+        rows.append(
+            ("finished only", f"{score.score_answered:.1f} of 100, without what was cut, empty or lost")
+        )
     if score.completions is not None:
         rows.append(("completions", str(score.completions)))
     kinds = [
@@ -125,7 +131,11 @@ def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:
 
 def _score_text(score: Score) -> str:
     if score.score is None:
-        return "none: what was measured is no fraction"
+        return (
+            "n/a (speed benchmark)"
+            if measured_loads(score.details)
+            else "n/a: what was measured is no fraction"
+        )
     first = next(iter(score.metrics.values()), None)
     return f"{score.score:.1f} of 100{'' if first is None else _interval(first, 100)}"
 

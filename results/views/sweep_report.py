@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from results.compare.leaderboard import make_tables, short
 from results.records import RunStatus
 from results.views.conclusion import conclusion
+from results.views.leaderboard_text import judged_text
+from results.views.sweep_text import race_text, reduction_text
 from results.views.telemetry_lines import read_lines
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def make_report(folder: SweepFolder, *, warn: Callable[[str], None]) -> SweepRep
         tables=tuple(tables),
         conclusions=tuple(tuple(conclusion(table)) for table in tables),
         failures=tuple(
-            _failure(record, str(run.effective_status(record)))
+            _failure(record, run.effective_status(record))
             for run, record in runs
             if record.status is not RunStatus.SUCCEEDED
         ),
@@ -93,11 +95,12 @@ def label(record: RunRecord) -> str:
     return record.sweep.label if record.sweep is not None else record.run_id
 
 
-def _failure(record: RunRecord, status: str) -> Failure:
+def _failure(record: RunRecord, status: RunStatus) -> Failure:
     error = record.error
     if error is None:
-        return Failure(label(record), status, "it is still running" if status == "started" else "", "", "")
-    return Failure(label(record), status, error.message, error.hint, error.log_tail)
+        why = "it is still running" if status is RunStatus.STARTED else ""
+        return Failure(label(record), str(status), why, "", "")
+    return Failure(label(record), str(status), error.message, error.hint, error.log_tail)
 
 
 def _notes(row: Row) -> list[str]:
@@ -108,10 +111,12 @@ def _notes(row: Row) -> list[str]:
         found += [f"speed not comparable: {why}" for why in telemetry.not_comparable]
         found += [f"energy unsure: {why}" for why in telemetry.energy_doubts]
     if place is not None:
-        found += [f"reduced: {what}" for what in place.reduced]
-        found += [f"race: {place.race}"] if place.race else []
+        found += [f"reduced: {reduction_text(each)}" for each in place.reductions]
+    if row.race_result is not None:
+        found.append(f"race: {race_text(row.race_result)}")
     found += list(record.server.differences) if record.server is not None else []
     found += list(score.warnings) if score is not None else []
+    found += [judged_text(row)] if row.lost else []
     if record.incidents:
         found.append(f"its server died or hung and was restarted {len(record.incidents)} times")
     return found

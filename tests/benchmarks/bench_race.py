@@ -9,7 +9,10 @@ from __future__ import annotations
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.race_simulation import SCENARIOS, Outcome, raced, sweeps
+import numpy as np
+
+from results.stats.racing import BEATEN_ERROR
+from tests.benchmarks.race_simulation import GAPS, SCENARIOS, Outcome, raced, sweeps
 from tests.benchmarks.rows import Row
 
 if TYPE_CHECKING:
@@ -32,6 +35,20 @@ def measure(repeats: int = SWEEPS) -> Iterator[Row]:
     hardest = "one better by 5, eight models"
     large = [raced(full) for full in sweeps(hardest, max(2, repeats // 5), seed=0, samples=LARGE)]
     yield from rows_of(f"{LARGE} samples, {hardest}", large)
+    yield from with_lost_answers(max(2, repeats // 5))
+
+
+def with_lost_answers(repeats: int) -> Iterator[Row]:
+    """Over all kinds of sweeps, so many of each."""
+    for name, gaps in GAPS.items():
+        outcomes: list[Outcome] = []
+        for number, scenario in enumerate(SCENARIOS):
+            random = np.random.default_rng(number)
+            outcomes += [raced(full, gaps(full, random)) for full in sweeps(scenario, repeats, seed=number)]
+        beaten = fmean(outcome.best_beaten for outcome in outcomes)
+        undecided = fmean(outcome.undecided for outcome in outcomes)
+        yield Row(f"race, {name}: the best called beaten", beaten, "of 1", BEATEN_ERROR)
+        yield from rows_of(f"{name}, {undecided:.1f} undecided", outcomes)
 
 
 def rows_of(scenario: str, outcomes: list[Outcome]) -> list[Row]:

@@ -67,10 +67,45 @@ SCENARIOS: dict[str, Callable[[np.random.Generator], list[Family]]] = {
 }
 
 
+def _some_of_all(full: Verdicts, random: np.random.Generator) -> Verdicts:
+    return random.random(full.shape) < 0.01
+
+
+def _many_of_one(full: Verdicts, random: np.random.Generator) -> Verdicts:
+    gaps = np.zeros_like(full)
+    gaps[random.integers(len(full))] = random.random(full.shape[1]) < 0.3
+    return gaps
+
+
+def _of_the_best_what_it_solves(full: Verdicts, random: np.random.Generator) -> Verdicts:
+    gaps = np.zeros_like(full)
+    best = full.sum(axis=1).argmax()
+    gaps[best] = full[best] & (random.random(full.shape[1]) < 0.03)
+    return gaps
+
+
+def _of_one_what_it_does_not_solve(full: Verdicts, random: np.random.Generator) -> Verdicts:
+    gaps = np.zeros_like(full)
+    some = random.integers(len(full))
+    gaps[some] = ~full[some] & (random.random(full.shape[1]) < 0.05)
+    return gaps
+
+
+# Which answers are lost, at random and not: a slow server loses the long answers, a small context the hard problems.
+GAPS: dict[str, Callable[[Verdicts, np.random.Generator], Verdicts]] = {
+    "1 % of all answers lost": _some_of_all,
+    "30 % of one's answers lost": _many_of_one,
+    "3 % lost of what the best solves": _of_the_best_what_it_solves,
+    "5 % lost of what one does not solve": _of_one_what_it_does_not_solve,
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """One sweep, raced. Shares are of 1; cost: completions over those of the full sweep; cost_with_winner: where the
-    winner goes through all samples in the end. lost_points: of the winner's full score to the best's.
+    winner goes through all samples in the end. lost_points: of the winner's full score to the best's. right: the
+    winner is not shown to be worse than the best. undecided: configurations that lost too many answers; the best is
+    that of the others.
     """
 
     right: bool
@@ -78,6 +113,7 @@ class Outcome:
     best_beaten: bool
     beaten: int
     behind: int
+    undecided: int
     cost: float
     cost_with_winner: float
     lost_points: float
@@ -102,24 +138,24 @@ def sweeps(scenario: str, count: int, seed: int, samples: int = SAMPLES) -> Iter
         yield random.permutation(np.array(rows))
 
 
-def raced(full: Verdicts) -> Outcome:
-    """Run a race as a sweep does: round by round, only those still racing."""
+def raced(full: Verdicts, gaps: Verdicts | None = None) -> Outcome:
+    """Run a race as a sweep does: round by round, only those still racing. gaps: answers that are lost."""
     count, total = full.shape
-    seen: list[list[bool]] = [[] for _ in range(count)]
-    rows = full.tolist()
+    seen: list[list[bool | None]] = [[] for _ in range(count)]
+    rows = full.tolist() if gaps is None else np.where(gaps, None, full.astype(object)).tolist()
     now = race(seen, total)
     while now.next_samples is not None:
         for i in now.racing:
             seen[i] = rows[i][: now.next_samples]
         now = race(seen, total)
-    assert now.leader is not None
     solved = full.sum(axis=1)
-    best = int(solved.argmax())
-    done = sum(map(len, seen))
     standings = [racer.standing for racer in now.racers]
-    is_best = bool(solved[now.leader] == solved[best])
+    best = max(range(count), key=lambda i: (standings[i] is not Standing.UNDECIDED, solved[i]))
+    leader = best if now.leader is None else now.leader
+    done = sum(map(len, seen))
+    is_best = bool(solved[leader] == solved[best])
     return Outcome(
-        right=is_best or not distinguishable(full[now.leader], full[best]),
+        right=is_best or not distinguishable(full[leader], full[best]),
         best=is_best,
         best_beaten=any(
             standing is Standing.BEATEN
@@ -128,9 +164,10 @@ def raced(full: Verdicts) -> Outcome:
         ),
         beaten=standings.count(Standing.BEATEN),
         behind=standings.count(Standing.BEHIND),
+        undecided=standings.count(Standing.UNDECIDED),
         cost=done / full.size,
-        cost_with_winner=(done + total - len(seen[now.leader])) / full.size,
-        lost_points=100 * float(solved[best] - solved[now.leader]) / total,
+        cost_with_winner=(done + total - len(seen[leader])) / full.size,
+        lost_points=100 * float(solved[best] - solved[leader]) / total,
         agreement=float(np.median([np.mean(full[i] == full[j]) for i in range(count) for j in range(i)])),
     )
 

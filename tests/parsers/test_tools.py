@@ -190,6 +190,7 @@ def test_inspect_gives_its_headline_metric_tokens_and_all_scorers(tmp_path):
     score = parse("inspect", tmp_path)
     assert score.score == pytest.approx(200 / 3)
     assert score.warnings == ("1 of 3 samples were not completed",)
+    assert (score.completions, score.lost, score.passed) == (3, 1, None), "they are lost, not wrong"
 
 
 def test_inspects_eval_file_is_read_as_its_json_is(tmp_path):

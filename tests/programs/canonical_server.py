@@ -2,15 +2,16 @@
 
     python tests/programs/canonical_server.py [--port P] [--mode canonical|garbage|empty|overflow|refuse]
         [--fail-first N --fail-status S [--retry-after S]] [--die-after N] [--delay S] [--no-chat|--no-completions]
-        [--wrong SHARE --salt TEXT [--wrong-if PART=SHARE ...]] [--answered FILE] [--name NAME]
-        [--refuse NAME=HOW ...] [--bodies FILE] [--props JSON]
+        [--wrong SHARE --salt TEXT [--wrong-if PART=SHARE ...] [--lost-if PART=SHARE ...]] [--answered FILE]
+        [--name NAME] [--refuse NAME=HOW ...] [--bodies FILE] [--props JSON]
 
 It prints {"port": P} when it listens. In chat an answer is fenced and repeats the function, also in a
 completion that asks for a fence (gguf-humaneval-benchmark does); any other completion is the bare body. "stream"
 is understood: the whole answer is one event. --fail-first: every request is refused that many times before it
 is answered. --die-after: it exits without a word when so many answers are given. --wrong: that share of the
 problems is answered wrongly, always the same ones for the same salt, as models of different strength do;
---wrong-if: that share where the salt has that part.
+--wrong-if: that share where the salt has that part; --lost-if: that share is no answer there, but an overflow of the
+context.
 --answered: gets a line "SALT TASK_ID" for each problem that is answered. --refuse: a request with that parameter is
 refused in one of the ways of refusals.py. --bodies: gets each request's body as a line. --props: what /props gives.
 Raw asyncio, since it must cost nothing beside what is measured.
@@ -58,12 +59,7 @@ class Answers:
         if self.options.answered:
             with open(self.options.answered, "a") as log:  # noqa: PTH123 - in one write, from several servers at once
                 log.write(f"{self.options.salt} {problem['task_id']}\n")
-        digest = hashlib.sha256(f"{self.options.salt}/{problem['task_id']}".encode()).digest()
-        shares = [each.rpartition("=") for each in self.options.wrong_if]
-        wrong = next(
-            (float(share) for part, _, share in shares if part in self.options.salt), self.options.wrong
-        )
-        if int.from_bytes(digest[:4], "big") < wrong * 2**32:
+        if self.is_among(problem, self.options.wrong_if, self.options.wrong):
             body = "    return 'nonsense'\n"
         match self.options.mode:
             case "empty":
@@ -75,6 +71,13 @@ class Answers:
                     else "    return 'nonsense'\n"
                 )
         return f"Here it is:\n\n```python\n{problem['prompt']}{body}```\n\nIt works." if chat else body
+
+    def is_among(self, problem, shares, otherwise=0.0, kind=""):
+        """Whether the problem is of the share that a model with this salt has."""
+        digest = hashlib.sha256(f"{self.options.salt}/{problem['task_id']}{kind}".encode()).digest()
+        given = (each.rpartition("=") for each in shares)
+        share = next((float(share) for part, _, share in given if part in self.options.salt), otherwise)
+        return int.from_bytes(digest[:4], "big") < share * 2**32
 
     def post(self, path, raw):
         """(status, headers, body) of one request."""
@@ -93,7 +96,9 @@ class Answers:
             if refused is not None:
                 return refused[0], "", refused[1]
         text = "\n".join(m["content"] for m in body["messages"]) if chat else body["prompt"]
-        if self.options.mode == "overflow" and self.problem(text):
+        problem = self.problem(text)
+        overflows = self.options.mode == "overflow"
+        if problem and (overflows or self.is_among(problem, self.options.lost_if, kind=" lost")):
             return (
                 400,
                 "",
@@ -197,6 +202,7 @@ if __name__ == "__main__":
     parser.add_argument("--wrong", type=float, default=0.0)
     parser.add_argument("--salt", default="")
     parser.add_argument("--wrong-if", action="append", default=[], metavar="PART=SHARE")
+    parser.add_argument("--lost-if", action="append", default=[], metavar="PART=SHARE")
     parser.add_argument("--answered")
     parser.add_argument("--name", default="canonical")
     parser.add_argument("--refuse", action="append", default=[], metavar="NAME=HOW")

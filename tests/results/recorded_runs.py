@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -48,6 +49,7 @@ def record_run(
         metrics={"pass@1": Metric(value=solved / len(each), low=low, high=high)},
         samples=len(each),
         completions=sum(map(len, each)),
+        outcomes=dict(Counter(str(one) for ones in each for one in ones)),
         completion_tokens=1000,
         generate_s=10.0,
         details=details or {},

@@ -99,7 +99,7 @@ def test_wrong_answers_fail_and_empty_ones_are_said_loudly(tmp_path):
     assert (events[-1]["score"], events[-1]["outcomes"]["no_answer"]) == (0.0, 10)
     assert events[-1]["score_answered"] is None
     assert "--prompt-style completion" in events[-1]["warnings"][0]
-    assert "WARNING: most answers are no answers" in said
+    assert "WARNING: 10 of 10 answers are empty, so the score says little about the model" in said
 
 
 def test_prompts_too_long_for_a_slot_are_no_wrong_answers(tmp_path):
@@ -108,6 +108,7 @@ def test_prompts_too_long_for_a_slot_are_no_wrong_answers(tmp_path):
     assert events[-1]["event"] == "error"
     assert "prompt does not fit the context of a slot" in said
     assert {line["outcome"] for line in lines(tmp_path)} == {"infrastructure_error"}
+    assert {line["loss"] for line in lines(tmp_path)} == {"prompt_too_long"}
     with canonical_server() as url:  # with a larger context they are asked for again
         events, _ = run(url, tmp_path, "--limit", 3, "--prompt-style", "chat")
     assert events[-1]["score"] == 100.0

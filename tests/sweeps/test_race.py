@@ -44,12 +44,15 @@ def test_the_better_one_wins_and_the_others_stop_early(tmp_path, models):
     )
     assert done.code == 0, done.err
     found = by_model(results)
-    assert found["good"]["sweep"]["race"].startswith("winner after")
+    assert found["good"]["sweep"]["race_result"]["end"] == "winner"
     for loser in ("bad", "poor"):
-        assert "stopped after 21 of 164" in found[loser]["sweep"]["race"], done.err
+        result = found[loser]["sweep"]["race_result"]
+        assert result["end"] in {"beaten", "behind"}, done.err
+        assert (result["samples"], result["total"], result["by"]) == (21, 164, "good human_eval")
         assert len(answered(results, found[loser])) == 21
         assert answered(results, found[loser]) <= answered(results, found["good"]), "the same samples"
     assert "winner after" in done.err
+    assert " of 21 solved; stopped after 21 of 164 samples: beaten by good human_eval\n" in done.err
     again = bench_runner("sweep", "--resume", "last", "--results-dir", results)
     assert again.code == 0, again.err
     assert by_model(results) == found, "a race that is over does nothing more"
@@ -68,7 +71,8 @@ def test_an_interrupted_race_ends_like_an_undisturbed_one(tmp_path, models):
     done = bench_runner("sweep", "--resume", "last", "--results-dir", wild)
     assert done.code == 0, done.err
     ends = [
-        {name: record["sweep"]["race"] for name, record in by_model(each).items()} for each in (calm, wild)
+        {name: record["sweep"]["race_result"] for name, record in by_model(each).items()}
+        for each in (calm, wild)
     ]
     assert ends[0] == ends[1]
 
@@ -84,8 +88,29 @@ def test_one_that_fails_is_withdrawn_and_the_others_race_on(tmp_path, models):
     assert done.code == 7, done.err
     found = by_model(results)
     assert found["poor"]["status"] == "failed"
-    assert found["poor"]["sweep"]["race"].startswith("withdrawn")
-    assert found["good"]["sweep"]["race"].startswith("winner")
+    assert found["poor"]["sweep"]["race_result"]["end"] == "withdrawn"
+    assert found["good"]["sweep"]["race_result"]["end"] == "winner"
+
+
+def test_one_that_lost_answers_is_asked_again_and_then_not_decided(tmp_path, models):
+    """It would have been beaten, had its lost answers been wrong ones; the one that is as good lost none."""
+    results = tmp_path / "r"
+    option, command = server("--lost-if", "poor.gguf=0.6")
+    command = command.replace("poor.gguf=0.7", "poor.gguf=0.1")
+    words = ("--benchmark", "human_eval", "--race", "--prompt-style", "chat", "--results-dir", results)
+    done = bench_runner("sweep", *models, option, command, *words)
+    assert done.code == 0, done.err
+    found = by_model(results)
+    result = found["poor"]["sweep"]["race_result"]
+    assert (result["end"], result["samples"]) == ("undecided", 21)
+    assert 4 <= result["lost"] <= 20
+    assert found["poor"]["resumed"] == 1, "what was lost was asked for once more"
+    assert found["good"]["sweep"]["race_result"]["end"] == "in_front", "the other may be as good"
+    assert f"undecided, since {result['lost']} answers were lost" in done.err
+    assert (
+        "Not decided by the race, since too many answers were lost: poor"
+        in bench_runner("report", "last", "--results-dir", results).out
+    )
 
 
 def test_equal_ones_make_no_winner_and_where_all_fail_there_is_none(tmp_path, models):
@@ -94,8 +119,9 @@ def test_equal_ones_make_no_winner_and_where_all_fail_there_is_none(tmp_path, mo
     words = ("--benchmark", "human_eval", "--race", "--limit", 6, "--results-dir")
     done = bench_runner("sweep", *models[:2], option, command, *words, tmp_path / "equal")
     assert done.code == 0, done.err
-    ends = [record["sweep"]["race"] for record in logged(tmp_path / "equal")]
-    assert ends == ["in front after 6 of 6 samples", "not beaten after 6 of 6 samples"]
+    ends = [record["sweep"]["race_result"]["end"] for record in logged(tmp_path / "equal")]
+    assert ends == ["in_front", "not_beaten"]
+    assert "in front after 6 of 6 samples" in done.err
     failed = bench_runner("sweep", *models[:2], option, "sh -c 'exit 3' {port}", *words, tmp_path / "failed")
     assert failed.code == 7, failed.err
     assert resume(tmp_path / "failed").code == 7
@@ -152,9 +178,9 @@ def test_four_quantisations_of_a_real_model_race_on_a_real_server(tmp_path, demo
         timeout=550,
     )  # fmt: skip
     assert done.code == 0, done.err
-    ends = [record["sweep"]["race"] for record in logged(results)]
+    ends = [record["sweep"]["race_result"]["end"] for record in logged(results)]
     assert len(ends) == 4
-    assert sum(end.startswith("winner") for end in ends) <= 1
-    assert all(end.startswith(("winner", "in front", "not beaten", "stopped after")) for end in ends), ends
+    assert ends.count("winner") <= 1
+    assert set(ends) <= {"winner", "in_front", "not_beaten", "beaten", "behind"}, ends
     kinds = {record["model_identity"]["quantization"] for record in logged(results)}
     assert kinds == {"Q2_K", "Q3_K_M", "Q4_K_M", "Q8_0"}

@@ -18,6 +18,9 @@ from tests.sweep_runs import models, own_devices, resume, scores, server, status
 
 pytestmark = pytest.mark.usefixtures("own_devices")
 __all__ = ["own_devices"]
+REDUCTIONS = [
+    {"setting": "gpu_layers", "before": 3, "after": 2}, {"setting": "gpu_layers", "before": 2, "after": 1},
+]  # fmt: skip
 
 
 def test_runs_of_one_server_configuration_share_a_server(tmp_path):
@@ -99,7 +102,7 @@ def test_less_memory_is_tried_where_that_is_asked_for_and_the_record_says_so(tmp
     assert [(record["config"]["gpu_layers"], record["status"]) for record in records] == [
         (4, "failed"), (2, "failed"), (1, "succeeded"),
     ]  # fmt: skip
-    assert records[2]["sweep"]["reduced"] == ["gpu_layers from 3 to 2", "gpu_layers from 2 to 1"]
+    assert records[2]["sweep"]["reductions"] == REDUCTIONS
 
 
 def test_memory_that_runs_out_in_the_midst_counts_too_and_a_reduced_run_goes_on_as_it_was(tmp_path):
@@ -137,7 +140,7 @@ def test_memory_that_runs_out_in_the_midst_counts_too_and_a_reduced_run_goes_on_
         (3, "succeeded"), (3, "failed"),
     ]  # fmt: skip
     assert (records[-1]["config"]["gpu_layers"], records[-1]["status"]) == (1, "succeeded")
-    assert records[-1]["sweep"]["reduced"] == ["gpu_layers from 3 to 2", "gpu_layers from 2 to 1"]
+    assert records[-1]["sweep"]["reductions"] == REDUCTIONS
     assert len(records) == 4
 
 

@@ -141,7 +141,21 @@ def test_what_infrastructure_failed_says_nothing_of_a_model(make, capsys):
     comparison = compare_runs(make([P, X, P]), make([P, P, F]))
     assert comparison.not_judged == ("HumanEval/1",)
     assert comparison.samples == 2
-    assert "1 that infrastructure failed" in text_of(comparison, capsys)
+    assert "1 whose answer was lost" in text_of(comparison, capsys)
+
+
+def test_a_run_that_lost_many_answers_is_said_to(make, capsys):
+    """What is left may be easier than the whole."""
+    score = Score(score=60.0, samples=5, completions=5, outcomes={"passed": 3, "infrastructure_error": 2})
+    comparison = compare_runs(make([P, P, P, X, X], score=score), make([P, P, F, F, F]))
+    assert (comparison.first.lost, comparison.first.completions, comparison.second.lost) == (2, 5, 0)
+    text = text_of(comparison, capsys)
+    assert "3 samples of human_eval, one completion each; left out: 2 whose answer was lost" in text
+    assert (
+        "lost answers     A lost 2 of 5: all this is about the others, which may be easier ones, or harder"
+        in text
+    )
+    assert "B lost" not in text
 
 
 @pytest.mark.parametrize(

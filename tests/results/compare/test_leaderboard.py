@@ -9,12 +9,13 @@ import pytest
 
 from results.compare.leaderboard import GroupBy, SortBy, make_tables
 from results.compare.run_choice import Choice, choose_runs, parse_since
-from results.compare.versus_best import Place, adjusted_for_choice
+from results.compare.versus_best import Rank, adjusted_for_choice
 from results.errors import UsageError
 from results.records import RunStatus, SweepPlace
 from results.stats.paired import holm, mcnemar_exact
 from results.telemetry import TelemetrySummary
-from results.views.leaderboard_text import place_text, print_tables, table_cells
+from results.views.conclusion import conclusion
+from results.views.leaderboard_text import judged_text, notes, place_text, print_tables, table_cells
 from tests.results.recorded_runs import F, P, X, record_run
 
 
@@ -41,7 +42,7 @@ def test_a_difference_that_may_be_chance_is_said_to_be_one(tmp_path):
     record_run(tmp_path, [P] * 28 + [F] * 2, model="near")
     record_run(tmp_path, [F] * 25 + [P] * 5, model="far")
     rows = rows_of(tmp_path)
-    assert [row.versus.place for row in rows.values()] == [Place.BEST, Place.SAME, Place.WORSE]
+    assert [row.versus.rank for row in rows.values()] == [Rank.BEST, Rank.SAME, Rank.WORSE]
     near, far = rows["near"].versus, rows["far"].versus
     assert (near.p_value, near.pairs) == (0.5, 3)
     assert far.p_value == mcnemar_exact(25, 0)
@@ -82,12 +83,12 @@ def test_a_high_score_on_few_samples_is_not_the_best(tmp_path):
     record_run(tmp_path, [P] * 5, model="quick")
     rows = rows_of(tmp_path)
     assert [*rows] == ["whole", "quick"], "nor does it stand above the best"
-    assert rows["quick"].versus.place is Place.SAME
+    assert rows["quick"].versus.rank is Rank.SAME
     assert rows["quick"].versus.samples == 5
     record_run(tmp_path, [P] * 19, model="surprise")
     record_run(tmp_path, [F] * 20, model="none")
     surprise = rows_of(tmp_path)["surprise"]
-    assert surprise.versus.place is Place.SAME
+    assert surprise.versus.rank is Rank.SAME
     assert surprise.versus.difference == pytest.approx(7 / 19), "on the samples that both have"
 
 
@@ -98,7 +99,7 @@ def test_what_a_race_stopped_has_the_words_of_the_race_and_no_test(tmp_path):
     behind = "stopped after 20 of 164 samples: behind good human_eval, and would not be shown better"
     record_run(tmp_path, [P] * 20, model="lucky", sweep=raced(behind))
     rows = rows_of(tmp_path)
-    assert rows["bad"].versus.place is rows["lucky"].versus.place is Place.STOPPED
+    assert rows["bad"].versus.rank is rows["lucky"].versus.rank is Rank.STOPPED
     assert rows["bad"].versus.p_value is None
     assert [place_text(row) for row in rows.values()] == [
         "winner of the race", "behind good human_eval (race)", "beaten by good human_eval (race)",
@@ -123,7 +124,7 @@ def test_samples_that_infrastructure_failed_say_nothing_of_a_model(tmp_path):
     record_run(tmp_path, [X] * 8 + [P] * 2, model="unlucky")
     row = rows_of(tmp_path)["unlucky"]
     assert row.versus.samples == 2
-    assert row.versus.place is Place.SAME
+    assert row.versus.rank is Rank.SAME
     assert place_text(row) == "not distinguishable (p = 1.00, on 2 common samples)"
 
 
@@ -149,7 +150,7 @@ def test_failed_runs_take_no_part_in_the_comparison(tmp_path):
     record_run(tmp_path, [P] * 9, model="b", status=RunStatus.FAILED)
     rows = rows_of(tmp_path)
     assert rows["a"].versus is rows["b"].versus is None
-    assert rows["b"].notes == ("failed",)
+    assert notes(rows["b"]) == ["failed"]
 
 
 def test_only_settings_that_differ_are_shown(tmp_path):
@@ -248,5 +249,59 @@ def test_piped_there_is_one_line_a_run_whatever_is_in_a_name(tmp_path, capsys):
     record_run(tmp_path, model="d", benchmark="lcb")
     print_tables(tables_of(tmp_path))
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [len(line) for line in lines] == [17, 17, 17]
+    assert [len(line) for line in lines] == [18, 18, 18]
     assert [line[2] for line in lines] == ["model", "a b c", "d"]
+
+
+def test_a_run_that_lost_answers_shows_what_was_judged_and_is_not_the_best(tmp_path):
+    """60 of 60 judged right and 40 lost is a score of 60.0, and says nothing of how good the model is."""
+    record_run(tmp_path, [P] * 60 + [X] * 40, model="lossy")
+    record_run(tmp_path, [P] * 70 + [F] * 30, model="whole")
+    rows = rows_of(tmp_path)
+    assert [*rows] == ["whole", "lossy"]
+    lossy = rows["lossy"]
+    assert (lossy.score, lossy.lost, lossy.answers) == (60.0, 40, 100)
+    assert judged_text(lossy) == "60 of 60 judged right, 40 lost"
+    assert place_text(rows["whole"]) == "highest score"
+    assert place_text(lossy) == "not distinguishable (p = 1.00, on 60 common samples)"
+    assert notes(lossy) == ["too many answers lost to be the best"]
+    (table,) = tables_of(tmp_path)
+    header, cells = table_cells(table)
+    assert [line[header.index("without what was lost")] for line in cells] == ["", judged_text(lossy)]
+    told = "lossy (60 of 60 judged right, 40 lost)."
+    assert conclusion(table) == [
+        "whole has the highest score: 70.0 of 100 (95 % interval 60.4 to 78.1; 100 samples).",
+        f"Not distinguishable from it on these samples, so perhaps as good or better: {told}",
+        f"Can't be called the best, since too many answers were lost: {told}",
+    ]
+
+
+def test_others_are_not_measured_against_a_run_that_lost_answers(tmp_path):
+    """Though its score is the highest; two of a hundred lost are allowed for."""
+    record_run(tmp_path, [P] * 90 + [X] * 3 + [F] * 7, model="lossy")
+    record_run(tmp_path, [P] * 80 + [X] * 2 + [F] * 18, model="reference")
+    record_run(tmp_path, [P] * 20 + [F] * 80, model="bad")
+    rows = rows_of(tmp_path)
+    assert [(name, row.versus.rank) for name, row in rows.items()] == [
+        ("reference", Rank.BEST), ("lossy", Rank.BETTER), ("bad", Rank.WORSE),
+    ]  # fmt: skip
+    (table,) = tables_of(tmp_path)
+    sentences = conclusion(table)
+    assert sentences[0].startswith(
+        "reference has the highest score: 80.0 of 100 (80 of 98 judged right, 2 lost; 95 %"
+    )
+    assert "Better on the samples that both answered: lossy by" in sentences[2]
+    assert sentences[3] == (
+        "Can't be called the best, since too many answers were lost: lossy (90 of 97 judged right, 3 lost)."
+    )
+
+
+def test_where_all_lost_too_many_answers_none_is_the_best(tmp_path):
+    for model in "ab":
+        record_run(tmp_path, [P] * 9 + [X], model=model)
+    (table,) = tables_of(tmp_path)
+    assert {row.versus.rank for row in table.rows} == {Rank.UNTESTED}
+    assert place_text(table.rows[0]) == "not tested: every run lost too many answers"
+    assert conclusion(table)[0] == (
+        "No run that went through all samples kept nearly all of its answers, so none is called the best."
+    )

@@ -22,7 +22,7 @@ from results.stats.racing import (
     race,
     rounds,
 )
-from tests.benchmarks.race_simulation import SCENARIOS, raced, sweeps
+from tests.benchmarks.race_simulation import GAPS, SCENARIOS, raced, sweeps
 
 
 def run(full):
@@ -197,6 +197,55 @@ def test_any_race_ends_with_one_winner(data):
     assert last.racers[last.leader].solved == best
 
 
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_lost_answer_is_never_evidence(data):
+    """Whatever is lost, and however it is filled in later: the error that holds without gaps holds with them."""
+    total = data.draw(st.integers(1, 40))
+    count = data.draw(st.integers(2, 4))
+    full = [data.draw(st.lists(st.booleans(), min_size=total, max_size=total)) for _ in range(count)]
+    gaps = [data.draw(st.lists(st.booleans(), min_size=total, max_size=total)) for _ in range(count)]
+    seen = [
+        [None if gap else verdict for verdict, gap in zip(row, lost, strict=True)]
+        for row, lost in zip(full, gaps, strict=True)
+    ]
+    for position in range(count):
+        most = evidence_against(position, full, total)[0]
+        assert evidence_against(position, seen, total)[0] <= most * (1 + 1e-9)
+
+
+def test_of_two_identical_ones_the_one_that_lost_answers_is_not_beaten():
+    """Ten of twenty-one lost to the infrastructure: it is not decided, and the other one is the winner of nobody."""
+    whole = [True] * 19 + [False] * 2
+    for lost in (3, 10):
+        now = race([whole, [None] * lost + whole[lost:]], 164)
+        assert now.racers[1].lost == lost
+        assert now.racers[1].standing is (Standing.RACING if lost == 3 else Standing.UNDECIDED)
+        assert now.racers[1].evidence <= 1
+        assert now.leader == 0
+        assert now.over is (lost == 10)
+
+
+def test_one_that_lost_answers_is_beaten_all_the_same_where_these_could_not_help_it():
+    good, bad = [True] * 40, [None, *[False] * 39]
+    assert race([good, bad], 60).racers[1].standing is Standing.BEATEN
+
+
+def test_what_lost_too_many_of_its_answers_is_no_winner():
+    """Two are few of 164, so it raced on; they are too many of the 21 that it went through."""
+    lossy, bad = [None, None, *[True] * 19], [False] * 21
+    now = race([lossy, bad], 164)
+    assert now.over
+    assert [racer.standing for racer in now.racers] == [Standing.UNDECIDED, Standing.BEATEN]
+    assert now.leader is None
+    assert race([[None] * 21, [None] * 21], 164).leader is None
+
+
+def test_the_leader_is_whoever_solved_most_of_what_it_answered():
+    first, second = [None, *[True] * 15, *[False] * 5], [True] * 15 + [False] * 6
+    assert race([second, first], 164).leader == 1
+
+
 @pytest.fixture(scope="module")
 def simulated():
     """Thirty sweeps of each kind; `python -m tests.benchmarks --only race` has a thousand."""
@@ -217,6 +266,19 @@ def test_a_race_costs_two_fifths_of_the_full_sweep_at_most(simulated):
     """In the mean of every kind of sweep, also where all are tied."""
     costs = {scenario: fmean(outcome.cost for outcome in some) for scenario, some in simulated.items()}
     assert {scenario: cost for scenario, cost in costs.items() if cost > 0.40} == {}
+
+
+@pytest.mark.parametrize("gaps", GAPS)
+def test_lost_answers_make_nobody_beaten(gaps):
+    """At random or not: the best of the sweep is called beaten in 5 % at most, and so is whoever wins wrongly."""
+    random = np.random.default_rng(5)
+    outcomes = [
+        raced(full, GAPS[gaps](full, random))
+        for scenario in ("two models, four each", "all tied, one model", "eight models, far apart")
+        for full in sweeps(scenario, 12, seed=7)
+    ]
+    assert fmean(outcome.best_beaten for outcome in outcomes) <= 0.05
+    assert fmean(outcome.right for outcome in outcomes) >= 0.95
 
 
 def test_the_synthetic_sweeps_are_as_real_ones(simulated):

@@ -20,3 +20,17 @@ def test_a_tag_with_many_values_does_not_bury_the_score(capsys):
     assert "pass@1 category=STEM" in shown
     assert "subject=number" not in shown
     assert "57 figures: show --json" in shown
+
+
+def test_lost_answers_stand_beside_the_score_that_counts_them(capsys):
+    outcomes = {"passed": 30, "failed": 20, "truncated": 10, "infrastructure_error": 40}
+    score = Score(score=30.0, samples=100, completions=100, outcomes=outcomes, score_answered=60.0)
+    record = RunRecord(
+        run_id="r", timestamp="2026-01-01T00:00:00+00:00", status=RunStatus.SUCCEEDED, benchmark="gsm8k", model="m",
+        config={}, score=score,
+    )  # fmt: skip
+    print_summary(record, Path("/r"))
+    shown = capsys.readouterr().out
+    assert "score           30.0 of 100\n" in shown
+    assert "lost answers    40; 60 were judged, of which 30 are right\n" in shown
+    assert "finished only   60.0 of 100, without what was cut, empty or lost\n" in shown
