@@ -31,7 +31,7 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
         *((name, _setting(name, longest)) for name in settings),
         ("score (95 %)", score_text),
         ("without what was lost", judged_text),
-        ("against the best", place_text),
+        ("against the best", rank_text),
         ("samples", lambda row: "" if row.samples is None else str(row.samples)),
         ("tokens/s", speed_text),
         ("GPU GiB", lambda row: _number(row.gpu_memory_bytes, GIB, 2)),
@@ -73,7 +73,7 @@ def speed_text(row: Row) -> str:
     return f"{row.tokens_per_s:.1f} ({row.tokens_per_s_low:.1f} to {row.tokens_per_s_high:.1f})"
 
 
-def place_text(row: Row) -> str:
+def rank_text(row: Row) -> str:
     """Where it stands, with the p-value that is adjusted for the whole table. A best than which nothing is shown to be
     worse only has the highest score.
     """

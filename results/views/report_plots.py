@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from results.compare.versus_best import Rank
+from results.compare.versus_best import Rank, lost_too_many
 from results.views.inline_svg import INK, drawing, inline_svg
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _point(row: Row, cost: Cost) -> Point | None:
         row.score,
         row.score_low,
         row.score_high,
-        fair=cost.fair(row) and not stopped,
+        fair=cost.fair(row) and not stopped and not lost_too_many(row.record),
     )
 
 

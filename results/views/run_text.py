@@ -180,16 +180,16 @@ def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:
         record.model,
         "" if score is None or score.score is None else f"{score.score:.1f}",
         "" if score is None or score.completions is None else str(score.completions),
-        _note(record.telemetry),
+        _note(record),
     )
 
 
-def _note(telemetry: TelemetrySummary | None) -> str:
+def _note(record: RunRecord) -> str:
     """What a table says of a run that `show` explains."""
-    if telemetry is None:
-        return ""
+    telemetry, lost = record.telemetry, record.score.lost if record.score is not None else 0
     notes = (
-        "not comparable" * bool(telemetry.not_comparable),
-        "energy unsure" * bool(telemetry.energy_doubts),
+        f"{lost} answers lost" * bool(lost),
+        "not comparable" * bool(telemetry is not None and telemetry.not_comparable),
+        "energy unsure" * bool(telemetry is not None and telemetry.energy_doubts),
     )
     return ", ".join(filter(None, notes))

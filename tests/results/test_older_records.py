@@ -21,7 +21,7 @@ from results.records import (
     encode_record,
 )
 from results.store.run_folder import all_records
-from results.views.leaderboard_text import notes, place_text
+from results.views.leaderboard_text import notes, rank_text
 from results.views.sweep_text import race_text
 from tests.results.recorded_runs import P, record_run
 
@@ -57,7 +57,7 @@ def test_it_stands_in_a_table_as_it_did(tmp_path):
     (table,) = make_tables(all_records(tmp_path, warn=pytest.fail), warn=pytest.fail)
     best, stopped = table.rows
     assert (best.versus.rank, stopped.versus.rank) == (Rank.BEST, Rank.STOPPED)
-    assert place_text(stopped) == "beaten by good-Q8_0 human_eval (race)"
+    assert rank_text(stopped) == "beaten by good-Q8_0 human_eval (race)"
     assert notes(stopped) == [
         "too many answers lost to be the best",
         "reduced: gpu_layers from 25 to 18",

@@ -15,7 +15,7 @@ from results.records import RunStatus, SweepPlace
 from results.stats.paired import holm, mcnemar_exact
 from results.telemetry import TelemetrySummary
 from results.views.conclusion import conclusion
-from results.views.leaderboard_text import judged_text, notes, place_text, print_tables, table_cells
+from results.views.leaderboard_text import judged_text, notes, rank_text, print_tables, table_cells
 from tests.results.recorded_runs import F, P, X, record_run
 
 
@@ -48,15 +48,15 @@ def test_a_difference_that_may_be_chance_is_said_to_be_one(tmp_path):
     assert far.p_value == mcnemar_exact(25, 0)
     assert far.adjusted_p == 3 * far.p_value, "of three pairs the one shown is allowed for three"
     assert far.difference == pytest.approx(-25 / 30)
-    assert place_text(rows["far"]) == "worse by 83.3 (p < 0.001)"
-    assert place_text(rows["near"]) == "not distinguishable (p = 1.00)"
-    assert place_text(rows["good"]) == "best"
+    assert rank_text(rows["far"]) == "worse by 83.3 (p < 0.001)"
+    assert rank_text(rows["near"]) == "not distinguishable (p = 1.00)"
+    assert rank_text(rows["good"]) == "best"
 
 
 def test_the_best_only_has_the_highest_score_where_nothing_is_shown(tmp_path):
     record_run(tmp_path, [P] * 9, model="a")
     record_run(tmp_path, [P] * 8 + [F], model="b")
-    assert place_text(rows_of(tmp_path)["a"]) == "highest score"
+    assert rank_text(rows_of(tmp_path)["a"]) == "highest score"
 
 
 def test_choosing_the_best_by_its_score_is_allowed_for():
@@ -101,7 +101,7 @@ def test_what_a_race_stopped_has_the_words_of_the_race_and_no_test(tmp_path):
     rows = rows_of(tmp_path)
     assert rows["bad"].versus.rank is rows["lucky"].versus.rank is Rank.STOPPED
     assert rows["bad"].versus.p_value is None
-    assert [place_text(row) for row in rows.values()] == [
+    assert [rank_text(row) for row in rows.values()] == [
         "winner of the race", "behind good human_eval (race)", "beaten by good human_eval (race)",
     ]  # fmt: skip
 
@@ -125,7 +125,7 @@ def test_samples_that_infrastructure_failed_say_nothing_of_a_model(tmp_path):
     row = rows_of(tmp_path)["unlucky"]
     assert row.versus.samples == 2
     assert row.versus.rank is Rank.SAME
-    assert place_text(row) == "not distinguishable (p = 1.00, on 2 common samples)"
+    assert rank_text(row) == "not distinguishable (p = 1.00, on 2 common samples)"
 
 
 def test_several_completions_a_sample_are_one_cluster(tmp_path):
@@ -141,8 +141,8 @@ def test_a_script_without_verdicts_is_ranked_by_nothing_but_said_to_be_untested(
     record_run(tmp_path, [P] * 9, model="a", no_verdicts=True)
     record_run(tmp_path, [F] * 9, model="b", no_verdicts=True)
     rows = rows_of(tmp_path)
-    assert place_text(rows["a"]) == "highest score"
-    assert place_text(rows["b"]) == "not tested: its script wrote no verdict for each sample"
+    assert rank_text(rows["a"]) == "highest score"
+    assert rank_text(rows["b"]) == "not tested: its script wrote no verdict for each sample"
 
 
 def test_failed_runs_take_no_part_in_the_comparison(tmp_path):
@@ -262,8 +262,8 @@ def test_a_run_that_lost_answers_shows_what_was_judged_and_is_not_the_best(tmp_p
     lossy = rows["lossy"]
     assert (lossy.score, lossy.lost, lossy.answers) == (60.0, 40, 100)
     assert judged_text(lossy) == "60 of 60 judged right, 40 lost"
-    assert place_text(rows["whole"]) == "highest score"
-    assert place_text(lossy) == "not distinguishable (p = 1.00, on 60 common samples)"
+    assert rank_text(rows["whole"]) == "highest score"
+    assert rank_text(lossy) == "not distinguishable (p = 1.00, on 60 common samples)"
     assert notes(lossy) == ["too many answers lost to be the best"]
     (table,) = tables_of(tmp_path)
     header, cells = table_cells(table)
@@ -301,7 +301,7 @@ def test_where_all_lost_too_many_answers_none_is_the_best(tmp_path):
         record_run(tmp_path, [P] * 9 + [X], model=model)
     (table,) = tables_of(tmp_path)
     assert {row.versus.rank for row in table.rows} == {Rank.UNTESTED}
-    assert place_text(table.rows[0]) == "not tested: every run lost too many answers"
+    assert rank_text(table.rows[0]) == "not tested: every run lost too many answers"
     assert conclusion(table)[0] == (
         "No run that went through all samples kept nearly all of its answers, so none is called the best."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from results.records import Metric, RunRecord, RunStatus, Score
-from results.views.run_text import print_summary
+from results.views.run_text import print_list, print_summary
 
 
 def test_a_tag_with_many_values_does_not_bury_the_score(capsys):
@@ -32,5 +32,7 @@ def test_lost_answers_stand_beside_the_score_that_counts_them(capsys):
     print_summary(record, Path("/r"))
     shown = capsys.readouterr().out
     assert "score           30.0 of 100\n" in shown
+    print_list([(record.status, record)])
+    assert capsys.readouterr().out.endswith("\t30.0\t100\t40 answers lost\n")
     assert "lost answers    40; 60 were judged, of which 30 are right\n" in shown
     assert "finished only   60.0 of 100, without what was cut, empty or lost\n" in shown
