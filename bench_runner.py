@@ -274,7 +274,9 @@ def _explain(error: "Reported") -> int:
     if error.command:
         import shlex
 
-        click.echo(f"command: {shlex.join(error.command)}", err=True)
+        from settings.secrets import without_secrets
+
+        click.echo(f"command: {shlex.join(without_secrets(error.command))}", err=True)
     click.echo(f"{click.style('error:', fg='red', bold=True)} {error.message}", err=True)
     if error.hint:
         click.echo(f"{click.style('try:', fg='yellow')} {error.hint}", err=True)

@@ -17,7 +17,7 @@ from runner.script import Target, run_script, script_command, script_environment
 from servers.effective import read_back
 from servers.http_probe import request
 from servers.supervisor import launch
-from settings.variables import shown
+from settings.secrets import without_secrets
 from telemetry.measure import Telemetry
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Attempt:
             api_key=self._plan.api_key,
         )
         command = script_command(self._spec, target)
-        self._update(script_command=tuple(shown(word) for word in command))
+        self._update(script_command=without_secrets(command))
         self._folder.write_record(self.record)
         ended = run_script(
             command,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from settings.asked import Asked
+from settings.secrets import HIDDEN
 from settings.setting import Determines
 from settings.table import TABLE
 from settings.values import read_value
@@ -35,6 +36,12 @@ def asked_again(
         raise UsageError(
             f"the record of {record.run_id} does not say how it was run", hint="it failed before it began"
         )
+    for name, setting in table.items():
+        if setting.may_hold_secret and HIDDEN in str(config.get(name)):
+            raise UsageError(
+                f"the record of {record.run_id} does not hold the key that {setting.option} had",
+                hint="ask for it with `run`; in a manifest keys are written as ${NAME}, and kept so",
+            )
     given = {
         name: _value(setting, config[name])
         for name, setting in table.items()

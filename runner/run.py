@@ -23,7 +23,7 @@ from runner.host import harness_facts, host_facts
 from runner.resume import require_same
 from runner.serving import OwnServer
 from servers.models import identity
-from settings.variables import shown
+from settings.secrets import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +137,7 @@ def _first_record(
         config={**spec.config(), **plan.asked, "port": plan.port, "nonce": _nonce_of(plan)},
         server=ServerFacts(
             kind=plan.kind,
-            command=tuple(shown(word) for word in plan.argv),
+            command=without_secrets(plan.argv),
             url=plan.base_url,
             asked=plan.asked,
         ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from results.errors import UsageError
 from servers.plan import LaunchPlan
 from servers.request import own_options
+from settings.secrets import read_key
 from settings.table import TABLE
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ KV_BYTES = 2  # a value of the KV cache is an f16 unless --cache-type-k/-v say o
 
 CTX = ("-c", "--ctx-size")
 PARALLEL = ("-np", "--parallel")
+EMBEDDED_KEYS = frozenset({"LLAMA_API_KEY"})
+KEYS = EMBEDDED_KEYS | {"HF_TOKEN"}  # llama-server may fetch a draft model
 LAYERS = ("-ngl", "--gpu-layers", "--n-gpu-layers")
 VERBOSITY = ("-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-verbose")
 OURS = {
@@ -115,8 +118,8 @@ def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, al
         port=port,
         base_url=f"http://{host}:{port}",
         model_name=alias,
-        # llama-server reads it itself, several with commas between them.
-        api_key=os.environ.get("LLAMA_API_KEY", "").partition(",")[0].strip() or None,
+        api_key=read_key("LLAMA_API_KEY"),  # llama-server reads it itself
+        own_keys=EMBEDDED_KEYS if binary is None else KEYS,
         asked=asked,
     )
 

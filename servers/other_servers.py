@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,11 @@ from servers.http_probe import request as ask
 from servers.http_probe import whole
 from servers.plan import LaunchPlan
 from settings.base_url import parse_base_url
-from settings.variables import Filled, as_written, split_words
+from settings.secrets import given_key, read_key
+from settings.variables import Filled, as_written, shown, split_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from servers.models import Model
     from servers.request import ServerRequest
@@ -31,7 +31,8 @@ def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, 
 
     The template is split like a shell would, then its words may hold {model} (path or name), {name} (what
     the server shall call it; without it, its name isn't checked), {host} and {port}. Nothing else of a shell
-    works in it.
+    works in it. The server gets no key of the user's, but what the command gives it; where that is a key for its API
+    (--api-key, LLAMA_API_KEY=...), requests carry it.
     """
     if not request.command:
         raise UsageError(
@@ -66,7 +67,8 @@ def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, 
         base_url=f"http://{host}:{port}",
         health_path=request.health_path,
         model_name=alias if "name" in used else None,
-        api_key=os.environ.get("OPENAI_API_KEY") or None,
+        api_key=given_key((*argv, *request.extra_args)),
+        own_keys=_named_variables((request.command, *request.extra_args)),
         asked={"parallel": request.parallel or DEFAULT_PARALLEL},
     )
 
@@ -75,6 +77,11 @@ def _with_values(word: str, values: Mapping[str, str]) -> str:
     """What a variable filled in stays hidden in records; its word is shown as it was written."""
     whole = PLACEHOLDER.sub(lambda found: values[found[1]], word)
     return Filled(whole, word.written) if isinstance(word, Filled) else whole
+
+
+def _named_variables(texts: Iterable[str]) -> frozenset[str]:
+    """Those that the user names in the command: they are meant for that server."""
+    return frozenset(name for text in texts for name in re.findall(r"[A-Za-z_]\w*", shown(text)))
 
 
 def attach_plan(request: ServerRequest) -> LaunchPlan:
@@ -88,7 +95,7 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
         raise UsageError("arguments can't be handed to a server that already runs")
     where = parse_base_url(request.base_url)
     base_url = where.url
-    api_key = os.environ.get("OPENAI_API_KEY") or None
+    api_key = read_key("OPENAI_API_KEY")
     names = _served_names(base_url, api_key)
     name = request.model_name
     if name is None and len(names) != 1:

@@ -12,7 +12,8 @@ class LaunchPlan:
     """One server, ready to be launched.
 
     kind: "llama.cpp", "embedded", "vllm", "command" or "attach". argv: the exact command line; () for attach.
-    env: variables added to the harness's own environment. base_url: "http://127.0.0.1:PORT", without /v1.
+    env: variables added to the harness's own environment. own_keys: variables with keys that the server may see; all
+    others are taken out of its environment. base_url: "http://127.0.0.1:PORT", without /v1.
     health_path: answers 200 once the server can work; "" where it has none. model_name: must be among the
     names that /v1/models gives; None: not checked. api_key: sent as a bearer token. asked: the settings that
     were asked for, to be compared with those in force.
@@ -27,4 +28,5 @@ class LaunchPlan:
     health_path: str = "/health"
     model_name: str | None = None
     api_key: str | None = None
+    own_keys: frozenset[str] = frozenset()
     asked: dict[str, Any] = field(default_factory=dict)

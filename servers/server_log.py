@@ -5,24 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a field's type
 
+from settings.secrets import HIDDEN
+
 READ_LIMIT_BYTES = 256 * 1024  # each from the beginning and the end: a server may print gigabytes
 LINE_LIMIT = 2000  # patterns are looked for in it: a search in one endless line would take minutes
 
 
 @dataclass(frozen=True)
 class ServerLog:
-    """The log from `offset` on: restarts append to the same file, and each start reads only its own part."""
+    """The log from `offset` on: restarts append to the same file, and each start reads only its own part.
+
+    secrets: what a server prints of its own command line that nobody shall read in messages and records.
+    """
 
     path: Path
     offset: int = 0
+    secrets: tuple[str, ...] = ()
 
     @staticmethod
-    def at_end(path: Path) -> ServerLog:
+    def at_end(path: Path, secrets: tuple[str, ...] = ()) -> ServerLog:
         """From the file's present end on; the file need not exist."""
         try:
-            return ServerLog(path, path.stat().st_size)
+            return ServerLog(path, path.stat().st_size, secrets)
         except OSError:
-            return ServerLog(path, 0)
+            return ServerLog(path, 0, secrets)
 
     def text(self) -> str:
         """Beginning and end of it, at most READ_LIMIT_BYTES each and LINE_LIMIT characters a line.
@@ -40,7 +46,10 @@ class ServerLog:
                 data += file.read(READ_LIMIT_BYTES)
         except OSError:
             return ""
-        return "\n".join(line[:LINE_LIMIT] for line in data.decode(errors="replace").split("\n"))
+        text = "\n".join(line[:LINE_LIMIT] for line in data.decode(errors="replace").split("\n"))
+        for secret in self.secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
 
     def tail(self, lines: int = 20) -> str:
         """The last lines, without empty ones; of a long line its first 500 characters."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +12,7 @@ from results.records import Incident
 from servers.ports import require_free_port
 from servers.readiness import wait_ready
 from servers.server_log import ServerLog
+from settings.secrets import environment_without_keys, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,8 @@ class Server:
         self.log_path = log_path
         self.process: ManagedProcess | None = None
         self.load_s = 0.0
-        self.log = ServerLog.at_end(log_path)
+        self._secrets = (*secrets_of(plan.argv), *([plan.api_key] if plan.api_key else []))
+        self.log = ServerLog.at_end(log_path, self._secrets)
         self._ready_timeout_s = ready_timeout_s
         self._on_phase = on_phase
         self._on_process = on_process
@@ -83,14 +84,14 @@ class Server:
     def _start(self) -> float:
         began = time.monotonic()
         self._tell("starting")
-        self.log = ServerLog.at_end(self.log_path)
+        self.log = ServerLog.at_end(self.log_path, self._secrets)
         try:
             if self.plan.argv:
                 require_free_port(self.plan.port, self.plan.host)
                 self.process = processes.start(
                     self.plan.argv,
                     output=self.log_path,
-                    env={**os.environ, **self.plan.env},
+                    env={**environment_without_keys(self.plan.own_keys), **self.plan.env},
                 )
                 if self._on_process is not None:
                     self._on_process(self.process)

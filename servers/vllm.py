@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ from results.errors import UsageError
 from servers.llama_cpp import dashed, executable, refuse
 from servers.plan import LaunchPlan
 from servers.request import own_options
+from settings.secrets import read_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ DEFAULT_CTX_SIZE = 4096  # as for llama.cpp, so that both are measured alike
 DEFAULT_PARALLEL = (
     32  # continuous batching on a GPU: far below vLLM's own 256, well above where speed flattens
 )
+KEYS = frozenset({"VLLM_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})  # it fetches gated models
 SHORT = {
     "-tp": "--tensor-parallel-size",
     "-pp": "--pipeline-parallel-size",
@@ -82,7 +83,8 @@ def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, ali
         port=port,
         base_url=f"http://{host}:{port}",
         model_name=alias,
-        api_key=os.environ.get("VLLM_API_KEY") or None,
+        api_key=read_key("VLLM_API_KEY"),
+        own_keys=KEYS,
         asked=asked,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from results.errors import UsageError
+from settings.secrets import without_secrets, without_secrets_in
 from settings.table import TABLE
 from settings.values import read_value
 from settings.variables import as_written
@@ -48,9 +49,11 @@ class Asked(Mapping[str, Any]):
         return {name: as_written(value) for name, value in self.given.items()}
 
     def recorded(self) -> dict[str, Any]:
-        """What was given, in plain JSON, for a record: as written where there may be a secret, else what it became."""
+        """What was given, in plain JSON, for a record: what it became. Where there may be a secret it is as written,
+        and keys that are written there are hidden.
+        """
         return {
-            name: as_written(value)
+            name: _hidden(as_written(value))
             if self.table[name].may_hold_secret
             else list(value)
             if isinstance(value, tuple)
@@ -67,3 +70,9 @@ class Asked(Mapping[str, Any]):
             {name: read_value(table[name], value) for name, value in written.items()},
             table,
         )
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_secrets_in(value)
+    return list(without_secrets(value)) if isinstance(value, list) else value

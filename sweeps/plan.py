@@ -103,7 +103,7 @@ class _Planner:
                 asked = asked.but(model=_seen_from(folder, choice.text, model_argument(choice.text, folder)))
         except UsageError as error:
             return _broken(asked, error)
-        spec = self.spec(asked, given, wanted)
+        spec = None if self.holds_a_key(asked, given) else self.spec(asked, given, wanted)
         if spec is None:
             return None
         if choice and choice.name and spec.server.model:
@@ -118,6 +118,18 @@ class _Planner:
             group=group,
             needs=self.launch(spec, group, given, wanted),
         )
+
+    def holds_a_key(self, asked: Asked, given: Settings) -> bool:
+        """A problem: the sweep's folder has its manifest, to go on with it."""
+        recorded = asked.recorded()
+        found = [
+            each
+            for name, each in given.items()
+            if self.table[name].may_hold_secret and recorded[name] != as_written(asked[name])
+        ]
+        what = "holds a key, and a sweep keeps its manifest on disk; write ${NAME} for it"
+        self.problems += [Problem(each.line, each.field, what) for each in found]
+        return bool(found)
 
     def asked(self, given: Settings) -> Asked:
         found: dict[str, Any] = {}

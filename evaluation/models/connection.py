@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evaluation.models.sampling import SETTINGS, Sampling
 from results.errors import UsageError
 from settings.base_url import parse_base_url
+from settings.secrets import read_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
     }
     variable = provider_config.get("api_key_env")
     if variable and "api_key" not in config:
-        config["api_key"] = os.environ.get(variable, "")
+        config["api_key"] = read_key(variable) or ""
         if not config["api_key"] and variable != DEFAULT_KEY_VARIABLE:
             raise UsageError(f"the environment variable {variable} with the API key is not set")
     config["base_url"] = parse_base_url(str(config.get("base_url", ""))).url

@@ -415,6 +415,20 @@ def test_a_command_that_can_not_work_is_told(model, command, words, hint):
     assert hint in caught.value.hint
 
 
+def test_each_kind_of_server_sees_the_keys_that_it_needs(model, tmp_path):
+    binary = tmp_path / "llama-server"
+    binary.write_text("#!/bin/sh\n")
+    binary.chmod(0o755)
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "config.json").write_text("{}")
+    assert made(model, server_binary=str(binary)).own_keys == {"LLAMA_API_KEY", "HF_TOKEN"}
+    vllm = made(resolve(str(tmp_path / "hf")), kind="vllm", server_binary=str(binary))
+    assert vllm.own_keys == {"VLLM_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
+    named = made(model, kind="command", command="sh -c 'serve --key $MY_KEY {port}'")
+    assert "MY_KEY" in named.own_keys
+    assert not {"HF_TOKEN", "OPENAI_API_KEY"} & named.own_keys
+
+
 def test_a_running_server_is_asked_what_it_serves(fake_plan, log):
     with launch(fake_plan("--model-name", "fake"), log_path=log, ready_timeout_s=20) as server:
         url = server.plan.base_url

@@ -131,6 +131,17 @@ def test_extra_environment_reaches_the_server(fake_plan, log):
     assert log.read_text() == "yes\n"
 
 
+def test_a_server_sees_no_key_but_its_own(fake_plan, log, monkeypatch):
+    for name in ("OPENAI_API_KEY", "HF_TOKEN", "DB_PASSWORD"):
+        monkeypatch.setenv(name, "of-the-user")
+    plan = fake_plan(argv=("sh", "-c", "env; exit 4"), own_keys=frozenset({"HF_TOKEN"}))
+    with pytest.raises(ServerExited, match="exit code 4"):
+        launch(plan, log_path=log, ready_timeout_s=20)
+    assert [line for line in log.read_text().splitlines() if "of-the-user" in line] == [
+        "HF_TOKEN=of-the-user"
+    ]
+
+
 def test_a_missing_binary_is_bad_usage(fake_plan, log):
     with pytest.raises(UsageError, match="no such program: /no/llama-server"):
         launch(fake_plan(argv=("/no/llama-server",)), log_path=log, ready_timeout_s=20)

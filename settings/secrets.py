@@ -1,0 +1,119 @@
+"""Keys and passwords: which names hold them, who may see them, and command lines without their values."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from typing import TYPE_CHECKING
+
+from results.errors import UsageError
+from settings.variables import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+HIDDEN = "***"
+
+_SECRETS = ("apikey", "token", "secret", "password", "passwd", "passphrase", "credential", "credentials")
+_WHOLE = {"key", "keys", "auth", "authorization", "cookie", "hft"}  # -hft: llama-server's --hf-token
+_ABOUT = {"file", "path", "env", "id", "type", "size", "length"}  # --api-key-file holds none
+_QUOTED = r""""[^"]*"|'[^']*'|[^\s"']+"""
+_OPTION = re.compile(r"(?<![\w-])--?([A-Za-z][\w-]*)")
+_VALUE = re.compile(rf"(?:=|\s+)(?!--)({_QUOTED})")
+_ASSIGNED = re.compile(rf"(?<![\w$-])([A-Za-z_]\w*)=({_QUOTED})")
+_HEADER = re.compile(r"""(?<!\$\{)(?<![\w-])([A-Za-z][\w-]*)["']?\s*:\s*["']?(?!//)([^'"\n]+)""")
+_IN_URL = re.compile(r"(?<=://)([^/@\s]+)(?=@)")
+_REFERENCE = re.compile(
+    r"""["']?\$\$?(?:\{\w+(?::-)?\}|\w+)["']?"""
+)  # a variable by its name, which is no secret
+_LEAST = 4  # letters of a value that is looked for in what a program prints
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable, an option (without dashes before it) or a header of that name holds a key or a password."""
+    *before, last = re.split(r"[-_]+", name.strip("-_").lower()) or [""]
+    if last in _ABOUT:
+        return False
+    return last in _WHOLE or any(part.endswith(_SECRETS) for part in (*before, last))
+
+
+def read_key(variable: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The key in the variable, to be sent in a header; None where it is not set. Raises UsageError.
+
+    Servers take several keys with commas between them: the first is used.
+    """
+    key = environment.get(variable, "").partition(",")[0].strip()
+    if not key.isascii() or not key.isprintable():
+        raise UsageError(f"{variable} can't be sent: it holds other characters than a key has")
+    return key or None
+
+
+def environment_without_keys(
+    allowed: Iterable[str], environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The environment for a program that needs none of the user's keys but the allowed ones."""
+    kept = set(allowed)
+    return {name: value for name, value in environment.items() if name in kept or not is_secret(name)}
+
+
+def without_secrets(command: Iterable[str]) -> tuple[str, ...]:
+    """The words of a command line as records and people see them: variables by their names, keys hidden."""
+    words = [shown(word) for word in command]
+    found = [without_secrets_in(word) for word in words]
+    for index in _values(words):
+        found[index] = HIDDEN
+    return tuple(found)
+
+
+def without_secrets_in(text: str) -> str:
+    """The same of a command line in one text."""
+    for start, end in sorted(_places(text), reverse=True):
+        text = text[:start] + HIDDEN + text[end:]
+    return text
+
+
+def secrets_of(command: Iterable[str]) -> tuple[str, ...]:
+    """The values that `without_secrets` hides, and those of variables in place of keys: longest first."""
+    words = [str(word) for word in command]
+    found = {words[index] for index in _values(words)}
+    found |= {word[start:end].strip("\"'") for word in words for start, end in _places(word)}
+    found |= {value.split()[-1] for value in found if value.split()}  # of "Bearer KEY" the key
+    return tuple(sorted((value for value in found if len(value) >= _LEAST), key=len, reverse=True))
+
+
+def given_key(command: Sequence[str]) -> str | None:
+    """The key that this command line gives to a server, by --api-key or such as LLAMA_API_KEY=...; None: none."""
+    name = re.compile(r"(?:--api[-_]key|[A-Z_]*API_KEY)(?:=(.*))?", re.DOTALL)
+    for word, following in zip(command, (*command[1:], ""), strict=True):
+        found = name.fullmatch(word)
+        if found and (found[1] is not None or word.startswith("--")):
+            return read_key("--api-key", {"--api-key": following if found[1] is None else found[1]})
+    return None
+
+
+def _values(words: Sequence[str]) -> Iterator[int]:
+    """The places of words that are the value of an option before them."""
+    for index, (option, value) in enumerate(itertools.pairwise(words)):
+        named = _OPTION.fullmatch(option)
+        if named and is_secret(named[1]) and not value.startswith("--") and not _REFERENCE.fullmatch(value):
+            yield index + 1
+
+
+def _places(text: str) -> set[tuple[int, int]]:
+    """Where in the text values of secrets are; none overlaps another."""
+    spans = []
+    for option in _OPTION.finditer(text):
+        value = _VALUE.match(text, option.end())
+        if value and is_secret(option[1]):
+            spans.append(value.span(1))
+    for pattern in (_ASSIGNED, _HEADER):
+        spans += [found.span(2) for found in pattern.finditer(text) if is_secret(found[1])]
+    spans += [found.span(1) for found in _IN_URL.finditer(text)]
+    places: set[tuple[int, int]] = set()
+    end = 0
+    for start, stop in sorted(spans):
+        if start >= end and not _REFERENCE.fullmatch(text[start:stop].strip()):
+            places.add((start, stop))
+            end = stop
+    return places
