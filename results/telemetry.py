@@ -51,6 +51,24 @@ class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
     most: int = 0
 
 
+class ServerReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The server's own counters and gauges. Counters start at 0 with the server's process.
+
+    cached_prompt_tokens: taken from its cache instead of computed. prompt_s, generation_s: seconds it says it spent on
+    each; queue_s: that requests waited for their turn, added up. kv_cache_utilization: 0 to 1.
+    """
+
+    prompt_tokens: float | None = None
+    cached_prompt_tokens: float | None = None
+    generation_tokens: float | None = None
+    queue_s: float | None = None
+    prompt_s: float | None = None
+    generation_s: float | None = None
+    requests_running: float | None = None
+    requests_waiting: float | None = None
+    kv_cache_utilization: float | None = None
+
+
 class ServerUse(msgspec.Struct, frozen=True, kw_only=True):
     """The server's own counters in one phase; tokens a second are those of one request, as it says: tokens over
     the seconds that requests spent on each, added up. cached_prompt_tokens: prompt_tokens contains them at vLLM and not

@@ -16,6 +16,7 @@ from runner.events import last_error
 from runner.script import Target, run_script, script_command, script_environment
 from servers.effective import read_back
 from servers.http_probe import request
+from servers.metrics import read_metrics
 from servers.supervisor import launch
 from settings.secrets import without_secrets
 from telemetry.measure import Telemetry
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from processes.process import ManagedProcess
     from results.records import Incident, ModelIdentity, RunRecord
     from results.store.run_folder import RunFolder
+    from results.telemetry import ServerReading
     from runner.display import Display
     from runner.script import ScriptRun
     from runner.serving import Serving
@@ -154,9 +156,9 @@ class Attempt:
         process = self._process if self._server is None else self._server.process
         return frozenset() if process is None else process.tree()
 
-    def _server_metrics(self) -> str | None:
+    def _server_metrics(self) -> ServerReading | None:
         answer = request(self._plan.base_url, "/metrics", api_key=self._plan.api_key)
-        return answer.body.decode("utf-8", "replace") if answer is not None and answer.status == 200 else None
+        return read_metrics(answer.page()) if answer is not None and answer.status == 200 else None
 
     def _note_server(self, server: Server, *, is_new: bool) -> None:
         effective, differences = read_back(self._plan, server.log.text())

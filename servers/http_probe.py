@@ -39,6 +39,10 @@ class Answer:
         text = self.body[: 8 * limit].decode(errors="replace")
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit]
 
+    def page(self) -> str:
+        """The whole body as text."""
+        return self.body.decode(errors="replace")
+
     def json(self) -> Any:
         """The body as JSON; None when it is none, or nested deeper than can be read."""
         try:

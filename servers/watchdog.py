@@ -6,24 +6,17 @@ them.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servers.http_probe import request
+from servers.metrics import read_work
 
 if TYPE_CHECKING:
     from servers.supervisor import Server
 
 STALL_TIMEOUT_S = 120.0  # longer than one batch of prompt processing takes on a slow CPU
 ASK_TIMEOUT_S = 2.0
-
-_COUNTERS = re.compile(
-    r"^(vllm:(?:generation_tokens|prompt_tokens|request_success)_total|vllm:num_requests_(?:running|waiting)"
-    r"|llamacpp:(?:tokens_predicted_total|prompt_tokens_total|n_decode_total|requests_(?:processing|deferred)))"
-    r"(?:\{[^}]*\})? ([0-9.eE+-]+)",
-    re.MULTILINE,
-)
 
 
 class Progress(NamedTuple):
@@ -52,11 +45,7 @@ def progress(server: Server, *, timeout_s: float = ASK_TIMEOUT_S) -> Progress | 
         if answer is None:
             return NO_ANSWER
         if answer.status == 200:
-            marker = (
-                from_slots(answer.json())
-                if path == "/slots"
-                else from_metrics(answer.body.decode(errors="replace"))
-            )
+            marker = from_slots(answer.json()) if path == "/slots" else from_metrics(answer.page())
             if marker is not None:
                 return marker
     return None
@@ -75,16 +64,23 @@ def _slot_marker(slot: dict[str, Any]) -> tuple[Any, ...]:
     if isinstance(following, list):  # since 2025 a list of one
         following = following[0] if following else None
     decoded = following.get("n_decoded") if isinstance(following, dict) else None
-    return (slot.get("is_processing"), slot.get("id_task"), slot.get("n_prompt_tokens_processed"), decoded)
+    marks = (
+        slot.get("is_processing"),
+        slot.get("id_task"),
+        slot.get("n_prompt_tokens_processed"),
+        decoded,
+    )
+    # Nothing that is nested: comparing it could be too deep.
+    return tuple(mark if isinstance(mark, int | float | str) else None for mark in marks)
 
 
 def from_metrics(text: str) -> Progress | None:
     """The marker from a Prometheus page of vLLM or llama.cpp; None when it has none of their counters."""
-    found = [(name, float(value)) for name, value in _COUNTERS.findall(text)]
-    if not found:
+    work = read_work(text)
+    if not work:
         return None
-    in_flight = sum(value for name, value in found if "requests_" in name)
-    return Progress(int(in_flight), tuple(found))
+    in_flight = work.get("requests_running", 0.0) + work.get("requests_waiting", 0.0)
+    return Progress(int(in_flight), tuple(sorted(work.items())))
 
 
 @dataclass

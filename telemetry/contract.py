@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from results.telemetry import ServerReading  # noqa: TC001 - a field: msgspec reads it at run time
+
 
 class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A device that can be measured. None: it doesn't say.
@@ -72,24 +74,6 @@ class ProcessReading(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     read_bytes: int | None = None
     written_bytes: int | None = None
-
-
-class ServerReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The server's own counters and gauges. Counters start at 0 with the server's process.
-
-    cached_prompt_tokens: taken from its cache instead of computed. prompt_s, generation_s: seconds it says it spent on
-    each; queue_s: that requests waited for their turn, added up. kv_cache_utilization: 0 to 1.
-    """
-
-    prompt_tokens: float | None = None
-    cached_prompt_tokens: float | None = None
-    generation_tokens: float | None = None
-    queue_s: float | None = None
-    prompt_s: float | None = None
-    generation_s: float | None = None
-    requests_running: float | None = None
-    requests_waiting: float | None = None
-    kv_cache_utilization: float | None = None
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

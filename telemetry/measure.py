@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from results.telemetry import TelemetrySummary
+    from results.telemetry import ServerReading, TelemetrySummary
     from telemetry.contract import DeviceReading
 
 BASELINE_S = 1.0  # before the server starts, where a device is there whose idle power is worth knowing
@@ -32,7 +32,7 @@ MEMORY_SLACK_BYTES = 64 << 20
 class Telemetry:
     """Between `start` and `stop`. Nothing in it stops a run.
 
-    pids: the server's processes now. fetch_metrics: the text of its /metrics, None where there is none. on_gpu: False
+    pids: the server's processes now. fetch_metrics: what its /metrics say, None where they say nothing. on_gpu: False
     where the server is known to compute without one. server_was_up: before the run. memory_back_s: the longest wait
     for the memory of a server that has ended.
     """
@@ -42,7 +42,7 @@ class Telemetry:
         path: Path,
         *,
         pids: Callable[[], Iterable[int]],
-        fetch_metrics: Callable[[], str | None],
+        fetch_metrics: Callable[[], ServerReading | None],
         on_gpu: bool = True,
         server_was_up: bool = False,
         memory_back_s: float = MEMORY_BACK_S,

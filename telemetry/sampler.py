@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from telemetry.contract import Device, ProcessReading, ServerReading
+    from results.telemetry import ServerReading
+    from telemetry.contract import Device, ProcessReading
 
 INTERVAL_S = 0.1  # power counters refresh at about 10 Hz at best
 PATIENCE_S = 0.05  # of one tick for all devices together; a slower answer belongs to a later tick

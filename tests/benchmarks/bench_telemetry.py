@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from servers import demo_model
 from servers.http_probe import request
 from servers.launch import plan
+from servers.metrics import read_metrics
 from servers.models import resolve
 from servers.request import ServerRequest
 from servers.supervisor import Server, launch
@@ -23,6 +24,8 @@ from tests.benchmarks.timing import Failed, interleaved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from results.telemetry import ServerReading
 
 REPEATS = 9
 CPU_BOUND = 0.01  # of a core
@@ -34,9 +37,9 @@ TOKENS = 400
 def telemetry_of(server: Server, path: Path) -> Telemetry:
     """As a run has it."""
 
-    def metrics() -> str | None:
+    def metrics() -> ServerReading | None:
         answer = request(server.plan.base_url, "/metrics")
-        return None if answer is None else answer.body.decode()
+        return None if answer is None else read_metrics(answer.page())
 
     process = server.process
     return Telemetry(path, pids=process.tree if process else tuple, fetch_metrics=metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from servers.http_probe import request
 from servers.supervisor import launch
 from servers.watchdog import NO_ANSWER, Progress, Stall, from_metrics, from_slots, progress
+from tests.odd_values import ODD
 
 # From llama-server (build 11434): idle, in a prompt, two instants of generation. Older builds: a dict.
 IDLE = {"id": 0, "n_ctx": 2048, "is_processing": False}
@@ -37,6 +39,29 @@ def test_slots_move_with_every_step_of_work():
 @pytest.mark.parametrize("answer", [None, [], {}, {"error": "x"}, ["x"], 3])
 def test_what_is_no_slots_answer_says_nothing(answer):
     assert from_slots(answer) is None
+
+
+@pytest.mark.parametrize("what", ODD)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "VALUE",
+        "[VALUE]",
+        '[{"id_task": VALUE, "next_token": {"n_decoded": VALUE}}]',
+        '[{"is_processing": VALUE, "next_token": VALUE}]',
+        '[{"next_token": [VALUE]}]',
+    ],
+)
+def test_odd_values_in_slots_are_compared_with_themselves(place, what):
+    try:
+        slots = [json.loads(place.replace("VALUE", ODD[what])) for _ in range(2)]
+    except (ValueError, RecursionError):
+        return
+    stall = Stall(10)
+    assert [stall.update(now, from_slots(each), 1) for now, each in zip((0, 20), slots, strict=True)] in (
+        [False, True],
+        [False, False],
+    )
 
 
 def test_metrics_of_vllm_move_with_tokens():

@@ -15,8 +15,8 @@ import pytest
 from results.errors import ResultsError, UsageError
 from results.records import RunRecord, RunStatus
 from results.store.run_folder import RunFolder
-from results.telemetry import TelemetrySummary
-from telemetry.contract import DeviceReading, ProcessReading, ServerReading, Tick
+from results.telemetry import ServerReading, TelemetrySummary
+from telemetry.contract import DeviceReading, ProcessReading, Tick
 from telemetry.plot import Line, continued, panels, phases, plot, thinned
 from tests.command_line import bench_runner
 

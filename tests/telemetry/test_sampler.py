@@ -9,7 +9,8 @@ import time
 import msgspec
 import pytest
 
-from telemetry.contract import DeviceFacts, DeviceReading, ProcessReading, ServerReading, Tick
+from results.telemetry import ServerReading
+from telemetry.contract import DeviceFacts, DeviceReading, ProcessReading, Tick
 from telemetry.sampler import Sampler
 
 

@@ -1,78 +1,20 @@
-"""What servers say of themselves: pages of real ones, restarts in mid-run, and pages that are none."""
+"""The server's counters over a run: they go on growing when the server is started anew."""
 
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from results.telemetry import ServerReading
 from servers.http_probe import request
 from servers.launch import plan
+from servers.metrics import read_metrics
 from servers.models import resolve
 from servers.request import ServerRequest
 from servers.supervisor import launch
-from telemetry.contract import ServerReading
-from telemetry.server_metrics import ServerMetrics, read_metrics
-
-FIXTURES = Path(__file__).parent / "fixtures"
-
-
-def page(**values):
-    return "".join(f"llamacpp:{name} {value}\n" for name, value in values.items())
-
-
-@pytest.mark.parametrize(
-    ("name", "reading"),
-    [
-        (
-            "llama_server",
-            ServerReading(
-                prompt_tokens=17,
-                cached_prompt_tokens=7,
-                generation_tokens=48,
-                prompt_s=0.140287,
-                generation_s=0.526258,
-                requests_running=2,
-                requests_waiting=2,
-            ),
-        ),
-        (
-            "embedded",
-            ServerReading(
-                prompt_tokens=17,
-                cached_prompt_tokens=7,
-                generation_tokens=48,
-                prompt_s=0.246746,
-                generation_s=0.531272,
-                requests_running=2,
-                requests_waiting=2,
-            ),
-        ),
-        (
-            "vllm",
-            ServerReading(
-                prompt_tokens=24,
-                cached_prompt_tokens=0,
-                queue_s=5.938900176261086e-05,
-                generation_tokens=149,
-                prompt_s=0.08891945099821896,
-                generation_s=1.4965750410010514,
-                requests_running=2,
-                requests_waiting=2,
-                kv_cache_utilization=0.0027510316368638543,
-            ),
-        ),
-    ],
-)
-def test_a_real_servers_page_is_read(name, reading):
-    """Captured from busy servers; what a server does not tell stays None."""
-    assert read_metrics((FIXTURES / f"{name}.prom").read_text()) == reading
+from telemetry.server_metrics import ServerMetrics
 
 
 def test_the_embedded_servers_page_of_today_is_read(demo_model, tmp_path):
@@ -84,7 +26,7 @@ def test_the_embedded_servers_page_of_today_is_read(demo_model, tmp_path):
     with launch(made, log_path=tmp_path / "log", ready_timeout_s=60, probe=False) as server:
 
         def fetch():
-            return request(made.base_url, "/metrics").body.decode()
+            return read_metrics(request(made.base_url, "/metrics").page())
 
         metrics = ServerMetrics(fetch)
         before = metrics.read()
@@ -98,39 +40,16 @@ def test_the_embedded_servers_page_of_today_is_read(demo_model, tmp_path):
     assert (after.requests_running, after.requests_waiting) == (0, 0)
 
 
-def test_engines_are_summed_and_the_fullest_cache_counts():
-    text = """
-vllm:prompt_tokens_total{engine="0",model_name="a b} 7"} 10.0
-vllm:prompt_tokens_total{engine="1",model_name="a b} 7"} 5.0
-vllm:num_requests_running{engine="0"} 2.0
-vllm:num_requests_running{engine="1"} 1.0
-vllm:kv_cache_usage_perc{engine="0"} 0.25
-vllm:kv_cache_usage_perc{engine="1"} 0.75
-"""
-    assert read_metrics(text) == ServerReading(
-        prompt_tokens=15, requests_running=3, kv_cache_utilization=0.75
-    )
-
-
-def test_older_names_of_the_cache_are_known():
-    assert read_metrics("llamacpp:kv_cache_usage_ratio 0.5\n").kv_cache_utilization == 0.5
-    assert read_metrics("vllm:gpu_cache_usage_perc 0.5\n").kv_cache_utilization == 0.5
-
-
-def test_what_is_no_number_is_unknown_and_not_nought():
-    assert read_metrics(page(prompt_tokens_total="NaN", requests_processing="+Inf")) == ServerReading()
-
-
 def test_counters_go_on_growing_over_restarts():
     """A server that is started anew counts from nought; gauges are as they are."""
-    pages = iter([
-        page(prompt_tokens_total=100, tokens_predicted_total=50, requests_processing=4),
+    readings_told = iter([
+        ServerReading(prompt_tokens=100, generation_tokens=50, requests_running=4),
         None,
-        page(prompt_tokens_total=0, tokens_predicted_total=0, requests_processing=0),
-        page(prompt_tokens_total=30, tokens_predicted_total=60, requests_processing=2),
-        page(prompt_tokens_total=10, tokens_predicted_total=5, requests_processing=1),
+        ServerReading(prompt_tokens=0, generation_tokens=0, requests_running=0),
+        ServerReading(prompt_tokens=30, generation_tokens=60, requests_running=2),
+        ServerReading(prompt_tokens=10, generation_tokens=5, requests_running=1),
     ])  # fmt: skip
-    metrics = ServerMetrics(lambda: next(pages))
+    metrics = ServerMetrics(lambda: next(readings_told))
     readings = [metrics.read() for _ in range(5)]
     assert readings[1] is None
     told = [reading for reading in readings if reading]
@@ -146,39 +65,8 @@ def test_a_counter_never_falls_and_nothing_is_counted_twice(lives):
     for earlier, later in itertools.pairwise(values):
         later.insert(0, 0)
         earlier.append(max(earlier[-1], 1))
-    pages = iter([page(prompt_tokens_total=value) for life in values for value in life])
-    metrics = ServerMetrics(lambda: next(pages))
+    readings_told = iter([ServerReading(prompt_tokens=value) for life in values for value in life])
+    metrics = ServerMetrics(lambda: next(readings_told))
     seen = [metrics.read().prompt_tokens for life in values for _ in life]
     assert seen == sorted(seen)
     assert seen[-1] == sum(life[-1] for life in values)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "<html><body>404 Not Found</body></html>",
-        '{"error": {"code": 501, "message": "This server does not support metrics endpoint."}}',
-        'vllm:prompt_tokens_total{engine="0" 12',
-        "vllm:prompt_tokens_total twelve",
-        "vllm:prompt_tokens_total",
-        "some_other_server:tokens_total 12",
-    ],
-)
-def test_a_page_that_is_none_says_nothing(text):
-    assert ServerMetrics(lambda: text).read() is None
-
-
-def test_the_parser_is_imported_only_by_who_measures():
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys, telemetry.server_metrics; print('prometheus_client' in sys.modules)",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert done.stdout.strip() == "False"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from results.telemetry import ServerReading
 from telemetry.attribution import used_devices
-from telemetry.contract import DeviceFacts, DeviceReading, ProcessReading, ServerReading, Tick
+from telemetry.contract import DeviceFacts, DeviceReading, ProcessReading, Tick
 from telemetry.summary import read_ticks, summarize
 from telemetry.validity import disturbances
 
