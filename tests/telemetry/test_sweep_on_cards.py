@@ -7,11 +7,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, wait_for
+from tests.command_line import PROGRAM, PROGRAMS, bench_runner, command_server, lines, logged, wait_for
 from tests.sweep_runs import TWO_CARDS, models, own_devices, resume, server, status, sweep
 
 pytestmark = pytest.mark.usefixtures("own_devices")
@@ -109,6 +110,40 @@ def test_with_one_run_at_a_time_it_sees_all_cards(tmp_path, nvml):
     (record,) = logged(results)
     log = (results / record["run_id"] / "server.log").read_text()
     assert log.startswith("visible 0,1\n")
+
+
+def llama_server(path, *, removes=None):
+    """One that answers for any model; its start removes another one."""
+    remove = f"rm -f {removes}" if removes else ":"
+    path.write_text(
+        "#!/bin/sh\n"
+        'for word; do [ "$before" = --port ] && port=$word; [ "$before" = --alias ] && name=$word; before=$word; done\n'
+        f'[ -n "$port" ] && {remove}\n'
+        f'exec {sys.executable} {PROGRAMS}/canonical_server.py --port "$port" --name "$name"\n'
+    )
+    path.chmod(0o755)
+
+
+def test_a_binary_that_goes_away_costs_its_own_runs(tmp_path, nvml):
+    """Cards are leased by what a server needs, which its binary tells too."""
+    results = tmp_path / "r"
+    models(tmp_path / "m", "a", "b")
+    llama_server(tmp_path / "one", removes=tmp_path / "two")
+    llama_server(tmp_path / "two")
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(
+        "defaults: {benchmark: human_eval, limit: 2, parallel: 2}\n"
+        "matrix: {model: [m/a.gguf, m/b.gguf], server_binary: [./one, ./two]}\n"
+    )
+    done = bench_runner("sweep", manifest, "--results-dir", results, env=nvml(TWO_CARDS))
+    assert done.code == 7, done.err
+    outcomes = {record["sweep"]["label"]: (record["status"], record["error"]) for record in logged(results)}
+    assert len(outcomes) == 4
+    for model in "ab":
+        assert outcomes[f"{model} human_eval server_binary=one"] == ("succeeded", None)
+    status, error = outcomes["b human_eval server_binary=two"]
+    assert status == "failed"
+    assert "two: no such program" in error["message"]
 
 
 @pytest.fixture
