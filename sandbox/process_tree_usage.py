@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LISTED = Path("/proc/thread-self/children").exists()  # a kernel with CONFIG_PROC_CHILDREN
@@ -79,6 +77,8 @@ def _children(pid: int) -> list[int]:
             with contextlib.suppress(OSError):
                 found += map(int, (thread / "children").read_bytes().split())
     if not found and not _LISTED:
+        import psutil  # takes as long as a bwrap to start, and most kernels have a list
+
         with contextlib.suppress(psutil.Error):
             found = [child.pid for child in psutil.Process(pid).children()]
     return found

@@ -16,7 +16,6 @@ from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
 from evaluation.models.parameters import Parameters
 from evaluation.models.prompt_style import StyleChoice, choose_style
-from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle
 from results.errors import ResultsError, ScriptError, UsageError
 from results.records import Outcome
@@ -25,7 +24,7 @@ from scripts.arguments import connection_of
 from settings.sampling_rules import require_chat_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from evaluation.loop.checkpoint import Key
     from evaluation.loop.grader import Known
@@ -119,7 +118,7 @@ class _Session:
                     task, settings, Evaluation(completions=completions, generate_s=0.0, new=0, new_tokens=0)
                 )
                 return
-        # Opened and tested in a thread, while the HTTP client is imported and the model is probed.
+        # Opened and tested in a thread, while the HTTP client is imported and the model is asked.
         opening = asyncio.get_running_loop().run_in_executor(None, self._open_grader)
         try:
             await self._evaluate(style, opening)
@@ -138,6 +137,8 @@ class _Session:
         self.grader.self_test(good, bad)
 
     async def _evaluate(self, style: StyleChoice | None, opening: asyncio.Future[None]) -> None:
+        from evaluation.models.providers import get_interface_for_provider
+
         arguments = self.arguments
         interface = get_interface_for_provider(
             self.connection,
@@ -160,13 +161,18 @@ class _Session:
             self.bound = settings = self._settings(task, style)
             self.journal.bind(settings)
             self._started(settings, concurrency=concurrency)
-            self.events.emit("phase", phase="self_test")
-            await opening
             self.events.emit("phase", phase="generate")
             runner = Runner(
-                task, interface, self.journal, concurrency=concurrency, on_progress=self._progress
+                task,
+                interface,
+                self.journal,
+                concurrency=concurrency,
+                on_progress=self._progress,
+                can_judge=opening,
             )
-            evaluation = await runner.run(self._samples(task), settings.n_samples, self.finished)
+            evaluation = await _unless_it_fails(
+                opening, runner.run(self._samples(task), settings.n_samples, self.finished)
+            )
         self._finish(task, self.bound, evaluation)
 
     def _learnt(self, what: str) -> None:
@@ -273,6 +279,22 @@ class _Session:
             prompt_style=settings.style_choice,
             sandbox=self.grader.describe(),
         )
+
+
+async def _unless_it_fails(
+    opening: asyncio.Future[None], work: Coroutine[None, None, Evaluation]
+) -> Evaluation:
+    """What the work comes to; without a grader it is given up at once, however long the model takes to answer."""
+    evaluating = asyncio.ensure_future(work)
+    try:
+        both: set[asyncio.Future[Any]] = {evaluating, opening}
+        await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
+        if opening.done():
+            opening.result()
+        return await evaluating
+    finally:
+        evaluating.cancel()
+        await asyncio.gather(evaluating, return_exceptions=True)
 
 
 def shuffled(samples: Sequence[Sample], seed: int) -> list[Sample]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from evaluation.benchmarks.speed.load import LoadClient
 from evaluation.benchmarks.speed.prompts import WORDS
 from evaluation.loop.checkpoint import Settings, check_settings, read_settings
 from evaluation.loop.journal import LineJournal
@@ -33,6 +32,7 @@ from scripts.arguments import connection_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evaluation.benchmarks.speed.load import LoadClient
     from evaluation.models.connection import ConnectionInfo
     from scripts.arguments import Arguments
     from scripts.events import Events
@@ -126,6 +126,8 @@ class _SpeedSession:
         self._slots = properties.get("total_slots")
         self._start(self._concurrencies(self._slots or _DEFAULT_CONCURRENCY) or ())
         self._require_room(properties)
+        from evaluation.benchmarks.speed.load import LoadClient
+
         client = LoadClient(
             self._connection,
             self._parameters,

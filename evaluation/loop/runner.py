@@ -51,6 +51,8 @@ class Evaluation:
 class Runner:
     """One evaluation. Stops at the first error that makes going on senseless; what is answered by then is
     still judged and written.
+
+    can_judge: answers wait until it is done; None: for nothing. Where it raises BenchError, that ends the evaluation.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Runner:
         *,
         concurrency: int,
         on_progress: Callable[[Progress], None],
+        can_judge: asyncio.Future[None] | None = None,
     ) -> None:
         self._task = task
         self._interface = interface
         self._journal = journal
         self._concurrency = concurrency
         self._on_progress = on_progress
+        self._can_judge = can_judge
         self._finished: dict[Key, Completion] = {}
         self._outcomes: Counter[str] = Counter()
         self._total = 0
@@ -144,6 +148,8 @@ class Runner:
 
     async def _judge(self, sample: Sample, request: Request, answer: Answer) -> None:
         try:
+            if self._can_judge is not None:
+                await asyncio.shield(self._can_judge)
             if self._pool is None or answer.error:
                 completion = judge(self._task, sample, request, answer)
             else:

@@ -41,6 +41,11 @@ class ConnectionInfo:
         """Whether the server is on this machine, where a proxy would be in the way."""
         return parse_base_url(self.base_url).is_local
 
+    @property
+    def needs_certificates(self) -> bool:
+        """Whether somebody on the way, the server or a proxy, may speak TLS."""
+        return not self.is_loopback or self.base_url.startswith("https:")
+
 
 def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]) -> ConnectionInfo:
     """Check a provider's settings: base_url, model, api_key or api_key_env, timeout, max_retries, use_guided_json, and

@@ -18,6 +18,7 @@ from tenacity import (
 )
 
 from evaluation.models.choice_logprobs import choice_probabilities, first_token, logprobs_wanted
+from evaluation.models.http_session import open_session
 from evaluation.models.parameters import REFUSING
 from evaluation.models.replies import (
     NotAnAnswer,
@@ -99,13 +100,7 @@ class OpenAIInterface:
         self._watch: ServerWatch
 
     async def __aenter__(self) -> Self:
-        headers = {"Authorization": f"Bearer {self.info.api_key}"} if self.info.api_key else {}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=self.info.timeout),
-            trust_env=not self.info.is_loopback,
-        )
+        self._session = open_session(self.info)
         self._watch = ServerWatch(
             self._session, self.info.base_url, wait_s=self._server_wait, on_outage=self._on_outage
         )

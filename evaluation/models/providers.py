@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING
 
-from evaluation.models.openai_interface import OpenAIInterface
 from evaluation.models.parameters import Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from evaluation.models.connection import ConnectionInfo
+    from evaluation.models.openai_interface import OpenAIInterface
 
 
 def get_interface_for_provider(
@@ -25,9 +27,27 @@ def get_interface_for_provider(
     parameters: of the requests, where more is known of them than the connection's sampling. server_wait: seconds that a
     dead server is waited for. on_outage: called with True when it is found dead and with False when it is back.
     """
+    with contextlib.nullcontext() if info.needs_certificates else _no_certificates():
+        from evaluation.models.openai_interface import OpenAIInterface
+
     return OpenAIInterface(
         info,
         parameters=parameters or Parameters(info.sampling),
         server_wait=server_wait,
         on_outage=on_outage,
     )
+
+
+@contextlib.contextmanager
+def _no_certificates() -> Iterator[None]:
+    """OpenSSL finds none. While it is imported, aiohttp reads all that the system has: a fifth of a script's start."""
+    hidden = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    os.environ.update(dict.fromkeys(hidden, os.devnull))
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

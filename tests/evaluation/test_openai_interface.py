@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +25,7 @@ from servers.ports import free_port
 from tests.evaluation.running_servers import PROGRAM, canonical_server, posts
 
 ASK = Request(task_id="t", index=0, style=PromptStyle.CHAT, system="", user="def add(x: int, y: int):")
+ROOT = Path(__file__).parents[2]
 DEAD = "http://127.0.0.1:1"
 
 
@@ -151,6 +156,55 @@ def test_a_proxy_is_not_asked_for_loopback(monkeypatch):
     monkeypatch.setenv("http_proxy", DEAD)
     with canonical_server() as url:
         connect(url + "/v1/")
+
+
+ASK_BOTH = """
+import asyncio, sys
+from evaluation.models.connection import build_connection_info
+from evaluation.models.providers import get_interface_for_provider
+from results.errors import ServerError
+async def connect(url):
+    async with get_interface_for_provider(build_connection_info("openai", {"base_url": url}), server_wait=0) as found:
+        await found.test_connection(0, 30)
+asyncio.run(connect(sys.argv[1]))
+try: asyncio.run(connect(sys.argv[2]))
+except ServerError as error: print(error.message)
+"""
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_certificates_are_checked_also_after_a_server_that_needs_none(tmp_path, trusted):
+    """aiohttp is imported without any where a server on this machine is asked; another one is asked with them."""
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with canonical_server() as plain, ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        done = subprocess.run(
+            [sys.executable, "-c", ASK_BOTH, plain, f"https://localhost:{server.server_address[1]}"],
+            capture_output=True, text=True, cwd=ROOT, check=False,
+            env={**os.environ, **({"SSL_CERT_FILE": str(certificate)} if trusted else {})},
+        )  # fmt: skip
+        server.shutdown()
+        serving.join()
+    assert done.returncode == 0, done.stderr
+    assert ("certificate" in done.stdout) is not trusted, done.stdout
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
 
 
 def test_a_model_that_ends_its_turn_is_asked_in_chat_style():

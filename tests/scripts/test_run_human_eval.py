@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -82,7 +83,7 @@ def test_events_tell_what_happens(tmp_path):
     kinds = [event["event"] for event in events]
     assert kinds[-1] == "summary"
     assert [event["phase"] for event in events if event["event"] == "phase"] == [
-        "connect", "probe", "self_test", "generate",
+        "connect", "probe", "generate",
     ]  # fmt: skip
     start = next(event for event in events if event["event"] == "start")
     assert (start["total"], start["settings"]["prompt_style"]) == (3, "chat")
@@ -320,6 +321,37 @@ def test_an_output_that_cannot_be_written_is_exit_code_6(tmp_path):
     (tmp_path / "file").write_text("")
     events, _ = run("http://127.0.0.1:1", tmp_path / "file" / "out", code=6)
     assert "cannot write" in events[-1]["message"]
+
+
+def test_the_model_is_asked_while_the_sandbox_is_still_to_be_had(tmp_path):
+    """It takes a while to prove that it judges right; nothing is judged before, and then nothing is lost."""
+    with socket.socket(socket.AF_UNIX) as engine, canonical_server() as url:
+        engine.bind(str(tmp_path / "engine"))
+        engine.listen()  # and says nothing
+        process = subprocess.Popen(
+            command(url, tmp_path, "--sandbox", "container", "--prompt-style", "chat", "--limit", 3),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT,
+            env={**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/engine", "BENCH_SANDBOX_IMAGE": "any"},
+        )  # fmt: skip
+        while posts(url) < 3:
+            assert process.poll() is None
+            time.sleep(0.02)
+        assert (tmp_path / "completions.jsonl").read_bytes() == b""
+        process.kill()
+        process.wait()
+        events, _ = run(url, tmp_path, "--prompt-style", "chat", "--limit", 3)
+    assert (events[-1]["score"], events[-1]["new_completions"]) == (100.0, 3)
+
+
+def test_without_a_sandbox_it_ends_at_once_however_long_the_model_takes(tmp_path):
+    with canonical_server("--delay", 600) as url:
+        events, said = run(
+            url, tmp_path, "--sandbox", "container", "--prompt-style", "chat", code=4,
+            env={"DOCKER_HOST": f"unix://{tmp_path}/nobody"},
+        )  # fmt: skip
+    assert events[-1]["kind"] == "sandbox"
+    assert (tmp_path / "completions.jsonl").read_bytes() == b""
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("event", [None, "phase", "progress"])

@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from evaluation.benchmarks.speed.prompts import WORDS, TokenPrompts, WordPrompts, text
+from evaluation.models.http_session import open_session
 from evaluation.models.parameters import REFUSING
 from evaluation.models.replies import NotAnAnswer, as_mapping, read_body, read_json
 from evaluation.models.server_watch import ServerWatch
@@ -81,13 +82,7 @@ class LoadClient:
         return self
 
     def _open(self, *, keep_alive: bool) -> None:
-        headers = {"Authorization": f"Bearer {self._info.api_key}"} if self._info.api_key else {}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=not keep_alive),
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=self._info.timeout),
-            trust_env=not self._info.is_loopback,
-        )
+        self._session = open_session(self._info, keep_alive=keep_alive)
         self._watch = ServerWatch(
             self._session, self._info.base_url, wait_s=self._server_wait_s, on_outage=self._on_outage
         )

@@ -1,0 +1,30 @@
+"""The HTTP session to a server: its key, patience, proxies and certificates."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from evaluation.models.connection import ConnectionInfo
+
+
+def open_session(info: ConnectionInfo, *, keep_alive: bool = True) -> aiohttp.ClientSession:
+    """As many requests at once as one likes. keep_alive: connections serve more than one request."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, force_close=not keep_alive, ssl=_certificates(info)),
+        headers={"Authorization": f"Bearer {info.api_key}"} if info.api_key else {},
+        timeout=aiohttp.ClientTimeout(total=info.timeout),
+        trust_env=not info.is_loopback,
+    )
+
+
+def _certificates(info: ConnectionInfo) -> ssl.SSLContext | bool:
+    """Read now: what aiohttp itself read while it was imported may be none, see `evaluation.models.providers`."""
+    if not info.needs_certificates:
+        return True
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
