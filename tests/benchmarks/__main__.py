@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OWN_REPEATS = ("log", "sandbox")  # these know how many they need
 BENCHMARKS = (
     "help",
+    "script_start",
     "log",
     "readiness",
     "sandbox",
