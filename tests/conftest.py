@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,10 @@ __all__ = ["no_leaks"]
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 NVML_STUB = Path(__file__).with_name("telemetry") / "nvml_stub.c"
+
+# As users have it: else each of hundreds of processes compiles all of our modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Under nohup SIGHUP is ignored, in a script's background SIGINT and SIGQUIT, and programs inherit that; a handler they
 # don't. Tests send them these signals.

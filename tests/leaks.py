@@ -17,30 +17,43 @@ os.environ.update([MARK.split("=", 1)])
 END_WITHIN_S = 20.0  # what ends by itself does so at once, and on a busy machine a little later
 
 
+def _processes() -> set[int]:
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - a Path for each takes longer
+
+
+_STRANGERS = (
+    _processes()
+)  # there before the session began, ourselves too; looking at each in each test takes a while
+
+
 def marked_processes() -> dict[int, str]:
     """Living processes that this test session started: pid -> command line."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if MARK.encode() in (entry / "environ").read_bytes().split(b"\0"):
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
+    found, there = {}, _processes()
+    _STRANGERS.intersection_update(there)  # a number that is free again may become that of one of ours
+    for pid in there - _STRANGERS:
+        try:
+            if MARK.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
     return found
 
 
 def zombies() -> set[int]:
     """Children of ours that nobody reaped."""
+    try:
+        if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return set()
+    except ChildProcessError:
+        return set()
     found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
-            except OSError:
-                continue
-            if fields[0] == b"Z" and int(fields[1]) == os.getpid():
-                found.add(int(entry.name))
+    for pid in _processes() - _STRANGERS:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if fields[0] == b"Z" and int(fields[1]) == os.getpid():
+            found.add(pid)
     return found
 
 

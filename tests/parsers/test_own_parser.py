@@ -10,6 +10,7 @@ from parsers import registry
 from parsers.contract import ScriptOutput
 from results.errors import ParseError, UsageError
 from tests.command_line import ENDINGS, ROOT, bench_runner, command_server, logged, only_run, signalled
+from tests.evaluation.running_servers import canonical_server
 from tests.pages import blocks, follow
 
 PAGE = "docs/parsers.md"
@@ -43,8 +44,10 @@ def test_the_pages_parser_reads_a_score_and_can_be_tried_again(folder):
 
 def test_output_that_the_pages_parser_does_not_know_is_exit_code_5(folder):
     (folder / "my_eval.py").write_text("print('no answers at all')")
-    done = follow(blocks(PAGE, HEADING, "sh")[0], folder, folder)
-    assert done.code == 5
+    words = ("--script", folder / "my_eval.py", "--parser", folder / "right_answers.py")
+    with canonical_server() as url:
+        done = bench_runner("run", *words, "--base-url", url, "--results-dir", folder / "results")
+    assert done.code == 5, done.err
     assert "no answers at all" in done.err
     assert "evalplus" in done.err
 

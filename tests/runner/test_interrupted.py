@@ -132,6 +132,27 @@ def test_resume_does_only_what_is_missing(tmp_path):
     assert "model was 'canonical'" in again.err
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of two problems on a server that goes on: its results, and the words that made it."""
+    results = tmp_path_factory.mktemp("finished")
+    with canonical_server() as url:
+        words = (
+            "run",
+            "--benchmark",
+            "human_eval",
+            "--results-dir",
+            results,
+            "--base-url",
+            url,
+            "--limit",
+            2,
+        )
+        done = bench_runner(*words)
+        assert done.code == 0, done.err
+        yield results, words
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -142,19 +163,18 @@ def test_resume_does_only_what_is_missing(tmp_path):
         (["--script", "/bin/true"], "script"),
     ],
 )
-def test_a_changed_setting_is_refused_by_its_name(tmp_path, change, name):
-    with canonical_server() as url:
-        run = ("run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--base-url", url, "--limit", 2)
-        assert bench_runner(*run).code == 0
-        before = (only_run(tmp_path) / "completions.jsonl").read_bytes()
-        done = bench_runner(*run, *change, "--resume", only_run(tmp_path).name)
-        shown = bench_runner("show", "last", "--json", "--results-dir", tmp_path)
+def test_a_changed_setting_is_refused_by_its_name(finished, change, name):
+    """And neither its record nor its completions have changed."""
+    results, words = finished
+    folder = only_run(results)
+    before = (folder / "completions.jsonl").read_bytes()
+    done = bench_runner(*words, *change, "--resume", folder.name)
     assert done.code == 6, done.err
     assert name in done.err
-    (record,) = logged(tmp_path)
-    assert json.loads(shown.out) == record
+    (record,) = logged(results)
     assert (record["status"], record["score"]["score"]) == ("succeeded", 100.0)
-    assert (only_run(tmp_path) / "completions.jsonl").read_bytes() == before
+    assert json.loads((folder / "run.json").read_text()) == record
+    assert (folder / "completions.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize(("phase", "server", "sign"), PHASES, ids=[phase for phase, *_ in PHASES])

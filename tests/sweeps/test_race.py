@@ -37,34 +37,45 @@ def answered(results, record):
     return {line["task_id"] for line in lines(results / record["run_id"] / "completions.jsonl")}
 
 
-def test_the_better_one_wins_and_the_others_stop_early(tmp_path, models):
-    results = tmp_path / "r"
+RACE = ("--benchmark", "human_eval", "--race", "--limit", 60)
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory):
+    """A race that nothing disturbed: its results, and what it said."""
+    folder = tmp_path_factory.mktemp("calm")
+    (folder / "tmp").mkdir()
     done = bench_runner(
-        "sweep", *models, *server(), "--benchmark", "human_eval", "--race", "--results-dir", results
-    )
+        "sweep", *model_files(folder / "m", *WRONG), *server(), *RACE, "--results-dir", folder / "r",
+        env={"TMPDIR": str(folder / "tmp")},
+    )  # fmt: skip
     assert done.code == 0, done.err
+    return folder / "r", done.err
+
+
+def test_the_better_one_wins_and_the_others_stop_early(calm):
+    results, said = calm
     found = by_model(results)
     assert found["good"]["sweep"]["race_result"]["end"] == "winner"
     for loser in ("bad", "poor"):
         result = found[loser]["sweep"]["race_result"]
-        assert result["end"] in {"beaten", "behind"}, done.err
-        assert (result["samples"], result["total"], result["by"]) == (21, 164, "good human_eval")
-        assert len(answered(results, found[loser])) == 21
+        assert result["end"] in {"beaten", "behind"}, said
+        assert (result["samples"], result["total"], result["by"]) == (20, 60, "good human_eval")
+        assert len(answered(results, found[loser])) == 20
         assert answered(results, found[loser]) <= answered(results, found["good"]), "the same samples"
-    assert "winner after" in done.err
-    assert " of 21 solved; stopped after 21 of 164 samples: beaten by good human_eval\n" in done.err
+    assert "winner after" in said
+    assert " of 20 solved; stopped after 20 of 60 samples: " in said
     again = bench_runner("sweep", "--resume", "last", "--results-dir", results)
     assert again.code == 0, again.err
     assert by_model(results) == found, "a race that is over does nothing more"
 
 
-def test_an_interrupted_race_ends_like_an_undisturbed_one(tmp_path, models):
-    calm, wild = tmp_path / "calm", tmp_path / "wild"
-    words = [*map(str, models), "--benchmark", "human_eval", "--race"]
-    assert bench_runner("sweep", *words, *server(), "--results-dir", calm).code == 0
-    slow = [*words, *server("--delay", 0.15)]
-    process = subprocess.Popen([PROGRAM, "sweep", *slow, "--results-dir", str(wild)],
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+def test_an_interrupted_race_ends_like_an_undisturbed_one(tmp_path, models, calm):
+    wild = tmp_path / "wild"
+    slow = [*models, *server("--delay", 0.15), *RACE, "--results-dir", wild]
+    process = subprocess.Popen(
+        [PROGRAM, "sweep", *map(str, slow)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     wait_for(lambda: list(wild.glob("*-bad-*/completions.jsonl")))
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -72,7 +83,7 @@ def test_an_interrupted_race_ends_like_an_undisturbed_one(tmp_path, models):
     assert done.code == 0, done.err
     ends = [
         {name: record["sweep"]["race_result"] for name, record in by_model(each).items()}
-        for each in (calm, wild)
+        for each in (calm[0], wild)
     ]
     assert ends[0] == ends[1]
 
@@ -83,8 +94,8 @@ def test_one_that_fails_is_withdrawn_and_the_others_race_on(tmp_path, models):
     program.write_text('#!/bin/sh\ncase "$1" in *poor.gguf) exit 1;; esac\nshift; exec "$@"\n')
     program.chmod(0o755)
     option, command = server()
-    done = bench_runner("sweep", *models, option, f"{program} {{model}} {command}", "--benchmark", "human_eval",
-                        "--race", "--results-dir", results)  # fmt: skip
+    words = (option, f"{program} {{model}} {command}", *RACE)
+    done = bench_runner("sweep", *models, *words, "--results-dir", results)
     assert done.code == 7, done.err
     found = by_model(results)
     assert found["poor"]["status"] == "failed"

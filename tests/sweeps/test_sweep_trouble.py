@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import shutil
@@ -48,9 +49,18 @@ def test_of_files_with_the_same_content_one_runs_for_all(tmp_path):
 
 def test_a_changed_manifest_adds_what_is_new_and_the_table_has_todays_labels(tmp_path):
     results = tmp_path / "r"
-    first, second = models(tmp_path / "m", "a", "b")
-    assert sweep(results, first, second, *server(), "--limit", 1).code == 0
-    done = resume(results, first, *server(), "--benchmark", "human_eval", "--limit", "1,2")
+    first, second = map(str, models(tmp_path / "m", "a", "b"))
+    manifest = tmp_path / "sweep.json"
+
+    def matrix(**axes):
+        manifest.write_text(
+            json.dumps({"matrix": {"benchmark": "human_eval", "server_command": server()[1], **axes}})
+        )
+        return manifest
+
+    done = bench_runner("sweep", matrix(model=[first, second], limit=1), "--results-dir", results)
+    assert done.code == 0, done.err
+    done = resume(results, matrix(model=first, limit=[1, 2]))
     assert done.code == 0, done.err
     assert [(record["model"], record["config"]["limit"]) for record in logged(results)] == [
         ("a", 1),

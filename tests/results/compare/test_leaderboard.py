@@ -15,7 +15,7 @@ from results.records import RunStatus, SweepPlace
 from results.stats.paired import holm, mcnemar_exact
 from results.telemetry import TelemetrySummary
 from results.views.conclusion import conclusion
-from results.views.leaderboard_text import judged_text, notes, rank_text, print_tables, table_cells
+from results.views.leaderboard_text import judged_text, notes, print_tables, rank_text, table_cells
 from tests.results.recorded_runs import F, P, X, record_run
 
 

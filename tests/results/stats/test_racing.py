@@ -248,9 +248,9 @@ def test_the_leader_is_whoever_solved_most_of_what_it_answered():
 
 @pytest.fixture(scope="module")
 def simulated():
-    """Thirty sweeps of each kind; `python -m tests.benchmarks --only race` has a thousand."""
+    """Twenty sweeps of each kind; `python -m tests.benchmarks --only race` has a thousand."""
     return {
-        scenario: [raced(full) for full in sweeps(scenario, 30, seed=number)]
+        scenario: [raced(full) for full in sweeps(scenario, 20, seed=number)]
         for number, scenario in enumerate(SCENARIOS)
     }
 
