@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 POWER = 0.80
 _ROUNDING = 1e-12  # of sums of fractions
+_FEWEST = 6  # samples that can show anything: 2 of the 2^6 choices of signs are less than 5 %
 _FINEST = 2520  # parts of a fraction at most: halves to tenths have a common unit
 MCNEMAR = "exact McNemar"
 SIGN_FLIP = "exact sign-flip test"
@@ -260,13 +261,14 @@ def samples_for_mean(
 ) -> int | None:
     """Samples that a test of a mean of such differences needs: ((z + z_power) s / mean)².
 
-    Miller (2024), "Adding error bars to evals", arXiv:2411.00640, section 5, with the variance as observed. None for
-    a mean of 0, and for a single difference.
+    Miller (2024), "Adding error bars to evals", arXiv:2411.00640, section 5, with the variance as observed; at least as
+    many as the exact test can show anything with. None for a mean of 0, and for a single difference.
     """
     mean = fmean(differences)
     if len(differences) < 2 or abs(mean) < _ROUNDING:
         return None
-    return max(1, math.ceil((sum(_quantiles(power, confidence)) * stdev(differences) / mean) ** 2))
+    needed = math.ceil((sum(_quantiles(power, confidence)) * stdev(differences) / mean) ** 2)
+    return max(_FEWEST, needed)
 
 
 def _quantiles(power: float, confidence: float) -> tuple[float, float]:

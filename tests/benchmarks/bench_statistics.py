@@ -6,6 +6,9 @@ a score has few possible values, and the worst is shown.
 
 from __future__ import annotations
 
+import itertools
+from typing import TYPE_CHECKING
+
 from tests.benchmarks.rows import Row
 from tests.benchmarks.statistics_simulation import (
     CORRELATIONS,
@@ -19,36 +22,34 @@ from tests.benchmarks.statistics_simulation import (
     of_several,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 REPEATS = 400
+LARGE = 100  # samples; of so many and more the runs are half as many, since they take long and vary less
 MOST_OFF = 1.5  # points from 95 %, averaged
 MOST_FALSE = 0.055
 MOST_MISSED = 0.065
 
 
-def measure(repeats: int = REPEATS) -> list[Row]:
+def measure(repeats: int = REPEATS) -> Iterator[Row]:
     """repeats: runs of each true score, and pairs of runs of each kind."""
-    rows = [_row(f"{samples} samples, pass@1 of one completion", of_one(samples)) for samples in SAMPLES]
     for samples in SAMPLES:
-        for completions, k in OF_SEVERAL:
-            for correlation in CORRELATIONS:
-                found = of_several(samples, completions, k, correlation, repeats=repeats, seed=samples)
-                name = f"{samples} samples, pass@{k} of {completions}, correlation {correlation:g}"
-                rows.append(_row(name, found))
-    for samples in PAIRED_SAMPLES:
-        for completions in PAIRED_COMPLETIONS:
-            pairs = of_pairs(samples, completions, repeats=repeats, seed=samples)
-            name = f"{samples} samples, {completions} completions"
-            rows += [
-                Row(f"{name}: false positives of the paired test", pairs.false_positives, "of 1", MOST_FALSE),
-                Row(
-                    f"{name}: intervals that miss the true difference",
-                    pairs.missed,
-                    "of 1",
-                    MOST_MISSED,
-                    f"of one pair of models at most {pairs.most_missed:.3f}",
-                ),
-            ]
-    return rows
+        yield _row(f"{samples} samples, pass@1 of one completion", of_one(samples))
+    for samples, (completions, k), correlation in itertools.product(SAMPLES, OF_SEVERAL, CORRELATIONS):
+        runs = _runs(samples, repeats)
+        name = f"{samples} samples, pass@{k} of {completions}, correlation {correlation:g}"
+        yield _row(name, of_several(samples, completions, k, correlation, repeats=runs, seed=samples))
+    for samples, completions in itertools.product(PAIRED_SAMPLES, PAIRED_COMPLETIONS):
+        pairs = of_pairs(samples, completions, repeats=_runs(samples, repeats), seed=samples)
+        name = f"{samples} samples, {completions} completions"
+        yield Row(f"{name}: false positives of the paired test", pairs.false_positives, "of 1", MOST_FALSE)
+        note = f"of one pair of models at most {pairs.most_missed:.3f}"
+        yield Row(f"{name}: intervals that miss the true difference", pairs.missed, "of 1", MOST_MISSED, note)
+
+
+def _runs(samples: int, repeats: int) -> int:
+    return repeats if samples < LARGE else max(1, repeats // 2)
 
 
 def _row(name: str, found: Coverage) -> Row:

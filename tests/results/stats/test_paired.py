@@ -162,6 +162,12 @@ def test_that_many_samples_give_about_that_power(only_first, only_second):
     assert 0.72 < power < 0.81
 
 
+def test_fewer_samples_than_can_show_anything_are_never_enough():
+    assert samples_for_mean([0.5, 0.6]) == 6
+    assert not compare_fractions([0.0] * 5, [1.0] * 5).shown
+    assert compare_fractions([0.0] * 6, [1.0] * 6).shown
+
+
 def test_samples_for_a_mean_give_that_power_in_simulation():
     chance = random.Random(0)
     values = [chance.choice([-0.5, 0, 0, 0.25, 0.5]) for _ in range(60)]
