@@ -127,7 +127,7 @@ def trained_length(folder: Path | None) -> int | None:
         return None
     try:
         config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None  # vLLM tells better what is wrong with it
     if not isinstance(config, dict):
         return None
