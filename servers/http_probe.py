@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 from settings.base_url import parse_base_url
 
 if TYPE_CHECKING:
-    import socket
-
     import requests
 
 MAX_BODY_BYTES = 16 * 1024 * 1024  # far above a list of all models of a provider, or a page of metrics
@@ -73,9 +72,9 @@ def request(
     if body is not None:
         headers["Content-Type"] = "application/json"
     connection = http.client.HTTPConnection(where.host, where.port, timeout=timeout_s)
+    response = None
     try:
-        connection.connect()
-        connection.sock = _Timed(connection.sock, ends)
+        _connect(connection, ends)
         connection.request(
             "GET" if body is None else "POST",
             where.path + path,
@@ -87,7 +86,27 @@ def request(
     except (OSError, http.client.HTTPException):
         return None
     finally:
+        if response is not None:
+            response.close()
         connection.close()
+
+
+def _connect(connection: http.client.HTTPConnection, ends: float) -> None:
+    """As its own `connect`, but all addresses share the time, and a signal that raises leaves no open socket."""
+    trouble: OSError = OSError("no address")
+    for *kind, _, address in socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM):
+        sock = connection.sock = socket.socket(*kind)
+        try:
+            sock.settimeout(_left_s(ends))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            sock.close()
+            trouble = error
+        else:
+            connection.sock = _Timed(sock, ends)
+            return
+    raise trouble
 
 
 def _elsewhere(url: str, api_key: str | None, body: Any, timeout_s: float, ends: float) -> Answer | None:
