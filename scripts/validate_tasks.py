@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.errors import BenchError
-from sandbox import LEVELS
-from scripts.arguments import add_limits
+from scripts.arguments import add_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +24,7 @@ def main(argv: Sequence[str]) -> int:
     """0: all is right; 2: the file is wrong; 4: there is no sandbox."""
     parser = argparse.ArgumentParser(prog="python -m scripts.validate_tasks", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--sandbox", default="auto", choices=LEVELS)
-    add_limits(parser)
+    add_settings(parser, ("sandbox", "cpu_limit", "memory_limit"))
     arguments = parser.parse_args(argv)
     try:
         print(_validated(arguments))

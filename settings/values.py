@@ -123,8 +123,12 @@ def _size(setting: Setting, value: Any) -> int:
         return int(_number(setting, value))
     found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise UsageError(f"{_shown(value)} is no size", hint="bytes, or such as 512M or 2G")
-    return int(_number(setting, int(float(found[1]) * (1 << _UNITS[found[2].upper()]))))
+        raise UsageError(f"{_shown(value)} is not a size such as 512M or 2G")
+    size_bytes = int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
+    try:
+        return int(_number(setting, size_bytes))
+    except UsageError:
+        raise UsageError(f"{value} is out of range: {_range(setting)}") from None
 
 
 def _from_text(setting: Setting, text: str) -> float | int:
@@ -151,12 +155,20 @@ def _what(setting: Setting) -> str:
 
 
 def _range(setting: Setting) -> str:
-    low = f"more than {setting.above:.12g}" if setting.above is not None else None
-    if setting.maximum is None:
-        return low or f"{setting.minimum:.12g} or more"
-    if low:
-        return f"{low}, at most {setting.maximum:.12g}"
-    return f"{setting.minimum:.12g} to {setting.maximum:.12g}"
+    low, high, above = (_bound(setting, value) for value in (setting.minimum, setting.maximum, setting.above))
+    if above:
+        return f"more than {above}" + (f", at most {high}" if high else "")
+    return f"{low} to {high}" if high else f"{low} or more"
+
+
+def _bound(setting: Setting, value: float | None) -> str:
+    """Empty for none."""
+    if value is None:
+        return ""
+    if setting.kind != "size":
+        return f"{value:.12g}"
+    unit = max((unit for unit, power in _UNITS.items() if value >= 1 << power), key=_UNITS.__getitem__)
+    return f"{value / (1 << _UNITS[unit]):g}{unit}"
 
 
 def _is_number(value: Any) -> bool:

@@ -40,6 +40,9 @@ NOT_OURS = {
     "--no-deps",
     "--log-format",
     "--url",
+    "--api-key",
+    "--hf-token",
+    "--token",
 }
 
 

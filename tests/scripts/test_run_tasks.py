@@ -184,9 +184,9 @@ def test_limits_of_executed_code_are_kept_and_may_not_change(tmp_path, small):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--memory-limit", "much"], "'much' is not a size such as 512M or 2G"),
-        (["--memory-limit", "1K"], "1K is not between 16M and 1024G"),
-        (["--cpu-limit", "0"], "0.0 is not between 0.05 and 3600"),
+        (["--memory-limit", "much"], "is not a size such as 512M or 2G"),
+        (["--memory-limit", "1K"], "1K is out of range: 16M to 1T"),
+        (["--cpu-limit", "0"], "0.0 is out of range: 0.05 to 3600"),
         (["--difficulty", "simple"], "'simple' is none of easy, medium, hard, extreme"),
         (["--difficulty", "extreme"], "no task is of the difficulty extreme"),
         (["--sample", "3"], "--sample 3 of 2 tasks"),
