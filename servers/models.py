@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from results.durable import replace_file
 from results.errors import UsageError
+from results.locks import lock
 from results.records import ModelIdentity
 from servers.demo_model import cache_folder, fetch
 from servers.gguf import GgufHeader, read_header
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 SPLIT = re.compile(r"-00001-of-(\d{5})$")  # llama-gguf-split's name of the first part, beside the others
 HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 _MOST_KEPT = 4096  # entries of the hash cache; beyond it the oldest go
+_LOCK_S = 10.0  # others hold the cache for milliseconds each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,11 +250,11 @@ def _is_sha256(digest: object) -> bool:
 
 
 def _keep(key: str, digest: str) -> None:
-    """Of two that write at the same time one loses its entry, and computes it again one day."""
+    """Where it can't be kept, or others write without end, the hash is computed again one day."""
     path = _cache_path()
-    entries = list({**_read_cache(), key: digest}.items())[-_MOST_KEPT:]
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, json.dumps(dict(entries)).encode())
-    except OSError:
-        return
+        with lock(path.with_suffix(".lock"), within_s=_LOCK_S) as ours:
+            if ours is not None:
+                entries = list({**_read_cache(), key: digest}.items())[-_MOST_KEPT:]
+                replace_file(path, json.dumps(dict(entries)).encode())

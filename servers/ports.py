@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from processes.lock_files import open_lock_file
+from processes.lock_files import user_lock_file
 from results.errors import UsageError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def claim_port(port: int) -> bool:
     global _claims  # noqa: PLW0603 - the locks live as long as the descriptor
     try:
         if _claims is None:
-            _claims = open_lock_file("ports")
+            _claims = os.open(user_lock_file("ports"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.lockf(
             _claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port
         )  # the byte of that number, for this process

@@ -62,6 +62,7 @@ SHARED = (
     "results",
     "results.durable",
     "results.errors",
+    "results.locks",
     "results.records",
     "results.stats",
     "results.telemetry",

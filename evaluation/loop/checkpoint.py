@@ -13,8 +13,8 @@ import msgspec
 
 from evaluation.loop.journal import SETTINGS_NAME, LineJournal
 from results.durable import explained
-from results.errors import NewerRecord, ResultsError, ResumeMismatch
-from results.records import Completion, Outcome
+from results.errors import ResumeMismatch
+from results.records import Completion, Outcome, decode_versioned
 from sandbox import MEMORY_BYTES
 
 if TYPE_CHECKING:
@@ -81,15 +81,8 @@ def read_settings(folder: Path) -> Settings | None:
             data = path.read_bytes()
         except FileNotFoundError:
             return None
-    try:
-        version = msgspec.json.decode(data, type=_Versioned).schema_version
-        if version > SETTINGS_VERSION:
-            raise NewerRecord(
-                f"{path} was written by a newer version (schema {version})", hint="update bench_runner"
-            )
-        return msgspec.json.decode(data, type=Settings)
-    except msgspec.MsgspecError as error:
-        raise ResultsError(f"{path} can't be read: {error}", hint="use another --output") from error
+    what = "the settings of a run"
+    return decode_versioned(data, Settings, version=SETTINGS_VERSION, where=str(path), what=what)
 
 
 def check_settings(old: Settings, new: Settings, folder: Path) -> None:
@@ -141,7 +134,3 @@ def _finished(data: bytes) -> tuple[list[bytes], dict[Key, Completion]]:
 def _shown(value: object) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-class _Versioned(msgspec.Struct):
-    schema_version: int = SETTINGS_VERSION

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import contextlib
 import os
-import time
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from results.durable import explained, replace_file, write_at
+from results.durable import explained, replace_file, sync_folder, write_at
 from results.errors import ResultsError
+from results.locks import lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,22 +33,18 @@ class LineJournal:
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._descriptor = -1
-        self._lock = -1
+        self._held = contextlib.ExitStack()
         self._end = 0
 
     def lock_and_read(self) -> bytes:
         """What is in it; nobody else can open it until it is closed. Raises ResultsError."""
         with explained("write", self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            deadline = time.monotonic() + LAST_WRITER_S
-            while not _locked(self._lock):
-                if time.monotonic() > deadline:
-                    raise ResultsError(
-                        f"another process is writing to {self._folder}",
-                        hint="wait for it, or choose another --output",
-                    )
-                time.sleep(0.05)
+            if self._held.enter_context(lock(self._folder, within_s=LAST_WRITER_S)) is None:
+                raise ResultsError(
+                    f"another process is writing to {self._folder}",
+                    hint="wait for it, or choose another --output",
+                )
         with explained("write", self.path):
             return self.path.read_bytes() if self.path.exists() else b""
 
@@ -58,7 +54,7 @@ class LineJournal:
             if kept != data:
                 replace_file(self.path, kept)
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-            os.fsync(self._lock)  # the name of a new journal
+            sync_folder(self._folder)  # the name of a new journal
             self._end = len(kept)
 
     def bind(self, settings: msgspec.Struct) -> None:
@@ -109,15 +105,7 @@ class LineJournal:
 
     def close(self) -> None:
         """Can be called repeatedly."""
-        for descriptor in (self._descriptor, self._lock):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._descriptor = self._lock = -1
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+        self._held.close()

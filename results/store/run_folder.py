@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.durable import explained, replace_file, sync_folder
 from results.errors import NewerRecord, ResultsError
+from results.locks import is_locked, lock
 from results.records import RunRecord, RunStatus, decode_record, encode_record
 from results.store.run_id import match_id, new_run_id
 
@@ -90,31 +89,19 @@ class RunFolder:
 
         Hold it until the run is in the run log. Raises ResultsError when another process holds it.
         """
-        with explained("claim the run's folder", self.path):
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            deadline = time.monotonic() + _PROBE_S
-            while not _locked(descriptor, fcntl.LOCK_EX):
-                if time.monotonic() > deadline:
-                    raise ResultsError(
-                        f"the run {self.run_id} is in progress in another process",
-                        hint="wait until it has ended, or stop it",
-                    )
-                time.sleep(0.01)
+        with contextlib.ExitStack() as held:
+            with explained("claim the run's folder", self.path):
+                ours = held.enter_context(lock(self._lock, within_s=_PROBE_S))
+            if ours is None:
+                raise ResultsError(
+                    f"the run {self.run_id} is in progress in another process",
+                    hint="wait until it has ended, or stop it",
+                )
             yield
-        finally:
-            os.close(descriptor)
 
     def is_alive(self) -> bool:
         """Whether some process holds `claim`."""
-        try:
-            descriptor = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            return not _locked(descriptor, fcntl.LOCK_SH)
-        finally:
-            os.close(descriptor)
+        return is_locked(self._lock)
 
     def write_record(self, record: RunRecord) -> None:
         """Write `run.json` atomically and durably. Raises ResultsError, with the old record untouched."""
@@ -165,11 +152,3 @@ def all_records(results_dir: Path, *, warn: Callable[[str], None]) -> tuple[tupl
         except ResultsError as error:
             warn(error.message)
     return tuple(found)
-
-
-def _locked(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

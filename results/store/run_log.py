@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import errno
-import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from results.durable import explained, replace_file, sync_folder, write_at
 from results.errors import ResultsError
+from results.locks import lock
 from results.records import RunRecord, RunStatus, encode_record
 from results.store.run_folder import all_records
 from results.store.run_id import match_id
@@ -107,24 +106,13 @@ class RunLog:
     @contextlib.contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
         """Hold the log's lock; shared: only to read, and without one where none can be made."""
-        lock = self.path.with_name(self.path.name + ".lock")
-        try:
+        with contextlib.ExitStack() as held:
             try:
-                descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            except OSError as error:
-                if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                held.enter_context(lock(self.path.with_name(self.path.name + ".lock"), shared=shared))
+            except OSError:
+                if not shared:
                     raise
-                descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # another user's, in a shared folder
-        except OSError:
-            if not shared:
-                raise
             yield
-            return
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _read(self) -> bytes:
         try:

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import fcntl
 import os
-import time
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - a dataclass field
 from typing import TYPE_CHECKING, Any
@@ -23,7 +21,8 @@ import msgspec
 
 from results.durable import explained, replace_file, sync_folder
 from results.errors import NewerRecord, ResultsError
-from results.records import RunStatus
+from results.locks import is_locked, lock
+from results.records import RunStatus, decode_versioned
 from results.store.run_folder import RunFolder
 from results.store.run_id import ID_TIME, match_id, new_run_id
 
@@ -121,32 +120,23 @@ class SweepFolder:
         """Raises ResultsError when it is missing, unreadable or newer."""
         with explained("read", self._sweep_json):
             data = self._sweep_json.read_bytes()
-        try:
-            version = msgspec.json.decode(data, type=_Versioned).schema_version
-            if version > SWEEP_VERSION:
-                raise NewerRecord(
-                    f"{self._sweep_json} was written by a newer bench_runner (schema {version})",
-                    hint="update bench_runner",
-                )
-            return msgspec.json.decode(data, type=Sweep)
-        except msgspec.MsgspecError as error:
-            raise ResultsError(f"{self._sweep_json} is no sweep: {error}") from error
+        where = str(self._sweep_json)
+        return decode_versioned(data, Sweep, version=SWEEP_VERSION, where=where, what="a sweep")
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
         """Be the one who works on this sweep. Raises ResultsError when another process is."""
-        descriptor = self._open(self._lock)
-        try:
-            if not _locked_within(descriptor, PROBE_S):
-                raise ResultsError(
-                    f"the sweep {self.sweep_id} is in progress in another process ({self.worker_pid()})",
-                    hint=f"watch it with `status {self.sweep_id} --watch`, or end it with `cancel {self.sweep_id}`",
-                )
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.ExitStack() as held:
+            with explained("write", self._lock):
+                descriptor = held.enter_context(lock(self._lock, within_s=PROBE_S))
+                if descriptor is None:
+                    raise ResultsError(
+                        f"the sweep {self.sweep_id} is in progress in another process ({self.worker_pid()})",
+                        hint=f"watch it with `status {self.sweep_id} --watch`, or end it with `cancel {self.sweep_id}`",
+                    )
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             yield
-        finally:
-            os.close(descriptor)
 
     @contextlib.contextmanager
     def claim_group(self, group: str, *, within_s: float = 0.0) -> Iterator[bool]:
@@ -154,25 +144,20 @@ class SweepFolder:
 
         Raises ResultsError.
         """
-        descriptor = self._open(self.path / "claims" / f"{group}.lock")
-        try:
-            yield _locked_within(descriptor, within_s)
-        finally:
-            os.close(descriptor)
+        path = self.path / "claims" / f"{group}.lock"
+        with contextlib.ExitStack() as held:
+            with explained("write", path):
+                path.parent.mkdir(exist_ok=True)
+                descriptor = held.enter_context(lock(path, within_s=within_s))
+            yield descriptor is not None
 
     def worker_pid(self) -> int | None:
         """The process that works on it now; None: nobody does."""
-        try:
-            descriptor = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+        if not is_locked(self._lock):
             return None
-        try:
-            if _locked(descriptor, shared=True):
-                return None
-            text = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-            return int(text) if text.isdigit() else None
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(OSError, ValueError):
+            return int(self._lock.read_bytes())
+        return None
 
     def request_retry(self, fingerprint: str) -> None:
         """Let the run be tried once more. Is idempotent. Raises ResultsError."""
@@ -255,11 +240,6 @@ class SweepFolder:
         found = self.runs(warn=warn)
         return frozenset(name for name, (_, record) in found.items() if record.status is RunStatus.SUCCEEDED)
 
-    def _open(self, path: Path) -> int:
-        with explained("write", path):
-            path.parent.mkdir(exist_ok=True)
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
     @property
     def _lock(self) -> Path:
         return self.path / "sweep.lock"
@@ -280,27 +260,6 @@ def all_sweeps(results_dir: Path) -> tuple[SweepFolder, ...]:
         return tuple(SweepFolder(path) for path in paths if (path / "sweep.json").is_file())
 
 
-def _locked(descriptor: int, *, shared: bool = False) -> bool:
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _time_of(name: str) -> str:
     """With which the name of a run's or a sweep's folder begins."""
     return name.partition("-")[0]
-
-
-def _locked_within(descriptor: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not _locked(descriptor):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-class _Versioned(msgspec.Struct):
-    schema_version: int = SWEEP_VERSION

@@ -293,6 +293,39 @@ def test_hub_files_that_were_fetched_before_are_found_with_all_their_parts(folde
     assert "is not on this machine" in missing  # it was looked for there too
 
 
+def test_several_programs_that_hash_models_keep_each_other_s_hashes(folder):
+    """As the workers of a sweep do; what was known before stays known too."""
+    cache = folder / "cache" / "bench_runner" / "sha256.json"
+    cache.parent.mkdir(parents=True)
+    cache.write_text(json.dumps({f"/models/{number}.gguf:1:1:1": f"{number:064x}" for number in range(2000)}))
+    for number in range(60):
+        (folder / f"{number}.gguf").write_bytes(gguf({"general.name": (STRING, str(number))}))
+    code = (
+        "import sys\nfrom servers.models import identity, resolve\n"
+        "for number in range(int(sys.argv[1]), 60, 4): print(identity(resolve(f'{sys.argv[2]}/{number}.gguf')).sha256)"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(first), folder], cwd=ROOT, stdout=subprocess.PIPE)
+        for first in range(4)
+    ]
+    found = {digest for writer in writers for digest in writer.communicate(timeout=60)[0].decode().split()}
+    assert [writer.returncode for writer in writers] == [0] * 4
+    kept = json.loads(cache.read_text())
+    assert len(found) == 60
+    assert len(kept) == 2060
+    assert found < set(kept.values())
+
+
+def test_the_hashes_that_are_kept_are_bounded(folder):
+    cache = folder / "cache" / "bench_runner" / "sha256.json"
+    cache.parent.mkdir(parents=True)
+    cache.write_text(json.dumps({f"/models/{number}.gguf:1:1:1": f"{number:064x}" for number in range(9000)}))
+    (folder / "new.gguf").write_bytes(gguf())
+    digest = identity(resolve(str(folder / "new.gguf"))).sha256
+    kept = list(json.loads(cache.read_text()).values())
+    assert (len(kept), kept[-1], kept[0]) == (4096, digest, f"{9001 - 4096:064x}")
+
+
 @pytest.mark.parametrize(("number", "code"), ENDINGS)
 def test_a_signal_while_the_hub_does_not_answer_ends_the_command(folder, number, code):
     """It is no failure of the download."""

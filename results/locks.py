@@ -1,0 +1,72 @@
+"""Advisory locks on files, by which processes of this project agree who may do what.
+
+The kernel gives a lock back when the process that holds it ends, however it ends. Nobody else is stopped by one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LOOK_S = 0.01
+_NO_WRITING = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR}
+
+
+@contextlib.contextmanager
+def lock(path: Path, *, shared: bool = False, within_s: float | None = None) -> Iterator[int | None]:
+    """Hold the lock of a file, which is made when it is missing, or of a folder, until the block ends.
+
+    within_s: how long to wait for it; None: until it is free. Yields the file's descriptor; None: somebody else still
+    holds the lock. Locks of one process exclude each other too. Raises OSError.
+    """
+    descriptor = _open(path)
+    try:
+        yield descriptor if _taken(descriptor, shared=shared, within_s=within_s) else None
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock of the file. It is not made, and stands in the way of others for an instant."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _taken(descriptor, shared=True, within_s=0)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno not in _NO_WRITING:
+            raise
+        return os.open(
+            path, os.O_RDONLY | os.O_CLOEXEC
+        )  # another user's file in a shared folder, or a folder
+
+
+def _taken(descriptor: int, *, shared: bool, within_s: float | None) -> bool:
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    if within_s is None:
+        fcntl.flock(descriptor, kind)
+        return True
+    deadline = time.monotonic() + within_s
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_LOOK_S)
