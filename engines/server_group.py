@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from results.records import Reduction
     from results.store.sweep_folder import Sweep, SweepFolder
     from runner.display import Display
+    from runner.run import FinishedRun
     from runner.spec import RunSpec
     from servers.request import ServerRequest
 
@@ -107,14 +108,12 @@ class ServerGroup:
         self, spec: RunSpec, planned: PlannedRun, reduced: tuple[Reduction, ...]
     ) -> BaseException | None:
         """Why it failed."""
-        place = self._place(planned, reduced)
         try:
             try:
-                finished = run(spec, self._display, self._held, serving=self._serving, place=place)
+                finished = self._run_as(spec, planned, reduced)
             except ResumeMismatch as error:
                 self._display.say(f"note: {error.message}; it begins anew")
-                anew = dataclasses.replace(spec, resume=None)
-                finished = run(anew, self._display, self._held, serving=self._serving, place=place)
+                finished = self._run_as(dataclasses.replace(spec, resume=None), planned, reduced)
         except ResultsError:
             raise
         except BenchError as refused:  # seen before there was a run
@@ -124,6 +123,10 @@ class ServerGroup:
         if isinstance(finished.error, Interrupted | ResultsError):
             raise finished.error
         return finished.error
+
+    def _run_as(self, spec: RunSpec, planned: PlannedRun, reduced: tuple[Reduction, ...]) -> FinishedRun:
+        place = self._place(planned, reduced=reduced, resume=spec.resume)
+        return run(spec, self._display, self._held, serving=self._serving, place=place)
 
     def _refuse(self, planned: PlannedRun, error: BenchError) -> None:
         """A run that could not even begin is in the log too."""
@@ -146,13 +149,21 @@ class ServerGroup:
             unlogged.save_final_record(folder, record, log)
         self._display.say(outcome(record))
 
-    def _place(self, planned: PlannedRun, reduced: tuple[Reduction, ...] = ()) -> SweepPlace:
+    def _place(
+        self, planned: PlannedRun, *, reduced: tuple[Reduction, ...] = (), resume: str | None = None
+    ) -> SweepPlace:
+        """resume: the run that goes on; None: a new one."""
+        newest = self._folder.runs(warn=self._display.say).get(planned.fingerprint)
+        tries = 0
+        if newest is not None and newest[1].sweep is not None:
+            tries = newest[1].sweep.earlier_tries + (newest[0].run_id != resume)
         return SweepPlace(
             sweep_id=self._sweep.sweep_id,
             fingerprint=planned.fingerprint,
             label=planned.label,
             nonce=self._sweep.nonce,
             reductions=reduced,
+            earlier_tries=tries,
         )
 
 

@@ -233,6 +233,7 @@ class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: of all that determines its results. label: what tells it from the sweep's other runs. nonce: ends the
     model's name at every server of the sweep. reductions: in order. race_result: None where there was no race, and
     until its end. reduced, race: the same as sentences, in older records; they are read into the fields above.
+    earlier_tries: how many runs the sweep began for this fingerprint before.
     """
 
     sweep_id: str
@@ -243,6 +244,7 @@ class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
     race_result: RaceResult | None = None
     reduced: tuple[str, ...] = ()
     race: str = ""
+    earlier_tries: int = 0
 
     def __post_init__(self) -> None:
         if self.reduced and not self.reductions:

@@ -11,11 +11,10 @@ own records, which name the sweep: there is no second truth to disagree with.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - a dataclass field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -24,17 +23,17 @@ from results.errors import NewerRecord, ResultsError
 from results.locks import is_locked, lock
 from results.records import RunStatus, decode_versioned
 from results.store.run_folder import RunFolder
-from results.store.run_id import ID_TIME, match_id, new_run_id
+from results.store.run_id import match_id, new_run_id
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator
 
-    from results.records import RunRecord
+    from results.records import RunRecord, SweepPlace
 
 SWEEPS = "sweeps"
 SWEEP_VERSION = 1
 PROBE_S = 0.5  # how long one who asks "does somebody work on it?" may stand in the way of a claim
-CLOCK_STEP = dt.timedelta(days=1)  # by which a clock may be set back while a sweep is in progress
 
 
 class ManifestText(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +75,32 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     changed: dict[str, Any] = {}
 
 
+class _Seen(NamedTuple):
+    """A run of the sweep. written_ns: when its record was."""
+
+    folder: RunFolder
+    record: RunRecord
+    place: SweepPlace
+    written_ns: int
+
+
+class _InSweep(msgspec.Struct):
+    sweep_id: str = ""
+
+
+class _Belongs(msgspec.Struct):
+    """So much of a record as says whose it is."""
+
+    sweep: _InSweep | None = None
+
+
 @dataclass(frozen=True)
 class SweepFolder:
     """One sweep's folder; its name is the sweep's id."""
 
     path: Path
-    _seen: dict[str, tuple[object, RunRecord | None]] = field(default_factory=dict, repr=False, compare=False)
+    _sweep_ids: dict[str, str] = field(default_factory=dict, repr=False, compare=False)  # by the run's folder
+    _seen: dict[str, tuple[object, _Seen | None]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def sweep_id(self) -> str:
@@ -183,17 +202,11 @@ class SweepFolder:
 
         Asked again, only records that changed are read again.
         """
-        began = dt.datetime.strptime(_time_of(self.sweep_id), ID_TIME).replace(tzinfo=dt.UTC)
-        oldest = (began - CLOCK_STEP).strftime(ID_TIME)  # ids begin with the time
         with explained("read", self.results_dir):
-            names = [name for name in os.listdir(self.results_dir) if name >= oldest]  # noqa: PTH208 - often
-        there = [(_time_of(name), *seen) for name in names if (seen := self._see(name, warn)) is not None]
-        found: dict[str, tuple[RunFolder, RunRecord]] = {}
-        # Two tries of a run may begin in one second: then the one that was written later is the newer one.
-        for _, _, record in sorted(there, key=lambda each: (each[0], each[1], each[2].run_id)):
-            if record.sweep is not None:
-                found[record.sweep.fingerprint] = (RunFolder(self.results_dir / record.run_id), record)
-        return found
+            names = os.listdir(self.results_dir)  # noqa: PTH208 - often
+        there = [seen for name in names if (seen := self._see(name, warn)) is not None]
+        # Clocks are set back, so no time says whether a run is of this sweep, and its own count comes before its time.
+        return {seen.place.fingerprint: (seen.folder, seen.record) for seen in sorted(there, key=_age)}
 
     def planned(
         self, *, warn: Callable[[str], None]
@@ -214,26 +227,31 @@ class SweepFolder:
             found.append((planned, there))
         return found
 
-    def _see(self, name: str, warn: Callable[[str], None]) -> tuple[int, RunRecord] | None:
-        """When the run's record was written, in ns, and the record; None for what is no run of this sweep."""
+    def _see(self, name: str, warn: Callable[[str], None]) -> _Seen | None:
+        """What there is in this folder; None for what is no run of this sweep. A run of another sweep stays that."""
+        if self._sweep_ids.get(name, self.sweep_id) != self.sweep_id:
+            return None
         folder = RunFolder(self.results_dir / name)
         try:
             status = folder.run_json.stat()
         except OSError:
             return None
         signature = (status.st_mtime_ns, status.st_ino)
-        if name not in self._seen or self._seen[name][0] != signature:
-            record = None
-            try:
+        if name in self._seen and self._seen[name][0] == signature:
+            return self._seen[name][1]
+        found = None
+        try:
+            self._sweep_ids[name] = _sweep_id(folder.run_json)
+            if self._sweep_ids[name] == self.sweep_id:
                 record = folder.read_record()
-            except NewerRecord:
-                raise
-            except ResultsError as error:
-                warn(error.message)
-            ours = record is not None and record.sweep is not None and record.sweep.sweep_id == self.sweep_id
-            self._seen[name] = (signature, record if ours else None)
-        found = self._seen[name][1]
-        return None if found is None else (status.st_mtime_ns, found)
+                if record.sweep is not None:
+                    found = _Seen(folder, record, record.sweep, status.st_mtime_ns)
+        except NewerRecord:
+            raise
+        except ResultsError as error:
+            warn(error.message)
+        self._seen[name] = (signature, found)
+        return found
 
     def done(self, *, warn: Callable[[str], None]) -> frozenset[str]:
         """Fingerprints of the runs that succeeded. As `runs`."""
@@ -257,9 +275,23 @@ def all_sweeps(results_dir: Path) -> tuple[SweepFolder, ...]:
             paths = sorted(parent.iterdir())
         except FileNotFoundError:
             return ()
-        return tuple(SweepFolder(path) for path in paths if (path / "sweep.json").is_file())
+        sweep_ids: dict[str, str] = {}  # found out once for all of them
+        return tuple(SweepFolder(path, sweep_ids) for path in paths if (path / "sweep.json").is_file())
 
 
-def _time_of(name: str) -> str:
-    """With which the name of a run's or a sweep's folder begins."""
-    return name.partition("-")[0]
+def _sweep_id(run_json: Path) -> str:
+    """Of the sweep that a record belongs to; empty: to none. Raises ResultsError."""
+    with explained("read", run_json):
+        data = run_json.read_bytes()
+    try:
+        belongs = msgspec.json.decode(data, type=_Belongs)
+    except msgspec.MsgspecError as error:
+        raise ResultsError(f"{run_json} is not a run record: {error}") from error
+    return belongs.sweep.sweep_id if belongs.sweep is not None else ""
+
+
+def _age(seen: _Seen) -> tuple[object, ...]:
+    """By which runs are sorted, the newest last. Records of older versions say no count of tries."""
+    succeeded = seen.record.status is RunStatus.SUCCEEDED
+    began = seen.record.run_id.partition("-")[0]
+    return (seen.place.earlier_tries, succeeded, began, seen.written_ns, seen.record.run_id)

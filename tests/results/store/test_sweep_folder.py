@@ -22,11 +22,14 @@ def folder(tmp_path):
     return SweepFolder.create(tmp_path, "nightly", NOW)
 
 
-def written(folder, *, fingerprint="f1", status=RunStatus.SUCCEEDED, when=NOW, sweep_id=None):
+def written(
+    folder, *, fingerprint="f1", status=RunStatus.SUCCEEDED, when=NOW, sweep_id=None, earlier_tries=0
+):
     run = RunFolder.create(folder.results_dir, "human_eval", "m", when)
     place = SweepPlace(
-        sweep_id=sweep_id or folder.sweep_id, fingerprint=fingerprint, label=fingerprint, nonce="aaaa"
-    )
+        sweep_id=sweep_id or folder.sweep_id, fingerprint=fingerprint, label=fingerprint, nonce="aaaa",
+        earlier_tries=earlier_tries,
+    )  # fmt: skip
     record = RunRecord(
         run_id=run.run_id, timestamp=when.isoformat(), status=status, benchmark="human_eval", model="m", config={},
         sweep=place,
@@ -44,9 +47,36 @@ def test_of_two_tries_in_one_second_the_later_one_counts(folder):
     assert folder.done(warn=pytest.fail) == {f"f{number}" for number in range(8)}
 
 
-def test_a_clock_that_is_set_back_loses_no_run(folder):
+@pytest.mark.parametrize("step", [dt.timedelta(hours=1), dt.timedelta(days=3), dt.timedelta(days=9999)])
+def test_a_clock_that_is_set_back_loses_no_run(folder, step):
     """It would be done again and again."""
-    written(folder, when=NOW - dt.timedelta(hours=1))
+    written(folder, when=NOW - step)
+    assert folder.done(warn=pytest.fail) == {"f1"}
+
+
+@pytest.mark.parametrize("first", [RunStatus.FAILED, RunStatus.INTERRUPTED, RunStatus.SUCCEEDED])
+@pytest.mark.parametrize("second", [RunStatus.FAILED, RunStatus.INTERRUPTED, RunStatus.SUCCEEDED])
+def test_the_newest_try_is_known_whatever_the_clock_says(folder, first, second):
+    written(folder, status=first)
+    newest = written(folder, status=second, when=NOW - dt.timedelta(days=3), earlier_tries=1)
+    (found, record) = folder.runs(warn=pytest.fail)["f1"]
+    assert (found, record.status) == (newest, second)
+
+
+def test_a_success_without_a_count_of_tries_is_not_hidden_by_a_failure_whose_clock_was_ahead(folder):
+    """Records of older versions have no count."""
+    written(folder, status=RunStatus.FAILED)
+    written(folder, when=NOW - dt.timedelta(days=3))
+    assert folder.done(warn=pytest.fail) == {"f1"}
+
+
+def test_a_run_of_another_sweep_is_none_of_this_one_whatever_is_in_it(folder):
+    """Nor is it read again: a results folder has thousands."""
+    written(folder)
+    other = written(folder, fingerprint="f2", sweep_id="another sweep")
+    other.run_json.write_bytes(
+        other.run_json.read_bytes().replace(b'"schema_version":1', b'"schema_version":99')
+    )
     assert folder.done(warn=pytest.fail) == {"f1"}
 
 
