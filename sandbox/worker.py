@@ -26,7 +26,7 @@ LOOK_S = 0.1  # how often a program that takes longer is looked at
 FAMILY_CPU = 2.0  # see `Limits.cpu_s`; or else a fork bomb computes until the wall limit
 
 
-class Answer(NamedTuple):
+class JudgedProgram(NamedTuple):
     """doubtful: the machine may be at fault."""
 
     verdict: Verdict
@@ -100,14 +100,14 @@ class Worker:
         self.end()
         raise self._explain(said or "no word from inside")
 
-    def run(self, program: Program, limits: Limits) -> Answer:
+    def run(self, program: Program, limits: Limits) -> JudgedProgram:
         """Execute one program. Raises SandboxError."""
         with self._in_use:
             self.suspected = True  # until a whole answer is there
             self._refuse_if_ended()
             return self._run(program, limits)
 
-    def _run(self, program: Program, limits: Limits) -> Answer:
+    def _run(self, program: Program, limits: Limits) -> JudgedProgram:
         began = time.monotonic()
         try:
             self._send(
@@ -135,7 +135,7 @@ class Worker:
         if answer is None:
             seconds = time.monotonic() - began
             verdict = Verdict(kind=VerdictKind.KILLED, detail="ended with its sandbox", seconds=seconds)
-            return Answer(verdict, doubtful=True)
+            return JudgedProgram(verdict, doubtful=True)
         if answer.get("kind") == "sandbox_error":
             raise SandboxError(
                 f"the sandbox could not start a program: {answer.get('detail')}", hint=suspects(limits)
@@ -158,7 +158,7 @@ class Worker:
             raise SandboxError(f"the sandbox gave no verdict: {error!r}") from error
         self.suspected = False
         out_of_time = verdict.kind is VerdictKind.TIMEOUT and verdict.near_time_limit
-        return Answer(verdict, bool(answer["wall_timeout"]) or out_of_time)
+        return JudgedProgram(verdict, bool(answer["wall_timeout"]) or out_of_time)
 
     def _refuse_if_ended(self) -> None:
         if self._ended:

@@ -45,13 +45,13 @@ def _read_arguments() -> Arguments:
 
 async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.gsm8k import task as gsm8k
-    from scripts.session import Benchmark, run_benchmark
+    from scripts.session import BenchmarkProgram, run_benchmark
 
     data = gsm8k.load_data(arguments.options["dataset"])
     if arguments.options["check"]:
         return
     few_shot = arguments.options["few_shot"]
-    benchmark = Benchmark(
+    benchmark = BenchmarkProgram(
         name=gsm8k.NAME,
         data_sha256=data.sha256,
         make_task=lambda style, _grader: gsm8k.Gsm8kTask(data, style=style, few_shot=few_shot),

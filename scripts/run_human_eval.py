@@ -23,10 +23,10 @@ def _read_arguments() -> Arguments:
 
 async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.human_eval import task as human_eval
-    from scripts.session import Benchmark, run_benchmark
+    from scripts.session import BenchmarkProgram, run_benchmark
 
     data = human_eval.load_data()
-    benchmark = Benchmark(
+    benchmark = BenchmarkProgram(
         name=human_eval.NAME,
         data_sha256=data.sha256,
         make_task=lambda style, grader: human_eval.HumanEvalTask(data, style=style, grader=grader),

@@ -60,7 +60,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.lcb.data import load_data
     from evaluation.benchmarks.lcb.releases import DEFAULT_RELEASE, fetch_release
     from results.errors import UsageError
-    from scripts.session import Benchmark, run_benchmark
+    from scripts.session import BenchmarkProgram, run_benchmark
 
     options = arguments.options
     release, file, start, end = (options[name] for name in ("release", "dataset", "start_date", "end_date"))
@@ -69,7 +69,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     if start and end and start > end:
         raise UsageError(f"--start-date {start} is after --end-date {end}")
     data = load_data([file] if file else fetch_release(release or DEFAULT_RELEASE), start=start, end=end)
-    benchmark = Benchmark(
+    benchmark = BenchmarkProgram(
         name=lcb.NAME,
         data_sha256=data.sha256,
         make_task=lambda style, grader: lcb.LcbTask(data, style=style, grader=grader),

@@ -59,7 +59,7 @@ def _read_arguments() -> Arguments:
 
 async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.mmlu import task as mmlu
-    from scripts.session import Benchmark, run_benchmark
+    from scripts.session import BenchmarkProgram, run_benchmark
 
     options = arguments.options
     data = mmlu.load_data(
@@ -67,7 +67,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     )
     if options["check"]:
         return
-    benchmark = Benchmark(
+    benchmark = BenchmarkProgram(
         name=mmlu.NAME,
         data_sha256=data.questions.sha256,
         make_task=lambda style, _grader: mmlu.MmluTask(data, style=style),

@@ -60,7 +60,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.tasks import task as tasks_task
     from evaluation.benchmarks.tasks.file import read_task_file
     from evaluation.benchmarks.tasks.sampling import choose_tasks
-    from scripts.session import Benchmark, run_benchmark
+    from scripts.session import BenchmarkProgram, run_benchmark
 
     asked: dict[str, Any] = dict(arguments.options)
     file = read_task_file(asked["tasks"] or tasks_task.STARTER_SET)
@@ -69,7 +69,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     )
     if asked["check"]:
         return
-    benchmark = Benchmark(
+    benchmark = BenchmarkProgram(
         name=tasks_task.NAME,
         data_sha256=file.sha256,
         make_task=lambda style, grader: tasks_task.OwnTasks(tasks, style=style, grader=grader),

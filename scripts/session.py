@@ -41,7 +41,7 @@ _DEFAULT_CONCURRENCY = 16  # for a server that does not say how many slots it ha
 
 
 @dataclass(frozen=True, kw_only=True)
-class Benchmark:
+class BenchmarkProgram:
     """What makes one program differ from another.
 
     data_sha256: of the data set's file. make_task: from the prompt style, and the grader that executes
@@ -60,7 +60,7 @@ class Benchmark:
     details: Callable[[Sequence[Completion]], Mapping[str, Any]] | None = None
 
 
-async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Events) -> None:
+async def run_benchmark(benchmark: BenchmarkProgram, arguments: Arguments, events: Events) -> None:
     """Do what is missing in `arguments.output` and say the summary. Raises BenchError."""
     connection = connection_of(arguments)
     async with Journal(arguments.output) as journal:
@@ -87,7 +87,7 @@ async def run_benchmark(benchmark: Benchmark, arguments: Arguments, events: Even
 
 @dataclass(kw_only=True)
 class _Session:
-    benchmark: Benchmark
+    benchmark: BenchmarkProgram
     arguments: Arguments
     connection: ConnectionInfo
     grader: Grader

@@ -14,18 +14,10 @@ from results.errors import ScriptError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from evaluation.protocols import Sample
 
 T = TypeVar("T")
 
 PARQUET_HINT = "install the reader: .venv/bin/pip install 'bench-runner[parquet]'"
-
-
-class DataSet(NamedTuple):
-    """samples: all of them, in order; sha256: of the files they come from."""
-
-    samples: tuple[Sample, ...]
-    sha256: str
 
 
 class Row(NamedTuple):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class CompletionVerdict(msgspec.Struct, frozen=True):
     """What became of one completion of one sample; the fields of `results.records.Completion` that say it."""
 
     task_id: str
@@ -24,17 +24,17 @@ class Verdict(msgspec.Struct, frozen=True):
     tags: dict[str, str] = {}
 
 
-def read_verdicts(path: Path) -> tuple[list[Verdict], int]:
+def read_verdicts(path: Path) -> tuple[list[CompletionVerdict], int]:
     """The last one of each (task_id, index), and how many lines are none, such as a torn one.
 
     Raises ParseError for a line that contradicts itself, or OSError.
     """
-    verdicts: dict[tuple[str, int], Verdict] = {}
+    verdicts: dict[tuple[str, int], CompletionVerdict] = {}
     unreadable = 0
     with path.open("rb") as lines:
         for line in lines:
             try:
-                verdict = msgspec.json.decode(line, type=Verdict)
+                verdict = msgspec.json.decode(line, type=CompletionVerdict)
             except (msgspec.MsgspecError, RecursionError):
                 unreadable += bool(line.strip())
                 continue

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from evaluation.benchmarks.lcb.data import Problem
+from evaluation.benchmarks.lcb.data import ContestProblem
 from evaluation.benchmarks.lcb.prompts import get_prompt
 from evaluation.protocols import PromptStyle
 
@@ -15,7 +15,7 @@ STARTER = "class Solution:\n    def f(self, a: int) -> int:\n        "
 
 
 def problem(starter):
-    return Problem(
+    return ContestProblem(
         question_title="t",
         question_content="What?\n\nthis",
         platform="leetcode",

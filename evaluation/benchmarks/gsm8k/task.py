@@ -8,7 +8,8 @@ import msgspec
 
 from evaluation.answers.numbers import final_number, gold_number
 from evaluation.benchmarks.gsm8k.examples import EXAMPLES
-from evaluation.data.files import DataSet, checked, fetch, files_sha256, read_rows
+from evaluation.data.data_set import DataSet, DataSetTask
+from evaluation.data.files import checked, fetch, files_sha256, read_rows
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import UsageError
@@ -57,31 +58,16 @@ def load_data(path: Path | None) -> DataSet:
     return DataSet(tuple(samples), files_sha256([path]))
 
 
-class Gsm8kTask:
+class Gsm8kTask(DataSetTask):
     """Implements `Task`. few_shot: worked examples before the question; None: the usual number, 0 in chat and 8 for
     a text to go on with.
     """
 
-    json_schema: dict[str, Any] | None = None
-    judge_workers = 0
-
     def __init__(self, data: DataSet, *, style: PromptStyle, few_shot: int | None = None) -> None:
-        self.style = style
+        super().__init__(NAME, data.samples, style)
         self.stop = ("\nQ:", "\nQuestion:") if style is PromptStyle.COMPLETION else ()
-        self._data = data
         usual = len(EXAMPLES) if style is PromptStyle.COMPLETION else 0
         self._examples = EXAMPLES[: usual if few_shot is None else few_shot]
-
-    def load(self) -> None:
-        """Nothing to do: the data came with the constructor."""
-
-    def get_task_name(self) -> str:
-        """`gsm8k`."""
-        return NAME
-
-    def get_samples(self, limit: int | None) -> Sequence[Sample]:
-        """The first `limit` samples, or all."""
-        return self._data.samples[:limit]
 
     def get_prompt(self, sample: Sample) -> Prompt:
         """A chain of thought that ends in the answer, asked for in words or shown by examples."""

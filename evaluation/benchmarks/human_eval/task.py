@@ -6,18 +6,17 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from evaluation.answers.code import COMPLETION_STOPS, from_chat, from_completion
-from evaluation.pass_at_k import pass_at_k_metrics
+from evaluation.data.data_set import DataSet, DataSetTask
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import ScriptError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from evaluation.loop.grader import Grader
-    from results.records import Completion, Metric
 
 NAME = "human_eval"
 
@@ -26,13 +25,6 @@ _CHAT_PROMPT = (
     "Please provide a self-contained Python script that solves the following problem in a markdown code "
     "block:\n```\n{prompt}\n```\n"
 )
-
-
-class DataSet(NamedTuple):
-    """samples: all of them, in order; sha256: of the file they come from."""
-
-    samples: tuple[Sample, ...]
-    sha256: str
 
 
 def load_data() -> DataSet:
@@ -70,28 +62,14 @@ def known_programs(data: DataSet) -> tuple[list[str], list[str]]:
     return good, bad
 
 
-class HumanEvalTask:
+class HumanEvalTask(DataSetTask):
     """Implements `Task`."""
 
-    json_schema: dict[str, Any] | None = None
-
     def __init__(self, data: DataSet, *, style: PromptStyle, grader: Grader) -> None:
-        self.style = style
+        super().__init__(NAME, data.samples, style)
         self.stop = COMPLETION_STOPS if style is PromptStyle.COMPLETION else ()
         self.judge_workers = grader.workers
-        self._data = data
         self._grader = grader
-
-    def load(self) -> None:
-        """Nothing to do: the data came with the constructor."""
-
-    def get_task_name(self) -> str:
-        """`human_eval`."""
-        return NAME
-
-    def get_samples(self, limit: int | None) -> Sequence[Sample]:
-        """The first `limit` samples, or all 164."""
-        return self._data.samples[:limit]
 
     def get_prompt(self, sample: Sample) -> Prompt:
         """The bare prompt to go on with, or a request for the whole function."""
@@ -121,7 +99,3 @@ class HumanEvalTask:
             broken=execution.broken,
             near_time_limit=execution.near_time_limit,
         )
-
-    def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
-        """pass@k."""
-        return pass_at_k_metrics(completions)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 import msgspec
 
+from evaluation.data.data_set import DataSet
 from evaluation.protocols import Sample
 from results.errors import UsageError
 
@@ -37,7 +38,7 @@ class Test(msgspec.Struct, frozen=True):
     testtype: Literal["stdin", "functional"]
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class ContestProblem(msgspec.Struct, frozen=True, kw_only=True):
     """One line without its private tests. function: the name to be called; None: a program that reads stdin."""
 
     question_title: str
@@ -73,17 +74,11 @@ class LinePlace(NamedTuple):
         return f"{self.path}, line {self.number}"
 
 
-class DataSet(NamedTuple):
-    """samples: in the order of their ids, as the official runner has them; data: a problem, its day and function, and
-    its place. sha256: of the files.
-    """
-
-    samples: tuple[Sample, ...]
-    sha256: str
-
-
 def load_data(paths: Sequence[Path], *, start: date | None = None, end: date | None = None) -> DataSet:
-    """The problems of those days, first and last included. Raises UsageError naming file, line and field."""
+    """The problems of those days, first and last included, in the order of their ids, as the official runner has them.
+
+    data of a sample: a problem, its day and function, and its place. Raises UsageError naming file, line and field.
+    """
     digest = hashlib.sha256()
     found: dict[str, Sample] = {}
     days: set[date] = set()
@@ -184,7 +179,7 @@ def _lines(path: Path) -> Iterator[tuple[LinePlace, bytes]]:
 
 def _sample(line: bytes, place: LinePlace) -> Sample:
     try:
-        problem = msgspec.json.decode(line, type=Problem)
+        problem = msgspec.json.decode(line, type=ContestProblem)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         _refuse(place, str(error))
     try:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from evaluation.protocols import Prompt, PromptStyle
 
 if TYPE_CHECKING:
-    from evaluation.benchmarks.lcb.data import Problem
+    from evaluation.benchmarks.lcb.data import ContestProblem
 
 SYSTEM = "You are an expert Python programmer. You will be given a question (problem specification) and will generate a correct Python program that matches the specification and passes all tests."
 WITH_STARTER_CODE = "You will use the following starter code to write the solution to the problem and enclose your code within delimiters."
@@ -174,12 +174,12 @@ main()
 """
 
 
-def get_prompt(problem: Problem, style: PromptStyle) -> Prompt:
+def get_prompt(problem: ContestProblem, style: PromptStyle) -> Prompt:
     """In a chat a system message and the problem; else the text that a base model goes on with."""
     return Prompt(SYSTEM, _chat(problem)) if style is PromptStyle.CHAT else Prompt("", _text(problem))
 
 
-def _chat(problem: Problem) -> str:
+def _chat(problem: ContestProblem) -> str:
     if problem.starter_code:
         wanted, code = WITH_STARTER_CODE, problem.starter_code
     else:
@@ -191,7 +191,7 @@ def _chat(problem: Problem) -> str:
     )
 
 
-def _text(problem: Problem) -> str:
+def _text(problem: ContestProblem) -> str:
     if problem.starter_code:
         example = _part(
             _FUNCTION_EXAMPLE_QUESTION, _FUNCTION_EXAMPLE_SAMPLE_CODE, _FUNCTION_EXAMPLE_ANSWER + "\n\n"

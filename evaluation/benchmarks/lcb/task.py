@@ -8,46 +8,32 @@ from evaluation.benchmarks.lcb.data import Test, read_tests
 from evaluation.benchmarks.lcb.extraction import STOP, extract, official_extract
 from evaluation.benchmarks.lcb.grading import grade, official_grade
 from evaluation.benchmarks.lcb.prompts import get_prompt
+from evaluation.data.data_set import DataSetTask
 from evaluation.loop.grader import Execution
-from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle
 from sandbox import SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from evaluation.benchmarks.lcb.data import DataSet
+    from evaluation.data.data_set import DataSet
     from evaluation.loop.grader import Grader, Known
     from evaluation.protocols import Sample
-    from results.records import Completion, Metric
+    from results.records import Completion
 
 NAME = "lcb"
 OFFICIAL = "official"  # the metric of a completion: whether the official runner passes it, 1 or 0
 _MISSING = "ModuleNotFoundError"
 
 
-class LcbTask:
+class LcbTask(DataSetTask):
     """Implements `Task`."""
 
-    json_schema: dict[str, Any] | None = None
-
     def __init__(self, data: DataSet, *, style: PromptStyle, grader: Grader) -> None:
-        self.style = style
+        super().__init__(NAME, data.samples, style)
         self.stop = (STOP,) if style is PromptStyle.COMPLETION else ()
         self.judge_workers = grader.workers
-        self._data = data
         self._grader = grader
-
-    def load(self) -> None:
-        """Nothing to do: the data came with the constructor."""
-
-    def get_task_name(self) -> str:
-        """`lcb`."""
-        return NAME
-
-    def get_samples(self, limit: int | None) -> Sequence[Sample]:
-        """The first `limit` problems, or all."""
-        return self._data.samples[:limit]
 
     def get_prompt(self, sample: Sample) -> Prompt:
         """The official wording of that style."""
@@ -95,10 +81,6 @@ class LcbTask:
             ended=solution.ended,
             near_time_limit=near,
         )
-
-    def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
-        """pass@k, over all and by difficulty, platform and month."""
-        return pass_at_k_metrics(completions)
 
 
 def official_details(completions: Sequence[Completion]) -> dict[str, Any]:

@@ -8,16 +8,15 @@ import msgspec
 
 from evaluation.answers.letters import chosen_letter
 from evaluation.benchmarks.mmlu.subjects import CATEGORY_OF
-from evaluation.data.files import DataSet, checked, fetch, files_sha256, read_rows
-from evaluation.pass_at_k import pass_at_k_metrics
+from evaluation.data.data_set import DataSet, DataSetTask
+from evaluation.data.files import checked, fetch, files_sha256, read_rows
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from results.records import Completion, Metric
 
 NAME = "mmlu"
 
@@ -78,36 +77,20 @@ def load_data(path: Path | None, *, few_shot: int, by_letter: bool) -> MmluData:
     return MmluData(DataSet(tuple(questions), files_sha256([*files, *dev_files])), examples)
 
 
-class MmluTask:
+class MmluTask(DataSetTask):
     """Implements `Task`."""
 
-    json_schema: dict[str, Any] | None = None
-    judge_workers = 0
-
     def __init__(self, data: MmluData, *, style: PromptStyle) -> None:
-        self.style = style
+        super().__init__(NAME, data.questions.samples, style)
         self.stop = ("\n\n",) if style is PromptStyle.COMPLETION else ()
-        self._data = data
-
-    def load(self) -> None:
-        """Nothing to do: the data came with the constructor."""
-
-    def get_task_name(self) -> str:
-        """`mmlu`."""
-        return NAME
-
-    def get_samples(self, limit: int | None) -> Sequence[Sample]:
-        """The first `limit` samples, or all."""
-        return self._data.questions.samples[:limit]
+        self._examples = data.examples
 
     def get_prompt(self, sample: Sample) -> Prompt:
         """The examples and the question, up to `Answer:`."""
         subject = sample.data["subject"]
         header = _CHAT_HEADER if self.style is PromptStyle.CHAT else _HEADER
         about = f" about {subject.replace('_', ' ')}" if subject else ""
-        shown = [
-            f"{_asked(example)} {example.expected}\n\n" for example in self._data.examples.get(subject, ())
-        ]
+        shown = [f"{_asked(example)} {example.expected}\n\n" for example in self._examples.get(subject, ())]
         return Prompt("", "".join([header.format(about=about), *shown, _asked(sample)]))
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
@@ -119,10 +102,6 @@ class MmluTask:
         return Judgement(
             passed=right, completion=letter or "", detail="" if right else said, ended=letter is not None
         )
-
-    def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
-        """Accuracy as pass@1, over all, by subject and by category."""
-        return pass_at_k_metrics(completions)
 
 
 def _asked(sample: Sample) -> str:

@@ -10,6 +10,7 @@ from evaluation.answers.code import COMPLETION_STOPS, from_chat, from_completion
 from evaluation.answers.programs import program_from_chat, program_from_completion
 from evaluation.benchmarks.tasks.grading import grade
 from evaluation.benchmarks.tasks.prompts import beginning, user_prompt
+from evaluation.data.data_set import DataSetTask
 from evaluation.loop.grader import Execution
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
@@ -44,33 +45,18 @@ def _known(task: CodingTask, code: str) -> Known:
     return execute
 
 
-class OwnTasks:
+class OwnTasks(DataSetTask):
     """Implements `Task`."""
 
-    json_schema: dict[str, Any] | None = None
-
     def __init__(self, tasks: Sequence[CodingTask], *, style: PromptStyle, grader: Grader) -> None:
-        self.style = style
+        samples = [Sample(task_id=task.id, data={}, tags={"difficulty": task.difficulty}) for task in tasks]
+        super().__init__(NAME, samples, style)
         # A program may well have a function or an `if` at its top level; the body of a function ends there.
         bodies = style is PromptStyle.COMPLETION and all(task.function for task in tasks)
         self.stop = COMPLETION_STOPS if bodies else ()
         self.judge_workers = grader.workers
         self._tasks = {task.id: task for task in tasks}
         self._grader = grader
-
-    def load(self) -> None:
-        """Nothing to do: the tasks came with the constructor."""
-
-    def get_task_name(self) -> str:
-        """`tasks`."""
-        return NAME
-
-    def get_samples(self, limit: int | None) -> Sequence[Sample]:
-        """The first `limit` tasks, or all."""
-        return [
-            Sample(task_id=task.id, data={}, tags={"difficulty": task.difficulty})
-            for task in list(self._tasks.values())[:limit]
-        ]
 
     def get_prompt(self, sample: Sample) -> Prompt:
         """The task's own words, and what kind of code is wanted."""
