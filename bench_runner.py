@@ -44,24 +44,24 @@ Examples:
 """
 
 
-# Commands in modules of their own, imported when they are asked for, so that --help is fast: name -> module, help.
+# Commands in other modules, imported on demand so that --help is fast: name -> module, help.
 ELSEWHERE = {
-    "sweep": ("commands.sweep", "Run a whole matrix of models, settings and benchmarks."),
-    "status": ("commands.sweep", "How far a sweep is; without an id, all sweeps."),
-    "retry": ("commands.sweep", "Try a sweep's failed runs once more."),
+    "sweep": ("commands.sweep", "Run a matrix of models, settings and benchmarks."),
+    "status": ("commands.sweep", "Show the progress of a sweep; without an id, of all sweeps."),
+    "retry": ("commands.sweep", "Try a sweep's failed runs again."),
     "rerun": ("commands.rerun", "Run a recorded run again, and compare the two."),
     "leaderboard": (
         "commands.leaderboard",
-        "Compare runs: which are the best, and which differences are real.",
+        "Compare runs: which are best, and which differences are real.",
     ),
-    "report": ("commands.report", "Write a sweep's report: Markdown, and a page with plots."),
-    "cancel": ("commands.sweep", "End a sweep that is in progress, in order."),
-    "tasks": ("commands.tasks", "Your own coding tasks: validate a file of them."),
+    "report": ("commands.report", "Write a sweep's report as Markdown and as a page with plots."),
+    "cancel": ("commands.sweep", "Stop a running sweep cleanly."),
+    "tasks": ("commands.tasks", "Validate a file of your own coding tasks."),
 }
 
 
 class Commands(click.Group):
-    """Those of this file, and those elsewhere."""
+    """The commands of this file and those of `ELSEWHERE`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *ELSEWHERE})
@@ -87,20 +87,18 @@ def cli() -> None:
 
     \b
     Start here:
-      bench_runner.py doctor                              what is found on this machine
+      bench_runner.py doctor                              what this machine has
       bench_runner.py run --benchmark human_eval --limit 20   a first score, with the demo model
-      bench_runner.py list                                what was run
+      bench_runner.py list                                all runs so far
     """
 
 
 @cli.command(cls=SectionedCommand, epilog=RUN_EXAMPLES)
 @setting_options(several=False)
 @click.option(
-    "--resume", metavar="RUN_ID", help="Go on with an earlier run (or: last): only what is missing is done."
+    "--resume", metavar="RUN_ID", help="Continue an earlier run (or: last): only what is missing is done."
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the record as it stands in the run log, and nothing else."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print only the record, as it is in the run log.")
 @results_dir_option
 @click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
 @click.pass_obj
@@ -113,7 +111,7 @@ def run(
     resume: str | None,
     **options: Any,
 ) -> None:
-    """Run one benchmark on one model, from launching the server to the score in the run log.
+    """Run one benchmark on one model: launch the server, log the score, stop the server.
 
     Everything after -- goes to the server as it is.
     """
@@ -138,14 +136,14 @@ def run(
 
         print_summary(finished.record, finished.folder.path)
     if finished.error is not None:
-        click.echo(f"what there is of it: {finished.folder.path}", err=True)
+        click.echo(f"partial results: {finished.folder.path}", err=True)
         raise finished.error
 
 
 @cli.command("list")
 @results_dir_option
 def list_runs(*, results_dir: Path | None) -> None:
-    """List the runs, the oldest first."""
+    """List all runs, oldest first."""
     from results.store.run_folder import all_records, default_results_dir
     from results.views.run_text import print_list
 
@@ -155,12 +153,12 @@ def list_runs(*, results_dir: Path | None) -> None:
 
 @cli.command()
 @click.argument("run_id")
-@click.option("--raw", is_flag=True, help="What the script printed, word for word.")
-@click.option("--json", "as_json", is_flag=True, help="The record as it stands on disk.")
-@click.option("--plot", "as_plot", is_flag=True, help="Draw its telemetry, as a picture and as a page.")
+@click.option("--raw", is_flag=True, help="Print the script's output unchanged.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as it is on disk.")
+@click.option("--plot", "as_plot", is_flag=True, help="Plot its telemetry, as a picture and as a page.")
 @results_dir_option
 def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: Path | None) -> None:
-    """Show one run, by its id or the beginning of it."""
+    """Show one run, named by its id or a unique beginning of it (or: last)."""
     import shutil
 
     from results.store.run_folder import RunFolder, default_results_dir
@@ -189,13 +187,15 @@ def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: P
 @cli.command()
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@click.option("--json", "as_json", is_flag=True, help="The facts, every flipped sample among them.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the facts as JSON, including every flipped sample."
+)
 @results_dir_option
 def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None) -> None:
-    """Compare two runs on the same samples, by their ids or the beginnings of them (or: last).
+    """Compare two runs on the same samples. Each is named by its id or a unique beginning of it (or: last).
 
-    Says which samples only one of them solved, whether the difference is real, and what it costs. Runs whose
-    samples, prompts or sampling differ are refused.
+    Shows which samples only one of them solved, whether the difference is real, and what it costs. Runs with
+    different samples, prompts or sampling are refused.
     """
     from results.compare.comparison import compare_runs
     from results.store.run_folder import RunFolder, default_results_dir
@@ -214,7 +214,7 @@ def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None)
 
 @cli.command()
 def doctor() -> None:
-    """Say which servers, sandboxes, GPUs and models are found, and how to get what is missing."""
+    """Show which servers, sandboxes, GPUs and models were found, and how to get what is missing."""
     from commands.doctor import print_findings
 
     print_findings()
@@ -222,7 +222,7 @@ def doctor() -> None:
 
 @cli.command()
 def schema() -> None:
-    """Print the JSON Schema of a sweep's manifest, for editors and for checks."""
+    """Print the JSON Schema of manifests, for editors and checks."""
     import json
 
     from sweeps.manifest.schema import schema as manifest_schema
@@ -233,7 +233,7 @@ def schema() -> None:
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print shell completion, to be evaluated: eval "$(bench-runner completion bash)"."""
+    """Print the shell completion code, to be used as: eval "$(bench-runner completion bash)"."""
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)
@@ -252,7 +252,7 @@ def _warn(text: str) -> None:
 
 
 def main() -> None:
-    """The entry point: every end that we report becomes a message and its exit code."""
+    """The entry point: turns every reported end into a message and an exit code."""
     from processes.signals import Interruptions
     from results.errors import BenchError, Interrupted
 
@@ -267,7 +267,7 @@ def main() -> None:
 
 
 def _explain(error: "Reported") -> int:
-    """Gives the exit code."""
+    """Print the error with its log and hint; return its exit code."""
     if error.log_tail:
         click.echo(click.style("last lines of its log:", dim=True), err=True)
         click.echo("\n".join(f"  | {line}" for line in error.log_tail.splitlines()), err=True)

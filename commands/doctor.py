@@ -1,4 +1,4 @@
-"""`doctor`: what is found on this machine, and how to get what is missing."""
+"""`doctor`: what this machine has, and how to get what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def print_findings() -> None:
-    """One line a finding: ok or missing, name, version, where, and what to do."""
+    """One line per finding: ok or missing, name, version, path, and what to do."""
     from rich.console import Console
 
     from servers import discovery
@@ -35,12 +35,12 @@ def print_findings() -> None:
     for line in device_lines():
         console.print(line, markup=False)
     console.print("models", style="bold", markup=False)
-    where = str(demo) if demo else "fetched at the first run without --model (98 MB)"
+    where = str(demo) if demo else "fetched by the first run without --model (98 MB)"
     console.print(f"  {'ok' if demo else 'missing':8} demo model  {where}", markup=False)
 
 
 def device_lines() -> list[str]:
-    """What can be measured, each with one reading of now, and what can't, with the reason."""
+    """What can be measured, with a current reading, and what can't, with the reason."""
     from telemetry.devices import live_reading, look
 
     found = look()
@@ -51,7 +51,7 @@ def device_lines() -> list[str]:
     return [
         *lines,
         *(f"  {'none':8} {sentence}" for sentence in found.absent),
-        f"  {'none':8} Apple's and Intel's GPUs: they are not measured",
+        f"  {'none':8} Apple's and Intel's GPUs: not measured",
     ]
 
 
@@ -76,15 +76,15 @@ def _device_line(facts: DeviceFacts, reading: DeviceReading) -> str:
     if reading.sm_clock_mhz is not None:
         said.append(f"{reading.sm_clock_mhz} MHz")
     if reading.throttle_reasons:
-        said.append(f"clocks held by {', '.join(reading.throttle_reasons)}")
+        said.append(f"clocks limited by {', '.join(reading.throttle_reasons)}")
     if reading.error:
         said = [reading.error, *said]
     kind = "broken" if reading.error else "ok"
-    return f"  {kind:8} {', '.join(what)}: {', '.join(said) or 'says nothing now'}"
+    return f"  {kind:8} {', '.join(what)}: {', '.join(said) or 'no reading now'}"
 
 
 def _sandboxes() -> list[Found]:
-    """Not looked for but used: whether they work depends on the kernel's and the distribution's settings."""
+    """Each level is tried, because whether it works depends on the settings of kernel and distribution."""
     from servers.discovery import Found
 
     answer = subprocess.run(
@@ -92,7 +92,7 @@ def _sandboxes() -> list[Found]:
     )
     said = answer.stdout.splitlines()
     if not said:
-        return [Found("sandbox", ok=False, note=f"it gave no answer: {answer.stderr[-200:]}")]
+        return [Found("sandbox", ok=False, note=f"no answer: {answer.stderr[-200:]}")]
     facts = json.loads(said[-1])
     found = []
     for name, level in facts["levels"].items():
@@ -100,8 +100,11 @@ def _sandboxes() -> list[Found]:
         if not level["ok"]:
             found.append(Found(name, ok=False, path=path, note=f"{level['error']}; try: {level['hint']}"))
             continue
-        used = " (taken by auto)" if name == facts["auto"] else ""
-        runs = level.get("warning") or f"executes with {level.get('interpreter') or level.get('image')}{used}"
+        used = " (chosen by auto)" if name == facts["auto"] else ""
+        runs = (
+            level.get("warning")
+            or f"runs programs with {level.get('interpreter') or level.get('image')}{used}"
+        )
         stops = f"; does not stop: {' '.join(level['not_stopped'])}" if level["not_stopped"] else ""
         version = level.get("bwrap") or level.get("engine") or str(level.get("landlock_abi", ""))
         found.append(Found(name, ok=True, version=version, path=path, note=runs + stops))

@@ -21,19 +21,21 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--benchmark", "benchmarks", multiple=True, metavar="NAME", help="Only this; may be repeated.")
 @click.option(
-    "--model", default="", metavar="PATTERN", help="A part of its name, or a pattern such as '*Q4*'."
+    "--benchmark", "benchmarks", multiple=True, metavar="NAME", help="Only this benchmark; may be repeated."
+)
+@click.option(
+    "--model", default="", metavar="PATTERN", help="Part of the model's name, or a pattern such as '*Q4*'."
 )
 @click.option("--sweep", "sweep_id", metavar="ID", help="Only the runs of a sweep (or: last).")
-@click.option("--since", metavar="TIME", help="Only newer ones: 2026-11-21, 12h, 7d.")
+@click.option("--since", metavar="TIME", help="Only newer runs: 2026-11-21, 12h, 7d.")
 @click.option(
     "--status",
-    type=click.Choice(["succeeded", "failed", "interrupted", "started", "any"]),
+    type=click.Choice(["succeeded", "failed", "interrupted", "running", "any"]),
     default="succeeded",
     show_default=True,
 )
-@click.option("--all", "every", is_flag=True, help="Also older runs of a configuration that was run again.")
+@click.option("--all", "every", is_flag=True, help="Also show older runs of the same configuration.")
 @click.option(
     "--sort",
     "sort_by",
@@ -44,14 +46,16 @@ Examples:
 @click.option(
     "--group-by",
     type=click.Choice(["model", "quantization"]),
-    help="A table, with its own best, for each model whatever its quantisation, or for each quantisation.",
+    help="One table with its own best per model (all quantisations together), or per quantisation.",
 )
-@click.option("--csv", "csv_file", metavar="FILE", help="Write the table as CSV, one row a run; - is stdout.")
+@click.option(
+    "--csv", "csv_file", metavar="FILE", help="Write the table as CSV, one row per run; - is stdout."
+)
 @click.option(
     "--parquet",
     "parquet_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The same as Parquet.  [needs the extra parquet]",
+    help="Write the table as Parquet.  [needs the extra parquet]",
 )
 @results_dir_option
 def leaderboard(
@@ -83,12 +87,13 @@ def leaderboard(
     if parquet_file is not None:
         require_parquet()
     results_dir = results_dir or default_results_dir()
+    statuses = {"any": (), "running": (RunStatus.STARTED,)}
     choice = Choice(
         benchmarks=benchmarks,
         model=model,
         sweep_id=SweepFolder.find(results_dir, sweep_id).sweep_id if sweep_id else "",
         since=parse_since(since, dt.datetime.now(dt.UTC)) if since else None,
-        statuses=() if status == "any" else (RunStatus(status),),
+        statuses=statuses[status] if status in statuses else (RunStatus(status),),
         every=every,
     )
     chosen = choose_runs(results_dir, choice, warn=_warn)
@@ -111,7 +116,7 @@ def leaderboard(
         click.echo(f"{'' if tables else 'no such runs; '}left out: {others or 'none'}", err=True)
 
 
-_LEFT_OUT = {"older": "older of the same configuration (--all)"}
+_LEFT_OUT = {"started": "running", "older": "older of the same configuration (--all)"}
 
 
 def _warn(text: str) -> None:

@@ -1,4 +1,4 @@
-"""`report`: what a sweep found, as Markdown and as a page."""
+"""`report`: the results of a sweep as Markdown and as a page."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder for report.md and report.html.  [default: the sweep's own]",
 )
-@click.option("--csv", "csv_file", metavar="FILE", help="Also the table as CSV, one row a run; - is stdout.")
+@click.option(
+    "--csv", "csv_file", metavar="FILE", help="Also write the table as CSV, one row per run; - is stdout."
+)
 @click.option(
     "--parquet",
     "parquet_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The same as Parquet.  [needs the extra parquet]",
+    help="Also write the table as Parquet.  [needs the extra parquet]",
 )
 @results_dir_option
 def report(
@@ -40,7 +42,7 @@ def report(
     parquet_file: Path | None,
     results_dir: Path | None,
 ) -> None:
-    """Write a report of a sweep, by its id or the beginning of it (or: last).
+    """Write a report of a sweep, named by its id or a unique beginning of it (or: last).
 
     Markdown, and one HTML page that needs nothing else: what is best and what may be as good, the table, score against
     memory, speed and energy, telemetry over time, what failed and why. Also of a sweep that is still in progress.

@@ -1,4 +1,4 @@
-"""`rerun`: a recorded run once more, and whether it comes out as it did."""
+"""`rerun`: repeat a recorded run and compare the two."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run_id")
-@click.option("--model", metavar="M", help="Where the model is now, if it was moved.")
-@click.option("--sandbox", help="Another sandbox than the run had.")
+@click.option("--model", metavar="M", help="The model's path now, if it was moved.")
+@click.option("--sandbox", help="Use another sandbox than the run did.")
 @results_dir_option
 @click.pass_obj
 def rerun(
@@ -30,7 +30,7 @@ def rerun(
     sandbox: str | None,
     results_dir: Path | None,
 ) -> None:
-    """Run a recorded run again from its record alone, by its id or the beginning of it (or: last).
+    """Repeat a run from its record alone, named by its id or a unique beginning of it (or: last).
 
     Says what differs now (the model's file, the server's build, the driver, versions), and compares the two.
     """

@@ -1,4 +1,4 @@
-"""The options of `run` and `sweep`, made of the table of settings: one each, with its help and completion."""
+"""The options of `run` and `sweep`, built from the table of settings, with help and completion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OTHERS = "Options"
 
 
 def setting_options(*, several: bool, table: Mapping[str, Setting] = TABLE) -> Callable[..., Any]:
-    """Give a command an option for each setting, whose value it gets as a text; None where it is not given.
+    """Give a command an option for each setting. Its value is a text, or None if it isn't given.
 
     several: of a sweep, whose models are words of their own, and whose options take several values.
     """
@@ -42,7 +42,7 @@ def setting_options(*, several: bool, table: Mapping[str, Setting] = TABLE) -> C
 
 
 def asked_by_options(options: Mapping[str, Any], table: Mapping[str, Setting] = TABLE) -> Asked:
-    """What the options of `run` say; all that is wrong is in one UsageError."""
+    """The settings that the options of `run` ask for. Raises one UsageError with all mistakes."""
     given: dict[str, Any] = {}
     wrong: list[UsageError] = []
     for name, text in options.items():
@@ -62,7 +62,7 @@ def asked_by_options(options: Mapping[str, Any], table: Mapping[str, Setting] = 
 
 
 class SectionedCommand(click.Command):
-    """Shows the options in the sections of the table, and then its own."""
+    """A command whose help shows the options by section of the table, followed by its own options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {section: [] for section in Section}
@@ -80,7 +80,7 @@ class SectionedCommand(click.Command):
 
 
 class _Text(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
-    """Any text: what it may be is checked where manifests are checked too. Completes choices, and names of files."""
+    """Accepts any text; values are checked where those of manifests are. Completes choices and file names."""
 
     name = "text"
 

@@ -1,4 +1,4 @@
-"""`sweep`, and what another terminal asks of one: `status`, `retry`, `cancel`."""
+"""`sweep`, and the commands for another terminal: `status`, `retry`, `cancel`."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ Examples:
 @click.argument("models", nargs=-1, metavar="[MANIFEST | MODELS...]")
 @click.option("--dry-run", is_flag=True, help="Print the plan and whether it fits; start nothing.")
 @click.option(
-    "--resume", metavar="ID", help="Go on with a sweep (or: last); with a manifest, as that says now."
+    "--resume", metavar="ID", help="Continue a sweep (or: last); with a manifest, as that says now."
 )
-@click.option("--retry-failed", metavar="ID", help="As --resume, and try once more what failed.")
-@click.option("--race", is_flag=True, help="Stop configurations early that are beaten with confidence.")
+@click.option("--retry-failed", metavar="ID", help="The same as --resume, and try the failed runs again.")
+@click.option("--race", is_flag=True, help="Stop configurations early that can no longer win.")
 @click.option(
-    "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one a GPU]"
+    "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one per GPU]"
 )
 @click.option(
     "--on-oom",
@@ -58,9 +58,13 @@ Examples:
     help="When memory runs out: `reduce` tries again with fewer GPU layers, then with a smaller context."
     "  [default: fail]",
 )
-@click.option("--test-mode", is_flag=True, help="Only 5 samples a benchmark.")
+@click.option("--test-mode", is_flag=True, help="Only 5 samples per benchmark.")
 @click.option(
-    "--server-arg", "server_args", multiple=True, metavar="ARG", help="Handed to the server as it is."
+    "--server-arg",
+    "server_args",
+    multiple=True,
+    metavar="ARG",
+    help="Passed to the server as it is; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, or the records, as JSON.")
 @setting_options(several=True)
@@ -99,7 +103,7 @@ def sweep(
     known = resume or retry_failed
     folder = SweepFolder.find(results_dir, known) if known else None
     if folder is not None and race and not folder.read().race:
-        raise UsageError(f"{folder.sweep_id} was begun without --race", hint="start another sweep")
+        raise UsageError(f"{folder.sweep_id} was started without --race", hint="start another sweep")
     given = {name: value for name, value in options.items() if value not in {None, (), False}}
     manifest, plan, found = _planned(models, given, folder, results_dir)
     if dry_run:
@@ -133,7 +137,7 @@ def sweep(
 def _planned(
     models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder | None, results_dir: Path
 ) -> tuple[Manifest, Plan, Preflight]:
-    """From what is given, else from what the sweep was begun with."""
+    """From the arguments, otherwise from what the sweep was started with."""
     from sweeps.plan import plan_runs
     from sweeps.planned_again import planned_again
     from sweeps.preflight.checks import preflight
@@ -149,7 +153,7 @@ def _planned(
 
 
 def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder) -> Asked:
-    """What may be given anew when a sweep goes on. Raises UsageError for all that determines what its runs are."""
+    """The settings that --resume may change. Raises UsageError for any that determines what the runs are."""
     from results.errors import UsageError
     from settings.setting import Determines
 
@@ -157,7 +161,7 @@ def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder
         f"the runs of {folder.sweep_id} stay what they are; start another sweep, or resume it with a manifest"
     )
     if models:
-        raise UsageError("--resume goes on with the models that the sweep was begun with", hint=hint)
+        raise UsageError("--resume continues with the models that the sweep was started with", hint=hint)
     for name in given:
         setting = TABLE.get(name)
         if setting is None or setting.determines is not Determines.NOTHING:
@@ -183,8 +187,13 @@ def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
     if not files:
         return manifest_from_options(models, given)
     if len(models) > 1 or given:
-        what = "other models" if len(models) > 1 else f"--{next(iter(given)).replace('_', '-')}"
-        raise UsageError(f"{files[0]} is a manifest, and {what} beside it", hint="write it into the manifest")
+        if len(models) > 1:
+            raise UsageError("other models can't be combined with a manifest", hint=f"add them to {files[0]}")
+        name, value = next(iter(given.items()))
+        raise UsageError(
+            f"--{name.replace('_', '-')} can't be combined with a manifest",
+            hint=f"set `{name}: {str(value).lower() if value is True else value}` in {files[0]}",
+        )
     return read_manifest(files[0])
 
 
@@ -193,7 +202,7 @@ def _manifests(models: tuple[str, ...]) -> list[Path]:
 
 
 def request_retries(folder: SweepFolder) -> int:
-    """How many runs will be tried once more."""
+    """Mark the failed runs for a retry; return their number."""
     from results.records import RunStatus
 
     failed = [
@@ -230,10 +239,10 @@ def _print_end(finished: SweepOutcome, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("sweep_id", required=False)
-@click.option("--watch", is_flag=True, help="Show it anew every second, until the sweep ends.")
+@click.option("--watch", is_flag=True, help="Update it every second, until the sweep ends.")
 @results_dir_option
 def status(sweep_id: str | None, *, watch: bool, results_dir: Path | None) -> None:
-    """What a sweep has done, is doing and has left; without an id, all sweeps."""
+    """Show what a sweep has done, is doing and has left; without an id, all sweeps."""
     from commands.sweep_status import print_status, print_sweeps, watch_status
     from results.store.sweep_folder import SweepFolder
 
@@ -252,7 +261,7 @@ def status(sweep_id: str | None, *, watch: bool, results_dir: Path | None) -> No
 @click.argument("sweep_id")
 @results_dir_option
 def retry(sweep_id: str, *, results_dir: Path | None) -> None:
-    """Try a sweep's failed runs once more: in the sweep that is in progress, or else now and here."""
+    """Try a sweep's failed runs again: in the running sweep if there is one, otherwise here and now."""
     from results.store.sweep_folder import SweepFolder
 
     folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
@@ -261,21 +270,21 @@ def retry(sweep_id: str, *, results_dir: Path | None) -> None:
         context.invoke(sweep, retry_failed=folder.sweep_id, results_dir=folder.results_dir)
         return
     count = request_retries(folder)
-    click.echo(f"{count} failed runs will be tried once more by the sweep that is in progress")
+    click.echo(f"{count} failed runs will be tried again by the running sweep")
 
 
 @click.command()
 @click.argument("sweep_id")
 @results_dir_option
 def cancel(sweep_id: str, *, results_dir: Path | None) -> None:
-    """End a sweep that is in progress, in order: what is finished is kept, and --resume goes on."""
+    """Stop a running sweep cleanly: what is finished is kept, and --resume continues it."""
     from results.errors import ResultsError, UsageError
     from results.store.sweep_folder import SweepFolder
 
     folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
     pid = folder.worker_pid()
     if pid is None:
-        raise UsageError(f"the sweep {folder.sweep_id} is not in progress")
+        raise UsageError(f"the sweep {folder.sweep_id} is not running")
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + CANCEL_S
     while folder.worker_pid() == pid:
@@ -284,7 +293,7 @@ def cancel(sweep_id: str, *, results_dir: Path | None) -> None:
                 f"process {pid} has not ended after {CANCEL_S:.0f} s", hint=f"kill -9 {pid} is safe"
             )
         time.sleep(0.1)
-    click.echo(f"ended; go on with: bench_runner.py sweep --resume {folder.sweep_id}")
+    click.echo(f"cancelled; continue with: bench_runner.py sweep --resume {folder.sweep_id}")
 
 
 def _warn(text: str) -> None:

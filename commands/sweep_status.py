@@ -1,4 +1,4 @@
-"""How far a sweep is, as a table."""
+"""The progress of sweeps, as a table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from results.errors import BenchError
 from results.records import RunStatus
 from results.store.sweep_folder import SweepFolder, all_sweeps
+from results.views.run_text import shown_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,27 +20,29 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
 
 WATCH_S = 1.0
+ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED}
 HEADER = ("run", "status", "score", "completions", "seconds", "id")
 
 
 def print_sweeps(results_dir: Path, *, warn: Callable[[str], None]) -> None:
-    """All sweeps, a line each."""
+    """All sweeps, one per line."""
     rows = [("sweep", "status", "runs")]
     for folder in all_sweeps(results_dir):
         try:
-            rows.append((folder.sweep_id, _state(folder), _counts(_rows(folder, warn))))
+            runs = _rows(folder, warn)
+            rows.append((folder.sweep_id, _state(folder, runs), _counts(runs)))
         except BenchError as error:
             warn(error.message)
     _print(rows)
 
 
 def print_status(folder: SweepFolder, *, warn: Callable[[str], None]) -> None:
-    """The sweep's runs, a line each."""
+    """The sweep's runs, one per line."""
     click.echo("\n".join(_lines(folder, warn)))
 
 
 def watch_status(folder: SweepFolder) -> None:
-    """Until it ends, on a terminal."""
+    """Update the table on a terminal until the sweep ends."""
     from rich.live import Live
     from rich.text import Text
 
@@ -55,12 +58,14 @@ def watch_status(folder: SweepFolder) -> None:
 
 def _lines(folder: SweepFolder, warn: Callable[[str], None]) -> list[str]:
     rows = _rows(folder, warn)
-    return [f"{folder.sweep_id}: {_state(folder)}, {_counts(rows)}", *_aligned([HEADER, *rows])]
+    return [f"{folder.sweep_id}: {_state(folder, rows)}, {_counts(rows)}", *_aligned([HEADER, *rows])]
 
 
-def _state(folder: SweepFolder) -> str:
+def _state(folder: SweepFolder, rows: Sequence[tuple[str, ...]]) -> str:
     pid = folder.worker_pid()
-    return "not in progress" if pid is None else f"in progress (process {pid})"
+    if pid is not None:
+        return f"running (process {pid})"
+    return "finished" if all(row[1] in ENDED for row in rows) else "stopped"
 
 
 def _rows(folder: SweepFolder, warn: Callable[[str], None]) -> list[tuple[str, ...]]:
@@ -73,9 +78,8 @@ def _row(label: str, found: tuple[RunFolder, RunRecord] | None) -> tuple[str, ..
     run, record = found
     status = run.effective_status(record)
     score = "" if record.score is None or record.score.score is None else f"{record.score.score:.1f}"
-    shown = "running" if status is RunStatus.STARTED else str(status)
     seconds = "" if record.results.time_taken is None else f"{record.results.time_taken:.0f}"
-    return (label, shown, score, _completions(run, record), seconds, record.run_id)
+    return (label, shown_status(status), score, _completions(run, record), seconds, record.run_id)
 
 
 def _completions(run: RunFolder, record: RunRecord) -> str:
@@ -97,7 +101,7 @@ def _print(rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Columns on a terminal; tabs where nobody watches, so that `cut` and `awk` can read it."""
+    """Columns on a terminal, otherwise tabs for `cut` and `awk`."""
     import sys
 
     if not sys.stdout.isatty():

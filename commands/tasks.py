@@ -1,4 +1,4 @@
-"""`tasks validate`: look at a file of tasks before it is run."""
+"""`tasks validate`: check a file of tasks before running it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @click.group()
 def tasks() -> None:
-    """Your own coding tasks, for `run --benchmark tasks --tasks FILE`."""
+    """Work with your own coding tasks, for `run --benchmark tasks --tasks FILE`."""
 
 
 @tasks.command()

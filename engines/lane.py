@@ -119,7 +119,7 @@ class Lane:
             self._prefetch.start(model.files(), lambda: planned.fingerprint)
 
     def _say_waiting(self) -> None:
-        self._display.say("waiting for a device that another run uses")
+        self._display.say("waiting for a device that another run is using")
 
 
 def is_done(found: tuple[RunFolder, RunRecord] | None, *, retry_requested: bool) -> bool:

@@ -99,7 +99,7 @@ class ServerGroup:
                 less = smaller(spec.server, todo.planned.needs, error.where)
             if less is None:
                 return
-            self._display.say(f"memory ran out; once more with {reduction_text(less.reduction)}")
+            self._display.say(f"memory ran out; trying again with {reduction_text(less.reduction)}")
             reduced = (*reduced, less.reduction)
             self._server, self._reduced = less.server, reduced
             spec = dataclasses.replace(spec.with_server(less.server), resume=None)
@@ -112,7 +112,7 @@ class ServerGroup:
             try:
                 finished = self._run_as(spec, planned, reduced)
             except ResumeMismatch as error:
-                self._display.say(f"note: {error.message}; it begins anew")
+                self._display.say(f"note: {error.message}; starting it from the beginning")
                 finished = self._run_as(dataclasses.replace(spec, resume=None), planned, reduced)
         except ResultsError:
             raise

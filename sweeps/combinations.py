@@ -65,7 +65,7 @@ class Combinations:
         for entry in matrix.exclude:
             kept = [each for each in combinations if not self.is_excluded(each, entry)]
             if len(kept) == len(combinations):
-                self.notes.append(f"{place(self.manifest, entry.line, entry.field)} excludes nothing")
+                self.notes.append(f"{place(self.manifest, entry.line, entry.field)} excludes no run")
             combinations = kept
         added: list[Settings] = [{} for _ in combinations]
         alone: list[tuple[Entry, Given | None]] = []

@@ -51,9 +51,9 @@ def chosen_models(choice: ModelChoice, folder: Path) -> ChosenModels:
     if len(others) > MOST_NAMED:
         others[MOST_NAMED:] = [f"and {len(others) - MOST_NAMED} more"]
     if not models:
-        only = ", ".join(others) or "only parts of models, folders, or other files"
+        only = ", ".join(others) or "only parts of models, folders and other files"
         raise UsageError(f"{choice.text} matches no model in {folder}{f': {only}' if matched else ''}")
-    left_out = f"{choice.text} leaves out what is no model: {', '.join(others)}" if others else ""
+    left_out = f"{choice.text} skips files that are not models: {', '.join(others)}" if others else ""
     named = [
         dataclasses.replace(choice, text=str(each), name=choice.name if len(models) == 1 else None)
         for each in models

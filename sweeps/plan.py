@@ -60,7 +60,7 @@ def plan_runs(
     lines = [(run, each.line) for each in wanted if (run := planner.plan(each)) is not None]
     refuse(manifest.name, planner.problems)
     if not lines:
-        refuse(manifest.name, [Problem(None, "", "no run is left: everything is excluded")])
+        refuse(manifest.name, [Problem(None, "", "no runs are left: everything is excluded")])
     planned = planner.without_repeated(lines)
     by_model = _first_places(_model_key(run) for run in planned)
     by_group = _first_places(run.group for run in planned)
@@ -206,7 +206,7 @@ class _Planner:
             first, first_line = kept.setdefault(key, (run, line))
             if first is not run:
                 where, there = (place(self.manifest, each) for each in (line, first_line))
-                self.notes.append(f"{where}: the same run is there already ({there}); it runs once")
+                self.notes.append(f"{where}: the same run is already listed ({there}); it runs only once")
         return [run for run, _ in kept.values()]
 
 

@@ -49,12 +49,12 @@ def require_races(plan: Plan) -> None:
             continue
         if run.spec.external_script is not None or run.spec.parser != "summary":
             raise UsageError(
-                f"--race: {run.label} does not judge sample by sample",
+                f"--race: {run.label} has no verdict for each sample",
                 hint="race benchmarks such as human_eval",
             )
         if (run.spec.asked["n_samples"] or 1) != 1 or run.spec.asked["as_published"]:
             raise UsageError(
-                f"--race: {run.label} has several completions a sample",
+                f"--race: {run.label} has several completions per sample",
                 hint="leave --n-samples and --as-published out",
             )
 

@@ -122,12 +122,15 @@ def work(
             else:
                 stopped = in_processes(_worker_command(folder, lanes), folder, lanes, display)
         except Interrupted as error:
-            error.hint = f"go on with: bench_runner.py sweep --resume {sweep.sweep_id}"
+            error.message = f"the sweep was {'interrupted' if error.exit_code == 130 else 'cancelled'}"
+            error.hint = f"continue with: bench_runner.py sweep --resume {sweep.sweep_id}"
             raise
         folder.write(msgspec.structs.replace(sweep, runs=_facts(plan.runs, fingerprints=True)))
         done = _finished(folder, warn=display.say)
         if stopped and not done.is_complete:
-            raise ResultsError(stopped[0], hint=f"`sweep --resume {sweep.sweep_id}` goes on")
+            raise ResultsError(
+                stopped[0], hint=f"continue with: bench_runner.py sweep --resume {sweep.sweep_id}"
+            )
         return done
 
 

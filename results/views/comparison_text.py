@@ -49,9 +49,9 @@ def _lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
 def _compared_on(comparison: Comparison) -> str:
     each = comparison.completions_per_sample
     text = f"{_count(comparison.samples, 'sample')} of {comparison.benchmark}, "
-    text += "one completion each" if each == 1 else f"{each} completions each"
+    text += "one completion per sample" if each == 1 else f"{each} completions per sample"
     left_out = [
-        f"{number} that only {name} has"
+        f"{number} only in {name}"
         for name, number in (("A", comparison.only_in_first), ("B", comparison.only_in_second))
         if number
     ]
@@ -158,7 +158,7 @@ def _costs(first: Measured, second: Measured) -> Iterator[tuple[str, str]]:
         ("GPU memory", "memory_bytes", "{:.2f} GiB at most", _GIB),
         ("host memory", "host_memory_bytes", "{:.2f} GiB at most", _GIB),
         ("energy", "energy_j", "{:.0f} J", 1),
-        ("", "joules_per_solved", "{:.1f} J a solved sample", 1),
+        ("", "joules_per_solved", "{:.1f} J per solved sample", 1),
     )
     for name, field, form, unit in rows:
         values = [getattr(run, field) for run in (first, second)]

@@ -25,7 +25,7 @@ def conclusion(table: Table) -> list[str]:
         return [_no_best(scored), *_lost(scored), *_stopped(by_rank[Rank.STOPPED])]
     (best,) = by_rank[Rank.BEST]
     if not any(row.score for row in scored):
-        return [f"No run solved a single one of {best.samples} samples, so the scores tell nothing apart."]
+        return [f"No run solved any of the {best.samples} samples, so the scores show no difference."]
     as_good = by_rank[Rank.SAME]
     return [
         _first(best, scored),
@@ -66,7 +66,7 @@ def _first(best: Row, scored: Sequence[Row]) -> str:
 def _as_good(as_good: Sequence[Row], by_rank: dict[Rank, list[Row]]) -> Iterator[str]:
     if as_good:
         each = ", ".join(f"{row.name} ({judged_text(row) or f'{row.score:.1f}'})" for row in as_good)
-        yield f"Not distinguishable from it on these samples, so perhaps as good or better: {each}."
+        yield f"Not distinguishable from it on these samples, so possibly as good or better: {each}."
     elif by_rank[Rank.WORSE] and not any(
         by_rank[rank] for rank in (Rank.BETTER, Rank.STOPPED, Rank.UNTESTED)
     ):
@@ -132,12 +132,12 @@ def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
     sure = [row for row in rows if row.record.telemetry and not row.record.telemetry.energy_doubts]
     if frugal := [row for row in sure if row.joules_per_solved is not None]:
         row = min(frugal, key=lambda row: row.joules_per_solved or 0.0)
-        found.append(f"{row.name} uses the least energy ({row.joules_per_solved:.1f} J a solved sample)")
+        found.append(f"{row.name} uses the least energy ({row.joules_per_solved:.1f} J per solved sample)")
     if found:
         yield f"Of these {len(rows)}, as measured: {'; '.join(found)}."
     if len(undisturbed) < len(rows):
         names = ", ".join(row.name for row in rows if _disturbed(row))
-        yield f"Not ranked by speed, since it was disturbed: {names}."
+        yield f"Not ranked by speed because their speed was disturbed: {names}."
 
 
 def _about_speed(table: Table) -> list[str]:

@@ -118,7 +118,7 @@ def explanation(table: Table) -> str:
     pairs = max((row.versus.pairs for row in table.rows if row.versus is not None), default=0)
     if not pairs:
         return ""
-    many = "p as it is, of the one pair" if pairs == 1 else f"p after Holm over all {pairs} pairs"
+    many = "p of the only pair, unadjusted" if pairs == 1 else f"p after Holm over all {pairs} pairs"
     return (
         f"Tested on the same samples, {many}. Not distinguishable: the difference may be chance, "
         "whatever the order of the rows."

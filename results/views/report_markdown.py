@@ -34,7 +34,7 @@ def some(labels: Sequence[str]) -> str:
 def _lines(report: SweepReport) -> Iterator[str]:
     yield f"# Sweep {plain(report.sweep_id)}"
     yield ""
-    yield f"Begun {report.created}; {report.counts}. Plots and telemetry are in `report.html`."
+    yield f"Started {report.created}; {report.counts}. Plots and telemetry are in `report.html`."
     for table, sentences in zip(report.tables, report.conclusions, strict=True):
         yield from ("", f"## {plain(table.title)}", "")
         yield from (f"- {plain(sentence)}" for sentence in sentences)
@@ -44,11 +44,11 @@ def _lines(report: SweepReport) -> Iterator[str]:
         if explained := explanation(table):
             yield from ("", f"*{plain(explained)}*")
     if not report.tables:
-        yield from ("", "No run has succeeded.")
+        yield from ("", "No run succeeded.")
     if report.failures or report.waiting:
         yield from ("", "## What failed, and why", "")
         rows = [[each.label, each.status, each.why, each.hint] for each in report.failures]
-        rows += [[label, "not begun", "", ""] for label in report.waiting]
+        rows += [[label, "not started", "", ""] for label in report.waiting]
         yield from _table(["run", "status", "why", "try"], rows)
     if report.notes:
         yield from ("", "## Notes on single runs", "")

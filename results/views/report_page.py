@@ -79,7 +79,7 @@ def page(report: SweepReport) -> str:
 </head>
 <body>
 <header><h1>{title}</h1>
-<p class="dim">Begun {escape(report.created)}; {escape(report.counts)}.</p></header>
+<p class="dim">Started {escape(report.created)}; {escape(report.counts)}.</p></header>
 <main>
 {body}
 </main>
@@ -102,12 +102,12 @@ def _body(report: SweepReport) -> Iterator[str]:
             yield '<div class="plots">\n' + "\n".join(figures) + "\n</div>"
         yield "</section>"
     if not report.tables:
-        yield "<p>No run has succeeded.</p>"
+        yield "<p>No run succeeded.</p>"
     if report.failures or report.waiting:
         yield _failures(report)
     if report.notes:
         yield "<section>\n<h2>Notes on single runs</h2>"
-        yield _table("What to know beside the figures", ["run", "note"], report.notes, row_heads=True)
+        yield _table("What else to know about single runs", ["run", "note"], report.notes, row_heads=True)
         yield "</section>"
     drawn = telemetry_table(report.telemetry)
     if drawn:
@@ -119,7 +119,7 @@ def _body(report: SweepReport) -> Iterator[str]:
             for position, (value, labels) in enumerate(values)
         ]
         yield "<section>\n<h2>What differs</h2>"
-        yield _table("Settings and facts in which the runs differ", ["what", "value", "runs"], rows)
+        yield _table("Settings and facts that differ between the runs", ["what", "value", "runs"], rows)
         yield "</section>"
     if report.shared:
         pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in report.shared)
@@ -150,7 +150,7 @@ def _runs(table: Table) -> str:
 
 def _failures(report: SweepReport) -> str:
     rows = [[each.label, each.status, each.why, each.hint] for each in report.failures]
-    rows += [[label, "not begun", "", ""] for label in report.waiting]
+    rows += [[label, "not started", "", ""] for label in report.waiting]
     table = _table("Planned runs without a result", ["run", "status", "why", "try"], rows, row_heads=True)
     logs = "\n".join(
         f"<details><summary>Last lines of the log of {escape(each.label)}</summary>\n<pre>{escape(each.log_tail)}</pre>"

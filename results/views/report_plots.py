@@ -76,10 +76,12 @@ COSTS = (
         more_is_better=False,
         fair=lambda _: True,
     ),
-    Cost("tokens/s", "tokens a second", lambda row: row.tokens_per_s, more_is_better=True, fair=_undisturbed),
     Cost(
-        "J a solved sample",
-        "joules a solved sample",
+        "tokens/s", "tokens per second", lambda row: row.tokens_per_s, more_is_better=True, fair=_undisturbed
+    ),
+    Cost(
+        "J per solved sample",
+        "joules per solved sample",
         lambda row: row.joules_per_solved,
         more_is_better=False,
         fair=_energy_sure,
@@ -147,7 +149,7 @@ def _distinct(points: list[Point]) -> list[Point]:
 
 def _front_words(points: Sequence[Point], front: Sequence[int]) -> str:
     named = ", ".join(points[i].name for i in front)
-    words = f"On the Pareto front: {named}." if named else "No run is fit for a Pareto front."
+    words = f"On the Pareto front: {named}." if named else "No run qualifies for a Pareto front."
     if not all(point.fair for point in points):
         words += " Crosses: disturbed, or stopped early by the race; not on the front."
     return words

@@ -50,10 +50,15 @@ def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
+def shown_status(status: RunStatus) -> str:
+    """The status in a table; a record says `started` until its run ends."""
+    return "running" if status is RunStatus.STARTED else str(status)
+
+
 def _status_text(record: RunRecord) -> str:
     restarts = len(record.incidents)
     again = f", its server restarted {restarts} times" if restarts else ""
-    return f"{record.status}{again}"
+    return f"{shown_status(record.status)}{again}"
 
 
 def _score_rows(score: Score) -> list[tuple[str, str]]:
@@ -107,8 +112,8 @@ def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:
     energy = []
     for value, text in (
         (telemetry.energy_j, "{:.0f} J"),
-        (telemetry.joules_per_completion, "{:.1f} J a completion"),
-        (telemetry.joules_per_solved, "{:.1f} J a solved sample"),
+        (telemetry.joules_per_completion, "{:.1f} J per completion"),
+        (telemetry.joules_per_solved, "{:.1f} J per solved sample"),
         (telemetry.tokens_per_joule, "{:.2f} tokens/J"),
     ):
         if value is not None:
@@ -120,7 +125,7 @@ def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:
         memory.append(f"{telemetry.peak_process_memory_bytes / GIB:.2f} GiB of the host at most")
     if telemetry.memory_left_bytes:
         memory.append(
-            f"{telemetry.memory_left_bytes / GIB:.2f} GiB of a GPU still held after the server's end"
+            f"{telemetry.memory_left_bytes / GIB:.2f} GiB of a GPU still held after the server ended"
         )
     return [
         ("energy", ", ".join(energy)),
@@ -175,7 +180,7 @@ def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:
     score = record.score
     return (
         record.run_id,
-        str(status),
+        shown_status(status),
         record.benchmark,
         record.model,
         "" if score is None or score.score is None else f"{score.score:.1f}",

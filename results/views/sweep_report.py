@@ -9,6 +9,7 @@ from results.compare.leaderboard import make_tables, short
 from results.records import RunStatus
 from results.views.conclusion import conclusion
 from results.views.leaderboard_text import judged_text
+from results.views.run_text import shown_status
 from results.views.sweep_text import race_text, reduction_text
 from results.views.telemetry_lines import read_lines
 
@@ -57,7 +58,7 @@ class SweepReport:
         done = sum(len(table.rows) for table in self.tables)
         parts = [f"{self.planned} planned runs", f"{done} succeeded"]
         parts += [f"{len(self.failures)} without a result"] if self.failures else []
-        parts += [f"{len(self.waiting)} not begun"] if self.waiting else []
+        parts += [f"{len(self.waiting)} not started"] if self.waiting else []
         return ", ".join(parts)
 
 
@@ -98,9 +99,8 @@ def label(record: RunRecord) -> str:
 def _failure(record: RunRecord, status: RunStatus) -> Failure:
     error = record.error
     if error is None:
-        why = "it is still running" if status is RunStatus.STARTED else ""
-        return Failure(label(record), str(status), why, "", "")
-    return Failure(label(record), str(status), error.message, error.hint, error.log_tail)
+        return Failure(label(record), shown_status(status), "", "", "")
+    return Failure(label(record), shown_status(status), error.message, error.hint, error.log_tail)
 
 
 def _notes(row: Row) -> list[str]:
@@ -150,7 +150,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         **{name: value for name, value in record.config.items() if name not in _SAYS_NOTHING},
         **own,
         **{
-            f"in force: {name}": value
+            f"effective: {name}": value
             for name, value in (record.server.effective if record.server is not None else {}).items()
         },
         "host": record.host.get("hostname"),

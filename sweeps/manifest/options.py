@@ -34,7 +34,7 @@ def manifest_from_options(
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     unknown = [name for name in given if name not in known and name != "test_mode"]
     if unknown:
-        raise UsageError(f"--{_dashed(unknown[0])} is no option of a sweep")
+        raise UsageError(f"--{_dashed(unknown[0])} is not an option of sweep")
     document: dict[str, Any] = {"test_mode": True} if given.pop("test_mode", False) else {}
     matrix: dict[str, Any] = {}
     for name, value in given.items():

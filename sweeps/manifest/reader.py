@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 TEST_MODE_SAMPLES = 5
 # What stands at the top, with a line for the schema.
 FIELDS = {
-    "$schema": "Where an editor finds the schema; not read.",
-    "seed": "The seed of every run that has none of its own.",
-    "test_mode": f"Try everything with {TEST_MODE_SAMPLES} samples a benchmark.",
-    "defaults": "Settings of every run that says nothing else.",
+    "$schema": "Where your editor finds the schema; bench-runner ignores it.",
+    "seed": "The seed of runs that have no seed themselves.",
+    "test_mode": f"Try everything with {TEST_MODE_SAMPLES} samples per benchmark.",
+    "defaults": "Default settings of all runs.",
     "matrix": "Runs of every combination: a setting with several values is an axis.",
     "runs": "Single runs, after those of the matrix.",
 }
 MODEL_FIELDS = {
     "path": "The model: a file, a glob of files, a folder, or a name.",
-    "name": "What it is called in tables and records.",
+    "name": "Its name in tables and records.",
     "overrides": "Settings of the runs of this model.",
 }
 
@@ -111,7 +111,7 @@ def parse_manifest(
     text: str, *, form: Form, name: str, folder: Path, table: Mapping[str, Setting] = TABLE
 ) -> Manifest:
     """As `read_manifest`, of a text."""
-    hint = "`bench_runner.py schema` prints all that a manifest can hold"
+    hint = "`bench_runner.py schema` prints everything that a manifest can contain"
     root, problems = read_text(text, form, name, hint=hint)
     reader = _Reader(table, problems)
     found = reader.manifest(root)
@@ -132,13 +132,13 @@ class _Reader:
         self.problems.append(Problem(line, where, what))
 
     def manifest(self, root: Node) -> dict[str, Any]:
-        fields = self.mapping(root, "", "a manifest is a mapping")
+        fields = self.mapping(root, "", "a manifest must be a mapping")
         for key, node in fields.items():
             if key in FIELDS:
                 continue
             hint = closest(key, FIELDS)
             if not hint and key in self.known:
-                hint = "; a setting of runs stands under defaults, matrix or runs"
+                hint = "; put settings of runs under defaults, matrix or runs"
             self.wrong(node.line, key, f"there is no such field{hint or _known(FIELDS)}")
         matrix = self.matrix(fields["matrix"]) if "matrix" in fields else None
         runs = tuple(
@@ -146,7 +146,7 @@ class _Reader:
             for index, node in enumerate(self.items(fields.get("runs"), "runs"))
         )
         if "matrix" not in fields and "runs" not in fields:
-            self.wrong(root.line, "", "there is neither a matrix nor runs")
+            self.wrong(root.line, "", "it has neither a matrix nor runs")
         found = {
             "seed": self.given(self.known["seed"], fields["seed"], "seed") if "seed" in fields else None,
             "test_mode": self.flag(fields["test_mode"], "test_mode") if "test_mode" in fields else False,
@@ -175,14 +175,14 @@ class _Reader:
             for index, each in enumerate(self.items(fields.get("exclude"), "matrix.exclude"))
         )
         if isinstance(node.value, dict) and not axes and not include and not self.problems:
-            self.wrong(node.line, "matrix", "is empty: there would be no run")
+            self.wrong(node.line, "matrix", "is empty, so there would be no runs")
         return Matrix(axes=axes, include=include, exclude=exclude, line=node.line)
 
     def axis(self, setting: Setting, node: Node, where: str) -> tuple[Given, ...]:
         if not isinstance(node.value, list):
             return (self.given(setting, node, where),)
         if not node.value:
-            self.wrong(node.line, where, "is an empty list: there would be no run")
+            self.wrong(node.line, where, "is an empty list, so there would be no runs")
         return tuple(self.given(setting, each, f"{where}[{index}]") for index, each in enumerate(node.value))
 
     def entry(self, node: Node, where: str) -> Entry:
@@ -193,7 +193,7 @@ class _Reader:
         for key, each in self.mapping(node, where, "must be a mapping of axes").items():
             at = f"{where}.{key}"
             if key not in axes:
-                what = f"is no axis of the matrix{closest(key, axes)}; its axes: {', '.join(axes)}"
+                what = f"is not an axis of the matrix{closest(key, axes)}; its axes: {', '.join(axes)}"
                 self.wrong(each.line, at, what)
             elif key == "model":
                 texts = each.value if isinstance(each.value, list) else [each]
@@ -201,7 +201,7 @@ class _Reader:
             else:
                 patterns[key] = self.axis(self.known[key], each, at)
         if not patterns and not self.problems:
-            self.wrong(node.line, where, "is empty: it would exclude everything")
+            self.wrong(node.line, where, "is empty, so it would exclude everything")
         return Entry(settings={}, patterns=patterns, line=node.line, field=where)
 
     def pattern(self, node: Node, where: str) -> Given:
@@ -307,7 +307,7 @@ class _Reader:
             self.wrong(node.line, where, "must be a list")
             return []
         if not node.value and where == "runs":
-            self.wrong(node.line, where, "is an empty list: there would be no run")
+            self.wrong(node.line, where, "is an empty list, so there would be no runs")
         return node.value
 
 

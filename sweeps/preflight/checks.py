@@ -118,7 +118,7 @@ def inspect(
     if machine.disk_free_bytes < LEAST_DISK_BYTES:
         findings.append(Finding(level="error", index=None, text="the disk of the results is full"))
     elif machine.disk_free_bytes < disk:
-        text = f"the results may need {disk >> 20} MiB, and {machine.disk_free_bytes >> 20} MiB are free"
+        text = f"the results may need {disk >> 20} MiB, but only {machine.disk_free_bytes >> 20} MiB are free"
         findings.append(Finding(level="warning", index=None, text=text))
     times = [need.expected_s for need in needs if not need.done]
     known = [seconds for seconds in times if seconds is not None]
@@ -136,7 +136,7 @@ def inspect(
 
 def _of_shared_memory(machine: Machine) -> list[str]:
     return [
-        f"{gpu.name} tells of no memory of its own: it is taken to share the host's"
+        f"{gpu.name} reports no memory of its own; it is assumed to share the host's"
         for gpu in machine.gpus
         if gpu.shares_host
     ]
@@ -179,7 +179,7 @@ def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tupl
     gpus = machine.gpus if find_binary(server.server_binary) is not None else ()
     if asked and not gpus:
         texts.append(
-            f"asks for {'all' if asked == ALL_LAYERS else asked} layers on a GPU, and there is none to use"
+            f"asks for {'all' if asked == ALL_LAYERS else asked} layers on a GPU, but no usable GPU was found"
         )
     memory = estimate_server(server, run.needs, on_gpu=bool(gpus))
     if memory is None:
@@ -217,7 +217,7 @@ def _beyond_training(asked: Mapping[str, Any], trained: int | None) -> list[str]
     ctx_size = asked.get("ctx_size")
     if ctx_size is None or trained is None or ctx_size <= trained:
         return []
-    return [f"asks for {ctx_size:,} tokens of context, and the model was trained on {trained:,}"]
+    return [f"asks for {ctx_size:,} tokens of context, but the model was trained on {trained:,}"]
 
 
 def _vllm(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple[Need, list[str]]:
@@ -234,7 +234,7 @@ def _vllm(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple
     taken = sum(round(share * gpu.total_bytes) for gpu in chosen)
     texts = []
     if cards > len(chosen):
-        texts.append(f"asks for {cards} cards, and there are {len(chosen)}")
+        texts.append(f"asks for {cards} cards, but there are {len(chosen)}")
     for gpu in chosen:
         if gpu.room_bytes < share * gpu.total_bytes:
             wanted = _gib(share * gpu.total_bytes)
@@ -249,7 +249,7 @@ def _vllm(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple
 
 def _with_time(need: Need, time: Expected | None, *, first: bool, done: bool) -> Need:
     if done:
-        return dataclasses.replace(need, done=True, expected_s=0.0, expected_because="done already")
+        return dataclasses.replace(need, done=True, expected_s=0.0, expected_because="already done")
     if time is None:
         return need
     load_s = (time.load_s or 0.0) if first else 0.0
@@ -279,7 +279,7 @@ def _ports(runs: Sequence[PlannedRun]) -> list[Finding]:
         except UsageError as error:
             found.append(Finding(level="error", index=first, text=error.message))
         if len(groups) > 1:
-            text = f"port {port} is asked for by {len(groups)} servers: they can't run at the same time"
+            text = f"port {port} is requested by {len(groups)} servers, so they can't run at the same time"
             found.append(Finding(level="warning", index=first, text=text))
     return found
 

@@ -61,12 +61,12 @@ def duration(seconds: float) -> str:
 def _total(report: Preflight) -> str:
     to_do = [need for need in report.needs if not need.done]
     done = len(report.needs) - len(to_do)
-    parts = [f"{len(to_do)} runs on {report.servers} servers" + (f", {done} done already" if done else "")]
+    parts = [f"{len(to_do)} runs on {report.servers} servers" + (f", {done} already done" if done else "")]
     if report.expected_s is not None:
         more = f" and {report.unknown} runs of unknown length" if report.unknown else ""
         parts.append(f"about {duration(report.expected_s)}{more}, one after the other")
     elif to_do:
-        parts.append("nothing like it was run undisturbed before: no estimate of the time")
+        parts.append("no estimate of the time, because nothing similar has run undisturbed before")
     parts.append(
         f"up to {report.disk_bytes / _GIB:.2f} GiB of results, {report.machine.disk_free_bytes / _GIB:.0f} GiB free"
     )

@@ -57,7 +57,7 @@ VLLM_ENV = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE
 
 @dataclass(frozen=True)
 class Figures:
-    """What two tools both say. Times in milliseconds, rates in tokens a second; None where one does not say it."""
+    """What two tools both say. Times in milliseconds, rates in tokens per second; None where one does not say it."""
 
     ttft_ms: float | None = None
     itl_ms: float | None = None

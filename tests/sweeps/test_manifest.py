@@ -102,7 +102,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line():
         """
     ) == [
         "sweep:1: sed: there is no such field; did you mean seed?",
-        "sweep:2: limit: there is no such field; a setting of runs stands under defaults, matrix or runs",
+        "sweep:2: limit: there is no such field; put settings of runs under defaults, matrix or runs",
         "sweep:3: test_mode: must be true or false",
         f"sweep:5: defaults.benchmark: 'human_evil' is not one of {benchmarks}; did you mean human_eval?",
         "sweep:6: defaults.gpu-layers: there is no such setting; did you mean gpu_layers?",
@@ -113,9 +113,9 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line():
         "sweep:7: defaults.model.name: must be a text",
         'sweep:9: matrix.gpu_layers[1]: "x" is not a whole number',
         "sweep:10: matrix.gpu_layers[2]: -7 is out of range: -1 or more",
-        "sweep:11: matrix.ctx_size: is an empty list: there would be no run",
+        "sweep:11: matrix.ctx_size: is an empty list, so there would be no runs",
         "sweep:12: matrix.models: there is no such setting; did you mean model?",
-        "sweep:13: matrix.exclude[0].ctx: is no axis of the matrix; its axes: gpu_layers, ctx_size",
+        "sweep:13: matrix.exclude[0].ctx: is not an axis of the matrix; its axes: gpu_layers, ctx_size",
         "sweep:13: matrix.exclude[1].gpu_layers[1]: 1.5 is not a whole number",
         "sweep:14: matrix.include: must be a list",
         "sweep:16: runs[0].temperature: 9 is out of range: 0 to 5",
@@ -155,11 +155,11 @@ def test_the_same_lines_in_toml():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "sweep:1: a manifest is a mapping"),
-        ("seed: 3", "sweep:1: there is neither a matrix nor runs"),
-        ("runs: []", "sweep:1: runs: is an empty list: there would be no run"),
-        ("matrix: {}", "sweep:1: matrix: is empty: there would be no run"),
-        ("matrix: {limit: 3, exclude: [{}]}", "is empty: it would exclude everything"),
+        ("", "sweep:1: a manifest must be a mapping"),
+        ("seed: 3", "sweep:1: it has neither a matrix nor runs"),
+        ("runs: []", "sweep:1: runs: is an empty list, so there would be no runs"),
+        ("matrix: {}", "sweep:1: matrix: is empty, so there would be no runs"),
+        ("matrix: {limit: 3, exclude: [{}]}", "is empty, so it would exclude everything"),
         ("runs: [{limit: '${NO_SUCH}'}]", "runs[0].limit: the environment variable NO_SUCH is not set"),
         ("runs: [{limit: '${NO_SUCH:-x}'}]", "runs[0].limit: 'x' is not a whole number"),
         ("runs: [{server_binary: 3}]", "runs[0].server_binary: 3 is not a text; put it in quotes"),
@@ -284,5 +284,5 @@ def test_what_is_wrong_on_the_command_line_is_told_by_option():
         '  --gpu-layers: "x" is not a whole number',
         "  --limit: 0 is out of range: 1 to 1000000",
     ]
-    with pytest.raises(UsageError, match="--frob-nicate is no option of a sweep"):
+    with pytest.raises(UsageError, match="--frob-nicate is not an option of sweep"):
         manifest_from_options([], {"frob_nicate": "3"})

@@ -81,7 +81,7 @@ def test_what_a_glob_leaves_out_since_it_is_no_model_is_noted_once(folder):
     found = plan(text, folder)
     (note,) = (note for note in found.notes if "no model" in note)
     assert note == (
-        "models/* leaves out what is no model: mmproj.gguf is the vision or audio part of a model (mmproj), "
+        "models/* skips files that are not models: mmproj.gguf is the vision or audio part of a model (mmproj), "
         "style.gguf is a LoRA adapter"
     )
     (line,) = told("runs: [{benchmark: human_eval, model: 'models/s*e.gguf'}]", folder)
@@ -234,12 +234,12 @@ def test_the_same_run_twice_runs_once_and_a_note_says_so(folder):
         folder,
     )
     assert len(found.runs) == 2
-    assert found.notes == ("sweep:3: the same run is there already (sweep:1); it runs once",)
+    assert found.notes == ("sweep:3: the same run is there already (sweep:1); it runs only once",)
 
 
 def test_an_exclude_that_matches_nothing_is_noted(folder):
     text = "matrix: {benchmark: human_eval, model: models/small-Q2.gguf, exclude: [{model: '*Q9*'}]}"
-    assert plan(text, folder).notes == ("sweep:1: matrix.exclude[0] excludes nothing",)
+    assert plan(text, folder).notes == ("sweep:1: matrix.exclude[0] excludes no run",)
 
 
 def test_test_mode_is_five_samples_at_most(folder):
@@ -306,11 +306,11 @@ def test_a_data_set_that_does_not_fit_has_its_line(folder):
         ("runs: [{model: models/small-Q2.gguf}]", "sweep:1: runs[0]: has no benchmark"),
         (
             "matrix: {benchmark: human_eval, model: models/small-Q2.gguf, exclude: [{benchmark: human_eval}]}",
-            "sweep: no run is left: everything is excluded",
+            "sweep: no runs are left: everything is excluded",
         ),
         (
             "runs: [{benchmark: human_eval, model: 'models/*.txt'}]",
-            "only parts of models, folders, or other files",
+            "only parts of models, folders and other files",
         ),
     ],
 )

@@ -119,7 +119,7 @@ def test_layers_on_a_gpu_that_is_not_there_are_warned_of(folder):
     report = inspect(
         plan("runs: [{benchmark: human_eval, model: a.gguf, gpu_layers: 80}]", folder), machine=ROOMY
     )
-    assert texts(report)[0] == "warning: run 1: asks for 80 layers on a GPU, and there is none to use"
+    assert texts(report)[0] == "warning: run 1: asks for 80 layers on a GPU, but no usable GPU was found"
     assert report.needs[0].gpu_bytes == 0
 
 
@@ -164,7 +164,7 @@ def test_a_gpu_that_shares_the_host_s_memory_is_a_gpu(folder):
     assert (need.fits, need.cards) == ("yes", 1)
     assert need.gpu_bytes > GIB
     notes = [line for line in texts(report) if "memory of its own" in line]
-    assert notes == ["note: NVIDIA GB10 tells of no memory of its own: it is taken to share the host's"]
+    assert notes == ["note: NVIDIA GB10 reports no memory of its own; it is assumed to share the host's"]
     for slots, available in ((400, 60), (160, 20)):  # what the GPU takes, the host has no more
         less = dataclasses.replace(shared, memory_available_bytes=available * GIB)
         report = inspect(plan(text % slots, folder), machine=less)
@@ -199,7 +199,7 @@ def test_a_context_beyond_the_training_is_warned_of(folder):
     text = "matrix: {benchmark: human_eval, model: short.gguf, ctx_size: [2048, 65536]}"
     report = inspect(plan(text, folder), machine=ROOMY)
     assert texts(report)[0] == (
-        "warning: run 2: asks for 65,536 tokens of context, and the model was trained on 2,048"
+        "warning: run 2: asks for 65,536 tokens of context, but the model was trained on 2,048"
     )
     assert [need.fits for need in report.needs] == ["yes", "yes"]
     (folder / "hf").mkdir()
@@ -223,7 +223,7 @@ def test_vllm_takes_its_share_of_each_card(folder):
     )
     assert texts(two)[0] == "warning: run 1: vLLM will want 19.2 GiB of card 1, and 10.0 GiB are free"
     three = inspect(plan(text % 3, folder), machine=machine(24, 24))
-    assert texts(three)[0] == "warning: run 1: asks for 3 cards, and there are 2"
+    assert texts(three)[0] == "warning: run 1: asks for 3 cards, but there are 2"
 
 
 def test_ports_that_are_taken_or_asked_for_twice_are_told(folder):
@@ -314,7 +314,7 @@ def test_what_is_done_already_needs_nothing(folder):
     report = inspect(planned, machine=ROOMY, history=[past(folder)], done={planned.runs[0].fingerprint})
     assert [need.done for need in report.needs] == [True, False]
     assert report.servers == 1
-    assert texts(report)[-1].startswith("total: 1 runs on 1 servers, 1 done already; about 58 s")
+    assert texts(report)[-1].startswith("total: 1 runs on 1 servers, 1 already done; about 58 s")
 
 
 def test_this_machine_tells_its_facts_and_the_log_is_read(folder):

@@ -235,19 +235,21 @@ def test_cancel_and_retry_from_another_terminal(tmp_path):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     wait_for(lambda: list(results.glob("*/completions.jsonl")))
     shown = bench_runner("status", "--results-dir", results)
-    assert "in progress" in shown.out
+    assert "running (process" in shown.out
     busy = bench_runner("sweep", "--resume", "last", "--results-dir", results)
     assert busy.code == 6
     assert "in progress in another process" in busy.err
     assert bench_runner("cancel", "last", "--results-dir", results).code == 0
     out, _ = process.communicate(timeout=100)
     assert process.returncode == 143, out.decode()
+    assert b"the sweep was cancelled" in out
     assert b"sweep --resume" in out
+    assert "stopped" in bench_runner("status", "--results-dir", results).out
     (record,) = logged(results)
     assert record["status"] == "interrupted"
     gone = bench_runner("cancel", "last", "--results-dir", results)
     assert gone.code == 2
-    assert "not in progress" in gone.err
+    assert "is not running" in gone.err
 
 
 def test_two_sweeps_at_once_take_turns_on_the_devices(tmp_path):

@@ -405,7 +405,7 @@ def test_doctor_shows_each_device_as_it_is_now(nvml):
     assert lines[0].startswith(
         "  ok       NVIDIA Test 80GB, 80 GiB, driver 570.86.15: 3.0 GiB used, 93% busy, 250 of 600 W"
     )
-    assert lines[0].endswith("61 °C, 1980 MHz, clocks held by sw_power_cap, sw_thermal_slowdown")
+    assert lines[0].endswith("61 °C, 1980 MHz, clocks limited by sw_power_cap, sw_thermal_slowdown")
     assert lines[1] == "  broken   NVIDIA Test MIG, 40 GiB, driver 570.86.15: GPU is lost"
 
 

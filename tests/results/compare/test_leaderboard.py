@@ -271,7 +271,7 @@ def test_a_run_that_lost_answers_shows_what_was_judged_and_is_not_the_best(tmp_p
     told = "lossy (60 of 60 judged right, 40 lost)."
     assert conclusion(table) == [
         "whole has the highest score: 70.0 of 100 (95 % interval 60.4 to 78.1; 100 samples).",
-        f"Not distinguishable from it on these samples, so perhaps as good or better: {told}",
+        f"Not distinguishable from it on these samples, so possibly as good or better: {told}",
         f"Can't be called the best, since too many answers were lost: {told}",
     ]
 

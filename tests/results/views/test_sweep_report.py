@@ -92,14 +92,14 @@ def test_the_conclusion_says_what_is_best_and_what_may_be(report):
     first, as_good, worse, cheapest = report.conclusions[0]
     assert first.startswith("big extra=big has the highest score: 100.0 of 100 (95 % interval 88.6 to 100.0;")
     assert as_good.startswith(
-        "Not distinguishable from it on these samples, so perhaps as good or better: small"
+        "Not distinguishable from it on these samples, so possibly as good or better: small"
     )
     assert "bad extra=bad by 90.0 points (p < 0.001)" in worse
     assert cheapest == (
         "Of these 2, as measured: small extra=small is the fastest (200.0 tokens/s); small extra=small uses the least "
-        "GPU memory (2.00 GiB); small extra=small uses the least energy (10.0 J a solved sample)."
+        "GPU memory (2.00 GiB); small extra=small uses the least energy (10.0 J per solved sample)."
     )
-    assert report.counts == "6 planned runs, 4 succeeded, 1 without a result, 1 not begun"
+    assert report.counts == "6 planned runs, 4 succeeded, 1 without a result, 1 not started"
 
 
 def test_a_disturbed_run_is_not_called_the_fastest(tmp_path):
@@ -110,7 +110,7 @@ def test_a_disturbed_run_is_not_called_the_fastest(tmp_path):
     sentences = make_report(folder, warn=pytest.fail).conclusions[0]
     assert [*sentences[-2:]] == [
         "Of these 2, as measured: calm is the fastest (10.0 tokens/s).",
-        "Not ranked by speed, since it was disturbed: hot.",
+        "Not ranked by speed because their speed was disturbed: hot.",
     ]
 
 
@@ -158,7 +158,7 @@ def test_what_failed_and_what_differs_is_said(report):
     assert report.waiting == ("late",)
     assert ("temperature", "0.5") in report.shared
     differing = dict(report.differing)
-    assert differing["in force: build"] == (("b1", ("big",)), ("b2", ("small", "bad", EVIL)))
+    assert differing["effective: build"] == (("b1", ("big",)), ("b2", ("small", "bad", EVIL)))
     assert (EVIL, f"speed not comparable: hot {EVIL}") in report.notes
 
 
@@ -171,7 +171,7 @@ def test_markdown_keeps_its_tables_and_shows_html_as_text(report):
     for table in tables:
         assert len({len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
     assert "## What failed, and why" in text
-    assert "| late | not begun |" in text
+    assert "| late | not started |" in text
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_the_front_has_what_nothing_beats():
 def test_a_sweep_without_any_success_has_a_report(tmp_path):
     folder = begin_sweep(tmp_path, ["a"])
     report = make_report(folder, warn=pytest.fail)
-    assert "No run has succeeded." in markdown(report)
-    assert "No run has succeeded." in "".join(Page(page(report)).words)
+    assert "No run succeeded." in markdown(report)
+    assert "No run succeeded." in "".join(Page(page(report)).words)
 
 
 def test_a_peak_is_not_lost_when_a_line_is_thinned():
@@ -255,7 +255,7 @@ def test_rates_are_over_the_time_since_a_counter_was_last_told(tmp_path):
 @pytest.mark.parametrize(
     ("outcomes", "sentence"),
     [
-        ([F] * 5, "No run solved a single one of 5 samples, so the scores tell nothing apart."),
+        ([F] * 5, "No run solved any of the 5 samples, so the scores show no difference."),
         ([P] * 4 + [F], "a, b share the highest score: 80.0 of 100 (95 % interval 37.6 to 96.4; 5 samples)."),
     ],
 )
