@@ -110,12 +110,12 @@ def _printed(stdout: str) -> dict[str, float]:
 def _from_printed(printed: dict[str, float]) -> Score:
     wrong = [name for name, value in printed.items() if not 0 <= value <= 1]
     if wrong:
-        raise ParseError(f"{wrong[0]} is {printed[wrong[0]]}, which is no fraction from 0 to 1")
+        raise ParseError(f"{wrong[0]} is {printed[wrong[0]]}, which is not a fraction from 0 to 1")
     return Score(
         score=100 * printed["pass@1"],
         metrics={name: Metric(value=value) for name, value in printed.items()},
         warnings=(
-            "the printed score has three digits, and no interval: eval_results.json is not in the run's folder",
+            "the score has three digits and no interval, because eval_results.json is not in the run's folder",
         ),
         details={"tests": "base and extra" if "base pass@1" in printed else "base"},
     )

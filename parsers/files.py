@@ -45,7 +45,7 @@ def read_json(path: Path) -> Any:
     try:
         return decoded(path.read_bytes())
     except OSError as error:
-        raise ParseError(f"cannot read {path}: {error.strerror}", hint="the score is in it") from error
+        raise ParseError(f"cannot read {path}: {error.strerror}", hint="it has the score") from error
 
 
 def decoded(text: bytes) -> Any:

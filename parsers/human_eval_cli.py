@@ -44,7 +44,9 @@ class HumanEvalCli:
         name, metric = next(iter(metrics.items()))
         score = Score(score=100 * metric.value, metrics=metrics)
         if name != "pass@1":
-            return msgspec.structs.replace(score, warnings=(f"the score is {name}: there is no pass@1",))
+            return msgspec.structs.replace(
+                score, warnings=(f"the score is {name}, because there is no pass@1",)
+            )
         return _with_samples(score, output.folder)
 
 
@@ -56,7 +58,7 @@ def _metrics(line: str) -> dict[str, Metric]:
         except ValueError:
             value = -1.0
         if not 0 <= value <= 1:
-            raise ParseError(f"{name} is {text}, which is no fraction from 0 to 1")
+            raise ParseError(f"{name} is {text}, which is not a fraction from 0 to 1")
         metrics[name] = Metric(value=value)
     return metrics
 
@@ -74,7 +76,7 @@ def _with_samples(score: Score, folder: Path) -> Score:
         return score
     pass_at_1 = pass_at([(len(some), sum(some)) for some in passed.values()], 1)
     if pass_at_1 is None or abs(pass_at_1.value - score.metrics["pass@1"].value) > _ROUNDING:
-        warning = f"{paths[0].name} does not give the score that was printed: no interval is known"
+        warning = f"{paths[0].name} does not match the printed score, so there is no interval"
         return msgspec.structs.replace(score, warnings=(*score.warnings, warning))
     completions = sum(map(len, passed.values()))
     good = sum(map(sum, passed.values()))

@@ -86,7 +86,7 @@ def _member(path: Path, name: str) -> Any:
             hint="try inspect eval --log-format json",
         ) from error
     except OSError as error:
-        raise ParseError(f"cannot read {path}: {error.strerror}", hint="the score is in it") from error
+        raise ParseError(f"cannot read {path}: {error.strerror}", hint="it has the score") from error
     return None if text is None else decoded(text)
 
 
@@ -99,7 +99,7 @@ def _require_success(path: Path, log: dict[str, Any]) -> None:
         return
     message = entry(log, "error", "message")
     raise ParseError(
-        f"{path}: Inspect's evaluation has no results; its status is {log['status']}"
+        f"{path}: the evaluation has no results; its status is {log['status']}"
         + (f": {message}" if message else ""),
         hint="inspect view shows the whole log",
     )

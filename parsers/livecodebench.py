@@ -40,7 +40,7 @@ class LiveCodeBench:
         if said is not None and abs(said - pass_at_1) > _ROUNDING:
             raise ParseError(
                 f"{summary} says pass@1 {said}, {path} gives {pass_at_1}",
-                hint="they are not of the same evaluation; delete what is of an older one",
+                hint="they are from different evaluations; delete the older one",
             )
         good = sum(problem["graded_list"].count(True) for problem in problems)
         completions = sum(len(problem["graded_list"]) for problem in problems)

@@ -59,11 +59,11 @@ def not_understood(output: ScriptOutput, parser: str, expected: str) -> ParseErr
     if not said:
         message += "; it printed nothing"
     elif said == "stderr":
-        message += "; it printed nothing on stdout, and this on stderr"
+        message += "; it printed nothing on stdout, but this on stderr"
     others = ", ".join(name for name in PARSERS if name != parser)
     return ParseError(
         message,
-        hint=f"read by the parser {parser}; choose another with --parser: {others}; or a file of your own",
+        hint=f"read by the parser {parser}; choose another with --parser: {others}; or your own file",
         log_tail=shown,
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from parsers.contract import Parser, ScriptOutput
 
-_PAGE = "docs/parsers.md shows a whole one"
+_PAGE = "docs/parsers.md shows a complete one"
 
 
 class OwnParser:
@@ -51,7 +51,7 @@ def load(path: Path) -> OwnParser:
         raise UsageError(f"--parser {path}: no such file")
     spec = importlib.util.spec_from_file_location(f"own_parser_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"--parser {path} is no Python file", hint=_PAGE)
+        raise UsageError(f"--parser {path} is not a Python file", hint=_PAGE)
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -59,7 +59,7 @@ def load(path: Path) -> OwnParser:
         raise UsageError(f"{_place(path, error)}: {type(error).__name__}: {error}", hint=_PAGE) from error
     parser = getattr(module, "PARSER", None)
     if not callable(getattr(parser, "parse", None)):
-        raise UsageError(f"{path} has no PARSER with a method parse(output)", hint=_PAGE)
+        raise UsageError(f"{path} defines no PARSER with a method parse(output)", hint=_PAGE)
     return OwnParser(path, parser)  # type: ignore[arg-type]
 
 
@@ -80,7 +80,7 @@ def _wrong(score: Any) -> str:
     try:
         msgspec.convert(msgspec.to_builtins(score), Score)
     except (msgspec.MsgspecError, TypeError) as error:
-        return f"a Score that no record can hold: {error}"
+        return f"a Score that does not fit into a record: {error}"
     if score.score is not None and not 0 <= score.score <= 100:
         return f"a score of {score.score}, not a percentage from 0 to 100"
     for name, metric in score.metrics.items():

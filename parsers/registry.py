@@ -35,6 +35,6 @@ def get(name: str) -> Parser:
         meant = f"did you mean {close[0]}? " if close else ""
         raise UsageError(
             f"there is no parser {name!r}",
-            hint=f"{meant}parsers: {', '.join(PARSERS)}; or a file of your own",
+            hint=f"{meant}parsers: {', '.join(PARSERS)}; or your own file",
         )
     return cast("Parser", importlib.import_module(PARSERS[name]).PARSER)

@@ -57,7 +57,7 @@ class Speed:
             data = path.read_bytes()
         except OSError as error:
             raise ParseError(
-                f"cannot read {path}: {error.strerror}", hint="the figures are computed from it"
+                f"cannot read {path}: {error.strerror}", hint="the figures are computed from this file"
             ) from error
         requests, unreadable = read_requests(data)
         attempts = last_attempts(requests)
@@ -65,7 +65,7 @@ class Speed:
         for said in summary.loads:
             of_load = attempts.get(said.load, [])
             if not of_load or not is_whole(of_load):
-                wrong.append(f"{said.load.name}: {len(of_load)} of its requests are there")
+                wrong.append(f"{said.load.name}: {len(of_load)} of its requests are in the journal")
                 continue
             computed = figures(of_load)
             wrong += [f"{said.load.name}: {what}" for what in _differences(said, computed)]
@@ -75,7 +75,7 @@ class Speed:
             raise ParseError(
                 f"the script's summary disagrees with {path}{torn}: "
                 + ("; ".join(wrong) or "it has no loads"),
-                hint="the run's folder holds both; run again with --resume to do what is missing",
+                hint="both are in the run's folder; run again with --resume to do what is missing",
             )
         return Score(
             score=None,

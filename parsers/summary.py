@@ -40,7 +40,7 @@ class Summary:
             tally = read_tally(path)
         except OSError as error:
             raise ParseError(
-                f"cannot read {path}: {error.strerror}", hint="the score is counted from it"
+                f"cannot read {path}: {error.strerror}", hint="the score is computed from this file"
             ) from error
         return _checked(said, tally, str(path))
 
@@ -88,7 +88,7 @@ def _checked(said: Score, tally: Tally, where: str) -> Score:
         torn = f" ({tally.unreadable} of its lines can't be read)" if tally.unreadable else ""
         raise ParseError(
             f"the script's summary disagrees with {where}{torn}: " + "; ".join(wrong),
-            hint="the run's folder holds both; run again with --resume to do what is missing",
+            hint="both are in the run's folder; run again with --resume to do what is missing",
         )
     changed = {"score": score, "metrics": metrics, "score_answered": tally.score_answered, **counts}
     return msgspec.structs.replace(said, **changed)

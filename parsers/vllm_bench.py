@@ -36,7 +36,9 @@ class VllmBench:
         expected = "JSON file of vllm bench serve (--save-result --result-dir {output_dir})"
         path, found = result_file(output, self.name, "*.json", _fits, expected)
         if not found["completed"]:
-            raise ParseError(f"{path}: no request was completed", hint="--save-detailed keeps their errors")
+            raise ParseError(
+                f"{path}: no request was completed", hint="use --save-detailed to see their errors"
+            )
         speed = {
             f"{key}, {unit}": value
             for key, value in found.items()

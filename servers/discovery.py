@@ -39,7 +39,7 @@ def _llama_server() -> Found:
         return Found("llama-server", ok=False, note=error.message)
     if binary is None:
         return Found(
-            "llama-server", ok=False, note="put it on PATH or set LLAMA_SERVER; --server-binary names it too"
+            "llama-server", ok=False, note="put it on PATH, set LLAMA_SERVER, or use --server-binary"
         )
     version = _version(str(binary))
     note = "" if version else "it can't be run: try it with --version"
@@ -48,13 +48,13 @@ def _llama_server() -> Found:
 
 def _embedded() -> Found:
     version = _distribution_version("xllamacpp")
-    note = "used when there is no llama-server" if version else "pip install xllamacpp"
+    note = "used if there is no llama-server" if version else "pip install xllamacpp"
     return Found("llama.cpp in Python (xllamacpp)", bool(version), version, note=note)
 
 
 def _vllm() -> Found:
     path = shutil.which("vllm")
-    note = "" if path else "optional: in an environment of its own, then --server-binary ENV/bin/vllm"
+    note = "" if path else "optional: install it in its own environment, then --server-binary ENV/bin/vllm"
     version = ""
     if path:  # not asked: it imports torch for that, half a minute
         with contextlib.suppress(OSError, IndexError):

@@ -55,16 +55,18 @@ def differences(asked: dict[str, Any], effective: dict[str, Any], *, no_gpu: boo
             of = "" if count is None else f" of {count}"
             why = ", no usable GPU was found" if no_gpu else ""
             found.append(f"asked for {what}: {offloaded}{of} were offloaded{why}")
-    for name, what in (("ctx_size", "tokens of context a slot"), ("parallel", "slots")):
+    for name, what in (("ctx_size", "tokens of context per slot"), ("parallel", "slots")):
         wanted, real = asked.get(name), effective.get(name)
         if wanted is not None and real is not None and wanted != real:
-            found.append(f"asked for {wanted} {what}: {real} are in force")
+            found.append(f"asked for {wanted} {what}: {real} are used")
     trained, ctx_size = effective.get("context_length_trained"), effective.get("ctx_size")
     if trained and ctx_size and ctx_size > trained:
-        found.append(f"{ctx_size} tokens of context a slot: the model was trained with {trained}")
+        found.append(f"{ctx_size} tokens of context per slot: the model was trained with {trained}")
     at_once, parallel = effective.get("full_length_requests"), asked.get("parallel")
     if at_once is not None and parallel is not None and at_once < parallel:
-        found.append(f"asked for {parallel} requests at once: the KV cache holds {at_once:g} of full length")
+        found.append(
+            f"asked for {parallel} requests at once, but the KV cache only holds {at_once:g} of full length"
+        )
     return tuple(found)
 
 

@@ -40,10 +40,23 @@ def options() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("-m", "--model", required=True, metavar="FILE", help="the GGUF file")
-    add("-a", "--alias", default="", metavar="NAME", help="the name in /v1/models; several with commas")
+    add(
+        "-a",
+        "--alias",
+        default="",
+        metavar="NAME",
+        help="the name in /v1/models; several are separated by commas",
+    )
     add("--host", default="127.0.0.1", metavar="ADDRESS")
     add("--port", type=_port, default=8080)
-    add("-c", "--ctx-size", type=_count, default=0, metavar="TOKENS", help="of all slots; 0: the model's own")
+    add(
+        "-c",
+        "--ctx-size",
+        type=_count,
+        default=0,
+        metavar="TOKENS",
+        help="context of all slots together; 0: the model's own",
+    )
     add("-np", "--parallel", type=_positive, default=1, metavar="N", help="slots")
     add("-ngl", "--gpu-layers", "--n-gpu-layers", type=_layers, default=None, metavar="N")
     add("-t", "--threads", type=_number, default=-1, metavar="N")
@@ -56,7 +69,7 @@ def options() -> argparse.ArgumentParser:
     add("-ctv", "--cache-type-v", choices=CACHE_TYPES, default="f16")
     add("-lv", "--verbosity", "--log-verbosity", type=_number, default=VERBOSITY, metavar="N")
     add("--threads-http", type=_number, default=-1, metavar="N")
-    add("--api-key", default="", metavar="KEY", help="better in the environment, LLAMA_API_KEY")
+    add("--api-key", default="", metavar="KEY", help="better set in the environment: LLAMA_API_KEY")
     add("--chat-template", default="", metavar="JINJA")
     add("--chat-template-file", type=Path, default=None, metavar="FILE")
     for name, default in (

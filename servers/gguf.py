@@ -104,7 +104,7 @@ def read_header(path: Path) -> GgufHeader:
     if needed > size_bytes:
         raise UsageError(
             f"{path} is truncated: {needed - size_bytes:,} of {needed:,} bytes are missing",
-            hint="fetch the file again; a download that was cut short looks like this",
+            hint="fetch the file again; its download was probably cut short",
         )
     return _facts(contents)
 
@@ -157,9 +157,9 @@ def _require_gguf(path: Path, start: bytes) -> None:
     version = int.from_bytes(start[4:8], "little")
     if version not in VERSIONS:
         swapped = int.from_bytes(start[4:8], "big") in VERSIONS
-        what = "of a big-endian machine" if swapped else f"of version {version}, which llama.cpp doesn't read"
+        what = "of a big-endian machine" if swapped else f"of version {version}, which llama.cpp can't read"
         raise UsageError(
-            f"{path} is a GGUF file {what}", hint="convert the model anew, or fetch another file"
+            f"{path} is a GGUF file {what}", hint="convert the model again, or fetch another file"
         )
 
 

@@ -28,13 +28,13 @@ def _beside(what: str, option: str) -> NotAModel:
 ADAPTER = _beside("a LoRA adapter", "--lora")
 CONTROL_VECTOR = _beside("a control vector", "--control-vector")
 MMPROJ = _beside("the vision or audio part of a model (mmproj)", "--mmproj")
-DRAFT = _beside("a head that drafts for another model", "--model-draft")
+DRAFT = _beside("a draft head for another model", "--model-draft")
 IMATRIX = NotAModel(
-    "an importance matrix", "llama-quantize reads it: give the model that it was computed for"
+    "an importance matrix", "it is input for llama-quantize: give the model that it was computed for"
 )
 VOCABULARY = NotAModel("a vocabulary without weights", "give the whole model")
-ENCODER = NotAModel("a model that makes vectors of text, and no text", "give a model that generates text")
-SPEECH = NotAModel("a decoder of speech", "give a model that generates text")
+ENCODER = NotAModel("an embedding model, which generates no text", "give a model that generates text")
+SPEECH = NotAModel("a speech decoder", "give a model that generates text")
 OTHER = NotAModel("a file without a vocabulary", "give a model that generates text")
 
 _BY_TYPE = {"adapter": ADAPTER, "imatrix": IMATRIX, "mmproj": MMPROJ}

@@ -173,7 +173,7 @@ class _Incoming(io.RawIOBase):
 def _left_s(ends: float) -> float:
     left_s = ends - time.monotonic()
     if left_s <= 0:
-        raise TimeoutError("not all of the answer came in time")
+        raise TimeoutError("the answer was not complete in time")
     return left_s
 
 

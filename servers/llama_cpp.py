@@ -42,8 +42,8 @@ VERBOSITY = ("-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-
 OURS = {
     "--port": "use --port of bench_runner, before the --",
     "--host": "the server listens on 127.0.0.1 only",
-    "-a": "the model's name at the server is chosen so that no other server passes for this one",
-    "--alias": "the model's name at the server is chosen so that no other server passes for this one",
+    "-a": "bench_runner chooses the model's name at the server, so that no other server can be mistaken for this one",
+    "--alias": "bench_runner chooses the model's name at the server, so that no other server can be mistaken for this one",
     "-m": "use --model of bench_runner, before the --",
     "--model": "use --model of bench_runner, before the --",
     "-hf": "use --model hf:owner/name/file.gguf of bench_runner, before the --",
@@ -53,12 +53,12 @@ OURS = {
     "--model-url": "use --model of bench_runner, before the --",
     "-dr": "use --model of bench_runner, before the --",
     "--docker-repo": "use --model of bench_runner, before the --",
-    "--api-key": "a command line is visible to everybody: set LLAMA_API_KEY in the environment",
+    "--api-key": "everybody can see a command line: set LLAMA_API_KEY in the environment",
     "--api-key-file": "set LLAMA_API_KEY in the environment",
-    "--api-prefix": "the server is asked at its root",
+    "--api-prefix": "bench_runner expects the server at the root path",
     "--ssl-key-file": "the server listens on this machine only, without TLS",
     "--ssl-cert-file": "the server listens on this machine only, without TLS",
-    "--no-slots": "progress is watched there",
+    "--no-slots": "bench_runner watches progress there",
 }
 
 
@@ -67,7 +67,7 @@ def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, al
     if model.kind != "gguf" or model.path is None:
         raise UsageError(
             f"llama.cpp serves GGUF files, not {model.path or model.name}",
-            hint="give a .gguf file, or take --server vllm for a Hugging Face folder or name",
+            hint="give a .gguf file, or use --server vllm for a Hugging Face folder or name",
         )
     own = request.extra_args
     words = [dashed(word) for word in own]
@@ -159,7 +159,7 @@ def refuse(extra_args: Sequence[str], refused: dict[str, str]) -> None:
     for word in extra_args:
         name = word.partition("=")[0]
         if name in refused:
-            raise UsageError(f"{name} can't be handed to the server", hint=refused[name])
+            raise UsageError(f"{name} can't be passed to the server", hint=refused[name])
 
 
 def dashed(word: str) -> str:
@@ -208,7 +208,7 @@ def _require_range(request: ServerRequest) -> None:
     layers, ctx_size = request.gpu_layers, request.ctx_size
     if layers is not None and layers < ALL_LAYERS:
         raise UsageError(
-            f"--gpu-layers {layers}: there are no negative layers", hint="0: none, -1: all of them"
+            f"--gpu-layers {layers}: there are no negative layers", hint="0 for none, -1 for all"
         )
     if ctx_size is not None and ctx_size < MIN_CTX_SIZE:
         raise UsageError(f"--ctx-size {ctx_size}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens")
@@ -226,9 +226,7 @@ def _require_once(request: ServerRequest, words: Sequence[str]) -> None:
 
 
 def _given_twice(option: str) -> UsageError:
-    return UsageError(
-        f"{option} is given twice, before and after the --", hint="leave out the one after the --"
-    )
+    return UsageError(f"{option} is given twice, before and after the --", hint="remove the one after the --")
 
 
 def _all_as_many(layers: int) -> int:
@@ -258,7 +256,7 @@ def _own_count(args: Sequence[str], names: tuple[str, ...]) -> int | None:
     except ValueError:
         raise UsageError(f"{names[-1]} {text}: not a number") from None
     if number is not None and number < 0:
-        raise UsageError(f"{names[-1]} {text}: must not be negative", hint="give the number that you want")
+        raise UsageError(f"{names[-1]} {text}: must not be negative", hint="give a number")
     return number
 
 

@@ -105,7 +105,7 @@ def estimate_server(
         return None
     if model.kind != "gguf":
         weights = sum(path.stat().st_size for path in model.files() if path.suffix in WEIGHTS)
-        caveats = ("of a Hugging Face folder only the weights are counted",)
+        caveats = ("for a Hugging Face folder only the weights are counted",)
         return MemoryEstimate(weights_gpu_bytes=weights, caveats=caveats) if weights else None
     layers = asked.get("gpu_layers")
     trained = (model.header.context_length if model.header else None) or DEFAULT_CTX_SIZE
@@ -209,11 +209,13 @@ def _shape(pairs: Mapping[str, Any], vocabulary: int) -> _Shape:
     windowed = tuple(bool(each) for each in pattern) if isinstance(pattern, tuple) and window else ()
     caveats = []
     if window and not windowed:
-        caveats.append("layers with a sliding window may need less: which ones they are is not in the file")
+        caveats.append("layers with a sliding window may need less: the file doesn't say which ones they are")
     if any(key.startswith(f"{architecture}.ssm.") for key in pairs) or architecture.startswith("rwkv"):
         caveats.append("the state of its recurrent layers is not counted")
     if not (layers and heads):
-        caveats.append("the file says nothing of layers and heads: the KV cache is not counted")
+        caveats.append(
+            "the KV cache is not counted: the file doesn't say how many layers and heads there are"
+        )
     return _Shape(
         layers=layers,
         embedding=embedding,
@@ -257,9 +259,9 @@ def _compute_bytes(shape: _Shape, ctx_size: int, parallel: int, args: Sequence[s
 def _of_arguments(args: Sequence[str]) -> list[str]:
     found = []
     if _has(args, "-ot", "--override-tensor", "-cmoe", "--cpu-moe", "-ncmoe", "--n-cpu-moe"):
-        found.append("tensors that its arguments keep on the processor are counted on the GPU")
+        found.append("tensors that the arguments keep on the processor are counted as on the GPU")
     if _has(args, "-md", "--model-draft", "--mmproj", "--spec-type", "--lora"):
-        found.append("the draft model, vision part or adapter of its arguments is not counted")
+        found.append("the draft model, vision part or adapter in the arguments is not counted")
     return found
 
 

@@ -115,19 +115,21 @@ def _gguf(path: Path) -> Model:
     if header.split_no > 0:
         raise UsageError(
             f"{path} is part {header.split_no + 1} of {header.split_count}",
-            hint="give the first part; llama.cpp finds the others beside it",
+            hint="give the first part; llama.cpp finds the others in the same folder",
         )
     if header.split_count <= 1:
         return Model(kind="gguf", name=path.stem, path=path, header=header)
     parts = _parts(path)
     if len(parts) != header.split_count:
         raise UsageError(
-            f"{path} is the first of {header.split_count} parts, and its name doesn't say so",
+            f"{path} is the first of {header.split_count} parts, but its name doesn't say so",
             hint=f"llama.cpp finds the others by name only: NAME-00001-of-{header.split_count:05}.gguf",
         )
     missing = [part.name for part in parts if not part.is_file()]
     if missing:
-        raise UsageError(f"parts of {path} are missing: {_some(missing)}", hint="fetch them beside it")
+        raise UsageError(
+            f"parts of {path} are missing: {_some(missing)}", hint="put them into the same folder"
+        )
     parameters = header.parameter_count + sum(read_header(part).parameter_count for part in parts[1:])
     return Model(
         kind="gguf",
@@ -153,10 +155,10 @@ def _folder(path: Path) -> Model:
     if inside:
         raise UsageError(
             f"{path} is a folder of GGUF files",
-            hint=f"give one of them: {_some(inside)}; or loop over them in the shell",
+            hint=f"give one of its files: {_some(inside)}; or loop over them in the shell",
         )
     raise UsageError(
-        f"{path} is a folder without a model",
+        f"{path} is a folder that contains no model",
         hint="a Hugging Face folder has a config.json; or give a .gguf file",
     )
 
@@ -165,7 +167,7 @@ def _from_hub(text: str) -> Path:
     owner, _, rest = text.removeprefix("hf:").partition("/")
     name, _, file = rest.partition("/")
     if not (owner and name and file.endswith(".gguf")):
-        raise UsageError(f"{text} names no file on the Hub", hint="hf:owner/name/file.gguf")
+        raise UsageError(f"{text} is not a file on the Hub", hint="hf:owner/name/file.gguf")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

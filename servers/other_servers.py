@@ -51,12 +51,12 @@ def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, 
     for unknown in sorted(used - set(values)):
         raise UsageError(
             f"--server-command: unknown placeholder {{{unknown}}}",
-            hint=f"there are {', '.join('{' + name + '}' for name in sorted(values))}",
+            hint=f"known: {', '.join('{' + name + '}' for name in sorted(values))}",
         )
     if "port" not in used and request.port is None:
         raise UsageError(
-            "--server-command has no {port}, so nobody knows where the server listens",
-            hint="put {port} into it, or say with --port which one it takes",
+            "--server-command has no {port}, so bench_runner would not know where the server listens",
+            hint="put {port} into it, or give the port with --port",
         )
     argv = tuple(_with_values(word, values) for word in words)
     return LaunchPlan(
@@ -92,17 +92,19 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
     if not request.base_url:
         raise UsageError("--server attach needs --base-url", hint="such as http://127.0.0.1:8080")
     if request.extra_args:
-        raise UsageError("arguments can't be handed to a server that already runs")
+        raise UsageError("arguments can't be passed to a server that is already running")
     where = parse_base_url(request.base_url)
     base_url = where.url
     api_key = read_key("OPENAI_API_KEY")
     names = _served_names(base_url, api_key)
     name = request.model_name
     if name is None and len(names) != 1:
-        offers = f"offers {model_list.listed(names)}" if names else "names no model"
+        offers = f"offers {model_list.listed(names)}" if names else "lists no model"
         raise UsageError(f"which model? {base_url} {offers}", hint="choose one with --model")
     if name is not None and names and name not in names:
-        raise UsageError(f"{base_url} has no model {name!r}", hint=f"it offers {model_list.listed(names)}")
+        raise UsageError(
+            f"{base_url} does not list the model {name!r}", hint=f"it offers {model_list.listed(names)}"
+        )
     health = ask(base_url, request.health_path, timeout_s=ASK_TIMEOUT_S) if request.health_path else None
     return LaunchPlan(
         kind="attach",
@@ -124,12 +126,12 @@ def _served_names(base_url: str, api_key: str | None) -> list[str]:
         raise ServerNotReady(f"no server answers at {base_url}", hint="start it, or correct --base-url")
     if answer.status in {401, 403}:
         raise ServerError(
-            f"{base_url} refuses the API key: {answer.status} {answer.text(120)}",
+            f"{base_url} rejected the API key: {answer.status} {answer.text(120)}",
             hint="set OPENAI_API_KEY in the environment",
         )
     if answer.is_cut:
         raise ServerError(
-            f"{base_url}/v1/models gives {answer.text()}", hint="is that the address of a model server?"
+            f"{base_url}/v1/models returned {answer.text()}", hint="is that the address of a model server?"
         )
     return list(dict.fromkeys(entry["id"] for entry in model_list.entries(answer)))
 

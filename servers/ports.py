@@ -94,7 +94,7 @@ def require_free_port(port: int, host: str = "127.0.0.1") -> None:
         raise UsageError(f"no such host: {host} ({error.strerror})") from error
     except PermissionError as error:
         raise UsageError(
-            f"port {port} is reserved for the system administrator", hint="take a port from 1024 up"
+            f"port {port} is reserved for the system administrator", hint="choose a port from 1024 up"
         ) from error
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:

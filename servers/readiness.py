@@ -52,7 +52,7 @@ class Readiness:
         if answer.status != 200:
             # Once is enough while it loads: the look costs more than the poll. It comes again after the 200.
             self._was_ours = self._was_ours or not self.ours()
-            return f"{self.plan.health_path} says {answer.status} {answer.text(120)}".strip()
+            return f"{self.plan.health_path} returned {answer.status} {answer.text(120)}".strip()
         return ""
 
     def ours(self) -> str:
@@ -69,8 +69,8 @@ class Readiness:
         if self.process.wait(0.25) is not None:
             return "it ended"  # ours could not get the port; the caller tells it with its log
         raise ServerNotOurs(
-            f"port {self.plan.port} answers, but not from the server that we started: {holder} listens there",
-            hint="stop that process, or choose another port; to measure it as it is, use --server attach",
+            f"port {self.plan.port} answers, but not from our server: {holder} listens there",
+            hint="stop that process, or choose another port; to measure that server, use --server attach",
             log_tail=self.log.tail(),
             command=self.plan.argv,
         )
@@ -82,7 +82,7 @@ class Readiness:
         holder = foreign_holder(self.plan.port, process.tree())
         if holder is not None:
             return holder.describe()
-        return "" if listening_inodes(self.plan.port) else "nobody of this machine"
+        return "" if listening_inodes(self.plan.port) else "no process on this machine"
 
     def named(self) -> str:
         """/v1/models names our model."""
@@ -93,14 +93,14 @@ class Readiness:
         if answer is None:
             return "/v1/models does not answer"
         if answer.status >= 500:
-            return f"/v1/models says {answer.status}"
+            return f"/v1/models returned {answer.status}"
         names = model_list.names(answer)
         if answer.status == 200 and expected in names:
             return ""
         says = f"offers {model_list.listed(names)}" if names else f"says {answer.status} {answer.text(120)}"
         raise ServerNotOurs(
             f"the server does not offer the model {expected!r}: /v1/models {says}",
-            hint="name the model as the server does" if self.plan.kind == "attach" else "",
+            hint="use the name that the server lists" if self.plan.kind == "attach" else "",
             log_tail=self.log.tail(),
             command=self.plan.argv,
         )
@@ -122,12 +122,12 @@ class Readiness:
         if answer is not None and answer.status == 200:
             return ""
         if answer is None and time.monotonic() - began >= timeout_s:
-            self._not_ready(f"it is healthy, but gave no token on {path} in {timeout_s:.1f} s")
+            self._not_ready(f"it is healthy, but generated no token on {path} in {timeout_s:.1f} s")
         if answer is None:
             return f"{path} does not answer"
         if answer.status in {429, 503}:
-            return f"{path} says {answer.status} {answer.text(120)}"
-        return self._not_ready(f"it is healthy, but {path} says {answer.status} {answer.text()}")
+            return f"{path} returned {answer.status} {answer.text(120)}"
+        return self._not_ready(f"it is healthy, but {path} returned {answer.status} {answer.text()}")
 
     def _at_most(self, seconds: float) -> float:
         return min(seconds, max(LAST_TIMEOUT_S, self.deadline - time.monotonic()))
@@ -137,7 +137,7 @@ class Readiness:
         answer = request(self.plan.base_url, path, api_key=self.plan.api_key, body=body, timeout_s=timeout_s)
         if answer is not None and answer.status in {401, 403}:
             raise ServerError(
-                f"the server refuses the API key: {path} says {answer.status} {answer.text(120)}",
+                f"the server rejected the API key: {path} returned {answer.status} {answer.text(120)}",
                 hint="set the key that the server expects",
                 command=self.plan.argv,
             )
@@ -187,7 +187,7 @@ def wait_ready(
                     readiness.ours()  # somebody else who holds the port and says nothing is the better answer
                 raise ServerNotReady(
                     f"the server was not ready after {timeout_s:g} s: {waiting_for}",
-                    hint="give it longer with --ready-timeout, if its log shows that it was still loading",
+                    hint="raise --ready-timeout if its log shows that it was still loading",
                     log_tail=log.tail(),
                     command=plan.argv,
                 )

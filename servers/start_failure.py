@@ -42,7 +42,7 @@ def _cause(pattern: str, what: str, hint: str, *, out_of_memory: str = "") -> Ca
     return Cause(re.compile(pattern, re.IGNORECASE | re.MULTILINE), what, hint, out_of_memory)
 
 
-_SMALLER = "lower --gpu-layers, --ctx-size or --parallel, or take a smaller quantisation"
+_SMALLER = "lower --gpu-layers, --ctx-size or --parallel, or use a smaller quantisation"
 
 # The first that matches wins: specific ones stand before those whose words they also print. A traceback shows
 # the source of a message too, with its {placeholders}.
@@ -55,22 +55,22 @@ CAUSES = (
     _cause(
         r"version [`'](\S+)' not found \(required by",
         "it needs a newer system library ({0})",
-        "take a build for this distribution, or compile the server here",
+        "use a build for this distribution, or compile the server here",
     ),
     _cause(
         r"CUDA driver version is insufficient|NVIDIA driver on your system is too old",
         "the GPU driver is older than its CUDA version needs",
-        "update the driver, or take a build for an older CUDA",
+        "update the driver, or use a build for an older CUDA",
     ),
     _cause(
         r"no kernel image is available",
         "it was built for another generation of GPU",
-        "compile it for this GPU (CMAKE_CUDA_ARCHITECTURES), or take another build",
+        "compile it for this GPU (CMAKE_CUDA_ARCHITECTURES), or use another build",
     ),
     _cause(
         r"(?:(?:invalid|unknown) argument|unrecognized arguments?|unknown option|no such option): *(\S+)",
         "it does not know the option {0}",
-        "see the server's own --help; options after `--` are handed to it as they are",
+        "see the server's own --help; options after `--` are passed to it unchanged",
     ),
     _cause(
         r"error while handling argument \"?([^\"\s:]+)",
@@ -100,7 +100,7 @@ CAUSES = (
         r"insufficient memory \(attempted|std::bad_alloc|Cannot allocate memory"
         r"|DefaultCPUAllocator: .*allocate memory"
         r"|^.*MemoryError\b|failed to allocate (?:CPU )?buffer|unable to allocate CPU buffer",
-        "this machine ran out of memory",
+        "the machine ran out of memory",
         _SMALLER + "; `free -h` shows what is left",
         out_of_memory="host",
     ),
@@ -113,7 +113,7 @@ CAUSES = (
     _cause(
         r"this GGUF file is version (\d+)|GGUFv1 is no longer supported",
         "it does not read this version of GGUF {0}",
-        "update the server, or convert the model anew",
+        "update the server, or convert the model again",
     ),
     _cause(
         r"invalid magic characters",
@@ -140,12 +140,12 @@ CAUSES = (
     ),
     _cause(
         r"config file at '([^'{]*)' is not a valid JSON file",
-        "the model's configuration {0} is no JSON",
+        "the model's configuration {0} is not valid JSON",
         "fetch the model's folder again",
     ),
     _cause(
         r"greater than the derived max_model_len \(max_position_embeddings=(\d+)",
-        "the context asked for is longer than the model's {0} tokens",
+        "the requested context is longer than the model's {0} tokens",
         "lower --ctx-size, which vLLM calls --max-model-len",
     ),
     _cause(
@@ -175,7 +175,9 @@ def explain(ended: Exit, log: str, port: int, holder: PortHolder | None) -> Expl
     how = f"the server ended before it was ready ({ended.describe()})"
     if _PORT_TAKEN.search(log):
         if port < 1024 and holder is None and _PERMISSION.search(log):
-            return Explanation(f"{how}: it may not listen on port {port}", "take a port from 1024 up")
+            return Explanation(
+                f"{how}: it is not allowed to listen on port {port}", "choose a port from 1024 up"
+            )
         by = "" if holder is None else f" by {holder.describe()}"
         return Explanation(
             f"{how}: port {port} is in use{by}", "stop that process, or choose another port with --port"
@@ -200,17 +202,17 @@ def _by_signal(ended: Exit, how: str) -> Explanation | None:
     if number == signal.SIGILL:
         return Explanation(
             f"{how}: the binary is built for another CPU (illegal instruction)",
-            "take a build for this CPU, or compile it here; the embedded server runs without --server-binary",
+            "use a build for this CPU, or compile it here; the embedded server runs without --server-binary",
         )
     if number == signal.SIGKILL:
         return Explanation(
-            f"{how}: probably the kernel ended it because memory ran out",
+            f"{how}: probably the kernel killed it because memory ran out",
             "`dmesg | grep -i oom` tells; " + _SMALLER,
             out_of_memory="host",
         )
     if number in {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE}:
-        hint = "a fault of the server itself: try another build; a damaged model file can cause it too"
+        hint = "this is a bug in the server or a damaged model file: try another build, and check the file"
         return Explanation(how, hint)
     if number in {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
-        return Explanation(f"{how}: somebody ended it")
+        return Explanation(f"{how}: it was terminated from outside")
     return None

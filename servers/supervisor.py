@@ -129,7 +129,7 @@ class Server:
         """
         if self.process is None:
             raise ServerError(
-                f"the server failed and someone else runs it, so it cannot be restarted: {incident.what}",
+                f"the server failed, and bench_runner did not start it, so it cannot restart it: {incident.what}",
                 hint=f"restart the server at {self.plan.base_url}, then resume the run",
             )
         self.stop()

@@ -32,11 +32,11 @@ SHORT = {
 OURS = {
     "--port": "use --port of bench_runner, before the --",
     "--host": "the server listens on 127.0.0.1 only",
-    "--served-model-name": "the name is chosen so that no other server passes for this one",
+    "--served-model-name": "bench_runner chooses the name, so that no other server can be mistaken for this one",
     "--model": "use --model of bench_runner, before the --",
-    "--api-key": "a command line is visible to everybody: set VLLM_API_KEY in the environment",
-    "--uds": "the server is asked on a port",
-    "--root-path": "the server is asked at its root",
+    "--api-key": "everybody can see a command line: set VLLM_API_KEY in the environment",
+    "--uds": "bench_runner expects the server on a port",
+    "--root-path": "bench_runner expects the server at the root path",
     "--ssl-keyfile": "the server listens on this machine only, without TLS",
     "--ssl-certfile": "the server listens on this machine only, without TLS",
 }
@@ -47,7 +47,7 @@ def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, ali
     if model.kind == "gguf":
         raise UsageError(
             f"vLLM serves Hugging Face folders and names here, not GGUF files: {model.path or model.name}",
-            hint="take --server llama.cpp for a .gguf file",
+            hint="use --server llama.cpp for a .gguf file",
         )
     own = request.extra_args
     refuse([dashed(word) for word in own], OURS)
@@ -66,7 +66,7 @@ def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, ali
             if request.options.get(name, getattr(request, name, None)) is not None:
                 raise UsageError(
                     f"--{name.replace('_', '-')} is given twice, before and after the --",
-                    hint="leave out the one after the --",
+                    hint="remove the one after the --",
                 )
             theirs = _number(_value(own, option))
             if theirs is not None:
@@ -108,7 +108,7 @@ def _program(asked: str | None, what: str) -> tuple[str, ...]:
     if found is None:
         raise UsageError(
             "no vllm on PATH",
-            hint="install vLLM in its own environment, then --server-binary ENV/bin/vllm (or its python)",
+            hint="install vLLM in its own environment, then use --server-binary ENV/bin/vllm (or its python)",
         )
     return (str(Path(found).absolute()), "serve", what)
 

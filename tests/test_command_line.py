@@ -68,7 +68,7 @@ BAD = [
     (["--benchmark", "humaneval"], "there is no benchmark 'humaneval'", "did you mean human_eval?"),
     (["--model", "no-such.gguf"], "there is no model 'no-such.gguf'", ""),
     (["--model", str(PROGRAM)], "is not a GGUF file", ""),
-    (["--model", str(ROOT / "servers")], "is a folder without a model", ""),
+    (["--model", str(ROOT / "servers")], "is a folder that contains no model", ""),
     (["--server", "vllm", "--gpu-layers", "8"], "--gpu-layers means nothing", "whole model on the GPU"),
     (["--limit", "0"], "--limit: 0 is out of range: 1 to 1000000", "--help"),
     (["--limit", "-5"], "--limit: -5 is out of range", ""),
@@ -102,8 +102,8 @@ BAD = [
     (["--prompt-style", "completion", "--system-prompt", "x"], "--system-prompt needs a chat", "--prompt-style chat"),
     (["--thinking-budget", "99", "--max-tokens", "99"], "a thinking budget of 99 tokens leaves none", "--max-tokens"),
     (["--benchmark", "speed", "--top-p", "0.5"], "--top-p means nothing to --benchmark speed", ""),
-    (["--", "--host", "0.0.0.0"], "--host can't be handed to the server", "127.0.0.1"),
-    (["--", "--api-key", "hunter2"], "--api-key can't be handed to the server", "LLAMA_API_KEY"),
+    (["--", "--host", "0.0.0.0"], "--host can't be passed to the server", "127.0.0.1"),
+    (["--", "--api-key", "hunter2"], "--api-key can't be passed to the server", "LLAMA_API_KEY"),
 ]  # fmt: skip
 
 

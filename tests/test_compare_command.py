@@ -28,7 +28,7 @@ def test_two_runs_in_words(results):
     folder, (good, bad, _) = results
     done = bench_runner("compare", bad, good, "--results-dir", folder)
     assert (done.code, done.err) == (0, "")
-    assert "6 samples of human_eval, one completion per sample; left out: 3 that only A has" in done.out
+    assert "6 samples of human_eval, one completion per sample; left out: 3 only in A" in done.out
     assert "B solved 6 samples that A didn't, A solved 0 that B didn't" in done.out
     assert "p = 0.031 (exact McNemar)" in done.out
     assert "B is better: a real difference, at the 5 % level" in done.out

@@ -68,8 +68,8 @@ def own(tmp_path, body, before=""):
         ("return {'score': 1}", "returned dict, not a Score"),
         ("return Score(score=150.0)", "a score of 150.0, not a percentage"),
         ("return Score(score=float('nan'))", "a score of nan"),
-        ("return Score(score='high')", "a Score that no record can hold"),
-        ("return Score(score=1.0, details={'x': object()})", "a Score that no record can hold"),
+        ("return Score(score='high')", "a Score that does not fit into a record"),
+        ("return Score(score=1.0, details={'x': object()})", "a Score that does not fit into a record"),
         (
             "return Score(score=1.0, metrics={'x': Metric(value=75.0)})",
             "a metric 'x' of 75.0, not a fraction",

@@ -163,7 +163,7 @@ def test_the_evaluators_line_is_never_executed(tmp_path):
 
 @pytest.mark.parametrize("value", ["1.5", "0.1.2", "np.float64(7)"])
 def test_a_pass_rate_outside_0_to_1_is_an_error(tmp_path, value):
-    with pytest.raises(ParseError, match="no fraction"):
+    with pytest.raises(ParseError, match="not a fraction"):
         registry.get("human_eval_cli").parse(output(f"{{'pass@1': {value}}}", tmp_path))
 
 
@@ -236,7 +236,7 @@ def test_an_unknown_parser_is_a_usage_error_with_the_names():
     with pytest.raises(UsageError, match="no parser 'humaneval'") as error:
         registry.get("humaneval")
     names = ", ".join(PARSERS)
-    assert error.value.hint == f"did you mean human_eval? parsers: {names}; or a file of your own"
+    assert error.value.hint == f"did you mean human_eval? parsers: {names}; or your own file"
 
 
 def test_scores_by_tag_are_counted_from_the_completions_too(tmp_path):

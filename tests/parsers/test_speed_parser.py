@@ -71,7 +71,10 @@ def test_requests_of_an_earlier_attempt_do_not_count(tmp_path):
         (lambda event: event["loads"][0]["ttft_ms"].update(p50=249.0), "ttft_ms.p50 249.0 instead of 250.0"),
         (lambda event: event["loads"][0].update(completed=5), "completed 5 instead of 4"),
         (lambda event: event["loads"][0].update(tpot_ms=None), "tpot_ms"),
-        (lambda event: event["loads"][0]["load"].update(concurrency=2), "x2: 0 of its requests are there"),
+        (
+            lambda event: event["loads"][0]["load"].update(concurrency=2),
+            "x2: 0 of its requests are in the journal",
+        ),
         (lambda event: event.update(loads=[]), "it has no loads"),
         (lambda event: event.update(loads="many"), "malformed"),
     ],
@@ -86,7 +89,7 @@ def test_a_summary_that_does_not_follow_from_the_requests_is_an_error(tmp_path, 
 
 def test_a_request_that_is_missing_or_torn_is_an_error(tmp_path):
     event = summary([figures(requests())])
-    with pytest.raises(ParseError, match="3 of its requests are there"):
+    with pytest.raises(ParseError, match="3 of its requests are in the journal"):
         parse(tmp_path, requests()[:3], event)
     given = output(tmp_path, requests(), event)
     journal = tmp_path / "requests.jsonl"

@@ -125,12 +125,12 @@ def test_nothing_known_is_nothing_said():
             {"gpu_layers": 31, "layer_count": 31},
             "asked for 0 GPU layers: 31 of 31 were offloaded",
         ),
-        ({"ctx_size": 300}, {"ctx_size": 512}, "asked for 300 tokens of context a slot: 512 are in force"),
+        ({"ctx_size": 300}, {"ctx_size": 512}, "asked for 300 tokens of context per slot: 512 are in force"),
         ({"parallel": 8}, {"parallel": 4}, "asked for 8 slots: 4 are in force"),
         (
             {"ctx_size": 16384},
             {"ctx_size": 16384, "context_length_trained": 8192},
-            "16384 tokens of context a slot: the model was trained with 8192",
+            "16384 tokens of context per slot: the model was trained with 8192",
         ),
     ],
 )

@@ -128,7 +128,7 @@ def test_its_key_is_not_on_the_command_line_and_is_asked_for(made, log, monkeypa
     with launch(one, log_path=log, ready_timeout_s=60) as server:
         assert complete(server, 1).status == 200
         assert request(one.base_url, "/v1/completions", body={"prompt": "x", "max_tokens": 1}).status == 401
-        with pytest.raises(ServerError, match="refuses the API key"):
+        with pytest.raises(ServerError, match="rejected the API key"):
             launch(replace(one, api_key="wrong", argv=()), log_path=log, ready_timeout_s=5)
 
 
@@ -161,7 +161,7 @@ def test_a_model_that_is_gone_an_unknown_option_and_too_much_context_are_told(de
         ),
         (
             bare(demo_model, "-c", "20000000", "--fit", "off"),
-            r"exit code 1\): this machine ran out of memory",
+            r"exit code 1\): the machine ran out of memory",
         ),
     ):
         with pytest.raises(ServerExited, match=words):

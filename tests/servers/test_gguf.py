@@ -74,8 +74,8 @@ def test_the_real_model_cut_anywhere_in_its_header_is_told(demo_model, file, len
         (b"<html>not found</html>", "is not a GGUF file$"),
         (b"PK\x03\x04" + bytes(60), "it is a ZIP archive"),
         (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer"),
-        (gguf(version=1), "of version 1, which llama.cpp doesn't read"),
-        (gguf(version=9), "of version 9, which llama.cpp doesn't read"),
+        (gguf(version=1), "of version 1, which llama.cpp can't read"),
+        (gguf(version=9), "of version 9, which llama.cpp can't read"),
         (b"GGUF" + struct.pack(">IQQ", 3, 2, 5), "of a big-endian machine"),
     ],
 )

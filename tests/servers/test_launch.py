@@ -107,7 +107,7 @@ def test_extra_arguments_win_and_what_is_asked_follows_them(model):
     ids=shlex.join,
 )  # fmt: skip
 def test_options_of_llama_server_that_are_ours_are_refused(model, words):
-    with pytest.raises(UsageError, match="can't be handed to the server") as caught:
+    with pytest.raises(UsageError, match="can't be passed to the server") as caught:
         made(model, *words)
     assert caught.value.hint
 
@@ -119,7 +119,7 @@ def test_options_of_llama_server_that_are_ours_are_refused(model, words):
 )
 def test_options_of_vllm_that_are_ours_are_refused(tmp_path, hf_folder, words):
     program(tmp_path / "path" / "vllm")
-    with pytest.raises(UsageError, match="can't be handed to the server"):
+    with pytest.raises(UsageError, match="can't be passed to the server"):
         made(hf_folder, *words, kind="vllm")
 
 
@@ -206,7 +206,7 @@ def test_a_gguf_file_for_vllm_and_a_folder_for_llama_cpp_are_told(model, hf_fold
 
 
 def test_no_model_and_an_unknown_kind_are_told(model):
-    with pytest.raises(UsageError, match="no model to serve"):
+    with pytest.raises(UsageError, match="no model given"):
         made(None)
     with pytest.raises(UsageError, match="unknown kind of server: 'ollama'"):
         made(model, kind="ollama")
@@ -218,7 +218,7 @@ def test_no_model_and_an_unknown_kind_are_told(model):
         ("llama.cpp", {"gpu_layers": -2}, "--gpu-layers -2"),
         ("llama.cpp", {"ctx_size": 10}, "--ctx-size 10"),
         ("llama.cpp", {"parallel": 0}, "--parallel 0"),
-        ("llama.cpp", {"health_path": "health"}, "does not begin with /"),
+        ("llama.cpp", {"health_path": "health"}, "must begin with /"),
         (
             "llama.cpp",
             {"options": {"gpu_memory_utilization": 0.5}},
@@ -438,7 +438,7 @@ def test_a_running_server_is_asked_what_it_serves(fake_plan, log):
         with launch(one, log_path=log, ready_timeout_s=5) as attached:
             assert attached.process is None
         assert server.poll() is None  # stopping an attached one stops nothing
-        with pytest.raises(UsageError, match=r"has no model 'other'") as caught:
+        with pytest.raises(UsageError, match=r"does not list the model 'other'") as caught:
             made(None, kind="attach", base_url=url, model_name="other")
         assert caught.value.hint == "it offers fake"
         with pytest.raises(UsageError, match="arguments can't be handed"):

@@ -123,7 +123,7 @@ def test_a_folder_of_gguf_files_is_told_with_them(folder):
 
 
 def test_an_empty_folder_is_told(folder):
-    with pytest.raises(UsageError, match="is a folder without a model"):
+    with pytest.raises(UsageError, match="is a folder that contains no model"):
         resolve(str(folder))
 
 
@@ -163,7 +163,7 @@ def test_a_later_part_a_missing_one_a_cut_one_and_a_renamed_first_are_told(folde
     with pytest.raises(UsageError, match=r"parts of .* are missing: big-00002-of-00003.gguf"):
         resolve(str(first))
     first.rename(folder / "renamed.gguf")
-    with pytest.raises(UsageError, match="the first of 3 parts, and its name doesn't say so"):
+    with pytest.raises(UsageError, match="the first of 3 parts, but its name doesn't say so"):
         resolve("renamed.gguf")
 
 
@@ -267,7 +267,7 @@ def test_hub_names_that_are_malformed_or_not_here_are_told_offline(folder):
     *bad, spaces, outside, absent = resolved_offline(
         folder, *malformed, "hf:own er/name/f.gguf", "hf:owner/name/../f.gguf", "hf:owner/name/sub/f.gguf"
     )
-    assert bad == [f"{text} names no file on the Hub | hf:owner/name/file.gguf" for text in malformed]
+    assert bad == [f"{text} is not a file on the Hub | hf:owner/name/file.gguf" for text in malformed]
     assert "could not be fetched: Repo id" in spaces
     assert "could not be fetched: Invalid filename" in outside
     assert "is not on this machine, and huggingface.co can't be reached" in absent

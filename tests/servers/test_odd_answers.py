@@ -76,7 +76,7 @@ def test_odd_values_in_props(server, log, what):
 @pytest.mark.parametrize("what", ODD)
 def test_odd_values_in_place_of_whole_answers(server, log, what):
     assert effective(address(server, "whole props", what), log) == ({}, 4)
-    with pytest.raises(BenchError, match="names no model"):
+    with pytest.raises(BenchError, match="lists no model"):
         attached(address(server, "whole models", what))
 
 
@@ -84,7 +84,7 @@ def test_odd_values_in_place_of_whole_answers(server, log, what):
 def test_odd_values_in_the_list_of_models(server, log, what):
     where = address(server, "models", what)
     if what in UNREADABLE:
-        with pytest.raises(BenchError, match="names no model"):
+        with pytest.raises(BenchError, match="lists no model"):
             attached(where)
     else:
         assert effective(where, log) == ({}, 4)
@@ -98,7 +98,7 @@ def test_odd_names_of_models_and_versions(server, log, what):
     if what in {"a text", "a long text"}:
         assert isinstance(attached(address(server, "name", what)).model_name, str)
     else:
-        with pytest.raises(BenchError, match="names no model"):
+        with pytest.raises(BenchError, match="lists no model"):
             attached(address(server, "name", what))
 
 

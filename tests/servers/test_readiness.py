@@ -175,7 +175,7 @@ def test_a_server_that_only_chats_is_probed_by_chat(fake_plan, log):
 
 def test_the_api_key_is_sent_and_a_wrong_one_is_told(fake_plan, log):
     launch(fake_plan("--api-key", "k", api_key="k"), log_path=log, ready_timeout_s=20).stop()
-    with pytest.raises(ServerError, match="refuses the API key"):
+    with pytest.raises(ServerError, match="rejected the API key"):
         launch(fake_plan("--api-key", "k"), log_path=log, ready_timeout_s=20)
 
 

@@ -79,7 +79,7 @@ def test_what_a_glob_leaves_out_since_it_is_no_model_is_noted_once(folder):
     (folder / "models" / "style.gguf").write_bytes(gguf({"adapter.type": (STRING, "lora")}))
     text = "{defaults: {benchmark: human_eval}, matrix: {model: 'models/*'}, runs: [{model: 'models/*', limit: 1}]}"
     found = plan(text, folder)
-    (note,) = (note for note in found.notes if "no model" in note)
+    (note,) = (note for note in found.notes if "not models" in note)
     assert note == (
         "models/* skips files that are not models: mmproj.gguf is the vision or audio part of a model (mmproj), "
         "style.gguf is a LoRA adapter"
@@ -234,7 +234,7 @@ def test_the_same_run_twice_runs_once_and_a_note_says_so(folder):
         folder,
     )
     assert len(found.runs) == 2
-    assert found.notes == ("sweep:3: the same run is there already (sweep:1); it runs only once",)
+    assert found.notes == ("sweep:3: the same run is already listed (sweep:1); it runs only once",)
 
 
 def test_an_exclude_that_matches_nothing_is_noted(folder):
@@ -278,7 +278,7 @@ def test_what_shows_only_when_a_run_is_made_has_its_line_too(folder):
         f"sweep:6: runs[0].model: models/*Q9* matches no model in {folder}",
         "sweep:10: runs[1].gpu_layers: --gpu-layers means nothing to --server command",
         f"sweep:12: runs[2].script: --script {folder}/nope.py: no such file",
-        "sweep:14: runs[3].server_args: --port can't be handed to the server",
+        "sweep:14: runs[3].server_args: --port can't be passed to the server",
         f"sweep:16: runs[4].server_binary: --server-binary {folder}/no-server: no such program",
         "sweep:17: runs[5].ctx_size: --ctx-size means nothing to --server attach",
     ]

@@ -77,9 +77,7 @@ def test_a_plan_that_fits_has_nothing_to_say(folder):
     assert [need.fits for need in report.needs] == ["yes", "yes"]
     assert all(need.host_bytes > 256 << 20 and need.gpu_bytes == 0 for need in report.needs)
     (total,) = texts(report)
-    assert total.startswith(
-        "total: 2 runs on 2 servers; nothing like it was run undisturbed before: no estimate"
-    )
+    assert total.startswith("total: 2 runs on 2 servers; no estimate of the time")
     assert total.endswith("up to 0.00 GiB of results, 100 GiB free")
 
 
@@ -190,8 +188,8 @@ def test_only_the_cards_that_a_server_will_see_count(folder, nvml):
     hidden = {**nvml(TWO_CARDS), "CUDA_VISIBLE_DEVICES": "-1"}
     words = (folder / "a.gguf", "--benchmark", "human_eval", "--server-binary", folder / "llama-server")
     words = ("sweep", *words, "--gpu-layers", 80, "--results-dir", folder / "r", "--dry-run")
-    assert "there is none to use" in bench_runner(*words, env=hidden).out
-    assert "there is none to use" not in bench_runner(*words, env=nvml(TWO_CARDS)).out
+    assert "no usable GPU was found" in bench_runner(*words, env=hidden).out
+    assert "no usable GPU was found" not in bench_runner(*words, env=nvml(TWO_CARDS)).out
 
 
 def test_a_context_beyond_the_training_is_warned_of(folder):
@@ -237,7 +235,7 @@ def test_ports_that_are_taken_or_asked_for_twice_are_told(folder):
         assert texts(report)[0].startswith(f"error: run 1: port {port} is in use by process ")
     assert inspect(plan(text, folder), machine=ROOMY).ok
     assert texts(inspect(plan(text, folder), machine=ROOMY))[0] == (
-        f"warning: run 1: port {port} is asked for by 2 servers: they can't run at the same time"
+        f"warning: run 1: port {port} is requested by 2 servers, so they can't run at the same time"
     )
 
 
