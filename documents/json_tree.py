@@ -47,7 +47,7 @@ class JsonTree(Tree):
         if part.lstrip("-").isdecimal():
             return self.scalar(self.whole(part, line), line, part)
         if part.lstrip("-").isalpha():
-            raise self.stop(line, f"{part} is no number of JSON")
+            raise self.stop(line, f"{part} is not a JSON number")
         return self.scalar(float(part), line, part)
 
     def _items(self) -> Iterator[Node]:
@@ -71,10 +71,10 @@ class JsonTree(Tree):
     def _syntax(self, error: json.JSONDecodeError) -> str:
         before, there = self.text[: error.pos].rstrip(), self.text[error.pos : error.pos + 2]
         if there[:1] in {"}", "]"} and before.endswith(","):
-            return f"no valid JSON: a comma before {there[0]}, where none may stand"
+            return f"not valid JSON: a comma before {there[0]} is not allowed"
         if there[:1] == "#" or there in {"//", "/*"}:
-            return "no valid JSON: it has no comments"
-        return f"no valid JSON: {error.msg} (column {error.colno})"
+            return "not valid JSON: JSON has no comments"
+        return f"not valid JSON: {error.msg} (column {error.colno})"
 
     def _where_too_deep(self) -> Stop:
         depth = 0

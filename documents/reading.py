@@ -79,7 +79,7 @@ def _bytes_of(path: Path) -> bytes:
     with open(path, "rb", opener=_without_waiting) as file:
         facts = os.fstat(file.fileno())
         if not stat.S_ISREG(facts.st_mode):
-            raise ValueError("it is no regular file")
+            raise ValueError("it is not a regular file")
         if facts.st_size > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES >> 20} MiB")
         return file.read()

@@ -41,7 +41,7 @@ class TomlTree(Tree):
             what = str(error)
             place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", what)
             line = int(place[1]) if place and place[1] else self.text.rstrip().count("\n") + 1
-            raise self.stop(line, f"no valid TOML: {what[: place.start()] if place else what}") from None
+            raise self.stop(line, f"not valid TOML: {what[: place.start()] if place else what}") from None
         except RecursionError:
             raise self.too_deep(None) from None
         except ValueError:  # Python bounds what it converts

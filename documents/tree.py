@@ -67,7 +67,7 @@ class Tree:
         self.count(line)
         if isinstance(value, str):
             if not value.isascii() and _HALF_PAIR.search(value):
-                raise self.stop(line, "half a surrogate pair is no character")
+                raise self.stop(line, "half a surrogate pair is not a character")
         elif isinstance(value, float) and math.isinf(value) and text[-1:].isdigit():
             raise self.stop(line, f"{_short(text)} is too large a number")
         return Node(value, line, text)
@@ -95,10 +95,10 @@ class Tree:
         for key, key_line, read in members:
             self._path[-1] = key
             if not key.isascii() and _HALF_PAIR.search(key):
-                raise self.stop(key_line, "half a surrogate pair is no character")
+                raise self.stop(key_line, "half a surrogate pair is not a character")
             node = read()
             if key in found:
-                what = f"is there twice, first in line {found[key].line}"
+                what = f"is given twice, first in line {found[key].line}"
                 self.problems.append(Problem(key_line, self.field(), what))
             elif node.line == key_line:
                 found[key] = node

@@ -35,17 +35,17 @@ _MEANINGS = (
     (r"found unexpected end of stream", "the quote that opens here is never closed"),
     (
         r"mapping values are not allowed",
-        "no `key: value` can stand here: mind the indentation, and put a text with a colon in quotes",
+        "`key: value` is not allowed here: check the indentation, and put a text with a colon in quotes",
     ),
-    (r"found character '\\t'", "it is indented by a tab; YAML takes spaces"),
+    (r"found character '\\t'", "it is indented with a tab; YAML requires spaces"),
     (r"found character '(.)' that cannot start", "a text that begins with {0} needs quotes"),
     (r"expected alphabetic or numeric character", "a text that begins with * or & needs quotes"),
-    (r"could not find expected ':'", "a key needs a colon and a space behind it"),
-    (r"expected ',' or '(.)'", "what is opened here is not closed by {0}, or a comma is missing"),
-    (r"expected <block end>, but found '([\]}},])'", "there is nothing that {0} could end"),
+    (r"could not find expected ':'", "a key needs a colon followed by a space"),
+    (r"expected ',' or '(.)'", "what opens here is not closed by {0}, or a comma is missing"),
+    (r"expected <block end>, but found '([\]}},])'", "{0} closes nothing"),
     (
         r"expected <block end>, but found",
-        "this does not fit what begins in line {line}: mind the indentation, and the space behind a dash",
+        "this does not fit what begins in line {line}: check the indentation and the space after a dash",
     ),
 )
 # Of these the place where it begins says more than where it was noticed.
@@ -58,7 +58,7 @@ class YamlTree(Tree):
         self._newlines = [match.end() for match in _NEWLINE.finditer(self.text)]
         if bad is not None:
             where, code = self._line(bad.start()), ord(bad[0])
-            raise self.stop(where, f"the character U+{code:04X} must not stand in YAML as it is")
+            raise self.stop(where, f"the character U+{code:04X} is not allowed in YAML unescaped")
         self._anchors: dict[str, tuple[Node, int] | None] = {}
         self._events = yaml.parse(self.text, _FAST)
         try:
@@ -74,7 +74,7 @@ class YamlTree(Tree):
         next(self._events)  # the document ends
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
-            raise self.stop(self._line_of(after), "a second document begins here: only one is read")
+            raise self.stop(self._line_of(after), "a second document begins here, but only one is read")
         return root
 
     def _value(self) -> Node:
@@ -87,7 +87,7 @@ class YamlTree(Tree):
         before = self.left
         if event.anchor:
             if event.anchor in self._anchors:
-                raise self.stop(line, f"the anchor &{event.anchor} is there twice")
+                raise self.stop(line, f"the anchor &{event.anchor} is defined twice")
             self._anchors[event.anchor] = None  # as long as it is being read
         if isinstance(event, yaml.ScalarEvent):
             found = self.scalar(self._meaning(event, line), line, event.value)
@@ -103,10 +103,10 @@ class YamlTree(Tree):
 
     def _repeated(self, name: Any, line: int) -> Node:
         if name not in self._anchors:
-            raise self.stop(line, f"there is no &{name} for *{name}; a text that begins with * needs quotes")
+            raise self.stop(line, f"*{name} has no anchor &{name}; a text that begins with * needs quotes")
         known = self._anchors[name]
         if known is None:
-            raise self.stop(line, f"the alias *{name} stands within what it repeats")
+            raise self.stop(line, f"the alias *{name} is inside what it repeats")
         self.count(line, known[1])
         return known[0]
 
@@ -136,7 +136,7 @@ class YamlTree(Tree):
                 node = self._value()
                 merged += node.value if isinstance(node.value, list) else [node]
                 if not all(isinstance(each.value, dict) for each in merged):
-                    raise self.stop(line, "<< merges mappings only")
+                    raise self.stop(line, "<< can only merge mappings")
             else:
                 if event.tag or event.anchor:
                     self._node(event)
@@ -153,7 +153,9 @@ class YamlTree(Tree):
             if asked not in {"null", "bool", "int", "float"}:
                 raise self.stop(line, f"the tag {_shown(tag)} means nothing here")
             if kind != asked and (asked, kind) != ("float", "int"):
-                raise self.stop(line, f"{text[:40]!r} is not of the type that its tag {_shown(tag)} names")
+                raise self.stop(
+                    line, f"{text[:40]!r} does not have the type that its tag {_shown(tag)} names"
+                )
             kind = asked
         match kind:
             case "null":
@@ -185,9 +187,9 @@ class YamlTree(Tree):
         line = begun if begun and problem.startswith(_OF_THE_BEGINNING) else noticed or begun
         for pattern, meaning in _MEANINGS:
             if found := re.match(pattern, problem):
-                return self.stop(line, f"no valid YAML: {meaning.format(*found.groups(), line=begun)}")
+                return self.stop(line, f"not valid YAML: {meaning.format(*found.groups(), line=begun)}")
         about = f", {error.context}" if error.context else ""
-        return self.stop(line, f"no valid YAML: {problem}{about}")
+        return self.stop(line, f"not valid YAML: {problem}{about}")
 
     def _line_of_mark(self, mark: Any) -> int | None:
         """The end of a file belongs to its last line."""

@@ -13,5 +13,5 @@ def user_lock_file(name: str) -> Path:
     folder = Path(tempfile.gettempdir()) / f"bench-runner-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise PermissionError(13, "somebody else's folder", str(folder))
+        raise PermissionError(13, "the folder belongs to another user", str(folder))
     return folder / (re.sub(r"[^\w.-]", "_", name) + ".lock")

@@ -196,8 +196,8 @@ class ManagedProcess:
                 if left_s <= 0:
                     pids = ", ".join(str(pid) for pid in sorted(self.tree()))
                     raise ServerError(
-                        f"cannot end process {pids}: it hangs in the kernel",
-                        hint="look at `dmesg`: a GPU driver or a network disk may hang",
+                        f"cannot end process {pids}: it is stuck in the kernel",
+                        hint="look at `dmesg`: a GPU driver or a network disk may be stuck",
                         command=self.argv,
                     )
                 select.select([self._status], [], [], left_s)
@@ -290,7 +290,7 @@ def _cannot_execute(argv: tuple[str, ...], number: int) -> UsageError:
         hint = f"chmod +x {shlex.quote(program)}"
     elif number == errno.ENOEXEC:
         message = f"{program} is not a program for this machine"
-        hint = "it is built for another processor, damaged, or a script without a first line `#!...`"
+        hint = "it is built for another processor, is damaged, or is a script without a first line `#!...`"
     else:
         message = f"cannot start {program}: {os.strerror(number)}"
     return UsageError(message, hint=hint, command=argv)

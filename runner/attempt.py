@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 RAW_OUTPUT_BYTES = 8 << 10  # of the script's stdout, in the record; the file has all of it
 ERROR_WITHIN_BYTES = 64 << 10  # from its end: where a script says why it failed
 STARTING = {
-    "attach": "using the server that runs",
+    "attach": "using the running server",
     "embedded": "starting the built-in llama.cpp",
     "llama.cpp": "starting llama-server",
     "vllm": "starting vLLM",
@@ -217,7 +217,7 @@ class Attempt:
             if last["kind"] == ResumeMismatch.kind:
                 raise ResumeMismatch(
                     last["message"],
-                    hint="give the settings of the first time, or start a new run without --resume",
+                    hint="use the same settings as the first time, or start a new run without --resume",
                 )
             raise ResultsError(last["message"], hint=last["hint"])
         raise ScriptError(

@@ -31,7 +31,7 @@ def _trouble(command: tuple[str, ...]) -> BenchError | None:
             command, cwd=ROOT, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return ScriptError(f"the data was not read within {_PATIENCE_S:g} s", command=command)
+        return ScriptError(f"the data could not be read within {_PATIENCE_S:g} s", command=command)
     if done.returncode == 0:
         return None
     try:

@@ -81,7 +81,7 @@ def _benchmark(asked: Asked) -> Benchmark:
     if name is None:
         raise UsageError(
             "no --benchmark given",
-            hint=f"one of {', '.join(sorted(BENCHMARKS))}, or a program by --script; see `run --help`",
+            hint=f"one of {', '.join(sorted(BENCHMARKS))}, or a program with --script; see `run --help`",
         )
     return get_benchmark(name)
 
@@ -94,7 +94,7 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
     """Raise UsageError for a setting that would change nothing."""
     external = asked["script"] is not None
     if asked["script_args"] and not external:
-        raise UsageError("--script-args belong to --script", hint="our own scripts get the options of `run`")
+        raise UsageError("--script-args needs --script", hint="our own scripts get the options of `run`")
     for name in asked.given:
         setting = asked.table[name]
         if external and setting.is_own:

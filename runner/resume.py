@@ -51,7 +51,7 @@ def _require_same_model(before: RunRecord, model: ModelIdentity) -> None:
     kept = before.model_identity
     if kept is None:
         raise ResumeMismatch(
-            f"cannot resume {before.run_id}: nothing tells whether its model is the same as this one",
+            f"cannot resume {before.run_id}: it is not known whether its model is the same as this one",
             hint="start a new run without --resume",
         )
     if kept.sha256 is not None:

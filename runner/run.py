@@ -66,7 +66,7 @@ def run(
     log = RunLog(spec.results_dir / RUN_LOG_NAME, warn=display.say)
     log.check()
     for cut_off in unlogged.recover(log):
-        display.say(f"note: {cut_off.run_id} was cut off; the same command with --resume goes on with it")
+        display.say(f"note: {cut_off.run_id} was cut off; to continue it, run the same command with --resume")
     old = RunFolder.find(spec.results_dir, spec.resume) if spec.resume else None
     before = old.read_record() if old else None
     serving = serving or OwnServer()
@@ -215,5 +215,5 @@ def _error_record(error: BaseException | None, run_id: str) -> ErrorRecord | Non
     if not isinstance(error, Reported):
         return ErrorRecord(kind="unexpected", message=f"{type(error).__name__}: {error}")
     if isinstance(error, Interrupted):
-        error.hint = f"go on with the same command and --resume {run_id}"
+        error.hint = f"to continue, run the same command with --resume {run_id}"
     return ErrorRecord(kind=error.kind, message=error.message, hint=error.hint, log_tail=error.log_tail)

@@ -101,8 +101,8 @@ def _with_facts(word: str, facts: Mapping[str, str]) -> str:
     whole = word.format_map(facts)
     if whole.startswith("-") and not word.startswith("-"):
         raise UsageError(
-            f"--script-args: {shown(word)} would become {whole!r}, which a program takes for an option",
-            hint=f"write it behind its option in one word: --name={shown(word)}",
+            f"--script-args: {shown(word)} would become {whole!r}, which a program reads as an option",
+            hint=f"write it in one word with its option: --name={shown(word)}",
         )
     return Filled(whole, word.written) if isinstance(word, Filled) else whole
 
@@ -226,13 +226,13 @@ def _require_bounds(spec: RunSpec, folder: RunFolder, seconds: float) -> None:
     if limit_s is not None and seconds > limit_s:
         raise ScriptError(
             f"the script was still running after {limit_s:g} s",
-            hint="give it longer with --script-timeout; what was finished is kept, and --resume goes on",
+            hint="raise --script-timeout; what is finished is kept, and --resume continues from there",
         )
     path = folder.script_out
     if path.exists() and path.stat().st_size > OUTPUT_LIMIT_BYTES:
         raise ScriptError(
             f"the script printed more than {OUTPUT_LIMIT_BYTES >> 30} GiB into {path}",
-            hint="let it print less, or to stderr; one JSON line an event is enough",
+            hint="let it print less, or to stderr; one JSON line per event is enough",
         )
 
 
@@ -240,10 +240,10 @@ def _require_restart_left(server: Server, reason: str, restarts: int, allowed: i
     if restarts >= allowed:
         ended = server.poll()
         how = f": {ended.describe()}" if ended else ""
-        after = f", after {restarts} restarts, as many as --max-restarts allows" if restarts else ""
+        after = f", after {restarts} restarts, the most that --max-restarts allows" if restarts else ""
         where = exhausted_memory(server.log.text())
         facts: dict[str, Any] = {
-            "hint": "see the server's log below; what was finished is kept, and --resume goes on from there",
+            "hint": "see the server's log below; what is finished is kept, and --resume continues from there",
             "log_tail": server.log.tail(),
             "command": server.plan.argv,
         }

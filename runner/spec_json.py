@@ -71,7 +71,7 @@ def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
     try:
         document = msgspec.json.decode(data, type=SpecDocument)
     except msgspec.MsgspecError as error:
-        raise UsageError(f"this is no run as JSON: {error}") from error
+        raise UsageError(f"not a run in JSON: {error}") from error
     if document.version > VERSION:
         raise UsageError(
             f"a run of version {document.version}; this bench_runner reads {VERSION}",
@@ -106,7 +106,7 @@ def _found(wanted: SpecModel, look_in: Iterable[Path]) -> Model:
         others.append(place)
     if others:
         raise UsageError(
-            f"{others[0]} is another model than the one that is wanted (sha256 {wanted.sha256})",
-            hint="this machine would run something else: put the same file there",
+            f"{others[0]} is not the requested model (sha256 {wanted.sha256})",
+            hint="put the same file there; otherwise this machine would run another model",
         )
     raise UsageError(f"the model {path} is not on this machine", hint="copy it to the same path")

@@ -41,7 +41,7 @@ def open_sandbox(level: str = "auto", workers: int = 1) -> Sandbox:
     Raises SandboxError, saying of each level why not and what to do, rather than execute anything unprotected.
     """
     if level not in LEVELS:
-        raise SandboxError(f"there is no sandbox level {level!r}", hint=f"levels: {', '.join(LEVELS)}")
+        raise SandboxError(f"unknown sandbox level {level!r}", hint=f"levels: {', '.join(LEVELS)}")
     try:
         return _open(level, workers)
     except SandboxError as error:

@@ -32,7 +32,7 @@ def _found(level: str) -> dict[str, Any]:
         with open_sandbox(level) as box:
             verdict = box.run(Program(code="assert sum(range(10)) == 45"), Limits())
             if verdict.kind is not VerdictKind.PASSED:
-                raise SandboxError(f"a right program was judged {verdict.kind}: {verdict.detail}")
+                raise SandboxError(f"a correct program was judged {verdict.kind}: {verdict.detail}")
             return {"ok": True, "not_stopped": [], **box.describe()}
     except SandboxError as error:
         return {"ok": False, "error": error.message, "hint": error.hint}

@@ -76,7 +76,7 @@ class Bubblewrap:
             f"bwrap can't be started {user}here: {error}",
             hint="as root in a namespace that has no other users, start the harness itself as an ordinary one"
             if self._as_root
-            else f"see whether {self._bwrap} starts by hand",
+            else f"check whether you can start {self._bwrap} by hand",
         )
 
     def start(self, slot: int) -> Worker:

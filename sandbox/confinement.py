@@ -127,7 +127,7 @@ class Confinement:
     def _check(answer: int) -> None:
         if answer < 0:
             raise OSError(
-                ctypes.get_errno(), "the sandbox can't be closed: " + os.strerror(ctypes.get_errno())
+                ctypes.get_errno(), "the sandbox can't be sealed: " + os.strerror(ctypes.get_errno())
             )
 
 

@@ -29,7 +29,7 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # Go's names, which images 
 _BEFORE = """
 import ctypes, os, sys
 if sys.version_info < (3, 9):
-    sys.exit(f"it has Python {sys.version.split()[0]}, and 3.9 is the least")
+    sys.exit(f"it has Python {sys.version.split()[0]}, but 3.9 or newer is needed")
 os.environ.clear()
 os.environ["LANG"] = "C.UTF-8"
 class Filter(ctypes.Structure):
@@ -55,7 +55,7 @@ class Container:
         self._name = os.environ.get(IMAGE_VARIABLE, "")
         if not self._name:
             raise SandboxError(
-                "no image is named for the containers",
+                "no container image is given",
                 hint=f"{IMAGE_VARIABLE}=python:3.12-slim, say; the image needs python3 and nothing else",
             )
         self._engine = Engine.connect()
@@ -112,7 +112,7 @@ class Container:
     def _without_python(self, said: str) -> SandboxError:
         return SandboxError(
             f"Python does not start in a container of {self._name}: {said}",
-            hint="take an image with python3 (3.9 or newer) on its PATH, such as python:3.12-slim",
+            hint="use an image with python3 (3.9 or newer) on its PATH, such as python:3.12-slim",
         )
 
     def _configuration(self, slot: int) -> dict[str, Any]:

@@ -46,11 +46,11 @@ class Engine:
             (f"unix://{path}" for path in _usual_sockets() if path.exists()), None
         )
         if url is None:
-            raise SandboxError("no container engine is found on this machine", hint=HINT)
+            raise SandboxError("no container engine was found on this machine", hint=HINT)
         if not url.startswith("unix://"):
             raise SandboxError(
                 f"DOCKER_HOST={url} is not a socket of this machine",
-                hint="containers end with the harness only where both are on one machine: DOCKER_HOST=unix:///...",
+                hint="containers only end with the harness if both are on one machine: DOCKER_HOST=unix:///...",
             )
         path = url.removeprefix("unix://")
         try:
@@ -78,7 +78,7 @@ class Engine:
                 f"{self.version} has no image {name!r}", hint=f"docker pull {name} (or podman pull)"
             ) from error
         except (DockerException, OSError) as error:
-            raise SandboxError(f"{self.version} does not tell about image {name!r}: {error}") from error
+            raise SandboxError(f"{self.version} can't inspect the image {name!r}: {error}") from error
         configured = said.get("Config") or {}
         return Image(
             said["Id"],
@@ -138,7 +138,7 @@ def _usual_sockets() -> list[Path]:
 def _unreachable(url: str, error: Exception) -> SandboxError:
     if isinstance(error, PermissionError):
         return SandboxError(
-            f"the container engine at {url} may not be used by this user",
+            f"the container engine at {url} does not accept this user",
             hint="use rootless Podman or Docker, or join the group that owns the socket (which is as good as root)",
         )
     return SandboxError(f"no container engine answers at {url}: {error}", hint=HINT)

@@ -34,7 +34,7 @@ class Host:
         if not Path(OWN_CHILDREN).exists():
             raise SandboxError(
                 "the kernel does not list a process's children",
-                hint=f"{OWN_CHILDREN} is missing: mount /proc, or take a kernel with CONFIG_PROC_CHILDREN",
+                hint=f"{OWN_CHILDREN} is missing: mount /proc, or use a kernel with CONFIG_PROC_CHILDREN",
             )
         self.as_root = os.geteuid() == 0
         self.interpreter: Interpreter = find_interpreter(by_everybody=self.as_root)

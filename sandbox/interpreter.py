@@ -32,7 +32,8 @@ def find_interpreter(*, by_everybody: bool) -> Interpreter:
         if os.access(path, os.X_OK) and (not by_everybody or reachable_by_everybody(path)):
             return _with_libraries(path)
     raise SandboxError(
-        f"no Python that an ordinary user can execute: {own} is in a closed folder and /usr/bin/python3 is missing",
+        f"there is no Python that an ordinary user can execute: {own} is in a closed folder "
+        "and /usr/bin/python3 is missing",
         hint="install the system's python3, or run as an ordinary user",
     )
 

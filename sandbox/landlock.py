@@ -49,7 +49,7 @@ class Landlock:
         child_filter = child_filter_program(signals=self._abi >= SIGNALS_ABI)
         if zygote_filter is None or child_filter is None:
             raise SandboxError(
-                "landlock needs a seccomp filter beside it, and there is none for this processor",
+                "landlock also needs a seccomp filter, and there is none for this processor",
                 hint="x86_64 and aarch64 have one; bubblewrap works everywhere",
             )
         self._filters = {"zygote_filter": zygote_filter, "child_filter": child_filter}
@@ -67,19 +67,17 @@ class Landlock:
 
     def _not_stopped(self) -> tuple[str, ...]:
         found = [
-            "It learns of any file whether it exists, its size, owner and times, and where a link leads.",
-            "It learns which processes there are, not what they are.",
-            f"Its temporary folder may for a tenth of a second hold more than {TMP_BYTES >> 20} MiB.",
-            "Files that it deleted and still holds open are not counted; they are gone when it ends.",
+            "It can see whether any file exists, its size, owner and times, and where a link leads.",
+            "It can see which processes exist, but not what they are.",
+            f"For a tenth of a second its temporary folder may hold more than {TMP_BYTES >> 20} MiB.",
+            "Files that it deleted but still has open are not counted; they are gone when it ends.",
             "It may lock files of the interpreter (flock).",
-            "Should the kernel kill the two processes that look after it (out of memory), what it started lives on.",
+            "If the kernel kills the two processes that supervise it (out of memory), what it started lives on.",
         ]
         if not self._host.as_root:
             found.append("For a tenth of a second it may have more processes than the limit.")
         if self._abi < NETWORK_ABI or self._abi < SIGNALS_ABI:
-            found.append(
-                "Network and signals are held by the seccomp filter alone: this kernel's Landlock does not know them."
-            )
+            found.append("Only the seccomp filter blocks network and signals: this kernel's Landlock can't.")
         return tuple(found)
 
     def close(self) -> None:
@@ -119,5 +117,5 @@ class Landlock:
 def _not_ready(said: str) -> SandboxError:
     return SandboxError(
         f"landlock does not work here: {said}",
-        hint="see whether the folder for temporary files can be entered",
+        hint="check whether the folder for temporary files is accessible",
     )

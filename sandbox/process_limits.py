@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from sandbox.worker import Worker
 
 WARNING = (
-    "the level `process` is no sandbox: the model's code may read, change and send away whatever its user may; "
-    "use it only for code that you trust, or on a machine that is thrown away"
+    "the level `process` is not a sandbox: the model's code can read, change and send away whatever you can; "
+    "use it only for code that you trust, or on a machine that you can throw away"
 )
 NOT_STOPPED = (
-    "It reads, changes and deletes every file that its user may.",
-    "It reaches the network and every service of this machine.",
-    "It sees the user's other processes, this program too, and may signal or end them.",
-    "What it starts outlives it if it first ends both processes that would end that.",
-    "Its temporary folder may for a tenth of a second be larger than its limit.",
+    "It can read, change and delete every file that you can.",
+    "It can reach the network and every service on this machine.",
+    "It can see, signal and end all your processes, including this program.",
+    "What it starts can outlive it if it first ends the two processes that supervise it.",
+    "For a tenth of a second its temporary folder may be larger than its limit.",
 )
 
 
@@ -53,5 +53,5 @@ class ProcessLimits:
     def _not_ready(said: str) -> SandboxError:
         return SandboxError(
             f"the limits do not work here: {said}",
-            hint="see whether the folder for temporary files can be entered",
+            hint="check whether the folder for temporary files is accessible",
         )

@@ -81,7 +81,7 @@ class Worker:
         self._ended = False
         self._in_use = threading.Lock()
         if process.stdin is None or process.stdout is None:
-            raise TypeError("a worker speaks through pipes")
+            raise TypeError("a worker needs pipes")
         self._stdin, self._stdout = process.stdin, process.stdout
 
     def wait_ready(self) -> str:
@@ -98,7 +98,7 @@ class Worker:
             self._diagnosis.seek(0)
             said = self._diagnosis.read(2000).decode("utf-8", "replace").strip()
         self.end()
-        raise self._explain(said or "no word from inside")
+        raise self._explain(said or "no answer from inside")
 
     def run(self, program: Program, limits: Limits) -> JudgedProgram:
         """Execute one program. Raises SandboxError."""

@@ -107,7 +107,7 @@ def serve(confine: typing.Callable[[], None]) -> None:
 
 def refuse(event: str, _arguments: object) -> None:
     if event == "sys.settrace":
-        raise RuntimeError("tracing is refused in the sandbox: it could jump over tests")
+        raise RuntimeError("tracing is not allowed in the sandbox, because it could skip tests")
 
 
 def read_frame() -> Any:

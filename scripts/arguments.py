@@ -84,7 +84,7 @@ def parse(
     parser = _Parser(
         prog=f"python -m scripts.run_{benchmark}",
         description=about,
-        epilog="stdout: one JSON object a line, the last one is the summary. Run again with the same "
+        epilog="stdout: one JSON object per line; the last one is the summary. Run again with the same "
         "--output, it does only what is missing; --limit and --n-samples may grow then, all else that "
         "determines results must be the same.",
         allow_abbrev=False,
@@ -100,19 +100,19 @@ def parse(
         "--model",
         default=env.get("BENCH_MODEL"),
         metavar="NAME",
-        help="the name that the server knows it by (default: $BENCH_MODEL)",
+        help="the model's name at the server (default: $BENCH_MODEL)",
     )
     add(
         "--model-identity",
         default=env.get("BENCH_MODEL_IDENTITY", ""),
         metavar="TEXT",
-        help="what a resume must find the same (default: $BENCH_MODEL_IDENTITY, or the model's name)",
+        help="what must be the same for a resume (default: $BENCH_MODEL_IDENTITY, or the model's name)",
     )
     add(
         "--output",
         default=env.get("BENCH_OUTPUT_DIR"),
         metavar="DIR",
-        help="folder of the results (default: $BENCH_OUTPUT_DIR)",
+        help="folder for the results (default: $BENCH_OUTPUT_DIR)",
     )
     add("--test-mode", action="store_true", help=f"only {TEST_MODE_SAMPLES} samples")
     add_settings(parser, SHARED, defaults)
@@ -134,7 +134,7 @@ def parse(
         type=number(0, 86_400),
         default=120.0,
         metavar="SECONDS",
-        help="how long a server that died is waited for (default: 120)",
+        help="how long to wait for a server that died (default: 120)",
     )
     add(
         "--max-retries",

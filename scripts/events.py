@@ -29,7 +29,7 @@ class Events:
         except BrokenPipeError:
             # Else the interpreter complains at its exit about what it could not flush.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise Interrupted(signal.SIGHUP, "nobody reads what this program prints any more") from None
+            raise Interrupted(signal.SIGHUP, "nothing reads the output of this program any more") from None
 
     def progress(self, fields: dict[str, Any]) -> None:
         """Left out when the last one is too recent; the end (`done` is `total`) never is."""

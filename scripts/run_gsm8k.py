@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scripts.arguments import Arguments
     from scripts.events import Events
 
-_ABOUT = "GSM8K: 1319 word problems of grade school, judged by the exact number. Executes no code."
+_ABOUT = "GSM8K: 1319 grade-school word problems, judged by the exact number. Executes no code."
 _MAX_TOKENS = 2048  # solutions take 100 to 300; a model that thinks before takes a thousand and more
 
 
@@ -30,7 +30,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="worked examples before each question (default: 0 in chat style, 8 in completion style)",
     )
-    add("--check", action="store_true", help="only read the data set and check these options")
+    add("--check", action="store_true", help="only check the data set and these options")
 
 
 def _read_arguments() -> Arguments:

@@ -31,28 +31,26 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--release",
         metavar="R",
-        help="of the data on the Hugging Face hub: release_v1 to release_v6 or newer, v6 for what the sixth added, "
-        "v4_v6 (default: release_v6)",
+        help="release of the data on the Hugging Face Hub: release_v1 to release_v6 or newer, v6 for what the sixth "
+        "added, v4_v6 (default: release_v6)",
     )
     parser.add_argument(
         "--dataset",
         type=Path,
         metavar="FILE",
-        help="JSON lines as the project publishes them, instead of a release",
+        help="a file of JSON lines as published by the project, instead of a release",
     )
     parser.add_argument(
-        "--start-date", type=_day, metavar="YYYY-MM-DD", help="only problems of contests from that day on"
+        "--start-date", type=_day, metavar="YYYY-MM-DD", help="only problems of contests from this day on"
     )
-    parser.add_argument(
-        "--end-date", type=_day, metavar="YYYY-MM-DD", help="and up to that one, itself included"
-    )
+    parser.add_argument("--end-date", type=_day, metavar="YYYY-MM-DD", help="and up to this day, inclusive")
 
 
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2024-08-31") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2024-08-31") from None
 
 
 async def _main(arguments: Arguments, events: Events) -> None:
@@ -65,7 +63,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     options = arguments.options
     release, file, start, end = (options[name] for name in ("release", "dataset", "start_date", "end_date"))
     if release and file:
-        raise UsageError("--release and --dataset exclude each other", hint="a file is taken whole, as it is")
+        raise UsageError("--release and --dataset exclude each other", hint="a file is always used whole")
     if start and end and start > end:
         raise UsageError(f"--start-date {start} is after --end-date {end}")
     data = load_data([file] if file else fetch_release(release or DEFAULT_RELEASE), start=start, end=end)

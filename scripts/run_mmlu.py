@@ -44,7 +44,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="auto: the likeliest letter where the server and the model tell it by their first token, else a "
         "written answer; letter: written answers only (default: auto)",
     )
-    add("--check", action="store_true", help="only read the data set and check these options")
+    add("--check", action="store_true", help="only check the data set and these options")
 
 
 def _read_arguments() -> Arguments:

@@ -50,7 +50,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--requests",
         type=whole(1),
         metavar="N",
-        help="of each load (default: 10, or 5 for each of those at once if that is more)",
+        help="requests per load (default: 10, or five times the requests at once if that is more)",
     )
 
 
@@ -68,7 +68,7 @@ def _read_arguments() -> Arguments:
     unused += ["--prompt-style"] * (arguments.prompt_style != "auto")
     if unused:
         raise UsageError(
-            f"{unused[0]} means nothing to speed",
+            f"{unused[0]} does not apply to speed",
             hint="loads are set by --concurrencies, --prompt-tokens, --output-tokens and --requests",
         )
     return arguments

@@ -28,16 +28,22 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=_difficulties,
         default=[],
         metavar="LIST",
-        help="only those, such as easy,hard (default: all)",
+        help="only these difficulties, such as easy,hard (default: all)",
     )
     add(
         "--sample",
         type=whole(1),
         metavar="N",
-        help="N tasks at random, of each difficulty its share (default: all)",
+        help="draw N tasks at random, in proportion from each difficulty (default: all)",
     )
-    add("--sample-seed", type=whole(0, 2**63 - 1), default=0, metavar="S", help="of --sample (default: 0)")
-    add("--check", action="store_true", help="only check the file and these options, and ask nothing")
+    add(
+        "--sample-seed",
+        type=whole(0, 2**63 - 1),
+        default=0,
+        metavar="S",
+        help="seed of --sample (default: 0)",
+    )
+    add("--check", action="store_true", help="only check the file and these options")
 
 
 def _difficulties(text: str) -> list[str]:
@@ -45,7 +51,7 @@ def _difficulties(text: str) -> list[str]:
 
     given = {word.strip() for word in text.split(",")}
     for word in sorted(given - {*DIFFICULTIES}):
-        raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(DIFFICULTIES)}")
+        raise argparse.ArgumentTypeError(f"{word!r} is not one of {', '.join(DIFFICULTIES)}")
     return [level for level in DIFFICULTIES if level in given]
 
 

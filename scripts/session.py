@@ -68,7 +68,7 @@ async def run_benchmark(benchmark: BenchmarkProgram, arguments: Arguments, event
         old = read_settings(arguments.output)
         if finished and old is None:
             raise ResultsError(
-                f"{journal.path} holds completions, and no settings.json beside it says of which settings",
+                f"{journal.path} holds completions, and there is no settings.json that says with which settings",
                 hint="choose another --output",
             )
         session = _Session(
@@ -195,7 +195,7 @@ class _Session:
         asked, only = self.arguments.prompt_style, self.benchmark.style
         if only is not None:
             if asked not in {"auto", only}:
-                raise UsageError(f"{self.benchmark.name} has prompts of style {only} only, not {asked}")
+                raise UsageError(f"{self.benchmark.name} only has prompts of style {only}, not {asked}")
             return StyleChoice(requested=asked, chosen=only)
         if asked != "auto":
             return StyleChoice(requested=asked, chosen=PromptStyle(asked))
@@ -232,7 +232,7 @@ class _Session:
             concurrency=concurrency,
             settings=msgspec.to_builtins(settings),
         )
-        resumed = f", {len(self.finished)} of them finished before" if self.finished else ""
+        resumed = f", {len(self.finished)} of them already finished" if self.finished else ""
         self.events.say(
             f"{self.benchmark.name}: {total} completions{resumed}, {concurrency} at once, "
             f"{settings.prompt_style} style"
@@ -250,7 +250,7 @@ class _Session:
         if all(completion.outcome is Outcome.INFRASTRUCTURE_ERROR for completion in completions):
             raise ScriptError(
                 f"none of {len(completions)} completions was answered and executed: {completions[0].detail}",
-                hint="correct that and run the same command again",
+                hint="fix that and run the same command again",
             )
         summary = summarize(
             evaluation,

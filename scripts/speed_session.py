@@ -60,7 +60,7 @@ async def run_speed(arguments: Arguments, events: Events) -> None:
             check_settings(old, settings, arguments.output)
         elif earlier:
             raise ResultsError(
-                f"{journal.path} holds requests, and no settings.json beside it says of which settings",
+                f"{journal.path} holds requests, and there is no settings.json that says with which settings",
                 hint="choose another --output",
             )
         journal.repair(data, data[: data.rfind(b"\n") + 1])
@@ -194,7 +194,7 @@ class _SpeedSession:
             completion_tokens=self._tokens,
             loads=[load.name for load in self._loads],
         )
-        resumed = f", {finished} of them measured before" if finished else ""
+        resumed = f", {finished} of them already measured" if finished else ""
         self._events.say(f"{_NAME}: {self._total} requests{resumed}, {len(self._loads)} loads")
 
     def _require_room(self, properties: dict[str, Any]) -> None:
@@ -205,7 +205,7 @@ class _SpeedSession:
                 raise UsageError(
                     f"{load.prompt_tokens} prompt and {load.output_tokens} output tokens do not fit the context of a "
                     f"slot, {room} tokens",
-                    hint="give the server a larger one (--ctx-size), or ask for fewer tokens",
+                    hint="raise --ctx-size, or ask for fewer tokens",
                 )
 
     def _request(self, request: SpeedRequest) -> None:
@@ -239,7 +239,7 @@ class _SpeedSession:
     def _outage(self, down: bool) -> None:
         self._events.emit("phase", phase="waiting_for_server" if down else "generate")
         self._events.say(
-            "the server is gone; waiting for it" if down else "the server is back; this load again"
+            "the server is gone; waiting for it" if down else "the server is back; repeating this load"
         )
 
     def _finish(self) -> None:
@@ -248,7 +248,7 @@ class _SpeedSession:
             errors = next((list(found.errors) for found in loads if found.errors), ["no answer"])
             raise ScriptError(
                 f"no load could be measured, too many requests failed: {errors[0]}",
-                hint="correct that and run the same command again",
+                hint="fix that and run the same command again",
             )
         warnings = (
             _warnings(loads, slots=self._slots, client_cpu=self._client_cpu) + self._parameters.warnings
@@ -300,9 +300,7 @@ def _warnings(loads: Sequence[LoadFigures], *, slots: int | None, client_cpu: di
         name, share = of.load.name, client_cpu.get(of.load.name, 0.0)
         why = f" ({next(iter(of.errors))})" if of.errors else ""
         if not of.valid:
-            found.append(
-                f"{name}: {of.failed} of {of.requests} requests failed{why}: there are no figures of it"
-            )
+            found.append(f"{name}: {of.failed} of {of.requests} requests failed{why}: it has no figures")
             continue
         if of.failed:
             found.append(f"{name}: {of.failed} of {of.requests} requests failed{why} and are left out")

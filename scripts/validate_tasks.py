@@ -82,7 +82,7 @@ def _report(file: TaskFile, solved: int) -> str:
     if not unsolved:
         return f"{text}; all reference solutions pass"
     text += f"; {solved} reference solutions pass"
-    return f"{text}\nnote: {unsolved} of the tasks have no reference_solution, so nothing shows that they can be solved"
+    return f"{text}\nnote: {unsolved} of the tasks have no reference_solution, so nothing proves that they are solvable"
 
 
 if __name__ == "__main__":

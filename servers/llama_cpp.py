@@ -42,8 +42,8 @@ VERBOSITY = ("-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-
 OURS = {
     "--port": "use --port of bench_runner, before the --",
     "--host": "the server listens on 127.0.0.1 only",
-    "-a": "bench_runner chooses the model's name at the server, so that no other server can be mistaken for this one",
-    "--alias": "bench_runner chooses the model's name at the server, so that no other server can be mistaken for this one",
+    "-a": "bench_runner chooses the model's name at the server, so no other server can be mistaken for this one",
+    "--alias": "bench_runner chooses the model's name at the server, so no other server can be mistaken for this one",
     "-m": "use --model of bench_runner, before the --",
     "--model": "use --model of bench_runner, before the --",
     "-hf": "use --model hf:owner/name/file.gguf of bench_runner, before the --",

@@ -100,7 +100,7 @@ CAUSES = (
         r"insufficient memory \(attempted|std::bad_alloc|Cannot allocate memory"
         r"|DefaultCPUAllocator: .*allocate memory"
         r"|^.*MemoryError\b|failed to allocate (?:CPU )?buffer|unable to allocate CPU buffer",
-        "the machine ran out of memory",
+        "this machine ran out of memory",
         _SMALLER + "; `free -h` shows what is left",
         out_of_memory="host",
     ),

@@ -32,7 +32,7 @@ SHORT = {
 OURS = {
     "--port": "use --port of bench_runner, before the --",
     "--host": "the server listens on 127.0.0.1 only",
-    "--served-model-name": "bench_runner chooses the name, so that no other server can be mistaken for this one",
+    "--served-model-name": "bench_runner chooses the name, so no other server can be mistaken for this one",
     "--model": "use --model of bench_runner, before the --",
     "--api-key": "everybody can see a command line: set VLLM_API_KEY in the environment",
     "--uds": "bench_runner expects the server on a port",

@@ -44,13 +44,15 @@ def parse_base_url(text: str) -> BaseUrl:
     except ValueError:
         is_address = False
     if is_address and (url.username or url.password):
-        raise UsageError("--base-url must not hold a password", hint="set OPENAI_API_KEY in the environment")
+        raise UsageError(
+            "--base-url must not contain a password", hint="set OPENAI_API_KEY in the environment"
+        )
     if not is_address or re.search(r"[\s\0-\x1f\x7f]", whole) or not url.path.isascii():
         shown = f"...@{text.rpartition('@')[2]}" if "@" in text else text
         raise UsageError(f"--base-url is not the URL of a server: {shown!r}", hint=_EXAMPLE)
     if url.query or url.fragment:
         raise UsageError(
-            f"--base-url {text} holds more than an address", hint="leave out what follows ? or #"
+            f"--base-url {text} contains more than an address", hint="remove everything from ? or # on"
         )
     path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
     return BaseUrl(

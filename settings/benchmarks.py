@@ -38,7 +38,7 @@ BENCHMARKS = {
             name="lcb",
             module="scripts.run_lcb",
             external_parser="livecodebench",
-            about="LiveCodeBench: problems of programming contests, by date and difficulty, judged by tests (pass@k)",
+            about="LiveCodeBench: programming contest problems, by date and difficulty, judged by tests (pass@k)",
         ),
         Benchmark(
             name="tasks",
@@ -51,14 +51,14 @@ BENCHMARKS = {
             name="gsm8k",
             module="scripts.run_gsm8k",
             external_parser="json",
-            about="GSM8K: 1319 word problems of grade school, judged by the exact number",
+            about="GSM8K: 1319 grade-school word problems, judged by the exact number",
             checks=True,
         ),
         Benchmark(
             name="mmlu",
             module="scripts.run_mmlu",
             external_parser="json",
-            about="MMLU: 14042 questions of 57 subjects with four choices, by log-probabilities or letter",
+            about="MMLU: 14042 four-choice questions on 57 subjects, by log-probabilities or letter",
             checks=True,
         ),
         Benchmark(
@@ -76,8 +76,8 @@ def external_benchmark(name: str) -> Benchmark:
     """What an external script measures: one of ours, or any other name for the record. Raises UsageError."""
     if name not in BENCHMARKS and not NAME.fullmatch(name):
         raise UsageError(
-            f"--benchmark {name!r} is no name for a record",
-            hint="letters, digits and _ . - , at most 64 of them",
+            f"--benchmark {name!r} is not a valid name",
+            hint="use at most 64 letters, digits and the characters _ . -",
         )
     return BENCHMARKS.get(name) or Benchmark(name=name, module="", about="an external script")
 

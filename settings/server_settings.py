@@ -5,7 +5,7 @@ from __future__ import annotations
 from settings.setting import MOST, Determines, Section, Setting
 
 SERVER_KINDS = ("llama.cpp", "vllm", "command", "attach")
-_IN_COMMAND = "write it into the command, as that server wants it"
+_IN_COMMAND = "put it into the command, in the form that the server expects"
 
 SERVER_SETTINGS = (
     Setting(
@@ -48,7 +48,7 @@ SERVER_SETTINGS = (
     Setting(
         name="health_path",
         kind="text",
-        help="The path that answers 200 when a server of --server-command or --base-url is ready.",
+        help="Path that returns 200 when the server of --server-command or --base-url is ready.",
         section=Section.MODEL,
         determines=Determines.NOTHING,
         metavar="PATH",
@@ -107,7 +107,7 @@ SERVER_SETTINGS = (
     Setting(
         name="gpu_memory_utilization",
         kind="number",
-        help="vLLM: the share of each GPU's memory that it takes.",
+        help="vLLM: the share of each GPU's memory to use.",
         section=Section.MODEL,
         determines=Determines.SERVER,
         metavar="F",
@@ -119,7 +119,7 @@ SERVER_SETTINGS = (
     Setting(
         name="tensor_parallel_size",
         kind="whole",
-        help="vLLM: how many GPUs share the model.",
+        help="vLLM: number of GPUs that share the model.",
         section=Section.MODEL,
         determines=Determines.SERVER,
         metavar="N",
@@ -131,7 +131,7 @@ SERVER_SETTINGS = (
     Setting(
         name="port",
         kind="whole",
-        help="Of the server.",
+        help="Port of the server.",
         section=Section.MODEL,
         determines=Determines.NOTHING,
         metavar="P",

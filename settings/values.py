@@ -101,12 +101,12 @@ def _json(value: Any, *, variables: bool) -> str:
         try:
             value = json.loads(text)
         except ValueError as error:
-            raise UsageError(f"{text!r} is no JSON: {error}") from None
+            raise UsageError(f"{text!r} is not valid JSON: {error}") from None
         except RecursionError:
             raise UsageError("is nested too deeply") from None
     if not isinstance(value, dict):
         raise UsageError(
-            f"{_shown(value)} is no JSON object", hint="""such as '{"enable_thinking": false}'"""
+            f"{_shown(value)} is not a JSON object", hint="""such as '{"enable_thinking": false}'"""
         )
     plain = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return Filled(plain, text.written) if isinstance(text, Filled) else plain

@@ -43,7 +43,7 @@ def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
             return found[0][1:]
         parts = _NAME.fullmatch(found[2])
         if parts is None:
-            raise UsageError(f"{found[0]} is no variable", hint="write ${NAME} or ${NAME:-default}")
+            raise UsageError(f"{found[0]} is not a variable", hint="write ${NAME} or ${NAME:-default}")
         name, default = parts.groups()
         known = environment.get(name)
         if known is None and default is None:

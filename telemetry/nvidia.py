@@ -106,9 +106,9 @@ def _open_all(nvml: Any) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     try:
         count = nvml.nvmlDeviceGetCount()
     except nvml.NVMLError as error:
-        return (), (f"NVIDIA: the driver does not say how many GPUs there are: {error}",)
+        return (), (f"NVIDIA: the driver does not report the number of GPUs: {error}",)
     if not count:
-        absent.append("NVIDIA: there is a driver, but no GPU that this user may see")
+        absent.append("NVIDIA: there is a driver, but no GPU is visible to this user")
     for index in range(count):
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)

@@ -57,7 +57,7 @@ def plot(folder: Path, names: Mapping[str, str] | None = None) -> tuple[Path, Pa
     ticks = continued(read_ticks(folder / "telemetry.jsonl"))
     if not ticks:
         raise UsageError(
-            f"nothing was measured in {folder}", hint="`show` without --plot says what became of the run"
+            f"nothing was measured in {folder}", hint="see `show` without --plot for what happened to the run"
         )
     shown = {reading.uuid: _short(reading.uuid) for tick in ticks for reading in tick.devices}
     picture, drawing = _draw(ticks, panels(ticks), {**shown, **(names or {})})

@@ -67,8 +67,8 @@ def disturbances(
 def energy_doubts(summary: TelemetrySummary) -> tuple[str, ...]:
     """Why the energies are not, or not only, those of this run; each a sentence without a full stop."""
     found = [
-        f"{facts['uuid']} is a part of {facts['parent_uuid']}: the energy is that of the whole card, "
-        "with what others computed on its other parts"
+        f"{facts['uuid']} is a part of {facts['parent_uuid']}: the energy is the whole card's, "
+        "including other work on its other parts"
         for facts in summary.devices
         if facts.get("parent_uuid") in summary.used and facts["uuid"] in summary.used
     ]
@@ -81,7 +81,7 @@ def energy_doubts(summary: TelemetrySummary) -> tuple[str, ...]:
         by_power_j = use.mean_power_w * generate.seconds
         if abs(use.energy_j - by_power_j) > METERS_SHARE * max(use.energy_j, by_power_j):
             found.append(
-                f"{uuid} counted {use.energy_j:.0f} J, and its power over the time makes {by_power_j:.0f} J"
+                f"{uuid} counted {use.energy_j:.0f} J, but its power integrated over time gives {by_power_j:.0f} J"
             )
     return tuple(found)
 
@@ -133,7 +133,7 @@ def _held_by_others(
         if all_of_it and held is not None:
             held -= use.own_peak_memory_bytes or 0
         if total and held and held > min(FULL_BEFORE * total, FULL_BEFORE_BYTES):
-            found[uuid] = f"{held / total:.0%} of the memory of {uuid} was held by others"
+            found[uuid] = f"{held / total:.0%} of the memory of {uuid} was used by other programs"
     return found
 
 
@@ -147,7 +147,7 @@ def _heat(use: DeviceUse, before: DeviceUse | None, slowdown_c: float | None) ->
     began_c = None if before is None else before.last_temperature_c
     if began_c and use.last_temperature_c and began_c - use.last_temperature_c > COOLED_C:
         found.append(
-            f"{use.uuid} had been heated by other work: {began_c:.0f} °C before the start, "
+            f"{use.uuid} had been heated by earlier work: {began_c:.0f} °C before the start, "
             f"{use.last_temperature_c:.0f} °C after"
         )
     first, last = use.first_sm_clock_mhz, use.last_sm_clock_mhz

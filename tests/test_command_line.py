@@ -89,7 +89,7 @@ BAD = [
     (["--parser", "nope"], "--parser: 'nope' is not one of summary", "--help"),
     (["--sandbox", "none"], "'none' is not one of", ""),
     (["--script", "/no/such.py"], "no such file", ""),
-    (["--script-args", "-x"], "--script-args belong to --script", ""),
+    (["--script-args", "-x"], "--script-args needs --script", ""),
     (["--script", "/bin/true", "--script-args", "{nope}"], "unknown placeholder 'nope'", "{base_url}"),
     (["--resume", "nope"], "there is no run 'nope'", ""),
     (["--base-url", "ftp://127.0.0.1"], "ftp://127.0.0.1", "http"),

@@ -68,7 +68,7 @@ def test_leaderboard_chooses_and_groups(sweep):
     assert (nothing.code, nothing.err) == (0, "no such runs; left out: none\n")
     refused = bench_runner("leaderboard", "--since", "yesterday", "--results-dir", results)
     assert refused.code == 2
-    assert "--since 'yesterday' is no time" in refused.err
+    assert "--since 'yesterday' is not a time" in refused.err
 
 
 def test_a_report_is_two_files_and_says_the_conclusion(sweep, tmp_path):

@@ -71,7 +71,7 @@ def test_a_broken_file_is_told_by_its_name_as_given_and_from_any_folder(tmp_path
     ("change", "options", "said"),
     [
         (("difficulty: easy", "difficulty: simple"), (), "4: tasks[0].difficulty: 'simple' must be one of"),
-        ((), ("--difficulty", "extreme"), "no task is of the difficulty extreme"),
+        ((), ("--difficulty", "extreme"), "no task has the difficulty extreme"),
         ((), ("--sample", 9), "--sample 9 of 2 tasks"),
     ],
 )

@@ -35,7 +35,7 @@ def read_rows(path: Path, *, columns: Sequence[str] = ()) -> list[Row]:
     """
     known = [".jsonl", ".parquet", *([".csv"] if columns else [])]
     if path.suffix not in known:
-        raise UsageError(f"{path} is no data set", hint=f"its name must end in {' or '.join(known)}")
+        raise UsageError(f"{path} is not a data set", hint=f"its name must end in {' or '.join(known)}")
     try:
         if path.suffix == ".jsonl":
             rows = _jsonl(path)
@@ -77,7 +77,7 @@ def fetch(repository: str, name: str) -> Path:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ScriptError(
             f"the data set {repository} could not be fetched from the Hugging Face Hub: {why}",
-            hint="without a network give its file with --dataset FILE",
+            hint="without a network, use --dataset FILE",
         ) from error
 
 
@@ -98,7 +98,7 @@ def _jsonl(path: Path) -> list[Row]:
             try:
                 rows.append(Row(f"{path}:{number}", msgspec.json.decode(line)))
             except (msgspec.MsgspecError, RecursionError) as error:
-                raise UsageError(f"{path}:{number}: no JSON object: {error}") from error
+                raise UsageError(f"{path}:{number}: not a JSON object: {error}") from error
     return rows
 
 
@@ -136,7 +136,7 @@ def _need_parquet(what: str) -> None:
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        raise ScriptError(f"{what} is Parquet, and pyarrow is not installed", hint=PARQUET_HINT)
+        raise ScriptError(f"{what} is Parquet, but pyarrow is not installed", hint=PARQUET_HINT)
 
 
 def _fields(kind: type[Any]) -> str:

@@ -96,7 +96,7 @@ def check_settings(old: Settings, new: Settings, folder: Path) -> None:
     if differences:
         raise ResumeMismatch(
             f"{folder} holds completions of other settings: " + "; ".join(differences),
-            hint="repeat the settings of the first time, or choose another --output",
+            hint="use the same settings as the first time, or choose another --output",
         )
 
 

@@ -110,7 +110,7 @@ class Grader:
         found = [said["warning"]] if said.get("warning") else []
         if low := lowered(self._limits, said.get("hard_limits", {})):
             found.append(
-                f"the sandbox executes under hard limits that are lower than its own: {', '.join(low)}"
+                f"hard limits of the shell or batch system are lower than those of the sandbox: {', '.join(low)}"
             )
         return found
 
@@ -137,8 +137,8 @@ class Grader:
         ]
         if wrong:
             raise ScriptError(
-                f"the grader failed its self-test, nothing was scored: {len(wrong)} of {len(verdicts)} verdicts are "
+                f"the grader failed its self-test, so nothing was scored: {len(wrong)} of {len(verdicts)} verdicts are "
                 f"wrong; {wrong[0]}",
                 hint=suspects(self._limits)
-                or "this machine's sandbox does not work as it should; `doctor` says what it found",
+                or "the sandbox does not work correctly on this machine; see `doctor`",
             )

@@ -43,7 +43,7 @@ class LineJournal:
             if self._held.enter_context(lock(self._folder, within_s=LAST_WRITER_S)) is None:
                 raise ResultsError(
                     f"another process is writing to {self._folder}",
-                    hint="wait for it, or choose another --output",
+                    hint="wait until it has ended, or choose another --output",
                 )
         with explained("write", self.path):
             return self.path.read_bytes() if self.path.exists() else b""

@@ -29,7 +29,7 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         loss = Loss.PROMPT_TOO_LONG if answer.too_long else Loss.REQUEST_FAILED
     elif not spoken.answer.strip():
         outcome = Outcome.TRUNCATED if cut else Outcome.NO_ANSWER
-        detail = "cut while it was thinking" if cut and spoken.reasoning else "empty answer"
+        detail = "cut while the model was still thinking" if cut and spoken.reasoning else "empty answer"
     else:
         judgement = task.calculate_metrics(spoken.answer, sample.expected, sample)
         outcome, detail = _outcome(judgement, cut=cut), judgement.detail

@@ -169,7 +169,7 @@ class Runner:
         if completion.outcome is Outcome.INFRASTRUCTURE_ERROR and not answer.error:
             self._error = self._error or ScriptError(
                 f"an answer could not be judged: {completion.detail}",
-                hint="see what `doctor` says of the sandbox; what was judged is kept, and --resume goes on",
+                hint="see what `doctor` says about the sandbox; what is judged is kept, and --resume continues",
             )
         self._on_progress(
             Progress(

@@ -81,7 +81,7 @@ def warnings(completions: Sequence[Completion], *, style: str, max_tokens: int) 
         why = details.most_common(1)[0][0]
         found.append(
             f"{len(lost) - too_long} of {total} completions were lost to infrastructure ({why}) and count "
-            "as not solved: run the same command again to ask for them once more"
+            "as not solved: run the same command with --resume to repeat them"
         )
     if 2 * (truncated + empty) > total:
         kinds = (
@@ -98,13 +98,13 @@ def warnings(completions: Sequence[Completion], *, style: str, max_tokens: int) 
     if near:
         found.append(
             f"{near} of {total} verdicts depend on how fast this machine is: these programs ended within a factor of "
-            "two of their limit of processor time; a higher --cpu-limit decides them"
+            "two of their processor time limit; a higher --cpu-limit settles them"
         )
     ways = Counter(done.metrics[BY_LOGPROBS] for done in completions if BY_LOGPROBS in done.metrics)
     if len(ways) > 1:
         found.append(
-            f"{ways[1.0]} answers were chosen by log-probabilities and {ways[0.0]} were generated, where the first "
-            "token did not tell the choice: compare this score with none but its like, or take --answer-by letter"
+            f"{ways[1.0]} answers were chosen by log-probabilities and {ways[0.0]} were generated because the "
+            "first token did not show the choice: compare this score only with similar ones, or use --answer-by letter"
         )
     return found
 

@@ -50,10 +50,10 @@ def first_token(raw: bytes) -> Mapping[str, float] | None:
         likely: dict[str, float] = {}
         for token, logprob in pairs:
             if not isinstance(token, str):
-                raise TypeError("a token is no text")
+                raise TypeError("a token is not a text")
             probability = 0.0 if logprob is None else math.exp(logprob)
             if not probability <= _CERTAIN:  # NaN too
-                raise TypeError("a logarithm of no probability")
+                raise TypeError("not the logarithm of a probability")
             likely[token] = likely.get(token, 0.0) + probability
     except (KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not an answer with log-probabilities: {error!r}") from error

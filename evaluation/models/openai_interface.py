@@ -144,7 +144,7 @@ class OpenAIInterface:
             status, why = await self._try("/v1/models")
             if status in {401, 403}:
                 raise ServerError(
-                    f"the server at {self.info.base_url} refuses the API key ({status})",
+                    f"the server at {self.info.base_url} rejected the API key ({status})",
                     hint="put the key into an environment variable and name it with --api-key-env",
                 )
             if 0 < status < 500:
@@ -208,7 +208,7 @@ class OpenAIInterface:
                 return Answer(error=f"{error}, {attempts} times", attempts=attempts)
             except _Refused as error:
                 return Answer(error=str(error), too_long=isinstance(error, _TooLong), attempts=attempts)
-        return Answer(error=f"the server died {_MAX_OUTAGES} times while it answered this", attempts=attempts)
+        return Answer(error=f"the server died {_MAX_OUTAGES} times on this prompt", attempts=attempts)
 
     async def _attempt(self, request: Request) -> Answer:
         outages = self._watch.outages
@@ -292,7 +292,7 @@ class OpenAIInterface:
             raise _Transient(f"HTTP status {status}: {error_message(raw)}", after)
         if status in {401, 403, 404}:
             raise ServerError(
-                f"the server at {self.info.base_url} refuses {path} with {status}: {error_message(raw)}",
+                f"the server at {self.info.base_url} rejected {path} with {status}: {error_message(raw)}",
                 hint="check --model, --base-url and the API key",
             )
         if status != 200:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evaluation.models.openai_interface import OpenAIInterface
 
 RULE = (
-    "chat, if the server has a chat template and, asked for a sum in a chat, the model ends its turn within "
+    "chat, if the server has a chat template and the model, asked for a sum in a chat, ends its turn within "
     "64 tokens or begins by thinking; else completion"
 )
 _PROBE_TOKENS = 64

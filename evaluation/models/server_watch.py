@@ -64,7 +64,7 @@ class ServerWatch:
                 if time.monotonic() > deadline:
                     raise ServerNotReady(
                         f"the server at {self._root} is gone and was not back within {self._wait_s:g} s",
-                        hint="start it and run the same command again, what is finished is kept; "
+                        hint="start it and run the same command again (what is finished is kept), "
                         "or raise --server-wait",
                     )
                 await asyncio.sleep(_POLL_S)

@@ -86,7 +86,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     comparable, naming the settings that differ.
     """
     if first.run_id == second.run_id:
-        raise UsageError(f"both are the run {first.run_id}", hint="name two runs; see `list`")
+        raise UsageError(f"both names mean the run {first.run_id}", hint="name two runs; see `list`")
     records = (_finished(first), _finished(second))
     reasons = forbidding(*records, read_run_settings(first), read_run_settings(second))
     if reasons:
@@ -143,7 +143,7 @@ def _finished(folder: RunFolder) -> RunRecord:
     why = f": {record.error.message}" if record.error is not None and record.error.message else ""
     raise ResultsError(
         f"{folder.run_id} did not finish (it {_WHAT_BECAME[status]}{why}), and the samples that it finished first "
-        "are no fair choice",
+        "are not a fair selection",
         hint=f"finish it: run --benchmark {record.benchmark} ... --resume {folder.run_id}",
     )
 
@@ -155,8 +155,8 @@ def _outcomes(path: Path, run_id: str) -> dict[str, list[Outcome]]:
     """The outcomes of each sample's completions, by its id, in the order of the ids: chance has no part in it."""
     if not path.exists():
         raise ResultsError(
-            f"{run_id} has no verdict for each sample: its script wrote no {path.name}",
-            hint="only runs of scripts that write one can be paired",
+            f"{run_id} has no verdict per sample: its script wrote no {path.name}",
+            hint="only runs whose scripts write one can be compared",
         )
     with explained("read", path):
         verdicts, _ = read_verdicts(path)

@@ -201,7 +201,7 @@ def _group_of(record: RunRecord, group_by: GroupBy | None) -> str:
     if group_by is GroupBy.MODEL:
         return _family(record)
     if group_by is GroupBy.QUANTIZATION:
-        return _quantization(record) or "quantisation not known"
+        return _quantization(record) or "quantisation unknown"
     return ""
 
 

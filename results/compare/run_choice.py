@@ -84,7 +84,7 @@ def parse_since(text: str, now: dt.datetime) -> dt.datetime:
         return dt.datetime.fromisoformat(text.strip()).astimezone(dt.UTC)
     except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"--since {text!r} is no time", hint="such as 2026-11-21, 2026-11-21T09:00, 12h or 7d"
+            f"--since {text!r} is not a time", hint="such as 2026-11-21, 2026-11-21T09:00, 12h or 7d"
         ) from error
 
 

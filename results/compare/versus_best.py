@@ -159,7 +159,7 @@ def _verdicts(folder: RunFolder) -> tuple[dict[str, list[Outcome]], str]:
     """The outcomes of each sample's completions, and why there are none."""
     found: dict[str, list[Outcome]] = {}
     if not folder.completions.exists():
-        return {}, "its script wrote no verdict for each sample"
+        return {}, "its script wrote no verdict per sample"
     try:
         with explained("read", folder.completions):
             verdicts, _ = read_verdicts(folder.completions)

@@ -94,7 +94,7 @@ class RunFolder:
                 ours = held.enter_context(lock(self._lock, within_s=_PROBE_S))
             if ours is None:
                 raise ResultsError(
-                    f"the run {self.run_id} is in progress in another process",
+                    f"another process is working on the run {self.run_id}",
                     hint="wait until it has ended, or stop it",
                 )
             yield

@@ -51,8 +51,8 @@ def match_id(wanted: str, ids: Iterable[str], *, what: str = "run") -> str:
         return matching[0]
     if matching:
         raise UsageError(
-            f"{wanted!r} is the beginning of {len(matching)} {what}s",
-            hint="give more of its name: " + _some(matching),
+            f"{wanted!r} matches {len(matching)} {what}s",
+            hint="give more of the id: " + _some(matching),
         )
     close = [run_id for run_id in known if wanted and wanted.lower() in run_id.lower()]
     close = close or difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
@@ -61,7 +61,7 @@ def match_id(wanted: str, ids: Iterable[str], *, what: str = "run") -> str:
     elif known:
         hint = "the latest are " + _some(known[-3:])
     else:
-        hint = f"there are no {what}s there yet; look elsewhere with --results-dir or $BENCH_RESULTS_DIR"
+        hint = f"there are no {what}s yet; use another folder with --results-dir or $BENCH_RESULTS_DIR"
     raise UsageError(f"there is no {what} {wanted!r}", hint=hint)
 
 

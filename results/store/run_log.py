@@ -58,7 +58,7 @@ class RunLog:
                 if not _extend(self.path, line):
                     self._repair(leave_out=record.run_id)
                     if not _extend(self.path, line):
-                        raise ResultsError(f"{self.path} changes while it is locked", hint="try again")
+                        raise ResultsError(f"{self.path} changes although it is locked", hint="try again")
 
     def check(self) -> None:
         """See that a run can be added, before one is begun; a broken log is repaired now."""

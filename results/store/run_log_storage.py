@@ -48,12 +48,12 @@ class RunLogStorage(Storage):
     def write(self, data: dict[str, dict[str, Any]]) -> None:
         path = self._path
         if data.keys() - {"runs"}:
-            raise ResultsError(f"{path} has one table, runs", hint="use RunLog.table()")
+            raise ResultsError(f"{path} has only one table, runs", hint="use RunLog.table()")
         try:
             new = render([encode_document(document) for document in data.get("runs", {}).values()])
             parse(new, where="the new content")
         except (BrokenLog, TypeError, ValueError) as error:
-            raise ResultsError(f"{path} takes records of runs only: {error}") from error
+            raise ResultsError(f"{path} only accepts records of runs: {error}") from error
         with explained("write", path), self._locked():
             try:
                 current = [*parse(path.read_bytes(), where=str(path))]

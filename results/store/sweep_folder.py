@@ -150,8 +150,8 @@ class SweepFolder:
                 descriptor = held.enter_context(lock(self._lock, within_s=PROBE_S))
                 if descriptor is None:
                     raise ResultsError(
-                        f"the sweep {self.sweep_id} is in progress in another process ({self.worker_pid()})",
-                        hint=f"watch it with `status {self.sweep_id} --watch`, or end it with `cancel {self.sweep_id}`",
+                        f"the sweep {self.sweep_id} is already running in process {self.worker_pid()}",
+                        hint=f"watch it with `status {self.sweep_id} --watch`, or stop it with `cancel {self.sweep_id}`",
                     )
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -79,8 +79,8 @@ def _final(folder: RunFolder) -> RunRecord:
     if record.status is RunStatus.STARTED:
         error = ErrorRecord(
             kind="killed",
-            message="the harness ended without a word, as kill -9 or a power cut make it",
-            hint=f"go on with the same command and --resume {folder.run_id}",
+            message="the harness was killed, for example by kill -9 or a power cut",
+            hint=f"to continue, run the same command with --resume {folder.run_id}",
         )
         record = msgspec.structs.replace(record, status=RunStatus.INTERRUPTED, error=error)
         folder.write_record(record)

@@ -102,7 +102,7 @@ def test_other_values_are_wrong(returned, expected):
 )
 def test_nonsense_on_the_channel_is_a_wrong_answer_and_nothing_worse(returned):
     """A solution may write there what it likes."""
-    assert result_difference(returned, "1") == "it returned nothing that can be read"
+    assert result_difference(returned, "1") == "its return value could not be read"
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=9))

@@ -119,7 +119,7 @@ BROKEN = [
     ("tasks: {a: 1}", ["1: tasks: must be a list, not a mapping"]),
     ("version: 1", ["1: tasks: is missing"]),
     ("tasks:\n- 3", ["2: tasks[0]: must be a mapping with the keys id, difficulty, prompt, test_cases"]),
-    ("tasks:\n  - id: a\n    - b", ["3: no valid YAML: "]),
+    ("tasks:\n  - id: a\n    - b", ["3: not valid YAML: "]),
     ("tasks: !!set {a}", ["1: tasks: the tag !!set means nothing here"]),
     ("tasks: " + "[" * 100_000, ["1: nested more than 100 levels deep"]),
     (b"tasks:\n- id: \xff", ["2: is not UTF-8"]),
@@ -166,8 +166,11 @@ def test_a_wrong_test_case_is_told_once_with_its_line_and_field(tmp_path, case, 
             "difficulty: easy\n  zzz: 1",
             "4: tasks[0].zzz: is no field of the format; known are id, difficulty",
         ),
-        ("difficulty: easy\n  id: b", "4: tasks[0].id: is there twice, first in line 2"),
-        ("difficulty: easy\n  function: 2x", "4: tasks[0].function: '2x' is no name of a Python function"),
+        ("difficulty: easy\n  id: b", "4: tasks[0].id: is given twice, first in line 2"),
+        (
+            "difficulty: easy\n  function: 2x",
+            "4: tasks[0].function: '2x' is not a name for a Python function",
+        ),
         ("difficulty: easy\n  metadata: 3", "4: tasks[0].metadata: must be a mapping, not a number"),
         (
             "difficulty: easy\n  reference_solution: |\n    x = 1\n    def",
@@ -308,7 +311,7 @@ def test_every_task_is_drawn_about_as_often_as_another():
 
 
 def test_difficulties_that_are_not_there_and_too_many_are_told():
-    with pytest.raises(UsageError, match="no task is of the difficulty hard") as caught:
+    with pytest.raises(UsageError, match="no task has the difficulty hard") as caught:
         choose_tasks(MANY[:70], difficulties=["hard"])
     assert caught.value.hint == "there is easy, medium"
     with pytest.raises(UsageError, match="--sample 31 of 30 tasks"):

@@ -86,7 +86,7 @@ def test_a_faulty_parser_is_a_parse_error_with_its_place(tmp_path, body, said):
     ("text", "said"),
     [
         (None, "no such file"),
-        ("PARSER = None", r"has no PARSER with a method parse"),
+        ("PARSER = None", r"defines no PARSER with a method parse"),
         ("x = 1\nraise ValueError('no')", r"mine\.py, line 2: ValueError: no"),
         ("def f(:", r"mine\.py, line 1: SyntaxError"),
     ],

@@ -111,7 +111,7 @@ def test_a_key_that_the_command_gives_is_sent_and_hidden(tmp_path):
     option, command = command_server("fake_server.py", "--print", f"api_key={SECRET}", "--crash-after", 1)
     words = (option, f"{command} --api-key {SECRET} --model-name {{name}}", "--max-restarts", 0)
     done = run(tmp_path / "r", *words, "--prompt-style", "chat", code=3)
-    assert "refuses the API key" not in done.err
+    assert "rejected the API key" not in done.err
     assert "exit code 7" in done.err
     assert SECRET not in done.err + json.dumps(logged(tmp_path / "r"))
     again = bench_runner("rerun", "last", "--results-dir", tmp_path / "r")

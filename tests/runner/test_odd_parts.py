@@ -47,7 +47,7 @@ def test_a_model_s_name_never_becomes_an_option(tmp_path, given):
     (record,) = logged(tmp_path / "ours")
     assert (record["status"], record["results"]["score"], record["model"]) == ("succeeded", 100.0, "--help")
     assert "--model=--help" in record["script_command"]
-    assert "{model} would become '--help', which a program takes for an option" in refused.err
+    assert "{model} would become '--help', which a program reads as an option" in refused.err
     assert logged(tmp_path / "one-word")[0]["score"]["details"]["args"] == ["--model=--help"]
 
 

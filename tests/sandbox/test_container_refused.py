@@ -29,7 +29,7 @@ def refusal() -> SandboxError:
 def test_without_an_image(monkeypatch):
     monkeypatch.delenv("BENCH_SANDBOX_IMAGE")
     error = refusal()
-    assert error.message == "no image is named for the containers"
+    assert error.message == "no container image is given"
     assert error.hint.startswith("BENCH_SANDBOX_IMAGE=")
 
 
@@ -86,5 +86,5 @@ def test_without_the_right_to_use_the_engine(monkeypatch, tmp_path):
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
         prefix = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
         message, hint = said_in_a_process_of_its_own("", prefix)
-    assert message.endswith("may not be used by this user"), message
+    assert message.endswith("does not accept this user"), message
     assert "rootless" in hint

@@ -137,7 +137,7 @@ def test_what_is_no_data_set_is_told_before_the_server_is_asked(tmp_path):
     (tmp_path / "broken.parquet").write_text("no parquet")
     for path, message in [
         (tmp_path / "none.jsonl", "No such file"),
-        (ROOT / "README.md", "is no data set"),
+        (ROOT / "README.md", "is not a data set"),
         (tmp_path / "broken.parquet", "can't be read as Parquet"),
     ]:
         event, _ = run("http://127.0.0.1:1", tmp_path / "out", dataset=path, code=2)

@@ -155,7 +155,7 @@ def test_a_window_of_days_is_a_setting_that_a_resume_must_repeat(tmp_path):
         ([], 4, "livecodebench/code_generation_lite could not be fetched"),
         (["--release", "v0"], 2, "there is no release 'v0'"),
         (["--release", "v1", "--dataset", str(FILE)], 2, "exclude each other"),
-        (["--dataset", str(FILE), "--start-date", "2024-13-01"], 2, "is no day such as 2024-08-31"),
+        (["--dataset", str(FILE), "--start-date", "2024-13-01"], 2, "is not a day such as 2024-08-31"),
         (
             ["--dataset", str(FILE), "--start-date", "2024-05-02", "--end-date", "2024-05-01"],
             2,

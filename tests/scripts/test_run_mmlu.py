@@ -220,7 +220,7 @@ def test_a_real_model_answers_by_letter(tmp_path, demo_model):
         (("--answer-by", "guess"), "--answer-by guess is not auto|letter"),
         (("--few-shot", "9"), "--few-shot 9 is not N"),
         (("--dataset", "/none.jsonl"), "no such file"),
-        (("--dataset", ROOT / "README.md"), "README.md is no data set"),
+        (("--dataset", ROOT / "README.md"), "README.md is not a data set"),
         (("--dataset", MMLU, "--few-shot", "3"), "there are 2 examples of the subject 'anatomy'"),
     ],
 )

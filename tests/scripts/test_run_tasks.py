@@ -188,7 +188,7 @@ def test_limits_of_executed_code_are_kept_and_may_not_change(tmp_path, small):
         (["--memory-limit", "1K"], "1K is out of range: 16M to 1T"),
         (["--cpu-limit", "0"], "0.0 is out of range: 0.05 to 3600"),
         (["--difficulty", "simple"], "'simple' is none of easy, medium, hard, extreme"),
-        (["--difficulty", "extreme"], "no task is of the difficulty extreme"),
+        (["--difficulty", "extreme"], "no task has the difficulty extreme"),
         (["--sample", "3"], "--sample 3 of 2 tasks"),
         (["--sample", "0"], "0 is not between 1 and"),
     ],

@@ -223,7 +223,7 @@ def test_a_model_that_turns_out_to_be_none_for_chats_gets_no_system_prompt(tmp_p
 @pytest.mark.parametrize("option", pairs(SETTINGS + CHAT))
 def test_speed_has_no_use_for_them(tmp_path, option):
     events, _ = run("http://127.0.0.1:1", tmp_path, *option, script="run_speed", code=2)
-    assert events[-1]["message"].startswith(f"{option[0]} means nothing to speed")
+    assert events[-1]["message"].startswith(f"{option[0]} does not apply to speed")
 
 
 def test_probabilities_are_not_drawn_and_written_answers_are(tmp_path):
@@ -302,7 +302,7 @@ def test_as_published_leaves_nothing_of_it_to_choose(option):
         (("--thinking-budget", 2048), "leaves none of 1024 for the answer"),
         (("--system-prompt", " "), "is empty"),
         (("--chat-template-kwargs", "{"), "is no JSON"),
-        (("--chat-template-kwargs", "[1]"), "is no JSON object"),
+        (("--chat-template-kwargs", "[1]"), "is not a JSON object"),
     ],
 )
 def test_a_value_that_can_mean_nothing_is_named(words, message):

@@ -99,7 +99,7 @@ def test_vllm():
     assert different == ()
     gpu, different = from_log(VLLM_GPU, parallel=32)
     assert gpu == {"kv_cache_tokens": 102_400, "full_length_requests": 25.0}
-    assert different == ("asked for 32 requests at once: the KV cache holds 25 of full length",)
+    assert different == ("asked for 32 requests at once, but the KV cache only holds 25 of full length",)
 
 
 def test_nothing_known_is_nothing_said():
@@ -125,8 +125,8 @@ def test_nothing_known_is_nothing_said():
             {"gpu_layers": 31, "layer_count": 31},
             "asked for 0 GPU layers: 31 of 31 were offloaded",
         ),
-        ({"ctx_size": 300}, {"ctx_size": 512}, "asked for 300 tokens of context per slot: 512 are in force"),
-        ({"parallel": 8}, {"parallel": 4}, "asked for 8 slots: 4 are in force"),
+        ({"ctx_size": 300}, {"ctx_size": 512}, "asked for 300 tokens of context per slot: 512 are used"),
+        ({"parallel": 8}, {"parallel": 4}, "asked for 8 slots: 4 are used"),
         (
             {"ctx_size": 16384},
             {"ctx_size": 16384, "context_length_trained": 8192},

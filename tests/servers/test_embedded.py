@@ -161,7 +161,7 @@ def test_a_model_that_is_gone_an_unknown_option_and_too_much_context_are_told(de
         ),
         (
             bare(demo_model, "-c", "20000000", "--fit", "off"),
-            r"exit code 1\): the machine ran out of memory",
+            r"exit code 1\): this machine ran out of memory",
         ),
     ):
         with pytest.raises(ServerExited, match=words):

@@ -441,7 +441,7 @@ def test_a_running_server_is_asked_what_it_serves(fake_plan, log):
         with pytest.raises(UsageError, match=r"does not list the model 'other'") as caught:
             made(None, kind="attach", base_url=url, model_name="other")
         assert caught.value.hint == "it offers fake"
-        with pytest.raises(UsageError, match="arguments can't be handed"):
+        with pytest.raises(UsageError, match="arguments can't be passed"):
             made(None, "-t", "1", kind="attach", base_url=url)
 
 

@@ -93,7 +93,7 @@ def test_a_model_that_is_missing_an_unknown_option_and_too_much_context_are_told
     for plan, words in (
         (plan_for("/no/model.gguf"), "cannot open the model file /no/model.gguf"),
         (plan_for(demo_model, "--no-such-option"), "does not know the option --no-such-option"),
-        (plan_for(demo_model, "-c", "99999999", "--fit", "off"), "the machine ran out of memory"),
+        (plan_for(demo_model, "-c", "99999999", "--fit", "off"), "this machine ran out of memory"),
     ):
         with pytest.raises(ServerExited, match=words):
             launch(plan, log_path=log, ready_timeout_s=60)

@@ -132,7 +132,7 @@ def broken(vllm_model, folder, name, content):
 @pytest.mark.parametrize(
     ("name", "damage", "words", "hint"),
     [
-        ("config.json", lambda data: data[:100], r"configuration .*config\.json is no JSON", "again"),
+        ("config.json", lambda data: data[:100], r"configuration .*config\.json is not valid JSON", "again"),
         ("model.safetensors", lambda data: data[:100_000], "truncated or damaged", "download it again"),
         (
             "config.json",

@@ -18,7 +18,7 @@ def test_variables_are_filled_in_as_in_a_shell():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("${NO_SUCH}", "NO_SUCH is not set"), ("${a b}", "is no variable"), ("${}", "is no variable")],
+    [("${NO_SUCH}", "NO_SUCH is not set"), ("${a b}", "is not a variable"), ("${}", "is not a variable")],
 )
 def test_a_variable_that_is_not_there_is_refused(text, message):
     with pytest.raises(UsageError, match=message):

@@ -274,7 +274,7 @@ def test_what_shows_only_when_a_run_is_made_has_its_line_too(folder):
         folder,
     )
     assert [line.partition(" (")[0] for line in found] == [
-        "sweep:4: matrix.script_args[0]: --script-args belong to --script",
+        "sweep:4: matrix.script_args[0]: --script-args needs --script",
         f"sweep:6: runs[0].model: models/*Q9* matches no model in {folder}",
         "sweep:10: runs[1].gpu_layers: --gpu-layers means nothing to --server command",
         f"sweep:12: runs[2].script: --script {folder}/nope.py: no such file",
@@ -362,7 +362,7 @@ def test_wrong_combinations_on_the_command_line_are_told_by_option(folder, monke
     manifest = manifest_from_options(
         ["models/small-Q2.gguf"], {"benchmark": "human_eval", "script_args": "--x", "temperature": "0,1"}
     )
-    with pytest.raises(UsageError, match=r"^--script-args belong to --script \(our own"):
+    with pytest.raises(UsageError, match=r"^--script-args needs --script \(our own"):
         plan_runs(manifest)
 
 

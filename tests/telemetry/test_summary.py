@@ -199,7 +199,7 @@ def test_a_quiet_run_is_comparable():
     [
         (steady(throttle_reasons=("hw_thermal_slowdown",)), {}, "hw_thermal_slowdown"),
         (steady(utilization=0.9), {}, "90% busy with other work"),
-        (steady(memory_used_bytes=30), {}, "30% of the memory of A was held by others"),
+        (steady(memory_used_bytes=30), {}, "30% of the memory of A was used by other programs"),
         (steady(error="GPU is lost"), {}, "GPU is lost"),
         (
             steady(),

@@ -51,12 +51,12 @@ def summary(before=None, during=None, *, facts=FACTS, seconds=60.0):
                 "peak_memory_bytes": 5 * GIB
             },  # the last server's, say: little of such a card, and a whole model
             {"others_peak_memory_bytes": 5 * GIB},
-            "4% of the memory of A was held by others before the start",
+            "4% of the memory of A was used by other programs before the start",
         ),
         (
             {"peak_memory_bytes": 1 * GIB},
             {"peak_memory_bytes": 80 * GIB, "others_peak_memory_bytes": 30 * GIB},
-            "21% of the memory of A was held by others while the model generated",
+            "21% of the memory of A was used by other programs while the model generated",
         ),
         ({}, {"peak_memory_bytes": 80 * GIB, "own_peak_memory_bytes": 80 * GIB}, None),
     ],

@@ -128,7 +128,7 @@ def test_a_card_that_somebody_else_uses_is_marked_in_the_record_and_in_every_tab
     server = announced_server(tmp_path / "pid")
     done, telemetry, record = run(tmp_path, {**nvml(cards), "CUDA_VISIBLE_DEVICES": "GPU-bbbb"}, server)
     assert telemetry["used"] == ["GPU-bbbb"]
-    why = "30% of the memory of GPU-bbbb was held by others before the start"
+    why = "30% of the memory of GPU-bbbb was used by other programs before the start"
     assert why in telemetry["not_comparable"]
     use = telemetry["phases"]["generate"]["devices"][1]
     assert use["others_peak_memory_bytes"] == (24_000_000_000 if named else None)

@@ -37,7 +37,7 @@ def result_difference(returned: str, expected: str) -> str:
     try:
         value = decoded(returned)
     except (ValueError, TypeError, KeyError, IndexError, RecursionError):
-        return "it returned nothing that can be read"
+        return "its return value could not be read"
     if isinstance(value, tuple):
         value = list(value)
     wanted = json.loads(expected)

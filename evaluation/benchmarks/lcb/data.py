@@ -91,15 +91,15 @@ def load_data(paths: Sequence[Path], *, start: date | None = None, end: date | N
             day = sample.data["day"]
             days.add(day)
             if sample.task_id in found:
-                _refuse(place, f"question_id {sample.task_id!r} is there twice")
+                _refuse(place, f"question_id {sample.task_id!r} is given twice")
             if (start is None or start <= day) and (end is None or day <= end):
                 found[sample.task_id] = sample
     if not days:
-        raise UsageError(f"{', '.join(map(str, paths))} has no problems", hint="JSON lines, one a problem")
+        raise UsageError(f"{', '.join(map(str, paths))} has no problems", hint="JSON lines, one per problem")
     if not found:
         raise UsageError(
-            f"no problem is of the days from {start or 'the first'} to {end or 'the last'}",
-            hint=f"those of this data are from {min(days)} to {max(days)}",
+            f"no problem is from the days {start or 'the first'} to {end or 'the last'}",
+            hint=f"this data has {min(days)} to {max(days)}",
         )
     return DataSet(tuple(sorted(found.values(), key=lambda sample: sample.task_id)), digest.hexdigest())
 
@@ -173,7 +173,7 @@ def _lines(path: Path) -> Iterator[tuple[LinePlace, bytes]]:
                 offset += len(line)
     except OSError as error:
         raise UsageError(
-            f"{path} can't be read: {error.strerror}", hint="--dataset wants a file of JSON lines"
+            f"{path} can't be read: {error.strerror}", hint="--dataset needs a file of JSON lines"
         ) from error
 
 
@@ -185,7 +185,7 @@ def _sample(line: bytes, place: LinePlace) -> Sample:
     try:
         day = problem.day
     except ValueError:
-        _refuse(place, f"contest_date {problem.contest_date!r} is no date such as 2024-08-31T00:00:00")
+        _refuse(place, f"contest_date {problem.contest_date!r} is not a date such as 2024-08-31T00:00:00")
     try:
         function = problem.function
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -207,5 +207,6 @@ def _tests(text: str) -> list[Test]:
 
 def _refuse(place: LinePlace, what: str) -> NoReturn:
     raise UsageError(
-        f"{place}: {what}", hint="--dataset wants JSON lines as livecodebench/code_generation_lite has them"
+        f"{place}: {what}",
+        hint="--dataset needs JSON lines as published in livecodebench/code_generation_lite",
     )

@@ -104,9 +104,9 @@ def _official_difference(line: str, test: Test) -> str:
     try:
         kind, told = json.loads(line)
     except (ValueError, TypeError):
-        return "it told nothing that can be read"
+        return "its result could not be read"
     if not isinstance(told, str):
-        return "it told nothing that can be read"
+        return "its result could not be read"
     match kind:
         case "printed":
             return difference(told, test.output)

@@ -28,7 +28,7 @@ def release_files(release: str) -> tuple[str, ...]:
     if found is None:
         raise UsageError(
             f"there is no release {release!r} of LiveCodeBench",
-            hint="release_v1 to release_v6 (or a newer one) for all up to then, v6 for what the sixth added, "
+            hint="release_v1 to release_v6 (or a newer one) for everything up to then, v6 for what the sixth added, "
             "v4_v6 for several",
         )
     first = 1 if found[1] else int(found[2])

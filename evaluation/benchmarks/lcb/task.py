@@ -92,8 +92,8 @@ def official_details(completions: Sequence[Completion]) -> dict[str, Any]:
     unknown = len(completions) - len(known)
     passed = [c for c in known if c.metrics.get(OFFICIAL)]
     warning = (
-        f"{unknown} of {len(completions)} solutions import a package that the sandbox does not have, and failed: only "
-        "Python's standard library is there, while the official runner's environment has numpy as well"
+        f"{unknown} of {len(completions)} solutions failed because they import a package that the sandbox does not "
+        "have: only Python's standard library is there, while the official runner's environment has numpy as well"
     )
     return {
         "official": {

@@ -71,7 +71,7 @@ def load_data(path: Path | None, *, few_shot: int, by_letter: bool) -> MmluData:
         subject = sample.data["subject"]
         if (there := len(examples.get(subject, ()))) < few_shot:
             raise UsageError(
-                f"--few-shot {few_shot}: there are {there} examples of the subject {subject!r} in "
+                f"--few-shot {few_shot}: there are only {there} examples of the subject {subject!r} in "
                 f"{', '.join(map(str, dev_files))}"
             )
     return MmluData(DataSet(tuple(questions), files_sha256([*files, *dev_files])), examples)
@@ -154,6 +154,6 @@ def _dev_of(test: Path) -> Path:
         if path != test and path.is_file():
             return path
     raise UsageError(
-        f"--few-shot needs worked examples, and there is no {name} beside {test}",
+        f"--few-shot needs worked examples, but there is no {name} beside {test}",
         hint="put the data set's dev file there, or leave --few-shot out",
     )

@@ -180,7 +180,7 @@ class LoadClient:
     async def _require_alive(self, streamed: Streamed, outages: int) -> None:
         if streamed.status in _REFUSED:
             raise ServerError(
-                f"the server refuses {self._url}: {streamed.error}",
+                f"the server rejected {self._url}: {streamed.error}",
                 hint="check --model, --base-url and the API key; it must have /v1/completions",
             )
         if streamed.error and streamed.status in {0, 200} and await self._watch.was_down(outages):

@@ -116,7 +116,7 @@ class _Reading:
         for node, task in zip(nodes, tasks, strict=True):
             if task is not None and first.setdefault(task.id, task.field) != task.field:
                 line = node.value["id"].line
-                self._wrong(line, f"{task.field}.id", f"{task.id!r} is the id of {first[task.id]} too")
+                self._wrong(line, f"{task.field}.id", f"{task.id!r} is also the id of {first[task.id]}")
         return version, metadata, tuple(task for task in tasks if task is not None)
 
     def _task(self, node: Node, at: str) -> CodingTask | None:
@@ -183,7 +183,7 @@ class _Reading:
             if name not in known:
                 close = difflib.get_close_matches(name, missing or known, n=1, cutoff=0.4)
                 hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-                self._wrong(value.line, _join(at, name), f"is no field of the format; {hint}")
+                self._wrong(value.line, _join(at, name), f"is not a field of the format; {hint}")
                 missing = [other for other in missing if other not in close]  # told once
         for name in missing:
             self._wrong(node.line, _join(at, name), "is missing")
@@ -227,7 +227,7 @@ class _Reading:
         text = self._text(fields, at, "function")
         if text and (not text.isidentifier() or keyword.iskeyword(text)):
             line = fields["function"].line
-            self._wrong(line, f"{at}.function", f"{text!r} is no name of a Python function")
+            self._wrong(line, f"{at}.function", f"{text!r} is not a name for a Python function")
         return text
 
     def _solution(self, fields: dict[str, Node], at: str, function: str | None) -> str:
@@ -242,7 +242,7 @@ class _Reading:
         except (SyntaxError, ValueError, RecursionError) as error:
             where = f" in its line {error.lineno}" if isinstance(error, SyntaxError) else ""
             about = error.msg if isinstance(error, SyntaxError) else str(error)
-            self._wrong(line, field, f"is no Python: {about}{where}")
+            self._wrong(line, field, f"is not valid Python: {about}{where}")
             return code
         defined = {
             name for node in tree.body for name in [getattr(node, "name", ""), *_assigned(node)] if name

@@ -131,7 +131,7 @@ def _why(verdict: Verdict, case: TaskCase, *, is_call: bool) -> str:
         printed = verdict.stdout.decode("utf-8", "replace")
         return f"printed {_short(printed.rstrip())}, expected {_short(case.expected_output.rstrip())}"
     result = _result(verdict.stdout)
-    returned = "nothing that can be read" if result is _NOTHING else _short(result)
+    returned = "no readable result" if result is _NOTHING else _short(result)
     return f"returned {returned}, expected {_short(case.expected_output)}"
 
 

@@ -26,7 +26,7 @@ def choose_tasks(
     found = [task for task in tasks if not difficulties or task.difficulty in difficulties]
     if not found:
         there = ", ".join(level for level in DIFFICULTIES if any(task.difficulty == level for task in tasks))
-        raise UsageError(f"no task is of the difficulty {', '.join(difficulties)}", hint=f"there is {there}")
+        raise UsageError(f"no task has the difficulty {', '.join(difficulties)}", hint=f"there is {there}")
     if count is None:
         return tuple(found)
     if count > len(found):

@@ -142,7 +142,7 @@ def test_a_script_without_verdicts_is_ranked_by_nothing_but_said_to_be_untested(
     record_run(tmp_path, [F] * 9, model="b", no_verdicts=True)
     rows = rows_of(tmp_path)
     assert rank_text(rows["a"]) == "highest score"
-    assert rank_text(rows["b"]) == "not tested: its script wrote no verdict for each sample"
+    assert rank_text(rows["b"]) == "not tested: its script wrote no verdict per sample"
 
 
 def test_failed_runs_take_no_part_in_the_comparison(tmp_path):
