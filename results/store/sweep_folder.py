@@ -151,7 +151,7 @@ class SweepFolder:
                 if descriptor is None:
                     raise ResultsError(
                         f"the sweep {self.sweep_id} is already running in process {self.worker_pid()}",
-                        hint=f"watch it with `status {self.sweep_id} --watch`, or stop it with `cancel {self.sweep_id}`",
+                        hint=f"watch it with `status {self.sweep_id} --watch`, or end it: `cancel {self.sweep_id}`",
                     )
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
