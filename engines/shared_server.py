@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from processes.guardian import LOG_KEPT_BYTES
+from processes.bounded_log import LOG_KEPT_BYTES
 from results.durable import explained
 from results.errors import BenchError, ServerError
 from runner.fingerprint import digest

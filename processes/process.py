@@ -23,11 +23,17 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from processes import guardian
+from processes.tree import descendants, read_member, send_signal
 from results.errors import BenchError, ServerError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# Imported, not run as a file: what is imported was compiled before.
+_GUARDIAN = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
+    "from processes.guardian import main; main()"
+)
 KILL_WAIT_S = 30.0  # how long after SIGKILL a process may hang in the kernel (a GPU driver, a network disk)
 
 
@@ -75,14 +81,13 @@ def start(
         output_file = error_file if stdout is None else _open_log(files, stdout)
         own_stdout = () if stdout is None else (output_file.fileno(),)
         request = guardian.Request(
-            os.getpid(),
             output_file.fileno() if own_stdout else 2,
             [_no_nul(os.fsencode(part), command) for part in command],
             {os.fsencode(name): _no_nul(os.fsencode(value), command) for name, value in environment.items()},
         )
         try:
             keeper = subprocess.Popen(
-                [sys.executable, "-I", "-S", guardian.__file__],
+                [sys.executable, "-I", "-S", "-c", _GUARDIAN, str(os.getpid())],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -113,6 +118,7 @@ class ManagedProcess:
     def __init__(self, keeper: subprocess.Popen[bytes], argv: tuple[str, ...], mark: str) -> None:
         self.argv = argv
         self.pid = 0
+        self._guardian = 0
         self._keeper = keeper
         self._mark = mark
         self._control = _pipe(keeper.stdin)
@@ -177,7 +183,7 @@ class ManagedProcess:
         """Pids of all living processes of the tree: the leader and whatever descends from it."""
         if self._empty or self._keeper.poll() is not None:
             return frozenset()
-        return frozenset(member.pid for member in guardian.descendants(self._keeper.pid))
+        return frozenset(member.pid for member in descendants(self._guardian))
 
     def stop(self, grace_s: float = 10.0) -> Exit:
         """End the whole tree: SIGTERM, grace_s seconds, SIGKILL. Returns when nothing of it is left.
@@ -217,7 +223,7 @@ class ManagedProcess:
             for line in lines:
                 verb, _, value = line.partition(b" ")
                 if verb == b"started":
-                    self.pid = int(value)
+                    self._guardian, self.pid = (int(number) for number in value.split())
                 elif verb == b"failed":
                     self._failure = int(value)
                     self._empty = True
@@ -228,16 +234,16 @@ class ManagedProcess:
                     self._empty = True
 
     def _lost_guardian(self) -> None:
-        """The guardian was killed: the kernel ended the leader, the others are known by their environment."""
+        """Guardian and backup were killed: the kernel ended the leader, the others are known by their environment."""
         mark = f"{guardian.TREE_MARK}={self._mark}".encode()
         deadline = time.monotonic() + KILL_WAIT_S
         while time.monotonic() < deadline:
-            members = [member for member in map(guardian.read_member, _all_pids()) if member is not None]
+            members = [member for member in map(read_member, _all_pids()) if member is not None]
             marked = [member for member in members if mark in _environment(member.pid)]
             if not marked:
                 break
             for member in marked:
-                guardian.send_signal(member, signal.SIGKILL)
+                send_signal(member, signal.SIGKILL)
             time.sleep(0.01)  # they need a moment to die; then what they forked meanwhile is looked for
         self._empty = True
         if self._exit is None and self.pid:

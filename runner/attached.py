@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from processes.guardian import descendants
+from processes.tree import descendants
 from servers.ports import port_holder
 from settings.base_url import parse_base_url
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from processes import guardian
+from processes.bounded_log import LOG_BYTES, LOG_KEPT_BYTES
 from processes.process import Exit, start
 from results.errors import UsageError
 
@@ -178,27 +178,6 @@ def test_orphans_are_reaped_while_the_server_runs(tmp_path):
         assert process.tree() == {leader.pid, *(child.pid for child in leader.children())}
 
 
-def test_a_killed_guardian_takes_everything_with_it(tmp_path):
-    process = start(["sh", "-c", f"{DETACHED} sleep 62"], output=tmp_path / "log", cwd=tmp_path)
-    until(lambda: (tmp_path / "log").read_text() == "up\n")
-    psutil.Process(process.pid).parent().kill()
-    assert process.wait(WITHIN_S) == Exit(None, signal.SIGKILL)
-    assert process.stop() == Exit(None, signal.SIGKILL)
-
-
-def test_harness_and_guardian_killed_together_take_the_server_with_them(tmp_path):
-    """Nobody of ours is left to act: the kernel ends the leader."""
-    code = (
-        "import os, sys, psutil\nfrom pathlib import Path\nfrom processes.process import start\n"
-        "process = start(['sleep', '60'], output=Path(sys.argv[1]))\nprint(process.pid, flush=True)\n"
-        "guardian = psutil.Process(process.pid).ppid()\nos.kill(guardian, 19)\n"
-        "os.kill(guardian, 9)\nos.kill(os.getpid(), 9)"
-    )
-    command = [sys.executable, "-c", code, tmp_path / "log"]
-    harness = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    until(lambda: not psutil.pid_exists(int(harness.stdout)))
-
-
 def test_an_exception_in_the_block_stops_it(tmp_path):
     with pytest.raises(KeyError), start(["sleep", "60"], output=tmp_path / "log") as process:
         raise KeyError
@@ -286,7 +265,7 @@ def test_a_log_that_grows_too_long_keeps_its_beginning_and_its_end(tmp_path):
     lines = 1_500_000
     with start([*PYTHON, FLOOD.format(lines=lines)], output=log) as process:
         assert process.wait(100) == Exit(0, None)
-        assert log.stat().st_size <= guardian.LOG_BYTES + 4096  # what is read at its exit is bounded already
+        assert log.stat().st_size <= LOG_BYTES + 4096  # what is read at its exit is bounded already
     first, *numbers, last = log.read_text().splitlines()
     assert (first, last) == ("of an earlier start", "the last words")
     (dropped,) = [line for line in numbers if "left out" in line]
@@ -294,8 +273,8 @@ def test_a_log_that_grows_too_long_keeps_its_beginning_and_its_end(tmp_path):
     head, tail = numbers[: where - 1], numbers[where + 1 :]  # the line before may be cut
     assert [int(line) for line in head] == list(range(len(head)))
     assert tail[-1] == f"{lines - 1:099d}"
-    assert len(tail) > guardian.LOG_KEPT_BYTES // 100 - 1000
-    assert len(head) > guardian.LOG_KEPT_BYTES // 100 - 10
+    assert len(tail) > LOG_KEPT_BYTES // 100 - 1000
+    assert len(head) > LOG_KEPT_BYTES // 100 - 10
     assert int(dropped.split()[3]) > 50_000_000
 
 
