@@ -12,7 +12,9 @@ exit 1
 
 # The command line: parse, call one function, print; an error becomes a message and an exit code.
 
+import contextlib
 import importlib
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +27,12 @@ except ModuleNotFoundError:
 from commands.options import results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results import __version__
+from results.plain_text import indented
+from results.views.terminal import explain, say, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-
-    from results.errors import Reported
 
 RUN_EXAMPLES = """
 \b
@@ -63,6 +65,14 @@ ELSEWHERE = {
 class Commands(click.Group):
     """The commands of this file and those of `ELSEWHERE`."""
 
+    def make_context(self, *args: Any, **facts: Any) -> click.Context:
+        with _told_harmlessly():
+            return super().make_context(*args, **facts)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _told_harmlessly():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *ELSEWHERE})
 
@@ -80,6 +90,15 @@ class Commands(click.Group):
             formatter.write_dl(sorted(texts.items()))
 
 
+@contextlib.contextmanager
+def _told_harmlessly() -> "Iterator[None]":
+    """What click says of words that it doesn't know has these words in it."""
+    try:
+        yield
+    except click.UsageError as error:
+        raise click.UsageError(indented(error.format_message()), error.ctx) from error
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="bench_runner")
 def cli() -> None:
@@ -91,6 +110,12 @@ def cli() -> None:
       bench_runner.py run --benchmark human_eval --limit 20   a first score, with the demo model
       bench_runner.py list                                all runs so far
     """
+    from results.errors import UsageError
+
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the folder that you are in was removed", hint="go to another one") from None
 
 
 @cli.command(cls=SectionedCommand, epilog=RUN_EXAMPLES)
@@ -130,13 +155,13 @@ def run(
     if as_json:
         click.echo(encode_record(finished.record))
         for warning in finished.record.score.warnings if finished.record.score else ():
-            _warn(warning)
+            warn(warning)
     elif finished.error is None:
         from results.views.run_text import print_summary
 
         print_summary(finished.record, finished.folder.path)
     if finished.error is not None:
-        click.echo(f"partial results: {finished.folder.path}", err=True)
+        say(f"partial results: {finished.folder.path}", err=True)
         raise finished.error
 
 
@@ -147,39 +172,41 @@ def list_runs(*, results_dir: Path | None) -> None:
     from results.store.run_folder import all_records, default_results_dir
     from results.views.run_text import print_list
 
-    found = all_records(results_dir or default_results_dir(), warn=_warn)
+    found = all_records(results_dir or default_results_dir(), warn=warn)
     print_list([(folder.effective_status(record), record) for folder, record in found])
 
 
 @cli.command()
 @click.argument("run_id")
-@click.option("--raw", is_flag=True, help="Print the script's output unchanged.")
+@click.option("--raw", is_flag=True, help="Print the script's output, unchanged where it is piped.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as it is on disk.")
 @click.option("--plot", "as_plot", is_flag=True, help="Plot its telemetry, as a picture and as a page.")
 @results_dir_option
 def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: Path | None) -> None:
     """Show one run, named by its id or a unique beginning of it (or: last)."""
-    import shutil
-
+    from results.durable import explained
+    from results.files import read_file
     from results.store.run_folder import RunFolder, default_results_dir
-    from results.views.run_text import print_summary
+    from results.views.run_text import print_raw, print_summary
 
     folder = RunFolder.find(results_dir or default_results_dir(), run_id)
     if raw:
-        with folder.script_out.open("rb") as output:
-            shutil.copyfileobj(output, sys.stdout.buffer)
+        print_raw(folder.script_out)
     elif as_json:
-        click.echo(folder.run_json.read_bytes().rstrip())
+        with explained("read", folder.run_json):
+            click.echo(read_file(folder.run_json).rstrip())
     elif as_plot:
         from telemetry.plot import plot
 
         measured = folder.read_record().telemetry
         devices = measured.devices if measured else ()
         names = {
-            device["uuid"]: f"{device['index']}: {device.get('name') or device['uuid']}" for device in devices
+            str(uuid): f"{device.get('index')}: {device.get('name') or uuid}"
+            for device in devices
+            if (uuid := device.get("uuid"))
         }
         for path in plot(folder.path, names):
-            click.echo(path)
+            say(path)
     else:
         print_summary(folder.read_record(), folder.path)
 
@@ -203,9 +230,9 @@ def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None)
     folder = results_dir or default_results_dir()
     comparison = compare_runs(RunFolder.find(folder, first), RunFolder.find(folder, second))
     if as_json:
-        import msgspec
+        from results.json_text import encode
 
-        click.echo(msgspec.json.encode(comparison))
+        click.echo(encode(comparison))
     else:
         from results.views.comparison_text import print_comparison
 
@@ -247,40 +274,21 @@ def _complete_variable(program: str) -> str:
     return f"_{program.replace('-', '_').replace('.', '_')}_COMPLETE".upper()
 
 
-def _warn(text: str) -> None:
-    click.echo(f"warning: {text}", err=True)
-
-
 def main() -> None:
     """The entry point: turns every reported end into a message and an exit code."""
     from processes.signals import Interruptions
     from results.errors import BenchError, Interrupted
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # else a name that its encoding lacks would be a traceback
+        sys.stdout.reconfigure(errors="backslashreplace")
     with Interruptions() as interruptions:
         try:
             try:
                 cli(obj=interruptions.held)
             except BenchError as error:
-                sys.exit(_explain(error))
+                sys.exit(explain(error))
         except Interrupted as interrupted:  # also while an error was explained
-            sys.exit(_explain(interrupted))
-
-
-def _explain(error: "Reported") -> int:
-    """Print the error with its log and hint; return its exit code."""
-    if error.log_tail:
-        click.echo(click.style("last lines of its log:", dim=True), err=True)
-        click.echo("\n".join(f"  | {line}" for line in error.log_tail.splitlines()), err=True)
-    if error.command:
-        import shlex
-
-        from settings.secrets import without_secrets
-
-        click.echo(f"command: {shlex.join(without_secrets(error.command))}", err=True)
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error.message}", err=True)
-    if error.hint:
-        click.echo(f"{click.style('try:', fg='yellow')} {error.hint}", err=True)
-    return error.exit_code
+            sys.exit(explain(interrupted))
 
 
 if __name__ == "__main__":

@@ -3,40 +3,66 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from results.views.terminal import say
 
 if TYPE_CHECKING:
     from servers.discovery import Found
     from telemetry.contract import DeviceFacts, DeviceReading
 
 ROOT = Path(__file__).resolve().parent.parent
+_DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}  # Linux
 
 
 def print_findings() -> None:
     """One line per finding: ok or missing, name, version, path, and what to do."""
-    from rich.console import Console
-
     from servers import discovery
+
+    for title, lines in (
+        ("servers", map(_line, discovery.servers_found())),
+        ("sandboxes", map(_line, _sandboxes())),
+        ("GPUs and processor energy", device_lines()),
+        ("models", _model_lines()),
+        ("special files", special_file_lines()),
+    ):
+        say(title, bold=True)
+        for line in lines:
+            say(line)
+
+
+def _model_lines() -> list[str]:
     from servers.demo_model import cached_path
 
-    console = Console(highlight=False, soft_wrap=True)
     demo = cached_path()
-    for title, findings in (
-        ("servers", discovery.servers_found()),
-        ("sandboxes", _sandboxes()),
-    ):
-        console.print(title, style="bold", markup=False)
-        for found in findings:
-            console.print(_line(found), markup=False)
-    console.print("GPUs and processor energy", style="bold", markup=False)
-    for line in device_lines():
-        console.print(line, markup=False)
-    console.print("models", style="bold", markup=False)
     where = str(demo) if demo else "fetched by the first run without --model (98 MB)"
-    console.print(f"  {'ok' if demo else 'missing':8} demo model  {where}", markup=False)
+    return [f"  {'ok' if demo else 'missing':8} demo model  {where}"]
+
+
+def special_file_lines(folder: Path = Path("/dev")) -> list[str]:
+    """Whether they are the devices that every program expects: a program that ran as root may have replaced one."""
+    wrong = []
+    for name, (major, minor) in _DEVICES.items():
+        path = folder / name
+        try:
+            status = path.stat()
+        except OSError as error:
+            wrong.append((f"{path}: {error.strerror}", f"mknod -m 666 {path} c {major} {minor}"))
+            continue
+        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(major, minor):
+            again = f"rm -f {path} && mknod -m 666 {path} c {major} {minor}"
+            wrong.append((f"{path} is not the device of that name", again))
+    if not os.access(folder / "shm", os.W_OK | os.X_OK) or not (folder / "shm").is_dir():
+        wrong.append((f"{folder / 'shm'} is no folder to write in", "mount a tmpfs there, with mode 1777"))
+    names = ", ".join([*_DEVICES, "shm"])
+    return [f"  {'broken':8} {what}; try, as root: {todo}" for what, todo in wrong] or [
+        f"  {'ok':8} {names} in {folder}"
+    ]
 
 
 def device_lines() -> list[str]:
@@ -107,7 +133,8 @@ def _sandboxes() -> list[Found]:
         )
         stops = f"; does not stop: {' '.join(level['not_stopped'])}" if level["not_stopped"] else ""
         version = level.get("bwrap") or level.get("engine") or str(level.get("landlock_abi", ""))
-        found.append(Found(name, ok=True, version=version, path=path, note=runs + stops))
+        low = f"; under hard limits: {', '.join(level['lowered'])}" if level["lowered"] else ""
+        found.append(Found(name, ok=True, version=version, path=path, note=runs + stops + low))
     return found
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import results_dir_option
+from commands.options import UserPath, results_dir_option
+from results.files import user_path
 from results.store.run_folder import default_results_dir
+from results.views.terminal import say, warn
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXAMPLES = """
 \b
@@ -54,7 +59,7 @@ Examples:
 @click.option(
     "--parquet",
     "parquet_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=UserPath(dir_okay=False),
     help="Write the table as Parquet.  [needs the extra parquet]",
 )
 @results_dir_option
@@ -96,10 +101,10 @@ def leaderboard(
         statuses=statuses[status] if status in statuses else (RunStatus(status),),
         every=every,
     )
-    chosen = choose_runs(results_dir, choice, warn=_warn)
+    chosen = choose_runs(results_dir, choice, warn=warn)
     tables = make_tables(
         chosen.runs,
-        warn=_warn,
+        warn=warn,
         group_by=GroupBy(group_by) if group_by else None,
         sort_by=SortBy(sort_by),
     )
@@ -108,16 +113,12 @@ def leaderboard(
     if csv_file == "-":
         click.echo(csv_text(tables), nl=False)
     elif csv_file is not None:
-        write_csv(Path(csv_file), tables)
+        write_csv(user_path(csv_file), tables)
     if csv_file is None and parquet_file is None:
         print_tables(tables)
     if chosen.left_out or not tables:
         others = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in chosen.left_out.items())
-        click.echo(f"{'' if tables else 'no such runs; '}left out: {others or 'none'}", err=True)
+        say(f"{'' if tables else 'no such runs; '}left out: {others or 'none'}", err=True)
 
 
 _LEFT_OUT = {"started": "running", "older": "older of the same configuration (--all)"}
-
-
-def _warn(text: str) -> None:
-    click.echo(f"warning: {text}", err=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import results_dir_option
+from commands.options import UserPath, results_dir_option
+from results.files import user_path
 from results.store.run_folder import default_results_dir
+from results.views.terminal import say, warn
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXAMPLES = """
 \b
@@ -21,7 +26,7 @@ Examples:
 @click.argument("sweep_id", metavar="SWEEP")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(file_okay=False),
     help="The folder for report.md and report.html.  [default: the sweep's own]",
 )
 @click.option(
@@ -30,7 +35,7 @@ Examples:
 @click.option(
     "--parquet",
     "parquet_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=UserPath(dir_okay=False),
     help="Also write the table as Parquet.  [needs the extra parquet]",
 )
 @results_dir_option
@@ -57,26 +62,22 @@ def report(
     if parquet_file is not None:
         require_parquet()
     folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
-    found = make_report(folder, warn=_warn)
+    found = make_report(folder, warn=warn)
     output = output or folder.path
     with explained("write the report into", output):
         output.mkdir(parents=True, exist_ok=True)
         for name, text in (("report.md", markdown(found)), ("report.html", page(found))):
-            replace_file(output / name, text.encode("utf-8", "replace"))
+            replace_file(output / name, text.encode())
     if parquet_file is not None:
         write_parquet(parquet_file, found.tables)
     if csv_file == "-":
         click.echo(csv_text(found.tables), nl=False)
         return
     if csv_file is not None:
-        write_csv(Path(csv_file), found.tables)
+        write_csv(user_path(csv_file), found.tables)
     for table, sentences in zip(found.tables, found.conclusions, strict=True):
-        click.echo(click.style(table.title, bold=True))
+        say(table.title, bold=True)
         for sentence in sentences:
-            click.echo(f"  {sentence}")
-    click.echo(output / "report.md")
-    click.echo(output / "report.html")
-
-
-def _warn(text: str) -> None:
-    click.echo(f"warning: {text}", err=True)
+            say(f"  {sentence}")
+    say(output / "report.md")
+    say(output / "report.html")

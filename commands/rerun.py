@@ -38,8 +38,9 @@ def rerun(
     from results.compare.comparison import compare_runs
     from results.errors import BenchError
     from results.store.run_folder import RunFolder
-    from results.views.comparison_text import print_comparison
+    from results.views.comparison_text import NAME_WIDTH, print_comparison
     from results.views.run_text import print_summary
+    from results.views.terminal import Fact, say, say_facts
     from runner.display import display_for_stderr
     from runner.request import build_spec
     from runner.rerun import asked_again
@@ -56,15 +57,15 @@ def rerun(
     finally:
         display.close()
     print_summary(finished.record, finished.folder.path)
-    click.echo("")
+    say()
     if finished.error is None:
         try:
             print_comparison(compare_runs(before, finished.folder))  # says what differs, too
         except BenchError as error:  # no samples, as of a speed, or the first one failed
-            click.echo(f"not compared     {error.message}")
+            say_facts([Fact("not compared", error.message)], width=NAME_WIDTH)
         else:
             return
-    for difference in what_differs(recorded, finished.record):
-        click.echo(f"what differs     {difference}")
+    differences = what_differs(recorded, finished.record)
+    say_facts((Fact("what differs", str(difference)) for difference in differences), width=NAME_WIDTH)
     if finished.error is not None:
         raise finished.error

@@ -6,19 +6,21 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands.options import results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
+from results.files import user_path
 from results.store.run_folder import default_results_dir
+from results.views.terminal import say, warn
 from settings.table import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from results.store.sweep_folder import SweepFolder
     from settings.asked import Asked
@@ -148,7 +150,7 @@ def _planned(
     else:
         manifest = _manifest(models, given)
         plan = plan_runs(manifest, results_dir=results_dir)
-    done = folder.done(warn=_warn) if folder else frozenset()
+    done = folder.done(warn=warn) if folder else frozenset()
     return manifest, plan, preflight(plan, results_dir=results_dir, done=done)
 
 
@@ -171,11 +173,11 @@ def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder
 
 def _print_findings(found: Preflight) -> None:
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     labels = {need.index: f"{need.label}: " for need in found.needs}
     for finding in found.findings:
         label = "" if finding.index is None else labels[finding.index]
-        click.echo(f"{finding.level}: {label}{finding.text}", err=True)
+        say(f"{finding.level}: {label}{finding.text}", err=True)
 
 
 def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
@@ -198,7 +200,7 @@ def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
 
 
 def _manifests(models: tuple[str, ...]) -> list[Path]:
-    return [Path(text) for text in models if text.lower().endswith(MANIFESTS)]
+    return [user_path(text) for text in models if text.lower().endswith(MANIFESTS)]
 
 
 def request_retries(folder: SweepFolder) -> int:
@@ -207,7 +209,7 @@ def request_retries(folder: SweepFolder) -> int:
 
     failed = [
         fingerprint
-        for fingerprint, (run, record) in folder.runs(warn=_warn).items()
+        for fingerprint, (run, record) in folder.runs(warn=warn).items()
         if run.effective_status(record) is RunStatus.FAILED
     ]
     for fingerprint in failed:
@@ -225,16 +227,16 @@ def _print_end(finished: SweepOutcome, *, as_json: bool) -> None:
             click.echo(encode_record(record))
         return
     print_tables(
-        make_tables([run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED], warn=_warn)
+        make_tables([run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED], warn=warn)
     )
     for record in finished.failed:
-        click.echo(f"{record.status}: {record.sweep.label if record.sweep else record.run_id}: "
-                   f"{record.error.message if record.error else ''}", err=True)  # fmt: skip
+        label = record.sweep.label if record.sweep else record.run_id
+        say(f"{record.status}: {label}: {record.error.message if record.error else ''}", err=True)
     for label in finished.missing:
-        click.echo(f"missing: {label}", err=True)
+        say(f"missing: {label}", err=True)
     if finished.failed:
-        click.echo(f"try: bench_runner.py sweep --retry-failed {finished.folder.sweep_id}", err=True)
-    click.echo(f"more: bench_runner.py report {finished.folder.sweep_id}", err=True)
+        say(f"try: bench_runner.py sweep --retry-failed {finished.folder.sweep_id}", err=True)
+    say(f"more: bench_runner.py report {finished.folder.sweep_id}", err=True)
 
 
 @click.command()
@@ -248,13 +250,13 @@ def status(sweep_id: str | None, *, watch: bool, results_dir: Path | None) -> No
 
     results_dir = results_dir or default_results_dir()
     if sweep_id is None:
-        print_sweeps(results_dir, warn=_warn)
+        print_sweeps(results_dir, warn=warn)
         return
     folder = SweepFolder.find(results_dir, sweep_id)
     if watch and sys.stdout.isatty():
         watch_status(folder)
     else:
-        print_status(folder, warn=_warn)
+        print_status(folder, warn=warn)
 
 
 @click.command()
@@ -270,7 +272,7 @@ def retry(sweep_id: str, *, results_dir: Path | None) -> None:
         context.invoke(sweep, retry_failed=folder.sweep_id, results_dir=folder.results_dir)
         return
     count = request_retries(folder)
-    click.echo(f"{count} failed runs will be tried again by the running sweep")
+    say(f"{count} failed runs will be tried again by the running sweep")
 
 
 @click.command()
@@ -293,8 +295,8 @@ def cancel(sweep_id: str, *, results_dir: Path | None) -> None:
                 f"process {pid} has not ended after {CANCEL_S:.0f} s", hint=f"kill -9 {pid} is safe"
             )
         time.sleep(0.1)
-    click.echo(f"cancelled; continue with: bench_runner.py sweep --resume {folder.sweep_id}")
+    say(f"cancelled; continue with: bench_runner.py sweep --resume {folder.sweep_id}")
 
 
 def _warn(text: str) -> None:
-    click.echo(f"warning: {text}", err=True)
+    say(f"warning: {text}", err=True)

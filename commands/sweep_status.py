@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import click
-
 from results.errors import BenchError
+from results.files import read_file
+from results.plain_text import plain
 from results.records import RunStatus
 from results.store.sweep_folder import SweepFolder, all_sweeps
 from results.views.run_text import shown_status
+from results.views.terminal import aligned, console, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,39 +27,42 @@ HEADER = ("run", "status", "score", "completions", "seconds", "id")
 
 def print_sweeps(results_dir: Path, *, warn: Callable[[str], None]) -> None:
     """All sweeps, one per line."""
-    rows = [("sweep", "status", "runs")]
+    rows = []
     for folder in all_sweeps(results_dir):
         try:
             runs = _rows(folder, warn)
             rows.append((folder.sweep_id, _state(folder, runs), _counts(runs)))
         except BenchError as error:
             warn(error.message)
-    _print(rows)
+    print_table(("sweep", "status", "runs"), rows)
 
 
 def print_status(folder: SweepFolder, *, warn: Callable[[str], None]) -> None:
     """The sweep's runs, one per line."""
-    click.echo("\n".join(_lines(folder, warn)))
+    rows = _rows(folder, warn)
+    say(_head(folder, rows))
+    print_table(HEADER, rows)
 
 
 def watch_status(folder: SweepFolder) -> None:
     """Update the table on a terminal until the sweep ends."""
+    from rich.console import Group
     from rich.live import Live
     from rich.text import Text
 
     warnings: list[str] = []
-    with Live(auto_refresh=False) as live:
+    with Live(console=console(), auto_refresh=False) as live:
         while True:
             alive = folder.worker_pid() is not None
-            live.update(Text("\n".join(_lines(folder, warnings.append))), refresh=True)
+            rows = _rows(folder, warnings.append)
+            live.update(Group(Text(plain(_head(folder, rows))), aligned(HEADER, rows)), refresh=True)
             if not alive:
                 return
             time.sleep(WATCH_S)
 
 
-def _lines(folder: SweepFolder, warn: Callable[[str], None]) -> list[str]:
-    rows = _rows(folder, warn)
-    return [f"{folder.sweep_id}: {_state(folder, rows)}, {_counts(rows)}", *_aligned([HEADER, *rows])]
+def _head(folder: SweepFolder, rows: Sequence[tuple[str, ...]]) -> str:
+    return f"{folder.sweep_id}: {_state(folder, rows)}, {_counts(rows)}"
 
 
 def _state(folder: SweepFolder, rows: Sequence[tuple[str, ...]]) -> str:
@@ -86,7 +90,7 @@ def _completions(run: RunFolder, record: RunRecord) -> str:
     if record.score is not None and record.score.completions is not None:
         return str(record.score.completions)
     try:
-        return str(run.completions.read_bytes().count(b"\n"))
+        return str(read_file(run.completions).count(b"\n"))
     except OSError:
         return ""
 
@@ -94,19 +98,3 @@ def _completions(run: RunFolder, record: RunRecord) -> str:
 def _counts(rows: Sequence[tuple[str, ...]]) -> str:
     count = {word: sum(row[1] == word for row in rows) for word in dict.fromkeys(row[1] for row in rows)}
     return f"{len(rows)} runs: " + ", ".join(f"{number} {word}" for word, number in count.items())
-
-
-def _print(rows: Sequence[tuple[str, ...]]) -> None:
-    click.echo("\n".join(_aligned(rows)))
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Columns on a terminal, otherwise tabs for `cut` and `awk`."""
-    import sys
-
-    if not sys.stdout.isatty():
-        return ["\t".join(row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]

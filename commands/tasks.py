@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from commands.options import UserPath
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -18,7 +20,7 @@ def tasks() -> None:
 
 
 @tasks.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=UserPath())
 def validate(file: Path) -> None:
     """Check FILE (YAML or JSON): its structure, and that its reference solutions pass.
 

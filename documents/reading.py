@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from documents.problems import Problem, refuse
 from documents.tree import Stop
 from results.errors import UsageError
+from results.files import open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Source:
 
 
 def read_file(path: Path, *, kind: str, endings: Sequence[str] = tuple(FORMS)) -> Source:
-    """kind: what it should be, such as `a manifest`. Raises UsageError; never waits for a pipe's other end."""
+    """kind: what it should be, such as `a manifest`. Raises UsageError; never waits for a FIFO's other end."""
     if path.suffix.lower() not in endings:
         raise UsageError(f"{path}: {kind} ends in {', '.join(endings)}")
     try:
@@ -76,14 +76,7 @@ def _tree(text: str, form: Form) -> Tree:
 
 
 def _bytes_of(path: Path) -> bytes:
-    with open(path, "rb", opener=_without_waiting) as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise ValueError("it is not a regular file")
-        if facts.st_size > MOST_BYTES:
+    with open_to_read(path) as file:
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES >> 20} MiB")
         return file.read()
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)

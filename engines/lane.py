@@ -105,7 +105,8 @@ class Lane:
             ServerGroup(self._folder, self._sweep, display=self._display, held=self._held) as group,
         ):
             for number, each in enumerate(todo):
-                self._display.say(f"\n[{each.planned.index + 1}/{self._count}] {each.planned.label}")
+                self._display.say("")
+                self._display.say(f"[{each.planned.index + 1}/{self._count}] {each.planned.label}")
                 if number == 0:
                     for after in following:
                         self._fetch_ahead(after[0])

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from processes import process as processes
+from results.files import open_to_read
 from runner.script import ROOT
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class _Said:
 
     def lines(self) -> list[str]:
         """Whole ones, since the last call."""
-        with self._path.open("rb") as file:
+        with open_to_read(self._path) as file:
             # A log that grows too long is cut: what was not read by then is only there.
             self._offset_bytes = min(self._offset_bytes, file.seek(0, 2))
             file.seek(self._offset_bytes)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from results.errors import BenchError
+from results.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +49,7 @@ def _read_ahead(files: Sequence[Path], then: Callable[[], object], stop: threadi
     buffer = bytearray(_CHUNK_BYTES)
     for path in files:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = open_regular(path)
         except OSError:  # whoever needs it will say so
             return
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from processes.bounded_log import LOG_KEPT_BYTES
 from results.durable import explained
 from results.errors import BenchError, ServerError
+from results.files import open_to_append, open_to_read
 from runner.fingerprint import digest
 from runner.serving import Held
 from servers.launch import plan as make_plan
@@ -96,7 +97,7 @@ def server_key(request: ServerRequest) -> str:
 
 def _append_from(source: Path, offset_bytes: int, target: Path) -> None:
     """Append the rest of a log to another one; of one that was cut since, its end. Raises ResultsError."""
-    with explained("write", target), source.open("rb") as said, target.open("ab") as log:
+    with explained("write", target), open_to_read(source) as said, open_to_append(target) as log:
         size = said.seek(0, os.SEEK_END)
         said.seek(offset_bytes if offset_bytes <= size else max(0, size - LOG_KEPT_BYTES))
         shutil.copyfileobj(said, log)

@@ -7,6 +7,8 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
+from results.files import open_to_read
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -51,7 +53,7 @@ def read_member(path: Path, name: str) -> bytes | None:
 
 
 def _compressed(path: Path, member: zipfile.ZipInfo) -> bytes:
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         file.seek(member.header_offset)
         header = file.read(_LOCAL_HEADER.size)
         if len(header) < _LOCAL_HEADER.size:

@@ -6,6 +6,8 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Protocol
 
+from results.files import open_to_read
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -44,7 +46,7 @@ class Parser(Protocol):
 def read_end(path: Path, limit: int = KEPT_BYTES) -> str:
     """The last `limit` bytes of a file as text. Raises OSError, but not for a missing file."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - limit))
             return file.read(limit).decode("utf-8", "replace")
     except FileNotFoundError:

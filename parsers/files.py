@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from parsers.output import not_understood
 from results.errors import ParseError
+from results.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def result_file(
 def read_json(path: Path) -> Any:
     """The file's content, None where it is no JSON. Raises ParseError where it cannot be read."""
     try:
-        return decoded(path.read_bytes())
+        return decoded(read_file(path))
     except OSError as error:
         raise ParseError(f"cannot read {path}: {error.strerror}", hint="it has the score") from error
 

@@ -9,6 +9,7 @@ import msgspec
 
 from parsers.output import json_object, lines_from_the_end, not_understood
 from results.errors import ParseError
+from results.files import open_to_read
 from results.records import Metric, Score
 from results.stats.pass_at_k import pass_at
 
@@ -68,7 +69,7 @@ def _with_samples(score: Score, folder: Path) -> Score:
     if len(paths) != 1:
         return score
     passed: dict[str, list[bool]] = {}
-    with paths[0].open("rb") as lines:
+    with open_to_read(paths[0]) as lines:
         for line in lines:
             document = json_object(line) or {}
             passed.setdefault(str(document.get("task_id")), []).append(document.get("passed") is True)

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from results.errors import ParseError
+from results.json_text import NOT_THAT_JSON
+from results.plain_text import tail
 from settings.parsers import PARSERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from parsers.contract import ScriptOutput
-
-_TAIL_LINES = 20
-_LINE_LENGTH = 300
 
 
 def lines_from_the_end(text: str) -> Iterator[str]:
@@ -36,7 +35,7 @@ def json_object(text: str | bytes) -> dict[str, Any] | None:
     """The JSON object that the text is, or None."""
     try:
         document = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+    except (*NOT_THAT_JSON, UnicodeError):
         return None
     return document if isinstance(document, dict) else None
 
@@ -66,10 +65,3 @@ def not_understood(output: ScriptOutput, parser: str, expected: str) -> ParseErr
         hint=f"read by the parser {parser}; choose another with --parser: {others}; or your own file",
         log_tail=shown,
     )
-
-
-def tail(text: str) -> str:
-    """The last lines, cut, without what would disturb a terminal."""
-    lines = [line for line in re.split(r"[\r\n]+", text) if line.strip()][-_TAIL_LINES:]
-    cut = (line if len(line) <= _LINE_LENGTH else line[:_LINE_LENGTH] + "..." for line in lines)
-    return "\n".join("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in cut)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parsers.output import tail
 from results.errors import ParseError, UsageError
+from results.files import unreadable
+from results.plain_text import tail
 from results.records import Score
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class OwnParser:
 
 def load(path: Path) -> OwnParser:
     """Runs the file. Raises UsageError where it is missing, fails, or has no PARSER."""
-    if not path.is_file():
-        raise UsageError(f"--parser {path}: no such file")
+    if why := unreadable(path):
+        raise UsageError(f"--parser {path}: {why}")
     spec = importlib.util.spec_from_file_location(f"own_parser_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"--parser {path} is not a Python file", hint=_PAGE)

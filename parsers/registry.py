@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from results.errors import UsageError
+from results.files import user_path
 from settings.parsers import PARSERS
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def is_file(name: str) -> bool:
 
 def in_full(name: str) -> str:
     """As a record keeps it: of a file, the absolute path."""
-    return str(Path(name).expanduser().absolute()) if is_file(name) else name
+    return str(user_path(name).absolute()) if is_file(name) else name
 
 
 def get(name: str) -> Parser:

@@ -9,6 +9,7 @@ import msgspec
 
 from parsers.output import json_objects_from_the_end, not_understood
 from results.errors import ParseError
+from results.files import read_file
 from results.records import Score
 from results.stats.speed import (
     REQUESTS_NAME,
@@ -54,7 +55,7 @@ class Speed:
             raise ParseError(f"the script's summary is malformed: {error}") from error
         path = output.folder / REQUESTS_NAME
         try:
-            data = path.read_bytes()
+            data = read_file(path)
         except OSError as error:
             raise ParseError(
                 f"cannot read {path}: {error.strerror}", hint="the figures are computed from this file"

@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Self
 from processes import guardian
 from processes.tree import descendants, read_member, send_signal
 from results.errors import BenchError, ServerError, UsageError
+from results.files import open_to_append
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -263,9 +264,11 @@ def _environment(pid: int) -> list[bytes]:
 
 def _open_log(files: contextlib.ExitStack, path: Path) -> IO[bytes]:
     try:
-        return files.enter_context(path.open("ab", buffering=0))
+        return files.enter_context(open_to_append(path))
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}", hint="it must be a regular file, where you may write"
+        ) from error
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

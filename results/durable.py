@@ -6,13 +6,14 @@ import contextlib
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.errors import ResultsError
+from results.files import NotRegularError, open_regular, require_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -28,6 +29,11 @@ def explained(doing: str, path: Path) -> Iterator[None]:
             hint = "free some space there, or choose another folder with --results-dir; nothing was lost"
         elif error.errno in _FORBIDDEN:
             hint = "choose a folder that you may write to with --results-dir or $BENCH_RESULTS_DIR"
+        elif isinstance(error, NotRegularError):
+            path = Path(error.filename)  # it may be a lock beside the file
+            hint = "put a regular file there, or a link to one, or nothing"
+        elif isinstance(error, FileNotFoundError):
+            hint = "it was never written, or was removed: see what is left in that folder"
         else:
             hint = "choose another folder with --results-dir or $BENCH_RESULTS_DIR"
         raise ResultsError(f"cannot {doing} {path}: {error.strerror or error}", hint=hint) from error
@@ -55,15 +61,21 @@ def replace_file(path: Path, data: bytes) -> None:
     """Replace the whole file atomically and durably: temporary file, fsync, rename, fsync of the folder.
 
     Guarantee: at any instant, and after a crash, `path` holds its old content or the new one. The permissions
-    of the old file are kept. The caller sees to it that there is one writer at a time. Raises OSError, with
-    the old file untouched.
+    of the old file are kept. What is no regular file is never replaced. The caller sees to it that there is one
+    writer at a time. Raises OSError, with the old file untouched.
     """
+    mode = None
+    with contextlib.suppress(FileNotFoundError):
+        status = path.stat()
+        require_regular(path, status)
+        mode = stat.S_IMODE(status.st_mode)
     temporary = path.with_name(f".{path.name}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    temporary.unlink(missing_ok=True)  # of one that was killed; whatever it is, nothing is written through it
+    descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+            if mode is not None:
+                os.fchmod(descriptor, mode)
             write_at(descriptor, data, 0)
             os.fsync(descriptor)
         finally:

@@ -105,7 +105,10 @@ class ResultsError(BenchError):
 
 
 class ResumeMismatch(ResultsError):
-    """Going on with a run that was made with other settings, or another model: nothing of it is changed."""
+    """Going on with a run that was made with other settings, or another model.
+
+    Its record, its completions, their settings and the run log stay as they are; only logs may have grown.
+    """
 
     kind = "resume_mismatch"
 

@@ -12,6 +12,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from results.files import open_regular
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -37,7 +39,7 @@ def lock(path: Path, *, shared: bool = False, within_s: float | None = None) -> 
 def is_locked(path: Path) -> bool:
     """Whether somebody holds the lock of the file. It is not made, and stands in the way of others for an instant."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     try:
@@ -48,13 +50,12 @@ def is_locked(path: Path) -> bool:
 
 def _open(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return open_regular(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         if error.errno not in _NO_WRITING:
             raise
-        return os.open(
-            path, os.O_RDONLY | os.O_CLOEXEC
-        )  # another user's file in a shared folder, or a folder
+        # Another user's file in a shared folder, or a folder.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
 def _taken(descriptor: int, *, shared: bool, within_s: float | None) -> bool:

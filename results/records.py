@@ -7,7 +7,6 @@ Reading an older schema version works (new fields have defaults); a newer one is
 from __future__ import annotations
 
 import enum
-import json
 import math
 import re
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from results.errors import NewerRecord, ResultsError
+from results.json_text import NOT_THAT_JSON, encode
 from results.telemetry import TelemetrySummary  # noqa: TC001 - a field: msgspec reads it at run time
 
 SCHEMA_VERSION = 1
@@ -286,11 +286,7 @@ def encode_record(record: RunRecord) -> bytes:
     score = record.score.score if record.score is not None else None
     if score is not None and not math.isfinite(score):  # JSON would say null: "no score", and none was lost
         raise ResultsError(f"the new record of {record.run_id} has the score {score}, which is none")
-    try:
-        line = msgspec.json.encode(record)
-    except UnicodeEncodeError:  # a file name or an output that is not UTF-8 (lone surrogates)
-        plain = json.dumps(msgspec.to_builtins(record), ensure_ascii=False, separators=(",", ":"))
-        line = plain.encode("utf-8", "replace")
+    line = encode(record)
     decode_record(line, where=f"the new record of {record.run_id}")
     return line
 
@@ -313,8 +309,10 @@ def decode_versioned(data: bytes | str, kind: type[_T], *, version: int, where: 
                 hint="update bench_runner",
             )
         return msgspec.json.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
-        raise ResultsError(f"{where} is not {what}: {error}") from error
+    except NOT_THAT_JSON as error:
+        raise ResultsError(
+            f"{where} is not {what}: {error}", hint="it is damaged; what else is in its folder is still good"
+        ) from error
 
 
 class _Versioned(msgspec.Struct):

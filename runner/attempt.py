@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parsers.contract import ScriptOutput, read_end
+from results.durable import explained
 from results.errors import ResultsError, ResumeMismatch, ScriptError
+from results.plain_text import tail
 from results.records import Outcome
 from runner.attached import AttachedServer
 from runner.events import last_error
@@ -223,12 +225,13 @@ class Attempt:
         raise ScriptError(
             last.get("message") or f"the script failed: {ended.exit.describe()}",
             hint=last.get("hint") or f"see {self._folder.script_log}",
-            log_tail=_last_lines(read_end(self._folder.script_log, 8 << 10)),
+            log_tail=tail(read_end(self._folder.script_log, 8 << 10)),
             command=self.record.script_command,
         )
 
     def _note_output(self) -> None:
-        raw = read_end(self._folder.script_out, RAW_OUTPUT_BYTES)
+        with explained("read", self._folder.script_out):
+            raw = read_end(self._folder.script_out, RAW_OUTPUT_BYTES)
         seconds = self._earlier_s + time.monotonic() - self._began
         self._update(
             results=msgspec.structs.replace(self.record.results, time_taken=round(seconds, 3), raw_output=raw)
@@ -240,7 +243,3 @@ class Attempt:
 
     def _update(self, **fields: Any) -> None:
         self.record = msgspec.structs.replace(self.record, **fields)
-
-
-def _last_lines(text: str, count: int = 20) -> str:
-    return "\n".join(text.rstrip().splitlines()[-count:])

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from results.plain_text import indented
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -16,7 +18,7 @@ class Display(Protocol):
     """Where a run tells what it does."""
 
     def say(self, text: str) -> None:
-        """One line: a phase that begins, or something worth knowing."""
+        """A phase that begins, or something worth knowing; harmless, whatever is in it."""
 
     def progress(self, event: dict[str, Any]) -> None:
         """A progress event of the script."""
@@ -53,7 +55,7 @@ class Lines:
         self._last_done = 0
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(indented(text), file=sys.stderr, flush=True)
 
     def progress(self, event: dict[str, Any]) -> None:
         done, total = _count(event, "done"), _count(event, "total")
@@ -76,13 +78,13 @@ class Bar:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._rate = TokenRate()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._console.print(indented(text), soft_wrap=True)
 
     def progress(self, event: dict[str, Any]) -> None:
         rate = self._rate.update(time.monotonic(), _count(event, "completion_tokens"))

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from results.files import open_to_read
+from results.json_text import NOT_THAT_JSON
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,7 +37,7 @@ class EventTail:
     def read(self) -> list[dict[str, Any]]:
         """The events since the last call; at most 1 MiB of output is looked at a call."""
         try:
-            with self._path.open("rb") as file:
+            with open_to_read(self._path) as file:
                 file.seek(self._offset)
                 chunk = file.read(_CHUNK_BYTES)
         except FileNotFoundError:
@@ -63,7 +66,7 @@ def _event(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         known: dict[str, Any] = msgspec.to_builtins(_EVENTS.decode(line))
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_THAT_JSON:
         return None
     return known
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from results.files import open_to_read
 from servers.models import identity
 from settings.setting import Determines
 
@@ -83,5 +84,5 @@ def _content(name: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _hashed(path: Path, _signature: tuple[int, int, int]) -> str:
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from parsers import registry
 from results.errors import UsageError
+from results.files import unreadable, user_path
 from results.store.run_folder import default_results_dir
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
@@ -59,9 +60,9 @@ def _with_whole_paths(asked: Asked) -> Asked:
         setting = asked.table[name]
         if setting.kind != "path":
             continue
-        path = Path(value).expanduser().absolute()
-        if not (path.is_file() if name == "script" else path.exists()):
-            raise UsageError(f"{setting.option} {value}: no such file")
+        path = user_path(value).absolute()
+        if why := unreadable(path, or_folder=name != "script"):
+            raise UsageError(f"{setting.option} {value}: {why}")
         is_ours = name == "script" and path.resolve().parent == ROOT / "scripts"
         changes[name] = None if is_ours else _same_variables(str(path), value)
     return asked.but(**changes)

@@ -14,6 +14,7 @@ import msgspec
 
 from parsers import registry
 from results.errors import BenchError, Interrupted, Reported, ResumeMismatch
+from results.json_text import as_json_keeps
 from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
 from results.store import unlogged
 from results.store.run_folder import RunFolder
@@ -73,7 +74,7 @@ def run(
     plan = serving.plan(spec.server, nonce=place.nonce if place else _nonce(before))
     now = dt.datetime.now(dt.UTC)
     folder = old or RunFolder.create(spec.results_dir, spec.benchmark.name, _model_name(spec, plan), now)
-    with folder.claim():
+    with folder.claim(), old.unchanged_by_refusal() if old else contextlib.nullcontext():
         hashing = _in_background(identity, spec.server.model) if spec.server.model else None
         record = _first_record(spec, plan, folder.run_id, now, before)
         record = msgspec.structs.replace(record, sweep=place)
@@ -134,7 +135,7 @@ def _first_record(
         status=RunStatus.STARTED,
         benchmark=spec.benchmark.name,
         model=name,
-        config={**spec.config(), **plan.asked, "port": plan.port, "nonce": _nonce_of(plan)},
+        config={**as_json_keeps(spec.config()), **plan.asked, "port": plan.port, "nonce": _nonce_of(plan)},
         server=ServerFacts(
             kind=plan.kind,
             command=without_secrets(plan.argv),

@@ -7,18 +7,20 @@ content: it is looked for, and anything else in its place is an error.
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from results.errors import UsageError
+from results.files import user_path
+from results.json_text import NOT_THAT_JSON, encode
 from runner.request import build_spec
 from servers.models import identity, resolve
 from settings.asked import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from runner.spec import RunSpec
     from servers.models import Model
@@ -59,7 +61,7 @@ def encode_spec(spec: RunSpec) -> bytes:
         results_dir=str(spec.results_dir),
         resume=spec.resume,
     )
-    return msgspec.json.encode(document)
+    return encode(document)
 
 
 def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
@@ -70,7 +72,7 @@ def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
     """
     try:
         document = msgspec.json.decode(data, type=SpecDocument)
-    except msgspec.MsgspecError as error:
+    except NOT_THAT_JSON as error:
         raise UsageError(f"not a run in JSON: {error}") from error
     if document.version > VERSION:
         raise UsageError(
@@ -82,7 +84,7 @@ def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
     if document.model is not None:
         model = _found(document.model, look_in)
         asked = asked.but(model=str(model.path) if model.path is not None else asked["model"])
-    spec = build_spec(asked, results_dir=Path(document.results_dir), resume=document.resume, model=model)
+    spec = build_spec(asked, results_dir=user_path(document.results_dir), resume=document.resume, model=model)
     lowered: dict[str, Any] = {**document.lowered}
     return spec.with_server(dataclasses.replace(spec.server, **lowered))
 
@@ -95,7 +97,7 @@ def _model_document(model: Model) -> SpecModel:
 def _found(wanted: SpecModel, look_in: Iterable[Path]) -> Model:
     if wanted.path is None:
         return resolve(wanted.name)
-    path = Path(wanted.path)
+    path = user_path(wanted.path)
     others = []
     for place in (path, *(folder / path.name for folder in look_in)):
         if not place.exists():

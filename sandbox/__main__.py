@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from sandbox import LEVELS, Limits, Program, SandboxError, VerdictKind, open_sandbox
+from sandbox import LEVELS, Limits, Program, SandboxError, VerdictKind, lowered, open_sandbox
 from sandbox.interpreter import find_bwrap
 
 NO_CHOICE = {"auto", "process"}  # not a level; nothing that runs unless it is asked for by name
@@ -16,8 +16,8 @@ NO_CHOICE = {"auto", "process"}  # not a level; nothing that runs unless it is a
 def main() -> int:
     """0 when a level works that `auto` may take, else 4.
 
-    levels: of each whether it is ok; then what it is and, as "not_stopped", what a program may do all the same; else
-    "error" and "hint". auto: the level taken, or None.
+    levels: of each whether it is ok; then what it is and, as "not_stopped", what a program may do all the same, and as
+    "lowered" which limits are lower than usual; else "error" and "hint". auto: the level taken, or None.
     """
     levels = {name: _found(name) for name in LEVELS if name != "auto"}
     with contextlib.suppress(SandboxError):
@@ -33,7 +33,8 @@ def _found(level: str) -> dict[str, Any]:
             verdict = box.run(Program(code="assert sum(range(10)) == 45"), Limits())
             if verdict.kind is not VerdictKind.PASSED:
                 raise SandboxError(f"a correct program was judged {verdict.kind}: {verdict.detail}")
-            return {"ok": True, "not_stopped": [], **box.describe()}
+            facts = {"ok": True, "not_stopped": [], **box.describe()}
+            return {**facts, "lowered": lowered(Limits(), facts.get("hard_limits", {}))}
     except SandboxError as error:
         return {"ok": False, "error": error.message, "hint": error.hint}
 

@@ -7,13 +7,13 @@ import json
 import math
 import os
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from evaluation.models.connection import build_connection_info
 from evaluation.models.sampling import SETTINGS, Sampling
 from results.errors import UsageError
+from results.files import user_path
 from sandbox import MEMORY_BYTES
 from settings.sampling_rules import PUBLISHED, option_of, require_sense
 from settings.sampling_settings import SAMPLING_SETTINGS
@@ -22,6 +22,7 @@ from settings.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from evaluation.models.connection import ConnectionInfo
     from settings.sampling_rules import Published
@@ -164,7 +165,7 @@ def parse(
     shared = {field.name for field in fields(Arguments)} & found.keys()
     options = {name: value for name, value in found.items() if name not in shared}
     return Arguments(
-        **{**{name: found[name] for name in shared}, "output": Path(found["output"]), "options": options}
+        **{**{name: found[name] for name in shared}, "output": user_path(found["output"]), "options": options}
     )
 
 

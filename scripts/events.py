@@ -8,9 +8,9 @@ import sys
 import time
 from typing import Any
 
-import msgspec
-
 from results.errors import Interrupted
+from results.json_text import encode
+from results.plain_text import indented
 
 _PROGRESS_S = 0.1  # ten a second are enough for a bar
 
@@ -24,7 +24,7 @@ class Events:
     def emit(self, event: str, **fields: Any) -> None:
         """Raises Interrupted when nobody listens any more: whoever started this is gone."""
         try:
-            sys.stdout.buffer.write(msgspec.json.encode({"event": event, **fields}) + b"\n")
+            sys.stdout.buffer.write(encode({"event": event, **fields}) + b"\n")
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             # Else the interpreter complains at its exit about what it could not flush.
@@ -40,4 +40,4 @@ class Events:
 
     def say(self, text: str) -> None:
         """For people."""
-        print(text, file=sys.stderr, flush=True)
+        print(indented(text), file=sys.stderr, flush=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from results.files import user_path
 from scripts.arguments import parse, whole
 from scripts.program import leave, run_program
 
@@ -22,7 +22,10 @@ _MAX_TOKENS = 2048  # solutions take 100 to 300; a model that thinks before take
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
-        "--dataset", type=Path, metavar="FILE", help=".jsonl or .parquet (default: from the Hugging Face Hub)"
+        "--dataset",
+        type=user_path,
+        metavar="FILE",
+        help=".jsonl or .parquet (default: from the Hugging Face Hub)",
     )
     add(
         "--few-shot",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from results.files import user_path
 from scripts.arguments import parse
 from scripts.program import leave, run_program
 
@@ -36,7 +36,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dataset",
-        type=Path,
+        type=user_path,
         metavar="FILE",
         help="a file of JSON lines as published by the project, instead of a release",
     )

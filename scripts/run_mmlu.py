@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from results.files import user_path
 from scripts.arguments import parse, whole
 from scripts.program import leave, run_program
 
@@ -26,7 +26,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--dataset",
-        type=Path,
+        type=user_path,
         metavar="FILE",
         help=".jsonl, .parquet or .csv, or a folder of CSV files (default: from the Hugging Face Hub)",
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from results.files import user_path
 from scripts.arguments import parse, whole
 from scripts.program import leave, run_program
 
@@ -22,7 +22,12 @@ _ABOUT = (
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--tasks", type=Path, metavar="FILE", help="YAML or JSON (default: the starter set of twenty tasks)")
+    add(
+        "--tasks",
+        type=user_path,
+        metavar="FILE",
+        help="YAML or JSON (default: the starter set of twenty tasks)",
+    )
     add(
         "--difficulty",
         type=_difficulties,

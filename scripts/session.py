@@ -64,7 +64,7 @@ async def run_benchmark(benchmark: BenchmarkProgram, arguments: Arguments, event
     """Do what is missing in `arguments.output` and say the summary. Raises BenchError."""
     connection = connection_of(arguments)
     async with Journal(arguments.output) as journal:
-        finished = journal.open()
+        finished = journal.look()
         old = read_settings(arguments.output)
         if finished and old is None:
             raise ResultsError(
@@ -109,6 +109,7 @@ class _Session:
             task = self.benchmark.make_task(style.chosen, self.grader)
             settings = self._settings(task, style)
             check_settings(old, settings, self.arguments.output)
+            self.journal.go_on()
             samples = self._samples(task)
             keys = [(sample.task_id, index) for sample in samples for index in range(settings.n_samples)]
             if all(key in self.finished for key in keys):
@@ -118,6 +119,8 @@ class _Session:
                     task, settings, Evaluation(completions=completions, generate_s=0.0, new=0, new_tokens=0)
                 )
                 return
+        else:
+            self.journal.go_on()
         # Opened and tested in a thread, while the HTTP client is imported and the model is asked.
         opening = asyncio.get_running_loop().run_in_executor(None, self._open_grader)
         try:

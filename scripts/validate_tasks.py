@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.errors import BenchError
+from results.files import user_path
+from results.plain_text import indented, plain_lines
 from scripts.arguments import add_settings
 
 if TYPE_CHECKING:
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str]) -> int:
     """0: all is right; 2: the file is wrong; 4: there is no sandbox."""
     parser = argparse.ArgumentParser(prog="python -m scripts.validate_tasks", description=__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", metavar="FILE")
     add_settings(parser, ("sandbox", "cpu_limit", "memory_limit"))
     arguments = parser.parse_args(argv)
     try:
-        print(_validated(arguments))
+        print(plain_lines(_validated(arguments)))
     except BenchError as error:
-        print(f"error: {error.message}" + (f"\ntry: {error.hint}" if error.hint else ""), file=sys.stderr)
+        hint = f"\ntry: {indented(error.hint)}" if error.hint else ""
+        print(f"error: {indented(error.message)}{hint}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -41,7 +43,7 @@ def _validated(arguments: argparse.Namespace) -> str:
     from evaluation.benchmarks.tasks.file import read_task_file, refuse_tasks
     from evaluation.loop.grader import Grader
 
-    file = read_task_file(arguments.file)
+    file = read_task_file(user_path(arguments.file))
     solved = [task for task in file.tasks if task.reference_solution]
     if solved:
         grader = Grader(

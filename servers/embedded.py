@@ -90,7 +90,7 @@ def parameters(asked: argparse.Namespace) -> Any:
     import xllamacpp
 
     made = xllamacpp.CommonParams()
-    made.model.path = asked.model
+    made.model.path = _in_unicode(asked.model)
     made.model_alias = {name.strip() for name in asked.alias.split(",") if name.strip()}
     made.hostnames = [asked.host]
     made.port = asked.port
@@ -173,6 +173,26 @@ def _failed(why: str) -> int:
     return 1
 
 
+def _in_unicode(path: str) -> str:
+    """A name of the file that the binding can take: else by way of a descriptor, which stays open."""
+    folder, name = os.path.split(path)
+    if _is_unicode(path):
+        return path
+    if _is_unicode(
+        name
+    ):  # the name matters: of a model in several files, llama.cpp looks for the others beside it
+        return f"/proc/self/fd/{os.open(folder, os.O_PATH)}/{name}"
+    return f"/proc/self/fd/{os.open(path, os.O_RDONLY)}"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _has_gpu(devices: list[dict[str, Any]]) -> bool:
     return any("GPU" in str(device.get("type")) for device in devices)
 
@@ -181,6 +201,9 @@ def _cannot_start(asked: argparse.Namespace) -> str:
     """Why it can't, in words, of what llama.cpp itself reports badly; "" when nothing is known."""
     if not Path(asked.model).is_file():
         return f"failed to open GGUF file '{asked.model}' (no such file)"
+    template = asked.chat_template_file
+    if template is not None and not template.is_file():
+        return f"failed to open chat template file '{template}' (no such file)"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             asked.host, asked.port, type=socket.SOCK_STREAM

@@ -15,6 +15,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from results.files import open_to_read
 from servers.gguf_kinds import not_a_model
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def read_layout(path: Path) -> GgufLayout:
 def _read(path: Path) -> tuple[_Contents, int]:
     """With the size of the file in bytes."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             start = file.read(8)
             _require_gguf(path, start)
             size_bytes = file.seek(0, os.SEEK_END)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from results.files import user_path
 from servers.plan import LaunchPlan
 from servers.request import own_options
 from settings.secrets import read_key
@@ -142,7 +143,7 @@ def find_binary(asked: str | None) -> Path | None:
 
 def executable(text: str, origin: str) -> Path:
     """The program that text names, by path or on PATH. Raises UsageError, naming the origin."""
-    path = Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib's raises for ~ of nobody
+    path = user_path(text)
     if os.sep not in text and not path.exists():
         path = Path(shutil.which(text) or path)
     if not path.exists():

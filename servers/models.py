@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from results.durable import replace_file
 from results.errors import UsageError
+from results.files import open_to_read, read_file, user_path
 from results.locks import lock
+from results.plain_text import in_unicode
 from results.records import ModelIdentity
 from servers.demo_model import cache_folder, fetch
 from servers.gguf import GgufHeader, read_header
@@ -96,7 +98,7 @@ def identity(model: Model, *, hashed: bool = True) -> ModelIdentity:
 
 
 def _here(text: str) -> Model:
-    path = Path(text).expanduser()
+    path = user_path(text)
     if path.is_dir():
         return _folder(path)
     if path.exists():
@@ -118,7 +120,7 @@ def _gguf(path: Path) -> Model:
             hint="give the first part; llama.cpp finds the others in the same folder",
         )
     if header.split_count <= 1:
-        return Model(kind="gguf", name=path.stem, path=path, header=header)
+        return Model(kind="gguf", name=in_unicode(path.stem), path=path, header=header)
     parts = _parts(path)
     if len(parts) != header.split_count:
         raise UsageError(
@@ -133,7 +135,7 @@ def _gguf(path: Path) -> Model:
     parameters = header.parameter_count + sum(read_header(part).parameter_count for part in parts[1:])
     return Model(
         kind="gguf",
-        name=SPLIT.sub("", path.stem),
+        name=in_unicode(SPLIT.sub("", path.stem)),
         path=path,
         header=replace(header, parameter_count=parameters),
     )
@@ -150,7 +152,7 @@ def _parts(path: Path) -> tuple[Path, ...]:
 
 def _folder(path: Path) -> Model:
     if (path / "config.json").is_file():
-        return Model(kind="hf_folder", name=path.resolve().name, path=path)
+        return Model(kind="hf_folder", name=in_unicode(path.resolve().name), path=path)
     inside = sorted(file.name for file in path.glob("*.gguf"))
     if inside:
         raise UsageError(
@@ -221,7 +223,7 @@ def _sha256(files: tuple[Path, ...]) -> str:
 
 
 def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -237,8 +239,8 @@ def _cache_path() -> Path:
 def _read_cache() -> dict[str, str]:
     """{} when there is none, or one that can't be read: it only saves time."""
     try:
-        known = json.loads(_cache_path().read_bytes())
-    except (OSError, ValueError):
+        known = json.loads(read_file(_cache_path()))
+    except (OSError, ValueError, RecursionError):
         return {}
     return (
         {key: digest for key, digest in known.items() if _is_sha256(digest)}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from processes.lock_files import user_lock_file
 from results.errors import UsageError
+from results.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,7 +127,7 @@ def claim_port(port: int) -> bool:
     global _claims  # noqa: PLW0603 - the locks live as long as the descriptor
     try:
         if _claims is None:
-            _claims = os.open(user_lock_file("ports"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _claims = open_regular(user_lock_file("ports"), os.O_RDWR | os.O_CREAT)
         fcntl.lockf(
             _claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port
         )  # the byte of that number, for this process

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a field's type
 
+from results.files import open_to_read
+from results.plain_text import tail
 from settings.secrets import HIDDEN
 
 READ_LIMIT_BYTES = 256 * 1024  # each from the beginning and the end: a server may print gigabytes
@@ -36,7 +38,7 @@ class ServerLog:
         What is not UTF-8 shows as U+FFFD.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_to_read(self.path) as file:
                 size = file.seek(0, 2) - self.offset
                 file.seek(self.offset)
                 data = file.read(min(size, READ_LIMIT_BYTES))
@@ -52,6 +54,5 @@ class ServerLog:
         return text
 
     def tail(self, lines: int = 20) -> str:
-        """The last lines, without empty ones; of a long line its first 500 characters."""
-        kept = [line[:500].rstrip() for line in self.text().splitlines() if line.strip()]
-        return "\n".join(kept[-lines:])
+        """As `results.plain_text.tail`."""
+        return tail(self.text(), lines=lines)

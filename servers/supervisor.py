@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from processes import process as processes
 from results.errors import ServerError
+from results.files import open_to_append
 from results.records import Incident
 from servers.ports import require_free_port
 from servers.readiness import wait_ready
@@ -134,8 +135,8 @@ class Server:
             )
         self.stop()
         self._stop_s = None
-        with self.log_path.open("a", encoding="utf-8") as log:
-            log.write(f"\n--- restarted {incident.time}: {incident.what} ---\n")
+        with open_to_append(self.log_path) as log:
+            log.write(f"\n--- restarted {incident.time}: {incident.what} ---\n".encode())
         self._start()
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from results.files import read_file
 from servers.llama_cpp import dashed, executable, refuse
 from servers.plan import LaunchPlan
 from servers.request import own_options
@@ -126,7 +127,7 @@ def trained_length(folder: Path | None) -> int | None:
     if folder is None:
         return None
     try:
-        config = json.loads((folder / "config.json").read_bytes())
+        config = json.loads(read_file(folder / "config.json"))
     except (OSError, ValueError, RecursionError):
         return None  # vLLM tells better what is wrong with it
     if not isinstance(config, dict):

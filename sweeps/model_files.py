@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from results.errors import UsageError
+from results.files import user_path, with_bytes
 from servers.gguf import read_header
 from servers.models import resolve
 
@@ -33,11 +34,11 @@ def chosen_models(choice: ModelChoice, folder: Path) -> ChosenModels:
     Of a glob, only what is a model by itself: no later parts of one in several files, no adapters, vision parts and the
     like. A file whose name has characters of a glob is itself. Raises UsageError for a glob that matches nothing.
     """
-    path = _place(choice.text, folder)
+    path = user_path(choice.text, folder)
     if path.exists() or not glob.has_magic(choice.text):
         return ChosenModels([choice])
-    pattern = Path(glob.escape(str(folder))) / Path(choice.text).expanduser()
-    matched = sorted(Path(each) for each in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - absolute
+    pattern = user_path(choice.text, Path(glob.escape(str(folder))))
+    matched = _matched(pattern) or _matched(with_bytes(pattern))
     models, others = [], []
     for each in matched:
         if each.suffix != ".gguf":
@@ -63,18 +64,15 @@ def chosen_models(choice: ModelChoice, folder: Path) -> ChosenModels:
 
 def model_argument(text: str, folder: Path) -> str:
     """What `run --model` takes for it. Raises UsageError when it is not there or can't be served: it is looked into."""
-    path = _place(text, folder)
+    path = user_path(text, folder)
     looks_like_path = text.endswith(".gguf") or text.startswith((".", "~", "/"))
     argument = str(path) if path.exists() or (looks_like_path and not text.startswith("hf:")) else text
     resolve(argument)
     return argument
 
 
-def _place(text: str, folder: Path) -> Path:
-    try:
-        return folder / Path(text).expanduser()
-    except RuntimeError:  # ~ of nobody
-        return folder / text
+def _matched(pattern: Path) -> list[Path]:
+    return sorted(Path(each) for each in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - absolute
 
 
 def _header(path: Path) -> GgufHeader | None:

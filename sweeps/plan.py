@@ -12,6 +12,7 @@ from documents.problems import Problem
 from engines.planned_run import PlannedRun
 from engines.shared_server import server_key
 from results.errors import BenchError, UsageError
+from results.files import user_path
 from runner.fingerprint import determining, digest
 from settings.asked import Asked
 from settings.table import TABLE
@@ -225,14 +226,14 @@ def _runs_already(asked: Mapping[str, Any]) -> bool:
 
 def _below(folder: Path, text: str) -> str:
     """The path as it is seen from the manifest's folder."""
-    return _seen_from(folder, text, str(folder / Path(text).expanduser()))
+    return _seen_from(folder, text, str(user_path(text, folder)))
 
 
 def _seen_from(folder: Path, text: str, path: str) -> str:
     """The path, which as it was written means the same from everywhere."""
     if not isinstance(text, Filled):
         return path
-    is_whole = path == text or Path(text).expanduser().is_absolute()
+    is_whole = path == text or user_path(text).is_absolute()
     return Filled(path, text.written if is_whole else f"{as_written(str(folder))}/{text.written}")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from results.files import user_path
 from settings.asked import Asked
 from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from documents.reading import Form
     from results.store.sweep_folder import Sweep
     from sweeps.manifest.reader import Manifest
@@ -23,7 +25,7 @@ def planned_again(sweep: Sweep, *, results_dir: Path, changed: Asked | None = No
     """
     kept = sweep.manifest
     manifest = parse_manifest(
-        kept.text, form=cast("Form", kept.form), name=kept.name, folder=Path(kept.folder)
+        kept.text, form=cast("Form", kept.form), name=kept.name, folder=user_path(kept.folder)
     )
     before = Asked.read(sweep.changed)
     both = before.but(**changed.given) if changed is not None else before

@@ -12,6 +12,7 @@ import msgspec
 
 from results.durable import explained, replace_file
 from results.errors import UsageError
+from results.plain_text import plain
 from telemetry.summary import read_ticks
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def plot(folder: Path, names: Mapping[str, str] | None = None) -> tuple[Path, Pa
     names: of devices, by uuid. The page has the same picture as SVG, and asks no network for anything. Raises
     UsageError when there is nothing to draw, and ResultsError when the files can't be written.
     """
-    ticks = continued(read_ticks(folder / "telemetry.jsonl"))
+    path = folder / "telemetry.jsonl"
+    with explained("read", path):
+        ticks = continued(read_ticks(path))
     if not ticks:
         raise UsageError(
             f"nothing was measured in {folder}", hint="see `show` without --plot for what happened to the run"
@@ -156,6 +159,7 @@ def _draw(ticks: Sequence[Tick], made: Sequence[Panel], names: Mapping[str, str]
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    names = {uuid: plain(name) for uuid, name in names.items()}
     lost: dict[str, tuple[float, str]] = {}
     for tick in ticks:
         lost = {**{told.uuid: (tick.time_s, told.error) for told in tick.devices if told.error}, **lost}
@@ -177,12 +181,12 @@ def _draw(ticks: Sequence[Tick], made: Sequence[Panel], names: Mapping[str, str]
                 axis.set_ylim(bottom=0)
                 axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
             for name, begin, end in phases(ticks):
-                bands[name] = axis.axvspan(begin, end, color=_BANDS.get(name, "#e8eaf6"), zorder=0)
+                bands[plain(name)] = axis.axvspan(begin, end, color=_BANDS.get(name, "#e8eaf6"), zorder=0)
             for time_s, _ in lost.values():
                 axis.axvline(time_s, color="red", linestyle="--", linewidth=1)
         figure.legend(bands.values(), bands.keys(), loc="outside upper left", ncols=len(bands), frameon=False)
         told = "".join(
-            f"\n{names[uuid]} at {time_s:.1f} s: {error}" for uuid, (time_s, error) in lost.items()
+            f"\n{names[uuid]} at {time_s:.1f} s: {plain(error)}" for uuid, (time_s, error) in lost.items()
         )
         axes[-1].set_xlabel(f"seconds{told}")
         picture, drawing = io.BytesIO(), io.StringIO()

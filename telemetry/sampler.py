@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 
+from results.files import open_to_append
 from telemetry.contract import DeviceReading, Tick
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Sampler:
 
     def _run(self) -> None:
         try:
-            with self._path.open("ab", buffering=0) as file:
+            with open_to_append(self._path) as file:
                 self._measure(file)
         except OSError as error:
             self.problem = f"{self._path}: {error.strerror or error}"

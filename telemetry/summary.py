@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from results.files import read_file
+from results.json_text import NOT_THAT_JSON
 from results.telemetry import DeviceUse, PhaseUse, ProcessUse, ServerUse, TelemetrySummary
 from telemetry.contract import DeviceFacts, DeviceReading, Tick
 
@@ -25,14 +27,14 @@ LEAST_BUSY_TICKS = 40  # four seconds: a quarter of them is more than a clock's 
 def read_ticks(path: Path, *, offset_bytes: int = 0) -> list[Tick]:
     """Every whole line from there on; a torn last one, after a crash, is passed over. [] without a file."""
     try:
-        lines = path.read_bytes()[offset_bytes:].splitlines()
+        lines = read_file(path)[offset_bytes:].splitlines()
     except FileNotFoundError:
         return []
     found = []
     for line in lines:
         try:
             found.append(msgspec.json.decode(line, type=Tick))
-        except msgspec.MsgspecError:
+        except NOT_THAT_JSON:
             continue
     return found
 

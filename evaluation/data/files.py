@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from results.errors import ScriptError, UsageError
+from results.files import open_to_read, read_file
+from results.json_text import NOT_THAT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,26 +88,26 @@ def files_sha256(paths: Iterable[Path]) -> str:
     """Of the content of files, in their order; of one file, the same as sha256sum's."""
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(path.read_bytes())
+        digest.update(read_file(path))
     return digest.hexdigest()
 
 
 def _jsonl(path: Path) -> list[Row]:
     rows = []
-    with path.open("rb") as lines:
+    with open_to_read(path) as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
                 rows.append(Row(f"{path}:{number}", msgspec.json.decode(line)))
-            except (msgspec.MsgspecError, RecursionError) as error:
+            except NOT_THAT_JSON as error:
                 raise UsageError(f"{path}:{number}: not a JSON object: {error}") from error
     return rows
 
 
 def _csv(path: Path, columns: Sequence[str]) -> list[Row]:
     rows = []
-    with path.open(encoding="utf-8-sig", newline="") as lines:
+    with io.TextIOWrapper(open_to_read(path), encoding="utf-8-sig", newline="") as lines:
         reader = csv.reader(lines, strict=True)
         try:
             for values in reader:
@@ -126,7 +129,8 @@ def _parquet(path: Path) -> list[Row]:
     import pyarrow.parquet
 
     try:
-        found = pa.parquet.read_table(path).to_pylist()
+        with open_to_read(path) as file:
+            found = pa.parquet.read_table(file).to_pylist()
     except pa.ArrowException as error:
         raise UsageError(f"{path} can't be read as Parquet: {error}") from error
     return [Row(f"{path}, row {number}", row) for number, row in enumerate(found)]

@@ -14,6 +14,8 @@ import msgspec
 from evaluation.loop.journal import SETTINGS_NAME, LineJournal
 from results.durable import explained
 from results.errors import ResumeMismatch
+from results.files import read_file
+from results.json_text import NOT_THAT_JSON
 from results.records import Completion, Outcome, decode_versioned
 from sandbox import MEMORY_BYTES
 
@@ -78,7 +80,7 @@ def read_settings(folder: Path) -> Settings | None:
     path = folder / SETTINGS_NAME
     with explained("read", path):
         try:
-            data = path.read_bytes()
+            data = read_file(path)
         except FileNotFoundError:
             return None
     what = "the settings of a run"
@@ -105,12 +107,23 @@ class Journal(LineJournal):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, JOURNAL_NAME)
+        self._there = self._kept = b""
+
+    def look(self) -> dict[Key, Completion]:
+        """Lock the folder and give what is finished; nothing in it is changed yet. Raises ResultsError."""
+        self._there = self.lock_and_read()
+        lines, finished = _finished(self._there)
+        self._kept = b"".join(lines)
+        return finished
+
+    def go_on(self) -> None:
+        """After `look`: repair the journal, so that completions can be added. Raises ResultsError."""
+        self.repair(self._there, self._kept)
 
     def open(self) -> dict[Key, Completion]:
-        """Lock the folder, repair the journal, and give what is finished. Raises ResultsError."""
-        data = self.lock_and_read()
-        lines, finished = _finished(data)
-        self.repair(data, b"".join(lines))
+        """`look`, and `go_on`."""
+        finished = self.look()
+        self.go_on()
         return finished
 
 
@@ -123,7 +136,7 @@ def _finished(data: bytes) -> tuple[list[bytes], dict[Key, Completion]]:
             continue
         try:
             completion = msgspec.json.decode(line, type=Completion)
-        except msgspec.MsgspecError:
+        except NOT_THAT_JSON:
             continue
         if completion.outcome is not Outcome.INFRASTRUCTURE_ERROR:
             key = (completion.task_id, completion.index)

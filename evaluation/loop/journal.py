@@ -7,15 +7,17 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Self
 
-import msgspec
-
 from results.durable import explained, replace_file, sync_folder, write_at
 from results.errors import ResultsError
+from results.files import open_regular, read_file
+from results.json_text import encode, encode_indented
 from results.locks import lock
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+    import msgspec
 
 SETTINGS_NAME = "settings.json"
 LAST_WRITER_S = 2.0  # who was killed with its harness may live on for a moment
@@ -46,14 +48,14 @@ class LineJournal:
                     hint="wait until it has ended, or choose another --output",
                 )
         with explained("write", self.path):
-            return self.path.read_bytes() if self.path.exists() else b""
+            return read_file(self.path) if self.path.exists() else b""
 
     def repair(self, data: bytes, kept: bytes) -> None:
         """Replace what was read by what is kept of it, and go on behind that. Raises ResultsError."""
         with explained("write", self.path):
             if kept != data:
                 replace_file(self.path, kept)
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            self._descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT)
             sync_folder(self._folder)  # the name of a new journal
             self._end = len(kept)
 
@@ -61,12 +63,12 @@ class LineJournal:
         """Write down what the journal is bound to, atomically."""
         path = self._folder / SETTINGS_NAME
         with explained("write", path):
-            replace_file(path, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+            replace_file(path, encode_indented(settings, indent=2))
 
     async def add(self, item: msgspec.Struct) -> None:
         """Returns when the line is on disk. Many at once share one fsync. Raises ResultsError."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((msgspec.json.encode(item) + b"\n", done))
+        self._waiting.append((encode(item) + b"\n", done))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         await asyncio.shield(done)

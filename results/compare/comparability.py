@@ -12,6 +12,8 @@ import msgspec
 
 from results.durable import explained
 from results.errors import ResultsError
+from results.files import read_file
+from results.json_text import NOT_THAT_JSON
 from settings.parsers import PARSERS
 from settings.setting import Determines
 from settings.table import TABLE
@@ -50,14 +52,16 @@ def read_run_settings(folder: RunFolder) -> dict[str, Any] | None:
     path = folder.path / "settings.json"
     with explained("read", path):
         try:
-            data = path.read_bytes()
+            data = read_file(path)
         except FileNotFoundError:
             return None
     try:
         msgspec.json.decode(data, type=_Settings)
         settings: dict[str, Any] = _SINCE | msgspec.json.decode(data)
-    except msgspec.MsgspecError as error:
-        raise ResultsError(f"{path} can't be read: {error}") from error
+    except NOT_THAT_JSON as error:
+        raise ResultsError(
+            f"{path} can't be read: {error}", hint="it is damaged; without it the run can't be compared"
+        ) from error
     return settings
 
 

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from results.json_text import NOT_THAT_JSON
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -134,7 +136,7 @@ def read_requests(data: bytes) -> tuple[list[SpeedRequest], int]:
     for line in data.splitlines():
         try:
             requests.append(msgspec.json.decode(line, type=SpeedRequest))
-        except msgspec.MsgspecError:
+        except NOT_THAT_JSON:
             unreadable += bool(line.strip())
     return requests, unreadable
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.durable import explained, replace_file, sync_folder
-from results.errors import NewerRecord, ResultsError
+from results.errors import NewerRecord, ResultsError, ResumeMismatch
+from results.files import read_file, user_path
 from results.locks import is_locked, lock
 from results.records import RunRecord, RunStatus, decode_record, encode_record
 from results.store.run_id import match_id, new_run_id
@@ -23,8 +24,8 @@ _PROBE_S = 0.5  # how long a reader that asks "is it alive?" may stand in the wa
 
 
 def default_results_dir() -> Path:
-    """$BENCH_RESULTS_DIR, or `benchmark_results` in the current folder."""
-    return Path(os.environ.get("BENCH_RESULTS_DIR") or "benchmark_results")
+    """$BENCH_RESULTS_DIR, or `benchmark_results` in the current folder. Raises UsageError."""
+    return user_path(os.environ.get("BENCH_RESULTS_DIR") or "benchmark_results")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,12 @@ class RunFolder:
     def find(cls, results_dir: Path, run_id: str) -> RunFolder:
         """The run's folder by its id or the unique beginning of it. Raises UsageError, or ResultsError."""
         folders = {folder.run_id: folder for folder in all_folders(results_dir)}
+        there = Path(results_dir) / run_id
+        if run_id not in folders and run_id[:1].isdigit() and "/" not in run_id and there.is_dir():
+            raise ResultsError(
+                f"{there} has no record of a run: {_RECORD} is missing",
+                hint="the run can't be shown or resumed without it; what else is left of it is in that folder",
+            )
         return folders[match_id(run_id, folders)]
 
     @contextlib.contextmanager
@@ -99,6 +106,19 @@ class RunFolder:
                 )
             yield
 
+    @contextlib.contextmanager
+    def unchanged_by_refusal(self) -> Iterator[None]:
+        """Put `run.json` back, byte for byte, when the block ends in a ResumeMismatch. Raises ResultsError."""
+        with explained("read", self.run_json):
+            before = read_file(self.run_json)
+        try:
+            yield
+        except ResumeMismatch:
+            with explained("write", self.run_json):
+                if read_file(self.run_json) != before:
+                    replace_file(self.run_json, before)
+            raise
+
     def is_alive(self) -> bool:
         """Whether some process holds `claim`."""
         return is_locked(self._lock)
@@ -112,7 +132,7 @@ class RunFolder:
     def read_record(self) -> RunRecord:
         """Read `run.json`. Raises ResultsError when it is missing, unreadable, no record, or newer."""
         with explained("read", self.run_json):
-            data = self.run_json.read_bytes()
+            data = read_file(self.run_json)
         return decode_record(data, where=str(self.run_json))
 
     def effective_status(self, record: RunRecord) -> RunStatus:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from results.durable import explained, replace_file, sync_folder, write_at
 from results.errors import ResultsError
+from results.files import open_regular, read_file, require_regular
 from results.locks import lock
 from results.records import RunRecord, RunStatus, encode_record
 from results.store.run_folder import all_records
@@ -26,7 +27,9 @@ RUN_LOG_NAME = "benchmark_results.json"
 
 
 class RunLog:
-    """The log at `path`; the run folders lie beside it. Safe to use from any number of processes at once.
+    """The log at `path`, a regular file or a link to one; the run folders lie beside that name.
+
+    Safe to use from any number of processes at once.
 
     warn: told, in a sentence, when the log was broken and what became of it; else it is kept in `warnings`.
     A record is in the log, durably, when `append` returns, and the log is as it was when `append` raises.
@@ -40,6 +43,8 @@ class RunLog:
 
     def __init__(self, path: Path, *, warn: Callable[[str], None] | None = None) -> None:
         self.path = Path(os.path.realpath(path))  # a link stays a link when the file is replaced
+        self.results_dir = path.absolute().parent
+        self._given = path
         self.warnings: list[str] = []
         self._warn = warn or self.warnings.append
 
@@ -106,6 +111,8 @@ class RunLog:
     @contextlib.contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
         """Hold the log's lock; shared: only to read, and without one where none can be made."""
+        with contextlib.suppress(FileNotFoundError):
+            require_regular(self._given, self._given.stat())  # before anything is made beside it
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(lock(self.path.with_name(self.path.name + ".lock"), shared=shared))
@@ -116,7 +123,7 @@ class RunLog:
 
     def _read(self) -> bytes:
         try:
-            return self.path.read_bytes()
+            return read_file(self.path)
         except FileNotFoundError:
             return b""
 
@@ -168,7 +175,7 @@ class RunLog:
         """The runs in the folders, without those in progress: their harness adds them itself at the end."""
         return {
             record.run_id: record
-            for folder, record in all_records(self.path.parent, warn=self._warn)
+            for folder, record in all_records(self.results_dir, warn=self._warn)
             if record.status is not RunStatus.STARTED and not folder.is_alive()
         }
 
@@ -191,7 +198,7 @@ class RunLog:
 def _is_whole(path: Path) -> bool:
     """Whether the file is there, can be written, and looks whole at both ends. Raises OSError."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_regular(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
@@ -206,7 +213,7 @@ def _extend(path: Path, line: bytes) -> bool:
     False when the file is missing or not whole. Raises OSError with the file as it was.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_regular(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:

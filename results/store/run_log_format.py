@@ -11,21 +11,30 @@ No raw newline stands inside a record (JSON escapes them), so the last five byte
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from results.errors import NewerRecord, ResultsError
+from results.json_text import NOT_THAT_JSON
 from results.records import RunRecord, decode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 HEAD = b'{"runs": ['
 CLOSE = b"\n]}\n"
 EMPTY = HEAD + CLOSE
+# An object's brace, or a string to its end or the line's.
+_TOKEN = re.compile(r'[{}]|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?')
+_RECORD_HEAD = re.compile(r'\{\s*"schema_version"\s*:')
+_DEEPEST = 1000  # as deep as JSON is read
+_MOST_BELOW = 4  # a record is in the document and its list; what has more of them inside is no record
 
 
 class BrokenLog(Exception):
@@ -51,7 +60,7 @@ def parse(data: bytes, *, where: str) -> dict[bytes, RunRecord]:
     try:
         data.decode()  # msgspec skips over strings that nobody asks for
         runs = msgspec.json.decode(data, type=_Document).runs
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_THAT_JSON as error:
         raise BrokenLog(str(error)) from error
     found: dict[bytes, RunRecord] = {}
     for number, raw in enumerate(runs, 1):
@@ -67,25 +76,52 @@ def parse(data: bytes, *, where: str) -> dict[bytes, RunRecord]:
 
 
 def salvage(data: bytes, *, where: str) -> dict[bytes, RunRecord]:
-    """Every whole record in a broken file, by its line. Raises NewerRecord: that must not be lost."""
+    """Every whole record in a broken file, by its line. Raises NewerRecord: that must not be lost.
+
+    Looks at each byte a bounded number of times, whatever is in it.
+    """
     text = data.decode("utf-8", "replace")
-    decoder = json.JSONDecoder()
-    found: dict[bytes, RunRecord] = {}
-    start = text.find("{")
-    while start >= 0:
-        after = start + 1
+    found: list[tuple[int, bytes, RunRecord]] = []
+    for start, end in _candidates(text):
         try:
-            document, end = decoder.raw_decode(text, start)
-            if isinstance(document, dict) and "run_id" in document:
-                record = decode_record(text[start:end], where=where)
-                found[encode_document(document)] = record
-                after = end
+            record = decode_record(text[start:end].encode(), where=where)
+            line = encode_document(json.loads(text[start:end]))
         except NewerRecord:
             raise
         except (ValueError, RecursionError, ResultsError):
-            pass  # not a record: perhaps one begins further on
-        start = text.find("{", after)
-    return found
+            continue
+        while found and found[-1][0] > start:  # it was a part of this one
+            found.pop()
+        found.append((start, line, record))
+    return {line: record for _, line, record in found}
+
+
+def _candidates(text: str) -> Iterator[tuple[int, int]]:
+    """Where objects begin and end that have a run_id; an inner one before the one that it is in.
+
+    No string has a raw newline in it, nor a raw head of a record: an open quote reaches no further.
+    """
+    if '"run_id"' not in text:
+        return
+    heads = [match.start() for match in _RECORD_HEAD.finditer(text)]
+    opened: deque[list[int]] = deque(
+        maxlen=_DEEPEST
+    )  # where; whether it has a run_id; how many below it had one
+    for begin, end in itertools.pairwise([0, *heads, len(text)]):
+        for token in _TOKEN.finditer(text, begin, end):
+            what = token[0]
+            if what == "{":
+                opened.append([token.start(), 0, 0])
+            elif not opened:
+                continue
+            elif what == '"run_id"':
+                opened[-1][1] = 1
+            elif what == "}":
+                start, has_run_id, below = opened.pop()
+                if has_run_id and below < _MOST_BELOW:
+                    yield start, token.end()
+                if opened:
+                    opened[-1][2] = max(opened[-1][2], below + has_run_id)
 
 
 def encode_document(document: Any) -> bytes:

@@ -9,6 +9,7 @@ from tinydb.storages import Storage
 
 from results.durable import explained, replace_file
 from results.errors import ResultsError
+from results.files import read_file
 from results.store.run_log_format import BrokenLog, encode_document, parse, render
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class RunLogStorage(Storage):
             raise ResultsError(f"{path} only accepts records of runs: {error}") from error
         with explained("write", path), self._locked():
             try:
-                current = [*parse(path.read_bytes(), where=str(path))]
+                current = [*parse(read_file(path), where=str(path))]
             except (FileNotFoundError, BrokenLog):
                 current = []
             if current != self._read:

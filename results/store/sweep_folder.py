@@ -20,6 +20,8 @@ import msgspec
 
 from results.durable import explained, replace_file, sync_folder
 from results.errors import NewerRecord, ResultsError
+from results.files import read_file
+from results.json_text import encode_indented
 from results.locks import is_locked, lock
 from results.records import RunStatus, decode_versioned
 from results.store.run_folder import RunFolder
@@ -133,12 +135,12 @@ class SweepFolder:
     def write(self, sweep: Sweep) -> None:
         """Atomically and durably. Raises ResultsError."""
         with explained("write", self._sweep_json):
-            replace_file(self._sweep_json, msgspec.json.format(msgspec.json.encode(sweep), indent=1) + b"\n")
+            replace_file(self._sweep_json, encode_indented(sweep))
 
     def read(self) -> Sweep:
         """Raises ResultsError when it is missing, unreadable or newer."""
         with explained("read", self._sweep_json):
-            data = self._sweep_json.read_bytes()
+            data = read_file(self._sweep_json)
         where = str(self._sweep_json)
         return decode_versioned(data, Sweep, version=SWEEP_VERSION, where=where, what="a sweep")
 
@@ -175,7 +177,7 @@ class SweepFolder:
         if not is_locked(self._lock):
             return None
         with contextlib.suppress(OSError, ValueError):
-            return int(self._lock.read_bytes())
+            return int(read_file(self._lock))
         return None
 
     def request_retry(self, fingerprint: str) -> None:
@@ -282,7 +284,7 @@ def all_sweeps(results_dir: Path) -> tuple[SweepFolder, ...]:
 def _sweep_id(run_json: Path) -> str:
     """Of the sweep that a record belongs to; empty: to none. Raises ResultsError."""
     with explained("read", run_json):
-        data = run_json.read_bytes()
+        data = read_file(run_json)
     try:
         belongs = msgspec.json.decode(data, type=_Belongs)
     except msgspec.MsgspecError as error:

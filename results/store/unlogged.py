@@ -51,11 +51,11 @@ def recover(log: RunLog) -> tuple[RunRecord, ...]:
     Leaves alone what another process is at. Raises ResultsError.
     """
     cut_off = []
-    notes = log.path.parent / FOLDER
+    notes = log.results_dir / FOLDER
     with explained("read", notes):
         names = sorted(note.name for note in notes.iterdir()) if notes.is_dir() else []
     for name in names:
-        folder = RunFolder(log.path.parent / name)
+        folder = RunFolder(log.results_dir / name)
         if folder.is_alive():
             continue
         try:

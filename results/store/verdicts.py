@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from results.errors import ParseError
+from results.files import open_to_read
+from results.json_text import NOT_THAT_JSON
 from results.records import Outcome
 
 if TYPE_CHECKING:
@@ -31,11 +33,11 @@ def read_verdicts(path: Path) -> tuple[list[CompletionVerdict], int]:
     """
     verdicts: dict[tuple[str, int], CompletionVerdict] = {}
     unreadable = 0
-    with path.open("rb") as lines:
+    with open_to_read(path) as lines:
         for line in lines:
             try:
                 verdict = msgspec.json.decode(line, type=CompletionVerdict)
-            except (msgspec.MsgspecError, RecursionError):
+            except NOT_THAT_JSON:
                 unreadable += bool(line.strip())
                 continue
             if verdict.passed != (verdict.outcome is Outcome.PASSED):

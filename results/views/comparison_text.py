@@ -1,13 +1,12 @@
-"""A comparison in words that a person can use. Colours only on a terminal (click sees to that)."""
+"""A comparison in words that a person can use."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-import click
-
 from results.records import Outcome
+from results.views.terminal import Fact, say_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,34 +14,33 @@ if TYPE_CHECKING:
     from results.compare.comparison import Comparison, Flip, Measured
     from results.stats.paired import PairedResult
 
+NAME_WIDTH = 16
 _MOST_SHOWN = 20
-_NAME_WIDTH = 16
 _CELL_WIDTH = 24
 _GIB = 1 << 30
 
 
 def print_comparison(comparison: Comparison) -> None:
     """The runs, the verdict on their difference, what flipped, what they cost, and what else differs."""
-    for name, text in _lines(comparison):
-        loud = {"A": "cyan", "B": "cyan", "not comparable": "red", "lost answers": "red"}.get(name)
-        click.echo(f"{click.style(f'{name:{_NAME_WIDTH}}', bold=True, fg=loud)} {text}".rstrip())
+    loud = {"A": "cyan", "B": "cyan", "not comparable": "red", "lost answers": "red"}
+    say_facts(_facts(comparison), loud, width=NAME_WIDTH)
 
 
-def _lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    yield "A", comparison.first.run_id
-    yield "B", comparison.second.run_id
-    yield "compared on", _compared_on(comparison)
+def _facts(comparison: Comparison) -> Iterator[Fact]:
+    yield Fact("A", comparison.first.run_id)
+    yield Fact("B", comparison.second.run_id)
+    yield Fact("compared on", _compared_on(comparison))
     yield from _lost(comparison)
     for name, result in comparison.results.items():
         yield from _result(name, result, single=comparison.completions_per_sample == 1)
     many = comparison.completions_per_sample > 1
     name = "{} better on" if many else "only {} solved"
-    yield name.format("B"), _flips(comparison.better_second, "B", many=many)
-    yield name.format("A"), _flips(comparison.better_first, "A", many=many)
+    yield Fact(name.format("B"), _flips(comparison.better_second, "B", many=many))
+    yield Fact(name.format("A"), _flips(comparison.better_first, "A", many=many))
     yield from _costs(comparison.first, comparison.second)
     first = "what differs"
     for difference in comparison.differences:
-        yield first, str(difference)
+        yield Fact(first, str(difference))
         first = ""
 
 
@@ -60,19 +58,19 @@ def _compared_on(comparison: Comparison) -> str:
     return text + (f"; left out: {', '.join(left_out)}" if left_out else "")
 
 
-def _lost(comparison: Comparison) -> Iterator[tuple[str, str]]:
+def _lost(comparison: Comparison) -> Iterator[Fact]:
     for name, run in (("A", comparison.first), ("B", comparison.second)):
         if run.lost_too_many:
             what = "all this is about the others, which may be easier ones, or harder"
-            yield "lost answers", f"{name} lost {run.lost} of {run.completions}: {what}"
+            yield Fact("lost answers", f"{name} lost {run.lost} of {run.completions}: {what}")
 
 
-def _result(name: str, result: PairedResult, *, single: bool) -> Iterator[tuple[str, str]]:
-    yield name, f"A {100 * result.first:.1f}, B {100 * result.second:.1f} of 100"
+def _result(name: str, result: PairedResult, *, single: bool) -> Iterator[Fact]:
+    yield Fact(name, f"A {100 * result.first:.1f}, B {100 * result.second:.1f} of 100")
     if not result.only_first and not result.only_second:
         text = "A and B solved the same samples" if single else "A and B are equal on every sample"
         low = max(abs(result.low), abs(result.high))
-        yield "", f"{text}; a difference of up to {100 * low:.1f} points could hide"
+        yield Fact("", f"{text}; a difference of up to {100 * low:.1f} points could hide")
         return
     if single:
         flips = (
@@ -81,19 +79,19 @@ def _result(name: str, result: PairedResult, *, single: bool) -> Iterator[tuple[
         flips += "that B didn't"
     else:
         flips = f"B is better on {_count(result.only_second, 'sample')}, A on {result.only_first}"
-    yield "", flips
+    yield Fact("", flips)
     interval = f"95 % interval {100 * result.low:+.1f} to {100 * result.high:+.1f}"
-    yield "", f"difference {100 * result.difference:+.1f} points ({interval}), {_p_value(result)}"
+    yield Fact("", f"difference {100 * result.difference:+.1f} points ({interval}), {_p_value(result)}")
     better = "B" if result.difference > 0 else "A"
     if result.shown:
-        yield "", click.style(f"{better} is better: a real difference, at the 5 % level", fg="green")
+        yield Fact("", f"{better} is better: a real difference, at the 5 % level", "green")
     else:
-        yield "", click.style("no real difference shown", fg="yellow")
+        yield Fact("", "no real difference shown", "yellow")
         if result.samples_needed is not None:
             needed = _about(max(result.samples_needed, result.samples + 1))
-            yield "", f"about {needed} samples would be needed to show a difference of this size"
+            yield Fact("", f"about {needed} samples would be needed to show a difference of this size")
     if single:
-        yield "effect", _effect(result)
+        yield Fact("effect", _effect(result))
 
 
 def _p_value(result: PairedResult) -> str:
@@ -149,7 +147,7 @@ def _passed(outcomes: Sequence[Outcome]) -> int:
     return sum(outcome is Outcome.PASSED for outcome in outcomes)
 
 
-def _costs(first: Measured, second: Measured) -> Iterator[tuple[str, str]]:
+def _costs(first: Measured, second: Measured) -> Iterator[Fact]:
     """Only what was measured of one of them."""
     rows = (
         ("speed", "tokens_per_s", "{:.1f} tokens/s", 1),
@@ -164,12 +162,12 @@ def _costs(first: Measured, second: Measured) -> Iterator[tuple[str, str]]:
         values = [getattr(run, field) for run in (first, second)]
         if values != [None, None]:
             cells = ["not measured" if value is None else form.format(value / unit) for value in values]
-            yield name, f"A {cells[0]:{_CELL_WIDTH}} B {cells[1]}{_ratio(*values)}"
+            yield Fact(name, f"A {cells[0]:{_CELL_WIDTH}} B {cells[1]}{_ratio(*values)}")
     for name, run in (("A", first), ("B", second)):
         for why in run.not_comparable:
-            yield "not comparable", f"the speed of {name}: {why}"
+            yield Fact("not comparable", f"the speed of {name}: {why}")
         for why in run.energy_doubts:
-            yield "energy unsure", f"that of {name}: {why}"
+            yield Fact("energy unsure", f"that of {name}: {why}")
 
 
 def _ratio(first: float | None, second: float | None) -> str:

@@ -10,10 +10,10 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from results.durable import explained, replace_file
 from results.errors import UsageError
+from results.json_text import encode_sorted
+from results.plain_text import csv_cell
 from results.views.sweep_text import race_text, reduction_text
 
 if TYPE_CHECKING:
@@ -82,18 +82,23 @@ def flat_rows(tables: Sequence[Table]) -> list[dict[str, Any]]:
 
 
 def csv_text(tables: Sequence[Table]) -> str:
-    """As RFC 4180 has it, but with plain newlines; a number is written so that it is read back the same."""
+    """As RFC 4180 has it, but with plain newlines; a number is written so that it is read back the same. Of a text that
+    a spreadsheet would take for a formula, the first character is an apostrophe.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat_rows(tables))
+    for row in flat_rows(tables):
+        writer.writerow(
+            {name: csv_cell(each) if isinstance(each, str) else each for name, each in row.items()}
+        )
     return text.getvalue()
 
 
 def write_csv(path: Path, tables: Sequence[Table]) -> None:
     """UTF-8. Raises ResultsError."""
     with explained("write", path):
-        replace_file(path, csv_text(tables).encode("utf-8", "replace"))
+        replace_file(path, csv_text(tables).encode())
 
 
 def require_parquet() -> None:
@@ -137,7 +142,7 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "model_size_bytes": model.size_bytes if model else None,
         "parameter_count": model.parameter_count if model else None,
         "server": record.server.kind if record.server else record.config.get("server"),
-        "settings_json": msgspec.json.encode(record.config, order="sorted").decode(),
+        "settings_json": encode_sorted(record.config).decode(),
         "score_percent": row.score,
         "score_low_percent": row.score_low,
         "score_high_percent": row.score_high,

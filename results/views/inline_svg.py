@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import io
 import re
 from typing import TYPE_CHECKING
+
+from results.views.page_text import page_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,4 +55,4 @@ def inline_svg(figure: Figure, *, name: str, title: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     end = text.index(">")
     opening = f'<svg role="img" aria-labelledby="{name}-title" {text[len("<svg") : end].strip()}>'
-    return f'{opening}\n<title id="{name}-title">{html.escape(title)}</title>{text[end + 1 :]}'
+    return f'{opening}\n<title id="{name}-title">{page_text(title)}</title>{text[end + 1 :]}'

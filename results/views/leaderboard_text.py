@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from results.compare.versus_best import Rank, lost_too_many
 from results.records import RaceEnd, RunStatus
 from results.views.comparison_text import p_text
 from results.views.sweep_text import race_end_text, race_reason_text, race_text, reduction_text
+from results.views.terminal import print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 _LONGEST_CELL = 32
-_COLOURS = {Rank.BEST: "green", Rank.WORSE: "bright_black", Rank.STOPPED: "bright_black"}
+_STYLES = {Rank.BEST: "green", Rank.WORSE: "bright_black", Rank.STOPPED: "bright_black"}
 
 
 def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str], list[list[str]]]:
@@ -126,30 +125,25 @@ def explanation(table: Table) -> str:
 
 
 def print_tables(tables: Sequence[Table]) -> None:
-    """With colours and one table after the other on a terminal; where nobody watches, one of tab-separated lines."""
+    """One table after the other on a terminal; where nobody watches, all in one."""
     if not sys.stdout.isatty():
-        click.echo("\n".join("\t".join(line) for line in _plain_lines(tables)))
+        header, *lines = _plain_lines(tables)
+        print_table(header, lines)
         return
     for number, table in enumerate(tables):
         if number:
-            click.echo("")
-        click.echo(click.style(table.title, bold=True))
-        _print_table(table, _short_ids(tables))
+            say()
+        say(table.title, bold=True)
+        _print(table, _short_ids(tables))
         if explained := explanation(table):
-            click.echo(click.style(explained, dim=True))
+            say(explained, dim=True)
 
 
-def _print_table(table: Table, ids: dict[str, str]) -> None:
+def _print(table: Table, ids: dict[str, str]) -> None:
     header, cells = table_cells(table, longest=_LONGEST_CELL)
-    lines = [
-        [*header, "run"],
-        *([*line, ids[row.record.run_id]] for line, row in zip(cells, table.rows, strict=True)),
-    ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line, row in zip(lines, [None, *table.rows], strict=True):
-        text = "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        rank = row.versus.rank if row is not None and row.versus is not None else None
-        click.echo(click.style(text, bold=row is None, fg=_COLOURS.get(rank) if rank else None))
+    lines = [[*line, ids[row.record.run_id]] for line, row in zip(cells, table.rows, strict=True)]
+    ranks = [row.versus.rank if row.versus is not None else None for row in table.rows]
+    print_table([*header, "run"], lines, styles=[_STYLES.get(rank) if rank else None for rank in ranks])
 
 
 def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
@@ -180,7 +174,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
                 _number(row.seconds, 1, 1),
                 "; ".join(notes(row, alone=True)),
             ]
-            lines.append([" ".join(cell.split()) for cell in cells])
+            lines.append(cells)
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from results.plain_text import cell
 from results.views.leaderboard_text import explanation, table_cells
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def markdown(report: SweepReport) -> str:
 
 def plain(text: str) -> str:
     """Shown as it is, in one line, whatever is in it."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    return _SPECIAL.sub(r"\\\1", cell(text)).replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
 def some(labels: Sequence[str]) -> str:

@@ -1,15 +1,15 @@
 """A sweep's report as one HTML page that needs nothing else: no network, no script. Light, dark, and on paper.
 
-All text that comes from records is escaped here; the page's own policy forbids whatever might slip through.
+All text that comes from records goes through `page_text`; the page's own policy forbids whatever might slip through.
 """
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from results.compare.versus_best import Rank
 from results.views.leaderboard_text import explanation, table_cells
+from results.views.page_text import page_lines, page_text
 from results.views.report_markdown import some
 from results.views.report_plots import cost_plots
 from results.views.small_multiples import telemetry_table
@@ -66,7 +66,7 @@ dt { color: var(--dim) } dd { margin: 0; overflow-wrap: anywhere }
 
 
 def page(report: SweepReport) -> str:
-    title = escape(f"Sweep {report.sweep_id}")
+    title = page_text(f"Sweep {report.sweep_id}")
     body = "\n".join(_body(report))
     return f"""<!doctype html>
 <html lang="en">
@@ -79,7 +79,7 @@ def page(report: SweepReport) -> str:
 </head>
 <body>
 <header><h1>{title}</h1>
-<p class="dim">Started {escape(report.created)}; {escape(report.counts)}.</p></header>
+<p class="dim">Started {page_text(report.created)}; {page_text(report.counts)}.</p></header>
 <main>
 {body}
 </main>
@@ -90,14 +90,14 @@ def page(report: SweepReport) -> str:
 
 def _body(report: SweepReport) -> Iterator[str]:
     for number, (table, sentences) in enumerate(zip(report.tables, report.conclusions, strict=True)):
-        yield f"<section>\n<h2>{escape(table.title)}</h2>"
-        items = "\n".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+        yield f"<section>\n<h2>{page_text(table.title)}</h2>"
+        items = "\n".join(f"<li>{page_text(sentence)}</li>" for sentence in sentences)
         yield f'<ul class="conclusion">\n{items}\n</ul>'
         yield _runs(table)
         plots = cost_plots(table, name=f"plot{number}")
         if plots:
             figures = (
-                f"<figure>\n{svg}\n<figcaption>{escape(text)}</figcaption></figure>" for text, svg in plots
+                f"<figure>\n{svg}\n<figcaption>{page_text(text)}</figcaption></figure>" for text, svg in plots
             )
             yield '<div class="plots">\n' + "\n".join(figures) + "\n</div>"
         yield "</section>"
@@ -122,7 +122,9 @@ def _body(report: SweepReport) -> Iterator[str]:
         yield _table("Settings and facts that differ between the runs", ["what", "value", "runs"], rows)
         yield "</section>"
     if report.shared:
-        pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in report.shared)
+        pairs = "".join(
+            f"<dt>{page_text(name)}</dt><dd>{page_text(value)}</dd>" for name, value in report.shared
+        )
         yield f"<section>\n<h2>The same for all</h2>\n<dl>{pairs}</dl>\n</section>"
 
 
@@ -133,14 +135,14 @@ def _runs(table: Table) -> str:
         rank = row.versus.rank if row.versus is not None else None
         kind = {Rank.BEST: "best", Rank.WORSE: "worse", Rank.STOPPED: "stopped"}.get(rank) if rank else None
         cells = "".join(
-            f'<td class="long">{escape(cell)}</td>' if len(cell) > 40 else f"<td>{escape(cell)}</td>"
+            f'<td class="long">{page_text(cell)}</td>' if len(cell) > 40 else f"<td>{page_text(cell)}</td>"
             for cell in line[1:]
         )
         opening = f'<tr class="{kind}">' if kind else "<tr>"
-        run_id = escape(row.record.run_id)
-        rows.append(f'{opening}<th scope="row" title="{run_id}">{escape(line[0])}</th>{cells}</tr>')
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    caption = escape(f"{table.title}: the runs. {explanation(table)}".strip())
+        run_id = page_text(row.record.run_id)
+        rows.append(f'{opening}<th scope="row" title="{run_id}">{page_text(line[0])}</th>{cells}</tr>')
+    heads = "".join(f'<th scope="col">{page_text(name)}</th>' for name in header)
+    caption = page_text(f"{table.title}: the runs. {explanation(table)}".strip())
     body = "\n".join(rows)
     return (
         f'<div class="wide"><table class="runs">\n<caption>{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n'
@@ -153,8 +155,8 @@ def _failures(report: SweepReport) -> str:
     rows += [[label, "not started", "", ""] for label in report.waiting]
     table = _table("Planned runs without a result", ["run", "status", "why", "try"], rows, row_heads=True)
     logs = "\n".join(
-        f"<details><summary>Last lines of the log of {escape(each.label)}</summary>\n<pre>{escape(each.log_tail)}</pre>"
-        "</details>"
+        f"<details><summary>Last lines of the log of {page_text(each.label)}</summary>\n"
+        f"<pre>{page_lines(each.log_tail)}</pre></details>"
         for each in report.failures
         if each.log_tail
     )
@@ -164,15 +166,15 @@ def _failures(report: SweepReport) -> str:
 def _table(
     caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, row_heads: bool = False
 ) -> str:
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    heads = "".join(f'<th scope="col">{page_text(name)}</th>' for name in header)
     lines = []
     for row in rows:
-        cells = [f"<td>{escape(cell)}</td>" for cell in row]
+        cells = [f"<td>{page_text(cell)}</td>" for cell in row]
         if row_heads:
-            cells[0] = f'<th scope="row">{escape(row[0])}</th>'
+            cells[0] = f'<th scope="row">{page_text(row[0])}</th>'
         lines.append(f"<tr>{''.join(cells)}</tr>")
     body = "\n".join(lines)
     return (
-        f'<div class="wide"><table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{heads}</tr></thead>\n'
+        f'<div class="wide"><table>\n<caption>{page_text(caption)}</caption>\n<thead><tr>{heads}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )

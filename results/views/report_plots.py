@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from results.compare.versus_best import Rank, lost_too_many
+from results.plain_text import plain
 from results.views.inline_svg import INK, drawing, inline_svg
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ def _point(row: Row, cost: Cost) -> Point | None:
     parts = [row.quantization or row.record.model, *row.settings.values()]
     label = " ".join(part if len(part) <= 16 else f"{part[:15]}…" for part in parts)
     return Point(
-        label,
-        row.name,
-        row.family,
+        plain(label),
+        plain(row.name),
+        plain(row.family),
         value,
         row.score,
         row.score_low,

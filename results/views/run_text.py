@@ -1,15 +1,20 @@
-"""A run, or a list of them, as small tables for people. Colours only on a terminal (click sees to that)."""
+"""A run, or a list of them, as small tables for people."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 
+from results.durable import explained
+from results.files import open_to_read
+from results.plain_text import plain_lines, uncoloured
 from results.records import Outcome, RunStatus
 from results.stats.speed import answering_speed, measured_loads, table
+from results.views.terminal import Fact, print_table, say_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,16 +23,13 @@ if TYPE_CHECKING:
     from results.records import Metric, RunRecord, Score
     from results.telemetry import TelemetrySummary
 
-NAME_WIDTH = 15
 MOST_VALUES = 16  # of one tag, such as MMLU's subjects
 GIB = 1 << 30
 
 
 def print_summary(record: RunRecord, folder: Path) -> None:
     """Score with its 95 % interval, completions, failures by kind, speed, phases, where the files are."""
-    for name, value in _rows(record, folder):
-        loud = name in {"WARNING", "error"}
-        click.echo(f"{click.style(f'{name:{NAME_WIDTH}}', bold=True, fg='red' if loud else None)} {value}")
+    say_facts((Fact(*row) for row in _rows(record, folder)), {"WARNING": "red", "error": "red"})
 
 
 def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
@@ -163,17 +165,22 @@ def _phases(record: RunRecord) -> str:
     return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in named.items() if seconds is not None)
 
 
+def print_raw(path: Path) -> None:
+    """A script's output: byte for byte, but on a terminal so that it can't steer that. Raises ResultsError."""
+    with explained("read", path):
+        file = open_to_read(path)
+    with file:
+        if not sys.stdout.isatty():
+            shutil.copyfileobj(file, sys.stdout.buffer)
+            return
+        for line in file:
+            click.echo(plain_lines(uncoloured(line.decode("utf-8", "replace"))), nl=False)
+
+
 def print_list(runs: Sequence[tuple[RunStatus, RunRecord]]) -> None:
-    """One line a run; tab-separated where nobody watches, so that `cut` and `awk` can read it."""
+    """One line a run."""
     header = ("run", "status", "benchmark", "model", "score", "completions", "note")
-    lines = [header, *(_list_line(status, record) for status, record in runs)]
-    if not sys.stdout.isatty():
-        click.echo("\n".join("\t".join(line) for line in lines))
-        return
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for number, line in enumerate(lines):
-        text = "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
-        click.echo(click.style(text.rstrip(), bold=number == 0))
+    print_table(header, [_list_line(status, record) for status, record in runs])
 
 
 def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:

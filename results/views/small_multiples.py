@@ -5,8 +5,9 @@ Drawn here and not by matplotlib: a hundred of them cost milliseconds, and their
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
+
+from results.views.page_text import page_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,11 +24,11 @@ def telemetry_table(runs: Mapping[str, RunLines]) -> str:
         return ""
     peaks = {name: max(_peak(lines.lines.get(name, [])) for lines in runs.values()) for name in names}
     heads = "".join(
-        f'<th scope="col">{html.escape(name)}<br><span class="dim">0 to {peaks[name]:.3g}</span></th>'
+        f'<th scope="col">{page_text(name)}<br><span class="dim">0 to {peaks[name]:.3g}</span></th>'
         for name in names
     )
     rows = "\n".join(
-        f'<tr><th scope="row">{html.escape(run)}<br><span class="dim">{lines.seconds:.0f} s</span></th>'
+        f'<tr><th scope="row">{page_text(run)}<br><span class="dim">{lines.seconds:.0f} s</span></th>'
         + "".join(f"<td>{_cell(run, name, lines, peaks[name])}</td>" for name in names)
         + "</tr>"
         for run, lines in runs.items()
@@ -52,7 +53,7 @@ def _cell(run: str, name: str, lines: RunLines, peak: float) -> str:
         for phase, begin, end in lines.phases
         if phase in {"baseline", "load"}
     )
-    title = html.escape(f"{run}: {name}, at most {_peak(points):.3g}")
+    title = page_text(f"{run}: {name}, at most {_peak(points):.3g}")
     return (
         f'<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"><title>{title}</title>'
         f'{bands}<line class="axis" x1="0" y1="{HEIGHT - 0.5}" x2="{WIDTH}" y2="{HEIGHT - 0.5}"/>'

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from results.files import open_to_read
+from results.json_text import NOT_THAT_JSON
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -124,14 +127,14 @@ def _ticks(path: Path) -> Iterator[tuple[float, _Tick]]:
     decoder = msgspec.json.Decoder(_Tick)
     offset = last = 0.0
     try:
-        lines = path.open("rb")
+        lines = open_to_read(path)
     except OSError:
         return
     with lines:
         for line in lines:
             try:
                 tick = decoder.decode(line)
-            except msgspec.MsgspecError:  # torn by a crash
+            except NOT_THAT_JSON:  # torn by a crash
                 continue
             if offset + tick.time_s < last:
                 offset = last

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from results.files import user_path
+from results.json_text import encode_indented
 from settings.table import TABLE
 from sweeps.manifest.problems import COMMAND_LINE
 from sweeps.manifest.reader import parse_manifest
@@ -43,7 +44,7 @@ def manifest_from_options(
     if models:
         matrix["model"] = [_model(text) for text in models]
     document["matrix"] = matrix
-    text = json.dumps(document, indent=1, ensure_ascii=False)
+    text = encode_indented(document).decode()
     return parse_manifest(text, form="json", name=COMMAND_LINE, folder=Path.cwd(), table=known)
 
 
@@ -76,7 +77,7 @@ def _plain(setting: Setting, text: Any) -> Any:
 
 def _model(text: str) -> str:
     """A path made absolute, so that the manifest means the same wherever it is read again."""
-    here = Path(text).expanduser()
+    here = user_path(text)
     looks_like_path = text.endswith(".gguf") and not text.startswith("hf:")
     if here.exists():
         return str(here.absolute())

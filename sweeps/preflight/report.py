@@ -1,33 +1,43 @@
-"""The preflight report: a table on a terminal, lines with tabs where it is piped, or JSON."""
+"""The preflight report: a table, or JSON."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from results.json_text import encode_indented
+from results.views.terminal import print_table, say
 
 if TYPE_CHECKING:
     from sweeps.preflight.checks import Need, Preflight
 
 HEADER = ("run", "what", "server", "GPU", "cards", "memory", "fits", "time")
 _GIB = 1 << 30
+_STYLES: dict[str, dict[str, Any]] = {
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow"},
+    "total": {"bold": True},
+}
 
 
 def print_preflight(report: Preflight, *, as_json: bool = False) -> None:
     """On stdout."""
     if as_json:
-        print(to_json(report))
-    elif sys.stdout.isatty():
-        _print_table(report)
-    else:
-        print("\n".join("\t".join(line) for line in [HEADER, *_lines(report)]))
-        print("\n".join(text for _, text in remarks(report)))
+        click.echo(to_json(report), nl=False)
+        return
+    lines = _lines(report)
+    styles = [{"no": "red"}.get(line[HEADER.index("fits")]) for line in lines]
+    print_table(HEADER, lines, numbers=set(HEADER) - {"what", "fits"}, styles=styles)
+    for level, text in remarks(report):
+        say(text, **_STYLES.get(level, {}))
 
 
 def to_json(report: Preflight) -> str:
     """The whole report."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode({"ok": report.ok, **msgspec.to_builtins(report)})).decode()
+    return encode_indented({"ok": report.ok, **msgspec.to_builtins(report)}, indent=2).decode()
 
 
 def remarks(report: Preflight) -> list[tuple[str, str]]:
@@ -99,24 +109,3 @@ def _size(size_bytes: int | None) -> str:
     if size_bytes is None:
         return "?"
     return f"{size_bytes / _GIB:.1f} GiB" if size_bytes else "-"
-
-
-def _print_table(report: Preflight) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in HEADER:
-        table.add_column(
-            name, justify="left" if name in {"what", "fits"} else "right", no_wrap=name != "what"
-        )
-    colours = {"no": "red", "yes": "green"}
-    for line in _lines(report):
-        table.add_row(*(Text(cell, style=colours.get(cell, "") if name == "fits" else "")
-                        for name, cell in zip(HEADER, line, strict=True)))  # fmt: skip
-    console.print(table)
-    for level, text in remarks(report):
-        style = {"error": "bold red", "warning": "yellow", "total": "bold"}.get(level)
-        console.print(text, style=style, markup=False, soft_wrap=True)

@@ -90,3 +90,39 @@ def test_what_determines_nothing_may_change(tmp_path, model):
     assert done.code == 0, done.err
     (record,) = logged(results)
     assert (record["status"], record["score"]["completions"]) == ("succeeded", 10)
+
+
+def test_a_refusal_leaves_records_and_marks_as_they_were_byte_for_byte(tmp_path):
+    """By the harness, before anything starts; and by the script, when the server is up. Logs may have grown.
+
+    The record has a field that this version does not know and lacks others, as one of another version does.
+    """
+    data, results = tmp_path / "d.jsonl", tmp_path / "r"
+    data.write_text(json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n")
+    words = ("run", "--benchmark", "gsm8k", "--dataset", data, "--few-shot", 0, *command_server("canonical_server.py"),
+             "--results-dir", results)  # fmt: skip
+    assert bench_runner(*words).code == 0
+    folder = only_run(results)
+    record = json.loads((folder / "run.json").read_text())
+    del record["harness"], record["resumed"]
+    (folder / "run.json").write_text(json.dumps({**record, "of_another_version": 1}, indent=3))
+    with (folder / "completions.jsonl").open("ab") as journal:
+        journal.write(b'{"torn')
+
+    def state():
+        kept = ("run.json", "completions.jsonl", "settings.json")
+        files = [*(folder / name for name in kept), results / "benchmark_results.json"]
+        return [path.read_bytes() for path in files], [*(results / ".unlogged").iterdir()]
+
+    before = state()
+    done = bench_runner(*words, "--seed", 3, "--resume", "last")  # checked by the script
+    assert done.code == 6, done.err
+    assert state() == before
+    data.write_text(json.dumps({"question": "1 + 2?", "answer": "#### 3"}) + "\n")
+    done = bench_runner(*words, "--resume", "last")
+    assert done.code == 6, done.err
+    assert "holds completions of other settings" in done.err
+    assert state() == before
+    done = bench_runner("run", "--benchmark", "human_eval", *words[3:], "--resume", "last")
+    assert done.code != 0
+    assert state() == before

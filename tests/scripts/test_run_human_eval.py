@@ -263,6 +263,22 @@ def test_other_settings_in_the_same_folder_are_refused_by_name(finished, options
     assert "choose another --output" in said
 
 
+def test_a_refused_folder_is_left_as_it_is(tmp_path):
+    """Also what would be repaired or asked again by going on: a torn end, a bad line, answers that were lost."""
+    with canonical_server() as url:
+        run(url, tmp_path, "--limit", 2)
+        journal = tmp_path / "completions.jsonl"
+        lost = b'{"task_id":"HumanEval/9","outcome":"infrastructure_error"}\n'
+        journal.write_bytes(b"not JSON\n" + lost + journal.read_bytes() + b'{"task_id":"Human')
+        before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+        for options in (("--seed", 9), ("--prompt-style", "completion"), ("--limit", 1)):
+            events, _ = run(url, tmp_path, "--limit", 2, *options, code=6)
+            assert events[-1]["kind"] == "resume_mismatch"
+            assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()} == before
+        run(url, tmp_path, "--limit", 2)
+    assert sorted(line["task_id"] for line in lines(tmp_path)) == ["HumanEval/0", "HumanEval/1"]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished run of two samples, and its server."""

@@ -18,6 +18,8 @@ import msgspec
 from evaluation.data.data_set import DataSet
 from evaluation.protocols import Sample
 from results.errors import UsageError
+from results.files import open_to_read
+from results.json_text import NOT_THAT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +109,7 @@ def load_data(paths: Sequence[Path], *, start: date | None = None, end: date | N
 def read_tests(place: LinePlace) -> list[Test]:
     """The public tests of the problem there, then the private ones. Raises UsageError."""
     try:
-        with place.path.open("rb") as file:
+        with open_to_read(place.path) as file:
             file.seek(place.offset)
             line = file.read(place.length)
     except OSError as error:
@@ -115,7 +117,7 @@ def read_tests(place: LinePlace) -> list[Test]:
     try:
         packed = msgspec.json.decode(line, type=_Tests)
         tests = _tests(packed.public_test_cases) + _tests(unpacked(packed.private_test_cases))
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (*NOT_THAT_JSON, ValueError) as error:
         _refuse(place, f"its tests can't be read: {error}")
     if not tests:
         _refuse(place, "it has no tests")
@@ -166,7 +168,7 @@ class _Metadata(msgspec.Struct):
 
 def _lines(path: Path) -> Iterator[tuple[LinePlace, bytes]]:
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             offset = 0
             for number, line in enumerate(file, 1):
                 yield LinePlace(path, number, offset, len(line)), line
@@ -188,7 +190,7 @@ def _sample(line: bytes, place: LinePlace) -> Sample:
         _refuse(place, f"contest_date {problem.contest_date!r} is not a date such as 2024-08-31T00:00:00")
     try:
         function = problem.function
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except NOT_THAT_JSON as error:
         _refuse(place, f"metadata: {error}")
     return Sample(
         task_id=problem.question_id,

@@ -153,7 +153,7 @@ def test_a_log_that_an_editor_laid_out_anew_is_whole(log, indent):
 def test_text_that_is_not_utf8_can_be_recorded(log):
     """File names and outputs reach us as lone surrogates."""
     log.append(a_record("a", model="caf\udce9.gguf"))
-    assert log.runs()[0].model == "caf?.gguf"
+    assert log.runs()[0].model == r"caf\xe9.gguf"
     json.loads(log.path.read_bytes())
 
 

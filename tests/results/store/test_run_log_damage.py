@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import os
 import random
 import signal
@@ -302,3 +303,49 @@ def test_salvage_finds_every_record_that_the_damage_did_not_touch(runs, data):
             quoted = rubbish.endswith(b'"') and at >= end  # an open quote may swallow one line, not more
             assert run in found.values() or quoted
         at += len(line) + 2
+
+
+PIECES = {
+    "nested": b'{"a":',
+    "nested records": b'{"run_id":"x","config":',
+    "open braces": b"{",
+    "pairs of braces": b"{}",
+    "quotes": b'"',
+    "escaped quotes": b'\\"',
+    "no records": b'{"run_id":"x"}\n',
+    "records in records": b'{"run_id":{"run_id":1},"b":{"run_id":2}}',
+    "heads": b'{"schema_version":',
+    "one long line": b'{"schema_version":1,"run_id":"x","model":"',
+}
+
+
+@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
+def test_salvage_takes_four_times_as_long_for_four_times_as_much(piece):
+    """Whatever is in it. 18 MB of `{"a":` held a run for 25 s; what lies behind it is found."""
+    whole = encode_record(a_record("whole"))
+
+    def seconds(count: int) -> float:
+        junk = piece * (count // len(piece))
+        best = math.inf
+        for _ in range(3):
+            began = time.process_time()
+            found = salvage(
+                whole + b"\n" + junk + b"\n" + whole.replace(b'"whole"', b'"behind"') + b"\n", where="x"
+            )
+            best = min(best, time.process_time() - began)
+            assert [record.run_id for record in found.values()] == ["whole", "behind"]
+        return best
+
+    small = seconds(200_000)
+    assert seconds(800_000) < 4 * 3 * max(small, 0.002)
+
+
+def test_a_log_of_rubbish_is_set_aside_before_a_run_begins(log):
+    log.append(a_record("a"))
+    rubbish = b'{"a":' * 400_000
+    log.path.write_bytes(log.path.read_bytes()[:-5] + rubbish)
+    log.check()
+    assert ids(log) == []  # the first line was cut into
+    assert len(aside(log)) == 1
+    log.append(a_record("b"))
+    assert ids(log) == ["b"]

@@ -1,0 +1,41 @@
+"""JSON of our own files: written whatever file names are in it, read whatever was done to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from results.plain_text import in_unicode
+
+# What msgspec raises for bytes that are not the JSON that was asked for.
+NOT_THAT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def as_json_keeps(value: Any) -> Any:
+    """The value as `encode` writes it: what is read back is equal to it."""
+    if isinstance(value, str):
+        return in_unicode(value)
+    if isinstance(value, dict):
+        return {as_json_keeps(key): as_json_keeps(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json_keeps(each) for each in value]
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """As `msgspec.json.encode`; text that is no Unicode, as of some file names, as `in_unicode` has it."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(as_json_keeps(msgspec.to_builtins(value)))
+
+
+def encode_sorted(value: Any) -> bytes:
+    """With the keys of objects in order."""
+    return msgspec.json.encode(as_json_keeps(msgspec.to_builtins(value)), order="sorted")
+
+
+def encode_indented(value: Any, indent: int = 1) -> bytes:
+    """For people too, with a newline at its end."""
+    return msgspec.json.format(encode(value), indent=indent) + b"\n"

@@ -1,0 +1,120 @@
+"""What commands print for people. Nothing that is said in it steers the terminal, or passes for another line.
+
+On a terminal, tables are aligned and fit it; where nobody watches they are lines with tabs, for `cut` and `awk`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from results.plain_text import cell, indented, plain, plain_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from results.errors import Reported
+
+_NUMBER = re.compile(r"[-+]?[\d.,]+( \([\d.]+ to [\d.]+\))?")
+
+
+def say(text: object = "", *, err: bool = False, **style: Any) -> None:
+    """One thought; further lines of it are indented. style: of `click.style`."""
+    click.echo(_styled(indented(str(text)), **style), err=err)
+
+
+def warn(text: str) -> None:
+    """On stderr."""
+    say(f"warning: {text}", err=True)
+
+
+def explain(error: Reported) -> int:
+    """On stderr: what happened, and what to do. Returns the exit code."""
+    if error.log_tail:
+        say("last lines of its log:", err=True, dim=True)
+        click.echo("\n".join(f"  | {line}" for line in plain_lines(error.log_tail).splitlines()), err=True)
+    if error.command:
+        from settings.secrets import without_secrets
+
+        say(f"command: {shlex.join(without_secrets(error.command))}", err=True)
+    click.echo(f"{_styled('error:', fg='red', bold=True)} {indented(error.message)}", err=True)
+    if error.hint:
+        click.echo(f"{_styled('try:', fg='yellow')} {indented(error.hint)}", err=True)
+    return error.exit_code
+
+
+class Fact(NamedTuple):
+    """colour: of the text."""
+
+    name: str
+    text: str
+    colour: str | None = None
+
+
+def say_facts(
+    facts: Iterable[Fact], colours: Mapping[str, str] = MappingProxyType({}), *, width: int = 15
+) -> None:
+    """A line each, its name in bold and so wide. colours: of names."""
+    for fact in facts:
+        name = _styled(f"{plain(fact.name):{width}}", bold=True, fg=colours.get(fact.name))
+        click.echo(f"{name} {_styled(indented(fact.text, ' ' * (width + 1)), fg=fact.colour)}".rstrip())
+
+
+def print_table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Iterable[str] = (),
+    styles: Sequence[str | None] = (),
+) -> None:
+    """numbers: columns to be aligned as such although there is more in them. styles: of the rows, as rich has them."""
+    if sys.stdout.isatty():
+        console().print(aligned(header, rows, numbers=numbers, styles=styles))
+    else:
+        click.echo("\n".join("\t".join(map(cell, row)) for row in [header, *rows]))
+
+
+def aligned(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Iterable[str] = (),
+    styles: Sequence[str | None] = (),
+) -> Table:
+    """For a terminal, whatever its width; numbers end below one another."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [[cell(text) for text in row] for row in rows]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for position, name in enumerate(header):
+        cells = [row[position] for row in rows if row[position]]
+        right = name in set(numbers) or (bool(cells) and all(map(_NUMBER.fullmatch, cells)))
+        table.add_column(
+            Text(plain(name)),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=right and not any(" " in text for text in cells),  # no number is cut in two
+        )
+    for position, row in enumerate(rows):
+        table.add_row(*map(Text, row), style=styles[position] if styles else None)
+    return table
+
+
+def console() -> Console:
+    """Of stdout."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def _styled(text: str, **style: Any) -> str:
+    return click.style(text, **style) if any(style.values()) else text

@@ -1,0 +1,97 @@
+"""What is printed for people, and how tables stand."""
+
+from __future__ import annotations
+
+import ast
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from results.errors import UsageError
+from results.views.terminal import Fact, aligned, explain, print_table, say, say_facts
+
+ROOT = Path(__file__).parents[3]
+HEADER = ("run", "score", "speed", "note")
+ROWS = [["a", "9.5", "100.0 (90.1 to 110.2)", ""], ["a longer name", "100.0", "8.0 (7.5 to 8.9)", "2 notes"]]
+
+
+def drawn(width: int, **facts: object) -> list[str]:
+    out = io.StringIO()
+    Console(file=out, width=width, highlight=False).print(aligned(HEADER, ROWS, **facts))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_numbers_end_below_one_another_and_words_begin_so():
+    assert drawn(80) == [
+        "run            score                  speed  note",
+        "a                9.5  100.0 (90.1 to 110.2)",
+        "a longer name  100.0       8.0 (7.5 to 8.9)  2 notes",
+    ]
+
+
+def test_a_column_with_a_word_in_it_is_aligned_as_numbers_where_that_is_asked_for():
+    lines = drawn(80, numbers={"note"})
+    assert lines[0].endswith("  note")
+    assert lines[0].index("note") > drawn(80)[0].index("note")
+
+
+@pytest.mark.parametrize("width", [20, 30, 40])
+def test_a_narrow_terminal_cuts_no_number_and_loses_nothing(width):
+    lines = drawn(width)
+    assert max(map(len, lines)) <= width
+    assert any("100.0" in line.split() for line in lines)
+    assert "".join("".join(lines).split()).count("alongername") <= 1
+    for letters in ("longer", "notes"):
+        assert set(letters) <= set("".join(lines))
+
+
+def test_where_nobody_watches_a_row_is_a_line_with_tabs(capsys):
+    print_table(HEADER, [["a\tb\nc", "1", "", "\x1b[31m"]])
+    assert capsys.readouterr().out == "run\tscore\tspeed\tnote\na b c\t1\t\t\\u001b[31m\n"
+
+
+def test_further_lines_are_indented(capsys):
+    """Else one in a message from elsewhere would pass for a line of ours."""
+    say("one\nerror: forged\rtwo")
+    say_facts([Fact("na\nme", "text\nerror: forged")], width=8)
+    explain(
+        UsageError(
+            "wrong\nerror: forged", hint="do\ntry: that", log_tail="l\nerror: forged", command=("a\nb",)
+        )
+    )
+    shown = capsys.readouterr()
+    assert shown.out == "one\n    error: forged\n    two\nna\\nme   text\n         error: forged\n"
+    assert shown.err == (
+        "last lines of its log:\n  | l\n  | error: forged\ncommand: 'a\n    b'\n"
+        "error: wrong\n    error: forged\ntry: do\n    try: that\n"
+    )
+
+
+MACHINE = {
+    "csv_text",
+    "dumps",
+    "encode",
+    "encode_record",
+    "rstrip",
+    "source",
+    "to_json",
+}  # JSON, CSV, shell code
+DOORS = {"results/views/terminal.py", "results/views/run_text.py", "runner/display.py"}
+
+
+def test_the_harness_prints_through_one_door():
+    """What is printed past it might steer the terminal: only constants, and text for machines, which is exact."""
+    past = []
+    for room in ("commands", "choosing", "engines", "results", "runner", "sweeps", "web", "bench_runner.py"):
+        files = [ROOT / room] if room.endswith(".py") else sorted((ROOT / room).rglob("*.py"))
+        for path in files:
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                if not isinstance(node, ast.Call) or ast.unparse(node.func) not in {"print", "click.echo"}:
+                    continue
+                (said,) = node.args or [ast.Constant("")]
+                name = ast.unparse(said.func).rpartition(".")[2] if isinstance(said, ast.Call) else ""
+                if not isinstance(said, ast.Constant) and name not in MACHINE:
+                    past.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert [place for place in past if place.partition(":")[0] not in DOORS] == []

@@ -1,0 +1,290 @@
+"""Through the command line: text from elsewhere neither steers a terminal nor passes for a line of ours.
+
+Names of models, labels, servers' errors, scripts' messages and logs may hold anything; it is written out where it is
+shown, and stays as it is in records and with --json.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.cells import cell_len
+
+import bench_runner as program
+from results.records import ErrorRecord, Incident, Metric, ModelIdentity, RunStatus, Score, ServerFacts
+from results.telemetry import TelemetrySummary
+from tests.command_line import PROGRAM, bench_runner, command_server
+from tests.results.recorded_runs import F, P, begin_sweep, place, record_run
+from tests.servers.gguf_file import STRING, gguf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Sets the window's title, clears the screen, colours (also by a control character of one byte), returns to the line's
+# beginning, forges a line, turns the direction of text, hides, and is a formula to a spreadsheet.
+EVIL = "=x\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\rre\nerror: forged\u202edlrow\u2066\u200b\u2028\x7f\x00\x08|<b>`$x$"
+HONEST = "Größe 日本語 👩🏽‍💻 naïve"
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff]")
+OUR_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+WIDTH = 120
+
+
+def harmless(shown: str, *, tabs: bool = True, lines: bool = True) -> None:
+    assert not CONTROL.search(shown), ascii(shown)
+    assert tabs or "\t" not in shown
+    assert not lines or not any(line.startswith("error: forged") for line in shown.splitlines()), ascii(shown)
+
+
+def on_a_terminal(*words: object, width: int = WIDTH) -> str:
+    """What a person sees of it, stdout and stderr together, without the colours that are ours."""
+    ours, theirs = pty.openpty()
+    os.environ["COLUMNS"] = str(width)
+    try:
+        with subprocess.Popen(
+            [PROGRAM, *map(str, words)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm"},
+        ) as process:
+            os.close(theirs)
+            data = bytearray()
+            while select.select([ours], [], [], 60)[0]:
+                try:
+                    part = os.read(ours, 65536)
+                except OSError:  # the other end is closed
+                    break
+                if not part:
+                    break
+                data += part
+            process.wait()
+    finally:
+        os.close(ours)
+        del os.environ["COLUMNS"]
+    return OUR_COLOURS.sub("", data.decode()).replace("\r\n", "\n")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """Runs and a sweep of them whose every text is hostile, and honest ones beside."""
+    folder = tmp_path_factory.mktemp("hostile")
+    sweep = begin_sweep(folder, [f"{EVIL} {n}" for n in range(4)])
+    told = {
+        "server": ServerFacts(
+            kind=EVIL, command=(EVIL,), url=EVIL, effective={EVIL: EVIL}, differences=(EVIL,)
+        ),
+        "incidents": (Incident(time=EVIL, what=EVIL, log_tail=EVIL),),
+        "host": {"hostname": EVIL, "processor": EVIL, "gpus": [{"name": EVIL, "driver": EVIL}]},
+        "harness": {"version": EVIL, "commit": EVIL},
+        "telemetry": TelemetrySummary(
+            not_comparable=(EVIL,),
+            energy_doubts=(EVIL,),
+            devices=({"uuid": EVIL, "index": EVIL, "name": EVIL},),
+        ),
+    }
+    for number, outcomes in enumerate(([P] * 8, [F] * 8)):
+        run = record_run(
+            folder,
+            outcomes,
+            model=f"{EVIL} {number}",
+            config={EVIL: EVIL, "gpu_layers": number, "path": EVIL},
+            model_identity=ModelIdentity(name=EVIL, quantization=EVIL),
+            sweep=place(sweep, f"{EVIL} {number}", reduced=(EVIL,), race=f"winner: {EVIL}"),
+            **told,
+        )
+        score = Score(
+            score=50.0,
+            metrics={"pass@1": Metric(value=0.5), EVIL: Metric(value=0.5)},
+            samples=8,
+            completions=8,
+            warnings=(EVIL,),
+            details={"answers_by": {EVIL: EVIL}},
+        )
+        record = run.read_record()
+        run.write_record(
+            type(record)(**{**{f: getattr(record, f) for f in record.__struct_fields__}, "score": score})
+        )
+        run.script_out.write_bytes(EVIL.encode() + b"\xff\n")
+        line = {"time_s": 1.0, "phase": EVIL, "devices": [{"uuid": EVIL, "power_w": 1.0, "error": EVIL}]}
+        run.telemetry.write_text(json.dumps(line) + "\n" + json.dumps({**line, "time_s": 2.0}) + "\n")
+    record_run(
+        folder,
+        model=EVIL,
+        status=RunStatus.FAILED,
+        score=None,
+        error=ErrorRecord(kind="server", message=EVIL, hint=EVIL, log_tail=EVIL),
+        sweep=place(sweep, f"{EVIL} 2"),
+    )
+    record_run(folder, benchmark=EVIL, model=HONEST)
+    broken = record_run(folder, model="broken")
+    broken.run_json.write_text('{"run_id": 1}')
+    return folder
+
+
+def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
+    """Every command, in all the ways that show text; with the exit code."""
+    first, second, failed, honest = sorted(path.name for path in results.glob("*Z-*"))[:4]
+    evil = f"{EVIL}".replace("\0", "")
+    return {
+        ("list",): 0,
+        ("show", first): 0,
+        ("show", failed): 0,
+        ("show", honest): 0,
+        ("show", evil): 2,
+        ("show", first, "--plot"): 0,
+        ("compare", first, second): 0,
+        ("compare", first, honest): 6,
+        ("leaderboard",): 0,
+        ("leaderboard", "--status", "any"): 0,
+        ("leaderboard", "--csv", "-"): 0,
+        ("leaderboard", "--benchmark", evil): 0,
+        ("leaderboard", "--sort", evil): 2,
+        ("report", "last"): 0,
+        ("report", "last", "--csv", str(out / "r.csv"), "--output", str(out)): 0,
+        ("status",): 0,
+        ("status", "last"): 0,
+        ("status", evil): 2,
+        ("cancel", "last"): 2,
+        ("retry", evil): 2,
+        ("rerun", evil): 2,
+        ("sweep", evil): 2,
+        ("sweep", "--resume", "last"): 2,
+        ("run", "--benchmark", evil): 2,
+        ("run", "--benchmark", "human_eval", "--model", evil): 2,
+        ("run", f"--{evil}"): 2,
+        ("tasks", "validate", f"{evil}.yaml"): 2,
+        ("completion", evil): 2,
+        ("doctor",): 0,
+        ("schema",): 0,
+        (evil,): 2,
+    }
+
+
+WITHOUT_RESULTS = {"tasks", "completion", "doctor", "schema"}
+
+
+def test_every_command_is_walked(results, tmp_path):
+    """A new command is put into the list above."""
+    walked = {words[0] for words in commands(results, tmp_path)}
+    assert set(program.cli.list_commands(None)) <= walked
+
+
+def test_no_command_lets_hostile_text_through(results, tmp_path):
+    for words, code in commands(results, tmp_path).items():
+        where = () if words[0] in WITHOUT_RESULTS or words[0] not in program.cli.list_commands(None) else (
+            "--results-dir", results
+        )  # fmt: skip
+        done = bench_runner(*words, *where)
+        assert done.code == code, (words, done.err)
+        assert "Traceback" not in done.err, (words, done.err)
+        harmless(done.out, lines="--csv" not in words)  # a text of several lines stands in quotes there
+        harmless(done.err)
+
+
+@pytest.mark.parametrize("width", [40, WIDTH])
+@pytest.mark.parametrize(
+    "words",
+    [("list",), ("leaderboard",), ("status", "last"), ("show", "2"), ("report", "last")],
+    ids=" ".join,
+)
+def test_nor_on_a_terminal_where_tables_are_aligned_and_fit(results, words, width):
+    first = min(path.name for path in results.glob("*Z-*"))
+    shown = on_a_terminal(
+        *(first if word == "2" else word for word in words), "--results-dir", results, width=width
+    )
+    harmless(shown, tabs=False)
+    assert "Traceback" not in shown
+    if words[0] in {"list", "leaderboard", "status"}:
+        table = [line for line in shown.splitlines() if "  " in line.strip()]
+        assert max(map(cell_len, table)) <= width
+
+
+def test_what_a_script_printed_is_word_for_word_where_it_is_piped_and_harmless_on_a_terminal(results):
+    first = min(path.name for path in results.glob("*Z-*"))
+    words = ("show", first, "--raw", "--results-dir", results)
+    piped = subprocess.run([PROGRAM, *words], capture_output=True, check=True).stdout
+    assert piped == EVIL.encode() + b"\xff\n"
+    shown = on_a_terminal(*words)
+    assert not CONTROL.search(shown)
+    assert "\\u001b]0;owned" in shown
+
+
+def test_honest_text_stays_as_it_is(results):
+    assert HONEST in bench_runner("list", "--results-dir", results).out
+    assert HONEST in bench_runner("leaderboard", "--results-dir", results).out
+
+
+def test_reports_are_harmless_in_editors_and_browsers_too(results, tmp_path):
+    done = bench_runner(
+        "report", "last", "--csv", tmp_path / "r.csv", "--output", tmp_path, "--results-dir", results
+    )
+    assert done.code == 0, done.err
+    for name in ("report.md", "report.html", "r.csv"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert not CONTROL.search(text), (name, ascii(CONTROL.search(text)))
+        harmless(text, lines=name == "report.md")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "r.csv").read_text())))
+    assert len(rows) == 2
+    cells = [cell for row in rows for cell in row.values()]
+    assert not any(re.match(r"[=+@\t\r]|-(?![\d.])", cell) for cell in cells)
+    assert rows[0]["model"].startswith("'=x")
+    assert json.loads(rows[0]["settings_json"])[EVIL] == EVIL  # still JSON, and the same
+
+
+def test_json_is_exact(results):
+    first = min(path.name for path in results.glob("*Z-*"))
+    shown = bench_runner("show", first, "--json", "--results-dir", results).out
+    assert json.loads(shown)["model"] == f"{EVIL} 0"
+
+
+SERVER = """
+import sys
+print({text!r}, flush=True)
+sys.exit(1)
+"""
+SCRIPT = """
+import json, sys
+print({text!r}, file=sys.stderr)
+print(json.dumps({{"event": "error", "kind": "script", "message": {text!r}, "hint": {text!r}}}), flush=True)
+sys.exit(4)
+"""
+
+
+def test_what_servers_and_scripts_say_when_they_fail_is_harmless(tmp_path):
+    """The last lines of logs, the exact command line, the message and its hint; on a terminal too."""
+    model = tmp_path / f"{EVIL}.gguf".replace("\0", "").replace("/", "")
+    model.write_bytes(gguf({"general.name": (STRING, "x")}))
+    (tmp_path / "server.py").write_text(SERVER.format(text=EVIL))
+    (tmp_path / "script.py").write_text(SCRIPT.format(text=EVIL))
+    dying = ("--server-command", f"python3 {tmp_path / 'server.py'} --port {{port}}")
+    answering = command_server("canonical_server.py")
+    results = ("--results-dir", tmp_path / "r")
+    for words, code in (
+        (("--benchmark", "human_eval", *dying), 3),
+        (("--script", tmp_path / "script.py", "--parser", "json", *answering), 4),
+    ):
+        done = bench_runner("run", "--model", model, *words, *results)
+        assert done.code == code, done.err
+        assert "\\u001b]0;owned" in done.err
+        harmless(done.out + done.err)
+        harmless(
+            on_a_terminal("run", "--model", model, *words, *results)
+            .replace("\x1b[?25l", "")
+            .replace("\x1b[?25h", "")
+        )
+    sweep = ("sweep", model, "--benchmark", "human_eval", *dying, *results)
+    for words in ((*sweep, "--dry-run"), sweep):
+        done = bench_runner(*words)
+        assert "Traceback" not in done.err
+        harmless(done.out + done.err)
+    for record in (json.loads(path.read_text()) for path in (tmp_path / "r").glob("*Z-*/run.json")):
+        assert "\x1b]0;owned" in record["model"]  # as it came
