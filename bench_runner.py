@@ -1,10 +1,13 @@
 #!/bin/sh
 # As a shell script this finds the interpreter that `make setup` made, without activating anything, from any
-# folder and through a symlink; Python sees the next line as a string and goes on below it.
+# folder and through a symlink; Python sees the next line as a string and goes on below it. Signals wait until Python
+# can answer them, where env can do that.
 """:"
 root=$(dirname "$(readlink -f "$0")")
+wait="env --block-signal=HUP,INT,TERM"
+$wait --version >/dev/null 2>&1 || wait=
 for python in "$root/.venv/bin/python" "$(command -v python3)"; do
-    [ -x "$python" ] && exec "$python" "$root/bench_runner.py" "$@"
+    [ -x "$python" ] && exec $wait "$python" -S "$root/bench_runner.py" "$@"
 done
 echo "bench_runner: no Python found; run 'make setup' in $root" >&2
 exit 1
@@ -12,10 +15,34 @@ exit 1
 
 # The command line: parse, call one function, print; an error becomes a message and an exit code.
 
+# Built-in modules only, which take no time: in the time that `signal` and `os` take to import a signal may arrive.
+import _signal  # type: ignore[import-not-found]
+import posix
+import sys
+
+_ENDING = {_signal.SIGHUP: "SIGHUP", _signal.SIGINT: "SIGINT", _signal.SIGTERM: "SIGTERM"}
+
+
+def _leave(number: int, _frame: object) -> None:
+    """A signal while the program is being loaded: nothing has begun, so nothing has to be ended in order."""
+    try:
+        posix.write(2, f"error: stopped by {_ENDING[number]}\n".encode())
+    finally:
+        posix._exit(130 if number == _signal.SIGINT else 143)  # noqa: SLF001 - its name
+
+
+if sys.argv[0].endswith(("bench_runner.py", "bench-runner")):  # and no other program imports this
+    for _number in _ENDING:
+        if _signal.getsignal(_number) != _signal.SIG_IGN:
+            _signal.signal(_number, _leave)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _ENDING)
+    if sys.flags.no_site:  # which takes longest of all to load, and comes after the handlers for that
+        import site
+
+        site.main()
+
 import contextlib
 import importlib
-import io
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -276,15 +303,18 @@ def _complete_variable(program: str) -> str:
 
 def main() -> None:
     """The entry point: turns every reported end into a message and an exit code."""
+    from commands.standard_streams import prepare_streams
     from processes.signals import Interruptions
     from results.errors import BenchError, Interrupted
 
-    if isinstance(sys.stdout, io.TextIOWrapper):  # else a name that its encoding lacks would be a traceback
-        sys.stdout.reconfigure(errors="backslashreplace")
+    prepare_streams()
     with Interruptions() as interruptions:
         try:
             try:
-                cli(obj=interruptions.held)
+                try:
+                    cli(obj=interruptions.held)
+                finally:
+                    sys.stdout.flush()
             except BenchError as error:
                 sys.exit(explain(error))
         except Interrupted as interrupted:  # also while an error was explained

@@ -24,7 +24,7 @@ class Interruptions:
     """Within the block, the first of SIGINT, SIGTERM, SIGHUP raises Interrupted in the main thread.
 
     While that exception lives, the orderly end is under way and later signals are ignored: they would cut it short.
-    Usually it takes seconds; it can take over a minute when a process ignores SIGTERM or hangs in the kernel. SIGKILL
+    It takes seconds, up to 20 where processes ignore SIGTERM, and over a minute where one hangs in the kernel. SIGKILL
     is safe at any time. Where other code swallows the exception (a bare `except:`, a `__del__`), it is raised again.
     A signal that the parent set to be ignored (nohup) stays ignored. For the main thread.
     """

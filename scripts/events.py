@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -39,5 +40,7 @@ class Events:
             self.emit("progress", **fields)
 
     def say(self, text: str) -> None:
-        """For people."""
-        print(indented(text), file=sys.stderr, flush=True)
+        """For people; dropped where stderr is closed, or nobody reads it."""
+        if sys.stderr is not None:  # else print takes stdout
+            with contextlib.suppress(OSError):
+                print(indented(text), file=sys.stderr, flush=True)

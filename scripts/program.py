@@ -55,8 +55,9 @@ def leave(code: int) -> NoReturn:
     After `run_program`: whatever has to be closed is closed by then, and its threads have ended.
     """
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BrokenPipeError):
-            stream.flush()
+        if stream is not None:  # closed
+            with contextlib.suppress(OSError):
+                stream.flush()
     os._exit(code)
 
 
@@ -92,6 +93,5 @@ def _report(events: Events, error: Reported) -> int:
     """Gives the exit code."""
     with contextlib.suppress(Reported):
         events.emit("error", kind=error.kind, message=error.message, hint=error.hint)
-    with contextlib.suppress(BrokenPipeError):
-        events.say(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
+    events.say(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
     return error.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -97,3 +98,28 @@ def test_ctrl_c_while_the_arguments_are_read_is_told_in_a_line():
         out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "stopped by SIGINT\n")
     assert '"kind":"interrupted"' in out
+
+
+TALKS = """
+from scripts.program import leave, run_program
+
+async def main(arguments, events):
+    events.say("for people")
+    events.emit("progress", done=1, total=1)
+
+leave(run_program(lambda: None, main))
+"""
+
+
+def test_words_for_people_never_get_among_the_events(tmp_path):
+    """With a closed stderr Python would print them to stdout; with one that nobody reads it would raise."""
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", TALKS]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, '{"event":"progress","done":1,"total":1}\n')
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", TALKS], cwd=ROOT, stdout=subprocess.PIPE, stderr=write, check=False
+    )
+    os.close(write)
+    assert done.returncode == 0
