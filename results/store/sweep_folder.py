@@ -21,7 +21,7 @@ import msgspec
 from results.durable import explained, replace_file, sync_folder
 from results.errors import NewerRecord, ResultsError
 from results.files import read_file
-from results.json_text import encode_indented
+from results.json_text import NOT_THAT_JSON, encode_indented
 from results.locks import is_locked, lock
 from results.records import RunStatus, decode_versioned
 from results.store.run_folder import RunFolder
@@ -287,7 +287,7 @@ def _sweep_id(run_json: Path) -> str:
         data = read_file(run_json)
     try:
         belongs = msgspec.json.decode(data, type=_Belongs)
-    except msgspec.MsgspecError as error:
+    except NOT_THAT_JSON as error:
         raise ResultsError(f"{run_json} is not a run record: {error}") from error
     return belongs.sweep.sweep_id if belongs.sweep is not None else ""
 

@@ -106,11 +106,13 @@ def test_a_name_that_is_not_utf8_is_found_by_what_is_shown_of_it(tmp_path):
     assert user_path(rf"{tmp_path}/th\xe9.gguf") == Path(rf"{tmp_path}/th\xe9.gguf")
 
 
-# What these open by other means lies in /proc or /sys, in our own packages, or in the sandbox; is a folder; or is made
-# anew and has no name yet that others know. servers/embedded.py is a program without our packages.
+# What these open by other means lies in /proc or /sys, in our own packages, or in the sandbox; is a folder; is made anew
+# and has no name yet that others know; or is a lock, of a file or a folder, and opened without waiting.
+# servers/embedded.py is a program without our packages.
 BY_OTHER_MEANS = {
     "results/files.py", "results/durable.py", "evaluation/loop/journal.py", "evaluation/benchmarks/human_eval/task.py",
-    "evaluation/benchmarks/lcb/programs.py", "processes/guardian.py", "processes/process.py", "runner/host.py",
+    "evaluation/benchmarks/lcb/programs.py", "processes/bounded_log.py", "processes/guardian.py",
+    "processes/process.py", "processes/tree.py", "results/locks.py", "runner/host.py",
     "scripts/events.py", "servers/demo_model.py", "servers/embedded.py", "servers/ports.py", "telemetry/processes.py",
     "telemetry/rapl.py", "telemetry/sampler.py",
 }  # fmt: skip

@@ -182,7 +182,7 @@ def _lines(path: Path) -> Iterator[tuple[LinePlace, bytes]]:
 def _sample(line: bytes, place: LinePlace) -> Sample:
     try:
         problem = msgspec.json.decode(line, type=ContestProblem)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except NOT_THAT_JSON as error:
         _refuse(place, str(error))
     try:
         day = problem.day
