@@ -32,7 +32,7 @@ def explained(doing: str, path: Path) -> Iterator[None]:
         elif isinstance(error, NotRegularError):
             path = Path(error.filename)  # it may be a lock beside the file
             hint = "put a regular file there, or a link to one, or nothing"
-        elif isinstance(error, FileNotFoundError):
+        elif isinstance(error, FileNotFoundError) and doing == "read":
             hint = "it was never written, or was removed: see what is left in that folder"
         else:
             hint = "choose another folder with --results-dir or $BENCH_RESULTS_DIR"

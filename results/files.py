@@ -48,7 +48,7 @@ def unreadable(path: Path, *, or_folder: bool = False) -> str:
         status = path.stat()
         if not (or_folder and stat.S_ISDIR(status.st_mode)):
             require_regular(path, status)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return "no such file"
     except OSError as error:
         return error.strerror or str(error)
@@ -93,17 +93,17 @@ def user_path(text: str | Path, folder: Path | None = None) -> Path:
     r"""A path as a user gave it, with ~ filled in. folder: what a relative one is relative to.
 
     Where there is nothing of that name, \xff in it stands for a byte: so a name that is not UTF-8 is shown, and kept in
-    records. Raises UsageError for what can't be a path, and for one behind a folder that may not be entered.
+    records. Raises UsageError for the home of nobody, for a name that is too long, and for what lies in a folder that
+    may not be entered.
     """
     text = str(text)
-    if "\0" in text:
-        raise UsageError(f"{text!r} is no path: it has a zero byte in it")
     try:
         path = (folder or Path()) / Path(text).expanduser()
     except RuntimeError:
         user = text.partition("/")[0]
         raise UsageError(
-            f"{text}: there is no home folder of {user}", hint=f"write the whole path, or ./{text}"
+            f"{text} can't be read: there is no home folder of {user}",
+            hint=f"write the whole path, or ./{text}",
         ) from None
     if not _is_there(path) and (there := with_bytes(path)) != path and _is_there(there):
         return there
@@ -118,7 +118,7 @@ def with_bytes(path: Path) -> Path:
 def _is_there(path: Path) -> bool:
     try:
         path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a zero byte is in no name
         return False
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error

@@ -51,7 +51,7 @@ def indented(text: str, by: str = "    ") -> str:
     return plain_lines(text).replace("\n", f"\n{by}")
 
 
-def tail(text: str, *, lines: int = 20, width: int = 500) -> str:
+def tail(text: str, *, lines: int = 20, width: int = 300) -> str:
     """The last lines of a log, without empty ones and without colours; of a long line the beginning."""
     there = [line.rstrip() for line in _LINE_END.split(uncoloured(text)) if line.strip()]
     return "\n".join(line if len(line) <= width else f"{line[:width]}..." for line in there[-lines:])

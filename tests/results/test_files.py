@@ -86,7 +86,6 @@ def test_a_users_path(tmp_path, monkeypatch):
     ("text", "said"),
     [
         ("~no-such-user/a.gguf", "no home folder of ~no-such-user"),
-        ("a\0b", "zero byte"),
         ("x" * 5000, "name too long"),
     ],
 )
@@ -106,8 +105,13 @@ def test_a_name_that_is_not_utf8_is_found_by_what_is_shown_of_it(tmp_path):
     assert user_path(rf"{tmp_path}/th\xe9.gguf") == Path(rf"{tmp_path}/th\xe9.gguf")
 
 
-# What these open by other means lies in /proc or /sys, in our own packages, or in the sandbox; is a folder; is made anew
-# and has no name yet that others know; or is a lock, of a file or a folder, and opened without waiting.
+def test_a_zero_byte_is_in_no_name():
+    """A manifest can hold one."""
+    assert unreadable(user_path("a\0b")) == "no such file"
+
+
+# What these open by other means lies in /proc or /sys, in our own packages, or in the sandbox; is a folder; is made
+# anew and has no name yet that others know; or is a lock, of a file or a folder, and opened without waiting.
 # servers/embedded.py is a program without our packages.
 BY_OTHER_MEANS = {
     "results/files.py", "results/durable.py", "evaluation/loop/journal.py", "evaluation/benchmarks/human_eval/task.py",
