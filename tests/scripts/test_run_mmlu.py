@@ -169,7 +169,7 @@ def test_examples_that_are_not_there_are_told_before_the_server_is_asked(tmp_pat
     event, _ = run("http://127.0.0.1:1", tmp_path / "out", "--few-shot", 2, dataset=alone, code=2)
     assert "there is no mmlu_dev.jsonl beside" in event["message"]
     event, _ = run("http://127.0.0.1:1", tmp_path / "out", "--few-shot", 3, code=2)
-    assert "there are 2 examples of the subject 'anatomy'" in event["message"]
+    assert "there are only 2 examples of the subject 'anatomy'" in event["message"]
     event, _ = run("http://127.0.0.1:1", tmp_path / "out", dataset=tmp_path, code=2)
     assert "has no files named test/SUBJECT_test.csv" in event["message"]
 
@@ -217,11 +217,11 @@ def test_a_real_model_answers_by_letter(tmp_path, demo_model):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--answer-by", "guess"), "--answer-by guess is not auto|letter"),
-        (("--few-shot", "9"), "--few-shot 9 is not N"),
+        (("--answer-by", "guess"), "--answer-by: 'guess' is not auto|letter"),
+        (("--few-shot", "9"), "--few-shot: '9' is not N"),
         (("--dataset", "/none.jsonl"), "no such file"),
         (("--dataset", ROOT / "README.md"), "README.md is not a data set"),
-        (("--dataset", MMLU, "--few-shot", "3"), "there are 2 examples of the subject 'anatomy'"),
+        (("--dataset", MMLU, "--few-shot", "3"), "there are only 2 examples of the subject 'anatomy'"),
     ],
 )
 def test_bad_options_and_data_are_told_before_anything_starts(tmp_path, demo_model, words, message):
