@@ -105,5 +105,5 @@ def test_hard_limits_below_the_sandboxs_own_are_said_with_the_score_and_suspecte
     said = subprocess.run(
         [sys.executable, "-c", LOW], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert "hard limits that are lower than its own: 64 open files instead of 128 (ulimit -n)" in said[0]
+    assert "are lower than those of the sandbox: 64 open files instead of 128 (ulimit -n)" in said[0]
     assert said[1].startswith("raise the hard limits")

@@ -76,7 +76,7 @@ def test_a_window_of_days_includes_its_first_and_its_last_day():
     assert ids("2024-03-03", "2024-04-16") == {"3201", "3202"}
     with pytest.raises(UsageError, match="no problem is from the days 2025-01-01 to the last") as caught:
         ids("2025-01-01", None)
-    assert caught.value.hint == "those of this data are from 2024-03-02 to 2024-06-15"
+    assert caught.value.hint == "the data covers 2024-03-02 to 2024-06-15"
 
 
 class Call:
@@ -145,7 +145,7 @@ BAD = {
         changed(difficulty=3),
         r"line 2: Expected `str`, got `int` - at `\$.difficulty`",
     ),
-    "no day": (changed(contest_date="soon"), "line 2: contest_date 'soon' is no date"),
+    "no day": (changed(contest_date="soon"), "line 2: contest_date 'soon' is not a date"),
     "metadata is no JSON": (changed(metadata="func_name"), "line 2: metadata: JSON is malformed"),
     "the same problem again": (GOOD, "line 2: question_id 'kiosk_a' is given twice"),
 }

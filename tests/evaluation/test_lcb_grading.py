@@ -168,6 +168,6 @@ def test_the_self_test_goes_the_way_of_a_run_and_notices_a_wrong_grader(grader):
     good, bad = known_solutions()
     grader.self_test(good, bad)
     with pytest.raises(
-        ScriptError, match=r"failed its self-test, nothing was scored: 2 of 2 verdicts are wrong"
+        ScriptError, match=r"failed its self-test, so nothing was scored: 2 of 2 verdicts are wrong"
     ):
         grader.self_test(bad[:1], good[:1])

@@ -99,7 +99,7 @@ def test_a_prompt_too_long_for_a_slot_is_called_that():
 def test_a_server_that_knows_no_such_endpoint_ends_it():
     with (
         canonical_server("--no-chat") as url,
-        pytest.raises(ServerError, match="refuses /v1/chat/completions with 404"),
+        pytest.raises(ServerError, match="rejected /v1/chat/completions with 404"),
     ):
         generate(url)
 

@@ -139,7 +139,7 @@ def test_a_file_that_is_none_is_told(tmp_path, text, expected):
         ("{input: a}", "test_cases[0].expected_output: is missing"),
         (
             "{input: a, expected: b}",
-            "test_cases[0].expected: is no field of the format; did you mean expected_output?",
+            "test_cases[0].expected: is not a field of the format; did you mean expected_output?",
         ),
         ("{input: a, expected_output: }", 'test_cases[0].expected_output: is empty; for no text write ""'),
         ("{input: [a], expected_output: b}", "test_cases[0].input: must be a text, not a list"),
@@ -161,10 +161,10 @@ def test_a_wrong_test_case_is_told_once_with_its_line_and_field(tmp_path, case, 
     [
         ("difficulty: simple", "3: tasks[0].difficulty: 'simple' must be one of easy, medium, hard, extreme"),
         ("difficulty:", "3: tasks[0].difficulty: is empty"),
-        ("dificulty: easy", "3: tasks[0].dificulty: is no field of the format; did you mean difficulty?"),
+        ("dificulty: easy", "3: tasks[0].dificulty: is not a field of the format; did you mean difficulty?"),
         (
             "difficulty: easy\n  zzz: 1",
-            "4: tasks[0].zzz: is no field of the format; known are id, difficulty",
+            "4: tasks[0].zzz: is not a field of the format; known are id, difficulty",
         ),
         ("difficulty: easy\n  id: b", "4: tasks[0].id: is given twice, first in line 2"),
         (
@@ -174,7 +174,7 @@ def test_a_wrong_test_case_is_told_once_with_its_line_and_field(tmp_path, case, 
         ("difficulty: easy\n  metadata: 3", "4: tasks[0].metadata: must be a mapping, not a number"),
         (
             "difficulty: easy\n  reference_solution: |\n    x = 1\n    def",
-            "4: tasks[0].reference_solution: is no Python: invalid syntax in its line 2",
+            "4: tasks[0].reference_solution: is not valid Python: invalid syntax in its line 2",
         ),
         (
             "difficulty: easy\n  function: f\n  reference_solution: g = 1",
@@ -219,7 +219,7 @@ def test_all_errors_are_told_at_once_in_the_order_of_lines(tmp_path):
 
 def test_the_same_id_twice_is_told(tmp_path):
     found = errors(tmp_path, json.dumps({"tasks": [TASK, TASK]}, indent=1), "tasks.json")
-    assert found == ["15: tasks[1].id: 'a' is the id of tasks[0] too"]
+    assert found == ["15: tasks[1].id: 'a' is also the id of tasks[0]"]
 
 
 def test_a_value_that_json_has_no_number_for_is_told(tmp_path):

@@ -71,7 +71,7 @@ def test_an_address_that_drips_is_given_up(tmp_path):
             1,
             code=3,
         )
-    assert "gave no token" in done.err or "not ready after 1 s" in done.err
+    assert "generated no token" in done.err or "not ready after 1 s" in done.err
 
 
 def test_a_script_that_complains_without_end_fills_no_disk(tmp_path):

@@ -95,7 +95,7 @@ def test_a_model_is_its_content_wherever_it_is(model, tmp_path):
     model.write_bytes(gguf({"general.name": (STRING, "another")}))
     with pytest.raises(UsageError, match="is not the requested model") as error:
         decode_spec(data)
-    assert "would run something else" in error.value.hint
+    assert "would run another model" in error.value.hint
     assert decode_spec(data, look_in=[elsewhere]).server.model.path == elsewhere / "m.gguf"
 
 
@@ -111,7 +111,7 @@ def test_a_name_given_in_a_manifest_is_kept(model):
         ({"version": 99}, "version 99"),
         ({"settings": {"no_such": 1}}, "there is no setting no_such"),
         ({"settings": {"limit": 0}}, "0 is out of range"),
-        ({"settings": 3}, "no run as JSON"),
+        ({"settings": 3}, "not a run in JSON"),
     ],
 )
 def test_what_is_no_run_of_this_version_is_refused(model, change, message):

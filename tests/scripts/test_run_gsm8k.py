@@ -121,7 +121,7 @@ def test_both_published_formats_give_the_same_samples(tmp_path, suffix):
         ),
         ('{"question": "a"}', r":1: .*missing required field `answer`"),
         ('{"question": "a", "answer": "18"}', ":1: the answer does not end in `#### NUMBER`"),
-        ("{", r":1: no JSON object"),
+        ("{", r":1: not a JSON object"),
         ("[1]", r":1: Expected `object`"),
         ("\n\n", "has no rows"),
     ],

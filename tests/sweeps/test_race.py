@@ -161,7 +161,7 @@ def test_a_race_of_one_goes_on_where_it_was_interrupted(tmp_path, models):
 
 @pytest.mark.parametrize(
     ("words", "why"),
-    [(("--benchmark", "speed"), "does not judge"), (("--n-samples", 2), "several completions")],
+    [(("--benchmark", "speed"), "no verdict for each sample"), (("--n-samples", 2), "several completions")],
 )
 def test_what_cannot_be_raced_is_refused_before_anything_starts(tmp_path, models, words, why):
     words = words if "--benchmark" in words else ("--benchmark", "human_eval", *words)

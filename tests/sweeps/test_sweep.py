@@ -238,7 +238,7 @@ def test_cancel_and_retry_from_another_terminal(tmp_path):
     assert "running (process" in shown.out
     busy = bench_runner("sweep", "--resume", "last", "--results-dir", results)
     assert busy.code == 6
-    assert "in progress in another process" in busy.err
+    assert "is already running in process" in busy.err
     assert bench_runner("cancel", "last", "--results-dir", results).code == 0
     out, _ = process.communicate(timeout=100)
     assert process.returncode == 143, out.decode()

@@ -33,7 +33,7 @@ def summary(before=None, during=None, *, facts=FACTS, seconds=60.0):
         (
             {"last_temperature_c": 80.0},
             {"last_temperature_c": 55.0},
-            "A had been heated by other work: 80 °C before the start, 55 °C after",
+            "A had been heated by earlier work: 80 °C before the start, 55 °C after",
         ),
         ({}, {"peak_temperature_c": 87.0}, None),
         ({}, {"peak_temperature_c": 88.0}, "A reached 88 °C, and slows itself down at 90 °C"),
@@ -72,7 +72,7 @@ def test_a_server_that_was_up_is_not_taken_for_others():
     untold = {"peak_memory_bytes": 80 * GIB}
     assert disturbances(summary(untold), processors=8, server_was_up=True) == ()
     others = before | {"others_peak_memory_bytes": 20 * GIB}
-    assert "held by others" in disturbances(summary(others), processors=8, server_was_up=True)[0]
+    assert "used by other programs" in disturbances(summary(others), processors=8, server_was_up=True)[0]
 
 
 def test_a_threshold_that_the_card_does_not_tell_is_not_guessed():
@@ -97,7 +97,7 @@ def test_the_energy_of_a_part_of_a_card_is_doubted_and_its_speed_is_not():
     ]
     made = summarize(ticks, facts, used={"GPU-bb", "MIG-1"})
     (why,) = energy_doubts(made)
-    assert why.startswith("MIG-1 is a part of GPU-bb: the energy is that of the whole card")
+    assert why.startswith("MIG-1 is a part of GPU-bb: the energy is the whole card's")
     assert disturbances(made, processors=8) == ()
     assert energy_doubts(summarize(ticks, facts[:1], used={"GPU-bb"})) == ()
 

@@ -67,7 +67,7 @@ def test_the_energy_of_the_visible_card_by_its_own_counter(tmp_path, nvml):
     assert telemetry["joules_per_completion"] == pytest.approx(telemetry["energy_j"] / 40)
     assert telemetry["joules_per_solved"] == telemetry["joules_per_completion"]
     assert record["score"]["score"] == 100.0
-    assert "J a completion" in done.out
+    assert "J per completion" in done.out
     phases = [tick["phase"] for tick in lines(only_run(tmp_path / "r") / "telemetry.jsonl")]
     assert list(dict.fromkeys(phases)) == ["baseline", "load", "generate", "stop"]
 

@@ -101,7 +101,7 @@ def load_data(paths: Sequence[Path], *, start: date | None = None, end: date | N
     if not found:
         raise UsageError(
             f"no problem is from the days {start or 'the first'} to {end or 'the last'}",
-            hint=f"this data has {min(days)} to {max(days)}",
+            hint=f"the data covers {min(days)} to {max(days)}",
         )
     return DataSet(tuple(sorted(found.values(), key=lambda sample: sample.task_id)), digest.hexdigest())
 

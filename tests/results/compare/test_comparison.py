@@ -262,7 +262,7 @@ def test_runs_without_common_verdicts_are_refused(make):
     whole = make([P, F])
     without = make([P, F])
     without.completions.unlink()
-    with pytest.raises(ResultsError, match="no verdict for each sample"):
+    with pytest.raises(ResultsError, match="no verdict per sample"):
         compare_runs(whole, without)
     with pytest.raises(ResultsError, match="no sample in common"):
         compare_runs(whole, make([]))
@@ -270,5 +270,5 @@ def test_runs_without_common_verdicts_are_refused(make):
         compare_runs(whole, make([X, X]))
     with pytest.raises(ResultsError, match="1 to 2 completions"):
         compare_runs(whole, make([[P, P], F]))
-    with pytest.raises(UsageError, match="both are the run"):
+    with pytest.raises(UsageError, match="both names mean the run"):
         compare_runs(whole, whole)

@@ -240,7 +240,7 @@ def test_runs_are_chosen_by_model_benchmark_sweep_and_time(tmp_path):
 
 @pytest.mark.parametrize("text", ["yesterday", "7", "7y", "-1d", "999999w", "2026-13-01", ""])
 def test_what_is_no_time_is_refused(text):
-    with pytest.raises(UsageError, match="is no time"):
+    with pytest.raises(UsageError, match="is not a time"):
         parse_since(text, dt.datetime.now(dt.UTC))
 
 

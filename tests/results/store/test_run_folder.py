@@ -81,7 +81,7 @@ def test_runs_are_found_by_a_prefix_and_a_broken_record_hides_no_other(tmp_path)
     assert len(warnings) == 1
     assert folders[1].run_id in warnings[0]
     assert RunFolder.find(tmp_path, "20261121T034600Z-human_eval-si") == folders[2]
-    with pytest.raises(UsageError, match="beginning of 3 runs"):
+    with pytest.raises(UsageError, match="matches 3 runs"):
         RunFolder.find(tmp_path, "2026")
     with pytest.raises(UsageError, match="no run") as unknown:
         RunFolder.find(tmp_path / "nowhere", "2026")
@@ -119,7 +119,7 @@ def test_a_run_whose_harness_was_killed_is_shown_as_interrupted(tmp_path):
     ) as harness:
         assert harness.stdout.readline() == b"claimed\n"
         assert folder.effective_status(started) is RunStatus.STARTED
-        with pytest.raises(ResultsError, match="in progress in another process"), folder.claim():
+        with pytest.raises(ResultsError, match="another process is working on"), folder.claim():
             pass
         harness.kill()
     assert folder.effective_status(started) is RunStatus.INTERRUPTED

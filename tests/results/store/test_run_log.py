@@ -61,7 +61,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(log):
         log.append(a_record(name))
     assert log.get("20261122").run_id == log.get("last").run_id == "20261122-bb-1"
     assert log.get("20261121-aa-1").run_id == "20261121-aa-1"
-    with pytest.raises(UsageError, match="beginning of 2 runs") as ambiguous:
+    with pytest.raises(UsageError, match="matches 2 runs") as ambiguous:
         log.get("20261121")
     assert "20261121-aa-1, 20261121-aa-2" in ambiguous.value.hint
     with pytest.raises(UsageError, match="no run '20261123-bb-1'") as unknown:
@@ -100,7 +100,7 @@ def test_a_tinydb_update_never_drops_a_run_that_was_added_meanwhile(log):
 
 def test_tinydb_refuses_what_is_no_record(log):
     log.append(a_record("a"))
-    with pytest.raises(ResultsError, match="records of runs only"):
+    with pytest.raises(ResultsError, match="only accepts records of runs"):
         log.table().insert({"name": "not a run"})
     assert ids(log) == ["a"]
 

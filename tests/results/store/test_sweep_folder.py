@@ -115,5 +115,5 @@ def test_one_who_only_asks_is_not_in_the_way_of_a_claim(folder):
         stop.set()
         for thread in asking:
             thread.join()
-    with folder.claim(), pytest.raises(ResultsError, match="in progress in another process"), folder.claim():
+    with folder.claim(), pytest.raises(ResultsError, match="already running in process"), folder.claim():
         pass
