@@ -169,14 +169,17 @@ def run(
     """
     from runner.request import build_spec
 
-    spec = build_spec(asked_by_options(options), results_dir=results_dir, resume=resume)
+    spec = build_spec(asked_by_options(options))
     from results.records import encode_record
+    from results.store.run_folder import default_results_dir
+    from results.store.runs import Runs
     from runner.display import display_for_stderr
     from runner.run import run as run_once
 
     display = display_for_stderr()
+    runs = Runs(results_dir or default_results_dir(), display.say)
     try:
-        finished = run_once(spec, display, held)
+        finished = run_once(spec, runs, display, held, resume=resume)
     finally:
         display.close()
     if as_json:

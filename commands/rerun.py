@@ -38,6 +38,7 @@ def rerun(
     from results.compare.comparison import compare_runs
     from results.errors import BenchError
     from results.store.run_folder import RunFolder
+    from results.store.runs import Runs
     from results.views.comparison_text import NAME_WIDTH, print_comparison
     from results.views.run_text import print_summary
     from results.views.terminal import Fact, say, say_facts
@@ -50,10 +51,10 @@ def rerun(
     before = RunFolder.find(results_dir, run_id)
     recorded = before.read_record()
     asked = asked_again(recorded, model=model, sandbox=sandbox)
-    spec = build_spec(asked, results_dir=results_dir)
+    spec = build_spec(asked)
     display = display_for_stderr()
     try:
-        finished = run_once(spec, display, held)
+        finished = run_once(spec, Runs(results_dir, display.say), display, held)
     finally:
         display.close()
     print_summary(finished.record, finished.folder.path)

@@ -146,10 +146,10 @@ def _planned(
 
     if folder is not None and not _manifests(models):
         changed = _changed(models, given, folder)
-        manifest, plan = planned_again(folder.read(), results_dir=results_dir, changed=changed)
+        manifest, plan = planned_again(folder.read(), changed=changed)
     else:
         manifest = _manifest(models, given)
-        plan = plan_runs(manifest, results_dir=results_dir)
+        plan = plan_runs(manifest)
     done = folder.done(warn=warn) if folder else frozenset()
     return manifest, plan, preflight(plan, results_dir=results_dir, done=done)
 

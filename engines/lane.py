@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from typing import TYPE_CHECKING
 
@@ -150,5 +149,4 @@ def going_on(planned: PlannedRun, spec: RunSpec | None, found: tuple[RunFolder, 
     reduced = record.sweep.reductions if record.sweep else ()
     if reduced and has_failed(record):
         return ToDo(planned, spec)
-    spec = dataclasses.replace(spec, resume=folder.run_id)
-    return ToDo(planned, as_reduced(spec, record) if reduced else spec, reduced)
+    return ToDo(planned, as_reduced(spec, record) if reduced else spec, reduced, resume=folder.run_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,9 +17,7 @@ from results.errors import (
     UsageError,
 )
 from results.records import ErrorRecord, RunRecord, RunStatus, SweepPlace
-from results.store import unlogged
-from results.store.run_folder import RunFolder
-from results.store.run_log import RUN_LOG_NAME, RunLog
+from results.store.runs import Runs
 from results.views.sweep_text import reduction_text
 from runner.run import run
 
@@ -41,12 +38,13 @@ if TYPE_CHECKING:
 
 class ToDo(NamedTuple):
     """A run that is to be done. spec: as it is to be done now; None: it can't work. reduced: what of it was lowered
-    when memory ran out.
+    when memory ran out. resume: the run that it goes on with.
     """
 
     planned: PlannedRun
     spec: RunSpec | None
     reduced: tuple[Reduction, ...] = ()
+    resume: str | None = None
 
 
 class ServerGroup:
@@ -61,6 +59,7 @@ class ServerGroup:
         held: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._folder = folder
+        self._runs = Runs(folder.results_dir, display.say)
         self._sweep = sweep
         self._display = display
         self._held = held
@@ -85,15 +84,14 @@ class ServerGroup:
             self._refuse(todo.planned, todo.planned.error or UsageError("it can't work"))
             return
         self._serving.keep = more
-        spec = todo.spec
-        reduced = todo.reduced
+        spec, reduced, resume = todo.spec, todo.reduced, todo.resume
         if reduced:
             self._server, self._reduced = spec.server, reduced
-        elif self._server is not None and spec.resume is None:  # one that goes on keeps what it had
+        elif self._server is not None and resume is None:  # one that goes on keeps what it had
             spec = lowered(spec, gpu_layers=self._server.gpu_layers, ctx_size=self._server.ctx_size)
             reduced = self._reduced
         while True:
-            error = self._run(spec, todo.planned, reduced)
+            error = self._run(spec, todo.planned, reduced, resume)
             less = None
             if isinstance(error, ServerOutOfMemory) and self._sweep.on_oom == "reduce":
                 less = smaller(spec.server, todo.planned.needs, error.where)
@@ -102,18 +100,18 @@ class ServerGroup:
             self._display.say(f"memory ran out; trying again with {reduction_text(less.reduction)}")
             reduced = (*reduced, less.reduction)
             self._server, self._reduced = less.server, reduced
-            spec = dataclasses.replace(spec.with_server(less.server), resume=None)
+            spec, resume = spec.with_server(less.server), None
 
     def _run(
-        self, spec: RunSpec, planned: PlannedRun, reduced: tuple[Reduction, ...]
+        self, spec: RunSpec, planned: PlannedRun, reduced: tuple[Reduction, ...], resume: str | None
     ) -> BaseException | None:
         """Why it failed."""
         try:
             try:
-                finished = self._run_as(spec, planned, reduced)
+                finished = self._run_as(spec, planned, reduced, resume)
             except ResumeMismatch as error:
                 self._display.say(f"note: {error.message}; starting it from the beginning")
-                finished = self._run_as(dataclasses.replace(spec, resume=None), planned, reduced)
+                finished = self._run_as(spec, planned, reduced, None)
         except ResultsError:
             raise
         except BenchError as refused:  # seen before there was a run
@@ -124,18 +122,27 @@ class ServerGroup:
             raise finished.error
         return finished.error
 
-    def _run_as(self, spec: RunSpec, planned: PlannedRun, reduced: tuple[Reduction, ...]) -> FinishedRun:
-        place = self._place(planned, reduced=reduced, resume=spec.resume)
-        return run(spec, self._display, self._held, serving=self._serving, place=place)
+    def _run_as(
+        self, spec: RunSpec, planned: PlannedRun, reduced: tuple[Reduction, ...], resume: str | None
+    ) -> FinishedRun:
+        return run(
+            spec,
+            self._runs,
+            self._display,
+            self._held,
+            resume=resume,
+            serving=self._serving,
+            place=self._place(planned, reduced=reduced, resume=resume),
+        )
 
     def _refuse(self, planned: PlannedRun, error: BenchError) -> None:
         """A run that could not even begin is in the log too."""
         now = dt.datetime.now(dt.UTC)
         benchmark = str(planned.asked.get("benchmark") or "benchmark")
         model = Path(str(planned.asked.get("model") or "model")).name
-        folder = RunFolder.create(self._folder.results_dir, benchmark, model, now)
+        entry = self._runs.new(benchmark, model, now)
         record = RunRecord(
-            run_id=folder.run_id,
+            run_id=entry.folder.run_id,
             timestamp=now.isoformat(timespec="seconds"),
             status=RunStatus.FAILED,
             benchmark=benchmark,
@@ -144,9 +151,8 @@ class ServerGroup:
             sweep=self._place(planned),
             error=ErrorRecord(kind=error.kind, message=error.message, hint=error.hint),
         )
-        log = RunLog(self._folder.results_dir / RUN_LOG_NAME, warn=self._display.say)
         with self._held():
-            unlogged.save_final_record(folder, record, log)
+            entry.finish(record)
         self._display.say(outcome(record))
 
     def _place(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from parsers.contract import Parser
     from processes.process import ManagedProcess
     from results.records import Incident, ModelIdentity, RunRecord
-    from results.store.run_folder import RunFolder
+    from results.store.runs import RunEntry
     from results.telemetry import ServerReading
     from runner.display import Display
     from runner.script import ScriptRun
@@ -56,7 +56,7 @@ class Attempt:
         self,
         spec: RunSpec,
         plan: LaunchPlan,
-        folder: RunFolder,
+        entry: RunEntry,
         record: RunRecord,
         display: Display,
         *,
@@ -65,7 +65,8 @@ class Attempt:
         self.record = record
         self._spec = spec
         self._plan = plan
-        self._folder = folder
+        self._entry = entry
+        self._folder = folder = entry.folder
         self._display = display
         self._serving = serving
         self._began = time.monotonic()
@@ -183,7 +184,7 @@ class Attempt:
         )
         command = script_command(self._spec, target)
         self._update(script_command=without_secrets(command))
-        self._folder.write_record(self.record)
+        self._entry.write(self.record)
         ended = run_script(
             command,
             script_environment(self._spec, target),
@@ -200,7 +201,7 @@ class Attempt:
     def _on_incident(self, incident: Incident) -> None:
         """On disk at once: whatever comes of the run, this happened."""
         self._update(incidents=(*self.record.incidents, incident))
-        self._folder.write_record(self.record)
+        self._entry.write(self.record)
 
     def _on_event(self, event: dict[str, Any]) -> None:
         if event["event"] == "progress":

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 from parsers import registry
 from results.errors import UsageError
 from results.files import unreadable, user_path
-from results.store.run_folder import default_results_dir
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 
 
-def build_spec(
-    asked: Asked, *, results_dir: Path | None = None, resume: str | None = None, model: Model | None = None
-) -> RunSpec:
-    """Raises UsageError. results_dir: None for the default one. model: where it is known already."""
+def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
+    """Raises UsageError. model: where it is known already."""
     asked = _with_whole_paths(asked)
     benchmark = _benchmark(asked)
     _require_meaning(asked, benchmark)
@@ -42,8 +39,6 @@ def build_spec(
         asked=asked,
         server=_server(asked, model),
         parser=parser,
-        results_dir=(results_dir or default_results_dir()).absolute(),
-        resume=resume,
     )
     script_command(spec, _ANY_TARGET)  # an unknown placeholder is told now
     if benchmark.checks and not external:

@@ -16,9 +16,6 @@ from parsers import registry
 from results.errors import BenchError, Interrupted, Reported, ResumeMismatch
 from results.json_text import as_json_keeps
 from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
-from results.store import unlogged
-from results.store.run_folder import RunFolder
-from results.store.run_log import RUN_LOG_NAME, RunLog
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
 from runner.resume import require_same
@@ -31,6 +28,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from results.records import ModelIdentity, SweepPlace
+    from results.store.run_folder import RunFolder
+    from results.store.runs import Runs
     from runner.display import Display
     from runner.serving import Serving
     from runner.spec import RunSpec
@@ -49,32 +48,33 @@ class FinishedRun:
 
 def run(
     spec: RunSpec,
+    runs: Runs,
     display: Display,
     held: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     *,
+    resume: str | None = None,
     serving: Serving | None = None,
     place: SweepPlace | None = None,
 ) -> FinishedRun:
     """Do the run. One that fails or is interrupted is recorded as such, and its error is in what is returned.
 
-    held: gives a block in which signals wait. serving: where the server comes from; None: the run has its own.
+    runs: where it is kept. held: gives a block in which signals wait. resume: the id of an earlier run that this one
+    continues, or its beginning. serving: where the server comes from; None: the run has its own.
     place: in the sweep that it belongs to. Raises BenchError for what is seen before the run begins, and
     ResultsError when its record can't be kept. Raises Interrupted for a signal that comes when the run itself has
     ended: the record says how it ended, and lacks the model's hash where that was not known yet. However it ends,
     server and script are gone by then.
     """
     parser = registry.get(spec.parser)
-    log = RunLog(spec.results_dir / RUN_LOG_NAME, warn=display.say)
-    log.check()
-    for cut_off in unlogged.recover(log):
-        display.say(f"note: {cut_off.run_id} was cut off; to continue it, run the same command with --resume")
-    old = RunFolder.find(spec.results_dir, spec.resume) if spec.resume else None
-    before = old.read_record() if old else None
+    runs.check()
+    earlier = runs.find(resume) if resume else None
+    before = earlier.before if earlier else None
     serving = serving or OwnServer()
     plan = serving.plan(spec.server, nonce=place.nonce if place else _nonce(before))
     now = dt.datetime.now(dt.UTC)
-    folder = old or RunFolder.create(spec.results_dir, spec.benchmark.name, _model_name(spec, plan), now)
-    with folder.claim(), old.unchanged_by_refusal() if old else contextlib.nullcontext():
+    entry = earlier or runs.new(spec.benchmark.name, _model_name(spec, plan), now)
+    folder = entry.folder
+    with entry.claim():
         hashing = _in_background(identity, spec.server.model) if spec.server.model else None
         record = _first_record(spec, plan, folder.run_id, now, before)
         record = msgspec.structs.replace(record, sweep=place)
@@ -82,15 +82,14 @@ def run(
             known = _awaited(hashing, display) if hashing else None
             require_same(before, record, known)
             record = msgspec.structs.replace(record, model_identity=known)
-        attempt = Attempt(spec, plan, folder, record, display, serving=serving)
+        attempt = Attempt(spec, plan, entry, record, display, serving=serving)
         begun = succeeded = False
         error: BaseException | None = None  # why it did not
         late: BaseException | None = None  # what came when it had succeeded or failed already
         with contextlib.ExitStack() as closing:
             try:
                 try:
-                    unlogged.mark(folder)
-                    folder.write_record(record)
+                    entry.begin(record)
                     begun = True
                     display.say(f"run {folder.run_id}")
                     attempt.measure()
@@ -110,13 +109,12 @@ def run(
             if error is not None and not begun:
                 raise error
             if before is not None and isinstance(error, ResumeMismatch):  # nothing of the run has changed
-                folder.write_record(before)
-                unlogged.clear(folder)
+                entry.withdraw()
                 raise error
             final = msgspec.structs.replace(
                 attempt.record, status=_status(error), error=_error_record(error, folder.run_id)
             )
-            unlogged.save_final_record(folder, final, log, replace=before is not None)
+            entry.finish(final)
     display.close()
     if late is not None:
         raise late

@@ -18,16 +18,13 @@ class RunSpec:
     """One run, as asked.
 
     asked: every setting by name, with files by their absolute paths. server: what follows from them for the server, or
-    what was lowered of it after memory ran out. parser: its name, or an absolute path. resume: the id of an earlier run
-    that this one continues.
+    what was lowered of it after memory ran out. parser: its name, or an absolute path.
     """
 
     benchmark: Benchmark
     asked: Asked
     server: ServerRequest
     parser: str
-    results_dir: Path
-    resume: str | None = None
 
     @property
     def external_script(self) -> Path | None:

@@ -43,8 +43,6 @@ class SpecDocument(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any]
     model: SpecModel | None
     lowered: dict[str, int] = {}
-    results_dir: str
-    resume: str | None = None
 
 
 def encode_spec(spec: RunSpec) -> bytes:
@@ -58,8 +56,6 @@ def encode_spec(spec: RunSpec) -> bytes:
             for name in ("gpu_layers", "ctx_size")
             if (value := getattr(spec.server, name)) is not None and value != spec.asked[name]
         },
-        results_dir=str(spec.results_dir),
-        resume=spec.resume,
     )
     return encode(document)
 
@@ -84,7 +80,7 @@ def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
     if document.model is not None:
         model = _found(document.model, look_in)
         asked = asked.but(model=str(model.path) if model.path is not None else asked["model"])
-    spec = build_spec(asked, results_dir=user_path(document.results_dir), resume=document.resume, model=model)
+    spec = build_spec(asked, model=model)
     lowered: dict[str, Any] = {**document.lowered}
     return spec.with_server(dataclasses.replace(spec.server, **lowered))
 

@@ -27,7 +27,7 @@ def main(words: Sequence[str]) -> int:
     try:
         with Interruptions() as interruptions:
             sweep = folder.read()
-            _, plan = planned_again(sweep, results_dir=folder.results_dir)
+            _, plan = planned_again(sweep)
             cards = Cards(usable_gpus(), lanes)
             Lane(folder, sweep, plan.runs, cards=cards, display=display, held=interruptions.held).work()
     except Reported as error:

@@ -44,7 +44,6 @@ class Plan:
 def plan_runs(
     manifest: Manifest,
     *,
-    results_dir: Path | None = None,
     changed: Asked | None = None,
     table: Mapping[str, Setting] = TABLE,
 ) -> Plan:
@@ -55,7 +54,7 @@ def plan_runs(
     """
     combinations = Combinations(manifest)
     wanted = combinations.wanted()
-    planner = _Planner(manifest, results_dir, table, changed.given if changed else {})
+    planner = _Planner(manifest, table, changed.given if changed else {})
     planner.problems += combinations.problems
     planner.notes += combinations.notes
     lines = [(run, each.line) for each in wanted if (run := planner.plan(each)) is not None]
@@ -78,12 +77,10 @@ class _Planner:
     def __init__(
         self,
         manifest: Manifest,
-        results_dir: Path | None,
         table: Mapping[str, Setting],
         changed: Mapping[str, Any],
     ) -> None:
         self.manifest = manifest
-        self.results_dir = results_dir
         self.table = table
         self.changed = changed
         self.problems: list[Problem] = []
@@ -153,7 +150,7 @@ class _Planner:
         from runner.request import build_spec
 
         try:
-            return build_spec(asked, results_dir=self.results_dir)
+            return build_spec(asked)
         except BenchError as error:  # also of a benchmark's script that looks at its data
             self.blame(error, given, wanted)
             return None

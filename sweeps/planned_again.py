@@ -10,15 +10,13 @@ from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from documents.reading import Form
     from results.store.sweep_folder import Sweep
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
 
 
-def planned_again(sweep: Sweep, *, results_dir: Path, changed: Asked | None = None) -> tuple[Manifest, Plan]:
+def planned_again(sweep: Sweep, *, changed: Asked | None = None) -> tuple[Manifest, Plan]:
     """From the manifest that the sweep keeps. changed: settings that are given now; they determine no result.
 
     Raises UsageError, as for a variable that is not set any more.
@@ -29,4 +27,4 @@ def planned_again(sweep: Sweep, *, results_dir: Path, changed: Asked | None = No
     )
     before = Asked.read(sweep.changed)
     both = before.but(**changed.given) if changed is not None else before
-    return manifest, plan_runs(manifest, results_dir=results_dir, changed=both)
+    return manifest, plan_runs(manifest, changed=both)

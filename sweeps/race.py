@@ -12,8 +12,7 @@ from results.errors import UsageError
 from results.records import Outcome, RaceEnd, RaceResult, RunStatus
 from results.stats.racing import Standing, race
 from results.stats.sample_order import order_key
-from results.store import unlogged
-from results.store.run_log import RUN_LOG_NAME, RunLog
+from results.store.runs import Runs
 from results.store.verdicts import read_verdicts
 from results.views.sweep_text import race_text
 
@@ -207,7 +206,7 @@ def _rows(entries: Sequence[Entry], seed: int) -> list[list[bool | None]]:
 
 def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder, display: Display) -> None:
     """The race's end, in the runs' records and in words."""
-    log = RunLog(folder.results_dir / RUN_LOG_NAME, warn=display.say)
+    runs = Runs(folder.results_dir, display.say)
     display.say("")
     for position, (entry, racer) in enumerate(zip(entries, state.racers, strict=True)):
         result = RaceResult(
@@ -224,7 +223,7 @@ def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder
         place = msgspec.structs.replace(entry.record.sweep, race_result=result)
         if place != entry.record.sweep:
             record = msgspec.structs.replace(entry.record, sweep=place)
-            unlogged.save_final_record(entry.folder, record, log, replace=True)
+            runs.entry(entry.folder, entry.record).finish(record)
 
 
 def _end(position: int, state: Race) -> RaceEnd:

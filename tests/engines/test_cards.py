@@ -51,7 +51,7 @@ def run(tmp_path):
 
     def planned(file=model, **options):
         options = {"benchmark": "human_eval", "server_binary": str(program), **options}
-        (found,) = plan_runs(manifest_from_options((str(file),), options), results_dir=tmp_path).runs
+        (found,) = plan_runs(manifest_from_options((str(file),), options)).runs
         return found
 
     return planned

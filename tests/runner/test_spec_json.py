@@ -36,9 +36,7 @@ def model(tmp_path):
 
 
 def made(path, **given):
-    return build_spec(
-        Asked({"benchmark": "human_eval", "model": str(path), **given}), results_dir=path.parent / "r"
-    )
+    return build_spec(Asked({"benchmark": "human_eval", "model": str(path), **given}))
 
 
 def test_every_setting_comes_back_as_it_was(model):

@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 def plan(text: str, folder, form="yaml"):
     manifest = parse_manifest(textwrap.dedent(text), form=form, name="sweep", folder=folder)
-    return plan_runs(manifest, results_dir=folder / "results")
+    return plan_runs(manifest)
 
 
 def told(text: str, folder) -> list[str]:

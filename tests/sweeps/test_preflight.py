@@ -41,7 +41,7 @@ def folder(tmp_path):
 
 def plan(text: str, folder):
     manifest = parse_manifest(textwrap.dedent(text), form="yaml", name="sweep", folder=folder)
-    return plan_runs(manifest, results_dir=folder / "results")
+    return plan_runs(manifest)
 
 
 def machine(*free_gib: float, **changes) -> Machine:
