@@ -15,11 +15,12 @@ from results.plain_text import tail
 from results.records import Outcome
 from runner.attached import AttachedServer
 from runner.events import last_error
-from runner.script import Target, run_script, script_command, script_environment
+from runner.script import Target, prepare_script, run_script
 from servers.effective import read_back
 from servers.http_probe import request
 from servers.metrics import read_metrics
 from servers.supervisor import launch
+from servers.watchdog import Watchdog
 from settings.secrets import without_secrets
 from telemetry.measure import Telemetry
 
@@ -182,19 +183,17 @@ class Attempt:
             concurrency=int(self._plan.asked.get("parallel") or 1),
             api_key=self._plan.api_key,
         )
-        command = script_command(self._spec, target)
-        self._update(script_command=without_secrets(command))
+        script = prepare_script(self._spec, target)
+        self._update(script_command=without_secrets(script.command))
         self._entry.write(self.record)
-        ended = run_script(
-            command,
-            script_environment(self._spec, target),
-            spec=self._spec,
-            server=server,
-            folder=self._folder,
-            on_event=self._on_event,
-            on_message=self._display.say,
+        watchdog = Watchdog(
+            server,
+            stall_timeout_s=self._spec.asked["stall_timeout"],
+            max_restarts=self._spec.asked["max_restarts"],
             on_incident=self._on_incident,
+            say=self._display.say,
         )
+        ended = run_script(script, self._folder, watchdog, on_event=self._on_event)
         self._phases(script_s=ended.seconds)
         return ended
 

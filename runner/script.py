@@ -11,27 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from processes import process as processes
-from results.errors import ScriptError, ServerExited, ServerOutOfMemory, UsageError
+from results.errors import ScriptError, UsageError
 from runner.events import EventTail
-from servers.start_failure import exhausted_memory
-from servers.watchdog import Stall, progress
 from settings.variables import Filled, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from processes.process import Exit, ManagedProcess
-    from results.records import Incident
+    from processes.process import Exit
     from results.store.run_folder import RunFolder
     from runner.spec import RunSpec
-    from servers.supervisor import Server
+    from servers.watchdog import Watchdog
     from settings.setting import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT_LIMIT_BYTES = 1 << 30  # of stdout, which a parser reads whole: more is broken, and would fill the disk
 STOP_GRACE_S = 5.0
 LOOK_S = 0.1  # how often new events are looked for; ends are seen at once
-MARK_S = 5.0  # how often the server is asked for its progress: often enough for any stall timeout in use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +41,32 @@ class Target:
     api_key: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """A script that is ready to be started. cwd: None: where the user is. timeout_s: of its whole life; None: none."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    cwd: Path | None
+    timeout_s: float | None
+
+
 @dataclass(frozen=True)
 class ScriptRun:
     """How the script ended. seconds: its whole time, restarts of the server included."""
 
     exit: Exit
     seconds: float
+
+
+def prepare_script(spec: RunSpec, target: Target) -> Script:
+    """The run's script. Our own run from the checkout, so that they find their packages. Raises UsageError."""
+    return Script(
+        command=script_command(spec, target),
+        environment=script_environment(spec, target),
+        cwd=ROOT if spec.external_script is None else None,
+        timeout_s=spec.asked["script_timeout"],
+    )
 
 
 def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
@@ -141,76 +157,37 @@ def _facts(spec: RunSpec, target: Target) -> dict[str, str]:
 
 
 def run_script(
-    command: tuple[str, ...],
-    environment: Mapping[str, str],
-    *,
-    spec: RunSpec,
-    server: Server,
+    script: Script,
     folder: RunFolder,
+    watchdog: Watchdog,
+    *,
     on_event: Callable[[dict[str, Any]], None],
-    on_message: Callable[[str], None],
-    on_incident: Callable[[Incident], None],
 ) -> ScriptRun:
-    """Run the script to its end; restart the server when it dies or stalls, as often as is allowed.
+    """Run the script to its end, with the server kept at work.
 
-    Our own scripts run from the checkout, so that they find their packages; somebody else's from where the user
-    is. Raises ScriptError (out of time, too much output) and ServerError (no restart left), with the script gone.
+    Raises ScriptError (out of time, too much output) and ServerError (no restart left), with the script gone.
     """
-    asked = spec.asked
     tail = EventTail(folder.script_out)
-    stall = Stall(asked["stall_timeout"])
-    restarts = 0
     in_flight: int | None = None  # as the script counts; somebody else's may not say
     began = time.monotonic()
-    next_mark = began
     with processes.start(
-        command,
+        script.command,
         output=folder.script_log,
         stdout=folder.script_out,
-        env=environment,
-        cwd=ROOT if spec.external_script is None else None,
-    ) as script:
+        env=script.environment,
+        cwd=script.cwd,
+    ) as process:
         while True:
-            ended = script.poll()
+            ended = process.poll()
             for event in tail.read():
                 in_flight = in_flight if event.get("in_flight") is None else event["in_flight"]
                 on_event(event)
             if ended is not None:
                 _drain(tail, on_event)
                 return ScriptRun(ended, time.monotonic() - began)
-            now = time.monotonic()
-            _require_bounds(spec, folder, now - began)
-            reason = None if server.poll() is None else "the server ended during the run"
-            if reason is None and now >= next_mark:
-                next_mark = now + min(MARK_S, asked["stall_timeout"] / 4)
-                if _stalled(stall, server, in_flight):
-                    reason = f"the server made no progress for {asked['stall_timeout']:.0f} s"
-            while reason is not None:
-                _require_restart_left(server, reason, restarts, asked["max_restarts"])
-                restarts += 1
-                on_message(f"{reason}; restarting it ({restarts} of {asked['max_restarts']})")
-                incident = server.incident(reason)
-                on_incident(incident)
-                reason = _restart(server, incident)
-                stall = Stall(asked["stall_timeout"])
-            _wait(script, server)
-
-
-def _restart(server: Server, incident: Incident) -> str | None:
-    """Why the server ended again before it was ready; None: it is ready. Raises other ServerErrors."""
-    try:
-        server.restart(incident)
-    except ServerExited as error:
-        return f"restarted, {error.message}"
-    return None
-
-
-def _stalled(stall: Stall, server: Server, in_flight: int | None) -> bool:
-    """A server that tells no progress is not judged: the script's own request timeout is left."""
-    marker = progress(server)
-    if in_flight is None and marker is not None:
-        in_flight = 1 if marker.in_flight is None else marker.in_flight
-    return stall.update(time.monotonic(), marker, in_flight or 0)
+            _require_bounds(script, folder.script_out, time.monotonic() - began)
+            watchdog.look(in_flight)
+            select.select([process.fileno(), *watchdog.watched()], [], [], LOOK_S)
 
 
 def _drain(tail: EventTail, on_event: Callable[[dict[str, Any]], None]) -> None:
@@ -221,37 +198,14 @@ def _drain(tail: EventTail, on_event: Callable[[dict[str, Any]], None]) -> None:
             on_event(event)
 
 
-def _require_bounds(spec: RunSpec, folder: RunFolder, seconds: float) -> None:
-    limit_s = spec.asked["script_timeout"]
-    if limit_s is not None and seconds > limit_s:
+def _require_bounds(script: Script, printed: Path, seconds: float) -> None:
+    if script.timeout_s is not None and seconds > script.timeout_s:
         raise ScriptError(
-            f"the script was still running after {limit_s:g} s",
+            f"the script was still running after {script.timeout_s:g} s",
             hint="raise --script-timeout; what is finished is kept, and --resume continues from there",
         )
-    path = folder.script_out
-    if path.exists() and path.stat().st_size > OUTPUT_LIMIT_BYTES:
+    if printed.exists() and printed.stat().st_size > OUTPUT_LIMIT_BYTES:
         raise ScriptError(
-            f"the script printed more than {OUTPUT_LIMIT_BYTES >> 30} GiB into {path}",
+            f"the script printed more than {OUTPUT_LIMIT_BYTES >> 30} GiB into {printed}",
             hint="let it print less, or to stderr; one JSON line per event is enough",
         )
-
-
-def _require_restart_left(server: Server, reason: str, restarts: int, allowed: int) -> None:
-    if restarts >= allowed:
-        ended = server.poll()
-        how = f": {ended.describe()}" if ended else ""
-        after = f", after {restarts} restarts, the most that --max-restarts allows" if restarts else ""
-        where = exhausted_memory(server.log.text())
-        facts: dict[str, Any] = {
-            "hint": "see the server's log below; what is finished is kept, and --resume continues from there",
-            "log_tail": server.log.tail(),
-            "command": server.plan.argv,
-        }
-        if where:
-            raise ServerOutOfMemory(f"{reason}{how}{after}", where=where, **facts)
-        raise ServerExited(f"{reason}{how}{after}", **facts)
-
-
-def _wait(script: ManagedProcess, server: Server) -> None:
-    watched = [script.fileno()] if server.process is None else [script.fileno(), server.process.fileno()]
-    select.select(watched, [], [], LOOK_S)

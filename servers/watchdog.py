@@ -1,22 +1,29 @@
-"""Sees a server that is healthy but does not move: it answers /health while its engine hangs.
+"""Keeps a server at work while it is measured: sees that it ended or stands still, and restarts it.
 
-`progress` asks the server for a marker that changes whenever it did some work; `Stall` judges a series of
-them.
+A server that hangs may still answer /health. So `progress` asks it for a marker that changes whenever it did some
+work, `Stall` judges a series of them, and `Watchdog` acts.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from results.errors import ServerExited, ServerOutOfMemory
 from servers.http_probe import request
 from servers.metrics import read_work
+from servers.start_failure import exhausted_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from results.records import Incident
     from servers.supervisor import Server
 
 STALL_TIMEOUT_S = 120.0  # longer than one batch of prompt processing takes on a slow CPU
 ASK_TIMEOUT_S = 2.0
+MARK_S = 5.0  # how often the server is asked for its progress: often enough for any stall timeout in use
 
 
 class Progress(NamedTuple):
@@ -113,3 +120,87 @@ class Stall:
         """Begin anew: after a restart."""
         self._marker = None
         self._since = None
+
+
+class Watchdog:
+    """Of one server, for as long as one script uses it.
+
+    on_incident: is given what happened, before each restart. say: told it in a sentence.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        stall_timeout_s: float,
+        max_restarts: int,
+        on_incident: Callable[[Incident], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._server = server
+        self._stall = Stall(stall_timeout_s)
+        self._next_mark = time.monotonic()
+        self._max_restarts = max_restarts
+        self._restarts = 0
+        self._on_incident = on_incident
+        self._say = say
+
+    def watched(self) -> tuple[int, ...]:
+        """Descriptors that are readable as soon as the server has ended."""
+        return () if self._server.process is None else (self._server.process.fileno(),)
+
+    def look(self, in_flight: int | None) -> None:
+        """Return with the server at work: where it ended or stands still, it is restarted.
+
+        in_flight: requests sent and not yet answered, as the script counts them; None: it does not say.
+        Raises ServerError when no restart is left or one fails.
+        """
+        trouble = self._trouble(in_flight)
+        while trouble is not None:
+            self._require_restart_left(trouble)
+            self._restarts += 1
+            self._say(f"{trouble}; restarting it ({self._restarts} of {self._max_restarts})")
+            incident = self._server.incident(trouble)
+            self._on_incident(incident)
+            trouble = None
+            try:
+                self._server.restart(incident)
+            except ServerExited as error:  # before it was ready
+                trouble = f"restarted, {error.message}"
+            self._stall.reset()
+
+    def _trouble(self, in_flight: int | None) -> str | None:
+        """A server that tells no progress is not judged: the script's own request timeout is left."""
+        if self._server.poll() is not None:
+            return "the server ended during the run"
+        now = time.monotonic()
+        if now < self._next_mark:
+            return None
+        timeout_s = self._stall.timeout_s
+        self._next_mark = now + min(MARK_S, timeout_s / 4)
+        marker = progress(self._server)
+        if in_flight is None and marker is not None:
+            in_flight = 1 if marker.in_flight is None else marker.in_flight
+        if self._stall.update(time.monotonic(), marker, in_flight or 0):
+            return f"the server made no progress for {timeout_s:.0f} s"
+        return None
+
+    def _require_restart_left(self, trouble: str) -> None:
+        if self._restarts < self._max_restarts:
+            return
+        ended = self._server.poll()
+        how = f": {ended.describe()}" if ended else ""
+        after = (
+            f", after {self._restarts} restarts, the most that --max-restarts allows"
+            if self._restarts
+            else ""
+        )
+        where = exhausted_memory(self._server.log.text())
+        facts: dict[str, Any] = {
+            "hint": "see the server's log below; what is finished is kept, and --resume continues from there",
+            "log_tail": self._server.log.tail(),
+            "command": self._server.plan.argv,
+        }
+        if where:
+            raise ServerOutOfMemory(f"{trouble}{how}{after}", where=where, **facts)
+        raise ServerExited(f"{trouble}{how}{after}", **facts)
