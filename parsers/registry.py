@@ -26,11 +26,11 @@ def in_full(name: str) -> str:
 
 
 def get(name: str) -> Parser:
-    """The parser of that name, or in that file. Raises UsageError, with the names that exist."""
+    """The parser of that name, or in that file (see `in_full`). Raises UsageError, with the names that exist."""
     if is_file(name):
         from parsers.own_file import load
 
-        return load(Path(in_full(name)))
+        return load(Path(name))
     if name not in PARSERS:
         close = difflib.get_close_matches(name.lower(), PARSERS, n=1)
         meant = f"did you mean {close[0]}? " if close else ""

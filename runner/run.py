@@ -134,13 +134,13 @@ def _first_record(
         benchmark=spec.benchmark.name,
         model=name,
         config={**as_json_keeps(spec.config()), **plan.asked, "port": plan.port, "nonce": _nonce_of(plan)},
+        model_identity=identity(spec.server.model, hashed=False) if spec.server.model else None,
         server=ServerFacts(
             kind=plan.kind,
             command=without_secrets(plan.argv),
             url=plan.base_url,
             asked=plan.asked,
         ),
-        model_identity=identity(spec.server.model, hashed=False) if spec.server.model else None,
         host=host_facts(),
         harness=harness_facts(),
     )

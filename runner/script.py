@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT_LIMIT_BYTES = 1 << 30  # of stdout, which a parser reads whole: more is broken, and would fill the disk
-STOP_GRACE_S = 5.0
 LOOK_S = 0.1  # how often new events are looked for; ends are seen at once
 
 

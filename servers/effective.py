@@ -10,6 +10,7 @@ from servers import model_list
 from servers.http_probe import request, whole
 
 if TYPE_CHECKING:
+    from servers.http_probe import Answer
     from servers.plan import LaunchPlan
 
 ALL_LAYERS = -1
@@ -87,8 +88,8 @@ def _from_props(plan: LaunchPlan) -> dict[str, Any]:
 
 def _from_models(plan: LaunchPlan) -> dict[str, Any]:
     """Our model's entry in /v1/models, and /version, which vLLM has."""
-    answer = request(plan.base_url, "/v1/models", api_key=plan.api_key)
-    entries = model_list.entries(answer) if answer is not None and answer.status == 200 else []
+    answer = _answer(plan, "/v1/models")
+    entries = model_list.entries(answer) if answer is not None else []
     ours = [entry for entry in entries if entry["id"] == plan.model_name] or entries
     if not ours or (len(ours) > 1 and plan.model_name is None):
         return {}
@@ -138,9 +139,15 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 
 def _get(plan: LaunchPlan, path: str) -> dict[str, Any]:
     """{} for whatever is not a JSON object."""
-    answer = request(plan.base_url, path, api_key=plan.api_key)
-    body = answer.json() if answer is not None and answer.status == 200 else None
+    answer = _answer(plan, path)
+    body = answer.json() if answer is not None else None
     return body if isinstance(body, dict) else {}
+
+
+def _answer(plan: LaunchPlan, path: str) -> Answer | None:
+    """None for whatever is not a success."""
+    answer = request(plan.base_url, path, api_key=plan.api_key)
+    return answer if answer is not None and answer.status == 200 else None
 
 
 def _word(value: Any) -> str | None:
