@@ -13,31 +13,24 @@ from results.durable import explained
 from results.errors import ResultsError, ResumeMismatch, ScriptError
 from results.plain_text import tail
 from results.records import Outcome
-from runner.attached import AttachedServer
 from runner.events import last_error
 from runner.script import Target, prepare_script, run_script
+from runner.serving import MeasuredServer
 from servers.effective import read_back
-from servers.http_probe import request
-from servers.metrics import read_metrics
-from servers.supervisor import launch
 from servers.watchdog import Watchdog
-from settings.secrets import without_secrets
 from telemetry.measure import Telemetry
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from parsers.contract import Parser
-    from processes.process import ManagedProcess
     from results.records import Incident, ModelIdentity, RunRecord
     from results.store.runs import RunEntry
-    from results.telemetry import ServerReading
     from runner.display import Display
     from runner.script import ScriptRun
-    from runner.serving import Serving
+    from runner.serving import Held, Serving
     from runner.spec import RunSpec
     from servers.plan import LaunchPlan
-    from servers.supervisor import Server
 
 RAW_OUTPUT_BYTES = 8 << 10  # of the script's stdout, in the record; the file has all of it
 ERROR_WITHIN_BYTES = 64 << 10  # from its end: where a script says why it failed
@@ -69,19 +62,26 @@ class Attempt:
         self._entry = entry
         self._folder = folder = entry.folder
         self._display = display
-        self._serving = serving
         self._began = time.monotonic()
         # A run that is resumed goes on in the same files.
         self._output_began = folder.script_out.stat().st_size if folder.script_out.exists() else 0
         self._earlier_s = record.results.time_taken or 0.0
-        self._process: ManagedProcess | None = None
-        self._server: Server | None = None
-        self._attached = AttachedServer(plan.base_url) if plan.kind == "attach" else None
+        self._server = MeasuredServer(
+            plan, serving, log_path=folder.server_log, ready_timeout_s=spec.asked["ready_timeout"]
+        )
         self._telemetry: Telemetry | None = None
 
     def measure(self) -> None:
         """Server up, script through, server down. Raises ServerError, ScriptError, Interrupted."""
-        starting = self._serving.will_start(self._plan) or self._plan.kind == "attach"
+        target = Target(
+            base_url=self._plan.base_url,
+            model_name=self._plan.model_name or self.record.model,
+            output_dir=self._folder.path,
+            concurrency=int(self._plan.asked.get("parallel") or 1),
+            api_key=self._plan.api_key,
+        )
+        script = prepare_script(self._spec, target)
+        starting = self._server.is_started or self._plan.kind == "attach"
         does = STARTING.get(self._plan.kind, "starting the server") if starting else "using the same server"
         self._display.say(f"{does} for {self.record.model}")
         with ExitStack() as stack:
@@ -89,21 +89,30 @@ class Attempt:
             self._telemetry = telemetry = (
                 Telemetry(  # looks for devices, which takes seconds where a driver hangs
                     self._folder.telemetry,
-                    pids=self._server_pids,
-                    fetch_metrics=self._server_metrics,
+                    pids=self._server.pids,
+                    fetch_metrics=self._server.metrics,
                     on_gpu=self._plan.kind != "embedded" and self._plan.asked.get("gpu_layers") != 0,
-                    server_was_up=not self._serving.will_start(self._plan),
+                    server_was_up=not self._server.is_started,
                 )
             )
             stack.callback(telemetry.stop)
             telemetry.start()
             telemetry.phase("load")
-            held = self._serving.acquire(self._launch, log_path=self._folder.server_log)
-            self._server = server = held.server
+            held = self._server.acquire()
             stack.push(self._release)
-            self._note_server(server, is_new=held.is_new)
+            self._note_server(held)
             telemetry.phase("generate")
-            ended = self._run_script(server)
+            self._update(script_command=script.shown)
+            self._entry.write(self.record)
+            watchdog = Watchdog(
+                held.server,
+                stall_timeout_s=self._spec.asked["stall_timeout"],
+                max_restarts=self._spec.asked["max_restarts"],
+                on_incident=self._on_incident,
+                say=self._display.say,
+            )
+            ended = run_script(script, self._folder, watchdog, on_event=self._on_event)
+            self._phases(script_s=ended.seconds)
         self._require_success(ended)
 
     def note_telemetry(self) -> None:
@@ -140,62 +149,18 @@ class Attempt:
         del kind, trace
         if self._telemetry is not None:
             self._telemetry.phase("stop")
-        if self._server is not None:
-            self._phases(stop_s=self._serving.release(self._server, error))
+        self._phases(stop_s=self._server.release(error))
 
-    def _launch(self) -> Server:
-        return launch(
-            self._plan,
-            log_path=self._folder.server_log,
-            ready_timeout_s=self._spec.asked["ready_timeout"],
-            on_process=self._note_process,
-        )
-
-    def _note_process(self, process: ManagedProcess) -> None:
-        self._process = process
-
-    def _server_pids(self) -> frozenset[int]:
-        if self._attached is not None:
-            return self._attached.tree()
-        process = self._process if self._server is None else self._server.process
-        return frozenset() if process is None else process.tree()
-
-    def _server_metrics(self) -> ServerReading | None:
-        answer = request(self._plan.base_url, "/metrics", api_key=self._plan.api_key)
-        return read_metrics(answer.page()) if answer is not None and answer.status == 200 else None
-
-    def _note_server(self, server: Server, *, is_new: bool) -> None:
-        effective, differences = read_back(self._plan, server.log.text())
+    def _note_server(self, held: Held) -> None:
+        effective, differences = read_back(self._plan, held.server.log.text())
         if self.record.server is not None:
             facts = msgspec.structs.replace(self.record.server, effective=effective, differences=differences)
             self._update(server=facts)
-        if is_new:
-            self._phases(load_s=server.load_s)
-            self._display.say(f"ready after {server.load_s:.1f} s at {self._plan.base_url}")
+        if held.is_new:
+            self._phases(load_s=held.server.load_s)
+            self._display.say(f"ready after {held.server.load_s:.1f} s at {self._plan.base_url}")
         for difference in differences:
             self._display.say(f"note: {difference}")
-
-    def _run_script(self, server: Server) -> ScriptRun:
-        target = Target(
-            base_url=self._plan.base_url,
-            model_name=self._plan.model_name or self.record.model,
-            output_dir=self._folder.path,
-            concurrency=int(self._plan.asked.get("parallel") or 1),
-            api_key=self._plan.api_key,
-        )
-        script = prepare_script(self._spec, target)
-        self._update(script_command=without_secrets(script.command))
-        self._entry.write(self.record)
-        watchdog = Watchdog(
-            server,
-            stall_timeout_s=self._spec.asked["stall_timeout"],
-            max_restarts=self._spec.asked["max_restarts"],
-            on_incident=self._on_incident,
-            say=self._display.say,
-        )
-        ended = run_script(script, self._folder, watchdog, on_event=self._on_event)
-        self._phases(script_s=ended.seconds)
-        return ended
 
     def _on_incident(self, incident: Incident) -> None:
         """On disk at once: whatever comes of the run, this happened."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from processes import process as processes
 from results.errors import ScriptError, UsageError
 from runner.events import EventTail
+from settings.secrets import without_secrets
 from settings.variables import Filled, shown
 
 if TYPE_CHECKING:
@@ -42,9 +43,14 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """A script that is ready to be started. cwd: None: where the user is. timeout_s: of its whole life; None: none."""
+    """A script that is ready to be started.
+
+    shown: the command as records and people see it. cwd: None: where the user is. timeout_s: of its whole life;
+    None: it has all the time.
+    """
 
     command: tuple[str, ...]
+    shown: tuple[str, ...]
     environment: Mapping[str, str]
     cwd: Path | None
     timeout_s: float | None
@@ -60,8 +66,10 @@ class ScriptRun:
 
 def prepare_script(spec: RunSpec, target: Target) -> Script:
     """The run's script. Our own run from the checkout, so that they find their packages. Raises UsageError."""
+    command = script_command(spec, target)
     return Script(
-        command=script_command(spec, target),
+        command=command,
+        shown=without_secrets(command),
         environment=script_environment(spec, target),
         cwd=ROOT if spec.external_script is None else None,
         timeout_s=spec.asked["script_timeout"],
@@ -184,7 +192,12 @@ def run_script(
             if ended is not None:
                 _drain(tail, on_event)
                 return ScriptRun(ended, time.monotonic() - began)
-            _require_bounds(script, folder.script_out, time.monotonic() - began)
+            if script.timeout_s is not None and time.monotonic() - began > script.timeout_s:
+                raise ScriptError(
+                    f"the script was still running after {script.timeout_s:g} s",
+                    hint="raise --script-timeout; what is finished is kept, and --resume continues from there",
+                )
+            _require_small(folder.script_out)
             watchdog.look(in_flight)
             select.select([process.fileno(), *watchdog.watched()], [], [], LOOK_S)
 
@@ -197,12 +210,7 @@ def _drain(tail: EventTail, on_event: Callable[[dict[str, Any]], None]) -> None:
             on_event(event)
 
 
-def _require_bounds(script: Script, printed: Path, seconds: float) -> None:
-    if script.timeout_s is not None and seconds > script.timeout_s:
-        raise ScriptError(
-            f"the script was still running after {script.timeout_s:g} s",
-            hint="raise --script-timeout; what is finished is kept, and --resume continues from there",
-        )
+def _require_small(printed: Path) -> None:
     if printed.exists() and printed.stat().st_size > OUTPUT_LIMIT_BYTES:
         raise ScriptError(
             f"the script printed more than {OUTPUT_LIMIT_BYTES >> 30} GiB into {printed}",

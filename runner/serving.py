@@ -1,15 +1,21 @@
-"""Where a run's server comes from: launched for it alone, or from whoever has one for several runs."""
+"""A run's server: launched for it alone, had from whoever has one for several runs, or somebody else's."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from runner.attached import AttachedServer
+from servers.http_probe import request
 from servers.launch import plan as make_plan
+from servers.metrics import read_metrics
+from servers.supervisor import launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from processes.process import ManagedProcess
+    from results.telemetry import ServerReading
     from servers.plan import LaunchPlan
     from servers.request import ServerRequest
     from servers.supervisor import Server
@@ -57,3 +63,53 @@ class OwnServer:
     def release(self, server: Server, error: BaseException | None) -> float | None:
         del error
         return server.stop()
+
+
+class MeasuredServer:
+    """The server of one run, whose processes and metrics can be asked for at any time, also while it starts.
+
+    is_started: whether `acquire` starts one. log_path, ready_timeout_s: see `servers.supervisor.launch`.
+    """
+
+    def __init__(self, plan: LaunchPlan, serving: Serving, *, log_path: Path, ready_timeout_s: float) -> None:
+        self.is_started = serving.will_start(plan)
+        self._plan = plan
+        self._serving = serving
+        self._log_path = log_path
+        self._ready_timeout_s = ready_timeout_s
+        self._attached = AttachedServer(plan.base_url) if plan.kind == "attach" else None
+        self._starting: ManagedProcess | None = None
+        self._server: Server | None = None
+
+    def acquire(self) -> Held:
+        """The server, ready. Raises like `servers.supervisor.launch`."""
+        held = self._serving.acquire(self._launch, log_path=self._log_path)
+        self._server = held.server
+        return held
+
+    def release(self, error: BaseException | None) -> float | None:
+        """See `Serving.release`."""
+        return None if self._server is None else self._serving.release(self._server, error)
+
+    def pids(self) -> frozenset[int]:
+        """Of its living processes."""
+        if self._attached is not None:
+            return self._attached.tree()
+        process = self._starting if self._server is None else self._server.process
+        return frozenset() if process is None else process.tree()
+
+    def metrics(self) -> ServerReading | None:
+        """What its /metrics say; None where they say nothing."""
+        answer = request(self._plan.base_url, "/metrics", api_key=self._plan.api_key)
+        return read_metrics(answer.page()) if answer is not None and answer.status == 200 else None
+
+    def _launch(self) -> Server:
+        return launch(
+            self._plan,
+            log_path=self._log_path,
+            ready_timeout_s=self._ready_timeout_s,
+            on_process=self._note_process,
+        )
+
+    def _note_process(self, process: ManagedProcess) -> None:
+        self._starting = process
