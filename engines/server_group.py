@@ -151,7 +151,7 @@ class ServerGroup:
             sweep=self._place(planned),
             error=ErrorRecord(kind=error.kind, message=error.message, hint=error.hint),
         )
-        with self._held():
+        with entry.claim(), self._held():
             entry.finish(record)
         self._display.say(outcome(record))
 
