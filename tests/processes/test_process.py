@@ -278,6 +278,6 @@ def test_a_log_that_grows_too_long_keeps_its_beginning_and_its_end(tmp_path):
     assert int(dropped.split()[3]) > 50_000_000
 
 
-def test_a_file_that_is_no_plain_one_is_left_alone(tmp_path):
-    with start([*PYTHON, "print('x')"], output=Path("/dev/null")) as process:
-        assert process.wait(10) == Exit(0, None)
+def test_a_log_that_is_no_regular_file_is_refused():
+    with pytest.raises(UsageError, match="it is not a regular file but a device"):
+        start([*PYTHON, "print('x')"], output=Path("/dev/null"))
