@@ -85,7 +85,7 @@ def test_runs_are_found_by_a_prefix_and_a_broken_record_hides_no_other(tmp_path)
         RunFolder.find(tmp_path, "2026")
     with pytest.raises(UsageError, match="no run") as unknown:
         RunFolder.find(tmp_path / "nowhere", "2026")
-    assert "no runs there yet" in unknown.value.hint
+    assert "no runs yet" in unknown.value.hint
 
 
 def test_a_newer_record_is_a_clear_error(tmp_path):
