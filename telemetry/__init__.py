@@ -1,1 +1,1 @@
-"""What devices, processes and the server itself did during a run: measured, attributed and summed up."""
+"""Measure what devices, processes and the server itself do during a run, attribute it, and summarise it."""

@@ -1,9 +1,9 @@
 """AMD's GPUs through amdsmi, which comes with ROCm and is optional. The only module that imports it.
 
-No card of AMD's was at hand: this follows "AMD SMI Python API reference" and amdsmi_interface.py of ROCm 6.2 to 7.1
+Never tried on a real AMD card. This follows "AMD SMI Python API reference" and amdsmi_interface.py of ROCm 6.2 to 7.1
 for names, and amdsmi.h for units: watts, with the cap in microwatts; the accumulator times its resolution is in
-microjoules since the last reset; MiB; MHz; percent. What keeps clocks down, and whose memory is whose, is not asked
-for.
+microjoules since the last reset; MiB; MHz; percent. It does not ask what keeps clocks down, nor which
+process holds which memory.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ HOTTEST_C = (
 
 
 def open_gpus(driver: Path = DRIVER) -> tuple[tuple[Device, ...], tuple[str, ...]]:
-    """Every GPU, and sentences why one or all can't be opened. Each is to be closed."""
+    """Every GPU, and a sentence for each that can't be opened. The caller closes each GPU."""
     if not driver.exists():
-        # Nor is amdsmi imported then: without its library beside it, it takes one of the working folder.
+        # amdsmi isn't imported then either: without its own library it would load one from the working folder.
         return (), ("AMD: its driver, amdgpu, is not loaded",)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what is missing
             import amdsmi
     except ImportError:
         return (), ("AMD: its Python binding, amdsmi, is not installed; it comes with ROCm",)
@@ -54,7 +54,7 @@ def open_gpus(driver: Path = DRIVER) -> tuple[tuple[Device, ...], tuple[str, ...
 
 
 class Gpu:
-    """One GPU. It does not say whose memory is whose."""
+    """One GPU. It does not report which process holds which memory."""
 
     def __init__(self, smi: Any, handle: Any, index: int) -> None:
         self._smi = smi
@@ -124,7 +124,7 @@ class Gpu:
         return {} if used is None or has_none else {"memory_used_bytes": int(used) << 20}
 
     def _power(self) -> dict[str, Any]:
-        """Watts; which name it has depends on the series. 0 stands under those that don't apply."""
+        """Watts. The key depends on the series; keys that don't apply have 0."""
         info = self._smi.amdsmi_get_power_info(self._handle)
         names = ("socket_power", "current_socket_power", "average_socket_power")
         watts = next((power for name in names if (power := _number(info.get(name)))), None)
@@ -145,7 +145,7 @@ class Gpu:
         }
 
     def _temperature(self) -> dict[str, Any]:
-        """Of the edge; cards for servers have only the hotspot."""
+        """The edge temperature; server cards only have the hotspot's."""
         kinds, now = self._smi.AmdSmiTemperatureType, self._smi.AmdSmiTemperatureMetric.CURRENT
         for kind in (kinds.EDGE, kinds.HOTSPOT):
             celsius = _number(self._said(self._smi.amdsmi_get_temp_metric, self._handle, kind, now))
@@ -165,7 +165,7 @@ class Gpu:
 
 
 class _Session:
-    """The library is opened once for all: its shutdown takes the handles of everybody."""
+    """Opens the library once for all GPUs, because its shutdown invalidates every handle."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -188,7 +188,7 @@ _SESSION = _Session()
 
 
 def _number(value: Any) -> float | None:
-    """None for "N/A", and for the highest value of 16, 32 or 64 bits, which stands for it in older versions."""
+    """None for "N/A", and for the highest value of 16, 32 or 64 bits, which older versions use instead."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return None if value in {2**16 - 1, 2**32 - 1, 2**64 - 1} else float(value)

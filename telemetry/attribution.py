@@ -1,4 +1,4 @@
-"""Whose a device is: which ones a run used, and what its ended server still holds of them."""
+"""Attribute devices: which ones a run used, and what its server still holds after it ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def used_devices(
     ticks: Sequence[Tick], devices: Sequence[DeviceFacts], pids: Iterable[int], visible: Collection[str]
 ) -> frozenset[str]:
-    """The GPUs on which one of these processes held memory at any tick; else the processor packages.
+    """The GPUs on which one of these processes held memory at any tick, otherwise the processor packages.
 
     With a MIG instance goes its card. visible: see `telemetry.visibility`; where no GPU names the processes, those
     of them count that do not tell whose memory they hold. In a container a GPU may tell as long as it holds none.
@@ -43,7 +43,7 @@ def used_devices(
 
 
 def left_bytes(now: DeviceReading, before: DeviceReading | None, pids: Iterable[int]) -> int | None:
-    """What ended processes still hold of a device; None: it doesn't tell.
+    """Bytes that ended processes still hold on a device; None if it doesn't report them.
 
     By their ids; else what is used more than before them, which the growth of others that are named does not explain:
     a driver may forget a process before it has freed its memory.
@@ -60,5 +60,5 @@ def left_bytes(now: DeviceReading, before: DeviceReading | None, pids: Iterable[
 
 
 def _says_nothing(reading: DeviceReading) -> bool:
-    """It was late, or broken."""
+    """Whether it has no values, because the device was late or broken."""
     return reading == DeviceReading(uuid=reading.uuid, error=reading.error)

@@ -1,4 +1,4 @@
-"""What is measured: the facts of a device, and one reading of each kind, as lines of `telemetry.jsonl`."""
+"""The types of what is measured: a device's facts, and the readings that `telemetry.jsonl` has in its lines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from results.telemetry import ServerReading  # noqa: TC001 - a field: msgspec re
 
 
 class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A device that can be measured. None: it doesn't say.
+    """A device that can be measured. None means that the device doesn't report it.
 
-    kind: "nvidia", "amd" or "cpu_package". uuid: names the device for good (a MIG instance has its own).
-    parent_uuid: of the card that a MIG instance is a part of; power and temperature are the card's.
+    kind: "nvidia", "amd" or "cpu_package". uuid: identifies the device permanently (a MIG instance has its own).
+    parent_uuid: that of a MIG instance's card, whose power and temperature it shares.
     energy_source: "counter" (the device's own), "power" (to be integrated over time), or None (neither).
     power_limit_w: as it was set; enforced_power_limit_w: the lowest of all that limit it. slowdown_temperature_c: where
     it begins to slow itself down. ecc: whether its memory corrects errors, which costs some of it. pcie_generation: the
@@ -39,12 +39,12 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One reading. None: the device doesn't support it, never 0.
+    """One reading. A value that the device doesn't support is None, never 0.
 
-    energy_j: of a counter that only grows, from an arbitrary start. power_w: as the device gives it; NVIDIA's since
+    energy_j: a counter that only grows, from an arbitrary start. power_w: as the device gives it; NVIDIA's since
     Ampere (GA100 excepted) is the mean of the last second. utilization, memory_utilization: 0 to 1.
     throttle_reasons: what keeps the clocks down now, in the vendor's words in lower case; () is nothing. Among them
-    "gpu_idle" is no slowness: there is nothing to do.
+    "gpu_idle" doesn't mean slow: there is nothing to do.
     process_memory_bytes: by process id as this machine's kernel counts them.
     error: why there is nothing else, such as "GPU is lost".
     """
@@ -64,9 +64,9 @@ class DeviceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class ProcessReading(msgspec.Struct, frozen=True, kw_only=True):
-    """The server's whole process tree. Counters grow, also over the death of a member.
+    """The server's whole process tree. Counters only grow, even if a member dies.
 
-    memory_bytes: resident, with what all of them share counted once.
+    memory_bytes: resident memory; shared memory counts once.
     """
 
     count: int
@@ -88,13 +88,13 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Device(Protocol):
-    """A device of any vendor. `read` may block for as long as a broken driver does: call it where that does no harm."""
+    """A device of any vendor. `read` may block as long as a broken driver does, so call it where it may."""
 
     @property
     def facts(self) -> DeviceFacts: ...
 
     def read(self) -> DeviceReading:
-        """Never raises for what the device does: that is the reading's `error`."""
+        """Read the device. A failure of the device does not raise; it is the reading's `error`."""
         ...
 
     def close(self) -> None:

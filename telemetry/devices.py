@@ -1,4 +1,4 @@
-"""The devices of this machine, each vendor's found by itself: one that is broken doesn't hide the others."""
+"""The devices of this machine. Each vendor's are found separately, so a broken driver doesn't hide the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from telemetry.contract import Device, DeviceFacts
 
-FIND_S = 20.0  # drivers that are loaded at the first call take seconds for it
+FIND_S = 20.0  # a driver that is loaded by the first call takes seconds
 READ_S = 2.0
 _T = TypeVar("_T")
 _Answer: TypeAlias = "queue.SimpleQueue[tuple[_T | None, Exception | None]]"
@@ -27,29 +27,29 @@ _GPUS: dict[str, _Find] = {"NVIDIA": nvidia.open_gpus, "AMD": amd.open_gpus}
 
 @dataclass(frozen=True)
 class Found:
-    """devices: each is to be closed. absent: a sentence without a full stop about each thing that is not there."""
+    """devices: the caller closes each. absent: a sentence without a full stop for each kind that is missing."""
 
     devices: tuple[Device, ...]
     absent: tuple[str, ...]
 
 
 def found_devices() -> tuple[Device, ...]:
-    """Everything on this machine that can be measured, open. Never raises, nor waits longer than FIND_S."""
+    """Open every device on this machine that can be measured. Never raises and waits FIND_S at most."""
     return look().devices
 
 
 def look() -> Found:
-    """What there is, and what there is not. As `found_devices`."""
+    """The devices, and what is missing. Never raises and waits FIND_S at most."""
     return _look({**_GPUS, "processor energy": rapl.open_packages})
 
 
 def look_for_gpus() -> Found:
-    """As `look`, of GPUs alone."""
+    """The same as `look`, for GPUs only."""
     return _look(_GPUS)
 
 
 def gpu_facts() -> tuple[DeviceFacts, ...]:
-    """Of every card and every MIG instance; nothing stays open."""
+    """The facts of every card and MIG instance. Nothing stays open."""
     found = look_for_gpus()
     for gpu in found.devices:
         gpu.close()
@@ -57,18 +57,18 @@ def gpu_facts() -> tuple[DeviceFacts, ...]:
 
 
 def usable_gpus() -> tuple[DeviceFacts, ...]:
-    """Those that a server started here may be given to compute on, each by itself. See `telemetry.visibility`."""
+    """The GPUs that a server started here may use, one by one. See `telemetry.visibility`."""
     return visibility.usable_gpus(gpu_facts(), os.environ)
 
 
 def largest_gpu_memory_bytes() -> int | None:
-    """Of those that a server started here may compute on; None: there is none, or none tells."""
+    """The largest memory of the GPUs that a server started here may use. None if there is none, or none reports it."""
     sizes = (facts.memory_total_bytes for facts in usable_gpus())
     return max((size for size in sizes if size is not None), default=None)
 
 
 def live_reading(device: Device) -> DeviceReading:
-    """One reading, within READ_S."""
+    """One reading within READ_S. A failure is the reading's `error`."""
     try:
         return _wait(_ask(device.read), READ_S, time.monotonic())
     except Exception as error:  # noqa: BLE001 - told, as all that a device does
@@ -76,7 +76,7 @@ def live_reading(device: Device) -> DeviceReading:
 
 
 def _look(vendors: dict[str, _Find]) -> Found:
-    """All are asked at once, so that several that hang cost no more than one."""
+    """Asks all vendors at once, so that several hanging drivers cost no more time than one."""
     began = time.monotonic()
     asked = {name: _ask(find) for name, find in vendors.items()}
     found = [_quietly(name, answer, began) for name, answer in asked.items()]
@@ -96,7 +96,7 @@ def _quietly(
 
 
 def _ask(ask: Callable[[], _T]) -> _Answer[_T]:
-    """Where its answer will be, or what it raised."""
+    """Ask in a thread; the queue gets the answer, or what was raised."""
     answer: _Answer[_T] = queue.SimpleQueue()
 
     def work() -> None:
@@ -110,7 +110,7 @@ def _ask(ask: Callable[[], _T]) -> _Answer[_T]:
 
 
 def _wait(answer: _Answer[_T], patience_s: float, began: float) -> _T:
-    """Raises TimeoutError so long after `began`, leaving a thread behind that ends with the program."""
+    """The answer. Raises TimeoutError patience_s after `began`; the thread stays until the program ends."""
     try:
         value, trouble = answer.get(timeout=max(0.0, began + patience_s - time.monotonic()))
     except queue.Empty:

@@ -32,12 +32,12 @@ LIBRARY = "libnvidia-ml.so.1"
 
 
 def open_gpus() -> tuple[tuple[Device, ...], tuple[str, ...]]:
-    """Every card, each followed by its MIG instances; and sentences about what could not be opened.
+    """Every card, each followed by its MIG instances, and a sentence for each that could not be opened.
 
-    Each is to be closed. May block for as long as a broken driver does.
+    The caller closes each. May block as long as a broken driver does.
     """
     try:
-        ctypes.CDLL(LIBRARY)  # the binding is big: where there is no driver, it is not even imported
+        ctypes.CDLL(LIBRARY)  # the binding is big, so it isn't imported without a driver
     except OSError:
         return (), (f"NVIDIA: no driver is installed ({LIBRARY} is not found)",)
     try:
@@ -57,7 +57,7 @@ def open_gpus() -> tuple[tuple[Device, ...], tuple[str, ...]]:
 
 
 class Gpu:
-    """A card, or a MIG instance of one: of that only memory, processes and utilization are its own."""
+    """A card or a MIG instance. An instance only has its own memory, processes and utilization."""
 
     def __init__(self, nvml: Any, handle: Any, facts: DeviceFacts) -> None:
         self.facts = facts
@@ -125,7 +125,7 @@ def _open_all(nvml: Any) -> tuple[tuple[Device, ...], tuple[str, ...]]:
 
 
 def _facts(nvml: Any, handle: Any, index: int, driver: str | None, parent_uuid: str | None) -> DeviceFacts:
-    """index: of the card, also for an instance of it."""
+    """The device's facts. index: the card's, also for its instances."""
     source = None
     if parent_uuid is None:
         counter = _said(nvml, lambda: energy(nvml, handle)["energy_j"])
@@ -160,7 +160,7 @@ def _mig_instances(nvml: Any, handle: Any) -> Iterator[Any]:
 
 
 def _said(nvml: Any, ask: Callable[[], Any]) -> Any:
-    """None where it doesn't say, or says what is no text."""
+    """The answer as text; None if there is none or it isn't text."""
     try:
         return ask()
     except (nvml.NVMLError, ValueError):

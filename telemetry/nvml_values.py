@@ -1,6 +1,6 @@
-"""What a handle of NVML's is asked for, in our units: see `telemetry.nvidia`, whose binding is handed in.
+"""Values read from an NVML handle, in our units. `telemetry.nvidia` passes the binding in.
 
-Drivers and bindings of many years are in use: a newer function is asked first, then the older one.
+Drivers and bindings of very different ages are in use, so a newer function is tried before the older one.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ GONE = frozenset({1, 9, 11, 15, 16, 17, 18, 28})
 # It doesn't know this, and has never said it did: invalid argument, not supported, no permission, not found,
 # function not found, no data, version mismatch, deprecated, not ready.
 UNKNOWN_HERE = frozenset({2, 3, 4, 6, 13, 21, 25, 26, 27})
-HOTTEST_C = 150  # no silicon works there
+HOTTEST_C = 150  # no silicon works above that
 NOT_AVAILABLE = frozenset({2**32 - 1, 2**64 - 1})  # NVML_VALUE_NOT_AVAILABLE, by the width of the value
 
 
 def text(value: str | bytes) -> str:
-    """Older versions of the binding give bytes."""
+    """The value as a text; older versions of the binding return bytes."""
     return value.decode() if isinstance(value, bytes) else value
 
 
@@ -52,7 +52,7 @@ def _thousandth(value: int) -> float | None:
 
 
 def _either(nvml: Any, *calls: tuple[str, tuple[Any, ...]]) -> Any:
-    """The answer of the first of these functions that knows one: drivers and bindings of many years are in use."""
+    """The answer of the first function that has one; see the module's docstring."""
     trouble: Exception = nvml.NVMLError(nvml.NVML_ERROR_FUNCTION_NOT_FOUND)
     for name, arguments in calls:
         function = getattr(nvml, name, None)
@@ -68,7 +68,7 @@ def _either(nvml: Any, *calls: tuple[str, tuple[Any, ...]]) -> Any:
 
 
 def _memory_info(nvml: Any, handle: Any) -> tuple[Any, bool]:
-    """The answer, and whether what the driver keeps for itself is left out of `used`."""
+    """The memory, and whether `used` excludes what the driver keeps for itself."""
     version = getattr(nvml, "nvmlMemory_v2", None)
     try:
         if version is not None:
@@ -119,7 +119,7 @@ def _processes(nvml: Any, handle: Any) -> dict[str, Any]:
 
 
 def names_nobody(found: dict[str, Any]) -> bool:
-    """In a container a driver tells the host's process ids, or 0, or hides the processes and counts their memory."""
+    """Whether no process is named. In a container a driver may report the host's ids, 0, or only memory."""
     sizes = found.get("process_memory_bytes")
     if sizes:
         return not any(pid and os.path.exists(f"/proc/{pid}") for pid in sizes)  # noqa: PTH110 - ten times a second
@@ -155,7 +155,7 @@ def _temperature(nvml: Any, handle: Any) -> dict[str, Any]:
 
 
 def _celsius(value: int) -> float | None:
-    """A GPU that is asked in vain may say 0, or what is too hot to be."""
+    """Degrees, or None for 0 and impossible heat, which some GPUs report if they don't know."""
     return float(value) if 0 < value < HOTTEST_C else None
 
 
@@ -179,9 +179,9 @@ def _throttle_reasons(nvml: Any, handle: Any) -> dict[str, Any]:
 
 
 def limits(nvml: Any, handle: Any) -> dict[str, Callable[[], Any]]:
-    """What bounds a card's speed, by the names of `DeviceFacts`: each is to be asked by itself, and may raise.
+    """What limits a card's speed, by the names of `DeviceFacts`. Each is asked separately and may raise.
 
-    The threshold of slowing down is told so up to Ampere; later cards may not support the question.
+    Cards up to Ampere report the slowdown threshold; later ones may not support it.
     """
     slowdown = nvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
     return {
@@ -197,12 +197,12 @@ def limits(nvml: Any, handle: Any) -> dict[str, Callable[[], Any]]:
 
 
 def memory_total(nvml: Any, handle: Any) -> int | None:
-    """None for 0 too: so speaks a GPU that has no memory of its own."""
+    """Bytes, or None for 0, which a GPU without its own memory reports."""
     return _number(_memory_info(nvml, handle)[0].total) or None
 
 
 def reasons(bits: int) -> tuple[str, ...]:
-    """The words for a mask of NVML's; a bit that is newer than this program is told by its value."""
+    """The words for an NVML mask. A bit that is newer than this program is given by its value."""
     found = [word for bit, word in REASONS.items() if bits & bit]
     newer = bits & ~sum(REASONS)
     found += [f"{1 << place:#x}" for place in range(newer.bit_length()) if newer & 1 << place]

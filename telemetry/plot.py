@@ -1,4 +1,4 @@
-"""Draw a run's `telemetry.jsonl`: a picture, and a page that needs nothing else."""
+"""Draw a run's `telemetry.jsonl` as a picture and as a self-contained page."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
     from telemetry.contract import Tick
 
-MOST_POINTS = (
-    2000  # of a line: as many as a wide screen can show; each place keeps its least and its greatest
-)
+MOST_POINTS = 2000  # per line, as many as a wide screen can show; each place keeps its lowest and its highest
 GIB = 2**30
 _Points: TypeAlias = "list[tuple[float, float | None]]"
 _BANDS = {"baseline": "#eeeeee", "load": "#fdf0d5", "generate": "#e3f1e3", "stop": "#f6e3e3"}
@@ -52,7 +50,7 @@ class Panel(NamedTuple):
 def plot(folder: Path, names: Mapping[str, str] | None = None) -> tuple[Path, Path]:
     """Write `telemetry.png` and `telemetry.html` beside the run's `telemetry.jsonl`; return their paths.
 
-    names: of devices, by uuid. The page has the same picture as SVG, and asks no network for anything. Raises
+    names: the devices' names by uuid. The page has the same picture as SVG and needs no network. Raises
     UsageError when there is nothing to draw, and ResultsError when the files can't be written.
     """
     path = folder / "telemetry.jsonl"
@@ -73,7 +71,7 @@ def plot(folder: Path, names: Mapping[str, str] | None = None) -> tuple[Path, Pa
 
 
 def continued(ticks: Sequence[Tick]) -> list[Tick]:
-    """A run that was resumed begins again at 0 s; its parts are drawn one after the other."""
+    """A resumed run starts again at 0 s; draw its parts one after the other."""
     made: list[Tick] = []
     before_s = 0.0
     for tick in ticks:
@@ -84,7 +82,7 @@ def continued(ticks: Sequence[Tick]) -> list[Tick]:
 
 
 def panels(ticks: Sequence[Tick]) -> list[Panel]:
-    """What there is to draw; nothing stands for what was never measured."""
+    """The panels to draw; there are none for what was never measured."""
     cpu_s = _told(ticks, "processes", "cpu_s")
     prompt, generation = _told(ticks, "server", "prompt_tokens"), _told(ticks, "server", "generation_tokens")
     running, waiting = _told(ticks, "server", "requests_running"), _told(ticks, "server", "requests_waiting")
@@ -106,7 +104,7 @@ def panels(ticks: Sequence[Tick]) -> list[Panel]:
 
 
 def thinned(line: Line, most: int = MOST_POINTS) -> Line:
-    """At most that many points: of each stretch the least and the greatest, so that no peak is lost."""
+    """At most that many points: the lowest and the highest of each stretch, so that no peak is lost."""
     if len(line.values) <= most:
         return line
     stretch = math.ceil(len(line.values) / (most // 2))
@@ -139,7 +137,7 @@ def _told(ticks: Sequence[Tick], source: str, name: str) -> _Points:
 
 
 def _line(label: str, points: _Points, unit: float = 1) -> Line:
-    """None is left out: the line goes on to the next value, since a slow device answers a tick later."""
+    """Skip None: the line continues to the next value, because a slow device answers a tick later."""
     known = [(time_s, value / unit) for time_s, value in points if value is not None]
     return Line(label, [time_s for time_s, _ in known], [value for _, value in known])
 

@@ -1,7 +1,7 @@
 """CPU, memory and I/O of the server's whole process tree, from /proc.
 
-Read without psutil, which costs twice as much. Memory is not PSS:
-/proc/PID/smaps_rollup takes 10 ms a GiB that is mapped (2 ms for a model of 100 MB), during which the process
+Read without psutil, which costs twice as much. Memory is not PSS, because
+/proc/PID/smaps_rollup takes 10 ms per mapped GiB (2 ms for a model of 100 MB), during which the process
 cannot map memory.
 """
 
@@ -16,14 +16,14 @@ from telemetry.contract import ProcessReading
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-LOOK_EVERY_S = 1.0  # for new members: it means reading all of /proc
-LOOK_SHARE = 0.005  # of one core, at most, is spent on that: on a machine with many processes looks are rarer
+LOOK_EVERY_S = 1.0  # between searches for new members, which read all of /proc
+LOOK_SHARE = 0.005  # of one core at most: on a machine with many processes, searches are rarer
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class _Seen(NamedTuple):
-    """One process at one look. Ticks and I/O include the children that it waited for."""
+    """One process at one reading. Ticks and I/O include the children that it waited for."""
 
     start: int
     parent: int
@@ -34,10 +34,10 @@ class _Seen(NamedTuple):
 
 
 class ProcessTree:
-    """Counters that only grow, whatever member comes or goes, and the memory of those that live.
+    """Counters that only grow, whichever members come or go, and the memory of the living members.
 
     pids: gives the members' process ids, such as `ManagedProcess.tree`; is called about once a second. A process
-    that lived and died between two looks counts once its parent, a member, has waited for it.
+    that lived and died between two readings counts once its parent, a member, has waited for it.
     """
 
     def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
@@ -49,11 +49,11 @@ class ProcessTree:
         self._gone_io_bytes: tuple[int, int] | None = None
 
     def read(self) -> ProcessReading:
-        """Never raises for what a process does; what `pids` raises passes through.
+        """Read the tree. Never raises for what a process does; what `pids` raises passes through.
 
         memory_bytes: private memory of each, and the file and shared pages of the one that has most of them: a
         model or a library that all map counts once. I/O is what reached the storage: read_bytes stays low for a model
-        that was in the page cache. None: the kernel told it of none (another user's processes).
+        that was in the page cache. None if the kernel reports it for no process (another user's).
         """
         self._look()
         members = {}
@@ -82,7 +82,7 @@ class ProcessTree:
         )
 
     def _look(self) -> None:
-        """Find new members: at once while there are none, which is cheap, else now and then."""
+        """Find new members: at every call while there are none, which is cheap, otherwise now and then."""
         began = time.monotonic()
         if began < self._look_s and any(seen.alive for seen in self._members.values()):
             return
@@ -91,7 +91,7 @@ class ProcessTree:
             now = _see(pid)
             if now is None or (known is not None and known.start == now.start):
                 continue
-            if known is not None:  # the pid is used again
+            if known is not None:  # the pid was reused
                 self._bury([known], self._members)
             self._members[pid] = now
         # Parents first: a child that is waited for between the two reads is then never counted twice.
@@ -100,11 +100,11 @@ class ProcessTree:
         self._look_s = ended + max(LOOK_EVERY_S, (ended - began) / LOOK_SHARE)
 
     def _bury(self, gone: list[_Seen], members: dict[int, _Seen]) -> None:
-        """Keep the counters of the gone, except those that passed to the parent, which waited for its child."""
+        """Keep the counters of members that are gone, unless their parent waited for them and inherited these."""
         inherited: dict[int, int] = {}
         for seen in gone:
             before = self._members.get(seen.parent)
-            # Looked at anew: the parent may have been read before it waited.
+            # Read again: the parent may have been read before it waited.
             now = None if before is None else _see(seen.parent)
             if before is not None and now is not None and now.start == before.start:
                 members[seen.parent] = now
@@ -119,7 +119,7 @@ class ProcessTree:
 
 
 def _see(pid: int) -> _Seen | None:
-    """None: there is no such process any more. A zombie still has its times."""
+    """The process's counters; None if it no longer exists. A zombie still has its times."""
     stat = _read(f"/proc/{pid}/stat")
     # The name in parentheses may hold anything, parentheses too; fields 3, 4, 14 to 17 and 22 are counted after it.
     fields = stat[stat.rfind(b")") + 2 :].split()
@@ -156,7 +156,7 @@ def _memory_bytes(pids: Iterable[int]) -> int:
 
 
 def _read(path: str) -> bytes:
-    """Empty where it can't be read: the process is gone or somebody else's."""
+    """The file's content; empty if it can't be read because the process is gone or belongs to another user."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

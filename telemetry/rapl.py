@@ -1,4 +1,4 @@
-"""Energy of the processor packages, as the kernel's powercap interface tells it (RAPL; Intel's and AMD's)."""
+"""Energy of the processor packages, from the kernel's powercap interface (RAPL, for Intel and AMD)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ZONE = re.compile(r"intel-rapl:(\d+)")
 
 
 def open_packages(root: Path = POWERCAP) -> tuple[tuple[Device, ...], tuple[str, ...]]:
-    """Every package whose counter may be read; and sentences why one may not."""
+    """Every package whose counter is readable, and a sentence for each other."""
     found: list[Device] = []
     absent: list[str] = []
     zones = sorted(root.glob("intel-rapl:*")) if root.is_dir() else []
@@ -50,10 +50,10 @@ class Package:
         self._counter = zone / "energy_uj"
         self._range_uj = int((zone / "max_energy_range_uj").read_text())
         self._last_uj = int(self._counter.read_text())
-        self._before_uj = 0  # what was counted in earlier rounds
+        self._before_uj = 0  # counted before the counter last wrapped around
 
     def read(self) -> DeviceReading:
-        """The counter starts anew after its range, every few minutes to hours: read more often than that."""
+        """Read the counter. It wraps around every few minutes to hours, so read it more often than that."""
         try:
             now_uj = int(self._counter.read_text())
         except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Ten times a second, from one thread, with deadlines that don't drift: what is measured becomes a line on disk."""
+"""Measures ten times a second, from one thread, with deadlines that don't drift; each tick is a line on disk."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from telemetry.contract import Device, ProcessReading
 
 INTERVAL_S = 0.1  # power counters refresh at about 10 Hz at best
-PATIENCE_S = 0.05  # of one tick for all devices together; a slower answer belongs to a later tick
-HANGS_S = 1.0  # a device that is silent for so long is told as such
-CHANGE_PATIENCE_S = 0.3  # the same at the change of a phase, whose figures hang on this answer
-CHANGE_S = 0.5  # a run does not wait longer for the tick at the change of a phase
-SLOW_EVERY = 10  # ticks between two looks at what costs more: the server's own metrics
+PATIENCE_S = 0.05  # per tick for all devices together; a slower answer goes into a later tick
+HANGS_S = 1.0  # after that, a silent device is reported as an error
+CHANGE_PATIENCE_S = 0.3  # the same at a phase change, whose figures depend on this answer
+CHANGE_S = 0.5  # the longest that a run waits for the tick at a phase change
+SLOW_EVERY = 10  # ticks between readings of the server's own metrics, which cost more
 _T = TypeVar("_T")
 _ENCODE = msgspec.json.Encoder()
 
@@ -35,8 +35,8 @@ _ENCODE = msgspec.json.Encoder()
 class Sampler:
     """Measures between `start` and `stop`. As a context manager it does both.
 
-    Nothing that is measured can stop it: what raises is left out of the tick, a device that hangs is told as such,
-    and a file that can't be written (a full disk) ends the writing only. missed_ticks: deadlines that had passed
+    Nothing that is measured can stop it. A reading that raises is left out of the tick, a hanging device is reported,
+    and a file that can't be written (a full disk) only ends the writing. missed_ticks: deadlines that had passed
     when their turn came. latest: the last tick.
     """
 
@@ -74,10 +74,10 @@ class Sampler:
         self.stop()
 
     def phase(self, name: str) -> None:
-        """Ticks from now on belong to this phase: "baseline", "load", "generate", "stop".
+        """Ticks belong to this phase from now on: "baseline", "load", "generate", "stop".
 
-        Returns when its first one is taken, which is the end of the phase before: what ends with that phase, such as
-        the server, is then read for the last time. Waits CHANGE_S at most.
+        Returns after the first tick, which ends the previous phase. What ends with that phase, such as the server, is
+        then read for the last time. Waits CHANGE_S at most.
         """
         self._phase = name
         if self._thread is not None:
@@ -90,7 +90,7 @@ class Sampler:
         self._thread.start()
 
     def stop(self) -> None:
-        """With one last tick. Is idempotent."""
+        """Take one last tick and stop. Is idempotent."""
         self._stopping = True
         self._wake.set()
         if self._thread is not None:
@@ -115,7 +115,7 @@ class Sampler:
             self._wake.wait(max(0.0, began + number * self._interval_s - time.monotonic()))
             self._wake.clear()
             last = self._stopping
-            # Counters at both ends of a phase are what its figures are made of.
+            # A phase's figures are computed from the counters at both of its ends.
             changes = self._phase != phase
             slow = last or changes or number % SLOW_EVERY == 0
             tick = self._tick(began, slow=slow, patience_s=CHANGE_PATIENCE_S if changes else PATIENCE_S)
@@ -156,7 +156,7 @@ def _quietly(measure: Callable[[], _T | None]) -> _T | None:
 
 
 class _Reader(Generic[_T]):
-    """Reads in a thread of its own, since a broken driver or server may never answer."""
+    """Reads in its own thread, because a broken driver or server may never answer."""
 
     def __init__(self, name: str, read: Callable[[], _T], close: Callable[[], None]) -> None:
         self.waited_s = 0.0
@@ -169,18 +169,18 @@ class _Reader(Generic[_T]):
         self._thread.start()
 
     def ask(self) -> None:
-        """For a new reading, unless one is still awaited."""
+        """Ask for a new reading, unless one is still pending."""
         if self._awaited is None:
             self._awaited = Future()
             self._asked_s = time.monotonic()
             self._wanted.put(self._awaited)
 
     def answer(self, deadline: float) -> _T | None:
-        """The reading; None where it is late: it then stands in a later tick. Raises what reading raised."""
+        """The reading; None if it is late, in which case a later tick gets it. Raises what reading raised."""
         if self._awaited is None:
             return None
         try:
-            # Who was late already is not waited for again.
+            # Don't wait again for a reader that was late before.
             reading = self._awaited.result(0.0 if self.waited_s else max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             if not self._awaited.done():
@@ -202,7 +202,7 @@ class _Reader(Generic[_T]):
         self._close()
 
     def close(self) -> None:
-        """Leaves a thread behind that hangs in its driver; it ends with the program."""
+        """Close the reader. A thread that hangs in its driver stays until the program ends."""
         self._wanted.put(None)
         self._thread.join(PATIENCE_S)
 
@@ -219,7 +219,7 @@ def _device_reading(uuid: str, reader: _Reader[DeviceReading], deadline: float) 
 
 
 class _HostCpu:
-    """How busy this machine's processors were since the last look, 0 to 1: also with the work of others."""
+    """How busy this machine's processors were since the last reading, 0 to 1, including other work."""
 
     def __init__(self) -> None:
         self._before = self._times()

@@ -22,7 +22,7 @@ _GROWING = (
 
 
 class ServerMetrics:
-    """The server's counters made continuous: they go on growing when the server is started anew.
+    """The server's counters made continuous: they keep growing when the server is restarted.
 
     fetch: what the server's `/metrics` say now; None when they say nothing. Tokens between the last reading before a
     server's death and the death itself are lost, and so is a restart that outgrew the last reading unseen.
@@ -31,7 +31,7 @@ class ServerMetrics:
     def __init__(self, fetch: Callable[[], ServerReading | None]) -> None:
         self._fetch = fetch
         self._last: dict[str, float] = {}
-        self._before: dict[str, float] = {}  # what servers that are gone had counted
+        self._before: dict[str, float] = {}  # counted by servers that are gone
 
     def read(self) -> ServerReading | None:
         """None: it says nothing. What `fetch` raises passes through."""

@@ -1,4 +1,4 @@
-"""Ticks -> what the record says: for each phase, and condensed for the whole run."""
+"""Summarise ticks for the record: for each phase, and for the whole run."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PHASES = ("baseline", "load", "generate", "stop")
-LONGEST_GAP_S = 2.0  # power is not integrated over a longer silence: nobody knows what was used in it
-LEAST_RATE_S = 0.05  # a speed over less is noise
+LONGEST_GAP_S = 2.0  # power is not integrated over a longer gap, because the usage in it is unknown
+LEAST_RATE_S = 0.05  # a speed over a shorter time is noise
 LEAST_BASELINE_S = 0.3  # power counters refresh at 10 Hz at best
-BUSY = 0.5  # utilisation from which a card's clock is that of its work
-LEAST_BUSY_TICKS = 40  # four seconds: a quarter of them is more than a clock's moods
+BUSY = 0.5  # from this utilisation on, a card's clock reflects its work
+LEAST_BUSY_TICKS = 40  # four seconds: a quarter of them is longer than a clock's fluctuations
 
 
 def read_ticks(path: Path, *, offset_bytes: int = 0) -> list[Tick]:
-    """Every whole line from there on; a torn last one, after a crash, is passed over. [] without a file."""
+    """Every complete line from there on; a torn last one, after a crash, is skipped. [] without a file."""
     try:
         lines = read_file(path)[offset_bytes:].splitlines()
     except FileNotFoundError:
@@ -49,11 +49,12 @@ def summarize(
     solved: int | None = None,
     missed_ticks: int = 0,
 ) -> TelemetrySummary:
-    """used: uuids of the devices that the run used; only these are added up. pids: all that its server ever had.
+    """Summarise ticks. used: uuids of the devices that the run used; only these are added up. pids: all that its
+    server ever had.
 
-    Energy is the difference of the device's own counter where it has one, else power integrated by the
+    Energy is the difference of the device's own counter if it has one, otherwise power integrated by the
     trapezoidal rule over the real time stamps. A phase lasts from its first tick to the first of the next one.
-    A MIG instance has memory of its own but no power: its card's counts, whoever else computes on it.
+    A MIG instance has its own memory but no power; the whole card's power counts, even if others compute on it.
     """
     spans = _spans(ticks)
     used_set = set(used)
@@ -68,7 +69,7 @@ def summarize(
     if energy_j is not None and idle_w is not None and generate is not None:
         above_idle_j = max(0.0, energy_j - idle_w * generate.seconds)
     tokens = generate.server.generation_tokens if generate is not None and generate.server else None
-    process_peaks = [  # where there was none, nothing is known of its memory
+    process_peaks = [  # without one, nothing is known of its memory
         phase.processes.peak_memory_bytes
         for phase in phases.values()
         if phase.processes is not None and phase.processes.most
@@ -95,7 +96,7 @@ def summarize(
 
 
 def _spans(ticks: Sequence[Tick]) -> dict[str, list[Tick]]:
-    """The ticks of each phase, and the first of the next one as its end. A phase that comes again is one."""
+    """The ticks of each phase, with the first tick of the next one as its end. Repeated phases are merged."""
     spans: dict[str, list[Tick]] = {}
     for index, tick in enumerate(ticks):
         span = spans.setdefault(tick.phase, [])
@@ -107,7 +108,7 @@ def _spans(ticks: Sequence[Tick]) -> dict[str, list[Tick]]:
 
 
 def _own(span: Sequence[Tick]) -> list[Tick]:
-    """Without the tick that ends the phase: counters need it, and what it shows is of the next one."""
+    """The ticks without the one that ends the phase: counters need it, but its other values belong to the next one."""
     return [tick for tick in span if tick.phase == span[0].phase]
 
 
@@ -187,7 +188,7 @@ def _busy_clocks(readings: Sequence[DeviceReading]) -> tuple[float | None, float
 
 
 def _energy(pairs: Sequence[tuple[float, DeviceReading]]) -> tuple[float | None, str | None]:
-    """Joules and where they come from."""
+    """Joules and their source."""
     counted = [reading.energy_j for _, reading in pairs if reading.energy_j is not None]
     if len(counted) >= 2:
         # A counter that falls was reset with its driver; what it counted before is kept.
@@ -249,7 +250,7 @@ def _idle_power_w(baseline: PhaseUse | None, used: set[str]) -> float | None:
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
-    """None where one is unknown, or there is none."""
+    """The sum; None if a value is unknown or there are none."""
     known = list(values)
     return None if not known or None in known else sum(value for value in known if value is not None)
 
@@ -264,7 +265,7 @@ def _difference(before: float | None, after: float | None) -> Any:
 
 
 def _rate(tokens: float | None, seconds: float | None) -> float | None:
-    """Of the single token by which a server shows that it is ready, llama-server says it took a microsecond."""
+    """Tokens per second; None for less than LEAST_RATE_S. llama-server reports 1 us for the token of readiness."""
     return _ratio(tokens, seconds) if seconds is not None and seconds >= LEAST_RATE_S else None
 
 

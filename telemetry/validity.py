@@ -1,7 +1,7 @@
-"""Whether a run's figures may be compared with those of other runs: what disturbed it, as sentences.
+"""Whether a run's figures may be compared with those of other runs: what disturbed it, in sentences.
 
-What a card says of itself (its reasons to slow down, the temperature at which it does) is taken as it is. The other
-bounds are heuristics of ours, wide enough that a quiet machine keeps within them.
+What a card reports about itself (its throttle reasons, its slowdown temperature) is taken as it is. The other limits
+are our heuristics, wide enough for a quiet machine to stay within them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ FULL_BEFORE = (
     0.10  # of a card's memory, or FULL_BEFORE_BYTES if that is less; a driver and a desktop need less
 )
 FULL_BEFORE_BYTES = 2 << 30
-NEAR_SLOWDOWN_C = 2.0  # sensors tell whole degrees
-COOLED_C = 10.0  # a card that its own work let cool down had been heated by other work
-CLOCK_SHARE = 0.90  # of its clock at the first: boost clocks of a card that warms up fall by less
-METERS_SHARE = 0.20  # by which a counter and power over time may differ: power is a mean over up to a second
-METERS_LEAST_S = 10.0  # so that a second more or less at either end is little
+NEAR_SLOWDOWN_C = 2.0  # sensors report whole degrees
+COOLED_C = 10.0  # a card that cooled down during its own work had been heated by other work
+CLOCK_SHARE = 0.90  # of its first clock: the boost clocks of a card that warms up fall by less
+METERS_SHARE = (
+    0.20  # the difference allowed between a counter and integrated power, which is a mean over up to a second
+)
+METERS_LEAST_S = 10.0  # so that a second more or less at either end matters little
 OTHERS_SHARE = 0.25  # of all processors, used by neither the server nor what a benchmark's script needs
 OTHERS_LEAST = 0.5  # processors: a script that executes answers and this program need about as much
 MISSED_SHARE = 0.20  # of the ticks: the machine was too busy to look
@@ -36,14 +38,14 @@ MISSED_SHARE = 0.20  # of the ticks: the machine was too busy to look
 def disturbances(
     summary: TelemetrySummary, *, processors: int, server_was_up: bool = False
 ) -> tuple[str, ...]:
-    """Each a sentence without a full stop; () when nothing speaks against comparing speeds.
+    """What disturbed the run, in sentences without a full stop; () if speeds may be compared.
 
     processors: of this machine. server_was_up: before the run; what a card held and did then may be the server's.
     """
     found = [*_missed(summary)]
     facts = {str(each["uuid"]): each for each in summary.devices}
     baseline, generate = (_used(summary, name) for name in ("baseline", "generate"))
-    # What others hold and do on a card that is divided is kept apart from us by the card.
+    # A divided card isolates us from what others hold and do on it.
     divided = {facts[uuid].get("parent_uuid") for uuid in summary.used}
     whole = {uuid for uuid in summary.used if uuid not in divided}
     if not server_was_up:
@@ -65,7 +67,7 @@ def disturbances(
 
 
 def energy_doubts(summary: TelemetrySummary) -> tuple[str, ...]:
-    """Why the energies are not, or not only, those of this run; each a sentence without a full stop."""
+    """Why the energies are not, or not only, this run's, in sentences without a full stop."""
     found = [
         f"{facts['uuid']} is a part of {facts['parent_uuid']}: the energy is the whole card's, "
         "including other work on its other parts"
@@ -87,7 +89,7 @@ def energy_doubts(summary: TelemetrySummary) -> tuple[str, ...]:
 
 
 def _used(summary: TelemetrySummary, phase: str) -> dict[str, DeviceUse]:
-    """By uuid, of the devices that the run used."""
+    """The used devices by uuid."""
     if phase not in summary.phases:
         return {}
     return {use.uuid: use for use in summary.phases[phase].devices if use.uuid in summary.used}
@@ -101,7 +103,7 @@ def _missed(summary: TelemetrySummary) -> list[str]:
 
 
 def _others(generate: PhaseUse, processors: int) -> list[str]:
-    """Only where the server's own share is known."""
+    """A sentence about other work on the processors; [] if the server's own share is unknown."""
     own = generate.processes
     if own is None or not own.most or generate.host_cpu_utilization is None or generate.seconds <= 1.0:
         return []
@@ -122,9 +124,9 @@ def _busy_before(devices: Iterable[DeviceUse]) -> list[str]:
 def _held_by_others(
     devices: Mapping[str, DeviceUse], facts: Mapping[str, Mapping[str, Any]], *, all_of_it: bool
 ) -> dict[str, str]:
-    """By uuid. Somebody's model that lies idle takes memory now, and the card's time whenever it likes.
+    """Sentences by uuid. Another user's idle model takes memory now, and may take the card's time at any moment.
 
-    all_of_it: also memory of which the card doesn't say whose it is.
+    all_of_it: includes memory whose owner the card doesn't report.
     """
     found = {}
     for uuid, use in devices.items():

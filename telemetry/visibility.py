@@ -28,7 +28,7 @@ _AMD_UUID = re.compile(r"(..).{6}-.{4}-.{4}-..(..)-(.{12})")
 
 
 def visible_gpus(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> frozenset[str]:
-    """The uuids of those on which a program with this environment computes, whichever vendor's it is made for.
+    """The uuids of the GPUs on which a program with this environment computes, whichever vendor it is built for.
 
     A CUDA program gets one instance of a divided card: the first, unless an instance is named.
     """
@@ -38,7 +38,7 @@ def visible_gpus(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) ->
 
 
 def usable_gpus(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> tuple[DeviceFacts, ...]:
-    """Those that programs with this environment may be given, each by itself: of a divided card its instances."""
+    """The GPUs that can be assigned one by one to programs with this environment; for a divided card, its instances."""
     visible = visible_gpus(gpus, environment)
     divided = {facts.parent_uuid for facts in gpus}
     all_of_nvidia = environment.get(NVIDIA) is None
@@ -52,13 +52,13 @@ def usable_gpus(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> 
 def showing_only(
     chosen: Sequence[DeviceFacts], usable: Sequence[DeviceFacts], environment: Mapping[str, str]
 ) -> dict[str, str | None]:
-    """The variables, None to be removed, with which a program in this environment sees only the chosen ones.
+    """The variables (None: remove it) that let a program in this environment see only the chosen GPUs.
 
-    usable: see `usable_gpus`. A vendor of whose GPUs none is chosen shows none.
+    usable: see `usable_gpus`. A vendor without a chosen GPU shows none.
     """
     found: dict[str, str | None] = {}
     if any(facts.kind == "nvidia" for facts in usable):
-        # By uuid, which stays when cards are renumbered.
+        # By uuid, which doesn't change when cards are renumbered.
         found[NVIDIA] = ",".join(facts.uuid for facts in chosen if facts.kind == "nvidia") or NONE
     if any(facts.kind == "amd" for facts in usable):
         places = [_place_by_rocr(facts, environment.get(ROCR)) for facts in chosen if facts.kind == "amd"]
@@ -87,7 +87,7 @@ def _by_cuda(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> lis
 
 
 def _by_rocr(gpus: Sequence[DeviceFacts], visible: str | None) -> list[DeviceFacts]:
-    """In the order in which HIP counts them."""
+    """The GPUs that ROCr shows, in the order in which HIP counts them."""
     if visible is None:
         return list(gpus)
     found: list[DeviceFacts] = []
@@ -117,7 +117,7 @@ def _by_hip(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> list
 
 
 def _place_by_rocr(facts: DeviceFacts, visible: str | None) -> int:
-    """By which HIP knows a GPU that is visible."""
+    """The GPU's place in ROCr's list, which is HIP's index of it."""
     if visible is None:
         return facts.index
     return next((place for place, name in enumerate(_names(visible)) if _is_named(facts, name)), facts.index)
@@ -128,7 +128,7 @@ def _names(visible: str) -> list[str]:
 
 
 def _is_named(facts: DeviceFacts, name: str) -> bool:
-    """As ROCr does: by an index, or the beginning of GPU- and the unique id."""
+    """Whether ROCr would match it: by index, or by the beginning of GPU-<unique id>."""
     if name.isdecimal():
         return facts.index == int(name)
     unique_id = _AMD_UUID.fullmatch(facts.uuid)
