@@ -177,8 +177,8 @@ def test_a_reduced_run_gets_its_own_server_beside_runs_that_have_all_the_memory(
     assert done.code == 0, done.err
     records = {record["config"]["limit"]: record for record in logged(results)}
     assert records[16]["run_id"] == going_on.parent.name
-    assert [(records[limit]["config"]["gpu_layers"], records[limit]["sweep"]["reduced"]) for limit in (2, 16)] == [
-        (3, []), (1, ["gpu_layers from 3 to 2", "gpu_layers from 2 to 1"]),
+    assert [(records[limit]["config"]["gpu_layers"], records[limit]["sweep"]["reductions"]) for limit in (2, 16)] == [
+        (3, []), (1, REDUCTIONS),
     ]  # fmt: skip
     shown = [records[limit]["server"]["command"] for limit in (2, 16)]
     assert [words[words.index("-ngl") + 1] for words in shown] == ["3", "1"]

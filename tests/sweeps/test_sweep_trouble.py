@@ -161,7 +161,7 @@ def test_a_killed_script_costs_its_run_only_and_a_retry_in_a_live_sweep_is_taken
     os.kill(min(scripts), signal.SIGKILL)
     wait_for(lambda: len(list(results.glob("*-a-*/completions.jsonl"))) == 2)
     asked = bench_runner("retry", "last", "--results-dir", results)
-    assert "1 failed runs will be tried once more" in asked.out
+    assert "1 failed runs will be tried again" in asked.out
     out, _ = process.communicate(timeout=100)
     assert process.returncode == 7, out.decode()
     first, second, third, *broken = logged(results)
