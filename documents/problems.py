@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from results.errors import UsageError
+from results.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,15 +37,15 @@ def refuse(
 ) -> None:
     """Raise UsageError with all of them, in the order of their lines; do nothing when there are none.
 
-    name: of the file. text: how one is written, given the name.
+    Each is one line, whatever the file's keys hold. name: of the file. text: how one is written, given the name.
     """
     ordered = sorted(problems, key=lambda problem: problem.line or 0)
-    lines = list(dict.fromkeys(text(problem, name) for problem in ordered))
+    lines = list(dict.fromkeys(plain(text(problem, name)) for problem in ordered))
     if not lines:
         return
     if len(lines) == 1:
         raise UsageError(lines[0], hint=hint)
-    shown = [f"  {line}" for line in lines[:MOST_SHOWN]]
+    shown = lines[:MOST_SHOWN]
     if len(lines) > MOST_SHOWN:
-        shown.append(f"  and {len(lines) - MOST_SHOWN} more")
-    raise UsageError("\n".join([f"{name} has {len(lines)} errors:", *shown]), hint=hint)
+        shown.append(f"and {len(lines) - MOST_SHOWN} more")
+    raise UsageError("\n".join([f"{plain(name)} has {len(lines)} errors:", *shown]), hint=hint)

@@ -62,7 +62,7 @@ def test_a_broken_file_is_told_by_its_name_as_given_and_from_any_folder(tmp_path
         [PROGRAM, "tasks", "validate", "my.json"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "\n  my.json:2: tasks[0].difficulty: is missing\n" in done.stderr
+    assert "\n    my.json:2: tasks[0].difficulty: is missing\n" in done.stderr
     assert "Traceback" not in done.stderr
     assert bench_runner("tasks", "validate", tmp_path / "none.yaml").code == 2
 

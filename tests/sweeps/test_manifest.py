@@ -281,8 +281,8 @@ def test_what_is_wrong_on_the_command_line_is_told_by_option():
         manifest_from_options([], {"gpu_layers": "0,x", "benchmark": "human_eval", "limit": "0"})
     assert caught.value.message.splitlines() == [
         "command line has 2 errors:",
-        '  --gpu-layers: "x" is not a whole number',
-        "  --limit: 0 is out of range: 1 to 1000000",
+        '--gpu-layers: "x" is not a whole number',
+        "--limit: 0 is out of range: 1 to 1000000",
     ]
     with pytest.raises(UsageError, match="--frob-nicate is not an option of sweep"):
         manifest_from_options([], {"frob_nicate": "3"})

@@ -71,6 +71,7 @@ def test_the_better_one_wins_and_the_others_stop_early(calm):
 
 
 def test_an_interrupted_race_ends_like_an_undisturbed_one(tmp_path, models, calm):
+    """Slow answers, so that the kill finds the race in its midst."""
     wild = tmp_path / "wild"
     slow = [*models, *server("--delay", 0.15), *RACE, "--results-dir", wild]
     process = subprocess.Popen(

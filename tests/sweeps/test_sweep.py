@@ -214,6 +214,7 @@ def kill_until_done(results, words, answered, kills, seed=1):
 )
 @pytest.mark.timeout(900)
 def test_killed_at_random_instants_and_resumed_it_ends_like_an_undisturbed_one(tmp_path, kills, limit, delay):
+    """Each kill waits for its instant, up to two seconds after the start; what is left then takes its time."""
     files = models(tmp_path / "m", "a", "b", "c")
     calm, wild, answered = tmp_path / "calm", tmp_path / "wild", tmp_path / "answered"
     words = (*files, "--limit", limit)

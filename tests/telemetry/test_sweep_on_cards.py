@@ -148,7 +148,10 @@ def test_a_binary_that_goes_away_costs_its_own_runs(tmp_path, nvml):
 
 @pytest.fixture
 def slow_sweep(tmp_path, nvml):
-    """One in progress on two cards, with completions of both on disk: its process, its results, its environment."""
+    """One in progress on two cards, with completions of both on disk: its process, its results, its environment.
+
+    Its answers are slow, so that it is not done before something happens to it.
+    """
     results, environment = tmp_path / "r", nvml(TWO_CARDS)
     words = [*models(tmp_path / "m", "a", "b", "c"), *server(None, "--delay", 0.5)]
     process = subprocess.Popen(
