@@ -301,7 +301,7 @@ def test_as_published_leaves_nothing_of_it_to_choose(option):
         (("--reasoning-effort", "huge"), "'huge' is not one of none, minimal, low"),
         (("--thinking-budget", 2048), "leaves none of 1024 for the answer"),
         (("--system-prompt", " "), "is empty"),
-        (("--chat-template-kwargs", "{"), "is no JSON"),
+        (("--chat-template-kwargs", "{"), "is not valid JSON"),
         (("--chat-template-kwargs", "[1]"), "is not a JSON object"),
     ],
 )
