@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def fraction(value: object, stderr: object = None, samples: int | None = None) -> Metric | None:
-    """The metric with its 95 % interval; None where the value is no fraction from 0 to 1, such as a perplexity."""
+    """The metric with its 95 % interval; None if the value is not a fraction from 0 to 1, such as a perplexity."""
     mean = number(value)
     if mean is None or not 0 <= mean <= 1:
         return None

@@ -28,7 +28,7 @@ def require_same(
 ) -> None:
     """Raises ResumeMismatch naming the setting, its old and its new value.
 
-    Our own scripts check what is handed on to them, by the contents of files and what defaults came to.
+    Our own scripts check what is passed to them, by file contents and effective defaults.
     """
     _require("benchmark", before.benchmark, now.benchmark, before.run_id)
     _require("model", before.model, now.model, before.run_id)

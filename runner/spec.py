@@ -33,7 +33,7 @@ class RunSpec:
         return None if script is None else Path(script)
 
     def for_script(self) -> list[tuple[Setting, Any]]:
-        """What is handed on to the script: settings that were given or have a default, with their values."""
+        """The settings passed to the script: those that were given or have a default, with their values."""
         return [
             (setting, self.asked[name])
             for name, setting in self.asked.table.items()

@@ -141,7 +141,7 @@ def _score_text(score: Score) -> str:
         return (
             "n/a (speed benchmark)"
             if measured_loads(score.details)
-            else "n/a: what was measured is no fraction"
+            else "n/a: the result is not a fraction"
         )
     first = next(iter(score.metrics.values()), None)
     return f"{score.score:.1f} of 100{'' if first is None else _interval(first, 100)}"

@@ -1,4 +1,4 @@
-"""The format of a user's own tasks, as YAML or JSON: read whole, and everything that is wrong told at once."""
+"""The format of a user's own tasks, as YAML or JSON: read whole, with all errors reported at once."""
 
 from __future__ import annotations
 
