@@ -139,9 +139,7 @@ def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:
 def _score_text(score: Score) -> str:
     if score.score is None:
         return (
-            "n/a (speed benchmark)"
-            if measured_loads(score.details)
-            else "n/a: the result is not a fraction"
+            "n/a (speed benchmark)" if measured_loads(score.details) else "n/a: the result is not a fraction"
         )
     first = next(iter(score.metrics.values()), None)
     return f"{score.score:.1f} of 100{'' if first is None else _interval(first, 100)}"
