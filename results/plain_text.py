@@ -47,8 +47,9 @@ def plain_lines(text: str) -> str:
 
 
 def indented(text: str, by: str = "    ") -> str:
-    """Line by line, and all lines but the first begin with `by`: none passes for a line of ours."""
-    return plain_lines(text).replace("\n", f"\n{by}")
+    """Line by line; those behind the first are indented by that, or as they came: none passes for a line of ours."""
+    first, *others = plain_lines(text).split("\n")
+    return "\n".join([first, *(line if line.startswith(" ") else f"{by}{line}" for line in others)])
 
 
 def tail(text: str, *, lines: int = 20, width: int = 300) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import threading
 import time
 
@@ -146,10 +147,16 @@ def test_what_raises_is_left_out(path, where):
 
 
 def test_a_disk_that_is_full_does_not_stop_the_run(path):
-    path.symlink_to("/dev/full")
-    with Sampler(path, [Card(steady)], interval_s=0.02) as sampler:
-        until(lambda: sampler.problem)
-    assert "No space left" in sampler.problem
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (2000, hard)
+    )  # as a full disk: the write is cut, and the next one fails
+    try:
+        with Sampler(path, [Card(steady)], interval_s=0.02) as sampler:
+            until(lambda: sampler.problem)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "File too large" in sampler.problem
 
 
 def test_stopping_twice_and_never_starting_do_no_harm(path):
