@@ -143,7 +143,10 @@ def find_binary(asked: str | None) -> Path | None:
 
 def executable(text: str, origin: str) -> Path:
     """The program that text names, by path or on PATH. Raises UsageError, naming the origin."""
-    path = user_path(text)
+    try:
+        path = user_path(text)
+    except UsageError as error:
+        raise UsageError(f"{origin} {error.message}", hint=error.hint) from error
     if os.sep not in text and not path.exists():
         path = Path(shutil.which(text) or path)
     if not path.exists():

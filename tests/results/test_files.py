@@ -114,7 +114,8 @@ def test_a_zero_byte_is_in_no_name():
 # anew and has no name yet that others know; or is a lock, of a file or a folder, and opened without waiting.
 # servers/embedded.py is a program without our packages.
 BY_OTHER_MEANS = {
-    "results/files.py", "results/durable.py", "evaluation/loop/journal.py", "evaluation/benchmarks/human_eval/task.py",
+    "commands/standard_streams.py", "results/files.py", "results/durable.py", "evaluation/loop/journal.py",
+    "evaluation/benchmarks/human_eval/task.py",
     "evaluation/benchmarks/lcb/programs.py", "processes/bounded_log.py", "processes/guardian.py",
     "processes/process.py", "processes/tree.py", "results/locks.py", "runner/host.py",
     "scripts/events.py", "servers/demo_model.py", "servers/embedded.py", "servers/ports.py", "telemetry/processes.py",

@@ -178,7 +178,7 @@ def test_limits_alone_say_that_they_are_no_sandbox():
         said = box.describe()
         assert box.run(GOOD, Limits()).kind == "passed"
     assert said["level"] == "process"
-    assert "is no sandbox" in said["warning"]
+    assert "is not a sandbox" in said["warning"]
     assert any("network" in sentence for sentence in said["not_stopped"])
 
 

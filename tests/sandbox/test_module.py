@@ -31,7 +31,7 @@ def test_it_says_of_each_level_how_it_is():
     assert said["levels"]["bubblewrap"]["not_stopped"] == []
     assert Path(said["levels"]["bubblewrap"]["path"]).name == "bwrap"
     assert said["levels"]["landlock"]["not_stopped"] != []
-    assert "is no sandbox" in said["levels"]["process"]["warning"]
+    assert "is not a sandbox" in said["levels"]["process"]["warning"]
 
 
 @pytest.mark.parametrize("uid", [1000, 0])

@@ -73,8 +73,8 @@ def test_limits_without_a_sandbox_are_a_warning_on_every_run(tmp_path):
         events, said = run(url, tmp_path, "--sandbox", "process", "--limit", 2)
     summary = events[-1]
     assert summary["sandbox"]["level"] == "process"
-    assert "no sandbox" in summary["warnings"][0]
-    assert "WARNING: the level `process` is no sandbox" in said
+    assert "not a sandbox" in summary["warnings"][0]
+    assert "WARNING: the level `process` is not a sandbox" in said
 
 
 def test_events_tell_what_happens(tmp_path):

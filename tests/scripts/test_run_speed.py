@@ -179,7 +179,7 @@ def test_what_was_asked_for_and_is_refused_is_named(tmp_path, name, words, optio
     with timed_server("--refuse", f"{name}=openai-unknown") as url:
         events, _ = run(url, tmp_path, *SMALL, *words, code=2)
     assert events[-1]["message"].startswith(
-        f"the server rejected {name} ({option}): Unrecognized request argument"
+        f"the server refuses {name} ({option}): Unrecognized request argument"
     )
 
 
@@ -319,7 +319,8 @@ def test_another_model_in_the_same_folder_is_refused_by_name(tmp_path):
     ("options", "message"),
     [(("--concurrencies", "1,0"), "--concurrencies"), (("--prompt-tokens", "many"), "--prompt-tokens"),
      (("--output-tokens", ""), "--output-tokens"), (("--requests", 0), "--requests"),
-     (("--max-tokens", 5), "--max-tokens does not apply to speed"), (("--n-samples", 2), "--n-samples means nothing")],
+     (("--max-tokens", 5), "--max-tokens does not apply to speed"),
+     (("--n-samples", 2), "--n-samples does not apply to speed")],
 )  # fmt: skip
 def test_bad_usage_is_named_and_starts_nothing(tmp_path, options, message):
     events, _ = run("http://127.0.0.1:1", tmp_path / "out", *options, code=2)

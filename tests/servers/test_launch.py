@@ -292,7 +292,7 @@ def test_a_program_that_can_not_be_run_is_told_with_where_it_was_named(tmp_path,
     for text, words in (
         ("/no/llama-server", "no such program"),
         ("no-such-program", "no such program"),
-        ("~nobody-of-this-name/x", "no such program"),
+        ("~nobody-of-this-name/x", "there is no home folder of ~nobody-of-this-name"),
         (str(tmp_path), "is not a file"),
         (str(tmp_path / "plain"), "is not executable"),
     ):

@@ -161,7 +161,7 @@ def test_health_that_lies_is_found_by_a_real_token(fake_plan, log):
 
 
 def test_a_server_that_rejects_a_plain_completion_says_why(fake_plan, log):
-    with pytest.raises(ServerNotReady, match=r"says 400 .*this server has its reasons"):
+    with pytest.raises(ServerNotReady, match=r"returned 400 .*this server has its reasons"):
         launch(fake_plan("--reject", "400"), log_path=log, ready_timeout_s=20)
 
 
@@ -188,7 +188,7 @@ def test_a_crash_at_the_first_token_is_an_exit(fake_plan, log):
 def test_not_ready_in_time_tells_what_it_waited_for_and_stops_the_server(fake_plan, log, options):
     began = time.monotonic()
     with pytest.raises(
-        ServerNotReady, match=r"not ready after 2 s: (/health says 503|nothing answers)"
+        ServerNotReady, match=r"not ready after 2 s: (/health returned 503|nothing answers)"
     ) as caught:
         launch(fake_plan(*options, "--print", "loading tensors"), log_path=log, ready_timeout_s=2)
     assert time.monotonic() - began < 30  # half of what it takes to load
@@ -218,7 +218,7 @@ def test_attach_checks_and_leaves_the_server_alone(fake_plan, log):
             assert server.poll() is None
         assert server.stop() < 0.1
         assert psutil.pid_exists(foreign.pid)
-        with pytest.raises(ServerError, match="someone else runs it"):
+        with pytest.raises(ServerError, match="bench_runner did not start it"):
             server.restart(server.incident("no progress"))
 
 
