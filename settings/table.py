@@ -6,7 +6,6 @@ what a record keeps as its config, fingerprints, and what --resume, `rerun` and 
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from settings.benchmark_settings import BENCHMARK_SETTINGS
@@ -113,9 +112,3 @@ def table_of(settings: Iterable[Setting]) -> Table:
 
 
 TABLE: Mapping[str, Setting] = table_of(SETTINGS)
-
-
-@functools.cache
-def own_settings(benchmark: str) -> tuple[Setting, ...]:
-    """Those that only this and some other benchmarks have."""
-    return tuple(setting for setting in SETTINGS if benchmark in setting.benchmarks)
