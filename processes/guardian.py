@@ -242,9 +242,14 @@ class Guardian(Watch):
         return LOG_LOOK_MS if wait_ms is None else min(wait_ms, LOG_LOOK_MS)
 
     def before_deadline(self) -> None:
+        """Ask the leader's session; who left it (a sandbox, a run of a sweep) has an owner in it to be ended by.
+
+        A program in a sandbox that got the signal as well would die of it, and be judged by that.
+        """
         # Exactly one SIGTERM each: llama-server, like many, takes a second one for "at once, uncleanly".
         for member in descendants(os.getpid()):
-            if (member.pid, member.start) not in self.terminated:
+            asked = self.leader_exited or member.session == self.leader
+            if asked and (member.pid, member.start) not in self.terminated:
                 self.terminated.add((member.pid, member.start))
                 send_signal(member, signal.SIGTERM)
 

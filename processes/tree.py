@@ -12,12 +12,13 @@ import os
 class Member:
     """One living process: pid and start time together are never used twice while the machine is up."""
 
-    __slots__ = ("group", "parent", "pid", "start")
+    __slots__ = ("group", "parent", "pid", "session", "start")
 
-    def __init__(self, pid: int, parent: int, group: int, start: int) -> None:
+    def __init__(self, pid: int, parent: int, group: int, session: int, start: int) -> None:
         self.pid = pid
         self.parent = parent
         self.group = group
+        self.session = session
         self.start = start
 
 
@@ -33,11 +34,11 @@ def read_member(pid: int) -> Member | None:
         return None
     finally:
         os.close(fd)
-    # The name in parentheses may hold anything, parentheses too; fields 3, 4, 5 and 22 are counted after it.
+    # The name in parentheses may hold anything, parentheses too; fields 3 to 6 and 22 are counted after it.
     fields = stat[stat.rfind(b")") + 2 :].split()
     if len(fields) < 20 or fields[0] in {b"Z", b"X"}:
         return None
-    return Member(pid, int(fields[1]), int(fields[2]), int(fields[19]))
+    return Member(pid, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
 
 
 def descendants(root: int) -> list[Member]:

@@ -104,6 +104,7 @@ class Bubblewrap:
                 user=uid,
                 group=uid,
                 extra_groups=[] if uid is not None else None,
+                start_new_session=True,  # what asks a script to stop must not reach the programs that it judges
             )
         # The namespace's init is bwrap's child: it dies with bwrap, and everything in the namespace with it.
         return Worker(process, diagnosis, _forbidden)

@@ -84,21 +84,27 @@ class Pool:
     def run(self, program: Program, limits: Limits) -> Verdict:
         """See `Sandbox.run`. A verdict that may be the machine's fault is taken once more, alone, before it counts.
 
-        These are: out of wall time though not idle, ended with its sandbox, and ended by itself a little too late.
+        These are: out of wall time though not idle, ended with its sandbox or by a signal that others send, and ended
+        by itself a little too late.
         """
         with self._worker() as worker:
             answer = worker.run(program, limits)
         if not answer.doubtful:
             return answer.verdict
         with self._alone, contextlib.ExitStack() as all_workers:
-            held = [all_workers.enter_context(self._worker()) for _ in self._slots]
-            return held[0].run(program, limits).verdict
+            for _ in self._slots[1:]:
+                all_workers.enter_context(self._worker())
+            # Whatever ended one worker may have ended the others too, which is only seen when they are used.
+            return all_workers.enter_context(self._worker(anew=True)).run(program, limits).verdict
 
     @contextlib.contextmanager
-    def _worker(self) -> Iterator[Worker]:
+    def _worker(self, *, anew: bool = False) -> Iterator[Worker]:
         """A worker for one program; one that is suspected is ended after it, and started anew when needed."""
         slot = self._free.get()
         try:
+            if anew and slot.worker is not None:
+                slot.worker.end()
+                slot.worker = None
             if slot.worker is None:
                 self._start(slot).wait_ready()
             worker = slot.worker

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import select
+import signal
 import struct
 import threading
 import time
@@ -23,6 +24,8 @@ ANSWER_BYTES = 1 << 20  # an answer is a few KiB and the output of a script; mor
 SLACK_S = 10.0  # beyond the wall limit, which the zygote keeps itself
 STOP_S = 5.0  # for the zygote to end a program that it is told to stop
 LOOK_S = 0.1  # how often a program that takes longer is looked at
+# By the kernel when memory runs out, or by whoever ends a program.
+SENT_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 FAMILY_CPU = 2.0  # see `Limits.cpu_s`; or else a fork bomb computes until the wall limit
 
 
@@ -158,7 +161,8 @@ class Worker:
             raise SandboxError(f"the sandbox gave no verdict: {error!r}") from error
         self.suspected = False
         out_of_time = verdict.kind is VerdictKind.TIMEOUT and verdict.near_time_limit
-        return JudgedProgram(verdict, bool(answer["wall_timeout"]) or out_of_time)
+        by_signal = verdict.kind is VerdictKind.KILLED and verdict.signal in SENT_BY_OTHERS
+        return JudgedProgram(verdict, bool(answer["wall_timeout"]) or out_of_time or by_signal)
 
     def _refuse_if_ended(self) -> None:
         if self._ended:

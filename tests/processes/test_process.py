@@ -122,6 +122,18 @@ def test_sigterm_comes_once_and_to_every_process(tmp_path):
     assert sorted(log.read_text().split()) == ["child", "other", "up", "up"]
 
 
+def test_sigterm_waits_for_the_leader_before_it_comes_to_those_that_left_its_session(tmp_path):
+    """A script's sandbox is one: a judged program that got the signal would die of it."""
+    trap = 'trap "echo $1 >> log; exit" TERM; echo up >> log; while :; do sleep 0.02; done'
+    leader = 'trap "sleep 0.3; echo leader >> log; exit" TERM; while :; do sleep 0.02; done'
+    body = f"setsid sh -c '{trap}' sh away & {leader}"
+    process = start(["bash", "-c", body], output=tmp_path / "out", cwd=tmp_path)
+    log = tmp_path / "log"
+    until(lambda: log.exists() and log.read_text() == "up\n")
+    process.stop(grace_s=WITHIN_S)
+    assert log.read_text().split() == ["up", "leader", "away"]
+
+
 def test_what_ignores_sigterm_is_killed_after_the_grace(tmp_path):
     code = "import _signal as s, time; s.signal(15, s.SIG_IGN); print('up', flush=True); time.sleep(60)"
     process = start([*PYTHON, code], output=tmp_path / "log")

@@ -87,6 +87,27 @@ def test_a_program_whose_sandbox_was_killed_is_run_again_and_keeps_its_verdict(l
         assert until_gone(pids) == []
 
 
+def test_a_program_keeps_its_verdict_when_all_sandboxes_die_at_once():
+    """The one in which it is run again had nothing to do, so nobody had seen that it was dead."""
+    with open_sandbox(workers=2) as box:
+        thread, results = in_background(lambda: box.run(SLEEP, Limits()))
+        until_running(box)
+        for slot in reversed(box._slots):
+            os.kill(slot.worker._process.pid, signal.SIGKILL)
+        thread.join(WITHIN_S)
+        assert results[0].kind == "passed"
+
+
+@ISOLATING
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_program_that_somebody_ended_is_run_again_and_keeps_its_verdict(level, number):
+    with open_sandbox(level) as box:
+        thread, results = in_background(lambda: box.run(SLEEP, Limits()))
+        os.kill(until_running(box)[-1], number)
+        thread.join(WITHIN_S)
+        assert results[0].kind == "passed"
+
+
 def test_a_program_whose_sandbox_dies_each_time_is_killed_and_the_next_one_runs():
     with open_sandbox() as box:
         thread, results = in_background(lambda: box.run(LONG_SLEEP, IDLE))
