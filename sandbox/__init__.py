@@ -7,7 +7,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from sandbox.cases import Case, run_cases
-from sandbox.contract import MEMORY_BYTES, NEAR, Limits, Program, Sandbox, SandboxError, Verdict, VerdictKind
+from sandbox.contract import (
+    MEMORY_BYTES,
+    NEAR,
+    Limits,
+    Program,
+    Sandbox,
+    SandboxError,
+    UnitTests,
+    Verdict,
+    VerdictKind,
+)
 from sandbox.hard_limits import lowered, suspects
 from settings.sampling_settings import SANDBOX_LEVELS as LEVELS
 
@@ -26,6 +36,7 @@ __all__ = [
     "Program",
     "Sandbox",
     "SandboxError",
+    "UnitTests",
     "Verdict",
     "VerdictKind",
     "lowered",

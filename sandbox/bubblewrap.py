@@ -28,8 +28,8 @@ _HERE = Path(__file__).parent
 # One text, since nothing of ours can be imported inside.
 ZYGOTE = "".join(
     line
-    for name in ("child.py", "confinement.py", "zygote.py")
-    for line in (_HERE / name).read_text(encoding="utf-8").splitlines(keepends=True)
+    for name in ("child", "confinement", "channel", "candidate", "judge", "watch", "zygote")
+    for line in (_HERE / f"{name}.py").read_text(encoding="utf-8").splitlines(keepends=True)
     if not line.startswith("from sandbox.")
 )
 

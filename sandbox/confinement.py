@@ -53,19 +53,18 @@ def keep(at_end: typing.Callable[[], None]) -> None:
         os._exit(0)
 
 
-def end_children(wanted: int = -1) -> typing.Optional[tuple[int, resource.struct_rusage]]:
-    """Kill and reap until none is left; status and usage of the wanted one.
+def end_children() -> dict[int, tuple[int, resource.struct_rusage]]:
+    """Kill and reap until none is left; status and usage of each by its number.
 
     Not by `kill(-1)`: outside of a PID namespace that is everything of this user. What is killed starts nothing more,
     so its children are complete when they are read after that, and whatever is missed becomes ours. A fork bomb has
     a hundred times our share of the processors: nothing but whole trees at a time would ever get ahead of it.
     """
-    found = None
+    found: dict[int, tuple[int, resource.struct_rusage]] = {}
     for attempt in range(sys.maxsize):
         try:
             while (ended := os.wait4(-1, os.WNOHANG))[0]:
-                if ended[0] == wanted:
-                    found = ended[1:]
+                found.setdefault(ended[0], ended[1:])
         except ChildProcessError:
             return found
         if attempt > 2:

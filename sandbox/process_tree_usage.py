@@ -58,7 +58,9 @@ class ProcessTreeUsage:
                         scheduled_s[int(thread.name)] = _scheduled_s(thread) if self._counted else 0.0
         spent_s = sum(value - self._scheduled_s.get(thread, 0.0) for thread, value in scheduled_s.items())
         spent_s = max(spent_s, cpu_s - self._cpu_s)
-        if self._counted and scheduled_s and not wanting:  # without a process yet it is its zygote that is late
+        if (
+            self._counted and scheduled_s and not wanting
+        ):  # without a process yet it is its zygote that is late
             self._idle_s += max(0.0, min(now - self._looked, _LONGEST_GAP_S) - spent_s)
         self._looked, self._scheduled_s, self._cpu_s = now, scheduled_s, cpu_s
         return Use(cpu_s, self._idle_s, memory_bytes, len(scheduled_s))

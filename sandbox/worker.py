@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import select
@@ -10,6 +9,7 @@ import signal
 import struct
 import threading
 import time
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sandbox.contract import NEAR, Limits, Program, SandboxError, Verdict, VerdictKind
@@ -24,6 +24,7 @@ ANSWER_BYTES = 1 << 20  # an answer is a few KiB and the output of a script; mor
 SLACK_S = 10.0  # beyond the wall limit, which the zygote keeps itself
 STOP_S = 5.0  # for the zygote to end a program that it is told to stop
 LOOK_S = 0.1  # how often a program that takes longer is looked at
+ENDS_OF_SCRIPTS = {"passed", "exception", "killed", "memory_limit", "syntax_error", "wrong_answer"}
 # By the kernel when memory runs out, or by whoever ends a program.
 SENT_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 FAMILY_CPU = 2.0  # see `Limits.cpu_s`; or else a fork bomb computes until the wall limit
@@ -113,11 +114,11 @@ class Worker:
     def _run(self, program: Program, limits: Limits) -> JudgedProgram:
         began = time.monotonic()
         try:
+            candidate, judge = _texts(program)
             self._send(
                 {
-                    "code": program.code,
-                    "stdin": program.stdin,
-                    "as_main": program.as_main,
+                    "candidate_bytes": len(candidate),
+                    "judge_bytes": len(judge),
                     "script": program.script,
                     "cpu_s": limits.cpu_s,
                     "family_cpu_s": FAMILY_CPU * limits.cpu_s,
@@ -128,7 +129,8 @@ class Worker:
                     "file_bytes": limits.file_bytes,
                     "open_files": limits.open_files,
                     "output_bytes": limits.output_bytes,
-                }
+                },
+                judge + candidate,
             )
             usage = ProcessTreeUsage(self._process.pid, began) if self._process.pid is not None else None
             answer = self._read(began + limits.wall_limit_s + SLACK_S, usage, limits)
@@ -144,18 +146,26 @@ class Worker:
                 f"the sandbox could not start a program: {answer.get('detail')}", hint=suspects(limits)
             )
         try:
+            kind, detail = answer["kind"], answer["detail"]
+            word, output, *stdout = answer["texts"]
+            if kind is None:
+                kind, _, detail = word.decode("utf-8", "replace").partition("\n")
+                if program.script and kind not in ENDS_OF_SCRIPTS:  # its own process says it
+                    kind, detail = VerdictKind.KILLED, "did not say how it ended"
+                elif kind == "sandbox_error":
+                    raise SandboxError(f"the sandbox could not judge a program: {detail}")
             share = answer["time_share"]
             verdict = Verdict(
-                kind=VerdictKind(answer["kind"]),
-                detail=str(answer["detail"]),
+                kind=VerdictKind(kind),
+                detail=str(detail),
                 seconds=float(answer["seconds"]),
                 cpu_s=float(answer["cpu_s"]),
                 near_time_limit=share is not None and 1 / NEAR < share <= NEAR,
                 peak_memory_bytes=int(answer["peak_memory_bytes"]),
                 exit_code=answer["exit_code"],
                 signal=answer["signal"],
-                output=str(answer["output"]),
-                stdout=base64.b64decode(answer["stdout"]),
+                output=output.decode("utf-8", "replace"),
+                stdout=b"".join(stdout),
             )
         except (KeyError, ValueError, TypeError) as error:
             raise SandboxError(f"the sandbox gave no verdict: {error!r}") from error
@@ -168,9 +178,9 @@ class Worker:
         if self._ended:
             raise SandboxError("the sandbox is closed")
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any], texts: bytes = b"") -> None:
         data = json.dumps(message).encode()
-        view = memoryview(struct.pack(">I", len(data)) + data)
+        view = memoryview(struct.pack(">I", len(data)) + data + texts)
         while view:
             view = view[os.write(self._stdin.fileno(), view) :]
 
@@ -181,32 +191,43 @@ class Worker:
 
         usage: of its program, which is stopped when it uses more than it may.
         """
-        descriptor = self._stdout.fileno()
         data = bytearray()
         most_bytes = ANSWER_BYTES + (2 * limits.output_bytes if limits is not None else 0)
-        while len(data) < 4 or len(data) < 4 + struct.unpack(">I", data[:4])[0]:
-            if len(data) >= 4 and struct.unpack(">I", data[:4])[0] > most_bytes:
-                return None
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                return None
-            if not select.select([descriptor], [], [], min(left_s, LOOK_S))[0]:
-                stop = _too_much(usage, limits) if usage is not None and limits is not None else None
-                if stop is not None:
-                    self._send({"stop": stop[0], "detail": stop[1]})
-                    usage, deadline = None, min(deadline, time.monotonic() + STOP_S)
-                continue
-            part = self._stdout.read(65536)
-            if part is None:
-                continue
-            if not part:
-                return None
-            data += part
-        try:
-            value = json.loads(data[4:])
-        except ValueError:
+
+        def read_until(size: int) -> bool:
+            nonlocal usage, deadline
+            while size <= most_bytes and len(data) < size:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    return False
+                if not select.select([self._stdout], [], [], min(left_s, LOOK_S))[0]:
+                    stop = _too_much(usage, limits) if usage is not None and limits is not None else None
+                    if stop is not None:
+                        self._send({"stop": stop[0], "detail": stop[1]})
+                        usage, deadline = None, min(deadline, time.monotonic() + STOP_S)
+                    continue
+                part = self._stdout.read(65536)
+                if part == b"":
+                    return False
+                data.extend(part or b"")
+            return len(data) >= size
+
+        if not read_until(4):
             return None
-        return value if isinstance(value, dict) else None
+        head = 4 + struct.unpack(">I", data[:4])[0]
+        if not read_until(head):
+            return None
+        try:
+            value = json.loads(data[4:head])
+            texts = []
+            for size in value["texts"]:
+                if not read_until(head + size):
+                    return None
+                texts.append(bytes(data[head : head + size]))
+                head += size
+        except (KeyError, TypeError, ValueError):
+            return None
+        return {**value, "texts": texts}
 
     def end(self) -> None:
         """Kill it, and with it everything in it. Is idempotent."""
@@ -217,6 +238,15 @@ class Worker:
             self._stdin.close()
             self._stdout.close()
             self._diagnosis.close()
+
+
+def _texts(program: Program) -> tuple[bytes, bytes]:
+    """For the process of the program, and for that of its tests: neither gets the other's."""
+    candidate: dict[str, Any] = {"code": program.code, "stdin": program.stdin, "as_main": program.as_main}
+    if program.script:
+        return json.dumps(candidate).encode(), b""
+    candidate["entry_point"] = program.tests.entry_point
+    return json.dumps(candidate).encode(), json.dumps(asdict(program.tests)).encode()
 
 
 def _too_much(usage: ProcessTreeUsage, limits: Limits) -> tuple[VerdictKind, str] | None:

@@ -1,9 +1,9 @@
-"""Runs inside the sandbox, usually as its init process: forks a warm child for each program, judges how it ended.
+"""Runs inside the sandbox, usually as its init process: forks warm children for each program, judges how they ended.
 
-Standard library only; started as `python -I -S -B -c <sandbox/child.py, sandbox/confinement.py and this source>`,
-with a `ZygoteSetup` as JSON where it is not the usual one, a PID namespace of its own. Requests come on fd 0,
-answers go to fd 1, both as a length (4 bytes, big endian) and JSON. A child gets neither: it has /dev/null or its
-own input as stdin, a pipe of limited patience as stdout and stderr, and a result pipe.
+Standard library only; started as `python -I -S -B -c <the modules of sandbox.bubblewrap.ZYGOTE, this one last>`, with a
+`ZygoteSetup` as JSON where it is not the usual one, a PID namespace of its own. Requests come on fd 0, answers go to
+fd 1, both as a length (4 bytes, big endian) and JSON. Texts follow as they are: those of a request are read by the
+child that they are for, those of an answer are what the program said and printed.
 
 What holds this together:
 - As process 1 of its PID namespace it can't be signalled by what it starts, and all orphans become its own; after
@@ -11,11 +11,12 @@ What holds this together:
   sandbox/confinement.py says what stands for it; there what children lay on themselves does not bind the zygote.
 - It is not dumpable, and there is no /proc, so no child can read or change it or its siblings. What could be done
   to it by number (its limits, priority and processors) the seccomp filter refuses.
-- A program passes only when the runner below it, after the last statement, writes a secret that is new for each
-  program. Printing, exiting early, or writing anything else into every descriptor proves nothing.
+- A program and its tests are two processes (sandbox/candidate.py, sandbox/judge.py). Only that of the tests has the
+  pipe in which a verdict is written.
+- No text of a program, of tests or of what was printed is ever in the zygote's memory that is forked: what is forked
+  can't find it there.
 """
 
-import base64
 import collections  # noqa: F401 - imported for the children: each program starts warm
 import contextlib
 import copy  # noqa: F401
@@ -30,7 +31,6 @@ import json
 import os
 import re  # noqa: F401
 import resource
-import select
 import signal
 import string  # noqa: F401
 import struct
@@ -40,15 +40,19 @@ import types
 import typing
 from typing import Any
 
-from sandbox.child import RESULT_BYTES, child, hard_limits
+from sandbox.candidate import answer_calls, run_script
+from sandbox.channel import read_exactly, write_all
+from sandbox.child import hard_limits, limit, prepare, take_text
 from sandbox.confinement import Confinement, empty, end_children, keep
+from sandbox.judge import judge_calls
+from sandbox.watch import Kept, Watch, cpu_clock
 
 PR_SET_DUMPABLE = 4
-SECRET_BYTES = 16
-SHORTEST_LOOK_S = 0.01
+RESULT_BYTES = 4096
+READY = b"."
 KEPT_OUTPUT_BYTES = 16384
+GONE_S = 2.0  # for the other process to end, once that of the program or that of the tests has
 NICE = 5  # the model's server comes first
-FOLDER_LOOK_S = 0.1  # how often a folder that is not bounded by itself is looked at
 MOST_FILES = 10_000  # in such a folder, or else to look takes too long
 LONGEST_PATH = 4000  # PATH_MAX is 4096
 
@@ -87,7 +91,6 @@ def serve(confine: typing.Callable[[], None]) -> None:
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     # The first process of a namespace gets only those signals from inside that it handles: none, then.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.addaudithook(refuse)
     with contextlib.suppress(OSError):
         os.nice(NICE)
     exec(compile("", "<warm>", "exec"))  # makes the parser's types, a millisecond that each child would need
@@ -102,213 +105,226 @@ def serve(confine: typing.Callable[[], None]) -> None:
         if request is None:
             return
         if "stop" not in request:  # else it came too late: that program has ended already
-            answer(judge(request, confine))
-
-
-def refuse(event: str, _arguments: object) -> None:
-    if event == "sys.settrace":
-        raise RuntimeError("tracing is not allowed in the sandbox, because it could skip tests")
+            judge(request, confine)
 
 
 def read_frame() -> Any:
-    header = read_exactly(4)
+    header = read_exactly(0, 4)
     if len(header) < 4:
         return None
-    return json.loads(read_exactly(struct.unpack(">I", header)[0]))
+    return json.loads(read_exactly(0, struct.unpack(">I", header)[0]))
 
 
-def read_exactly(count: int) -> bytes:
-    parts = []
-    while count:
-        part = os.read(0, count)
-        if not part:
-            break
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+def read_word() -> Any:
+    word = read_frame()
+    if word is None:
+        raise SystemExit  # the harness is gone; all here ends with its first process
+    return word
 
 
-def answer(value: dict[str, Any]) -> None:
-    data = json.dumps(value).encode()
-    data = struct.pack(">I", len(data)) + data
-    while data:
-        data = data[os.write(1, data) :]
+def answer(value: dict[str, Any], texts: typing.Sequence[Kept] = ()) -> None:
+    data = json.dumps({**value, "texts": [text.length for text in texts]}).encode()
+    write_all(1, struct.pack(">I", len(data)) + data)
+    for text in texts:
+        text.give(1)
 
 
-def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> dict[str, Any]:
-    """Run one program to its end or limit, then leave nothing of it."""
+class Children(typing.NamedTuple):
+    """Those of one program. judge: 0 for a script, which says itself how it ended. result: what is said of that."""
+
+    candidate: int
+    judge: int
+    result: int
+    output: int
+    stdout: int
+
+
+def fork_children(request: dict[str, Any], confine: typing.Callable[[], None]) -> Children:
+    """Start what a program needs, and wait until all have read their texts and are ready. Raises OSError, NotReady.
+
+    The tests come first: a program may leave no process for them. Each has, of the pipes, only its own ends.
+    """
+    result, result_write = os.pipe()
+    judge = 0
+    if not request["script"]:
+        asked, ask = os.pipe()
+        answered, reply = os.pipe()
+        turn, turn_write = os.pipe()
+        judge = os.fork()
+        if judge == 0:
+            close(asked, reply, turn, result)
+            tests = take_text(request["judge_bytes"])
+            null = os.open("/dev/null", os.O_WRONLY)
+            become({**request, "folder": "/"}, "", (null, os.dup(null)), turn_write, confine)
+            judge_calls(tests, answered, ask, result_write)
+        close(ask, answered, result_write, turn_write)
+    done, done_write = os.pipe()
+    output, output_write = os.pipe()
+    stdout, stdout_write = os.pipe() if request["script"] else (output, os.dup(output_write))
+    candidate = os.fork()
+    if candidate == 0:
+        close(*{result, done, output, stdout})
+        if judge:
+            wait_ready(turn, lambda word: leave(done_write, word))
+        text = take_text(request["candidate_bytes"])
+        become(request, text["stdin"], (stdout_write, output_write), done_write, confine)
+        if not judge:
+            leave(result_write, run_script(text["code"], text["as_main"]))
+        answer_calls(text["code"], text["as_main"], text["entry_point"], asked, reply)
+        os._exit(0)
+    close(output_write, stdout_write, done_write, *((asked, reply, turn) if judge else (result_write,)))
+
+    def lost(word: bytes) -> typing.NoReturn:
+        raise NotReady(word.decode("utf-8", "replace"))
+
+    wait_ready(done, lost)
+    return Children(candidate, judge, result, output, stdout)
+
+
+class NotReady(Exception):
+    """A child could not be prepared; what it said."""
+
+
+def close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def wait_ready(descriptor: int, lost: typing.Callable[[bytes], typing.NoReturn]) -> None:
+    """Until a child says that it is ready; then what comes on fd 0 is not for it any more."""
+    word = os.read(descriptor, RESULT_BYTES)
+    if word != READY:
+        lost(word)
+    os.close(descriptor)
+
+
+def leave(descriptor: int, word: bytes) -> typing.NoReturn:
+    try:
+        os.write(descriptor, word[:RESULT_BYTES])
+    finally:
+        os._exit(0)
+
+
+def become(
+    request: dict[str, Any],
+    stdin: str,
+    outputs: tuple[int, int],
+    ready: int,
+    confine: typing.Callable[[], None],
+) -> None:
+    """Streams, limits and confinement of a child. ready: is told so, or else why not, and closed."""
+    try:
+        prepare(request["folder"], stdin, *outputs)
+        limit(request)
+        confine()
+    except BaseException as error:
+        leave(ready, repr(error).encode("utf-8", "replace"))
+    os.write(ready, READY)
+    os.close(ready)
+
+
+def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
+    """Run one program to its end or limit, then leave nothing of it, and answer."""
     request["folder"] = SETUP.writable[0]
-    request["processes"] += SETUP.other_tasks
+    request["processes"] += SETUP.other_tasks + 1  # the one of the tests
     request["cpu_s"] = min(request["cpu_s"], hard_limits().get("cpu_s", request["cpu_s"]))
-    result_read, result_write = os.pipe()
-    output_read, output_write = os.pipe()
-    stdout_read, stdout_write = os.pipe() if request["script"] else (output_read, output_write)
-    secret_read, secret_write = os.pipe()
-    pipes = (result_read, result_write, output_read, output_write, secret_read, secret_write)
     began = time.monotonic()
     try:
-        pid = os.fork()
-    except OSError as error:  # its user has no process or memory left: no verdict on the program
-        for descriptor in {*pipes, stdout_read, stdout_write}:
-            os.close(descriptor)
-        return {"kind": "sandbox_error", "detail": f"no process can be started: {error.strerror}"}
-    if pid == 0:
-        for descriptor in {result_read, output_read, stdout_read, secret_write}:
-            os.close(descriptor)
-        child(request, secret_read, result_write, output_write, stdout_write, confine)
-    for descriptor in {result_write, output_write, stdout_write, secret_read}:
-        os.close(descriptor)
-    secret = os.urandom(SECRET_BYTES)  # after the fork: the child's copy of this frame has none
-    with contextlib.suppress(BrokenPipeError):
-        os.write(secret_write, secret)
-    os.close(secret_write)
-    os.set_blocking(result_read, False)
-    kept = {stdout_read: request["output_bytes"], output_read: KEPT_OUTPUT_BYTES}  # one, if they are the same
-    watch = Watch(kept, request["output_bytes"])
-    ending, stopped = watch.until_end(pid, began + request["wall_s"], request["overtime"] * request["cpu_s"])
-    own_cpu_s = time.clock_gettime(cpu_clock(pid))
-    status, usage = end_all(pid)
+        children = fork_children(request, confine)
+    except (OSError, NotReady) as error:  # its user has no process or memory left: no verdict on the program
+        end_all()
+        why = f"no process can be started: {error.strerror}" if isinstance(error, OSError) else str(error)
+        answer({"kind": "sandbox_error", "detail": why})
+        raise SystemExit from error  # a text may be left unread
+    output = Kept(children.output, KEPT_OUTPUT_BYTES)
+    stdout = Kept(children.stdout, request["output_bytes"]) if request["script"] else None
+    word = Kept(children.result, RESULT_BYTES)
+    watch = Watch([output] if stdout is None else [output, stdout], request["output_bytes"])
+    pids = [pid for pid in (children.candidate, children.judge) if pid]
+    deadline = began + request["wall_s"]
+    ending, what = watch.until_end(
+        pids, deadline, request["overtime"] * request["cpu_s"], overfull, read_word
+    )
+    with contextlib.suppress(BlockingIOError):
+        word.take()
+    left = False
+    if (
+        ending == "exit" and not word.length and children.judge
+    ):  # the word may be on its way, or it left its tests
+        soon = time.monotonic() + GONE_S
+        watch.until_end(pids[1:], soon, sys.maxsize, None, read_word)
+        left = watch.until_end(pids[:1], soon, sys.maxsize, None, read_word)[0] != "exit"
+        with contextlib.suppress(BlockingIOError):
+            word.take()
+    own_cpu_s = time.clock_gettime(cpu_clock(children.candidate))
+    ended = end_all()
+    if not set(pids) <= ended.keys():
+        raise SystemExit("a process of the program is lost")
     seconds = time.monotonic() - began
     watch.take_all()
+    close(*{children.result, children.output, children.stdout})
+    wipe()
+    status, usage = ended[children.candidate]
+    cpu_s = max(own_cpu_s, usage.ru_utime + usage.ru_stime)  # its own exactly; with those that it waited for
     if ending == "exit" and watch.flooded:
         ending = "output"
-    written = b""
-    with contextlib.suppress(BlockingIOError):
-        written = os.read(result_read, RESULT_BYTES)
-    for descriptor in (result_read, *kept):
-        os.close(descriptor)
-    wipe()
-    cpu_s = max(own_cpu_s, usage.ru_utime + usage.ru_stime)  # its own exactly; with those that it waited for
+    elif left and not word.length:
+        ending = "left"
     time_share = None
     if ending == "exit":
         time_share = max(own_cpu_s / request["cpu_s"], cpu_s / request["family_cpu_s"])
         if time_share > 1:
-            ending = "cpu"
-    if ending == "stopped":
-        kind, detail = stopped["stop"], stopped["detail"]
-    else:
-        kind, detail = verdict(ending, status, written, secret, cpu_s, request)
-    return {
-        "kind": kind,
-        "detail": detail[:500],
-        "seconds": seconds,
-        "cpu_s": cpu_s,
-        "time_share": time_share,  # of a program that ended by itself: of what it may take
-        "wall_timeout": ending == "wall",
-        "peak_memory_bytes": usage.ru_maxrss * 1024,
-        "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-        "output": watch.kept[output_read].decode("utf-8", "replace"),
-        "stdout": base64.b64encode(watch.kept[stdout_read]).decode() if request["script"] else "",
-    }
+            ending, what = "cpu", 0
+    judged_by = ended[children.judge][0] if children.judge else 0
+    kind, detail, by_signal = verdict(
+        ending, what, status, judged_by, said=word.length > 0, cpu_s=cpu_s, request=request
+    )
+    answer(
+        {
+            "kind": kind,  # None: the first text says it
+            "detail": detail,
+            "seconds": seconds,
+            "cpu_s": cpu_s,
+            "time_share": time_share,  # of a program that ended by itself: of what it may take
+            "wall_timeout": ending == "wall",
+            "peak_memory_bytes": usage.ru_maxrss * 1024,
+            "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            "signal": by_signal,
+        },
+        [word, output] if stdout is None else [word, output, stdout],
+    )
 
 
-class Watch:
-    """Waits for a child's end while what it prints is taken. kept: of each descriptor the beginning."""
-
-    def __init__(self, keep_bytes: dict[int, int], limit_bytes: int) -> None:
-        self.kept = {descriptor: bytearray() for descriptor in keep_bytes}
-        self._keep_bytes = keep_bytes
-        self._limit_bytes = limit_bytes
-        self._total_bytes = 0
-        self._open = set(keep_bytes)
-        for descriptor in keep_bytes:
-            os.set_blocking(descriptor, False)
-
-    @property
-    def flooded(self) -> bool:
-        return self._total_bytes > self._limit_bytes
-
-    def until_end(self, pid: int, deadline: float, cpu_limit_s: float) -> tuple[str, Any]:
-        """How it came to an end: "exit", "cpu", "wall", "output", or "stopped" with the harness's word."""
-        clock = cpu_clock(pid)
-        child_end = os.pidfd_open(pid)
-        next_look = time.monotonic() + FOLDER_LOOK_S
+def end_all() -> dict[int, tuple[int, resource.struct_rusage]]:
+    """Kill and wait for every process that a program left; status and usage of each by its number."""
+    if not SETUP.own_namespace:
+        return end_children()
+    found: dict[int, tuple[int, resource.struct_rusage]] = {}
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
+    while True:
         try:
-            poll = select.poll()
-            poll.register(child_end, select.POLLIN)
-            for descriptor in self._open:
-                poll.register(descriptor, select.POLLIN)
-            poll.register(0, select.POLLIN)
-            while True:
-                left_s = deadline - time.monotonic()
-                if left_s <= 0:
-                    return "wall", None
-                cpu_left_s = cpu_limit_s - time.clock_gettime(clock)
-                if cpu_left_s <= 0:
-                    return "cpu", None
-                if SETUP.folder_bytes:
-                    left_s = min(left_s, FOLDER_LOOK_S)
-                    if time.monotonic() > next_look:
-                        if overfull():
-                            return "files", None
-                        next_look = time.monotonic() + FOLDER_LOOK_S
-                ready = {fd for fd, _ in poll.poll(1000 * min(left_s, max(cpu_left_s, SHORTEST_LOOK_S)))}
-                for descriptor in self._open & ready:
-                    self._take(descriptor)
-                    if descriptor not in self._open:
-                        poll.unregister(descriptor)
-                if self.flooded:
-                    return "output", None
-                if child_end in ready:
-                    return "exit", None
-                if 0 in ready:
-                    word = read_frame()
-                    if word is None:
-                        raise SystemExit  # the harness is gone; all here ends with its first process
-                    return "stopped", word
-        finally:
-            os.close(child_end)
-
-    def take_all(self) -> None:
-        for descriptor in tuple(self._open):
-            self._take(descriptor)
-
-    def _take(self, descriptor: int) -> None:
-        """Take what is there, at most twice the limit: its writers may still be at it."""
-        kept = self.kept[descriptor]
-        while self._total_bytes <= 2 * self._limit_bytes:
-            try:
-                data = os.read(descriptor, 65536)
-            except BlockingIOError:
-                return
-            if not data:
-                self._open.remove(descriptor)
-                return
-            self._total_bytes += len(data)
-            kept += data[: self._keep_bytes[descriptor] - len(kept)]
-
-
-def cpu_clock(pid: int) -> int:
-    """What the scheduler counted for a process, until it is waited for, exactly.
-
-    RLIMIT_CPU and wait4(2) count clock ticks: a fifth off on a busy machine.
-    """
-    return (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
-
-
-def end_all(pid: int) -> tuple[int, resource.struct_rusage]:
-    """Kill and wait for every process that a program left; the program's own status and usage."""
-    found = None
-    if SETUP.own_namespace:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
-        while True:
-            try:
-                ended, status, usage = os.wait4(-1, 0)
-            except ChildProcessError:
-                break
-            if ended == pid:
-                found = status, usage
-    else:
-        found = end_children(pid)
-    if found is None:
-        raise SystemExit("the program's process is lost")
-    return found
+            pid, status, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return found
+        found.setdefault(pid, (status, usage))
 
 
 def overfull() -> bool:
-    """Whether a running program has filled its folders, or hides there. What it deleted and holds open is not seen."""
+    """Whether a running program has filled its folders, or hides there."""
+    if SETUP.folder_bytes:
+        return holds_too_much()
+    return any(count > MOST_FILES for count in map(files_in, SETUP.writable))
+
+
+def files_in(folder: str) -> int:
+    """Of a file system of its own, as it counts them itself."""
+    found = os.statvfs(folder)
+    return found.f_files - found.f_ffree
+
+
+def holds_too_much() -> bool:
+    """Looks at each file. What was deleted and is held open is not seen."""
     size, count = 0, 0
     folders = list(SETUP.writable)
     while folders:
@@ -336,30 +352,42 @@ def wipe() -> None:
 
 
 def verdict(
-    ending: str, status: int, written: bytes, secret: bytes, cpu_s: float, request: dict[str, Any]
-) -> tuple[str, str]:
+    ending: str,
+    what: Any,
+    status: int,
+    judge_status: int,
+    *,
+    said: bool,
+    cpu_s: float,
+    request: dict[str, Any],
+) -> tuple[typing.Optional[str], str, typing.Optional[int]]:
+    """Kind, detail and the signal that made the verdict. No kind: what was said is the verdict."""
+    if ending == "stopped":
+        return what["stop"], what["detail"], None
     if ending == "output":
-        return "output_limit", f"printed more than {request['output_bytes']} bytes"
+        return "output_limit", f"printed more than {request['output_bytes']} bytes", None
     if ending == "files":
-        return (
-            "output_limit",
-            f"wrote more than {SETUP.folder_bytes} bytes or {MOST_FILES} files, or hid them",
-        )
+        much = f"{SETUP.folder_bytes} bytes or " if SETUP.folder_bytes else ""
+        return "output_limit", f"wrote more than {much}{MOST_FILES} files, or hid them", None
     if ending == "cpu":
-        return "timeout", f"used {request['cpu_s']:g} s of processor time"
+        whose = "its tests " if what else ""
+        return "timeout", f"{whose}used {request['cpu_s']:g} s of processor time", None
     if ending == "wall":
-        return "timeout", f"still running after {request['wall_s']:g} s"
-    if written.startswith(secret):
-        kind, _, detail = written[SECRET_BYTES:].partition(b"\n")
-        return kind.decode(), detail.decode("utf-8", "replace")
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        # The kernel's own limit counts clock ticks: it may come early, above all on a busy machine.
-        if number in {signal.SIGXCPU, signal.SIGKILL} and cpu_s >= 0.5 * request["cpu_s"]:
-            return "timeout", f"used {request['cpu_s']:g} s of processor time"
-        name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
-        return "killed", f"killed by {name}"
-    return "killed", f"exited with code {os.WEXITSTATUS(status)} before its end"
+        return "timeout", f"still running after {request['wall_s']:g} s", None
+    if said:
+        return None, "", None
+    if ending == "left" and not os.WIFSIGNALED(judge_status):
+        return "killed", "went on without its tests", None
+    if os.WIFSIGNALED(judge_status) and os.WTERMSIG(judge_status) == signal.SIGXCPU:
+        return "timeout", f"its tests used {request['cpu_s']:g} s of processor time", None
+    number = next((os.WTERMSIG(one) for one in (status, judge_status) if os.WIFSIGNALED(one)), None)
+    if number is None:
+        return "killed", f"exited with code {os.WEXITSTATUS(status)} before its end", None
+    # The kernel's own limit counts clock ticks: it may come early, above all on a busy machine.
+    if number in {signal.SIGXCPU, signal.SIGKILL} and cpu_s >= 0.5 * request["cpu_s"]:
+        return "timeout", f"used {request['cpu_s']:g} s of processor time", None
+    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+    return "killed", f"killed by {name}", number
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ class Execution(NamedTuple):
     near_time_limit: bool = False
 
 
-# A program for `Grader.execute`; or how a benchmark itself judges something with a grader.
-Known: TypeAlias = "str | Callable[[Grader], Execution]"
+# What `Grader.execute` takes; or how a benchmark itself judges something with a grader.
+Known: TypeAlias = "Program | Callable[[Grader], Execution]"
 
 
 class Grader:
@@ -66,10 +66,10 @@ class Grader:
         if self._box is not None:
             self._box.close()
 
-    def execute(self, code: str) -> Execution:
+    def execute(self, program: Program) -> Execution:
         """Run one program to its verdict. Blocks."""
         try:
-            verdict = self._opened().run(Program(code=code, as_main=False), self._limits)
+            verdict = self._opened().run(program, self._limits)
         except SandboxError as error:
             return Execution(passed=False, detail=f"sandbox: {error.message}", seconds=None, broken=True)
         return Execution(
@@ -124,7 +124,7 @@ class Grader:
 
         def graded(known: Known) -> Execution:
             try:
-                return self.execute(known) if isinstance(known, str) else known(self)
+                return self.execute(known) if isinstance(known, Program) else known(self)
             except SandboxError as error:
                 return Execution(passed=False, detail=f"sandbox: {error.message}", seconds=None, broken=True)
 

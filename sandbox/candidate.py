@@ -1,0 +1,116 @@
+"""Runs inside the sandbox, in the fork that executes what a model wrote: a script, or functions that are called.
+
+Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+
+Nothing here is out of the program's reach, and nothing needs to be: its tests, and who judges by them, are in another
+process (sandbox/judge.py). What this one says is what the program answers, or that it failed; of a script, how it
+ended.
+"""
+
+import atexit
+import builtins
+import json
+import os
+import sys
+import types
+import typing
+from typing import Any
+
+from sandbox.channel import Peer, pack, token, told
+from sandbox.child import describe, ended_by, flush
+
+
+def load(code: str, as_main: bool, execute: typing.Callable[..., Any]) -> tuple[bytes, dict[str, Any]]:
+    """Compile and execute: how that ended if it failed, and the program's names."""
+    try:
+        compiled = compile(code, "<program>", "exec", dont_inherit=True)
+    except MemoryError:
+        return b"memory_limit\nMemoryError while compiling", {}
+    except (SyntaxError, ValueError, RecursionError) as error:
+        return b"syntax_error\n" + describe(error), {}
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    names = module.__dict__ if as_main else {}
+    names["__builtins__"] = builtins
+    own_pid, streams = os.getpid(), (sys.stdout, sys.stderr)
+    try:
+        execute(compiled, names)
+    except BaseException as error:
+        return ended_by(error), names
+    finally:
+        flush(streams)
+        if os.getpid() != own_pid:  # a child that the program forked: its end is no verdict
+            os._exit(0)
+    return b"", names
+
+
+def run_script(code: str, as_main: bool) -> bytes:
+    """How a program of its own ended: kind, newline, detail. What it printed is compared outside."""
+
+    def execute(compiled: types.CodeType, names: dict[str, Any]) -> None:
+        vars(builtins).update(exit=sys.exit, quit=sys.exit)  # the site module's otherwise
+        try:
+            exec(compiled, names)
+        except SystemExit as ending:
+            if ending.code is not None and ending.code != 0:
+                raise
+        # As Py_FinalizeEx does, by the same names.
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading._shutdown()  # noqa: SLF001
+        atexit._run_exitfuncs()  # noqa: SLF001
+
+    failed, _names = load(code, as_main, execute)
+    if failed.startswith(b"killed\n"):
+        return b"killed\ncalled sys.exit with an error"
+    return failed or b"passed\n"
+
+
+def answer_calls(code: str, as_main: bool, entry_point: str, reading: int, writing: int) -> None:
+    """Load the program, then answer each call of its entry point until nobody asks any more."""
+
+    def end(_error: Exception) -> typing.NoReturn:
+        os._exit(0)
+
+    peer, own_pid, streams = Peer(reading, writing, token, end), os.getpid(), (sys.stdout, sys.stderr)
+    failed, names = load(code, as_main, exec)
+    if failed:
+        kind, _, detail = failed.decode("utf-8", "replace").partition("\n")
+        peer.tell({"ended": [kind, detail]})
+        return
+    peer.tell({"loaded": True})
+    while True:
+        asked = peer.hear()
+        try:
+            answer = _called(peer, names, entry_point, asked)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                answer = {"raised": told(error)}
+            else:
+                kind, _, detail = ended_by(error).decode("utf-8", "replace").partition("\n")
+                answer = {"ended": [kind, detail]}
+        flush(streams)
+        if os.getpid() != own_pid:
+            os._exit(0)
+        peer.tell(answer)
+
+
+def _called(peer: Peer, names: dict[str, Any], entry_point: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """The result, and what became of the arguments if the call changed them."""
+    args = [peer.unpack(node) for node in asked["call"]]
+    named = {name: peer.unpack(node) for name, node in asked["named"].items()}
+    if entry_point not in names:
+        raise NameError(f"name {entry_point!r} is not defined")
+    before = _state(args, named)
+    answer = {"returned": peer.pack(names[entry_point](*args, **named))}
+    if before is not None and _state(args, named) != before:
+        answer["arguments"] = [peer.pack(value) for value in (*args, *named.values())]
+    return answer
+
+
+def _state(args: list[Any], named: dict[str, Any]) -> typing.Optional[str]:
+    """Compares equal as long as no argument changes. None: none can."""
+    values = [*args, *named.values()]
+    if all(value is None or isinstance(value, (bool, int, float, str, bytes)) for value in values):
+        return None
+    return json.dumps([pack(value, lambda _: 0, token) for value in values])

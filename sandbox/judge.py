@@ -1,0 +1,107 @@
+"""Runs inside the sandbox, in the fork that judges: a benchmark's tests, which call a program in another process.
+
+Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+
+No line of the program is loaded here, and nothing of it arrives but plain data (sandbox/channel.py), so there is
+nothing that it could replace, read or hold on to. Only this process has the pipe in which a verdict is written.
+"""
+
+import collections
+import os
+import typing
+from typing import Any
+
+from sandbox.channel import BrokenChannel, Peer
+from sandbox.child import describe, ended_by
+
+# What a program may say of its own end; all of it is a failure.
+ENDS = {"exception", "killed", "memory_limit", "syntax_error", "wrong_answer"}
+
+
+def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) -> typing.NoReturn:
+    """Execute the tests to their end, and write what they come to: kind, newline, detail. Nothing: it is gone."""
+
+    def leave(word: bytes) -> typing.NoReturn:
+        os.write(result, word)
+        os._exit(0)
+
+    def broken(error: Exception) -> typing.NoReturn:
+        leave(
+            b"killed\nbroke the channel to its tests: " + describe(error)
+            if isinstance(error, BrokenChannel)
+            else b""
+        )
+
+    def no_data(value: Any) -> typing.NoReturn:
+        leave(
+            f"sandbox_error\nthe tests pass an object of type {type(value).__name__}, which is no data".encode()
+        )
+
+    def heard() -> dict[str, Any]:
+        said = peer.hear()
+        if "ended" in said:
+            kind, detail = (
+                said["ended"] if type(said["ended"]) is list and len(said["ended"]) == 2 else ("", "")
+            )
+            if type(detail) is not str or type(kind) is not str or kind not in ENDS:
+                broken(BrokenChannel("no such end"))
+            leave(f"{kind}\n{detail}"[:500].encode("utf-8", "replace"))
+        return said
+
+    peer = Peer(reading, writing, no_data, broken)
+    name = tests["entry_point"]
+
+    def program(*args: Any, **named: Any) -> Any:
+        values = [*args, *named.values()]
+        peer.tell(
+            {
+                "call": [peer.pack(value) for value in args],
+                "named": {word: peer.pack(value) for word, value in named.items()},
+            }
+        )
+        said = heard()
+        if "returned" not in said:
+            raise peer.raised(said)
+        changed = said.get("arguments")
+        if changed is not None:
+            if type(changed) is not list or len(changed) != len(values):
+                broken(BrokenChannel("other arguments"))
+            for value, node in zip(values, changed):
+                take_over(value, peer.unpack(node))
+        return peer.unpack(said["returned"])
+
+    program.__name__ = program.__qualname__ = name or "program"
+    try:
+        steps = [compile(tests[part], f"<{part}>", "exec", dont_inherit=True) for part in ("before", "code")]
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        leave(b"sandbox_error\nthe tests do not compile: " + describe(error))
+    if heard() != {"loaded": True}:
+        broken(BrokenChannel("not loaded"))
+    names: dict[str, Any] = {}
+    try:
+        exec(steps[0], names)
+        if name:
+            names[name] = program
+        exec(steps[1], names)
+    except BaseException as error:
+        leave(ended_by(error))
+    leave(b"passed\n")
+
+
+def take_over(old: Any, new: Any) -> Any:
+    """What a call made of an argument, in the very object that the test passed, as far as it can be changed."""
+    if isinstance(old, list) and isinstance(new, list):
+        old[:] = [take_over(*pair) for pair in zip(old, new)] + new[len(old) :]
+    elif isinstance(old, dict) and isinstance(new, dict):
+        items = [(key, take_over(old[key], value) if key in old else value) for key, value in new.items()]
+        old.clear()
+        old.update(items)
+    elif isinstance(old, set) and isinstance(new, set):
+        old.clear()
+        old.update(new)
+    elif isinstance(old, (bytearray, collections.deque)) and type(old) is type(new):
+        old.clear()
+        old.extend(new)
+    else:
+        return new
+    return old

@@ -1,0 +1,132 @@
+"""Runs inside the sandbox, in its zygote: waits for the end of a program, and takes what it prints.
+
+Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+"""
+
+import mmap
+import os
+import select
+import time
+import typing
+from typing import Any
+
+FOLDER_LOOK_S = 0.1  # how often folders that are not bounded by themselves are looked at
+SHORTEST_LOOK_S = 0.01
+_SCRATCH_BYTES = 65536
+
+
+class Kept:
+    """The beginning of what comes through a pipe, in memory that no fork has.
+
+    So no program finds there what an earlier one printed.
+    """
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.descriptor = descriptor
+        self.length = 0
+        self._size = size
+        self._memory = mmap.mmap(-1, size + _SCRATCH_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._memory.madvise(mmap.MADV_DONTFORK)
+        os.set_blocking(descriptor, False)
+
+    def take(self) -> int:
+        """What is there by now, at most some 64 KiB; how much it was, 0 at the end. Raises BlockingIOError."""
+        with memoryview(self._memory) as whole, whole[self.length : self.length + _SCRATCH_BYTES] as part:
+            taken = os.readv(self.descriptor, [part])
+        self.length = min(self._size, self.length + taken)
+        return taken
+
+    def give(self, descriptor: int) -> None:
+        """Write it, and forget it."""
+        with memoryview(self._memory) as whole:
+            written = 0
+            while written < self.length:
+                with whole[written : self.length] as part:
+                    written += os.write(descriptor, part)
+        self._memory.close()
+
+
+class Watch:
+    """Takes what comes through the pipes until all is over. limit_bytes: of all that is printed."""
+
+    def __init__(self, kept: typing.Sequence[Kept], limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._total_bytes = 0
+        self._open = {one.descriptor: one for one in kept}
+
+    @property
+    def flooded(self) -> bool:
+        return self._total_bytes > self._limit_bytes
+
+    def until_end(
+        self,
+        pids: typing.Sequence[int],
+        deadline: float,
+        cpu_limit_s: float,
+        overfull: typing.Optional[typing.Callable[[], bool]],
+        read_word: typing.Callable[[], Any],
+    ) -> tuple[str, Any]:
+        """How the first of the processes to end did so.
+
+        "exit", "cpu" with its place in the sequence, "wall", "output", "files" where `overfull` says so, or "stopped"
+        with the harness's word, which `read_word` reads.
+        """
+        clocks = [cpu_clock(pid) for pid in pids]
+        ends = [os.pidfd_open(pid) for pid in pids]
+        next_look = time.monotonic() + FOLDER_LOOK_S
+        try:
+            poll = select.poll()
+            for descriptor in (0, *ends, *self._open):
+                poll.register(descriptor, select.POLLIN)
+            while True:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    return "wall", None
+                cpu_left_s = [cpu_limit_s - time.clock_gettime(clock) for clock in clocks]
+                if min(cpu_left_s) <= 0:
+                    return "cpu", cpu_left_s.index(min(cpu_left_s))
+                if overfull is not None:
+                    left_s = min(left_s, FOLDER_LOOK_S)
+                    if time.monotonic() > next_look:
+                        if overfull():
+                            return "files", None
+                        next_look = time.monotonic() + FOLDER_LOOK_S
+                wait_s = min(left_s, max(min(cpu_left_s), SHORTEST_LOOK_S))
+                ready = {descriptor for descriptor, _ in poll.poll(1000 * wait_s)}
+                for descriptor in self._open.keys() & ready:
+                    self._take(descriptor)
+                    if descriptor not in self._open:
+                        poll.unregister(descriptor)
+                if self.flooded:
+                    return "output", None
+                if ready.intersection(ends):
+                    return "exit", None
+                if 0 in ready:
+                    return "stopped", read_word()
+        finally:
+            for descriptor in ends:
+                os.close(descriptor)
+
+    def take_all(self) -> None:
+        for descriptor in tuple(self._open):
+            self._take(descriptor)
+
+    def _take(self, descriptor: int) -> None:
+        """Take what is there, at most twice the limit: its writers may still be at it."""
+        while self._total_bytes <= 2 * self._limit_bytes:
+            try:
+                taken = self._open[descriptor].take()
+            except BlockingIOError:
+                return
+            if not taken:
+                del self._open[descriptor]
+                return
+            self._total_bytes += taken
+
+
+def cpu_clock(pid: int) -> int:
+    """What the scheduler counted for a process, until it is waited for, exactly.
+
+    RLIMIT_CPU and wait4(2) count clock ticks: a fifth off on a busy machine.
+    """
+    return (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
