@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.contract import SandboxError
-from sandbox.folders import remove
+from sandbox.folders import reachable_by_everybody, remove
 from sandbox.interpreter import (
     bwrap_version,
     copy_for_everybody,
     find_bwrap,
     find_interpreter,
-    reachable_by_everybody,
 )
 from sandbox.seccomp import filter_program
 from sandbox.worker import Worker

@@ -9,16 +9,35 @@ import tempfile
 from pathlib import Path
 
 from sandbox.confinement import empty
+from sandbox.contract import SandboxError
 
 _PREFIX = "bench-sandbox-"
+_USUAL = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - as places among which a folder of our own is made
 
 
 def new_folder() -> Path:
-    """For this harness, and to be entered by everybody."""
-    _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_own_prefix()}{os.getpid()}-"))
+    """For this harness, and to be entered by everybody. Raises SandboxError where root finds no such place."""
+    places = [Path(tempfile.gettempdir()), *_USUAL]
+    if os.geteuid() == 0:  # its workers are other users
+        places = [place for place in places if reachable_by_everybody(place)]
+    if not places:
+        raise SandboxError(
+            "no temporary folder can be entered by every user",
+            hint=f"chmod o+x {tempfile.gettempdir()} and those above it",
+        )
+    _sweep(places[0])
+    folder = Path(tempfile.mkdtemp(prefix=f"{_own_prefix()}{os.getpid()}-", dir=places[0]))
     folder.chmod(0o755)
     return folder
+
+
+def reachable_by_everybody(path: Path) -> bool:
+    """Whether all folders on the way can be entered, and the file be read and executed, by any user."""
+    try:
+        open_way = all(parent.stat().st_mode & 0o001 for parent in path.parents)
+        return open_way and path.stat().st_mode & 0o005 == 0o005
+    except OSError:
+        return False
 
 
 def remove(folder: Path) -> None:
@@ -33,8 +52,8 @@ def _own_prefix() -> str:
     return f"{_PREFIX}{Path('/proc/self/ns/pid').stat().st_ino}-"
 
 
-def _sweep() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_own_prefix()}*"):
+def _sweep(place: Path) -> None:
+    for folder in place.glob(f"{_own_prefix()}*"):
         pid = folder.name.removeprefix(_own_prefix()).partition("-")[0]
         with contextlib.suppress(OSError):
             # Ours, so nobody else can have put something in its place.

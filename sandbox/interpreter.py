@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.contract import SandboxError
-from sandbox.folders import new_folder
+from sandbox.folders import new_folder, reachable_by_everybody
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,6 @@ def _with_libraries(path: Path) -> Interpreter:
         else:
             wanted.append(folder)
     return Interpreter(path, tuple(folder for folder in wanted if folder.exists()), tuple(links))
-
-
-def reachable_by_everybody(path: Path) -> bool:
-    """Whether all folders on the way can be entered, and the file be read and executed, by any user."""
-    try:
-        open_way = all(parent.stat().st_mode & 0o001 for parent in path.parents)
-        return open_way and path.stat().st_mode & 0o005 == 0o005
-    except OSError:
-        return False
 
 
 def find_bwrap() -> Path:

@@ -17,7 +17,8 @@ _ON_THE_WAY = {b"R", b"D"}  # runs or waits for a processor; waits for the disk
 class Use(NamedTuple):
     """cpu_s: processor time so far. idle_s: time so far in which no thread ran or wanted to.
 
-    memory_bytes: resident now; what processes share counts for each. tasks: processes and threads now.
+    memory_bytes: resident now beyond what each has from the zygote; what processes share counts for each.
+    tasks: processes and threads now.
     """
 
     cpu_s: float
@@ -45,13 +46,14 @@ class ProcessTreeUsage:
     def look(self, now: float) -> Use:
         """Called now and then; what happens between two looks is seen at the second one."""
         cpu_s, memory_bytes, wanting = 0.0, 0, False
+        shared_bytes = self._shared_bytes()
         scheduled_s: dict[int, float] = {}
         for pid in self._members():
             with contextlib.suppress(OSError):  # it has ended just now
                 fields = _stat(Path(f"/proc/{pid}/stat"))
                 # With those of its children that it waited for.
                 cpu_s += sum(int(ticks) for ticks in fields[11:15]) / _TICKS_PER_S
-                memory_bytes += int(fields[21]) * _PAGE_BYTES
+                memory_bytes += max(0, int(fields[21]) * _PAGE_BYTES - shared_bytes)
                 for thread in Path(f"/proc/{pid}/task").iterdir():
                     with contextlib.suppress(OSError):
                         wanting = wanting or _stat(thread / "stat")[0] in _ON_THE_WAY
@@ -64,6 +66,13 @@ class ProcessTreeUsage:
             self._idle_s += max(0.0, min(now - self._looked, _LONGEST_GAP_S) - spent_s)
         self._looked, self._scheduled_s, self._cpu_s = now, scheduled_s, cpu_s
         return Use(cpu_s, self._idle_s, memory_bytes, len(scheduled_s))
+
+    def _shared_bytes(self) -> int:
+        """What the zygote holds."""
+        for zygote in _children(self._zygote_parent):
+            with contextlib.suppress(OSError):
+                return int(_stat(Path(f"/proc/{zygote}/stat"))[21]) * _PAGE_BYTES
+        return 0
 
     def _members(self) -> list[int]:
         members = [member for zygote in _children(self._zygote_parent) for member in _children(zygote)]

@@ -175,6 +175,8 @@ def fork_children(request: dict[str, Any], confine: typing.Callable[[], None]) -
     close(output_write, stdout_write, done_write, *((asked, reply, turn) if judge else (result_write,)))
 
     def lost(word: bytes) -> typing.NoReturn:
+        if not word:
+            raise SystemExit("a child was killed before it began")
         raise NotReady(word.decode("utf-8", "replace"))
 
     wait_ready(done, lost)

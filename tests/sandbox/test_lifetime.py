@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -51,7 +52,7 @@ def until_gone(pids: list[int]) -> list[int]:
 
 
 def until_running(box, slot: int = 0, *, not_in: int | None = None) -> list[int]:
-    """The processes of a worker that has a program by now: bwrap or a keeper, its zygote, and the program's own.
+    """The processes of a worker that has a program by now: bwrap or a keeper, its zygote, the tests, the program's own.
 
     not_in: the worker that it must not be.
     """
@@ -60,7 +61,7 @@ def until_running(box, slot: int = 0, *, not_in: int | None = None) -> list[int]
         worker = box._slots[slot].worker
         if worker is not None and worker._process.pid != not_in:
             with contextlib.suppress(psutil.Error):
-                if len(pids := family(worker._process.pid)) >= 3:
+                if len(pids := family(worker._process.pid)) >= 4:
                     return pids
         time.sleep(0.01)
     raise AssertionError("no program was started")
@@ -68,6 +69,15 @@ def until_running(box, slot: int = 0, *, not_in: int | None = None) -> list[int]
 
 def family(pid: int) -> list[int]:
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+
+
+@pytest.fixture
+def open_folder():
+    """Unlike pytest's own, every user can enter it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path
 
 
 ISOLATING = pytest.mark.parametrize("level", ["bubblewrap", "landlock"])
@@ -204,27 +214,34 @@ def test_limits_alone_say_that_they_are_no_sandbox():
 
 
 @pytest.mark.parametrize("level", ["landlock", "process"])
-def test_no_folder_is_left(level, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    tmp_path.chmod(0o755)
+def test_no_folder_is_left(level, monkeypatch, open_folder):
+    monkeypatch.setattr("tempfile.tempdir", str(open_folder))
     with open_sandbox(level) as box:
         verdict = box.run(
             Program(code="import os\nos.makedirs('a/b')\nprint(os.getcwd())\nos.kill(0, 9)"), Limits()
         )
         assert verdict.kind == "killed"
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(list(open_folder.iterdir())) == 1
+    assert list(open_folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's workers are other users")
+def test_root_s_workers_get_a_folder_that_they_can_enter(monkeypatch, tmp_path):
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with open_sandbox("landlock") as box:
+        assert box.run(GOOD, Limits()).kind == "passed"
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("level", ["bubblewrap", "landlock"])
-def test_the_next_start_removes_the_folder_of_a_killed_harness(level, tmp_path):
-    env = {**os.environ, "TMPDIR": str(tmp_path)}
-    tmp_path.chmod(0o755)
+def test_the_next_start_removes_the_folder_of_a_killed_harness(level, open_folder):
+    env = {**os.environ, "TMPDIR": str(open_folder)}
     open_one = f"from sandbox import open_sandbox\nbox = open_sandbox({level!r})\n"
     die, close = open_one + "import os\nos.kill(os.getpid(), 9)", open_one + "box.close()"
     subprocess.run([sys.executable, "-c", die], check=False, cwd=ROOT, env=env)
     subprocess.run([sys.executable, "-c", close], check=True, cwd=ROOT, env=env)
-    assert list(tmp_path.iterdir()) == []
+    assert list(open_folder.iterdir()) == []
 
 
 def test_an_unknown_level_names_those_there_are():
