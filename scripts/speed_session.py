@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -85,7 +84,7 @@ class _SpeedSession:
         self._settings = settings
         given = {**connection.sampling.given, "max_tokens": "--output-tokens"}
         self._parameters = Parameters(
-            replace(connection.sampling, given=given),
+            msgspec.structs.replace(connection.sampling, given=given),
             left_out=settings.left_out or (),
             on_learnt=self._learnt,
         )

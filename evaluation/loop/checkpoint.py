@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evaluation.loop.journal import SETTINGS_NAME, LineJournal
+from evaluation.models.sampling import RequestSettings
 from results.durable import explained
 from results.errors import ResumeMismatch
 from results.files import read_file
@@ -28,13 +29,12 @@ SETTINGS_VERSION = 1
 Key = tuple[str, int]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(RequestSettings, frozen=True, kw_only=True):
     """All that determines a completion, and how many of them are wanted.
 
     model: the model's identity (its name, unless the caller knows a better one, such as the file's hash).
-    data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. seed: the run's.
-    timeout_s, memory_limit_bytes: processor time and memory of one execution. shuffle: seed of the samples' order;
-    None: that of the data set. top_p to chat_template_kwargs: as in `evaluation.models.sampling`; None: not sent.
+    data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. timeout_s, memory_limit_bytes:
+    processor time and memory of one execution. shuffle: seed of the samples' order; None: that of the data set.
     left_out: parameters that the server refused, so that its own defaults held; None where there are none. sent_as:
     those that it takes by another name. options: the benchmark's own, as JSON gives them back. `limit` and `n_samples`
     say how much, so they may grow on resume; everything else must be the same. Concurrency, retries, the server's URL
@@ -48,27 +48,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prompts_sha256: str
     prompt_style: str
     stop: tuple[str, ...]
-    temperature: float
-    max_tokens: int
-    seed: int | None
     timeout_s: float
     memory_limit_bytes: int = MEMORY_BYTES
     limit: int
     n_samples: int
     shuffle: int | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    repeat_penalty: float | None = None
-    presence_penalty: float | None = None
-    reasoning_effort: str | None = None
-    thinking_budget: int | None = None
-    system_prompt: str | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
     left_out: tuple[str, ...] | None = None
     sent_as: dict[str, str] | None = None
-    options: dict[str, Any] = {}
-    style_choice: dict[str, str] = {}
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+    style_choice: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 _MAY_GROW = ("limit", "n_samples")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping  # noqa: TC003 - a struct reads its types at run time
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from results.errors import UsageError
 from settings.sampling_rules import require_room
 from settings.sampling_settings import SAMPLING_SETTINGS
 from settings.values import read_value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Dialect(enum.Enum):
@@ -27,14 +26,11 @@ class Dialect(enum.Enum):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """The settings of a request. None: not sent, so that the server's own default holds.
+class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a user sets of a request, which is also what a run's completions are bound to.
 
-    seed: of the run; each request gets its own from it. system_prompt: stands before the task's own system text.
-    given: what was asked for, by the word that asked, such as {"top_p": "--top-p"}. A server that refuses one of these
-    ends the run; any other is a default, and is left out when it is refused. Raises UsageError for a value out of
-    range.
+    None: not sent, so that the server's own default holds. seed: of the run; each request gets its own from it.
+    system_prompt: stands before the task's own system text.
     """
 
     temperature: float = 0.0
@@ -49,7 +45,20 @@ class Sampling:
     thinking_budget: int | None = None
     system_prompt: str | None = None
     chat_template_kwargs: dict[str, Any] | None = None
-    given: Mapping[str, str] = field(default_factory=dict)
+
+
+SETTINGS = RequestSettings.__struct_fields__
+
+
+class Sampling(RequestSettings, frozen=True, kw_only=True):
+    """The settings of a request, checked.
+
+    given: what was asked for, by the word that asked, such as {"top_p": "--top-p"}. A server that refuses one of these
+    ends the run; any other is a default, and is left out when it is refused. Raises UsageError for a value out of
+    range.
+    """
+
+    given: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for row in SAMPLING_SETTINGS:
@@ -71,6 +80,3 @@ class Sampling:
             for name, value in self.settings().items()
             if value is not None and name not in {"seed", "system_prompt"}
         }
-
-
-SETTINGS = tuple(each.name for each in fields(Sampling) if each.name != "given")

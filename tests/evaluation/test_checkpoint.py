@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_settings
+from evaluation.models.sampling import Sampling
 from results.errors import NewerRecord, ResultsError
 from results.records import Completion, Outcome
 
@@ -152,6 +153,13 @@ def test_a_change_of_what_determines_results_is_refused_by_name(tmp_path, name, 
     with pytest.raises(ResultsError, match=rf"{name} was .* and is now .*{value}") as refusal:
         check_settings(SETTINGS, msgspec.structs.replace(SETTINGS, **{name: value}), tmp_path)
     assert refusal.value.exit_code == 6
+
+
+@pytest.mark.parametrize("name", Sampling().settings())
+def test_completions_are_bound_to_every_setting_of_a_request(tmp_path, name):
+    """Whatever a request can be asked for is declared once, so that none is forgotten here."""
+    with pytest.raises(ResultsError, match=rf"{name} was .* and is now 'other'"):
+        check_settings(SETTINGS, msgspec.structs.replace(SETTINGS, **{name: "other"}), tmp_path)
 
 
 def test_settings_from_before_there_was_a_memory_limit_are_those_of_the_default(tmp_path):
