@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from processes.tree import descendants
 from servers.ports import port_holder
-from settings.base_url import parse_base_url
+
+if TYPE_CHECKING:
+    from settings.base_url import BaseUrl
 
 
 class AttachedServer:
     """Whoever listens at the URL, on this machine, with all that descends from it."""
 
-    def __init__(self, base_url: str) -> None:
-        where = parse_base_url(base_url)
-        self._port = where.port if where.is_local else None
+    def __init__(self, base_url: BaseUrl) -> None:
+        self._port = base_url.port if base_url.is_local else None
         self._pid: int | None = None
 
     def tree(self) -> frozenset[int]:

@@ -74,7 +74,7 @@ class Attempt:
     def measure(self) -> None:
         """Server up, script through, server down. Raises ServerError, ScriptError, Interrupted."""
         target = Target(
-            base_url=self._plan.base_url,
+            base_url=self._plan.base_url.url,
             model_name=self._plan.model_name or self.record.model,
             output_dir=self._folder.path,
             concurrency=int(self._plan.asked.get("parallel") or 1),

@@ -14,10 +14,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from settings.base_url import parse_base_url
-
 if TYPE_CHECKING:
     import requests
+
+    from settings.base_url import BaseUrl
 
 MAX_BODY_BYTES = 16 * 1024 * 1024  # far above a list of all models of a provider, or a page of metrics
 _MOST = 2**53  # above it JSON's numbers are no whole ones any more, and a record can't hold them
@@ -56,28 +56,27 @@ def whole(value: Any, *, most: int = _MOST) -> int | None:
 
 
 def request(
-    base_url: str, path: str, *, api_key: str | None = None, body: Any = None, timeout_s: float = 2.0
+    base_url: BaseUrl, path: str, *, api_key: str | None = None, body: Any = None, timeout_s: float = 2.0
 ) -> Answer | None:
     """GET path, or POST body as JSON. None: nothing answered, or not HTTP, or not all of it within timeout_s.
 
     Looking up a name may take longer: the system's resolver has a time limit of its own.
     """
-    where = parse_base_url(base_url)
     ends = time.monotonic() + timeout_s
-    if where.scheme == "https":
-        return _elsewhere(where.url + path, api_key, body, timeout_s, ends)
+    if base_url.scheme == "https":
+        return _elsewhere(base_url.url + path, api_key, body, timeout_s, ends)
     headers = {"Connection": "close"}
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
     if body is not None:
         headers["Content-Type"] = "application/json"
-    connection = http.client.HTTPConnection(where.host, where.port, timeout=timeout_s)
+    connection = http.client.HTTPConnection(base_url.host, base_url.port, timeout=timeout_s)
     response = None
     try:
         _connect(connection, ends)
         connection.request(
             "GET" if body is None else "POST",
-            where.path + path,
+            base_url.path + path,
             None if body is None else json.dumps(body),
             headers,
         )

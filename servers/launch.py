@@ -9,6 +9,7 @@ from results.errors import UsageError
 from servers import llama_cpp, other_servers, vllm
 from servers.ports import free_port, require_free_port
 from servers.request import require_known
+from settings.base_url import parse_base_url
 
 if TYPE_CHECKING:
     from servers.plan import LaunchPlan
@@ -36,5 +37,6 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
     # Commas separate names, a dash begins an option, and not every server returns all other characters.
     name = re.sub(r"[^\w.+/-]+", "_", request.model.name, flags=re.ASCII).lstrip("-") or "model"
     alias = f"{name}-{nonce}"
+    base_url = parse_base_url(f"http://{HOST}:{port}")
     build = {"llama.cpp": llama_cpp.llama_plan, "vllm": vllm.vllm_plan, "command": other_servers.command_plan}
-    return build[request.kind](request, request.model, host=HOST, port=port, alias=alias)
+    return build[request.kind](request, request.model, base_url=base_url, alias=alias)

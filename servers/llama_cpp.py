@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from servers.models import Model
     from servers.request import ServerRequest
+    from settings.base_url import BaseUrl
 
 # By its path and without its folder in sys.path (-P), so that it starts from any folder: the user's files are there.
 EMBEDDED = (sys.executable, "-P", str(Path(__file__).resolve().with_name("embedded.py")))
@@ -63,7 +64,7 @@ OURS = {
 }
 
 
-def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, alias: str) -> LaunchPlan:
+def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias: str) -> LaunchPlan:
     """The plan for llama-server, or of kind "embedded" when none is found. Raises UsageError."""
     if model.kind != "gguf" or model.path is None:
         raise UsageError(
@@ -87,7 +88,8 @@ def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, al
             embedded=binary is None,
             gpu_memory_bytes=request.gpu_memory_bytes,
         )
-    argv: list[str] = ["-m", str(model.path.absolute()), "--host", host, "--port", str(port)]
+    argv: list[str] = ["-m", str(model.path.absolute())]
+    argv += ["--host", base_url.host, "--port", str(base_url.port)]
     asked: dict[str, Any] = {}
     if own_ctx is None:
         argv += ["-c", str(ctx_size * parallel)]
@@ -115,9 +117,7 @@ def llama_plan(request: ServerRequest, model: Model, *, host: str, port: int, al
     return LaunchPlan(
         kind="embedded" if binary is None else "llama.cpp",
         argv=(*launcher, *argv, *own),
-        host=host,
-        port=port,
-        base_url=f"http://{host}:{port}",
+        base_url=base_url,
         model_name=alias,
         api_key=read_key("LLAMA_API_KEY"),  # llama-server reads it itself
         own_keys=EMBEDDED_KEYS if binary is None else KEYS,

@@ -10,7 +10,7 @@ from servers import model_list
 from servers.http_probe import request as ask
 from servers.http_probe import whole
 from servers.plan import LaunchPlan
-from settings.base_url import parse_base_url
+from settings.base_url import BaseUrl, parse_base_url
 from settings.secrets import given_key, read_key
 from settings.variables import Filled, as_written, shown, split_words
 
@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(r"\{(\w*)\}")
 ASK_TIMEOUT_S = 10.0  # a remote provider, over a slow line
 
 
-def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, alias: str) -> LaunchPlan:
+def command_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias: str) -> LaunchPlan:
     """The plan for the user's own command line. Raises UsageError.
 
     The template is split like a shell would, then its words may hold {model} (path or name), {name} (what
@@ -46,7 +46,7 @@ def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, 
         raise UsageError("--server-command is empty", hint="such as 'serve {model} --port {port}'")
     what = str(model.path or model.name)
     what = f"./{what}" if what.startswith("-") else what  # else it would be an option
-    values = {"port": str(port), "host": host, "name": alias, "model": what}
+    values = {"port": str(base_url.port), "host": base_url.host, "name": alias, "model": what}
     used = {name for word in words for name in PLACEHOLDER.findall(word)}
     for unknown in sorted(used - set(values)):
         raise UsageError(
@@ -62,9 +62,7 @@ def command_plan(request: ServerRequest, model: Model, *, host: str, port: int, 
     return LaunchPlan(
         kind="command",
         argv=(*argv, *request.extra_args),
-        host=host,
-        port=port,
-        base_url=f"http://{host}:{port}",
+        base_url=base_url,
         health_path=request.health_path,
         model_name=alias if "name" in used else None,
         api_key=given_key((*argv, *request.extra_args)),
@@ -93,8 +91,7 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
         raise UsageError("--server attach needs --base-url", hint="such as http://127.0.0.1:8080")
     if request.extra_args:
         raise UsageError("arguments can't be passed to a server that is already running")
-    where = parse_base_url(request.base_url)
-    base_url = where.url
+    base_url = parse_base_url(request.base_url)
     api_key = read_key("OPENAI_API_KEY")
     names = _served_names(base_url, api_key)
     name = request.model_name
@@ -109,8 +106,6 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
     return LaunchPlan(
         kind="attach",
         argv=(),
-        host=where.host,
-        port=where.port,
         base_url=base_url,
         health_path=request.health_path if health is not None and health.status == 200 else "",
         model_name=name if name is not None else names[0],
@@ -119,7 +114,7 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
     )
 
 
-def _served_names(base_url: str, api_key: str | None) -> list[str]:
+def _served_names(base_url: BaseUrl, api_key: str | None) -> list[str]:
     """What /v1/models lists; [] where a server answers but has no such list."""
     answer = ask(base_url, "/v1/models", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
     if answer is None:
@@ -136,7 +131,7 @@ def _served_names(base_url: str, api_key: str | None) -> list[str]:
     return list(dict.fromkeys(entry["id"] for entry in model_list.entries(answer)))
 
 
-def _slots(base_url: str, api_key: str | None) -> int | None:
+def _slots(base_url: BaseUrl, api_key: str | None) -> int | None:
     """How many requests a llama-server works on at once; None: it doesn't tell."""
     answer = ask(base_url, "/props", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
     props = answer.json() if answer is not None and answer.status == 200 else None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - dataclass fields, read at run time by tools
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from settings.base_url import BaseUrl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,18 +16,16 @@ class LaunchPlan:
 
     kind: "llama.cpp", "embedded", "vllm", "command" or "attach". argv: the exact command line; () for attach.
     env: variables added to the harness's own environment. own_keys: variables with keys that the server may see; all
-    others are taken out of its environment. base_url: "http://127.0.0.1:PORT", without /v1.
-    health_path: answers 200 once the server can work; "" where it has none. model_name: must be among the
-    names that /v1/models gives; None: not checked. api_key: sent as a bearer token. asked: the settings that
-    were asked for, to be compared with those in force.
+    others are taken out of its environment. base_url: where it listens and is asked. health_path: answers 200 once
+    the server can work; "" where it has none. model_name: must be among the names that /v1/models gives; None: not
+    checked. api_key: sent as a bearer token. asked: the settings that were asked for, to be compared with those in
+    force.
     """
 
     kind: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
-    host: str
-    port: int
-    base_url: str
+    base_url: BaseUrl
     health_path: str = "/health"
     model_name: str | None = None
     api_key: str | None = None

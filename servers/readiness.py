@@ -69,20 +69,20 @@ class Readiness:
         if self.process.wait(0.25) is not None:
             return "it ended"  # ours could not get the port; the caller tells it with its log
         raise ServerNotOurs(
-            f"port {self.plan.port} answers, but not from our server: {holder} listens there",
+            f"port {self.plan.base_url.port} answers, but not from our server: {holder} listens there",
             hint="stop that process, or choose another port; to measure that server, use --server attach",
             log_tail=self.log.tail(),
             command=self.plan.argv,
         )
 
     def _foreign(self, process: ManagedProcess) -> str:
-        listening = listening_inodes(self.plan.port)
+        listening = listening_inodes(self.plan.base_url.port)
         if listening and listening <= socket_inodes(process.pid):
             return ""  # the usual case, without a look at every process of the machine, which takes 15 ms
-        holder = foreign_holder(self.plan.port, process.tree())
+        holder = foreign_holder(self.plan.base_url.port, process.tree())
         if holder is not None:
             return holder.describe()
-        return "" if listening_inodes(self.plan.port) else "no process on this machine"
+        return "" if listening_inodes(self.plan.base_url.port) else "no process on this machine"
 
     def named(self) -> str:
         """/v1/models names our model."""
@@ -183,7 +183,7 @@ def wait_ready(
             if ended is not None:
                 raise exited(plan, log, ended)
             if time.monotonic() >= deadline:
-                if listening_inodes(plan.port):
+                if listening_inodes(plan.base_url.port):
                     readiness.ours()  # somebody else who holds the port and says nothing is the better answer
                 raise ServerNotReady(
                     f"the server was not ready after {timeout_s:g} s: {waiting_for}",
@@ -198,7 +198,7 @@ def wait_ready(
 
 def exited(plan: LaunchPlan, log: ServerLog, ended: Exit) -> ServerExited:
     """The error for a server that ended before it was ready, with the cause as far as it is known."""
-    reason = explain(ended, log.text(), plan.port, port_holder(plan.port))
+    reason = explain(ended, log.text(), plan.base_url.port, port_holder(plan.base_url.port))
     facts: dict[str, Any] = {"hint": reason.hint, "log_tail": log.tail(), "command": plan.argv}
     if reason.out_of_memory:
         return ServerOutOfMemory(reason.message, where=reason.out_of_memory, **facts)

@@ -88,7 +88,7 @@ class Server:
         self.log = ServerLog.at_end(self.log_path, self._secrets)
         try:
             if self.plan.argv:
-                require_free_port(self.plan.port, self.plan.host)
+                require_free_port(self.plan.base_url.port, self.plan.base_url.host)
                 self.process = processes.start(
                     self.plan.argv,
                     output=self.log_path,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from servers.models import Model
     from servers.request import ServerRequest
+    from settings.base_url import BaseUrl
 
 DEFAULT_CTX_SIZE = 4096  # as for llama.cpp, so that both are measured alike
 DEFAULT_PARALLEL = (
@@ -43,7 +44,7 @@ OURS = {
 }
 
 
-def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, alias: str) -> LaunchPlan:
+def vllm_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias: str) -> LaunchPlan:
     """The plan for vLLM: `vllm serve`, or its module when server_binary is a Python. Raises UsageError."""
     if model.kind == "gguf":
         raise UsageError(
@@ -59,7 +60,7 @@ def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, ali
         ("parallel", "--max-num-seqs", request.parallel or DEFAULT_PARALLEL),
         *own_options(request),
     ]
-    argv = [*_program(request.server_binary, what), "--host", host, "--port", str(port)]
+    argv = [*_program(request.server_binary, what), "--host", base_url.host, "--port", str(base_url.port)]
     argv += ["--served-model-name", alias]
     asked: dict[str, Any] = {}
     for name, option, value in settings:
@@ -80,9 +81,7 @@ def vllm_plan(request: ServerRequest, model: Model, *, host: str, port: int, ali
         kind="vllm",
         argv=(*argv, *own),
         env={"VLLM_NO_USAGE_STATS": "1"},
-        host=host,
-        port=port,
-        base_url=f"http://{host}:{port}",
+        base_url=base_url,
         model_name=alias,
         api_key=read_key("VLLM_API_KEY"),
         own_keys=KEYS,

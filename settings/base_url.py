@@ -14,13 +14,19 @@ _EXAMPLE = "such as http://127.0.0.1:8080"
 
 @dataclass(frozen=True, kw_only=True)
 class BaseUrl:
-    """A server's root. url: all of it, without /v1 and final slashes. port: also where the text leaves it out."""
+    """A server's root, which is read where it enters and then passed on like this.
+
+    url: all of it, without /v1 and final slashes. port: also where the text leaves it out.
+    """
 
     url: str
     scheme: str
     host: str
     port: int
     path: str
+
+    def __str__(self) -> str:
+        return self.url
 
     @property
     def is_local(self) -> bool:

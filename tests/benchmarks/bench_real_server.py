@@ -97,7 +97,7 @@ def measure(repeats: int = REPEATS) -> list[Row]:
         tempfile.TemporaryDirectory(prefix="bench-real-") as folder,
         launch(planned, log_path=Path(folder) / "server.log", ready_timeout_s=60),
     ):
-        url, model = planned.base_url, planned.model_name or ""
+        url, model = planned.base_url.url, planned.model_name or ""
         bare_client(url, model)  # warms the prompt cache
         found = interleaved(
             repeats, {"ours": lambda: ours(url), "bare client": lambda: bare_client(url, model)}

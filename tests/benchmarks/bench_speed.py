@@ -143,7 +143,7 @@ def server(**options: Any) -> Iterator[tuple[str, str]]:
         tempfile.TemporaryDirectory(prefix="bench-speed-") as folder,
         launch(planned, log_path=Path(folder) / "server.log", ready_timeout_s=600),
     ):
-        yield planned.base_url, planned.model_name or ""
+        yield planned.base_url.url, planned.model_name or ""
 
 
 def agreement(

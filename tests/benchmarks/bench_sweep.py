@@ -69,7 +69,7 @@ def floor(models: list[Path]) -> float:
                     "-m",
                     "tests.benchmarks.bare_client",
                     "--base-url",
-                    planned.base_url,
+                    planned.base_url.url,
                 ]
                 command += ["--model", planned.model_name or "", "--limit", str(SAMPLES)]
                 command += ["--max-tokens", str(max_tokens), "--concurrency", str(PARALLEL)]

@@ -16,6 +16,7 @@ from servers.llama_cpp import EMBEDDED
 from servers.plan import LaunchPlan
 from servers.ports import free_port
 from servers.supervisor import launch
+from settings.base_url import parse_base_url
 
 # As models have it that think: the prompt opens the thought, unless thinking is off.
 THINKING = """\
@@ -37,9 +38,7 @@ def server_of(demo_model, tmp_path_factory):
     def start(*options):
         port = free_port()
         argv = (*EMBEDDED, "-m", str(demo_model), "--port", str(port), "-t", "1", "-c", "1024", *options)
-        made = LaunchPlan(
-            kind="embedded", argv=argv, host="127.0.0.1", port=port, base_url=f"http://127.0.0.1:{port}"
-        )
+        made = LaunchPlan(kind="embedded", argv=argv, base_url=parse_base_url(f"http://127.0.0.1:{port}"))
         log = tmp_path_factory.mktemp("log") / "server.log"
         return launch(made, log_path=log, ready_timeout_s=60)
 
@@ -49,7 +48,7 @@ def server_of(demo_model, tmp_path_factory):
 @pytest.fixture(scope="module")
 def url(server_of):
     with server_of() as server:
-        yield server.plan.base_url
+        yield server.plan.base_url.url
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def thinking_url(server_of, tmp_path_factory):
     template = tmp_path_factory.mktemp("template") / "thinking.jinja"
     template.write_text(THINKING)
     with server_of("--chat-template-file", str(template)) as server:
-        yield server.plan.base_url
+        yield server.plan.base_url.url
 
 
 def answer(url, **settings):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from servers.plan import LaunchPlan
 from servers.supervisor import launch
+from settings.base_url import parse_base_url
 
 FAKE_SERVER = Path(__file__).with_name("fake_server.py")
 
@@ -26,9 +27,7 @@ def main() -> None:
     plan = LaunchPlan(
         kind="command",
         argv=argv,
-        host="127.0.0.1",
-        port=port,
-        base_url=f"http://127.0.0.1:{port}",
+        base_url=parse_base_url(f"http://127.0.0.1:{port}"),
         model_name="fake",
     )
     phase = lambda name: print(name, flush=True)  # noqa: E731

@@ -8,6 +8,7 @@ import shlex
 import pytest
 
 from servers.http_probe import request
+from settings.base_url import parse_base_url
 from tests.command_line import bench_runner, command_server, logged, only_run
 from tests.evaluation.running_servers import raw_server
 from tests.sweep_runs import own_devices
@@ -84,7 +85,11 @@ def test_an_attached_server_gets_its_key(tmp_path):
     answer = {"choices": [{"message": {"content": "x"}, "text": "x"}], "data": [{"id": "m"}]}
     with raw_server(tmp_path, {"*": {"json": answer}}) as url:
         run(tmp_path / "r", "--base-url", url, env=KEYS)
-        heads = [head for _, path, head, _ in request(url, "/asked").json() if path == "/v1/completions"]
+        heads = [
+            head
+            for _, path, head, _ in request(parse_base_url(url), "/asked").json()
+            if path == "/v1/completions"
+        ]
     assert heads
     assert all("Authorization: Bearer sk-of-another-service" in head for head in heads)
 

@@ -9,6 +9,7 @@ import pytest
 
 from servers.plan import LaunchPlan
 from servers.ports import free_port
+from settings.base_url import parse_base_url
 
 FAKE_SERVER = Path(__file__).parents[1] / "programs" / "fake_server.py"
 
@@ -20,8 +21,8 @@ def fake_plan():
     def plan(*options: str, port: int | None = None, **fields: object) -> LaunchPlan:
         port = port or free_port()
         argv = (sys.executable, "-I", "-S", str(FAKE_SERVER), "--port", str(port), *options)
-        defaults = {"kind": "command", "argv": argv, "host": "127.0.0.1", "model_name": "fake"}
-        return LaunchPlan(port=port, base_url=f"http://127.0.0.1:{port}", **{**defaults, **fields})
+        defaults = {"kind": "command", "argv": argv, "model_name": "fake"}
+        return LaunchPlan(base_url=parse_base_url(f"http://127.0.0.1:{port}"), **{**defaults, **fields})
 
     return plan
 

@@ -8,6 +8,7 @@ from servers.effective import differences, read_back
 from servers.plan import LaunchPlan
 from servers.ports import free_port
 from servers.supervisor import launch
+from settings.base_url import parse_base_url
 
 # llama-server build 11434 with -lv 4, on a machine without a GPU; and with one, from its own source.
 LLAMA_CPU = """\
@@ -39,11 +40,8 @@ INFO 08-01 10:00:00 [kv_cache_utils.py:853] Maximum concurrency for 4,096 tokens
 
 def from_log(text, **asked):
     """With nobody at the port."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    return read_back(
-        LaunchPlan(kind="llama.cpp", argv=(), host="127.0.0.1", port=port, base_url=url, asked=asked), text
-    )
+    url = parse_base_url(f"http://127.0.0.1:{free_port()}")
+    return read_back(LaunchPlan(kind="llama.cpp", argv=(), base_url=url, asked=asked), text)
 
 
 def test_llama_server_without_a_gpu():

@@ -26,6 +26,7 @@ from servers.ports import free_port
 from servers.request import ServerRequest
 from servers.supervisor import launch
 from servers.watchdog import progress
+from settings.base_url import parse_base_url
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,9 +53,7 @@ def bare(model, *options, port=None):
     """A plan that nothing was checked for."""
     port = port or free_port()
     argv = (*EMBEDDED, "-m", str(model), "--port", str(port), "-t", "1", "-c", "256", *options)
-    return LaunchPlan(
-        kind="embedded", argv=argv, host="127.0.0.1", port=port, base_url=f"http://127.0.0.1:{port}"
-    )
+    return LaunchPlan(kind="embedded", argv=argv, base_url=parse_base_url(f"http://127.0.0.1:{port}"))
 
 
 def complete(server, tokens, prompt="Once upon a time"):

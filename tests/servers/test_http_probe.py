@@ -11,6 +11,7 @@ from servers.http_probe import MAX_BODY_BYTES, request
 from servers.launch import plan
 from servers.request import ServerRequest
 from servers.supervisor import launch
+from settings.base_url import parse_base_url
 from tests.evaluation.running_servers import raw_server
 
 DRIPS = {
@@ -76,33 +77,33 @@ def url(request, tmp_path_factory, certificate):
 
 
 def test_https_checks_the_certificate_and_takes_the_user_s_own(url, monkeypatch):
-    answer = request(f"{url}/api", "/v1/models", api_key="k")
+    answer = request(parse_base_url(f"{url}/api"), "/v1/models", api_key="k")
     assert (answer.status, answer.json()) == (200, {"data": []})
-    assert "Authorization: Bearer k" in request(url, "/asked").json()[-1][2]
+    assert "Authorization: Bearer k" in request(parse_base_url(url), "/asked").json()[-1][2]
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     if url.startswith("https"):
-        assert request(f"{url}/api", "/v1/models", api_key="k") is None
+        assert request(parse_base_url(f"{url}/api"), "/v1/models", api_key="k") is None
 
 
 def test_nobody_there_is_none_over_https_too():
-    assert request("https://localhost:1", "/health") is None
-    assert request("http://127.0.0.1:1", "/health") is None
+    assert request(parse_base_url("https://localhost:1"), "/health") is None
+    assert request(parse_base_url("http://127.0.0.1:1"), "/health") is None
 
 
 @pytest.mark.parametrize("what", DRIPS)
 def test_an_answer_must_be_whole_in_time(url, what):
     """A timeout of each read begins anew with each byte: such a server held a run for ever."""
-    assert request(url, f"/drip/{list(DRIPS).index(what)}", timeout_s=0.2) is None
+    assert request(parse_base_url(url), f"/drip/{list(DRIPS).index(what)}", timeout_s=0.2) is None
 
 
 @pytest.mark.parametrize("what", NONSENSE)
 def test_what_is_no_answer_is_none(url, what):
-    answer = request(url, f"/nonsense/{list(NONSENSE).index(what)}", timeout_s=5)
+    answer = request(parse_base_url(url), f"/nonsense/{list(NONSENSE).index(what)}", timeout_s=5)
     assert answer is None or answer.json() in (None, {}), answer
 
 
 def test_a_long_answer_is_cut_and_said_to_be(url):
-    answer = request(url, "/long", timeout_s=60)
+    answer = request(parse_base_url(url), "/long", timeout_s=60)
     assert len(answer.body) == MAX_BODY_BYTES
     assert answer.json() is None
     assert answer.text() == "an answer of more than 16 MiB"
@@ -110,7 +111,7 @@ def test_a_long_answer_is_cut_and_said_to_be(url):
 
 @pytest.mark.parametrize("path", ["/deep", "/open"])
 def test_json_too_deep_to_be_read_is_no_json(url, path):
-    assert request(url, path).json() is None
+    assert request(parse_base_url(url), path).json() is None
 
 
 @pytest.mark.parametrize("what", ["the headers", "the body"])

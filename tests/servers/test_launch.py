@@ -71,7 +71,7 @@ def test_llama_server_gets_its_own_words(tmp_path, model):
         *("-c", "3000", "-np", "3", "-ngl", "80", "--alias", "my_model-ab12", "--metrics", "--slots"),
     )
     assert one.asked == {"ctx_size": 1000, "parallel": 3, "gpu_layers": 80}
-    assert (one.base_url, one.health_path) == (f"http://127.0.0.1:{port}", "/health")
+    assert (one.base_url.url, one.health_path) == (f"http://127.0.0.1:{port}", "/health")
     assert one.model_name == "my_model-ab12"
 
 
@@ -374,7 +374,7 @@ def test_a_command_gets_its_values_and_nothing_of_a_shell(model, tmp_path):
         port=free_port(),
         command="'a b' -m {model} --n={name} $HOME {host}:{port} *",
     )
-    port = str(one.port)
+    port = str(one.base_url.port)
     expected = (
         "a b",
         "-m",
@@ -431,9 +431,9 @@ def test_each_kind_of_server_sees_the_keys_that_it_needs(model, tmp_path):
 
 def test_a_running_server_is_asked_what_it_serves(fake_plan, log):
     with launch(fake_plan("--model-name", "fake"), log_path=log, ready_timeout_s=20) as server:
-        url = server.plan.base_url
+        url = server.plan.base_url.url
         one = made(None, kind="attach", base_url=f"{url}/v1/", parallel=2)
-        assert (one.kind, one.argv, one.base_url, one.model_name) == ("attach", (), url, "fake")
+        assert (one.kind, one.argv, one.base_url.url, one.model_name) == ("attach", (), url, "fake")
         assert one.asked == {"parallel": 2}
         with launch(one, log_path=log, ready_timeout_s=5) as attached:
             assert attached.process is None

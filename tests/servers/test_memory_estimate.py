@@ -12,6 +12,7 @@ from servers.models import resolve
 from servers.plan import LaunchPlan
 from servers.ports import free_port
 from servers.supervisor import launch
+from settings.base_url import parse_base_url
 from tests.servers.gguf_file import ARRAY, BOOL, U32, gguf
 
 MIB = 1 << 20
@@ -179,9 +180,7 @@ def test_the_real_server_logs_what_was_estimated(demo_model, llama_server_binary
             "ours",
             *sizes,
         ),
-        host="127.0.0.1",
-        port=port,
-        base_url=f"http://127.0.0.1:{port}",
+        base_url=parse_base_url(f"http://127.0.0.1:{port}"),
         model_name="ours",
     )
     log = tmp_path / "server.log"

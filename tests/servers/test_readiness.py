@@ -71,7 +71,7 @@ def test_a_port_in_use_is_refused_before_anything_starts(fake_plan, log):
     plan = fake_plan()
     with start_foreign(plan, log) as foreign:
         with pytest.raises(
-            UsageError, match=rf"port {plan.port} is in use by process {foreign.pid} \(python"
+            UsageError, match=rf"port {plan.base_url.port} is in use by process {foreign.pid} \(python"
         ):
             launch(plan, log_path=log, ready_timeout_s=20)
         assert not log.exists()
@@ -83,7 +83,7 @@ def test_a_foreign_server_on_the_port_is_not_measured(fake_plan, log):
     log_of_foreign = log
     with (
         start(plan.argv, output=log) as ours,
-        start_foreign(fake_plan(port=plan.port), log_of_foreign) as foreign,
+        start_foreign(fake_plan(port=plan.base_url.port), log_of_foreign) as foreign,
     ):
         with pytest.raises(ServerNotOurs, match=f"process {foreign.pid}") as caught:
             wait_ready(plan, ours, ServerLog(log), timeout_s=20)
@@ -93,7 +93,10 @@ def test_a_foreign_server_on_the_port_is_not_measured(fake_plan, log):
 def test_a_port_lost_in_a_race_is_told_with_the_winner(fake_plan, log):
     """Free at the check, taken before our server binds it."""
     plan = fake_plan("--bind-after", "0.6")
-    with start(plan.argv, output=log) as ours, start_foreign(fake_plan(port=plan.port), log) as foreign:
+    with (
+        start(plan.argv, output=log) as ours,
+        start_foreign(fake_plan(port=plan.base_url.port), log) as foreign,
+    ):
         with pytest.raises((ServerNotOurs, ServerExited), match=f"process {foreign.pid}"):
             wait_ready(plan, ours, ServerLog(log), timeout_s=20)
         assert foreign.poll() is None
@@ -103,7 +106,7 @@ def test_a_foreign_server_that_is_still_loading_is_not_waited_for(fake_plan, log
     plan = fake_plan("--never-bind")
     with (
         start(plan.argv, output=log) as ours,
-        start_foreign(fake_plan("--load-seconds", "60", port=plan.port), log),
+        start_foreign(fake_plan("--load-seconds", "60", port=plan.base_url.port), log),
         pytest.raises(ServerNotOurs),
     ):
         wait_ready(plan, ours, ServerLog(log), timeout_s=20)
@@ -212,7 +215,7 @@ def test_an_exit_is_not_waited_out(fake_plan, log):
 def test_attach_checks_and_leaves_the_server_alone(fake_plan, log):
     theirs = fake_plan()
     with start_foreign(theirs, log) as foreign:
-        plan = fake_plan(port=theirs.port, argv=(), kind="attach")
+        plan = fake_plan(port=theirs.base_url.port, argv=(), kind="attach")
         with launch(plan, log_path=log, ready_timeout_s=5) as server:
             assert server.process is None
             assert server.poll() is None

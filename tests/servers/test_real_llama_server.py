@@ -15,6 +15,7 @@ from servers.plan import LaunchPlan
 from servers.ports import free_port
 from servers.supervisor import launch
 from servers.watchdog import progress
+from settings.base_url import parse_base_url
 
 pytestmark = pytest.mark.servers
 
@@ -39,9 +40,7 @@ def plan_for(llama_server_binary):
         return LaunchPlan(
             kind="llama.cpp",
             argv=(*argv, "--alias", "ours", *options),
-            host="127.0.0.1",
-            port=port,
-            base_url=f"http://127.0.0.1:{port}",
+            base_url=parse_base_url(f"http://127.0.0.1:{port}"),
             model_name="ours",
         )
 

@@ -75,10 +75,10 @@ def test_its_processes_are_ours_and_one_of_them_holds_the_port(server):
     commands = {pid: " ".join(psutil.Process(pid).cmdline()) for pid in tree}
     assert any("api_server" in command for command in commands.values())
     assert any("EngineCore" in command for command in commands.values()), commands
-    assert foreign_holder(server.plan.port, tree) is None
-    holders = [pid for pid in tree if socket_inodes(pid) & listening_inodes(server.plan.port)]
+    assert foreign_holder(server.plan.base_url.port, tree) is None
+    holders = [pid for pid in tree if socket_inodes(pid) & listening_inodes(server.plan.base_url.port)]
     assert holders
-    assert foreign_holder(server.plan.port, set(tree) - set(holders)).pid in holders
+    assert foreign_holder(server.plan.base_url.port, set(tree) - set(holders)).pid in holders
 
 
 def test_what_is_effective_is_read_back_and_equals_what_was_asked(server, vllm_python):
@@ -112,7 +112,7 @@ def test_stop_ends_every_process_of_it(server):
         time.sleep(0.02)
     assert not [pid for pid in tree if psutil.pid_exists(pid)]
     assert not [command for command in marked_processes().values() if "vllm" in command.lower()]
-    assert not listening_inodes(server.plan.port)
+    assert not listening_inodes(server.plan.base_url.port)
     assert seconds < 12
 
 

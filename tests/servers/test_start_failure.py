@@ -76,6 +76,6 @@ def test_the_port_taken_by_ourselves_in_a_real_start(fake_plan, log):
     plan = fake_plan(
         "--print", "E srv start: couldn't bind HTTP server socket", "--exit-code", "1", "--load-seconds", "60"
     )
-    with pytest.raises(ServerExited, match=f"port {plan.port} is in use") as caught:
+    with pytest.raises(ServerExited, match=f"port {plan.base_url.port} is in use") as caught:
         launch(plan, log_path=log, ready_timeout_s=20)
     assert str(os.getpid()) not in caught.value.message

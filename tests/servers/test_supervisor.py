@@ -58,7 +58,7 @@ def test_a_restart_that_fails_leaves_nothing_and_says_why(fake_plan, log):
     with launch(plan, log_path=log, ready_timeout_s=20) as server:
         server.process.stop()
         with (
-            launch(fake_plan(port=plan.port), log_path=log, ready_timeout_s=20),
+            launch(fake_plan(port=plan.base_url.port), log_path=log, ready_timeout_s=20),
             pytest.raises(UsageError, match="is in use"),
         ):
             server.restart(server.incident("the server died"))
