@@ -16,7 +16,6 @@ from results.records import Outcome
 from runner.events import last_error
 from runner.script import Target, prepare_script, run_script
 from runner.serving import MeasuredServer
-from servers.effective import read_back
 from servers.watchdog import Watchdog
 from telemetry.measure import Telemetry
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from parsers.contract import Parser
-    from results.records import Incident, ModelIdentity, RunRecord
+    from results.records import Incident, RunRecord
     from results.store.runs import RunEntry
     from runner.display import Display
     from runner.script import ScriptRun
@@ -129,9 +128,10 @@ class Attempt:
         except Exception as problem:  # noqa: BLE001 - the score is worth more
             self._display.say(f"note: what was measured could not be summed up: {problem!r}")
 
-    def note_model(self, identity: ModelIdentity) -> None:
-        """With its hash, which is known later than the rest."""
-        self._update(model_identity=identity)
+    def note_hash(self, sha256: str | None) -> None:
+        """Of the model, known later than the rest."""
+        if self.record.model_identity is not None:
+            self._update(model_identity=msgspec.structs.replace(self.record.model_identity, sha256=sha256))
 
     def score(self, parser: Parser) -> None:
         """Parse what the script left. Raises ParseError."""
@@ -152,14 +152,16 @@ class Attempt:
         self._phases(stop_s=self._server.release(error))
 
     def _note_server(self, held: Held) -> None:
-        effective, differences = read_back(self._plan, held.server.log.text())
+        server = held.server
         if self.record.server is not None:
-            facts = msgspec.structs.replace(self.record.server, effective=effective, differences=differences)
+            facts = msgspec.structs.replace(
+                self.record.server, effective=server.effective, differences=server.differences
+            )
             self._update(server=facts)
         if held.is_new:
-            self._phases(load_s=held.server.load_s)
-            self._display.say(f"ready after {held.server.load_s:.1f} s at {self._plan.base_url}")
-        for difference in differences:
+            self._phases(load_s=server.load_s)
+            self._display.say(f"ready after {server.load_s:.1f} s at {server.plan.base_url}")
+        for difference in server.differences:
             self._display.say(f"note: {difference}")
 
     def _on_incident(self, incident: Incident) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from results.files import open_to_read
-from servers.models import identity
+from servers.models import content_sha256
 from settings.setting import Determines
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def digest(facts: dict[str, Any]) -> str:
 
 def _known_by(model: Model | None) -> str | None:
     """The sha256 where there are files, else the name."""
-    return (identity(model).sha256 or model.name) if model else None
+    return (content_sha256(model) or model.name) if model else None
 
 
 def _content(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from results.errors import ResumeMismatch
+from results.json_text import as_json_keeps
 from settings.setting import Determines
 from settings.table import TABLE
 
@@ -23,7 +24,6 @@ _SEEN_ELSEWHERE = {"benchmark", "model", "parser"}
 def require_same(
     before: RunRecord,
     now: RunRecord,
-    model: ModelIdentity | None,
     table: Mapping[str, Setting] = TABLE,
 ) -> None:
     """Raises ResumeMismatch naming the setting, its old and its new value.
@@ -32,8 +32,8 @@ def require_same(
     """
     _require("benchmark", before.benchmark, now.benchmark, before.run_id)
     _require("model", before.model, now.model, before.run_id)
-    if model is not None:
-        _require_same_model(before, model)
+    if now.model_identity is not None:
+        _require_same_model(before, now.model_identity)
     ours = str(now.config.get("script", "")).startswith("scripts.")
     for name, setting in table.items():
         if setting.determines is Determines.NOTHING or name in _MAY_CHANGE | _SEEN_ELSEWHERE:
@@ -68,13 +68,8 @@ def _grows(was: Any, now: Any) -> bool:
 
 
 def _require(name: str, before: Any, now: Any, run_id: str) -> None:
-    if _plain(before) != _plain(now):
+    if before != as_json_keeps(now):  # `before` comes from a file
         raise ResumeMismatch(
             f"cannot resume {run_id}: {name} was {before!r} and is {now!r}",
             hint="give the same settings as before, or start a new run without --resume",
         )
-
-
-def _plain(value: Any) -> Any:
-    """As JSON gives it back."""
-    return list(value) if isinstance(value, tuple) else value

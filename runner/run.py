@@ -14,20 +14,18 @@ import msgspec
 
 from parsers import registry
 from results.errors import BenchError, Interrupted, Reported, ResumeMismatch
-from results.json_text import as_json_keeps
 from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
 from runner.resume import require_same
 from runner.serving import OwnServer
-from servers.models import identity
-from settings.secrets import without_secrets
+from servers.models import content_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from results.records import ModelIdentity, SweepPlace
+    from results.records import SweepPlace
     from results.store.run_folder import RunFolder
     from results.store.runs import Runs
     from runner.display import Display
@@ -72,16 +70,17 @@ def run(
     serving = serving or OwnServer()
     plan = serving.plan(spec.server, nonce=place.nonce if place else _nonce(before))
     now = dt.datetime.now(dt.UTC)
-    entry = earlier or runs.new(spec.benchmark.name, _model_name(spec, plan), now)
+    entry = earlier or runs.new(spec.benchmark.name, _model_name(plan), now)
     folder = entry.folder
     with entry.claim():
-        hashing = _in_background(identity, spec.server.model) if spec.server.model else None
+        hashing = _in_background(content_sha256, spec.server.model) if spec.server.model else None
         record = _first_record(spec, plan, folder.run_id, now, before)
         record = msgspec.structs.replace(record, sweep=place)
         if before is not None:
-            known = _awaited(hashing, display) if hashing else None
-            require_same(before, record, known)
-            record = msgspec.structs.replace(record, model_identity=known)
+            if plan.model is not None and hashing is not None:
+                known = msgspec.structs.replace(plan.model, sha256=_awaited(hashing, display))
+                record = msgspec.structs.replace(record, model_identity=known)
+            require_same(before, record)
         attempt = Attempt(spec, plan, entry, record, display, serving=serving)
         begun = succeeded = False
         error: BaseException | None = None  # why it did not
@@ -126,7 +125,7 @@ def run(
 def _first_record(
     spec: RunSpec, plan: LaunchPlan, run_id: str, now: dt.datetime, before: RunRecord | None
 ) -> RunRecord:
-    name = _model_name(spec, plan)
+    name = _model_name(plan)
     record = RunRecord(
         run_id=run_id,
         timestamp=now.isoformat(timespec="seconds"),
@@ -134,15 +133,15 @@ def _first_record(
         benchmark=spec.benchmark.name,
         model=name,
         config={
-            **as_json_keeps(spec.config()),
+            **spec.config(),
             **plan.asked,
             "port": plan.base_url.port,
             "nonce": _nonce_of(plan),
         },
-        model_identity=identity(spec.server.model, hashed=False) if spec.server.model else None,
+        model_identity=plan.model,
         server=ServerFacts(
             kind=plan.kind,
-            command=without_secrets(plan.argv),
+            command=plan.shown,
             url=plan.base_url.url,
             asked=plan.asked,
         ),
@@ -160,8 +159,8 @@ def _first_record(
     )
 
 
-def _model_name(spec: RunSpec, plan: LaunchPlan) -> str:
-    return spec.server.model.name if spec.server.model else (plan.model_name or "server")
+def _model_name(plan: LaunchPlan) -> str:
+    return plan.model.name if plan.model else (plan.model_name or "server")
 
 
 def _nonce(before: RunRecord | None) -> str:
@@ -174,9 +173,9 @@ def _nonce_of(plan: LaunchPlan) -> str:
     return (plan.model_name or "").rpartition("-")[2]
 
 
-def _in_background(function: Callable[[Model], ModelIdentity], model: Model) -> Future[ModelIdentity]:
+def _in_background(function: Callable[[Model], str | None], model: Model) -> Future[str | None]:
     """While the server loads. In a thread that does not keep the program from ending: hashing takes a while."""
-    future: Future[ModelIdentity] = Future()
+    future: Future[str | None] = Future()
 
     def work() -> None:
         try:
@@ -188,16 +187,16 @@ def _in_background(function: Callable[[Model], ModelIdentity], model: Model) -> 
     return future
 
 
-def _awaited(hashing: Future[ModelIdentity], display: Display) -> ModelIdentity:
+def _awaited(hashing: Future[str | None], display: Display) -> str | None:
     """Of a large model minutes after a short run; a signal ends the wait. Raises UsageError."""
     if not hashing.done():
         display.say("waiting for the hash of the model's file")
     return hashing.result()
 
 
-def _note_hash(attempt: Attempt, hashing: Future[ModelIdentity], display: Display) -> None:
+def _note_hash(attempt: Attempt, hashing: Future[str | None], display: Display) -> None:
     try:
-        attempt.note_model(_awaited(hashing, display))
+        attempt.note_hash(_awaited(hashing, display))
     except BenchError as error:
         display.say(f"note: the model's hash is missing from the record: {error.message}")
     except Interrupted as interrupted:

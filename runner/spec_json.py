@@ -15,7 +15,7 @@ from results.errors import UsageError
 from results.files import user_path
 from results.json_text import NOT_THAT_JSON, encode
 from runner.request import build_spec
-from servers.models import identity, resolve
+from servers.models import content_sha256, resolve
 from settings.asked import Asked
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
 
 
 def _model_document(model: Model) -> SpecModel:
-    known = identity(model)
-    return SpecModel(name=model.name, path=known.path, sha256=known.sha256)
+    path = str(model.path.absolute()) if model.path is not None else None
+    return SpecModel(name=model.name, path=path, sha256=content_sha256(model))
 
 
 def _found(wanted: SpecModel, look_in: Iterable[Path]) -> Model:
@@ -99,7 +99,7 @@ def _found(wanted: SpecModel, look_in: Iterable[Path]) -> Model:
         if not place.exists():
             continue
         model = resolve(str(place))
-        if identity(model).sha256 == wanted.sha256:
+        if content_sha256(model) == wanted.sha256:
             return dataclasses.replace(model, name=wanted.name)
         others.append(place)
     if others:

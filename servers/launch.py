@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from results.errors import UsageError
 from servers import llama_cpp, other_servers, vllm
+from servers.models import identity
 from servers.ports import free_port, require_free_port
 from servers.request import require_known
 from settings.base_url import parse_base_url
@@ -19,7 +21,7 @@ HOST = "127.0.0.1"  # never 0.0.0.0: nobody else shall use the server that is be
 
 
 def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
-    """The command line, environment and address of the server that was asked for.
+    """The command line, environment, address and model of the server that was asked for.
 
     nonce: becomes part of the model's name at the server, so that no other server passes for ours.
     Raises UsageError; ServerError when kind is "attach" and nothing usable answers. Starts nothing.
@@ -39,4 +41,5 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
     alias = f"{name}-{nonce}"
     base_url = parse_base_url(f"http://{HOST}:{port}")
     build = {"llama.cpp": llama_cpp.llama_plan, "vllm": vllm.vllm_plan, "command": other_servers.command_plan}
-    return build[request.kind](request, request.model, base_url=base_url, alias=alias)
+    made = build[request.kind](request, request.model, base_url=base_url, alias=alias)
+    return replace(made, model=identity(request.model))

@@ -22,7 +22,7 @@ from servers.demo_model import cache_folder, fetch
 from servers.gguf import GgufHeader, read_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SPLIT = re.compile(r"-00001-of-(\d{5})$")  # llama-gguf-split's name of the first part, beside the others
 HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
@@ -66,33 +66,44 @@ def resolve(text: str | None) -> Model:
         raise UsageError(f"{text} can't be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def identity(model: Model, *, hashed: bool = True) -> ModelIdentity:
-    """Which model this is, with the sha256 of its content (all its files, in the order of their names).
-
-    Reads the whole model once; the hash is kept by path, size, time and inode. hashed: False leaves it out, and
-    reads nothing. Raises UsageError when a file can't be read.
-    """
+def identity(model: Model) -> ModelIdentity:
+    """Which model this is, as far as that is known without reading it whole. Raises UsageError for missing files."""
     header = model.header
+    with _explained(model):
+        there = [file.stat() for file in model.files()]
+    return ModelIdentity(
+        name=model.name,
+        path=str(model.path.absolute()) if model.path else None,
+        size_bytes=sum(each.st_size for each in there) if there else None,
+        modified_ns=max(each.st_mtime_ns for each in there) if there else None,
+        architecture=header.architecture if header else None,
+        quantization=header.quantization if header else None,
+        parameter_count=header.parameter_count if header else None,
+        context_length=header.context_length if header else None,
+        layer_count=header.layer_count if header else None,
+        chat_template_sha256=(
+            hashlib.sha256(header.chat_template.encode()).hexdigest()
+            if header and header.chat_template
+            else None
+        ),
+    )
+
+
+def content_sha256(model: Model) -> str | None:
+    """The sha256 of its content, all its files in the order of their names; None for a name.
+
+    Reads the whole model once; the hash is kept by path, size, time and inode. Raises UsageError when a file can't be
+    read.
+    """
     files = model.files()
+    with _explained(model):
+        return _sha256(files) if files else None
+
+
+@contextlib.contextmanager
+def _explained(model: Model) -> Iterator[None]:
     try:
-        there = [file.stat() for file in files]
-        return ModelIdentity(
-            name=model.name,
-            path=str(model.path.absolute()) if model.path else None,
-            sha256=_sha256(files) if files and hashed else None,
-            size_bytes=sum(each.st_size for each in there) if there else None,
-            modified_ns=max(each.st_mtime_ns for each in there) if there else None,
-            architecture=header.architecture if header else None,
-            quantization=header.quantization if header else None,
-            parameter_count=header.parameter_count if header else None,
-            context_length=header.context_length if header else None,
-            layer_count=header.layer_count if header else None,
-            chat_template_sha256=(
-                hashlib.sha256(header.chat_template.encode()).hexdigest()
-                if header and header.chat_template
-                else None
-            ),
-        )
+        yield
     except OSError as error:
         raise UsageError(f"{model.path} can't be read: {error.strerror or error}") from error
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping  # noqa: TC003 - dataclass fields, read at r
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from settings.secrets import secrets_of, without_secrets
+
 if TYPE_CHECKING:
+    from results.records import ModelIdentity
     from settings.base_url import BaseUrl
 
 
@@ -19,7 +22,7 @@ class LaunchPlan:
     others are taken out of its environment. base_url: where it listens and is asked. health_path: answers 200 once
     the server can work; "" where it has none. model_name: must be among the names that /v1/models gives; None: not
     checked. api_key: sent as a bearer token. asked: the settings that were asked for, to be compared with those in
-    force.
+    force. model: what is served, without its hash; None for attach.
     """
 
     kind: str
@@ -31,3 +34,14 @@ class LaunchPlan:
     api_key: str | None = None
     own_keys: frozenset[str] = frozenset()
     asked: dict[str, Any] = field(default_factory=dict)
+    model: ModelIdentity | None = None
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The command line as records and people see it."""
+        return without_secrets(self.argv)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be in no log: the key, and whatever `shown` hides."""
+        return (*secrets_of(self.argv), *([self.api_key] if self.api_key else []))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from processes import process as processes
 from results.errors import ServerError
 from results.files import open_to_append
 from results.records import Incident
+from servers.effective import read_back
 from servers.ports import require_free_port
 from servers.readiness import wait_ready
 from servers.server_log import ServerLog
-from settings.secrets import environment_without_keys, secrets_of
+from settings.secrets import environment_without_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from processes.process import Exit, ManagedProcess
@@ -51,7 +52,8 @@ def launch(
 class Server:
     """A server that is ready. As a context manager it is stopped at the end.
 
-    load_s: seconds from its first start to readiness. process: None when someone else runs it.
+    load_s: seconds from its first start to readiness. process: None when someone else runs it. effective, differences:
+    what it really uses since it was last started, as of `servers.effective.read_back`.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class Server:
         self.log_path = log_path
         self.process: ManagedProcess | None = None
         self.load_s = 0.0
-        self._secrets = (*secrets_of(plan.argv), *([plan.api_key] if plan.api_key else []))
+        self.effective: Mapping[str, Any] = {}
+        self.differences: tuple[str, ...] = ()
+        self._secrets = plan.secrets
         self.log = ServerLog.at_end(log_path, self._secrets)
         self._ready_timeout_s = ready_timeout_s
         self._on_phase = on_phase
@@ -104,11 +108,13 @@ class Server:
                 on_phase=self._on_phase,
                 probe=self._probe,
             )
+            seconds = time.monotonic() - began
+            self.effective, self.differences = read_back(self.plan, self.log.text())
         except BaseException:
             self.stop(FAILED_START_GRACE_S)
             raise
         self._tell("ready")
-        return time.monotonic() - began
+        return seconds
 
     def poll(self) -> Exit | None:
         """How the server ended; None while it runs (and always for one that someone else runs)."""

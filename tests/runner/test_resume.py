@@ -8,6 +8,9 @@ import signal
 
 import pytest
 
+from results.errors import ResumeMismatch
+from results.records import ModelIdentity, RunRecord, RunStatus, decode_record, encode_record
+from runner.resume import require_same
 from tests.command_line import bench_runner, command_server, logged, only_run, wait_for
 from tests.evaluation.running_servers import canonical_server
 from tests.runner.test_interrupted import end, said, start
@@ -76,6 +79,27 @@ def test_another_file_of_the_same_name_is_refused_after_a_kill(tmp_path, model, 
     model.write_bytes(data)
     os.utime(model, ns=(1, 1))
     assert "model file" in refused(results, *words, may_change=True)
+
+
+def test_what_a_record_keeps_otherwise_than_it_was_given_is_no_change():
+    """Names of files that are no Unicode, and tuples."""
+    config = {"server_args": ("--mmproj", "/m/caf\udce9.gguf")}
+    model = ModelIdentity(name="m", path="/m/caf\udce9.gguf", size_bytes=1, modified_ns=2)
+    now = RunRecord(
+        run_id="r",
+        timestamp="2026-01-01T00:00:00+00:00",
+        status=RunStatus.STARTED,
+        benchmark="b",
+        model="m",
+        config=config,
+        model_identity=model,
+    )
+    before = decode_record(encode_record(now), where="it")
+    assert before.config != now.config
+    require_same(before, now)
+    now.config["server_args"] = ("--mmproj", "/m/th\udce9.gguf")
+    with pytest.raises(ResumeMismatch, match="server_args was"):
+        require_same(before, now)
 
 
 def test_what_determines_nothing_may_change(tmp_path, model):

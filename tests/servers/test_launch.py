@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from results.errors import ServerNotReady, UsageError
-from servers.effective import read_back
 from servers.launch import plan
 from servers.llama_cpp import default_parallel, find_binary, kv_bytes_per_token
 from servers.models import resolve
@@ -477,7 +476,7 @@ def test_the_demo_model_under_an_odd_name_is_served_by_the_embedded_server(demo_
         parallel=1,
     )
     with launch(one, log_path=log, ready_timeout_s=60) as server:
-        effective, differences = read_back(server.plan, server.log.text())
+        effective, differences = server.effective, server.differences
     assert one.model_name == "a_b-ab12"
     assert effective["ctx_size"] == 256
     assert differences == ()
@@ -495,7 +494,7 @@ def test_the_real_llama_server_does_what_was_asked(demo_model, llama_server_bina
         parallel=2,
     )
     with launch(one, log_path=log, ready_timeout_s=60) as server:
-        effective, differences = read_back(server.plan, server.log.text())
+        effective, differences = server.effective, server.differences
     assert one.kind == "llama.cpp"
     assert (effective["ctx_size"], effective["parallel"], effective["cache_type_k"]) == (512, 2, "q8_0")
     if effective["gpu_layers"] == 0:

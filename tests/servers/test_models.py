@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from results.errors import UsageError
-from servers.models import identity, resolve
+from servers.models import content_sha256, identity, resolve
 from tests.command_line import ENDINGS, signalled
 from tests.servers.gguf_file import STRING, U32, gguf
 
@@ -87,7 +87,7 @@ def test_a_missing_model_is_told_with_what_is_there_instead(folder):
 def test_a_name_for_the_server_to_look_up(folder):
     model = resolve("Qwen/Qwen3-0.6B")
     assert (model.kind, model.name, model.path, model.files()) == ("name", "Qwen/Qwen3-0.6B", None, ())
-    assert identity(model).sha256 is None
+    assert content_sha256(model) is None
 
 
 @pytest.mark.parametrize("text", ["owner/name.gguf", "a/b/c", "here/none", "own er/name", "justname"])
@@ -101,12 +101,12 @@ def test_a_hugging_face_folder_is_known_by_its_files(folder):
     model = resolve(str(hub_folder(folder)))
     assert (model.kind, model.name) == ("hf_folder", "some-model")
     assert [file.name for file in model.files()] == ["config.json", "model.safetensors"]
-    before = identity(model)
-    assert before.size_bytes == 9
+    before = content_sha256(model)
+    assert identity(model).size_bytes == 9
     (folder / "some-model" / "README.md").write_text("changed")
-    assert identity(model).sha256 == before.sha256
+    assert content_sha256(model) == before
     (folder / "some-model" / "config.json").write_text("[]")
-    assert identity(model).sha256 != before.sha256
+    assert content_sha256(model) != before
 
 
 def test_a_folder_by_a_relative_path_has_its_own_name(folder, monkeypatch):
@@ -172,14 +172,14 @@ def test_a_whole_file_with_the_name_of_a_part_is_whole(folder):
     (folder / "x-00001-of-00002.gguf").write_bytes(gguf())
     model = resolve("x-00001-of-00002.gguf")
     assert model.files() == (Path("x-00001-of-00002.gguf"),)
-    assert identity(model).sha256
+    assert content_sha256(model)
 
 
 def test_the_identity_of_a_file(folder):
     (folder / "a.gguf").write_bytes(gguf())
     found = identity(resolve("a.gguf"))
     assert found.path == str(folder / "a.gguf")
-    assert found.sha256 == hashlib.sha256(gguf()).hexdigest()
+    assert found.sha256 is None  # that takes reading all of it
     assert found.size_bytes == len(gguf())
     assert (found.architecture, found.quantization, found.parameter_count) == ("llama", "Q4_0", 256)
     assert found.chat_template_sha256 == hashlib.sha256(b"{{ messages }}").hexdigest()
@@ -188,50 +188,51 @@ def test_the_identity_of_a_file(folder):
 def test_a_kept_hash_is_used_until_the_file_changes(folder):
     file, cache = folder / "a.gguf", folder / "cache" / "bench_runner" / "sha256.json"
     file.write_bytes(gguf())
-    real = identity(resolve("a.gguf")).sha256
+    real = content_sha256(resolve("a.gguf"))
     [(key, kept)] = json.loads(cache.read_text()).items()
     assert kept == real
     cache.write_text(json.dumps({key: "0" * 64}))
-    assert identity(resolve("a.gguf")).sha256 == "0" * 64  # not read again
+    assert content_sha256(resolve("a.gguf")) == "0" * 64  # not read again
     file.write_bytes(gguf({"general.name": (STRING, "another")}))
-    assert identity(resolve("a.gguf")).sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert content_sha256(resolve("a.gguf")) == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_a_replaced_file_of_the_same_size_and_time_is_hashed_anew(folder):
     """As `mv` and `cp -p` over it leave it."""
     file = folder / "a.gguf"
     file.write_bytes(gguf({"general.name": (STRING, "one")}))
-    before, status = identity(resolve("a.gguf")).sha256, file.stat()
+    before, status = content_sha256(resolve("a.gguf")), file.stat()
     other = folder / "b.gguf"
     other.write_bytes(gguf({"general.name": (STRING, "two")}))
     os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
     other.replace(file)
-    assert identity(resolve("a.gguf")).sha256 != before
+    assert content_sha256(resolve("a.gguf")) != before
 
 
 @pytest.mark.parametrize("broken", ["", "[1, 2", "[]", "null", "{KEY: 5}", '{KEY: "short"}', "\udcff"])
 def test_a_broken_cache_only_costs_time(folder, broken):
     file, cache = folder / "a.gguf", folder / "cache" / "bench_runner" / "sha256.json"
     file.write_bytes(gguf())
-    real = identity(resolve("a.gguf")).sha256
+    real = content_sha256(resolve("a.gguf"))
     key = json.dumps(next(iter(json.loads(cache.read_text()))))
     cache.write_bytes(broken.replace("KEY", key).encode(errors="surrogateescape"))
-    assert identity(resolve("a.gguf")).sha256 == real
+    assert content_sha256(resolve("a.gguf")) == real
     assert json.loads(cache.read_text()) == {json.loads(key): real}
 
 
 def test_a_cache_that_can_not_be_written_only_costs_time(folder):
     (folder / "cache").write_text("a file where the folder should be")
     (folder / "a.gguf").write_bytes(gguf())
-    assert identity(resolve("a.gguf")).sha256 == hashlib.sha256(gguf()).hexdigest()
+    assert content_sha256(resolve("a.gguf")) == hashlib.sha256(gguf()).hexdigest()
 
 
 def test_a_file_that_vanishes_before_it_is_hashed_is_told(folder):
     (folder / "a.gguf").write_bytes(gguf())
     model = resolve("a.gguf")
     (folder / "a.gguf").unlink()
-    with pytest.raises(UsageError, match=r"a.gguf can't be read: No such file"):
-        identity(model)
+    for ask in (identity, content_sha256):
+        with pytest.raises(UsageError, match=r"a.gguf can't be read: No such file"):
+            ask(model)
 
 
 RESOLVE = """
@@ -301,8 +302,8 @@ def test_several_programs_that_hash_models_keep_each_other_s_hashes(folder):
     for number in range(60):
         (folder / f"{number}.gguf").write_bytes(gguf({"general.name": (STRING, str(number))}))
     code = (
-        "import sys\nfrom servers.models import identity, resolve\n"
-        "for number in range(int(sys.argv[1]), 60, 4): print(identity(resolve(f'{sys.argv[2]}/{number}.gguf')).sha256)"
+        "import sys\nfrom servers.models import content_sha256, resolve\n"
+        "for number in range(int(sys.argv[1]), 60, 4): print(content_sha256(resolve(f'{sys.argv[2]}/{number}.gguf')))"
     )
     writers = [
         subprocess.Popen([sys.executable, "-c", code, str(first), folder], cwd=ROOT, stdout=subprocess.PIPE)
@@ -321,7 +322,7 @@ def test_the_hashes_that_are_kept_are_bounded(folder):
     cache.parent.mkdir(parents=True)
     cache.write_text(json.dumps({f"/models/{number}.gguf:1:1:1": f"{number:064x}" for number in range(9000)}))
     (folder / "new.gguf").write_bytes(gguf())
-    digest = identity(resolve(str(folder / "new.gguf"))).sha256
+    digest = content_sha256(resolve(str(folder / "new.gguf")))
     kept = list(json.loads(cache.read_text()).values())
     assert (len(kept), kept[-1], kept[0]) == (4096, digest, f"{9001 - 4096:064x}")
 

@@ -115,9 +115,9 @@ def test_what_it_determines_decides_who_is_the_same_run(model, determines, count
     before, now = (record(made, **external) for made in (one, other))
     if counts:
         with pytest.raises(ResumeMismatch, match=r"typical_p was None and is 0\.5"):
-            require_same(before, now, None, known)
+            require_same(before, now, known)
     else:
-        require_same(before, now, None, known)
+        require_same(before, now, known)
 
 
 def test_a_setting_that_determines_the_result_forbids_comparing(model):
