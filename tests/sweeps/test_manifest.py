@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import textwrap
 
+import jsonschema
 import pytest
 
 from results.errors import UsageError
@@ -226,10 +226,7 @@ def test_every_reference_of_the_schema_leads_somewhere():
         assert reference.removeprefix("#/$defs/") in whole["$defs"]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jsonschema") is None, reason="jsonschema is not installed")
 def test_the_schema_is_valid_and_says_the_same_as_we():
-    import jsonschema
-
     jsonschema.Draft202012Validator.check_schema(schema())
     check = jsonschema.Draft202012Validator(schema())
     assert check.is_valid(GOOD)
