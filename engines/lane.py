@@ -19,27 +19,32 @@ if TYPE_CHECKING:
     from engines.planned_run import PlannedRun
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
-    from results.store.sweep_folder import Sweep, SweepFolder
+    from results.store.sweep_folder import SweepFolder
     from runner.display import Display
     from runner.spec import RunSpec
 
 
 class Lane:
-    """Several, in processes of their own, never take the same server configuration at a time."""
+    """Several, in processes of their own, never take the same server configuration at a time.
+
+    nonce, may_reduce: as of `ServerGroup`.
+    """
 
     def __init__(
         self,
         folder: SweepFolder,
-        sweep: Sweep,
         planned: Sequence[PlannedRun],
         *,
+        nonce: str,
+        may_reduce: bool,
         cards: Cards,
         display: Display,
         held: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._folder = folder
-        self._sweep = sweep
         self._count = len(planned)
+        self._nonce = nonce
+        self._may_reduce = may_reduce
         self._groups = [tuple(group) for _, group in itertools.groupby(planned, key=lambda each: each.group)]
         self._cards = cards
         self._display = display
@@ -101,7 +106,13 @@ class Lane:
             return
         with (
             self._cards.taken(todo[0].planned, on_wait=self._say_waiting),
-            ServerGroup(self._folder, self._sweep, display=self._display, held=self._held) as group,
+            ServerGroup(
+                self._folder,
+                nonce=self._nonce,
+                may_reduce=self._may_reduce,
+                display=self._display,
+                held=self._held,
+            ) as group,
         ):
             for number, each in enumerate(todo):
                 self._display.say("")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from engines.planned_run import PlannedRun
     from results.records import Reduction
-    from results.store.sweep_folder import Sweep, SweepFolder
+    from results.store.sweep_folder import SweepFolder
     from runner.display import Display
     from runner.run import FinishedRun
     from runner.spec import RunSpec
@@ -48,19 +48,24 @@ class ToDo(NamedTuple):
 
 
 class ServerGroup:
-    """Use as a context manager: the server is stopped at the end."""
+    """Use as a context manager: the server is stopped at the end.
+
+    nonce: ends the model's name at the server. may_reduce: whether a run that memory ran out for is tried with less.
+    """
 
     def __init__(
         self,
         folder: SweepFolder,
-        sweep: Sweep,
         *,
+        nonce: str,
+        may_reduce: bool,
         display: Display,
         held: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._folder = folder
         self._runs = Runs(folder.results_dir, display.say)
-        self._sweep = sweep
+        self._nonce = nonce
+        self._may_reduce = may_reduce
         self._display = display
         self._held = held
         self._serving = SharedServer()
@@ -76,7 +81,7 @@ class ServerGroup:
         self._serving.close()
 
     def do(self, todo: ToDo, *, more: bool) -> None:
-        """One run, again with less where memory ran out and the sweep may reduce. more: others follow on the server.
+        """One run, again with less where memory ran out and that is allowed. more: others follow on the server.
 
         Raises Interrupted, and ResultsError when records can't be kept; any other error is in the run's record.
         """
@@ -93,7 +98,7 @@ class ServerGroup:
         while True:
             error = self._run(spec, todo.planned, reduced, resume)
             less = None
-            if isinstance(error, ServerOutOfMemory) and self._sweep.on_oom == "reduce":
+            if isinstance(error, ServerOutOfMemory) and self._may_reduce:
                 less = smaller(spec.server, todo.planned.needs, error.where)
             if less is None:
                 return
@@ -164,10 +169,10 @@ class ServerGroup:
         if newest is not None and newest[1].sweep is not None:
             tries = newest[1].sweep.earlier_tries + (newest[0].run_id != resume)
         return SweepPlace(
-            sweep_id=self._sweep.sweep_id,
+            sweep_id=self._folder.sweep_id,
             fingerprint=planned.fingerprint,
             label=planned.label,
-            nonce=self._sweep.nonce,
+            nonce=self._nonce,
             reductions=reduced,
             earlier_tries=tries,
         )

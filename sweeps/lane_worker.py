@@ -29,7 +29,15 @@ def main(words: Sequence[str]) -> int:
             sweep = folder.read()
             _, plan = planned_again(sweep)
             cards = Cards(usable_gpus(), lanes)
-            Lane(folder, sweep, plan.runs, cards=cards, display=display, held=interruptions.held).work()
+            Lane(
+                folder,
+                plan.runs,
+                nonce=sweep.nonce,
+                may_reduce=sweep.may_reduce,
+                cards=cards,
+                display=display,
+                held=interruptions.held,
+            ).work()
     except Reported as error:
         display.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return error.exit_code

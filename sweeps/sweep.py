@@ -113,7 +113,15 @@ def work(
         stopped = []
         try:
             if lanes == 1:
-                lane = Lane(folder, sweep, plan.runs, cards=Cards(gpus, 1), display=display, held=held)
+                lane = Lane(
+                    folder,
+                    plan.runs,
+                    nonce=sweep.nonce,
+                    may_reduce=sweep.may_reduce,
+                    cards=Cards(gpus, 1),
+                    display=display,
+                    held=held,
+                )
                 if sweep.race:
                     for runs in races(plan):
                         run_race(runs, folder, lane, seed=RACE_SEED, display=display)

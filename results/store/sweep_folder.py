@@ -76,6 +76,11 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent: int | None = None
     changed: dict[str, Any] = {}
 
+    @property
+    def may_reduce(self) -> bool:
+        """Whether a run that memory ran out for is tried again with less."""
+        return self.on_oom == "reduce"
+
 
 class _Seen(NamedTuple):
     """A run of the sweep. written_ns: when its record was."""
