@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from parsers.contract import Parser, ScriptOutput
 
 _PAGE = "docs/parsers.md shows a complete one"
+_ABOUT = ("parser",)
 
 
 class OwnParser:
@@ -49,18 +50,20 @@ class OwnParser:
 def load(path: Path) -> OwnParser:
     """Runs the file. Raises UsageError where it is missing, fails, or has no PARSER."""
     if why := unreadable(path):
-        raise UsageError(f"--parser {path}: {why}")
+        raise UsageError(f"--parser {path}: {why}", settings=_ABOUT)
     spec = importlib.util.spec_from_file_location(f"own_parser_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"--parser {path} is not a Python file", hint=_PAGE)
+        raise UsageError(f"--parser {path} is not a Python file", hint=_PAGE, settings=_ABOUT)
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UsageError(f"{_place(path, error)}: {type(error).__name__}: {error}", hint=_PAGE) from error
+        raise UsageError(
+            f"{_place(path, error)}: {type(error).__name__}: {error}", hint=_PAGE, settings=_ABOUT
+        ) from error
     parser = getattr(module, "PARSER", None)
     if not callable(getattr(parser, "parse", None)):
-        raise UsageError(f"{path} defines no PARSER with a method parse(output)", hint=_PAGE)
+        raise UsageError(f"{path} defines no PARSER with a method parse(output)", hint=_PAGE, settings=_ABOUT)
     return OwnParser(path, parser)  # type: ignore[arg-type]
 
 

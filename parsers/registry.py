@@ -37,5 +37,6 @@ def get(name: str) -> Parser:
         raise UsageError(
             f"there is no parser {name!r}",
             hint=f"{meant}parsers: {', '.join(PARSERS)}; or your own file",
+            settings=("parser",),
         )
     return cast("Parser", importlib.import_module(PARSERS[name]).PARSER)

@@ -28,20 +28,27 @@ class Reported(BaseException):
     """Ends a program with a message for its user and an exit code. Caught by main functions only.
 
     message: what happened and where. hint: one thing to try. log_tail: last lines of the log that explains
-    it. command: the exact command line that failed.
+    it. command: the exact command line that failed. settings: those that it is about, by name, first the one to change.
     """
 
     exit_code = 1
     kind = "unexpected"
 
     def __init__(
-        self, message: str, *, hint: str = "", log_tail: str = "", command: tuple[str, ...] = ()
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        log_tail: str = "",
+        command: tuple[str, ...] = (),
+        settings: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.log_tail = log_tail
         self.command = command
+        self.settings = settings
 
 
 class BenchError(Reported, Exception):

@@ -36,9 +36,9 @@ def _trouble(command: tuple[str, ...]) -> BenchError | None:
         return None
     try:
         said = json.loads(done.stdout.splitlines()[-1])
-        message, hint = said["message"], said["hint"]
+        message, hint, settings = said["message"], said["hint"], tuple(said["settings"])
     except (IndexError, KeyError, TypeError, ValueError):
         return ScriptError("the script failed at once", log_tail=done.stderr, command=command)
     if done.returncode == UsageError.exit_code:
-        return UsageError(message, hint=hint)
+        return UsageError(message, hint=hint, settings=settings)
     return ScriptError(message, hint=hint, command=command)

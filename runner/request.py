@@ -57,7 +57,7 @@ def _with_whole_paths(asked: Asked) -> Asked:
             continue
         path = user_path(value).absolute()
         if why := unreadable(path, or_folder=name != "script"):
-            raise UsageError(f"{setting.option} {value}: {why}")
+            raise UsageError(f"{setting.option} {value}: {why}", settings=(name,))
         is_ours = name == "script" and path.resolve().parent == ROOT / "scripts"
         changes[name] = None if is_ours else _same_variables(str(path), value)
     return asked.but(**changes)
@@ -78,6 +78,7 @@ def _benchmark(asked: Asked) -> Benchmark:
         raise UsageError(
             "no --benchmark given",
             hint=f"one of {', '.join(sorted(BENCHMARKS))}, or a program with --script; see `run --help`",
+            settings=("benchmark",),
         )
     return get_benchmark(name)
 
@@ -90,17 +91,24 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
     """Raise UsageError for a setting that would change nothing."""
     external = asked["script"] is not None
     if asked["script_args"] and not external:
-        raise UsageError("--script-args needs --script", hint="our own scripts get the options of `run`")
+        raise UsageError(
+            "--script-args needs --script",
+            hint="our own scripts get the options of `run`",
+            settings=("script_args",),
+        )
     for name in asked.given:
         setting = asked.table[name]
         if external and setting.is_own:
             raise UsageError(
-                f"{setting.option} is for our own script, not for --script", hint="use --script-args"
+                f"{setting.option} is for our own script, not for --script",
+                hint="use --script-args",
+                settings=(name,),
             )
         if not external and not setting.knows_benchmark(benchmark.name):
             raise UsageError(
                 f"{setting.option} means nothing to --benchmark {benchmark.name}",
                 hint=f"it belongs to {' and '.join(setting.benchmarks)}" if setting.is_own else "",
+                settings=(name,),
             )
     if not external:
         require_sense(benchmark.name, asked.given)
@@ -113,7 +121,7 @@ def _server(asked: Asked, model: Model | None) -> ServerRequest:
     if asked["server_command"] and asked["server"] is None:
         kind = "command"
     if asked["base_url"] and kind != "attach":
-        raise UsageError(f"--base-url goes with --server attach, not {kind}")
+        raise UsageError(f"--base-url goes with --server attach, not {kind}", settings=("base_url",))
     needs_memory = kind == "llama.cpp" and asked["parallel"] is None and asked["gpu_layers"] != 0
     return ServerRequest(
         kind=cast("ServerKind", kind),

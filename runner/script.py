@@ -98,7 +98,9 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
     except (KeyError, IndexError, ValueError) as error:
         known = " ".join(f"{{{name}}}" for name in facts)
         raise UsageError(
-            f"--script-args: unknown placeholder {error}", hint=f"known: {known}; write {{{{ for a brace"
+            f"--script-args: unknown placeholder {error}",
+            hint=f"known: {known}; write {{{{ for a brace",
+            settings=("script_args",),
         ) from error
     interpreter = () if os.access(script, os.X_OK) else (sys.executable,)
     return (*interpreter, str(script), *args)
@@ -126,6 +128,7 @@ def _with_facts(word: str, facts: Mapping[str, str]) -> str:
         raise UsageError(
             f"--script-args: {shown(word)} would become {whole!r}, which a program reads as an option",
             hint=f"write it in one word with its option: --name={shown(word)}",
+            settings=("script_args",),
         )
     return Filled(whole, word.written) if isinstance(word, Filled) else whole
 

@@ -92,6 +92,6 @@ async def _with_signals(work: Coroutine[None, None, None]) -> None:
 def _report(events: Events, error: Reported) -> int:
     """Gives the exit code."""
     with contextlib.suppress(Reported):
-        events.emit("error", kind=error.kind, message=error.message, hint=error.hint)
+        events.emit("error", kind=error.kind, message=error.message, hint=error.hint, settings=error.settings)
     events.say(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
     return error.exit_code

@@ -63,9 +63,15 @@ async def _main(arguments: Arguments, events: Events) -> None:
     options = arguments.options
     release, file, start, end = (options[name] for name in ("release", "dataset", "start_date", "end_date"))
     if release and file:
-        raise UsageError("--release and --dataset exclude each other", hint="a file is always used whole")
+        raise UsageError(
+            "--release and --dataset exclude each other",
+            hint="a file is always used whole",
+            settings=("release", "dataset"),
+        )
     if start and end and start > end:
-        raise UsageError(f"--start-date {start} is after --end-date {end}")
+        raise UsageError(
+            f"--start-date {start} is after --end-date {end}", settings=("start_date", "end_date")
+        )
     data = load_data([file] if file else fetch_release(release or DEFAULT_RELEASE), start=start, end=end)
     benchmark = BenchmarkProgram(
         name=lcb.NAME,

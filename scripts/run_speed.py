@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from results.errors import UsageError
 from scripts.arguments import parse, whole
 from scripts.program import leave, run_program
+from settings.sampling_rules import option_of
 
 if TYPE_CHECKING:
     import argparse
@@ -63,13 +64,14 @@ def _list(read: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
 
 def _read_arguments() -> Arguments:
     arguments = parse(sys.argv[1:], benchmark="speed", about=_ABOUT, add_options=_add_options)
-    unused = [option for name, option in arguments.sampling.given.items() if name not in _USED]
-    unused += ["--n-samples"] * (arguments.n_samples != 1)
-    unused += ["--prompt-style"] * (arguments.prompt_style != "auto")
+    unused = [name for name in arguments.sampling.given if name not in _USED]
+    unused += ["n_samples"] * (arguments.n_samples != 1)
+    unused += ["prompt_style"] * (arguments.prompt_style != "auto")
     if unused:
         raise UsageError(
-            f"{unused[0]} does not apply to speed",
+            f"{option_of(unused[0])} does not apply to speed",
             hint="loads are set by --concurrencies, --prompt-tokens, --output-tokens and --requests",
+            settings=(unused[0],),
         )
     return arguments
 

@@ -30,7 +30,7 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
     if request.kind == "attach":
         return other_servers.attach_plan(request)
     if request.model is None:
-        raise UsageError("no model given", hint="give one with --model")
+        raise UsageError("no model given", hint="give one with --model", settings=("model",))
     if request.port is None:
         port = free_port(HOST)
     else:

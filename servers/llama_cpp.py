@@ -70,6 +70,7 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
         raise UsageError(
             f"llama.cpp serves GGUF files, not {model.path or model.name}",
             hint="give a .gguf file, or use --server vllm for a Hugging Face folder or name",
+            settings=("model",),
         )
     own = request.extra_args
     words = [dashed(word) for word in own]
@@ -107,7 +108,7 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
         if value is None:
             continue
         if _has(words, (option,)):
-            raise _given_twice(TABLE[name].option)
+            raise given_twice(name)
         argv += [option, str(value)]
         asked[name] = value
     argv += ["--alias", alias, "--metrics", "--slots"]
@@ -143,18 +144,23 @@ def find_binary(asked: str | None) -> Path | None:
 
 def executable(text: str, origin: str) -> Path:
     """The program that text names, by path or on PATH. Raises UsageError, naming the origin."""
+    about = ("server_binary",)
     try:
         path = user_path(text)
     except UsageError as error:
-        raise UsageError(f"{origin} {error.message}", hint=error.hint) from error
+        raise UsageError(f"{origin} {error.message}", hint=error.hint, settings=about) from error
     if os.sep not in text and not path.exists():
         path = Path(shutil.which(text) or path)
     if not path.exists():
-        raise UsageError(f"{origin} {text}: no such program", hint="give the path of an executable file")
+        raise UsageError(
+            f"{origin} {text}: no such program", hint="give the path of an executable file", settings=about
+        )
     if not path.is_file():
-        raise UsageError(f"{origin} {text} is not a file", hint="give the path of an executable file")
+        raise UsageError(
+            f"{origin} {text} is not a file", hint="give the path of an executable file", settings=about
+        )
     if not os.access(path, os.X_OK):
-        raise UsageError(f"{origin} {text} is not executable", hint=f"chmod +x {path}")
+        raise UsageError(f"{origin} {text} is not executable", hint=f"chmod +x {path}", settings=about)
     return path.absolute()
 
 
@@ -163,7 +169,9 @@ def refuse(extra_args: Sequence[str], refused: dict[str, str]) -> None:
     for word in extra_args:
         name = word.partition("=")[0]
         if name in refused:
-            raise UsageError(f"{name} can't be passed to the server", hint=refused[name])
+            raise UsageError(
+                f"{name} can't be passed to the server", hint=refused[name], settings=("server_args",)
+            )
 
 
 def dashed(word: str) -> str:
@@ -212,25 +220,35 @@ def _require_range(request: ServerRequest) -> None:
     layers, ctx_size = request.gpu_layers, request.ctx_size
     if layers is not None and layers < ALL_LAYERS:
         raise UsageError(
-            f"--gpu-layers {layers}: there are no negative layers", hint="0 for none, -1 for all"
+            f"--gpu-layers {layers}: there are no negative layers",
+            hint="0 for none, -1 for all",
+            settings=("gpu_layers",),
         )
     if ctx_size is not None and ctx_size < MIN_CTX_SIZE:
-        raise UsageError(f"--ctx-size {ctx_size}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens")
+        raise UsageError(
+            f"--ctx-size {ctx_size}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens",
+            settings=("ctx_size",),
+        )
 
 
 def _require_once(request: ServerRequest, words: Sequence[str]) -> None:
     """What is said twice, before and after the --, may be said in two ways."""
-    for names, value, option in (
-        (CTX, request.ctx_size, "--ctx-size"),
-        (PARALLEL, request.parallel, "--parallel"),
-        (LAYERS, request.gpu_layers, "--gpu-layers"),
+    for names, value, setting in (
+        (CTX, request.ctx_size, "ctx_size"),
+        (PARALLEL, request.parallel, "parallel"),
+        (LAYERS, request.gpu_layers, "gpu_layers"),
     ):
         if value is not None and _has(words, names):
-            raise _given_twice(option)
+            raise given_twice(setting)
 
 
-def _given_twice(option: str) -> UsageError:
-    return UsageError(f"{option} is given twice, before and after the --", hint="remove the one after the --")
+def given_twice(setting: str) -> UsageError:
+    """The error for a setting that is also among the server's own options."""
+    return UsageError(
+        f"{TABLE[setting].option} is given twice, before and after the --",
+        hint="remove the one after the --",
+        settings=("server_args", setting),
+    )
 
 
 def _all_as_many(layers: int) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PARALLEL = 4
 MAX_PARALLEL = 4096  # slots that a server may claim to have; our scripts ask no more at once
+_COMMAND = ("server_command",)  # what errors about it are about
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
 ASK_TIMEOUT_S = 10.0  # a remote provider, over a slow line
 
@@ -36,14 +37,18 @@ def command_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, ali
     """
     if not request.command:
         raise UsageError(
-            "--server command needs --server-command", hint="such as 'serve {model} --port {port}'"
+            "--server command needs --server-command",
+            hint="such as 'serve {model} --port {port}'",
+            settings=("server",),
         )
     try:
         words = split_words(as_written(request.command))
     except UsageError as error:
-        raise UsageError(f"--server-command: {error.message}", hint=error.hint) from error
+        raise UsageError(f"--server-command: {error.message}", hint=error.hint, settings=_COMMAND) from error
     if not words:
-        raise UsageError("--server-command is empty", hint="such as 'serve {model} --port {port}'")
+        raise UsageError(
+            "--server-command is empty", hint="such as 'serve {model} --port {port}'", settings=_COMMAND
+        )
     what = str(model.path or model.name)
     what = f"./{what}" if what.startswith("-") else what  # else it would be an option
     values = {"port": str(base_url.port), "host": base_url.host, "name": alias, "model": what}
@@ -52,11 +57,13 @@ def command_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, ali
         raise UsageError(
             f"--server-command: unknown placeholder {{{unknown}}}",
             hint=f"known: {', '.join('{' + name + '}' for name in sorted(values))}",
+            settings=_COMMAND,
         )
     if "port" not in used and request.port is None:
         raise UsageError(
             "--server-command has no {port}, so bench_runner would not know where the server listens",
             hint="put {port} into it, or give the port with --port",
+            settings=_COMMAND,
         )
     argv = tuple(_with_values(word, values) for word in words)
     return LaunchPlan(
@@ -88,19 +95,27 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
     Raises UsageError (address, choice of model) and ServerError (nothing answers, key refused).
     """
     if not request.base_url:
-        raise UsageError("--server attach needs --base-url", hint="such as http://127.0.0.1:8080")
+        raise UsageError(
+            "--server attach needs --base-url", hint="such as http://127.0.0.1:8080", settings=("server",)
+        )
     if request.extra_args:
-        raise UsageError("arguments can't be passed to a server that is already running")
+        raise UsageError(
+            "arguments can't be passed to a server that is already running", settings=("server_args",)
+        )
     base_url = parse_base_url(request.base_url)
     api_key = read_key("OPENAI_API_KEY")
     names = _served_names(base_url, api_key)
     name = request.model_name
     if name is None and len(names) != 1:
         offers = f"offers {model_list.listed(names)}" if names else "lists no model"
-        raise UsageError(f"which model? {base_url} {offers}", hint="choose one with --model")
+        raise UsageError(
+            f"which model? {base_url} {offers}", hint="choose one with --model", settings=("base_url",)
+        )
     if name is not None and names and name not in names:
         raise UsageError(
-            f"{base_url} does not list the model {name!r}", hint=f"it offers {model_list.listed(names)}"
+            f"{base_url} does not list the model {name!r}",
+            hint=f"it offers {model_list.listed(names)}",
+            settings=("model",),
         )
     health = ask(base_url, request.health_path, timeout_s=ASK_TIMEOUT_S) if request.health_path else None
     return LaunchPlan(

@@ -69,7 +69,9 @@ def require_known(request: ServerRequest) -> None:
             f"unknown kind of server: {request.kind!r}", hint=f"one of {', '.join(SERVER_KINDS)}"
         )
     if request.model_name is not None and request.kind != "attach":
-        raise UsageError(f"a model's name alone is not enough for --server {request.kind}")
+        raise UsageError(
+            f"a model's name alone is not enough for --server {request.kind}", settings=("model",)
+        )
     given = {_SETTING_OF.get(name, name): value for name, value in vars(request).items()}
     for name, value in {**given, **request.options}.items():
         setting = TABLE.get(name)
@@ -79,8 +81,13 @@ def require_known(request: ServerRequest) -> None:
         raise UsageError(
             f"{setting.option} means nothing to --server {request.kind}",
             hint=(setting.instead or {}).get(request.kind, otherwise),
+            settings=(name,),
         )
     if request.parallel is not None and request.parallel < 1:
-        raise UsageError(f"--parallel {request.parallel}: must be at least 1")
+        raise UsageError(f"--parallel {request.parallel}: must be at least 1", settings=("parallel",))
     if request.health_path and not request.health_path.startswith("/"):
-        raise UsageError(f"--health-path {request.health_path!r} must begin with /", hint="such as /health")
+        raise UsageError(
+            f"--health-path {request.health_path!r} must begin with /",
+            hint="such as /health",
+            settings=("health_path",),
+        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from results.files import read_file
-from servers.llama_cpp import dashed, executable, refuse
+from servers.llama_cpp import dashed, executable, given_twice, refuse
 from servers.plan import LaunchPlan
 from servers.request import own_options
 from settings.secrets import read_key
@@ -50,6 +50,7 @@ def vllm_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias:
         raise UsageError(
             f"vLLM serves Hugging Face folders and names here, not GGUF files: {model.path or model.name}",
             hint="use --server llama.cpp for a .gguf file",
+            settings=("model",),
         )
     own = request.extra_args
     refuse([dashed(word) for word in own], OURS)
@@ -66,10 +67,7 @@ def vllm_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias:
     for name, option, value in settings:
         if _has(own, option):
             if request.options.get(name, getattr(request, name, None)) is not None:
-                raise UsageError(
-                    f"--{name.replace('_', '-')} is given twice, before and after the --",
-                    hint="remove the one after the --",
-                )
+                raise given_twice(name)
             theirs = _number(_value(own, option))
             if theirs is not None:
                 asked[name] = theirs
@@ -138,7 +136,7 @@ def trained_length(folder: Path | None) -> int | None:
 
 def _require_range(request: ServerRequest) -> None:
     if request.ctx_size is not None and request.ctx_size < 1:
-        raise UsageError(f"--ctx-size {request.ctx_size}: must be at least 1")
+        raise UsageError(f"--ctx-size {request.ctx_size}: must be at least 1", settings=("ctx_size",))
 
 
 def _has(args: Sequence[str], option: str) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from results.errors import UsageError
 
 _EXAMPLE = "such as http://127.0.0.1:8080"
+_ABOUT = ("base_url",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +52,18 @@ def parse_base_url(text: str) -> BaseUrl:
         is_address = False
     if is_address and (url.username or url.password):
         raise UsageError(
-            "--base-url must not contain a password", hint="set OPENAI_API_KEY in the environment"
+            "--base-url must not contain a password",
+            hint="set OPENAI_API_KEY in the environment",
+            settings=_ABOUT,
         )
     if not is_address or re.search(r"[\s\0-\x1f\x7f]", whole) or not url.path.isascii():
         shown = f"...@{text.rpartition('@')[2]}" if "@" in text else text
-        raise UsageError(f"--base-url is not the URL of a server: {shown!r}", hint=_EXAMPLE)
+        raise UsageError(f"--base-url is not the URL of a server: {shown!r}", hint=_EXAMPLE, settings=_ABOUT)
     if url.query or url.fragment:
         raise UsageError(
-            f"--base-url {text} contains more than an address", hint="remove everything from ? or # on"
+            f"--base-url {text} contains more than an address",
+            hint="remove everything from ? or # on",
+            settings=_ABOUT,
         )
     path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
     return BaseUrl(

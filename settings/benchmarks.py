@@ -78,6 +78,7 @@ def external_benchmark(name: str) -> Benchmark:
         raise UsageError(
             f"--benchmark {name!r} is not a valid name",
             hint="use at most 64 letters, digits and the characters _ . -",
+            settings=("benchmark",),
         )
     return BENCHMARKS.get(name) or Benchmark(name=name, module="", about="an external script")
 
@@ -90,4 +91,6 @@ def get_benchmark(name: str) -> Benchmark:
         known = ", ".join(sorted(BENCHMARKS))
         close = difflib.get_close_matches(name.lower().replace("-", "_"), BENCHMARKS, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise UsageError(f"there is no benchmark {name!r}", hint=f"{hint}known: {known}") from None
+        raise UsageError(
+            f"there is no benchmark {name!r}", hint=f"{hint}known: {known}", settings=("benchmark",)
+        ) from None

@@ -52,14 +52,19 @@ def require_sense(benchmark: str, given: Mapping[str, Any]) -> None:
             raise UsageError(
                 f"--as-published: {benchmark} has no published sampling of its own",
                 hint=f"{' and '.join(PUBLISHED)} have one; give --n-samples, --temperature and --top-p yourself",
+                settings=("as_published",),
             )
         twice = [name for name in ("n_samples", "temperature") if given.get(name) is not None] + drawn
         if twice:
-            raise UsageError(f"{option_of(twice[0])} and --as-published exclude each other")
+            raise UsageError(
+                f"{option_of(twice[0])} and --as-published exclude each other",
+                settings=(twice[0], "as_published"),
+            )
     if benchmark == "mmlu" and drawn and given.get("answer_by") != "letter":
         raise UsageError(
             f"{option_of(drawn[0])} means nothing to answers by log-probabilities",
             hint="take --answer-by letter with it",
+            settings=(drawn[0],),
         )
     if given.get("prompt_style") == "completion":
         require_chat_for(given, "as asked for")
@@ -68,11 +73,12 @@ def require_sense(benchmark: str, given: Mapping[str, Any]) -> None:
 
 def require_chat_for(given: Mapping[str, Any], why: str) -> None:
     """Raises UsageError for what only a chat has, where the model is given a text to go on with, and why it is."""
-    asked = [option_of(name) for name in CHAT_ONLY if given.get(name) is not None]
+    asked = tuple(name for name in CHAT_ONLY if given.get(name) is not None)
     if asked:
         raise UsageError(
-            f"{', '.join(asked)} needs a chat, and the prompts are of style completion: {why}",
+            f"{', '.join(map(option_of, asked))} needs a chat, and the prompts are of style completion: {why}",
             hint="give --prompt-style chat if the model is made for chats, or leave the option out",
+            settings=asked,
         )
 
 
@@ -82,6 +88,7 @@ def require_room(thinking_budget: int | None, max_tokens: int | None) -> None:
         raise UsageError(
             f"a thinking budget of {thinking_budget} tokens leaves none of {max_tokens} for the answer",
             hint="raise --max-tokens",
+            settings=("thinking_budget", "max_tokens"),
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from runner.spec import RunSpec
     from settings.setting import Setting
     from sweeps.manifest.reader import Manifest, ModelChoice, Settings
-
-_OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,19 +173,11 @@ class _Planner:
         return found
 
     def blame(self, error: BenchError, given: Settings, wanted: Wanted) -> None:
-        """The setting whose option the error names, else the run."""
+        """The first given setting that the error is about, else the run."""
         more = error.hint or error.log_tail.strip().rpartition("\n")[2]
         what = f"{error.message} ({more})" if more else error.message
-        words = given["server_args"].value if "server_args" in given else ()
-        for option in _OPTION.findall(error.message):
-            if any(word.partition("=")[0] == f"--{option}" for word in words):
-                self.problems.append(Problem(given["server_args"].line, given["server_args"].field, what))
-                return
-            name = option.replace("-", "_")
-            if name in given:
-                self.problems.append(Problem(given[name].line, given[name].field, what))
-                return
-        self.problems.append(Problem(wanted.line, wanted.field, what))
+        at = next((given[name] for name in error.settings if name in given), wanted)
+        self.problems.append(Problem(at.line, at.field, what))
 
     def without_repeated(self, lines: Sequence[tuple[PlannedRun, int | None]]) -> list[PlannedRun]:
         """Of runs with their lines those that nothing before them is equal to."""

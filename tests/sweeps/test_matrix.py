@@ -284,6 +284,38 @@ def test_what_shows_only_when_a_run_is_made_has_its_line_too(folder):
     ]
 
 
+def test_an_error_has_the_line_of_the_setting_that_it_is_about(folder):
+    """Which it says itself: its words may name other options, or none. Also of a script that looks at its options."""
+    found = told(
+        """\
+        defaults:
+          model: models/small-Q2.gguf
+        runs:
+          - benchmark: human_eval
+            max_tokens: 50
+            thinking_budget: 60
+          - benchmark: human_eval
+            server_args: [--ctx_size, "5"]
+            ctx_size: 512
+          - benchmark: human_eval
+            parser: /nope.py
+          - benchmark: human_eval
+            server_command: 'serve {nope}'
+          - benchmark: tasks
+            shuffle: 3
+            sample: 5000
+        """,
+        folder,
+    )
+    assert [line.partition(" (")[0] for line in found] == [
+        "sweep:6: runs[0].thinking_budget: a thinking budget of 60 tokens leaves none of 50 for the answer",
+        "sweep:8: runs[1].server_args: --ctx-size is given twice, before and after the --",
+        "sweep:11: runs[2].parser: --parser /nope.py: no such file",
+        "sweep:13: runs[3].server_command: --server-command: unknown placeholder {nope}",
+        "sweep:16: runs[4].sample: --sample 5000 of 20 tasks",
+    ]
+
+
 def test_a_data_set_that_does_not_fit_has_its_line(folder):
     """A benchmark's own script looks at its data when the plan is made, not in the middle of the night."""
     (folder / "data.jsonl").write_text("{}\n")

@@ -30,11 +30,14 @@ def release_files(release: str) -> tuple[str, ...]:
             f"there is no release {release!r} of LiveCodeBench",
             hint="release_v1 to release_v6 (or a newer one) for everything up to then, v6 for what the sixth added, "
             "v4_v6 for several",
+            settings=("release",),
         )
     first = 1 if found[1] else int(found[2])
     last = int(found[1] or found[3] or found[2])
     if first > last:
-        raise UsageError(f"--release {release} begins after its end", hint=f"v{last}_v{first}")
+        raise UsageError(
+            f"--release {release} begins after its end", hint=f"v{last}_v{first}", settings=("release",)
+        )
     return tuple("test.jsonl" if number == 1 else f"test{number}.jsonl" for number in range(first, last + 1))
 
 

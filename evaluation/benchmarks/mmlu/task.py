@@ -72,7 +72,8 @@ def load_data(path: Path | None, *, few_shot: int, by_letter: bool) -> MmluData:
         if (there := len(examples.get(subject, ()))) < few_shot:
             raise UsageError(
                 f"--few-shot {few_shot}: there are only {there} examples of the subject {subject!r} in "
-                f"{', '.join(map(str, dev_files))}"
+                f"{', '.join(map(str, dev_files))}",
+                settings=("few_shot",),
             )
     return MmluData(DataSet(tuple(questions), files_sha256([*files, *dev_files])), examples)
 
@@ -156,4 +157,5 @@ def _dev_of(test: Path) -> Path:
     raise UsageError(
         f"--few-shot needs worked examples, but there is no {name} beside {test}",
         hint="put the data set's dev file there, or leave --few-shot out",
+        settings=("few_shot",),
     )

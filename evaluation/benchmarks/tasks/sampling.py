@@ -26,11 +26,19 @@ def choose_tasks(
     found = [task for task in tasks if not difficulties or task.difficulty in difficulties]
     if not found:
         there = ", ".join(level for level in DIFFICULTIES if any(task.difficulty == level for task in tasks))
-        raise UsageError(f"no task has the difficulty {', '.join(difficulties)}", hint=f"there is {there}")
+        raise UsageError(
+            f"no task has the difficulty {', '.join(difficulties)}",
+            hint=f"there is {there}",
+            settings=("difficulty",),
+        )
     if count is None:
         return tuple(found)
     if count > len(found):
-        raise UsageError(f"--sample {count} of {len(found)} tasks", hint=f"at most --sample {len(found)}")
+        raise UsageError(
+            f"--sample {count} of {len(found)} tasks",
+            hint=f"at most --sample {len(found)}",
+            settings=("sample",),
+        )
     places: list[tuple[float, int, CodingTask]] = []
     for level, difficulty in enumerate(DIFFICULTIES):
         stratum = sorted(
