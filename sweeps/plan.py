@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from documents.problems import Problem
 from engines.planned_run import PlannedRun
 from engines.shared_server import server_key
+from parsers import registry
 from results.errors import BenchError, UsageError
 from results.files import user_path
 from runner.fingerprint import determining, digest
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from runner.spec import RunSpec
     from settings.setting import Setting
     from sweeps.manifest.reader import Manifest, ModelChoice, Settings
+
+
+# Settings that are a path or a name -> whether this is a path.
+_PATH_OR_NAME = {"server_binary": lambda text: "/" in text, "parser": registry.is_file}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +135,7 @@ class _Planner:
         found: dict[str, Any] = {}
         for name, each in given.items():
             kind, value = self.table[name].kind, each.value
-            if kind == "path" or (name == "server_binary" and "/" in value):
+            if kind == "path" or (name in _PATH_OR_NAME and _PATH_OR_NAME[name](value)):
                 value = _below(self.manifest.folder, value)
             elif kind == "model":
                 value = value.text

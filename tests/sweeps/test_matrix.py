@@ -284,6 +284,14 @@ def test_what_shows_only_when_a_run_is_made_has_its_line_too(folder):
     ]
 
 
+def test_a_parser_of_your_own_is_below_the_manifest(folder):
+    (folder / "mine.py").write_text("class P:\n    def parse(self, output): ...\n\nPARSER = P()\n")
+    (run,) = plan(
+        "runs: [{benchmark: human_eval, model: models/small-Q2.gguf, parser: mine.py}]", folder
+    ).runs
+    assert run.spec.parser == str(folder / "mine.py")
+
+
 def test_an_error_has_the_line_of_the_setting_that_it_is_about(folder):
     """Which it says itself: its words may name other options, or none. Also of a script that looks at its options."""
     found = told(
