@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from processes.bounded_log import LOG_KEPT_BYTES
 from results.durable import explained
-from results.errors import BenchError, ServerError
+from results.errors import BenchError, ResumeMismatch, ServerError
 from results.files import open_to_append, open_to_read
 from runner.fingerprint import digest
 from runner.serving import Held
@@ -71,6 +71,8 @@ class SharedServer:
 
     def release(self, server: Server, error: BaseException | None) -> float | None:
         spoilt = error is not None and (not isinstance(error, BenchError) or isinstance(error, ServerError))
+        # A run that may not go on gets its folder back as it was: the server must not go on writing there.
+        spoilt = spoilt or (isinstance(error, ResumeMismatch) and self._log is None)
         kept = self.keep and not spoilt
         seconds = None if kept else server.stop()
         if self._log is not None:

@@ -114,7 +114,7 @@ class ResultsError(BenchError):
 class ResumeMismatch(ResultsError):
     """Going on with a run that was made with other settings, or another model.
 
-    Its record, its completions, their settings and the run log stay as they are; only logs may have grown.
+    Its folder and the run log stay as they are.
     """
 
     kind = "resume_mismatch"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.durable import explained, replace_file, sync_folder
+from results.durable import explained, replace_file
 from results.errors import NewerRecord, ResultsError, ResumeMismatch
 from results.files import read_file, user_path
 from results.locks import is_locked, lock
 from results.records import RunRecord, RunStatus, decode_record, encode_record
-from results.store.run_id import match_id, new_run_id
+from results.store.run_id import match_id, new_folder
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -67,16 +68,7 @@ class RunFolder:
     @classmethod
     def create(cls, results_dir: Path, benchmark: str, model: str, now: dt.datetime) -> RunFolder:
         """Make a folder that no other run has, and `results_dir` where it lacks. Raises ResultsError."""
-        results_dir = Path(results_dir).absolute()
-        with explained("make a run's folder in", results_dir):
-            results_dir.mkdir(parents=True, exist_ok=True)
-            while True:
-                folder = results_dir / new_run_id(benchmark, model, now)
-                with contextlib.suppress(FileExistsError):
-                    folder.mkdir()
-                    break
-            sync_folder(results_dir)
-        return cls(folder)
+        return cls(new_folder(Path(results_dir).absolute(), benchmark, model, now))
 
     @classmethod
     def find(cls, results_dir: Path, run_id: str) -> RunFolder:
@@ -108,16 +100,30 @@ class RunFolder:
 
     @contextlib.contextmanager
     def unchanged_by_refusal(self) -> Iterator[None]:
-        """Put `run.json` back, byte for byte, when the block ends in a ResumeMismatch. Raises ResultsError."""
-        with explained("read", self.run_json):
-            before = read_file(self.run_json)
+        """Put the folder back, byte for byte, when the block ends in a ResumeMismatch. Raises ResultsError.
+
+        For a block that replaces `run.json`, makes files and appends to files, and changes nothing else.
+        """
+        with explained("read", self.path):
+            record = read_file(self.run_json)
+            sizes = self._sizes()
         try:
             yield
         except ResumeMismatch:
-            with explained("write", self.run_json):
-                if read_file(self.run_json) != before:
-                    replace_file(self.run_json, before)
+            with explained("write", self.path):
+                if read_file(self.run_json) != record:
+                    replace_file(self.run_json, record)
+                for path, size in self._sizes().items():
+                    if path not in sizes:
+                        path.unlink()
+                    elif size > sizes[path]:
+                        os.truncate(path, sizes[path])
             raise
+
+    def _sizes(self) -> dict[Path, int]:
+        """Bytes of each regular file."""
+        there = ((path, path.lstat()) for path in self.path.rglob("*"))
+        return {path: status.st_size for path, status in there if stat.S_ISREG(status.st_mode)}
 
     def is_alive(self) -> bool:
         """Whether some process holds `claim`."""

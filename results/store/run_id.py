@@ -1,17 +1,20 @@
-"""The name of a run, safe as the name of a folder, and finding it again by its beginning."""
+"""The name of a run or a sweep, the folder of that name, and finding it again by its beginning."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import difflib
 import re
 import secrets
 from typing import TYPE_CHECKING
 
+from results.durable import explained, sync_folder
 from results.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _BENCHMARK_LENGTH = 32
 _MODEL_LENGTH = 48  # with the rest well below the 255 bytes that file systems allow
@@ -34,6 +37,19 @@ def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
     return "-".join(
         (started, _safe(benchmark)[:_BENCHMARK_LENGTH] or "benchmark", name, secrets.token_hex(2))
     )
+
+
+def new_folder(parent: Path, benchmark: str, model: str, now: dt.datetime, *, what: str = "run") -> Path:
+    """Make a folder with such a name that nobody else has, and `parent` where it lacks. Raises ResultsError."""
+    with explained(f"make a {what}'s folder in", parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = parent / new_run_id(benchmark, model, now)
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                break
+        sync_folder(parent)
+    return folder
 
 
 def match_id(wanted: str, ids: Iterable[str], *, what: str = "run") -> str:

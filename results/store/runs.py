@@ -97,7 +97,7 @@ class RunEntry:
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
-        """As `RunFolder.claim`; a refused continuation leaves the earlier record as it was."""
+        """As `RunFolder.claim`; a refused continuation leaves the folder as it was."""
         unchanged = self.folder.unchanged_by_refusal() if self.before else contextlib.nullcontext()
         with self.folder.claim(), unchanged:
             yield

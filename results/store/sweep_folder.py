@@ -25,7 +25,7 @@ from results.json_text import NOT_THAT_JSON, encode_indented
 from results.locks import is_locked, lock
 from results.records import RunStatus, decode_versioned
 from results.store.run_folder import RunFolder
-from results.store.run_id import match_id, new_run_id
+from results.store.run_id import match_id, new_folder
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -120,16 +120,7 @@ class SweepFolder:
     @classmethod
     def create(cls, results_dir: Path, name: str, now: dt.datetime) -> SweepFolder:
         """Make a folder that no other sweep has. Raises ResultsError."""
-        parent = results_dir.absolute() / SWEEPS
-        with explained("make a sweep's folder in", parent):
-            parent.mkdir(parents=True, exist_ok=True)
-            while True:
-                folder = parent / new_run_id("sweep", name, now)
-                with contextlib.suppress(FileExistsError):
-                    folder.mkdir()
-                    break
-            sync_folder(parent)
-        return cls(folder)
+        return cls(new_folder(results_dir.absolute() / SWEEPS, "sweep", name, now, what="sweep"))
 
     @classmethod
     def find(cls, results_dir: Path, sweep_id: str) -> SweepFolder:

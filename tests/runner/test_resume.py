@@ -116,8 +116,8 @@ def test_what_determines_nothing_may_change(tmp_path, model):
     assert (record["status"], record["score"]["completions"]) == ("succeeded", 10)
 
 
-def test_a_refusal_leaves_records_and_marks_as_they_were_byte_for_byte(tmp_path):
-    """By the harness, before anything starts; and by the script, when the server is up. Logs may have grown.
+def test_a_refusal_leaves_everything_as_it_was_byte_for_byte(tmp_path):
+    """By the harness, before anything starts; and by the script, when server and telemetry have written.
 
     The record has a field that this version does not know and lacks others, as one of another version does.
     """
@@ -134,9 +134,7 @@ def test_a_refusal_leaves_records_and_marks_as_they_were_byte_for_byte(tmp_path)
         journal.write(b'{"torn')
 
     def state():
-        kept = ("run.json", "completions.jsonl", "settings.json")
-        files = [*(folder / name for name in kept), results / "benchmark_results.json"]
-        return [path.read_bytes() for path in files], [*(results / ".unlogged").iterdir()]
+        return {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
 
     before = state()
     done = bench_runner(*words, "--seed", 3, "--resume", "last")  # checked by the script
