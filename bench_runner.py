@@ -5,7 +5,7 @@
 """:"
 root=$(dirname "$(readlink -f "$0")")
 wait="env --block-signal=HUP,INT,TERM"
-$wait --version >/dev/null 2>&1 || wait=
+(exec >/dev/null 2>&1 && $wait --version) || wait=
 for python in "$root/.venv/bin/python" "$(command -v python3)"; do
     [ -x "$python" ] && exec $wait "$python" -S "$root/bench_runner.py" "$@"
 done
@@ -309,6 +309,7 @@ def main() -> None:
     from commands.standard_streams import prepare_streams
     from processes.signals import Interruptions
     from results.errors import BenchError, Interrupted
+    from results.open_files import too_many
 
     prepare_streams()
     with Interruptions() as interruptions:
@@ -320,6 +321,11 @@ def main() -> None:
                     sys.stdout.flush()
             except BenchError as error:
                 sys.exit(explain(error))
+            except OSError as error:
+                starved = too_many(error)
+                if starved is None:
+                    raise
+                sys.exit(explain(starved))
         except Interrupted as interrupted:  # also while an error was explained
             sys.exit(explain(interrupted))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from results.errors import ResultsError
 from results.files import NotRegularError, open_regular, require_regular
+from results.open_files import too_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,8 @@ def explained(doing: str, path: Path) -> Iterator[None]:
             hint = "put a regular file there, or a link to one, or nothing"
         elif isinstance(error, FileNotFoundError) and doing == "read":
             hint = "it was never written, or was removed: see what is left in that folder"
+        elif limit := too_many(error):
+            raise ResultsError(f"cannot {doing} {path}: {limit.message}", hint=limit.hint) from error
         else:
             hint = "choose another folder with --results-dir or $BENCH_RESULTS_DIR"
         raise ResultsError(f"cannot {doing} {path}: {error.strerror or error}", hint=hint) from error

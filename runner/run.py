@@ -14,6 +14,7 @@ import msgspec
 
 from parsers import registry
 from results.errors import BenchError, Interrupted, Reported, ResumeMismatch
+from results.open_files import too_many
 from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
@@ -95,7 +96,7 @@ def run(
                     attempt.score(parser)
                     succeeded = True
                 except BaseException as caught:  # noqa: BLE001 - recorded, then returned or raised again
-                    error = caught
+                    error = too_many(caught) or caught
                 attempt.note_telemetry()
                 if hashing is not None and (succeeded or hashing.done()):
                     _note_hash(attempt, hashing, display)

@@ -65,6 +65,7 @@ SHARED = (
     "results.files",
     "results.json_text",
     "results.locks",
+    "results.open_files",
     "results.plain_text",
     "results.records",
     "results.stats",
