@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from servers.models import resolve
 from servers.plan import LaunchPlan
 from servers.ports import free_port
 from settings.base_url import parse_base_url
+from tests.servers.gguf_file import gguf
 
 FAKE_SERVER = Path(__file__).parents[1] / "programs" / "fake_server.py"
 
@@ -30,3 +32,26 @@ def fake_plan():
 @pytest.fixture
 def log(tmp_path):
     return tmp_path / "server.log"
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """An empty working folder, and no server of this machine in sight."""
+    for name in ("LLAMA_SERVER", "LLAMA_API_KEY", "VLLM_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "path").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def model(bare, tmp_path):
+    (tmp_path / "my, model.gguf").write_bytes(gguf())
+    return resolve("my, model.gguf")
+
+
+@pytest.fixture
+def hf_folder(bare, tmp_path):
+    (tmp_path / "some-model").mkdir()
+    (tmp_path / "some-model" / "config.json").write_text('{"max_position_embeddings": 2048}')
+    return resolve("some-model")
