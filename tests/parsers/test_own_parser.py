@@ -108,7 +108,7 @@ def test_a_wrong_file_starts_nothing(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-WAIT = "open(__file__ + '.here', 'w').close(); import time; time.sleep(60)"
+WAIT = "import time; open(__file__ + '.here', 'w').close(); time.sleep(60)"
 
 
 @pytest.mark.parametrize(("number", "code"), ENDINGS)
