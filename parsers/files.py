@@ -10,11 +10,12 @@ from results.errors import ParseError
 from results.files import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from parsers.contract import ScriptOutput
 
+LARGEST_BYTES = 512 << 20  # as Python objects several times that
 _OURS = {"run.json"}  # the run's record lies in the same folder
 
 
@@ -32,18 +33,35 @@ def result_file(
     A tool that evaluates twice in one run leaves several; its last word is the newest. Raises ParseError where
     there is none.
     """
+    for found in result_files(output, pattern, fits, read=read):
+        return found
+    raise not_understood(output, parser, expected)
+
+
+def result_files(
+    output: ScriptOutput,
+    pattern: str,
+    fits: Callable[[Any], bool],
+    *,
+    read: Callable[[Path], Any] | None = None,
+) -> Iterator[tuple[Path, Any]]:
+    """All that fit, the newest first; each is read when it is its turn. Raises ParseError."""
     read = read or read_json
     paths = [path for path in output.folder.rglob(pattern) if path.is_file() and path.name not in _OURS]
     for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True):
         document = read(path)
         if fits(document):
-            return path, document
-    raise not_understood(output, parser, expected)
+            yield path, document
 
 
 def read_json(path: Path) -> Any:
-    """The file's content, None where it is no JSON. Raises ParseError where it cannot be read."""
+    """The file's content, None where it is no JSON. Raises ParseError where it cannot be read, or is too large."""
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise ParseError(
+                f"{path} is larger than {LARGEST_BYTES >> 20} MiB",
+                hint="keep the samples, or what was generated, out of the file with the score",
+            )
         return decoded(read_file(path))
     except OSError as error:
         raise ParseError(f"cannot read {path}: {error.strerror}", hint="it has the score") from error

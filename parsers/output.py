@@ -14,9 +14,12 @@ from results.plain_text import tail
 from settings.parsers import PARSERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from parsers.contract import ScriptOutput
+
+_MOST = 2**53  # above it JSON's numbers are no whole ones any more
+_LISTED = 8
 
 
 def lines_from_the_end(text: str) -> Iterator[str]:
@@ -48,6 +51,26 @@ def number(value: object) -> float | None:
         return float(value)
     except OverflowError:
         return math.copysign(math.inf, value)
+
+
+def count(value: object) -> int | None:
+    """A JSON number that counts something, from 0 on; None for all else, and for what no record can hold."""
+    told = number(value)
+    return int(told) if told is not None and 0 <= told <= _MOST and told == int(told) else None
+
+
+def figure(value: object) -> float | None:
+    """A JSON number that is one; None for NaN and the infinities too."""
+    told = number(value)
+    return told if told is not None and math.isfinite(told) else None
+
+
+def listed(names: Iterable[str]) -> str:
+    """In a sentence: "a, b and c"; of many the first ones."""
+    *first, last = names
+    if len(first) >= _LISTED:
+        first, last = first[:_LISTED], f"{len(first) + 1 - _LISTED} others"
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def not_understood(output: ScriptOutput, parser: str, expected: str) -> ParseError:
