@@ -19,17 +19,23 @@ KEPT_BYTES = 8 << 20
 
 @dataclasses.dataclass(frozen=True)
 class ScriptOutput:
-    """What the script left: the end of its stdout and stderr as text, its folder, its exit code."""
+    """What the script left: the end of its stdout and stderr as text, its folder, its exit code.
+
+    prompt_logprobs: whether the server gives the log-probabilities of a prompt's tokens; None where nobody asked it.
+    """
 
     stdout: str
     stderr: str
     folder: Path
     exit_code: int
+    prompt_logprobs: bool | None = None
 
     @classmethod
-    def from_files(cls, stdout: Path, stderr: Path, folder: Path, exit_code: int) -> ScriptOutput:
+    def from_files(
+        cls, stdout: Path, stderr: Path, folder: Path, exit_code: int, *, prompt_logprobs: bool | None = None
+    ) -> ScriptOutput:
         """Read the last `KEPT_BYTES` of each; what is not UTF-8 becomes U+FFFD; a missing file is empty."""
-        return cls(read_end(stdout), read_end(stderr), folder, exit_code)
+        return cls(read_end(stdout), read_end(stderr), folder, exit_code, prompt_logprobs)
 
 
 class Parser(Protocol):

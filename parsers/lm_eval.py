@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from parsers.files import entry, result_file
 from parsers.fractions import fraction, mean
-from parsers.output import number
+from parsers.lm_eval_likelihoods import require_likelihoods
+from parsers.output import count, listed
 from results.records import Metric, Score
 
 if TYPE_CHECKING:
@@ -17,18 +17,20 @@ _KEPT = ("versions", "n-shot", "lm_eval_version", "git_hash", "task_hashes")
 
 
 class LmEval:
-    """Reads the newest `results_*.json` of `lm_eval --output_path {output_dir}`.
+    """Reads the newest results of `lm_eval --output_path {output_dir}`, or of a file there, such as gsm8k.json.
 
     The score is the first metric of the task or group; of several, the mean of their first metrics, with a
     warning. Metrics are named "task metric", or "task metric,filter" where there is a filter. What is no
-    fraction, such as a perplexity, is in details["results"].
+    fraction, such as a perplexity, is in details["results"]. Results that don't come from the model, because the
+    server gives no log-probabilities of prompts, are a ParseError.
     """
 
     name = "lm_eval"
 
     def parse(self, output: ScriptOutput) -> Score:
-        expected = "results_*.json of lm_eval (--output_path {output_dir})"
-        _, found = result_file(output, self.name, "results_*.json", _fits, expected)
+        expected = "results of lm_eval (--output_path {output_dir})"
+        path, found = result_file(output, self.name, "*.json", _fits, expected)
+        warnings = require_likelihoods(path, found, output.prompt_logprobs)
         results = found["results"]
         by_task = {task: _metrics(found, task) for task in results}
         # A group's subtasks are counted in the group's own figures where it has some.
@@ -44,10 +46,9 @@ class LmEval:
         metrics = {
             f"{task} {name}": metric for task, some in by_task.items() for name, metric in some.items()
         }
-        samples = [count for task in results if (count := _samples(found, task)) is not None]
-        warnings: tuple[str, ...] = ()
+        samples = [some for task in results if (some := _samples(found, task)) is not None]
         if len(firsts) > 1:
-            warnings = (f"the score is the mean of the first metrics of {', '.join(firsts)}",)
+            warnings = (f"the score is the mean of the first metrics of {listed(firsts)}", *warnings)
         score = mean(list(firsts.values())) if firsts else None
         return Score(
             score=None if score is None else 100 * score.value,
@@ -59,9 +60,12 @@ class LmEval:
 
 
 def _fits(document: Any) -> bool:
+    """Any name may be lm-eval's, as --output_path has it, so it is known by its rows: "metric,filter"."""
     results = entry(document, "results")
     return (
-        isinstance(results, dict) and bool(results) and all(isinstance(row, dict) for row in results.values())
+        isinstance(results, dict)
+        and all(isinstance(row, dict) for row in results.values())
+        and any("," in key for row in results.values() for key in row)
     )
 
 
@@ -91,8 +95,7 @@ def _metrics(found: dict[str, Any], task: str) -> dict[str, Metric]:
 
 
 def _samples(found: dict[str, Any], task: str) -> int | None:
-    count = number(entry(found, "n-samples", task, "effective"))
-    return int(count) if count is not None and 1 <= count < math.inf else None
+    return count(entry(found, "n-samples", task, "effective")) or None
 
 
 PARSER = LmEval()

@@ -16,7 +16,9 @@ from results.records import Outcome
 from runner.events import last_error
 from runner.script import Target, prepare_script, run_script
 from runner.serving import MeasuredServer
+from servers.effective import gives_prompt_logprobs
 from servers.watchdog import Watchdog
+from settings.parsers import BY_PROMPT_LOGPROBS
 from telemetry.measure import Telemetry
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Attempt:
             plan, serving, log_path=folder.server_log, ready_timeout_s=spec.asked["ready_timeout"]
         )
         self._telemetry: Telemetry | None = None
+        self._prompt_logprobs: bool | None = None
 
     def measure(self) -> None:
         """Server up, script through, server down. Raises ServerError, ScriptError, Interrupted."""
@@ -112,6 +115,8 @@ class Attempt:
             )
             ended = run_script(script, self._folder, watchdog, on_event=self._on_event)
             self._phases(script_s=ended.seconds)
+            if ended.exit.code == 0 and self._spec.parser in BY_PROMPT_LOGPROBS:
+                self._prompt_logprobs = gives_prompt_logprobs(self._plan, target.model_name)
         self._require_success(ended)
 
     def note_telemetry(self) -> None:
@@ -136,7 +141,11 @@ class Attempt:
     def score(self, parser: Parser) -> None:
         """Parse what the script left. Raises ParseError."""
         output = ScriptOutput.from_files(
-            self._folder.script_out, self._folder.script_log, self._folder.path, exit_code=0
+            self._folder.script_out,
+            self._folder.script_log,
+            self._folder.path,
+            exit_code=0,
+            prompt_logprobs=self._prompt_logprobs,
         )
         score = parser.parse(output)
         results = msgspec.structs.replace(self.record.results, score=score.score)

@@ -28,6 +28,9 @@ THREADS = re.compile(r"n_threads = (\d{1,9})")
 # vLLM's log: vllm/v1/core/kv_cache_utils.py.
 VLLM_KV_TOKENS = re.compile(r"KV cache size: (\d[\d,]{0,20}) tokens")
 VLLM_AT_ONCE = re.compile(r"Maximum concurrency for [\d,]+ tokens per request: (\d{1,9}(?:\.\d{1,9})?)x")
+_PROMPT = "One two three four five six"
+_FEWEST_LOGPROBS = 3  # a server that gives only those of what it generated has one
+_NOT_THERE = {400, 404, 405, 422, 501}
 FLASH_WORDS = {"1": "enabled", "0": "disabled"}
 
 
@@ -42,6 +45,35 @@ def read_back(plan: LaunchPlan, log_text: str) -> tuple[dict[str, Any], tuple[st
     found = {**_from_models(plan), **_from_props(plan), **_from_log(log_text)}
     effective = {name: value for name, value in found.items() if value is not None}
     return effective, differences(plan.asked, effective, no_gpu=NO_GPU.search(log_text) is not None)
+
+
+def gives_prompt_logprobs(plan: LaunchPlan, model: str) -> bool | None:
+    """Whether it gives the log-probabilities of a prompt's tokens, by which other tools score choices.
+
+    None where it did not answer, or refused for the moment. One request, for one token; up to 30 s.
+    """
+    asked = {
+        "model": model,
+        "prompt": _PROMPT,
+        "max_tokens": 1,
+        "temperature": 0,
+        "echo": True,
+        "logprobs": 1,
+    }
+    answer = request(plan.base_url, "/v1/completions", api_key=plan.api_key, body=asked, timeout_s=30)
+    if answer is None:
+        return None
+    if answer.status in _NOT_THERE:
+        return False
+    body = answer.json()
+    if answer.status != 200 or not isinstance(body, dict):
+        return None
+    try:
+        given = body["choices"][0]["logprobs"]["token_logprobs"]
+    except (KeyError, IndexError, TypeError):
+        return False
+    numbers = [value for value in given if isinstance(value, float | int)] if isinstance(given, list) else []
+    return len(numbers) >= _FEWEST_LOGPROBS
 
 
 def differences(asked: dict[str, Any], effective: dict[str, Any], *, no_gpu: bool) -> tuple[str, ...]:

@@ -15,3 +15,5 @@ PARSERS = {
     "llama_bench": "parsers.llama_bench",
     "vllm_bench": "parsers.vllm_bench",
 }
+# Of tools that may score by the log-probabilities of prompts, which not every server gives.
+BY_PROMPT_LOGPROBS = frozenset({"lm_eval"})

@@ -141,7 +141,7 @@ def test_lm_eval_gives_every_metric_and_says_what_the_score_is(tmp_path):
     )
     assert score.metrics["sums acc_norm"].stderr == sums["acc_norm_stderr,none"]
     assert score.samples == 7
-    assert score.warnings == ("the score is the mean of the first metrics of sums, words",)
+    assert score.warnings == ("the score is the mean of the first metrics of sums and words",)
     assert score.details["lm_eval_version"] == "0.4.13"
 
 
@@ -250,7 +250,7 @@ def test_bigcode_of_several_tasks_is_their_mean_and_says_so(tmp_path):
     (tmp_path / "evaluation_results.json").write_text(json.dumps(document))
     score = parse("bigcode", tmp_path)
     assert (score.score, set(score.metrics)) == (37.5, {"score", "humaneval pass@1", "mbpp pass@1"})
-    assert "mean of humaneval, mbpp" in score.warnings[0]
+    assert "mean of humaneval and mbpp" in score.warnings[0]
 
 
 @pytest.mark.parametrize("name", TOOLS)

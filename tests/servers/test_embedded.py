@@ -16,7 +16,7 @@ import pytest
 
 from processes.process import Exit
 from results.errors import ServerError, ServerExited
-from servers.effective import read_back
+from servers.effective import gives_prompt_logprobs, read_back
 from servers.http_probe import request
 from servers.launch import plan
 from servers.llama_cpp import EMBEDDED
@@ -70,6 +70,7 @@ def test_it_starts_answers_and_is_what_was_asked_for(made, log):
         answer = complete(server, 4)
         assert answer.status == 200
         assert answer.json()["usage"]["completion_tokens"] == 4
+        assert gives_prompt_logprobs(server.plan, "m") is False
         effective, differences = read_back(server.plan, server.log.text())
         before = progress(server)
         complete(server, 2, "Another")
