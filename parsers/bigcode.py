@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parsers.files import entry, result_file
+from parsers.files import entry, no_result_file, result_files
 from parsers.fractions import fraction, mean
-from parsers.output import json_object, not_understood
-from results.errors import ParseError
+from parsers.output import json_object, listed
 from results.records import Metric, Score
 
 if TYPE_CHECKING:
@@ -38,13 +37,12 @@ class BigCode:
 
     def parse(self, output: ScriptOutput) -> Score:
         expected = "metrics of bigcode-evaluation-harness, as JSON with its config"
-        try:
-            _, found = result_file(output, self.name, "*.json", _fits, expected)
-        except ParseError:
+        _, found = next(result_files(output, "*.json", _fits), (None, None))
+        if found is None:
             at = output.stdout.rfind("\n{\n")
             printed = json_object(output.stdout[max(at, 0) :].strip())
             if printed is None or not _fits(printed):
-                raise not_understood(output, self.name, expected) from None
+                raise no_result_file(output, self.name, "*.json", expected)
             found = printed
         by_task = {task: _metrics(row) for task, row in found.items() if task != "config"}
         firsts = {
@@ -57,7 +55,7 @@ class BigCode:
         }
         warnings: tuple[str, ...] = ()
         if len(firsts) > 1:
-            warnings = (f"the score is the mean of {', '.join(firsts)}",)
+            warnings = (f"the score is the mean of {listed(firsts)}",)
         config = {key: found["config"][key] for key in _CONFIG if key in found["config"]}
         results = {task: row for task, row in found.items() if task != "config"}
         score = mean(list(firsts.values())) if firsts else None

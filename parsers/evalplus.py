@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from parsers.files import entry, result_file
-from parsers.output import not_understood
+from parsers.files import entry, no_result_file, result_files
 from results.errors import ParseError
 from results.records import Metric, Score
 from results.stats.pass_at_k import pass_at
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from parsers.contract import ScriptOutput
 
+_NAME = "*eval_results.json"
 _KS = (1, 10, 100)  # those that evalplus.evaluate computes
 _TITLE = re.compile(r"^\w+(\+?) \(base (?:tests|\+ extra tests)\)$")
 _PRINTED = re.compile(r"^(pass@[0-9]+):\s*([0-9.]+)$")
@@ -35,11 +35,10 @@ class EvalPlus:
     def parse(self, output: ScriptOutput) -> Score:
         printed = _printed(output.stdout)
         expected = "pass@k of evalplus.evaluate, nor is its eval_results.json in the run's folder"
-        try:
-            path, found = result_file(output, self.name, "*eval_results.json", _fits, expected)
-        except ParseError:
+        path, found = next(result_files(output, _NAME, _fits), (None, None))
+        if found is None:
             if "pass@1" not in printed:
-                raise not_understood(output, self.name, expected) from None
+                raise no_result_file(output, self.name, _NAME, expected)
             return _from_printed(printed)
         score = _counted(found)
         for name, metric in score.metrics.items():

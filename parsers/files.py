@@ -35,7 +35,7 @@ def result_file(
     """
     for found in result_files(output, pattern, fits, read=read):
         return found
-    raise not_understood(output, parser, expected)
+    raise no_result_file(output, parser, pattern, expected)
 
 
 def result_files(
@@ -47,22 +47,33 @@ def result_files(
 ) -> Iterator[tuple[Path, Any]]:
     """All that fit, the newest first; each is read when it is its turn. Raises ParseError."""
     read = read or read_json
-    paths = [path for path in output.folder.rglob(pattern) if path.is_file() and path.name not in _OURS]
-    for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True):
+    for path in _files(output, pattern):
         document = read(path)
         if fits(document):
             yield path, document
 
 
-def read_json(path: Path) -> Any:
-    """The file's content, None where it is no JSON. Raises ParseError where it cannot be read, or is too large."""
-    try:
+def no_result_file(output: ScriptOutput, parser: str, pattern: str, expected: str) -> ParseError:
+    """The error that no file fits, and which one is too large to tell."""
+    for path in _files(output, pattern):
         if path.stat().st_size > LARGEST_BYTES:
-            raise ParseError(
-                f"{path} is larger than {LARGEST_BYTES >> 20} MiB",
-                hint="keep the samples, or what was generated, out of the file with the score",
+            return ParseError(
+                f"{path} is larger than {LARGEST_BYTES >> 20} MiB, and no other file has the score",
+                hint="keep samples and generated text out of the file with the score",
             )
-        return decoded(read_file(path))
+    return not_understood(output, parser, expected)
+
+
+def _files(output: ScriptOutput, pattern: str) -> list[Path]:
+    """The newest first."""
+    paths = [path for path in output.folder.rglob(pattern) if path.is_file() and path.name not in _OURS]
+    return sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+
+
+def read_json(path: Path) -> Any:
+    """The file's content, None where it is no JSON or too large. Raises ParseError where it cannot be read."""
+    try:
+        return decoded(read_file(path)) if path.stat().st_size <= LARGEST_BYTES else None
     except OSError as error:
         raise ParseError(f"cannot read {path}: {error.strerror}", hint="it has the score") from error
 

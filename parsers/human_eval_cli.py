@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from parsers.contract import ScriptOutput
 
 _NUMBER = r"(?:np\.float64\()?([0-9.]+(?:e-?[0-9]+)?)\)?"  # numpy 2 prints np.float64(0.5), older ones 0.5
-_ENTRY = rf"'(pass@[0-9]+)':\s*{_NUMBER}"
+_ENTRY = rf"'(pass@[0-9]{{1,9}})':\s*{_NUMBER}"
 _LINE = re.compile(rf"\{{{_ENTRY}(?:,\s*{_ENTRY})*\}}$")
 _ROUNDING = 1e-9
 

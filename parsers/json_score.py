@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from parsers.output import json_object, json_objects_from_the_end, not_understood, number
+from parsers.output import count, json_object, json_objects_from_the_end, not_understood, number
 from results.errors import ParseError
 from results.records import Metric, Score
 from results.stats.intervals import wilson_interval
@@ -39,13 +39,12 @@ def _score(document: dict[str, Any]) -> Score:
         allowed = "a percentage from 0 to 100" if key == "score" else "a fraction from 0 to 1"
         raise ParseError(f"{key} is {document[key]!r}, which is not {allowed}")
     fraction = value / top
-    samples = document.get("samples")
-    known = isinstance(samples, int) and not isinstance(samples, bool) and samples > 0
-    low, high = wilson_interval(fraction * samples, samples) if known and samples else (None, None)
+    samples = count(document.get("samples")) or None
+    low, high = wilson_interval(fraction * samples, samples) if samples else (None, None)
     return Score(
         score=value if key == "score" else 100 * value,  # 100 * (7 / 100) is not 7
         metrics={key if key == "pass@1" else "score": Metric(value=fraction, low=low, high=high)},
-        samples=samples if known else None,
+        samples=samples,
         details={name: other for name, other in document.items() if name not in {key, "samples"}},
     )
 

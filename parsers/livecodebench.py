@@ -67,9 +67,11 @@ def _is_problem(problem: object) -> bool:
 def _metrics(problems: Sequence[dict[str, Any]]) -> dict[str, Metric]:
     metrics = {f"pass@{k}": metric for k in _KS if (metric := pass_at(_counts(problems), k)) is not None}
     for group in _GROUPS:
-        names = [name for problem in problems if isinstance(name := problem.get(group), str)]
-        for name in dict.fromkeys(names):
-            some = [problem for problem in problems if problem.get(group) == name]
+        by_name: dict[str, list[dict[str, Any]]] = {}
+        for problem in problems:
+            if isinstance(name := problem.get(group), str):
+                by_name.setdefault(name, []).append(problem)
+        for name, some in by_name.items():
             metric = pass_at(_counts(some), 1)
             if metric is not None:
                 metrics[f"{name} pass@1"] = metric

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parsers.files import result_file
-from parsers.output import number
+from parsers.output import count, figure
 from results.errors import ParseError
 from results.records import Score
 
@@ -35,24 +35,24 @@ class VllmBench:
     def parse(self, output: ScriptOutput) -> Score:
         expected = "JSON file of vllm bench serve (--save-result --result-dir {output_dir})"
         path, found = result_file(output, self.name, "*.json", _fits, expected)
-        if not found["completed"]:
+        if not count(found["completed"]):
             raise ParseError(
                 f"{path}: no request was completed", hint="use --save-detailed to see their errors"
             )
         speed = {
-            f"{key}, {unit}": value
+            f"{key}, {unit}": figure(value)
             for key, value in found.items()
-            if (unit := "ms" if key.endswith("_ms") else _UNITS.get(key)) and number(value) is not None
+            if (unit := "ms" if key.endswith("_ms") else _UNITS.get(key)) and figure(value) is not None
         }
-        failed = found.get("failed")
+        failed = count(found.get("failed"))
         warnings = (f"{failed} requests failed",) if failed else ()
         said = {key: value for key, value in found.items() if key not in _LONG}
         return Score(
             score=None,
-            completions=_count(found["completed"]),
-            prompt_tokens=_count(found.get("total_input_tokens")),
-            completion_tokens=_count(found.get("total_output_tokens")),
-            generate_s=number(found["duration"]),
+            completions=count(found["completed"]),
+            prompt_tokens=count(found.get("total_input_tokens")),
+            completion_tokens=count(found.get("total_output_tokens")),
+            generate_s=figure(found["duration"]),
             warnings=warnings,
             details={"speed": speed, "vllm_bench": said},
         )
@@ -60,11 +60,7 @@ class VllmBench:
 
 def _fits(document: Any) -> bool:
     keys = ("duration", "completed", "request_throughput")
-    return isinstance(document, dict) and all(number(document.get(key)) is not None for key in keys)
-
-
-def _count(value: object) -> int | None:
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else None
+    return isinstance(document, dict) and all(figure(document.get(key)) is not None for key in keys)
 
 
 PARSER = VllmBench()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parsers.contract import ScriptOutput, read_end
+from parsers.fit import fitted
 from results.durable import explained
 from results.errors import ResultsError, ResumeMismatch, ScriptError
 from results.plain_text import tail
@@ -147,7 +148,7 @@ class Attempt:
             exit_code=0,
             prompt_logprobs=self._prompt_logprobs,
         )
-        score = parser.parse(output)
+        score = fitted(parser.parse(output))
         results = msgspec.structs.replace(self.record.results, score=score.score)
         self._update(score=score, results=results)
         self._phases(generate_s=score.generate_s, execute_s=score.execute_s)

@@ -92,7 +92,9 @@ def reported_mean(value: float, stderr: float | None, samples: int | None) -> Me
     """
     if stderr is None:
         return Metric(value=value)
-    worth = value * (1 - value) / stderr**2 if stderr else 0.0
+    square = stderr * stderr  # 0 of the smallest ones too
+    # Values from 0 to 1 can't spread so far that n of them are worth less than n - 1.
+    worth = max(1.0, value * (1 - value) / square) if square and 0 < value < 1 else 0.0
     if not 0 < worth < math.inf:
         worth = samples or 0.0
     if not worth:

@@ -8,13 +8,17 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers import registry
 from parsers.contract import ScriptOutput
+from parsers.fit import fitted
 from results.errors import ParseError
+from results.json_text import encode
+from results.records import Score
 from results.stats.intervals import wilson_interval
 from settings.parsers import PARSERS
 
@@ -55,6 +59,20 @@ def test_llama_bench_with_the_same_lengths_twice_loses_neither(tmp_path):
         "llama_bench", tmp_path, json.dumps([test, {**test, "n_threads": 2, "avg_ts": 200.0}])
     ).details["speed"]
     assert (speed["pp16, tokens/s"], speed["pp16 #2, tokens/s"]) == (138.51136, 200.0)
+
+
+BACKEND = "ggml_vulkan: Found 1 Vulkan devices:\n[backend] 0 = Some Card (RADV) | uma: 0\r\n[1/2] loading"
+
+
+def test_llama_bench_among_what_backends_print(tmp_path):
+    """Lines before and behind the list, also such as begin with a bracket, and a list of each call of llama-bench."""
+    stdout = (FIXTURES / "llama_bench.json").read_text()
+    tests = json.loads(stdout)
+    for said in (f"{BACKEND}\n{stdout}\nggml: freeing [0]\n", f"  {stdout}[end]"):
+        assert parse("llama_bench", tmp_path, said).details["tests"] == tests
+    twice = parse("llama_bench", tmp_path, f"{stdout}\n{BACKEND}\n{stdout}")
+    assert twice.details["tests"] == tests * 2
+    assert twice.details["speed"]["tg16 #2, tokens/s"] == 85.658739
 
 
 def test_vllm_bench_has_throughput_latencies_and_tokens(tmp_path):
@@ -314,5 +332,6 @@ def test_a_damaged_file_is_a_score_or_a_parse_error_never_a_crash(tmp_path, name
         except ParseError:
             return
         assert score.score is None or 0 <= score.score <= 100
+        assert msgspec.json.decode(encode(fitted(score)), type=Score).samples == score.samples
 
     damaged()
