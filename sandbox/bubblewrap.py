@@ -12,10 +12,12 @@ from typing import Any
 from sandbox.contract import SandboxError
 from sandbox.folders import reachable_by_everybody, remove
 from sandbox.interpreter import (
+    ONE_THREAD,
     bwrap_version,
     copy_for_everybody,
     find_bwrap,
     find_interpreter,
+    find_packages,
 )
 from sandbox.seccomp import filter_program
 from sandbox.worker import Worker
@@ -23,6 +25,7 @@ from sandbox.worker import Worker
 FIRST_UID = 60_000  # below the ranges of systemd and containers, above ordinary users
 TMP_BYTES = 256 << 20
 SHM_BYTES = 64 << 20
+_PACKAGES = "/opt/packages"  # inside
 _HERE = Path(__file__).parent
 # One text, since nothing of ours can be imported inside.
 ZYGOTE = "".join(
@@ -48,6 +51,7 @@ class Bubblewrap:
     def __init__(self) -> None:
         self._as_root = os.geteuid() == 0
         self._interpreter = find_interpreter(by_everybody=self._as_root)
+        self._packages = find_packages(self._interpreter, by_everybody=self._as_root)
         bwrap = find_bwrap()
         self._version = bwrap_version(bwrap)
         self._copy: Path | None = None
@@ -62,6 +66,7 @@ class Bubblewrap:
             "level": "bubblewrap",
             "bwrap": self._version,
             "interpreter": str(self._interpreter.path),
+            "packages": self._packages.versions,
             "seccomp": self._filter is not None,
         }
 
@@ -92,7 +97,17 @@ class Bubblewrap:
                 inherited.append(descriptor)
                 options += ["--seccomp", str(descriptor)]
             process = subprocess.Popen(
-                [self._bwrap, *options, "--", self._interpreter.path, "-I", "-S", "-B", "-c", ZYGOTE],
+                [
+                    self._bwrap,
+                    *options,
+                    "--",
+                    self._interpreter.path,
+                    "-I",
+                    "-S",
+                    "-B",
+                    "-c",
+                    self._packages.importable_from(_PACKAGES) + ZYGOTE,
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=diagnosis,
@@ -119,6 +134,12 @@ class Bubblewrap:
         options += ["--clearenv", "--as-pid-1", "--cap-drop", "ALL", "--hostname", "sandbox"]
         for folder in self._interpreter.folders:
             options += ["--ro-bind", str(folder), str(folder)]
+        for folder in self._interpreter.hidden:
+            options += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
+        for name, path in self._packages.files.items():
+            options += ["--ro-bind", str(path), f"{_PACKAGES}/{name}"]
+        for name, value in ONE_THREAD.items() if self._packages.files else ():
+            options += ["--setenv", name, value]
         for path, target in self._interpreter.links:
             options += ["--symlink", target, str(path)]
         options += ["--dev", "/dev", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108 - inside

@@ -27,16 +27,17 @@ _NOTHING = "ro,noexec,size=4096,mode=0555"  # a folder with nothing in it
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # Go's names, which images carry, to the kernel's
 # Before all else inside: what the image sets in the environment goes, and our filter comes on top of the engine's.
 _BEFORE = """
-import ctypes, os, sys
+import ctypes, os, site, sys
 if sys.version_info < (3, 9):
     sys.exit(f"it has Python {sys.version.split()[0]}, but 3.9 or newer is needed")
 os.environ.clear()
-os.environ["LANG"] = "C.UTF-8"
+os.environ.update(LANG="C.UTF-8", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+sys.path += [folder for folder in site.getsitepackages() if os.path.isdir(folder)]  # those of the image
 class Filter(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("program", ctypes.c_char_p)]
 if FILTER and ctypes.CDLL(None, use_errno=True).prctl(22, 2, ctypes.byref(Filter(len(FILTER) // 8, FILTER)), 0, 0):
     sys.exit(f"the seccomp filter is refused: {os.strerror(ctypes.get_errno())}")
-del Filter, FILTER
+del Filter, FILTER, site
 """
 
 

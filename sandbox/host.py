@@ -16,7 +16,7 @@ from sandbox.bubblewrap import TMP_BYTES, ZYGOTE, own_uid
 from sandbox.confinement import OWN_CHILDREN, kill_below
 from sandbox.contract import SandboxError
 from sandbox.folders import new_folder, remove
-from sandbox.interpreter import Interpreter, find_interpreter
+from sandbox.interpreter import ONE_THREAD, Interpreter, Packages, find_interpreter, find_packages
 from sandbox.worker import Worker
 
 if TYPE_CHECKING:
@@ -38,8 +38,18 @@ class Host:
             )
         self.as_root = os.geteuid() == 0
         self.interpreter: Interpreter = find_interpreter(by_everybody=self.as_root)
+        self.packages: Packages = find_packages(self.interpreter, by_everybody=self.as_root)
         self._other_tasks = 0 if self.as_root else _tasks_of(os.getuid()) + OTHERS_MARGIN
         self._top = new_folder()
+        self._importable = self._top / "packages"
+        self._importable.mkdir(mode=0o755)
+        for name, path in self.packages.files.items():
+            (self._importable / name).symlink_to(path)
+
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """The packages, and the folder in which programs find them."""
+        return (self._importable, *self.packages.files.values())
 
     def folder(self, slot: int) -> Path:
         """A new and empty one. The last one of that slot goes, with what a program may have left in it."""
@@ -69,12 +79,20 @@ class Host:
         }
         diagnosis = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
         process = _Kept(
-            [self.interpreter.path, "-I", "-S", "-B", "-c", ZYGOTE, json.dumps(place)],
+            [
+                self.interpreter.path,
+                "-I",
+                "-S",
+                "-B",
+                "-c",
+                self.packages.importable_from(str(self._importable)) + ZYGOTE,
+                json.dumps(place),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=diagnosis,
             bufsize=0,
-            env={"LANG": "C.UTF-8", "TMPDIR": str(folder)},
+            env={"LANG": "C.UTF-8", "TMPDIR": str(folder), **(ONE_THREAD if self.packages.files else {})},
             cwd="/",
             pass_fds=inherited,
             user=uid,

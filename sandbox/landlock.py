@@ -61,6 +61,7 @@ class Landlock:
             "landlock_abi": self._abi,
             "kernel": os.uname().release,
             "interpreter": str(self._host.interpreter.path),
+            "packages": self._host.packages.versions,
             "seccomp": True,
             "not_stopped": list(self._not_stopped()),
         }
@@ -93,8 +94,13 @@ class Landlock:
     def start(self, slot: int) -> Worker:
         folder = self._host.folder(slot)
         with contextlib.ExitStack() as files:
+            interpreter = self._host.interpreter
             ruleset = create_ruleset(
-                self._abi, readable=self._host.interpreter.folders, written=_DEVICES, folder=folder
+                self._abi,
+                readable=(*interpreter.folders, *self._host.readable),
+                hidden=interpreter.hidden,
+                written=_DEVICES,
+                folder=folder,
             )
             files.callback(os.close, ruleset)
             inherited = {"ruleset": ruleset}

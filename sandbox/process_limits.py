@@ -33,6 +33,7 @@ class ProcessLimits:
         return {
             "level": "process",
             "interpreter": str(self._host.interpreter.path),
+            "packages": self._host.packages.versions,
             "seccomp": False,
             "warning": WARNING,
             "not_stopped": list(NOT_STOPPED),

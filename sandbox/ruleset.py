@@ -12,7 +12,7 @@ import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
 _CREATE_RULESET, _ADD_RULE = 444, 445
@@ -34,10 +34,18 @@ def abi_version() -> int:
     return max(0, int(ctypes.CDLL(None).syscall(_CREATE_RULESET, None, 0, _VERSION)))
 
 
-def create_ruleset(abi: int, *, readable: Iterable[Path], written: Iterable[Path], folder: Path) -> int:
+def create_ruleset(
+    abi: int,
+    *,
+    readable: Iterable[Path],
+    written: Iterable[Path],
+    folder: Path,
+    hidden: Collection[Path] = (),
+) -> int:
     """A descriptor of it; all of the files that is not named is forbidden, and TCP, and processes outside.
 
     readable: files and folders with all in them, to be executed as well; missing ones are passed over.
+    hidden: folders within them of which only the names can be read.
     written: devices to read and write. folder: where everything may be done but to make devices.
     Raises OSError.
     """
@@ -52,7 +60,7 @@ def create_ruleset(abi: int, *, readable: Iterable[Path], written: Iterable[Path
     ruleset = int(libc.syscall(_CREATE_RULESET, handled, len(handled), 0))
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
-    rules = [(path, _EXECUTE | _READ_FILE | _READ_DIR) for path in readable]
+    rules = [rule for path in readable for rule in _read(path, hidden)]
     rules += [(path, _READ_FILE | _WRITE_FILE) for path in written]
     rules += [(folder, files & ~(_MAKE_CHAR | _MAKE_BLOCK | _IOCTL_DEV))]
     try:
@@ -63,6 +71,19 @@ def create_ruleset(abi: int, *, readable: Iterable[Path], written: Iterable[Path
         os.close(ruleset)
         raise
     return ruleset
+
+
+def _read(path: Path, hidden: Collection[Path]) -> Iterator[tuple[Path, int]]:
+    """A rule holds for all below a folder, so that one with something hidden in it is allowed piece by piece."""
+    if path in hidden:
+        return
+    if not any(path in folder.parents for folder in hidden):
+        yield path, _EXECUTE | _READ_FILE | _READ_DIR
+        return
+    yield path, _READ_DIR
+    for inner in path.iterdir():
+        if inner.exists() and not inner.is_symlink():  # a rule would be one for where it leads
+            yield from _read(inner, hidden)
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, access: int) -> None:
