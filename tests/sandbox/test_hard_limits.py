@@ -97,6 +97,23 @@ def test_a_user_who_may_start_no_process_more_is_told_so(level, most):
         assert said["verdicts"] == ["passed", "wrong_answer"]
 
 
+@pytest.mark.parametrize(
+    ("name", "most", "words"),
+    [
+        ("RLIMIT_DATA", 300 << 20, "300 MiB of data instead of 2048 (ulimit -d)"),
+        ("RLIMIT_STACK", 512 << 10, "0.5 MiB of stack instead of 8 (ulimit -s)"),
+    ],
+)
+def test_limits_that_the_sandbox_has_not_itself_are_named_too(name, most, words):
+    code = (
+        "import resource, sandbox\n"
+        f"resource.setrlimit(resource.{name}, ({most}, {most}))\n"
+        "print(sandbox.lowered(sandbox.Limits(), {}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{[words]}\n"
+
+
 def test_only_limits_that_are_lower_are_named():
     limits = Limits()
     assert lowered(limits, {}) == []
