@@ -38,8 +38,8 @@ def require_likelihoods(path: Path, found: dict[str, Any], prompt_logprobs: bool
             raise ParseError(
                 f"{path}: the result of {task} does not come from the model: {why}; lm-eval takes what is "
                 "missing for 0, so that the first choice always wins",
-                hint="use a server that has them, such as vLLM, or a task that generates its answers; if another "
-                "server was asked, give its address with --base-url",
+                hint="use a server that reports them, such as vLLM, or a task that generates its answers; if "
+                "lm-eval asked another server, give its address with --base-url",
             )
         if prompt_logprobs is None and _by_likelihood(found, task) and _at_chance(found, task):
             doubted.append(task)
