@@ -13,6 +13,7 @@ from parsers.contract import ScriptOutput
 from results.errors import ParseError
 from servers.effective import gives_prompt_logprobs
 from servers.plan import LaunchPlan
+from settings.base_url import parse_base_url
 from tests.command_line import bench_runner, logged
 from tests.evaluation.running_servers import raw_server
 
@@ -151,8 +152,7 @@ def reply(logprobs, status=200) -> dict:
 )
 def test_a_server_is_asked_whether_it_gives_them(tmp_path, answer, gives):
     with raw_server(tmp_path, {"/v1/completions": answer}) as url:
-        port = int(url.rpartition(":")[2])
-        plan = LaunchPlan(kind="attach", argv=(), host="127.0.0.1", port=port, base_url=url)
+        plan = LaunchPlan(kind="attach", argv=(), base_url=parse_base_url(url))
         assert gives_prompt_logprobs(plan, "m") is gives
 
 
