@@ -5,37 +5,115 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# The tags of DeepSeek R1, Qwen 3 and their descendants, and the variants seen in other templates.
-_OPEN = re.compile(r"<(think|thinking|thought|reasoning)>", re.IGNORECASE)
-_CLOSE = re.compile(r"</(think|thinking|thought|reasoning)>", re.IGNORECASE)
+from evaluation.answers.quotations import Quotations
+from evaluation.answers.thought_marks import BEGINS_THINKING, DOUBTS, ENDS_OF_TURN, MARKS, WRAPPERS
+
+_OPENINGS = [re.compile(rf"\s*+(?:{marks.opening})") for marks in MARKS]
+_CLOSINGS = [re.compile(marks.closing) for marks in MARKS]
+_ANY_CLOSING = re.compile("|".join(marks.closing for marks in MARKS if marks.alone))
+_ANY_OPENING = re.compile("|".join(marks.opening for marks in MARKS if not marks.first))
+_LATER_OPENING = re.compile(
+    "|".join(
+        marks.opening if marks.anywhere else rf"(?m:^)[ \t]*+(?:{marks.opening})"
+        for marks in MARKS
+        if not marks.first
+    )
+)
+_MOST_ENDS = 10
+_HEARD_CHARS = 2000  # of the beginning and the end of a text that is searched for doubts
 
 
 class Spoken(NamedTuple):
-    """answer: what was said; reasoning: what was thought; unclosed: the thought was cut, nothing was said."""
+    """answer: what was said; reasoning: what was thought; unclosed: the thought was cut, nothing was said; implied: a
+    thought ended that had not begun, so the chat template opens one in each prompt.
+    """
 
     answer: str
     reasoning: str
-    unclosed: bool
+    unclosed: bool = False
+    implied: bool = False
 
 
-def split_reasoning(text: str, reasoning: str = "") -> Spoken:
+def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spoken:
     """Split an answer at its thoughts; `reasoning` is what the server has already put aside.
 
-    A thought stands at the beginning: several in a row are all put aside, and a closing tag without an
-    opening one counts too, since many templates put the opening tag into the prompt. A tag further behind, in
-    the code or the prose of an answer, is text like any other.
+    A thought begins with an opening mark, or with the answer itself where the chat template opened it, and the last
+    closing mark ends it: what stands between several thoughts is no answer either. A mark that is only quoted is text
+    like any other. A text that goes on with a prompt (not chat) only has the thoughts that it begins with itself.
     """
     thoughts = [reasoning] if reasoning else []
+    rest, implied = text, False
+    while True:
+        number, begin = _opened(rest)
+        if number is not None:
+            end = _last(_CLOSINGS[number], rest, begin) or _last(_ANY_CLOSING, rest, begin)
+            if end is None:
+                return _unfinished(thoughts, rest[begin:], implied=implied)
+        elif chat and (end := _last(_ANY_CLOSING, rest, 0)):
+            implied = implied or not thoughts
+        else:
+            break
+        thoughts.append(rest[begin : end.start()])
+        rest = rest[end.end() :]
+    if chat and _last(_LATER_OPENING, rest, 0):  # it thinks again, and does not come to an end
+        return _unfinished(thoughts, rest, implied=implied)
+    if chat:
+        rest = _unwrapped(_without_ends(rest), thought=len(thoughts) > bool(reasoning))
+    return Spoken(rest, _joined(thoughts), implied=implied)
+
+
+def thinks_aloud(text: str) -> bool:
+    """Whether a text without marks reads like a thought: where it was cut, it may be the beginning of one."""
+    return bool(
+        BEGINS_THINKING.match(text[:_HEARD_CHARS].lstrip())
+        or DOUBTS.search(text[:_HEARD_CHARS])
+        or DOUBTS.search(text[-_HEARD_CHARS:])
+    )
+
+
+def _opened(text: str) -> tuple[int | None, int]:
+    """Which family of marks the text begins with, and where its thought begins."""
+    for number, opening in enumerate(_OPENINGS):
+        if found := opening.match(text):
+            return number, found.end()
+    return None, 0
+
+
+def _last(marks: re.Pattern[str], text: str, begin: int) -> re.Match[str] | None:
+    """The last of these marks behind `begin` that is not merely quoted."""
+    found = list(marks.finditer(text, begin))
+    if not found:
+        return None
+    quotations = Quotations(text, begin, _ANY_OPENING)
+    return next((mark for mark in reversed(found) if not quotations.hold(mark)), None)
+
+
+def _unfinished(thoughts: list[str], rest: str, *, implied: bool) -> Spoken:
+    return Spoken("", _joined([*thoughts, rest]), unclosed=True, implied=implied)
+
+
+def _joined(thoughts: list[str]) -> str:
+    return "\n".join(filter(None, (_without_ends(thought).strip() for thought in thoughts)))
+
+
+def _without_ends(text: str) -> str:
+    """Without the tokens that end a turn, which some servers leave in the text."""
     rest = text
-    closing = _CLOSE.search(rest)
-    if closing and not _OPEN.search(rest, 0, closing.start()):
-        thoughts.append(rest[: closing.start()].strip())
-        rest = rest[closing.end() :]
-    while opening := _OPEN.match(rest.lstrip()):
-        thought = rest.lstrip()[opening.end() :]
-        closing = _CLOSE.search(thought)
-        if closing is None:
-            return Spoken("", "\n".join([*thoughts, thought.strip()]), unclosed=True)
-        thoughts.append(thought[: closing.start()].strip())
-        rest = thought[closing.end() :]
-    return Spoken(rest, "\n".join(thoughts), unclosed=False)
+    for _ in range(_MOST_ENDS):
+        bare = rest.rstrip()
+        end = next((end for end in ENDS_OF_TURN if bare.endswith(end)), None)
+        if end is None:
+            break
+        rest = bare.removesuffix(end)
+    return rest
+
+
+def _unwrapped(text: str, *, thought: bool) -> str:
+    """Without what some models put around the answer behind a thought."""
+    begin = text.lstrip()
+    for opening, closing in WRAPPERS if thought else ():
+        if begin.startswith(opening):
+            inner = begin.removeprefix(opening)
+            head, found, tail = inner.rpartition(closing)
+            return head if found and not tail.strip() else inner
+    return text

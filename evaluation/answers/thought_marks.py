@@ -1,0 +1,127 @@
+"""The marks between which models put their thoughts, as chat templates and reasoning parsers know them.
+
+Servers that know the model's marks put the thought aside themselves. These are for all others, and for the marks that
+are left when a server drops special tokens from the text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Marks(NamedTuple):
+    """How one family of models opens and closes a thought; patterns without groups.
+
+    alone: the closing mark also ends a thought that the chat template opened in the prompt. anywhere: an opening mark
+    counts wherever it stands, since it is made of special tokens; else only where a line begins. first: it counts only
+    where the answer begins, since it is made of words.
+    """
+
+    opening: str
+    closing: str
+    alone: bool = True
+    anywhere: bool = False
+    first: bool = False
+
+
+_NAME = r"(?i:think|thinking|thoughts?|reason|reasoning|analysis|longcat_think)"
+_SPACE = r"(?:[a-z_]{1,20}:)?"  # seed:think, mm:think, antml:thinking
+_ASSISTANT = r"(?:<\|start\|>)?(?:assistant)?"
+
+MARKS = (
+    # DeepSeek R1, Qwen 3 and most others; Seed-OSS, MiniMax M3, LongCat, Hunyuan.
+    Marks(
+        rf"<\s*{_SPACE}{_NAME}(?::\w{{1,20}}|\s[^<>\n]{{0,80}})?\s*>",
+        rf"<\s*/\s*{_SPACE}{_NAME}(?::\w{{1,20}})?\s*>",
+    ),
+    # Cohere (START_THINKING), Sky-T1 and OpenThinker (begin_of_thought), and relatives.
+    Marks(
+        rf"<\|(?i:(?:start|begin)_(?:of_)?)?{_NAME}(?i:_(?:start|begin))?\|>",
+        rf"<\|(?:(?:/|(?i:end_(?:of_)?)){_NAME}|{_NAME}(?i:_end))\|>",
+        anywhere=True,
+    ),
+    # Magistral and later models of Mistral.
+    Marks(r"\[(?:THINK|THINKING|REASONING)\]", r"\[/(?:THINK|THINKING|REASONING)\]"),
+    # Kimi VL; Kimi K3.
+    Marks("◁think▷", "◁/think▷", anywhere=True),
+    Marks(r"<\|open\|>think<\|sep\|>", r"<\|close\|>think<\|sep\|>", anywhere=True),
+    # Harmony of gpt-oss: what is said stands in the channel `final`; and the same without its special tokens.
+    Marks(
+        _ASSISTANT
+        + r"<\|channel\|>\s*(?:analysis|commentary)\b[^<\n]{0,200}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>",
+        _ASSISTANT + r"<\|channel\|>\s*final\b[^<\n]{0,80}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>",
+        anywhere=True,
+    ),
+    Marks(
+        r"(?:assistant)?(?:analysis|commentary)"
+        r"(?:(?=[A-Z][a-z'\u2019]*(?:[ \n][a-zA-Z]|[,.!?]\s))|(?=[\s\S]*?assistant\n?final))",
+        r"assistant\n?final",
+        alone=False,
+        first=True,
+    ),
+    # Gemma 4; MedGemma.
+    Marks(r"<\|channel>\s*thought\b", r"<channel\|>", anywhere=True),
+    Marks(r"<unused94>(?:thought\b)?", r"<unused95>", anywhere=True),
+    # Apertus.
+    Marks(r"<\|inner_prefix\|>", r"<\|inner_suffix\|>", anywhere=True),
+    # Blocks of typed content.
+    Marks(r"(?:<\|message_model\|>)?<\|content_thinking\|>", r"<\|content_text\|>", anywhere=True),
+    # Granite 3.2 and 3.3; its quantized variants say "Here's".
+    Marks(
+        r"(?:\*\*)?Here(?: is|['\u2019]s) my thought process(?:\*\*)?:?",
+        r"(?:\*\*)?Here(?: is|['\u2019]s) my response(?:\*\*)?:?",
+        alone=False,
+        first=True,
+    ),
+)
+
+# What some put around the answer behind a thought, and what ends a turn: neither is part of the answer.
+WRAPPERS = (
+    ("<answer>", "</answer>"),
+    ("<response>", "</response>"),
+    ("<output>", "</output>"),
+    ("<|begin_of_solution|>", "<|end_of_solution|>"),
+    ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    ("<|START_TEXT|>", "<|END_TEXT|>"),
+    ("<|open|>response<|sep|>", "<|close|>response<|sep|>"),
+)
+ENDS_OF_TURN = (
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_message|>",
+    "<|message_model|>",
+    "<|content_model_end_sampling|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|end_of_msg|>",
+    "<|close|>message<|sep|>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<eos>",
+    "</s>",
+)
+
+# How a thought reads, where it begins and anywhere. It decides only where an answer was cut before anything else could.
+BEGINS_THINKING = re.compile(
+    r"\W{0,20}(?:(?:okay|ok|alright|all right|right|so|well|hmm+|now|first)\b[,.!]?\s{1,4}){0,3}"
+    r"(?:the (?:user|problem|question|task)\b.{0,20}\b(?:ask|want|say|need|give)"
+    r"|(?:I|we)(?:['\u2019]re| are| am) (?:asked|given|trying|supposed|told)\b"
+    r"|(?:I|we) (?:need|have|must|should|want) to\b"
+    r"|let(?:['\u2019]s| us| me) (?:think|see|start|tackle|break|work|figure|analy[sz]e|recall|parse)\b)",
+    re.IGNORECASE,
+)
+DOUBTS = re.compile(
+    r"\bthe user (?:is |has )?(?:ask|want|need|said)"
+    r"|\b(?:wait|hmm+|hold on)\s{0,2}(?:[,.:;!?\u2026]|--|\u2014)"
+    r"|\blet me (?:think|re-?\w+|check|verify|double|trace)\b"
+    r"|\bis (?:it|this|that) (?:right|correct)\?"
+    r"|\bactually,? (?:no|wait)\b",
+    re.IGNORECASE,
+)
