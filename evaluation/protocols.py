@@ -59,7 +59,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the model said. error: why there is no answer (one line); empty when there is one. too_long: the prompt does
-    not fit into the context of the server.
+    not fit into the context of the server. refused: the server understood the request and will not answer it.
+
+    generated_tokens: all that the model wrote, also where the server counts its thoughts elsewhere. reasoning_tokens:
+    those of its thoughts. context_advice: what to try where the context was full before `max_tokens` were generated;
+    empty where it was not.
 
     choice_probabilities: of the choices that were likely enough to be told, where the text is the likeliest of them;
     empty where the answer was generated.
@@ -70,10 +74,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    generated_tokens: int | None = None
+    reasoning_tokens: int | None = None
     request_s: float | None = None
     attempts: int = 1
     error: str = ""
     too_long: bool = False
+    refused: bool = False
+    context_advice: str = ""
     choice_probabilities: dict[str, float] = {}
 
 

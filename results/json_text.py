@@ -12,6 +12,16 @@ from results.plain_text import in_unicode
 NOT_THAT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
+_MOST = 2**53  # above it JSON's numbers are no whole ones any more
+
+
+def whole_number(value: object) -> int | None:
+    """A count, from 0 on; 10.0 is one too. None for whatever else somebody says there."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+        return None
+    return int(value) if value == int(value) else None
+
+
 def as_json_keeps(value: Any) -> Any:
     """The value as `encode` writes it: what is read back is equal to it."""
     if isinstance(value, str):

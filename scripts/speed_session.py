@@ -13,8 +13,9 @@ from evaluation.loop.checkpoint import Settings, check_settings, read_settings
 from evaluation.loop.journal import LineJournal
 from evaluation.models.parameters import Parameters
 from evaluation.models.providers import get_interface_for_provider
-from evaluation.models.replies import as_mapping, whole_number
+from evaluation.models.replies import as_mapping
 from results.errors import ResultsError, ScriptError, UsageError
+from results.json_text import whole_number
 from results.stats.speed import (
     REQUESTS_NAME,
     Load,

@@ -17,17 +17,17 @@ from tenacity import (
     stop_after_delay,
 )
 
+from evaluation.answers.endings import Ending, ending_of
 from evaluation.models.choice_logprobs import choice_probabilities, first_token, logprobs_wanted
+from evaluation.models.failures import NotFound, Refused, ServerWasDown, TooLong, Transient, require_answer
 from evaluation.models.http_session import open_session
-from evaluation.models.parameters import REFUSING
 from evaluation.models.replies import (
     NotAnAnswer,
-    error_message,
     read_answer,
     read_body,
     read_properties,
-    retry_after_s,
 )
+from evaluation.models.server_kind import larger_context, owner_of
 from evaluation.models.server_watch import ServerWatch
 from evaluation.protocols import Answer, PromptStyle, Request
 from results.errors import ServerError, ServerNotReady
@@ -43,40 +43,9 @@ if TYPE_CHECKING:
 _MAX_OUTAGES = 3  # of the server, during one request: perhaps it is this very request that kills it
 _MAX_BACKOFF_S = 30.0
 _LOOK = aiohttp.ClientTimeout(total=10)  # for what a server says of itself
+_PROBE_RETRIES = 4
+_LOADING_S = 30.0  # that a probe waits for a server that says so
 _SERVER_STOPS = 4  # OpenAI takes no more; the task cuts at the others itself
-_OVERFLOW = (
-    "exceed_context_size",
-    "maximum context length",
-    "context_length_exceeded",
-    "available context size",
-)
-
-
-class _Transient(Exception):
-    """Worth another try; retry_after in seconds, where the server named it."""
-
-    def __init__(self, what: str, retry_after: float | None = None) -> None:
-        super().__init__(what)
-        self.retry_after = retry_after
-
-
-class _ServerWasDown(Exception):
-    """The server died during the request and is back; that is no fault of the request."""
-
-
-class _Refused(Exception):
-    """A final answer of the server: asking the same again would not help.
-
-    raw: that answer, where it may be about a parameter.
-    """
-
-    def __init__(self, what: str, raw: bytes = b"") -> None:
-        super().__init__(what)
-        self.raw = raw
-
-
-class _TooLong(_Refused):
-    """The prompt does not fit into the context of a slot."""
 
 
 class OpenAIInterface:
@@ -96,6 +65,8 @@ class OpenAIInterface:
         self._server_wait = server_wait
         self._on_outage = on_outage
         self._gives_logprobs = True  # until it answers without
+        self._owner = ""
+        self._properties: dict[str, Any] = {}
         self._session: aiohttp.ClientSession
         self._watch: ServerWatch
 
@@ -141,7 +112,7 @@ class OpenAIInterface:
         deadline = time.monotonic() + timeout
         tries = 0
         while True:
-            status, why = await self._try("/v1/models")
+            status, why = await self._list_models()
             if status in {401, 403}:
                 raise ServerError(
                     f"the server at {self.info.base_url} rejected the API key ({status})",
@@ -158,32 +129,55 @@ class OpenAIInterface:
             await asyncio.sleep(min(0.2 * (tries or 1), max(0.0, deadline - time.monotonic())))
 
     async def properties(self) -> dict[str, Any]:
-        """What llama-server says of itself at `/props`; empty from any other server."""
+        """What the server says of itself at llama-server's `/props`; empty where it says nothing."""
         try:
             async with self._session.get(self.info.base_url + "/props", timeout=_LOOK) as response:
-                return read_properties(await read_body(response)) if response.status == 200 else {}
+                found = read_properties(await read_body(response)) if response.status == 200 else {}
         except (aiohttp.ClientError, TimeoutError, OSError, NotAnAnswer):
-            return {}
+            found = {}
+        self._properties = found
+        return found
 
     async def probe(self, request: Request, *, max_tokens: int) -> Answer:
-        """One short answer, greedy and tried once; `error` says why there is none.
+        """One short answer, greedy; `error` says why there is none, `refused` that it is no matter of the moment.
 
-        Raises UsageError where the server refuses a parameter that was asked for.
+        A refusal for the moment is waited out: one that comes again and again for some seconds, a server that is still
+        loading longer. Raises UsageError where the server refuses a parameter that was asked for, and ServerError where
+        it is gone or does not know the key.
         """
         request = msgspec.structs.replace(request, system=self._system(request.system))
-        try:
-            return await self._post(request, temperature=0.0, max_tokens=max_tokens)
-        except (_Transient, _Refused, ServerError) as error:
-            return Answer(error=str(error))
+        started, tries = time.monotonic(), 0
+        most_tries = 1 + max(self.info.max_retries, _PROBE_RETRIES)
+        while True:
+            outages = self._watch.outages
+            try:
+                return await self._post(request, temperature=0.0, max_tokens=max_tokens)
+            except (Refused, NotFound) as error:
+                return Answer(error=str(error), refused=True)
+            except Transient as error:
+                tries += 1
+                if error.retry_after is None:
+                    await self._watch.was_down(outages)
+                waited = time.monotonic() - started
+                patience = min(self._server_wait, _LOADING_S) if error.status == 503 else 0.0
+                if waited > 2 * self.info.timeout or (tries >= most_tries and waited >= patience):
+                    return Answer(error=f"{error}, {tries} times", refused=error.status == 200)
+                await asyncio.sleep(_pause(tries, error.retry_after))
 
     def _system(self, text: str) -> str:
         """The system text of a request: the one that was asked for, then the task's own."""
         return "\n\n".join(filter(None, (self._sampling.system_prompt, text)))
 
-    async def _try(self, path: str) -> tuple[int, str]:
+    async def _list_models(self) -> tuple[int, str]:
+        """The status of that request, and what happened."""
         try:
-            async with self._session.get(self.info.base_url + path, timeout=_LOOK) as response:
-                return response.status, f"HTTP status {response.status}"
+            async with self._session.get(self.info.base_url + "/v1/models", timeout=_LOOK) as response:
+                status = response.status
+                if status == 200:
+                    self._owner = owner_of(await read_body(response))
+                return status, f"HTTP status {status}"
+        except NotAnAnswer as error:
+            return 200, str(error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return 0, str(error) or type(error).__name__
 
@@ -192,7 +186,7 @@ class OpenAIInterface:
         for _ in range(_MAX_OUTAGES):
             try:
                 async for attempt in AsyncRetrying(
-                    retry=retry_if_exception_type(_Transient),
+                    retry=retry_if_exception_type(Transient),
                     stop=stop_after_attempt(self.info.max_retries + 1)
                     | stop_after_delay(2 * self.info.timeout),
                     wait=_backoff,
@@ -202,12 +196,13 @@ class OpenAIInterface:
                         attempts += 1
                         answer = await self._attempt(request)
                         return msgspec.structs.replace(answer, attempts=attempts)
-            except _ServerWasDown:
+            except ServerWasDown:
                 continue
-            except _Transient as error:
-                return Answer(error=f"{error}, {attempts} times", attempts=attempts)
-            except _Refused as error:
-                return Answer(error=str(error), too_long=isinstance(error, _TooLong), attempts=attempts)
+            except Transient as error:
+                partial = error.partial or Answer()
+                return msgspec.structs.replace(partial, error=f"{error}, {attempts} times", attempts=attempts)
+            except Refused as error:
+                return Answer(error=str(error), too_long=isinstance(error, TooLong), attempts=attempts)
         return Answer(error=f"the server died {_MAX_OUTAGES} times on this prompt", attempts=attempts)
 
     async def _attempt(self, request: Request) -> Answer:
@@ -218,19 +213,24 @@ class OpenAIInterface:
                 if chosen is not None:
                     return chosen
             return await self._post(request)
-        except _Transient as error:
+        except Transient as error:
             if error.retry_after is None and await self._watch.was_down(outages):
-                raise _ServerWasDown from error
+                raise ServerWasDown from error
             raise
 
     async def _post(self, request: Request, **own: Any) -> Answer:
         raw, seconds = await self._ask(request, own)
-        return _answer(raw, request.style, seconds)
+        answer = _answer(raw, request.style, seconds)
+        max_tokens = own.get("max_tokens", self._sampling.max_tokens)
+        if _met_the_context(answer, max_tokens):
+            advice = larger_context(self._owner, self._properties, is_local=self.info.is_loopback)
+            return msgspec.structs.replace(answer, context_advice=advice)
+        return answer
 
     async def _ask(self, request: Request, own: Mapping[str, Any], *, needs: str = "") -> tuple[bytes, float]:
         """Send it, without what the server turns out not to take. own: parameters that don't follow the sampling.
 
-        Raises _Refused where `needs` is not taken.
+        Raises Refused where `needs` is not taken.
         """
         path, prompt = self._prompt(request)
         values = {**_values(request), **own}
@@ -238,7 +238,7 @@ class OpenAIInterface:
             fields = self._parameters.fields(values, own)
             try:
                 return await self._send(path, {"model": self.info.model, "stream": False, **fields, **prompt})
-            except _Refused as refusal:
+            except Refused as refusal:
                 again = self._parameters.refuse(refusal.raw, fields, own)
                 if not again or (needs and not self._parameters.takes(needs)):
                     raise
@@ -250,12 +250,12 @@ class OpenAIInterface:
         try:
             raw, seconds = await self._ask(only, own, needs="logprobs")
             likely = first_token(raw)
-        except _Refused:
+        except Refused:
             return (
                 None  # of log-probabilities, perhaps; what else is wrong is said when the answer is generated
             )
         except ValueError as error:
-            raise _Transient(str(error)) from error
+            raise Transient(str(error)) from error
         if likely is None:
             self._gives_logprobs = False
             return None
@@ -281,24 +281,11 @@ class OpenAIInterface:
             ) as response:
                 status, headers, raw = response.status, response.headers, await read_body(response)
         except NotAnAnswer as error:  # too long, and so it would be once more
-            raise _Refused(str(error)) from error
+            raise Refused(str(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _Transient(f"no answer: {str(error) or type(error).__name__}") from error
+            raise Transient(f"no answer: {str(error) or type(error).__name__}") from error
         seconds = time.perf_counter() - started
-        if status == 429 or status >= 500:
-            if status >= 500 and _is_overflow(raw):
-                raise _TooLong(_overflow(raw))
-            after = retry_after_s(headers.get("Retry-After")) if status == 429 else None
-            raise _Transient(f"HTTP status {status}: {error_message(raw)}", after)
-        if status in {401, 403, 404}:
-            raise ServerError(
-                f"the server at {self.info.base_url} rejected {path} with {status}: {error_message(raw)}",
-                hint="check --model, --base-url and the API key",
-            )
-        if status != 200:
-            if _is_overflow(raw):
-                raise _TooLong(_overflow(raw))
-            raise _Refused(f"HTTP status {status}: {error_message(raw)}", raw if status in REFUSING else b"")
+        require_answer(status, headers, raw, where=f"{self.info.base_url} rejected {path}")
         return raw, seconds
 
     def _prompt(self, request: Request) -> tuple[str, dict[str, Any]]:
@@ -327,22 +314,27 @@ def request_seed(seed: int, task_id: str, index: int) -> int:
 
 def _backoff(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _Transient) and error.retry_after is not None:
-        return error.retry_after
-    return float(min(0.25 * 2 ** (state.attempt_number - 1), _MAX_BACKOFF_S))
+    return _pause(state.attempt_number, error.retry_after if isinstance(error, Transient) else None)
+
+
+def _pause(tries: int, retry_after: float | None) -> float:
+    """Seconds until the next try, after so many."""
+    return float(min(0.25 * 2 ** (tries - 1), _MAX_BACKOFF_S)) if retry_after is None else retry_after
 
 
 def _answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:
     try:
-        return read_answer(raw, style, seconds)
+        answer = read_answer(raw, style, seconds)
     except NotAnAnswer as error:
-        raise _Transient(str(error)) from error
+        raise Transient(str(error), status=200) from error
+    if answer.error:
+        raise Transient(answer.error, partial=answer)
+    return answer
 
 
-def _is_overflow(raw: bytes) -> bool:
-    text = raw.decode(errors="replace").lower()
-    return any(sign in text for sign in _OVERFLOW)
-
-
-def _overflow(raw: bytes) -> str:
-    return f"prompt does not fit the context of a slot: {error_message(raw)}"
+def _met_the_context(answer: Answer, max_tokens: int) -> bool:
+    """Whether the context was full before the limit of the answer was reached; some servers miscount by one."""
+    ending, generated = ending_of(answer.finish_reason), answer.generated_tokens
+    return ending is Ending.CONTEXT or (
+        ending is Ending.LIMIT and generated is not None and 0 < generated < max_tokens - 1
+    )

@@ -6,19 +6,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evaluation.answers.thoughts import split_reasoning
+from evaluation.answers.endings import Ending, ending_of
+from evaluation.answers.thoughts import split_reasoning, thinks_aloud
+from evaluation.models.server_kind import has_no_template
 from evaluation.protocols import PromptStyle, Request
+from results.errors import ServerError
 
 if TYPE_CHECKING:
     from typing import Any
 
     from evaluation.models.openai_interface import OpenAIInterface
+    from evaluation.protocols import Answer
 
-RULE = (
-    "chat, if the server has a chat template and the model, asked for a sum in a chat, ends its turn within "
-    "64 tokens or begins by thinking; else completion"
-)
 _PROBE_TOKENS = 64
+_LONG_PROBE_TOKENS = 512  # enough for most thoughts about a sum
+RULE = (
+    "chat, if the model, asked for a sum in a chat, ends its turn within "
+    f"{_PROBE_TOKENS} tokens, thinks, or ends its turn within {_LONG_PROBE_TOKENS}; completion, if it does not, "
+    "llama-server says that it has no chat template, or the server only completes texts"
+)
 _PROBE = Request(
     task_id="probe",
     index=0,
@@ -26,33 +32,76 @@ _PROBE = Request(
     system="",
     user="What is 2 + 2? Answer with the number only.",
 )
+_HINT = "if you know how the model is made, give --prompt-style chat or --prompt-style completion"
 
 
 class StyleChoice(msgspec.Struct, frozen=True, kw_only=True):
     """requested: what the user asked for; chosen: what is used; rule: how it was decided; observed: what was
-    seen.
+    seen. opens_thought: an answer showed that the chat template opens a thought in every prompt.
     """
 
     requested: str
     chosen: PromptStyle
     rule: str = "asked for"
     observed: str = ""
+    opens_thought: bool = False
 
 
 async def choose_style(interface: OpenAIInterface, properties: dict[str, Any]) -> StyleChoice:
-    """Probe the model. It costs one short answer."""
+    """Probe the model. It costs one short answer, and one longer one where that was cut and shows nothing.
 
-    def choice(chosen: PromptStyle, observed: str) -> StyleChoice:
-        return StyleChoice(requested="auto", chosen=chosen, rule=RULE, observed=observed)
+    Raises ServerError where the server tells nothing, and what `OpenAIInterface.probe` raises.
+    """
+    if has_no_template(properties):
+        return _choice(PromptStyle.COMPLETION, "the server has no chat template")
+    seen = ""
+    for max_tokens in (_PROBE_TOKENS, _LONG_PROBE_TOKENS):
+        answer = await interface.probe(_PROBE, max_tokens=max_tokens)
+        if answer.error:
+            seen = f"no chat answer: {answer.error}"
+            if answer.refused and "token" in answer.error:
+                continue  # some models that think refuse a limit that leaves them no room
+            break
+        observed = _sign_of_chat(answer)
+        if observed:
+            opens = split_reasoning(answer.text, answer.reasoning).implied
+            return _choice(PromptStyle.CHAT, observed, opens_thought=opens)
+        seen = _without_end(answer, max_tokens)
+    if not answer.error and answer.text.strip():
+        return _choice(PromptStyle.COMPLETION, seen)
+    if answer.refused:
+        completing = msgspec.structs.replace(_PROBE, style=PromptStyle.COMPLETION)
+        completion = await interface.probe(completing, max_tokens=_PROBE_TOKENS)
+        if not completion.error:
+            return _choice(PromptStyle.COMPLETION, seen)
+    raise ServerError(f"it can't be found out how to ask the model: {seen}", hint=_HINT)
 
-    if properties and not properties.get("chat_template"):
-        return choice(PromptStyle.COMPLETION, "the server has no chat template")
-    answer = await interface.probe(_PROBE, max_tokens=_PROBE_TOKENS)
-    if answer.error:
-        return choice(PromptStyle.COMPLETION, f"no chat answer: {answer.error}")
+
+def _choice(chosen: PromptStyle, observed: str, *, opens_thought: bool = False) -> StyleChoice:
+    return StyleChoice(
+        requested="auto", chosen=chosen, rule=RULE, observed=observed, opens_thought=opens_thought
+    )
+
+
+def _sign_of_chat(answer: Answer) -> str:
+    """What shows that the model knows turns; "" where nothing does."""
     spoken = split_reasoning(answer.text, answer.reasoning)
-    if answer.finish_reason in {"stop", "eos", "eos_token"}:
-        return choice(PromptStyle.CHAT, f"it ended its turn after {answer.completion_tokens} tokens")
-    if spoken.reasoning:
-        return choice(PromptStyle.CHAT, "it began by thinking")
-    return choice(PromptStyle.COMPLETION, f"it did not end its turn within {_PROBE_TOKENS} tokens")
+    hidden = not answer.text and (answer.generated_tokens or 0) > 1
+    if spoken.reasoning or spoken.unclosed or spoken.implied or answer.reasoning_tokens or hidden:
+        return "it began by thinking"
+    if ending_of(answer.finish_reason) in {Ending.OWN, Ending.FILTER}:
+        return f"it ended its turn after {_tokens(answer)}" if answer.text.strip() else ""
+    return "it thinks aloud" if thinks_aloud(answer.text) else ""
+
+
+def _without_end(answer: Answer, max_tokens: int) -> str:
+    if not answer.text.strip():
+        return "the answer in a chat was empty"
+    generated = answer.generated_tokens
+    within = generated if generated and generated < max_tokens else max_tokens
+    return f"it did not end its turn within {within} tokens"
+
+
+def _tokens(answer: Answer) -> str:
+    count = answer.completion_tokens
+    return "an unknown number of tokens" if count is None else f"{count} token{'s' * (count != 1)}"

@@ -12,7 +12,10 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from evaluation.answers.endings import Ending, ending_of
+from evaluation.models.messages import read_message
 from evaluation.protocols import Answer, PromptStyle
+from results.json_text import whole_number
 
 if TYPE_CHECKING:
     import aiohttp
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES = 64 << 20  # far above the longest answer with all its log-probabilities
 MAX_ERROR_BYTES = 64 << 10  # of the body of a refusal; what follows is passed over
 MAX_RETRY_AFTER_S = 60.0
-_MOST = 2**53  # above it JSON's numbers are no whole ones any more
+_LONGEST_REASON = 100
+_MOST_FIGURE = 2.0**53
 _MOST_SLOTS = 4096  # as --concurrency
 
 
@@ -52,30 +56,58 @@ def read_json(raw: bytes) -> Any:
 
 
 def read_answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:
-    """Raises NotAnAnswer. What is not understood of the token counts is None."""
+    """Raises NotAnAnswer. What is not understood of the token counts is None.
+
+    Where the server broke the answer off, it has an `error` and what there was of it.
+    """
     try:
         body = read_json(raw)
         choice = body["choices"][0]
-        if style is PromptStyle.CHAT:
-            message = choice["message"]
-            text = message.get("content")
-            reasoning = message.get("reasoning_content") or message.get("reasoning")
-        else:
-            text, reasoning = choice["text"], None
-        if not isinstance(text, str | list | None):
-            raise TypeError("no text")
-        finish_reason = choice.get("finish_reason")
+        # Some proxies give every answer in the shape of one style, or in that of a stream.
+        shapes = ("message", "delta", "text") if style is PromptStyle.CHAT else ("text", "message", "delta")
+        shape = next((shape for shape in shapes if choice.get(shape) is not None), None)
+        if shape is None and not _is_failed(choice):
+            raise TypeError("no message")
+        message = choice if shape == "text" else choice.get(shape) or ""
+        said = read_message(message)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise NotAnAnswer(f"not an answer: {raw[:200].decode(errors='replace')!r}") from error
     usage, timings = as_mapping(body.get("usage")), as_mapping(body.get("timings"))
+    finish_reason = _finish_reason(body, choice)
+    prompt = _first_count(usage.get("prompt_tokens"), timings.get("prompt_n"))
+    completion = _first_count(usage.get("completion_tokens"), timings.get("predicted_n"))
+    thought = whole_number(as_mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    total = whole_number(usage.get("total_tokens"))
+    generated = max(completion or 0, thought or 0, (total or 0) - (prompt or 0) if prompt is not None else 0)
     return Answer(
-        text=_clean(text),
-        reasoning=_clean(reasoning),
-        finish_reason=_clean(finish_reason)[:100],
-        prompt_tokens=_first_count(usage.get("prompt_tokens"), timings.get("prompt_n")),
-        completion_tokens=_first_count(usage.get("completion_tokens"), timings.get("predicted_n")),
+        text=_clean(said.text),
+        reasoning=_clean(said.reasoning),
+        finish_reason=finish_reason,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        generated_tokens=None if completion is None else generated,
+        reasoning_tokens=thought,
         request_s=round(seconds, 4),
+        error=_broken_off(choice, finish_reason),
     )
+
+
+def error_status(raw: bytes) -> int | None:
+    """The status that an error stands for, though it came as an answer (200); None where it is no error.
+
+    LM Studio answers unknown paths so, and OpenRouter what fails at a provider. An error without a number is a 500.
+    """
+    if b'"choices"' in raw or b'"error"' not in raw:
+        return None
+    try:
+        error = as_mapping(read_json(raw)).get("error")
+    except ValueError:
+        return None
+    if error is None:
+        return None
+    said = as_mapping(error)
+    codes = (whole_number(said.get(name)) for name in ("code", "status", "status_code"))
+    return next((code for code in codes if code is not None and 400 <= code < 600), 500)
 
 
 def read_properties(raw: bytes) -> dict[str, Any]:
@@ -88,18 +120,11 @@ def read_properties(raw: bytes) -> dict[str, Any]:
     return {**found, "total_slots": slots} if slots and slots <= _MOST_SLOTS else found
 
 
-def whole_number(value: object) -> int | None:
-    """A count, from 0 on; 10.0 is one too. None for whatever else a server says there."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
-        return None
-    return int(value) if value == int(value) else None
-
-
 def number(value: object) -> float | None:
     """A figure, from 0 on; None for whatever else a server says there."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         return None
-    return float(value) if value < _MOST else None
+    return float(value) if value < _MOST_FIGURE else None
 
 
 def as_mapping(value: object) -> dict[str, Any]:
@@ -123,12 +148,56 @@ def retry_after_s(header: str | None) -> float | None:
 def error_message(raw: bytes, *, limit: int = 300) -> str:
     """What the server says of its failure, in a line of at most `limit` characters."""
     try:
-        body = read_json(raw)
-        error = body.get("error", body)
-        text = str(error.get("message", error) if isinstance(error, dict) else error)
-    except (ValueError, AttributeError, RecursionError):
+        text = _message_in(read_json(raw))
+    except ValueError:
         text = raw[:4096].decode(errors="replace")
-    return " ".join(_clean(text[:4096]).split())[:limit] or "no message"
+    return _one_line(text, limit) or "no message"
+
+
+def _finish_reason(body: dict[str, Any], choice: dict[str, Any]) -> str:
+    """Why the answer ended, as the server names it.
+
+    LM Studio also has the word of its engine, which tells a full context from the limit of tokens, and OpenRouter the
+    word of the provider.
+    """
+    engine = finish_reason_in(as_mapping(body.get("stats")).get("stop_reason"))
+    if ending_of(engine) not in {Ending.OWN, Ending.LIMIT}:
+        return engine
+    return finish_reason_in(choice.get("finish_reason")) or finish_reason_in(
+        choice.get("native_finish_reason")
+    )
+
+
+def finish_reason_in(value: object) -> str:
+    """A name of bounded length; "" for whatever is none. SGLang's own has the name in a mapping."""
+    reason = as_mapping(value).get("type", value)
+    return _clean(reason)[:_LONGEST_REASON]
+
+
+def _is_failed(choice: dict[str, Any]) -> bool:
+    return bool(choice.get("error")) or ending_of(_finish_reason({}, choice)) is Ending.BROKEN_OFF
+
+
+def _broken_off(choice: dict[str, Any], finish_reason: str) -> str:
+    """Why the answer is none although it came as one; "" where it is one."""
+    failure = choice.get("error")
+    if not failure and ending_of(finish_reason) is not Ending.BROKEN_OFF:
+        return ""
+    said = failure or as_mapping(choice.get("finish_reason")).get("message")
+    why = f": {_one_line(_message_in(said), 300)}" if said else ""
+    return f"the server broke off the answer ({finish_reason or 'error'}){why}"
+
+
+def _message_in(said: Any) -> str:
+    error = said.get("error", said) if isinstance(said, dict) else said
+    try:
+        return str(error.get("message", error) if isinstance(error, dict) else error)
+    except RecursionError:
+        return "nested too deep"
+
+
+def _one_line(text: str, limit: int) -> str:
+    return " ".join(_clean(text[:4096]).split())[:limit]
 
 
 def _first_count(*values: object) -> int | None:

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import msgspec
 
+from evaluation.answers.endings import Ending, ending_of
 from evaluation.models.replies import (
     NotAnAnswer,
     as_mapping,
     error_message,
+    finish_reason_in,
     number,
     read_body,
     read_json,
-    whole_number,
 )
+from results.json_text import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,8 +71,8 @@ class Timings:
 
 
 class _Choice(msgspec.Struct):
-    text: str | None = None
-    finish_reason: str | None = None
+    text: Any = None  # or its parts
+    finish_reason: Any = None
 
 
 class _Chunk(msgspec.Struct):
@@ -110,11 +112,13 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
                         if chunk.choices:
                             last, ended = chunk, now
                             choice = chunk.choices[0]
-                            finish_reason = choice.finish_reason or finish_reason
+                            finish_reason = finish_reason_in(choice.finish_reason) or finish_reason
                             if choice.text or choice.finish_reason is None:
                                 arrivals.append(now)
                 if not finish_reason:
                     error = "the stream ended before the answer did"
+                elif ending_of(finish_reason) is Ending.BROKEN_OFF:
+                    error = f"the server broke off the answer ({finish_reason})"
                 elif not arrivals:  # the only token has no text, and came with the end
                     arrivals.append(ended)
     except NotAnAnswer as failure:
@@ -128,7 +132,7 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
         status=status,
         ttft_s=arrivals[0] - sent if arrivals else None,
         gaps_s=tuple(after - before for before, after in itertools.pairwise(arrivals)),
-        finish_reason=finish_reason[:100],
+        finish_reason=finish_reason,
         usage=usage,
         timings=_timings(last.timings),
         error=error,

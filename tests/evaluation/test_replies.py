@@ -24,10 +24,10 @@ from evaluation.models.replies import (
     read_answer,
     read_properties,
     retry_after_s,
-    whole_number,
 )
 from evaluation.models.streaming import Streamed, stream_completion
 from evaluation.protocols import Answer, PromptStyle, Request
+from results.json_text import whole_number
 from tests.evaluation.running_servers import raw_server
 from tests.odd_values import DEEPER, ODD, UNREADABLE
 
