@@ -36,7 +36,16 @@ class Loss(enum.StrEnum):
 
     PROMPT_TOO_LONG = "prompt_too_long"  # for the context of one slot of the server
     REQUEST_FAILED = "request_failed"
-    NOT_JUDGED = "not_judged"
+    NOT_JUDGED = "not_judged"  # the sandbox failed
+    BROKE_JUDGING = "broke_judging"  # this very answer makes what judges it fail
+
+
+class Cut(enum.StrEnum):
+    """What cut an answer short."""
+
+    LENGTH = "length"  # the limit that was asked for
+    CONTEXT = "context"  # it was full before that
+    CONTENT_FILTER = "content_filter"
 
 
 class RunStatus(enum.StrEnum):
@@ -53,8 +62,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     executed after the prompt; `answer` is what the model said, word for word, `reasoning` what it thought.
     detail: why it failed, in a line (`AssertionError: ...`). near_time_limit: a program ended within a factor of two of
     its limit of processor time, on either side: on a slower or faster machine the verdict may be another. loss: of an
-    infrastructure error; None in older files, unless their detail says it. tags: of the sample, such as its difficulty:
-    scores are also given by them.
+    infrastructure error; None in older files, unless their detail says it. cut: None where the answer has its own end,
+    and in older files. tags: of the sample, such as its difficulty: scores are also given by them.
     """
 
     task_id: str
@@ -76,6 +85,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metrics: dict[str, float] = {}
     tags: dict[str, str] = {}
     loss: Loss | None = None
+    cut: Cut | None = None
 
     def __post_init__(self) -> None:
         lost = self.outcome is Outcome.INFRASTRUCTURE_ERROR

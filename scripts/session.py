@@ -172,6 +172,7 @@ class _Session:
                 concurrency=concurrency,
                 on_progress=self._progress,
                 can_judge=opening,
+                opens_thought=style.opens_thought,
             )
             evaluation = await _unless_it_fails(
                 opening, runner.run(self._samples(task), settings.n_samples, self.finished)

@@ -7,6 +7,8 @@ dropped on resume.
 
 from __future__ import annotations
 
+import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +18,7 @@ from evaluation.models.sampling import RequestSettings
 from results.durable import explained
 from results.errors import ResumeMismatch
 from results.files import read_file
-from results.json_text import NOT_THAT_JSON
+from results.json_text import NOT_THAT_JSON, whole_number
 from results.records import Completion, Outcome, decode_versioned
 from sandbox import MEMORY_BYTES
 
@@ -27,6 +29,9 @@ JOURNAL_NAME = "completions.jsonl"
 SETTINGS_VERSION = 1
 
 Key = tuple[str, int]
+
+_COUNTS = {"prompt_tokens", "completion_tokens", "attempts", "index"}
+_SECONDS = {"request_s", "execute_s"}
 
 
 class Settings(RequestSettings, frozen=True, kw_only=True):
@@ -56,7 +61,7 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     left_out: tuple[str, ...] | None = None
     sent_as: dict[str, str] | None = None
     options: dict[str, Any] = msgspec.field(default_factory=dict)
-    style_choice: dict[str, str] = msgspec.field(default_factory=dict)
+    style_choice: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 _MAY_GROW = ("limit", "n_samples")
@@ -116,20 +121,51 @@ class Journal(LineJournal):
 
 
 def _finished(data: bytes) -> tuple[list[bytes], dict[Key, Completion]]:
-    """The lines worth keeping and what they say: the latest of a completion, no infrastructure errors."""
+    """The lines worth keeping and what they say: the latest of a completion, no infrastructure errors.
+
+    A line is kept byte for byte, whatever stands where it should have a count.
+    """
     lines: dict[Key, bytes] = {}
     finished: dict[Key, Completion] = {}
     for line in data.splitlines(keepends=True):
         if not line.endswith(b"\n"):
             continue
         try:
-            completion = msgspec.json.decode(line, type=Completion)
+            completion = decode_completion(line)
         except NOT_THAT_JSON:
             continue
         if completion.outcome is not Outcome.INFRASTRUCTURE_ERROR:
             key = (completion.task_id, completion.index)
             lines[key], finished[key] = line, completion
     return list(lines.values()), finished
+
+
+def decode_completion(line: bytes) -> Completion:
+    """Read a line of `completions.jsonl`. A count that is none is None: what is finished is never lost for it.
+
+    Raises what NOT_THAT_JSON has.
+    """
+    try:
+        return msgspec.json.decode(line, type=Completion)
+    except msgspec.ValidationError:
+        fields = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        try:
+            fields = json.loads(line)  # it reads NaN and Infinity, which Python writes
+        except ValueError as error:
+            raise msgspec.DecodeError(str(error)) from None
+    if not isinstance(fields, dict):
+        raise msgspec.ValidationError("no completion")
+    for name in _COUNTS & fields.keys():
+        fields[name] = whole_number(fields[name])
+    for name in _SECONDS & fields.keys():
+        value = fields[name]
+        known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        fields[name] = value if known else None
+    for name in ("index", "attempts"):
+        if fields.get(name, 0) is None:
+            del fields[name]
+    return msgspec.convert(fields, Completion)
 
 
 def _shown(value: object) -> str:

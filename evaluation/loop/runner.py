@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evaluation.loop.judging import judge
+from evaluation.loop.judging import judge, without_open_thoughts
+from evaluation.protocols import PromptStyle
 from results.errors import BenchError, Reported, ScriptError
-from results.records import Completion, Outcome
+from results.records import Completion, Loss, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ class Runner:
     still judged and written.
 
     can_judge: answers wait until it is done; None: for nothing. Where it raises BenchError, that ends the evaluation.
+    opens_thought: the chat template is known to open a thought in every prompt.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Runner:
         concurrency: int,
         on_progress: Callable[[Progress], None],
         can_judge: asyncio.Future[None] | None = None,
+        opens_thought: bool = False,
     ) -> None:
         self._task = task
         self._interface = interface
@@ -71,6 +74,7 @@ class Runner:
         self._concurrency = concurrency
         self._on_progress = on_progress
         self._can_judge = can_judge
+        self._opens_thought = opens_thought
         self._finished: dict[Key, Completion] = {}
         self._outcomes: Counter[str] = Counter()
         self._total = 0
@@ -110,12 +114,22 @@ class Runner:
                 self._pool.shutdown(wait=False, cancel_futures=True)
         if self._error is not None:
             raise self._error
+        await self._correct(keys)
         return Evaluation(
             completions=tuple(self._finished[key] for key in keys),
             generate_s=self._last_answer - (self._first_request or self._last_answer),
             new=self._new,
             new_tokens=self._new_tokens,
         )
+
+    async def _correct(self, keys: Sequence[Key]) -> None:
+        """What all answers together show of single ones is written behind them: the last line of one holds."""
+        if self._task.style is not PromptStyle.CHAT:
+            return
+        all_of_them = [self._finished[key] for key in keys]
+        for completion in without_open_thoughts(all_of_them, known=self._opens_thought):
+            await self._journal.add(completion)
+            self._finished[completion.task_id, completion.index] = completion
 
     async def _generate(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
         """Keep `concurrency` requests in flight. An error ends the asking, not the judging of what is
@@ -166,7 +180,7 @@ class Runner:
         self._finished[(request.task_id, request.index)] = completion
         self._outcomes[str(completion.outcome)] += 1
         self._new += 1
-        if completion.outcome is Outcome.INFRASTRUCTURE_ERROR and not answer.error:
+        if completion.loss is Loss.NOT_JUDGED:
             self._error = self._error or ScriptError(
                 f"an answer could not be judged: {completion.detail}",
                 hint="see what `doctor` says about the sandbox; what is judged is kept, and --resume continues",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evaluation.loop.judging import BY_LOGPROBS
-from results.records import Loss, Outcome
+from results.records import Cut, Loss, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,17 +83,7 @@ def warnings(completions: Sequence[Completion], *, style: str, max_tokens: int) 
             f"{len(lost) - too_long} of {total} completions were lost to infrastructure ({why}) and count "
             "as not solved: run the same command with --resume to repeat them"
         )
-    if 2 * (truncated + empty) > total:
-        kinds = (
-            f"{truncated} of {total} answers hit the {max_tokens}-token limit" * bool(truncated),
-            f"{empty} of {total} answers are empty" * bool(empty),
-        )
-        found.append(
-            f"{' and '.join(filter(None, kinds))}, so the score says little about the model: "
-            f"raise --max-tokens, or try --prompt-style {other}"
-        )
-    elif 10 * truncated > total:
-        found.append(f"{truncated} of {total} answers were cut at {max_tokens} tokens: raise --max-tokens")
+    found += _cut_short(completions, truncated=truncated, empty=empty, other=other, max_tokens=max_tokens)
     near = sum(completion.near_time_limit for completion in completions)
     if near:
         found.append(
@@ -105,6 +95,46 @@ def warnings(completions: Sequence[Completion], *, style: str, max_tokens: int) 
         found.append(
             f"{ways[1.0]} answers were chosen by log-probabilities and {ways[0.0]} were generated because the "
             "first token did not show the choice: compare this score only with similar ones, or use --answer-by letter"
+        )
+    return found
+
+
+def _cut_short(
+    completions: Sequence[Completion], *, truncated: int, empty: int, other: str, max_tokens: int
+) -> list[str]:
+    """What cut answers, what helps, and whether the score still says something."""
+    total = len(completions)
+    short = [done for done in completions if done.outcome is Outcome.TRUNCATED]
+    by_context = [done for done in short if done.cut is Cut.CONTEXT]
+    by_filter = sum(done.cut is Cut.CONTENT_FILTER for done in short)
+    by_limit = truncated - len(by_context) - by_filter
+    details = Counter(done.detail.partition(": ")[2].partition(" (the model")[0] for done in by_context)
+    larger = details.most_common(1)[0][0] if details else ""
+    filtered = sum(done.cut is Cut.CONTENT_FILTER for done in completions)
+    found = []
+    if 2 * (truncated + empty) > total:
+        kinds = (
+            f"{by_limit} of {total} answers hit the {max_tokens}-token limit" * bool(by_limit),
+            f"{len(by_context)} of {total} answers filled the context" * bool(by_context),
+            f"{empty} of {total} answers are empty" * bool(empty),
+            f"{by_filter} of {total} answers were cut by a content filter" * bool(by_filter),
+        )
+        advice = ("raise --max-tokens" * bool(by_limit or empty), larger, f"try --prompt-style {other}")
+        found.append(
+            f"{' and '.join(filter(None, kinds))}, so the score says little about the model: "
+            f"{', or '.join(filter(None, advice))}"
+        )
+    else:
+        if 10 * by_limit > total:
+            found.append(f"{by_limit} of {total} answers were cut at {max_tokens} tokens: raise --max-tokens")
+        if by_context:
+            found.append(
+                f"{len(by_context)} of {total} answers were cut before {max_tokens} tokens because the context was "
+                f"full: {larger}"
+            )
+    if filtered:
+        found.append(
+            f"a content filter of the server stopped {filtered} of {total} answers, which say nothing about the model"
         )
     return found
 

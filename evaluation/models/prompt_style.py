@@ -32,7 +32,7 @@ _PROBE = Request(
     system="",
     user="What is 2 + 2? Answer with the number only.",
 )
-_HINT = "if you know how the model is made, give --prompt-style chat or --prompt-style completion"
+_HINT = "give --prompt-style chat for a model that is made for chats, else --prompt-style completion"
 
 
 class StyleChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,9 @@ async def choose_style(interface: OpenAIInterface, properties: dict[str, Any]) -
         completion = await interface.probe(completing, max_tokens=_PROBE_TOKENS)
         if not completion.error:
             return _choice(PromptStyle.COMPLETION, seen)
-    raise ServerError(f"it can't be found out how to ask the model: {seen}", hint=_HINT)
+    raise ServerError(
+        f"the probe did not show how the model is asked, so it needs --prompt-style: {seen}", hint=_HINT
+    )
 
 
 def _choice(chosen: PromptStyle, observed: str, *, opens_thought: bool = False) -> StyleChoice:
