@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from evaluation.protocols import Sample, Task
 
 _MAX_OUTAGES = 3  # of the server, during one request: perhaps it is this very request that kills it
+_FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 30.0
 _LOOK = aiohttp.ClientTimeout(total=10)  # for what a server says of itself
 _PROBE_RETRIES = 4
@@ -319,7 +320,11 @@ def _backoff(state: RetryCallState) -> float:
 
 def _pause(tries: int, retry_after: float | None) -> float:
     """Seconds until the next try, after so many."""
-    return float(min(0.25 * 2 ** (tries - 1), _MAX_BACKOFF_S)) if retry_after is None else retry_after
+    return (
+        float(min(_FIRST_BACKOFF_S * 2 ** (tries - 1), _MAX_BACKOFF_S))
+        if retry_after is None
+        else retry_after
+    )
 
 
 def _answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:

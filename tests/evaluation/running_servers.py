@@ -29,6 +29,16 @@ def raw_server(folder, scenario, *options):
 
 
 @contextlib.contextmanager
+def scripted_server(folder, scenarios):
+    """Give its URL while it runs; a scenario, see scripted_server.py, is played at URL/NAME."""
+    folder.mkdir(exist_ok=True)
+    for name, scenario in scenarios.items():
+        (folder / f"{name}.json").write_text(json.dumps(scenario))
+    with _running(PROGRAMS / "scripted_server.py", folder) as url:
+        yield url
+
+
+@contextlib.contextmanager
 def _running(program, *options):
     with subprocess.Popen(
         [sys.executable, program, *map(str, options)], stdout=subprocess.PIPE, text=True

@@ -1,0 +1,299 @@
+# ruff: noqa: E501 - tables of cases
+"""How a model is asked, and what becomes of its answers, against servers as they really are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluation.benchmarks.human_eval.task import HumanEvalTask, load_data
+from evaluation.loop.checkpoint import Journal
+from evaluation.loop.grader import Grader
+from evaluation.loop.runner import Runner
+from evaluation.models.connection import build_connection_info
+from evaluation.models.prompt_style import choose_style
+from evaluation.models.providers import get_interface_for_provider
+from evaluation.protocols import PromptStyle
+from results.errors import ServerError
+from tests.evaluation.running_servers import OPENER, scripted_server
+
+CASES = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "cases").glob("*.json")}
+SLOTS = {"total_slots": 1, "default_generation_settings": {"n_ctx": 4096}}
+BUSY = {"_status": 429, "_raw": {"error": {"message": "try again in 1 s"}}}
+LOADING = {
+    "_status": 503,
+    "_raw": {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}},
+}
+BABBLE = {"message": {"content": "4\nQ: What is 3 + 3?\nA: 6\nQ: "}, "finish_reason": "length", "usage": None}
+HELLO = [["", "Hello"]]
+
+
+def props(**found):
+    return {"get": {"/props": found}, "chat": [["2 + 2", "4"]], "completion": HELLO}
+
+
+def says(reply, *more, completion=HELLO):
+    """A server without /props whose answers to the probe are these, the last one for ever."""
+    replies = [reply, *more]
+    once = [
+        ["", {**(each if isinstance(each, dict) else {"message": {"content": each}}), "_times": 1}]
+        for each in replies[:-1]
+    ]
+    return {"chat": [*once, ["", replies[-1]]], "completion": completion}
+
+
+def message(content, finish_reason="length", **fields):
+    return {
+        "message": {"content": content, **fields},
+        "finish_reason": finish_reason,
+        "usage": fields.pop("usage", None),
+    }
+
+
+# What is chosen, how often the chat is asked, and what was seen.
+CHAT, COMPLETION, STOPS = PromptStyle.CHAT, PromptStyle.COMPLETION, None
+STYLES = {
+    "llama-server with a template": (props(chat_template="{{ messages }}", **SLOTS), CHAT, 1, "ended its turn"),
+    "llama-server without one": (props(chat_template="", **SLOTS), COMPLETION, 0, "no chat template"),
+    "llama-server with blanks": (props(chat_template=" \n", **SLOTS), COMPLETION, 0, "no chat template"),
+    "an old llama-server without the key": (props(**SLOTS), CHAT, 1, "ended its turn"),
+    "KoboldCpp, null": (props(chat_template=None, id=0, id_task=-1, **SLOTS), CHAT, 1, ""),
+    "KoboldCpp, empty": (props(chat_template="", id=0, id_task=-1, **SLOTS), CHAT, 1, ""),
+    "llama.cpp's router": (
+        props(role="router", max_instances=4, model_path="none", default_generation_settings={"params": None, "n_ctx": 0}),
+        CHAT, 1, "",
+    ),
+    "a router with an empty template": (props(role="router", chat_template="", **SLOTS), CHAT, 1, ""),
+    "LM Studio": (
+        {**says("4"), "get_default": {"error": "Unexpected endpoint or method. (GET /props)"}},
+        CHAT, 1, "",
+    ),
+    "an error that is a mapping": (props(error={"code": 404, "message": "File Not Found"}), CHAT, 1, ""),
+    "vLLM, SGLang, Ollama": (says("4"), CHAT, 1, ""),
+    "a list": ({**says("4"), "get": {"/props": []}}, CHAT, 1, ""),
+    "a template that is a number": (props(chat_template=0, **SLOTS), CHAT, 1, ""),
+    **{
+        f"an end called {name}": (says(message("4", name)), CHAT, 1, "ended its turn")
+        for name in ("stop", "eos", "stop_sequence", None, "end_turn", "STOP", "word", "", {"type": "stop", "matched": 2})
+    },
+    "parts": (says(message([{"type": "text", "text": "4"}], "stop")), CHAT, 1, ""),
+    "a content filter": (says(message("4", "content_filter")), CHAT, 1, ""),
+    "reasoning_content": (says(message(None, reasoning_content="Okay")), CHAT, 1, "thinking"),
+    "reasoning": (says(message("", reasoning="Okay")), CHAT, 1, "thinking"),
+    "thinking": (says(message("", thinking="Okay")), CHAT, 1, "thinking"),
+    "a part that thinks": (says(message([{"type": "thinking", "thinking": "Okay"}])), CHAT, 1, "thinking"),
+    "a mark": (says(message("<seed:think>So")), CHAT, 1, "thinking"),
+    "thinking aloud": (says(message("Okay, the user asks for a sum. Let me")), CHAT, 1, "aloud"),
+    "a thought that only the count shows": (
+        says(message("", usage={"completion_tokens": 64, "completion_tokens_details": {"reasoning_tokens": 64}})),
+        CHAT, 1, "thinking",
+    ),
+    "tokens that are not shown": (says(message("", usage={"completion_tokens": 64})), CHAT, 1, "thinking"),
+    "a thought that ends in the longer probe": (
+        says(message("2 and 2 are four things"), message("2 and 2 are four things</think>4", "stop")),
+        CHAT, 2, "thinking",
+    ),
+    "a long answer": (says(message("Two and two make"), message("Two and two make four.", "stop")), CHAT, 2, "ended its turn"),
+    "a limit that leaves no room": (
+        says({"_status": 400, "_raw": {"error": {"message": "max_tokens is too low for thinking"}}}, "4"),
+        CHAT, 2, "",
+    ),
+    "a model without turns": (says(BABBLE), COMPLETION, 2, "did not end its turn within 512 tokens"),
+    "busy at first": (says(BUSY, BUSY, "4"), CHAT, 3, ""),
+    "loading at first": (says(LOADING, LOADING, "4"), CHAT, 3, ""),
+    "a connection that is reset": (says({"_reset": True, "message": {}}, "4"), CHAT, 2, ""),
+    "a server error at first": (says({"_status": 500, "_raw": {"error": "boom"}}, "4"), CHAT, 2, ""),
+    "broken off at first": (says(message("", "abort"), "4"), CHAT, 2, ""),
+    "an error that came as an answer, at first": (
+        says({"_raw": {"error": {"code": 502, "message": "bad gateway"}}}, "4"), CHAT, 2, "",
+    ),
+    "always busy": (says(BUSY), STOPS, 5, "429"),
+    "always failing": (says({"_status": 500, "_raw": {"error": "boom"}}), STOPS, 5, "boom"),
+    "always broken off": (says(message("", "abort")), STOPS, 5, "broke off"),
+    "nothing said": (says(message("", "stop")), STOPS, 2, "empty"),
+    "no chat": (says({"_status": 404, "_raw": {"detail": "Not Found"}}), COMPLETION, 1, "Not Found"),
+    "no template in vLLM": (
+        says({"_status": 400, "_raw": {"message": "default chat template is no longer allowed", "code": 400}}),
+        COMPLETION, 1, "chat template",
+    ),
+    "not implemented": (says({"_status": 501, "_raw": {"error": "no chat"}}), COMPLETION, 1, "no chat"),
+    "an unknown path with status 200": (
+        says({"_raw": {"error": "Unexpected endpoint or method."}}), COMPLETION, 5, "Unexpected",
+    ),
+    "no such model": (
+        says({"_status": 404, "_raw": {"error": "no such model"}}, completion=[["", {"_status": 404, "_raw": {"error": "no such model"}}]]),
+        STOPS, 1, "no such model",
+    ),
+}  # fmt: skip
+
+
+def path_of(what):
+    return f"style{list(STYLES).index(what)}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    scenarios = {path_of(what): scenario for what, (scenario, *_) in STYLES.items()}
+    with scripted_server(tmp_path_factory.mktemp("scenarios"), scenarios | CASES) as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """The pauses between tries are the same, but shorter."""
+    monkeypatch.setattr("evaluation.models.openai_interface._FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("evaluation.models.openai_interface._LOADING_S", 0.01)
+
+
+def interface(url, **config):
+    return get_interface_for_provider(
+        build_connection_info("openai", {"base_url": url, "model": "m", **config})
+    )
+
+
+def style_of(url):
+    async def main():
+        async with interface(url) as reached:
+            return await choose_style(reached, await reached.properties())
+
+    return asyncio.run(main())
+
+
+def asked(url):
+    with OPENER.open(f"{url}/asked") as response:
+        return json.load(response)
+
+
+@pytest.mark.parametrize("what", STYLES)
+def test_unknown_is_not_no(server, what):
+    _, chosen, times, seen = STYLES[what]
+    url = f"{server}/{path_of(what)}"
+    if chosen is STOPS:
+        with pytest.raises(ServerError, match=f"needs --prompt-style: .*{seen}") as stopped:
+            style_of(url)
+        assert "--prompt-style completion" in stopped.value.hint
+    else:
+        choice = style_of(url)
+        assert choice.chosen is chosen
+        assert seen in choice.observed
+    requests = asked(url)
+    assert sum(style == "chat" for style, *_ in requests) == times
+    assert all(body["max_tokens"] in {64, 512} for *_, body in requests)
+
+
+def test_a_wrong_key_ends_the_run(tmp_path):
+    scenario = {"x": says({"_status": 401, "_raw": {"error": "no"}})}
+    refused = pytest.raises(ServerError, match="rejected /v1/chat/completions with 401")
+    with scripted_server(tmp_path / "s", scenario) as url, refused:
+        style_of(f"{url}/x")
+
+
+def test_a_thought_that_the_template_opened_is_known_from_the_probe(server):
+    assert style_of(f"{server}/{path_of('a thought that ends in the longer probe')}").opens_thought
+    assert not style_of(f"{server}/{path_of('reasoning')}").opens_thought
+
+
+@pytest.fixture(scope="module")
+def grader():
+    opened = Grader(level="auto", timeout_s=5.0)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def play(folder, url, grader, *, style=None, limit, **config):
+    """The completions of the first problems, and the style they were asked in."""
+    data = load_data()
+
+    async def main():
+        async with interface(url, max_retries=0, **config) as reached, Journal(folder) as journal:
+            finished = journal.open()
+            choice = None if style else await choose_style(reached, await reached.properties())
+            await reached.properties()
+            task = HumanEvalTask(data, style=choice.chosen if choice else style, grader=grader)
+            runner = Runner(
+                task, reached, journal, concurrency=4, on_progress=lambda _: None,
+                opens_thought=bool(choice and choice.opens_thought),
+            )  # fmt: skip
+            return task.style, (await runner.run(task.get_samples(limit), 1, finished)).completions
+
+    return asyncio.run(main())
+
+
+def outcomes(completions):
+    return [(str(done.outcome), done.detail) for done in completions]
+
+
+@pytest.mark.parametrize("case", ["props_lmstudio", "props_koboldcpp_null"])
+def test_a_model_of_which_nothing_is_known_is_asked_in_a_chat(tmp_path, server, grader, case):
+    style, completions = play(tmp_path, f"{server}/{case}", grader, limit=1)
+    assert (style, outcomes(completions)) == (PromptStyle.CHAT, [("passed", "")])
+
+
+def test_a_probe_that_is_always_refused_for_the_moment_stops_the_run(tmp_path, server, grader):
+    with pytest.raises(ServerError, match=r"needs --prompt-style: .* try again in 1 s, 5 times"):
+        play(tmp_path, f"{server}/probe_busy", grader, limit=1)
+
+
+@pytest.mark.parametrize("style", [None, PromptStyle.CHAT])
+@pytest.mark.parametrize("case", ["thinking_mistral", "thinking_harmony", "thinking_template_opens_think"])
+def test_a_cut_thought_is_truncated_and_a_draft_in_a_thought_is_no_code(
+    tmp_path, server, grader, case, style
+):
+    """The drafts of both would pass."""
+    used, completions = play(tmp_path, f"{server}/{case}", grader, style=style, limit=2)
+    assert used is PromptStyle.CHAT
+    cut, ended = completions
+    assert (str(cut.outcome), str(cut.cut)) == ("truncated", "context")
+    assert outcomes([ended]) == [("failed", "no code in the answer")]
+    assert "Is it right?" in ended.answer
+    on_disk = Journal(tmp_path)
+    assert {done.outcome for done in on_disk.open().values()} == {cut.outcome, ended.outcome}
+    on_disk.close()
+
+
+def test_parts_of_an_answer_are_read(tmp_path, server, grader):
+    _, completions = play(tmp_path, f"{server}/content_parts", grader, style=PromptStyle.CHAT, limit=2)
+    assert outcomes(completions) == [("passed", ""), ("failed", "no code in the answer")]
+    assert completions[0].reasoning == "Sort, then look at neighbours."
+
+
+def test_what_a_server_breaks_off_is_lost_and_a_content_filter_is_said(tmp_path, server, grader):
+    _, completions = play(tmp_path, f"{server}/finish_abort", grader, style=PromptStyle.CHAT, limit=4)
+    assert outcomes(completions) == [
+        ("infrastructure_error", "the server broke off the answer (abort), 1 times"),
+        ("infrastructure_error", "the server broke off the answer (abort), 1 times"),
+        ("infrastructure_error", "the server broke off the answer (error), 1 times"),
+        ("truncated", "cut by the server's content filter"),
+    ]
+    assert completions[0].answer.startswith("```python")
+    assert {done.task_id for done in completions if done.loss} == {f"HumanEval/{n}" for n in range(3)}
+    before = len(asked(f"{server}/finish_abort"))
+    play(tmp_path, f"{server}/finish_abort", grader, style=PromptStyle.CHAT, limit=4)
+    assert (
+        len(asked(f"{server}/finish_abort")) == before + 3
+    )  # they are asked for again, and the fourth is not
+
+
+def test_a_full_context_is_told_from_the_limit_of_tokens(tmp_path, server, grader):
+    url = f"{server}/cut_by_context"
+    _, completions = play(tmp_path / "1", url, grader, style=PromptStyle.CHAT, limit=2, max_tokens=8192)
+    assert (
+        outcomes(completions) == [("truncated", "cut after 400 tokens by the context: raise --ctx-size")] * 2
+    )
+    _, completions = play(tmp_path / "2", url, grader, style=PromptStyle.CHAT, limit=1, max_tokens=400)
+    assert (str(completions[0].cut), completions[0].detail) == ("length", "no code in the answer")
+
+
+def test_counts_that_are_no_whole_numbers_lose_nothing(tmp_path, server, grader):
+    url = f"{server}/usage_floats"
+    _, completions = play(tmp_path, url, grader, style=PromptStyle.CHAT, limit=2)
+    assert [done.completion_tokens for done in completions] == [10, 10]
+    assert [type(done.prompt_tokens) for done in completions] == [int, int]
+    before = len(asked(url))
+    _, again = play(tmp_path, url, grader, style=PromptStyle.CHAT, limit=2)
+    assert again == completions
+    assert len(asked(url)) == before
