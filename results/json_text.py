@@ -22,6 +22,13 @@ def whole_number(value: object) -> int | None:
     return int(value) if value == int(value) else None
 
 
+def number(value: object) -> float | None:
+    """A figure, from 0 on; None for whatever else somebody says there."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+        return None
+    return float(value)
+
+
 def as_json_keeps(value: Any) -> Any:
     """The value as `encode` writes it: what is read back is equal to it."""
     if isinstance(value, str):

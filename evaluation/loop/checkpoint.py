@@ -18,7 +18,7 @@ from evaluation.models.sampling import RequestSettings
 from results.durable import explained
 from results.errors import ResumeMismatch
 from results.files import read_file
-from results.json_text import NOT_THAT_JSON, whole_number
+from results.json_text import NOT_THAT_JSON, number, whole_number
 from results.records import Completion, Outcome, decode_versioned
 from sandbox import MEMORY_BYTES
 
@@ -32,6 +32,7 @@ Key = tuple[str, int]
 
 _COUNTS = {"prompt_tokens", "completion_tokens", "attempts", "index"}
 _SECONDS = {"request_s", "execute_s"}
+_MOST_DIGITS = 100
 
 
 class Settings(RequestSettings, frozen=True, kw_only=True):
@@ -146,22 +147,24 @@ def decode_completion(line: bytes) -> Completion:
     Raises what NOT_THAT_JSON has.
     """
     try:
-        return msgspec.json.decode(line, type=Completion)
-    except msgspec.ValidationError:
-        fields = msgspec.json.decode(line)
-    except msgspec.DecodeError:
-        try:
-            fields = json.loads(line)  # it reads NaN and Infinity, which Python writes
-        except ValueError as error:
-            raise msgspec.DecodeError(str(error)) from None
+        found = msgspec.json.decode(line, type=Completion)
+        counts = found.prompt_tokens, found.completion_tokens
+        if all(count is None or count == whole_number(count) for count in counts):
+            return found
+    except msgspec.MsgspecError:
+        pass
+    try:  # Python's reads NaN and Infinity, which it also writes; a number may be longer than it reads
+        fields = json.loads(
+            line, parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else math.inf
+        )
+    except ValueError as error:
+        raise msgspec.DecodeError(str(error)) from None
     if not isinstance(fields, dict):
         raise msgspec.ValidationError("no completion")
     for name in _COUNTS & fields.keys():
         fields[name] = whole_number(fields[name])
     for name in _SECONDS & fields.keys():
-        value = fields[name]
-        known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        fields[name] = value if known else None
+        fields[name] = number(fields[name])
     for name in ("index", "attempts"):
         if fields.get(name, 0) is None:
             del fields[name]

@@ -6,7 +6,6 @@ Nothing in here trusts a server: bodies are bounded, JSON may be nested too deep
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -24,7 +23,6 @@ MAX_ANSWER_BYTES = 64 << 20  # far above the longest answer with all its log-pro
 MAX_ERROR_BYTES = 64 << 10  # of the body of a refusal; what follows is passed over
 MAX_RETRY_AFTER_S = 60.0
 _LONGEST_REASON = 100
-_MOST_FIGURE = 2.0**53
 _MOST_SLOTS = 4096  # as --concurrency
 
 
@@ -118,13 +116,6 @@ def read_properties(raw: bytes) -> dict[str, Any]:
         return {}
     slots = whole_number(found.pop("total_slots", None))
     return {**found, "total_slots": slots} if slots and slots <= _MOST_SLOTS else found
-
-
-def number(value: object) -> float | None:
-    """A figure, from 0 on; None for whatever else a server says there."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        return None
-    return float(value) if value < _MOST_FIGURE else None
 
 
 def as_mapping(value: object) -> dict[str, Any]:

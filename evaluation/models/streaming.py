@@ -16,11 +16,10 @@ from evaluation.models.replies import (
     as_mapping,
     error_message,
     finish_reason_in,
-    number,
     read_body,
     read_json,
 )
-from results.json_text import whole_number
+from results.json_text import number, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

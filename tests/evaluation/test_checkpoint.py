@@ -87,6 +87,33 @@ def test_a_hole_of_zeros_after_a_power_cut_loses_only_what_it_covers(tmp_path):
     assert path.read_bytes() == first + third
 
 
+@pytest.mark.parametrize(
+    ("said", "count"),
+    [
+        ("10.0", 10), ("10.5", None), ("-3", None), ("true", None), ('"10"', None), ("[1]", None), ("NaN", None),
+        ("1e999", None), ("9" * 40, None), ("9" * 5000, None),
+    ],
+)  # fmt: skip
+def test_a_finished_line_is_never_thrown_away_for_a_bad_count(tmp_path, said, count):
+    """Protects what older versions, or other programs, wrote there."""
+    line = (
+        f'{{"task_id":"t/0","outcome":"failed","answer":"x","prompt_tokens":{said},"completion_tokens":{said},'
+        f'"request_s":{said},"attempts":{said}}}\n'
+    )
+    (tmp_path / "completions.jsonl").write_text(line)
+    (found,) = read(tmp_path).values()
+    assert (found.prompt_tokens, found.completion_tokens, found.answer) == (count, count, "x")
+    assert found.attempts == (count or 1)
+    assert (tmp_path / "completions.jsonl").read_text() == line
+
+
+def test_a_line_without_an_outcome_is_none(tmp_path):
+    (tmp_path / "completions.jsonl").write_text(
+        '{"task_id":"t/0"}\n[1]\n{"task_id":"t/1","outcome":"NaN"}\nNaN\n'
+    )
+    assert read(tmp_path) == {}
+
+
 def test_infrastructure_errors_are_forgotten_and_so_tried_again(tmp_path):
     write(tmp_path, completion(0), completion(1, Outcome.INFRASTRUCTURE_ERROR))
     assert list(read(tmp_path)) == [("t/0", 0)]

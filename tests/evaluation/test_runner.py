@@ -47,13 +47,16 @@ class Words:
     style = PromptStyle.CHAT
     judge_workers = 2
 
-    def __init__(self, broken=(), unreadable=()):
+    def __init__(self, broken=(), unreadable=(), breaking=()):
         self._broken = broken
+        self._breaking = breaking
         self._unreadable = unreadable
 
     def calculate_metrics(self, prediction, expected, sample):
         if prediction in self._unreadable:
             raise ScriptError(f"{prediction} has no tests")
+        if prediction in self._breaking:
+            raise RecursionError("maximum recursion depth exceeded")
         time.sleep(0.01)
         broken = prediction in self._broken
         return Judgement(passed=not broken, broken=broken, detail="sandbox: it is gone" if broken else "")
@@ -96,6 +99,14 @@ def test_a_sandbox_that_fails_stops_the_run_and_is_no_wrong_answer(tmp_path):
     assert outcomes.pop("t/5") == "infrastructure_error"
     assert len(outcomes) >= 5
     assert set(outcomes.values()) == {"passed"}
+
+
+def test_an_answer_that_breaks_its_judging_stops_nothing(tmp_path):
+    evaluation, found = run(tmp_path, Words(breaking={"t/5", "t/6"}), Echo())
+    assert len(evaluation.completions) == len(found) == 40
+    lost = {line["task_id"]: line["detail"] for line in found if line["outcome"] == "infrastructure_error"}
+    assert lost.keys() == {"t/5", "t/6"}
+    assert "RecursionError: maximum recursion depth exceeded" in lost["t/5"]
 
 
 def test_a_sample_that_can_not_be_judged_stops_the_asking_and_not_the_judging_of_others(tmp_path):
