@@ -67,6 +67,13 @@ MARKS = (
     Marks(r"<\|inner_prefix\|>", r"<\|inner_suffix\|>", anywhere=True),
     # Blocks of typed content.
     Marks(r"(?:<\|message_model\|>)?<\|content_thinking\|>", r"<\|content_text\|>", anywhere=True),
+    # Proxies that show a thought to people; Ollama's command line.
+    Marks(
+        r"<details\b[^<>\n]{0,200}>\s{0,9}<summary>[^<\n]{0,40}(?i:thought|thinking|reasoning)[^<\n]{0,80}</summary>",
+        "</details>",
+        alone=False,
+    ),
+    Marks(r"Thinking\.\.\.\n", r"\.\.\.done thinking\.", alone=False, first=True),
     # Granite 3.2 and 3.3; its quantized variants say "Here's".
     Marks(
         r"(?:\*\*)?Here(?: is|['\u2019]s) my thought process(?:\*\*)?:?",

@@ -9,13 +9,15 @@ from typing import NamedTuple
 from evaluation.answers.quotations import Quotations, is_program
 from evaluation.answers.thought_marks import BEGINS_THINKING, DOUBTS, ENDS_OF_TURN, MARKS, WRAPPERS
 
-_OPENINGS = [re.compile(rf"\s*+(?:{marks.opening})") for marks in MARKS]
+# What may stand in front of a mark: the role and its tokens, which some servers leave in the text.
+_ROLE = r"(?:<[|\uff5c][^<>\n]{1,30}[|\uff5c]>)?+"
+_OPENINGS = [re.compile(rf"[\s\ufeff\u200b]*+(?:{marks.opening})") for marks in MARKS]
 _CLOSINGS = [re.compile(marks.closing) for marks in MARKS]
 _ANY_CLOSING = re.compile("|".join(marks.closing for marks in MARKS if marks.alone))
 _ANY_OPENING = re.compile("|".join(marks.opening for marks in MARKS if not marks.first))
 _LATER_OPENING = re.compile(
     "|".join(
-        marks.opening if marks.anywhere else rf"(?m:^)[ \t]*+(?:{marks.opening})"
+        marks.opening if marks.anywhere else rf"(?m:^)[ \t]*+{_ROLE}(?:{marks.opening})"
         for marks in MARKS
         if not marks.first
     )

@@ -10,14 +10,14 @@ import msgspec
 
 from evaluation.answers.endings import Ending, ending_of
 from evaluation.answers.thoughts import Spoken, split_reasoning, thinks_aloud
-from evaluation.protocols import PromptStyle
+from evaluation.protocols import Answer, PromptStyle
 from results.errors import BenchError
 from results.records import Completion, Cut, Loss, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from evaluation.protocols import Answer, Judgement, Request, Sample, Task
+    from evaluation.protocols import Judgement, Request, Sample, Task
 
 BY_LOGPROBS = "by_logprobs"  # the metric of a completion that had choices
 _STILL_THINKING = "cut while the model was still thinking"
@@ -113,8 +113,9 @@ def _may_be_thought(done: Completion) -> bool:
 
 
 def _as_thought(done: Completion) -> Completion:
+    detail = _said_of(done.cut, Answer(generated_tokens=done.completion_tokens), _STILL_THINKING)
     return msgspec.structs.replace(
-        done, outcome=Outcome.TRUNCATED, passed=False, completion="", detail=_STILL_THINKING
+        done, outcome=Outcome.TRUNCATED, passed=False, completion="", detail=detail
     )
 
 
@@ -133,7 +134,9 @@ def _nothing_said(answer: Answer, spoken: Spoken, cut: Cut | None) -> str:
         return _said_of(cut, answer, _STILL_THINKING)
     if cut:
         return _said_of(cut, answer, "empty answer")
-    return "nothing was said after the thought" if spoken.reasoning else "empty answer"
+    if spoken.reasoning:
+        return "nothing was said after the thought: does the reasoning parser of the server fit the model?"
+    return "empty answer"
 
 
 def _said_of(cut: Cut | None, answer: Answer, detail: str) -> str:

@@ -162,7 +162,7 @@ class OpenAIInterface:
                 waited = time.monotonic() - started
                 patience = min(self._server_wait, _LOADING_S) if error.status == 503 else 0.0
                 if waited > 2 * self.info.timeout or (tries >= most_tries and waited >= patience):
-                    return Answer(error=f"{error}, {tries} times", refused=error.status == 200)
+                    return Answer(error=_times(error, tries), refused=error.status == 200)
                 await asyncio.sleep(_pause(tries, error.retry_after))
 
     def _system(self, text: str) -> str:
@@ -201,7 +201,7 @@ class OpenAIInterface:
                 continue
             except Transient as error:
                 partial = error.partial or Answer()
-                return msgspec.structs.replace(partial, error=f"{error}, {attempts} times", attempts=attempts)
+                return msgspec.structs.replace(partial, error=_times(error, attempts), attempts=attempts)
             except Refused as error:
                 return Answer(error=str(error), too_long=isinstance(error, TooLong), attempts=attempts)
         return Answer(error=f"the server died {_MAX_OUTAGES} times on this prompt", attempts=attempts)
@@ -223,6 +223,10 @@ class OpenAIInterface:
         raw, seconds = await self._ask(request, own)
         answer = _answer(raw, request.style, seconds)
         max_tokens = own.get("max_tokens", self._sampling.max_tokens)
+        if not answer.finish_reason and (answer.generated_tokens or 0) >= max_tokens:
+            return msgspec.structs.replace(
+                answer, finish_reason="length"
+            )  # the server does not say why it ended
         if _met_the_context(answer, max_tokens):
             advice = larger_context(self._owner, self._properties, is_local=self.info.is_loopback)
             return msgspec.structs.replace(answer, context_advice=advice)
@@ -316,6 +320,10 @@ def request_seed(seed: int, task_id: str, index: int) -> int:
 def _backoff(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     return _pause(state.attempt_number, error.retry_after if isinstance(error, Transient) else None)
+
+
+def _times(error: Exception, tries: int) -> str:
+    return f"{error}, {tries} times" if tries > 1 else str(error)
 
 
 def _pause(tries: int, retry_after: float | None) -> float:

@@ -101,6 +101,11 @@ STYLES = {
         says({"_status": 400, "_raw": {"error": {"message": "max_tokens is too low for thinking"}}}, "4"),
         CHAT, 2, "",
     ),
+    "a server that calls every end a limit": (says(message("4")), CHAT, 1, "number only"),
+    "a limit that is not named": (
+        says({"message": BABBLE["message"], "finish_reason": None, "usage": {"completion_tokens": 512}}),
+        COMPLETION, 2, "within 512 tokens",
+    ),
     "a model without turns": (says(BABBLE), COMPLETION, 2, "did not end its turn within 512 tokens"),
     "busy at first": (says(BUSY, BUSY, "4"), CHAT, 3, ""),
     "loading at first": (says(LOADING, LOADING, "4"), CHAT, 3, ""),
@@ -264,9 +269,9 @@ def test_parts_of_an_answer_are_read(tmp_path, server, grader):
 def test_what_a_server_breaks_off_is_lost_and_a_content_filter_is_said(tmp_path, server, grader):
     _, completions = play(tmp_path, f"{server}/finish_abort", grader, style=PromptStyle.CHAT, limit=4)
     assert outcomes(completions) == [
-        ("infrastructure_error", "the server broke off the answer (abort), 1 times"),
-        ("infrastructure_error", "the server broke off the answer (abort), 1 times"),
-        ("infrastructure_error", "the server broke off the answer (error), 1 times"),
+        ("infrastructure_error", "the server broke off the answer (abort)"),
+        ("infrastructure_error", "the server broke off the answer (abort)"),
+        ("infrastructure_error", "the server broke off the answer (error)"),
         ("truncated", "cut by the server's content filter"),
     ]
     assert completions[0].answer.startswith("```python")

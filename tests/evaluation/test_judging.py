@@ -63,7 +63,7 @@ FILTERED = "cut by the server's content filter"
         ({"text": "#### 3", "finish_reason": "length"}, "failed", "length", "no four"),
         ({"text": "", "finish_reason": "stop"}, "no_answer", None, "empty answer"),
         ({"text": " \n", "finish_reason": "length"}, "truncated", "length", "empty answer"),
-        ({"text": "", "reasoning": "4", "finish_reason": "stop"}, "no_answer", None, "nothing was said after the thought"),
+        ({"text": "", "reasoning": "4", "finish_reason": "stop"}, "no_answer", None, "nothing was said after the thought: does the reasoning parser of the server fit the model?"),
         ({"text": "", "reasoning": "4", "finish_reason": "length"}, "truncated", "length", THINKING),
         ({"text": "<think>4", "finish_reason": "length"}, "truncated", "length", THINKING),
         ({"text": "<think>4", "finish_reason": "stop"}, "truncated", None, THINKING),

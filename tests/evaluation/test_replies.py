@@ -223,6 +223,10 @@ EVENT = '{"choices": [{"text": "x", "finish_reason": null}]}'
 STREAMS = {
     "a line without end": ({"text": "data: " + "x" * 1000, "repeat": 100_000}, "an event of more than 1 MiB"),
     "too long": ({"stream": ["data: " + EVENT[:-1] + " " * 100_000 + "}"], "repeat": 3000}, "more than 256 MiB"),
+    "broken off": (
+        {"stream": ["data: " + EVENT, 'data: {"choices": [{"text": "", "finish_reason": "abort"}]}', "data: [DONE]"]},
+        "the server broke off the answer (abort)",
+    ),
     "comments only": ({"stream": [": wait"], "repeat": 1000}, "ended before the answer did"),
     "a refusal that is too long": (BROKEN["a refusal that is too long"], "HTTP status 400: no! no!"),
 }  # fmt: skip

@@ -48,12 +48,19 @@ PAIRS = {
         "<|end_message|><|message_model|><|content_text|>",
     ),
     "Granite": ("Here is my thought process:\n", "\n\nHere is my response:\n"),
+    "a proxy": (
+        '<details type="reasoning" done="true">\n<summary>Thought for 3 seconds</summary>\n',
+        "</details>\n",
+    ),
+    "Ollama's command line": ("Thinking...\n", "\n...done thinking.\n\n"),
     "Granite, quantized": ("Here's my thought process:", "Here's my response:"),
 }
 WORDS = {
     "gpt-oss without special tokens",
     "Granite",
     "Granite, quantized",
+    "a proxy",
+    "Ollama's command line",
 }  # no marks of their own: they begin an answer
 
 
@@ -107,6 +114,11 @@ def test_the_last_closing_mark_ends_the_thought(who):
         ("[THINK]a[/THINK]\n<think>b</think>d", "d", False),
         ("<think>a</think>First.\n<think>\nmore", "", True),
         ("Sure.\n<think>\nmore", "", True),
+        ("\ufeff<think>\nmore", "", True),
+        ("assistant\n<think>\nmore", "", True),
+        ("<\uff5cAssistant\uff5c><think>\nmore", "", True),
+        ("<think>a</ think>d", "d", False),
+        ("<think>a</think", "", True),
         ("Sure.<|end|><|start|>assistant<|channel|>analysis<|message|>more", "", True),
         ("analysisWe need four.", "", True),
         ("analysis: that makes four.assistantfinalfour", "four", False),
