@@ -55,9 +55,8 @@ MARKS = (
     ),
     Marks(
         r"(?:assistant)?(?:analysis|commentary)"
-        r"(?:(?=[A-Z][a-z'\u2019]*(?:[ \n][a-zA-Z]|[,.!?]\s))|(?=[\s\S]*?assistant\n?final))",
+        r"(?:(?=[A-Z][a-z'\u2019]*(?:[ \n][a-zA-Z]|[,.!?:;]\s)|[\"\u201c])|(?=[\s\S]*?assistant\n?final))",
         r"assistant\n?final",
-        alone=False,
         first=True,
     ),
     # Gemma 4; MedGemma.

@@ -19,6 +19,7 @@ from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle
 from results.errors import ServerError
 from tests.evaluation.running_servers import OPENER, scripted_server
+from tests.evaluation.thought_pairs import PAIRS, WORDS
 
 CASES = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "cases").glob("*.json")}
 SLOTS = {"total_slots": 1, "default_generation_settings": {"n_ctx": 4096}}
@@ -154,9 +155,8 @@ def impatient(monkeypatch):
 
 
 def interface(url, **config):
-    return get_interface_for_provider(
-        build_connection_info("openai", {"base_url": url, "model": "m", **config})
-    )
+    info = build_connection_info("openai", {"base_url": url, "model": "m", **config})
+    return get_interface_for_provider(info, server_wait=5.0)
 
 
 def style_of(url):
@@ -258,6 +258,50 @@ def test_a_cut_thought_is_truncated_and_a_draft_in_a_thought_is_no_code(
     on_disk = Journal(tmp_path)
     assert {done.outcome for done in on_disk.open().values()} == {cut.outcome, ended.outcome}
     on_disk.close()
+
+
+def thinker(opening, closing):
+    """As the cases of thinking: a probe and an answer that are cut in the thought, and one that ends behind it."""
+    cut, ended = (
+        rule[1]["message"]["content"].removeprefix("[THINK]")
+        for rule in CASES["thinking_mistral"]["chat"][1:]
+    )
+    draft, sorry = ended.split("[/THINK]")
+    return {
+        "chat": [
+            ["2 + 2", message(f"{opening}Okay, the user asks for a sum. Let me think")],
+            ["has_close_elements", message(f"{opening}{cut}")],
+            ["", message(f"{opening}{draft}{closing}{sorry}", "stop")],
+        ]
+    }
+
+
+@pytest.fixture(scope="module")
+def thinkers(tmp_path_factory):
+    scenarios = {f"whole{number}": thinker(*pair) for number, pair in enumerate(PAIRS.values())}
+    scenarios |= {
+        f"opened{number}": thinker("", closing) for number, (_, closing) in enumerate(PAIRS.values())
+    }
+    with scripted_server(tmp_path_factory.mktemp("thinkers"), scenarios) as url:
+        yield url
+
+
+THINKERS = {
+    **{f"whole{number}": who for number, who in enumerate(PAIRS)},
+    **{f"opened{number}": who for number, who in enumerate(PAIRS) if who not in WORDS},
+}
+
+
+@pytest.mark.parametrize("style", [None, PromptStyle.CHAT])
+@pytest.mark.parametrize("path", THINKERS, ids=lambda path: f"{THINKERS[path]}, {path.rstrip('0123456789')}")
+def test_no_draft_of_a_model_that_thinks_is_judged(tmp_path, thinkers, grader, path, style):
+    """It writes both marks, or the chat template has the opening one."""
+    used, completions = play(tmp_path, f"{thinkers}/{path}", grader, style=style, limit=2)
+    assert used is PromptStyle.CHAT
+    assert outcomes(completions) == [
+        ("truncated", "cut while the model was still thinking"),
+        ("failed", "no code in the answer"),
+    ]
 
 
 def test_parts_of_an_answer_are_read(tmp_path, server, grader):

@@ -8,60 +8,11 @@ import time
 import pytest
 
 from evaluation.answers.thoughts import split_reasoning, thinks_aloud
+from tests.evaluation.thought_pairs import PAIRS, WORDS
 
 PROGRAM = 'def strip(s):\n    return s.replace("<think>", "").replace("</think>", "")\n'
 ANSWER = f"```python\n{PROGRAM}```"
 DRAFT = "Perhaps\n```python\ndef strip(s):\n    return s\n```\nBut wait."
-
-# What stands around a thought and before the answer, by who writes it so.
-PAIRS = {
-    "DeepSeek R1, Qwen 3": ("<think>\n", "\n</think>\n\n"),
-    "thinking": ("<thinking>", "</thinking>"),
-    "EXAONE": ("<thought>\n", "\n</thought>\n\n"),
-    "reason": ("<reason>", "</reason>"),
-    "reasoning": ("<reasoning>\n", "</reasoning>\n"),
-    "in capitals": ("<THINK>", "</THINK>"),
-    "with an attribute": ('<think effort="high">', "</think>"),
-    "Seed-OSS": ("<seed:think>", "</seed:think>"),
-    "MiniMax M3": ("<mm:think>", "</mm:think>"),
-    "Hunyuan": ("<think:opensource>", "</think:opensource>"),
-    "LongCat": ("<longcat_think>\n", "</longcat_think>\n"),
-    "Magistral": ("[THINK]", "[/THINK]"),
-    "Kimi VL": ("◁think▷", "◁/think▷"),
-    "Kimi K3": ("<|open|>think<|sep|>", "<|close|>think<|sep|><|open|>response<|sep|>"),
-    "gpt-oss": (
-        "<|channel|>analysis<|message|>",
-        "<|end|><|start|>assistant<|channel|>final<|message|>",
-    ),
-    "gpt-oss with a turn before it": (
-        "<|start|>assistant<|channel|>analysis<|message|>",
-        "<|end|><|start|>assistant<|channel|>commentary<|message|>First.<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>",
-    ),
-    "gpt-oss without special tokens": ("analysisWe need a function. ", "assistantfinal"),
-    "Gemma 4": ("<|channel>thought\n", "<channel|>"),
-    "MedGemma": ("<unused94>thought\n", "<unused95>"),
-    "Command A": ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
-    "Sky-T1": ("<|begin_of_thought|>\n\n", "\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\n"),
-    "Apertus": ("<|inner_prefix|>", "<|inner_suffix|>"),
-    "typed blocks": (
-        "<|message_model|><|content_thinking|>",
-        "<|end_message|><|message_model|><|content_text|>",
-    ),
-    "Granite": ("Here is my thought process:\n", "\n\nHere is my response:\n"),
-    "a proxy": (
-        '<details type="reasoning" done="true">\n<summary>Thought for 3 seconds</summary>\n',
-        "</details>\n",
-    ),
-    "Ollama's command line": ("Thinking...\n", "\n...done thinking.\n\n"),
-    "Granite, quantized": ("Here's my thought process:", "Here's my response:"),
-}
-WORDS = {
-    "gpt-oss without special tokens",
-    "Granite",
-    "Granite, quantized",
-    "a proxy",
-    "Ollama's command line",
-}  # no marks of their own: they begin an answer
 
 
 @pytest.mark.parametrize("who", PAIRS)
