@@ -125,8 +125,9 @@ BEGINS_THINKING = re.compile(
 )
 DOUBTS = re.compile(
     r"\bthe user (?:is |has )?(?:ask|want|need|said)"
-    r"|\b(?:wait|hmm+|hold on)\s{0,2}(?:[,.:;!?\u2026]|--|\u2014)"
-    r"|\blet me (?:think|re-?\w+|check|verify|double|trace)\b"
+    r"|(?:^|[.!?\u2026\n][ \t]{0,4}|\b(?:but|oh|no|and),? )(?:wait|hold on)\b\s{0,2}(?:[,.:!?\u2026\u2014]|--)"
+    r"|\bhmm+\b"
+    r"|\blet me (?:think|re-?(?:think|check|read|consider|do|verify|write)|check|verify|double|trace)\b"
     r"|\bis (?:it|this|that) (?:right|correct)\?"
     r"|\bactually,? (?:no|wait)\b",
     re.IGNORECASE,

@@ -189,6 +189,7 @@ def test_the_time_for_a_hostile_answer_grows_with_its_length_only(what):
         "Hmm, the sum of",
         "Perhaps:\n```python\ndef f(): ...\n```\nBut wait, what of an empty list? Let me",
         "The user wants a number.",
+        "Is it enough? Wait, no.",
     ],
 )
 def test_a_thought_without_marks_is_heard(text):
@@ -201,6 +202,7 @@ def test_a_thought_without_marks_is_heard(text):
         "4",
         "The answer is 4.\n\nQ: What is 3 + 3?\nA: 6\n\nQ: What is 4 + 4?",
         "Here is the function:\n```python\ndef f(): ...\n```\nIt waits for nothing, and lets the caller decide. Let me know",
+        "```python\nevent.wait()\n```\nThe thread will wait. Then it returns; wait for it.",
         "Sure! I need to know more about what you want.",
         "4\n<|im_start|>user\nWhat is 5 + 5?",
     ],
