@@ -46,6 +46,7 @@ _MAX_BACKOFF_S = 30.0
 _LOOK = aiohttp.ClientTimeout(total=10)  # for what a server says of itself
 _PROBE_RETRIES = 4
 _LOADING_S = 30.0  # that a probe waits for a server that says so
+_SMALLEST_CONTEXT = 128  # in tokens, that anybody serves
 _SERVER_STOPS = 4  # OpenAI takes no more; the task cuts at the others itself
 
 
@@ -346,8 +347,11 @@ def _answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:
 
 
 def _met_the_context(answer: Answer, max_tokens: int) -> bool:
-    """Whether the context was full before the limit of the answer was reached; some servers miscount by one."""
-    ending, generated = ending_of(answer.finish_reason), answer.generated_tokens
-    return ending is Ending.CONTEXT or (
-        ending is Ending.LIMIT and generated is not None and 0 < generated < max_tokens - 1
-    )
+    """Whether the context was full before the limit of the answer was reached.
+
+    Some servers miscount by one, and some report counts that fit no context.
+    """
+    ending, prompt, generated = ending_of(answer.finish_reason), answer.prompt_tokens, answer.generated_tokens
+    if ending is not Ending.LIMIT or prompt is None or generated is None:
+        return ending is Ending.CONTEXT
+    return generated < max_tokens - 1 and prompt + generated >= _SMALLEST_CONTEXT

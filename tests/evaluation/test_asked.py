@@ -16,7 +16,7 @@ from evaluation.loop.runner import Runner
 from evaluation.models.connection import build_connection_info
 from evaluation.models.prompt_style import choose_style
 from evaluation.models.providers import get_interface_for_provider
-from evaluation.protocols import PromptStyle
+from evaluation.protocols import PromptStyle, Request
 from results.errors import ServerError
 from tests.evaluation.running_servers import OPENER, scripted_server
 from tests.evaluation.thought_pairs import PAIRS, WORDS
@@ -30,6 +30,7 @@ LOADING = {
 }
 BABBLE = {"message": {"content": "4\nQ: What is 3 + 3?\nA: 6\nQ: "}, "finish_reason": "length", "usage": None}
 HELLO = [["", "Hello"]]
+ASK = Request(task_id="t", index=0, style=PromptStyle.CHAT, system="", user="2 + 2")
 
 
 def props(**found):
@@ -252,7 +253,7 @@ def test_a_cut_thought_is_truncated_and_a_draft_in_a_thought_is_no_code(
     used, completions = play(tmp_path, f"{server}/{case}", grader, style=style, limit=2)
     assert used is PromptStyle.CHAT
     cut, ended = completions
-    assert (str(cut.outcome), str(cut.cut)) == ("truncated", "context")
+    assert outcomes([cut]) == [("truncated", "cut while the model was still thinking")]
     assert outcomes([ended]) == [("failed", "no code in the answer")]
     assert "Is it right?" in ended.answer
     on_disk = Journal(tmp_path)
@@ -335,6 +336,59 @@ def test_a_full_context_is_told_from_the_limit_of_tokens(tmp_path, server, grade
     )
     _, completions = play(tmp_path / "2", url, grader, style=PromptStyle.CHAT, limit=1, max_tokens=400)
     assert (str(completions[0].cut), completions[0].detail) == ("length", "no code in the answer")
+
+
+@pytest.mark.parametrize(
+    ("usage", "reason", "cut"),
+    [
+        ({"prompt_tokens": 112, "completion_tokens": 400}, "length", "context"),
+        ({"prompt_tokens": 112, "completion_tokens": 1023}, "length", "length"),
+        ({"prompt_tokens": 112, "completion_tokens": 400, "total_tokens": 1136}, "length", "length"),  # xAI
+        (
+            {"prompt_tokens": 10, "completion_tokens": 10},
+            "length",
+            "length",
+        ),  # counts of a server that does not count
+        ({"completion_tokens": 400}, "length", "length"),
+        (None, "length", "length"),
+        (None, "model_length", "context"),
+        ({"completion_tokens": 1}, "model_context_window_exceeded", "context"),
+        ({"prompt_tokens": 112, "completion_tokens": 400}, "stop", "None"),
+    ],
+)
+def test_the_counts_tell_what_cut_an_answer(tmp_path, grader, usage, reason, cut):
+    scenario = {"chat": [["", {"message": {"content": "no"}, "finish_reason": reason, "usage": usage}]]}
+    with scripted_server(tmp_path / "scenarios", {"x": scenario}) as url:
+        _, (completion,) = play(tmp_path / "out", f"{url}/x", grader, style=PromptStyle.CHAT, limit=1)
+    assert str(completion.cut) == cut
+    assert ("raise --ctx-size" in completion.detail) is (cut == "context")
+
+
+@pytest.mark.parametrize(
+    ("owner", "advice"),
+    [
+        ("llamacpp", "raise --ctx-size"),
+        ("vllm", "raise --ctx-size (--max-model-len of vLLM)"),
+        ("library", "raise OLLAMA_CONTEXT_LENGTH, or num_ctx of the model"),
+        ("organization_owner", "load the model with a longer context in LM Studio"),
+        (None, "raise --ctx-size"),
+    ],
+)
+def test_what_gives_a_larger_context_depends_on_the_server(tmp_path, owner, advice):
+    full = {
+        "message": {"content": "no"},
+        "finish_reason": "length",
+        "usage": {"prompt_tokens": 112, "completion_tokens": 400},
+    }
+    scenario = {"get": {"/v1/models": {"data": [{"id": "m", "owned_by": owner}]}}, "chat": [["", full]]}
+
+    async def main(url):
+        async with interface(url) as reached:
+            await reached.test_connection(1, 5.0)
+            return await reached.generate_batch([ASK])
+
+    with scripted_server(tmp_path / "scenarios", {"x": scenario}) as url:
+        assert asyncio.run(main(f"{url}/x"))[0].context_advice == advice
 
 
 def test_counts_that_are_no_whole_numbers_lose_nothing(tmp_path, server, grader):
