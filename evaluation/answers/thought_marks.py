@@ -82,6 +82,22 @@ MARKS = (
     ),
 )
 
+# One of these stands in every mark, in lower case: most answers have none, and need not be looked at closely.
+HINTS = (
+    "think",
+    "thought",
+    "reason",
+    "analysis",
+    "commentary",
+    "final",
+    "channel|>",
+    "unused9",
+    "inner_",
+    "content_text",
+    "my response",
+    "details",
+)
+
 # What some put around the answer behind a thought, and what ends a turn: neither is part of the answer.
 WRAPPERS = (
     ("<answer>", "</answer>"),

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from evaluation.answers.thought_marks import HINTS
 from evaluation.answers.thoughts import split_reasoning, thinks_aloud
 from tests.evaluation.thought_pairs import PAIRS, WORDS
 
@@ -139,6 +140,11 @@ def test_a_text_that_goes_on_with_a_prompt_has_only_the_thoughts_that_it_begins_
     for text in (QUOTING[what], "    return 1\n</think>\n", "    # </think>\n    return s\n<think>\n"):
         assert split_reasoning(text, chat=False) == (text, "", False, False)
     assert split_reasoning("<think>so</think>    return 1\n", chat=False).answer == "    return 1\n"
+
+
+@pytest.mark.parametrize("who", PAIRS)
+def test_every_mark_has_a_hint_by_which_it_is_found(who):
+    assert all(any(hint in mark.lower() for hint in HINTS) for mark in PAIRS[who])
 
 
 def test_what_the_server_put_aside_comes_first():
