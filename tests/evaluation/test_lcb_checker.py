@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -92,7 +93,7 @@ def test_other_values_are_wrong(returned, expected):
     [
         "[" * 100_000,
         '{"dict": 5}',
-        '{"dict": [[[1], 2]]}',
+        '{"dict": [[[1], 2, 3]]}',
         '{"tuple": null}',
         "{}",
         '{"dict": [[1]]}',
@@ -103,6 +104,12 @@ def test_other_values_are_wrong(returned, expected):
 def test_nonsense_on_the_channel_is_a_wrong_answer_and_nothing_worse(returned):
     """A solution may write there what it likes."""
     assert result_difference(returned, "1") == "its return value could not be read"
+
+
+def test_a_dict_of_numbers_is_told_without_being_made():
+    """All these have one hash: to put them into a dict would take hours."""
+    pairs = [[number * sys.hash_info.modulus, 0] for number in range(100_000)]
+    assert result_difference(json.dumps({"dict": pairs}), '{"a": 1}').startswith("it returned a dict with keys")
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=9))

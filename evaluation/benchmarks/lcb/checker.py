@@ -76,7 +76,10 @@ def _value(coded: Any) -> Any:
     if "tuple" in coded:
         return tuple(_value(item) for item in coded["tuple"])
     if "dict" in coded:
-        return {_value(pair[0]): _value(pair[1]) for pair in coded["dict"]}
+        # JSON's keys are text, so no other dict can be right; and numbers may be chosen to have one hash.
+        if not all(isinstance(key, str) for key, _item in coded["dict"]):
+            return Other("dict with keys that are no text")
+        return {key: _value(item) for key, item in coded["dict"]}
     return Other(str(coded["other"])[:_SHOWN])
 
 
