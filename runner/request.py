@@ -106,7 +106,7 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
             )
         if not external and not setting.knows_benchmark(benchmark.name):
             raise UsageError(
-                f"{setting.option} means nothing to --benchmark {benchmark.name}",
+                f"{setting.option} does not apply to --benchmark {benchmark.name}",
                 hint=f"it belongs to {' and '.join(setting.benchmarks)}" if setting.is_own else "",
                 settings=(name,),
             )

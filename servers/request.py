@@ -79,7 +79,7 @@ def require_known(request: ServerRequest) -> None:
             continue
         otherwise = f"it only works with --server {' or '.join(sorted(setting.servers))}"
         raise UsageError(
-            f"{setting.option} means nothing to --server {request.kind}",
+            f"{setting.option} does not apply to --server {request.kind}",
             hint=(setting.instead or {}).get(request.kind, otherwise),
             settings=(name,),
         )

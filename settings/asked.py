@@ -1,4 +1,4 @@
-"""What was asked for in one run: a value for every setting of the table."""
+"""The settings of one run: a value for every row of the table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from settings.variables import as_written
 
 
 class Asked(Mapping[str, Any]):
-    """Every setting by its name; one that was not given has its default. Does not change.
+    """Every setting's value by name, immutable. A setting that wasn't given has its default.
 
-    given: those that were given, by name: None is not given.
+    given: the values that were given, by name; None counts as not given.
     """
 
     def __init__(self, given: Mapping[str, Any], table: Mapping[str, Any] = TABLE) -> None:
@@ -41,16 +41,16 @@ class Asked(Mapping[str, Any]):
         return hash(tuple(sorted(map(str, self.given.items()))))
 
     def but(self, **changes: Any) -> Self:
-        """The same with other values; None: not given."""
+        """A copy with other values; None means not given."""
         return type(self)({**self.given, **changes}, self.table)
 
     def written(self) -> dict[str, Any]:
-        """What was given, in plain JSON, as it was written: variables by their names. `read` makes the same of it."""
+        """The given values as plain JSON, as the user wrote them: variables by name. `read` is the inverse."""
         return {name: as_written(value) for name, value in self.given.items()}
 
     def recorded(self) -> dict[str, Any]:
-        """What was given, in plain JSON, for a record: what it became. Where there may be a secret it is as written,
-        and keys that are written there are hidden.
+        """The given values as plain JSON, for a record. Values that may hold a secret are as the user wrote them, with
+        keys hidden; all others have their variables filled in.
         """
         return {
             name: _hidden(as_written(value))
@@ -63,7 +63,7 @@ class Asked(Mapping[str, Any]):
 
     @classmethod
     def read(cls, written: Mapping[str, Any], table: Mapping[str, Any] = TABLE) -> Self:
-        """From what `written` gives, with today's variables. Raises UsageError, also for an unknown setting."""
+        """Read the output of `written`, with today's variables. Raises UsageError, also for an unknown setting."""
         if unknown := written.keys() - table.keys():
             raise UsageError(f"there is no setting {min(unknown)}", hint="update bench_runner")
         return cls(

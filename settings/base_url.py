@@ -15,9 +15,9 @@ _ABOUT = ("base_url",)
 
 @dataclass(frozen=True, kw_only=True)
 class BaseUrl:
-    """A server's root, which is read where it enters and then passed on like this.
+    """A server's root, parsed where it enters and passed on in this form.
 
-    url: all of it, without /v1 and final slashes. port: also where the text leaves it out.
+    url: the whole URL without /v1 and final slashes. port: the scheme's if the text has none.
     """
 
     url: str
@@ -31,7 +31,7 @@ class BaseUrl:
 
     @property
     def is_local(self) -> bool:
-        """Whether the server is on this machine: a proxy is in the way then, and its processes can be found."""
+        """Whether the server is on this machine: no proxy may be used then, and its processes can be found."""
         try:
             address = ipaddress.ip_address(self.host)
         except ValueError:
@@ -40,7 +40,7 @@ class BaseUrl:
 
 
 def parse_base_url(text: str) -> BaseUrl:
-    """The address, with or without http:// and /v1. Raises UsageError, which never repeats a password."""
+    """Parse an address, with or without http:// and /v1. Raises UsageError, which never repeats a password."""
     whole = text.strip() if "://" in text else f"http://{text.strip()}"
     try:
         url = urlsplit(whole)

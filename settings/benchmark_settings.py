@@ -1,4 +1,4 @@
-"""The settings that single benchmarks have."""
+"""The settings that only some benchmarks have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmarks there are: a script, and the parsers that read what it and its like print."""
+"""The benchmarks: the script of each, and the parsers for its output and for that of external scripts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from results.errors import UsageError
 
-NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of what an external script measures
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # an external script's benchmark
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """module: our script. parser: reads our script's output; external_parser: that of an external script.
+    """module: our script. parser: the parser of our script's output; external_parser: that of an external script's.
 
-    checks: its script has --check, which reads the data and says whether the settings fit.
+    checks: our script has --check, which reads the data and checks that the settings fit it.
     """
 
     name: str
@@ -73,7 +73,7 @@ BENCHMARKS = {
 
 
 def external_benchmark(name: str) -> Benchmark:
-    """What an external script measures: one of ours, or any other name for the record. Raises UsageError."""
+    """The benchmark of an external script: one of ours, or any other name for the record. Raises UsageError."""
     if name not in BENCHMARKS and not NAME.fullmatch(name):
         raise UsageError(
             f"--benchmark {name!r} is not a valid name",
@@ -84,7 +84,7 @@ def external_benchmark(name: str) -> Benchmark:
 
 
 def get_benchmark(name: str) -> Benchmark:
-    """Raises UsageError for an unknown name, with the closest one."""
+    """The benchmark of that name. Raises UsageError for an unknown one, naming the closest."""
     try:
         return BENCHMARKS[name]
     except KeyError:

@@ -1,6 +1,6 @@
-"""The parsers there are, by the names that `--parser` takes."""
+"""The parsers, by the names that `--parser` takes."""
 
-# name -> the module whose PARSER it is
+# name -> the module that has it as PARSER
 PARSERS = {
     "summary": "parsers.summary",
     "speed": "parsers.speed",

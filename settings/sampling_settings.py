@@ -1,6 +1,6 @@
-"""The settings of which samples are answered, how the model is asked, and how the code that it writes is executed.
+"""The settings for which samples are answered, how the model is asked, and how its code is executed.
 
-Our scripts take each as an option of the same name.
+Our scripts take each of them as an option of the same name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="shuffle",
         kind="whole",
-        help="Samples in a random order, the same for the same S.",
+        help="Shuffle the samples; the same S gives the same order.",
         section=Section.SAMPLING,
         determines=Determines.SAMPLES,
         metavar="S",
@@ -39,7 +39,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="n_samples",
         kind="whole",
-        help="Completions of each sample, for pass@k.",
+        help="Completions per sample, for pass@k.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="K",
@@ -52,7 +52,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="temperature",
         kind="number",
-        help="0 is greedy.",
+        help="Sampling temperature; 0 is greedy.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="T",
@@ -64,7 +64,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="top_p",
         kind="number",
-        help="Sample from the most likely tokens that have this probability together.",
+        help="Sample from the most likely tokens that together have this probability.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="P",
@@ -90,7 +90,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="min_p",
         kind="number",
-        help="Leave out tokens less likely than this share of the likeliest.",
+        help="Drop tokens less likely than this share of the likeliest token.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="P",
@@ -129,7 +129,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="max_tokens",
         kind="whole",
-        help="Tokens of the longest answer.",
+        help="The longest answer, in tokens.",
         default_text="1024; lcb 4096, gsm8k 2048",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
@@ -142,7 +142,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="seed",
         kind="whole",
-        help="Of the sampling; each request gets its own from it.",
+        help="Seed of the sampling; each request gets its own, derived from it.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="S",
@@ -176,7 +176,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="reasoning_effort",
         kind="text",
-        help="How much a thinking model thinks, for servers that take it.",
+        help="How much a thinking model thinks, for servers that support it.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         choices=REASONING_EFFORTS,
@@ -187,7 +187,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="thinking_budget",
         kind="whole",
-        help="Most tokens of thinking; 0 for none.",
+        help="At most N tokens of thinking; 0 for none.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="N",
@@ -221,7 +221,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="sandbox",
         kind="text",
-        help="Where the model's code is executed; `process` limits it and is no sandbox.",
+        help="Where the model's code is executed; `process` only limits resources, it is no sandbox.",
         section=Section.JUDGING,
         determines=Determines.NOTHING,
         choices=SANDBOX_LEVELS,
@@ -244,7 +244,7 @@ SAMPLING_SETTINGS = (
     Setting(
         name="memory_limit",
         kind="size",
-        help="Memory of one execution, such as 512M.",
+        help="Memory for one execution, such as 512M.",
         default_text="2G",
         section=Section.JUDGING,
         determines=Determines.RESULT,

@@ -1,4 +1,4 @@
-"""Keys and passwords: which names hold them, who may see them, and command lines without their values."""
+"""Keys and passwords: which names hold them, which programs get them, and command lines without them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,19 @@ HIDDEN = "***"
 
 _SECRETS = ("apikey", "token", "secret", "password", "passwd", "passphrase", "credential", "credentials")
 _WHOLE = {"key", "keys", "auth", "authorization", "cookie", "hft"}  # -hft: llama-server's --hf-token
-_ABOUT = {"file", "path", "env", "id", "type", "size", "length"}  # --api-key-file holds none
+_ABOUT = {"file", "path", "env", "id", "type", "size", "length"}  # --api-key-file is no key itself
 _QUOTED = r""""[^"]*"|'[^']*'|[^\s"']+"""
 _OPTION = re.compile(r"(?<![\w-])--?([A-Za-z][\w-]*)")
 _VALUE = re.compile(rf"(?:=|\s+)(?!--)({_QUOTED})")
 _ASSIGNED = re.compile(rf"(?<![\w$-])([A-Za-z_]\w*)=({_QUOTED})")
 _HEADER = re.compile(r"""(?<!\$\{)(?<![\w-])([A-Za-z][\w-]*)["']?\s*:\s*["']?(?!//)([^'"\n]+)""")
 _IN_URL = re.compile(r"(?<=://)([^/@\s]+)(?=@)")
-_REFERENCE = re.compile(
-    r"""["']?\$\$?(?:\{\w+(?::-)?\}|\w+)["']?"""
-)  # a variable by its name, which is no secret
-_LEAST = 4  # letters of a value that is looked for in what a program prints
+_REFERENCE = re.compile(r"""["']?\$\$?(?:\{\w+(?::-)?\}|\w+)["']?""")  # a variable's name, which is no secret
+_LEAST = 4  # shorter values are not looked for in what a program prints
 
 
 def is_secret(name: str) -> bool:
-    """Whether a variable, an option (without dashes before it) or a header of that name holds a key or a password."""
+    """Whether a variable, option (without its dashes) or header of that name holds a key or password."""
     *before, last = re.split(r"[-_]+", name.strip("-_").lower()) or [""]
     if last in _ABOUT:
         return False
@@ -39,26 +37,26 @@ def is_secret(name: str) -> bool:
 
 
 def read_key(variable: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The key in the variable, to be sent in a header; None where it is not set. Raises UsageError.
+    """The key in the variable, to be sent in a header; None if it isn't set. Raises UsageError.
 
-    Servers take several keys with commas between them: the first is used.
+    Servers accept several keys separated by commas; this returns the first.
     """
     key = environment.get(variable, "").partition(",")[0].strip()
     if not key.isascii() or not key.isprintable():
-        raise UsageError(f"{variable} can't be sent: it holds other characters than a key has")
+        raise UsageError(f"{variable} can't be sent: it contains characters that no key has")
     return key or None
 
 
 def environment_without_keys(
     allowed: Iterable[str], environment: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """The environment for a program that needs none of the user's keys but the allowed ones."""
+    """The environment for a program that needs none of the user's keys except the allowed ones."""
     kept = set(allowed)
     return {name: value for name, value in environment.items() if name in kept or not is_secret(name)}
 
 
 def without_secrets(command: Iterable[str]) -> tuple[str, ...]:
-    """The words of a command line as records and people see them: variables by their names, keys hidden."""
+    """The words of a command line for records and people: variables by name, keys hidden."""
     words = [shown(word) for word in command]
     found = [without_secrets_in(word) for word in words]
     for index in _values(words):
@@ -67,23 +65,23 @@ def without_secrets(command: Iterable[str]) -> tuple[str, ...]:
 
 
 def without_secrets_in(text: str) -> str:
-    """The same of a command line in one text."""
+    """The same for a command line in one text."""
     for start, end in sorted(_places(text), reverse=True):
         text = text[:start] + HIDDEN + text[end:]
     return text
 
 
 def secrets_of(command: Iterable[str]) -> tuple[str, ...]:
-    """The values that `without_secrets` hides, and those of variables in place of keys: longest first."""
+    """The values that `without_secrets` hides, and the values of variables used as keys; longest first."""
     words = [str(word) for word in command]
     found = {words[index] for index in _values(words)}
     found |= {word[start:end].strip("\"'") for word in words for start, end in _places(word)}
-    found |= {value.split()[-1] for value in found if value.split()}  # of "Bearer KEY" the key
+    found |= {value.split()[-1] for value in found if value.split()}  # the KEY of "Bearer KEY"
     return tuple(sorted((value for value in found if len(value) >= _LEAST), key=len, reverse=True))
 
 
 def given_key(command: Sequence[str]) -> str | None:
-    """The key that this command line gives to a server, by --api-key or such as LLAMA_API_KEY=...; None: none."""
+    """The key that this command line gives to a server, by --api-key or LLAMA_API_KEY=... and the like; or None."""
     name = re.compile(r"(?:--api[-_]key|[A-Z_]*API_KEY)(?:=(.*))?", re.DOTALL)
     for word, following in zip(command, (*command[1:], ""), strict=True):
         found = name.fullmatch(word)
@@ -93,7 +91,7 @@ def given_key(command: Sequence[str]) -> str | None:
 
 
 def _values(words: Sequence[str]) -> Iterator[int]:
-    """The places of words that are the value of an option before them."""
+    """The index of each word that is the secret value of the option before it."""
     for index, (option, value) in enumerate(itertools.pairwise(words)):
         named = _OPTION.fullmatch(option)
         if named and is_secret(named[1]) and not value.startswith("--") and not _REFERENCE.fullmatch(value):
@@ -101,7 +99,7 @@ def _values(words: Sequence[str]) -> Iterator[int]:
 
 
 def _places(text: str) -> set[tuple[int, int]]:
-    """Where in the text values of secrets are; none overlaps another."""
+    """Where the text has the values of secrets, as (start, end). They don't overlap."""
     spans = []
     for option in _OPTION.finditer(text):
         value = _VALUE.match(text, option.end())

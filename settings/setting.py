@@ -1,4 +1,4 @@
-"""What one setting is: the type of the table's rows."""
+"""The type of the table's rows: one setting."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MOST = 1_000_000  # of any count: more is a slip of the finger
+MOST = 1_000_000  # the limit of every count: more is a typing error
 LARGEST_SEED = 2**31 - 1
 
 Kind = Literal["text", "whole", "number", "size", "flag", "words", "json", "path", "model"]
 
 
 class Determines(enum.Enum):
-    """What depends on a setting; from it follow fingerprints, and the rules of resuming and comparing.
+    """What depends on a setting. Fingerprints and the rules for resuming and comparing follow from it.
 
-    RESULT: the answers or their verdicts. Runs that differ in it are two, and their scores are not compared.
-    SAMPLES: which samples are answered. Runs that differ in it are two, compared on the samples that both have.
-    SERVER: the model or how it is served. Runs that differ in it are two, and comparing them is the point.
-    NOTHING: patience, places and names.
+    RESULT: the answers or their verdicts. Runs that differ in it are different runs; their scores are not compared.
+    SAMPLES: which samples are answered. Such runs are different too, and compared on the samples that both have.
+    SERVER: the model or how it is served. Such runs are different too, and comparing them is the point.
+    NOTHING: timeouts, places and names.
     """
 
     RESULT = "result"
@@ -31,7 +31,7 @@ class Determines(enum.Enum):
 
 
 class Section(enum.StrEnum):
-    """Where --help shows it."""
+    """The heading in --help."""
 
     BENCHMARK = "Benchmark"
     MODEL = "Model and server"
@@ -43,19 +43,19 @@ class Section(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One setting of a run. Everything that must know settings reads these rows.
+    """One setting of a run.
 
-    name: with underscores; the option has dashes. aliases: further options on the command line.
-    kind: `size` is bytes (512M, 2G), `words` a list or a text that is split as a shell does it, `json` an object,
-    `path` of a file or folder that exists, `flag` true or false.
-    choices: the only values there are, but for those that match `also`. pattern: what the whole of a text matches.
-    minimum, maximum: inclusive. above: exclusive. default: what holds when it is not given; None: decided elsewhere,
-    and default_text says how.
-    servers: the kinds of server that know it; empty: all. instead: by kind of server, what to do where it is unknown.
-    server_option: by kind of server, the server's own option that takes the value.
-    benchmarks: those that know it; empty: all but those of `not_for`.
-    to_script: handed to our own scripts, as the option of the same name.
-    may_hold_secret: a record has the text as it was written, with the names of variables and not their values.
+    name: with underscores; the option has dashes. aliases: other names on the command line.
+    kind: `size` is bytes (512M, 2G), `words` a list or a text that is split like in a shell, `json` an object,
+    `path` a file or folder that exists, `flag` true or false.
+    choices: the allowed values, besides those that match `also`. pattern: the whole text must match it.
+    minimum, maximum: inclusive. above: exclusive. default: the value if none is given; None if it is decided elsewhere,
+    in a way that default_text describes.
+    servers: the kinds of server that support it; empty: all. instead: by kind of server, what to do if it doesn't.
+    server_option: by kind of server, the server's own option for it.
+    benchmarks: those that support it; empty: all except `not_for`.
+    to_script: our own scripts get it as the option of the same name.
+    may_hold_secret: a record has the text as the user wrote it, with the names of variables instead of their values.
     """
 
     name: str
@@ -83,12 +83,12 @@ class Setting:
 
     @property
     def option(self) -> str:
-        """As on the command line."""
+        """Its name on the command line."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def is_own(self) -> bool:
-        """Whether it belongs to single benchmarks."""
+        """Whether only some benchmarks have it."""
         return bool(self.benchmarks)
 
     @property

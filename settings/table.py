@@ -1,7 +1,7 @@
-"""The table of settings: everything that can be asked for in a run, declared once.
+"""The table of settings: everything that a user can set for a run, declared once.
 
-From it come the options of `run` and `sweep` with their help and completion, manifests with their schema and errors,
-what a record keeps as its config, fingerprints, and what --resume, `rerun` and `compare` demand.
+From it come the options of `run` and `sweep` with help and completion, manifests with schema and errors, the config in
+a record, fingerprints, and the rules of --resume, `rerun` and `compare`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SETTINGS = (
     Setting(
         name="benchmark",
         kind="text",
-        help="What is run; any name with --script.",
+        help="The benchmark; with --script, any name.",
         section=Section.BENCHMARK,
         determines=Determines.RESULT,
         choices=tuple(BENCHMARKS),
@@ -33,7 +33,7 @@ SETTINGS = (
     Setting(
         name="script",
         kind="path",
-        help="Another program instead of ours.",
+        help="Run this program instead of ours.",
         section=Section.BENCHMARK,
         determines=Determines.RESULT,
         metavar="FILE",
@@ -50,7 +50,7 @@ SETTINGS = (
     Setting(
         name="parser",
         kind="text",
-        help="What reads the script's output: a name, or a Python file.",
+        help="The parser of the script's output: a name, or a Python file.",
         section=Section.BENCHMARK,
         determines=Determines.RESULT,
         choices=tuple(PARSERS),
@@ -62,7 +62,7 @@ SETTINGS = (
     Setting(
         name="ready_timeout",
         kind="number",
-        help="Seconds until the server must be ready.",
+        help="How long to wait for the server to be ready, in seconds.",
         section=Section.PATIENCE,
         determines=Determines.NOTHING,
         metavar="S",
@@ -72,7 +72,7 @@ SETTINGS = (
     Setting(
         name="stall_timeout",
         kind="number",
-        help="Seconds without progress after which the server is restarted.",
+        help="Restart the server after S seconds without progress.",
         section=Section.PATIENCE,
         determines=Determines.NOTHING,
         metavar="S",
@@ -82,7 +82,7 @@ SETTINGS = (
     Setting(
         name="script_timeout",
         kind="number",
-        help="Seconds for the whole script.",
+        help="Stop the script after S seconds.",
         section=Section.PATIENCE,
         determines=Determines.NOTHING,
         metavar="S",
@@ -92,7 +92,7 @@ SETTINGS = (
     Setting(
         name="max_restarts",
         kind="whole",
-        help="Restarts of the server in one run.",
+        help="Restart the server at most N times in one run.",
         section=Section.PATIENCE,
         determines=Determines.NOTHING,
         metavar="N",
@@ -107,7 +107,7 @@ Table = dict[str, Setting]
 
 
 def table_of(settings: Iterable[Setting]) -> Table:
-    """By name, in the order of --help."""
+    """The settings by name, in the order of --help."""
     return {setting.name: setting for setting in settings}
 
 

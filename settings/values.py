@@ -1,4 +1,4 @@
-"""Read the value of a setting, and say what is wrong with it: the same for options, manifests and records."""
+"""Read and check the value of a setting, in the same way for options, manifests and records."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
 def read_value(setting: Setting, value: Any, *, variables: bool = True) -> Any:
-    """The value as a run has it: None stays None; texts may be `Filled`, and words are a tuple.
+    """The value for a run: None stays None, texts may be `Filled`, words become a tuple.
 
-    value: a text, as of the command line, or what a manifest holds. variables: whether ${NAME} is filled in.
-    Raises UsageError saying what is wrong.
+    value: a text from the command line, or a manifest's value. variables: whether to fill in ${NAME}.
+    Raises UsageError, which says what is wrong.
     """
     if value is None:
         return None
@@ -45,7 +45,7 @@ def read_value(setting: Setting, value: Any, *, variables: bool = True) -> Any:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?`, or nothing."""
+    """`; did you mean ...?`, or an empty text."""
     plain = word.lower().replace("-", "_").lstrip("_")
     close = difflib.get_close_matches(plain, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
@@ -93,7 +93,7 @@ def _words(value: Any, *, variables: bool) -> list[str]:
 
 
 def _json(value: Any, *, variables: bool) -> str:
-    """As one text, always the same for the same object."""
+    """Canonical JSON: the same object always gives the same text."""
     text = value if isinstance(value, str) else None
     if text is not None:
         if variables:
@@ -162,7 +162,7 @@ def _range(setting: Setting) -> str:
 
 
 def _bound(setting: Setting, value: float | None) -> str:
-    """Empty for none."""
+    """The bound as text; empty if there is none."""
     if value is None:
         return ""
     if setting.kind != "size":
@@ -176,7 +176,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """As it stands in a manifest."""
+    """The value as a manifest writes it."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""${ENV} in the texts that a user writes: filled in where a setting is read, and kept as it was written."""
+"""${ENV} in texts that a user writes: filled in when a setting is read; the text as written is kept too."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 VARIABLE = re.compile(r"\$(\$)?\{([^{}]*)\}")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
-_KEPT = re.compile("\ue000(\\d+)\ue001")  # of the private use area: nobody's text
+_KEPT = re.compile("\ue000(\\d+)\ue001")  # private use characters, which no text has
 
 
 class Filled(str):
-    """A text in which variables were filled in. written: as it was before, for records: a value may be a secret.
+    """A text with its variables filled in. written: the text before that, for records, as a value may be a secret.
 
-    It is a `str` so that it travels through lists and command lines as any other word does.
+    It is a `str`, so it works in lists and command lines like any other word.
     """
 
     __slots__ = ("written",)
@@ -33,9 +33,9 @@ class Filled(str):
 
 
 def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The text with ${NAME} and ${NAME:-default} filled in, a `Filled` if there were any ($${NAME} gives ${NAME}).
+    """Fill in ${NAME} and ${NAME:-default}. The result is a `Filled` if there were any. $${NAME} gives ${NAME}.
 
-    As in a shell, an empty variable takes its default too. Raises UsageError for one that is not set.
+    As in a shell, an empty variable also takes its default. Raises UsageError for a variable that isn't set.
     """
 
     def value(found: re.Match[str]) -> str:
@@ -55,7 +55,7 @@ def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 def as_written(value: Any) -> Any:
-    """The text (or each of a list of words) from which `expand` makes this value again; all else as it is."""
+    """The text, or list of texts, that `expand` turns into this value again; other values stay as they are."""
     if isinstance(value, Filled):
         return value.written
     if isinstance(value, str):
@@ -66,12 +66,12 @@ def as_written(value: Any) -> Any:
 
 
 def shown(word: str) -> str:
-    """The word of a command line as people and records see it: variables by their names."""
+    """A word of a command line for people and records: variables by name."""
     return word.written if isinstance(word, Filled) else word
 
 
 def split_words(text: str) -> list[str]:
-    """The words as a shell splits them, with variables filled in after that: a value never makes two words.
+    """Split words like a shell, then fill in variables, so a variable's value stays one word.
 
     Raises UsageError.
     """

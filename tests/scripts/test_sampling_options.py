@@ -206,8 +206,7 @@ def test_what_only_a_chat_has_is_refused_for_a_text(tmp_path, option):
         events, _ = run(url, tmp_path / "out", "--prompt-style", "completion", *option, code=2)
         assert posts(url) == 0
     assert (
-        events[-1]["message"]
-        == f"{option[0]} needs a chat, and the prompts are of style completion: as asked for"
+        events[-1]["message"] == f"{option[0]} needs a chat, but the prompt style is completion: as asked for"
     )
     assert not (tmp_path / "out").exists()
 
@@ -216,7 +215,7 @@ def test_a_model_that_turns_out_to_be_none_for_chats_gets_no_system_prompt(tmp_p
     with canonical_server("--no-chat") as url:
         events, _ = run(url, tmp_path, "--system-prompt", "Be brief.", code=2)
         assert posts(url) == 2  # in a chat, and whether it completes texts
-    assert "style completion: no chat answer: " in events[-1]["message"]
+    assert "style is completion: no chat answer: " in events[-1]["message"]
     assert "--prompt-style chat" in events[-1]["hint"]
 
 
@@ -230,7 +229,7 @@ def test_probabilities_are_not_drawn_and_written_answers_are(tmp_path):
     with reference_server("--logprobs", "list") as url:
         common = ("--dataset", MMLU, "--limit", 2)
         events, _ = run(url, tmp_path / "a", *common, "--top-p", 0.5, script="run_mmlu", code=2)
-        assert events[-1]["message"] == "--top-p means nothing to answers by log-probabilities"
+        assert events[-1]["message"] == "--top-p does not apply to answers by log-probabilities"
         run(url, tmp_path / "b", *common, "--top-p", 0.5, "--answer-by", "letter", script="run_mmlu")
         run(url, tmp_path / "c", *common, "--system-prompt", "Be brief.", script="run_mmlu")
     assert settings(tmp_path / "b")["top_p"] == 0.5
@@ -285,7 +284,7 @@ def test_a_benchmark_without_published_sampling_says_so(benchmark):
 
 @pytest.mark.parametrize("option", ["--temperature", "--top-p", "--n-samples", "--top-k"])
 def test_as_published_leaves_nothing_of_it_to_choose(option):
-    with pytest.raises(UsageError, match=f"{option} and --as-published exclude each other"):
+    with pytest.raises(UsageError, match=f"{option} can't be combined with --as-published"):
         parsed("--as-published", option, 1)
 
 

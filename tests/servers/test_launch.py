@@ -151,7 +151,7 @@ def test_a_python_serves_vllm_by_its_module_and_names_are_looked_up(tmp_path, hf
 
 
 def test_gpu_layers_with_vllm_is_told_as_what_it_is(hf_folder):
-    with pytest.raises(UsageError, match="--gpu-layers means nothing to --server vllm") as caught:
+    with pytest.raises(UsageError, match="--gpu-layers does not apply to --server vllm") as caught:
         made(hf_folder, kind="vllm", gpu_layers=80)
     assert "vLLM keeps the whole model on the GPU" in caught.value.hint
 
@@ -183,15 +183,15 @@ def test_no_model_and_an_unknown_kind_are_told(model):
         (
             "llama.cpp",
             {"options": {"gpu_memory_utilization": 0.5}},
-            "--gpu-memory-utilization means nothing to",
+            "--gpu-memory-utilization does not apply to",
         ),
-        ("llama.cpp", {"command": "x {port}"}, "--server-command means nothing to"),
-        ("llama.cpp", {"base_url": "http://x"}, "--base-url means nothing to"),
+        ("llama.cpp", {"command": "x {port}"}, "--server-command does not apply to"),
+        ("llama.cpp", {"base_url": "http://x"}, "--base-url does not apply to"),
         ("vllm", {"ctx_size": 0}, "--ctx-size 0"),
         ("vllm", {}, "no vllm on PATH"),
-        ("command", {"gpu_layers": 1}, "--gpu-layers means nothing to"),
-        ("command", {"ctx_size": 1000}, "--ctx-size means nothing to"),
-        ("attach", {"port": 8080}, "--port means nothing to"),
+        ("command", {"gpu_layers": 1}, "--gpu-layers does not apply to"),
+        ("command", {"ctx_size": 1000}, "--ctx-size does not apply to"),
+        ("attach", {"port": 8080}, "--port does not apply to"),
     ],
 )
 def test_settings_that_can_not_work_are_told(hf_folder, kind, fields, words):
@@ -253,7 +253,7 @@ def test_a_program_that_can_not_be_run_is_told_with_where_it_was_named(tmp_path,
     for text, words in (
         ("/no/llama-server", "no such program"),
         ("no-such-program", "no such program"),
-        ("~nobody-of-this-name/x", "there is no home folder of ~nobody-of-this-name"),
+        ("~nobody-of-this-name/x", "~nobody-of-this-name has no home folder"),
         (str(tmp_path), "is not a file"),
         (str(tmp_path / "plain"), "is not executable"),
     ):

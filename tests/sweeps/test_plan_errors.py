@@ -37,11 +37,11 @@ def test_what_shows_only_when_a_run_is_made_has_its_line_too(folder):
     assert [line.partition(" (")[0] for line in found] == [
         "sweep:4: matrix.script_args[0]: --script-args needs --script",
         f"sweep:6: runs[0].model: models/*Q9* matches no model in {folder}",
-        "sweep:10: runs[1].gpu_layers: --gpu-layers means nothing to --server command",
+        "sweep:10: runs[1].gpu_layers: --gpu-layers does not apply to --server command",
         f"sweep:12: runs[2].script: --script {folder}/nope.py: no such file",
         "sweep:14: runs[3].server_args: --port can't be passed to the server",
         f"sweep:16: runs[4].server_binary: --server-binary {folder}/no-server: no such program",
-        "sweep:17: runs[5].ctx_size: --ctx-size means nothing to --server attach",
+        "sweep:17: runs[5].ctx_size: --ctx-size does not apply to --server attach",
     ]
 
 
