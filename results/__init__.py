@@ -1,3 +1,3 @@
-"""Records, run log, run folders: everything that stays on disk after a run."""
+"""Records, run log and run folders: everything that a run leaves on disk."""
 
 __version__ = "0.1.0"

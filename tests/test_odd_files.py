@@ -152,7 +152,7 @@ def test_what_a_script_leaves_as_a_fifo_is_no_result_file(tmp_path, model):
 )
 def test_the_home_of_nobody_is_the_users_mistake_wherever_it_stands(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
-    refused(bench_runner(*words), 2, "there is no home folder of ~nobody-at-all")
+    refused(bench_runner(*words), 2, "~nobody-at-all has no home folder")
     assert not any(tmp_path.iterdir())
 
 
@@ -162,7 +162,7 @@ def test_the_home_of_nobody_in_a_manifest_is_told_with_its_line(tmp_path):
     done = bench_runner("sweep", manifest, "--dry-run")
     assert (done.code, "Traceback" in done.err) == (2, False), done.err
     assert "m.yaml:3" in done.err
-    assert "no home folder of ~nobody-at-all" in done.err
+    assert "~nobody-at-all has no home folder" in done.err
 
 
 def test_results_dir_of_the_environment_knows_home_too(tmp_path):

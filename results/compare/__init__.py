@@ -1,1 +1,1 @@
-"""Which runs may be compared, how two of them differ, and which of many are the best."""
+"""Compare runs: whether they are comparable, how two of them differ, and which of many are the best."""

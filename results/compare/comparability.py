@@ -1,7 +1,7 @@
-"""Which settings two runs differ in, and whether that forbids comparing their scores.
+"""Which settings differ between two runs, and whether their scores may still be compared.
 
-What determines the samples, the prompts, the sampling and the judging must be the same. The model and its server are
-what one compares: they may differ, and are named.
+Whatever determines samples, prompts, sampling and judging must be the same. The model and its server are what is being
+compared: they may differ, and the differences are named.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
 
-# Of settings.json. Which samples there are is seen from the verdicts; the rest says nothing of its own.
+# Fields of settings.json that say nothing about comparability. (Which samples a run has is known from its verdicts.)
 _MAY_DIFFER = {"schema_version", "model", "style_choice", "sent_as"}
-# Of the record's config, beside the table: facts that a run notes down.
+# Fields of the record's config that are not settings but facts about the run.
 _NOTED = {"path", "nonce"}
 _SCRIPT = ("script", "script_args")
-_SINCE = {"memory_limit_bytes": 2 << 30}  # what was in force before it was written down
+_SINCE = {"memory_limit_bytes": 2 << 30}  # the fixed value of versions that didn't record it
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A setting in which two runs differ; None: not set, or not known."""
+    """A setting that differs between two runs. None means not set or not known."""
 
     name: str
     first: Any
@@ -48,7 +48,7 @@ class _Settings(msgspec.Struct, frozen=True):
 
 
 def read_run_settings(folder: RunFolder) -> dict[str, Any] | None:
-    """What its script wrote down of its settings; None for a script that doesn't. Raises ResultsError."""
+    """The settings that the run's script recorded; None if the script records none. Raises ResultsError."""
     path = folder.path / "settings.json"
     with explained("read", path):
         try:
@@ -71,23 +71,23 @@ def forbidding(
     first_settings: Mapping[str, Any] | None,
     second_settings: Mapping[str, Any] | None,
 ) -> tuple[Difference, ...]:
-    """Why the scores of the two can't be compared; () when they can.
+    """Why the scores of two runs can't be compared; () if they can.
 
-    Our own scripts say all that determines a completion, hashes of data and prompts among them; of other scripts it
-    is known what the command line asked for.
+    Our own scripts record everything that determines a completion, including hashes of data and prompts. For other
+    scripts only the command line is known.
     """
     ours, theirs = _asked(first), _asked(second)
     if first_settings is not None and second_settings is not None:
         ours = {name: ours.get(name) for name in _SCRIPT} | _flat(first_settings)
         theirs = {name: theirs.get(name) for name in _SCRIPT} | _flat(second_settings)
     one, other = ours | {"benchmark": first.benchmark}, theirs | {"benchmark": second.benchmark}
-    if one.get("parser") != other.get("parser"):  # two names of one parser are one
+    if one.get("parser") != other.get("parser"):  # one parser may have two names
         one, other = one | {"parser": _parser(one)}, other | {"parser": _parser(other)}
     return _differences(one, other, without=_MAY_DIFFER | _NOTED | _what_may_differ())
 
 
 def _what_may_differ() -> set[str]:
-    """Settings by which no score is incomparable. One that the table does not know, as of a later version, is none."""
+    """Settings that may differ between comparable runs. One that the table doesn't have may not."""
     return {name for name, setting in TABLE.items() if setting.determines is not Determines.RESULT}
 
 
@@ -97,7 +97,7 @@ def _parser(config: Mapping[str, Any]) -> Any:
 
 
 def what_differs(first: RunRecord, second: RunRecord) -> tuple[Difference, ...]:
-    """Of the models, the servers, the machines and the program: what one compares, and what may explain a speed."""
+    """Differences in model, server, machine and program: what is being compared, and what may explain a speed."""
     return _differences(_facts(first), _facts(second), without=set())
 
 
@@ -139,7 +139,7 @@ def _identity(model: msgspec.Struct) -> dict[str, Any]:
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The benchmark's own options as settings of their own."""
+    """The settings, with the benchmark's own options on the same level."""
     own = settings.get("options")
     flat = {name: value for name, value in settings.items() if name != "options"}
     return {**flat, **own} if isinstance(own, dict) else flat

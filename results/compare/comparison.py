@@ -1,4 +1,4 @@
-"""Two runs on the same samples: who solved what, whether the difference is real, and what else differs."""
+"""Two runs on the same samples: which solved what, whether the difference is real, and what else differs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Flip(msgspec.Struct, frozen=True):
-    """A sample on which the runs differ: the outcomes of its completions in each."""
+    """A sample on which the runs differ: the outcomes of its completions in each run."""
 
     task_id: str
     first: tuple[Outcome, ...]
@@ -33,8 +33,8 @@ class Flip(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What a run's own samples cost, all of them. None: not measured. completions: all that were asked for, of which
-    some were lost. not_comparable: why its speed says little; energy_doubts: why its energy does.
+    """What all of a run's samples cost. None means not measured. completions: all that were requested, including lost
+    ones. not_comparable: why its speed says little; energy_doubts: why its energy says little.
     """
 
     run_id: str
@@ -55,16 +55,16 @@ class Measured(msgspec.Struct, frozen=True):
 
     @property
     def lost_too_many(self) -> bool:
-        """Whether the samples that are left may be other ones than those of the benchmark: easier, or harder."""
+        """Whether it lost so many answers that the rest may be easier or harder than the benchmark."""
         return too_many_lost(self.lost, self.completions)
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """second less first, on the samples that both have.
+    """Second minus first, on the samples that both have.
 
-    results: by metric, `pass@1` first. only_in_first, only_in_second: samples that the other run did not have;
-    not_judged: left out too, since for lack of infrastructure they say nothing of a model. better_first,
-    better_second: samples on which that run did better.
+    results: by metric, `pass@1` first. only_in_first, only_in_second: number of samples that the other run doesn't
+    have. not_judged: samples left out because an answer was lost to infrastructure. better_first, better_second:
+    samples on which that run did better.
     """
 
     benchmark: str
@@ -82,18 +82,20 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
-    """Raises UsageError for twice the same run; ResultsError for a run that is not whole, and for two that are not
-    comparable, naming the settings that differ.
+    """Compare two runs. Raises UsageError if both are the same run, and ResultsError if one is not complete or they are
+    not comparable, naming the settings that differ.
     """
     if first.run_id == second.run_id:
-        raise UsageError(f"both names mean the run {first.run_id}", hint="name two runs; see `list`")
+        raise UsageError(
+            f"both names refer to the run {first.run_id}", hint="name two different runs; see `list`"
+        )
     records = (_finished(first), _finished(second))
     reasons = forbidding(*records, read_run_settings(first), read_run_settings(second))
     if reasons:
         raise ResultsError(
             f"{first.run_id} and {second.run_id} are not comparable, they differ in "
             + "; ".join(map(str, reasons)),
-            hint="run one of them again with the settings of the other",
+            hint="run one of them again with the other's settings",
         )
     one, other = (_outcomes(folder.completions, folder.run_id) for folder in (first, second))
     common = [task_id for task_id in one if task_id in other]
@@ -107,7 +109,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     )
     judged = [task_id for task_id in common if task_id not in set(not_judged)]
     if not judged:
-        raise ResultsError("no common sample was judged in both runs: all failed for infrastructure")
+        raise ResultsError("no common sample was judged in both runs: infrastructure errors lost all of them")
     flips = [Flip(task_id, tuple(one[task_id]), tuple(other[task_id])) for task_id in judged]
     counts = {len(outcomes) for flip in flips for outcomes in (flip.first, flip.second)}
     if len(counts) > 1:
@@ -139,7 +141,7 @@ def _finished(folder: RunFolder) -> RunRecord:
     if status is RunStatus.SUCCEEDED:
         return record
     if status is RunStatus.STARTED:
-        raise ResultsError(f"{folder.run_id} is still running", hint="wait until it has ended")
+        raise ResultsError(f"{folder.run_id} is still running", hint="wait until it ends")
     why = f": {record.error.message}" if record.error is not None and record.error.message else ""
     raise ResultsError(
         f"{folder.run_id} did not finish (it {_WHAT_BECAME[status]}{why}), and the samples that it finished first "
@@ -152,7 +154,7 @@ _WHAT_BECAME = {RunStatus.FAILED: "failed", RunStatus.INTERRUPTED: "was interrup
 
 
 def _outcomes(path: Path, run_id: str) -> dict[str, list[Outcome]]:
-    """The outcomes of each sample's completions, by its id, in the order of the ids: chance has no part in it."""
+    """The outcomes of each sample's completions, by id, in a fixed order."""
     if not path.exists():
         raise ResultsError(
             f"{run_id} has no verdict per sample: its script wrote no {path.name}",
@@ -167,7 +169,7 @@ def _outcomes(path: Path, run_id: str) -> dict[str, list[Outcome]]:
 
 
 def _natural(task_id: str) -> list[tuple[int, str]]:
-    """HumanEval/9 before HumanEval/10."""
+    """A sort key that puts HumanEval/9 before HumanEval/10."""
     head, _, tail = task_id.rpartition("/")
     return [(0, head), (int(tail), "")] if tail.isdecimal() else [(1, task_id)]
 

@@ -1,4 +1,4 @@
-"""Runs side by side: one table for each set of comparable ones, each run with its place, its costs and its settings."""
+"""Runs side by side: one table for each set of comparable runs, with each run's rank, costs and settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from results.records import RaceResult, RunRecord
     from results.store.run_folder import RunFolder
 
-# Of the config: what a table has elsewhere, and what says nothing.
+# Fields of the config that a table shows elsewhere, or that say nothing.
 _NO_SETTING = {"path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options"}
 _QUANTIZATION = re.compile(
     r"[-._](?:i?q\d\w*|tq\d\w*|f16|bf16|f32|fp16|fp8|int[48]|w\da\d+|awq|gptq|mxfp4|nvfp4)(?=[-._]|$)",
@@ -44,10 +44,9 @@ class GroupBy(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One run. score, with its 95 % interval: percent. tokens_per_s: generated, over all requests at once; its interval
-    where it was measured for its own sake. gpu_memory_bytes, host_memory_bytes: peaks. family: the model's name without
-    its quantisation. settings: those in which the table's runs differ. versus: None for a run that is alone, or has no
-    score.
+    """One run. score and its 95 % interval: percent. tokens_per_s: generated tokens of all requests together; only
+    speed benchmarks have its interval. gpu_memory_bytes, host_memory_bytes: peaks. family: the model's name without the
+    quantisation. settings: those that differ within the table. versus: None for a run that is alone or has no score.
     """
 
     folder: RunFolder
@@ -72,22 +71,22 @@ class Row:
 
     @property
     def memory_bytes(self) -> int | None:
-        """Of a GPU where that is known, else of the host."""
+        """The GPU's memory if known, otherwise the host's."""
         return self.gpu_memory_bytes if self.gpu_memory_bytes is not None else self.host_memory_bytes
 
     @property
     def name(self) -> str:
-        """What tells it from the table's other runs, in a line."""
+        """What distinguishes it from the table's other runs, in one line."""
         return " ".join([self.record.model, *(f"{name}={value}" for name, value in self.settings.items())])
 
     @property
     def lost(self) -> int:
-        """Answers that were lost; the score counts them as not solved."""
+        """Lost answers; the score counts them as not solved."""
         return self.record.score.lost if self.record.score is not None else 0
 
     @property
     def answers(self) -> int:
-        """All that were asked for, the lost ones too."""
+        """All requested answers, including lost ones."""
         return (self.record.score.completions if self.record.score is not None else None) or 0
 
     @property
@@ -97,8 +96,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Comparable runs. group: the model or the quantisation that they share, where that was asked for. apart: the
-    settings, with their values here, that tell it from the benchmark's other tables, whose scores can't be compared.
+    """Comparable runs. group: the model or quantisation that they share, with --group-by. apart: the settings, with
+    their values here, that set it apart from the benchmark's other tables, whose scores can't be compared with these.
     """
 
     benchmark: str
@@ -119,7 +118,7 @@ def make_tables(
     group_by: GroupBy | None = None,
     sort_by: SortBy = SortBy.SCORE,
 ) -> list[Table]:
-    """warn: told of a run whose settings can't be read; it stands alone with what its command line asked for."""
+    """The tables of these runs. warn: called for a run whose settings can't be read; only its command line counts."""
     groups: dict[tuple[str, str], list[tuple[RunFolder, RunRecord]]] = {}
     for folder, record in runs:
         key = (record.benchmark, _group_of(record, group_by))
@@ -137,10 +136,10 @@ def make_tables(
 
 
 def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
-    """The best first; without a value last. Those without any score are sorted by their speed instead.
+    """Best first, rows without a value last. If no row has a score, sorting by score sorts by speed instead.
 
-    By score, the one that all are compared with is first, since a run on a few samples may have a higher score; and
-    those that a race stopped are last.
+    Sorted by score, the run that all others are tested against comes first (a run on few samples may have a higher
+    score), and runs that a race stopped come last.
     """
     rows = list(rows)
     if sort_by is SortBy.SCORE and all(row.score is None for row in rows):
@@ -169,7 +168,7 @@ _Member = tuple["RunFolder", "RunRecord", "dict[str, Any] | None"]
 def _comparable_sets(
     runs: Sequence[tuple[RunFolder, RunRecord]], warn: Callable[[str], None]
 ) -> list[list[_Member]]:
-    """Those that may be compared with the first of their set. Finished runs first: they know all their settings."""
+    """Sets of runs comparable with the set's first. Finished runs come first, because all their settings are known."""
     sets: list[list[_Member]] = []
     for folder, record in sorted(runs, key=lambda run: run[1].status is not RunStatus.SUCCEEDED):
         try:
@@ -188,7 +187,7 @@ def _comparable_sets(
 
 
 def _apart(first: _Member, others: Sequence[Sequence[_Member]]) -> dict[str, str]:
-    """Of hashes, only where nothing else says it."""
+    """The settings that set a table apart; hashes only if nothing else does."""
     found: dict[str, Difference] = {}
     for other in others:
         reasons = forbidding(first[1], other[0][1], first[2], other[0][2])
@@ -214,7 +213,7 @@ def _quantization(record: RunRecord) -> str:
 
 
 def _family(record: RunRecord) -> str:
-    """The name without its quantisation, so that the quantisations of one model stand together."""
+    """The model's name without the quantisation, the same for all quantisations of one model."""
     return _QUANTIZATION.sub("", record.model) or record.model
 
 
@@ -246,7 +245,7 @@ def _row(folder: RunFolder, record: RunRecord) -> Row:
 
 
 def _tokens_per_s(record: RunRecord) -> tuple[float | None, float | None, float | None]:
-    """Of a measurement of speed: its fastest load, with the interval."""
+    """The speed with its interval; of a speed benchmark, that of its fastest load."""
     score = record.score
     if score is None:
         return None, None, None
@@ -258,7 +257,7 @@ def _tokens_per_s(record: RunRecord) -> tuple[float | None, float | None, float 
 
 
 def _with_settings(rows: Sequence[Row]) -> list[Row]:
-    """Each with the settings in which any two of them differ; its model's hash and its limit where only these do."""
+    """Each row with the settings that differ between rows; with the model's hash and limit if only they differ."""
     known = [_settings(row.record) for row in rows]
     names = {name: None for each in known for name in each}
     differing = [name for name in names if len({short(each.get(name)) for each in known}) > 1]
@@ -283,7 +282,7 @@ def _sha256(record: RunRecord) -> str | None:
 
 
 def _limit(record: RunRecord) -> object:
-    """As asked; in a race it is the race's doing."""
+    """The requested limit; None in a race, which sets it itself."""
     raced = record.sweep is not None and record.sweep.race_result is not None
     return None if raced else record.config.get("limit")
 

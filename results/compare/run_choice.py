@@ -1,4 +1,4 @@
-"""Which of the recorded runs a table is about."""
+"""Choose which of the recorded runs go into a table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
 
-# Of the config: what may differ between two runs of the same configuration.
+# Fields of the config that may differ between two runs of the same configuration.
 _NOT_CONFIGURATION = {"path", "port", "nonce", "sandbox"}
 _OF_RACES = {"limit", "shuffle"}
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -30,8 +30,8 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 @dataclass(frozen=True)
 class Choice:
-    """Empty: any. model: a pattern such as `*Q4*`, or a part of the name. statuses: as in the record; a run whose
-    harness is dead was interrupted. every: also older runs of a configuration that was run again.
+    """Empty fields match any run. model: a pattern such as `*Q4*`, or part of the name. statuses: the effective ones: a
+    run whose harness is dead counts as interrupted. every: include older runs of a configuration that was run again.
     """
 
     benchmarks: tuple[str, ...] = ()
@@ -44,14 +44,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The oldest first. left_out: how many more there are, by why, such as "failed" or "older"."""
+    """Oldest first. left_out: how many runs were left out, by reason, such as "failed" or "older"."""
 
     runs: tuple[tuple[RunFolder, RunRecord], ...]
     left_out: dict[str, int]
 
 
 def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None]) -> Chosen:
-    """A run that can't be read is left out and told to `warn`. Raises NewerRecord, ResultsError."""
+    """Choose runs. One that can't be read is left out and reported to `warn`. Raises NewerRecord, ResultsError."""
     left_out: dict[str, int] = {}
     kept: list[tuple[RunFolder, RunRecord]] = []
     newest: dict[str, int] = {}
@@ -73,7 +73,7 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
 
 
 def parse_since(text: str, now: dt.datetime) -> dt.datetime:
-    """A date or a time of ISO 8601 (this machine's zone, unless it names one), or a while ago: 90m, 12h, 7d, 2w.
+    """An ISO 8601 date or time (in this machine's zone unless it names one), or an age such as 90m, 12h, 7d, 2w.
 
     Raises UsageError.
     """
@@ -102,7 +102,7 @@ def _asked_for(record: RunRecord, choice: Choice) -> bool:
 
 
 def _configuration(record: RunRecord, *, in_sweep: bool) -> str:
-    """Equal for runs of the same thing on the same kind of machine. A sweep knows its own runs apart."""
+    """The same text for runs of the same configuration on the same kind of machine. In a sweep, the fingerprint."""
     place, model = record.sweep, record.model_identity
     if in_sweep and place is not None:
         return place.fingerprint

@@ -1,16 +1,15 @@
 """Which of several comparable runs is the best, and which of the others are shown to be worse.
 
-Every run is tested against the one with the highest score, on the samples that both have. Which one that is was seen
-in the same data, and the highest of many equal ones is high by chance: of eight equal models some is called worse in
-8 % of tables if only those seven tests are allowed for. So the p-values are adjusted (Holm) for all pairs of the table,
-those not tested counted as not shown: in at most 5 % of tables is anything called worse that isn't, whichever run was
-picked.
+Every run is tested against the one with the highest score, on the samples that both have. That one is chosen from the
+same data, and the highest of many equal runs is high by chance: if only the seven tests among eight equal models are
+adjusted for, 8 % of tables call one of them worse. So the p-values are adjusted (Holm) for all pairs in the table;
+untested pairs count as not shown. At most 5 % of tables wrongly call a run worse, whichever run is chosen.
 
-A run that lost more than 2 % of its answers is tested on those that both gave, but is not the one that the others are
-tested against: nobody knows what the lost ones would have been, and the score counts them as not solved.
+A run that lost more than 2 % of its answers is tested on the samples that both answered, but is never the one that
+others are tested against: the score counts its lost answers as not solved, although they might have been right.
 
-A run that a race stopped early has no test of its own here: when it was stopped depended on what was seen. What the
-race found is said instead; its error is controlled for looking many times (`results.stats.racing`).
+A run that a race stopped early is not tested here, because what was seen decided when it stopped. The race's own result
+is given instead, whose error allows for looking many times (`results.stats.racing`).
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Rank(enum.StrEnum):
-    """Where a run stands. BETTER: it has fewer samples than the best, and solved more of those that both have."""
+    """A run's rank. BETTER: it has fewer samples than the best but solved more of those that both have."""
 
     BEST = "best"
     SAME = "not distinguishable"
@@ -47,9 +46,9 @@ class Rank(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Versus:
-    """A run against the best of its table, as fractions: its score less the best's, on `samples` that both have, with
-    the 95 % interval (low, high, of this pair alone). adjusted_p: for all pairs of the table. pairs: how many they are.
-    beats: of BEST, how many are shown to be worse. why: of UNTESTED, in words.
+    """A run against the best of its table, as fractions: its score minus the best's, on the `samples` that both have,
+    with the 95 % interval (low, high, of this pair alone). adjusted_p: for all pairs in the table. pairs: their number.
+    beats: for BEST, how many runs are shown to be worse. why: for UNTESTED, the reason in words.
     """
 
     rank: Rank
@@ -74,21 +73,21 @@ class _Test:
 
 
 def stopped_by_race(record: RunRecord) -> bool:
-    """Whether a race ended it before the others, so that its samples are fewer."""
+    """Whether a race stopped it before the others, so that it has fewer samples."""
     result = record.sweep.race_result if record.sweep is not None else None
     return result is not None and result.stopped_early
 
 
 def lost_too_many(record: RunRecord) -> bool:
-    """Whether it can't be called the best, since too many of its answers were lost."""
+    """Whether it lost too many answers to be called the best."""
     score = record.score
     return score is not None and too_many_lost(score.lost, score.completions or 0)
 
 
 def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | None]:
-    """For each run, in the order given; None where there is no score, or nothing to compare it with.
+    """Rank each run, in the given order; None for a run without a score or with nothing to compare it with.
 
-    The runs must be comparable. The best has the highest score of those with the most samples, and lost few answers.
+    The runs must be comparable. The best has the highest score among those with the most samples and few lost answers.
     """
     scored = [i for i, (_, record) in enumerate(runs) if _score(record) is not None]
     found: list[Versus | None] = [None] * len(runs)
@@ -133,8 +132,8 @@ def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | N
 
 
 def adjusted_for_choice(p_values: Sequence[float], pairs: int) -> list[float]:
-    """Holm's adjustment of tests against a best that the same data chose, out of so many pairs that might have been
-    tested. The others count as 1, which can only make these larger than if they had been tested too.
+    """Holm's adjustment for tests against a best chosen from the same data. pairs: how many might have been tested.
+    Untested pairs count as 1, which can only make the adjusted p-values larger than testing them would.
     """
     return holm([*p_values, *[1.0] * (pairs - len(p_values))])[: len(p_values)]
 
@@ -156,7 +155,7 @@ def _samples(record: RunRecord) -> int:
 
 
 def _verdicts(folder: RunFolder) -> tuple[dict[str, list[Outcome]], str]:
-    """The outcomes of each sample's completions, and why there are none."""
+    """The outcomes of each sample's completions, or why there are none."""
     found: dict[str, list[Outcome]] = {}
     if not folder.completions.exists():
         return {}, "its script wrote no verdict per sample"
@@ -171,7 +170,7 @@ def _verdicts(folder: RunFolder) -> tuple[dict[str, list[Outcome]], str]:
 
 
 def _test(best: Mapping[str, list[Outcome]], own: Mapping[str, list[Outcome]]) -> _Test | str:
-    """Of own less best, on the samples that both judged; or why there is none."""
+    """The test of own minus best on the samples judged in both, or why there is none."""
     broken = Outcome.INFRASTRUCTURE_ERROR
     common = sorted(
         task for task, outcomes in own.items() if broken not in (*outcomes, *best.get(task, [broken]))

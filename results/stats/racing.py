@@ -1,37 +1,37 @@
-"""Racing: many configurations on the same samples in the same random order, and those that can't win stop early.
+"""Racing: many configurations go through the same samples in the same random order; those that can't win stop early.
 
-Rounds grow (`rounds`). After each, a configuration that still races stops for either of two reasons:
+Rounds grow (`rounds`). After each, a configuration that is still racing stops for one of two reasons:
 
 BEATEN  It is shown not to be the best. Evidence against "it solves at least as many of all samples as any other" is
-        gathered by betting, sample after sample: against each rival a capital that is multiplied by 1 + s(x - m); x is
-        the rival's verdict less its own, in {-1, 0, 1}, and m the mean that the samples not seen yet would have, were
-        the two equal on all of them, for they are drawn without replacement from a finite benchmark. Waudby-Smith &
+        gathered by betting on one sample after another: against each rival, a capital is multiplied by 1 + s(x - m). x
+        is the rival's verdict minus its own, in {-1, 0, 1}; m is the mean that the remaining samples would have if the
+        two were equal over all samples, which are drawn without replacement from a finite benchmark. Waudby-Smith &
         Ramdas (2024), "Estimating means of bounded random variables by betting", JRSS-B 86, on sampling without
-        replacement. The stake s is a share of the largest allowed, and the capital is the mean over many shares (a
-        mixture). The evidence is the mean of the capitals against all rivals, which loses less by their number than a
+        replacement. The stake s is a share of the largest one allowed; the capital is the mean over many shares (a
+        mixture). The evidence is the mean of the capitals against all rivals, which costs less with many rivals than a
         union bound: Vovk & Wang (2021), "E-values: calibration, combination and applications", Annals of Statistics
-        49. By Ville's inequality it reaches 20 at any time, however often one looks, with probability at most 5 % if
-        the configuration is the best.
+        49. By Ville's inequality, if the configuration is the best, the evidence ever reaches 20 with probability at
+        most 5 %, however often one looks.
 
-BEHIND  It is not shown to be worse and may be equal, but nothing plausible would still show it to be better than the
-        leader: the predictive probability that on all samples it solves significantly more than the leader (McNemar's
-        exact test, as in `compare`, at 5 %) is below 1 %. Stochastic curtailment by predictive power: Spiegelhalter,
-        Freedman & Blackburn (1986), "Monitoring clinical trials: conditional or predictive power?", Controlled
-        Clinical Trials 7; here with multinomial verdicts and a flat prior. A predictive probability is a martingale,
-        so looking often does not raise the error, as far as the prior holds.
+BEHIND  It is not shown to be worse and may be equal, but is very unlikely to be shown better than the leader: the
+        predictive probability that on all samples it solves significantly more than the leader (McNemar's exact test,
+        as in `compare`, at 5 %) is below 1 %. Stochastic curtailment by predictive power: Spiegelhalter, Freedman &
+        Blackburn (1986), "Monitoring clinical trials: conditional or predictive power?", Controlled Clinical Trials 7;
+        here with multinomial verdicts and a flat prior. A predictive probability is a martingale, so looking often
+        does not raise the error, as far as the prior holds.
 
-LOST ANSWERS are gaps, not failures. In the evidence against a configuration its own lost answers count as solved and
-its rivals' as not solved. That is never more evidence than all the answers would have been, so the error stays below
-5 % whatever the gaps come from; answers are not lost at random, and nothing here assumes that they are. How likely it
-still gets ahead is judged by the samples that both answered, the gaps being samples to come: where the hard ones are
-lost, that is too hopeful for whoever lost them. A configuration that lost more than 2 % of all samples, or of its own
-at the end, is UNDECIDED: it stops, is neither the winner nor beaten, and may be better than the one that is left.
+LOST ANSWERS are gaps, not failures. In the evidence against a configuration, its own lost answers count as solved and
+its rivals' as not solved. Complete answers would never give less evidence, so the error stays below 5 % whatever the
+reason for the gaps; nothing here assumes that answers are lost at random. The chance of still getting ahead is computed
+from the samples that both answered, with gaps as samples to come; for a configuration that loses the hard samples, this
+is too optimistic. A configuration that lost more than 2 % of all samples, or of its own at the end, is UNDECIDED: it
+stops, is neither the winner nor beaten, and may be better than the one that is left.
 
-The race is over when one is left, the winner, or when no samples are left. It promises: in at least 95 % the winner is
-the best of the full sweep or not distinguishable from it, which means that McNemar's exact test of the two on all
-samples is not significant at 5 %. That is shown by simulation: `python -m tests.benchmarks --only race`. It does not
-promise an order of those that stopped, nor that those BEHIND are worse; with a few hundred samples most stop as BEHIND,
-for to show each of them beaten would take half to four fifths of the full sweep.
+The race is over when one configuration is left, the winner, or no samples are. Its promise: in at least 95 % of races
+the winner is the best of the full sweep or not distinguishable from it, that is, McNemar's exact test of the two on all
+samples is not significant at 5 %. Simulation shows this: `python -m tests.benchmarks --only race`. It does not promise
+an order among those that stopped, nor that those BEHIND are worse. With a few hundred samples most stop as BEHIND,
+because showing each of them to be beaten would take half to four fifths of the full sweep.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Answers = Sequence[bool | None]  # solved or not; None: the answer was lost
+    Answers = Sequence[bool | None]  # solved or not; None if the answer was lost
 
-FIRST_ROUND = 20  # samples at least; fewer rarely tell anything, and each round costs a start of every server
+FIRST_ROUND = 20  # least samples: fewer rarely show anything, and each round costs a start of every server
 FIRST_SHARE = (
-    8  # of all samples in the first round at least: the more there are, the smaller differences count
+    8  # the first round has at least 1/8 of all samples: in large benchmarks, small differences count
 )
 GROWTH = 1.5
 BEATEN_ERROR = 0.05
@@ -72,9 +72,9 @@ _STAKES = (
     0.8,
     0.9,
     0.97,
-)  # shares of the largest; never all, so never ruined
-_LARGEST_LOG = 600.0  # of a capital: far beyond any bound, and still a number
-_PRIOR = 1.0  # flat, of the shares that only it solved, only the leader solved, and the rest
+)  # shares of the largest stake; never all of it, so that no capital is ruined
+_LARGEST_LOG = 600.0  # largest logarithm of a capital: far beyond any bound, but still a float
+_PRIOR = 1.0  # a flat prior for the shares of samples that only it solved, that only the leader solved, and the rest
 
 
 class Standing(enum.StrEnum):
@@ -87,11 +87,11 @@ class Standing(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Racer:
-    """How one configuration stands.
+    """The standing of one configuration.
 
-    samples, solved, lost: seen of it; a lost answer is a sample, and not solved. by: the position of the one that beats
-    it most clearly, or that it is behind. evidence: against its being the best; 20 is enough. chance: of its still
-    being shown better than the leader, at the last look; None for the leader, and before the first.
+    samples, solved, lost: numbers so far; a lost answer counts as a sample that is not solved. by: the position of the
+    one that beats it most clearly, or that it is behind. evidence: against it being the best; 20 is enough. chance: of
+    it still being shown better than the leader, at the last look; None for the leader and before the first look.
     """
 
     standing: Standing
@@ -105,9 +105,9 @@ class Racer:
 
 @dataclasses.dataclass(frozen=True)
 class Race:
-    """racers: in the order given. leader: the position of the best of those racing; None before the first round, and
-    when all are withdrawn or undecided. next_samples: how many samples each of those racing should have seen next; None
-    when the race is over, and the leader is its winner.
+    """racers: in the given order. leader: the position of the best one still racing; None before the first round, and
+    if all are withdrawn or undecided. next_samples: how many samples each racing one should reach next; None when the
+    race is over and the leader has won.
     """
 
     racers: tuple[Racer, ...]
@@ -136,14 +136,14 @@ def rounds(total: int) -> tuple[int, ...]:
 
 
 def race(verdicts: Sequence[Answers], total: int, *, withdrawn: Collection[int] = ()) -> Race:
-    """Where the race stands, from all verdicts so far; it decides nothing else and keeps nothing.
+    """The state of the race, computed from all verdicts so far. Keeps no state of its own.
 
-    verdicts: for each configuration, one verdict for each sample in the common random order, as far as it ran; one
-    completion a sample, None where its answer was lost. total: samples of the benchmark. withdrawn: positions of those
-    that can't go on, since their run failed; they count for nothing any more, and those that they had stopped are
-    judged anew without them. A round counts when all that race in it have finished it: until then `next_samples` stays,
-    so that an interrupted race goes on as it would have; who is further already has nothing to do. Raises ValueError
-    for fewer than two configurations, or more verdicts than samples.
+    verdicts: for each configuration, one verdict per sample in the common random order, as far as it has run; None for
+    a lost answer. total: number of samples in the benchmark. withdrawn: positions of those whose run failed; they no
+    longer count, and those that they had stopped are judged again without them. A round counts once all that race in it
+    have finished it. Until then `next_samples` stays the same, so that an interrupted race continues as if nothing had
+    happened; configurations that are already further wait. Raises ValueError for fewer than two configurations, or more
+    verdicts than samples.
     """
     if len(verdicts) < 2 or max(map(len, verdicts)) > total:
         raise ValueError(f"no race of {len(verdicts)} configurations on {total} samples")
@@ -176,7 +176,7 @@ def race(verdicts: Sequence[Answers], total: int, *, withdrawn: Collection[int] 
 
 
 def _look(racers: list[Racer], racing: Sequence[int], seen: Sequence[Answers], total: int) -> int | None:
-    """Judge those racing, all at the same number of samples; gives the leader, who stays."""
+    """Judge those racing, all at the same number of samples. Returns the leader, which never stops."""
     lost = {i: seen[i].count(None) for i in racing}
     judged = [i for i in racing if not too_many_lost(lost[i], total)]
     for i in set(racing) - set(judged):
@@ -184,7 +184,7 @@ def _look(racers: list[Racer], racing: Sequence[int], seen: Sequence[Answers], t
     if not judged:
         return None
 
-    # The one that leads is never stopped, so that a winner is left: of equal ones the first.
+    # The leader (the first of equal ones) never stops, so that a winner remains.
     leader = max(judged, key=lambda i: (seen[i].count(True) / max(len(seen[i]) - lost[i], 1), -i))
     for i in judged:
         evidence, by = evidence_against(i, seen, total)
@@ -206,11 +206,11 @@ def _look(racers: list[Racer], racing: Sequence[int], seen: Sequence[Answers], t
 
 
 def evidence_against(position: int, seen: Sequence[Answers], total: int) -> tuple[float, int]:
-    """The most evidence at any time against a configuration's being the best, and who gives most of it.
+    """The highest evidence so far against a configuration being the best, and the position of its strongest rival.
 
-    An e-process: if it is (one of) the best on all samples, this reaches 1/p with probability p at most. A rival that
-    stopped earlier keeps the capital that it had. Lost answers count for the configuration: each capital grows with the
-    rival's verdicts and falls with its own, so with them it is at most what it would be without a gap.
+    An e-process: if the configuration is (one of) the best on all samples, this reaches 1/p with probability p at most.
+    A rival that stopped earlier keeps its capital. Lost answers count in the configuration's favour: a capital grows
+    with the rival's verdicts and falls with its own, so gaps never make it larger.
     """
     import numpy as np
 
@@ -231,13 +231,13 @@ def evidence_against(position: int, seen: Sequence[Answers], total: int) -> tupl
 
 
 def _capital(differences: Floats, total: int) -> Floats:
-    """After each sample, the capital of betting that the rival is better on all of them."""
+    """The capital after each sample, from betting that the rival is better over all samples."""
     import numpy as np
 
     before = np.cumsum(differences) - differences
     left = total - np.arange(len(differences))
-    expected = -before / left  # the mean of those left, were the whole sum 0
-    # The largest stake is 1/(1 + expected), at which a loss ruins; smaller ones are allowed where that has no bound.
+    expected = -before / left  # the mean of the remaining differences if they all sum to 0
+    # The largest stake is 1/(1 + expected), at which a loss ruins; where it would be unbounded, use a smaller one.
     largest = 1 / np.maximum(1 + expected, 0.02)
     stakes = np.asarray(_STAKES)[:, None]
     factors = np.maximum(1 + stakes * largest * (differences - expected), 1e-300)
@@ -248,7 +248,7 @@ def _capital(differences: Floats, total: int) -> Floats:
 
 
 def _chance_against(own: Answers, leaders: Answers, total: int) -> float:
-    """Of being shown better than the leader, by what both answered."""
+    """The chance of still being shown better than the leader, given the samples that both answered."""
     both = [pair for pair in zip(own, leaders, strict=True) if None not in pair]
     wins = sum(bool(mine) and not theirs for mine, theirs in both)
     losses = sum(bool(theirs) and not mine for mine, theirs in both)
@@ -257,10 +257,10 @@ def _chance_against(own: Answers, leaders: Answers, total: int) -> float:
 
 @functools.lru_cache(maxsize=100_000)
 def chance_to_be_better(wins: int, losses: int, seen: int, total: int) -> float:
-    """The predictive probability that on all samples the exact McNemar test finds more wins than losses, at 5 %.
+    """The predictive probability that McNemar's exact test on all samples finds more wins than losses, at 5 %.
 
-    The future is Dirichlet-multinomial, given `wins` and `losses` among the samples seen: how many of those left will
-    differ is beta-binomial, and so is how many of these are wins.
+    Given `wins` and `losses` so far, the future is Dirichlet-multinomial: the number of remaining samples that will
+    differ is beta-binomial, and so is the number of wins among them.
     """
     import numpy as np
 
@@ -282,8 +282,8 @@ def chance_to_be_better(wins: int, losses: int, seen: int, total: int) -> float:
 
 @functools.lru_cache(maxsize=100_000)
 def _significant_wins(differing: int) -> int:
-    """The fewest wins of so many differing samples at which McNemar's exact test is significant; more than there are
-    where none is.
+    """The fewest wins among so many differing samples for which McNemar's exact test is significant; more than
+    `differing` if there is no such number.
     """
     from scipy.stats import binom
 

@@ -1,20 +1,20 @@
-"""The speed of a server under load: one line a request on disk, and the figures that follow from those lines.
+"""The speed of a server under load: one line per request on disk, and the figures computed from these lines.
 
-Both sides compute with this: the script that measures, and the parser that checks it. The definitions are those of
-`vllm bench serve` (vllm/benchmarks/serve.py, calculate_metrics), so that figures can stand side by side:
+Both the script that measures and the parser that checks it use this. The definitions are those of `vllm bench serve`
+(vllm/benchmarks/serve.py, calculate_metrics), so that figures can be compared:
 
-- TTFT, time to first token: from sending a request to its first token's arrival; waiting for a slot is part of it.
-- ITL, inter-token latency: from one chunk that holds tokens to the next, over all chunks of all requests. A chunk is
-  one token unless the server bundles them (speculative decoding, a busy server): then `tokens_per_chunk` says how
-  many, and this is what AIPerf calls inter-chunk latency.
-- TPOT, time per output token: (E2E - TTFT) / (tokens - 1) of a request, with the tokens that the server counted. It
-  is AIPerf's and GuideLLM's inter-token latency.
+- TTFT, time to first token: from sending a request to receiving its first token, including the wait for a slot.
+- ITL, inter-token latency: from one chunk with tokens to the next, over all chunks of all requests. A chunk is one
+  token unless the server bundles them (speculative decoding, a busy server). Then `tokens_per_chunk` says how many, and
+  this is what AIPerf calls inter-chunk latency.
+- TPOT, time per output token: (E2E - TTFT) / (tokens - 1) of a request, with the server's token count. AIPerf and
+  GuideLLM call this inter-token latency.
 - E2E: from sending a request to its last chunk.
-- output, total and request throughput: tokens written, tokens read and written, and completed requests, over the
-  load's wall time from the first sending to the last end, the ramp at both ends included.
-- prefill speed: prompt tokens / TTFT of a request (AIPerf's prefill throughput per user). With one request at a time
-  it is what llama-bench calls pp, plus a round trip and the first token's sampling. Generation speed: 1 / TPOT, what
-  llama-bench calls tg at that depth, plus sampling; llama-server's own predicted_per_second.
+- output, total and request throughput: generated tokens, prompt and generated tokens, and completed requests, over the
+  load's wall time from sending the first request to the end of the last, including the ramp at both ends.
+- prefill speed: prompt tokens / TTFT of a request (AIPerf's prefill throughput per user). With one request at a time it
+  is llama-bench's pp, plus a round trip and sampling the first token. Generation speed: 1 / TPOT, which is
+  llama-bench's tg at that depth plus sampling, and llama-server's predicted_per_second.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from results.records import Score
 
 REQUESTS_NAME = "requests.jsonl"
-FAILED_SHARE = 0.1  # of a load's requests; with more, what is left was another load than the one asked for
+FAILED_SHARE = 0.1  # of a load's requests; if more fail, the rest was not the requested load
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """One load: so many requests at once, each with so many tokens in and out."""
+    """One load: a number of concurrent requests, each with a number of tokens in and out."""
 
     concurrency: int
     prompt_tokens: int
@@ -46,18 +46,18 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """As llama-bench writes lengths: "pp512+tg128 x4"."""
+        """The name in llama-bench's style: "pp512+tg128 x4"."""
         return f"pp{self.prompt_tokens}+tg{self.output_tokens} x{self.concurrency}"
 
 
 class SpeedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of `requests.jsonl`. Times in seconds.
+    """One line of `requests.jsonl`. Times are in seconds.
 
-    attempt: a load that was interrupted, or whose server died, is measured anew as a whole; its last attempt counts.
-    count: how many requests belong to the attempt. start_s: since it began. e2e_s: to the last chunk, or to the
-    failure. gaps_s: between successive chunks that hold tokens. Token counts are the server's; cached_tokens: of the
-    prompt, that it did not have to compute.
-    server_*: llama-server's own timings. error: why there is no answer, in a line.
+    attempt: a load that was interrupted, or whose server died, is measured again as a whole; the last attempt counts.
+    count: number of requests in the attempt. start_s: since the attempt began. e2e_s: until the last chunk or the
+    failure. gaps_s: between successive chunks with tokens. Token counts are the server's; cached_tokens: those of the
+    prompt that it took from its cache. server_*: llama-server's own timings. error: why there is no answer, in one
+    line.
     """
 
     load: Load
@@ -78,7 +78,7 @@ class SpeedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
-    """Percentiles by linear interpolation between order statistics, as numpy and so vLLM's bench compute them."""
+    """Percentiles by linear interpolation between order statistics, like numpy and therefore vLLM's bench."""
 
     mean: float
     min: float
@@ -90,7 +90,7 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
-    """A rate with its 95 % interval; None where there are too few batches for one."""
+    """A rate with its 95 % interval; None if there are too few batches for an interval."""
 
     value: float
     low: float | None = None
@@ -98,10 +98,10 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured in a load. Latencies in milliseconds, of the completed requests.
+    """The figures of one load. Latencies are in milliseconds, of completed requests.
 
-    valid: few enough requests failed. ended_early: completed with fewer tokens than asked for; what they wrote counts.
-    server_*: medians of llama-server's own timings. errors: messages and how often.
+    valid: few enough requests failed. ended_early: requests completed with fewer tokens than requested; their tokens
+    count. server_*: medians of llama-server's own timings. errors: messages and how often they occurred.
     """
 
     load: Load
@@ -131,7 +131,7 @@ class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_requests(data: bytes) -> tuple[list[SpeedRequest], int]:
-    """The requests of a journal, and how many of its lines are none, such as a torn one."""
+    """The requests in a journal, and the number of unreadable lines, such as a torn one."""
     requests, unreadable = [], 0
     for line in data.splitlines():
         try:
@@ -154,14 +154,14 @@ def last_attempts(requests: Iterable[SpeedRequest]) -> dict[Load, list[SpeedRequ
 
 
 def is_whole(requests: Sequence[SpeedRequest]) -> bool:
-    """Whether all requests of an attempt are there, each once."""
+    """Whether the attempt has each of its requests exactly once."""
     return {request.index for request in requests} == set(range(requests[0].count)) and len(
         requests
     ) == requests[0].count
 
 
 def figures(requests: Sequence[SpeedRequest]) -> LoadFigures:
-    """Of one attempt at one load; at least one request."""
+    """The figures of one attempt at one load. Needs at least one request."""
     load = requests[0].load
     done = [request for request in requests if not request.error]
     failed = len(requests) - len(done)
@@ -204,7 +204,7 @@ def figures(requests: Sequence[SpeedRequest]) -> LoadFigures:
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Of values in ascending order, interpolated linearly: Hyndman & Fan (1996), type 7, numpy's default."""
+    """A percentile of ascending values, interpolated linearly: Hyndman & Fan (1996), type 7, numpy's default."""
     position = (len(ordered) - 1) * percent / 100
     below = math.floor(position)
     above = min(below + 1, len(ordered) - 1)
@@ -212,7 +212,7 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def table(loads: Sequence[LoadFigures]) -> list[tuple[str, str]]:
-    """For people: a heading and one row a load, each as name and text."""
+    """A table for people: a heading and one row per load, each as (name, text)."""
     heading = ("output tokens/s (95 %)", "prefill tokens/s", "TTFT ms p50 / p99", "ITL ms p50 / p99", "")
     lines = [heading, *map(_row, loads)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -225,7 +225,7 @@ def table(loads: Sequence[LoadFigures]) -> list[tuple[str, str]]:
 
 
 def measured_loads(details: Mapping[str, Any]) -> list[LoadFigures]:
-    """Those in a score's details; none in that of another benchmark."""
+    """The loads in a score's details; empty for other benchmarks."""
     try:
         return msgspec.convert(details.get("loads", []), list[LoadFigures])
     except msgspec.ValidationError:
@@ -233,9 +233,9 @@ def measured_loads(details: Mapping[str, Any]) -> list[LoadFigures]:
 
 
 def answering_speed(score: Score) -> float | None:
-    """Tokens a second that a benchmark's answers were generated with, all requests together; None where unknown.
+    """Generated tokens per second of a benchmark's answers, all requests together; None if unknown.
 
-    Of a run that was resumed, the last try's: tokens are counted over all tries, but seconds of the last one only.
+    For a resumed run it is the last try's, because tokens are counted over all tries but seconds only for the last.
     """
     told = score.details.get("tokens_per_s")
     if isinstance(told, int | float):
@@ -247,7 +247,7 @@ def answering_speed(score: Score) -> float | None:
 
 
 def named_figures(loads: Iterable[LoadFigures]) -> dict[str, float]:
-    """Every figure of the valid loads under a name that ends in its unit."""
+    """Every figure of the valid loads, under a name that ends in its unit."""
     found: dict[str, float] = {}
     for of in loads:
         if not of.valid:
@@ -283,12 +283,12 @@ def _tpot_s(request: SpeedRequest) -> float | None:
 
 
 def _throughput(done: Sequence[SpeedRequest], size: int, began: float, value: float) -> Throughput:
-    """Tokens a second with an interval from batches of `size` requests in the order of their ends.
+    """Tokens per second with an interval from batches of `size` requests, ordered by their ends.
 
-    Requests that run at once share the server, so that single ones are not independent; batches of as many as run
-    at once nearly are. The ratio estimator's standard error (Cochran 1977, "Sampling techniques", 6.4) over the
-    batches' tokens and durations, and Student's t with one degree of freedom less than there are batches. None with
-    fewer than three batches. What is left over belongs to the last batch.
+    Concurrent requests share the server, so single ones are not independent; batches of as many as run at once nearly
+    are. The interval uses the ratio estimator's standard error (Cochran 1977, "Sampling techniques", 6.4) over the
+    batches' tokens and durations, and Student's t with one degree of freedom less than there are batches. There is none
+    for fewer than three batches. Remaining requests belong to the last batch.
     """
     ends = sorted((request.start_s + request.e2e_s, request.completion_tokens or 0) for request in done)
     count = len(ends) // size
@@ -311,7 +311,7 @@ def _throughput(done: Sequence[SpeedRequest], size: int, began: float, value: fl
 
 
 def _t_quantile(degrees: int) -> float:
-    """Student's t, two-sided 95 %."""
+    """The quantile of Student's t, two-sided, 95 %."""
     from scipy.special import stdtrit  # not scipy.stats, which takes a second to import
 
     return float(stdtrit(degrees, 0.975))

@@ -1,4 +1,4 @@
-"""The folder of one run: its files, its record, and whether the harness that makes it is still alive."""
+"""The folder of one run: its files, its record, and whether its harness is still alive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _RECORD = "run.json"
-_PROBE_S = 0.5  # how long a reader that asks "is it alive?" may stand in the way of a claim
+_PROBE_S = 0.5  # a reader that checks for life may block a claim for this long
 
 
 def default_results_dir() -> Path:
@@ -57,7 +57,7 @@ class RunFolder:
 
     @property
     def script_log(self) -> Path:
-        """What the script said to a human: its stderr."""
+        """The script's stderr: messages for people."""
         return self.path / "script.log"
 
     @property
@@ -67,26 +67,26 @@ class RunFolder:
 
     @classmethod
     def create(cls, results_dir: Path, benchmark: str, model: str, now: dt.datetime) -> RunFolder:
-        """Make a folder that no other run has, and `results_dir` where it lacks. Raises ResultsError."""
+        """Create a new folder, and `results_dir` if it is missing. Raises ResultsError."""
         return cls(new_folder(Path(results_dir).absolute(), benchmark, model, now))
 
     @classmethod
     def find(cls, results_dir: Path, run_id: str) -> RunFolder:
-        """The run's folder by its id or the unique beginning of it. Raises UsageError, or ResultsError."""
+        """The run's folder by its id or a unique beginning of it. Raises UsageError or ResultsError."""
         folders = {folder.run_id: folder for folder in all_folders(results_dir)}
         there = Path(results_dir) / run_id
         if run_id not in folders and run_id[:1].isdigit() and "/" not in run_id and there.is_dir():
             raise ResultsError(
                 f"{there} has no record of a run: {_RECORD} is missing",
-                hint="the run can't be shown or resumed without it; what else is left of it is in that folder",
+                hint="without it the run can't be shown or resumed; its other files are in that folder",
             )
         return folders[match_id(run_id, folders)]
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
-        """Be the living harness of this run, until the block or the process ends, however it ends.
+        """Be this run's harness until the block or the process ends in any way.
 
-        Hold it until the run is in the run log. Raises ResultsError when another process holds it.
+        Hold the claim until the run is in the run log. Raises ResultsError if another process holds it.
         """
         with contextlib.ExitStack() as held:
             with explained("claim the run's folder", self.path):
@@ -94,15 +94,15 @@ class RunFolder:
             if ours is None:
                 raise ResultsError(
                     f"another process is working on the run {self.run_id}",
-                    hint="wait until it has ended, or stop it",
+                    hint="wait until it ends, or stop it",
                 )
             yield
 
     @contextlib.contextmanager
     def unchanged_by_refusal(self) -> Iterator[None]:
-        """Put the folder back, byte for byte, when the block ends in a ResumeMismatch. Raises ResultsError.
+        """Restore the folder byte for byte if the block ends in a ResumeMismatch. Raises ResultsError.
 
-        For a block that replaces `run.json`, makes files and appends to files, and changes nothing else.
+        The block may replace `run.json`, create files and append to files, and must change nothing else.
         """
         with explained("read", self.path):
             record = read_file(self.run_json)
@@ -126,7 +126,7 @@ class RunFolder:
         return {path: status.st_size for path, status in there if stat.S_ISREG(status.st_mode)}
 
     def is_alive(self) -> bool:
-        """Whether some process holds `claim`."""
+        """Whether a process holds `claim`."""
         return is_locked(self._lock)
 
     def write_record(self, record: RunRecord) -> None:
@@ -136,13 +136,13 @@ class RunFolder:
             replace_file(self.run_json, data)
 
     def read_record(self) -> RunRecord:
-        """Read `run.json`. Raises ResultsError when it is missing, unreadable, no record, or newer."""
+        """Read `run.json`. Raises ResultsError if it is missing, unreadable, newer or not a record."""
         with explained("read", self.run_json):
             data = read_file(self.run_json)
         return decode_record(data, where=str(self.run_json))
 
     def effective_status(self, record: RunRecord) -> RunStatus:
-        """The record's status; a started run whose harness is dead was interrupted."""
+        """The record's status, but INTERRUPTED for a started run whose harness is dead."""
         if record.status is RunStatus.STARTED and not self.is_alive():
             return RunStatus.INTERRUPTED
         return record.status
@@ -153,7 +153,7 @@ class RunFolder:
 
 
 def all_folders(results_dir: Path) -> tuple[RunFolder, ...]:
-    """Every run's folder there, the oldest first; none without a `results_dir`. Raises ResultsError."""
+    """All run folders, oldest first; none if `results_dir` is missing. Raises ResultsError."""
     results_dir = Path(results_dir).absolute()
     with explained("read", results_dir):
         try:
@@ -165,9 +165,9 @@ def all_folders(results_dir: Path) -> tuple[RunFolder, ...]:
 
 
 def all_records(results_dir: Path, *, warn: Callable[[str], None]) -> tuple[tuple[RunFolder, RunRecord], ...]:
-    """Every run's folder with its record, the oldest first.
+    """All run folders with their records, oldest first.
 
-    One that can't be read is left out and told to `warn`. Raises NewerRecord.
+    A record that can't be read is left out and reported to `warn`. Raises NewerRecord.
     """
     found = []
     for folder in all_folders(results_dir):

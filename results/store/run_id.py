@@ -1,4 +1,4 @@
-"""The name of a run or a sweep, the folder of that name, and finding it again by its beginning."""
+"""Run and sweep ids: they are safe as folder names, and can be found by their beginning."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BENCHMARK_LENGTH = 32
-_MODEL_LENGTH = 48  # with the rest well below the 255 bytes that file systems allow
+_MODEL_LENGTH = 48  # so the whole id is well below the 255 bytes that file systems allow
 _MODEL_HEAD = 28
 
 ID_TIME = "%Y%m%dT%H%M%SZ"
 
 
 def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
-    """Such as `20261121T034600Z-human_eval-SmolLM2-135M-Q4_1-3f9a`; `now` must know its time zone.
+    """An id such as `20261121T034600Z-human_eval-SmolLM2-135M-Q4_1-3f9a`. now: with a time zone.
 
-    A long model name loses its middle, since its end says the quantisation.
+    A long model name loses its middle, because the quantisation is at the end.
     """
     if now.tzinfo is None:
         raise ValueError("the time of a run needs a time zone")
@@ -40,7 +40,7 @@ def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
 
 
 def new_folder(parent: Path, benchmark: str, model: str, now: dt.datetime, *, what: str = "run") -> Path:
-    """Make a folder with such a name that nobody else has, and `parent` where it lacks. Raises ResultsError."""
+    """Create a folder named by a new id, and `parent` if it is missing. Raises ResultsError."""
     with explained(f"make a {what}'s folder in", parent):
         parent.mkdir(parents=True, exist_ok=True)
         while True:
@@ -53,9 +53,9 @@ def new_folder(parent: Path, benchmark: str, model: str, now: dt.datetime, *, wh
 
 
 def match_id(wanted: str, ids: Iterable[str], *, what: str = "run") -> str:
-    """The one id that is `wanted` or begins with it; "last" is the newest. what: a run, or a sweep.
+    """The only id that is `wanted` or begins with it; "last" is the newest. what: "run" or "sweep", for messages.
 
-    Raises UsageError with candidates or close ids.
+    Raises UsageError, which names candidates or similar ids.
     """
     known = sorted(set(ids))
     if wanted == "last" and known:

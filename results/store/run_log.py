@@ -1,4 +1,4 @@
-"""The run log, `benchmark_results.json`: runs are added in flat time, a broken log is found and rebuilt."""
+"""The run log, `benchmark_results.json`. Adding a run takes constant time; a broken log is detected and rebuilt."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ RUN_LOG_NAME = "benchmark_results.json"
 
 
 class RunLog:
-    """The log at `path`, a regular file or a link to one; the run folders lie beside that name.
+    """The log at `path`, a regular file or a link to one. The run folders are next to that path.
 
     Safe to use from any number of processes at once.
 
-    warn: told, in a sentence, when the log was broken and what became of it; else it is kept in `warnings`.
-    A record is in the log, durably, when `append` returns, and the log is as it was when `append` raises.
-    A log that was cut off or broken by hand is set aside as `benchmark_results.json.broken-<time>` and
-    rebuilt from the run folders and from the whole records in it. Every method raises ResultsError for a log
-    that can't be read or written, or that holds a record of a newer schema.
+    warn: called with a sentence if the log was broken, saying what was done; by default it goes to `warnings`.
+    Once `append` returns, the record is durably in the log; if it raises, the log is unchanged.
+    A truncated or hand-broken log is set aside as `benchmark_results.json.broken-<time>` and rebuilt from the run
+    folders and its own intact records. Every method raises ResultsError for a log that can't be read or written, or
+    that has a record of a newer schema.
 
-    Accepted trade-offs: `append` looks at both ends of the file only, so damage in the middle is found by the
-    next read; an advisory lock (flock on a file beside the log) does not stop an editor.
+    Accepted trade-offs: `append` checks only both ends of the file, so damage in the middle is found by the next read;
+    the advisory lock (flock on a file next to the log) does not stop an editor.
     """
 
     def __init__(self, path: Path, *, warn: Callable[[str], None] | None = None) -> None:
@@ -49,9 +49,9 @@ class RunLog:
         self._warn = warn or self.warnings.append
 
     def append(self, record: RunRecord, *, replace: bool = False) -> None:
-        """Add a run at a cost that does not grow with the log.
+        """Add a run, at a cost that doesn't grow with the log.
 
-        replace: the run may be there already (it was resumed); its line is replaced, by rewriting the file.
+        replace: the log may have the run already (it was resumed); its line is replaced by rewriting the file.
         """
         line = encode_record(record)
         with explained("add a run to", self.path):
@@ -63,10 +63,10 @@ class RunLog:
                 if not _extend(self.path, line):
                     self._repair(leave_out=record.run_id)
                     if not _extend(self.path, line):
-                        raise ResultsError(f"{self.path} changes although it is locked", hint="try again")
+                        raise ResultsError(f"{self.path} changed while it was locked", hint="try again")
 
     def check(self) -> None:
-        """See that a run can be added, before one is begun; a broken log is repaired now."""
+        """Check that a run can be added, before one begins. Repairs a broken log."""
         with explained("write to", self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.locked():
@@ -74,11 +74,11 @@ class RunLog:
                     self._repair()
 
     def runs(self) -> tuple[RunRecord, ...]:
-        """Every run, in the order of the log."""
+        """All runs, in the log's order."""
         return tuple({record.run_id: record for record in self.lines().values()}.values())
 
     def get(self, run_id: str) -> RunRecord:
-        """The run by its id or the unique beginning of it. Raises UsageError with the candidates."""
+        """The run by its id or a unique beginning of it. Raises UsageError, which names candidates."""
         runs = {record.run_id: record for record in self.runs()}
         return runs[match_id(run_id, runs)]
 
@@ -91,7 +91,7 @@ class RunLog:
         return TinyDB(self.path, lines=self.lines, locked=self.locked, storage=RunLogStorage).table("runs")
 
     def lines(self) -> Mapping[bytes, RunRecord]:
-        """Every record by its line of JSON, in the order of the log; a broken log is repaired first."""
+        """All records by their line of JSON, in the log's order. Repairs a broken log first."""
         with explained("read", self.path):
             with self.locked(shared=True):
                 data = self._read()
@@ -104,15 +104,15 @@ class RunLog:
                 return self._repair()
 
     def rebuild(self) -> None:
-        """Set the log aside and make it anew from the run folders and its own whole records."""
+        """Set the log aside and rebuild it from the run folders and its own intact records."""
         with explained("rebuild", self.path), self.locked():
             self._rebuild(self._read(), reason="a rebuild was asked for")
 
     @contextlib.contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
-        """Hold the log's lock; shared: only to read, and without one where none can be made."""
+        """Hold the log's lock. shared: for reading only; then a lock file that can't be created is ignored."""
         with contextlib.suppress(FileNotFoundError):
-            require_regular(self._given, self._given.stat())  # before anything is made beside it
+            require_regular(self._given, self._given.stat())  # before creating anything next to it
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(lock(self.path.with_name(self.path.name + ".lock"), shared=shared))
@@ -133,7 +133,9 @@ class RunLog:
         replace_file(self.path, render(lines if line in lines else [*lines, line]))
 
     def _repair(self, *, leave_out: str = "") -> Mapping[bytes, RunRecord]:
-        """With the lock held: make the file whole, in our layout. leave_out: a run about to be added."""
+        """Repair the file, and write it in our layout. Call it with the lock held. leave_out: a run about to be
+        added.
+        """
         data = self._read()
         reason = ""
         if data.strip():
@@ -172,7 +174,7 @@ class RunLog:
         return ordered
 
     def _finished_runs(self) -> dict[str, RunRecord]:
-        """The runs in the folders, without those in progress: their harness adds them itself at the end."""
+        """The runs in the folders, except running ones, which their own harness adds at the end."""
         return {
             record.run_id: record
             for folder, record in all_records(self.results_dir, warn=self._warn)
@@ -180,7 +182,7 @@ class RunLog:
         }
 
     def _set_aside(self) -> Path:
-        """Give the broken file a second name; its own stays until the new file replaces it in one step."""
+        """Give the broken file a second name; the first stays until the new file replaces it in one step."""
         now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         aside = self.path.with_name(f"{self.path.name}.broken-{now}")
         try:
@@ -196,7 +198,7 @@ class RunLog:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether the file is there, can be written, and looks whole at both ends. Raises OSError."""
+    """Whether the file exists, is writable, and looks intact at both ends. Raises OSError."""
     try:
         descriptor = open_regular(path, os.O_RDWR)
     except FileNotFoundError:
@@ -208,9 +210,9 @@ def _is_whole(path: Path) -> bool:
 
 
 def _extend(path: Path, line: bytes) -> bool:
-    """With the lock held: write the line over the closing brackets and close again.
+    """Write the line over the closing brackets and close them again. Call it with the lock held.
 
-    False when the file is missing or not whole. Raises OSError with the file as it was.
+    False if the file is missing or damaged. Raises OSError, with the file unchanged.
     """
     try:
         descriptor = open_regular(path, os.O_RDWR)
@@ -225,9 +227,7 @@ def _extend(path: Path, line: bytes) -> bool:
             write_at(descriptor, before + line + CLOSE, size - len(CLOSE))
             os.fsync(descriptor)
         except BaseException:
-            with contextlib.suppress(
-                OSError
-            ):  # what can't be put back is a torn tail, repaired on the next open
+            with contextlib.suppress(OSError):  # if this fails too, the next open repairs the torn tail
                 os.ftruncate(descriptor, size)
                 write_at(descriptor, CLOSE, size - len(CLOSE))
                 os.fsync(descriptor)

@@ -1,12 +1,12 @@
-r"""The bytes of `benchmark_results.json`: one valid JSON document with one record a line.
+r"""The format of `benchmark_results.json`: one valid JSON document with one record per line.
 
     {"runs": [
     {"schema_version":1,"run_id":...},
     {"schema_version":1,"run_id":...}
     ]}
 
-No raw newline stands inside a record (JSON escapes them), so the last five bytes of a whole file are
-`}\n]}\n`, and nothing that was cut off while it was written ends like that.
+A record contains no raw newline (JSON escapes them), so an intact file ends in the five bytes `}\n]}\n`, and a file
+that was cut off while being written never does.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 HEAD = b'{"runs": ['
 CLOSE = b"\n]}\n"
 EMPTY = HEAD + CLOSE
-# An object's brace, or a string to its end or the line's.
+# A brace, or a string up to its end or that of the line.
 _TOKEN = re.compile(r'[{}]|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?')
 _RECORD_HEAD = re.compile(r'\{\s*"schema_version"\s*:')
-_DEEPEST = 1000  # as deep as JSON is read
-_MOST_BELOW = 4  # a record is in the document and its list; what has more of them inside is no record
+_DEEPEST = 1000  # the depth to which JSON is read
+_MOST_BELOW = 4  # objects with more levels of run_ids inside are not records
 
 
 class BrokenLog(Exception):
-    """The bytes are not the document above, or one of its runs is no record."""
+    """The bytes are not the document described above, or one of its runs is not a record."""
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,19 +46,19 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def render(lines: Sequence[bytes]) -> bytes:
-    """The whole document of these records."""
+    """The whole document with these records."""
     if not lines:
         return EMPTY
     return HEAD + b"\n" + b",\n".join(lines) + CLOSE
 
 
 def parse(data: bytes, *, where: str) -> dict[bytes, RunRecord]:
-    """Every record by its line, in order, from any layout of the document: an editor may have changed it.
+    """All records by their line, in order. Accepts any layout of the document, as an editor may have changed it.
 
     Raises BrokenLog, or NewerRecord.
     """
     try:
-        data.decode()  # msgspec skips over strings that nobody asks for
+        data.decode()  # checks all strings; msgspec skips those that it doesn't decode
         runs = msgspec.json.decode(data, type=_Document).runs
     except NOT_THAT_JSON as error:
         raise BrokenLog(str(error)) from error
@@ -76,9 +76,9 @@ def parse(data: bytes, *, where: str) -> dict[bytes, RunRecord]:
 
 
 def salvage(data: bytes, *, where: str) -> dict[bytes, RunRecord]:
-    """Every whole record in a broken file, by its line. Raises NewerRecord: that must not be lost.
+    """All intact records in a broken file, by their line. Raises NewerRecord, because such a record must not be lost.
 
-    Looks at each byte a bounded number of times, whatever is in it.
+    Takes linear time, whatever the content.
     """
     text = data.decode("utf-8", "replace")
     found: list[tuple[int, bytes, RunRecord]] = []
@@ -90,23 +90,22 @@ def salvage(data: bytes, *, where: str) -> dict[bytes, RunRecord]:
             raise
         except (ValueError, RecursionError, ResultsError):
             continue
-        while found and found[-1][0] > start:  # it was a part of this one
+        while found and found[-1][0] > start:  # it is part of this one
             found.pop()
         found.append((start, line, record))
     return {line: record for _, line, record in found}
 
 
 def _candidates(text: str) -> Iterator[tuple[int, int]]:
-    """Where objects begin and end that have a run_id; an inner one before the one that it is in.
+    """Where each object with a run_id begins and ends, inner objects before outer ones.
 
-    No string has a raw newline in it, nor a raw head of a record: an open quote reaches no further.
+    An unclosed quote ends at the next newline or record head, because no string contains either unescaped.
     """
     if '"run_id"' not in text:
         return
     heads = [match.start() for match in _RECORD_HEAD.finditer(text)]
-    opened: deque[list[int]] = deque(
-        maxlen=_DEEPEST
-    )  # where; whether it has a run_id; how many below it had one
+    # For each open object: its place, whether it has a run_id, and how many levels of run_ids are inside it.
+    opened: deque[list[int]] = deque(maxlen=_DEEPEST)
     for begin, end in itertools.pairwise([0, *heads, len(text)]):
         for token in _TOKEN.finditer(text, begin, end):
             what = token[0]
@@ -125,13 +124,13 @@ def _candidates(text: str) -> Iterator[tuple[int, int]]:
 
 
 def encode_document(document: Any) -> bytes:
-    """A record as plain dicts and lists -> its line. Raises ValueError for what JSON lacks (NaN)."""
+    """The line of a record given as plain dicts and lists. Raises ValueError for values that JSON lacks (NaN)."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
 
 
 def place_to_append(descriptor: int) -> tuple[int, bytes] | None:
-    """(The file's size, what stands before the next record), from a few bytes at both ends. None: broken."""
+    """(The file's size, the bytes before the next record), from a few bytes at both ends. None if broken."""
     size = os.fstat(descriptor).st_size
     if os.pread(descriptor, len(HEAD) + 1, 0) != HEAD + b"\n":
         return None

@@ -1,4 +1,4 @@
-"""The run log as TinyDB sees it."""
+"""The run log as a storage of TinyDB."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class RunLogStorage(Storage):
     """Maps `{"runs": [record, ...]}` to TinyDB's `{"runs": {"1": record, ...}}` and back.
 
-    TinyDB reads, changes and writes the whole without a lock; `write` therefore refuses when the log changed
-    since `read`, so that a run which was added meanwhile is never lost. It also refuses what is no record.
+    TinyDB reads, changes and writes the whole document without a lock. So `write` refuses if the log has changed since
+    `read`; a run added in between is never lost. It also refuses anything that is not a record.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class RunLogStorage(Storage):
         lines: Callable[[], Mapping[bytes, RunRecord]],
         locked: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """lines, locked: the log's own."""
+        """lines, locked: the log's own methods."""
         self._path = path
         self._lines = lines
         self._locked = locked
@@ -61,5 +61,5 @@ class RunLogStorage(Storage):
             except (FileNotFoundError, BrokenLog):
                 current = []
             if current != self._read:
-                raise ResultsError(f"{path} changed meanwhile", hint="do the update again")
+                raise ResultsError(f"{path} changed meanwhile", hint="repeat the update")
             replace_file(path, new)

@@ -1,7 +1,7 @@
-"""The runs of a results folder, for whoever makes one: begun, written as it goes on, finished, and never forgotten.
+"""Begin, update and finish the runs of a results folder, without losing any.
 
-An empty file `.unlogged/RUN_ID` stands for each run that began and is not in the run log yet, so that none is lost
-when its harness is killed; looking for them costs the same however many runs there are.
+Each run that has begun but isn't in the run log yet has an empty file `.unlogged/RUN_ID`, so that it isn't lost if its
+harness is killed. Looking for them costs the same for any number of runs.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ FOLDER = ".unlogged"
 
 
 class Runs:
-    """Runs in their folders in `results_dir`, and in the run log there. Safe to use from several processes at once.
+    """The runs in `results_dir`: their folders and the run log. Safe to use from several processes at once.
 
-    say: told of a log that was broken, and of runs that were cut off. Every method raises ResultsError for what can't
+    say: called about a broken log and about runs that were cut off. Every method raises ResultsError if something can't
     be read or written.
     """
 
@@ -39,9 +39,9 @@ class Runs:
         self._say = say
 
     def check(self) -> None:
-        """See that a run can be added, before one is begun, and log those whose harness died before it could.
+        """Check that a run can be added, before one begins, and log the runs whose harness died before it could.
 
-        Leaves alone what another process is at.
+        Leaves runs alone that another process is working on.
         """
         self._log.check()
         notes = self._results_dir / FOLDER
@@ -51,16 +51,16 @@ class Runs:
             self._recover(self.entry(RunFolder(self._results_dir / name)))
 
     def new(self, benchmark: str, model: str, now: dt.datetime) -> RunEntry:
-        """A run in a new folder; nobody has claimed it, and it is in no record yet."""
+        """A run in a new folder, not claimed and without a record yet."""
         return self.entry(RunFolder.create(self._results_dir, benchmark, model, now))
 
     def find(self, run_id: str) -> RunEntry:
-        """An earlier run by its id or the unique beginning of it. Raises UsageError, too."""
+        """An earlier run by its id or a unique beginning of it. Also raises UsageError."""
         folder = RunFolder.find(self._results_dir, run_id)
         return self.entry(folder, folder.read_record())
 
     def entry(self, folder: RunFolder, before: RunRecord | None = None) -> RunEntry:
-        """The run in that folder. before: its record until now."""
+        """The run in that folder. before: its existing record."""
         return RunEntry(self._log, folder, before)
 
     def _recover(self, entry: RunEntry) -> None:
@@ -86,7 +86,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class RunEntry:
-    """One run while it is made. before: its record of an earlier try, which this one continues.
+    """One run in progress. before: the record of the earlier try that this one continues.
 
     Claim it first. Every method raises ResultsError.
     """
@@ -97,13 +97,13 @@ class RunEntry:
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
-        """As `RunFolder.claim`; a refused continuation leaves the folder as it was."""
+        """Like `RunFolder.claim`; if the run can't be continued, its folder stays unchanged."""
         unchanged = self.folder.unchanged_by_refusal() if self.before else contextlib.nullcontext()
         with self.folder.claim(), unchanged:
             yield
 
     def begin(self, record: RunRecord) -> None:
-        """Write the first record; from now on the run will be in the log, even if the harness is killed."""
+        """Write the first record. From now on the run will get into the log, even if the harness is killed."""
         notes = self._note.parent
         with explained("note the run in", notes):
             notes.mkdir(exist_ok=True)
@@ -112,23 +112,23 @@ class RunEntry:
         self.folder.write_record(record)
 
     def write(self, record: RunRecord) -> None:
-        """Write what is known of the run so far."""
+        """Write what is known so far."""
         self.folder.write_record(record)
 
     def finish(self, record: RunRecord) -> None:
-        """A final record into the folder and the log: into both, whenever the harness ends. As `RunLog.append`."""
+        """Write the final record into the folder and the log; if the harness dies in between, the next one logs it."""
         self.begin(record)
         self.log.append(record, replace=self.before is not None)
         self.forget_note()
 
     def withdraw(self) -> None:
-        """Nothing of the earlier run has changed after all: its record is as it was."""
+        """Restore the earlier run's record, because nothing has changed after all."""
         if self.before is not None:
             self.folder.write_record(self.before)
         self.forget_note()
 
     def forget_note(self) -> None:
-        """Nothing has to be logged any more. Is idempotent."""
+        """Remove the note; there is nothing left to log. Is idempotent."""
         with explained("remove", self._note):
             self._note.unlink(missing_ok=True)
 
@@ -138,7 +138,7 @@ class RunEntry:
 
 
 def _as_it_ended(folder: RunFolder) -> RunRecord:
-    """Its record; of one that was in progress, as interrupted, which is written."""
+    """The run's record. If it says started, it is rewritten as interrupted."""
     record = folder.read_record()
     if record.status is RunStatus.STARTED:
         error = ErrorRecord(

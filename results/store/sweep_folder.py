@@ -1,11 +1,11 @@
-"""The folder of one sweep: what is planned, and whether somebody works on it. What became of its runs stands in their
-own records, which name the sweep: there is no second truth to disagree with.
+"""The folder of one sweep: its plan, and whether a process is working on it. The results of its runs are only in their
+own records, which name the sweep.
 
     RESULTS/sweeps/20261121T034600Z-nightly-3f9a/
-        sweep.json        the plan, and the manifest that it came from, as written
-        sweep.lock        held by the process that works on it; its id is inside
-        claims/           held by who works on a server configuration
-        again/            runs that shall be tried once more, by fingerprint
+        sweep.json        the plan, and its manifest as written
+        sweep.lock        held by the process that works on the sweep; contains its id
+        claims/           a lock for each server configuration, held by the worker that runs it
+        again/            runs to retry, by fingerprint
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 SWEEPS = "sweeps"
 SWEEP_VERSION = 1
-PROBE_S = 0.5  # how long one who asks "does somebody work on it?" may stand in the way of a claim
+PROBE_S = 0.5  # a reader that checks for a worker may block a claim for this long
 
 
 class ManifestText(msgspec.Struct, frozen=True, kw_only=True):
-    """A manifest as it was written, so that it can be read again; ${ENV} is not filled in."""
+    """A manifest as written, to be read again later; ${ENV} is not filled in."""
 
     text: str
     form: str
@@ -48,8 +48,8 @@ class ManifestText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the plan. group: runs of one group share a server. fingerprint: "" while models were not read; then
-    its record is the one with its label.
+    """One planned run. group: runs of the same group share a server. fingerprint: "" if models weren't read; then the
+    label identifies its record.
     """
 
     label: str
@@ -60,9 +60,9 @@ class PlanEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for. nonce: ends the model's name at every server of the sweep. race: whether configurations that
-    are beaten stop early. on_oom: "fail" or "reduce". max_concurrent: None is one a GPU. changed: settings that
-    determine no result, such as timeouts, and that were given when the sweep was resumed.
+    """A sweep as requested. nonce: ends the model's name at every server of the sweep. race: whether beaten
+    configurations stop early. on_oom: "fail" or "reduce". max_concurrent: None means one per GPU. changed: settings
+    that don't determine a result, such as timeouts, given when the sweep was resumed.
     """
 
     schema_version: int = SWEEP_VERSION
@@ -83,7 +83,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Seen(NamedTuple):
-    """A run of the sweep. written_ns: when its record was."""
+    """A run of the sweep. written_ns: when its record was written."""
 
     folder: RunFolder
     record: RunRecord
@@ -96,7 +96,7 @@ class _InSweep(msgspec.Struct):
 
 
 class _Belongs(msgspec.Struct):
-    """So much of a record as says whose it is."""
+    """The part of a record that names its sweep."""
 
     sweep: _InSweep | None = None
 
@@ -119,22 +119,22 @@ class SweepFolder:
 
     @classmethod
     def create(cls, results_dir: Path, name: str, now: dt.datetime) -> SweepFolder:
-        """Make a folder that no other sweep has. Raises ResultsError."""
+        """Create a new folder. Raises ResultsError."""
         return cls(new_folder(results_dir.absolute() / SWEEPS, "sweep", name, now, what="sweep"))
 
     @classmethod
     def find(cls, results_dir: Path, sweep_id: str) -> SweepFolder:
-        """By its id, the unique beginning of it, or `last`. Raises UsageError, ResultsError."""
+        """The sweep's folder by its id, a unique beginning of it, or `last`. Raises UsageError, ResultsError."""
         folders = {folder.sweep_id: folder for folder in all_sweeps(results_dir)}
         return folders[match_id(sweep_id, folders, what="sweep")]
 
     def write(self, sweep: Sweep) -> None:
-        """Atomically and durably. Raises ResultsError."""
+        """Write `sweep.json` atomically and durably. Raises ResultsError."""
         with explained("write", self._sweep_json):
             replace_file(self._sweep_json, encode_indented(sweep))
 
     def read(self) -> Sweep:
-        """Raises ResultsError when it is missing, unreadable or newer."""
+        """Read `sweep.json`. Raises ResultsError if it is missing, unreadable or newer."""
         with explained("read", self._sweep_json):
             data = read_file(self._sweep_json)
         where = str(self._sweep_json)
@@ -142,14 +142,14 @@ class SweepFolder:
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
-        """Be the one who works on this sweep. Raises ResultsError when another process is."""
+        """Be the process that works on this sweep. Raises ResultsError if there is another one."""
         with contextlib.ExitStack() as held:
             with explained("write", self._lock):
                 descriptor = held.enter_context(lock(self._lock, within_s=PROBE_S))
                 if descriptor is None:
                     raise ResultsError(
                         f"the sweep {self.sweep_id} is already running in process {self.worker_pid()}",
-                        hint=f"watch it with `status {self.sweep_id} --watch`, or end it: `cancel {self.sweep_id}`",
+                        hint=f"watch it with `status {self.sweep_id} --watch`, or stop it: `cancel {self.sweep_id}`",
                     )
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -157,7 +157,7 @@ class SweepFolder:
 
     @contextlib.contextmanager
     def claim_group(self, group: str, *, within_s: float = 0.0) -> Iterator[bool]:
-        """Work on the runs of one server configuration; False: somebody else still does, after so long.
+        """Claim the runs of one server configuration. Yields False if another worker still has them after within_s.
 
         Raises ResultsError.
         """
@@ -169,7 +169,7 @@ class SweepFolder:
             yield descriptor is not None
 
     def worker_pid(self) -> int | None:
-        """The process that works on it now; None: nobody does."""
+        """The process that is working on it, or None."""
         if not is_locked(self._lock):
             return None
         with contextlib.suppress(OSError, ValueError):
@@ -177,7 +177,7 @@ class SweepFolder:
         return None
 
     def request_retry(self, fingerprint: str) -> None:
-        """Let the run be tried once more. Is idempotent. Raises ResultsError."""
+        """Ask for the run to be retried. Is idempotent. Raises ResultsError."""
         again = self.path / "again"
         with explained("note a run in", again):
             again.mkdir(exist_ok=True)
@@ -185,32 +185,32 @@ class SweepFolder:
             sync_folder(again)
 
     def requested_retries(self) -> frozenset[str]:
-        """Fingerprints of the runs that shall be tried once more."""
+        """Fingerprints of the runs to retry."""
         with contextlib.suppress(FileNotFoundError):
             return frozenset(entry.name for entry in (self.path / "again").iterdir())
         return frozenset()
 
     def clear_retry(self, fingerprint: str) -> None:
-        """The run has been tried. Is idempotent. Raises ResultsError."""
+        """Note that the run has been retried. Is idempotent. Raises ResultsError."""
         with explained("remove", self.path / "again"):
             (self.path / "again" / fingerprint).unlink(missing_ok=True)
 
     def runs(self, *, warn: Callable[[str], None]) -> dict[str, tuple[RunFolder, RunRecord]]:
-        """The newest run of each fingerprint. One that can't be read is told to `warn`, once. Raises NewerRecord.
+        """The newest run of each fingerprint. Reports unreadable ones to `warn`, once each. Raises NewerRecord.
 
-        Asked again, only records that changed are read again.
+        Later calls read only records that have changed.
         """
         with explained("read", self.results_dir):
             names = os.listdir(self.results_dir)  # noqa: PTH208 - often
         there = [seen for name in names if (seen := self._see(name, warn)) is not None]
-        # Clocks are set back, so no time says whether a run is of this sweep, and its own count comes before its time.
+        # Clocks may be set back, so runs are ordered by their count of tries first, and only then by time.
         return {seen.place.fingerprint: (seen.folder, seen.record) for seen in sorted(there, key=_age)}
 
     def planned(
         self, *, warn: Callable[[str], None]
     ) -> list[tuple[PlanEntry, tuple[RunFolder, RunRecord] | None]]:
-        """Every run of the plan and what there is of it, whose record has the label of today: a change of the manifest
-        may have changed it. Runs that are the same have the same record. As `runs`, and `read`.
+        """All planned runs with their folder and record, if any. The record gets the plan's label, which may have
+        changed with the manifest. Planned runs with the same fingerprint share a record. Raises like `runs` and `read`.
         """
         known = self.runs(warn=warn)
         by_label = {
@@ -226,7 +226,7 @@ class SweepFolder:
         return found
 
     def _see(self, name: str, warn: Callable[[str], None]) -> _Seen | None:
-        """What there is in this folder; None for what is no run of this sweep. A run of another sweep stays that."""
+        """The run in this folder; None if it isn't a run of this sweep, which is remembered."""
         if self._sweep_ids.get(name, self.sweep_id) != self.sweep_id:
             return None
         folder = RunFolder(self.results_dir / name)
@@ -252,7 +252,7 @@ class SweepFolder:
         return found
 
     def done(self, *, warn: Callable[[str], None]) -> frozenset[str]:
-        """Fingerprints of the runs that succeeded. As `runs`."""
+        """Fingerprints of the runs that succeeded. Raises like `runs`."""
         found = self.runs(warn=warn)
         return frozenset(name for name, (_, record) in found.items() if record.status is RunStatus.SUCCEEDED)
 
@@ -266,19 +266,19 @@ class SweepFolder:
 
 
 def all_sweeps(results_dir: Path) -> tuple[SweepFolder, ...]:
-    """The oldest first. Raises ResultsError."""
+    """All sweep folders, oldest first. Raises ResultsError."""
     parent = results_dir.absolute() / SWEEPS
     with explained("read", parent):
         try:
             paths = sorted(parent.iterdir())
         except FileNotFoundError:
             return ()
-        sweep_ids: dict[str, str] = {}  # found out once for all of them
+        sweep_ids: dict[str, str] = {}  # shared, so that each run is looked up once
         return tuple(SweepFolder(path, sweep_ids) for path in paths if (path / "sweep.json").is_file())
 
 
 def _sweep_id(run_json: Path) -> str:
-    """Of the sweep that a record belongs to; empty: to none. Raises ResultsError."""
+    """The id of the sweep that a record belongs to, or an empty text. Raises ResultsError."""
     with explained("read", run_json):
         data = read_file(run_json)
     try:
@@ -289,7 +289,7 @@ def _sweep_id(run_json: Path) -> str:
 
 
 def _age(seen: _Seen) -> tuple[object, ...]:
-    """By which runs are sorted, the newest last. Records of older versions say no count of tries."""
+    """The sort key of runs, newest last. Records of older versions have no count of tries."""
     succeeded = seen.record.status is RunStatus.SUCCEEDED
     began = seen.record.run_id.partition("-")[0]
     return (seen.place.earlier_tries, succeeded, began, seen.written_ns, seen.record.run_id)

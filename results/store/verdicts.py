@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CompletionVerdict(msgspec.Struct, frozen=True):
-    """What became of one completion of one sample; the fields of `results.records.Completion` that say it."""
+    """The verdict on one completion: the fields of `results.records.Completion` that it needs."""
 
     task_id: str
     outcome: Outcome
@@ -27,9 +27,9 @@ class CompletionVerdict(msgspec.Struct, frozen=True):
 
 
 def read_verdicts(path: Path) -> tuple[list[CompletionVerdict], int]:
-    """The last one of each (task_id, index), and how many lines are none, such as a torn one.
+    """The last verdict of each (task_id, index), and the number of unreadable lines, such as a torn one.
 
-    Raises ParseError for a line that contradicts itself, or OSError.
+    Raises OSError, and ParseError for a line that contradicts itself.
     """
     verdicts: dict[tuple[str, int], CompletionVerdict] = {}
     unreadable = 0

@@ -1,4 +1,4 @@
-"""Results as text, Markdown, pages, plots, and tables for other programs.
+"""Show results as text, Markdown, HTML, plots, and tables for other programs.
 
-Nothing is computed here that decides anything.
+No conclusions are computed here, only shown.
 """

@@ -1,4 +1,4 @@
-"""A comparison in words that a person can use."""
+"""A comparison of two runs as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GIB = 1 << 30
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """The runs, the verdict on their difference, what flipped, what they cost, and what else differs."""
+    """Print the runs, the verdict on their difference, flipped samples, costs, and what else differs."""
     loud = {"A": "cyan", "B": "cyan", "not comparable": "red", "lost answers": "red"}
     say_facts(_facts(comparison), loud, width=NAME_WIDTH)
 
@@ -61,7 +61,7 @@ def _compared_on(comparison: Comparison) -> str:
 def _lost(comparison: Comparison) -> Iterator[Fact]:
     for name, run in (("A", comparison.first), ("B", comparison.second)):
         if run.lost_too_many:
-            what = "all this is about the others, which may be easier ones, or harder"
+            what = "only the others are compared, which may be easier or harder"
             yield Fact("lost answers", f"{name} lost {run.lost} of {run.completions}: {what}")
 
 
@@ -84,7 +84,7 @@ def _result(name: str, result: PairedResult, *, single: bool) -> Iterator[Fact]:
     yield Fact("", f"difference {100 * result.difference:+.1f} points ({interval}), {_p_value(result)}")
     better = "B" if result.difference > 0 else "A"
     if result.shown:
-        yield Fact("", f"{better} is better: a real difference, at the 5 % level", "green")
+        yield Fact("", f"{better} is better: a real difference at the 5 % level", "green")
     else:
         yield Fact("", "no real difference shown", "yellow")
         if result.samples_needed is not None:
@@ -106,7 +106,7 @@ def p_text(value: float) -> str:
 
 
 def _effect(result: PairedResult) -> str:
-    """With a word for its size only where there is an effect at all."""
+    """The effect size, with a word for it if a difference is shown."""
 
     def odds(value: float | None) -> str:
         return "infinite" if value is None else f"{value:.{2 if value < 100 else 3}g}"
@@ -125,7 +125,7 @@ def _effect(result: PairedResult) -> str:
 
 
 def _flips(flips: Sequence[Flip], winner: str, *, many: bool) -> str:
-    """The largest changes first."""
+    """The flipped samples, largest changes first."""
     if not flips:
         return "none"
     ordered = sorted(flips, key=lambda flip: -abs(_passed(flip.second) - _passed(flip.first)))
@@ -135,7 +135,7 @@ def _flips(flips: Sequence[Flip], winner: str, *, many: bool) -> str:
 
 
 def _flip(flip: Flip, winner: str, *, many: bool) -> str:
-    """With one completion: why the other lost, unless it was plainly wrong."""
+    """The sample; with one completion, also why the other run failed it, unless its answer was simply wrong."""
     if many:
         return f"{flip.task_id} ({_passed(flip.first)} and {_passed(flip.second)} of {len(flip.first)})"
     (lost,) = flip.first if winner == "B" else flip.second
@@ -148,7 +148,7 @@ def _passed(outcomes: Sequence[Outcome]) -> int:
 
 
 def _costs(first: Measured, second: Measured) -> Iterator[Fact]:
-    """Only what was measured of one of them."""
+    """The costs that were measured in at least one of the runs."""
     rows = (
         ("speed", "tokens_per_s", "{:.1f} tokens/s", 1),
         ("answers", "tokens_per_completion", "{:.0f} tokens each", 1),
@@ -175,7 +175,7 @@ def _ratio(first: float | None, second: float | None) -> str:
 
 
 def _about(number: int) -> str:
-    """To two digits: it is an estimate from few samples."""
+    """Rounded up to two digits, because it is an estimate from few samples."""
     step = 10 ** max(0, math.floor(math.log10(number)) - 1)
     return f"{math.ceil(number / step) * step:,}"
 

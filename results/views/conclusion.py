@@ -1,4 +1,4 @@
-"""A table of runs in a few sentences: which is best, which may be as good, and what the cheapest of these costs."""
+"""Summarise a table of runs in a few sentences: the best, those that may be as good, and the cheapest of these."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def conclusion(table: Table) -> list[str]:
-    """Sentences, the most important first."""
+    """The sentences, most important first."""
     scored = [row for row in table.rows if row.score is not None]
     if not scored:
         return _about_speed(table)
@@ -45,9 +45,7 @@ def _no_best(scored: Sequence[Row]) -> str:
     if len(scored) == 1:
         return f"{scored[0].name} is the only run with a score: {_score(scored[0])}."
     if any(lost_too_many(row.record) for row in scored):
-        return (
-            "No run that went through all samples kept nearly all of its answers, so none is called the best."
-        )
+        return "Every run that went through all samples lost too many answers, so none is called the best."
     return "No run went through all samples, so none is called the best."
 
 
@@ -74,10 +72,10 @@ def _as_good(as_good: Sequence[Row], by_rank: dict[Rank, list[Row]]) -> Iterator
 
 
 def _lost(rows: Sequence[Row]) -> Iterator[str]:
-    """A score that counts lost answers as wrong says nothing of the model."""
+    """Runs that lost too many answers, which the score counts as wrong."""
     lost = [row for row in rows if lost_too_many(row.record)]
     yield from _named(
-        "Can't be called the best, since too many answers were lost",
+        "Can't be called the best because too many answers were lost",
         lost,
         lambda row: f"({judged_text(row)})",
     )
@@ -96,7 +94,7 @@ def _by_how_much(row: Row) -> str:
 
 
 def _stopped(rows: Sequence[Row]) -> Iterator[str]:
-    """What was behind is not shown to be worse; the race only could not afford to wait."""
+    """Runs that the race stopped. BEHIND doesn't mean shown to be worse."""
     by_end: dict[RaceEnd, list[str]] = {}
     for row in rows:
         if row.race_result is not None:
@@ -105,16 +103,16 @@ def _stopped(rows: Sequence[Row]) -> Iterator[str]:
         (RaceEnd.BEATEN, "Beaten in the race, with confidence, and stopped early"),
         (
             RaceEnd.BEHIND,
-            "Stopped early, not shown to be worse, but with no chance left of being shown better than the leader",
+            "Stopped early, not shown to be worse, but with almost no chance of being shown better than the leader",
         ),
-        (RaceEnd.UNDECIDED, "Not decided by the race, since too many answers were lost"),
+        (RaceEnd.UNDECIDED, "Not decided by the race because too many answers were lost"),
     ):
         if end in by_end:
             yield f"{words}: {', '.join(by_end[end])}."
 
 
 def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
-    """Of those that may be the best: what was disturbed can't win."""
+    """The cheapest of those that may be the best. Disturbed measurements can't win."""
     if len(rows) < 2:
         return
     undisturbed = [row for row in rows if not _disturbed(row)]
@@ -134,7 +132,7 @@ def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
         row = min(frugal, key=lambda row: row.joules_per_solved or 0.0)
         found.append(f"{row.name} uses the least energy ({row.joules_per_solved:.1f} J per solved sample)")
     if found:
-        yield f"Of these {len(rows)}, as measured: {'; '.join(found)}."
+        yield f"Of these {len(rows)}: {'; '.join(found)}."
     if len(undisturbed) < len(rows):
         names = ", ".join(row.name for row in rows if _disturbed(row))
         yield f"Not ranked by speed because their speed was disturbed: {names}."
@@ -143,7 +141,7 @@ def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
 def _about_speed(table: Table) -> list[str]:
     fair = [row for row in table.rows if row.tokens_per_s is not None and not _disturbed(row)]
     if not fair:
-        return ["No run has a score, or an undisturbed speed."]
+        return ["No run has a score or an undisturbed speed."]
     fastest = max(fair, key=lambda row: row.tokens_per_s or 0.0)
     overlap = [
         row.name
@@ -153,7 +151,7 @@ def _about_speed(table: Table) -> list[str]:
         and row.tokens_per_s_high is not None
         and row.tokens_per_s_high >= fastest.tokens_per_s_low
     ]
-    also = f" The intervals of these overlap with it: {', '.join(overlap)}." if overlap else ""
+    also = f" These have overlapping intervals: {', '.join(overlap)}." if overlap else ""
     return [f"{fastest.name} is the fastest: {speed_text(fastest)} tokens/s.{also}"]
 
 

@@ -1,7 +1,7 @@
-"""Tables of runs for other programs: CSV and Parquet, one row a run.
+"""Tables of runs for other programs: CSV and Parquet, one row per run.
 
-The columns are the same whatever is in them, units are in their names, and what is not known is empty. Settings are
-those of the run's config, as JSON in one column, since they differ from server to server.
+The columns are always the same, their names contain the units, and unknown values are empty. The run's settings are
+JSON in one column, because they differ between servers.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ COLUMNS: dict[str, type] = {
 
 
 def flat_rows(tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """In the tables' order, each with all of COLUMNS."""
+    """The rows in the tables' order, each with all of COLUMNS."""
     return [_flat(table, row) for table in tables for row in table.rows]
 
 
 def csv_text(tables: Sequence[Table]) -> str:
-    """As RFC 4180 has it, but with plain newlines; a number is written so that it is read back the same. Of a text that
-    a spreadsheet would take for a formula, the first character is an apostrophe.
+    """CSV by RFC 4180, but with plain newlines. Numbers can be read back exactly. A text that a spreadsheet would take
+    for a formula begins with an apostrophe.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -96,13 +96,13 @@ def csv_text(tables: Sequence[Table]) -> str:
 
 
 def write_csv(path: Path, tables: Sequence[Table]) -> None:
-    """UTF-8. Raises ResultsError."""
+    """Write CSV in UTF-8. Raises ResultsError."""
     with explained("write", path):
         replace_file(path, csv_text(tables).encode())
 
 
 def require_parquet() -> None:
-    """Raises UsageError where it can't be written, so that this is known before anything else is done."""
+    """Raise UsageError if Parquet can't be written. Call it before doing any work."""
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
@@ -112,7 +112,7 @@ def require_parquet() -> None:
 
 
 def write_parquet(path: Path, tables: Sequence[Table]) -> None:
-    """Raises UsageError without pyarrow, and ResultsError."""
+    """Write Parquet. Raises UsageError without pyarrow, and ResultsError."""
     require_parquet()
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG that stands inside a page: text stays text, ids are its own, ink follows the page."""
+"""Matplotlib figures as SVG inside a page: text stays text, ids are unique, the ink takes the page's text colour."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-INK = "#010203"  # in a figure: what the page's own text colour shall take the place of
+INK = "#010203"  # the colour in figures that is replaced by the page's text colour
 _METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 @contextlib.contextmanager
 def drawing(name: str) -> Iterator[None]:
-    """Settings of matplotlib for a figure and its `inline_svg`. name: as there."""
+    """Matplotlib's settings for a figure and its `inline_svg`, which needs the same name."""
     import matplotlib as mpl
 
     with mpl.rc_context(
@@ -43,8 +43,8 @@ def drawing(name: str) -> Iterator[None]:
 
 
 def inline_svg(figure: Figure, *, name: str, title: str) -> str:
-    """An <svg> element. name: in letters, digits and -; begins its ids, so that several drawings can share a page.
-    title: says in words what is drawn.
+    """The figure as an <svg> element. name: letters, digits and -; a prefix of its ids, so that several drawings can
+    share a page. title: describes the drawing in words.
     """
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", metadata=_METADATA)

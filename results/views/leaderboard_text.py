@@ -1,4 +1,4 @@
-"""Tables of runs as text: the cells that a terminal, a Markdown file and a page share, and the terminal's own form."""
+"""Tables of runs as text: the cells that terminal, Markdown and page share, and the terminal's layout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STYLES = {Rank.BEST: "green", Rank.WORSE: "bright_black", Rank.STOPPED: "bright
 
 
 def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str], list[list[str]]]:
-    """Headings, and the cells of each row; a column that would be empty is left out. longest: of a setting's value."""
+    """The headings and each row's cells, without empty columns. longest: the most characters of a setting's value."""
     settings = dict.fromkeys(name for row in table.rows for name in row.settings)
     columns: list[tuple[str, Callable[[Row], str]]] = [
         ("model", lambda row: row.record.model),
@@ -55,7 +55,7 @@ def score_text(row: Row) -> str:
 
 
 def judged_text(row: Row) -> str:
-    """Where answers were lost, which the score counts as not solved: what of the others was right."""
+    """If answers were lost (the score counts them as not solved), how many of the others were right."""
     score = row.record.score
     if score is None or not row.lost:
         return ""
@@ -73,8 +73,8 @@ def speed_text(row: Row) -> str:
 
 
 def rank_text(row: Row) -> str:
-    """Where it stands, with the p-value that is adjusted for the whole table. A best than which nothing is shown to be
-    worse only has the highest score.
+    """The run's rank, with the p-value adjusted for the whole table. The best is only called "highest score" if no
+    other run is shown to be worse.
     """
     versus = row.versus
     if versus is None:
@@ -96,7 +96,7 @@ def rank_text(row: Row) -> str:
 
 
 def notes(row: Row, *, alone: bool = False) -> list[str]:
-    """What must be known beside the figures of a row. alone: not beside its rank, which says how a race ended."""
+    """Notes that belong beside a row's figures. alone: no rank is shown, so the note says how a race ended."""
     telemetry, place, result = row.record.telemetry, row.record.sweep, row.race_result
     found = [] if row.status is RunStatus.SUCCEEDED else [str(row.status)]
     if lost_too_many(row.record):
@@ -113,7 +113,7 @@ def notes(row: Row, *, alone: bool = False) -> list[str]:
 
 
 def explanation(table: Table) -> str:
-    """What the places of a table mean; empty where nothing was tested."""
+    """What the ranks of a table mean; empty if nothing was tested."""
     pairs = max((row.versus.pairs for row in table.rows if row.versus is not None), default=0)
     if not pairs:
         return ""
@@ -125,7 +125,7 @@ def explanation(table: Table) -> str:
 
 
 def print_tables(tables: Sequence[Table]) -> None:
-    """One table after the other on a terminal; where nobody watches, all in one."""
+    """Print one table after another on a terminal, or all as one if stdout is not a terminal."""
     if not sys.stdout.isatty():
         header, *lines = _plain_lines(tables)
         print_table(header, lines)
@@ -147,7 +147,7 @@ def _print(table: Table, ids: dict[str, str]) -> None:
 
 
 def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
-    """The same columns whatever is in them, so that scripts find them."""
+    """Lines that always have the same columns, for scripts."""
     lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best",
               "adjusted_p", "samples", "lost", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved",
               "seconds", "note"]]  # fmt: skip
@@ -191,7 +191,7 @@ def _number(value: float | None, unit: int, digits: int) -> str:
 
 
 def _short_ids(tables: Sequence[Table]) -> dict[str, str]:
-    """The time that an id begins with, where no other of these has it: enough for `show` and `compare`."""
+    """Each id shortened to the time at its beginning if that is unique here; `show` and `compare` accept it."""
     ids = [row.record.run_id for table in tables for row in table.rows]
     heads = [run_id.partition("-")[0] for run_id in ids]
     return {

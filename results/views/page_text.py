@@ -1,4 +1,4 @@
-"""Text from elsewhere in a page."""
+"""Escape text from outside for an HTML page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from results.plain_text import plain, plain_lines
 
 
 def page_text(text: str) -> str:
-    """In one line, as it stands in an element or an attribute."""
+    """Text in one line, for an element or attribute."""
     return escape(plain(text))
 
 
 def page_lines(text: str) -> str:
-    """Line by line, as in a <pre>."""
+    """Text of several lines, for a <pre>."""
     return escape(plain_lines(text))

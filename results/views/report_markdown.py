@@ -1,4 +1,4 @@
-"""A sweep's report as Markdown: for a repository, a ticket, a terminal. The plots are in the page."""
+"""A sweep's report as Markdown, for a repository, a ticket or a terminal. Only the HTML page has plots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from results.views.sweep_report import SweepReport
 
 _MOST_LABELS = 6
-# What Markdown, or the HTML in it, would not show as it is; an underscore inside a word is safe.
+# Characters that Markdown or HTML would interpret; an underscore inside a word is safe.
 _SPECIAL = re.compile(r"([\\`*|<>\[\]#~&!$]|(?<!\w)_|_(?!\w))")
 
 
@@ -23,12 +23,12 @@ def markdown(report: SweepReport) -> str:
 
 
 def plain(text: str) -> str:
-    """Shown as it is, in one line, whatever is in it."""
+    """Escape a text so that Markdown shows it literally, in one line."""
     return _SPECIAL.sub(r"\\\1", cell(text)).replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
 def some(labels: Sequence[str]) -> str:
-    """The runs that share something, or how many they are."""
+    """The runs, or their number if there are many."""
     return ", ".join(labels) if len(labels) <= _MOST_LABELS else f"{len(labels)} runs"
 
 

@@ -1,6 +1,6 @@
-"""A sweep's report as one HTML page that needs nothing else: no network, no script. Light, dark, and on paper.
+"""A sweep's report as a self-contained HTML page: no network, no script. It has a light, a dark and a print style.
 
-All text that comes from records goes through `page_text`; the page's own policy forbids whatever might slip through.
+All text from records goes through `page_text`; the page's content security policy blocks whatever might slip through.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Score against what it costs, as drawings: every run with its 95 % interval, and the Pareto front."""
+"""Plots of score against cost: every run with its 95 % interval, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ GIB = 1 << 30
 _MOST_LABELS = 24
 _COLOURS = ("#3b82c4", "#d9822b", "#3a9e6b", "#c2518d", "#8a6fd1", "#b0902f", "#2fa3a8", "#c75548", "#7d8590")
 _MARKERS = "osD^vP*X"
-# Where a label may stand beside its point, in points; the first without an overlap is taken.
+# Possible places of a label beside its point, in points; the first without overlap is used.
 _PLACES = ((6, 5, "left"), (6, -11, "left"), (-6, 5, "right"), (-6, -11, "right"), (0, 12, "center"),
            (0, -18, "center"), (6, 17, "left"), (6, -23, "left"), (-6, 17, "right"), (-6, -23, "right"))  # fmt: skip
 
 
 class Point(NamedTuple):
-    """label: beside it; name: in words. cost: on the horizontal axis. fair: False where it should not be compared with
-    the others.
+    """label: shown beside it; name: used in sentences. cost: on the horizontal axis. fair: whether it may be compared
+    with the others.
     """
 
     label: str
@@ -41,7 +41,7 @@ class Point(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """An axis. more_is_better: as of a speed. speed: what disturbs a speed disturbs it."""
+    """A horizontal axis. more_is_better: true for a speed. fair: whether a run's value may be compared."""
 
     name: str
     words: str
@@ -91,7 +91,7 @@ COSTS = (
 
 
 def cost_plots(table: Table, *, name: str) -> list[tuple[str, str]]:
-    """A caption and an <svg> for each cost that was measured of at least two scored runs. name: begins their ids."""
+    """A caption and an <svg> for each cost measured in at least two scored runs. name: prefix of their ids."""
     made = []
     for number, cost in enumerate(COSTS):
         points = _distinct([point for row in table.rows if (point := _point(row, cost)) is not None])
@@ -104,7 +104,7 @@ def cost_plots(table: Table, *, name: str) -> list[tuple[str, str]]:
 
 
 def pareto_front(points: Sequence[Point], *, more_is_better: bool) -> list[int]:
-    """Positions of the fair points than which none is better in one and no worse in the other, the cheapest first."""
+    """Positions of the fair points that no other beats in one dimension without losing in the other, cheapest first."""
     sign = -1 if more_is_better else 1
     order = sorted(
         (i for i, point in enumerate(points) if point.fair),
@@ -139,7 +139,7 @@ def _point(row: Row, cost: Cost) -> Point | None:
 
 
 def _distinct(points: list[Point]) -> list[Point]:
-    """With the whole name where a shorter one would mean several of them, or there are more models than colours."""
+    """The points, with the full name as label where a short one is ambiguous or there are more models than colours."""
     short = [(point.family, point.label) for point in points]
     few = len({family for family, _ in short}) <= len(_COLOURS)
     return [
@@ -229,7 +229,7 @@ def _draw_family(axis: Axes, points: Sequence[Point], family: str, number: int) 
 
 
 def _scale(axis: Axes, costs: Sequence[float]) -> None:
-    """Logarithmic where linear would crowd most points at one end; what hardly differs shall not look as if it did."""
+    """Use a logarithmic axis if a linear one would crowd most points; widen it if the points hardly differ."""
     if min(costs) > 0 and max(costs) / min(costs) > 12:
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -242,7 +242,7 @@ def _scale(axis: Axes, costs: Sequence[float]) -> None:
 
 
 def _label(axis: Axes, points: Sequence[Point], shown: Sequence[int]) -> None:
-    """Each where it covers least of other labels and points; greedy, the highest score first."""
+    """Place each label where it covers other labels and points least; greedy, highest score first."""
     renderer = axis.figure.canvas.get_renderer()  # type: ignore[attr-defined]
     taken: list[Any] = []
     from matplotlib.transforms import Bbox

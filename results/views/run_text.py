@@ -1,4 +1,4 @@
-"""A run, or a list of them, as small tables for people."""
+"""One run, or a list of runs, as tables for people."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GIB = 1 << 30
 
 
 def print_summary(record: RunRecord, folder: Path) -> None:
-    """Score with its 95 % interval, completions, failures by kind, speed, phases, where the files are."""
+    """Print the score with its 95 % interval, completions, failures by kind, speed, phases, and where the files are."""
     say_facts((Fact(*row) for row in _rows(record, folder)), {"WARNING": "red", "error": "red"})
 
 
@@ -53,7 +53,7 @@ def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
 
 
 def shown_status(status: RunStatus) -> str:
-    """The status in a table; a record says `started` until its run ends."""
+    """The status as shown; a running run's record says `started`."""
     return "running" if status is RunStatus.STARTED else str(status)
 
 
@@ -69,7 +69,7 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
     for name, metric in score.metrics.items():
         if (
             name == "score" or by_tag[_tag(name)] > MOST_VALUES
-        ):  # said already, in percent; or too many to read
+        ):  # shown above, in percent; or too many to read
             continue
         rows.append((name, f"{metric.value:.3f}{_interval(metric, 1)}"))
     rows += [
@@ -81,7 +81,7 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
         rows.append(("lost answers", f"{score.lost}; {judged} were judged{right}"))
     if score.score_answered is not None and score.score_answered != score.score:
         rows.append(
-            ("finished only", f"{score.score_answered:.1f} of 100, without what was cut, empty or lost")
+            ("finished only", f"{score.score_answered:.1f} of 100, without truncated, empty or lost answers")
         )
     if score.completions is not None:
         rows.append(("completions", str(score.completions)))
@@ -105,7 +105,7 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
 
 
 def _tag(metric: str) -> str:
-    """`difficulty` of `pass@1 difficulty=easy`; empty for a figure of all samples."""
+    """`difficulty` from `pass@1 difficulty=easy`; empty for a figure of all samples."""
     _, space, tag = metric.partition(" ")
     return tag.partition("=")[0] if space and "=" in tag else ""
 
@@ -164,7 +164,7 @@ def _phases(record: RunRecord) -> str:
 
 
 def print_raw(path: Path) -> None:
-    """A script's output: byte for byte, but on a terminal so that it can't steer that. Raises ResultsError."""
+    """Print a script's output byte for byte; on a terminal, without control sequences. Raises ResultsError."""
     with explained("read", path):
         file = open_to_read(path)
     with file:
@@ -176,7 +176,7 @@ def print_raw(path: Path) -> None:
 
 
 def print_list(runs: Sequence[tuple[RunStatus, RunRecord]]) -> None:
-    """One line a run."""
+    """Print one line per run."""
     header = ("run", "status", "benchmark", "model", "score", "completions", "note")
     print_table(header, [_list_line(status, record) for status, record in runs])
 
@@ -195,7 +195,7 @@ def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:
 
 
 def _note(record: RunRecord) -> str:
-    """What a table says of a run that `show` explains."""
+    """Short notes for a table; `show` explains them."""
     telemetry, lost = record.telemetry, record.score.lost if record.score is not None else 0
     notes = (
         f"{lost} answers lost" * bool(lost),

@@ -1,6 +1,6 @@
-"""Telemetry of many runs side by side: a small drawing for each run and quantity, one scale for each quantity.
+"""Telemetry of many runs side by side: a small plot for each run and quantity, with one scale per quantity.
 
-Drawn here and not by matplotlib: a hundred of them cost milliseconds, and their colours are the page's own.
+Drawn here and not by matplotlib, because a hundred of them take only milliseconds and use the page's own colours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 164, 52
 
 
 def telemetry_table(runs: Mapping[str, RunLines]) -> str:
-    """A <table>: a row for each run, by its name, and a column for each quantity. Empty without runs."""
+    """A <table> with a row for each run and a column for each quantity; empty without runs. runs: by name."""
     names = list(dict.fromkeys(name for lines in runs.values() for name in lines.lines))
     if not names:
         return ""
@@ -34,9 +34,9 @@ def telemetry_table(runs: Mapping[str, RunLines]) -> str:
         for run, lines in runs.items()
     )
     return (
-        '<div class="wide"><table class="telemetry">\n<caption>Telemetry over time. In a column all runs have the '
-        "same vertical scale; each run has its own time. Shaded: loading the model; the rest is mostly generating. "
-        "Tokens/s as the server counts them: some only when a request ends."
+        '<div class="wide"><table class="telemetry">\n<caption>Telemetry over time. All runs in a column have the same '
+        "vertical scale; each run has its own time axis. Shaded: loading the model; the rest is mostly generating. "
+        "Tokens/s are as counted by the server; some servers count only when a request ends."
         f'</caption>\n<thead><tr><th scope="col">run</th>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
     )
 

@@ -1,4 +1,4 @@
-"""What a sweep found, put together from its runs' records: the facts of a report, whatever it is written as."""
+"""Collect the facts of a sweep's report from its runs' records, for any output format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SAYS_NOTHING = {"path", "port", "nonce", "options", "limit", "shuffle"}
 
 @dataclass(frozen=True)
 class Failure:
-    """A planned run without a result. log_tail: the last lines of the log that explains it."""
+    """A planned run without a result. log_tail: the last lines of the log that explains why."""
 
     label: str
     status: str
@@ -38,7 +38,7 @@ class Failure:
 @dataclass(frozen=True)
 class SweepReport:
     """conclusions: sentences for each table. shared: settings and facts that are the same for all runs. differing: the
-    others, with the labels of the runs that have each value. notes: what to know of single runs, by label.
+    others, with the labels of the runs that have each value. notes: about single runs, by label.
     """
 
     sweep_id: str
@@ -63,7 +63,7 @@ class SweepReport:
 
 
 def make_report(folder: SweepFolder, *, warn: Callable[[str], None]) -> SweepReport:
-    """warn: told of runs that can't be read. Raises ResultsError."""
+    """Collect the report. warn: called for runs that can't be read. Raises ResultsError."""
     sweep = folder.read()
     planned = folder.planned(warn=warn)
     runs = [*{found[1].run_id: found for _, found in planned if found is not None}.values()]
@@ -142,7 +142,7 @@ def _settings(records: Sequence[RunRecord]) -> tuple[_Shared, _Differing]:
 
 
 def _facts(record: RunRecord) -> dict[str, Any]:
-    """What was asked for, and what it ran on, without what stands in the tables."""
+    """The run's settings and machine, without what the tables show."""
     options = record.config.get("options")
     own = options if isinstance(options, dict) else {}
     gpus = [gpu for gpu in record.host.get("gpus") or () if isinstance(gpu, dict)]

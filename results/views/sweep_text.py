@@ -1,4 +1,4 @@
-"""What became of a run in its sweep, in words: how it ended in a race, and what was lowered for it."""
+"""A run's outcome in its sweep, in words: how it ended in a race, and which settings were lowered."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def race_text(result: RaceResult) -> str:
-    """As in "stopped after 21 of 164 samples: beaten by model-Q4_K_M human_eval"."""
+    """For example "stopped after 21 of 164 samples: beaten by model-Q4_K_M human_eval"."""
     return ": ".join(filter(None, (race_end_text(result), race_reason_text(result))))
 
 
 def race_end_text(result: RaceResult) -> str:
-    """As in "stopped after 21 of 164 samples"."""
+    """For example "stopped after 21 of 164 samples"."""
     words = {
         RaceEnd.WINNER: "winner",
         RaceEnd.IN_FRONT: "in front",
@@ -27,15 +27,15 @@ def race_end_text(result: RaceResult) -> str:
 
 
 def race_reason_text(result: RaceResult) -> str:
-    """As in "beaten by model-Q4_K_M human_eval"; empty for one that was not stopped."""
+    """For example "beaten by model-Q4_K_M human_eval"; empty if it wasn't stopped."""
     return {
         RaceEnd.BEATEN: f"beaten by {result.by}",
         RaceEnd.BEHIND: f"behind {result.by}, and would not be shown better",
-        RaceEnd.UNDECIDED: f"undecided, since {result.lost} answers were lost",
+        RaceEnd.UNDECIDED: f"undecided, because {result.lost} answers were lost",
         RaceEnd.WITHDRAWN: "it failed",
     }.get(result.end, "")
 
 
 def reduction_text(reduction: Reduction) -> str:
-    """As in "gpu_layers from 25 to 18"."""
+    """For example "gpu_layers from 25 to 18"."""
     return f"{reduction.setting} from {reduction.before} to {reduction.after}"

@@ -1,6 +1,6 @@
-"""A run's `telemetry.jsonl` as a few lines over time, thin enough for a page.
+"""A run's `telemetry.jsonl` as a few curves over time, with few enough points for a page.
 
-Only what is drawn is read; the whole shape of a line is the business of those who write it.
+Reads only the fields that are drawn; `telemetry/` defines the full lines.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Tick(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class RunLines:
-    """lines: (seconds, value) by quantity, whose name says the unit. phases: name, begin and end in seconds."""
+    """lines: (seconds, value) by quantity, whose name contains the unit. phases: name, begin and end in seconds."""
 
     lines: dict[str, Points]
     phases: tuple[tuple[str, float, float], ...]
@@ -61,13 +61,13 @@ class RunLines:
 
 
 class _Rate:
-    """How fast a counter grows: from one time that it is told to the next, which may be many ticks later."""
+    """How fast a counter grows, from one reported value to the next, which may be many ticks later."""
 
     def __init__(self) -> None:
         self._last: tuple[float, float] | None = None
 
     def after(self, seconds: float, value: float | None) -> float | None:
-        """None where nothing is told, too soon for its resolution, and when it began anew with its server."""
+        """The rate since the last value; None without a value, too soon for its resolution, and after a restart."""
         if value is None or (self._last is not None and 0 <= seconds - self._last[0] < LEAST_RATE_S):
             return None
         last, self._last = self._last, (seconds, value)
@@ -77,7 +77,7 @@ class _Rate:
 
 
 def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | None:
-    """Of the devices that the run used, added up; of utilisation the mean. None where nothing was measured."""
+    """The curves, summed over the devices that the run used (utilisation: the mean). None if nothing was measured."""
     used, parents = _used(telemetry)
     found: dict[str, Points] = {}
     phases: list[tuple[str, float, float]] = []
@@ -88,9 +88,8 @@ def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | Non
             phases.append((tick.phase, seconds, seconds))
         phases[-1] = (*phases[-1][:2], seconds)
         own = [device for device in tick.devices if device.uuid in used]
-        whole = [
-            device for device in own if device.uuid not in parents
-        ]  # what a MIG instance has is its card's too
+        # A MIG instance's card reports the same memory again.
+        whole = [device for device in own if device.uuid not in parents]
         there = tick.processes if tick.processes is not None and tick.processes.count else None
         values = {
             "power, W": _sum(device.power_w for device in own),
@@ -111,7 +110,7 @@ def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | Non
 
 
 def thinned(points: Points, most: int = MOST_POINTS) -> Points:
-    """At most that many: of each stretch the least and the greatest, so that no peak is lost."""
+    """At most `most` points: the least and the greatest of each stretch, so that no peak is lost."""
     if len(points) <= most:
         return points
     stretch = math.ceil(len(points) / (most // 2))
@@ -123,7 +122,7 @@ def thinned(points: Points, most: int = MOST_POINTS) -> Points:
 
 
 def _ticks(path: Path) -> Iterator[tuple[float, _Tick]]:
-    """Every whole line; a run that was resumed begins again at 0 s, and its parts follow one another."""
+    """All intact lines. A resumed run starts again at 0 s; its parts are put one after another."""
     decoder = msgspec.json.Decoder(_Tick)
     offset = last = 0.0
     try:

@@ -1,6 +1,6 @@
-"""What commands print for people. Nothing that is said in it steers the terminal, or passes for another line.
+"""Print for people. Printed text can neither control the terminal nor imitate another line.
 
-On a terminal, tables are aligned and fit it; where nobody watches they are lines with tabs, for `cut` and `awk`.
+On a terminal, tables are aligned and fit its width; elsewhere they are tab-separated lines, for `cut` and `awk`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _NUMBER = re.compile(r"[-+]?[\d.,]+( \([\d.]+ to [\d.]+\))?")
 
 
 def say(text: object = "", *, err: bool = False, **style: Any) -> None:
-    """One thought; further lines of it are indented. style: of `click.style`."""
+    """Print a message; its further lines are indented. style: arguments of `click.style`."""
     click.echo(_styled(indented(str(text)), **style), err=err)
 
 
 def warn(text: str) -> None:
-    """On stderr."""
+    """Print a warning on stderr."""
     say(f"warning: {text}", err=True)
 
 
@@ -52,7 +52,7 @@ def explain(error: Reported) -> int:
 
 
 class Fact(NamedTuple):
-    """colour: of the text."""
+    """A name and a text. colour: the text's."""
 
     name: str
     text: str
@@ -62,7 +62,7 @@ class Fact(NamedTuple):
 def say_facts(
     facts: Iterable[Fact], colours: Mapping[str, str] = MappingProxyType({}), *, width: int = 15
 ) -> None:
-    """A line each, its name in bold and so wide. colours: of names."""
+    """Print a line for each fact, with its name in bold, padded to `width`. colours: by name."""
     for fact in facts:
         name = _styled(f"{plain(fact.name):{width}}", bold=True, fg=colours.get(fact.name))
         click.echo(f"{name} {_styled(indented(fact.text, ' ' * (width + 1)), fg=fact.colour)}".rstrip())
@@ -75,7 +75,7 @@ def print_table(
     numbers: Iterable[str] = (),
     styles: Sequence[str | None] = (),
 ) -> None:
-    """numbers: columns to be aligned as such although there is more in them. styles: of the rows, as rich has them."""
+    """Print a table. numbers: columns to align as numbers although they contain text. styles: rich's, for each row."""
     if sys.stdout.isatty():
         console().print(aligned(header, rows, numbers=numbers, styles=styles))
     else:
@@ -89,7 +89,7 @@ def aligned(
     numbers: Iterable[str] = (),
     styles: Sequence[str | None] = (),
 ) -> Table:
-    """For a terminal, whatever its width; numbers end below one another."""
+    """A table that fits any terminal; numbers are right-aligned."""
     from rich.table import Table
     from rich.text import Text
 
@@ -102,7 +102,7 @@ def aligned(
             Text(plain(name)),
             justify="right" if right else "left",
             overflow="fold",
-            no_wrap=right and not any(" " in text for text in cells),  # no number is cut in two
+            no_wrap=right and not any(" " in text for text in cells),  # don't break a number
         )
     for position, row in enumerate(rows):
         table.add_row(*map(Text, row), style=styles[position] if styles else None)
@@ -110,7 +110,7 @@ def aligned(
 
 
 def console() -> Console:
-    """Of stdout."""
+    """A rich console on stdout."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False)

@@ -85,7 +85,7 @@ def test_a_users_path(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("~no-such-user/a.gguf", "no home folder of ~no-such-user"),
+        ("~no-such-user/a.gguf", "~no-such-user has no home folder"),
         ("x" * 5000, "name too long"),
     ],
 )

@@ -118,9 +118,9 @@ def test_one_that_lost_answers_is_asked_again_and_then_not_decided(tmp_path, mod
     assert 4 <= result["lost"] <= 20
     assert found["poor"]["resumed"] == 1, "what was lost was asked for once more"
     assert found["good"]["sweep"]["race_result"]["end"] == "in_front", "the other may be as good"
-    assert f"undecided, since {result['lost']} answers were lost" in done.err
+    assert f"undecided, because {result['lost']} answers were lost" in done.err
     assert (
-        "Not decided by the race, since too many answers were lost: poor"
+        "Not decided by the race because too many answers were lost: poor"
         in bench_runner("report", "last", "--results-dir", results).out
     )
 

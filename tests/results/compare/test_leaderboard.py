@@ -272,7 +272,7 @@ def test_a_run_that_lost_answers_shows_what_was_judged_and_is_not_the_best(tmp_p
     assert conclusion(table) == [
         "whole has the highest score: 70.0 of 100 (95 % interval 60.4 to 78.1; 100 samples).",
         f"Not distinguishable from it on these samples, so possibly as good or better: {told}",
-        f"Can't be called the best, since too many answers were lost: {told}",
+        f"Can't be called the best because too many answers were lost: {told}",
     ]
 
 
@@ -292,7 +292,7 @@ def test_others_are_not_measured_against_a_run_that_lost_answers(tmp_path):
     )
     assert "Better on the samples that both answered: lossy by" in sentences[2]
     assert sentences[3] == (
-        "Can't be called the best, since too many answers were lost: lossy (90 of 97 judged right, 3 lost)."
+        "Can't be called the best because too many answers were lost: lossy (90 of 97 judged right, 3 lost)."
     )
 
 
@@ -303,5 +303,5 @@ def test_where_all_lost_too_many_answers_none_is_the_best(tmp_path):
     assert {row.versus.rank for row in table.rows} == {Rank.UNTESTED}
     assert rank_text(table.rows[0]) == "not tested: every run lost too many answers"
     assert conclusion(table)[0] == (
-        "No run that went through all samples kept nearly all of its answers, so none is called the best."
+        "Every run that went through all samples lost too many answers, so none is called the best."
     )

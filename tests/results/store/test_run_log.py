@@ -159,7 +159,7 @@ def test_text_that_is_not_utf8_can_be_recorded(log):
 
 def test_a_record_that_could_not_be_read_back_is_refused(log):
     log.append(a_record("a"))
-    with pytest.raises(ResultsError, match="has the score nan"):
+    with pytest.raises(ResultsError, match="impossible score: nan"):
         log.append(a_record("b", score=Score(score=float("nan"))))
     assert ids(log) == ["a"]
 

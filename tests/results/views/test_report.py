@@ -35,4 +35,4 @@ def test_lost_answers_stand_beside_the_score_that_counts_them(capsys):
     print_list([(record.status, record)])
     assert capsys.readouterr().out.endswith("\t30.0\t100\t40 answers lost\n")
     assert "lost answers    40; 60 were judged, of which 30 are right\n" in shown
-    assert "finished only   60.0 of 100, without what was cut, empty or lost\n" in shown
+    assert "finished only   60.0 of 100, without truncated, empty or lost answers\n" in shown

@@ -96,7 +96,7 @@ def test_the_conclusion_says_what_is_best_and_what_may_be(report):
     )
     assert "bad extra=bad by 90.0 points (p < 0.001)" in worse
     assert cheapest == (
-        "Of these 2, as measured: small extra=small is the fastest (200.0 tokens/s); small extra=small uses the least "
+        "Of these 2: small extra=small is the fastest (200.0 tokens/s); small extra=small uses the least "
         "GPU memory (2.00 GiB); small extra=small uses the least energy (10.0 J per solved sample)."
     )
     assert report.counts == "6 planned runs, 4 succeeded, 1 without a result, 1 not started"
@@ -109,7 +109,7 @@ def test_a_disturbed_run_is_not_called_the_fastest(tmp_path):
                    telemetry=TelemetrySummary(not_comparable=reasons))  # fmt: skip
     sentences = make_report(folder, warn=pytest.fail).conclusions[0]
     assert [*sentences[-2:]] == [
-        "Of these 2, as measured: calm is the fastest (10.0 tokens/s).",
+        "Of these 2: calm is the fastest (10.0 tokens/s).",
         "Not ranked by speed because their speed was disturbed: hot.",
     ]
 
