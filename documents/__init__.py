@@ -1,4 +1,4 @@
-"""YAML, JSON and TOML files as trees whose values know their lines, and the errors that name them.
+"""Read YAML, JSON and TOML files into trees whose values know their lines, and report errors with these lines.
 
-Both sides use it: the harness for manifests, scripts for task files.
+Both sides use it: the harness for manifests, the scripts for task files.
 """

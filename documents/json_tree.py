@@ -1,4 +1,4 @@
-"""JSON with lines: Python's own parser says whether the text is valid, and its parts are then read one by one."""
+"""JSON with lines: Python's own parser checks the text, then its parts are read one by one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from documents.tree import MOST_DEPTH, Node, Stop, Tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# A string, a mark, or a word; between them is space.
+# A string, a punctuation mark, or a word; only space is between them.
 _PART = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _WORDS = {"true": True, "false": False, "null": None}
 

@@ -1,4 +1,4 @@
-"""What is wrong in a file: all of it at once, each with its line and field."""
+"""The errors in a file, reported all at once, each with its line and field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ MOST_SHOWN = 50
 
 @dataclass(frozen=True)
 class Problem:
-    """line: from 1; None where there is none. field: such as `matrix.gpu_layers[1]`; empty for the whole document."""
+    """An error in a file. line: from 1, or None. field: such as `matrix.gpu_layers[1]`; empty for the whole
+    document.
+    """
 
     line: int | None
     field: str
@@ -35,9 +37,9 @@ def refuse(
     hint: str = "",
     text: Callable[[Problem, str], str] = Problem.text,
 ) -> None:
-    """Raise UsageError with all of them, in the order of their lines; do nothing when there are none.
+    """Raise UsageError with all problems, ordered by line; do nothing if there are none.
 
-    Each is one line, whatever the file's keys hold. name: of the file. text: how one is written, given the name.
+    Each takes one line, whatever the file's keys contain. name: the file's. text: formats one problem, given the name.
     """
     ordered = sorted(problems, key=lambda problem: problem.line or 0)
     lines = list(dict.fromkeys(plain(text(problem, name)) for problem in ordered))

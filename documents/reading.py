@@ -1,4 +1,4 @@
-"""A file of YAML, JSON or TOML -> its text -> its tree."""
+"""Read a YAML, JSON or TOML file, and parse its text into a tree."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class Source:
-    """name: for messages. sha256: of the file's bytes."""
+    """A file's text. name: for messages. sha256: of the file's bytes."""
 
     text: str
     form: Form
@@ -34,7 +34,7 @@ class Source:
 
 
 def read_file(path: Path, *, kind: str, endings: Sequence[str] = tuple(FORMS)) -> Source:
-    """kind: what it should be, such as `a manifest`. Raises UsageError; never waits for a FIFO's other end."""
+    """Read a file without ever blocking on a FIFO. kind: for messages, such as `a manifest`. Raises UsageError."""
     if path.suffix.lower() not in endings:
         raise UsageError(f"{path}: {kind} ends in {', '.join(endings)}")
     try:
@@ -50,7 +50,7 @@ def read_file(path: Path, *, kind: str, endings: Sequence[str] = tuple(FORMS)) -
 
 
 def read_text(text: str, form: Form, name: str, *, hint: str = "") -> tuple[Node, list[Problem]]:
-    """The tree, and the keys that are there twice. Raises UsageError, with the line, for what can't be read at all."""
+    """The tree, and the problems with it. Raises UsageError, with the line, for text that can't be read at all."""
     tree = _tree(text, form)
     try:
         return tree.document(), tree.problems

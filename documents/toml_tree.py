@@ -1,4 +1,4 @@
-"""TOML with lines: Python's own parser reads the values, and a scan of the text tells where they stand.
+"""TOML with lines: Python's own parser reads the values, and a scan of the text finds their lines.
 
 https://toml.io/en/v1.0.0
 """
@@ -20,7 +20,7 @@ Path = tuple[str | int, ...]
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")  # between statements, and inside arrays
 _SPACE = re.compile(r"[ \t]*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-# The longest quotes first. A multi-line string may end with one or two quotes of its own before the closing three.
+# The longest quotes first. A multi-line string may itself end with one or two quotes before the closing three.
 _STRING = re.compile(
     r"""
     \"\"\"(?:\\.|[^\\])*?\"\"\"\"{0,2}
@@ -44,7 +44,7 @@ class TomlTree(Tree):
             raise self.stop(line, f"not valid TOML: {what[: place.start()] if place else what}") from None
         except RecursionError:
             raise self.too_deep(None) from None
-        except ValueError:  # Python bounds what it converts
+        except ValueError:  # Python limits the digits of a number
             digits = re.search(r"\d{1000}", self.text.replace("_", ""))
             where = self.text.count("\n", 0, digits.start()) + 1 if digits else None
             raise self.stop(where, "a number has too many digits") from None
@@ -81,9 +81,10 @@ class _TooDeep(Exception):
 
 
 class _Scan:
-    """Line by path; an element of an array of tables has that of its header. Texts of numbers, dates, true and false.
+    """Finds the line of each path (for an element of an array of tables, that of its header), and the texts of numbers,
+    dates, true and false.
 
-    The text is valid, which leaves little to look at: headers, keys, and where a value ends.
+    The text is known to be valid, so only headers, keys and the ends of values matter.
     """
 
     def __init__(self, text: str) -> None:
@@ -92,7 +93,7 @@ class _Scan:
         self.counted, self.line = 0, 1
         self.lines: dict[Path, int] = {(): 1}
         self.texts: dict[Path, str] = {}
-        self.elements: dict[Path, int] = {}  # how many an array of tables has so far
+        self.elements: dict[Path, int] = {}  # index of the latest element of each array of tables
 
     def document(self) -> None:
         table: Path = ()
@@ -114,7 +115,7 @@ class _Scan:
             self.lines.setdefault(path, line)
             if brackets == 2 and depth == len(key):
                 self.elements[path] = self.elements.get(path, -1) + 1
-            if path in self.elements:  # its latest element is meant
+            if path in self.elements:  # refers to the latest element
                 path = (*path, self.elements[path])
         self.lines.setdefault(path, line)
         self.at = self.text.index("]" * brackets, self.at) + brackets
@@ -130,7 +131,7 @@ class _Scan:
         self.value(path)
 
     def key(self) -> tuple[str, ...]:
-        """A dotted key, up to what follows it."""
+        """Read a dotted key."""
         words = []
         while True:
             self.over(_SPACE)

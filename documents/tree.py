@@ -1,4 +1,4 @@
-"""The tree that a document of any form becomes, and what is refused in all forms alike."""
+"""The tree that a document of any form becomes, and the checks that all forms share."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from documents.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-MOST_VALUES = 1_000_000  # YAML's aliases can make billions of a kilobyte
+MOST_VALUES = 1_000_000  # with aliases, a kilobyte of YAML can become billions of values
 MOST_DEPTH = 100
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value of a document. value: dict[str, Node], list[Node], str, int, float, bool or None.
+    """A value in a document. value: dict[str, Node], list[Node], str, int, float, bool or None.
 
-    line: of its key, in a list its own; from 1. text: a scalar as it is written, without its quotes.
+    line: that of its key, in a list its own; from 1. text: a scalar as written, without quotes.
     """
 
     value: Any
@@ -42,7 +42,7 @@ class Stop(Exception):
 
 
 class Tree:
-    """Builds nodes, and collects what is wrong with them. Each form of document has a subclass that reads it."""
+    """Builds nodes and collects problems with them. Each form of document has a subclass that reads it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -59,7 +59,7 @@ class Tree:
         return Stop(what)
 
     def field(self) -> str:
-        """Where in the document, such as `tasks[0].id`."""
+        """The current place in the document, such as `tasks[0].id`."""
         parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in self._path if part != "")
         return "".join(parts).removeprefix(".")
 
@@ -75,11 +75,11 @@ class Tree:
     def whole(self, text: str, line: int, base: int = 10) -> int:
         try:
             return int(text, base)
-        except ValueError:  # Python bounds what it converts
+        except ValueError:  # Python limits the digits of a number
             raise self.stop(line, f"{_short(text)} has too many digits") from None
 
     def sequence(self, line: int, items: Iterable[Node]) -> Node:
-        """items: an iterator that reads on when asked for the next."""
+        """A list. items: an iterator that reads the next item on demand."""
         self._enter(line, 0)
         found = []
         for index, node in enumerate(items, 1):
@@ -89,7 +89,7 @@ class Tree:
         return Node(found, line)
 
     def mapping(self, line: int, members: Iterable[tuple[str, int, Callable[[], Node]]]) -> Node:
-        """members: (key, its line, what reads the value). A key that is there twice is a problem."""
+        """A mapping. members: (key, its line, a function that reads the value). A repeated key is a problem."""
         self._enter(line, "")
         found: dict[str, Node] = {}
         for key, key_line, read in members:

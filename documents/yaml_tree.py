@@ -1,7 +1,7 @@
-"""YAML with lines, by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema) and `<<`.
+"""YAML with lines, by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema) plus `<<`.
 
-PyYAML's parser gives events; what a plain scalar means is decided here. Its own loader follows YAML 1.1, where `on` is
-true (and `--flash-attn on` is said to servers every day), `no` false, `12:30` 750 and `2024-08-01` a date.
+PyYAML's parser gives events; this module decides what a plain scalar means. PyYAML's own loader follows YAML 1.1, where
+`on` is true (although `--flash-attn on` is a common server option), `no` false, `12:30` 750 and `2024-08-01` a date.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CORE = re.compile(
     re.VERBOSE,
 )
 _OURS = "tag:yaml.org,2002:"
-# PyYAML's complaint -> what it means to whoever wrote the file. {0}: what it names; {line}: where its context begins.
+# PyYAML's message -> what it means to the file's author. {0}: what it names; {line}: where its context begins.
 _MEANINGS = (
     (r"found unexpected end of stream", "the quote that opens here is never closed"),
     (
@@ -48,7 +48,7 @@ _MEANINGS = (
         "this does not fit what begins in line {line}: check the indentation and the space after a dash",
     ),
 )
-# Of these the place where it begins says more than where it was noticed.
+# For these, the place where the problem begins is more helpful than where it was noticed.
 _OF_THE_BEGINNING = ("found unexpected end", "could not find expected ':'", "expected ',' or")
 
 
@@ -88,7 +88,7 @@ class YamlTree(Tree):
         if event.anchor:
             if event.anchor in self._anchors:
                 raise self.stop(line, f"the anchor &{event.anchor} is defined twice")
-            self._anchors[event.anchor] = None  # as long as it is being read
+            self._anchors[event.anchor] = None  # while it is being read
         if isinstance(event, yaml.ScalarEvent):
             found = self.scalar(self._meaning(event, line), line, event.value)
         elif event.tag not in {None, "!", f"{_OURS}map", f"{_OURS}seq"}:
@@ -117,7 +117,7 @@ class YamlTree(Tree):
             yield self._node(event)
 
     def _with_merged(self, line: int) -> Node:
-        """What `<<` names comes first; a mapping's own keys win over it, and the first that is merged over the next."""
+        """Read a mapping and merge what `<<` names. Its own keys win, then the first merged mapping's, and so on."""
         merged: list[Node] = []
         own = self.mapping(line, self._members(merged))
         found: dict[str, Node] = {}
@@ -165,23 +165,23 @@ class YamlTree(Tree):
             case "int":
                 return self.whole(text, line, {"0o": 8, "0x": 16}.get(text[:2], 10))
             case "float":
-                return float(re.sub(r"\.(?=[in])", "", text.lower()))  # YAML's is .inf
+                return float(re.sub(r"\.(?=[in])", "", text.lower()))  # YAML writes .inf
         return text
 
     def _line_of(self, event: Any) -> int:
         return self._line(int(event.start_mark.index))
 
     def _line(self, index: int) -> int:
-        """Of a place in the text. PyYAML's own counts line separators too, which editors don't."""
+        """The line of an index. PyYAML's own line numbers also count Unicode line separators; editors don't."""
         return bisect_right(self._newlines, index) + 1
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> Stop:
         try:
-            for _ in yaml.parse(self.text, yaml.SafeLoader):  # it names what it found, which C does not
+            for _ in yaml.parse(self.text, yaml.SafeLoader):  # names what it found; the C parser doesn't
                 pass
         except yaml.MarkedYAMLError as better:
             error = better
-        self._path.clear()  # the parser is ahead of what was read
+        self._path.clear()  # the parser is ahead of the tree
         problem = error.problem or error.context or ""
         begun, noticed = (self._line_of_mark(mark) for mark in (error.context_mark, error.problem_mark))
         line = begun if begun and problem.startswith(_OF_THE_BEGINNING) else noticed or begun
@@ -192,7 +192,7 @@ class YamlTree(Tree):
         return self.stop(line, f"not valid YAML: {problem}{about}")
 
     def _line_of_mark(self, mark: Any) -> int | None:
-        """The end of a file belongs to its last line."""
+        """The line of PyYAML's mark; the end of the file counts as its last line."""
         return None if mark is None else self._line(min(mark.index, max(0, len(self.text.rstrip()) - 1)))
 
 

@@ -69,7 +69,7 @@ BAD = [
     (["--model", "no-such.gguf"], "there is no model 'no-such.gguf'", ""),
     (["--model", str(PROGRAM)], "is not a GGUF file", ""),
     (["--model", str(ROOT / "servers")], "is a folder that contains no model", ""),
-    (["--server", "vllm", "--gpu-layers", "8"], "--gpu-layers means nothing", "whole model on the GPU"),
+    (["--server", "vllm", "--gpu-layers", "8"], "--gpu-layers does not apply", "whole model on the GPU"),
     (["--limit", "0"], "--limit: 0 is out of range: 1 to 1000000", "--help"),
     (["--limit", "-5"], "--limit: -5 is out of range", ""),
     (["--limit", "99999999999999999999"], "out of range", ""),
