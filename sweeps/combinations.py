@@ -1,6 +1,6 @@
-"""Which runs a manifest stands for: every combination of its matrix, less what is excluded, plus what is included.
+"""Expand a manifest into runs: every combination of its matrix, minus the excluded ones, plus the included ones.
 
-The rules are those of `strategy.matrix` of GitHub Actions, which many know:
+The rules are those of `strategy.matrix` in GitHub Actions, which many people know:
 https://docs.github.com/en/actions/using-workflows/workflow-syntax-for-github-actions#jobsjob_idstrategymatrixinclude
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run as the manifest gives it, with everything merged. place: its line and field."""
+    """A run from the manifest, with everything merged. line, field: its place there."""
 
     settings: Settings
     line: int | None
@@ -35,7 +35,7 @@ class Wanted:
 
 
 class Combinations:
-    """problems: what is wrong with globs. notes: what the user might not expect."""
+    """The runs of a manifest. problems: with globs. notes: things that the user might not expect."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -52,7 +52,7 @@ class Combinations:
         return found
 
     def of_matrix(self, matrix: Matrix) -> Iterator[Wanted]:
-        """As in GitHub's `strategy.matrix`: combinations, less those excluded, then what `include` adds."""
+        """The matrix's combinations, minus the excluded ones, then what `include` adds."""
         axes = {name: tuple(values) for name, values in matrix.axes.items()}
         default = self.manifest.defaults.get("model")
         if axes and default and "model" not in axes:
@@ -91,7 +91,7 @@ class Combinations:
             yield Wanted(merged, entry.line, entry.field)
 
     def models(self, given: Iterable[Given]) -> list[Given]:
-        """Each with one model: globs are replaced by the files they match."""
+        """One value per model: each glob is replaced by the files that it matches."""
         found: list[Given] = []
         for each in given:
             if each.value is None:
@@ -114,7 +114,7 @@ class Combinations:
         )
 
     def is_extended(self, combination: Settings, entry: Entry) -> bool:
-        """Nothing of the combination would be changed by it."""
+        """Whether the entry extends the combination without changing any of its values."""
         return all(
             _model_matches(combination[name].value, given.value)
             if name == "model" and given.value and combination[name].value
@@ -129,7 +129,7 @@ class Combinations:
 
 
 def place(manifest: Manifest, line: int | None, field: str = "") -> str:
-    """In words: sweep.yaml:7: matrix.exclude[0]."""
+    """A place as text: sweep.yaml:7: matrix.exclude[0]."""
     return problem_text(Problem(line, field, ""), manifest.name)
 
 
@@ -152,7 +152,7 @@ def _model_matches(choice: ModelChoice, wanted: ModelChoice) -> bool:
 
 
 def _named_by(choice: ModelChoice, pattern: str) -> bool:
-    """By its path as written or as found, its file's name with or without .gguf, or the name it was given."""
+    """Whether the pattern matches the model's path, its file name with or without .gguf, or its given name."""
     path = Path(choice.text)
     pattern = pattern.removeprefix("./")
     names = {choice.text, path.name, path.stem, choice.name or ""}

@@ -1,4 +1,4 @@
-"""`python -m sweeps.lane_worker FOLDER LANES`: one worker of a sweep that is in progress."""
+"""`python -m sweeps.lane_worker FOLDER LANES`: one worker of a running sweep."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main(words: Sequence[str]) -> int:
-    """One lane of a sweep that is in progress; gives the exit code."""
+    """Run one lane of a running sweep. Returns the exit code."""
     from processes.signals import Interruptions
 
     folder, lanes = SweepFolder(Path(words[0])), int(words[1])

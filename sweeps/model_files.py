@@ -1,4 +1,4 @@
-"""Which models a manifest's word stands for: a file, a glob of files, a folder, or a name."""
+"""Find the models that a manifest names by a file, a glob of files, a folder, or a name."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
 
 
 class ChosenModels(NamedTuple):
-    """left_out: a sentence without a full stop about files that a glob matches and that are no models; else ""."""
+    """left_out: a sentence without a full stop about files that match a glob but are not models, or an empty text."""
 
     models: list[ModelChoice]
     left_out: str = ""
 
 
 def chosen_models(choice: ModelChoice, folder: Path) -> ChosenModels:
-    """One for each model that it stands for, by path, sorted by name. Relative paths are relative to the folder.
+    """One choice for each model, by path, sorted by name. folder: the base of relative paths.
 
-    Of a glob, only what is a model by itself: no later parts of one in several files, no adapters, vision parts and the
-    like. A file whose name has characters of a glob is itself. Raises UsageError for a glob that matches nothing.
+    A glob matches only complete models: no later parts of split models, no adapters, vision parts and the like. An
+    existing file is never a glob, whatever its name. Raises UsageError for a glob that matches nothing.
     """
     path = user_path(choice.text, folder)
     if path.exists() or not glob.has_magic(choice.text):
@@ -63,7 +63,7 @@ def chosen_models(choice: ModelChoice, folder: Path) -> ChosenModels:
 
 
 def model_argument(text: str, folder: Path) -> str:
-    """What `run --model` takes for it. Raises UsageError when it is not there or can't be served: it is looked into."""
+    """The argument for `run --model`. Looks into the model; raises UsageError if it is missing or can't be served."""
     path = user_path(text, folder)
     looks_like_path = text.endswith(".gguf") or text.startswith((".", "~", "/"))
     argument = str(path) if path.exists() or (looks_like_path and not text.startswith("hf:")) else text
@@ -76,7 +76,7 @@ def _matched(pattern: Path) -> list[Path]:
 
 
 def _header(path: Path) -> GgufHeader | None:
-    """None: it is broken, as its own run will say."""
+    """The file's header; None if it is broken, which its run will report."""
     try:
         return read_header(path)
     except UsageError:

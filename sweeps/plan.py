@@ -1,4 +1,4 @@
-"""A manifest -> the runs it stands for, in the order in which they run; each is validated as `run` would do it."""
+"""Plan the runs of a manifest, in the order in which they run. Each is validated in the same way as by `run`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PATH_OR_NAME = {"server_binary": lambda text: "/" in text, "parser": registry.i
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """notes: what the user might not expect, each a sentence without a full stop. changed: as `plan_runs` was told."""
+    """notes: things that the user might not expect, as sentences without a full stop. changed: that of `plan_runs`."""
 
     runs: tuple[PlannedRun, ...]
     notes: tuple[str, ...] = ()
@@ -49,10 +49,10 @@ def plan_runs(
     changed: Asked | None = None,
     table: Mapping[str, Setting] = TABLE,
 ) -> Plan:
-    """Every run, those of one model together, and in it those of one server configuration; else as in the manifest.
+    """All runs, grouped by model and then by server configuration, otherwise in the manifest's order.
 
-    changed: settings that hold for every run, whatever the manifest says.
-    Raises UsageError with all that is wrong, each with its line. Starts nothing; may fetch models (`hf:`).
+    changed: settings that override the manifest's in every run.
+    Raises UsageError with all errors and their lines. Starts nothing; may fetch models (`hf:`).
     """
     combinations = Combinations(manifest)
     wanted = combinations.wanted()
@@ -90,7 +90,7 @@ class _Planner:
         self.launches: dict[str, Mapping[str, Any] | UsageError] = {}
 
     def plan(self, wanted: Wanted) -> PlannedRun | None:
-        """None when something is wrong with it, which is then in `problems`."""
+        """The planned run; None if there are errors, which are then in `problems`."""
         given = {name: each for name, each in wanted.settings.items() if each.value is not None}
         if "benchmark" not in given:
             self.problems.append(Problem(wanted.line, wanted.field, "has no benchmark"))
@@ -120,7 +120,7 @@ class _Planner:
         )
 
     def holds_a_key(self, asked: Asked, given: Settings) -> bool:
-        """A problem: the sweep's folder has its manifest, to go on with it."""
+        """Whether a value holds a key, which is a problem because the sweep's folder keeps the manifest."""
         recorded = asked.recorded()
         found = [
             each
@@ -153,12 +153,12 @@ class _Planner:
 
         try:
             return build_spec(asked)
-        except BenchError as error:  # also of a benchmark's script that looks at its data
+        except BenchError as error:  # may come from a benchmark's script that checks its data
             self.blame(error, given, wanted)
             return None
 
     def launch(self, spec: RunSpec, group: str, given: Settings, wanted: Wanted) -> Mapping[str, Any]:
-        """What the server is asked for; what makes its command line impossible is a problem."""
+        """The settings that the server is asked for. If its command line is impossible, that is a problem."""
         from servers.launch import plan
         from servers.request import require_known
 
@@ -167,7 +167,7 @@ class _Planner:
                 if spec.server.kind == "attach":
                     require_known(spec.server)
                     self.launches[group] = {}
-                else:  # whether a port is free is asked later: now it needn't be
+                else:  # the port needn't be free yet
                     self.launches[group] = plan(dataclasses.replace(spec.server, port=None), nonce="0").asked
             except UsageError as error:
                 self.launches[group] = error
@@ -178,14 +178,14 @@ class _Planner:
         return found
 
     def blame(self, error: BenchError, given: Settings, wanted: Wanted) -> None:
-        """The first given setting that the error is about, else the run."""
+        """Add the error as a problem of the first given setting that it is about, or of the run."""
         more = error.hint or error.log_tail.strip().rpartition("\n")[2]
         what = f"{error.message} ({more})" if more else error.message
         at = next((given[name] for name in error.settings if name in given), wanted)
         self.problems.append(Problem(at.line, at.field, what))
 
     def without_repeated(self, lines: Sequence[tuple[PlannedRun, int | None]]) -> list[PlannedRun]:
-        """Of runs with their lines those that nothing before them is equal to."""
+        """The runs without those that repeat an earlier one."""
         kept: dict[str, tuple[PlannedRun, int | None]] = {}
         for run, line in lines:
             model = run.spec.server.model if run.spec else None
@@ -216,12 +216,12 @@ def _runs_already(asked: Mapping[str, Any]) -> bool:
 
 
 def _below(folder: Path, text: str) -> str:
-    """The path as it is seen from the manifest's folder."""
+    """The path relative to the manifest's folder."""
     return _seen_from(folder, text, str(user_path(text, folder)))
 
 
 def _seen_from(folder: Path, text: str, path: str) -> str:
-    """The path, which as it was written means the same from everywhere."""
+    """The path, with a written form (variables by name) that means the same from any folder."""
     if not isinstance(text, Filled):
         return path
     is_whole = path == text or user_path(text).is_absolute()
@@ -233,7 +233,7 @@ def _first_places(keys: Iterable[str]) -> dict[str, int]:
 
 
 def _labels(runs: Sequence[PlannedRun]) -> list[str]:
-    """The model's name, the benchmark, and the settings in which the runs differ."""
+    """A label for each run: the model's name, the benchmark, and the settings that differ between runs."""
     names = [name for name in runs[0].asked if name not in {"model", "benchmark"}] if runs else []
     varying = [name for name in names if len({str(run.asked[name]) for run in runs}) > 1]
     found: list[str] = []
@@ -252,7 +252,7 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
 
 
 def _shown(value: Any, all_values: Iterable[Any]) -> str:
-    """Of a path its last part, where that tells it from the others; variables by their names."""
+    """The value for a label: the last part of a path if that is unambiguous; variables by name."""
     if isinstance(value, tuple):
         return " ".join(map(shown, value))
     if isinstance(value, Filled):

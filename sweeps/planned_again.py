@@ -1,4 +1,4 @@
-"""The plan of a sweep from the manifest that its folder keeps."""
+"""Plan a sweep again, from the manifest in its folder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def planned_again(sweep: Sweep, *, changed: Asked | None = None) -> tuple[Manifest, Plan]:
-    """From the manifest that the sweep keeps. changed: settings that are given now; they determine no result.
+    """The manifest and plan of an existing sweep. changed: settings given now, which must not determine a result.
 
-    Raises UsageError, as for a variable that is not set any more.
+    Raises UsageError, for example for a variable that is no longer set.
     """
     kept = sweep.manifest
     manifest = parse_manifest(

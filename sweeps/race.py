@@ -1,4 +1,4 @@
-"""Racing configurations: every round runs those that can still win on more samples of their common random order."""
+"""Race configurations: each round runs those that can still win on more samples of their common random order."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from runner.spec import RunSpec
     from sweeps.plan import Plan
 
-FIRST_SAMPLES = 21  # of the run that shows how many samples there are: the first round of HumanEval
+FIRST_SAMPLES = 21  # for the run that finds out the number of samples: the first round of HumanEval
 
 
 class Entry(NamedTuple):
-    """One configuration: what is planned, and what there is of it."""
+    """One configuration: its planned run, and the folder and record of its run so far."""
 
     planned: PlannedRun
     folder: RunFolder | None
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 
 
 def require_races(plan: Plan) -> None:
-    """Raises UsageError when the plan is none that can be raced."""
+    """Raise UsageError if the plan can't be raced."""
     for run in plan.runs:
         if run.spec is None:
             continue
@@ -54,12 +54,12 @@ def require_races(plan: Plan) -> None:
         if (run.spec.asked["n_samples"] or 1) != 1 or run.spec.asked["as_published"]:
             raise UsageError(
                 f"--race: {run.label} has several completions per sample",
-                hint="leave --n-samples and --as-published out",
+                hint="leave out --n-samples and --as-published",
             )
 
 
 def races(plan: Plan) -> list[tuple[PlannedRun, ...]]:
-    """Runs of the same benchmark with the same sampling race against each other."""
+    """The races of a plan: runs of the same benchmark with the same sampling."""
     found: dict[object, list[PlannedRun]] = {}
     for run in plan.runs:
         spec = run.spec
@@ -71,9 +71,9 @@ def races(plan: Plan) -> list[tuple[PlannedRun, ...]]:
 def run_race(
     runs: Sequence[PlannedRun], folder: SweepFolder, lane: Lane, *, seed: int, display: Display
 ) -> None:
-    """One race to its end, going on where it stood. Raises as `Lane.do`."""
+    """Run one race to its end, continuing where it stood. Raises like `Lane.do`."""
     lane.do(lane.todo([run for run in runs if run.spec is None]))
-    # Of files with the same content one runs for all.
+    # Files with the same content run only once.
     able = list({run.fingerprint: run for run in reversed(runs) if run.spec is not None}.values())[::-1]
     if len(able) < 2:
         lane.do(lane.todo(able))
@@ -81,10 +81,10 @@ def run_race(
     asked = able[0].spec.asked["limit"] if able[0].spec else None
     total = _total(able, folder, lane, seed=seed, asked=asked, display=display)
     if not total:
-        return  # no run got as far as to say how many samples there are
+        return  # no run got far enough to find out the number of samples
     tried: set[tuple[int, int]] = set()
-    asked_again: set[tuple[int, int]] = set()  # what was lost in a round, once
-    short: set[int] = set()  # succeeded without verdicts on all samples that were asked for: can't go on
+    asked_again: set[tuple[int, int]] = set()  # lost answers are asked for again once per round
+    short: set[int] = set()  # succeeded without verdicts on all requested samples: can't continue
     while True:
         entries = _entries(able, folder, display)
         state = race(_rows(entries, seed), total, withdrawn=short | _withdrawn(entries, folder))
@@ -117,7 +117,7 @@ def _total(
     asked: int | None,
     display: Display,
 ) -> int | None:
-    """How many samples the race has at most: known once one run has seen the data set."""
+    """The number of samples in the race, which is known once a run has read the data set."""
     first = min(FIRST_SAMPLES, asked or FIRST_SAMPLES)
     for position in range(len(runs)):
         entries = _entries(runs, folder, display)
@@ -166,7 +166,7 @@ def _on_samples(spec: RunSpec, samples: int, seed: int) -> RunSpec:
 
 
 def _to_ask_again(entries: Sequence[Entry], state: Race) -> set[tuple[int, int]]:
-    """Those that lost answers in a round that they finished and may still win, with how many samples they have."""
+    """Configurations that may still win but lost answers in a finished round, each with its number of samples."""
     return {
         (position, racer.samples)
         for position, (entry, racer) in enumerate(zip(entries, state.racers, strict=True))
@@ -175,10 +175,10 @@ def _to_ask_again(entries: Sequence[Entry], state: Race) -> set[tuple[int, int]]
 
 
 def _rows(entries: Sequence[Entry], seed: int) -> list[list[bool | None]]:
-    """The verdicts of each in the common order, as far as they go without a missing one; None for a lost answer.
+    """Each entry's verdicts in the common order, up to the first missing one; None for a lost answer.
 
-    A run that was interrupted has judged its samples in the order in which they were answered; what follows its first
-    missing sample does not count yet.
+    An interrupted run has verdicts in the order in which answers arrived, so those after its first missing sample don't
+    count yet.
     """
     judged: list[dict[str, bool | None]] = []
     for entry in entries:
@@ -205,7 +205,7 @@ def _rows(entries: Sequence[Entry], seed: int) -> list[list[bool | None]]:
 
 
 def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder, display: Display) -> None:
-    """The race's end, in the runs' records and in words."""
+    """Write the race's result into the runs' records, and print it."""
     runs = Runs(folder.results_dir, display.say)
     display.say("")
     for position, (entry, racer) in enumerate(zip(entries, state.racers, strict=True)):

@@ -1,4 +1,4 @@
-"""A sweep on this machine: plan -> runs, on as many devices as there are, until all of it is done."""
+"""A sweep on this machine: run the whole plan, on all devices."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
 
-RACE_SEED = 0  # of the order in which a race goes through the samples
-WORKERS_END_S = 10.0  # after a sweep was killed its workers live on for a moment
+RACE_SEED = 0  # for the order of samples in a race
+WORKERS_END_S = 10.0  # a killed sweep's workers may live on for a moment
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOutcome:
-    """The outcome of a sweep. runs: the newest of each planned one, once where several are the same.
-    missing: labels of planned runs without a record.
+    """The outcome of a sweep. runs: the newest run of each planned one, without repetitions. missing: labels of planned
+    runs without a record.
     """
 
     folder: SweepFolder
@@ -47,12 +47,12 @@ class SweepOutcome:
 
     @property
     def failed(self) -> tuple[RunRecord, ...]:
-        """Those that did not succeed."""
+        """The runs that did not succeed."""
         return tuple(record for _, record in self.runs if record.status is not RunStatus.SUCCEEDED)
 
     @property
     def is_complete(self) -> bool:
-        """Nothing is left to do; runs may have failed."""
+        """Whether nothing is left to do. Runs may have failed."""
         return not self.missing and all(is_done(run, retry_requested=False) for run in self.runs)
 
 
@@ -63,7 +63,7 @@ def begin(
     results_dir: Path,
     race: bool = False,
 ) -> SweepFolder:
-    """The folder of a new sweep. Raises ResultsError."""
+    """Create the folder of a new sweep. Raises ResultsError."""
     now = dt.datetime.now(dt.UTC)
     folder = SweepFolder.create(results_dir, Path(manifest.name).stem, now)
     folder.write(
@@ -89,8 +89,8 @@ def work(
     on_oom: str | None = None,
     max_concurrent: int | None = None,
 ) -> SweepOutcome:
-    """Do all that is not done; what the plan has more or less than last time is noted. on_oom, max_concurrent: from now
-    on; None: as before. Raises Interrupted (with how to go on) and ResultsError.
+    """Do everything that is left to do, and record the current plan. on_oom, max_concurrent: apply from now on; None
+    keeps the earlier value. Raises Interrupted (with a hint how to continue) and ResultsError.
     """
     with folder.claim():
         before = folder.read()
@@ -143,7 +143,7 @@ def work(
 
 
 def _finished(folder: SweepFolder, *, warn: Callable[[str], None]) -> SweepOutcome:
-    """What there is of it now, in the order of the plan."""
+    """The sweep's outcome so far, in the plan's order."""
     planned = folder.planned(warn=warn)
     runs = {found[1].run_id: found for _, found in reversed(planned) if found is not None}
     return SweepOutcome(

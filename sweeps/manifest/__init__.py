@@ -1,4 +1,4 @@
-"""From the text of a manifest to checked settings, each with its line.
+"""Read the text of a manifest into checked settings, each with its line.
 
-A manifest is YAML, JSON or TOML, or made of the options of the command line.
+A manifest is YAML, JSON or TOML, or is built from the command line's options.
 """

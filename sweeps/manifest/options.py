@@ -1,4 +1,4 @@
-"""The matrix of the command line, `sweep 'models/*.gguf' --gpu-layers 0,80`, -> the same manifest as of a file."""
+"""Turn a matrix on the command line, `sweep 'models/*.gguf' --gpu-layers 0,80`, into a manifest like a file's."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def manifest_from_options(
     models: Sequence[str], options: Mapping[str, Any], known: Mapping[str, Setting] = TABLE
 ) -> Manifest:
-    """models: files, globs or names, as many as the shell made of a glob; none is the demo model, or what a server
-    that already runs serves. A comma in one belongs to its name.
+    """Build a manifest from the arguments of `sweep`. Raises UsageError with all errors, by option.
 
-    options: settings by name, as the texts of the command line; None and () are not given. Of numbers and of
-    choices (such as benchmarks) several stand with commas between them, which makes an axis; of benchmarks' own options
-    too, where the whole is no value. In other texts a comma is part of the value. test_mode is that of the manifest.
-    Raises UsageError with all that is wrong, by option.
+    models: files, globs or names, already expanded by the shell or not; a comma belongs to the name. Without any, it is
+    the demo model, or the model of a server that is already running.
+    options: settings by name, as texts from the command line; None and () mean not given. Commas separate several
+    numbers or choices (such as benchmarks), which make an axis; also several values of a benchmark's own options,
+    unless the whole text is a valid value. In other texts a comma is part of the value. test_mode is the manifest's.
     """
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     unknown = [name for name in given if name not in known and name != "test_mode"]
@@ -76,7 +76,7 @@ def _plain(setting: Setting, text: Any) -> Any:
 
 
 def _model(text: str) -> str:
-    """A path made absolute, so that the manifest means the same wherever it is read again."""
+    """Make a path absolute, so that the manifest means the same when it is read again elsewhere."""
     here = user_path(text)
     looks_like_path = text.endswith(".gguf") and not text.startswith("hf:")
     if here.exists():

@@ -1,4 +1,4 @@
-"""How what is wrong in a manifest is written: by its line, or by its option where it came from the command line."""
+"""Write a manifest's errors with their lines, or with their options if they come from the command line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from documents.problems import Problem
 
-COMMAND_LINE = "command line"  # the name of the manifest that was made of it: it has no lines to speak of
+COMMAND_LINE = "command line"  # the name of the manifest built from it, which has no lines to show
 
 
 def problem_text(problem: Problem, name: str) -> str:
-    """One line, such as `sweep.yaml:7: defaults.limit: ...`, or `--limit: ...` of the command line."""
+    """One line, such as `sweep.yaml:7: defaults.limit: ...`, or `--limit: ...` for the command line."""
     if name != COMMAND_LINE:
         return problem.text(name)
     option = re.match(r"matrix\.(\w+)", problem.field)
@@ -27,5 +27,5 @@ def problem_text(problem: Problem, name: str) -> str:
 
 
 def refuse(name: str, found: Iterable[Problem], *, hint: str = "") -> None:
-    """Raise UsageError with all of them; do nothing when there are none."""
+    """Raise UsageError with all problems; do nothing if there are none."""
     problems.refuse(name, found, hint=hint, text=problem_text)

@@ -1,7 +1,7 @@
-"""A sweep's manifest: many runs in one file of YAML, JSON or TOML.
+"""Read a sweep's manifest: many runs in one YAML, JSON or TOML file.
 
-What is wrong in it is told all at once, each with its line, field, and what would be right. docs/manifest.md has the
-page for users, sweeps/manifest/schema.py the JSON Schema.
+All errors are reported at once, each with its line, field, and what would be right. docs/manifest.md is the page for
+users; sweeps/manifest/schema.py has the JSON Schema.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from settings.setting import Setting
 
 TEST_MODE_SAMPLES = 5
-# What stands at the top, with a line for the schema.
+# The fields at the top level, with their descriptions in the schema.
 FIELDS = {
     "$schema": "Where your editor finds the schema; bench-runner ignores it.",
-    "seed": "The seed of runs that have no seed themselves.",
+    "seed": "The seed of runs without a seed of their own.",
     "test_mode": f"Try everything with {TEST_MODE_SAMPLES} samples per benchmark.",
     "defaults": "Default settings of all runs.",
     "matrix": "Runs of every combination: a setting with several values is an axis.",
@@ -38,13 +38,13 @@ FIELDS = {
 MODEL_FIELDS = {
     "path": "The model: a file, a glob of files, a folder, or a name.",
     "name": "Its name in tables and records.",
-    "overrides": "Settings of the runs of this model.",
+    "overrides": "Settings for the runs of this model.",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """A setting's value, as `read_value` gives it. None: as if not given, whatever the defaults say."""
+    """A setting's value from `read_value`. None means not given, even if the defaults have a value."""
 
     value: Any
     line: int | None
@@ -56,7 +56,7 @@ Settings = dict[str, Given]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
-    """A model as the manifest says it; text may be a glob, relative to the manifest's folder."""
+    """A model in the manifest. text: may be a glob; relative to the manifest's folder."""
 
     text: str
     name: str | None = None
@@ -65,7 +65,7 @@ class ModelChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One of `runs`, `include` or `exclude`. patterns: of an exclude, each setting with the values it matches."""
+    """An item of `runs`, `include` or `exclude`. patterns: for `exclude`, the values that each setting matches."""
 
     settings: Settings
     patterns: Mapping[str, tuple[Given, ...]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """axes: settings with their values, in the order of the file."""
+    """The matrix. axes: settings with their values, in the file's order."""
 
     axes: Mapping[str, tuple[Given, ...]]
     include: tuple[Entry, ...]
@@ -85,9 +85,9 @@ class Matrix:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """text: as written, with the names of variables and not their values. name: for messages.
+    """A manifest. text: as written, with the names of variables instead of their values. name: for messages.
 
-    folder: what relative paths are relative to.
+    folder: the base of relative paths.
     """
 
     text: str
@@ -102,7 +102,7 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Raises UsageError with everything that is wrong in it."""
+    """Read a manifest. Raises UsageError with all its errors."""
     source = read_file(path, kind="a manifest")
     return parse_manifest(source.text, form=source.form, name=source.name, folder=path.absolute().parent)
 
@@ -110,7 +110,7 @@ def read_manifest(path: Path) -> Manifest:
 def parse_manifest(
     text: str, *, form: Form, name: str, folder: Path, table: Mapping[str, Setting] = TABLE
 ) -> Manifest:
-    """As `read_manifest`, of a text."""
+    """Like `read_manifest`, from a text."""
     hint = "`bench_runner.py schema` prints everything that a manifest can contain"
     root, problems = read_text(text, form, name, hint=hint)
     reader = _Reader(table, problems)
@@ -120,7 +120,7 @@ def parse_manifest(
 
 
 class _Reader:
-    """Walks over the tree and collects what is wrong."""
+    """Walks the tree and collects problems."""
 
     def __init__(self, table: Mapping[str, Setting], problems: list[Problem]) -> None:
         self.known = table
@@ -229,7 +229,7 @@ class _Reader:
         return found
 
     def given(self, setting: Setting, node: Node, where: str) -> Given:
-        """A wrong value is noted, and None."""
+        """The setting's value; if it is invalid, None and a problem."""
         value: Any = None
         try:
             value = self.model(node, where) if setting.kind == "model" else read_value(setting, node.plain())
@@ -242,7 +242,7 @@ class _Reader:
         return found
 
     def require_benchmarks(self) -> None:
-        """Any name will do for an external script only."""
+        """Check the benchmarks' names. External scripts may use any name."""
         choices = self.known["benchmark"].choices
         for given in self.benchmarks if not self.has_script else ():
             if given.value not in choices:

@@ -1,7 +1,7 @@
-"""The manifest's JSON Schema (draft 2020-12), made of the same tables by which manifests are read.
+"""The manifest's JSON Schema (draft 2020-12), built from the tables that manifests are read with.
 
-It says what single values may be. What only shows when a run is made of them (a setting that another server has, a
-file that is missing) is told by `sweep --dry-run`.
+It describes single values. Errors that only show in a whole run (a setting of another server, a missing file) are
+reported by `sweep --dry-run`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^{}]*)
 
 
 def schema(known: Mapping[str, Setting] = TABLE) -> dict[str, Any]:
-    """As JSON says it."""
+    """The schema as plain JSON values."""
     axes = {
         name: {"anyOf": [_ref(name), {"type": "array", "minItems": 1, "items": _ref(name)}]} for name in known
     }
@@ -90,7 +90,7 @@ def _kinds(setting: Setting) -> list[dict[str, Any]]:
 
 
 def _pattern(name: str) -> dict[str, Any]:
-    """In an exclude a model is named by a glob."""
+    """The schema of a value in `exclude`, where a model is a glob."""
     return {"type": "string"} if name == "model" else _ref(name)
 
 

@@ -1,1 +1,1 @@
-"""What a sweep will do on this machine: memory, time, missing files and ports, before anything starts."""
+"""Check before anything starts what a sweep needs on this machine: memory, time, disk, files and ports."""

@@ -1,7 +1,7 @@
-"""What a plan will need, whether this machine has it, and how long it may take; before anything starts.
+"""Before anything starts: what a plan needs, whether this machine has it, and how long it may take.
 
-Errors are what can't work as things stand now: a missing or broken model, a taken port, no room on the disk. Warnings
-are what may go wrong: memory is estimated, and other programs come and go.
+Errors are things that can't work now: a missing or broken model, a port in use, a full disk. Warnings are things that
+may go wrong, because memory is estimated and other programs come and go.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from runner.spec import RunSpec
     from sweeps.plan import Plan
 
-VLLM_SHARE = 0.9  # its own --gpu-memory-utilization when nobody says it
-# What a run leaves on the disk: telemetry and logs of its seconds, answers of its completions. Measured, rounded up.
+VLLM_SHARE = 0.9  # vLLM's default for --gpu-memory-utilization
+# Disk space of a run: telemetry and logs per second, answers per completion. Measured, rounded up.
 RUN_BYTES = 1 << 20
 COMPLETION_BYTES = 32 << 10
 SECOND_BYTES = 40 << 10
@@ -38,7 +38,7 @@ LEAST_DISK_BYTES = 64 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """index: of the run that it concerns; None: of all."""
+    """An error or a warning. index: of the run that it concerns; None means all runs."""
 
     level: Literal["error", "warning"]
     index: int | None
@@ -47,9 +47,9 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What one run needs; None: not known. gpu_bytes: of all its cards together. cards: how many it will span.
+    """What one run needs; None means not known. gpu_bytes: on all its cards together. cards: how many it spans.
 
-    expected_s: with the start of its server where this run is the first on it. done: it is there already.
+    expected_s: includes the server's start if this run is the first on it. done: the run has already succeeded.
     """
 
     index: int
@@ -68,7 +68,7 @@ class Need:
 
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """needs: in the plan's order. expected_s: of the runs of which it is known, `unknown` of them not counted."""
+    """needs: in the plan's order. expected_s: the sum of the known times; unknown: how many runs have none."""
 
     needs: tuple[Need, ...]
     findings: tuple[Finding, ...]
@@ -81,12 +81,12 @@ class Preflight:
 
     @property
     def ok(self) -> bool:
-        """Nothing is certain to fail."""
+        """Whether nothing is certain to fail."""
         return all(finding.level != "error" for finding in self.findings)
 
 
 def preflight(plan: Plan, *, results_dir: Path, done: Collection[str] = ()) -> Preflight:
-    """Of this machine, and with the run log of the results folder. done: fingerprints of what is there already."""
+    """Check a plan against this machine and the results folder's run log. done: fingerprints of successful runs."""
     from results.store.run_log import RUN_LOG_NAME, RunLog
 
     log = results_dir / RUN_LOG_NAME
@@ -97,7 +97,7 @@ def preflight(plan: Plan, *, results_dir: Path, done: Collection[str] = ()) -> P
 def inspect(
     plan: Plan, *, machine: Machine, history: Sequence[RunRecord] = (), done: Collection[str] = ()
 ) -> Preflight:
-    """The plan, held against a machine and the runs of the past. Takes no port and starts nothing."""
+    """Check a plan against a machine and earlier runs. Takes no port and starts nothing."""
     findings: list[Finding] = []
     needs = []
     started: set[str] = set()
@@ -189,7 +189,7 @@ def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tupl
     if cards is None and asked is None:
         texts.append("not all layers fit on the GPU: llama.cpp will choose how many")
     elif cards is None:
-        texts.append(f"needs about {_gib(memory.gpu_bytes)} on the GPU, and {_gib(sum(rooms))} are free")
+        texts.append(f"needs about {_gib(memory.gpu_bytes)} on the GPU, but {_gib(sum(rooms))} are free")
     elif cards > 1:
         texts.append(f"needs about {_gib(memory.gpu_bytes)}: it spans {cards} cards")
     shared = bool(gpus) and all(gpu.shares_host for gpu in gpus)
@@ -197,7 +197,7 @@ def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tupl
     if host_bytes > machine.memory_available_bytes:
         available = _gib(machine.memory_available_bytes)
         both = ", which the GPU shares" if shared else ""
-        texts.append(f"needs about {_gib(host_bytes)} of memory, and {available} are available{both}")
+        texts.append(f"needs about {_gib(host_bytes)} of memory, but {available} are available{both}")
     trained = server.model.header.context_length if server.model.header else None
     fits = (cards is not None or asked is None) and host_bytes <= machine.memory_available_bytes
     return (
@@ -221,7 +221,7 @@ def _beyond_training(asked: Mapping[str, Any], trained: int | None) -> list[str]
 
 
 def _vllm(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple[Need, list[str]]:
-    """It takes its share of each card whatever the model, and refuses to start where less is free."""
+    """The needs of vLLM, which takes its share of each card for any model and doesn't start if less is free."""
     server = spec.server
     cards = card_count(server, run.needs)
     share = run.needs.get("gpu_memory_utilization", VLLM_SHARE)
@@ -238,10 +238,10 @@ def _vllm(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple
     for gpu in chosen:
         if gpu.room_bytes < share * gpu.total_bytes:
             wanted = _gib(share * gpu.total_bytes)
-            texts.append(f"vLLM will want {wanted} of {gpu.name}, and {_gib(gpu.room_bytes)} are free")
+            texts.append(f"vLLM will need {wanted} of {gpu.name}, but {_gib(gpu.room_bytes)} are free")
     if weights > taken:
         texts.append(
-            f"the weights alone have {_gib(weights)}, and vLLM's share of the cards is {_gib(taken)}"
+            f"the weights alone need {_gib(weights)}, but vLLM's share of the cards is {_gib(taken)}"
         )
     need = dataclasses.replace(bare, gpu_bytes=taken, cards=cards, fits="no" if texts else "yes")
     return need, [*texts, *beyond]
@@ -285,7 +285,7 @@ def _ports(runs: Sequence[PlannedRun]) -> list[Finding]:
 
 
 def _out_of_reach(base_url: str) -> str:
-    """Why no server can be asked there; "" when something listens."""
+    """Why no server can be reached there; empty if something listens."""
     try:
         where = parse_base_url(base_url)
         with socket.create_connection((where.host, where.port), timeout=2):

@@ -1,4 +1,4 @@
-"""What this machine has free now: memory, cards, disk."""
+"""What is free on this machine now: memory, cards, disk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gpu:
-    """A card that a program can compute on. free_bytes: now; None: it doesn't say.
+    """A card that a program can compute on. free_bytes: now; None if it doesn't report it.
 
-    shares_host: it has no memory of its own, and takes what it needs of the host's, whose figures these are.
+    shares_host: it has no memory of its own but uses the host's, whose figures these are.
     """
 
     name: str
@@ -26,13 +26,13 @@ class Gpu:
 
     @property
     def room_bytes(self) -> int:
-        """What is free; all of it where it doesn't say how much others have taken."""
+        """The free memory; all of it if the card doesn't report how much is used."""
         return self.total_bytes if self.free_bytes is None else self.free_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What there is, now."""
+    """A machine's resources now."""
 
     memory_total_bytes: int
     memory_available_bytes: int
@@ -41,7 +41,7 @@ class Machine:
 
 
 def this_machine(results_dir: Path) -> Machine:
-    """Asks the drivers, which takes a moment. Never raises."""
+    """Read this machine's resources. Asks the drivers, which takes a moment. Never raises."""
     import psutil
 
     memory = psutil.virtual_memory()
@@ -54,8 +54,8 @@ def this_machine(results_dir: Path) -> Machine:
 
 
 def _gpus(host_total_bytes: int, host_available_bytes: int) -> Iterator[Gpu]:
-    """Those that a server started here may compute on. One that tells nothing of a memory of its own has none: so do
-    those that are built into one chip with the processor.
+    """The GPUs that a server started here may compute on. One that doesn't report its memory has none of its own, like
+    GPUs on the same chip as the processor.
     """
     from telemetry.devices import live_reading, look_for_gpus
     from telemetry.visibility import usable_gpus

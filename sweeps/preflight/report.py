@@ -22,7 +22,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 
 def print_preflight(report: Preflight, *, as_json: bool = False) -> None:
-    """On stdout."""
+    """Print the report on stdout."""
     if as_json:
         click.echo(to_json(report), nl=False)
         return
@@ -34,14 +34,14 @@ def print_preflight(report: Preflight, *, as_json: bool = False) -> None:
 
 
 def to_json(report: Preflight) -> str:
-    """The whole report."""
+    """The whole report as JSON."""
     import msgspec
 
     return encode_indented({"ok": report.ok, **msgspec.to_builtins(report)}, indent=2).decode()
 
 
 def remarks(report: Preflight) -> list[tuple[str, str]]:
-    """What stands below the table, each with its level: error, warning, note or total."""
+    """The lines below the table, each with its level: error, warning, note or total."""
     found: list[tuple[str, str]] = []
     concerned: dict[tuple[str, str], list[int]] = {}
     for finding in report.findings:
@@ -61,7 +61,7 @@ def remarks(report: Preflight) -> list[tuple[str, str]]:
 
 
 def duration(seconds: float) -> str:
-    """Such as 45 s, 12 min, 3 h 05 min."""
+    """A duration as text, such as 45 s, 12 min, 3 h 05 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -74,9 +74,9 @@ def _total(report: Preflight) -> str:
     parts = [f"{len(to_do)} runs on {report.servers} servers" + (f", {done} already done" if done else "")]
     if report.expected_s is not None:
         more = f" and {report.unknown} runs of unknown length" if report.unknown else ""
-        parts.append(f"about {duration(report.expected_s)}{more}, one after the other")
+        parts.append(f"about {duration(report.expected_s)}{more}, one after another")
     elif to_do:
-        parts.append("no estimate of the time, because nothing similar has run undisturbed before")
+        parts.append("time unknown, because nothing similar has run undisturbed before")
     parts.append(
         f"up to {report.disk_bytes / _GIB:.2f} GiB of results, {report.machine.disk_free_bytes / _GIB:.0f} GiB free"
     )

@@ -1,4 +1,4 @@
-"""How long a run may take, judging from earlier ones."""
+"""Estimate how long a run takes, from earlier runs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expected:
-    """seconds: of the script, for so many completions. load_s: the server's start, None where unknown.
+    """An estimate. seconds: the script's time for `completions`. load_s: the server's start; None if unknown.
 
-    because: from what it is judged.
+    because: what the estimate is based on.
     """
 
     seconds: float
@@ -30,7 +30,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class _Past:
-    """An earlier run that tells something. fixed_s: what its script took beside generating, however many samples."""
+    """A useful earlier run. fixed_s: the script's time besides generating, for any number of samples."""
 
     record: RunRecord
     completion_s: float
@@ -38,10 +38,11 @@ class _Past:
 
 
 def expected(spec: RunSpec, history: Sequence[RunRecord]) -> Expected | None:
-    """The latest run of the same benchmark, model and GPU layers (and slots, where there was one) tells seconds a
-    completion; else runs of the same benchmark on the same kind of server do, scaled by the model's size, since
-    generating reads all of the model for every token. None: nothing like it was run undisturbed, or the number of
-    samples isn't known.
+    """Estimate a run's time; None if nothing similar has run undisturbed, or the number of samples isn't known.
+
+    The seconds per completion come from the latest run of the same benchmark, model and GPU layers (preferably with the
+    same slots). Otherwise they come from runs of the same benchmark on the same kind of server, scaled by the model's
+    size, because generating a token reads the whole model.
     """
     past = [each for record in history if (each := _past(record, spec)) is not None]
     completions = _completions(spec, past)
@@ -88,7 +89,7 @@ def _past(record: RunRecord, spec: RunSpec) -> _Past | None:
 
 
 def _completions(spec: RunSpec, past: Sequence[_Past]) -> int | None:
-    """Samples as asked, or as many as an earlier run without a limit had; times completions a sample."""
+    """The number of completions: samples (from --limit or an earlier full run) times completions per sample."""
     full = [
         each.record.score.samples
         for each in past
@@ -109,7 +110,7 @@ def _same_model(record: RunRecord, spec: RunSpec) -> bool:
 
 
 def _same_kind(record: RunRecord, spec: RunSpec) -> bool:
-    """Also in whether it computes on the processors alone."""
+    """Whether it is the same kind of server, and both or neither compute on the processors alone."""
     same_server = record.config.get("server", spec.server.kind) == spec.server.kind
     return same_server and (record.config.get("gpu_layers") == 0) == (spec.server.gpu_layers == 0)
 

@@ -77,7 +77,7 @@ def test_a_plan_that_fits_has_nothing_to_say(folder):
     assert [need.fits for need in report.needs] == ["yes", "yes"]
     assert all(need.host_bytes > 256 << 20 and need.gpu_bytes == 0 for need in report.needs)
     (total,) = texts(report)
-    assert total.startswith("total: 2 runs on 2 servers; no estimate of the time")
+    assert total.startswith("total: 2 runs on 2 servers; time unknown")
     assert total.endswith("up to 0.00 GiB of results, 100 GiB free")
 
 
@@ -135,7 +135,7 @@ def test_too_little_memory_and_disk_are_told(folder):
     planned = plan("runs: [{benchmark: human_eval, model: a.gguf, limit: 100}]", folder)
     report = inspect(planned, machine=machine(memory_available_bytes=GIB // 8, disk_free_bytes=65 << 20))
     assert report.needs[0].fits == "no"
-    assert texts(report)[0].startswith("warning: run 1: needs about 0.3 GiB of memory, and 0.1 GiB are")
+    assert texts(report)[0].startswith("warning: run 1: needs about 0.3 GiB of memory, but 0.1 GiB are")
     assert inspect(planned, machine=machine(disk_free_bytes=65 << 20)).ok
     full = inspect(planned, machine=machine(disk_free_bytes=1 << 20))
     assert texts(full)[0] == "error: the disk of the results is full"
@@ -146,7 +146,7 @@ def test_a_full_card_is_full(folder):
     text = "runs: [{benchmark: human_eval, model: a.gguf, gpu_layers: -1, server_binary: ./llama-server}]"
     report = inspect(plan(text, folder), machine=machine(0, 0))
     assert report.needs[0].fits == "no"
-    assert texts(report)[0].endswith("GiB on the GPU, and 0.0 GiB are free")
+    assert texts(report)[0].endswith("GiB on the GPU, but 0.0 GiB are free")
     untold = dataclasses.replace(ROOMY, gpus=(Gpu("card", 24 * GIB, None),))
     assert inspect(plan(text, folder), machine=untold).needs[0].fits == "yes"
 
@@ -217,9 +217,9 @@ def test_vllm_takes_its_share_of_each_card(folder):
     )
     one, two = (inspect(plan(text % count, folder), machine=machine(24, 10)) for count in (1, 2))
     assert texts(one)[0] == (
-        "warning: run 1: the weights alone have 30.0 GiB, and vLLM's share of the cards is 19.2 GiB"
+        "warning: run 1: the weights alone need 30.0 GiB, but vLLM's share of the cards is 19.2 GiB"
     )
-    assert texts(two)[0] == "warning: run 1: vLLM will want 19.2 GiB of card 1, and 10.0 GiB are free"
+    assert texts(two)[0] == "warning: run 1: vLLM will need 19.2 GiB of card 1, but 10.0 GiB are free"
     three = inspect(plan(text % 3, folder), machine=machine(24, 24))
     assert texts(three)[0] == "warning: run 1: asks for 3 cards, but there are 2"
 
