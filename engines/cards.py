@@ -1,4 +1,4 @@
-"""Which of this machine's devices the runs of a sweep take, and having them while a run goes on."""
+"""Choose the devices of this machine for each run of a sweep, and lease them while it runs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cards:
-    """Leases this machine's GPUs to the runs of `lanes` workers. A single worker's runs get all of them, as with `run`.
+    """Leases this machine's GPUs to the runs of `lanes` workers. With one worker, each run gets all GPUs, as with
+    `run`.
 
-    gpus: see `telemetry.devices.usable_gpus`. A server is made for one vendor's GPUs, and which one isn't known: where
-    there are two vendors', each run gets what it needs of either.
+    gpus: see `telemetry.devices.usable_gpus`. A server supports one vendor's GPUs, but it isn't known which. So on a
+    machine with GPUs of two vendors, each run gets what it needs from both.
     """
 
     gpus: tuple[DeviceFacts, ...]
@@ -34,13 +35,13 @@ class Cards:
 
     @contextlib.contextmanager
     def taken(self, run: PlannedRun, *, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Have what the run needs, as soon as it is free, and show its server no other cards. Raises ResultsError.
+        """Lease the devices that the run needs, once they are free, and hide all other cards from its server.
 
-        on_wait: called when it is not free. What computes on the processors has them alone, and a card too, which
-        llama.cpp uses even for a model without layers there.
+        on_wait: called if they are not free. A run on the processors has them to itself; it also gets a card, because
+        llama.cpp uses one even for a model without layers there. Raises ResultsError.
         """
         with contextlib.ExitStack() as stack:
-            # Processors before cards, one vendor's before the other's: so nobody waits in a circle.
+            # Processors before cards, one vendor's before the other's: a fixed order prevents deadlocks.
             if not self.gpus or on_processors(run):
                 stack.enter_context(lease((PROCESSORS,), 1, on_wait=on_wait))
             leased: list[str] = []
@@ -53,11 +54,11 @@ class Cards:
             yield
 
     def needed(self, run: PlannedRun) -> int:
-        """How many cards of a vendor the run takes; all where it needs more than there are."""
+        """How many cards of a vendor the run takes; all of them if it needs more than there are."""
         return max((self._suitable(run, gpus)[1] for gpus in _by_vendor(self.gpus)), default=0)
 
     def _suitable(self, run: PlannedRun, gpus: Sequence[DeviceFacts]) -> tuple[list[str], int]:
-        """The uuids of cards and a number: the run can be on any so many of them."""
+        """The uuids of suitable cards, and how many of them the run needs."""
         names = [gpu.uuid for gpu in gpus]
         server = run.spec.server if run.spec else None
         if self.lanes == 1:
@@ -67,13 +68,13 @@ class Cards:
         if server.kind == "vllm":
             return names, min(card_count(server, run.needs), len(gpus))
         memory = None
-        with contextlib.suppress(UsageError, OSError):  # the model is gone since: the run will say so
+        with contextlib.suppress(UsageError, OSError):  # the model has disappeared; the run will report it
             memory = estimate_server(server, run.needs)
         needed_bytes = memory.gpu_bytes if memory else 0
         count = fewest_cards(needed_bytes, [gpu.memory_total_bytes for gpu in gpus]) if needed_bytes else 1
         if count is None:
             return names, len(gpus)
-        # The largest cards of which even the smallest `count` hold it.
+        # The largest cards, as many as possible while any `count` of them still hold the model.
         by_room = sorted(gpus, key=_total_bytes, reverse=True)
         while len(by_room) > count:
             smallest = [gpu.memory_total_bytes for gpu in by_room[-count:]]
@@ -84,12 +85,12 @@ class Cards:
 
 
 def runs_at_once(gpus: Sequence[DeviceFacts]) -> int:
-    """How many runs have devices of their own: one a GPU, or a single one on the processors."""
+    """How many runs can have their own devices: one per GPU, or a single one on the processors."""
     return min((len(each) for each in _by_vendor(gpus)), default=1)
 
 
 def on_processors(run: PlannedRun) -> bool:
-    """Whether its model computes on no GPU, as far as that was asked for."""
+    """Whether the run is meant to compute without a GPU."""
     from servers.llama_cpp import find_binary
 
     server = run.spec.server if run.spec else None
@@ -97,12 +98,12 @@ def on_processors(run: PlannedRun) -> bool:
         return False
     try:
         return run.needs.get("gpu_layers") == 0 or find_binary(server.server_binary) is None
-    except UsageError:  # the binary is gone since: the run will say so
+    except UsageError:  # the binary has disappeared; the run will report it
         return False
 
 
 def _by_vendor(gpus: Sequence[DeviceFacts]) -> list[tuple[DeviceFacts, ...]]:
-    """In the same order in every process."""
+    """The GPUs grouped by vendor, in the same order in every process."""
     by_kind = sorted(gpus, key=lambda gpu: gpu.kind)  # stable
     return [tuple(group) for _, group in itertools.groupby(by_kind, key=lambda gpu: gpu.kind)]
 
@@ -113,7 +114,7 @@ def _total_bytes(gpu: DeviceFacts) -> float:
 
 @contextlib.contextmanager
 def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
-    """Programs started in the block have these variables; None: they don't have it."""
+    """Change the environment of programs started in the block. None removes a variable."""
     before = {name: os.environ.get(name) for name in changes}
     _set(changes)
     try:

@@ -1,4 +1,4 @@
-"""One of the workers of a sweep: what is to be done, and the devices for it, until nothing is left."""
+"""A worker of a sweep: it finds what is left to do, gets the devices, and runs it, until nothing is left."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """Several, in processes of their own, never take the same server configuration at a time.
+    """A worker of a sweep. No two workers run the same server configuration at once, even in different processes.
 
-    nonce, may_reduce: as of `ServerGroup`.
+    nonce, may_reduce: as for `ServerGroup`.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Lane:
         self._display = display
         self._held = held
         self._prefetch = Prefetch()
-        self._tried: set[str] = set()  # fingerprints: whatever became of them, only who asks gets them again
+        self._tried: set[str] = set()  # fingerprints, tried again only on request, whatever their outcome
 
     def work(self) -> None:
-        """Until nothing is left that nobody else works on. A run that fails is recorded, and the next one begins.
+        """Do all runs that no other worker is doing. A failed run is recorded, and the next one begins.
 
-        Raises Interrupted, and ResultsError when records can't be kept.
+        Raises Interrupted, and ResultsError if records can't be written.
         """
         try:
             while self._pass():
@@ -64,7 +64,7 @@ class Lane:
             self._prefetch.stop()
 
     def _pass(self) -> bool:
-        """Once through all configurations; whether there was anything to do."""
+        """Go through all configurations once. Returns whether there was anything to do."""
         did = False
         for number, group in enumerate(self._groups):
             with self._folder.claim_group(group[0].group) as ours:
@@ -74,10 +74,10 @@ class Lane:
         return did
 
     def todo(self, group: Sequence[PlannedRun]) -> list[ToDo]:
-        """What of these runs is to be done, each once."""
+        """Which of these runs are left to do, each once."""
         known = self._folder.runs(warn=self._display.say)
         again = self._folder.requested_retries()
-        # A sweep that has no run yet needs no fingerprints, whose making reads whole models.
+        # Without earlier runs no fingerprints are needed, and computing them reads whole models.
         first_of_all = not known and not self._tried
         found: list[ToDo] = []
         names: set[str] = set()
@@ -98,9 +98,9 @@ class Lane:
         return found
 
     def do(self, todo: Sequence[ToDo], *, following: Sequence[Sequence[PlannedRun]] = ()) -> None:
-        """The runs of one server configuration, on one server, as soon as there are devices for it.
+        """Run these, which share a configuration, on one server, once devices are free.
 
-        following: the next configuration, whose model's file is read ahead. Raises Interrupted, ResultsError.
+        following: the next configuration, whose model file is read ahead. Raises Interrupted, ResultsError.
         """
         if not todo:
             return
@@ -134,7 +134,7 @@ class Lane:
 
 
 def is_done(found: tuple[RunFolder, RunRecord] | None, *, retry_requested: bool) -> bool:
-    """Whether nothing is to be done for a run of which this is there."""
+    """Whether there is nothing left to do for a run. found: its folder and record so far."""
     if found is None:
         return False
     folder, record = found
@@ -145,14 +145,14 @@ def is_done(found: tuple[RunFolder, RunRecord] | None, *, retry_requested: bool)
 
 
 def has_failed(record: RunRecord) -> bool:
-    """By itself: that results could not be written, as on a full disk, is no verdict on the run."""
+    """Whether the run itself failed. Results that couldn't be written, as on a full disk, say nothing about the run."""
     kind = record.error.kind if record.error else ""
     return record.status is RunStatus.FAILED and kind != ResultsError.kind
 
 
 def going_on(planned: PlannedRun, spec: RunSpec | None, found: tuple[RunFolder, RunRecord] | None) -> ToDo:
-    """The run as in `spec`, from where it stands; found: what there is of it. One that failed with less memory gets
-    all of it again.
+    """The run as in `spec`, continuing from `found`, its folder and record so far. A run that failed after its settings
+    were lowered starts again with the original ones.
     """
     if spec is None or found is None or found[1].server is None:
         return ToDo(planned, spec)

@@ -1,4 +1,4 @@
-"""The workers of a sweep in processes of their own, one for each run at a time."""
+"""Run several workers of a sweep, each in its own process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from results.store.sweep_folder import SweepFolder
     from runner.display import Display
 
-LANE_GRACE_S = 60.0  # an orderly end: script, server, record
+LANE_GRACE_S = 60.0  # time to stop script and server and to write the record
 LOOK_S = 0.2
 
 
@@ -31,9 +31,9 @@ class _Said:
         self._offset_bytes = path.stat().st_size if path.exists() else 0
 
     def lines(self) -> list[str]:
-        """Whole ones, since the last call."""
+        """The complete lines since the last call."""
         with open_to_read(self._path) as file:
-            # A log that grows too long is cut: what was not read by then is only there.
+            # A log that grows too long is cut; lines that were not read by then are skipped here.
             self._offset_bytes = min(self._offset_bytes, file.seek(0, 2))
             file.seek(self._offset_bytes)
             whole, end, _ = file.read().rpartition(b"\n")
@@ -42,9 +42,9 @@ class _Said:
 
 
 def in_processes(command: Sequence[str], folder: SweepFolder, lanes: int, display: Display) -> list[str]:
-    """Run so many of the command to their ends, saying what they say; gives why those stopped that could not go on.
+    """Run the command in `lanes` processes until all have ended, and display their output.
 
-    The others go on without these, and take up what they left.
+    Returns a sentence for each process that failed. The others continue without it and take over its work.
     """
     stopped = []
     with _all_stopped() as started:
@@ -78,7 +78,7 @@ def in_processes(command: Sequence[str], folder: SweepFolder, lanes: int, displa
 
 @contextlib.contextmanager
 def _all_stopped() -> Iterator[list[ManagedProcess]]:
-    """Processes put into the list are ended with the block, all at the same time."""
+    """Yields a list; processes that are put into it are stopped when the block ends, all at the same time."""
     started: list[ManagedProcess] = []
     try:
         yield started

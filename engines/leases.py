@@ -1,4 +1,4 @@
-"""Which run has which GPUs of this machine, or its processors: a lock a device, so that sweeps don't share one."""
+"""Lease GPUs or the processors of this machine to runs: one lock per device, so that sweeps don't share a device."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ LOOK_S = 0.2
 def lease(
     names: Sequence[str], count: int, *, on_wait: Callable[[], None] | None = None
 ) -> Iterator[tuple[str, ...]]:
-    """`count` of the devices, as soon as so many are free; all at once, so that nobody holds some and waits for more.
+    """Lease `count` of the devices once so many are free, all at once, so that no holder waits for more.
 
-    names: such as GPUs' uuids. on_wait: called once when they are not free. Whoever holds one and dies, however,
-    gives it back. Locks are of one user: what others do on a card is seen by the telemetry. Raises ResultsError.
+    names: GPUs' uuids, for example. on_wait: called once if they are not free. A process that dies in any way gives its
+    devices back. Locks are per user; telemetry shows what other users do on a card. Raises ResultsError.
     """
     with contextlib.ExitStack() as locks:
         held: list[str] = []

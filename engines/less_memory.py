@@ -1,4 +1,4 @@
-"""A run that ran out of memory, asked for anew with less to keep there."""
+"""Lower the settings of a run that ran out of memory."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
     from runner.spec import RunSpec
     from servers.request import ServerRequest
 
-LEAST_CTX_SIZE = 1024  # tokens; below it hardly a prompt with its answer fits
+LEAST_CTX_SIZE = 1024  # tokens; a smaller context hardly holds a prompt and its answer
 
 
 class Smaller(NamedTuple):
-    """A server that needs less memory, and what of it was lowered."""
+    """A server that needs less memory, and the setting that was lowered for it."""
 
     server: ServerRequest
     reduction: Reduction
 
 
 def smaller(server: ServerRequest, asked: Mapping[str, object], where: str) -> Smaller | None:
-    """A quarter of the model's layers fewer on the GPU, then half the context; None: nothing is left to lower.
+    """Move a quarter of the model's layers off the GPU; if none are left there, halve the context. None if neither
+    works.
 
-    asked: of the plan that failed, with the values that were chosen where the user said none. where: memory ran out,
-    on the "device" or the "host", to which fewer layers on the GPU would only add. Layers go first: they change how
-    fast the model answers, but not what it can read.
+    asked: the settings of the plan that failed, including those that the user left open. where: memory ran out on the
+    "device" or the "host"; on the host, moving layers off the GPU would only make it worse. Layers go first because
+    they only change how fast the model answers, not what it can read.
     """
     layers = server.gpu_layers
     total = server.model.header.layer_count if server.model and server.model.header else None
@@ -53,10 +54,10 @@ def smaller(server: ServerRequest, asked: Mapping[str, object], where: str) -> S
 
 
 def as_reduced(spec: RunSpec, record: RunRecord) -> RunSpec:
-    """The run with what its earlier try, of that record, was lowered to."""
+    """The run with the lowered settings from the record of its earlier try."""
     return lowered(spec, gpu_layers=record.config.get("gpu_layers"), ctx_size=record.config.get("ctx_size"))
 
 
 def lowered(spec: RunSpec, *, gpu_layers: int | None, ctx_size: int | None) -> RunSpec:
-    """The run with these on its server."""
+    """The run with these settings for its server."""
     return spec.with_server(dataclasses.replace(spec.server, gpu_layers=gpu_layers, ctx_size=ctx_size))

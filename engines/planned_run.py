@@ -1,4 +1,4 @@
-"""One run of a sweep, as an engine is given it."""
+"""One run of a sweep, as an engine receives it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """One run that is to be.
+    """One planned run.
 
-    index: its place in the plan, from 0. label: short, and unique in the plan. asked: its settings. spec: what is to be
-    done; None: it can't work, and error says why; only what concerns the model's file is told like that. group: runs
-    of the same group may share one server. needs: what that server is asked for, see `LaunchPlan.asked`; empty for one
-    that is already running.
+    index: its place in the plan, from 0. label: short, and unique in the plan. asked: its settings. spec: what to do;
+    None if it can't work because of the model's file, and error says why. group: runs of the same group may share one
+    server. needs: the server's settings, see `LaunchPlan.asked`; empty for one that is already running.
     """
 
     index: int
@@ -37,8 +36,8 @@ class PlannedRun:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """See runner/fingerprint.py: the model's file is read, once. Of a run that can't work, also since a file went
-        away or can't be read: of its settings.
+        """See runner/fingerprint.py. Reads the model's file, once. If the run can't work or a file is missing or
+        unreadable, it is the fingerprint of its settings only.
         """
         with contextlib.suppress(UsageError):
             if self.spec is not None:

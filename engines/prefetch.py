@@ -1,4 +1,4 @@
-"""Bring the next model's file into the page cache while the present one generates."""
+"""Read the next model's file into the page cache while the current one generates."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK_BYTES = 4 << 20
-_LEFT_BYTES = 2 << 30  # of memory, for everybody else
+_LEFT_BYTES = 2 << 30  # memory left for other programs
 
 
 class Prefetch:
-    """One file after the other, in a thread of its own, which ends with the program. What doesn't fit into the memory
-    that is available is left alone: it would push out what is in use.
+    """Reads files one after another in a daemon thread. Skips what doesn't fit into the available memory, because it
+    would push out data in use.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Prefetch:
         self._thread: threading.Thread | None = None
 
     def start(self, files: Sequence[Path], then: Callable[[], object]) -> None:
-        """Begin with these, and call `then` once they are there; what was under way is stopped."""
+        """Start reading these files and call `then` when done. Stops what was in progress."""
         self.stop()
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -39,28 +39,28 @@ class Prefetch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Soon; it is not waited for. Is idempotent."""
+        """Stop soon, without waiting. Is idempotent."""
         self._stop.set()
         self._thread = None
 
 
 def _read_ahead(files: Sequence[Path], then: Callable[[], object], stop: threading.Event) -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # on Linux that is of this thread alone
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # on Linux this affects only this thread
     buffer = bytearray(_CHUNK_BYTES)
     for path in files:
         try:
             descriptor = open_regular(path)
-        except OSError:  # whoever needs it will say so
+        except OSError:  # the run that needs it will report it
             return
         try:
             size = os.fstat(descriptor).st_size
             if size + _LEFT_BYTES > psutil.virtual_memory().available:
                 return
-            # Read for real: of what posix_fadvise(WILLNEED) asks for, Linux reads no more than its read-ahead window.
+            # Really read it: for posix_fadvise(WILLNEED), Linux reads only its read-ahead window.
             while os.readv(descriptor, [buffer]):
                 if stop.is_set():
                     return
         finally:
             os.close(descriptor)
-    with contextlib.suppress(BenchError):  # the run itself will meet it
+    with contextlib.suppress(BenchError):  # the run itself will report it
         then()

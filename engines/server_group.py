@@ -1,4 +1,4 @@
-"""The runs of one server configuration, one after the other on one server; a run that fails costs only itself."""
+"""Do the runs of one server configuration one after another on one server. A failed run doesn't stop the rest."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 
 class ToDo(NamedTuple):
-    """A run that is to be done. spec: as it is to be done now; None: it can't work. reduced: what of it was lowered
-    when memory ran out. resume: the run that it goes on with.
+    """A run to do. spec: what to do now; None if it can't work. reduced: settings lowered because memory ran out.
+    resume: the id of the run to continue.
     """
 
     planned: PlannedRun
@@ -48,9 +48,9 @@ class ToDo(NamedTuple):
 
 
 class ServerGroup:
-    """Use as a context manager: the server is stopped at the end.
+    """Runs on a shared server. As a context manager it stops the server at the end.
 
-    nonce: ends the model's name at the server. may_reduce: whether a run that memory ran out for is tried with less.
+    nonce: a suffix of the model's name at the server. may_reduce: if memory runs out, whether to try with less.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class ServerGroup:
         self._display = display
         self._held = held
         self._serving = SharedServer()
-        self._server: ServerRequest | None = None  # asked for instead, once memory ran out
-        self._reduced: tuple[Reduction, ...] = ()  # how
+        self._server: ServerRequest | None = None  # requested instead, after memory ran out
+        self._reduced: tuple[Reduction, ...] = ()  # what it has less
 
     def __enter__(self) -> Self:
         return self
@@ -81,9 +81,9 @@ class ServerGroup:
         self._serving.close()
 
     def do(self, todo: ToDo, *, more: bool) -> None:
-        """One run, again with less where memory ran out and that is allowed. more: others follow on the server.
+        """Do one run; if memory runs out and `may_reduce`, try again with less. more: other runs follow.
 
-        Raises Interrupted, and ResultsError when records can't be kept; any other error is in the run's record.
+        Raises Interrupted, and ResultsError if records can't be written. Any other error is in the run's record.
         """
         if todo.spec is None:
             self._refuse(todo.planned, todo.planned.error or UsageError("it can't work"))
@@ -92,7 +92,7 @@ class ServerGroup:
         spec, reduced, resume = todo.spec, todo.reduced, todo.resume
         if reduced:
             self._server, self._reduced = spec.server, reduced
-        elif self._server is not None and resume is None:  # one that goes on keeps what it had
+        elif self._server is not None and resume is None:  # a continued run keeps its settings
             spec = lowered(spec, gpu_layers=self._server.gpu_layers, ctx_size=self._server.ctx_size)
             reduced = self._reduced
         while True:
@@ -110,7 +110,7 @@ class ServerGroup:
     def _run(
         self, spec: RunSpec, planned: PlannedRun, reduced: tuple[Reduction, ...], resume: str | None
     ) -> BaseException | None:
-        """Why it failed."""
+        """Do the run. Returns the error if it failed."""
         try:
             try:
                 finished = self._run_as(spec, planned, reduced, resume)
@@ -119,7 +119,7 @@ class ServerGroup:
                 finished = self._run_as(spec, planned, reduced, None)
         except ResultsError:
             raise
-        except BenchError as refused:  # seen before there was a run
+        except BenchError as refused:  # before the run began
             self._refuse(planned, refused)
             return refused
         self._display.say(outcome(finished.record))
@@ -141,7 +141,7 @@ class ServerGroup:
         )
 
     def _refuse(self, planned: PlannedRun, error: BenchError) -> None:
-        """A run that could not even begin is in the log too."""
+        """Log a run that could not even begin."""
         now = dt.datetime.now(dt.UTC)
         benchmark = str(planned.asked.get("benchmark") or "benchmark")
         model = Path(str(planned.asked.get("model") or "model")).name
@@ -163,7 +163,7 @@ class ServerGroup:
     def _place(
         self, planned: PlannedRun, *, reduced: tuple[Reduction, ...] = (), resume: str | None = None
     ) -> SweepPlace:
-        """resume: the run that goes on; None: a new one."""
+        """The run's place in the sweep. resume: the id of the run to continue; None for a new one."""
         newest = self._folder.runs(warn=self._display.say).get(planned.fingerprint)
         tries = 0
         if newest is not None and newest[1].sweep is not None:
@@ -179,7 +179,7 @@ class ServerGroup:
 
 
 def outcome(record: RunRecord) -> str:
-    """A run's end in a line."""
+    """A run's outcome in one line."""
     if record.status is not RunStatus.SUCCEEDED:
         return f"{record.status}: {record.error.message if record.error else 'unknown'}"
     seconds = f" in {record.results.time_taken:.0f} s" if record.results.time_taken else ""

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 
 class SharedServer:
-    """Serves runs that ask for the same server with one of them; for another one it is stopped.
+    """Keeps a server running for consecutive runs that request the same one, and stops it for a different one.
 
-    keep: set before each run: whether another run follows. A start that failed is not tried again: it would fail the
-    next run in the same way. The log of the server is in the folder of the run that started it; each later run gets
-    what was printed during it. See `runner.serving.Serving`.
+    keep: set before each run: whether another run follows. A failed start is not repeated, because it would fail the
+    same way. The server's log is in the folder of the run that started it; each later run gets what was printed during
+    that run. See `runner.serving.Serving`.
     """
 
     def __init__(self) -> None:
         self.keep = False
-        self._key = ""  # of the server, or of the start that failed
+        self._key = ""  # of the running server or the failed start
         self._server: Server | None = None
         self._start_error: ServerError | None = None
-        # Of a run that found the server running: its own log, and where the server's was then.
+        # If the run found the server running: its own log, and the length of the server's log at that time.
         self._log: tuple[Path, int] | None = None
 
     def plan(self, request: ServerRequest, *, nonce: str) -> LaunchPlan:
@@ -57,7 +57,7 @@ class SharedServer:
         if self._start_error is not None:
             raise self._start_error
         if self._server is not None and self._server.poll() is None:
-            if self._server.process is not None:  # somebody else's server has no log here
+            if self._server.process is not None:  # an attached server has no log here
                 self._log = (log_path, self._server.log_path.stat().st_size)
             return Held(self._server, is_new=False)
         self.close()
@@ -90,7 +90,7 @@ class SharedServer:
 
 
 def server_key(request: ServerRequest) -> str:
-    """Equal for runs that may share one server."""
+    """The same text for requests that may share one server."""
     facts = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
     model = facts.pop("model")
     facts.pop("gpu_memory_bytes")  # of this machine
@@ -98,7 +98,7 @@ def server_key(request: ServerRequest) -> str:
 
 
 def _append_from(source: Path, offset_bytes: int, target: Path) -> None:
-    """Append the rest of a log to another one; of one that was cut since, its end. Raises ResultsError."""
+    """Append the rest of a log to another one; if it was cut meanwhile, its last part. Raises ResultsError."""
     with explained("write", target), open_to_read(source) as said, open_to_append(target) as log:
         size = said.seek(0, os.SEEK_END)
         said.seek(offset_bytes if offset_bytes <= size else max(0, size - LOG_KEPT_BYTES))
