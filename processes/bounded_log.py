@@ -1,20 +1,20 @@
-"""A log that stays bounded, whatever is printed into it."""
+"""Limit the size of a log, whatever is printed into it."""
 
 from __future__ import annotations
 
 import os
 
-LOG_BYTES = 64 << 20  # of a log that one start may add; beyond it the beginning and the end are kept
-LOG_KEPT_BYTES = 16 << 20  # of each
+LOG_BYTES = 64 << 20  # one start may add this much; of a longer log, the beginning and the end are kept
+LOG_KEPT_BYTES = 16 << 20  # how much of each is kept
 LOG_CHUNK_BYTES = 1 << 20
 
 
 class Log:
-    """The file to which the tree prints, kept below LOG_BYTES whatever it prints.
+    """The file to which the process tree prints, kept below LOG_BYTES.
 
-    All writers append, so that what is behind the beginning can be taken out under their hands: the end is copied
-    forward and the rest cut off. What is printed between the last look at the end and the cut is lost too; a writer
-    that has ended loses nothing of its last words.
+    All writers append, so the middle can be removed while they write: the end is copied forward and the rest cut off.
+    Text printed between the last look at the end and the cut is lost too, but the last words of a process that has
+    ended are not.
     """
 
     def __init__(self, fd: int) -> None:
@@ -26,11 +26,11 @@ class Log:
             self.began = status.st_size
             if status.st_mode & 0o170000 == 0o100000:  # a regular file
                 self.fd = os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
-        except OSError:  # no /proc, or not ours to read: it grows
+        except OSError:  # no /proc, or not readable: the log just grows
             return
 
     def bound(self) -> None:
-        """Take the middle out when there is too much, with a line that says so. A full disk, too, can't stop it."""
+        """Remove the middle if the log is too long, leaving a line that says so. Never raises, even on a full disk."""
         try:
             if self.fd >= 0 and os.fstat(self.fd).st_size - self.began > LOG_BYTES:
                 self.cut()
@@ -42,11 +42,11 @@ class Log:
         source = os.fstat(self.fd).st_size - LOG_KEPT_BYTES
         source += (
             os.pread(self.fd, LOG_CHUNK_BYTES, source).find(b"\n") + 1
-        )  # whole lines, where there are lines
+        )  # start at a whole line, if there are lines
         self.dropped += source - there - len(self.marker)
         self.marker = b"\n--- more than %d bytes are left out here ---\n" % self.dropped
         target = there + os.pwrite(self.fd, self.marker, there)
-        for _ in range(LOG_BYTES // LOG_CHUNK_BYTES):  # to the end, which moves on meanwhile
+        for _ in range(LOG_BYTES // LOG_CHUNK_BYTES):  # up to the end, which moves meanwhile
             chunk = os.pread(self.fd, LOG_CHUNK_BYTES, source)
             if not chunk:
                 break

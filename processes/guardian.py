@@ -1,31 +1,30 @@
-"""A tiny stand-alone program between the harness and one subprocess: whatever dies, the whole tree is ended.
+"""A tiny program between the harness and one subprocess: whichever of them dies, it ends the whole process tree.
 
-Started by `processes.process` as a Python without its site packages, in a session of its own. It imports little,
-because its start is part of every subprocess's start.
+`processes.process` starts it as a Python without site packages, in its own session. It imports little, because its
+start is part of every subprocess's start.
 
-stdin is the control pipe. It carries first the request (see `read_request`), then lines `stop SECONDS`. Its
-end means that the harness died, in whatever way. stdout is the status pipe; it gets one line an event:
+stdin is the control pipe: first the request (see `read_request`), then lines `stop SECONDS`. Its end means that the
+harness died in some way. stdout is the status pipe, with one line per event:
 
-    started BY PID      the target's program runs, started by the guardian BY
-    failed ERRNO        it could not be executed; nothing runs
+    started BY PID      the guardian BY has started the target's program as PID
+    failed ERRNO        it could not be executed; nothing is running
     exited CODE         the leader ended; CODE is negative for a signal
-    done                nothing that descends from the target is left
+    done                no descendant of the target is left
 
-Why nothing escapes: the guardian is a child subreaper (prctl(2)), so every orphan in the tree, however often
-it forked or called setsid, becomes its child. `waitpid` saying "no child" is therefore proof that the tree is
-empty.
+Why nothing escapes: the guardian is a child subreaper (prctl(2)), so every orphan in the tree, however often it forked
+or called setsid, becomes its child. If `waitpid` finds no child, the tree is therefore empty.
 
 Why it may be killed or stopped itself: it is two processes, harness > backup > guardian > target, and both are
-subreapers. When the guardian is killed, the kernel kills the leader (PR_SET_PDEATHSIG), and what is left of the
-tree falls to the backup, which kills it. When the backup is killed, the guardian ends the tree. When the harness dies
-and the guardian does nothing, as after SIGSTOP, the backup kills it with its tree. A stopped process is no obstacle:
-the kernel sends each of the two SIGCONT when its parent dies. Only who kills both at the same instant, leaves what
-`processes.process` has to find by its environment.
+subreapers. If the guardian is killed, the kernel kills the leader (PR_SET_PDEATHSIG), and the backup inherits the rest
+of the tree and kills it. If the backup is killed, the guardian ends the tree. If the harness dies and the guardian does
+nothing, for example after SIGSTOP, the backup kills it with its tree. Stopping them doesn't help: the kernel sends each
+of the two SIGCONT when its parent dies. Only if both are killed at the same instant are processes left over, which
+`processes.process` finds by their environment.
 """
 
 from __future__ import annotations
 
-# The C module: `signal` itself builds enums, which costs milliseconds of every start.
+# The C module: `signal` builds enums, which costs milliseconds at every start.
 import _signal as signal  # type: ignore[import-not-found]
 import ctypes
 import errno
@@ -39,10 +38,10 @@ from processes.tree import descendants, send_signal
 
 TREE_MARK = "BENCH_PROCESS_TREE"  # environment variable that marks every process of one tree
 HARNESS_DEAD_GRACE_S = 0.5
-BACKUP_GRACE_S = 1.0  # then the guardian has not done it
-STRAGGLER_GRACE_S = 1.0  # for what the leader left behind when it ended by itself
+BACKUP_GRACE_S = 1.0  # after which the backup no longer relies on the guardian
+STRAGGLER_GRACE_S = 1.0  # for processes that are left when the leader ends by itself
 SWEEP_INTERVAL_S = 0.02
-SLOW_SWEEP_INTERVAL_S = 0.5  # once KILL has not helped for a while: a process that hangs in a driver
+SLOW_SWEEP_INTERVAL_S = 0.5  # when SIGKILL hasn't helped for a while, as for a process stuck in a driver
 SLOW_SWEEP_AFTER_S = 2.0
 
 LOG_LOOK_MS = 200.0
@@ -52,7 +51,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 class Request:
-    """What to start. stdout_fd: inherited descriptor, or 2."""
+    """What to start. stdout_fd: an inherited descriptor, or 2."""
 
     def __init__(self, stdout_fd: int, argv: list[bytes], env: dict[bytes, bytes]) -> None:
         self.stdout_fd = stdout_fd
@@ -61,7 +60,7 @@ class Request:
 
 
 def write_request(request: Request) -> bytes:
-    """The bytes that `read_request` reads. Neither argv nor the environment can hold a NUL."""
+    """The bytes that `read_request` reads. Neither argv nor the environment may contain a NUL."""
     env = [name + b"=" + value for name, value in request.env.items()]
     head = [b"%d" % request.stdout_fd, b"%d" % len(request.argv)]
     body = b"\0".join([*head, *request.argv, *env])
@@ -69,7 +68,7 @@ def write_request(request: Request) -> bytes:
 
 
 def read_request(fd: int) -> Request | None:
-    """The request from the control pipe; None when the harness died before it was whole."""
+    """The request from the control pipe; None if the harness died before it was complete."""
     data = b""
     while b"\n" not in data:
         chunk = os.read(fd, 65536)
@@ -93,7 +92,7 @@ def _pair(entry: bytes) -> tuple[bytes, bytes]:
 
 
 class Watch:
-    """One of the two: sees that all that descends from it ends when its leader or its parent does."""
+    """One of the two processes: when its leader or its parent ends, it ends all its descendants."""
 
     straggler_grace_s = 0.0
     parent_dead_grace_s = BACKUP_GRACE_S
@@ -102,7 +101,7 @@ class Watch:
         self.parent = parent
         self.leader = 0
         self.leader_exited = False
-        self.deadline: float | None = None  # when everything is killed; None: nobody asked for an end
+        self.deadline: float | None = None  # when everything is killed; None if no end was requested
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self.wake, wake_write = os.pipe()
         os.set_blocking(self.wake, False)
@@ -112,11 +111,11 @@ class Watch:
         for number in (signal.SIGCHLD, signal.SIGCONT):
             signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        # Also when a copy of the control pipe lives on in a child that the harness forked without exec.
+        # The control pipe may stay open in a child that the harness forked without exec; this signal comes anyway.
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
 
     def run(self, control_events: int) -> None:
-        """Until nothing is left."""
+        """Watch until nothing is left."""
         poll = select.poll()
         poll.register(0, control_events)
         poll.register(self.wake, select.POLLIN)
@@ -131,7 +130,7 @@ class Watch:
                 self.end_within(self.parent_dead_grace_s)
 
     def reap(self) -> bool:
-        """Reap all that ended; True while anything that descends from here is left."""
+        """Reap all ended processes. True while any descendant is left."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -148,16 +147,16 @@ class Watch:
         raise NotImplementedError
 
     def obey(self) -> bool:
-        """Take in what the control pipe says; False at its end."""
+        """Follow the control pipe's commands. False at its end."""
         return False
 
     def end_within(self, grace_s: float) -> None:
-        """Ask for the end; of several requests the most urgent counts."""
+        """Request the end; the earliest of several deadlines counts."""
         deadline = monotonic() + grace_s
         self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
 
     def step(self) -> float | None:
-        """One step towards the end. Returns how long to wait for news, in ms; None: without limit."""
+        """Take one step towards the end. Returns how many ms to wait for events; None means without limit."""
         if self.deadline is None:
             return None
         left_s = self.deadline - monotonic()
@@ -165,8 +164,8 @@ class Watch:
             self.before_deadline()
             return 1000 * left_s
         members = descendants(os.getpid())
-        # A group's signal reaches also what its members fork meanwhile. Each group here lies in a session
-        # that a descendant founded, so only descendants are in it.
+        # A signal to a group also reaches what its members fork meanwhile. Each group here is in a session that a
+        # descendant created, so it contains only descendants.
         for group in {member.group for member in members} - {os.getpgrp(), 0}:
             try:
                 os.killpg(group, signal.SIGKILL)
@@ -177,19 +176,19 @@ class Watch:
         return 1000 * (SWEEP_INTERVAL_S if left_s > -SLOW_SWEEP_AFTER_S else SLOW_SWEEP_INTERVAL_S)
 
     def before_deadline(self) -> None:
-        """Nothing yet."""
+        """Called while the grace period lasts; does nothing by default."""
 
 
 class Backup(Watch):
-    """Its leader is the guardian."""
+    """The outer process. Its leader is the guardian."""
 
     def on_leader_exit(self, code: int) -> None:
-        if code:  # it was killed, and the leader with it
+        if code:  # the guardian was killed, and the target's leader with it
             report(f"exited {-signal.SIGKILL}")
 
 
 class Guardian(Watch):
-    """Its leader is the target's."""
+    """The inner process. Its leader is the target."""
 
     straggler_grace_s = STRAGGLER_GRACE_S
     parent_dead_grace_s = HARNESS_DEAD_GRACE_S
@@ -197,11 +196,11 @@ class Guardian(Watch):
     def __init__(self, libc: ctypes.CDLL, parent: int) -> None:
         super().__init__(libc, parent)
         self.log = Log(2)
-        self.terminated: set[tuple[int, int]] = set()  # (pid, start) that got their one SIGTERM
+        self.terminated: set[tuple[int, int]] = set()  # (pid, start) of processes that got their SIGTERM
         self.control = b""
 
     def start(self, request: Request, libc: ctypes.CDLL) -> bool:
-        """Start the target as the leader of a new session. False when it can't be executed."""
+        """Start the target as the leader of a new session. False if it can't be executed."""
         guardian = os.getpid()
         error_read, error_write = os.pipe()
         pid = os.fork()
@@ -242,11 +241,12 @@ class Guardian(Watch):
         return LOG_LOOK_MS if wait_ms is None else min(wait_ms, LOG_LOOK_MS)
 
     def before_deadline(self) -> None:
-        """Ask the leader's session; who left it (a sandbox, a run of a sweep) has an owner in it to be ended by.
+        """Send SIGTERM to the leader's session. What left it (a sandbox, a run of a sweep) has an owner there that ends
+        it.
 
-        A program in a sandbox that got the signal as well would die of it, and be judged by that.
+        A program in a sandbox would die of the signal, and that would count as its verdict.
         """
-        # Exactly one SIGTERM each: llama-server, like many, takes a second one for "at once, uncleanly".
+        # Exactly one SIGTERM each: llama-server, like many programs, exits uncleanly at the second one.
         for member in descendants(os.getpid()):
             asked = self.leader_exited or member.session == self.leader
             if asked and (member.pid, member.start) not in self.terminated:
@@ -255,12 +255,12 @@ class Guardian(Watch):
 
 
 def execute(request: Request, libc: ctypes.CDLL, guardian: int) -> None:
-    """In the forked child: become the target. Raises OSError when it can't be executed."""
+    """Become the target, in the forked child. Raises OSError if it can't be executed."""
     os.setsid()
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != guardian:
-        os._exit(127)  # it died before the line above
-    # Ignored signals and the mask would be inherited, from the harness (nohup) as from here.
+        os._exit(127)  # the guardian died before the line above
+    # Ignored signals and the signal mask would be inherited from the harness (nohup) and the guardian.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -271,7 +271,7 @@ def execute(request: Request, libc: ctypes.CDLL, guardian: int) -> None:
 
 
 def report(line: str) -> None:
-    """Tell the harness; it may be dead."""
+    """Report to the harness, which may be dead."""
     try:
         os.write(1, line.encode() + b"\n")
     except OSError:
@@ -285,7 +285,7 @@ def main() -> None:
     own_pid = os.getpid()
     backup.leader = os.fork()
     if backup.leader:
-        backup.run(0)  # POLLHUP is told all the same
+        backup.run(0)  # POLLHUP is reported anyway
         report("done")
         os._exit(0)
     guardian = Guardian(libc, own_pid)

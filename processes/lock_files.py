@@ -1,4 +1,4 @@
-"""Lock files that all programs of one user on this machine share."""
+"""Lock files that all programs of a user share on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def user_lock_file(name: str) -> Path:
-    """The path of the user's lock file of that name, in a folder of the user alone. Raises OSError."""
+    """The path of the user's lock file of that name, in a folder that only the user may enter. Raises OSError."""
     folder = Path(tempfile.gettempdir()) / f"bench-runner-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():

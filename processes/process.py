@@ -1,8 +1,8 @@
 """Start and end subprocesses (servers and scripts) so that none outlives the harness.
 
-Between harness and target stands `processes/guardian.py`, which ends the whole tree when asked, when the leader
-ends, or when the harness dies in any way, SIGKILL included. Output goes to files, never to a pipe: a pipe
-that nobody drains blocks the server, and one that a grandchild inherited never ends.
+Between harness and target is `processes/guardian.py`, which ends the whole tree on request, when the leader ends, or
+when the harness dies in any way, including SIGKILL. Output goes to files, never to a pipe: a pipe that isn't drained
+blocks the server, and one that a grandchild inherited never ends.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from results.files import open_to_append
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Imported, not run as a file: what is imported was compiled before.
+# Imported, not run as a file, because imported modules are already compiled.
 _GUARDIAN = (
     f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
     "from processes.guardian import main; main()"
 )
-KILL_WAIT_S = 30.0  # how long after SIGKILL a process may hang in the kernel (a GPU driver, a network disk)
+KILL_WAIT_S = 30.0  # how long a process may hang in the kernel after SIGKILL (a GPU driver, a network disk)
 
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended: by itself with `code`, or by `signal`. The other one is None."""
+    """How a process ended: with exit code `code`, or by `signal`. The other one is None."""
 
     code: int | None
     signal: int | None
 
     def describe(self) -> str:
-        """In words: "exit code 1", "killed by SIGILL"."""
+        """The end in words: "exit code 1", "killed by SIGILL"."""
         if self.signal is None:
             return f"exit code {self.code}"
         try:
@@ -63,14 +63,14 @@ def start(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> ManagedProcess:
-    """Start argv under a guardian, in a session of its own, stdin empty, all other descriptors closed.
+    """Start argv under a guardian, in its own session, with stdin empty and all other descriptors closed.
 
-    output: file to which stderr, and stdout unless it has a file of its own, are appended; of more than
-    `guardian.LOG_BYTES` the beginning and the end are kept. env: the whole environment; None: the harness's.
-    Raises UsageError when argv can't be executed or a file not be opened.
+    output: the file to which stderr is appended, and stdout unless it has its own file; if more than
+    `bounded_log.LOG_BYTES` are printed, the beginning and the end are kept. env: the whole environment; None means the
+    harness's. Raises UsageError if argv can't be executed or a file can't be opened.
 
-    Guarantee: from the first instant on, the death of the harness (SIGKILL too) ends the whole tree in about
-    0.5 s, also daemonised processes and those that ignore SIGTERM. When this raises, nothing is left running.
+    Guarantee: from the first instant, the death of the harness (even by SIGKILL) ends the whole tree in about 0.5 s,
+    including daemonised processes and those that ignore SIGTERM. If this function raises, nothing is left running.
     """
     command = tuple(argv)
     if not command:
@@ -99,8 +99,8 @@ def start(
             )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             raise UsageError(f"cannot start in {cwd}: {error.strerror}", command=command) from error
-    # A signal that raises between here and the return drops `keeper`, which closes the control pipe: the
-    # guardian then ends the tree as if the harness had died.
+    # If a signal raises between here and the return, `keeper` is dropped, which closes the control pipe. The guardian
+    # then ends the tree as if the harness had died.
     process = ManagedProcess(keeper, command, mark)
     try:
         process._launch(guardian.write_request(request))  # noqa: SLF001 - two halves of one constructor
@@ -131,7 +131,7 @@ class ManagedProcess:
         self._lock = threading.RLock()
 
     def _launch(self, request: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError):  # its reason stands in the log
+        with contextlib.suppress(BrokenPipeError):  # the log has the reason
             view = memoryview(request)
             while view:
                 view = view[self._control.write(view) or 0 :]
@@ -157,18 +157,18 @@ class ManagedProcess:
         self.stop()
 
     def fileno(self) -> int:
-        """For select: readable when there is news about the end (and ever after); then ask `poll`."""
+        """For select: readable once there is news about the end, and from then on; then call `poll`."""
         return self._status.fileno()
 
     def poll(self) -> Exit | None:
-        """How the leader ended; None while it runs. What it left behind may still be being ended."""
+        """How the leader ended; None while it runs. Its descendants may still be ending."""
         if self._exit is None:
             with self._lock:
                 self._read_status()
         return self._exit
 
     def wait(self, timeout_s: float | None = None) -> Exit | None:
-        """Wait for the leader's end, seen at once; None when timeout_s passed before."""
+        """Wait for the leader's end; returns at once when it ends, or None after timeout_s."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while self.poll() is None:
             left_s = None if deadline is None else deadline - time.monotonic()
@@ -181,17 +181,17 @@ class ManagedProcess:
         return self._exit
 
     def tree(self) -> frozenset[int]:
-        """Pids of all living processes of the tree: the leader and whatever descends from it."""
+        """Pids of all living processes in the tree: the leader and its descendants."""
         if self._empty or self._keeper.poll() is not None:
             return frozenset()
         return frozenset(member.pid for member in descendants(self._guardian))
 
     def stop(self, grace_s: float = 10.0) -> Exit:
-        """End the whole tree: SIGTERM, grace_s seconds, SIGKILL. Returns when nothing of it is left.
+        """End the whole tree: SIGTERM, grace_s seconds, SIGKILL. Returns when nothing is left of it.
 
-        Is idempotent; called again while a first call waits (from a signal handler's exception), the shorter
-        grace counts. Returns how the leader ended, which may have been earlier and by itself. Raises
-        ServerError when something survives even SIGKILL for 30 s.
+        Is idempotent. If it is called again while a first call waits (from a signal handler's exception), the shorter
+        grace counts. Returns how the leader ended, which may have been earlier and by itself. Raises ServerError if
+        something survives SIGKILL for 30 s.
         """
         with self._lock:
             if not self._empty:
@@ -215,7 +215,7 @@ class ManagedProcess:
             return self._exit or Exit(None, signal.SIGKILL)
 
     def _read_status(self) -> None:
-        """Take in what the guardian reported, without waiting."""
+        """Read what the guardian has reported, without waiting."""
         while not self._empty and select.select([self._status], [], [], 0)[0]:
             data = os.read(self._status.fileno(), 4096)
             if not data:
@@ -235,7 +235,7 @@ class ManagedProcess:
                     self._empty = True
 
     def _lost_guardian(self) -> None:
-        """Guardian and backup were killed: the kernel ended the leader, the others are known by their environment."""
+        """Clean up after guardian and backup were killed: the kernel ended the leader; find the rest by environment."""
         mark = f"{guardian.TREE_MARK}={self._mark}".encode()
         deadline = time.monotonic() + KILL_WAIT_S
         while time.monotonic() < deadline:
@@ -245,7 +245,7 @@ class ManagedProcess:
                 break
             for member in marked:
                 send_signal(member, signal.SIGKILL)
-            time.sleep(0.01)  # they need a moment to die; then what they forked meanwhile is looked for
+            time.sleep(0.01)  # they need a moment to die; then look for what they forked meanwhile
         self._empty = True
         if self._exit is None and self.pid:
             self._exit = Exit(None, signal.SIGKILL)
@@ -267,7 +267,7 @@ def _open_log(files: contextlib.ExitStack, path: Path) -> IO[bytes]:
         return files.enter_context(open_to_append(path))
     except OSError as error:
         raise UsageError(
-            f"cannot write {path}: {error.strerror}", hint="it must be a regular file, where you may write"
+            f"cannot write {path}: {error.strerror}", hint="it must be a regular file that you may write to"
         ) from error
 
 
@@ -288,7 +288,7 @@ def _cannot_execute(argv: tuple[str, ...], number: int) -> UsageError:
     hint = ""
     if number == errno.ENOENT and "/" in program and Path(program).exists():
         message = f"{program} exists, but the interpreter or loader that it names does not"
-        hint = "it was built for another system; `file` and `head -1` tell which"
+        hint = "it was built for another system; `file` and `head -1` show which"
     elif number == errno.ENOENT:
         message = f"no such program: {program}"
         hint = "give its full path, or put its folder on PATH"

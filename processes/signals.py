@@ -1,4 +1,4 @@
-"""Signals that end a run become an exception, so that every `with` on the way out does its work."""
+"""Turn signals that end a run into an exception, so that every `with` on the way out cleans up."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ AGAIN_S = 0.01
 
 
 class Interruptions:
-    """Within the block, the first of SIGINT, SIGTERM, SIGHUP raises Interrupted in the main thread.
+    """Within the block, the first SIGINT, SIGTERM or SIGHUP raises Interrupted in the main thread.
 
-    While that exception lives, the orderly end is under way and later signals are ignored: they would cut it short.
-    It takes seconds, up to 20 where processes ignore SIGTERM, and over a minute where one hangs in the kernel. SIGKILL
-    is safe at any time. Where other code swallows the exception (a bare `except:`, a `__del__`), it is raised again.
-    A signal that the parent set to be ignored (nohup) stays ignored. For the main thread.
+    While that exception exists, cleaning up is in progress and later signals are ignored, because they would cut it
+    short. Cleaning up takes seconds, up to 20 s if processes ignore SIGTERM, and over a minute if one hangs in the
+    kernel. SIGKILL is safe at any time. If other code swallows the exception (a bare `except:`, a `__del__`), it is
+    raised again. A signal that the parent ignores (nohup) stays ignored. Use it in the main thread.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Interruptions:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """A signal waits until this block is done: for what must not stop half-way, and is short."""
+        """Delay signals until this short block is done, because it must not stop half-way."""
         self._holding = True
         try:
             yield
@@ -73,10 +73,12 @@ class Interruptions:
         try:
             raise interrupted
         finally:
-            del interrupted  # this frame stands in its traceback and would keep it alive
+            del interrupted  # this frame is in its traceback and would keep it alive
 
     def _raise_again(self, number: signal.Signals) -> None:
-        """From a thread and a little later: what is raised inside a weakref's callback is swallowed too."""
+        """Send the signal again a little later, from a thread: an exception in a weakref's callback is swallowed
+        too.
+        """
 
         def send() -> None:
             time.sleep(AGAIN_S)

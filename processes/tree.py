@@ -1,6 +1,6 @@
-"""Living processes by their descent, and signals that reach no other process than the one that is meant.
+"""Find living processes by descent, and signal exactly the intended process.
 
-It imports little, since the guardian does: see there.
+It imports little, because the guardian imports it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 
 
 class Member:
-    """One living process: pid and start time together are never used twice while the machine is up."""
+    """One living process. Its pid and start time together are unique while the machine is up."""
 
     __slots__ = ("group", "parent", "pid", "session", "start")
 
@@ -23,7 +23,7 @@ class Member:
 
 
 def read_member(pid: int) -> Member | None:
-    """The process from /proc/PID/stat; None when it is gone or a zombie."""
+    """The process, from /proc/PID/stat; None if it is gone or a zombie."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -34,7 +34,7 @@ def read_member(pid: int) -> Member | None:
         return None
     finally:
         os.close(fd)
-    # The name in parentheses may hold anything, parentheses too; fields 3 to 6 and 22 are counted after it.
+    # The name in parentheses may contain anything, even parentheses; fields 3 to 6 and 22 are counted after it.
     fields = stat[stat.rfind(b")") + 2 :].split()
     if len(fields) < 20 or fields[0] in {b"Z", b"X"}:
         return None
@@ -42,7 +42,7 @@ def read_member(pid: int) -> Member | None:
 
 
 def descendants(root: int) -> list[Member]:
-    """Every living process that descends from root, without root, parents before children."""
+    """All living descendants of root, without root itself, parents before children."""
     children: dict[int, list[Member]] = {}
     for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs the guardian 10 ms of start
         member = read_member(int(name)) if name.isdigit() else None
@@ -53,7 +53,7 @@ def descendants(root: int) -> list[Member]:
     frontier = [root]
     while frontier:
         for member in children.get(frontier.pop(), ()):
-            if member.pid not in seen:  # a pid used again during the scan could close a circle
+            if member.pid not in seen:  # a pid that is reused during the scan could form a loop
                 seen.add(member.pid)
                 found.append(member)
                 frontier.append(member.pid)
@@ -61,12 +61,12 @@ def descendants(root: int) -> list[Member]:
 
 
 def send_signal(member: Member, number: int) -> None:
-    """Signal that very process, never another one that got its pid since."""
+    """Signal this very process, never another one that has got its pid since."""
     try:
         fd = os.pidfd_open(member.pid)
     except ProcessLookupError:
         return
-    except OSError:  # no pidfd on this kernel: the window is as small as it can be
+    except OSError:  # no pidfd on this kernel; the race below is as short as possible
         fd = -1
     try:
         now = read_member(member.pid)
@@ -76,7 +76,7 @@ def send_signal(member: Member, number: int) -> None:
             signal.pidfd_send_signal(fd, number)
         else:
             os.kill(member.pid, number)
-    except OSError:  # gone, or became another user's (setuid): nothing that we can do
+    except OSError:  # gone, or now another user's (setuid): we can't signal it
         return
     finally:
         if fd >= 0:
