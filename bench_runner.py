@@ -1,7 +1,7 @@
 #!/bin/sh
-# As a shell script this finds the interpreter that `make setup` made, without activating anything, from any
-# folder and through a symlink; Python sees the next line as a string and goes on below it. Signals wait until Python
-# can answer them, where env can do that.
+# As a shell script, this finds the interpreter that `make setup` made, without activating anything, from any folder and
+# through a symlink. Python sees the next line as the beginning of a string and continues below it. If env can do it,
+# signals wait until Python can handle them.
 """:"
 root=$(dirname "$(readlink -f "$0")")
 wait="env --block-signal=HUP,INT,TERM"
@@ -15,7 +15,7 @@ exit 1
 
 # The command line: parse, call one function, print; an error becomes a message and an exit code.
 
-# Built-in modules only, which take no time: in the time that `signal` and `os` take to import a signal may arrive.
+# Built-in modules only, which import at once: a signal may arrive while `signal` and `os` are being imported.
 import _signal  # type: ignore[import-not-found]
 import posix
 import sys
@@ -24,19 +24,19 @@ _ENDING = {_signal.SIGHUP: "SIGHUP", _signal.SIGINT: "SIGINT", _signal.SIGTERM: 
 
 
 def _leave(number: int, _frame: object) -> None:
-    """A signal while the program is being loaded: nothing has begun, so nothing has to be ended in order."""
+    """Handle a signal while the program is being loaded: nothing has begun, so there is nothing to clean up."""
     try:
-        posix.write(2, f"error: stopped by {_ENDING[number]}\n".encode())
+        posix.write(2, f"interrupted: stopped by {_ENDING[number]}\n".encode())
     finally:
         posix._exit(130 if number == _signal.SIGINT else 143)  # noqa: SLF001 - its name
 
 
-if sys.argv[0].endswith(("bench_runner.py", "bench-runner")):  # and no other program imports this
+if sys.argv[0].endswith(("bench_runner.py", "bench-runner")):  # not when another program imports this
     for _number in _ENDING:
         if _signal.getsignal(_number) != _signal.SIG_IGN:
             _signal.signal(_number, _leave)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _ENDING)
-    if sys.flags.no_site:  # which takes longest of all to load, and comes after the handlers for that
+    if sys.flags.no_site:  # loading site takes longest, so it comes after the signal handlers
         import site
 
         site.main()
@@ -76,9 +76,9 @@ Examples:
 # Commands in other modules, imported on demand so that --help is fast: name -> module, help.
 ELSEWHERE = {
     "sweep": ("commands.sweep", "Run a matrix of models, settings and benchmarks."),
-    "status": ("commands.sweep", "Show the progress of a sweep; without an id, of all sweeps."),
+    "status": ("commands.sweep", "Show the progress of one sweep, or of all sweeps."),
     "retry": ("commands.sweep", "Try a sweep's failed runs again."),
-    "rerun": ("commands.rerun", "Run a recorded run again, and compare the two."),
+    "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
     "leaderboard": (
         "commands.leaderboard",
         "Compare runs: which are best, and which differences are real.",
@@ -119,7 +119,7 @@ class Commands(click.Group):
 
 @contextlib.contextmanager
 def _told_harmlessly() -> "Iterator[None]":
-    """What click says of words that it doesn't know has these words in it."""
+    """Make click's errors safe to print, because they repeat the user's words."""
     try:
         yield
     except click.UsageError as error:
@@ -142,15 +142,17 @@ def cli() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        raise UsageError("the folder that you are in was removed", hint="go to another one") from None
+        raise UsageError("the current folder has been removed", hint="change to another one") from None
 
 
 @cli.command(cls=SectionedCommand, epilog=RUN_EXAMPLES)
 @setting_options(several=False)
 @click.option(
-    "--resume", metavar="RUN_ID", help="Continue an earlier run (or: last): only what is missing is done."
+    "--resume",
+    metavar="RUN_ID",
+    help="Continue an earlier run (or: last); only missing answers are asked for.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print only the record, as it is in the run log.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the record, as in the run log.")
 @results_dir_option
 @click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
 @click.pass_obj
@@ -165,7 +167,7 @@ def run(
 ) -> None:
     """Run one benchmark on one model: launch the server, log the score, stop the server.
 
-    Everything after -- goes to the server as it is.
+    Everything after -- is passed to the server unchanged.
     """
     from runner.request import build_spec
 
@@ -208,9 +210,9 @@ def list_runs(*, results_dir: Path | None) -> None:
 
 @cli.command()
 @click.argument("run_id")
-@click.option("--raw", is_flag=True, help="Print the script's output, unchanged where it is piped.")
+@click.option("--raw", is_flag=True, help="Print the script's output; if piped, byte for byte.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as it is on disk.")
-@click.option("--plot", "as_plot", is_flag=True, help="Plot its telemetry, as a picture and as a page.")
+@click.option("--plot", "as_plot", is_flag=True, help="Plot its telemetry, as a picture and a web page.")
 @results_dir_option
 def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: Path | None) -> None:
     """Show one run, named by its id or a unique beginning of it (or: last)."""
@@ -251,8 +253,8 @@ def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: P
 def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None) -> None:
     """Compare two runs on the same samples. Each is named by its id or a unique beginning of it (or: last).
 
-    Shows which samples only one of them solved, whether the difference is real, and what it costs. Runs with
-    different samples, prompts or sampling are refused.
+    Shows which samples only one of them solved, whether the difference is real, and what each costs. Runs with
+    different data, prompts or sampling are refused.
     """
     from results.compare.comparison import compare_runs
     from results.store.run_folder import RunFolder, default_results_dir
@@ -290,7 +292,7 @@ def schema() -> None:
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the shell completion code, to be used as: eval "$(bench-runner completion bash)"."""
+    """Print the shell completion code. Use it as: eval "$(bench-runner completion bash)"."""
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)
@@ -305,7 +307,7 @@ def _complete_variable(program: str) -> str:
 
 
 def main() -> None:
-    """The entry point: turns every reported end into a message and an exit code."""
+    """The entry point. Turns each Reported exception into a message and an exit code."""
     from commands.standard_streams import prepare_streams
     from processes.signals import Interruptions
     from results.errors import BenchError, Interrupted
@@ -326,7 +328,7 @@ def main() -> None:
                 if starved is None:
                     raise
                 sys.exit(explain(starved))
-        except Interrupted as interrupted:  # also while an error was explained
+        except Interrupted as interrupted:  # may also come while an error is being explained
             sys.exit(explain(interrupted))
 
 

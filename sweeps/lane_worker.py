@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engines.cards import Cards
 from engines.lane import Lane
-from results.errors import Reported
+from results.errors import Interrupted, Reported
 from results.store.sweep_folder import SweepFolder
 from runner.display import Lines
 from sweeps.planned_again import planned_again
@@ -39,7 +39,8 @@ def main(words: Sequence[str]) -> int:
                 held=interruptions.held,
             ).work()
     except Reported as error:
-        display.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+        label = "interrupted" if isinstance(error, Interrupted) else "error"
+        display.say(f"{label}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return error.exit_code
     return 0
 

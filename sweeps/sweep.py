@@ -130,14 +130,13 @@ def work(
             else:
                 stopped = in_processes(_worker_command(folder, lanes), folder, lanes, display)
         except Interrupted as error:
-            error.message = f"the sweep was {'interrupted' if error.exit_code == 130 else 'cancelled'}"
-            error.hint = f"continue with: bench_runner.py sweep --resume {sweep.sweep_id}"
+            error.hint = f"bench_runner.py sweep --resume {sweep.sweep_id} continues it"
             raise
         folder.write(msgspec.structs.replace(sweep, runs=_facts(plan.runs, fingerprints=True)))
         done = _finished(folder, warn=display.say)
         if stopped and not done.is_complete:
             raise ResultsError(
-                stopped[0], hint=f"continue with: bench_runner.py sweep --resume {sweep.sweep_id}"
+                stopped[0], hint=f"bench_runner.py sweep --resume {sweep.sweep_id} continues the sweep"
             )
         return done
 

@@ -23,7 +23,7 @@ def test_a_signal_while_modules_are_imported(tmp_path, module, number, code):
     (tmp_path / f"{module}.py").write_text(SLOW)
     done = signalled(number, "list", env={"PYTHONPATH": str(tmp_path)},
                      when=lambda _: (tmp_path / f"{module}.py.here").exists())  # fmt: skip
-    assert (done.code, done.out, done.err) == (code, "", f"error: stopped by {number.name}\n")
+    assert (done.code, done.out, done.err) == (code, "", f"interrupted: stopped by {number.name}\n")
 
 
 @pytest.mark.parametrize(("number", "code"), ENDINGS)
@@ -37,7 +37,7 @@ def test_a_signal_while_the_installed_command_imports_its_modules(tmp_path, numb
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(number)
-        assert process.communicate(timeout=30)[1] == f"error: stopped by {number.name}\n"
+        assert process.communicate(timeout=30)[1] == f"interrupted: stopped by {number.name}\n"
     assert process.returncode == code
 
 
@@ -56,7 +56,7 @@ def test_a_signal_at_any_instant_of_the_start(tmp_path, number, code):
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
         seen.add((process.returncode, err))
-    assert seen <= {(-number, ""), (code, f"error: stopped by {number.name}\n"), (0, "")}
+    assert seen <= {(-number, ""), (code, f"interrupted: stopped by {number.name}\n"), (0, "")}
 
 
 def test_what_nohup_ignores_stays_ignored(tmp_path):

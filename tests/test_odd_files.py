@@ -300,4 +300,4 @@ def test_a_working_folder_that_was_removed_is_told(tmp_path):
     script = f'cd "$1" && rmdir "$1" && exec {PROGRAM} list'
     done = subprocess.run(["sh", "-c", script, "sh", gone], capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-    assert "was removed" in done.stderr
+    assert "has been removed" in done.stderr

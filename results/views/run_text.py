@@ -46,7 +46,8 @@ def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
     if record.score is not None:
         rows += [("WARNING", warning) for warning in record.score.warnings]
     if record.error is not None:
-        rows.append(("error", record.error.message))
+        name = "interrupted" if record.status is RunStatus.INTERRUPTED else "error"
+        rows.append((name, record.error.message))
         if record.error.hint:
             rows.append(("try", record.error.hint))
     return [(name, value) for name, value in rows if value]

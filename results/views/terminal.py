@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from results.errors import Interrupted
 from results.plain_text import cell, indented, plain, plain_lines
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def warn(text: str) -> None:
 
 
 def explain(error: Reported) -> int:
-    """On stderr: what happened, and what to do. Returns the exit code."""
+    """Print on stderr what happened and what to do. Returns the exit code. An interruption is not called an error."""
     if error.log_tail:
         say("last lines of its log:", err=True, dim=True)
         click.echo("\n".join(f"  | {line}" for line in plain_lines(error.log_tail).splitlines()), err=True)
@@ -45,7 +46,12 @@ def explain(error: Reported) -> int:
         from settings.secrets import without_secrets
 
         say(f"command: {shlex.join(without_secrets(error.command))}", err=True)
-    click.echo(f"{_styled('error:', fg='red', bold=True)} {indented(error.message)}", err=True)
+    label = (
+        _styled("interrupted:", fg="yellow", bold=True)
+        if isinstance(error, Interrupted)
+        else _styled("error:", fg="red", bold=True)
+    )
+    click.echo(f"{label} {indented(error.message)}", err=True)
     if error.hint:
         click.echo(f"{_styled('try:', fg='yellow')} {indented(error.hint)}", err=True)
     return error.exit_code

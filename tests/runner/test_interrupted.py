@@ -70,7 +70,8 @@ def test_a_signal_ends_the_run_in_order(tmp_path, phase, server, sign, number, c
     wait_for(lambda: said(tmp_path, sign))
     returned, _, err = end(process, number)
     assert returned == code, err
-    assert f"stopped by {number.name}" in err
+    assert f"interrupted: stopped by {number.name}" in err
+    assert "error:" not in err
     assert f"--resume {only_run(tmp_path).name}" in err
     (record,) = logged(tmp_path)
     assert (record["status"], record["error"]["kind"]) == ("interrupted", "interrupted")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from results.errors import UsageError
+from results.errors import Interrupted, UsageError
 from results.views.terminal import Fact, aligned, explain, print_table, say, say_facts
 
 ROOT = Path(__file__).parents[3]
@@ -67,6 +67,12 @@ def test_further_lines_are_indented(capsys):
         "last lines of its log:\n  | l\n  | error: forged\ncommand: 'a\n    b'\n"
         "error: wrong\n    error: forged\ntry: do\n    try: that\n"
     )
+
+
+def test_an_interruption_is_not_called_an_error(capsys):
+    """Whoever pressed Ctrl-C made no mistake, and wants to know how to go on."""
+    assert explain(Interrupted(2, "stopped by SIGINT", hint="go on with --resume last")) == 130
+    assert capsys.readouterr().err == "interrupted: stopped by SIGINT\ntry: go on with --resume last\n"
 
 
 MACHINE = {
