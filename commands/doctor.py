@@ -21,7 +21,7 @@ _DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "u
 
 
 def print_findings() -> None:
-    """One line per finding: ok or missing, name, version, path, and what to do."""
+    """Print one line per finding: ok or missing, name, version, path, and what to do."""
     from servers import discovery
 
     for title, lines in (
@@ -45,7 +45,7 @@ def _model_lines() -> list[str]:
 
 
 def special_file_lines(folder: Path = Path("/dev")) -> list[str]:
-    """Whether they are the devices that every program expects: a program that ran as root may have replaced one."""
+    """Check that they are the devices that every program expects. A program run as root may have replaced one."""
     wrong = []
     for name, (major, minor) in _DEVICES.items():
         path = folder / name
@@ -56,9 +56,9 @@ def special_file_lines(folder: Path = Path("/dev")) -> list[str]:
             continue
         if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(major, minor):
             again = f"rm -f {path} && mknod -m 666 {path} c {major} {minor}"
-            wrong.append((f"{path} is not the device of that name", again))
+            wrong.append((f"{path} is not the usual device", again))
     if not os.access(folder / "shm", os.W_OK | os.X_OK) or not (folder / "shm").is_dir():
-        wrong.append((f"{folder / 'shm'} is no folder to write in", "mount a tmpfs there, with mode 1777"))
+        wrong.append((f"{folder / 'shm'} is not a writable folder", "mount a tmpfs there, with mode 1777"))
     names = ", ".join([*_DEVICES, "shm"])
     return [f"  {'broken':8} {what}; try, as root: {todo}" for what, todo in wrong] or [
         f"  {'ok':8} {names} in {folder}"
@@ -66,7 +66,7 @@ def special_file_lines(folder: Path = Path("/dev")) -> list[str]:
 
 
 def device_lines() -> list[str]:
-    """What can be measured, with a current reading, and what can't, with the reason."""
+    """The devices that can be measured, with a current reading, and the reasons why others can't."""
     from telemetry.devices import live_reading, look
 
     found = look()
@@ -110,7 +110,7 @@ def _device_line(facts: DeviceFacts, reading: DeviceReading) -> str:
 
 
 def _sandboxes() -> list[Found]:
-    """Each level is tried, because whether it works depends on the settings of kernel and distribution."""
+    """Try each level, because whether it works depends on the settings of kernel and distribution."""
     from servers.discovery import Found
 
     answer = subprocess.run(

@@ -1,4 +1,4 @@
-"""`leaderboard`: the runs side by side, and which differences between them are real."""
+"""`leaderboard`: compare runs side by side, and show which differences are real."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Examples:
 @click.option(
     "--group-by",
     type=click.Choice(["model", "quantization"]),
-    help="One table with its own best per model (all quantisations together), or per quantisation.",
+    help="One table, with its own best, per model (all its quantisations) or per quantisation.",
 )
 @click.option(
     "--csv", "csv_file", metavar="FILE", help="Write the table as CSV, one row per run; - is stdout."
@@ -79,8 +79,8 @@ def leaderboard(
 ) -> None:
     """Compare runs, the newest of each configuration: score, speed, memory, energy.
 
-    Runs whose scores may be compared share a table. Each is tested against the best of its table on the same samples:
-    what is not distinguishable from it may be as good, whatever the order of the rows.
+    Runs with comparable scores share a table. Each is tested against the best of its table, on the same samples. A run
+    that is not distinguishable from the best may be just as good, whatever the order of the rows.
     """
     from results.compare.leaderboard import GroupBy, SortBy, make_tables
     from results.compare.run_choice import Choice, choose_runs, parse_since
@@ -121,4 +121,4 @@ def leaderboard(
         say(f"{'' if tables else 'no such runs; '}left out: {others or 'none'}", err=True)
 
 
-_LEFT_OUT = {"started": "running", "older": "older of the same configuration (--all)"}
+_LEFT_OUT = {"started": "running", "older": "older ones of the same configuration (see --all)"}

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from results.files import user_path
 
 
 class UserPath(click.Path):
-    """A path of the user's, as `results.files.user_path` reads it."""
+    """A path from the user, read by `results.files.user_path`."""
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(path_type=Path, **facts)

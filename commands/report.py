@@ -1,4 +1,4 @@
-"""`report`: the results of a sweep as Markdown and as a page."""
+"""`report`: a sweep's results as Markdown and as an HTML page."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def report(
 ) -> None:
     """Write a report of a sweep, named by its id or a unique beginning of it (or: last).
 
-    Markdown, and one HTML page that needs nothing else: what is best and what may be as good, the table, score against
-    memory, speed and energy, telemetry over time, what failed and why. Also of a sweep that is still in progress.
+    Writes Markdown and a self-contained HTML page: the best and what may be as good, the table, score against memory,
+    speed and energy, telemetry over time, what failed and why. The sweep may still be running.
     """
     from results.durable import explained, replace_file
     from results.store.sweep_folder import SweepFolder

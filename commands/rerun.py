@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run_id")
-@click.option("--model", metavar="M", help="The model's path now, if it was moved.")
-@click.option("--sandbox", help="Use another sandbox than the run did.")
+@click.option("--model", metavar="M", help="The model's new path, if it has moved.")
+@click.option("--sandbox", help="Use a different sandbox than the run did.")
 @results_dir_option
 @click.pass_obj
 def rerun(
@@ -30,9 +30,9 @@ def rerun(
     sandbox: str | None,
     results_dir: Path | None,
 ) -> None:
-    """Repeat a run from its record alone, named by its id or a unique beginning of it (or: last).
+    """Repeat a run from its record, named by its id or a unique beginning of it (or: last).
 
-    Says what differs now (the model's file, the server's build, the driver, versions), and compares the two.
+    Shows what differs now (the model's file, the server's build, the driver, versions), and compares the two.
     """
     from results.compare.comparability import what_differs
     from results.compare.comparison import compare_runs
@@ -61,8 +61,8 @@ def rerun(
     say()
     if finished.error is None:
         try:
-            print_comparison(compare_runs(before, finished.folder))  # says what differs, too
-        except BenchError as error:  # no samples, as of a speed, or the first one failed
+            print_comparison(compare_runs(before, finished.folder))  # also shows what differs
+        except BenchError as error:  # no samples, as in a speed benchmark, or the first run failed
             say_facts([Fact("not compared", error.message)], width=NAME_WIDTH)
         else:
             return

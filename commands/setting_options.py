@@ -23,7 +23,7 @@ _OTHERS = "Options"
 def setting_options(*, several: bool, table: Mapping[str, Setting] = TABLE) -> Callable[..., Any]:
     """Give a command an option for each setting. Its value is a text, or None if it isn't given.
 
-    several: of a sweep, whose models are words of their own, and whose options take several values.
+    several: for `sweep`, whose models are arguments and whose options take several values.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,7 +42,7 @@ def setting_options(*, several: bool, table: Mapping[str, Setting] = TABLE) -> C
 
 
 def asked_by_options(options: Mapping[str, Any], table: Mapping[str, Setting] = TABLE) -> Asked:
-    """The settings that the options of `run` ask for. Raises one UsageError with all mistakes."""
+    """The settings from the options of `run`. Raises one UsageError with all errors."""
     given: dict[str, Any] = {}
     wrong: list[UsageError] = []
     for name, text in options.items():
@@ -79,8 +79,8 @@ class SectionedCommand(click.Command):
                     formatter.write_dl(rows)
 
 
-class _Text(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
-    """Accepts any text; values are checked where those of manifests are. Completes choices and file names."""
+class _Text(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
+    """Accepts any text; values are checked together with those of manifests. Completes choices and file names."""
 
     name = "text"
 

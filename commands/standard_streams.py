@@ -1,6 +1,6 @@
-"""stdin, stdout and stderr as a command finds them: one may be closed, and whoever reads one may go away.
+"""Make stdin, stdout and stderr safe: one may be closed, or its reader may go away.
 
-Neither ends the work: a run that takes hours does not fail because nobody watches it any more.
+Neither stops the work: a run of several hours doesn't fail because nobody is watching it any more.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _NOBODY_READS = {errno.EPIPE, errno.EIO}  # EIO: the terminal was closed
 
 
 def prepare_streams() -> None:
-    """Open what is closed, and let no output raise because nobody reads it. Call it once, before anything is opened."""
+    """Open closed streams, and ignore missing readers. Call it once, before opening any file."""
     for number in range(3):
         try:
             os.fstat(number)
-        except OSError:  # else the next file that is opened would become stdout or stderr
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number, which is this one
+        except OSError:  # otherwise the next file that is opened would become stdout or stderr
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
             os.set_inheritable(number, True)
     sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - not a path
     sys.stdout = _text(sys.stdout, _Output(1, "wb", closefd=False))
@@ -35,9 +35,9 @@ def prepare_streams() -> None:
 
 
 class _Output(io.FileIO):
-    """What can't be written to stderr, or has no reader any more, is dropped.
+    """Drops output that can't be written to stderr or that has no reader any more.
 
-    What can't be written to stdout for another reason (a full disk) raises ResultsError, once.
+    If stdout can't be written for another reason, such as a full disk, it raises ResultsError once.
     """
 
     _failed = False
@@ -58,6 +58,6 @@ def _text(before: TextIO | None, raw: _Output) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=before.encoding,
-        errors="backslashreplace",  # else a name that its encoding lacks would be a traceback
+        errors="backslashreplace",  # otherwise a name that its encoding lacks would give a traceback
         line_buffering=before.line_buffering,
     )

@@ -1,4 +1,4 @@
-"""`sweep`, and the commands for another terminal: `status`, `retry`, `cancel`."""
+"""`sweep`, and the commands to use in another terminal: `status`, `retry`, `cancel`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sweeps.preflight.checks import Preflight
     from sweeps.sweep import SweepOutcome
 
-FAILED_RUNS = 7  # the exit code of a sweep that came to its end with failed runs
+FAILED_RUNS = 7  # the exit code of a finished sweep with failed runs
 MANIFESTS = (".yaml", ".yml", ".json", ".toml")
 CANCEL_S = 90.0
 
@@ -45,10 +45,8 @@ Examples:
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("models", nargs=-1, metavar="[MANIFEST | MODELS...]")
-@click.option("--dry-run", is_flag=True, help="Print the plan and whether it fits; start nothing.")
-@click.option(
-    "--resume", metavar="ID", help="Continue a sweep (or: last); with a manifest, as that says now."
-)
+@click.option("--dry-run", is_flag=True, help="Print the plan and whether it fits, but start nothing.")
+@click.option("--resume", metavar="ID", help="Continue a sweep (or: last); a manifest replaces its plan.")
 @click.option("--retry-failed", metavar="ID", help="The same as --resume, and try the failed runs again.")
 @click.option("--race", is_flag=True, help="Stop configurations early that can no longer win.")
 @click.option(
@@ -66,7 +64,7 @@ Examples:
     "server_args",
     multiple=True,
     metavar="ARG",
-    help="Passed to the server as it is; may be repeated.",
+    help="Passed to the server unchanged; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, or the records, as JSON.")
 @setting_options(several=True)
@@ -87,10 +85,10 @@ def sweep(
     results_dir: Path | None,
     **options: Any,
 ) -> None:
-    """Run a whole matrix of models, settings and benchmarks, from a manifest or from the options here.
+    """Run a matrix of models, settings and benchmarks, from a manifest or from these options.
 
-    Options take several values, separated by commas. After a crash, or a change of the manifest, --resume runs what is
-    missing; with it, only what determines no result can be given anew, such as timeouts.
+    Options take several values, separated by commas. After a crash or a change of the manifest, --resume runs what is
+    missing. With --resume, you can only change settings that don't affect results, such as timeouts.
     """
     from results.errors import UsageError
     from results.store.sweep_folder import SweepFolder
@@ -100,7 +98,9 @@ def sweep(
     from sweeps.sweep import begin, work
 
     if resume and retry_failed:
-        raise UsageError("--resume and --retry-failed together", hint="--retry-failed does both")
+        raise UsageError(
+            "--resume can't be combined with --retry-failed", hint="--retry-failed also resumes the sweep"
+        )
     results_dir = (results_dir or default_results_dir()).absolute()
     known = resume or retry_failed
     folder = SweepFolder.find(results_dir, known) if known else None
@@ -139,7 +139,7 @@ def sweep(
 def _planned(
     models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder | None, results_dir: Path
 ) -> tuple[Manifest, Plan, Preflight]:
-    """From the arguments, otherwise from what the sweep was started with."""
+    """Plan from the arguments, otherwise from what the sweep was started with."""
     from sweeps.plan import plan_runs
     from sweeps.planned_again import planned_again
     from sweeps.preflight.checks import preflight
@@ -155,12 +155,12 @@ def _planned(
 
 
 def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder) -> Asked:
-    """The settings that --resume may change. Raises UsageError for any that determines what the runs are."""
+    """The settings that --resume changes. Raises UsageError for one that determines results."""
     from results.errors import UsageError
     from settings.setting import Determines
 
     hint = (
-        f"the runs of {folder.sweep_id} stay what they are; start another sweep, or resume it with a manifest"
+        f"the runs of {folder.sweep_id} can't be changed; start another sweep, or resume it with a manifest"
     )
     if models:
         raise UsageError("--resume continues with the models that the sweep was started with", hint=hint)
@@ -204,7 +204,7 @@ def _manifests(models: tuple[str, ...]) -> list[Path]:
 
 
 def request_retries(folder: SweepFolder) -> int:
-    """Mark the failed runs for a retry; return their number."""
+    """Mark the failed runs for a retry. Returns their number."""
     from results.records import RunStatus
 
     failed = [
@@ -244,7 +244,7 @@ def _print_end(finished: SweepOutcome, *, as_json: bool) -> None:
 @click.option("--watch", is_flag=True, help="Update it every second, until the sweep ends.")
 @results_dir_option
 def status(sweep_id: str | None, *, watch: bool, results_dir: Path | None) -> None:
-    """Show what a sweep has done, is doing and has left; without an id, all sweeps."""
+    """Show what a sweep has done, is doing and has left to do; without an id, show all sweeps."""
     from commands.sweep_status import print_status, print_sweeps, watch_status
     from results.store.sweep_folder import SweepFolder
 
@@ -279,7 +279,7 @@ def retry(sweep_id: str, *, results_dir: Path | None) -> None:
 @click.argument("sweep_id")
 @results_dir_option
 def cancel(sweep_id: str, *, results_dir: Path | None) -> None:
-    """Stop a running sweep cleanly: what is finished is kept, and --resume continues it."""
+    """Stop a running sweep cleanly. Finished work is kept, and --resume continues it."""
     from results.errors import ResultsError, UsageError
     from results.store.sweep_folder import SweepFolder
 
@@ -296,7 +296,3 @@ def cancel(sweep_id: str, *, results_dir: Path | None) -> None:
             )
         time.sleep(0.1)
     say(f"cancelled; continue with: bench_runner.py sweep --resume {folder.sweep_id}")
-
-
-def _warn(text: str) -> None:
-    say(f"warning: {text}", err=True)

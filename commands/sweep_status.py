@@ -26,7 +26,7 @@ HEADER = ("run", "status", "score", "completions", "seconds", "id")
 
 
 def print_sweeps(results_dir: Path, *, warn: Callable[[str], None]) -> None:
-    """All sweeps, one per line."""
+    """Print all sweeps, one per line."""
     rows = []
     for folder in all_sweeps(results_dir):
         try:
@@ -38,7 +38,7 @@ def print_sweeps(results_dir: Path, *, warn: Callable[[str], None]) -> None:
 
 
 def print_status(folder: SweepFolder, *, warn: Callable[[str], None]) -> None:
-    """The sweep's runs, one per line."""
+    """Print the sweep's runs, one per line."""
     rows = _rows(folder, warn)
     say(_head(folder, rows))
     print_table(HEADER, rows)

@@ -26,7 +26,7 @@ def validate(file: Path) -> None:
 
     Each error names file, line and field. Solutions are executed in the sandbox.
     """
-    # The sandbox is the script side's: another process. `-P` and the path: not a `scripts` of the user's own folder.
+    # The sandbox belongs to the script side, another process. `-P` and the path avoid a `scripts` in the user's folder.
     done = subprocess.run(
         [sys.executable, "-P", "-m", "scripts.validate_tasks", str(file)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -20,10 +20,10 @@ def test_devices_that_are_none_are_told_with_how_to_make_them_anew(tmp_path):
     (tmp_path / "urandom").symlink_to("/dev/zero")
     null, urandom, shm = special_file_lines(tmp_path)
     assert "broken" in null
-    assert f"{tmp_path}/null is not the device of that name" in null
+    assert f"{tmp_path}/null is not the usual device" in null
     assert f"mknod -m 666 {tmp_path}/null c 1 3" in null
     assert f"{tmp_path}/urandom is not" in urandom
-    assert "shm is no folder to write in" in shm
+    assert "shm is not a writable folder" in shm
 
 
 def test_where_all_is_well_it_is_one_line():
@@ -42,7 +42,7 @@ def test_it_says_so_also_where_dev_null_is_a_file(tmp_path):
     if done.returncode == 77:
         pytest.skip(f"no mount here: {done.stderr}")
     assert done.returncode == 0, done.stderr
-    assert "/dev/null is not the device of that name" in done.stdout
+    assert "/dev/null is not the usual device" in done.stdout
     assert Path("/dev/null").is_char_device()
 
 
