@@ -1,5 +1,5 @@
 """One run, from its request to its record.
 
-`request` checks what was asked and makes a `RunSpec` of it; `run` writes the record first and last; `attempt` is the
-part between that may fail; `script` follows the benchmark's program; `serving` says where the server comes from.
+`request` checks the settings and turns them into a `RunSpec`; `run` writes the first and the last record; `attempt` is
+the part in between that may fail; `script` follows the benchmark's program; `serving` provides the server.
 """

@@ -1,4 +1,4 @@
-"""The processes of a server that somebody else runs, so that measuring finds them."""
+"""Find the processes of a server that we didn't start, so that they can be measured."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class AttachedServer:
-    """Whoever listens at the URL, on this machine, with all that descends from it."""
+    """The process that listens at the URL on this machine, and its descendants."""
 
     def __init__(self, base_url: BaseUrl) -> None:
         self._port = base_url.port if base_url.is_local else None
         self._pid: int | None = None
 
     def tree(self) -> frozenset[int]:
-        """Pids of its living processes; () for a server elsewhere, or of another user."""
+        """Pids of its living processes; empty for a server on another machine or of another user."""
         if self._port is None:
             return frozenset()
-        if self._pid is None or not Path(f"/proc/{self._pid}").exists():  # it may have been started anew
+        if self._pid is None or not Path(f"/proc/{self._pid}").exists():  # it may have been restarted
             holder = port_holder(self._port)
             self._pid = None if holder is None else holder.pid
         if self._pid is None:

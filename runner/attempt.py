@@ -1,4 +1,4 @@
-"""The part of a run that may fail: server up, script through, server down, output parsed."""
+"""The part of a run that may fail: start the server, run the script, stop the server, parse the output."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from runner.spec import RunSpec
     from servers.plan import LaunchPlan
 
-RAW_OUTPUT_BYTES = 8 << 10  # of the script's stdout, in the record; the file has all of it
-ERROR_WITHIN_BYTES = 64 << 10  # from its end: where a script says why it failed
+RAW_OUTPUT_BYTES = 8 << 10  # how much of the script's stdout is in the record; the file has all of it
+ERROR_WITHIN_BYTES = 64 << 10  # how much of its end is searched for the reason of a failure
 STARTING = {
     "attach": "using the running server",
     "embedded": "starting the built-in llama.cpp",
@@ -46,7 +46,7 @@ SAID_PHASES = {"generate": "generating", "probe": "probing the prompt style"}
 
 
 class Attempt:
-    """One try at a run; `record` holds what is known of it at any time."""
+    """One try at a run. `record` always has what is known so far."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Attempt:
         self._folder = folder = entry.folder
         self._display = display
         self._began = time.monotonic()
-        # A run that is resumed goes on in the same files.
+        # A resumed run continues in the same files.
         self._output_began = folder.script_out.stat().st_size if folder.script_out.exists() else 0
         self._earlier_s = record.results.time_taken or 0.0
         self._server = MeasuredServer(
@@ -75,7 +75,7 @@ class Attempt:
         self._prompt_logprobs: bool | None = None
 
     def measure(self) -> None:
-        """Server up, script through, server down. Raises ServerError, ScriptError, Interrupted."""
+        """Start the server, run the script, stop the server. Raises ServerError, ScriptError, Interrupted."""
         target = Target(
             base_url=self._plan.base_url.url,
             model_name=self._plan.model_name or self.record.model,
@@ -90,7 +90,7 @@ class Attempt:
         with ExitStack() as stack:
             stack.callback(self._note_output)
             self._telemetry = telemetry = (
-                Telemetry(  # looks for devices, which takes seconds where a driver hangs
+                Telemetry(  # looks for devices, which takes seconds if a driver hangs
                     self._folder.telemetry,
                     pids=self._server.pids,
                     fetch_metrics=self._server.metrics,
@@ -121,7 +121,7 @@ class Attempt:
         self._require_success(ended)
 
     def note_telemetry(self) -> None:
-        """After `measure`, also when that failed: what was measured, into the record. Nothing in it stops a run."""
+        """Put the measurements into the record, after `measure` has succeeded or failed. Never fails a run."""
         if self._telemetry is None:
             return
         score = self.record.score
@@ -135,12 +135,12 @@ class Attempt:
             self._display.say(f"note: what was measured could not be summed up: {problem!r}")
 
     def note_hash(self, sha256: str | None) -> None:
-        """Of the model, known later than the rest."""
+        """Put the model's hash into the record: it is known later than the rest, because it takes time to compute."""
         if self.record.model_identity is not None:
             self._update(model_identity=msgspec.structs.replace(self.record.model_identity, sha256=sha256))
 
     def score(self, parser: Parser) -> None:
-        """Parse what the script left. Raises ParseError."""
+        """Parse the script's output. Raises ParseError."""
         output = ScriptOutput.from_files(
             self._folder.script_out,
             self._folder.script_log,
@@ -175,7 +175,7 @@ class Attempt:
             self._display.say(f"note: {difference}")
 
     def _on_incident(self, incident: Incident) -> None:
-        """On disk at once: whatever comes of the run, this happened."""
+        """Record the incident on disk at once, so that it is kept however the run ends."""
         self._update(incidents=(*self.record.incidents, incident))
         self._entry.write(self.record)
 

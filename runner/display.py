@@ -1,4 +1,4 @@
-"""What the user sees while a run goes on: on a terminal a progress bar, elsewhere plain lines. All on stderr."""
+"""Show the progress of a run on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ PLAIN_EVERY_S = 10.0
 
 
 class Display(Protocol):
-    """Where a run tells what it does."""
+    """Where a run reports what it is doing."""
 
     def say(self, text: str) -> None:
-        """A phase that begins, or something worth knowing; harmless, whatever is in it."""
+        """Show a message. It is made safe to print, whatever it contains."""
 
     def progress(self, event: dict[str, Any]) -> None:
-        """A progress event of the script."""
+        """Show a progress event of the script."""
 
     def close(self) -> None:
-        """The run is over: leave the terminal as it was, and count anew for the next one. Is idempotent."""
+        """Restore the terminal and reset the counters after a run. Is idempotent."""
 
 
 def display_for_stderr() -> Display:
-    """The bar where a person watches, lines where a file does."""
+    """A bar if stderr is a terminal, otherwise lines."""
     return Bar() if sys.stderr.isatty() else Lines()
 
 
 class TokenRate:
-    """Tokens a second since the first mark. They are counted when an answer is whole: a short window would jump."""
+    """Tokens per second since the first mark. Tokens are counted per whole answer, so a short window would jump."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
 
     def update(self, now: float, tokens: int) -> float | None:
-        """None until two marks exist."""
+        """Add a mark. Returns the rate, or None until there are two marks."""
         if self._first is None:
             self._first = (now, tokens)
         seconds = now - self._first[0]
@@ -47,7 +47,7 @@ class TokenRate:
 
 
 class Lines:
-    """Plain lines: every tenth of the way or every ten seconds, whichever is rarer."""
+    """Plain lines: one for every tenth of the run or every ten seconds, whichever is rarer."""
 
     def __init__(self) -> None:
         self._rate = TokenRate()

@@ -1,4 +1,4 @@
-"""Read a script's standard output while it grows: JSON events, one a line, among anything else."""
+"""Read JSON events, one per line, from a script's growing standard output, which may also contain anything else."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
-_LONGEST_LINE_BYTES = 1 << 20  # a longer line is no event
-_LONGEST_WORDS = 2000  # characters of an error's message
+_LONGEST_LINE_BYTES = 1 << 20  # a longer line is not an event
+_LONGEST_WORDS = 2000  # characters of an error's message that are kept
 
 
 class EventTail:
-    """New events of a growing file: start, progress, phase and error, with all their fields.
+    """The new events in a growing file: start, progress, phase and error, with all their fields.
 
-    Lines that are none of these, or whose fields are of another kind, are passed over.
+    Skips other lines, and events whose fields have the wrong type.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,11 +31,11 @@ class EventTail:
 
     @property
     def size_bytes(self) -> int:
-        """How much was read so far."""
+        """How much has been read so far."""
         return self._offset
 
     def read(self) -> list[dict[str, Any]]:
-        """The events since the last call; at most 1 MiB of output is looked at a call."""
+        """The events since the last call. Each call reads at most 1 MiB of output."""
         try:
             with open_to_read(self._path) as file:
                 file.seek(self._offset)
@@ -52,7 +52,7 @@ class EventTail:
 
 
 def last_error(stdout: str) -> dict[str, str]:
-    """The script's own words for its failure, its last "error" event: kind, message and hint. {}: there is none."""
+    """The script's last "error" event: kind, message and hint; {} if there is none."""
     for line in reversed(stdout.splitlines()):
         event = _event(line.encode(errors="replace"))
         if event is not None and event["event"] == "error":
@@ -61,7 +61,7 @@ def last_error(stdout: str) -> dict[str, str]:
 
 
 def _event(line: bytes) -> dict[str, Any] | None:
-    """What is understood of an event, which may be anybody's: all of it has its type."""
+    """The event's known fields, with checked types, as any script may have written it; None for other lines."""
     if not line.startswith(b"{"):
         return None
     try:

@@ -1,16 +1,16 @@
 """A run's identity: a hash of every setting that determines its result.
 
-The table of settings says which do (`Determines`). In it, of those that were given:
+The table of settings says which do (`Determines`). Of the given settings, the hash includes:
 
-- of the model and of every file its content (sha256), wherever it lies and whatever it is called; of a model that the
-  server fetches itself, and of a server that is already running, the name;
-- the slots too: they change the speed, which is a result, and greedy answers a little.
+- for the model and every other file, its content (sha256), whatever its path and name; for a model that the server
+  fetches itself, and for a server that is already running, the name;
+- the number of slots too, because it changes the speed, which is a result, and slightly even greedy answers.
 
-Not in it: what determines nothing (the port, folders, timeouts, restarts, names); the sandbox's level, by which
-verdicts don't change (tests hold it to that); the versions of the server's build and of this program, which records
-have: a new sweep runs everything anew.
+It does not include settings that determine nothing (port, folders, timeouts, restarts, names); the sandbox's level,
+which doesn't change verdicts (tests check this); nor the versions of the server and of this program. Records have
+these, and a new sweep runs everything again.
 
-A setting that is left out, and the same one given with a default that the script or the server chooses, are two.
+Leaving a setting out and giving the default that script or server would choose are different fingerprints.
 """
 
 from __future__ import annotations
@@ -30,20 +30,19 @@ if TYPE_CHECKING:
     from runner.spec import RunSpec
     from servers.models import Model
 
-VERSION = 1  # raised when the same run gets another fingerprint
+VERSION = 1  # raised if the same run would get another fingerprint
 _DIGITS = 32
 
 
 def fingerprint(spec: RunSpec) -> str:
-    """Hexadecimal digits. Reads the model's files the first time (their hash is kept by path, size, time and inode).
-
-    Raises UsageError when a file can't be read.
+    """The fingerprint, in hexadecimal. Reads the model's files the first time; hashes are cached by path, size, time
+    and inode. Raises UsageError if a file can't be read.
     """
     return digest({"version": VERSION, **determining(spec, model=_known_by(spec.server.model))})
 
 
 def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
-    """What a run's result depends on, by setting; what was not asked for is left out. model: what it is known by."""
+    """The given settings that a run's result depends on. model: what identifies it."""
     found = {
         name: _content(value) if spec.asked.table[name].kind == "path" else value
         for name, value in spec.asked.given.items()
@@ -60,18 +59,18 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
 
 
 def digest(facts: dict[str, Any]) -> str:
-    """Of anything that JSON can say; the order of keys doesn't matter."""
+    """A hash of facts that JSON can represent; the order of keys doesn't matter."""
     text = json.dumps(facts, sort_keys=True, ensure_ascii=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def _known_by(model: Model | None) -> str | None:
-    """The sha256 where there are files, else the name."""
+    """What identifies the model: its sha256 if it has files, otherwise its name."""
     return (content_sha256(model) or model.name) if model else None
 
 
 def _content(name: str) -> str:
-    """Of a folder its path: data sets can be large ones."""
+    """The hash of a file's content; the path of a folder, because data sets can be large."""
     path = Path(name)
     try:
         if path.is_dir():

@@ -1,4 +1,4 @@
-"""Where a run happens and with what: the facts that one needs to judge or repeat it."""
+"""Where a run happens and with what: the facts needed to judge or repeat it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def host_facts() -> dict[str, Any]:
 
 
 def harness_facts() -> dict[str, Any]:
-    """The program: version, git commit (with -dirty where the checkout was changed), Python."""
+    """The program: version, git commit (with -dirty if the checkout has changes), Python."""
     return {"version": __version__, "commit": _commit(), "python": platform.python_version()}
 
 
 def _gpus() -> list[dict[str, Any]]:
-    """Every card; None for what one doesn't tell. Empty without a GPU or a working driver."""
+    """All cards, with None for what they don't report. Empty without a GPU or a working driver."""
     from telemetry.devices import gpu_facts
 
     names = ("name", "uuid", "memory_total_bytes", "driver")
@@ -45,7 +45,7 @@ def _gpus() -> list[dict[str, Any]]:
 
 
 def _system() -> str:
-    """Kernel, machine and C library; platform.platform() says the same and starts `uname -p` for it."""
+    """Kernel, machine and C library. platform.platform() gives the same but runs `uname -p`."""
     kernel = os.uname()
     library = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
     return f"{kernel.sysname}-{kernel.release}-{kernel.machine} {library or ''}".strip()

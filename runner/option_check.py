@@ -1,4 +1,4 @@
-"""Let a benchmark's own script look at its options and data before anything starts."""
+"""Let a benchmark's own script check its options and data before anything starts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PATIENCE_S = 60.0
 
 
 def check_options(spec: RunSpec) -> None:
-    """Raises UsageError with the script's own words, ScriptError where it does not get that far."""
+    """Run the script's check. Raises UsageError with the script's message, or ScriptError if the check itself fails."""
     target = Target(base_url="http://127.0.0.1:9", model_name="none", output_dir=ROOT, concurrency=1)
     trouble = _trouble((*script_command(spec, target), "--check"))
     if trouble is not None:
         raise trouble
 
 
-@functools.cache  # the runs of a sweep differ by their models mostly, and a data set out of reach takes a minute each
+@functools.cache  # runs of a sweep mostly differ in the model, and each check takes a minute if the data is unreachable
 def _trouble(command: tuple[str, ...]) -> BenchError | None:
     try:
         done = subprocess.run(

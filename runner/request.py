@@ -1,4 +1,4 @@
-"""What was asked for -> a RunSpec; what can be seen to be wrong is an error here, before anything starts."""
+"""Turn the settings into a RunSpec, and report all visible errors before anything starts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=
 
 
 def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
-    """Raises UsageError. model: where it is known already."""
+    """Build the RunSpec. model: if it is already resolved. Raises UsageError."""
     asked = _with_whole_paths(asked)
     benchmark = _benchmark(asked)
     _require_meaning(asked, benchmark)
@@ -40,7 +40,7 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
         server=_server(asked, model),
         parser=parser,
     )
-    script_command(spec, _ANY_TARGET)  # an unknown placeholder is told now
+    script_command(spec, _ANY_TARGET)  # reports an unknown placeholder now
     if benchmark.checks and not external:
         from runner.option_check import check_options
 
@@ -49,7 +49,7 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
 
 
 def _with_whole_paths(asked: Asked) -> Asked:
-    """Files by their absolute paths, which must exist. One of our own scripts is left out: its benchmark says all."""
+    """Make paths of files absolute; they must exist. One of our own scripts is dropped, as its benchmark names it."""
     changes: dict[str, str | None] = {}
     for name, value in asked.given.items():
         setting = asked.table[name]
@@ -70,7 +70,7 @@ def _same_variables(path: str, value: str) -> str:
 
 
 def _benchmark(asked: Asked) -> Benchmark:
-    """An external script may measure anything: without a name it is called as its file is."""
+    """The benchmark. An external script may measure anything; without a name it gets that of its file."""
     name: str | None = asked["benchmark"]
     if asked["script"] is not None:
         return external_benchmark(name or _called(Path(asked["script"])))
@@ -144,7 +144,7 @@ def _server(asked: Asked, model: Model | None) -> ServerRequest:
 
 
 def _gpu_memory_bytes(server_binary: str | None) -> int | None:
-    """Of the largest GPU; not asked for where only the built-in llama.cpp is left, which uses none."""
+    """The largest GPU's memory; None if only the built-in llama.cpp is available, which uses no GPU."""
     from servers.llama_cpp import find_binary
     from telemetry.devices import largest_gpu_memory_bytes
 

@@ -1,4 +1,4 @@
-"""A recorded run, asked for again from nothing but its record."""
+"""Get a recorded run's settings back from its record alone."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def asked_again(
     sandbox: str | None = None,
     table: Mapping[str, Setting] = TABLE,
 ) -> Asked:
-    """What was asked for, with today's variables.
+    """The run's settings, with today's variables.
 
-    What was left to a default is asked for as it came out (slots, context). The port is a free one, patience is that of
-    today. model: where its file is now. sandbox: another one. Raises UsageError for a record that does not say enough.
+    Values that were left to a default (slots, context) are requested as they were used then. The port is a free one,
+    timeouts are today's. model: the file's current path. sandbox: a different one. Raises UsageError if the record
+    doesn't have enough information.
     """
     config = record.config
     if "script" not in config or record.server is None:
@@ -57,7 +58,7 @@ def asked_again(
 
 
 def _value(setting: Setting, recorded: Any) -> Any:
-    """A record has variables by their names only where there may be a secret; a path stands there whole."""
+    """Read a recorded value. Only settings that may hold a secret have variables by name; paths are complete."""
     if setting.kind == "path":
         return read_value(setting, recorded, variables=not Path(str(recorded)).exists())
     if isinstance(recorded, str) and setting.is_numeric:

@@ -1,4 +1,4 @@
-"""May this command go on with that run? Only when everything that determines its results is the same."""
+"""Whether a command may continue a run: only if everything that determines its results is the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from results.records import ModelIdentity, RunRecord
     from settings.setting import Setting
 
-# They change how fast answers come, and by little which: whoever goes on may give the machine more or less to do.
+# Changes the speed, and the answers only slightly; the user may want more or less load on the machine.
 _MAY_CHANGE = {"parallel"}
 _MAY_GROW = {"limit", "n_samples"}
 _SEEN_ELSEWHERE = {"benchmark", "model", "parser"}
@@ -26,9 +26,9 @@ def require_same(
     now: RunRecord,
     table: Mapping[str, Setting] = TABLE,
 ) -> None:
-    """Raises ResumeMismatch naming the setting, its old and its new value.
+    """Raise ResumeMismatch, naming the setting with its old and new value, if a setting differs.
 
-    Our own scripts check what is passed to them, by file contents and effective defaults.
+    Our own scripts check the settings that they get themselves, by file contents and effective defaults.
     """
     _require("benchmark", before.benchmark, now.benchmark, before.run_id)
     _require("model", before.model, now.model, before.run_id)
@@ -47,7 +47,7 @@ def require_same(
 
 
 def _require_same_model(before: RunRecord, model: ModelIdentity) -> None:
-    """A run that was killed while its model was read has no hash of it: then its file tells, by path, size and time."""
+    """Compare the models' hashes. A run killed before its model was hashed is compared by path, size and time."""
     kept = before.model_identity
     if kept is None:
         raise ResumeMismatch(
@@ -63,7 +63,7 @@ def _require_same_model(before: RunRecord, model: ModelIdentity) -> None:
 
 
 def _grows(was: Any, now: Any) -> bool:
-    """None is all there are."""
+    """Whether a limit stays or grows; None means all samples."""
     return now is None or (was is not None and now >= was)
 
 

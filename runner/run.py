@@ -1,4 +1,4 @@
-"""One run from start to end: record first, server, script, parse, record last, run log."""
+"""One run from start to end: first record, server, script, parser, last record, run log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that is in its folder and in the run log. error: why it did not succeed."""
+    """A run that is recorded in its folder and in the run log. error: why it did not succeed, or None."""
 
     record: RunRecord
     folder: RunFolder
@@ -55,14 +55,13 @@ def run(
     serving: Serving | None = None,
     place: SweepPlace | None = None,
 ) -> FinishedRun:
-    """Do the run. One that fails or is interrupted is recorded as such, and its error is in what is returned.
+    """Do the run. If it fails or is interrupted, it is recorded as such, and the result has the error.
 
-    runs: where it is kept. held: gives a block in which signals wait. resume: the id of an earlier run that this one
-    continues, or its beginning. serving: where the server comes from; None: the run has its own.
-    place: in the sweep that it belongs to. Raises BenchError for what is seen before the run begins, and
-    ResultsError when its record can't be kept. Raises Interrupted for a signal that comes when the run itself has
-    ended: the record says how it ended, and lacks the model's hash where that was not known yet. However it ends,
-    server and script are gone by then.
+    runs: where it is kept. held: makes a block in which signals wait. resume: the id (or its beginning) of an earlier
+    run to continue. serving: provides the server; None means that the run has its own. place: the run's place in a
+    sweep. Raises BenchError for errors found before the run begins, and ResultsError if its record can't be written.
+    Raises Interrupted for a signal after the run itself has ended; the record then says how it ended, but may lack the
+    model's hash. However this ends, server and script are gone by then.
     """
     parser = registry.get(spec.parser)
     runs.check()
@@ -84,8 +83,8 @@ def run(
             require_same(before, record)
         attempt = Attempt(spec, plan, entry, record, display, serving=serving)
         begun = succeeded = False
-        error: BaseException | None = None  # why it did not
-        late: BaseException | None = None  # what came when it had succeeded or failed already
+        error: BaseException | None = None  # why it did not succeed
+        late: BaseException | None = None  # raised after it had already succeeded or failed
         with contextlib.ExitStack() as closing:
             try:
                 try:
@@ -108,7 +107,7 @@ def run(
                     error = caught
             if error is not None and not begun:
                 raise error
-            if before is not None and isinstance(error, ResumeMismatch):  # nothing of the run has changed
+            if before is not None and isinstance(error, ResumeMismatch):  # the run has not changed
                 entry.withdraw()
                 raise error
             final = msgspec.structs.replace(
@@ -165,7 +164,7 @@ def _model_name(plan: LaunchPlan) -> str:
 
 
 def _nonce(before: RunRecord | None) -> str:
-    """Ends the model's name at the server; a run keeps it, since the script must find the same name again."""
+    """The ending of the model's name at the server. A resumed run keeps it, so that the script finds the same name."""
     kept = before.config.get("nonce") if before else None
     return kept if isinstance(kept, str) and kept else f"{time.time_ns() & 0xFFFF:04x}"
 
@@ -175,13 +174,13 @@ def _nonce_of(plan: LaunchPlan) -> str:
 
 
 def _in_background(function: Callable[[Model], str | None], model: Model) -> Future[str | None]:
-    """While the server loads. In a thread that does not keep the program from ending: hashing takes a while."""
+    """Call the function while the server loads, in a daemon thread, so that long hashing doesn't block exiting."""
     future: Future[str | None] = Future()
 
     def work() -> None:
         try:
             future.set_result(function(model))
-        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+        except BaseException as error:  # noqa: BLE001 - raised again by result()
             future.set_exception(error)
 
     threading.Thread(target=work, name="hash the model", daemon=True).start()
@@ -189,7 +188,7 @@ def _in_background(function: Callable[[Model], str | None], model: Model) -> Fut
 
 
 def _awaited(hashing: Future[str | None], display: Display) -> str | None:
-    """Of a large model minutes after a short run; a signal ends the wait. Raises UsageError."""
+    """Wait for the hash, which for a large model can take minutes. A signal ends the wait. Raises UsageError."""
     if not hashing.done():
         display.say("waiting for the hash of the model's file")
     return hashing.result()
@@ -219,5 +218,5 @@ def _error_record(error: BaseException | None, run_id: str) -> ErrorRecord | Non
     if not isinstance(error, Reported):
         return ErrorRecord(kind="unexpected", message=f"{type(error).__name__}: {error}")
     if isinstance(error, Interrupted):
-        error.hint = f"to continue, run the same command with --resume {run_id}"
+        error.hint = f"run the same command with --resume {run_id} to continue"
     return ErrorRecord(kind=error.kind, message=error.message, hint=error.hint, log_tail=error.log_tail)

@@ -1,4 +1,6 @@
-"""The benchmark's script as a subprocess: its command line, its environment, and its life beside the server."""
+"""Run the benchmark's script as a subprocess: its command line, its environment, and following it next to the
+server.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,13 @@ if TYPE_CHECKING:
     from settings.setting import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTPUT_LIMIT_BYTES = 1 << 30  # of stdout, which a parser reads whole: more is broken, and would fill the disk
-LOOK_S = 0.1  # how often new events are looked for; ends are seen at once
+OUTPUT_LIMIT_BYTES = 1 << 30  # of stdout, which parsers read whole; a script that prints more is broken
+LOOK_S = 0.1  # how often to look for new events; the end is seen at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What the script is told of the server, and where it writes."""
+    """What the script is told about the server, and where it writes."""
 
     base_url: str
     model_name: str
@@ -43,10 +45,10 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """A script that is ready to be started.
+    """A script that is ready to start.
 
-    shown: the command as records and people see it. cwd: None: where the user is. timeout_s: of its whole life;
-    None: it has all the time.
+    shown: the command for records and people. cwd: None means the user's current folder. timeout_s: for the whole
+    script; None means no limit.
     """
 
     command: tuple[str, ...]
@@ -58,14 +60,14 @@ class Script:
 
 @dataclass(frozen=True)
 class ScriptRun:
-    """How the script ended. seconds: its whole time, restarts of the server included."""
+    """How the script ended. seconds: its whole time, including restarts of the server."""
 
     exit: Exit
     seconds: float
 
 
 def prepare_script(spec: RunSpec, target: Target) -> Script:
-    """The run's script. Our own run from the checkout, so that they find their packages. Raises UsageError."""
+    """The run's script. Our own scripts run in the checkout, where their packages are. Raises UsageError."""
     command = script_command(spec, target)
     return Script(
         command=command,
@@ -77,8 +79,8 @@ def prepare_script(spec: RunSpec, target: Target) -> Script:
 
 
 def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
-    """The exact command line. Raises UsageError for --script-args with an unknown placeholder, or one whose value
-    would become an option.
+    """The exact command line. Raises UsageError if --script-args have an unknown placeholder, or one whose value would
+    become an option.
     """
     script = spec.external_script
     if script is None:
@@ -107,14 +109,14 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
 
 
 def _option(setting: Setting, value: Any) -> list[str]:
-    """As a script of ours takes it."""
+    """The setting as an option of our own scripts."""
     if setting.kind == "flag":
         return [setting.option] if value else []
     return _words(setting.option, value if isinstance(value, str) else str(value))
 
 
 def _words(option: str, text: str) -> list[str]:
-    """In one word where the value would be taken for an option."""
+    """An option and its value, in one word if the value looks like an option."""
     if text.startswith("-"):
         whole = f"{option}={text}"
         return [Filled(whole, f"{option}={shown(text)}") if isinstance(text, Filled) else whole]
@@ -122,7 +124,7 @@ def _words(option: str, text: str) -> list[str]:
 
 
 def _with_facts(word: str, facts: Mapping[str, str]) -> str:
-    """What a variable filled in stays hidden in records; its word is shown as it was written."""
+    """Fill in placeholders. In records, a word with variables stays as written."""
     whole = word.format_map(facts)
     if whole.startswith("-") and not word.startswith("-"):
         raise UsageError(
@@ -134,9 +136,9 @@ def _with_facts(word: str, facts: Mapping[str, str]) -> str:
 
 
 def script_environment(spec: RunSpec, target: Target) -> dict[str, str]:
-    """The same facts as environment variables, and those that most tools read.
+    """The same facts as environment variables, including those that most tools read.
 
-    A real key of the user's for another service is replaced, so that it is never sent to this server.
+    Replaces the user's OPENAI_API_KEY, so that a key for another service is never sent to this server.
     """
     facts = _facts(spec, target)
     return {
@@ -173,12 +175,12 @@ def run_script(
     *,
     on_event: Callable[[dict[str, Any]], None],
 ) -> ScriptRun:
-    """Run the script to its end, with the server kept at work.
+    """Run the script to its end while the watchdog keeps the server working.
 
-    Raises ScriptError (out of time, too much output) and ServerError (no restart left), with the script gone.
+    Raises ScriptError (timeout, too much output) and ServerError (no restart left); the script is gone by then.
     """
     tail = EventTail(folder.script_out)
-    in_flight: int | None = None  # as the script counts; somebody else's may not say
+    in_flight: int | None = None  # as the script counts; external scripts may not report it
     began = time.monotonic()
     with processes.start(
         script.command,

@@ -1,4 +1,4 @@
-"""A run's server: launched for it alone, had from whoever has one for several runs, or somebody else's."""
+"""A run's server: launched for this run alone, shared by several runs, or attached."""
 
 from __future__ import annotations
 
@@ -22,33 +22,36 @@ if TYPE_CHECKING:
 
 
 class Held(NamedTuple):
-    """A server that is ready. is_new: it was started for this run, and not for one before it."""
+    """A server that is ready. is_new: whether it was started for this run, not for an earlier one."""
 
     server: Server
     is_new: bool
 
 
 class Serving(Protocol):
-    """Gives a run its server and takes it back."""
+    """Provides a run's server and takes it back."""
 
     def plan(self, request: ServerRequest, *, nonce: str) -> LaunchPlan:
-        """As `servers.launch.plan`, or the plan of the server that runs already."""
+        """Like `servers.launch.plan`, or the plan of the server that is already running."""
 
     def will_start(self, plan: LaunchPlan) -> bool:
         """Whether `acquire` starts a server."""
 
     def acquire(self, launch: Callable[[], Server], *, log_path: Path) -> Held:
-        """What `launch` starts, or the server that runs already; raises what `launch` raises.
+        """The server that `launch` starts, or the one that is already running. Raises what `launch` raises.
 
-        log_path: of the run, which shall have what the server prints during it.
+        log_path: the run's log, which gets what the server prints during the run.
         """
 
     def release(self, server: Server, error: BaseException | None) -> float | None:
-        """The run is done with it, or failed with `error`. The seconds that stopping took; None: it stays up."""
+        """Take back the server after the run, which may have failed with `error`.
+
+        Returns the seconds that stopping took; None if the server stays up.
+        """
 
 
 class OwnServer:
-    """Each run has a server of its own."""
+    """Gives each run its own server."""
 
     def plan(self, request: ServerRequest, *, nonce: str) -> LaunchPlan:
         return make_plan(request, nonce=nonce)
@@ -57,7 +60,7 @@ class OwnServer:
         return bool(plan.argv)
 
     def acquire(self, launch: Callable[[], Server], *, log_path: Path) -> Held:
-        del log_path  # where it is launched to write
+        del log_path  # `launch` already writes there
         return Held(launch(), is_new=True)
 
     def release(self, server: Server, error: BaseException | None) -> float | None:
@@ -66,9 +69,9 @@ class OwnServer:
 
 
 class MeasuredServer:
-    """The server of one run, whose processes and metrics can be asked for at any time, also while it starts.
+    """The server of one run. Its processes and metrics are available at any time, even while it starts.
 
-    is_started: whether `acquire` starts one. log_path, ready_timeout_s: see `servers.supervisor.launch`.
+    is_started: whether `acquire` starts a server. log_path, ready_timeout_s: see `servers.supervisor.launch`.
     """
 
     def __init__(self, plan: LaunchPlan, serving: Serving, *, log_path: Path, ready_timeout_s: float) -> None:
@@ -92,14 +95,14 @@ class MeasuredServer:
         return None if self._server is None else self._serving.release(self._server, error)
 
     def pids(self) -> frozenset[int]:
-        """Of its living processes."""
+        """Pids of its living processes."""
         if self._attached is not None:
             return self._attached.tree()
         process = self._starting if self._server is None else self._server.process
         return frozenset() if process is None else process.tree()
 
     def metrics(self) -> ServerReading | None:
-        """What its /metrics say; None where they say nothing."""
+        """A reading of its /metrics; None if there is none."""
         answer = request(self._plan.base_url, "/metrics", api_key=self._plan.api_key)
         return read_metrics(answer.page()) if answer is not None and answer.status == 200 else None
 

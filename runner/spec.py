@@ -1,4 +1,4 @@
-"""What a run was asked to be: validated before anything starts, and the same on another machine."""
+"""The specification of a run: validated before anything starts, and the same on another machine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """One run, as asked.
+    """One run, as specified.
 
-    asked: every setting by name, with files by their absolute paths. server: what follows from them for the server, or
-    what was lowered of it after memory ran out. parser: its name, or an absolute path.
+    asked: all settings by name, with absolute paths. server: the resulting request, possibly with settings lowered
+    after memory ran out. parser: its name, or an absolute path.
     """
 
     benchmark: Benchmark
@@ -28,7 +28,7 @@ class RunSpec:
 
     @property
     def external_script(self) -> Path | None:
-        """The program that stands where ours would; None: our own runs."""
+        """The program that replaces our script, or None."""
         script = self.asked["script"]
         return None if script is None else Path(script)
 
@@ -42,7 +42,7 @@ class RunSpec:
         ]
 
     def config(self) -> dict[str, Any]:
-        """The settings as a record keeps them: those that were given, and what follows for the server."""
+        """The settings for a record: those that were given, and those that follow for the server."""
         server = self.server
         model = server.model
         followed = {
@@ -58,7 +58,7 @@ class RunSpec:
             **self.asked.recorded(),
             **{name: value for name, value in followed.items() if value is not None},
         }
-        for name in ("benchmark", "model", "port"):  # the record has fields of its own for these
+        for name in ("benchmark", "model", "port"):  # the record has its own fields for these
             kept.pop(name, None)
         return kept
 

@@ -1,7 +1,7 @@
-"""A RunSpec as JSON, and back: the same run on this machine at another time, or on another one.
+"""Write a RunSpec as JSON and read it back, for the same run at another time or on another machine.
 
-Settings stand there as they were written, so that a variable is filled in where the run happens. A model is its
-content: it is looked for, and anything else in its place is an error.
+Settings are kept as written, so that variables are filled in where the run happens. A model is identified by its
+content; a different file in its place is an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VERSION = 1
 
 
 class SpecModel(msgspec.Struct, frozen=True, kw_only=True):
-    """name: in tables and records. path, sha256: None where the server finds the model itself."""
+    """name: in tables and records. path, sha256: None if the server finds the model itself."""
 
     name: str
     path: str | None = None
@@ -37,7 +37,9 @@ class SpecModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpecDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """settings: those that were given, as written. lowered: what the server gets instead, after memory ran out."""
+    """settings: those that were given, as written. lowered: the server's settings that replace them, after memory ran
+    out.
+    """
 
     version: int = VERSION
     settings: dict[str, Any]
@@ -46,7 +48,9 @@ class SpecDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_spec(spec: RunSpec) -> bytes:
-    """Reads the model's files for their hash, the first time. Raises UsageError when they can't be read."""
+    """Encode a spec. Reads the model's files for their hash, the first time. Raises UsageError if it can't read
+    them.
+    """
     model = spec.server.model
     document = SpecDocument(
         settings=spec.asked.written(),
@@ -61,10 +65,10 @@ def encode_spec(spec: RunSpec) -> bytes:
 
 
 def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
-    """look_in: folders where models may be that are not at their path.
+    """Decode a spec. look_in: folders to search for a model that is not at its path.
 
-    Raises UsageError for what is no such document or of a later version, for a setting that can't be on this machine,
-    and where the model is missing or another one.
+    Raises UsageError for any other document or a newer version, for settings that don't work on this machine, and if
+    the model is missing or a different one.
     """
     try:
         document = msgspec.json.decode(data, type=SpecDocument)

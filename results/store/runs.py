@@ -144,7 +144,7 @@ def _as_it_ended(folder: RunFolder) -> RunRecord:
         error = ErrorRecord(
             kind="killed",
             message="the harness was killed, for example by kill -9 or a power cut",
-            hint=f"to continue, run the same command with --resume {folder.run_id}",
+            hint=f"run the same command with --resume {folder.run_id} to continue",
         )
         record = msgspec.structs.replace(record, status=RunStatus.INTERRUPTED, error=error)
         folder.write_record(record)
