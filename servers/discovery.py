@@ -1,4 +1,4 @@
-"""Which servers are on this machine, for `doctor`."""
+"""Find the servers on this machine, for `doctor`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERSION_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True)
 class Found:
-    """One thing that was looked for. version, path: "" when unknown. note: what to do about it, or ""."""
+    """The result of looking for one thing. version, path: "" if unknown. note: what to do about it, or ""."""
 
     name: str
     ok: bool
@@ -25,7 +25,7 @@ class Found:
 
 
 def servers_found() -> tuple[Found, ...]:
-    """llama-server, llama.cpp in our own environment, vLLM. Runs programs to ask their version."""
+    """Look for llama-server, llama.cpp in our own environment, and vLLM. Runs programs to get their version."""
     return (_llama_server(), _embedded(), _vllm())
 
 
@@ -56,7 +56,7 @@ def _vllm() -> Found:
     path = shutil.which("vllm")
     note = "" if path else "optional: install it in its own environment, then --server-binary ENV/bin/vllm"
     version = ""
-    if path:  # not asked: it imports torch for that, half a minute
+    if path:  # don't run it: it would import torch, which takes half a minute
         with contextlib.suppress(OSError, IndexError):
             package = next(
                 iter(Path(path).resolve().parent.parent.glob("lib/python3*/site-packages/vllm-*.dist-info")),
@@ -67,7 +67,7 @@ def _vllm() -> Found:
 
 
 def _version(program: str | None) -> str:
-    """What the program says to --version, in short; "" when it can't be run."""
+    """The program's answer to --version, shortened; "" if it can't be run."""
     if program is None:
         return ""
     try:

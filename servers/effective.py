@@ -1,4 +1,4 @@
-"""What a server that is ready really does: read back from its own endpoints and its log, and compared."""
+"""Read back the settings that a ready server really uses, from its endpoints and its log, and compare them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from servers.plan import LaunchPlan
 
 ALL_LAYERS = -1
-_LONGEST_WORD = 200  # characters of what a server calls its build
+_LONGEST_WORD = 200  # characters of a server's build name
 
 # llama.cpp's log: src/llama-model.cpp, src/llama-kv-cache.cpp, src/llama-context.cpp, common/arg.cpp.
 OFFLOADED = re.compile(r"offloaded (\d{1,9})/(\d{1,9}) layers to GPU")
@@ -35,12 +35,12 @@ FLASH_WORDS = {"1": "enabled", "0": "disabled"}
 
 
 def read_back(plan: LaunchPlan, log_text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The settings in force, and each difference from those asked for, as a sentence.
+    """The effective settings, and a sentence for each that differs from the requested one.
 
-    log_text: what the server printed since its start. Keys: ctx_size (tokens a slot), parallel, build,
-    chat_template_sha256, context_length_trained, parameter_count, gpu_layers, layer_count (llama.cpp counts
-    the output layer too), cache_type_k, cache_type_v, flash_attention, threads, kv_cache_tokens,
-    full_length_requests. What can't be read is absent. Never raises.
+    log_text: what the server has printed since its start. Keys: ctx_size (tokens per slot), parallel, build,
+    chat_template_sha256, context_length_trained, parameter_count, gpu_layers, layer_count (llama.cpp also counts the
+    output layer), cache_type_k, cache_type_v, flash_attention, threads, kv_cache_tokens, full_length_requests. Values
+    that can't be read are absent. Never raises.
     """
     found = {**_from_models(plan), **_from_props(plan), **_from_log(log_text)}
     effective = {name: value for name, value in found.items() if value is not None}
@@ -77,7 +77,7 @@ def gives_prompt_logprobs(plan: LaunchPlan, model: str) -> bool | None:
 
 
 def differences(asked: dict[str, Any], effective: dict[str, Any], *, no_gpu: bool) -> tuple[str, ...]:
-    """Each a sentence without a full stop. What isn't known to be in force is no difference."""
+    """The differences, as sentences without a full stop. A setting whose effective value is unknown is not one."""
     found = []
     layers, offloaded = asked.get("gpu_layers"), effective.get("gpu_layers")
     if layers is not None and offloaded is not None:
@@ -104,7 +104,7 @@ def differences(asked: dict[str, Any], effective: dict[str, Any], *, no_gpu: boo
 
 
 def _from_props(plan: LaunchPlan) -> dict[str, Any]:
-    """llama-server's /props."""
+    """The settings in llama-server's /props."""
     props = _get(plan, "/props")
     if not props:
         return {}
@@ -119,7 +119,7 @@ def _from_props(plan: LaunchPlan) -> dict[str, Any]:
 
 
 def _from_models(plan: LaunchPlan) -> dict[str, Any]:
-    """Our model's entry in /v1/models, and /version, which vLLM has."""
+    """The settings in our model's entry in /v1/models, and in vLLM's /version."""
     answer = _answer(plan, "/v1/models")
     entries = model_list.entries(answer) if answer is not None else []
     ours = [entry for entry in entries if entry["id"] == plan.model_name] or entries
@@ -165,25 +165,25 @@ def _flash(found: re.Match[str]) -> str:
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    """The last one: a fit in several attempts prints each of them."""
+    """The last match, because llama.cpp prints each attempt at fitting the model."""
     return max(pattern.finditer(text), key=lambda found: found.start(), default=None)
 
 
 def _get(plan: LaunchPlan, path: str) -> dict[str, Any]:
-    """{} for whatever is not a JSON object."""
+    """The JSON object at the path; {} for anything else."""
     answer = _answer(plan, path)
     body = answer.json() if answer is not None else None
     return body if isinstance(body, dict) else {}
 
 
 def _answer(plan: LaunchPlan, path: str) -> Answer | None:
-    """None for whatever is not a success."""
+    """A successful answer; None for any other."""
     answer = request(plan.base_url, path, api_key=plan.api_key)
     return answer if answer is not None and answer.status == 200 else None
 
 
 def _word(value: Any) -> str | None:
-    """Of printable characters: it comes to a terminal."""
+    """A text of printable characters, because it is shown on a terminal; None for anything else."""
     if not isinstance(value, str):
         return None
     return "".join(letter for letter in value[:_LONGEST_WORD] if letter.isprintable()) or None

@@ -1,9 +1,9 @@
 """llama.cpp in this Python: `python -m servers.embedded -m FILE --port N`, with llama-server's option names.
 
-For machines without a llama-server: the `xllamacpp` wheel carries llama.cpp's server. It is the same HTTP
-server, so everything that is said of llama-server holds of it.
+For machines without llama-server: the `xllamacpp` wheel contains llama.cpp's HTTP server, so everything about
+llama-server applies to it too.
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 the server could not start, 2 an option it doesn't have.
+Exit codes: 0 after SIGTERM or SIGINT, 1 if the server couldn't start, 2 for an unknown option.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-VERBOSITY = 4  # llama.cpp's "trace": tells what was offloaded and which KV cache was made, nothing per token
+VERBOSITY = 4  # llama.cpp's "trace": logs offloaded layers and the KV cache, nothing per token
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")  # llama-server --help
 MAX_PORT = 65535
-LOG_S = 0.2  # llama.cpp writes its log in a thread of its own, which on a busy machine is late: the reason is in it
+LOG_S = 0.2  # llama.cpp logs in its own thread, which is late on a busy machine, and the log has the reason
 
 
 class _Options(argparse.ArgumentParser):
-    """Says what is wrong in a line: whoever started this sees the log's last lines only."""
+    """Reports an error in one line, because only the log's last lines are shown."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message} (python -m servers.embedded --help lists the options)\n")
 
 
 def options() -> argparse.ArgumentParser:
-    """The options of llama-server that are understood here, under all of their names."""
+    """The supported options of llama-server, under all their names."""
     parser = _Options(
         prog="python -m servers.embedded",
         description="llama.cpp's server inside Python (xllamacpp), with llama-server's own option names.",
@@ -86,7 +86,7 @@ def options() -> argparse.ArgumentParser:
 
 
 def parameters(asked: argparse.Namespace) -> Any:
-    """The same as llama.cpp's own structure. Raises OSError when the template's file can't be read."""
+    """The options as llama.cpp's own structure. Raises OSError if the template's file can't be read."""
     import xllamacpp
 
     made = xllamacpp.CommonParams()
@@ -134,19 +134,19 @@ def parameters(asked: argparse.Namespace) -> Any:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code."""
+    """Serve until SIGTERM or SIGINT. Returns the exit code."""
     asked = options().parse_args([_dashed(word) for word in (sys.argv[1:] if argv is None else argv)])
     why = _cannot_start(asked)
     if why:
         return _failed(why)
-    # While the model loads, these end the process at once, as by default: Python's own handler of SIGINT
-    # would wait for llama.cpp to return.
+    # While the model loads, these signals end the process at once; Python's SIGINT handler would wait for llama.cpp to
+    # return.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         import xllamacpp
 
         if asked.gpu_layers and not _has_gpu(xllamacpp.get_device_info()):
-            # llama-server's words: whoever reads the log looks for them.
+            # llama-server's own words, which readers of the log look for.
             print(
                 "warning: no usable GPU found, --gpu-layers option will be ignored",
                 file=sys.stderr,
@@ -164,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _end(_signal: int, _frame: object) -> None:
-    """Without the destructor: it would wait for answers that are still being generated."""
+    """Exit without running destructors, which would wait for answers that are still being generated."""
     os._exit(0)
 
 
@@ -174,7 +174,7 @@ def _failed(why: str) -> int:
 
 
 def _in_unicode(path: str) -> str:
-    """A name of the file that the binding can take: else by way of a descriptor, which stays open."""
+    """A path that the binding accepts: the file's own if it is Unicode, otherwise one through an open descriptor."""
     folder, name = os.path.split(path)
     if _is_unicode(path):
         return path
@@ -198,7 +198,7 @@ def _has_gpu(devices: list[dict[str, Any]]) -> bool:
 
 
 def _cannot_start(asked: argparse.Namespace) -> str:
-    """Why it can't, in words, of what llama.cpp itself reports badly; "" when nothing is known."""
+    """Why it can't start, in cases that llama.cpp itself reports badly; "" if no reason is known."""
     if not Path(asked.model).is_file():
         return f"failed to open GGUF file '{asked.model}' (no such file)"
     template = asked.chat_template_file

@@ -1,7 +1,7 @@
-"""What a GGUF file says of itself, and whether all of it is there.
+"""Read the facts in a GGUF file's header, and check that the file is complete.
 
-Our own reader: a run needs a dozen facts before anything starts, and the `gguf` package reads every token of the
-vocabulary into NumPy arrays for them (seconds for large vocabularies).
+We have our own reader because a run needs only a dozen facts before it starts, and the `gguf` package reads every token
+of the vocabulary into NumPy arrays (seconds for large vocabularies).
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from servers.gguf_kinds import NotAModel
 
 MAGIC = b"GGUF"
-VERSIONS = (2, 3)  # 1 had other sizes; llama.cpp reads it no more
+VERSIONS = (2, 3)  # 1 had other sizes; llama.cpp no longer reads it
 DEFAULT_ALIGNMENT = 32
-# Real headers have up to some 20 MB, vocabulary included; the bounds keep a damaged length from costing minutes.
+# Real headers have up to some 20 MB, including the vocabulary. The limits keep a damaged length from costing minutes.
 _LONGEST_HEADER_BYTES = 1 << 28
 _MOST_TENSORS = 1 << 17
 _MOST_PAIRS = 1 << 16
 _MOST_DIMENSIONS = 4  # GGML_MAX_DIMS
-_MOST_KEPT = 1 << 14  # numbers of an array; those by layer are short, those by token are not needed
+_MOST_KEPT = 1 << 14  # numbers in an array: per-layer arrays are short, per-token ones are not needed
 
 _STRING, _ARRAY, _BOOL = 8, 9, 7
 _SCALARS = {
@@ -47,9 +47,9 @@ FILE_TYPES = {
     26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0",
     37: "TQ2_0", 38: "MXFP4_MOE", 39: "NVFP4", 40: "Q1_0", 41: "Q2_0",
 }  # fmt: skip
-_GUESSED = 1024  # LLAMA_FTYPE_GUESSED: not written in the file by its maker
+_GUESSED = 1024  # LLAMA_FTYPE_GUESSED: the type isn't in the file
 
-# enum ggml_type -> (values a block, bytes a block), ggml/src/ggml.c
+# enum ggml_type -> (values per block, bytes per block), ggml/src/ggml.c
 _BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36),
     10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292),
@@ -61,11 +61,11 @@ _BLOCKS = {
 
 @dataclass(frozen=True, kw_only=True)
 class GgufHeader:
-    """What the file says; None: it doesn't.
+    """The facts in the header; None for those that it doesn't have.
 
-    quantization: the file's type in llama.cpp's words, such as "Q4_K_M". context_length: tokens in training.
-    head_count_kv: where layers differ, the largest. split_no: 0 for the first part. not_a_model: what it is instead
-    of a language model.
+    quantization: llama.cpp's name of the file's type, such as "Q4_K_M". context_length: tokens in training.
+    head_count_kv: the largest, if layers differ. split_no: 0 for the first part. not_a_model: what the file is, if it
+    isn't a language model.
     """
 
     architecture: str
@@ -85,9 +85,9 @@ class GgufHeader:
 
 @dataclass(frozen=True, kw_only=True)
 class GgufLayout:
-    """Where a file's bytes are. pairs: all of its metadata but long arrays; tensor_bytes: by name, padding included.
+    """The contents of a file. pairs: its metadata without long arrays; tensor_bytes: by name, including padding.
 
-    vocabulary: tokens, by the size of the embedding; None: this file has none.
+    vocabulary: number of tokens, from the embedding's size; None if this file has no embedding.
     """
 
     pairs: Mapping[str, Any]
@@ -96,9 +96,10 @@ class GgufLayout:
 
 
 def read_header(path: Path) -> GgufHeader:
-    """Read the header, and check that the file is as long as its tensors say.
+    """Read the header, and check that the file is long enough for its tensors.
 
-    Raises UsageError when it can't be read, is no GGUF file, of a version that llama.cpp doesn't read, or truncated.
+    Raises UsageError if it can't be read, isn't a GGUF file, has a version that llama.cpp doesn't read, or is
+    truncated.
     """
     contents, size_bytes = _read(path)
     needed = contents.needed_bytes
@@ -111,7 +112,7 @@ def read_header(path: Path) -> GgufHeader:
 
 
 def read_layout(path: Path) -> GgufLayout:
-    """Raises UsageError as `read_header`, but for a truncated file."""
+    """Read the layout. Raises UsageError like `read_header`, but accepts a truncated file."""
     contents, size_bytes = _read(path)
     ordered = sorted(contents.tensors, key=lambda tensor: tensor[2])
     ends = [offset for _, _, offset in ordered[1:]] + [size_bytes - contents.data_at]
@@ -124,7 +125,7 @@ def read_layout(path: Path) -> GgufLayout:
 
 
 def _read(path: Path) -> tuple[_Contents, int]:
-    """With the size of the file in bytes."""
+    """The contents, and the file's size in bytes."""
     try:
         with open_to_read(path) as file:
             start = file.read(8)
@@ -165,11 +166,11 @@ def _require_gguf(path: Path, start: bytes) -> None:
 
 
 class _Broken(Exception):
-    """A length in the header that can't be true."""
+    """A length in the header is impossible."""
 
 
 class _Reader:
-    """Walks over the mapped file. At its end struct.error, or OverflowError for a place beyond all files."""
+    """Walks the mapped file. Raises struct.error at its end, and OverflowError for an impossible position."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data
@@ -185,7 +186,7 @@ class _Reader:
         return self.data[self.at : self._over(length)].decode("utf-8", "replace")
 
     def value(self, kind: int) -> Any:
-        """None for arrays of strings (the vocabulary) and long ones, which are only walked over."""
+        """Read a value. Arrays of strings (the vocabulary) and long arrays are skipped and give None."""
         if kind == _STRING:
             return self.string()
         if kind != _ARRAY:
@@ -194,19 +195,19 @@ class _Reader:
         if inner == _STRING:
             self._skip_strings(count)
             return None
-        form = _form(inner)  # no arrays in arrays: llama.cpp has none either
+        form = _form(inner)  # no nested arrays; llama.cpp doesn't support them either
         start, end = self.at, self._over(count * struct.calcsize(form))
         return struct.unpack(f"<{count}{form[1]}", self.data[start:end]) if count <= _MOST_KEPT else None
 
     def _over(self, length: int) -> int:
-        """Step over so many bytes, which must be there; return the place after them."""
+        """Skip so many bytes, which must exist. Returns the position after them."""
         if length > len(self.data) - self.at:
             raise _Broken
         self.at += length
         return self.at
 
     def _skip_strings(self, count: int) -> None:
-        """The one hot loop here: a vocabulary has up to a million strings with its merges."""
+        """Skip strings. This is the only hot loop here: a vocabulary with its merges has up to a million."""
         at, data, length_at = self.at, self.data, struct.Struct("<Q").unpack_from
         for _ in range(count):
             at += 8 + length_at(data, at)[0]
@@ -222,7 +223,7 @@ def _form(kind: int) -> str:
 
 @dataclass(frozen=True)
 class _Contents:
-    """tensors: name, shape, place after data_at. needed_bytes: the least that the file must have."""
+    """tensors: name, shape, offset from data_at. needed_bytes: the least size of the file."""
 
     pairs: dict[str, Any]
     tensors: list[tuple[str, list[int], int]]
@@ -248,7 +249,7 @@ def _contents(reader: _Reader) -> _Contents:
         shape = [reader.scalar("<Q") for _ in range(dimensions)]
         kind, offset = reader.scalar("<I"), reader.scalar("<Q")
         tensors.append((name, shape, offset))
-        values, block_bytes = _BLOCKS.get(kind, (1, 0))  # of a newer type only the place is known
+        values, block_bytes = _BLOCKS.get(kind, (1, 0))  # for a newer type, only the position is known
         tensors_end = max(tensors_end, offset + prod(shape) // values * block_bytes)
     alignment = _number(pairs, "general.alignment") or DEFAULT_ALIGNMENT
     data_at = -(-reader.at // alignment) * alignment
@@ -256,7 +257,7 @@ def _contents(reader: _Reader) -> _Contents:
 
 
 def _number(pairs: dict[str, Any], key: str) -> int:
-    """A count; 0 when it is missing or of another type."""
+    """A count; 0 if it is missing or of another type."""
     value = pairs.get(key)
     return value if isinstance(value, int) and value > 0 else 0
 
@@ -289,6 +290,6 @@ def _facts(contents: _Contents) -> GgufHeader:
         chat_template=template if isinstance(template, str) and template else None,
         split_no=split_no,
         split_count=split_count,
-        # A later part has the tensors and little else.
+        # A later part has tensors and little else.
         not_a_model=None if split_no else not_a_model(pairs, names, is_part=split_count > 1),
     )

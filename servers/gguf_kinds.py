@@ -1,8 +1,8 @@
-"""GGUF files that are no language model by themselves: what they are, by their metadata and the names of their tensors.
+"""Recognise GGUF files that are not complete language models, by their metadata and the names of their tensors.
 
-Words from llama.cpp: gguf-py/gguf/constants.py (GGUFType, MODEL_ARCH_NAMES), convert_lora_to_gguf.py,
-convert_hf_to_gguf.py (--mmproj, --mtp, --vocab-only), tools/imatrix, tools/cvector-generator. Many files don't say
-their type: then the architecture, the keys and the tensors tell.
+Names are from llama.cpp: gguf-py/gguf/constants.py (GGUFType, MODEL_ARCH_NAMES), convert_lora_to_gguf.py,
+convert_hf_to_gguf.py (--mmproj, --mtp, --vocab-only), tools/imatrix, tools/cvector-generator. Many files don't give
+their type; then architecture, keys and tensors decide.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class NotAModel(NamedTuple):
-    """what: it is, with its article. hint: what to do with it, or instead of it."""
+    """what: the kind of file, with its article. hint: what to do with it, or what to use instead."""
 
     what: str
     hint: str
@@ -59,7 +59,7 @@ _BLOCK = re.compile(r"blk\.(\d+)\.")
 
 
 def not_a_model(pairs: Mapping[str, Any], tensors: Collection[str], *, is_part: bool) -> NotAModel | None:
-    """None: a language model, as far as the file says. is_part: the rest is in other files."""
+    """What the file is; None if it is a language model, as far as it says. is_part: the rest is in other files."""
     architecture = str(pairs.get("general.architecture", ""))
     has_vocabulary = any(key.startswith("tokenizer.") for key in pairs)
     told = _BY_TYPE.get(str(pairs.get("general.type")))
@@ -79,6 +79,6 @@ def not_a_model(pairs: Mapping[str, Any], tensors: Collection[str], *, is_part: 
     if not has_vocabulary:
         return OTHER
     blocks = {int(block[1]) for name in tensors if (block := _BLOCK.match(name))}
-    if blocks and 0 not in blocks and not is_part:  # the last ones alone, as --mtp exports them
+    if blocks and 0 not in blocks and not is_part:  # only the last blocks, as exported by --mtp
         return DRAFT
     return None

@@ -1,7 +1,7 @@
-"""One small request to a server, answered as a whole within a time, or not at all.
+"""Send one small request to a server, with a time limit for the whole answer.
 
-Plain HTTP goes without a pool, retries or a proxy (HTTP_PROXY breaks loopback checks); HTTPS, which is a server
-elsewhere, as everybody asks it: proxies, certificates, redirects.
+Plain HTTP uses no pool, retries or proxy (HTTP_PROXY breaks loopback checks). HTTPS, which means a server elsewhere, is
+used in the usual way: proxies, certificates, redirects.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from settings.base_url import BaseUrl
 
-MAX_BODY_BYTES = 16 * 1024 * 1024  # far above a list of all models of a provider, or a page of metrics
-_MOST = 2**53  # above it JSON's numbers are no whole ones any more, and a record can't hold them
+MAX_BODY_BYTES = 16 * 1024 * 1024  # far more than a provider's list of models, or a page of metrics
+_MOST = 2**53  # JSON numbers above it are not exact, and a record can't hold them
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Status code and body of a response. is_cut: the body went on after MAX_BODY_BYTES."""
+    """Status code and body of a response. is_cut: whether the body was longer than MAX_BODY_BYTES."""
 
     status: int
     body: bytes
     is_cut: bool = False
 
     def text(self, limit: int = 300) -> str:
-        """The body's beginning in one line, for messages."""
+        """The beginning of the body in one line, for messages."""
         if self.is_cut:
             return f"an answer of more than {MAX_BODY_BYTES >> 20} MiB"
         text = self.body[: 8 * limit].decode(errors="replace")
@@ -43,7 +43,7 @@ class Answer:
         return self.body.decode(errors="replace")
 
     def json(self) -> Any:
-        """The body as JSON; None when it is none, or nested deeper than can be read."""
+        """The body as JSON; None if it isn't JSON, or is nested too deeply."""
         try:
             return None if self.is_cut else json.loads(self.body)
         except (ValueError, RecursionError):
@@ -51,16 +51,16 @@ class Answer:
 
 
 def whole(value: Any, *, most: int = _MOST) -> int | None:
-    """A server's count of something, from 1 on; None for whatever else stands there."""
+    """A server's count, at least 1; None for any other value."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most else None
 
 
 def request(
     base_url: BaseUrl, path: str, *, api_key: str | None = None, body: Any = None, timeout_s: float = 2.0
 ) -> Answer | None:
-    """GET path, or POST body as JSON. None: nothing answered, or not HTTP, or not all of it within timeout_s.
+    """GET path, or POST body as JSON. None without a complete HTTP answer within timeout_s.
 
-    Looking up a name may take longer: the system's resolver has a time limit of its own.
+    Looking up a host name may take longer, because the system's resolver has its own time limit.
     """
     ends = time.monotonic() + timeout_s
     if base_url.scheme == "https":
@@ -91,7 +91,9 @@ def request(
 
 
 def _connect(connection: http.client.HTTPConnection, ends: float) -> None:
-    """As its own `connect`, but all addresses share the time, and a signal that raises leaves no open socket."""
+    """Like its own `connect`, but all addresses share the time limit, and a signal that raises leaves no open
+    socket.
+    """
     trouble: OSError = OSError("no address")
     for *kind, _, address in socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM):
         sock = connection.sock = socket.socket(*kind)
@@ -109,7 +111,7 @@ def _connect(connection: http.client.HTTPConnection, ends: float) -> None:
 
 
 def _elsewhere(url: str, api_key: str | None, body: Any, timeout_s: float, ends: float) -> Answer | None:
-    import requests  # a tenth of a second to import: only who needs it pays
+    import requests  # importing takes a tenth of a second, so only when needed
     import urllib3
 
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -124,7 +126,7 @@ def _elsewhere(url: str, api_key: str | None, body: Any, timeout_s: float, ends:
             return _answer(response.status_code, response.raw.read(MAX_BODY_BYTES + 1, decode_content=True))
     except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError):
         return None
-    except ValueError:  # a redirect to what is no URL
+    except ValueError:  # a redirect to an invalid URL
         return None
 
 
@@ -133,7 +135,7 @@ def _answer(status: int, body: bytes) -> Answer:
 
 
 class _Timed:
-    """A socket until a point in time: the timeout of a plain one begins anew with each byte that arrives."""
+    """A socket with a deadline. A plain socket's timeout starts again with each byte that arrives."""
 
     def __init__(self, sock: socket.socket, ends: float) -> None:
         self._sock = sock

@@ -1,4 +1,4 @@
-"""What the user asked for -> the plan of a launch. What can be seen to be wrong is an error here."""
+"""Turn a request into a launch plan, and report all visible errors."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from servers.plan import LaunchPlan
     from servers.request import ServerRequest
 
-HOST = "127.0.0.1"  # never 0.0.0.0: nobody else shall use the server that is being measured
+HOST = "127.0.0.1"  # never 0.0.0.0, so that nobody else uses the server while it is measured
 
 
 def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
-    """The command line, environment, address and model of the server that was asked for.
+    """The command line, environment, address and model of the requested server. Starts nothing.
 
-    nonce: becomes part of the model's name at the server, so that no other server passes for ours.
-    Raises UsageError; ServerError when kind is "attach" and nothing usable answers. Starts nothing.
+    nonce: becomes part of the model's name at the server, so that no other server is mistaken for ours.
+    Raises UsageError, and ServerError if kind is "attach" and nothing usable answers.
     """
     require_known(request)
     if request.kind == "attach":

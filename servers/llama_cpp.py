@@ -1,4 +1,4 @@
-"""llama-server's command line, and that of the llama.cpp in our own environment when there is no other."""
+"""The command line of llama-server, or of the built-in llama.cpp if there is no llama-server."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from servers.request import ServerRequest
     from settings.base_url import BaseUrl
 
-# By its path and without its folder in sys.path (-P), so that it starts from any folder: the user's files are there.
+# By its path, and without its folder in sys.path (-P), so that it starts from any folder.
 EMBEDDED = (sys.executable, "-P", str(Path(__file__).resolve().with_name("embedded.py")))
 BUILT_HERE = Path("build") / "bin" / "llama-server"  # where llama.cpp's own cmake recipe puts it
 
-DEFAULT_CTX_SIZE = 4096  # a HumanEval prompt and a long answer of a chat model fit twice
-MIN_CTX_SIZE = 256  # llama.cpp rounds the context up to a multiple of it
+DEFAULT_CTX_SIZE = 4096  # twice what a HumanEval prompt and a chat model's long answer need
+MIN_CTX_SIZE = 256  # llama.cpp rounds the context up to a multiple of this
 ALL_LAYERS = -1
 CPU_PARALLEL = 4
 GPU_PARALLEL = (16, 8)
-GPU_SHARE = 0.8  # of its memory, for weights and KV cache; compute buffers and others need the rest
-KV_BYTES = 2  # a value of the KV cache is an f16 unless --cache-type-k/-v say otherwise
+GPU_SHARE = 0.8  # of its memory is for weights and KV cache; compute buffers and other programs need the rest
+KV_BYTES = 2  # values of the KV cache are f16 unless --cache-type-k/-v say otherwise
 
 CTX = ("-c", "--ctx-size")
 PARALLEL = ("-np", "--parallel")
@@ -65,7 +65,7 @@ OURS = {
 
 
 def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias: str) -> LaunchPlan:
-    """The plan for llama-server, or of kind "embedded" when none is found. Raises UsageError."""
+    """The plan for llama-server, or of kind "embedded" if there is none. Raises UsageError."""
     if model.kind != "gguf" or model.path is None:
         raise UsageError(
             f"llama.cpp serves GGUF files, not {model.path or model.name}",
@@ -96,7 +96,7 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
         argv += ["-c", str(ctx_size * parallel)]
     if not _has(words, PARALLEL):
         argv += ["-np", str(parallel)]
-    if own_ctx != 0:  # their 0: the model's own length
+    if own_ctx != 0:  # 0 means the model's own length
         asked["ctx_size"] = ctx_size if own_ctx is None else own_ctx // max(parallel, 1)
     asked["parallel"] = parallel
     if _has(words, LAYERS):
@@ -127,9 +127,9 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
 
 
 def find_binary(asked: str | None) -> Path | None:
-    """llama-server: the one asked for, $LLAMA_SERVER, on PATH, ./build/bin. None: there is none.
+    """llama-server: the requested one, $LLAMA_SERVER, on PATH, or in ./build/bin. None if there is none.
 
-    Raises UsageError when one was named that can't be executed.
+    Raises UsageError if the requested one can't be executed.
     """
     for text, origin in ((asked, "--server-binary"), (os.environ.get("LLAMA_SERVER"), "$LLAMA_SERVER")):
         if text:
@@ -143,7 +143,7 @@ def find_binary(asked: str | None) -> Path | None:
 
 
 def executable(text: str, origin: str) -> Path:
-    """The program that text names, by path or on PATH. Raises UsageError, naming the origin."""
+    """The program named by text, a path or a name on PATH. Raises UsageError, naming the origin."""
     about = ("server_binary",)
     try:
         path = user_path(text)
@@ -165,7 +165,7 @@ def executable(text: str, origin: str) -> Path:
 
 
 def refuse(extra_args: Sequence[str], refused: dict[str, str]) -> None:
-    """Raise UsageError for an option that is ours to set."""
+    """Raise UsageError for an option that only we may set."""
     for word in extra_args:
         name = word.partition("=")[0]
         if name in refused:
@@ -175,7 +175,7 @@ def refuse(extra_args: Sequence[str], refused: dict[str, str]) -> None:
 
 
 def dashed(word: str) -> str:
-    """An option under its plain name: servers also take --ctx_size for --ctx-size."""
+    """The option with dashes; servers also accept --ctx_size for --ctx-size."""
     name, equals, value = word.partition("=")
     return (name.replace("_", "-") if name.startswith("--") else name) + equals + value
 
@@ -183,10 +183,10 @@ def dashed(word: str) -> str:
 def default_parallel(
     model: Model, ctx_size: int, gpu_layers: int | None, *, embedded: bool, gpu_memory_bytes: int | None
 ) -> int:
-    """How many slots when nobody said it.
+    """The default number of slots.
 
-    On a CPU 4: the processor is busy with them, more only make each answer slower. On a GPU 16, or 8, when
-    the weights and the KV cache of as many slots fit in the largest GPU.
+    On a CPU it is 4: they keep the processor busy, and more only make each answer slower. On a GPU it is 16 or 8 if the
+    weights and the KV cache of so many slots fit in the largest GPU.
     """
     if embedded or gpu_layers == 0:
         return CPU_PARALLEL
@@ -199,7 +199,7 @@ def default_parallel(
 
 
 def kv_bytes_per_token(model: Model) -> int | None:
-    """Keys and values of a token in all layers, for plain attention; None when the header doesn't tell."""
+    """Bytes of keys and values per token in all layers, for plain attention; None if the header doesn't say."""
     header = model.header
     if header is None or not (header.layer_count and header.embedding_length and header.head_count):
         return None
@@ -232,7 +232,7 @@ def _require_range(request: ServerRequest) -> None:
 
 
 def _require_once(request: ServerRequest, words: Sequence[str]) -> None:
-    """What is said twice, before and after the --, may be said in two ways."""
+    """Raise UsageError for a setting given both before and after the --, where the values may differ."""
     for names, value, setting in (
         (CTX, request.ctx_size, "ctx_size"),
         (PARALLEL, request.parallel, "parallel"),
@@ -252,7 +252,7 @@ def given_twice(setting: str) -> UsageError:
 
 
 def _all_as_many(layers: int) -> int:
-    """Its own -1 has meant "none" and "as many as fit", by version: a number that all understand."""
+    """A number that all versions understand; -1 has meant "none" or "as many as fit", depending on the version."""
     return 999 if layers == ALL_LAYERS else layers
 
 
@@ -261,7 +261,7 @@ def _has(args: Sequence[str], names: tuple[str, ...]) -> bool:
 
 
 def _value(args: Sequence[str], names: tuple[str, ...]) -> str | None:
-    """The value of the last of these options; None: not there."""
+    """The value of the last of these options, or None."""
     found = None
     for index, word in enumerate(args):
         if word in names:
@@ -283,7 +283,7 @@ def _own_count(args: Sequence[str], names: tuple[str, ...]) -> int | None:
 
 
 def _layers(text: str | None) -> int | None:
-    """As in `ServerRequest`; None for "auto"."""
+    """The number of layers as in `ServerRequest`; None for "auto"."""
     if text == "all":
         return ALL_LAYERS
     try:
@@ -293,9 +293,9 @@ def _layers(text: str | None) -> int | None:
 
 
 def _tells_more(binary: Path) -> bool:
-    """Must it be asked to log what it offloaded? In older builds that option is a flood, and not needed."""
+    """Whether it must be asked to log offloaded layers. Older builds log them anyway, and the option floods the log."""
     try:
         answer = subprocess.run([str(binary), "--help"], capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return False  # the launch itself will tell why
+        return False  # the launch itself will report why
     return b"4: trace" in answer.stdout

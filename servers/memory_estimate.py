@@ -1,22 +1,19 @@
-"""How much memory a server will need, before it is started, and on how many cards: for the preflight report, and for
-placing it.
+"""Estimate how much memory a server needs, and on how many cards, for the preflight report and for placing it.
 
-Of llama.cpp from the GGUF file, the context, the slots.
+For llama.cpp, the estimate uses the GGUF file, the context and the number of slots, with formulas from its sources:
 
-Formulas, from llama.cpp's sources:
+- weights: the sizes of the tensors. With N layers on the GPU, the GPU holds the output layer (for any N >= 1) and the
+  last N - 1 blocks. The input embedding stays with the processor; if the model has no separate output matrix, it is
+  used twice (src/llama-model.cpp, load_tensors).
+- KV cache: for each layer, cells x (row of keys + row of values). A row is the layer's KV heads x the head's length, in
+  the cache's type; cells are the context, rounded up to 256 per slot (src/llama-kv-cache.cpp, src/llama-context.cpp).
+  With MLA the keys hold everything, and there are no values. Sliding-window layers, if the file says which they are,
+  hold window + batch cells (src/llama-kv-cache-iswa.cpp).
+- compute buffers: what a batch of `-ub` tokens needs at its widest, fitted to llama-server's logs. The largest part is
+  the logits of a whole batch, which builds from late 2026 no longer reserve.
 
-- weights: the sizes of the tensors. With N layers on the GPU it holds the output layer (any N >= 1) and the last N - 1
-  blocks; the input embedding stays with the processor, and serves twice where the model has no output matrix of its
-  own (src/llama-model.cpp, load_tensors).
-- KV cache: for each layer, cells x (row of keys + row of values); a row is the layer's KV heads x the head's length,
-  in the cache's type; cells are the context, rounded up to 256 a slot (src/llama-kv-cache.cpp, src/llama-context.cpp).
-  With MLA the keys hold all and there are no values. Layers of a sliding window, where the file tells which ones they
-  are, hold window + batch cells (src/llama-kv-cache-iswa.cpp).
-- compute buffers: what a batch of `-ub` tokens needs at its widest, fitted to what llama-server logs; the largest part
-  is the logits of a whole batch, which builds from late 2026 on do not reserve any more.
-
-An estimate is meant as "at most about": it is a little above what the server logs, and says in `caveats` where it
-doesn't know the architecture well enough.
+An estimate means "at most about": it is slightly higher than what the server logs. `caveats` says if the architecture
+isn't known well enough.
 """
 
 from __future__ import annotations
@@ -40,9 +37,9 @@ if TYPE_CHECKING:
 CELLS_STEP = 256
 UBATCH = 512
 ALL_LAYERS = -1
-GPU_OVERHEAD_BYTES = 512 << 20  # what CUDA's context and libraries take on each card, roughly
-HOST_OVERHEAD_BYTES = 256 << 20  # the program itself, and its buffers of input and output
-# ggml/src/ggml.c: bytes a value of the types that a KV cache may have
+GPU_OVERHEAD_BYTES = 512 << 20  # CUDA's context and libraries on each card, roughly
+HOST_OVERHEAD_BYTES = 256 << 20  # the program itself, and its input and output buffers
+# ggml/src/ggml.c: bytes per value, for the types of a KV cache
 CACHE_TYPES = {
     "f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32, "q4_1": 20 / 32, "iq4_nl": 18 / 32,
     "q5_0": 22 / 32, "q5_1": 24 / 32,
@@ -54,7 +51,7 @@ _INPUT = ("token_embd.", "per_layer_token_embd.", "token_types.", "position_embd
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryEstimate:
-    """Bytes. gpu: of all cards together. caveats: sentences without a full stop."""
+    """Sizes in bytes. gpu: on all cards together. caveats: sentences without a full stop."""
 
     weights_host_bytes: int = 0
     weights_gpu_bytes: int = 0
@@ -71,13 +68,13 @@ class MemoryEstimate:
 
     @property
     def gpu_bytes(self) -> int:
-        """Without GPU_OVERHEAD_BYTES, which each card needs that is used."""
+        """Without GPU_OVERHEAD_BYTES, which each used card needs in addition."""
         return self.weights_gpu_bytes + self.kv_gpu_bytes + self.compute_gpu_bytes
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """What the file says of the architecture; by layer where layers differ."""
+    """The architecture as given in the file, by layer where layers differ."""
 
     layers: int
     embedding: int
@@ -95,10 +92,10 @@ class _Shape:
 def estimate_server(
     server: ServerRequest, asked: Mapping[str, Any], *, on_gpu: bool = True
 ) -> MemoryEstimate | None:
-    """What the server will take when it is asked for these settings (`LaunchPlan.asked`), on a GPU if it can have one.
+    """What the server needs with these settings (`LaunchPlan.asked`). on_gpu: whether it can use a GPU.
 
-    Of a command of the user's own the context isn't known: the default one is taken. None: there is no model here to
-    look at. Raises UsageError and OSError when it can't be read.
+    For a user's own command the context is unknown, so the default is assumed. None if there is no model file here.
+    Raises UsageError and OSError if it can't be read.
     """
     model = server.model
     if model is None:
@@ -116,13 +113,13 @@ def estimate_server(
         model,
         ctx_size=asked.get("ctx_size", ctx_size),
         parallel=max(asked.get("parallel", 1), 1),
-        gpu_layers=0 if not on_gpu else ALL_LAYERS if layers is None else layers,  # None: as many as fit
+        gpu_layers=0 if not on_gpu else ALL_LAYERS if layers is None else layers,  # None means as many as fit
         extra_args=(*own, *server.extra_args),
     )
 
 
 def fewest_cards(needed_bytes: int, rooms_bytes: Sequence[int | None]) -> int | None:
-    """So many cards hold it, the roomiest first; None: all together don't. A room that isn't known is enough."""
+    """How many cards hold it, roomiest first; None if all together don't. A card of unknown size counts as enough."""
     room = 0
     for count, each in enumerate(sorted(rooms_bytes, key=_or_endless, reverse=True), 1):
         if each is None:
@@ -140,9 +137,9 @@ def _or_endless(room_bytes: int | None) -> float:
 def estimate(
     model: Model, *, ctx_size: int, parallel: int, gpu_layers: int, extra_args: Sequence[str] = ()
 ) -> MemoryEstimate | None:
-    """ctx_size: tokens a slot. gpu_layers: -1 for all. extra_args: of the server, for types and sizes given there.
+    """The estimate for a GGUF file; None for other models. Raises UsageError if the file can't be read.
 
-    None for a model that is no GGUF file. Raises UsageError when it can't be read.
+    ctx_size: tokens per slot. gpu_layers: -1 for all. extra_args: the server's, which may set types and sizes.
     """
     if model.kind != "gguf":
         return None
@@ -232,7 +229,7 @@ def _shape(pairs: Mapping[str, Any], vocabulary: int) -> _Shape:
 
 
 def _kv_bytes(shape: _Shape, ctx_size: int, parallel: int, args: Sequence[str]) -> list[float]:
-    """By layer."""
+    """Bytes of the KV cache by layer."""
     key_bytes = CACHE_TYPES.get(_value(args, "-ctk", "--cache-type-k") or "f16", 2.0)
     value_bytes = CACHE_TYPES.get(_value(args, "-ctv", "--cache-type-v") or "f16", 2.0)
     cells = _padded(ctx_size)
@@ -246,7 +243,7 @@ def _kv_bytes(shape: _Shape, ctx_size: int, parallel: int, args: Sequence[str]) 
 
 
 def _compute_bytes(shape: _Shape, ctx_size: int, parallel: int, args: Sequence[str]) -> int:
-    """Of a whole batch: logits, the activations of a layer at its widest, and the attention's mask and scores."""
+    """Bytes for a whole batch: logits, a layer's activations at its widest, and the attention's mask and scores."""
     tokens, cells = _ubatch(args), _padded(ctx_size)
     activations = 4 * shape.forward + 4 * shape.embedding + 2 * shape.heads * shape.key_length
     flash = (_value(args, "-fa", "--flash-attn") or "auto") not in {"off", "0", "false"}
@@ -279,7 +276,7 @@ def _has(args: Sequence[str], *names: str) -> bool:
 
 
 def _value(args: Sequence[str], *names: str) -> str | None:
-    """Of the last of these options."""
+    """The value of the last of these options, or None."""
     found = None
     for index, word in enumerate(args[:-1]):
         if dashed(word) in names:

@@ -1,4 +1,4 @@
-"""The Prometheus page of llama-server or vLLM (`/metrics`): what its names mean."""
+"""Read the Prometheus page (`/metrics`) of llama-server or vLLM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COUNTERS = {
     "llamacpp:prompt_seconds_total": "prompt_s",
     "llamacpp:tokens_predicted_seconds_total": "generation_s",
     "vllm:prompt_tokens_total": "prompt_tokens",
-    "vllm:prefix_cache_hits_total": "cached_prompt_tokens",  # in tokens; prompt_tokens_cached says the same, lately
+    "vllm:prefix_cache_hits_total": "cached_prompt_tokens",  # in tokens; newer versions also have prompt_tokens_cached
     "vllm:generation_tokens_total": "generation_tokens",
     "vllm:request_queue_time_seconds_sum": "queue_s",
     "vllm:request_prefill_time_seconds_sum": "prompt_s",
@@ -25,25 +25,25 @@ _REQUESTS = {
 }
 _SHARES = {
     "llamacpp:kv_cache_usage_ratio": "kv_cache_utilization",  # until spring 2025
-    "vllm:gpu_cache_usage_perc": "kv_cache_utilization",  # until 0.10; the unit of both is 1 in spite of the name
+    "vllm:gpu_cache_usage_perc": "kv_cache_utilization",  # until 0.10; both are fractions in spite of the name
     "vllm:kv_cache_usage_perc": "kv_cache_utilization",
 }
-_WORK = {  # beside the counters: what else changes while it works
+_WORK = {  # what else changes while it works, besides the counters
     "llamacpp:n_decode_total": "decoded",
     "vllm:request_success_total": "requests_finished",
 }
 _READ = _COUNTERS | _REQUESTS | _SHARES
 _FIELDS = _READ | _WORK
-_MOST = 2.0**53  # beyond it a counter of whole numbers is none
+_MOST = 2.0**53  # larger floats are not exact counts
 
 
 def read_metrics(text: str) -> ServerReading | None:
-    """What the page says of either server; what it lacks, or says as NaN, is None. None: nothing that is known here.
+    """The reading of either server, with None for values that are missing or NaN. None if no value is known.
 
-    Several engines of one vLLM are summed; their caches are told by the fullest. Seconds are summed over requests:
-    with several at once they go faster than the clock. llama-server counts prompt tokens without those it had in its
-    cache, vLLM with them; how full its cache is and how long requests waited, llama-server does not tell. Its
-    generated tokens and seconds, and vLLM's seconds, grow only when a request ends.
+    Several engines of one vLLM are summed; for cache utilisation, the fullest counts. Seconds are summed over requests,
+    so with several at once they grow faster than the clock. llama-server counts prompt tokens without cached ones, vLLM
+    with them. llama-server doesn't report cache utilisation and waiting times. Its generated tokens and seconds, and
+    vLLM's seconds, grow only when a request ends.
     """
     known = set(_READ.values())
     found = {name: value for name, value in _values(text).items() if name in known}
@@ -51,15 +51,15 @@ def read_metrics(text: str) -> ServerReading | None:
 
 
 def read_work(text: str) -> dict[str, float]:
-    """Everything on the page that changes when the server does something, by name; {}: nothing that is known here."""
+    """All known values that change when the server does something, by name; {} if there are none."""
     idle = set(_SHARES.values())
     return {name: value for name, value in _values(text).items() if name not in idle}
 
 
 def _values(text: str) -> dict[str, float]:
-    from prometheus_client.parser import text_string_to_metric_families  # 70 ms: only who measures pays
+    from prometheus_client.parser import text_string_to_metric_families  # takes 70 ms, so only when measuring
 
-    # vLLM's page has a thousand lines more; parsing them ten times a second would cost more than all else.
+    # vLLM's page has a thousand other lines; parsing them ten times a second would cost more than everything else.
     wanted = "\n".join(line for line in text.splitlines() if _name(line) in _FIELDS)
     found: dict[str, float] = {}
     try:
@@ -71,7 +71,7 @@ def _values(text: str) -> dict[str, float]:
                 before = found.get(field, 0.0)
                 together = max if sample.name in _SHARES else _sum
                 found[field] = together(before, sample.value)
-    except ValueError:  # no such page
+    except ValueError:  # not a Prometheus page
         return {}
     return found
 

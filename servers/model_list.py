@@ -1,4 +1,4 @@
-"""What a server says it serves: the list at /v1/models."""
+"""Read a server's list of models, /v1/models."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
     from servers.http_probe import Answer
 
-_SHOWN = 20  # names in a message: a provider has hundreds
-_LONGEST = 200  # characters of a name there
+_SHOWN = 20  # names in a message, because providers have hundreds
+_LONGEST = 200  # characters of a name in a message
 
 
 def entries(answer: Answer) -> list[dict[str, Any]]:
-    """Those that have a name, in printable characters; [] where there is no such list."""
+    """The entries that have a name in printable characters; [] if there is no such list."""
     body = answer.json()
     data = body.get("data") if isinstance(body, dict) else None
     found = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
@@ -22,7 +22,7 @@ def entries(answer: Answer) -> list[dict[str, Any]]:
 
 
 def names(answer: Answer) -> list[str]:
-    """Ids and aliases, each once."""
+    """All ids and aliases, each once."""
     found: list[str] = []
     for entry in entries(answer):
         aliases = entry.get("aliases")
@@ -36,6 +36,6 @@ def _is_name(value: object) -> bool:
 
 
 def listed(found: Sequence[str]) -> str:
-    """The names in a line, for messages."""
+    """The names in one line, for messages."""
     shown = ", ".join(name[:_LONGEST] for name in found[:_SHOWN])
     return shown if len(found) <= _SHOWN else f"{shown} and {len(found) - _SHOWN} more"

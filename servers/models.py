@@ -1,4 +1,4 @@
-"""What the user calls a model -> what is served, and the facts by which it is known again."""
+"""Resolve the user's name for a model, and collect the facts that identify it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from servers.gguf import GgufHeader, read_header
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SPLIT = re.compile(r"-00001-of-(\d{5})$")  # llama-gguf-split's name of the first part, beside the others
+SPLIT = re.compile(r"-00001-of-(\d{5})$")  # how llama-gguf-split names the first part
 HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
-_MOST_KEPT = 4096  # entries of the hash cache; beyond it the oldest go
-_LOCK_S = 10.0  # others hold the cache for milliseconds each
+_MOST_KEPT = 4096  # entries in the hash cache; the oldest are dropped
+_LOCK_S = 10.0  # other processes hold the lock for milliseconds each
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What is served. kind: a GGUF file, a Hugging Face folder, or a name that the server looks up itself."""
+    """A model. kind: a GGUF file, a Hugging Face folder, or a name that the server looks up itself."""
 
     kind: Literal["gguf", "hf_folder", "name"]
     name: str
@@ -40,7 +40,7 @@ class Model:
     header: GgufHeader | None = None
 
     def files(self) -> tuple[Path, ...]:
-        """What the model consists of on this disk: all parts of a split GGUF file; () for a name."""
+        """The model's files on this disk: all parts of a split GGUF file; () for a name."""
         if self.path is None:
             return ()
         if self.kind == "hf_folder":
@@ -52,9 +52,9 @@ class Model:
 
 
 def resolve(text: str | None) -> Model:
-    """None or "demo", a path, hf:owner/name/file.gguf, or a name such as owner/name -> the model.
+    """The model for a user's text: None or "demo", a path, hf:owner/name/file.gguf, or a name such as owner/name.
 
-    A GGUF file's header is read and checked. May fetch from the network. Raises UsageError.
+    Reads and checks a GGUF file's header. May fetch from the network. Raises UsageError.
     """
     if text is None or text == "demo":
         return _gguf(fetch())
@@ -62,12 +62,15 @@ def resolve(text: str | None) -> Model:
         raise UsageError("the model's name is empty", hint="an unset variable in the shell?")
     try:
         return _gguf(_from_hub(text)) if text.startswith("hf:") else _here(text)
-    except (OSError, RuntimeError) as error:  # a folder of another user, a name too long, ~ of nobody
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # another user's folder, a name that is too long, ~ of an unknown user
         raise UsageError(f"{text} can't be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def identity(model: Model) -> ModelIdentity:
-    """Which model this is, as far as that is known without reading it whole. Raises UsageError for missing files."""
+    """The model's identity without its hash, which needs the whole model read. Raises UsageError for missing files."""
     header = model.header
     with _explained(model):
         there = [file.stat() for file in model.files()]
@@ -90,9 +93,9 @@ def identity(model: Model) -> ModelIdentity:
 
 
 def content_sha256(model: Model) -> str | None:
-    """The sha256 of its content, all its files in the order of their names; None for a name.
+    """The sha256 of the model's content (all its files, ordered by name); None for a model without files.
 
-    Reads the whole model once; the hash is kept by path, size, time and inode. Raises UsageError when a file can't be
+    Reads the whole model once; the hash is cached by path, size, time and inode. Raises UsageError if a file can't be
     read.
     """
     files = model.files()
@@ -153,7 +156,7 @@ def _gguf(path: Path) -> Model:
 
 
 def _parts(path: Path) -> tuple[Path, ...]:
-    """The file; when its name is that of a first part, all parts, there or not."""
+    """The file, or, if it is the first part of a split model, all parts, whether they exist or not."""
     found = SPLIT.search(path.stem)
     if found is None:
         return (path,)
@@ -191,7 +194,7 @@ def _from_hub(text: str) -> Path:
             f"{text} is not on this machine, and huggingface.co can't be reached",
             hint="check the network, HF_ENDPOINT and HF_HUB_OFFLINE; or give a file on this machine",
         ) from error
-    except Exception as error:  # its own errors, and those of requests or httpx, whichever it uses
+    except Exception as error:  # its own errors, and those of requests or httpx, depending on the version
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UsageError(
             f"{text} could not be fetched: {reason[0]}",
@@ -201,7 +204,7 @@ def _from_hub(text: str) -> Path:
 
 
 def _instead(path: Path) -> str:
-    """What is there instead of a path that isn't."""
+    """What exists instead of a missing path."""
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder} either; `--model demo` is the built-in one"
@@ -248,7 +251,7 @@ def _cache_path() -> Path:
 
 
 def _read_cache() -> dict[str, str]:
-    """{} when there is none, or one that can't be read: it only saves time."""
+    """The hash cache; {} if it is missing or unreadable, because it only saves time."""
     try:
         known = json.loads(read_file(_cache_path()))
     except (OSError, ValueError, RecursionError):
@@ -265,7 +268,7 @@ def _is_sha256(digest: object) -> bool:
 
 
 def _keep(key: str, digest: str) -> None:
-    """Where it can't be kept, or others write without end, the hash is computed again one day."""
+    """Cache a hash. If that isn't possible, the hash is computed again next time."""
     path = _cache_path()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Servers of other kinds: launched by the user's own command line, or already running somewhere."""
+"""Other servers: launched by the user's own command line, or already running somewhere."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from servers.request import ServerRequest
 
 DEFAULT_PARALLEL = 4
-MAX_PARALLEL = 4096  # slots that a server may claim to have; our scripts ask no more at once
-_COMMAND = ("server_command",)  # what errors about it are about
+MAX_PARALLEL = 4096  # slots that we believe a server to have; our scripts send no more requests at once
+_COMMAND = ("server_command",)  # the setting that its errors name
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
 ASK_TIMEOUT_S = 10.0  # a remote provider, over a slow line
 
@@ -30,10 +30,10 @@ ASK_TIMEOUT_S = 10.0  # a remote provider, over a slow line
 def command_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias: str) -> LaunchPlan:
     """The plan for the user's own command line. Raises UsageError.
 
-    The template is split like a shell would, then its words may hold {model} (path or name), {name} (what
-    the server shall call it; without it, its name isn't checked), {host} and {port}. Nothing else of a shell
-    works in it. The server gets no key of the user's, but what the command gives it; where that is a key for its API
-    (--api-key, LLAMA_API_KEY=...), requests carry it.
+    The template is split like in a shell. Its words may contain {model} (path or name), {name} (the model's name at the
+    server; without it, the name isn't checked), {host} and {port}. No other shell syntax works. The server gets none of
+    the user's keys except those in the command. If that is a key for its API (--api-key, LLAMA_API_KEY=...), requests
+    use it.
     """
     if not request.command:
         raise UsageError(
@@ -50,7 +50,7 @@ def command_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, ali
             "--server-command is empty", hint="such as 'serve {model} --port {port}'", settings=_COMMAND
         )
     what = str(model.path or model.name)
-    what = f"./{what}" if what.startswith("-") else what  # else it would be an option
+    what = f"./{what}" if what.startswith("-") else what  # otherwise it would be an option
     values = {"port": str(base_url.port), "host": base_url.host, "name": alias, "model": what}
     used = {name for word in words for name in PLACEHOLDER.findall(word)}
     for unknown in sorted(used - set(values)):
@@ -79,18 +79,18 @@ def command_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, ali
 
 
 def _with_values(word: str, values: Mapping[str, str]) -> str:
-    """What a variable filled in stays hidden in records; its word is shown as it was written."""
+    """Fill in placeholders. In records, a word with variables stays as written."""
     whole = PLACEHOLDER.sub(lambda found: values[found[1]], word)
     return Filled(whole, word.written) if isinstance(word, Filled) else whole
 
 
 def _named_variables(texts: Iterable[str]) -> frozenset[str]:
-    """Those that the user names in the command: they are meant for that server."""
+    """The variables that the user names in the command, which are meant for this server."""
     return frozenset(name for text in texts for name in re.findall(r"[A-Za-z_]\w*", shown(text)))
 
 
 def attach_plan(request: ServerRequest) -> LaunchPlan:
-    """The plan for a server that already runs: it is asked what it serves. The key is $OPENAI_API_KEY.
+    """The plan for a server that is already running, which is asked for its models. The key is $OPENAI_API_KEY.
 
     Raises UsageError (address, choice of model) and ServerError (nothing answers, key refused).
     """
@@ -130,7 +130,7 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
 
 
 def _served_names(base_url: BaseUrl, api_key: str | None) -> list[str]:
-    """What /v1/models lists; [] where a server answers but has no such list."""
+    """The names in /v1/models; [] if the server answers but has no such list."""
     answer = ask(base_url, "/v1/models", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
     if answer is None:
         raise ServerNotReady(f"no server answers at {base_url}", hint="start it, or correct --base-url")
@@ -147,7 +147,7 @@ def _served_names(base_url: BaseUrl, api_key: str | None) -> list[str]:
 
 
 def _slots(base_url: BaseUrl, api_key: str | None) -> int | None:
-    """How many requests a llama-server works on at once; None: it doesn't tell."""
+    """How many requests a llama-server handles at once; None if it doesn't report it."""
     answer = ask(base_url, "/props", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
     props = answer.json() if answer is not None and answer.status == 200 else None
     return whole(props.get("total_slots"), most=MAX_PARALLEL) if isinstance(props, dict) else None

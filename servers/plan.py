@@ -1,4 +1,4 @@
-"""What to launch and how to know it: the contract between those who describe a server and the supervisor."""
+"""What to launch and how to recognise it: the contract between the builders of plans and the supervisor."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class LaunchPlan:
 
     kind: "llama.cpp", "embedded", "vllm", "command" or "attach". argv: the exact command line; () for attach.
     env: variables added to the harness's own environment. own_keys: variables with keys that the server may see; all
-    others are taken out of its environment. base_url: where it listens and is asked. health_path: answers 200 once
-    the server can work; "" where it has none. model_name: must be among the names that /v1/models gives; None: not
-    checked. api_key: sent as a bearer token. asked: the settings that were asked for, to be compared with those in
-    force. model: what is served, without its hash; None for attach.
+    other keys are removed from its environment. base_url: where it listens and receives requests. health_path: answers
+    200 once the server is ready; "" if there is none. model_name: must be among the names in /v1/models; None means not
+    checked. api_key: sent as a bearer token. asked: the requested settings, to be compared with the effective ones.
+    model: the served model, without its hash; None for attach.
     """
 
     kind: str

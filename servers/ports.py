@@ -1,4 +1,4 @@
-"""Who listens on a TCP port of this machine, and is it free? Read from /proc, as psutil and ss do."""
+"""Find out which process listens on a TCP port, and find free ports. Reads /proc, like psutil and ss."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TCP_LISTEN = "0A"  # include/net/tcp_states.h
-_claims: int | None = None  # the descriptor of this user's ports that were chosen
+_claims: int | None = None  # descriptor of the file with this user's claimed ports
 
 
 @dataclass(frozen=True)
 class PortHolder:
-    """A process that listens on a port. pid is None when it is another user's and we may not see which."""
+    """A process that listens on a port. pid: None if it is another user's process that we can't identify."""
 
     pid: int | None
     name: str
 
     def describe(self) -> str:
-        """In words: "process 4711 (llama-server)"."""
+        """The holder in words: "process 4711 (llama-server)"."""
         return "a process of another user" if self.pid is None else f"process {self.pid} ({self.name})"
 
 
 def listening_inodes(port: int | None) -> frozenset[int]:
-    """Inodes of the sockets that listen on the port (None: any), on any address, IPv4 and IPv6."""
+    """Inodes of the sockets that listen on the port (None means any port), on any address, IPv4 and IPv6."""
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -51,7 +51,7 @@ def listening_inodes(port: int | None) -> frozenset[int]:
 
 
 def socket_inodes(pid: int) -> frozenset[int]:
-    """Inodes of the sockets that a process holds; empty when it is gone or not ours to look into."""
+    """Inodes of a process's sockets; empty if it is gone or we may not read them."""
     found = set()
     folder = f"/proc/{pid}/fd"
     with contextlib.suppress(OSError):
@@ -64,7 +64,7 @@ def socket_inodes(pid: int) -> frozenset[int]:
 
 
 def foreign_holder(port: int, own_pids: Iterable[int]) -> PortHolder | None:
-    """Somebody outside own_pids who listens on the port; None: all listeners are ours, or there is none."""
+    """A process outside own_pids that listens on the port; None if all listeners are in own_pids, or there is none."""
     foreign = set(listening_inodes(port))
     for pid in own_pids:
         if not foreign:
@@ -74,12 +74,12 @@ def foreign_holder(port: int, own_pids: Iterable[int]) -> PortHolder | None:
 
 
 def port_holder(port: int) -> PortHolder | None:
-    """Who listens on the port; None: nobody."""
+    """The process that listens on the port, or None."""
     return foreign_holder(port, ())
 
 
 def require_free_port(port: int, host: str = "127.0.0.1") -> None:
-    """Raise UsageError, naming who holds it, unless a server could listen on host:port now."""
+    """Raise UsageError, naming the port's holder, unless a server could listen on host:port now."""
     if not 1 <= port <= 65535:
         raise UsageError(f"port {port} does not exist", hint="ports are 1 to 65535")
     try:
@@ -87,10 +87,10 @@ def require_free_port(port: int, host: str = "127.0.0.1") -> None:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
-            # As servers do it: a connection of the last run that lingers in TIME_WAIT does no harm.
+            # Like servers do it, so that a lingering connection (TIME_WAIT) of the last run does no harm.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-            probe.listen(1)  # bind alone succeeds beside a listener that also said SO_REUSEADDR
+            probe.listen(1)  # bind alone would succeed next to a listener with SO_REUSEADDR
     except socket.gaierror as error:
         raise UsageError(f"no such host: {host} ({error.strerror})") from error
     except PermissionError as error:
@@ -110,9 +110,9 @@ def require_free_port(port: int, host: str = "127.0.0.1") -> None:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on now, and that no other bench_runner of this user chooses while this program lives.
+    """A port that is free now, and that no other bench_runner of this user chooses while this program lives.
 
-    Somebody else may take it before it is used: readiness checks that.
+    Another program may take it before it is used; the readiness check notices that.
     """
     while True:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -123,7 +123,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def claim_port(port: int) -> bool:
-    """Whether no other program of this user has claimed it; then it is this one's until it ends."""
+    """Claim the port until this program ends. False if another program of this user has claimed it."""
     global _claims  # noqa: PLW0603 - the locks live as long as the descriptor
     try:
         if _claims is None:
@@ -133,7 +133,7 @@ def claim_port(port: int) -> bool:
         )  # the byte of that number, for this process
     except BlockingIOError:
         return False
-    except OSError:  # no place for locks: as good as it was without
+    except OSError:  # locks don't work here, so do without
         return True
     return True
 

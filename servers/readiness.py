@@ -1,7 +1,7 @@
-"""When can a server be measured? When its process lives, its health path says 200, the listening socket
-belongs to its tree, /v1/models names our model, and one token was really generated.
+"""Wait until a server can be measured: its process is alive, its health path returns 200, the listening socket belongs
+to its process tree, /v1/models names our model, and one token has been generated.
 
-Any 200 on a port proves nothing: it may be somebody else's.
+A 200 on the port alone proves nothing, because it may come from another program.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL_S = 0.02
 HEALTH_TIMEOUT_S = 2.0
-LAST_TIMEOUT_S = 0.5  # a look that begins just before the deadline is a fair one
-# OpenAI's models that think take no max_tokens, and no temperature either.
+LAST_TIMEOUT_S = 0.5  # a check that begins just before the deadline still gets this long
+# OpenAI's reasoning models accept neither max_tokens nor a temperature.
 NEWER_LIMIT = "max_completion_tokens"
-PROBE_TIMEOUT_S = 120.0  # for the first token: a large model on a CPU may have to be read from disk first
+PROBE_TIMEOUT_S = 120.0  # for the first token; a large model on a CPU may have to be read from disk first
 
 
 @dataclass(kw_only=True)
 class Readiness:
-    """The checks of one start, until its deadline. Each returns "" when passed, or why not yet, in words."""
+    """The checks of one start, until its deadline. Each returns "" if it passes, otherwise the reason in words."""
 
     plan: LaunchPlan
     process: ManagedProcess | None
@@ -43,31 +43,32 @@ class Readiness:
     _was_ours: bool = field(default=False, init=False)
 
     def healthy(self) -> str:
-        """The health path says 200. Whoever answers before that must be ours already."""
+        """Check that the health path returns 200, and that whatever answers, even before that, is ours."""
         if not self.plan.health_path:
             return ""
         answer = request(self.plan.base_url, self.plan.health_path, timeout_s=self._at_most(HEALTH_TIMEOUT_S))
         if answer is None:
             return f"nothing answers at {self.plan.base_url}{self.plan.health_path}"
         if answer.status != 200:
-            # Once is enough while it loads: the look costs more than the poll. It comes again after the 200.
+            # While it loads, once is enough, because `ours` costs more than the poll. It is checked again after the
+            # 200.
             self._was_ours = self._was_ours or not self.ours()
             return f"{self.plan.health_path} returned {answer.status} {answer.text(120)}".strip()
         return ""
 
     def ours(self) -> str:
-        """Every socket that listens on the port belongs to our process tree."""
+        """Check that all sockets listening on the port belong to our process tree."""
         if self.process is None:
             return ""
         holder = self._foreign(self.process)
         if holder:
-            # It may be ours after all: a worker born between two looks.
+            # It may be ours after all, a worker that was started between two looks.
             time.sleep(POLL_INTERVAL_S)
             holder = self._foreign(self.process)
         if not holder:
             return ""
         if self.process.wait(0.25) is not None:
-            return "it ended"  # ours could not get the port; the caller tells it with its log
+            return "it ended"  # ours couldn't get the port; the caller reports it with its log
         raise ServerNotOurs(
             f"port {self.plan.base_url.port} answers, but not from our server: {holder} listens there",
             hint="stop that process, or choose another port; to measure that server, use --server attach",
@@ -78,14 +79,14 @@ class Readiness:
     def _foreign(self, process: ManagedProcess) -> str:
         listening = listening_inodes(self.plan.base_url.port)
         if listening and listening <= socket_inodes(process.pid):
-            return ""  # the usual case, without a look at every process of the machine, which takes 15 ms
+            return ""  # the usual case; looking at all processes takes 15 ms
         holder = foreign_holder(self.plan.base_url.port, process.tree())
         if holder is not None:
             return holder.describe()
         return "" if listening_inodes(self.plan.base_url.port) else "no process on this machine"
 
     def named(self) -> str:
-        """/v1/models names our model."""
+        """Check that /v1/models names our model."""
         expected = self.plan.model_name
         if expected is None:
             return ""
@@ -106,7 +107,7 @@ class Readiness:
         )
 
     def generates(self) -> str:
-        """One real token: a server may say that it is healthy while its engine is dead."""
+        """Generate one real token, because a server may report that it is healthy while its engine is dead."""
         name = self.plan.model_name
         common: dict[str, Any] = {} if name is None else {"model": name}
         timeout_s = self._at_most(PROBE_TIMEOUT_S)
@@ -158,11 +159,11 @@ def wait_ready(
     on_phase: Callable[[str], None] | None = None,
     probe: bool = True,
 ) -> None:
-    """Wait until the server can be measured; return at once when it can.
+    """Wait until the server can be measured, and return at once when it can.
 
-    process: None for a server that someone else runs. on_phase: is told "loading", "checking", "probing".
-    probe: generate one token. Raises ServerExited with its cause, ServerNotReady after timeout_s or when it
-    can't generate, ServerNotOurs. Leaves the process running: stopping is the caller's.
+    process: None for an attached server. on_phase: called with "loading", "checking", "probing". probe: generate one
+    token. Raises ServerExited with its cause, ServerNotReady after timeout_s or if it can't generate, and
+    ServerNotOurs. Leaves the process running; the caller stops it.
     """
     deadline = time.monotonic() + timeout_s
     readiness = Readiness(plan=plan, process=process, log=log, deadline=deadline)
@@ -184,7 +185,7 @@ def wait_ready(
                 raise exited(plan, log, ended)
             if time.monotonic() >= deadline:
                 if listening_inodes(plan.base_url.port):
-                    readiness.ours()  # somebody else who holds the port and says nothing is the better answer
+                    readiness.ours()  # if a silent program holds the port, that is the better message
                 raise ServerNotReady(
                     f"the server was not ready after {timeout_s:g} s: {waiting_for}",
                     hint="raise --ready-timeout if its log shows that it was still loading",
@@ -197,7 +198,7 @@ def wait_ready(
 
 
 def exited(plan: LaunchPlan, log: ServerLog, ended: Exit) -> ServerExited:
-    """The error for a server that ended before it was ready, with the cause as far as it is known."""
+    """The error for a server that ended before it was ready, with the cause if it is known."""
     reason = explain(ended, log.text(), plan.base_url.port, port_holder(plan.base_url.port))
     facts: dict[str, Any] = {"hint": reason.hint, "log_tail": log.tail(), "command": plan.argv}
     if reason.out_of_memory:

@@ -1,4 +1,4 @@
-"""Which server is wanted and how, before anything is known of ports and command lines."""
+"""The requested server, before ports and command lines are known."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from servers.models import Model
 
 ServerKind = Literal["llama.cpp", "vllm", "command", "attach"]
-# Fields of the request that are settings of other names.
+# Fields of the request whose settings have other names.
 _SETTING_OF = {"command": "server_command"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerRequest:
-    """Which server is wanted and how; None: not said, a default is chosen.
+    """The requested server. None means not given; a default is chosen.
 
-    server_binary: llama-server, vllm or the Python that has vLLM. base_url, model_name: of a server that
-    already runs (attach). command: a template, see `other_servers.command_plan`. health_path: of command and
-    attach. ctx_size: tokens a slot. parallel: slots. options: settings that the server has an option of its own for,
-    by their names in the table. extra_args: passed to the server as they are.
-    gpu_memory_bytes: of the largest GPU, by which the slots of llama.cpp are chosen; None: there is none.
+    server_binary: llama-server, vllm or the Python that has vLLM. base_url, model_name: of a running server (attach).
+    command: a template, see `other_servers.command_plan`. health_path: for command and attach. ctx_size: tokens per
+    slot. parallel: slots. options: settings for which the server has its own option, by their names in the table.
+    extra_args: passed to the server unchanged. gpu_memory_bytes: of the largest GPU, used to choose llama.cpp's slots;
+    None without one.
     """
 
     kind: ServerKind = "llama.cpp"
@@ -46,7 +46,7 @@ class ServerRequest:
 
 
 class OwnOption(NamedTuple):
-    """A setting that goes to the server as an option of the server's own."""
+    """A setting that is passed to the server as one of its own options."""
 
     setting: str
     option: str
@@ -54,7 +54,7 @@ class OwnOption(NamedTuple):
 
 
 def own_options(request: ServerRequest) -> list[OwnOption]:
-    """Those that this kind of server has, in the order of the table; value: None where it was not given."""
+    """The settings that this kind of server has as options, in the table's order; value: None if not given."""
     return [
         OwnOption(name, setting.server_option[request.kind], request.options.get(name))
         for name, setting in TABLE.items()
@@ -63,7 +63,7 @@ def own_options(request: ServerRequest) -> list[OwnOption]:
 
 
 def require_known(request: ServerRequest) -> None:
-    """Raise UsageError for a setting that means nothing to that kind of server."""
+    """Raise UsageError for a setting that does not apply to this kind of server."""
     if request.kind not in SERVER_KINDS:
         raise UsageError(
             f"unknown kind of server: {request.kind!r}", hint=f"one of {', '.join(SERVER_KINDS)}"

@@ -1,4 +1,4 @@
-"""What a server printed since a point in its log file, whatever the bytes are."""
+"""Read what a server has printed since a point in its log file, whatever the bytes are."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from results.files import open_to_read
 from results.plain_text import tail
 from settings.secrets import HIDDEN
 
-READ_LIMIT_BYTES = 256 * 1024  # each from the beginning and the end: a server may print gigabytes
-LINE_LIMIT = 2000  # patterns are looked for in it: a search in one endless line would take minutes
+READ_LIMIT_BYTES = 256 * 1024  # from the beginning and from the end, because a server may print gigabytes
+LINE_LIMIT = 2000  # searching for patterns in one endless line would take minutes
 
 
 @dataclass(frozen=True)
 class ServerLog:
-    """The log from `offset` on: restarts append to the same file, and each start reads only its own part.
+    """The log from `offset` on. Restarts append to the same file, and each start reads only its own part.
 
-    secrets: what a server prints of its own command line that nobody shall read in messages and records.
+    secrets: texts of the server's command line that must not appear in messages and records.
     """
 
     path: Path
@@ -26,16 +26,16 @@ class ServerLog:
 
     @staticmethod
     def at_end(path: Path, secrets: tuple[str, ...] = ()) -> ServerLog:
-        """From the file's present end on; the file need not exist."""
+        """The log from the file's current end on. The file need not exist."""
         try:
             return ServerLog(path, path.stat().st_size, secrets)
         except OSError:
             return ServerLog(path, 0, secrets)
 
     def text(self) -> str:
-        """Beginning and end of it, at most READ_LIMIT_BYTES each and LINE_LIMIT characters a line.
+        """The beginning and end of the log, at most READ_LIMIT_BYTES each and LINE_LIMIT characters per line.
 
-        What is not UTF-8 shows as U+FFFD.
+        Bytes that are not UTF-8 become U+FFFD.
         """
         try:
             with open_to_read(self.path) as file:
@@ -54,5 +54,5 @@ class ServerLog:
         return text
 
     def tail(self, lines: int = 20) -> str:
-        """As `results.plain_text.tail`."""
+        """The last lines, like `results.plain_text.tail`."""
         return tail(self.text(), lines=lines)

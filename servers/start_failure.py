@@ -1,7 +1,7 @@
-"""Why did the server not start? How it ended, what it printed, who holds the port -> a message and a hint.
+"""Explain why a server did not start, from how it ended, what it printed, and which process holds the port.
 
-Pure functions. The patterns of llama.cpp were mostly seen with the real server, those of vLLM and of GPUs
-only in part; tests/servers/start_failures.txt says of each where it comes from.
+Pure functions. Most of llama.cpp's patterns come from the real server, those of vLLM and of GPUs only in part;
+tests/servers/start_failures.txt gives the source of each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Explanation:
     """message: what happened, in a sentence without a full stop. hint: one thing to try, or "".
 
-    out_of_memory: "device" or "host" where less to keep there would help, else "".
+    out_of_memory: "device" or "host" if using less memory there would help, otherwise "".
     """
 
     message: str
@@ -30,7 +30,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Cause:
-    """A known cause: what to say when pattern is found in the log. {0} in `what` is the pattern's group."""
+    """A known cause: what to say if the log matches the pattern. {0} in `what` is the pattern's group."""
 
     pattern: re.Pattern[str]
     what: str
@@ -44,8 +44,8 @@ def _cause(pattern: str, what: str, hint: str, *, out_of_memory: str = "") -> Ca
 
 _SMALLER = "lower --gpu-layers, --ctx-size or --parallel, or use a smaller quantisation"
 
-# The first that matches wins: specific ones stand before those whose words they also print. A traceback shows
-# the source of a message too, with its {placeholders}.
+# The first match wins, so specific causes come before general ones whose words they also print. A traceback also shows
+# the source line of a message, with its {placeholders}.
 CAUSES = (
     _cause(
         r"error while loading shared libraries: (\S+):",
@@ -168,9 +168,9 @@ _PERMISSION = re.compile(r"Errno 13|Permission denied", re.IGNORECASE)
 
 
 def explain(ended: Exit, log: str, port: int, holder: PortHolder | None) -> Explanation:
-    """What to tell the user about a server that ended before it was ready.
+    """Explain to the user why a server ended before it was ready.
 
-    log: what it printed in this start. holder: who listens on its port now, if anybody.
+    log: what it printed in this start. holder: the process that listens on its port now, if any.
     """
     how = f"the server ended before it was ready ({ended.describe()})"
     if _PORT_TAKEN.search(log):
@@ -191,13 +191,13 @@ def explain(ended: Exit, log: str, port: int, holder: PortHolder | None) -> Expl
 
 
 def exhausted_memory(log: str) -> str:
-    """Whether a server that ended at any time says so: "device", "host", or ""."""
+    """Whether the log of a server that has ended reports that memory ran out: "device", "host", or ""."""
     found = (cause.out_of_memory for cause in CAUSES if cause.out_of_memory and cause.pattern.search(log))
     return next(found, "")
 
 
 def _by_signal(ended: Exit, how: str) -> Explanation | None:
-    # A shell wrapper turns a signal of its child into exit code 128 + number.
+    # A shell wrapper turns its child's signal into exit code 128 + number.
     number = ended.signal or (ended.code - 128 if ended.code is not None and 128 < ended.code < 160 else None)
     if number == signal.SIGILL:
         return Explanation(

@@ -1,4 +1,4 @@
-"""Launch a server, hold it while it is measured, restart it when it dies, and end it whatever happens."""
+"""Launch a server, keep it while it is measured, restart it if it dies, and end it whatever happens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from servers.plan import LaunchPlan
 
 STOP_GRACE_S = 5.0
-FAILED_START_GRACE_S = 3.0  # nothing is lost by ending a server that never worked
+FAILED_START_GRACE_S = 3.0  # shorter, because a server that never worked has nothing to lose
 
 
 def launch(
@@ -36,13 +36,13 @@ def launch(
     on_process: Callable[[ManagedProcess], None] | None = None,
     probe: bool = True,
 ) -> Server:
-    """Start the server and return it ready. An `attach` plan is only checked.
+    """Start the server and return it when it is ready. An `attach` plan is only checked.
 
-    log_path: gets all that the server prints, appended. on_phase: is told "starting", "loading", "checking",
-    "probing", "ready". on_process: is given each process that is started, at once and at restarts too.
-    probe: one token is generated before it counts as ready.
-    Raises UsageError (port taken, binary missing), ServerExited, ServerNotReady, ServerNotOurs; whatever it
-    raises, also an exception from a signal handler, the process it started is gone by then.
+    log_path: everything that the server prints is appended to it. on_phase: called with "starting", "loading",
+    "checking", "probing", "ready". on_process: called with each started process at once, including restarts. probe:
+    generate one token before the server counts as ready.
+    Raises UsageError (port in use, binary missing), ServerExited, ServerNotReady, ServerNotOurs. Whatever is raised,
+    even from a signal handler, the started process is gone by then.
     """
     server = Server(plan, log_path, ready_timeout_s, on_phase, on_process=on_process, probe=probe)
     server.load_s = server._start()  # noqa: SLF001 - the class's own factory
@@ -50,10 +50,10 @@ def launch(
 
 
 class Server:
-    """A server that is ready. As a context manager it is stopped at the end.
+    """A server that is ready. As a context manager, it stops the server at the end.
 
-    load_s: seconds from its first start to readiness. process: None when someone else runs it. effective, differences:
-    what it really uses since it was last started, as of `servers.effective.read_back`.
+    load_s: seconds from its first start until it was ready. process: None for an attached server. effective,
+    differences: what it has really used since its last start, as in `servers.effective.read_back`.
     """
 
     def __init__(
@@ -117,11 +117,11 @@ class Server:
         return seconds
 
     def poll(self) -> Exit | None:
-        """How the server ended; None while it runs (and always for one that someone else runs)."""
+        """How the server ended; None while it runs (and always for an attached one)."""
         return None if self.process is None else self.process.poll()
 
     def incident(self, reason: str) -> Incident:
-        """What happened, for the record. reason: what was seen ("no progress for 120 s")."""
+        """The incident for the record. reason: what was observed ("no progress for 120 s")."""
         ended = self.poll()
         return Incident(
             time=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -130,9 +130,9 @@ class Server:
         )
 
     def restart(self, incident: Incident) -> None:
-        """End what is left of the server and start it again: same command, same port, same log.
+        """End what is left of the server, and start it again with the same command, port and log.
 
-        Raises like `launch`, with nothing left running, and ServerError for a server that someone else runs.
+        Raises like `launch`, with nothing left running, and ServerError for an attached server.
         """
         if self.process is None:
             raise ServerError(
@@ -146,7 +146,7 @@ class Server:
         self._start()
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> float:
-        """End the whole process tree; return the seconds that took. Is idempotent; no-op for `attach`."""
+        """End the whole process tree. Returns the seconds that it took. Is idempotent; does nothing for `attach`."""
         if self._stop_s is None:
             began = time.monotonic()
             if self.process is not None:

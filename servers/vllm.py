@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from servers.request import ServerRequest
     from settings.base_url import BaseUrl
 
-DEFAULT_CTX_SIZE = 4096  # as for llama.cpp, so that both are measured alike
+DEFAULT_CTX_SIZE = 4096  # the same as for llama.cpp, so that both are measured alike
 DEFAULT_PARALLEL = (
-    32  # continuous batching on a GPU: far below vLLM's own 256, well above where speed flattens
+    32  # continuous batching: far below vLLM's own 256, but well above where the speed flattens
 )
 KEYS = frozenset({"VLLM_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})  # it fetches gated models
 SHORT = {
@@ -45,7 +45,7 @@ OURS = {
 
 
 def vllm_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias: str) -> LaunchPlan:
-    """The plan for vLLM: `vllm serve`, or its module when server_binary is a Python. Raises UsageError."""
+    """The plan for vLLM: `vllm serve`, or its module if server_binary is a Python. Raises UsageError."""
     if model.kind == "gguf":
         raise UsageError(
             f"vLLM serves Hugging Face folders and names here, not GGUF files: {model.path or model.name}",
@@ -88,7 +88,7 @@ def vllm_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias:
 
 
 def card_count(request: ServerRequest, asked: Mapping[str, Any]) -> int:
-    """The cards that it spans when it is asked for these settings: one, if nothing says more."""
+    """How many cards it spans with these settings; one by default."""
     count = asked.get("tensor_parallel_size", 1)
     for option in ("--pipeline-parallel-size", "--data-parallel-size"):
         if _has(request.extra_args, option):
@@ -112,13 +112,13 @@ def _program(asked: str | None, what: str) -> tuple[str, ...]:
 
 
 def _default_ctx(model: Model) -> int:
-    """Bounded by what the folder's own configuration says: vLLM refuses more."""
+    """The default context, at most the one in the folder's configuration, because vLLM refuses more."""
     trained = trained_length(model.path)
     return min(DEFAULT_CTX_SIZE, trained or DEFAULT_CTX_SIZE)
 
 
 def trained_length(folder: Path | None) -> int | None:
-    """Tokens of context in training, as a Hugging Face folder's configuration says; None: it doesn't."""
+    """Tokens of context in training, from a Hugging Face folder's configuration; None if it doesn't say."""
     import json
 
     if folder is None:
@@ -126,10 +126,10 @@ def trained_length(folder: Path | None) -> int | None:
     try:
         config = json.loads(read_file(folder / "config.json"))
     except (OSError, ValueError, RecursionError):
-        return None  # vLLM tells better what is wrong with it
+        return None  # vLLM reports better what is wrong with it
     if not isinstance(config, dict):
         return None
-    inner = config.get("text_config")  # of models that also see or hear
+    inner = config.get("text_config")  # in multimodal models
     length = (inner if isinstance(inner, dict) else config).get("max_position_embeddings")
     return length if isinstance(length, int) and length > 0 else None
 
@@ -159,7 +159,7 @@ def _name(word: str) -> str:
 
 
 def _number(text: str) -> float | int | None:
-    """None for what is no plain number: vLLM also takes 16k and auto."""
+    """The number; None for other texts, because vLLM also accepts 16k and auto."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -1,7 +1,7 @@
-"""Keeps a server at work while it is measured: sees that it ended or stands still, and restarts it.
+"""Keep a server working while it is measured: notice when it ends or hangs, and restart it.
 
-A server that hangs may still answer /health. So `progress` asks it for a marker that changes whenever it did some
-work, `Stall` judges a series of them, and `Watchdog` acts.
+A hanging server may still answer /health. So `progress` asks it for a marker that changes whenever it does some work,
+`Stall` judges a series of markers, and `Watchdog` acts.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from results.records import Incident
     from servers.supervisor import Server
 
-STALL_TIMEOUT_S = 120.0  # longer than one batch of prompt processing takes on a slow CPU
+STALL_TIMEOUT_S = 120.0  # longer than a batch of prompt processing on a slow CPU
 ASK_TIMEOUT_S = 2.0
-MARK_S = 5.0  # how often the server is asked for its progress: often enough for any stall timeout in use
+MARK_S = 5.0  # how often to ask for progress: often enough for any useful stall timeout
 
 
 class Progress(NamedTuple):
-    """A marker: it differs from an earlier one exactly when the server did something meanwhile.
+    """A marker. It differs from an earlier one exactly if the server has done something in between.
 
-    in_flight: requests that the server works on or that wait in it; None: it did not answer.
+    in_flight: requests that the server is processing or queueing; None if it did not answer.
     """
 
     in_flight: int | None
@@ -40,10 +40,10 @@ NO_ANSWER = Progress(None, ())
 
 
 def progress(server: Server, *, timeout_s: float = ASK_TIMEOUT_S) -> Progress | None:
-    """The server's marker: from llama.cpp's /slots, else from /metrics (vLLM, llama.cpp).
+    """The server's marker, from llama.cpp's /slots, otherwise from /metrics (vLLM, llama.cpp).
 
-    NO_ANSWER when it does not answer in timeout_s, which is no progress. None when it answers but offers
-    neither: nothing is known.
+    NO_ANSWER if it does not answer within timeout_s, which counts as no progress. None if it answers but has neither
+    page, so nothing is known.
     """
     plan = server.plan
     paths = ("/metrics", "/slots") if plan.kind == "vllm" else ("/slots", "/metrics")
@@ -59,7 +59,7 @@ def progress(server: Server, *, timeout_s: float = ASK_TIMEOUT_S) -> Progress | 
 
 
 def from_slots(slots: Any) -> Progress | None:
-    """The marker from the JSON of llama-server's /slots; None when it is something else."""
+    """The marker from the JSON of llama-server's /slots; None for anything else."""
     if not isinstance(slots, list) or not all(isinstance(slot, dict) for slot in slots) or not slots:
         return None
     busy = sum(bool(slot.get("is_processing")) for slot in slots)
@@ -68,7 +68,7 @@ def from_slots(slots: Any) -> Progress | None:
 
 def _slot_marker(slot: dict[str, Any]) -> tuple[Any, ...]:
     following = slot.get("next_token")
-    if isinstance(following, list):  # since 2025 a list of one
+    if isinstance(following, list):  # since 2025, a list with one item
         following = following[0] if following else None
     decoded = following.get("n_decoded") if isinstance(following, dict) else None
     marks = (
@@ -77,12 +77,12 @@ def _slot_marker(slot: dict[str, Any]) -> tuple[Any, ...]:
         slot.get("n_prompt_tokens_processed"),
         decoded,
     )
-    # Nothing that is nested: comparing it could be too deep.
+    # Drop nested values, because comparing them could recurse too deeply.
     return tuple(mark if isinstance(mark, int | float | str) else None for mark in marks)
 
 
 def from_metrics(text: str) -> Progress | None:
-    """The marker from a Prometheus page of vLLM or llama.cpp; None when it has none of their counters."""
+    """The marker from a Prometheus page of vLLM or llama.cpp; None if it has none of their counters."""
     work = read_work(text)
     if not work:
         return None
@@ -92,23 +92,23 @@ def from_metrics(text: str) -> Progress | None:
 
 @dataclass
 class Stall:
-    """Says when a server with work to do made no progress for timeout_s. Pure: the caller brings the time."""
+    """Detects that a server with work to do has made no progress for timeout_s. Pure: the caller provides the time."""
 
     timeout_s: float = STALL_TIMEOUT_S
     _marker: tuple[Any, ...] | None = field(default=None, init=False)
     _since: float | None = field(default=None, init=False)
 
     def update(self, now: float, marker: tuple[Any, ...] | None, in_flight: int) -> bool:
-        """True once nothing has moved for timeout_s.
+        """True once there has been no progress for timeout_s.
 
-        now: seconds of a monotonic clock. marker: from `progress`, or any tuple that changes with work.
-        None: nothing is known, so nothing is judged. in_flight: requests sent and not yet answered, as the
-        client counts them; with none the server may rest.
+        now: seconds of a monotonic clock. marker: from `progress`, or any tuple that changes with work; None means that
+        nothing is known, so there is no verdict. in_flight: unanswered requests, as counted by the client; without any,
+        the server may rest.
         """
         if marker is None or in_flight <= 0:
             self.reset()
             return False
-        # "No answer" after a marker, and the same marker after "no answer", are no progress.
+        # "No answer" after a marker is no progress, nor is the same marker after "no answer".
         moved = marker not in (NO_ANSWER, self._marker)
         if marker != NO_ANSWER:
             self._marker = marker
@@ -117,15 +117,15 @@ class Stall:
         return now - self._since >= self.timeout_s
 
     def reset(self) -> None:
-        """Begin anew: after a restart."""
+        """Start over, after a restart."""
         self._marker = None
         self._since = None
 
 
 class Watchdog:
-    """Of one server, for as long as one script uses it.
+    """Watches one server while one script uses it.
 
-    on_incident: is given what happened, before each restart. say: told it in a sentence.
+    on_incident: called with the incident before each restart. say: called with a sentence about it.
     """
 
     def __init__(
@@ -146,14 +146,14 @@ class Watchdog:
         self._say = say
 
     def watched(self) -> tuple[int, ...]:
-        """Descriptors that are readable as soon as the server has ended."""
+        """Descriptors that become readable when the server ends."""
         return () if self._server.process is None else (self._server.process.fileno(),)
 
     def look(self, in_flight: int | None) -> None:
-        """Return with the server at work: where it ended or stands still, it is restarted.
+        """Return with a working server; if it has ended or hangs, restart it.
 
-        in_flight: requests sent and not yet answered, as the script counts them; None: it does not say.
-        Raises ServerError when no restart is left or one fails.
+        in_flight: unanswered requests, as counted by the script; None if it doesn't report them.
+        Raises ServerError if no restart is left or a restart fails.
         """
         trouble = self._trouble(in_flight)
         while trouble is not None:
@@ -170,7 +170,7 @@ class Watchdog:
             self._stall.reset()
 
     def _trouble(self, in_flight: int | None) -> str | None:
-        """A server that tells no progress is not judged: the script's own request timeout is left."""
+        """What is wrong, or None. A server that reports no progress is not judged; the script's timeout remains."""
         if self._server.poll() is not None:
             return "the server ended during the run"
         now = time.monotonic()
