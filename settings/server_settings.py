@@ -91,7 +91,7 @@ SERVER_SETTINGS = (
         minimum=1,
         maximum=2**31 - 1,
         servers=("llama.cpp", "vllm"),
-        instead={"attach": "whoever runs the server sets its context", "command": _IN_COMMAND},
+        instead={"attach": "set the context where you start the server", "command": _IN_COMMAND},
     ),
     Setting(
         name="parallel",

@@ -18,9 +18,9 @@ def used_devices(
 ) -> frozenset[str]:
     """The GPUs on which one of these processes held memory at any tick, otherwise the processor packages.
 
-    With a MIG instance goes its card. visible: see `telemetry.visibility`; where no GPU names the processes, those
-    of them count that do not tell whose memory they hold. In a container a GPU may tell as long as it holds none.
-    Without pids the server is somewhere else, and uses nothing of this machine.
+    A MIG instance's card is included. visible: see `telemetry.visibility`; if no GPU lists one of the processes, the
+    visible GPUs that don't report whose memory they hold are included. In a container, a GPU may report it only while
+    it holds none. Without pids, the server is elsewhere and uses nothing on this machine.
     """
     ours = frozenset(pids)
     if not ours:
@@ -45,8 +45,8 @@ def used_devices(
 def left_bytes(now: DeviceReading, before: DeviceReading | None, pids: Iterable[int]) -> int | None:
     """Bytes that ended processes still hold on a device; None if it doesn't report them.
 
-    By their ids; else what is used more than before them, which the growth of others that are named does not explain:
-    a driver may forget a process before it has freed its memory.
+    It is the memory listed under their ids, or the growth in use since before the run that listed other processes don't
+    explain: a driver may drop a process from its list before it has freed the memory.
     """
     ours = frozenset(pids)
     named = now.process_memory_bytes or {}

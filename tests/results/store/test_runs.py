@@ -61,7 +61,7 @@ def test_a_run_whose_harness_is_gone_is_logged_by_the_next(runs, tmp_path, said)
     assert logged(tmp_path) == []  # it was at work
     runs.check()
     assert logged(tmp_path) == [(run_id, RunStatus.INTERRUPTED)]
-    assert entry.folder.read_record().error.hint.endswith(f"--resume {run_id}")
+    assert f"--resume {run_id} " in entry.folder.read_record().error.hint
     assert notes(tmp_path) == []
     assert [run_id in line for line in said] == [True]
     runs.check()
