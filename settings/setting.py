@@ -38,7 +38,7 @@ class Section(enum.StrEnum):
     SAMPLING = "Samples and sampling"
     JUDGING = "Executed code"
     PATIENCE = "Supervision"
-    OWN = "Of single benchmarks"
+    OWN = "Options of single benchmarks"
 
 
 @dataclass(frozen=True, kw_only=True)

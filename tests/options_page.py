@@ -1,4 +1,4 @@
-"""The page docs/options.md, made of the table: `python -m tests.options_page > docs/options.md`."""
+"""The page docs/options.md, built from the table: `python -m tests.options_page > docs/options.md`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ The column *changes* says what depends on a setting:
 - **result**: the answers or their verdicts. Scores of runs that differ in it are not compared.
 - **samples**: which samples are answered. Runs are compared on the samples that both have.
 - **server**: the model, or how it is served. Comparing runs that differ in it is what bench-runner is for.
-- **nothing**: how patient bench-runner is, and where things are. It may change when a run is resumed.
+- **nothing**: timeouts, places and the like. They may change when a run is resumed.
 
-Sizes are bytes, or such as 512M and 2G. Seconds may have decimals.
+Sizes are bytes, or texts such as 512M and 2G. Seconds may have decimals.
 """
-_AFTER = """## Of the command
+_AFTER = """## Other options
 
 | option | meaning |
 |---|---|
