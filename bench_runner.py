@@ -24,7 +24,7 @@ _ENDING = {_signal.SIGHUP: "SIGHUP", _signal.SIGINT: "SIGINT", _signal.SIGTERM: 
 
 
 def _leave(number: int, _frame: object) -> None:
-    """Handle a signal while the program is being loaded: nothing has begun, so there is nothing to clean up."""
+    """Handle a signal while the program is being loaded, or after its end: there is nothing to clean up."""
     try:
         posix.write(2, f"interrupted: stopped by {_ENDING[number]}\n".encode())
     finally:

@@ -27,6 +27,9 @@ class Interruptions:
     short. Cleaning up takes seconds, up to 20 s if processes ignore SIGTERM, and over a minute if one hangs in the
     kernel. SIGKILL is safe at any time. If other code swallows the exception (a bare `except:`, a `__del__`), it is
     raised again. A signal that the parent ignores (nohup) stays ignored. Use it in the main thread.
+
+    A signal that comes while the block is entered or left is handled as outside the block, so that a `try` within the
+    block sees every Interrupted.
     """
 
     def __init__(self) -> None:
@@ -42,9 +45,9 @@ class Interruptions:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._raised = None
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        self._raised = None
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -58,13 +61,23 @@ class Interruptions:
                 number, self._waiting = self._waiting, None
                 self._raise(number)
 
-    def _end(self, number: int, _frame: FrameType | None) -> None:
+    def _end(self, number: int, frame: FrameType | None) -> None:
         if self._raised is not None and self._raised() is not None:
             return
-        if self._holding:
+        if _at_an_edge(frame):
+            self._as_outside(number, frame)
+        elif self._holding:
             self._waiting = self._waiting or number
         else:
             self._raise(number)
+
+    def _as_outside(self, number: int, frame: FrameType | None) -> None:
+        handler = self._before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        else:  # the default, which ends the process
+            signal.signal(number, handler)
+            signal.raise_signal(number)
 
     def _raise(self, number: int) -> None:
         which = signal.Signals(number)
@@ -86,3 +99,13 @@ class Interruptions:
                 signal.pthread_kill(threading.main_thread().ident or 0, number)
 
         _thread.start_new_thread(send, ())
+
+
+def _at_an_edge(frame: FrameType | None) -> bool:
+    """Whether a block is being entered or left. A flag would be set too late: Python handles a signal before the first
+    line of `__exit__`, when the `try` within the block has already been left.
+    """
+    edges = (Interruptions.__enter__.__code__, Interruptions.__exit__.__code__)
+    while frame is not None and frame.f_code not in edges:
+        frame = frame.f_back
+    return frame is not None

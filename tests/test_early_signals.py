@@ -1,4 +1,4 @@
-"""From the first instant on, a signal ends the command line with one line and its exit code."""
+"""From the first instant to the last, a signal ends the command line with one line and its exit code."""
 
 from __future__ import annotations
 
@@ -57,6 +57,63 @@ def test_a_signal_at_any_instant_of_the_start(tmp_path, number, code):
         _, err = process.communicate(timeout=60)
         seen.add((process.returncode, err))
     assert seen <= {(-number, ""), (code, f"interrupted: stopped by {number.name}\n"), (0, "")}
+
+
+AT_EACH_STEP = """
+import os, sys
+sys.argv = ["bin/bench-runner", "--version"]
+from commands import standard_streams
+from processes.signals import Interruptions
+from results import open_files
+import bench_runner
+EDGES = [getattr(Interruptions, name).__code__ for name in ("__enter__", "__exit__")]
+
+def at(step):
+    left = step
+    def trace(frame, event, arg):
+        nonlocal left
+        caller = frame
+        while caller and caller.f_code not in EDGES:
+            caller = caller.f_back
+        if caller is None:
+            return None
+        frame.f_trace_opcodes = True
+        left -= 1
+        if left == 0:
+            sys.settrace(None)
+            os.kill(os.getpid(), %d)
+        return trace
+    sys.settrace(trace)
+    try:
+        bench_runner.main()
+    finally:
+        sys.settrace(None)
+        if left > 0:
+            os._exit(99)
+
+code, step = 0, 0
+while code != 99:
+    step += 1
+    if (child := os.fork()) == 0:
+        at(step)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print("code", code, flush=True)
+"""
+
+
+def test_a_signal_at_any_instant_of_taking_and_giving_back_the_handlers():
+    """The error that it raises within main would not be caught there. Tried at each step of the interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_EACH_STEP % signal.SIGTERM],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    codes = [line for line in done.stdout.splitlines() if line.startswith("code")]
+    assert len(codes) > 100
+    assert codes == ["code 143"] * (len(codes) - 1) + ["code 99"]
+    assert done.stderr == "interrupted: stopped by SIGTERM\n" * (len(codes) - 1)
 
 
 def test_what_nohup_ignores_stays_ignored(tmp_path):
