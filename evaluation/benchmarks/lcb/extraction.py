@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.answers.code import CODE_TAGS, fenced_blocks, syntax_tree
+from evaluation.answers.fences import PYTHON, fenced_blocks
+from evaluation.answers.programs import READS
+from evaluation.answers.syntax import missing_names, syntax_tree
 from evaluation.protocols import PromptStyle
 
 if TYPE_CHECKING:
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 
 # What a base model writes after its answer: the example that it was shown goes on with headings.
 STOP = "\n###"
-_PYTHON = {"python", "py", "python3", "py3"}
-_READS = re.compile(r"\binput\b|\bstdin\b|\bopen\(\s*(?:0|['\"]/dev/stdin)")
 
 
 class Solution(NamedTuple):
@@ -33,11 +33,11 @@ def extract(text: str, style: PromptStyle, function: str | None) -> Solution:
     if style is PromptStyle.COMPLETION and not text.lstrip().startswith("```"):
         code, stop, _ = text.partition(STOP)
         return Solution(code.strip(), ended=bool(stop))
-    blocks = fenced_blocks(text)
-    codes = [block.code for block in blocks if block.tag in _PYTHON and block.code.strip()]
+    blocks = [block for block in fenced_blocks(text) if block.code.strip()]
+    codes = [block.code for block in blocks if block.tag == PYTHON]
     if not any(_fits(code, function) for code in codes):
-        codes = [block.code for block in blocks if block.tag in CODE_TAGS and block.code.strip()] or codes
-    if not codes and not blocks and _parses(text):
+        codes = [block.code for block in blocks if block.may_be_python] or codes
+    if not codes and not blocks and _rank(text, None)[0]:
         codes = [text]
     return Solution(_best(codes, function).strip("\n"))
 
@@ -54,19 +54,25 @@ def official_extract(text: str, style: PromptStyle) -> str:
 
 
 def _best(codes: Sequence[str], function: str | None) -> str:
-    rank = {code: (_parses(code), _fits(code, function), number) for number, code in enumerate(codes)}
-    return max(codes, key=lambda code: rank[code], default="")
+    ranks = [(*_rank(code, function), number) for number, code in enumerate(codes)]
+    return codes[max(ranks)[-1]] if ranks else ""
+
+
+def _rank(code: str, function: str | None) -> tuple[bool, bool, bool]:
+    """Whether it can be parsed, does what is asked for, and uses no names that it doesn't have.
+
+    Of a function the official runner brings the usual imports, so that its names say nothing.
+    """
+    tree = syntax_tree(code)
+    parses = tree is not None and bool(tree.body)
+    is_whole = tree is not None and (function is not None or not missing_names(tree))
+    return parses, _fits(code, function), is_whole
 
 
 def _fits(code: str, function: str | None) -> bool:
     if function is None:
-        return _READS.search(code) is not None
+        return READS.search(code) is not None
     return (
         re.search(rf"\bdef\s+{re.escape(function)}\b|^{re.escape(function)}\s*=", code, re.MULTILINE)
         is not None
     )
-
-
-def _parses(code: str) -> bool:
-    tree = syntax_tree(code)
-    return tree is not None and bool(tree.body)

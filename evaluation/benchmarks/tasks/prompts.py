@@ -7,7 +7,7 @@ import builtins
 import textwrap
 from typing import TYPE_CHECKING
 
-from evaluation.answers.code import parse
+from evaluation.answers.syntax import parse
 from evaluation.protocols import PromptStyle
 
 if TYPE_CHECKING:

@@ -1,0 +1,92 @@
+"""What a model adds to show its function at work: prints, calls, asserts, `if __name__ == ...`."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from evaluation.answers.syntax import bound_names, free_names, syntax_tree, used_names, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+_SHOWING = {"print", "input", "check", "doctest.testmod", "unittest.main"}
+
+
+def without_examples(code: str, entry_point: str) -> str:
+    """The code without examples, and without imports from `__future__`, which are only valid at the very beginning.
+
+    Examples are not part of the solution, and a wrong one would fail a right solution. They are the statements at the
+    top level that call the entry point, themselves or through other functions, and what follows from them; but never
+    one that binds a name that the entry point needs. A call that fills a table stays.
+    """
+    tree = syntax_tree(code)
+    if tree is None:
+        return code
+    kept = without(code, [*_future(tree), *_examples(tree, entry_point)])
+    return kept if syntax_tree(kept) is not None else code
+
+
+def _future(tree: ast.Module) -> list[ast.stmt]:
+    return [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+
+
+def _examples(tree: ast.Module, entry_point: str) -> list[ast.stmt]:
+    using: dict[str, set[str]] = {}  # by name: what is bound with its help
+    helping: dict[str, set[str]] = {}  # by name: what it is bound with
+    for node in tree.body:
+        for name in bound_names(node):
+            helping.setdefault(name, set()).update(free_names(node))
+            if isinstance(node, _DEFINITIONS):
+                for used in used_names(node):
+                    using.setdefault(used, set()).add(name)
+    calling, needed = _closure(entry_point, using), _closure(entry_point, helping)
+    found: list[ast.stmt] = []
+    left_out: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, _DEFINITIONS):
+            continue
+        bound = set(bound_names(node))
+        if bound & needed:
+            continue
+        if _shows(node) or _called(node) & (calling | {"input"}) or used_names(node) & left_out:
+            found.append(node)
+            left_out |= bound
+    return found
+
+
+def _closure(start: str, following: Mapping[str, Iterable[str]]) -> set[str]:
+    reached, waiting = {start}, [start]
+    while waiting:
+        new = set(following.get(waiting.pop(), ())) - reached
+        reached |= new
+        waiting += new
+    return reached
+
+
+def _shows(node: ast.stmt) -> bool:
+    if isinstance(node, ast.If):
+        return "__name__" in used_names(node.test)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return _dotted(node.value.func) in _SHOWING
+    return isinstance(node, ast.Assert)
+
+
+def _dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _called(node: ast.stmt) -> set[str]:
+    """The names that are called, or handed to what is called."""
+    found: set[str] = set()
+    waiting: list[tuple[ast.AST, bool]] = [(node, False)]
+    while waiting:
+        inner, in_call = waiting.pop()
+        in_call = in_call or isinstance(inner, ast.Call)
+        if in_call and isinstance(inner, ast.Name):
+            found.add(inner.id)
+        waiting += ((child, in_call) for child in ast.iter_child_nodes(inner))
+    return found
