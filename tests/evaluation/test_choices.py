@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,104 @@ from tests.evaluation.reference import MMLU, reference_server, rows
 from tests.evaluation.running_servers import OPENER
 
 LETTERS = ("A", "B", "C", "D")
+_ANSWERS = Path(__file__).parent / "fixtures" / "mmlu_pro_answers.jsonl"
+REAL = [json.loads(line) for line in _ANSWERS.read_text(encoding="utf-8").splitlines()]
+CHOSEN = [
+    # statements, whatever is said of the others
+    (
+        """The correct answer is **B. Heart**.\n\n- Option A (Liver) is incorrect because it filters blood.
+- Option C (Lung) is incorrect because it exchanges gas.""",
+        "B",
+    ),
+    ("Answer: B\nOption D is incorrect because it ignores the premise.", "B"),
+    ("Option A describes the liver, which does not pump.\n\nThe correct option is (B).", "B"),
+    ("Let's look at each: A is wrong. B is right. C is wrong.\n\nFinal answer: B", "B"),
+    ("The answer is C. Statement A is true, but it is not what is asked for.", "C"),
+    ("The answer is C. A is correct in that it filters blood, but it doesn't pump.", "C"),
+    ("B is correct because A is not.", "B"),
+    ("**B** is the correct answer.", "B"),
+    ("So D is our answer.", "D"),
+    ("Of these, (C) is the most appropriate choice.", "C"),
+    ("A) no\nB) yes\n\nI would go with B.", "B"),
+    ("The closest option is (C) 384 lbs.", "C"),
+    ("Therefore B.", "B"),
+    ("...and therefore, (B)", "B"),
+    ("Hence, the correct choice is option C: Lung.", "C"),
+    ("Thus option D.", "D"),
+    ("I choose (A).", "A"),
+    ("The answer should be A, since the liver filters.", "A"),
+    ("Correct answer: **(D) Spleen**", "D"),
+    ("**Answer: D**", "D"),
+    ("**Answer**: D", "D"),
+    ("ANSWER: A,", "A"),
+    ("### Answer\n\n**C**", "C"),
+    ("Answer - B", "B"),
+    ("The answer is: B) Heart", "B"),
+    ("The answer would be choice C.", "C"),
+    ("answer: b", "B"),
+    # boxed, and letters in TeX
+    ("The final answer is $\\boxed{\\mathrm{B}}$.", "B"),
+    ("$$\\boxed{\\text{(C)}}$$", "C"),
+    ("\\boxed{B. Heart}", "B"),
+    ("\\boxed{\\textbf{D) Spleen}}", "D"),
+    ("\\(\\boxed{A}\\)", "A"),
+    ("\\fbox{C}", "C"),
+    ("$\\boxed{\\mathbf{(b)}}$", "B"),
+    ("The mean is \\boxed{\\langle X\\rangle \\ll \\Delta E}.\n\n**Answer: D**", "D"),
+    ("The answer is $\\mathrm{B}$", "B"),
+    # corrections
+    ("Answer: A\nOn second thought that is the liver, so I correct myself.\nAnswer: B", "B"),
+    ("Answer: B. Wait, it is C.", "C"),
+    ("The answer is A. No, wait: it's B.", "B"),
+    ("Answer: A\n\nActually, C is correct.", "C"),
+    ("I said the answer is A. Correction: D.", "D"),
+    ("Answer: It is not B, the answer is D", "D"),
+    ("The answer is A... hmm, that can't be right. It must be C.", "C"),
+    # denied, asked, supposed
+    ("The answer is not A. B is.\n\nB", "B"),
+    ("Is the answer A? No.\nIs the answer D? Yes.\n(D)", "D"),
+    ("If the answer is A, the heart filters. So it is B.", "B"),
+    ("Neither A nor C is correct.\n\nB) Heart", "B"),
+    ("The wrong answer is A.\nB. Heart", "B"),
+    ("I don't think the answer is A.\n\n**D**", "D"),
+    # at the edges
+    ("C. Choice A would be right for adults only; choice D never is.", "C"),
+    ("b) Heart", "B"),
+    ("(b)", "B"),
+    ("b)", "B"),
+    ("(b) Heart\n\nThe heart pumps.", "B"),
+    ("B\n\nExplanation: A filters, C breathes.", "B"),
+    ("Option B", "B"),
+    ("B. Heart\n\nA. Liver: it filters.\nC. Lung: it breathes.\nD. Spleen: neither.", "B"),
+    ("Choice A is a vitamin; choice B pumps.\n\n(B) Heart", "B"),
+    ("`B`", "B"),
+    ("<B>", "B"),
+    ("[[B]]", "B"),
+    ("{B}", "B"),
+    ("A. Liver - incorrect\nB. Heart - correct\nC. Lung - incorrect\nD. Spleen - incorrect", "B"),
+    ("- A) Liver: wrong, it filters.\n- B) Heart: right, it pumps.\n- C) Lung: wrong.", "B"),
+    ("It pumps blood, which points to **B**.", "B"),
+    ("Option A is out, it filters. Option B pumps.", "B"),
+    ("B is true.", "B"),
+    ("Statement C is true. The answer is B.", "B"),
+    ("The answer is B. Statement C is true.", "B"),
+]
+UNCLEAR = [
+    "The answer is (A) and (B).",
+    "The answer is A or B.",
+    "Option A is incorrect.",
+    "Is it B?",
+    "Both A and B are true.",
+    "Answer: \\boxed{\\Delta E}",
+    "It is a heart.",
+    "so a) or b)?",
+    "Plan B is not an option.",
+    "The answer isn't A.",
+    "A, B, C and D",
+    "Answer:",
+    "\\boxed{}",
+    "The answer is a femur.",
+]
 CHAT, COMPLETION = PromptStyle.CHAT, PromptStyle.COMPLETION
 
 
@@ -36,6 +135,7 @@ CHAT, COMPLETION = PromptStyle.CHAT, PromptStyle.COMPLETION
         ("A bone, I think (C).", "C"), ("It pumps blood.\n\n**B**", "B"), ("It pumps blood.\n\nB. Heart", "B"),
         ("A. Liver\nB. Heart\nC. Kidney\nD. Spleen\n\nThe answer is B.", "B"), ("A. no\nB. yes\nC. no\n\n**B**", "B"),
         ("The answer is not A. The answer is D.", "D"), ("First (A) is wrong. The answer is (B).", "B"),
+        *CHOSEN,
     ],
 )  # fmt: skip
 def test_the_letter_is_found_in_what_models_write(text, letter):
@@ -45,15 +145,21 @@ def test_the_letter_is_found_in_what_models_write(text, letter):
 @pytest.mark.parametrize(
     "text",
     ["", "a", "E", "A femur is a bone.", "Vitamin C is needed", "Vitamin B-12", "The answer is Apple", "C'est la vie",
-     "A. Liver\nB. Heart\nC. Kidney\nD. Spleen", "I hesitate between (A) and (B).", "answer: b", "answer: B-cells"],
+     "A. Liver\nB. Heart\nC. Kidney\nD. Spleen", "I hesitate between (A) and (B).", "answer: B-cells",
+     *UNCLEAR],
 )  # fmt: skip
 def test_where_it_is_not_clear_there_is_none(text):
     assert chosen_letter(text, LETTERS) is None
 
 
+@pytest.mark.parametrize("real", REAL, ids=lambda real: f"{real['model']}-{len(real['text'])}")
+def test_the_letter_is_found_in_real_answers(real):
+    assert chosen_letter(real["text"], "ABCDEFGHIJ") == real["letter"]
+
+
 @given(st.text(alphabet="AB ()*.\n:answeri\\boxed{}"))
 def test_no_text_breaks_the_reading_of_letters(text):
-    assert chosen_letter(text, LETTERS) in {None, "A", "B"}
+    assert chosen_letter(text, LETTERS) in {None, *LETTERS}
 
 
 def test_a_model_that_repeats_itself_does_not_hold_the_grader_up():

@@ -97,6 +97,8 @@ class MmluTask(DataSetTask):
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Compare the letter, whether it was the likeliest or stands in what the model wrote."""
         del sample
+        for stop in self.stop:  # a server that knows no stop sequences goes on with questions of its own
+            prediction = prediction.strip().split(stop, 1)[0]
         letter = chosen_letter(prediction, _LETTERS)
         right = letter == expected
         said = "no letter in the answer" if letter is None else f"{letter} instead of {expected}"
