@@ -8,6 +8,7 @@ import msgspec
 
 from evaluation.answers.numbers import final_number, gold_number
 from evaluation.benchmarks.gsm8k.examples import EXAMPLES
+from evaluation.benchmarks.gsm8k.lm_eval_filters import COT, COT_LLAMA, FLEXIBLE, STRICT, lm_eval_verdicts
 from evaluation.data.data_set import DataSet, DataSetTask
 from evaluation.data.files import checked, fetch, files_sha256, read_rows
 from evaluation.pass_at_k import pass_at_k_metrics
@@ -31,9 +32,6 @@ _CHAT_PROMPT = (
 # Without an example, the words of Kojima et al. (2022), arXiv:2205.11916, which is lm-eval's gsm8k_cot_zeroshot.
 _STEP_BY_STEP = " Let's think step by step."
 
-# Both names are the ones of lm-eval.
-STRICT, FLEXIBLE = "strict-match", "flexible-extract"
-
 
 class _Problem(msgspec.Struct):
     question: str
@@ -53,9 +51,16 @@ def load_data(path: Path | None) -> DataSet:
         if gold is None:
             raise UsageError(f"{row.where}: the answer does not end in `#### NUMBER`")
         samples.append(
-            Sample(task_id=f"{NAME}/{number}", data={"question": problem.question}, expected=str(gold))
+            Sample(task_id=f"{NAME}/{number}", data=msgspec.structs.asdict(problem), expected=str(gold))
         )
     return DataSet(tuple(samples), files_sha256([path]))
+
+
+def resolved_few_shot(few_shot: int | None, style: PromptStyle) -> int:
+    """How many examples stand before a question; None: the usual number."""
+    if few_shot is not None:
+        return few_shot
+    return len(EXAMPLES) if style is PromptStyle.COMPLETION else 0
 
 
 class Gsm8kTask(DataSetTask):
@@ -66,8 +71,7 @@ class Gsm8kTask(DataSetTask):
     def __init__(self, data: DataSet, *, style: PromptStyle, few_shot: int | None = None) -> None:
         super().__init__(NAME, data.samples, style)
         self.stop = ("\nQ:", "\nQuestion:") if style is PromptStyle.COMPLETION else ()
-        usual = len(EXAMPLES) if style is PromptStyle.COMPLETION else 0
-        self._examples = EXAMPLES[: usual if few_shot is None else few_shot]
+        self._examples = EXAMPLES[: resolved_few_shot(few_shot, style)]
 
     def get_prompt(self, sample: Sample) -> Prompt:
         """A chain of thought that ends in the answer, asked for in words or shown by examples."""
@@ -86,8 +90,10 @@ class Gsm8kTask(DataSetTask):
         return Prompt("", "".join([*shown, f"Q: {question}\nA:{'' if shown else _STEP_BY_STEP}"]))
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
-        """Compare the number that counts; whether the stated one and the last one are right are metrics."""
-        del sample
+        """Compare the number that counts; what lm-eval's own filters say of the answer are metrics."""
+        theirs = lm_eval_verdicts(
+            prediction, sample.data["answer"], COT_LLAMA if self.style is PromptStyle.CHAT else COT
+        )
         for stop in self.stop:  # a server that knows no stop sequences goes on with questions of its own
             prediction = prediction.split(stop, 1)[0]
         found = final_number(prediction)
@@ -98,12 +104,12 @@ class Gsm8kTask(DataSetTask):
             passed=right,
             completion="" if found.value is None else str(found.value),
             detail="" if right else said,
-            metrics={STRICT: float(found.strict == gold), FLEXIBLE: float(found.flexible == gold)},
-            ended=found.strict is not None,
+            metrics=theirs,
+            ended=found.stated is not None,
         )
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
-        """pass@k, and pass@1 by each way alone to read the answer."""
+        """pass@k, and pass@1 by each of lm-eval's filters."""
         metrics = dict(pass_at_k_metrics(completions))
         for name in (STRICT, FLEXIBLE):
             alone = [
