@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from settings.verdict_rules import rules_of
+
 if TYPE_CHECKING:
     from servers.request import ServerRequest
     from settings.asked import Asked
@@ -53,6 +55,7 @@ class RunSpec:
             "sandbox": self.asked["sandbox"],
             "gpu_layers": server.gpu_layers,
             "ctx_size": server.ctx_size,
+            **(rules_of(self.benchmark.name)._asdict() if self.external_script is None else {}),
         }
         kept = {
             **self.asked.recorded(),

@@ -161,7 +161,9 @@ def parse(
     if found.pop("test_mode"):
         found["limit"] = min(found["limit"] or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
     require_sense(benchmark, found)
-    found |= _sampling(found, defaults, PUBLISHED[benchmark] if found.pop("as_published") else None)
+    published = PUBLISHED[benchmark] if found.pop("as_published") else None
+    found |= _sampling(found, defaults, published)
+    found |= published.others if published is not None else {}
     shared = {field.name for field in fields(Arguments)} & found.keys()
     options = {name: value for name, value in found.items() if name not in shared}
     return Arguments(
@@ -211,7 +213,7 @@ def _sampling(
     values["n_samples"] = found["n_samples"] or defaults["n_samples"]
     if published is not None:
         values |= {"n_samples": published.n_samples, **published.settings()}
-        given |= dict.fromkeys(("temperature", "top_p"), "--as-published")
+        given |= dict.fromkeys({"temperature", "top_p"} & published.settings().keys(), "--as-published")
     sampling = Sampling(**{name: values[name] for name in SETTINGS if name in values}, given=given)
     return {"sampling": sampling, "n_samples": values["n_samples"]}
 

@@ -33,7 +33,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--few-shot",
         type=whole(0, 5),
-        default=0,
         metavar="N",
         help="worked examples before each question, from the dev file beside the data set (default: 0; usual: 5)",
     )
@@ -62,16 +61,15 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from scripts.session import BenchmarkProgram, run_benchmark
 
     options = arguments.options
-    data = mmlu.load_data(
-        options["dataset"], few_shot=options["few_shot"], by_letter=options["answer_by"] == "letter"
-    )
+    few_shot = options["few_shot"] or 0
+    data = mmlu.load_data(options["dataset"], few_shot=few_shot, by_letter=options["answer_by"] == "letter")
     if options["check"]:
         return
     benchmark = BenchmarkProgram(
         name=mmlu.NAME,
         data_sha256=data.questions.sha256,
         make_task=lambda style, _grader: mmlu.MmluTask(data, style=style),
-        options={"few_shot": options["few_shot"], "answer_by": options["answer_by"]},
+        options={"few_shot": few_shot, "answer_by": options["answer_by"]},
     )
     await run_benchmark(benchmark, arguments, events)
 

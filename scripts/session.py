@@ -22,6 +22,7 @@ from results.records import Outcome
 from results.stats.sample_order import order_key
 from scripts.arguments import connection_of
 from settings.sampling_rules import require_chat_for
+from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -47,7 +48,8 @@ class BenchmarkProgram:
     data_sha256: of the data set's file. make_task: from the prompt style, and the grader that executes
     programs. known_programs: such that a right grader passes, and such that it fails; None: nothing is
     executed, and no sandbox is opened. style: the only one that fits; None: found out by a probe.
-    options: the benchmark's own settings that determine results, as JSON gives them back.
+    options: the benchmark's own settings that determine results, as JSON gives them back; style_options: those that
+    depend on the style.
     details: what its summary says beside the scores; "warnings" in it go to the others.
     """
 
@@ -57,6 +59,7 @@ class BenchmarkProgram:
     known_programs: Callable[[], tuple[Sequence[Known], Sequence[Known]]] | None = None
     style: PromptStyle | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    style_options: Callable[[PromptStyle], Mapping[str, Any]] | None = None
     details: Callable[[Sequence[Completion]], Mapping[str, Any]] | None = None
 
 
@@ -207,6 +210,7 @@ class _Session:
 
     def _settings(self, task: Task, style: StyleChoice) -> Settings:
         arguments = self.arguments
+        of_style = self.benchmark.style_options(style.chosen) if self.benchmark.style_options else {}
         return Settings(
             benchmark=self.benchmark.name,
             model=arguments.model_identity or arguments.model,
@@ -221,7 +225,8 @@ class _Session:
             shuffle=arguments.shuffle,
             **arguments.sampling.settings(),
             **self._learnt_settings(),
-            options=dict(self.benchmark.options),
+            **rules_of(self.benchmark.name)._asdict(),
+            options={**self.benchmark.options, **of_style},
             style_choice=msgspec.to_builtins(style),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +17,19 @@ TOKEN_SAMPLING = ("top_p", "top_k", "min_p", "repeat_penalty", "presence_penalty
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """The sampling behind a benchmark's published figures: completions per sample, and plain nucleus sampling."""
+    """How a benchmark's authors get their figures: completions per sample, plain nucleus sampling (top_p None: greedy,
+    the likeliest token counts), and other settings of the run by name.
+    """
 
-    n_samples: int
-    temperature: float
-    top_p: float
+    n_samples: int = 1
+    temperature: float = 0.0
+    top_p: float | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
         """The values by setting. top_k and min_p are off: the authors use neither, llama-server both by default."""
+        if self.top_p is None:
+            return {"temperature": self.temperature}
         return {"temperature": self.temperature, "top_p": self.top_p, "top_k": 0, "min_p": 0.0}
 
 
@@ -35,6 +40,8 @@ PUBLISHED: Mapping[str, Published] = MappingProxyType(
         # Chen et al. 2021 (arXiv:2107.03374): 200 completions per problem, always top_p 0.95, and temperature 0.2 for
         # pass@1. Of the temperatures that they tried, 0.8 is the best for pass@100.
         "human_eval": Published(n_samples=200, temperature=0.2, top_p=0.95),
+        # Hendrycks et al. 2021 (arXiv:2009.03300): five examples of the subject, and the likeliest next letter.
+        "mmlu": Published(others={"few_shot": 5, "prompt_style": "completion", "answer_by": "auto"}),
     }
 )
 
@@ -49,15 +56,23 @@ def require_sense(benchmark: str, given: Mapping[str, Any]) -> None:
         if benchmark not in PUBLISHED:
             raise UsageError(
                 f"--as-published: {benchmark} has no published sampling of its own",
-                hint=f"{' and '.join(PUBLISHED)} have one; give --n-samples, --temperature and --top-p yourself",
+                hint=f"{', '.join(PUBLISHED)} have one; give --n-samples, --temperature and --top-p yourself",
                 settings=("as_published",),
             )
+        published = PUBLISHED[benchmark]
         twice = [name for name in ("n_samples", "temperature") if given.get(name) is not None] + drawn
+        twice += [
+            name
+            for name, value in published.others.items()
+            if given.get(name) not in {None, "auto", value, str(value)}
+        ]
         if twice:
             raise UsageError(
                 f"{option_of(twice[0])} can't be combined with --as-published",
                 settings=(twice[0], "as_published"),
             )
+        if published.others.get("prompt_style") == "completion":
+            require_chat_for(given, "as published")
     if benchmark == "mmlu" and drawn and given.get("answer_by") != "letter":
         raise UsageError(
             f"{option_of(drawn[0])} does not apply to answers by log-probabilities",

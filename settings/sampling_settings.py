@@ -211,7 +211,8 @@ SAMPLING_SETTINGS = (
     Setting(
         name="as_published",
         kind="flag",
-        help="Sample as the benchmark's authors did; lcb: 10 completions, temperature 0.2, top-p 0.95.",
+        help="Ask as the benchmark's authors did; lcb: 10 completions, temperature 0.2, top-p 0.95; mmlu: 5 examples, "
+        "completion style.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         default=False,

@@ -21,6 +21,7 @@ from results.files import read_file
 from results.json_text import NOT_THAT_JSON, number, whole_number
 from results.records import Completion, Outcome, decode_versioned
 from sandbox import MEMORY_BYTES
+from settings.verdict_rules import FIRST, VerdictRules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +43,10 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. timeout_s, memory_limit_bytes:
     processor time and memory of one execution. shuffle: seed of the samples' order; None: that of the data set.
     left_out: parameters that the server refused, so that its own defaults held; None where there are none. sent_as:
-    those that it takes by another name. options: the benchmark's own, as JSON gives them back. `limit` and `n_samples`
-    say how much, so they may grow on resume; everything else must be the same. Concurrency, retries, the server's URL
-    and HTTP timeouts determine nothing and are not here.
+    those that it takes by another name. extraction_version, judging_version: see `settings.verdict_rules`. options: the
+    benchmark's own, as JSON gives them back. `limit` and `n_samples` say how much, so they may grow on resume;
+    everything else must be the same. Concurrency, retries, the server's URL and HTTP timeouts determine nothing and are
+    not here.
     """
 
     schema_version: int = SETTINGS_VERSION
@@ -61,6 +63,8 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     shuffle: int | None = None
     left_out: tuple[str, ...] | None = None
     sent_as: dict[str, str] | None = None
+    extraction_version: int = FIRST.extraction_version
+    judging_version: int = FIRST.judging_version
     options: dict[str, Any] = msgspec.field(default_factory=dict)
     style_choice: dict[str, Any] = msgspec.field(default_factory=dict)
 
@@ -90,9 +94,12 @@ def check_settings(old: Settings, new: Settings, folder: Path) -> None:
         if name not in _NOT_COMPARED and was != now and not grows:
             differences.append(f"{name} was {_shown(was)} and is now {_shown(now)}")
     if differences:
+        other_rules = any(getattr(old, name) != getattr(new, name) for name in VerdictRules._fields)
         raise ResumeMismatch(
             f"{folder} holds completions of other settings: " + "; ".join(differences),
-            hint="use the same settings as the first time, or choose another --output",
+            hint="its verdicts follow other rules than today's: `rejudge` makes them again from its answers"
+            if other_rules
+            else "use the same settings as the first time, or choose another --output",
         )
 
 

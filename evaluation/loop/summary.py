@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ def summarize(
 
     score_answered: of the completions that are an answer (neither truncated, nor empty, nor lost to
     infrastructure); None where there are none. generate_s and tokens_per_s are of this try alone, where a run
-    was resumed; execute_s is the sum over all completions. answers_by: how many choices were made in which way.
+    was resumed; execute_s is the sum over all completions. answers_by: how many choices were made in which way;
+    answers_by_sha256: of which they are, where there are both.
     """
     completions = evaluation.completions
     outcomes = Counter(str(completion.outcome) for completion in completions)
@@ -42,8 +44,11 @@ def summarize(
         for completion in completions
         if BY_LOGPROBS in completion.metrics
     )
+    ways: dict[str, Any] = {"answers_by": dict(sorted(chosen.items()))} if chosen else {}
+    if len(chosen) > 1:
+        ways["answers_by_sha256"] = _which_by_logprobs(completions)
     return {
-        **({"answers_by": dict(sorted(chosen.items()))} if chosen else {}),
+        **ways,
         "benchmark": benchmark,
         "score": 100.0 * metrics["pass@1"].value,
         "metrics": {name: msgspec.to_builtins(metric) for name, metric in metrics.items()},
@@ -137,6 +142,16 @@ def _cut_short(
             f"a content filter of the server stopped {filtered} of {total} answers, which say nothing about the model"
         )
     return found
+
+
+def _which_by_logprobs(completions: Sequence[Completion]) -> str:
+    """Of the ids: runs that mix both ways otherwise can't be compared."""
+    chosen = sorted(
+        f"{each.task_id}\0{each.index}\0{each.metrics[BY_LOGPROBS]:.0f}"
+        for each in completions
+        if BY_LOGPROBS in each.metrics
+    )
+    return hashlib.sha256("\n".join(chosen).encode()).hexdigest()
 
 
 def _sum(values: Any) -> Any:

@@ -17,6 +17,7 @@ from results.json_text import NOT_THAT_JSON
 from settings.parsers import PARSERS
 from settings.setting import Determines
 from settings.table import TABLE
+from settings.verdict_rules import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ _MAY_DIFFER = {"schema_version", "model", "style_choice", "sent_as"}
 # Fields of the record's config that are not settings but facts about the run.
 _NOTED = {"path", "nonce"}
 _SCRIPT = ("script", "script_args")
-_SINCE = {"memory_limit_bytes": 2 << 30}  # the fixed value of versions that didn't record it
+_SINCE = {"memory_limit_bytes": 2 << 30, **FIRST._asdict()}  # in force in versions that didn't record it
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -81,9 +82,27 @@ def forbidding(
         ours = {name: ours.get(name) for name in _SCRIPT} | _flat(first_settings)
         theirs = {name: theirs.get(name) for name in _SCRIPT} | _flat(second_settings)
     one, other = ours | {"benchmark": first.benchmark}, theirs | {"benchmark": second.benchmark}
+    if (ways := _decided_by(first, one)) is not None and (others := _decided_by(second, other)) is not None:
+        one, other = one | {"answers_by": ways}, other | {"answers_by": others}
+        one.pop("answer_by", None), other.pop("answer_by", None)  # asked for; this is what came of it
     if one.get("parser") != other.get("parser"):  # one parser may have two names
         one, other = one | {"parser": _parser(one)}, other | {"parser": _parser(other)}
     return _differences(one, other, without=_MAY_DIFFER | _NOTED | _what_may_differ())
+
+
+def _decided_by(record: RunRecord, settings: Mapping[str, Any]) -> str | None:
+    """In which way choices were made: all by log-probabilities, all by letter, or which in which way; None: not known,
+    or there are no choices.
+    """
+    details = record.score.details if record.score is not None else {}
+    counts = details.get("answers_by")
+    if not isinstance(counts, dict) or not counts:
+        return "letter" if settings.get("answer_by") == "letter" else None
+    if len(counts) == 1:
+        return "letter" if "generation" in counts else "log-probabilities"
+    return f"log-probabilities for {counts.get('logprobs')} and letter for {counts.get('generation')} " + str(
+        details.get("answers_by_sha256", record.run_id)
+    )
 
 
 def _what_may_differ() -> set[str]:

@@ -16,6 +16,7 @@ from results.stats.paired import PairedResult, compare_fractions, compare_verdic
 from results.stats.pass_at_k import pass_at_k, usual_ks
 from results.stats.speed import answering_speed
 from results.store.verdicts import read_verdicts
+from settings.verdict_rules import VerdictRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,7 +96,9 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
         raise ResultsError(
             f"{first.run_id} and {second.run_id} are not comparable, they differ in "
             + "; ".join(map(str, reasons)),
-            hint="run one of them again with the other's settings",
+            hint="`rejudge` makes a run's verdicts again, under today's rules"
+            if {reason.name for reason in reasons} <= set(VerdictRules._fields)
+            else "run one of them again with the other's settings",
         )
     one, other = (_outcomes(folder.completions, folder.run_id) for folder in (first, second))
     common = [task_id for task_id in one if task_id in other]

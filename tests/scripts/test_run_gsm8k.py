@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from evaluation.benchmarks.gsm8k.task import Gsm8kTask, load_data
 from evaluation.protocols import PromptStyle
 from results.errors import UsageError
+from settings.verdict_rules import rules_of
 from tests.command_line import bench_runner, lines, only_run
 from tests.evaluation.reference import GSM8K, reference_server, rows
 
@@ -37,10 +39,32 @@ def test_the_reference_solutions_score_100_percent(tmp_path, style):
     with reference_server() as url:
         summary, _ = run(url, tmp_path, "--prompt-style", style)
     assert (summary["score"], summary["samples"], summary["sandbox"]) == (100.0, 20, {})
-    assert summary["metrics"]["strict-match"]["value"] == 1.0
+    assert summary["metrics"]["strict-match"]["value"] == 0.0  # they end in `#### 18`
     assert summary["metrics"]["flexible-extract"]["value"] == 1.0
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert (settings["max_tokens"], settings["prompt_style"]) == (2048, style)
+    assert settings["options"] == {"few_shot": 0 if style == "chat" else 8}
+    assert (settings["extraction_version"], settings["judging_version"]) == rules_of("gsm8k")
+
+
+def test_the_usual_number_of_examples_and_the_same_number_asked_for_are_one_setting(tmp_path):
+    settings = []
+    with reference_server() as url:
+        for number, options in enumerate(((), ("--few-shot", 8))):
+            run(url, tmp_path / str(number), "--prompt-style", "completion", "--limit", 1, *options)
+            settings.append(json.loads((tmp_path / str(number) / "settings.json").read_text()))
+    assert settings[0] == settings[1]
+
+
+def test_a_run_under_other_rules_is_not_continued(tmp_path):
+    with reference_server() as url:
+        run(url, tmp_path, "--prompt-style", "chat", "--limit", 1)
+        settings = json.loads((tmp_path / "settings.json").read_text())
+        del settings["extraction_version"]  # as it was before it was written down
+        (tmp_path / "settings.json").write_text(json.dumps(settings))
+        error, _ = run(url, tmp_path, "--prompt-style", "chat", "--limit", 2, code=6)
+    assert f"extraction_version was 1 and is now {rules_of('gsm8k').extraction_version}" in error["message"]
+    assert "rejudge" in error["hint"]
 
 
 def test_wrong_answers_fail_and_say_how(tmp_path):
@@ -53,16 +77,22 @@ def test_wrong_answers_fail_and_say_how(tmp_path):
 
 def judge(text, expected="18", style=CHAT):
     task = Gsm8kTask(load_data(GSM8K), style=style)
-    return task.calculate_metrics(text, expected, task.get_samples(1)[0])
+    sample = msgspec.structs.replace(task.get_samples(1)[0], data={"answer": f"So.\n#### {expected}"})
+    return task.calculate_metrics(text, expected, sample)
 
 
-def test_each_way_to_read_an_answer_is_a_metric_of_its_own():
+def test_what_lm_evals_filters_say_is_a_metric_for_each_and_does_not_decide():
     judgement = judge("The final answer is 18. It took 3 steps.")
     assert judgement.passed
     assert judgement.metrics == {"strict-match": 1.0, "flexible-extract": 0.0}
     judgement = judge("3 * 6 = 18.00 dollars")
     assert judgement.passed
-    assert judgement.metrics == {"strict-match": 0.0, "flexible-extract": 1.0}
+    assert judgement.metrics == {"strict-match": 0.0, "flexible-extract": 0.0}  # they compare texts
+    judgement = judge("The answer is 12. No, wait: The answer is 18.", style=COMPLETION)
+    assert judgement.passed
+    assert judgement.metrics == {"strict-match": 0.0, "flexible-extract": 1.0}  # theirs takes the first
+    judgement = judge("The final answer is 12. No: The final answer is 18")
+    assert judgement.metrics == {"strict-match": 1.0, "flexible-extract": 1.0}  # and in chat the last
     judgement = judge("I do not know")
     assert (judgement.passed, judgement.detail, judgement.ended) == (False, "no number in the answer", False)
 

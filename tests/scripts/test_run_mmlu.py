@@ -73,6 +73,29 @@ def test_each_completion_keeps_the_probabilities_it_was_chosen_by(tmp_path):
     assert line["metrics"] == {"by_logprobs": 1, "p(A)": pytest.approx(0.35), "p(B)": pytest.approx(0.6)}
 
 
+def test_as_published_is_five_examples_in_completion_style(tmp_path):
+    dev = [json.loads(line) for line in MMLU.with_name("mmlu_dev.jsonl").read_text().splitlines()]
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "mmlu_test.jsonl").write_bytes(MMLU.read_bytes())
+    (data / "mmlu_dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in dev * 5))
+    with reference_server() as url:
+        run(url, tmp_path / "out", "--as-published", "--limit", 1, dataset=data / "mmlu_test.jsonl")
+        error, _ = run(url, tmp_path / "no", "--as-published", "--few-shot", 3, code=2)
+        other, _ = run(url, tmp_path / "no", "--as-published", "--prompt-style", "chat", code=2)
+    settings = json.loads((tmp_path / "out" / "settings.json").read_text())
+    assert (settings["prompt_style"], settings["temperature"]) == ("completion", 0.0)
+    assert settings["options"] == {"few_shot": 5, "answer_by": "auto"}
+    assert error["message"] == "--few-shot and --as-published exclude each other"
+    assert other["message"] == "--prompt-style and --as-published exclude each other"
+
+
+def test_a_server_that_knows_no_stop_sequences_may_go_on_with_questions_of_its_own():
+    task = MmluTask(load_data(MMLU, few_shot=0, by_letter=True), style=COMPLETION)
+    sample = task.get_samples(1)[0]
+    assert task.calculate_metrics(" B. Heart\n\nWhich is a bone?\nAnswer: A", "B", sample).passed
+
+
 def test_scores_are_given_by_subject_and_by_category(tmp_path):
     with reference_server("--logprobs", "null", "--wrong-every", 2) as url:
         summary, _ = run(url, tmp_path)

@@ -276,7 +276,7 @@ def test_as_published_is_sent_and_what_a_server_lacks_anyway_may_be_missing(tmp_
     assert settings(tmp_path / "out")["left_out"] == ["top_k"]
 
 
-@pytest.mark.parametrize("benchmark", ["gsm8k", "mmlu", "tasks", "speed"])
+@pytest.mark.parametrize("benchmark", ["gsm8k", "tasks", "speed"])
 def test_a_benchmark_without_published_sampling_says_so(benchmark):
     with pytest.raises(UsageError, match=f"{benchmark} has no published sampling of its own"):
         parsed("--as-published", benchmark=benchmark)

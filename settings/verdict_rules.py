@@ -1,0 +1,33 @@
+"""The rules of verdicts, by number: the one place where they are declared.
+
+A number is raised whenever an answer may get another verdict than before. Runs write both into their settings and
+records, so that verdicts of different rules are never compared, mixed or continued; `rejudge` makes the verdicts of an
+earlier run again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class VerdictRules(NamedTuple):
+    """extraction: what counts as the answer in what a model wrote. judging: whether that is right."""
+
+    extraction_version: int = 1
+    judging_version: int = 1
+
+
+FIRST = VerdictRules()  # what was in force before it was written down
+_TODAY = {
+    # extraction 2: fences as in CommonMark, the last whole program; numbers and letters as people write them.
+    "human_eval": VerdictRules(extraction_version=2),
+    "lcb": VerdictRules(extraction_version=2),
+    "tasks": VerdictRules(extraction_version=2),
+    "gsm8k": VerdictRules(extraction_version=2),
+    "mmlu": VerdictRules(extraction_version=2),
+}
+
+
+def rules_of(benchmark: str) -> VerdictRules:
+    """Today's; of a benchmark that has had no others the first."""
+    return _TODAY.get(benchmark, FIRST)
