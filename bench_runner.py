@@ -79,6 +79,7 @@ ELSEWHERE = {
     "status": ("commands.sweep", "Show the progress of one sweep, or of all sweeps."),
     "retry": ("commands.sweep", "Try a sweep's failed runs again."),
     "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
+    "rejudge": ("commands.rejudge", "Judge a recorded run's answers again, under today's rules."),
     "leaderboard": (
         "commands.leaderboard",
         "Compare runs: which are best, and which differences are real.",

@@ -267,7 +267,10 @@ class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: `run.json`, and one line of the run log."""
+    """One run: `run.json`, and one line of the run log.
+
+    rejudged_from: the id of the run whose answers were judged again here; host, server and model are those of that run.
+    """
 
     schema_version: int = SCHEMA_VERSION
     run_id: str
@@ -287,6 +290,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: TelemetrySummary | None = None
     incidents: tuple[Incident, ...] = ()
     resumed: int = 0
+    rejudged_from: str = ""
     sweep: SweepPlace | None = None
     error: ErrorRecord | None = None
 

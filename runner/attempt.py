@@ -11,11 +11,8 @@ import msgspec
 from parsers.contract import ScriptOutput, read_end
 from parsers.fit import fitted
 from results.durable import explained
-from results.errors import ResultsError, ResumeMismatch, ScriptError
-from results.plain_text import tail
 from results.records import Outcome
-from runner.events import last_error
-from runner.script import Target, prepare_script, run_script
+from runner.script import Target, prepare_script, require_success, run_script
 from runner.serving import MeasuredServer
 from servers.effective import gives_prompt_logprobs
 from servers.watchdog import Watchdog
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from results.records import Incident, RunRecord
     from results.store.runs import RunEntry
     from runner.display import Display
-    from runner.script import ScriptRun
     from runner.serving import Held, Serving
     from runner.spec import RunSpec
     from servers.plan import LaunchPlan
@@ -118,7 +114,7 @@ class Attempt:
             self._phases(script_s=ended.seconds)
             if ended.exit.code == 0 and self._spec.parser in BY_PROMPT_LOGPROBS:
                 self._prompt_logprobs = gives_prompt_logprobs(self._plan, target.model_name)
-        self._require_success(ended)
+        require_success(ended, self._folder, said_from=self._output_began, command=self.record.script_command)
 
     def note_telemetry(self) -> None:
         """Put the measurements into the record, after `measure` has succeeded or failed. Never fails a run."""
@@ -186,25 +182,6 @@ class Attempt:
             self._display.progress({**event, "done": event["finished"]})
         elif event["event"] == "phase" and event["phase"] in SAID_PHASES:
             self._display.say(SAID_PHASES[event["phase"]])
-
-    def _require_success(self, ended: ScriptRun) -> None:
-        if ended.exit.code == 0:
-            return
-        said_bytes = self._folder.script_out.stat().st_size - self._output_began
-        last = last_error(read_end(self._folder.script_out, min(said_bytes, ERROR_WITHIN_BYTES)))
-        if ended.exit.code == ResultsError.exit_code and last.get("message"):
-            if last["kind"] == ResumeMismatch.kind:
-                raise ResumeMismatch(
-                    last["message"],
-                    hint="use the same settings as the first time, or start a new run without --resume",
-                )
-            raise ResultsError(last["message"], hint=last["hint"])
-        raise ScriptError(
-            last.get("message") or f"the script failed: {ended.exit.describe()}",
-            hint=last.get("hint") or f"see {self._folder.script_log}",
-            log_tail=tail(read_end(self._folder.script_log, 8 << 10)),
-            command=self.record.script_command,
-        )
 
     def _note_output(self) -> None:
         with explained("read", self._folder.script_out):

@@ -44,7 +44,7 @@ def asked_again(
                 hint="ask for it with `run`; in a manifest keys are written as ${NAME}, and kept so",
             )
     given = {
-        name: _value(setting, config[name])
+        name: recorded_value(setting, config[name])
         for name, setting in table.items()
         if config.get(name) is not None
         and (setting.determines is not Determines.NOTHING or name in {"sandbox", "health_path"})
@@ -57,8 +57,11 @@ def asked_again(
     return Asked(given, table)
 
 
-def _value(setting: Setting, recorded: Any) -> Any:
-    """Read a recorded value. Only settings that may hold a secret have variables by name; paths are complete."""
+def recorded_value(setting: Setting, recorded: Any) -> Any:
+    """What a record's config says of a setting, with today's variables. Raises UsageError.
+
+    Only settings that may hold a secret have variables by name; paths are complete.
+    """
     if setting.kind == "path":
         return read_value(setting, recorded, variables=not Path(str(recorded)).exists())
     if isinstance(recorded, str) and setting.is_numeric:

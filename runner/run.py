@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parsers import registry
-from results.errors import BenchError, Interrupted, Reported, ResumeMismatch
+from results.errors import BenchError, Interrupted, Reported, ResumeMismatch, UsageError
 from results.open_files import too_many
 from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
 from runner.attempt import Attempt
@@ -67,6 +67,11 @@ def run(
     runs.check()
     earlier = runs.find(resume) if resume else None
     before = earlier.before if earlier else None
+    if before is not None and before.rejudged_from:
+        raise UsageError(
+            f"{before.run_id} asked no model: it judges the answers of {before.rejudged_from} again",
+            hint=f"to continue it: rejudge {before.run_id}",
+        )
     serving = serving or OwnServer()
     plan = serving.plan(spec.server, nonce=place.nonce if place else _nonce(before))
     now = dt.datetime.now(dt.UTC)

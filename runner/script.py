@@ -10,25 +10,27 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from parsers.contract import read_end
 from processes import process as processes
-from results.errors import ScriptError, UsageError
-from runner.events import EventTail
+from results.errors import ResultsError, ResumeMismatch, ScriptError, UsageError
+from results.plain_text import tail
+from runner.events import EventTail, last_error
 from settings.secrets import without_secrets
 from settings.variables import Filled, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from processes.process import Exit
     from results.store.run_folder import RunFolder
     from runner.spec import RunSpec
-    from servers.watchdog import Watchdog
     from settings.setting import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT_LIMIT_BYTES = 1 << 30  # of stdout, which parsers read whole; a script that prints more is broken
+ERROR_WITHIN_BYTES = 64 << 10  # from its end: where a script says why it failed
 LOOK_S = 0.1  # how often to look for new events; the end is seen at once
 
 
@@ -66,6 +68,14 @@ class ScriptRun:
     seconds: float
 
 
+class Watching(Protocol):
+    """Who looks after the server while a script is at work; see `servers.watchdog.Watchdog`."""
+
+    def look(self, in_flight: int | None) -> None: ...
+
+    def watched(self) -> Sequence[int]: ...
+
+
 def prepare_script(spec: RunSpec, target: Target) -> Script:
     """The run's script. Our own scripts run in the checkout, where their packages are. Raises UsageError."""
     command = script_command(spec, target)
@@ -92,7 +102,7 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
         }
         words = [part for name, value in options.items() for part in _words(f"--{name}", value)]
         for setting, value in spec.for_script():
-            words += _option(setting, value)
+            words += option_words(setting, value)
         return (sys.executable, "-m", spec.benchmark.module, *words)
     facts = _facts(spec, target)
     try:
@@ -108,7 +118,7 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
     return (*interpreter, str(script), *args)
 
 
-def _option(setting: Setting, value: Any) -> list[str]:
+def option_words(setting: Setting, value: Any) -> list[str]:
     """The setting as an option of our own scripts."""
     if setting.kind == "flag":
         return [setting.option] if value else []
@@ -171,7 +181,7 @@ def _facts(spec: RunSpec, target: Target) -> dict[str, str]:
 def run_script(
     script: Script,
     folder: RunFolder,
-    watchdog: Watchdog,
+    watchdog: Watching,
     *,
     on_event: Callable[[dict[str, Any]], None],
 ) -> ScriptRun:
@@ -179,7 +189,7 @@ def run_script(
 
     Raises ScriptError (timeout, too much output) and ServerError (no restart left); the script is gone by then.
     """
-    tail = EventTail(folder.script_out)
+    events = EventTail(folder.script_out)
     in_flight: int | None = None  # as the script counts; external scripts may not report it
     began = time.monotonic()
     with processes.start(
@@ -191,11 +201,11 @@ def run_script(
     ) as process:
         while True:
             ended = process.poll()
-            for event in tail.read():
+            for event in events.read():
                 in_flight = in_flight if event.get("in_flight") is None else event["in_flight"]
                 on_event(event)
             if ended is not None:
-                _drain(tail, on_event)
+                _drain(events, on_event)
                 return ScriptRun(ended, time.monotonic() - began)
             if script.timeout_s is not None and time.monotonic() - began > script.timeout_s:
                 raise ScriptError(
@@ -207,11 +217,33 @@ def run_script(
             select.select([process.fileno(), *watchdog.watched()], [], [], LOOK_S)
 
 
-def _drain(tail: EventTail, on_event: Callable[[dict[str, Any]], None]) -> None:
+def require_success(ended: ScriptRun, folder: RunFolder, *, said_from: int, command: tuple[str, ...]) -> None:
+    """Raises ScriptError, ResultsError or ResumeMismatch with the script's own words for its failure.
+
+    said_from: where its output begins in the file, behind that of earlier tries.
+    """
+    if ended.exit.code == 0:
+        return
+    said_bytes = folder.script_out.stat().st_size - said_from
+    last = last_error(read_end(folder.script_out, min(said_bytes, ERROR_WITHIN_BYTES)))
+    if ended.exit.code == ResultsError.exit_code and last.get("message"):
+        if last["kind"] == ResumeMismatch.kind:
+            hint = "use the same settings as the first time, or start a new run without --resume"
+            raise ResumeMismatch(last["message"], hint=last["hint"] if "rejudge" in last["hint"] else hint)
+        raise ResultsError(last["message"], hint=last["hint"])
+    raise ScriptError(
+        last.get("message") or f"the script failed: {ended.exit.describe()}",
+        hint=last.get("hint") or f"see {folder.script_log}",
+        log_tail=tail(read_end(folder.script_log, 8 << 10)),
+        command=command,
+    )
+
+
+def _drain(events: EventTail, on_event: Callable[[dict[str, Any]], None]) -> None:
     position = -1
-    while position != tail.size_bytes:
-        position = tail.size_bytes
-        for event in tail.read():
+    while position != events.size_bytes:
+        position = events.size_bytes
+        for event in events.read():
             on_event(event)
 
 

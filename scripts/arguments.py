@@ -39,7 +39,8 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 class Arguments:
     """What was asked for; None where it is decided later. Times in seconds.
 
-    cpu_limit: processor time of one execution. memory_limit: of one execution, in bytes. options: the benchmark's own.
+    cpu_limit: processor time of one execution. memory_limit: of one execution, in bytes. rejudge: the folder of a run
+    whose answers are judged again; None: a model is asked. options: the benchmark's own.
     """
 
     base_url: str
@@ -59,6 +60,7 @@ class Arguments:
     max_retries: int
     api_key_env: str
     shuffle: int | None
+    rejudge: Path | None
     options: Mapping[str, Any]
 
 
@@ -150,12 +152,18 @@ def parse(
         metavar="NAME",
         help="variable with the API key (default: OPENAI_API_KEY)",
     )
+    add(
+        "--rejudge",
+        type=user_path,
+        metavar="DIR",
+        help="ask no model: judge the answers in this folder of an earlier run again, into --output",
+    )
     if add_options is not None:
         add_options(parser)
     of_sampling = {"n_samples", *SETTINGS}
     parser.set_defaults(**{name: value for name, value in defaults.items() if name not in of_sampling})
     found = vars(parser.parse_args(argv))
-    for name in ("base_url", "model", "output"):
+    for name in ("output",) if found["rejudge"] else ("base_url", "model", "output"):
         if not found[name]:
             raise UsageError(f"--{name.replace('_', '-')} is missing", hint="see --help")
     if found.pop("test_mode"):

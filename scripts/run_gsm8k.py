@@ -48,7 +48,8 @@ def _read_arguments() -> Arguments:
 
 async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.gsm8k import task as gsm8k
-    from scripts.session import BenchmarkProgram, run_benchmark
+    from scripts.benchmark_program import BenchmarkProgram
+    from scripts.session import run_benchmark
 
     data = gsm8k.load_data(arguments.options["dataset"])
     if arguments.options["check"]:

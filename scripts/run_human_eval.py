@@ -23,7 +23,8 @@ def _read_arguments() -> Arguments:
 
 async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.human_eval import task as human_eval
-    from scripts.session import BenchmarkProgram, run_benchmark
+    from scripts.benchmark_program import BenchmarkProgram
+    from scripts.session import run_benchmark
 
     data = human_eval.load_data()
     benchmark = BenchmarkProgram(

@@ -58,7 +58,8 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.lcb.data import load_data
     from evaluation.benchmarks.lcb.releases import DEFAULT_RELEASE, fetch_release
     from results.errors import UsageError
-    from scripts.session import BenchmarkProgram, run_benchmark
+    from scripts.benchmark_program import BenchmarkProgram
+    from scripts.session import run_benchmark
 
     options = arguments.options
     release, file, start, end = (options[name] for name in ("release", "dataset", "start_date", "end_date"))

@@ -58,7 +58,8 @@ def _read_arguments() -> Arguments:
 
 async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.mmlu import task as mmlu
-    from scripts.session import BenchmarkProgram, run_benchmark
+    from scripts.benchmark_program import BenchmarkProgram
+    from scripts.session import run_benchmark
 
     options = arguments.options
     few_shot = options["few_shot"] or 0

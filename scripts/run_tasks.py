@@ -71,7 +71,8 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.tasks import task as tasks_task
     from evaluation.benchmarks.tasks.file import read_task_file
     from evaluation.benchmarks.tasks.sampling import choose_tasks
-    from scripts.session import BenchmarkProgram, run_benchmark
+    from scripts.benchmark_program import BenchmarkProgram
+    from scripts.session import run_benchmark
 
     asked: dict[str, Any] = dict(arguments.options)
     file = read_task_file(asked["tasks"] or tasks_task.STARTER_SET)

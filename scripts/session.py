@@ -25,15 +25,15 @@ from settings.sampling_rules import require_chat_for
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
 
     from evaluation.loop.checkpoint import Key
-    from evaluation.loop.grader import Known
     from evaluation.loop.runner import Progress
     from evaluation.models.connection import ConnectionInfo
     from evaluation.protocols import Prompt, Sample, Task
     from results.records import Completion
     from scripts.arguments import Arguments
+    from scripts.benchmark_program import BenchmarkProgram
     from scripts.events import Events
 
 _CONNECT_S = 10.0
@@ -41,30 +41,13 @@ _CONNECT_RETRIES = 3
 _DEFAULT_CONCURRENCY = 16  # for a server that does not say how many slots it has; vLLM batches as it likes
 
 
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkProgram:
-    """What makes one program differ from another.
-
-    data_sha256: of the data set's file. make_task: from the prompt style, and the grader that executes
-    programs. known_programs: such that a right grader passes, and such that it fails; None: nothing is
-    executed, and no sandbox is opened. style: the only one that fits; None: found out by a probe.
-    options: the benchmark's own settings that determine results, as JSON gives them back; style_options: those that
-    depend on the style.
-    details: what its summary says beside the scores; "warnings" in it go to the others.
-    """
-
-    name: str
-    data_sha256: str
-    make_task: Callable[[PromptStyle, Grader], Task]
-    known_programs: Callable[[], tuple[Sequence[Known], Sequence[Known]]] | None = None
-    style: PromptStyle | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    style_options: Callable[[PromptStyle], Mapping[str, Any]] | None = None
-    details: Callable[[Sequence[Completion]], Mapping[str, Any]] | None = None
-
-
 async def run_benchmark(benchmark: BenchmarkProgram, arguments: Arguments, events: Events) -> None:
     """Do what is missing in `arguments.output` and say the summary. Raises BenchError."""
+    if arguments.rejudge is not None:
+        from scripts.rejudging import rejudge_benchmark
+
+        await rejudge_benchmark(benchmark, arguments.rejudge, arguments, events)
+        return
     connection = connection_of(arguments)
     async with Journal(arguments.output) as journal:
         finished = journal.look()

@@ -79,9 +79,8 @@ class Runs:
                 entry.forget_note()
             return
         if record.status is RunStatus.INTERRUPTED:
-            self._say(
-                f"note: {record.run_id} was cut off; to continue it, run the same command with --resume"
-            )
+            how = f"rejudge {record.run_id}" if record.rejudged_from else "run the same command with --resume"
+            self._say(f"note: {record.run_id} was cut off; to continue it, {how}")
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,9 @@ def _as_it_ended(folder: RunFolder) -> RunRecord:
         error = ErrorRecord(
             kind="killed",
             message="the harness was killed, for example by kill -9 or a power cut",
-            hint=f"run the same command with --resume {folder.run_id} to continue",
+            hint=f"run `rejudge {folder.run_id}` to continue"
+            if record.rejudged_from
+            else f"run the same command with --resume {folder.run_id} to continue",
         )
         record = msgspec.structs.replace(record, status=RunStatus.INTERRUPTED, error=error)
         folder.write_record(record)

@@ -34,6 +34,8 @@ def print_summary(record: RunRecord, folder: Path) -> None:
 
 def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
     rows = [("run", record.run_id), ("model", record.model), ("status", _status_text(record))]
+    if record.rejudged_from:
+        rows.append(("answers of", record.rejudged_from))
     if record.score is not None:
         rows += _score_rows(record.score)
     if record.telemetry is not None:
@@ -199,6 +201,7 @@ def _note(record: RunRecord) -> str:
     """Short notes for a table; `show` explains them."""
     telemetry, lost = record.telemetry, record.score.lost if record.score is not None else 0
     notes = (
+        f"answers of {record.rejudged_from}" * bool(record.rejudged_from),
         f"{lost} answers lost" * bool(lost),
         "not comparable" * bool(telemetry is not None and telemetry.not_comparable),
         "energy unsure" * bool(telemetry is not None and telemetry.energy_doubts),

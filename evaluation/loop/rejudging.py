@@ -1,0 +1,133 @@
+"""Judge recorded answers again: the same answers, today's rules."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evaluation.loop.judging import BY_LOGPROBS, judge
+from evaluation.protocols import Answer, Request
+from results.errors import BenchError, ResultsError, ScriptError
+from results.records import Completion, Loss, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from evaluation.loop.checkpoint import Journal, Key
+    from evaluation.protocols import Sample, Task
+
+_WITHOUT_ANSWER = {Loss.PROMPT_TOO_LONG, Loss.REQUEST_FAILED}
+
+
+def require_answers(recorded: Sequence[Completion], samples: Mapping[str, Sample], where: str) -> None:
+    """Raises ResultsError for what can't be judged again: other samples, or lines without the model's words."""
+    if not recorded:
+        raise ResultsError(f"{where} holds no completions", hint="there is nothing to judge again")
+    for completion in recorded:
+        if completion.task_id not in samples:
+            raise ResultsError(
+                f"{where} holds an answer to {completion.task_id}, which is not in the data set",
+                hint="use the data set that the run used",
+            )
+        judged = completion.outcome in {Outcome.PASSED, Outcome.FAILED}
+        if judged and not completion.answer:
+            raise ResultsError(
+                f"{where} has no answer for {completion.task_id}, only what was taken out of it",
+                hint="runs of versions that did not keep the model's words can't be judged again",
+            )
+
+
+async def rejudge(
+    task: Task,
+    samples: Mapping[str, Sample],
+    recorded: Sequence[Completion],
+    journal: Journal,
+    *,
+    finished: Mapping[Key, Completion],
+    on_judged: Callable[[int], None],
+) -> tuple[Completion, ...]:
+    """A completion for each recorded one, in their order; what is `finished` is not judged again.
+
+    What was lost before there was an answer stays lost. Each is on disk before it counts as done. on_judged: told how
+    many are. Raises BenchError.
+    """
+    done = dict(finished)
+    workers = max(1, task.judge_workers)
+    turns = asyncio.Semaphore(2 * workers)
+    loop = asyncio.get_running_loop()
+
+    async def one(completion: Completion) -> None:
+        async with turns:
+            new = completion
+            if completion.loss not in _WITHOUT_ANSWER:
+                sample = samples[completion.task_id]
+                new = await loop.run_in_executor(pool, _judged, task, sample, completion)
+            if new.loss is Loss.NOT_JUDGED:
+                raise ScriptError(
+                    f"an answer could not be judged: {new.detail}",
+                    hint="see what `doctor` says about the sandbox; what is judged is kept",
+                )
+            await journal.add(new)
+            done[new.task_id, new.index] = new
+            on_judged(len(done))
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="judge")
+    try:
+        async with asyncio.TaskGroup() as judges:
+            for completion in recorded:
+                if (completion.task_id, completion.index) not in done:
+                    judges.create_task(one(completion))
+    except* BenchError as errors:
+        raise _first(errors) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return tuple(done[each.task_id, each.index] for each in recorded)
+
+
+def _judged(task: Task, sample: Sample, recorded: Completion) -> Completion:
+    chosen = {
+        name[2:-1]: value
+        for name, value in recorded.metrics.items()
+        if name.startswith("p(") and name.endswith(")")
+    }
+    answer = Answer(
+        text=recorded.answer,
+        reasoning=recorded.reasoning,
+        finish_reason=recorded.finish_reason,
+        prompt_tokens=recorded.prompt_tokens,
+        completion_tokens=recorded.completion_tokens,
+        request_s=recorded.request_s,
+        attempts=recorded.attempts,
+        choice_probabilities=chosen,
+    )
+    request = Request(
+        task_id=recorded.task_id,
+        index=recorded.index,
+        style=task.style,
+        system="",
+        user="",
+        choices=sample.choices if BY_LOGPROBS in recorded.metrics else (),
+    )
+    return judge(task, sample, request, answer)
+
+
+def _first(errors: BaseExceptionGroup[BenchError]) -> BenchError:
+    (error, *_) = errors.exceptions
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def as_recorded(lines: bytes) -> list[Completion]:
+    """The last line of each completion, in the order of the first ones; torn lines are passed over."""
+    from results.json_text import NOT_THAT_JSON
+
+    found: dict[Key, Completion] = {}
+    for line in lines.splitlines():
+        try:
+            completion = msgspec.json.decode(line, type=Completion)
+        except NOT_THAT_JSON:
+            continue
+        found[completion.task_id, completion.index] = completion
+    return list(found.values())

@@ -1,0 +1,35 @@
+"""What makes one benchmark's program differ from another's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from evaluation.loop.grader import Grader, Known
+    from evaluation.protocols import PromptStyle, Task
+    from results.records import Completion
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkProgram:
+    """One program, for `scripts.session` and `scripts.rejudging`.
+
+    data_sha256: of the data set's file. make_task: from the prompt style, and the grader that executes
+    programs. known_programs: such that a right grader passes, and such that it fails; None: nothing is
+    executed, and no sandbox is opened. style: the only one that fits; None: found out by a probe.
+    options: the benchmark's own settings that determine results, as JSON gives them back; style_options: those that
+    depend on the style.
+    details: what its summary says beside the scores; "warnings" in it go to the others.
+    """
+
+    name: str
+    data_sha256: str
+    make_task: Callable[[PromptStyle, Grader], Task]
+    known_programs: Callable[[], tuple[Sequence[Known], Sequence[Known]]] | None = None
+    style: PromptStyle | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    style_options: Callable[[PromptStyle], Mapping[str, Any]] | None = None
+    details: Callable[[Sequence[Completion]], Mapping[str, Any]] | None = None
