@@ -54,9 +54,10 @@ def require_sense(benchmark: str, given: Mapping[str, Any]) -> None:
     drawn = [name for name in TOKEN_SAMPLING if given.get(name) is not None]
     if given.get("as_published"):
         if benchmark not in PUBLISHED:
+            drawing = " and ".join(name for name, one in PUBLISHED.items() if one.top_p is not None)
             raise UsageError(
                 f"--as-published: {benchmark} has no published sampling of its own",
-                hint=f"{', '.join(PUBLISHED)} have one; give --n-samples, --temperature and --top-p yourself",
+                hint=f"{drawing} have one; give --n-samples, --temperature and --top-p yourself",
                 settings=("as_published",),
             )
         published = PUBLISHED[benchmark]
