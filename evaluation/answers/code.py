@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import itertools
 import re
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
@@ -170,7 +171,16 @@ def _without_prose(text: str, entry_point: str) -> str:
     defined = next(i for i, line in enumerate(lines) if _defines(line, entry_point))
     starts = [i for i in range(defined) if BEGINS_CODE.match(lines[i])][: tries_of(text)]
     start = next((i for i in starts if _is_code(lines[i:defined])), defined)
-    return parsable_prefix(lines[start:])
+    return parsable_prefix(_set_off(lines[start:]))
+
+
+def _set_off(lines: Sequence[str]) -> Sequence[str]:
+    """Of code that stands deeper than the prose around it the part that does, without that margin."""
+    margin = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+    if not margin:
+        return lines
+    inside = itertools.takewhile(lambda line: not line.strip() or line.startswith(margin), lines)
+    return [line.removeprefix(margin) for line in inside]
 
 
 def _is_code(lines: Sequence[str]) -> bool:

@@ -66,16 +66,21 @@ def _patterns(letters: str) -> _Patterns:
     return _Patterns(
         stated=(
             made(rf"⟦\b{_NOUN}\b(?:\s+{_SOME}{_IS}\b\s*+:?|\s*+(?::|=|：|->|→|[-–—]))\s*+{_NAMED}⟧{letter}"),
+            made(
+                rf"⟦\b(?:correct|right|best|closest)(?:\s+one)?(?:\s+{_IS}\b|\s*+:)\s*+{_NAMED}⟧{letter}{_CLAUSE_ENDS}"
+            ),
             made(rf"⟦\bboxed:\s*+{_NAMED}⟧{letter}"),
             made(
-                rf"⟦\b(?:choose|chose|select|selected|pick|picked|go(?:ing)?\s+(?:with|for)|opt\s+for)\s+{_NAMED}⟧"
+                rf"⟦\b(?:choose|chose|select|selected|pick|picked|go(?:ing)?\s+(?:with|for)|opt\s+for|"
+                rf"i(?:['’]d|\s+would)?\s+(?:say|guess))\s+{_NAMED}⟧"
                 rf"{letter}{_CLAUSE_ENDS}"
             ),
             made(
                 rf"⟦\b(?:therefore|thus|hence|so|consequently|conclusion|actually|correction)\b[\s,:]*+"
                 rf"(?:(?:it|that)(?:['’]s|\s+{_IS})\s+)?{_NAMED}⟧{letter}{_CLAUSE_ENDS}"
             ),
-            made(rf"⟦\b(?:it|that)(?:['’]s|\s+{_IS})\s+{_NAMED}⟧{letter}{_CLAUSE_ENDS}"),
+            made(rf"⟦\b(?:it|that)(?:['’]s|\s+{_IS})\s+{_NAMED}⟧{letter}(?:(?=\))|{_CLAUSE_ENDS})"),
+            made(rf"[.!?:]\s+{letter}[).!]*\s*+\Z"),
             made(
                 rf"⟦{subject}(?:(?:the|my|our)\s+(?:\w+\s+){{0,2}}?{_NOUN}\b|(?:the\s+)?(?:only\s+|most\s+)?"
                 rf"(?:correct|right|best)\b(?=\s+{_NOUN}\b|\W*+(?:$|(?<=[\n.,;:!])|because|since|as\b)))⟧".replace(
@@ -86,13 +91,13 @@ def _patterns(letters: str) -> _Patterns:
         held_true=(
             made(rf"⟦\banswer\s+⟧{letter}"),
             made(
-                rf"⟦{subject}(?:the\s+)?(?:\w+\s+)?(?:true|correct|right|best|valid|accurate)\b⟧".replace(
+                rf"⟦{subject}(?:the\s+)?(?:(?!not\b|never\b)\w+\s+)?(?:true|correct|right|best|valid|accurate)\b⟧".replace(
                     f"([{large}])", f"(?-i:([{large}]))"
                 )
             ),
         ),
         begins=made(
-            rf"(?:[-•+]\s++)?⟦(?:{_NOUN}\s+)?⟧(?:\(?([{large}])(?:[).:,\]]++(?!\w)|\s*+$)|\(?([{small}])\)(?!\w))"
+            rf"(?:[^\w\s(]{{1,3}}+\s++)?⟦(?:{_NOUN}\s+)?⟧(?:\(?([{large}])(?:[).:,\]]++(?!\w)|\s*+$)|\(?([{small}])\)(?!\w))"
         ),
         alone=made(rf"\s*+⟦(?:{_NOUN}\s+)?⟧(?:\(?([{large}])|\(?([{small}])(?=\)))[\s).:\]]*+"),
         apart=re.compile(rf"\(([{large}{small}])\)"),
@@ -131,10 +136,13 @@ def _without_marks(text: str, letters: Sequence[str]) -> str:
     """
     every = re.escape("".join(letters) + "".join(letters).lower())
     text = re.sub(r"\\f?box(?:ed)?\b", " boxed: ", text)
+    text = re.sub(r"<((?:final[_ -])?(?:answer|choice|option|letter))>", r" \1: ", text, flags=re.IGNORECASE)
+    text = re.sub(r"</?[A-Za-z]\w{1,15}\s?/?>", " ", text)
     text = re.sub(r"\\[A-Za-z]++\s*+(?=\{)|\\[()\[\],;!]", "", text)
     text = re.sub(r"\\[A-Za-z]++", "~", text)
     text = re.sub(rf"(?:\*{{1,3}}|`|\[|<)\(?([{every}])([).:]{{0,2}})(?:\*{{1,3}}|`|\]|>)", r"(\1)\2", text)
-    return re.sub(r"[*_`\"“”‘«»${}]|(?<!\w)'|'(?!\w)", "", text).replace("))", ")")
+    text = re.sub(r"[*`\"“”‘«»${}]|(?<!\w)'|'(?!\w)", "", text)
+    return text.replace("_", " ").replace("))", ")")
 
 
 def _last_stated(text: str, statements: Sequence[re.Pattern[str]], several: re.Pattern[str]) -> str | None:

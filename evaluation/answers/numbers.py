@@ -16,6 +16,7 @@ _BOXED = re.compile(
     r"\\f?box(?:ed)?\s*+(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,99}+\}){0,99}+\}){0,199}+)\}|(\d++))"
 )
 _FRACTION = re.compile(r"\\[dt]?frac\s*+\{\s*+(\d{1,18})\s*+\}\s*+\{\s*+(\d{1,18})\s*+\}")
+_MIXED = re.compile(r"(?<![\d./])(\d{1,6}) {1,3}(\d{1,4})/([1-9]\d{0,3})(?![\d/])")  # 2 1/2
 _HEADING = re.compile(
     r"^[ \t]*+#{1,6}[ \t]*+(?:(?:step|part)\b|\(?\d{1,3}[.:)][ \t]++(?=\D))[^\n]*+$",
     re.IGNORECASE | re.MULTILINE,
@@ -33,7 +34,7 @@ _NUMBER = re.compile(
 # `#### 18`, `The answer is 18`, `The answer to it is: 18`, `Answer: 18`, `boxed: 18`.
 _STATED = re.compile(
     r"^[ \t]*+####(?!#)[ \t]*+(?=\W{0,3}\d)"
-    r"|\banswer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+"
+    r"|\banswer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+(?:\s*+not\b[^.\n]{0,30}?\bbut\b)?"
     r"|(?P<label>\banswer\s*+(?:\([^()\n]{0,30}\)\s*+)?[:=](?:\s*+[a-z]\s*+=)?+(?=[\W_]{0,20}\d))|\bboxed:",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -84,6 +85,7 @@ def _without_marks(text: str) -> str:
     text = _GROUPED.sub(lambda found: found[1] + re.sub(r"\D", "", found[2]), text)
     text = _BOXED.sub(lambda found: f" boxed: {found[1] or found[2] or ''}; ", text)
     text = _FRACTION.sub(r" \1/\2 ", text)
+    text = _MIXED.sub(lambda found: f"{int(found[1]) * int(found[3]) + int(found[2])}/{found[3]}", text)
     text = re.sub(r"\\(?:times|cdot|div|ast)\b", " * ", text)
     text = re.sub(r"\\(?:approx|equiv)\b|≈", " = ", text)
     text = re.sub(r"(?<=[-−–])\\?[$€£¥₹]", "", text)

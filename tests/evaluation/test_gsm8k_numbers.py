@@ -122,6 +122,48 @@ def test_where_none_is_stated_the_last_one_counts(text, number):
     assert found.value == found.last == Decimal(number)
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("So, Janet makes **$18** per day.", "18"),
+        ("\\[ \\boxed{18} \\]", "18"),
+        ("The answer is \\$18.00", "18"),
+        ("Final answer: **18 eggs**", "18"),
+        ("= 18", "18"),
+        ("The total cost is $1,234,567.89", "1234567.89"),
+        ("The answer is 1/2", "0.5"),
+        ("The answer is 2 1/2 hours", "2.5"),
+        ("Answer: 18.", "18"),
+        ("#### $1,200", "1200"),
+        ("The answer is: 18 (eighteen)", "18"),
+        ("**Answer**\n\n18", "18"),
+        ("### Answer: 18\n\nNote: 5 stars", "18"),
+        ("He pays 20% of 90 = $18.", "18"),
+        ("x = 18", "18"),
+        ("The answer is (18)", "18"),
+        ("Therefore the answer is 10 + 8, which is 18.", "18"),
+        ("Janet will have $18 left, so the final answer is 18.", "18"),
+        ("The answer is 18 since 9 \u00d7 2 = 18 and 3 are left", "18"),
+        ("\\boxed{18\\%}", "18"),
+        ("\\boxed{\\text{18 dollars}}", "18"),
+        ("\\boxed{18 \\text{ in } 3 \\text{ days}}", "18"),
+        ("$$18$$", "18"),
+        ("The answer is $18$.", "18"),
+        ("Answer = 18", "18"),
+        ("ANSWER: 18\nCONFIDENCE: 95%", "18"),
+        ("The final answer is 18\n\nQuestion 2: ...", "18"),
+        ("So the answer is **18**.\n\n## Check\n9*2=18, and 7 are eaten", "18"),
+        ("The answer is not 20 but 18.", "18"),
+        ("#### 18 eggs", "18"),
+        ("####  -5", "-5"),
+        ("£18", "18"),
+        ("18€", "18"),
+    ],
+)
+def test_an_answer_is_read_as_people_do(text, number):
+    assert final_number(text).value == Decimal(number)
+
+
 @pytest.mark.parametrize("text", ["", "no idea", "x1", "#### none", "The answer is twelve.", "... , . -"])
 def test_no_number_is_none(text):
     assert final_number(text) == FinalNumber(None, None)
