@@ -97,9 +97,12 @@ def _patterns(letters: str) -> _Patterns:
             ),
         ),
         begins=made(
-            rf"(?:[^\w\s(]{{1,3}}+\s++)?⟦(?:{_NOUN}\s+)?⟧(?:\(?([{large}])(?:[).:,\]]++(?!\w)|\s*+$)|\(?([{small}])\)(?!\w))"
+            rf"(?:[^\w\s(]{{1,3}}+\s++)?⟦(?:{_NOUN}\s+)?⟧(?:\(?([{large}])(?:[).:,\]]++(?!\w)|\s*+$)|\(?([{small}])(?:\)(?!\w)|[.:]\s))"
         ),
-        alone=made(rf"\s*+⟦(?:{_NOUN}\s+)?⟧(?:\(?([{large}])|\(?([{small}])(?=\)))[\s).:\]]*+"),
+        alone=made(
+            rf"\s*+⟦(?:{_NOUN}\s+)?⟧(?:\(?([{large}])|\(?([{small}])(?=\)))[\s).:\]]*+"
+            rf"|⟦{_NOUN}\s+⟧([{small}])"
+        ),
         apart=re.compile(rf"\(([{large}{small}])\)"),
         mentioned=made(rf"⟦\b{_NOUN}\s+⟧{capital}"),
         several=made(rf"\)?\s?(?:,?\s?\b(?:or|and)\b|[/&,])\s?\(?[{large}](?!\w|['’-]\w)"),
@@ -110,20 +113,19 @@ def chosen_letter(text: str, letters: Sequence[str]) -> str | None:
     r"""The letter that an answer chooses, or None where it is not clear.
 
     In this order: the last statement, such as `The answer is (B)`, `Answer: B`, `\boxed{\text{B}}`, `B is correct`,
-    `therefore B` or `wait, it is B`; the last of `B is true`; the letter that the answer begins with, such as `B`,
-    `B.`, `b)`, `**B)** text`; the same for its last line; the one line of a list that is called correct; the one letter
-    that is set apart, as `(B)` or `**B**`, anywhere; the one option that is mentioned. What is denied, asked, supposed
-    or said of several letters states nothing. The article in `A femur is a bone` is no answer, nor is a list of all
+    `therefore B` or `wait, it is B`; the letter that the answer begins with, such as `B`, `B.`, `b)`, `**B)** text`; the
+    same for its last line; the last of `B is true`; the one line of a list that is called correct; the one letter that
+    is set apart, as `(B)` or `**B**`, anywhere; the one option that is mentioned. What is denied, asked, supposed or
+    said of several letters states nothing. The article in `A femur is a bone` is no answer, nor is a list of all
     choices.
     """
     patterns = _patterns("".join(letters))
     text = _without_marks(text, letters)
-    for statements in (patterns.stated, patterns.held_true):
-        if found := _last_stated(text, statements, patterns.several):
-            return found
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return (
-        _at_the_edges(lines, patterns, letters)
+        _last_stated(text, patterns.stated, patterns.several)
+        or _at_the_edges(lines, patterns, letters)
+        or _last_stated(text, patterns.held_true, patterns.several)
         or _only_affirmed(lines, patterns)
         or _only(text, patterns.apart)
         or _only(text, patterns.mentioned)

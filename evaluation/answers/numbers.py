@@ -10,7 +10,7 @@ from typing import NamedTuple
 # No-break, thin and figure spaces, and those of TeX.
 _SPACES = "\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 # Between groups of three digits: 1,234 and 1 234 and 1'234 and, of TeX, 1{,}234 and 1\,234 and 1,\!234.
-_SEPARATOR = rf"(?:\{{[,.]\}}|\{{\\,\}}|,?\\[,;:!> ],?\s?|[,'’_~ {_SPACES}])"
+_SEPARATOR = rf"(?:(?:\\[a-z]{{2,9}}+)?\{{[,. ]\}}|\{{\\,\}}|,?\\[,;:!> ],?\s?|[,'’_~ {_SPACES}])"
 _GROUPED = re.compile(rf"(?<![\d.,])(\d{{1,3}})((?:{_SEPARATOR}\d{{3}})++)(?!\d)")
 _BOXED = re.compile(
     r"\\f?box(?:ed)?\s*+(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,99}+\}){0,99}+\}){0,199}+)\}|(\d++))"
@@ -18,7 +18,7 @@ _BOXED = re.compile(
 _FRACTION = re.compile(r"\\[dt]?frac\s*+\{\s*+(\d{1,18})\s*+\}\s*+\{\s*+(\d{1,18})\s*+\}")
 _MIXED = re.compile(r"(?<![\d./])(\d{1,6}) {1,3}(\d{1,4})/([1-9]\d{0,3})(?![\d/])")  # 2 1/2
 _HEADING = re.compile(
-    r"^[ \t]*+#{1,6}[ \t]*+(?:(?:step|part)\b|\(?\d{1,3}[.:)][ \t]++(?=\D))[^\n]*+$",
+    r"^[ \t]*+#{1,6}[ \t]*+(?:(?:step|part)\b|\(?(?P<number>\d{1,3})[.:)][ \t]++)[^\n]*+$",
     re.IGNORECASE | re.MULTILINE,
 )
 _LISTED = re.compile(
@@ -59,7 +59,7 @@ def final_number(text: str) -> FinalNumber:
     18.0 equals 18. Of an equation the number behind the last sign of equality counts. Headings and the numbers of steps
     are no answers.
     """
-    plain = _HEADING.sub("", _without_marks(text))
+    plain = _without_headings(_without_marks(text))
     stated = None
     for match in _STATED.finditer(plain):
         clause = _CLAUSE.match(plain, match.end())
@@ -91,6 +91,21 @@ def _without_marks(text: str) -> str:
     text = re.sub(r"(?<=[-−–])\\?[$€£¥₹]", "", text)
     text = re.sub(r"\\[A-Za-z]++|\\.|[$€£¥₹`\[\]{}\"“”]|\*\*++|__++", " ", text)
     return re.sub(rf"[{_SPACES}]", " ", text)
+
+
+def _without_headings(text: str) -> str:
+    """Numbered ones count from 1: `#### 18. That took 3 steps` is no heading."""
+    count = 0
+
+    def kept(found: re.Match[str]) -> str:
+        nonlocal count
+        if found["number"] is not None:
+            if int(found["number"]) != count + 1:
+                return found[0]
+            count += 1
+        return ""
+
+    return _HEADING.sub(kept, text)
 
 
 def _result(clause: str) -> Decimal | None:

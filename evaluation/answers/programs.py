@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _BEGINS_PROGRAM = re.compile(r"\w++ *+=|print\(|#")
 _PRINTS = re.compile(r"\bprint\b|\bstdout\b|\bos\.write\b")
-READS = re.compile(r"\binput\b|\bstdin\b|\bfileinput\b|\bos\.read\b|\bopen\(\s*+(?:0|['\"]/dev/stdin)")
+READS = re.compile(
+    r"\binput\b(?! *=[^=])|\bstdin\b|\bfileinput\b|\bos\.read\b|\bopen\(\s*+(?:0|['\"]/dev/stdin)"
+)
 
 
 class _Program(NamedTuple):

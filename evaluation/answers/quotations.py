@@ -9,7 +9,8 @@ import bisect
 import re
 from typing import NamedTuple
 
-from evaluation.answers.code import CODE_TAGS, syntax_tree
+from evaluation.answers.fences import PYTHON, language
+from evaluation.answers.syntax import syntax_tree
 
 _FENCE = re.compile(r"(?<!`)(`{3,}+)([^`\n]*)$|(?<!~)(~{3,}+)([^`~\n]*)$", re.MULTILINE)
 # Strings of Python, and of what resembles it. An apostrophe within a word opens none; one that is not closed takes the
@@ -62,7 +63,7 @@ class Quotations:
             if block.start not in self._samples:
                 self._samples[block.start] = self._opening.search(self._text, block.start, block.end)
             sample = self._samples[block.start]
-            if block.tag not in CODE_TAGS or (sample is not None and sample.start() < mark.end()):
+            if block.tag not in {"", PYTHON} or (sample is not None and sample.start() < mark.end()):
                 return True
         if not self._is_quoted(_IN_CODE, block.start, block.end, mark):
             return False
@@ -101,7 +102,7 @@ def _blocks(text: str, begin: int) -> list[_Block]:
     for found in _FENCE.finditer(text, begin):
         marks, words = found[1] or found[3], (found[2] or found[4] or "").strip()
         if not fence:
-            fence, tag, start = marks, words.split(" ", 1)[0].lower(), found.end()
+            fence, tag, start = marks, language(words), found.end()
         elif marks.startswith(fence) and not words:
             blocks.append(_Block(start, found.start(), tag, closed=True))
             fence = ""

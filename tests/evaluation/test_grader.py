@@ -100,9 +100,9 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 grader = Grader(level="auto", timeout_s=3.0)
 grader.open()
 try:
-    grader.self_test(["x = 1"], ["raise ValueError"])
+    grader.self_test([Program("x = 1")], [Program("raise ValueError")])
     print(grader.warnings)
-    grader.self_test(["import os\\nheld = [os.dup(1) for _ in range(70)]"], [])
+    grader.self_test([Program("import os\\nheld = [os.dup(1) for _ in range(70)]")], [])
 except ScriptError as error:
     print(error.hint)
 finally:

@@ -109,7 +109,9 @@ def test_nonsense_on_the_channel_is_a_wrong_answer_and_nothing_worse(returned):
 def test_a_dict_of_numbers_is_told_without_being_made():
     """All these have one hash: to put them into a dict would take hours."""
     pairs = [[number * sys.hash_info.modulus, 0] for number in range(100_000)]
-    assert result_difference(json.dumps({"dict": pairs}), '{"a": 1}').startswith("it returned a dict with keys")
+    assert result_difference(json.dumps({"dict": pairs}), '{"a": 1}').startswith(
+        "it returned a dict with keys"
+    )
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=9))
