@@ -113,10 +113,10 @@ def chosen_letter(text: str, letters: Sequence[str]) -> str | None:
     r"""The letter that an answer chooses, or None where it is not clear.
 
     In this order: the last statement, such as `The answer is (B)`, `Answer: B`, `\boxed{\text{B}}`, `B is correct`,
-    `therefore B` or `wait, it is B`; the letter that the answer begins with, such as `B`, `B.`, `b)`, `**B)** text`; the
-    same for its last line; the last of `B is true`; the one line of a list that is called correct; the one letter that
-    is set apart, as `(B)` or `**B**`, anywhere; the one option that is mentioned. What is denied, asked, supposed or
-    said of several letters states nothing. The article in `A femur is a bone` is no answer, nor is a list of all
+    `therefore B` or `wait, it is B`; the letter that the answer begins with, such as `B`, `B.`, `b)` or `**B)** text`;
+    the same for its last line; the last of `B is true`; the one line of a list that is called correct; the one letter
+    that is set apart, as `(B)` or `**B**`, anywhere; the one option that is mentioned. What is denied, asked, supposed
+    or said of several letters states nothing. The article in `A femur is a bone` is no answer, nor is a list of all
     choices.
     """
     patterns = _patterns("".join(letters))

@@ -18,7 +18,7 @@ _BOXED = re.compile(
 _FRACTION = re.compile(r"\\[dt]?frac\s*+\{\s*+(\d{1,18})\s*+\}\s*+\{\s*+(\d{1,18})\s*+\}")
 _MIXED = re.compile(r"(?<![\d./])(\d{1,6}) {1,3}(\d{1,4})/([1-9]\d{0,3})(?![\d/])")  # 2 1/2
 _HEADING = re.compile(
-    r"^[ \t]*+#{1,6}[ \t]*+(?:(?:step|part)\b|\(?(?P<number>\d{1,3})[.:)][ \t]++)[^\n]*+$",
+    r"^[ \t]*+(?P<mark>#{1,6})[ \t]*+(?:(?:step|part)\b[ \t]*+\d{0,3}[.:)]?|\(?(?P<number>\d{1,3})[.:)](?=[ \t]))",
     re.IGNORECASE | re.MULTILINE,
 )
 _LISTED = re.compile(
@@ -94,13 +94,15 @@ def _without_marks(text: str) -> str:
 
 
 def _without_headings(text: str) -> str:
-    """Numbered ones count from 1: `#### 18. That took 3 steps` is no heading."""
+    """Without the numbers of headings. Behind `####`, which marks answers too, they count from 1: `#### 18. In all` is
+    no heading.
+    """
     count = 0
 
     def kept(found: re.Match[str]) -> str:
         nonlocal count
         if found["number"] is not None:
-            if int(found["number"]) != count + 1:
+            if found["mark"] == "####" and int(found["number"]) != count + 1:
                 return found[0]
             count += 1
         return ""

@@ -30,6 +30,11 @@ ANSWERS = {
     "in a quote": "> ```python\n> " + PROGRAM.rstrip().replace("\n", "\n> ") + "\n> ```",
     "cut before its fence": f"```python\n{PROGRAM}",
     "no fence": PROGRAM,
+    "a program that starts it behind it": f"{BLOCK}\n```python\nimport subprocess\nprint(subprocess.run(['x'], input='1 2', text=True))\n```",
+    "an excerpt that prints behind it": f"{BLOCK}\n```python\nprint('hello')\n```",
+    "another language behind it": f"{BLOCK}\nOr in C++:\n```cpp\nint main() {{}}\n```",
+    "a helper before it": f"```python\ndef f(x):\n    return x\n```\nThe program:\n{BLOCK}",
+    "inside HTML": f"<details>\n<summary>code</summary>\n\n{BLOCK}</details>",
     "in another language's fence": f"```plaintext\n{PROGRAM}```",
 }
 

@@ -86,8 +86,8 @@ def test_as_published_is_five_examples_in_completion_style(tmp_path):
     settings = json.loads((tmp_path / "out" / "settings.json").read_text())
     assert (settings["prompt_style"], settings["temperature"]) == ("completion", 0.0)
     assert settings["options"] == {"few_shot": 5, "answer_by": "auto"}
-    assert error["message"] == "--few-shot and --as-published exclude each other"
-    assert other["message"] == "--prompt-style and --as-published exclude each other"
+    assert error["message"] == "--few-shot can't be combined with --as-published"
+    assert other["message"] == "--prompt-style can't be combined with --as-published"
 
 
 def test_a_server_that_knows_no_stop_sequences_may_go_on_with_questions_of_its_own():
