@@ -16,12 +16,25 @@ import select
 import subprocess
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 
 import bench_runner as program
-from results.records import ErrorRecord, Incident, Metric, ModelIdentity, RunStatus, Score, ServerFacts
+from results.compare.flipped_verdicts import FlippedVerdict
+from results.records import (
+    ErrorRecord,
+    Incident,
+    Metric,
+    ModelIdentity,
+    Outcome,
+    RunStatus,
+    Score,
+    ServerFacts,
+    decode_record,
+)
 from results.telemetry import TelemetrySummary
+from results.views.flips_text import print_flips
 from tests.command_line import PROGRAM, bench_runner, command_server
 from tests.results.recorded_runs import F, P, begin_sweep, place, record_run
 from tests.servers.gguf_file import STRING, gguf
@@ -156,6 +169,9 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("cancel", "last"): 2,
         ("retry", evil): 2,
         ("rerun", evil): 2,
+        ("rejudge", evil): 2,
+        ("rejudge", failed): 2,
+        ("rejudge", honest): 2,
         ("sweep", evil): 2,
         ("sweep", "--resume", "last"): 2,
         ("run", "--benchmark", evil): 2,
@@ -188,6 +204,20 @@ def test_no_command_lets_hostile_text_through(results, tmp_path):
         assert "Traceback" not in done.err, (words, done.err)
         harmless(done.out, lines="--csv" not in words)  # a text of several lines stands in quotes there
         harmless(done.err)
+
+
+def test_what_a_rejudgement_says_of_answers_is_harmless(results, capsys):
+    """A model wrote what is quoted there, and a program why it failed."""
+    record = next(path for path in sorted(results.glob("*Z-*"))).joinpath("run.json")
+    told = decode_record(record.read_bytes(), where="")
+    flip = FlippedVerdict(
+        task_id=EVIL, index=1, was=Outcome.FAILED, now=Outcome.PASSED,
+        why_was=EVIL, why_now=EVIL, taken_was=EVIL[:20], taken_now="B",
+    )  # fmt: skip
+    print_flips([flip, msgspec.structs.replace(flip, taken_now=EVIL[:20])], told, told, at_most=9)
+    shown = capsys.readouterr().out
+    assert "2 verdicts" in shown
+    harmless(shown)
 
 
 @pytest.mark.parametrize("width", [40, WIDTH])
