@@ -80,7 +80,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
         make_task=lambda style, grader: lcb.LcbTask(data, style=style, grader=grader),
         known_programs=lcb.known_solutions,
         options={"start_date": str(start) if start else None, "end_date": str(end) if end else None},
-        details=lcb.official_details,
+        details=lcb.other_verdicts,
     )
     await run_benchmark(benchmark, arguments, events)
 

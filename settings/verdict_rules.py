@@ -19,8 +19,10 @@ class VerdictRules(NamedTuple):
 
 FIRST = VerdictRules()  # what was in force before it was written down
 _TODAY = {
-    # extraction 2: fences as in CommonMark, the last whole program; numbers and letters as people write them.
-    "human_eval": VerdictRules(extraction_version=2),
+    # extraction 2: fences as in CommonMark, the last whole program; numbers and letters as people write them; of
+    # LiveCodeBench the official extraction.
+    # judging 2: the tests call a program that runs in another process.
+    "human_eval": VerdictRules(extraction_version=2, judging_version=2),
     "lcb": VerdictRules(extraction_version=2),
     "tasks": VerdictRules(extraction_version=2),
     "gsm8k": VerdictRules(extraction_version=2),

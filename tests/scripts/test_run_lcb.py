@@ -101,13 +101,14 @@ def test_each_wrong_answer_is_told_with_its_test_and_each_difference_is_listed(t
     with answering(tmp_path, {**REFERENCES, **answers}) as url:
         events, _ = run(url, tmp_path / "out", "--dataset", FILE, "--prompt-style", "chat")
     written, summary = lines(tmp_path / "out"), events[-1]
-    assert {name for name, line in written.items() if line["outcome"] != "passed"} == {"kiosk_a", "3202"}
+    assert {name for name, line in written.items() if line["outcome"] != "passed"} == {"kiosk_a", "3202", "1900_C"}
     assert written["kiosk_a"]["detail"] == "test 2 of 5: line 1 is 'None' instead of 'none'"
     assert written["kiosk_a"]["metrics"] == {"tests": 5.0, "tests_passed": 1.0, "official": 0.0}
-    assert written["3202"]["detail"] == "no code in the answer"
-    assert (summary["score"], summary["official"]["score"]) == (75.0, 37.5)
+    assert written["3202"]["detail"] == "no code where LiveCodeBench looks for it"
+    sample_output = "test 1 of 5: line 1 is '' instead of '1.500'; the code that we find passes"
+    assert (written["1900_C"]["detail"], written["1900_C"]["metrics"]["extracted"]) == (sample_output, 1.0)
+    assert (summary["score"], summary["official"]["score"]) == (62.5, 37.5)
     assert {found["task_id"]: found["why"] for found in summary["official"]["differences"]} == {
-        "1900_C": "the official runner fails it: test 1 of 5: line 1 is '' instead of '1.500'",
         "3201": "the official runner fails it: test 2 of 4: it returned 1 instead of 0",
         "kiosk_b": "the official runner fails it: test 1 of 4: line 1 is '2' instead of '6'",
     }
@@ -218,7 +219,7 @@ def test_a_whole_run_keeps_the_official_verdicts_in_the_record(tmp_path):
 def test_a_solution_that_needs_a_package_is_counted_and_its_official_verdict_left_open(tmp_path):
     """Protects from calling a verdict official that depends on what is installed there."""
     source = by_id()["kiosk_a"]
-    answers = {**REFERENCES, source.content: fenced("import numpy as np\n" + solution(source))}
+    answers = {**REFERENCES, source.content: fenced("import no_such_package\n" + solution(source))}
     with answering(tmp_path, answers) as url:
         events, said = run(
             url, tmp_path / "out", "--dataset", FILE, "--end-date", "2024-03-02", "--prompt-style", "chat"

@@ -44,10 +44,10 @@ def extract(text: str, style: PromptStyle, function: str | None) -> Solution:
 
 def official_extract(text: str, style: PromptStyle) -> str:
     """What the official runner executes: what lies between the last two lines with a fence, whatever that is; of a text
-    that a base model wrote, all.
+    that a base model wrote, all up to where it stops.
     """
     if style is PromptStyle.COMPLETION:
-        return text.strip()
+        return text.partition(STOP)[0].strip()
     lines = text.split("\n")
     fences = [number for number, line in enumerate(lines) if "```" in line]
     return "" if len(fences) < 2 else "\n".join(lines[fences[-2] + 1 : fences[-1]])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import io
 import json
 import os
@@ -57,6 +58,9 @@ def run_as_official(code: str, function: str | None, prelude: str, timeout_s: fl
         write(dumps(words) + "\n")
         flush()
 
+    if "numpy" in code:  # imported by the official runner itself, before it disarms
+        with contextlib.suppress(ImportError):
+            import numpy  # noqa: F401
     disarm()
     try:
         if function is None:

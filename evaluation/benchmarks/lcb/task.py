@@ -14,7 +14,7 @@ from evaluation.protocols import Judgement, Prompt, PromptStyle
 from sandbox import SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from evaluation.data.data_set import DataSet
     from evaluation.loop.grader import Grader, Known
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from results.records import Completion
 
 NAME = "lcb"
-OFFICIAL = "official"  # the metric of a completion: whether the official runner passes it, 1 or 0
+# Metrics of a completion, 1 or 0: whether the official runner passes it; whether the code passes that we find in the
+# answer, where that is not what LiveCodeBench takes.
+OFFICIAL, EXTRACTED = "official", "extracted"
 _MISSING = "ModuleNotFoundError"
 
 
@@ -40,72 +42,88 @@ class LcbTask(DataSetTask):
         return get_prompt(sample.data["problem"], self.style)
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
-        """Take the solution out of the answer and run the problem's tests on it, in our way and in the official one.
+        """Run the problem's tests on what LiveCodeBench takes out of the answer: that is the verdict.
 
-        Blocks; thread-safe. Raises UsageError where the tests can't be read.
+        Beside it stands what the official runner says of the same code, and, where our way of finding code in an answer
+        finds something else, the verdict on that. Blocks; thread-safe. Raises UsageError where the tests can't be read.
         """
         del expected  # the tests are read from the data
         function = sample.data["function"]
         tests = read_tests(sample.data["place"])
-        solution = extract(prediction, self.style, function)
-        official_code = official_extract(prediction, self.style)
+        code = official_extract(prediction, self.style)
+        other = extract(prediction, self.style, function)
         metrics = {"tests": float(len(tests)), "tests_passed": 0.0, OFFICIAL: 0.0}
-        seconds, near = 0.0, False
-        passed, detail = False, "no code in the answer"
+        seconds, near, passed, notes = 0.0, False, False, []
         try:
-            if solution.code:
-                ours = grade(solution.code, tests, function, self._grader)
-                passed, detail, seconds = ours.passed, ours.why, ours.seconds
-                metrics["tests_passed"], near = float(ours.passed_tests), ours.near_time_limit
-            if official_code.strip():
-                first = min(len(tests), int(metrics["tests_passed"]) + 1)
-                theirs = official_grade(official_code, tests, function, self._grader, first=first)
+            if code.strip():
+                ours = grade(code, tests, function, self._grader)
+                passed, seconds, near = ours.passed, ours.seconds, ours.near_time_limit
+                metrics["tests_passed"] = float(ours.passed_tests)
+                first = min(len(tests), ours.passed_tests + 1)
+                theirs = official_grade(code, tests, function, self._grader, first=first)
                 metrics[OFFICIAL] = float(theirs.passed)
                 seconds += theirs.seconds
-                why = theirs.why
-                if _MISSING in why:  # there it may be installed
+                notes.append(ours.why)
+                if _MISSING in theirs.why:  # there it may be installed
                     del metrics[OFFICIAL]
+                elif passed != theirs.passed:
+                    notes.append(
+                        f"the official runner {'fails' if passed else 'passes'} it"
+                        + f": {theirs.why}" * passed
+                    )
             else:
-                why = "it finds no code"
+                notes.append("no code where LiveCodeBench looks for it")
+            if other.code.strip() != code.strip():
+                found = grade(other.code, tests, function, self._grader) if other.code else None
+                metrics[EXTRACTED] = float(found is not None and found.passed)
+                seconds += found.seconds if found is not None else 0.0
+                if passed != bool(metrics[EXTRACTED]):
+                    notes.append(f"the code that we find {'fails' if passed else 'passes'}")
         except SandboxError as error:
             return Judgement(passed=False, detail=f"sandbox: {error.message}", broken=True)
-        if passed != bool(metrics.get(OFFICIAL, passed)):
-            other = f"the official runner fails it: {why}" if passed else "the official runner passes it"
-            detail = "; ".join(filter(None, (detail, other)))
         return Judgement(
             passed=passed,
-            completion=solution.code,
-            detail=detail,
+            completion=code,
+            detail="; ".join(filter(None, notes)),
             execute_s=seconds,
             metrics=metrics,
-            ended=solution.ended,
+            ended=other.ended,
             near_time_limit=near,
         )
 
 
-def official_details(completions: Sequence[Completion]) -> dict[str, Any]:
-    """What the official runner would have said: its score in percent, and each verdict that differs.
+def other_verdicts(completions: Sequence[Completion]) -> dict[str, Any]:
+    """Beside the score: what the official runner would have said, and how it is with our way of finding code.
 
-    unknown: how many solutions import what is not here and may be there; its score counts them as failed.
+    Each its score in percent, and each verdict that differs. unknown: how many solutions import what is not here and
+    may be in the official runner's environment; its score counts them as failed.
     """
     known = [c for c in completions if OFFICIAL in c.metrics or "tests" not in c.metrics]
     unknown = len(completions) - len(known)
-    passed = [c for c in known if c.metrics.get(OFFICIAL)]
     warning = (
         f"{unknown} of {len(completions)} solutions failed because they import a package that the sandbox does not "
-        "have: only Python's standard library is there, while the official runner's environment has numpy as well"
+        "have, while the official runner's environment may have it"
     )
     return {
         "official": {
-            "score": 100.0 * len(passed) / len(completions) if completions else None,
+            **_beside(completions, known, lambda c: bool(c.metrics.get(OFFICIAL))),
             "unknown": unknown,
-            "differences": [
-                {"task_id": c.task_id, "index": c.index, "passed": c.passed, "why": c.detail}
-                for c in known
-                if c.passed != bool(c.metrics.get(OFFICIAL))
-            ],
         },
+        "extracted": _beside(completions, completions, lambda c: bool(c.metrics.get(EXTRACTED, c.passed))),
         "warnings": [warning] if unknown else [],
+    }
+
+
+def _beside(
+    completions: Sequence[Completion], known: Sequence[Completion], passes: Callable[[Completion], bool]
+) -> dict[str, Any]:
+    return {
+        "score": 100.0 * sum(map(passes, known)) / len(completions) if completions else None,
+        "differences": [
+            {"task_id": c.task_id, "index": c.index, "passed": c.passed, "why": c.detail}
+            for c in known
+            if c.passed != passes(c)
+        ],
     }
 
 
