@@ -46,11 +46,13 @@ class Bubblewrap:
 
     Started by root, the workers run under ordinary user ids of their own: inside a user namespace root outside
     is still root for files such as /proc/sys, and its processes are not counted.
+
+    python: another interpreter for them than our own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, python: Path | None = None) -> None:
         self._as_root = os.geteuid() == 0
-        self._interpreter = find_interpreter(by_everybody=self._as_root)
+        self._interpreter = find_interpreter(by_everybody=self._as_root, python=python)
         self._packages = find_packages(self._interpreter, by_everybody=self._as_root)
         bwrap = find_bwrap()
         self._version = bwrap_version(bwrap)
@@ -142,7 +144,9 @@ class Bubblewrap:
             options += ["--setenv", name, value]
         for path, target in self._interpreter.links:
             options += ["--symlink", target, str(path)]
-        options += ["--dev", "/dev", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108 - inside
+        # /dev/full reads as zeros as well, and can't be mapped: memory that is shared that way belongs to no process.
+        options += ["--dev", "/dev", "--dev-bind", "/dev/full", "/dev/zero"]
+        options += ["--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108 - inside
         options += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108 - inside
         return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--setenv", "LANG", "C.UTF-8"]
 

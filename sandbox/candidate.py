@@ -92,7 +92,7 @@ def answer_calls(code: str, as_main: bool, entry_point: str, reading: int, writi
         flush(streams)
         if os.getpid() != own_pid:
             os._exit(0)
-        peer.tell(answer)
+        peer.answer(answer)
 
 
 def _called(peer: Peer, names: dict[str, Any], entry_point: str, asked: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import json
 import os
 import struct
 import sys
+import types
 import typing
 from typing import Any
 
@@ -103,6 +104,13 @@ class Peer:
         except OSError as error:
             self._broken(error)
 
+    def answer(self, message: dict[str, Any]) -> None:
+        """Tell it; what is too large or no data after all is an error of the one that made it."""
+        try:
+            self.tell(message)
+        except Exception as error:
+            self.tell({"raised": told(error)})
+
     def hear(self) -> dict[str, Any]:
         """What comes, once what the other side wants of iterators kept here is answered."""
         while True:
@@ -119,7 +127,7 @@ class Peer:
                     raise BrokenChannel("no such iterator")
             except (BrokenChannel, EOFError, OSError) as error:
                 self._broken(error)
-            self.tell(self._item(self._kept[place]))
+            self.answer(self._item(self._kept[place]))
 
     def pack(self, value: Any) -> Any:
         return pack(value, self._keep, self._other)
@@ -140,7 +148,12 @@ class Peer:
         ):
             self._broken(BrokenChannel("neither a value nor an error"))
         base, name, text = parts
-        return typing.cast("BaseException", type(name, (ERRORS[base],), {"__str__": lambda _self: text})())
+        error = type("Raised", (ERRORS[base],), {"__str__": lambda _self: text})
+        try:
+            error.__name__ = error.__qualname__ = name
+        except ValueError:  # no name for a type: it holds a NUL, or half of a pair
+            self._broken(BrokenChannel("no name of an error"))
+        return typing.cast("BaseException", error())
 
     def _keep(self, iterator: typing.Iterator[Any]) -> int:
         self._kept.append(iterator)
@@ -277,6 +290,12 @@ _PLAIN: dict[type, typing.Callable[[Any, typing.Callable[[Any], list[Any]]], Any
     collections.OrderedDict: lambda value, each: {"OrderedDict": _flat(value, each)},
     collections.Counter: lambda value, each: {"Counter": _flat(value, each)},
     dict: lambda value, each: {"dict": _flat(value, each)},
+    collections.UserDict: lambda value, each: {"dict": _flat(dict(value.data), each)},
+    collections.ChainMap: lambda value, each: {"dict": _flat(dict(value), each)},
+    types.MappingProxyType: lambda value, each: {"dict": _flat(dict(value), each)},
+    collections.UserList: lambda value, each: each(list(value.data)),
+    collections.UserString: lambda value, _: str(value.data),
+    memoryview: lambda value, _: {"bytes": value.tobytes().decode("latin-1")},
     collections.deque: lambda value, each: {"deque": [value.maxlen, *each(value)]},
     range: lambda value, each: {"range": each((value.start, value.stop, value.step))},
     type({}.keys()): lambda value, each: {"keys": each(value)},
@@ -331,6 +350,13 @@ def _unpack(node: Any, following: typing.Callable[[int], Any]) -> Any:
     return _FROM_TEXT[name](content)
 
 
+def _whole(number: Any) -> int:
+    """Not a text: "1e999999999" is a short one and a long number."""
+    if type(number) is not int:
+        raise BrokenChannel("no whole number")
+    return number
+
+
 def _pairs(flat: Any) -> Any:
     return zip(flat[::2], flat[1::2])
 
@@ -347,8 +373,8 @@ _FROM_ITEMS: dict[str, typing.Callable[..., Any]] = {
     "keys": lambda *items: dict.fromkeys(items).keys(),
     "values": lambda *items: dict(enumerate(items)).values(),
     "pairs": lambda *flat: dict(_pairs(flat)).items(),
-    "complex": complex,
-    "Fraction": fractions.Fraction,
+    "complex": lambda real, imaginary: complex(float(real), float(imaginary)),
+    "Fraction": lambda above, below: fractions.Fraction(_whole(above), _whole(below)),
     "timedelta": datetime.timedelta,
 }
 _FROM_TEXT: dict[str, typing.Callable[[str], Any]] = {

@@ -24,12 +24,18 @@ LANDLOCK_RESTRICT_SELF = 446
 OWN_PID = b"\xad\xde\xed\xfe"  # in a filter: the number of the process that installs it
 OWN_CHILDREN = "/proc/thread-self/children"
 PAUSE_S = 0.0005
+TO_EMPTY = signal.SIGUSR1
+GONE = object()
+NOT_YET = "+"  # before the name of a folder that is still being filled
 
 
-def keep(at_end: typing.Callable[[], None]) -> None:
-    """Start the zygote, in which this returns; in its parent, the keeper, it never does. at_end: called after all."""
+def keep(at_end: typing.Callable[[], None], aside: str) -> None:
+    """Start the zygote, in which this returns; in its parent, the keeper, it never does.
+
+    at_end: called after all. aside: the folder that the keeper empties whenever the zygote has `set_aside` something.
+    """
     libc = ctypes.CDLL(None)
-    keeper, woken = os.getpid(), {signal.SIGTERM, signal.SIGCHLD}
+    keeper, woken = os.getpid(), {signal.SIGTERM, signal.SIGCHLD, TO_EMPTY}
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, woken)
@@ -45,12 +51,36 @@ def keep(at_end: typing.Callable[[], None]) -> None:
     try:
         os.close(0)  # the zygote's: at its end when that or the harness ends
         os.close(1)
-        while signal.sigwait(woken) == signal.SIGCHLD and not os.waitpid(zygote, os.WNOHANG)[0]:
-            pass
+        _empty_until_gone(zygote, woken, aside)
         end_children()
         at_end()
     finally:
         os._exit(0)
+
+
+def _empty_until_gone(zygote: int, woken: typing.Iterable[int], aside: str) -> None:
+    """Until it has ended, or this process is to end."""
+    left: typing.Iterator[None] = iter(())
+    while True:
+        try:
+            more = next(left, GONE) is None
+        except OSError:  # the zygote waits in vain for that to go, and is replaced
+            more = False
+        said = signal.sigtimedwait(woken, 0.0) if more else signal.sigwaitinfo(woken)
+        if said is None:
+            continue
+        if said.si_signo == TO_EMPTY:
+            left = _emptied_one_by_one(aside)
+        elif said.si_signo == signal.SIGTERM or os.waitpid(zygote, os.WNOHANG)[0]:
+            return
+
+
+def _emptied_one_by_one(aside: str) -> typing.Iterator[None]:
+    """Each folder there for itself, so that the zygote sees how many are left."""
+    while places := [name for name in os.listdir(aside) if not name.startswith(NOT_YET)]:
+        for name in places:
+            yield from emptied(os.path.join(aside, name))
+            os.rmdir(os.path.join(aside, name))
 
 
 def end_children() -> dict[int, tuple[int, resource.struct_rusage]]:
@@ -137,10 +167,35 @@ def take_file(descriptor: typing.Optional[int]) -> bytes:
         return file.read()
 
 
+def set_aside(folder: str, aside: str) -> bool:
+    """Move all that is in it to where the keeper removes it; whether there was anything. On one file system."""
+    found = False
+    while entries := list(os.scandir(folder)):
+        found = True
+        name = os.urandom(16).hex()
+        place = os.path.join(aside, NOT_YET + name)
+        os.mkdir(place, 0o700)
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                loosen(entry.path)
+            os.rename(entry.path, os.path.join(place, entry.name))
+        os.rename(place, os.path.join(aside, name))
+    if found:
+        os.kill(os.getppid(), TO_EMPTY)
+    return found
+
+
 def empty(folder: str) -> None:
     """Remove all that is in it, whatever its permissions, and follow no symbolic link. Nobody else must be at it."""
+    for _ in emptied(folder):
+        pass
+
+
+def emptied(folder: str) -> typing.Iterator[None]:
+    """Do that one by one, as it is iterated. Something may be added meanwhile."""
     while entries := list(os.scandir(folder)):
         for entry in entries:
+            yield
             if not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)
                 continue
@@ -148,6 +203,7 @@ def empty(folder: str) -> None:
             # stack. A program may have taken the permissions from its own folders.
             loosen(entry.path)
             for inner in os.scandir(entry.path):
+                yield
                 if inner.is_dir(follow_symlinks=False):
                     loosen(inner.path)
                     os.rename(inner.path, os.path.join(folder, os.urandom(16).hex()))

@@ -30,14 +30,14 @@ OTHERS_MARGIN = 512  # processes and threads that the user starts elsewhere mean
 class Host:
     """Starts such workers. Started by root, each gets an ordinary user id of its own. Raises SandboxError."""
 
-    def __init__(self) -> None:
+    def __init__(self, python: Path | None = None) -> None:
         if not Path(OWN_CHILDREN).exists():
             raise SandboxError(
                 "the kernel does not list a process's children",
                 hint=f"{OWN_CHILDREN} is missing: mount /proc, or use a kernel with CONFIG_PROC_CHILDREN",
             )
         self.as_root = os.geteuid() == 0
-        self.interpreter: Interpreter = find_interpreter(by_everybody=self.as_root)
+        self.interpreter: Interpreter = find_interpreter(by_everybody=self.as_root, python=python)
         self.packages: Packages = find_packages(self.interpreter, by_everybody=self.as_root)
         self._other_tasks = 0 if self.as_root else _tasks_of(os.getuid()) + OTHERS_MARGIN
         self._top = new_folder()
@@ -51,9 +51,9 @@ class Host:
         """The packages, and the folder in which programs find them."""
         return (self._importable, *self.packages.files.values())
 
-    def folder(self, slot: int) -> Path:
+    def folder(self, slot: int, kind: str = "") -> Path:
         """A new and empty one. The last one of that slot goes, with what a program may have left in it."""
-        path = self._top / str(slot)
+        path = self._top / f"{slot}{kind}"
         remove(path)
         path.mkdir(mode=0o700)
         if self.as_root:
@@ -73,6 +73,7 @@ class Host:
         place = {
             "writable": [str(folder)],
             "folder_bytes": TMP_BYTES,
+            "aside": str(self.folder(slot, ".aside")),
             "own_namespace": False,
             "other_tasks": self._other_tasks,
             **place,

@@ -63,13 +63,14 @@ class Packages:
         return f"import sys; sys.path.append({folder!r})\n" if self.files else ""
 
 
-def find_interpreter(*, by_everybody: bool) -> Interpreter:
-    """Our own interpreter, or else the system's.
+def find_interpreter(*, by_everybody: bool, python: Path | None = None) -> Interpreter:
+    """Our own interpreter, or else the system's; or this one.
 
     by_everybody: it must be readable by any user, since the sandbox gives up being root. Raises SandboxError.
     """
     own = Path(os.path.realpath(sys.executable))
-    for path in (own, Path(os.path.realpath("/usr/bin/python3"))):
+    usual = (own, Path(os.path.realpath("/usr/bin/python3")))
+    for path in usual if python is None else (Path(os.path.realpath(python)),):
         if os.access(path, os.X_OK) and (not by_everybody or reachable_by_everybody(path)):
             return _with_libraries(path)
     raise SandboxError(

@@ -8,10 +8,11 @@ nothing that it could replace, read or hold on to. Only this process has the pip
 
 import collections
 import os
+import signal
 import typing
 from typing import Any
 
-from sandbox.channel import BrokenChannel, Peer
+from sandbox.channel import BrokenChannel, Peer, Token
 from sandbox.child import describe, ended_by
 
 # What a program may say of its own end; all of it is a failure.
@@ -33,6 +34,8 @@ def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) 
         )
 
     def no_data(value: Any) -> typing.NoReturn:
+        if isinstance(value, Token):  # the program's own object comes back to it
+            raise TypeError(f"{value!r} can't be passed on: it is no data")
         leave(
             f"sandbox_error\nthe tests pass an object of type {type(value).__name__}, which is no data".encode()
         )
@@ -48,6 +51,7 @@ def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) 
             leave(f"{kind}\n{detail}"[:500].encode("utf-8", "replace"))
         return said
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a program's signal may end its tests, and never steer them
     peer = Peer(reading, writing, no_data, broken)
     name = tests["entry_point"]
 

@@ -21,7 +21,7 @@ from sandbox.seccomp import child_filter_program, host_filter_program
 if TYPE_CHECKING:
     from sandbox.worker import Worker
 
-_DEVICES = tuple(Path("/dev") / name for name in ("null", "zero", "full", "random", "urandom"))
+_DEVICES = tuple(Path("/dev") / name for name in ("null", "full", "random", "urandom"))
 _QUIET_ABI, _LOG_SAME_EXEC_OFF = (
     7,
     1,
@@ -33,11 +33,13 @@ class Landlock:
 
     Other than under bubblewrap a program has no sockets but connected pairs and no POSIX semaphores, so no
     multiprocessing; changes of modes, owners and times do nothing; and before Linux 6.12 it can only signal itself.
+    To remove something does nothing, and to rename is refused as if it were to another disk: a file that is removed
+    while it is open is seen by nobody, and fills the disk all the same.
 
-    abi: as on a kernel that knows no more of Landlock than that.
+    abi: as on a kernel that knows no more of Landlock than that. python: another interpreter than our own.
     """
 
-    def __init__(self, abi: int | None = None) -> None:
+    def __init__(self, abi: int | None = None, python: Path | None = None) -> None:
         self._abi = min(abi_version(), abi if abi is not None else 1 << 30)
         if self._abi < LEAST_ABI:
             has = f"Landlock {self._abi}, {LEAST_ABI} is needed" if self._abi else "no Landlock"
@@ -53,7 +55,7 @@ class Landlock:
                 hint="x86_64 and aarch64 have one; bubblewrap works everywhere",
             )
         self._filters = {"zygote_filter": zygote_filter, "child_filter": child_filter}
-        self._host = Host()
+        self._host = Host(python)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -71,7 +73,6 @@ class Landlock:
             "It can see whether any file exists, its size, owner and times, and where a link leads.",
             "It can see which processes exist, but not what they are.",
             f"For a tenth of a second its temporary folder may hold more than {TMP_BYTES >> 20} MiB.",
-            "Files that it deleted but still has open are not counted; they are gone when it ends.",
             "It may lock files of the interpreter (flock).",
             "If the kernel kills the two processes that supervise it (out of memory), what it started lives on.",
         ]

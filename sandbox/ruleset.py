@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CREATE_RULESET, _ADD_RULE = 444, 445
 _VERSION, _PATH_BENEATH = 1, 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-_MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
+_REMOVE_FILE, _MAKE_CHAR, _MAKE_BLOCK = 1 << 5, 1 << 6, 1 << 11
 _OF_ABI_1, _REFER, _TRUNCATE, _IOCTL_DEV = (1 << 13) - 1, 1 << 13, 1 << 14, 1 << 15
 _BIND_AND_CONNECT_TCP = 0b11
 _SCOPED_ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
@@ -46,7 +46,7 @@ def create_ruleset(
 
     readable: files and folders with all in them, to be executed as well; missing ones are passed over.
     hidden: folders within them of which only the names can be read.
-    written: devices to read and write. folder: where everything may be done but to make devices.
+    written: devices to read and write. folder: where everything may be done but to make devices and remove files.
     Raises OSError.
     """
     files = _OF_ABI_1 | _REFER | _TRUNCATE | (_IOCTL_DEV if abi >= 5 else 0)
@@ -62,7 +62,7 @@ def create_ruleset(
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
     rules = [rule for path in readable for rule in _read(path, hidden)]
     rules += [(path, _READ_FILE | _WRITE_FILE) for path in written]
-    rules += [(folder, files & ~(_MAKE_CHAR | _MAKE_BLOCK | _IOCTL_DEV))]
+    rules += [(folder, files & ~(_REMOVE_FILE | _MAKE_CHAR | _MAKE_BLOCK | _IOCTL_DEV))]
     try:
         for path, access in rules:
             if path.exists():

@@ -35,7 +35,7 @@ _TABLES: dict[str, tuple[int, dict[str, int]]] = {
             "mbind": 237, "set_mempolicy": 238, "ioprio_set": 251, "setxattr": 188, "lsetxattr": 189,
             "fsetxattr": 190, "shmget": 29, "semget": 64, "msgget": 68, "mq_open": 240, "prlimit64": 302,
             "sched_setaffinity": 203, "sched_setscheduler": 144, "sched_setparam": 142, "sched_setattr": 314,
-            "setpriority": 141, "memfd_create": 319,
+            "setpriority": 141, "memfd_create": 319, "mmap": 9, "madvise": 28,
         },
     ),
     "aarch64": (
@@ -51,36 +51,47 @@ _TABLES: dict[str, tuple[int, dict[str, int]]] = {
             "migrate_pages": 238, "move_pages": 239, "mbind": 235, "set_mempolicy": 237, "ioprio_set": 30,
             "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "shmget": 194, "semget": 190, "msgget": 186,
             "mq_open": 180, "prlimit64": 261, "sched_setaffinity": 122, "sched_setscheduler": 119,
-            "sched_setparam": 118, "sched_setattr": 274, "setpriority": 140, "memfd_create": 279,
+            "sched_setparam": 118, "sched_setattr": 274, "setpriority": 140, "memfd_create": 279, "mmap": 222,
+            "madvise": 233,
         },
     ),
 }  # fmt: skip
 _COMMON = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429,
     "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_getfd": 438, "mount_setattr": 442,
-    "setxattrat": 463, "memfd_secret": 447,
+    "setxattrat": 463, "memfd_secret": 447, "process_madvise": 440,
 }  # fmt: skip
 # What namespaces are for, where there are none: objects of the whole machine and of the user's other programs.
 _HOST_TABLES: dict[str, dict[str, int]] = {
     "x86_64": {
         "shmat": 30, "shmctl": 31, "semop": 65, "semctl": 66, "semtimedop": 220, "msgsnd": 69, "msgrcv": 70,
         "msgctl": 71, "inotify_init": 253, "inotify_init1": 294, "removexattr": 197, "lremovexattr": 198,
-        "fremovexattr": 199, "connect": 42, "bind": 49, "listen": 50,
+        "fremovexattr": 199, "connect": 42, "bind": 49, "listen": 50, "fallocate": 285,
     },
     "aarch64": {
         "shmat": 196, "shmctl": 195, "semop": 193, "semctl": 191, "semtimedop": 192, "msgsnd": 189, "msgrcv": 188,
         "msgctl": 187, "inotify_init1": 26, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
-        "bind": 200, "listen": 201, "connect": 203,
+        "bind": 200, "listen": 201, "connect": 203, "fallocate": 47,
     },
 }  # fmt: skip
 _HOST_COMMON = {"statmount": 457, "listmount": 458, "removexattrat": 466, "file_setattr": 469}
-# Landlock does not look at these. They answer that all went well, and do nothing, since `shutil.copy` needs them.
+# These can make a file that no folder names (O_TMPFILE), so that nobody sees how large it is; by place of the flags.
+_OPENING = {"x86_64": {2: 1, 257: 2}, "aarch64": {56: 2}}
+_OPENAT2 = 437  # its flags lie in memory
+_NAMELESS = 0x400000
+# A file that another takes the place of while it is open is seen by nobody either. `shutil.move` then copies.
+_RENAMING = {"x86_64": (82, 264, 316), "aarch64": (38, 276)}
+# Landlock does not look at the first ones, and is not asked to allow the last ones. They answer that all went well, and
+# do nothing, since `shutil.copy` and `tempfile` need them.
 _PRETENDED: dict[str, dict[str, int]] = {
     "x86_64": {
         "chmod": 90, "fchmod": 91, "fchmodat": 268, "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260,
         "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280, "fchmodat2": 452,
+        "unlink": 87, "rmdir": 84, "unlinkat": 263,
     },
-    "aarch64": {"fchmod": 52, "fchmodat": 53, "fchownat": 54, "fchown": 55, "utimensat": 88, "fchmodat2": 452},
+    "aarch64": {
+        "fchmod": 52, "fchmodat": 53, "fchownat": 54, "fchown": 55, "utimensat": 88, "fchmodat2": 452, "unlinkat": 35,
+    },
 }  # fmt: skip
 # Ways to a signal: to one process, named first; to what a number in another place names; by a file (its requests).
 _SIGNALS: dict[str, tuple[dict[str, int], dict[str, int], dict[str, int]]] = {
@@ -107,6 +118,8 @@ _ON_ITSELF = {
     "setpriority": 2,
 }  # fmt: skip
 _OWN_PID = int.from_bytes(OWN_PID, "little")
+# Memory that is shared and has no file belongs to no process, so nobody sees how much it is; nor what was paged out.
+_SHARED, _WITHOUT_FILE, _PAGE_OUT = 0x01, 0x20, 21
 _CLONE3 = 435  # its flags lie in memory, where a filter can't look: ENOSYS makes libc fall back to clone
 
 
@@ -134,6 +147,9 @@ def host_filter_program(machine: str | None = None) -> bytes | None:
     program = _refusals(table)
     for number in sorted([*_HOST_TABLES[name].values(), *_HOST_COMMON.values(), numbers["socket"]]):
         program += _always(number, errno.EPERM)
+    for number, argument in _OPENING[name].items():
+        program += _with_bits(number, argument, (_NAMELESS,), errno.EOPNOTSUPP)
+    program += _always(_OPENAT2, errno.ENOSYS)
     program += [
         _jump(_JUMP_EQUAL, _SOCKETPAIR[name], 0, 7),
         _statement(_LOAD, _FIRST_ARGUMENT),
@@ -159,6 +175,8 @@ def child_filter_program(machine: str | None = None, *, signals: bool) -> bytes 
     program = [_statement(_LOAD, _NUMBER)]
     for number in sorted(_PRETENDED[name].values()):
         program += _always(number, 0)
+    for number in _RENAMING[name]:
+        program += _always(number, errno.EXDEV)
     if not signals:
         to_one, elsewhere, by_file = _SIGNALS[name]
         for number in to_one.values():
@@ -183,6 +201,7 @@ def _refusals(table: tuple[int, dict[str, int]]) -> list[bytes]:
     calls = {**numbers, **_COMMON}
     clone = calls.pop("clone")
     del calls["socket"]
+    mmap, madvise = calls.pop("mmap"), calls.pop("madvise")
     on_itself = {calls.pop(name): arguments for name, arguments in _ON_ITSELF.items()}
     program = [
         _statement(_LOAD, _ARCHITECTURE),
@@ -195,6 +214,14 @@ def _refusals(table: tuple[int, dict[str, int]]) -> list[bytes]:
     for number in sorted(calls.values()):
         program += _always(number, errno.EPERM)
     program += _always(_CLONE3, errno.ENOSYS)
+    program += _with_bits(mmap, 3, (_SHARED, _WITHOUT_FILE), errno.EPERM)
+    program += [
+        _jump(_JUMP_EQUAL, madvise, 0, 4),
+        _statement(_LOAD, _FIRST_ARGUMENT + 8 * 2),
+        _jump(_JUMP_EQUAL, _PAGE_OUT, 0, 1),
+        _statement(_RETURN, _ERROR | errno.EPERM),
+        _statement(_RETURN, _ALLOW),
+    ]
     for number, arguments in on_itself.items():
         program.append(_jump(_JUMP_EQUAL, number, 0, 3 * arguments + 1))
         for argument in range(arguments):
@@ -216,6 +243,16 @@ def _refusals(table: tuple[int, dict[str, int]]) -> list[bytes]:
 
 def _always(number: int, error: int) -> list[bytes]:
     return [_jump(_JUMP_EQUAL, number, 0, 1), _statement(_RETURN, _ERROR | error)]
+
+
+def _with_bits(number: int, argument: int, bits: tuple[int, ...], error: int) -> list[bytes]:
+    """A call that is refused where that argument has all of them."""
+    program = [
+        _jump(_JUMP_EQUAL, number, 0, len(bits) + 3),
+        _statement(_LOAD, _FIRST_ARGUMENT + 8 * argument),
+    ]
+    program += [_jump(_JUMP_ANY_BIT, bit, 0, len(bits) - at) for at, bit in enumerate(bits)]
+    return [*program, _statement(_RETURN, _ERROR | error), _statement(_RETURN, _ALLOW)]
 
 
 def _only(number: int, argument: int, values: tuple[int, ...]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Runs inside the sandbox, in its zygote: waits for the end of a program, and takes what it prints.
+"""Runs inside the sandbox, in its zygote: waits for the end of a program, looks at what it prints and writes.
 
 Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
 """
@@ -12,6 +12,8 @@ from typing import Any
 
 FOLDER_LOOK_S = 0.1  # how often folders that are not bounded by themselves are looked at
 SHORTEST_LOOK_S = 0.01
+MOST_FILES = 10_000  # in such a folder, or else to look takes too long
+LONGEST_PATH = 4000  # PATH_MAX is 4096
 _SCRATCH_BYTES = 65536
 
 
@@ -130,3 +132,30 @@ def cpu_clock(pid: int) -> int:
     RLIMIT_CPU and wait4(2) count clock ticks: a fifth off on a busy machine.
     """
     return (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
+
+
+def files_in(folder: str) -> int:
+    """Of a file system of its own, as it counts them itself."""
+    found = os.statvfs(folder)
+    return found.f_files - found.f_ffree
+
+
+def hold_too_much(folders: typing.Iterable[str], most_bytes: int) -> bool:
+    """Whether folders hold more, or more files than `MOST_FILES`, or hide what they hold. Looks at each file."""
+    size, count = 0, 0
+    folders = list(folders)
+    while folders:
+        folder = folders.pop()
+        try:
+            for entry in os.scandir(folder):
+                size += entry.stat(follow_symlinks=False).st_blocks * 512
+                count += 1
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                if size > most_bytes or count > MOST_FILES or len(entry.path) > LONGEST_PATH:
+                    return True
+        except FileNotFoundError:  # gone meanwhile
+            continue
+        except OSError:
+            return True
+    return False

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 READY_S = 20.0
 ANSWER_BYTES = 1 << 20  # an answer is a few KiB and the output of a script; more is no answer of ours
 SLACK_S = 10.0  # beyond the wall limit, which the zygote keeps itself
+CLEAN_S = 60.0  # for what a program left to be removed
 STOP_S = 5.0  # for the zygote to end a program that it is told to stop
 LOOK_S = 0.1  # how often a program that takes longer is looked at
 ENDS_OF_SCRIPTS = {"passed", "exception", "killed", "memory_limit", "syntax_error", "wrong_answer"}
@@ -83,6 +84,8 @@ class Worker:
         self._process = process
         self._diagnosis = diagnosis
         self._ended = False
+        self._clean = True
+        self._read_already = bytearray()
         self._in_use = threading.Lock()
         if process.stdin is None or process.stdout is None:
             raise TypeError("a worker needs pipes")
@@ -114,6 +117,9 @@ class Worker:
     def _run(self, program: Program, limits: Limits) -> JudgedProgram:
         began = time.monotonic()
         try:
+            if not self._clean and self._read(began + CLEAN_S) is None:
+                raise BrokenPipeError
+            began, self._clean = time.monotonic(), False
             candidate, judge = _texts(program)
             self._send(
                 {
@@ -191,7 +197,7 @@ class Worker:
 
         usage: of its program, which is stopped when it uses more than it may.
         """
-        data = bytearray()
+        data = self._read_already
         most_bytes = ANSWER_BYTES + (2 * limits.output_bytes if limits is not None else 0)
 
         def read_until(size: int) -> bool:
@@ -227,6 +233,7 @@ class Worker:
                 head += size
         except (KeyError, TypeError, ValueError):
             return None
+        del data[:head]
         return {**value, "texts": texts}
 
     def end(self) -> None:

@@ -2,7 +2,8 @@
 
 Standard library only; started as `python -I -S -B -c <the modules of sandbox.bubblewrap.ZYGOTE, this one last>`, with a
 `ZygoteSetup` as JSON where it is not the usual one, a PID namespace of its own. Requests come on fd 0, answers go to
-fd 1, both as a length (4 bytes, big endian) and JSON. Texts follow as they are: those of a request are read by the
+fd 1, both as a length (4 bytes, big endian) and JSON; after the answer about a program comes another one once nothing
+of it is left. Texts follow as they are: those of a request are read by the
 child that they are for, those of an answer are what the program said and printed.
 
 What holds this together:
@@ -43,9 +44,9 @@ from typing import Any
 from sandbox.candidate import answer_calls, run_script
 from sandbox.channel import read_exactly, write_all
 from sandbox.child import hard_limits, limit, prepare, take_text
-from sandbox.confinement import Confinement, empty, end_children, keep
+from sandbox.confinement import PAUSE_S, Confinement, empty, end_children, keep, set_aside
 from sandbox.judge import judge_calls
-from sandbox.watch import Kept, Watch, cpu_clock
+from sandbox.watch import MOST_FILES, Kept, Watch, cpu_clock, files_in, hold_too_much
 
 PR_SET_DUMPABLE = 4
 RESULT_BYTES = 4096
@@ -53,20 +54,21 @@ READY = b"."
 KEPT_OUTPUT_BYTES = 16384
 GONE_S = 2.0  # for the other process to end, once that of the program or that of the tests has
 NICE = 5  # the model's server comes first
-MOST_FILES = 10_000  # in such a folder, or else to look takes too long
-LONGEST_PATH = 4000  # PATH_MAX is 4096
+MOST_ASIDE = 8  # folders to be removed, each with what one program left
 
 
 class ZygoteSetup(typing.NamedTuple):
     """Where the zygote is. writable: the folders that it empties; programs start in the first one.
 
     folder_bytes: how much may lie in them; 0 where they are bounded by themselves.
+    aside: where what a program left in them waits to be removed, if that is not done at once.
     own_namespace: it is process 1 of a PID namespace. other_tasks: processes and threads that its user has beside,
     at most. confinement: see `Confinement`.
     """
 
     writable: typing.Sequence[str] = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
     folder_bytes: int = 0
+    aside: str = ""
     own_namespace: bool = True
     other_tasks: int = 0
     confinement: typing.Mapping[str, int] = types.MappingProxyType({})
@@ -79,7 +81,7 @@ def main() -> None:
     if SETUP.own_namespace:
         serve(lambda: None)
         return
-    keep(wipe)
+    keep(empty_all, SETUP.aside)
     try:
         serve(Confinement(**SETUP.confinement).lay_on)
     finally:
@@ -152,26 +154,28 @@ def fork_children(request: dict[str, Any], confine: typing.Callable[[], None]) -
         turn, turn_write = os.pipe()
         judge = os.fork()
         if judge == 0:
-            close(asked, reply, turn, result)
-            tests = take_text(request["judge_bytes"])
-            null = os.open("/dev/null", os.O_WRONLY)
-            become({**request, "folder": "/"}, "", (null, os.dup(null)), turn_write, confine)
-            judge_calls(tests, answered, ask, result_write)
+            with for_good():
+                close(asked, reply, turn, result)
+                tests = take_text(request["judge_bytes"])
+                null = os.open("/dev/null", os.O_WRONLY)
+                become({**request, "folder": "/"}, "", (null, os.dup(null)), turn_write, confine)
+                judge_calls(tests, answered, ask, result_write)
         close(ask, answered, result_write, turn_write)
     done, done_write = os.pipe()
     output, output_write = os.pipe()
     stdout, stdout_write = os.pipe() if request["script"] else (output, os.dup(output_write))
     candidate = os.fork()
     if candidate == 0:
-        close(*{result, done, output, stdout})
-        if judge:
-            wait_ready(turn, lambda word: leave(done_write, word))
-        text = take_text(request["candidate_bytes"])
-        become(request, text["stdin"], (stdout_write, output_write), done_write, confine)
-        if not judge:
-            leave(result_write, run_script(text["code"], text["as_main"]))
-        answer_calls(text["code"], text["as_main"], text["entry_point"], asked, reply)
-        os._exit(0)
+        with for_good():
+            close(*{result, done, output, stdout})
+            if judge:
+                wait_ready(turn, lambda word: leave(done_write, word))
+            text = take_text(request["candidate_bytes"])
+            become(request, text["stdin"], (stdout_write, output_write), done_write, confine)
+            if not judge:
+                leave(result_write, run_script(text["code"], text["as_main"]))
+            answer_calls(text["code"], text["as_main"], text["entry_point"], asked, reply)
+            os._exit(0)
     close(output_write, stdout_write, done_write, *((asked, reply, turn) if judge else (result_write,)))
 
     def lost(word: bytes) -> typing.NoReturn:
@@ -181,6 +185,15 @@ def fork_children(request: dict[str, Any], confine: typing.Callable[[], None]) -
 
     wait_ready(done, lost)
     return Children(candidate, judge, result, output, stdout)
+
+
+@contextlib.contextmanager
+def for_good() -> typing.Iterator[None]:
+    """Around what a child does: whatever is raised there, it never comes back into the zygote's own work."""
+    try:
+        yield
+    finally:
+        os._exit(1)
 
 
 class NotReady(Exception):
@@ -249,12 +262,12 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
     )
     with contextlib.suppress(BlockingIOError):
         word.take()
-    left = False
+    left = judged = False
     if (
         ending == "exit" and not word.length and children.judge
     ):  # the word may be on its way, or it left its tests
         soon = time.monotonic() + GONE_S
-        watch.until_end(pids[1:], soon, sys.maxsize, None, read_word)
+        judged = watch.until_end(pids[1:], soon, sys.maxsize, None, read_word)[0] == "exit"
         left = watch.until_end(pids[:1], soon, sys.maxsize, None, read_word)[0] != "exit"
         with contextlib.suppress(BlockingIOError):
             word.take()
@@ -265,7 +278,6 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
     seconds = time.monotonic() - began
     watch.take_all()
     close(*{children.result, children.output, children.stdout})
-    wipe()
     status, usage = ended[children.candidate]
     cpu_s = max(own_cpu_s, usage.ru_utime + usage.ru_stime)  # its own exactly; with those that it waited for
     if ending == "exit" and watch.flooded:
@@ -277,7 +289,7 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
         time_share = max(own_cpu_s / request["cpu_s"], cpu_s / request["family_cpu_s"])
         if time_share > 1:
             ending, what = "cpu", 0
-    judged_by = ended[children.judge][0] if children.judge else 0
+    judged_by = ended[children.judge][0] if judged else 0  # else it is we who ended it
     kind, detail, by_signal = verdict(
         ending, what, status, judged_by, said=word.length > 0, cpu_s=cpu_s, request=request
     )
@@ -295,6 +307,8 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
         },
         [word, output] if stdout is None else [word, output, stdout],
     )
+    wipe()
+    answer({"clean": True})
 
 
 def end_all() -> dict[int, tuple[int, resource.struct_rusage]]:
@@ -315,41 +329,24 @@ def end_all() -> dict[int, tuple[int, resource.struct_rusage]]:
 def overfull() -> bool:
     """Whether a running program has filled its folders, or hides there."""
     if SETUP.folder_bytes:
-        return holds_too_much()
+        return hold_too_much(SETUP.writable, SETUP.folder_bytes)
     return any(count > MOST_FILES for count in map(files_in, SETUP.writable))
 
 
-def files_in(folder: str) -> int:
-    """Of a file system of its own, as it counts them itself."""
-    found = os.statvfs(folder)
-    return found.f_files - found.f_ffree
-
-
-def holds_too_much() -> bool:
-    """Looks at each file. What was deleted and is held open is not seen."""
-    size, count = 0, 0
-    folders = list(SETUP.writable)
-    while folders:
-        folder = folders.pop()
-        try:
-            for entry in os.scandir(folder):
-                size += entry.stat(follow_symlinks=False).st_blocks * 512
-                count += 1
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                if size > SETUP.folder_bytes or count > MOST_FILES or len(entry.path) > LONGEST_PATH:
-                    return True
-        except FileNotFoundError:  # gone meanwhile
-            continue
-        except OSError:
-            return True
-    return False
-
-
 def wipe() -> None:
+    """Make the folders empty; what lies on a disk is only set aside, since a disk may take its time to forget it."""
     for folder in SETUP.writable:
         with contextlib.suppress(PermissionError):  # root's, as in a container: then no program changed it
             os.chmod(folder, 0o1777 if SETUP.own_namespace else 0o700)
+        if not SETUP.aside:
+            empty(folder)
+        elif set_aside(folder, SETUP.aside):
+            while len(os.listdir(SETUP.aside)) > MOST_ASIDE:  # or they would fill the disk
+                time.sleep(PAUSE_S)
+
+
+def empty_all() -> None:
+    for folder in (*SETUP.writable, SETUP.aside):
         empty(folder)
 
 

@@ -144,7 +144,10 @@ for folder in ("/", "/usr", "/usr/lib", "/dev", "/etc", os.path.dirname(sys.exec
     refused(os.rename, "inside", folder + "/escaped")
     refused(os.link, "inside", folder + "/escaped")
 refused(os.link, os.path.realpath(sys.executable), "python")
-refused(os.rmdir, own); refused(os.rename, own, own + "x")
+os.rmdir(own); os.unlink("inside"); os.remove("inside")  # do nothing
+assert os.path.isdir(own) and os.path.exists("inside")
+refused(os.rename, own, own + "x"); refused(os.rename, "inside", "new")
+refused(os.open, own, os.O_TMPFILE | os.O_RDWR); refused(os.posix_fallocate, os.open("inside", os.O_RDWR), 0, 1 << 20)
 os.symlink("/etc", "link"); refused(open, "link/escaped", "w"); refused(open, "link/passwd")
 os.symlink("/etc/passwd", "file"); refused(open, "file")
 before = os.stat(sys.executable)
@@ -304,7 +307,9 @@ def test_an_ordinary_user_needs_no_rights_and_loses_nothing(level):
     passed, timeout, refused, bomb, *others = done.stdout.split()
     assert (passed, timeout, refused) == ("passed", "timeout", "exception"), done.stderr
     assert bomb in {"exception", "timeout", "killed"}
-    assert others == ["exception"] * 11
+    assert len(others) == 11
+    pretended = {3, 7} if level == "landlock" else set()  # to unlink and to rmdir; the file is still there
+    assert [place for place, kind in enumerate(others) if kind != "exception"] == sorted(pretended), others
     assert done.stderr == ""
 
 

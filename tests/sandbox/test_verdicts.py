@@ -91,7 +91,11 @@ RIGHT = {
     "assert subprocess.run([sys.executable, '-c', 'print(7)'], capture_output=True).stdout == b'7\\n'",
     "temporary files": "import tempfile\nwith tempfile.TemporaryFile() as f: f.write(b'x')",
     "copies": "import os, shutil\nos.makedirs('a/b')\nopen('a/b/c', 'w').write('x')\nshutil.copytree('a', 'd')\n"
-    "shutil.copy2('a/b/c', 'e')\nos.rename('d/b/c', 'a/c')\nos.chmod('e', 0o755)\nshutil.rmtree('a')",
+    "shutil.copy2('a/b/c', 'e')\nshutil.move('d/b/c', 'a/c')\nos.chmod('e', 0o755)\nshutil.rmtree('a')",
+    "temporary files that it removes": "import os, tempfile\nwith tempfile.TemporaryDirectory() as folder:\n"
+    "    with tempfile.NamedTemporaryFile('w+', dir=folder) as one, tempfile.TemporaryFile() as two:\n"
+    "        one.write('x'); two.write(b'x'); one.seek(0); assert one.read() == 'x'\n"
+    "    open(folder + '/x', 'w').close()",
     "recursion within the usual limit": "def f(n): return n and 1 + f(n - 1)\nassert f(900) == 900",
     "an alarm of its own": "import signal\nsignal.signal(signal.SIGALRM, lambda *a: None)\n"
     "signal.alarm(2)\nsignal.alarm(0)",

