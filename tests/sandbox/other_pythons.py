@@ -40,13 +40,15 @@ def python_of(version: str) -> Iterator[Path]:
     if os.geteuid() != 0 or reachable_by_everybody(found):
         yield found
         return
-    top = Path(tempfile.mkdtemp(prefix="bench-test-python-", dir="/var/tmp"))  # /tmp is another one inside
+    top = Path(tempfile.mkdtemp(prefix="py-", dir="/var/tmp"))  # /tmp is another one inside
     top.chmod(0o755)
     try:
         prefix = found.parent.parent
         (top / "bin").mkdir()
         # Its own library is looked for where it was built, which others may not enter.
-        built, moved = f"{prefix}/lib".encode(), b"$ORIGIN/../lib"
+        built, moved = f"{prefix}/lib".encode(), f"{top}/lib".encode()
+        if len(moved) > len(built):
+            pytest.skip(f"{found} is for its own user only")
         program = found.read_bytes().replace(built + b"\0", moved.ljust(len(built) + 1, b"\0"))
         (top / "bin" / found.name).write_bytes(program)
         (top / "bin" / found.name).chmod(0o755)
