@@ -259,7 +259,9 @@ def _texts(program: Program) -> tuple[bytes, bytes]:
 def _too_much(usage: ProcessTreeUsage, limits: Limits) -> tuple[VerdictKind, str] | None:
     """Why the program is to be stopped: kind and detail."""
     use = usage.look(time.monotonic())
-    if use.tasks > limits.processes:  # the kernel counts them by user, where a program has a user of its own
+    if (
+        use.tasks > limits.processes + 1
+    ):  # with that of its tests; the kernel counts them by user, where a program has a user of its own
         return VerdictKind.KILLED, f"had {use.tasks} processes and threads at once"
     if use.memory_bytes > limits.memory_bytes:
         return VerdictKind.MEMORY_LIMIT, f"its processes hold {use.memory_bytes >> 20} MiB together"

@@ -161,6 +161,79 @@ def test_a_folder_that_nothing_bounds_is_looked_at(name, judged):
     assert (verdict.kind, verdict.detail[:10]) == ("output_limit", "wrote more"), verdict
 
 
+# Each holds what nobody could count. `refused` when it could not get it.
+UNCOUNTED = {
+    "shared memory without a file": "mmap.mmap(-1, 1 << 20)",
+    "shared memory of a device": "mmap.mmap(os.open('/dev/zero', os.O_RDWR), 1 << 20)",
+    "a file in memory": "os.memfd_create('x')",
+    "memory by key": "assert libc.shmget(0, 1 << 20, 0o1600) >= 0",
+    "memory paged out": "m = mmap.mmap(-1, 1 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
+    "assert libc.madvise(ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(m))), 1 << 20, 21) == 0",
+}
+
+
+@on("bubblewrap", "landlock")
+@pytest.mark.parametrize("name", UNCOUNTED)
+def test_memory_that_belongs_to_no_process_is_refused(name, judged):
+    code = f"import ctypes, mmap, os\nlibc = ctypes.CDLL(None)\n{UNCOUNTED[name]}"
+    verdict = judged(code)
+    assert verdict.kind in {"exception", "wrong_answer"}, verdict
+
+
+def test_what_programs_share_through_the_standard_library_still_works(judged):
+    code = """
+import multiprocessing
+from multiprocessing import shared_memory
+number, numbers, queue = multiprocessing.Value("i", 3), multiprocessing.RawArray("d", 5), multiprocessing.Queue()
+queue.put(1)
+assert queue.get() == 1 and number.value == 3 and list(numbers) == [0] * 5
+with multiprocessing.Pool(2) as pool: assert pool.map(abs, [-1, 2]) == [1, 2]
+memory = shared_memory.SharedMemory(create=True, size=100); memory.close(); memory.unlink()
+assert open("/dev/zero", "rb").read(3) == bytes(3)
+"""
+    assert judged(code, limits=Limits()).kind == "passed"
+
+
+HIDDEN = {
+    "removed while open": "os.open(name, os.O_CREAT | os.O_RDWR); os.unlink(name)",
+    "another in its place": "os.open(name, os.O_CREAT | os.O_RDWR); os.rename(name, 'x')",
+    "never named": "os.open('.', os.O_TMPFILE | os.O_RDWR)",
+}
+
+
+@on("landlock")
+@pytest.mark.parametrize("name", HIDDEN)
+def test_no_file_on_the_disk_is_out_of_sight(name, judged):
+    code = f"""
+import os, time
+for name in map(str, range(60)):
+    file = {HIDDEN[name]}
+    try: os.posix_fallocate(file, 0, 8 << 20)
+    except OSError: os.write(file, bytes(8 << 20))
+time.sleep(1)
+""".replace(
+        "file = os.open(name, os.O_CREAT | os.O_RDWR); ", "file = os.open(name, os.O_CREAT | os.O_RDWR)\n    "
+    )
+    verdict = judged(code)
+    refused = verdict.kind == "exception" and "OSError" in verdict.detail
+    assert refused or (verdict.kind, verdict.detail[:10]) == ("output_limit", "wrote more"), verdict
+
+
+LEAVINGS = {
+    "folders with long links": "for n in range(1500): os.mkdir(str(n)); os.symlink('x' * 4000, f'{n}/link')",
+    "links to one file": "open('f', 'w').close()\nfor n in range(5000): os.link('f', str(n))",
+    "empty files": "for n in range(8000): open(str(n), 'w').close()",
+}
+
+
+@on("bubblewrap", "landlock", "process")
+@pytest.mark.parametrize("name", LEAVINGS)
+def test_to_remove_what_it_leaves_counts_for_nobody(name, judged):
+    """A disk may take its time for that. The next program, which `judged` runs, finds an empty folder all the same."""
+    verdict = judged("import os\n" + LEAVINGS[name])
+    assert verdict.kind == "passed", verdict
+
+
 @on("bubblewrap", "landlock", "process")
 def test_descriptors_are_limited(judged):
     verdict = judged("x = []\nwhile True: x.append(open('/dev/null'))")

@@ -1,0 +1,83 @@
+"""Whatever a program writes into the channel to its tests: it fails, and the sandbox goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox import Program, UnitTests
+from tests.sandbox.conftest import SHORT, on
+
+# Asks for a list, then twice with the same one, then for a number.
+TEST = UnitTests(
+    "assert f([1, 2]) == [2, 1]\nl = [3]\nf(l), f(l)\nassert f([5]) == 7 and list(f([])) == []", "f"
+)
+SAY = """
+import fcntl, json, os, struct, time
+ends = {}
+for number in range(3, 64):
+    try: ends[fcntl.fcntl(number, fcntl.F_GETFL) & 3] = number
+    except OSError: pass
+R, W = ends[0], ends[1]
+def say(said, raw=None):
+    data = json.dumps(said).encode() if raw is None else raw
+    data = struct.pack(">I", len(data)) + data
+    while data: data = data[os.write(W, data):]
+"""
+ONCE = SAY + "say({'loaded': True})\n"
+
+
+def returns(node: str) -> str:
+    return ONCE + f"for _ in range(9): say({{'returned': {node}}})\ntime.sleep(9)"
+
+
+BROKEN, WRONG = "killed", "wrong_answer"
+FRAMES = {
+    "an end that is a pass": (SAY + "say({'ended': ['passed', '']})", BROKEN),
+    "an end that is the sandbox's": (SAY + "say({'ended': ['sandbox_error', 'x']})", BROKEN),
+    "an end in two lines": (SAY + "say({'ended': ['killed\\npassed', '']})", BROKEN),
+    "an end that is no text": (SAY + "say({'ended': [[], {}]})", BROKEN),
+    "half of a pair": (SAY + "say({'ended': ['killed', '\\ud800']})", "killed"),
+    "loaded twice": (ONCE + "say({'loaded': True}); time.sleep(9)", BROKEN),
+    "a wish without an iterator": (ONCE + "say({'next': 0}); time.sleep(9)", BROKEN),
+    "a wish for less than nothing": (ONCE + "say({'next': -1}); time.sleep(9)", BROKEN),
+    "answers before it is asked": (returns("[2, 1]"), WRONG),
+    "an error that ends loops": (ONCE + "say({'raised': ['StopIteration', 'x', '']}); time.sleep(9)", BROKEN),
+    "an error that ends programs": (ONCE + "say({'raised': ['SystemExit', 'x', '']}); time.sleep(9)", BROKEN),
+    "an error of no name": (ONCE + "say({'raised': ['ValueError', 'a\\0b', '']}); time.sleep(9)", BROKEN),
+    "an error of half a name": (ONCE + "say({'raised': ['ValueError', '\\ud800', '']}); time.sleep(9)", BROKEN),
+    "a short text for a long number": (returns("{'Fraction': ['1e999999999', 1]}"), BROKEN),
+    "a number of two": (returns("{'complex': ['1', [1]]}"), BROKEN),
+    "a large decimal": (returns("{'Decimal': '1e999999999999999'}"), WRONG),
+    "an unknown kind": (returns("{'eval': 'x'}"), BROKEN),
+    "two kinds": (returns("{'tuple': [], 'list': []}"), BROKEN),
+    "a type that exits": (returns("{'type': 'SystemExit'}"), WRONG),
+    "an object of no name": (returns("{'object': [1, True]}"), BROKEN),
+    "an iterator of no number": (returns("{'items': ['x', True, 'y']}"), BROKEN),
+    "other arguments": (ONCE + "say({'returned': 1, 'arguments': [1, 2, 3]}); time.sleep(9)", BROKEN),
+    "deeper than a stack": (ONCE + "say(0, raw=b'[' * 200_000 + b']' * 200_000); time.sleep(9)", BROKEN),
+    "no text": (ONCE + "say(0, raw=b'\\xff\\xfe'); time.sleep(9)", BROKEN),
+    "a frame too large": (ONCE + "os.write(W, b'\\xff' * 100); time.sleep(9)", BROKEN),
+    "a frame that never ends": (ONCE + "os.write(W, b'\\0\\0\\xff\\xff'); time.sleep(9)", "timeout"),
+    "numbers that collide": (returns("{'set': [{'int': hex((2**61 - 1) * n)} for n in range(1, 50_000)]}"), "timeout"),
+    "an object given back": ("def f(x): x.append(object()); return [2, 1]", "exception"),
+    "more than can cross": ("def f(x): return 'x' * (65 << 20)", "exception"),
+    "what can't be written": ("import os\ndef fails(*a): raise OSError(5)\nos.write = fails\ndef f(x): return x", "killed"),
+    "a process that fails": ("import os\ndef fails(): raise OSError(5)\nos.getpid = fails\ndef f(x): return x", "killed"),
+    "a grandchild that holds on": ("import os, time\nif os.fork(): os._exit(0)\ntime.sleep(99)", "killed"),
+}  # fmt: skip
+
+
+@on("bubblewrap", "landlock", "process")
+@pytest.mark.parametrize("name", FRAMES)
+def test_no_frame_passes_or_breaks_the_sandbox(name, judged):
+    code, kind = FRAMES[name]
+    verdict = judged(Program(code=code, tests=TEST, as_main=False), limits=SHORT)
+    assert verdict.kind == kind, verdict
+
+
+def test_a_signal_may_end_the_tests_and_never_steers_them(judged):
+    code = (
+        "import os, signal\nsignal.signal(2, signal.SIG_IGN)\ndef f(x):\n for _ in range(99): os.kill(-1, 2)"
+    )
+    tests = UnitTests("for _ in range(9):\n try: f(1)\n except BaseException: pass", "f")
+    assert judged(Program(code=code, tests=tests)).kind == "killed"
