@@ -135,7 +135,7 @@ def {E}(*a, _seen=[], **k):
     "much that is printed": _RESULT
     + """
     import sys
-    print("debug", a, "x" * 5000); print("more", file=sys.stderr)
+    print("debug", a, "x" * 300); print("more", file=sys.stderr)
     return result
 """,
     "raises inside": _RESULT

@@ -61,8 +61,8 @@ FRAMES = {
     "numbers that collide": (returns("{'set': [{'int': hex((2**61 - 1) * n)} for n in range(1, 50_000)]}"), "timeout"),
     "an object given back": ("def f(x): x.append(object()); return [2, 1]", "exception"),
     "more than can cross": ("def f(x): return 'x' * (65 << 20)", "exception"),
-    "what can't be written": ("import os\ndef fails(*a): raise OSError(5)\nos.write = fails\ndef f(x): return x", "killed"),
-    "a process that fails": ("import os\ndef fails(): raise OSError(5)\nos.getpid = fails\ndef f(x): return x", "killed"),
+    "what can't be written": ("import os\ndef no(*a): raise OSError(5)\nos.write = no\ndef f(x): return x", "killed"),
+    "a process that fails": ("import os\ndef no(): raise OSError(5)\nos.getpid = no\ndef f(x): return x", "killed"),
     "a grandchild that holds on": ("import os, time\nif os.fork(): os._exit(0)\ntime.sleep(99)", "killed"),
 }  # fmt: skip
 
