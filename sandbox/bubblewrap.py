@@ -26,12 +26,12 @@ FIRST_UID = 60_000  # below the ranges of systemd and containers, above ordinary
 TMP_BYTES = 256 << 20
 SHM_BYTES = 64 << 20
 _PACKAGES = "/opt/packages"  # inside
-_HERE = Path(__file__).parent
+_INSIDE = Path(__file__).parent / "inside"
 # One text, since nothing of ours can be imported inside.
 ZYGOTE = "".join(
     line
     for name in ("child", "confinement", "channel", "candidate", "judge", "watch", "zygote")
-    for line in (_HERE / f"{name}.py").read_text(encoding="utf-8").splitlines(keepends=True)
+    for line in (_INSIDE / f"{name}.py").read_text(encoding="utf-8").splitlines(keepends=True)
     if not line.startswith("from sandbox.")
 )
 

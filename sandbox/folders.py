@@ -8,8 +8,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from sandbox.confinement import empty
 from sandbox.contract import SandboxError
+from sandbox.inside.confinement import empty
 
 _PREFIX = "bench-sandbox-"
 _USUAL = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - as places among which a folder of our own is made

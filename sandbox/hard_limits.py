@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from typing import TYPE_CHECKING, Any
 
-from sandbox.child import hard_limits
+from sandbox.inside.child import hard_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ _USUAL_STACK_BYTES = (
 
 
 def lowered(limits: Limits, hard: Mapping[str, Any]) -> list[str]:
-    """In words, each limit that a program gets less of than `limits` says. hard: see `sandbox.child.hard_limits`.
+    """In words, each limit that a program gets less of than `limits` says. hard: see `inside.child.hard_limits`.
 
     Those of data and stack, for which the sandbox has none of its own, are this process's.
     """

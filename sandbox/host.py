@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sandbox.bubblewrap import TMP_BYTES, ZYGOTE, own_uid
-from sandbox.confinement import OWN_CHILDREN, kill_below
 from sandbox.contract import SandboxError
 from sandbox.folders import new_folder, remove
+from sandbox.inside.confinement import OWN_CHILDREN, kill_below
 from sandbox.interpreter import ONE_THREAD, Interpreter, Packages, find_interpreter, find_packages
 from sandbox.worker import Worker
 

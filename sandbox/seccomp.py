@@ -11,7 +11,7 @@ import errno
 import platform
 import struct
 
-from sandbox.confinement import OWN_PID
+from sandbox.inside.confinement import OWN_PID
 
 _LOAD, _AND, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.benchmarks.human_eval.task import load_data, program
 from sandbox import Limits, Program, open_sandbox
-from sandbox.zygote import NICE
+from sandbox.inside.zygote import NICE
 from tests.benchmarks.peers import EVALPLUS
 from tests.benchmarks.rows import Row, compare
 from tests.benchmarks.timing import interleaved

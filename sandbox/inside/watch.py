@@ -1,6 +1,6 @@
 """Runs inside the sandbox, in its zygote: waits for the end of a program, looks at what it prints and writes.
 
-Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 """
 
 import mmap

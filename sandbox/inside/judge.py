@@ -1,8 +1,8 @@
 """Runs inside the sandbox, in the fork that judges: a benchmark's tests, which call a program in another process.
 
-Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 
-No line of the program is loaded here, and nothing of it arrives but plain data (sandbox/channel.py), so there is
+No line of the program is loaded here, and nothing of it arrives but plain data (sandbox/inside/channel.py), so there is
 nothing that it could replace, read or hold on to. Only this process has the pipe in which a verdict is written.
 """
 
@@ -12,8 +12,8 @@ import signal
 import typing
 from typing import Any
 
-from sandbox.channel import BrokenChannel, Peer, Token
-from sandbox.child import describe, ended_by
+from sandbox.inside.channel import BrokenChannel, Peer, Token
+from sandbox.inside.child import describe, ended_by
 
 # What a program may say of its own end; all of it is a failure.
 ENDS = {"exception", "killed", "memory_limit", "syntax_error", "wrong_answer"}

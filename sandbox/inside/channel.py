@@ -1,6 +1,6 @@
 """Runs inside the sandbox: values between the process of a completion and that of its tests, as plain data in frames.
 
-Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 
 A frame is a length (4 bytes, big endian) and JSON. Only what a test can compare without calling anything of the
 completion's crosses: a value of a built-in type, or of the standard library's containers and numbers, built anew on the
@@ -24,7 +24,7 @@ import types
 import typing
 from typing import Any
 
-from sandbox.child import describe
+from sandbox.inside.child import describe
 
 MOST_BYTES = 64 << 20  # of a frame: an answer of ten million numbers
 _SMALL = (

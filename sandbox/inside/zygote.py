@@ -9,10 +9,10 @@ child that they are for, those of an answer are what the program said and printe
 What holds this together:
 - As process 1 of its PID namespace it can't be signalled by what it starts, and all orphans become its own; after
   each program everything else in the namespace is killed, and /tmp and /dev/shm are emptied. Without a namespace,
-  sandbox/confinement.py says what stands for it; there what children lay on themselves does not bind the zygote.
+  sandbox/inside/confinement.py says what stands for it; there what children lay on themselves does not bind the zygote.
 - It is not dumpable, and there is no /proc, so no child can read or change it or its siblings. What could be done
   to it by number (its limits, priority and processors) the seccomp filter refuses.
-- A program and its tests are two processes (sandbox/candidate.py, sandbox/judge.py). Only that of the tests has the
+- A program and its tests are two processes (candidate.py, judge.py). Only that of the tests has the
   pipe in which a verdict is written.
 - No text of a program, of tests or of what was printed is ever in the zygote's memory that is forked: what is forked
   can't find it there.
@@ -41,12 +41,12 @@ import types
 import typing
 from typing import Any
 
-from sandbox.candidate import answer_calls, run_script
-from sandbox.channel import read_exactly, write_all
-from sandbox.child import hard_limits, limit, prepare, take_text
-from sandbox.confinement import PAUSE_S, Confinement, empty, end_children, keep, set_aside
-from sandbox.judge import judge_calls
-from sandbox.watch import MOST_FILES, Kept, Watch, cpu_clock, files_in, hold_too_much
+from sandbox.inside.candidate import answer_calls, run_script
+from sandbox.inside.channel import read_exactly, write_all
+from sandbox.inside.child import hard_limits, limit, prepare, take_text
+from sandbox.inside.confinement import PAUSE_S, Confinement, empty, end_children, keep, set_aside
+from sandbox.inside.judge import judge_calls
+from sandbox.inside.watch import MOST_FILES, Kept, Watch, cpu_clock, files_in, hold_too_much
 
 PR_SET_DUMPABLE = 4
 RESULT_BYTES = 4096

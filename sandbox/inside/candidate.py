@@ -1,9 +1,9 @@
 """Runs inside the sandbox, in the fork that executes what a model wrote: a script, or functions that are called.
 
-Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 
 Nothing here is out of the program's reach, and nothing needs to be: its tests, and who judges by them, are in another
-process (sandbox/judge.py). What this one says is what the program answers, or that it failed; of a script, how it
+process (judge.py). What this one says is what the program answers, or that it failed; of a script, how it
 ended.
 """
 
@@ -16,8 +16,8 @@ import types
 import typing
 from typing import Any
 
-from sandbox.channel import Peer, pack, token, told
-from sandbox.child import describe, ended_by, flush
+from sandbox.inside.channel import Peer, pack, token, told
+from sandbox.inside.child import describe, ended_by, flush
 
 
 def load(code: str, as_main: bool, execute: typing.Callable[..., Any]) -> tuple[bytes, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Runs inside the sandbox where it has no namespaces of its own: who ends what programs leave, and what holds them.
 
-Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 
 The harness starts a keeper, which starts the zygote. Both are subreapers (PR_SET_CHILD_SUBREAPER): whatever a program
 starts becomes a child of the zygote when its own parent ends, also what detached itself. So to end one's own

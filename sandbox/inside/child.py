@@ -1,6 +1,6 @@
 """Runs inside the sandbox, in each fork of its zygote: limits and descriptors of the process, and words for its end.
 
-Standard library only: this source stands before the zygote's own (sandbox/zygote.py).
+Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 """
 
 import contextlib

@@ -1,0 +1,1 @@
+"""What runs inside the sandbox: one text of these modules, without anything else of ours."""
