@@ -58,7 +58,7 @@ def test_when_both_are_killed_what_bears_the_tree_s_mark_ends(tmp_path):
         guardian, backup = guards(process.pid)
         for each in (backup, guardian):
             each.suspend()
-        for each in (backup, guardian):
+        for each in (guardian, backup):  # the other way round the kernel would wake the guardian in between
             each.kill()
         assert process.wait(30) == Exit(None, signal.SIGKILL)
         until_gone(pids)

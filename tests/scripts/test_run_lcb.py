@@ -101,7 +101,11 @@ def test_each_wrong_answer_is_told_with_its_test_and_each_difference_is_listed(t
     with answering(tmp_path, {**REFERENCES, **answers}) as url:
         events, _ = run(url, tmp_path / "out", "--dataset", FILE, "--prompt-style", "chat")
     written, summary = lines(tmp_path / "out"), events[-1]
-    assert {name for name, line in written.items() if line["outcome"] != "passed"} == {"kiosk_a", "3202", "1900_C"}
+    assert {name for name, line in written.items() if line["outcome"] != "passed"} == {
+        "kiosk_a",
+        "3202",
+        "1900_C",
+    }
     assert written["kiosk_a"]["detail"] == "test 2 of 5: line 1 is 'None' instead of 'none'"
     assert written["kiosk_a"]["metrics"] == {"tests": 5.0, "tests_passed": 1.0, "official": 0.0}
     assert written["3202"]["detail"] == "no code where LiveCodeBench looks for it"

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 
 from runner.attached import AttachedServer
+from settings.base_url import parse_base_url
 from tests.command_line import bench_runner, logged
 from tests.evaluation.running_servers import canonical_server
 
 
 def test_whoever_listens_is_found_with_its_children():
     with canonical_server() as url:
-        tree = AttachedServer(url).tree()
+        tree = AttachedServer(parse_base_url(url)).tree()
         assert len(tree) == 1
         assert os.getpid() not in tree
-    assert AttachedServer(url).tree() == set()
-    assert AttachedServer("https://example.org/v1").tree() == set()
-    assert AttachedServer("http://example.org:8080/v1").tree() == set()
+    assert AttachedServer(parse_base_url(url)).tree() == set()
+    assert AttachedServer(parse_base_url("https://example.org/v1")).tree() == set()
+    assert AttachedServer(parse_base_url("http://example.org:8080/v1")).tree() == set()
 
 
 def test_its_processes_are_in_the_record(tmp_path):
