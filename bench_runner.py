@@ -51,7 +51,7 @@ try:
 except ModuleNotFoundError:
     sys.exit("bench_runner: its packages are missing here; run `make setup`, then ./bench_runner.py again")
 
-from commands.options import results_dir_option
+from commands.options import RunName, named_argument, results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results import __version__
 from results.plain_text import indented
@@ -150,8 +150,9 @@ def cli() -> None:
 @setting_options(several=False)
 @click.option(
     "--resume",
-    metavar="RUN_ID",
-    help="Continue an earlier run (or: last); only missing answers are asked for.",
+    metavar="RUN",
+    type=RunName(),
+    help="Continue an earlier run (such as: last); only missing answers are asked for.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print only the record, as in the run log.")
 @results_dir_option
@@ -210,19 +211,19 @@ def list_runs(*, results_dir: Path | None) -> None:
 
 
 @cli.command()
-@click.argument("run_id")
+@named_argument(RunName())
 @click.option("--raw", is_flag=True, help="Print the script's output; if piped, byte for byte.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as it is on disk.")
 @click.option("--plot", "as_plot", is_flag=True, help="Plot its telemetry, as a picture and a web page.")
 @results_dir_option
-def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: Path | None) -> None:
-    """Show one run, named by its id or a unique beginning of it (or: last)."""
+def show(*, name: str, raw: bool, as_json: bool, as_plot: bool, results_dir: Path | None) -> None:
+    """Show one run, named by its id or a unique beginning of it, last, last~N, or words that fit only one run."""
     from results.durable import explained
     from results.files import read_file
     from results.store.run_folder import RunFolder, default_results_dir
     from results.views.run_text import print_raw, print_summary
 
-    folder = RunFolder.find(results_dir or default_results_dir(), run_id)
+    folder = RunFolder.find(results_dir or default_results_dir(), name)
     if raw:
         print_raw(folder.script_out)
     elif as_json:
@@ -245,17 +246,18 @@ def show(run_id: str, *, raw: bool, as_json: bool, as_plot: bool, results_dir: P
 
 
 @cli.command()
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", type=RunName())
+@click.argument("second", metavar="B", type=RunName())
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the facts as JSON, including every flipped sample."
 )
 @results_dir_option
 def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None) -> None:
-    """Compare two runs on the same samples. Each is named by its id or a unique beginning of it (or: last).
+    """Compare two runs on the same samples.
 
-    Shows which samples only one of them solved, whether the difference is real, and what each costs. Runs with
-    different data, prompts or sampling are refused.
+    Each is named by its id or a unique beginning of it, last, last~N, or words that fit only one run: Q8_0, or
+    'Q8_0 human_eval' in quotes. Shows which samples only one of them solved, whether the difference is real, and what
+    each costs. Runs with different data, prompts or sampling are refused.
     """
     from results.compare.comparison import compare_runs
     from results.store.run_folder import RunFolder, default_results_dir

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import UserPath, results_dir_option
+from commands.options import SweepName, UserPath, results_dir_option
 from results.files import user_path
 from results.store.run_folder import default_results_dir
 from results.views.terminal import say, warn
@@ -32,7 +32,7 @@ Examples:
 @click.option(
     "--model", default="", metavar="PATTERN", help="Part of the model's name, or a pattern such as '*Q4*'."
 )
-@click.option("--sweep", "sweep_id", metavar="ID", help="Only the runs of a sweep (or: last).")
+@click.option("--sweep", metavar="SWEEP", type=SweepName(), help="Only the runs of a sweep (such as: last).")
 @click.option("--since", metavar="TIME", help="Only newer runs: 2026-11-21, 12h, 7d.")
 @click.option(
     "--status",
@@ -67,7 +67,7 @@ def leaderboard(
     *,
     benchmarks: tuple[str, ...],
     model: str,
-    sweep_id: str | None,
+    sweep: str | None,
     since: str | None,
     status: str,
     every: bool,
@@ -96,7 +96,7 @@ def leaderboard(
     choice = Choice(
         benchmarks=benchmarks,
         model=model,
-        sweep_id=SweepFolder.find(results_dir, sweep_id).sweep_id if sweep_id else "",
+        sweep_id=SweepFolder.find(results_dir, sweep).sweep_id if sweep else "",
         since=parse_since(since, dt.datetime.now(dt.UTC)) if since else None,
         statuses=statuses[status] if status in statuses else (RunStatus(status),),
         every=every,

@@ -1,13 +1,24 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from results.files import user_path
+from results.plain_text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from click.shell_completion import CompletionItem
+
+    from results.store.run_folder import RunFolder
+    from results.store.sweep_folder import SweepFolder
+
+_MOST_COMPLETED = 200
 
 
 class UserPath(click.Path):
@@ -18,6 +29,69 @@ class UserPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return super().convert(user_path(value), param, ctx)
+
+
+class RunName(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
+    """What names a run, read by `RunFolder.find`. Completes ids, newest first, with the model as help."""
+
+    name = "run"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from results.store.run_folder import all_folders
+
+        return _completed(ctx, param, incomplete, all_folders)
+
+
+class SweepName(click.ParamType):  # type: ignore[type-arg] # see above
+    """What names a sweep, read by `SweepFolder.find`. Completes ids, newest first, with the manifest as help."""
+
+    name = "sweep"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from results.store.sweep_folder import all_sweeps
+
+        return _completed(ctx, param, incomplete, all_sweeps)
+
+
+def named_argument(kind: click.ParamType, *, required: bool = True) -> Callable[..., Any]:  # type: ignore[type-arg]
+    """The argument `name` of a command that takes one run or sweep, whose words may be unquoted. None if there are no
+    words.
+    """
+
+    def joined(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...]) -> str | None:
+        return " ".join(words) if words else None
+
+    metavar = f"{kind.name.upper()}..." if required else f"[{kind.name.upper()}...]"
+    return click.argument("name", metavar=metavar, nargs=-1, required=required, type=kind, callback=joined)
+
+
+def _completed(
+    ctx: click.Context,
+    param: click.Parameter,
+    incomplete: str,
+    folders: Callable[[Path], Iterable[RunFolder | SweepFolder]],
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from results.errors import BenchError
+    from results.store.run_folder import default_results_dir
+
+    if ctx.params.get(param.name or ""):  # another word of a name; an id needs none
+        return []
+    try:
+        there = folders(ctx.params.get("results_dir") or default_results_dir())
+        found = [folder for folder in there if folder.path.name.startswith(incomplete)]
+    except BenchError:  # nothing can be said in the middle of a command line
+        return []
+    newest = [*reversed(found)][:_MOST_COMPLETED]
+    return [
+        CompletionItem(plain(folder.path.name), help=plain(next(iter(folder.facts()), "")))
+        for folder in newest
+    ]
 
 
 results_dir_option = click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import results_dir_option
+from commands.options import RunName, named_argument, results_dir_option
 from results.store.run_folder import default_results_dir
 from settings.sampling_settings import SANDBOX_LEVELS
 
@@ -19,7 +19,7 @@ _SHOWN = 50  # flips; --json has all
 
 
 @click.command()
-@click.argument("run_id")
+@named_argument(RunName())
 @click.option("--sandbox", type=click.Choice(SANDBOX_LEVELS), help="Use another sandbox than the run did.")
 @click.option("--json", "as_json", is_flag=True, help="Print the new record and every flip as JSON.")
 @results_dir_option
@@ -27,16 +27,16 @@ _SHOWN = 50  # flips; --json has all
 def rejudge(
     held: Callable[[], AbstractContextManager[None]],
     /,
-    run_id: str,
     *,
+    name: str,
     sandbox: str | None,
     as_json: bool,
     results_dir: Path | None,
 ) -> None:
     """Judge a run's answers again under today's rules, without a model. The result is a new run.
 
-    The run is named by its id or a unique beginning of it (or: last). Says which verdicts changed, and why. A
-    rejudgement that was cut off is continued.
+    The run is named by its id or a unique beginning of it, last, last~N, or words that fit only one run. Says which
+    verdicts changed, and why. A rejudgement that was cut off is continued.
     """
     from results.compare.flipped_verdicts import flipped_verdicts
     from results.json_text import encode
@@ -51,7 +51,7 @@ def rejudge(
     results_dir = results_dir or default_results_dir()
     display = display_for_stderr()
     try:
-        finished = judge_again(run_id, Runs(results_dir, display.say), display, held, sandbox=sandbox)
+        finished = judge_again(name, Runs(results_dir, display.say), display, held, sandbox=sandbox)
     finally:
         display.close()
     if finished.error is not None:

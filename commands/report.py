@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import UserPath, results_dir_option
+from commands.options import SweepName, UserPath, results_dir_option
 from results.files import user_path
 from results.store.run_folder import default_results_dir
 from results.views.terminal import say, warn
@@ -23,7 +23,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("sweep_id", metavar="SWEEP")
+@click.argument("name", metavar="SWEEP", type=SweepName())
 @click.option(
     "--output",
     type=UserPath(file_okay=False),
@@ -40,17 +40,18 @@ Examples:
 )
 @results_dir_option
 def report(
-    sweep_id: str,
+    name: str,
     *,
     output: Path | None,
     csv_file: str | None,
     parquet_file: Path | None,
     results_dir: Path | None,
 ) -> None:
-    """Write a report of a sweep, named by its id or a unique beginning of it (or: last).
+    """Write a report of a sweep.
 
-    Writes Markdown and a self-contained HTML page: the best and what may be as good, the table, score against memory,
-    speed and energy, telemetry over time, what failed and why. The sweep may still be running.
+    The sweep is named by its id or a unique beginning of it, last, last~N, or words that fit only one sweep. Writes
+    Markdown and a self-contained HTML page: the best and what may be as good, the table, score against memory, speed
+    and energy, telemetry over time, what failed and why. The sweep may still be running.
     """
     from results.durable import explained, replace_file
     from results.store.sweep_folder import SweepFolder
@@ -61,13 +62,13 @@ def report(
 
     if parquet_file is not None:
         require_parquet()
-    folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
+    folder = SweepFolder.find(results_dir or default_results_dir(), name)
     found = make_report(folder, warn=warn)
     output = output or folder.path
     with explained("write the report into", output):
         output.mkdir(parents=True, exist_ok=True)
-        for name, text in (("report.md", markdown(found)), ("report.html", page(found))):
-            replace_file(output / name, text.encode())
+        for file, text in (("report.md", markdown(found)), ("report.html", page(found))):
+            replace_file(output / file, text.encode())
     if parquet_file is not None:
         write_parquet(parquet_file, found.tables)
     if csv_file == "-":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import results_dir_option
+from commands.options import RunName, named_argument, results_dir_option
 from results.store.run_folder import default_results_dir
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run_id")
+@named_argument(RunName())
 @click.option("--model", metavar="M", help="The model's new path, if it has moved.")
 @click.option("--sandbox", help="Use a different sandbox than the run did.")
 @results_dir_option
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 def rerun(
     held: Callable[[], AbstractContextManager[None]],
     /,
-    run_id: str,
     *,
+    name: str,
     model: str | None,
     sandbox: str | None,
     results_dir: Path | None,
 ) -> None:
-    """Repeat a run from its record, named by its id or a unique beginning of it (or: last).
+    """Repeat a run from its record.
+
+    The run is named by its id or a unique beginning of it, last, last~N, or words that fit only one run.
 
     Shows what differs now (the model's file, the server's build, the driver, versions), and compares the two.
     """
@@ -48,7 +50,7 @@ def rerun(
     from runner.run import run as run_once
 
     results_dir = results_dir or default_results_dir()
-    before = RunFolder.find(results_dir, run_id)
+    before = RunFolder.find(results_dir, name)
     recorded = before.read_record()
     asked = asked_again(recorded, model=model, sandbox=sandbox)
     spec = build_spec(asked)

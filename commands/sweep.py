@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.options import results_dir_option
+from commands.options import SweepName, named_argument, results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results.files import user_path
 from results.store.run_folder import default_results_dir
@@ -44,10 +44,20 @@ Examples:
 
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
-@click.argument("models", nargs=-1, metavar="[MANIFEST | MODELS...]")
+@click.argument("models", nargs=-1, type=click.Path(), metavar="[MANIFEST | MODELS...]")
 @click.option("--dry-run", is_flag=True, help="Print the plan and whether it fits, but start nothing.")
-@click.option("--resume", metavar="ID", help="Continue a sweep (or: last); a manifest replaces its plan.")
-@click.option("--retry-failed", metavar="ID", help="The same as --resume, and try the failed runs again.")
+@click.option(
+    "--resume",
+    metavar="SWEEP",
+    type=SweepName(),
+    help="Continue a sweep (such as: last); a manifest replaces its plan.",
+)
+@click.option(
+    "--retry-failed",
+    metavar="SWEEP",
+    type=SweepName(),
+    help="The same as --resume, and try the failed runs again.",
+)
 @click.option("--race", is_flag=True, help="Stop configurations early that can no longer win.")
 @click.option(
     "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one per GPU]"
@@ -240,19 +250,19 @@ def _print_end(finished: SweepOutcome, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("sweep_id", required=False)
+@named_argument(SweepName(), required=False)
 @click.option("--watch", is_flag=True, help="Update it every second, until the sweep ends.")
 @results_dir_option
-def status(sweep_id: str | None, *, watch: bool, results_dir: Path | None) -> None:
-    """Show what a sweep has done, is doing and has left to do; without an id, show all sweeps."""
+def status(*, name: str | None, watch: bool, results_dir: Path | None) -> None:
+    """Show what a sweep has done, is doing and has left to do; without a name, show all sweeps."""
     from commands.sweep_status import print_status, print_sweeps, watch_status
     from results.store.sweep_folder import SweepFolder
 
     results_dir = results_dir or default_results_dir()
-    if sweep_id is None:
+    if name is None:
         print_sweeps(results_dir, warn=warn)
         return
-    folder = SweepFolder.find(results_dir, sweep_id)
+    folder = SweepFolder.find(results_dir, name)
     if watch and sys.stdout.isatty():
         watch_status(folder)
     else:
@@ -260,13 +270,13 @@ def status(sweep_id: str | None, *, watch: bool, results_dir: Path | None) -> No
 
 
 @click.command()
-@click.argument("sweep_id")
+@named_argument(SweepName())
 @results_dir_option
-def retry(sweep_id: str, *, results_dir: Path | None) -> None:
+def retry(*, name: str, results_dir: Path | None) -> None:
     """Try a sweep's failed runs again: in the running sweep if there is one, otherwise here and now."""
     from results.store.sweep_folder import SweepFolder
 
-    folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
+    folder = SweepFolder.find(results_dir or default_results_dir(), name)
     if folder.worker_pid() is None:
         context = click.get_current_context()
         context.invoke(sweep, retry_failed=folder.sweep_id, results_dir=folder.results_dir)
@@ -276,14 +286,14 @@ def retry(sweep_id: str, *, results_dir: Path | None) -> None:
 
 
 @click.command()
-@click.argument("sweep_id")
+@named_argument(SweepName())
 @results_dir_option
-def cancel(sweep_id: str, *, results_dir: Path | None) -> None:
+def cancel(*, name: str, results_dir: Path | None) -> None:
     """Stop a running sweep cleanly. Finished work is kept, and --resume continues it."""
     from results.errors import ResultsError, UsageError
     from results.store.sweep_folder import SweepFolder
 
-    folder = SweepFolder.find(results_dir or default_results_dir(), sweep_id)
+    folder = SweepFolder.find(results_dir or default_results_dir(), name)
     pid = folder.worker_pid()
     if pid is None:
         raise UsageError(f"the sweep {folder.sweep_id} is not running")

@@ -38,7 +38,7 @@ _PASSED_ON = {"as_published"}  # beside the benchmark's own settings, and those 
 
 
 def rejudge(
-    run_id: str,
+    name: str,
     runs: Runs,
     display: Display,
     held: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
@@ -47,11 +47,11 @@ def rejudge(
 ) -> FinishedRun:
     """Judge the answers of a run again, into a new one; of a rejudgement that was cut off, do the rest of it.
 
-    run_id: or its unique beginning. sandbox: another one. It is recorded like any run, and its error is in what is
+    name: what `RunFolder.find` takes. sandbox: another one. It is recorded like any run, and its error is in what is
     returned. Raises UsageError for a run that can't be judged again, and ResultsError.
     """
     runs.check()
-    named = runs.find(run_id)
+    named = runs.find(name)
     earlier = named.before
     if earlier is not None and earlier.rejudged_from and earlier.status is not RunStatus.SUCCEEDED:
         parent, entry = runs.find(earlier.rejudged_from), named

@@ -1,19 +1,16 @@
-"""Run and sweep ids: they are safe as folder names, and can be found by their beginning."""
+"""Run and sweep ids: they are safe as folder names, and begin with the time."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import difflib
 import re
 import secrets
 from typing import TYPE_CHECKING
 
 from results.durable import explained, sync_folder
-from results.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 _BENCHMARK_LENGTH = 32
@@ -50,40 +47,6 @@ def new_folder(parent: Path, benchmark: str, model: str, now: dt.datetime, *, wh
                 break
         sync_folder(parent)
     return folder
-
-
-def match_id(wanted: str, ids: Iterable[str], *, what: str = "run") -> str:
-    """The only id that is `wanted` or begins with it; "last" is the newest. what: "run" or "sweep", for messages.
-
-    Raises UsageError, which names candidates or similar ids.
-    """
-    known = sorted(set(ids))
-    if wanted == "last" and known:
-        return known[-1]
-    if wanted in known:
-        return wanted
-    matching = [run_id for run_id in known if wanted and run_id.startswith(wanted)]
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        raise UsageError(
-            f"{wanted!r} matches {len(matching)} {what}s",
-            hint="give more of the id: " + _some(matching),
-        )
-    close = [run_id for run_id in known if wanted and wanted.lower() in run_id.lower()]
-    close = close or difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
-    if close:
-        hint = "did you mean " + _some(close)
-    elif known:
-        hint = "the latest are " + _some(known[-3:])
-    else:
-        hint = f"there are no {what}s yet; use another folder with --results-dir or $BENCH_RESULTS_DIR"
-    raise UsageError(f"there is no {what} {wanted!r}", hint=hint)
-
-
-def _some(run_ids: list[str]) -> str:
-    shown = ", ".join(run_ids[:5])
-    return shown if len(run_ids) <= 5 else f"{shown}, and {len(run_ids) - 5} more"
 
 
 def _safe(text: str) -> str:

@@ -14,8 +14,8 @@ from results.errors import ResultsError
 from results.files import open_regular, read_file, require_regular
 from results.locks import lock
 from results.records import RunRecord, RunStatus, encode_record
+from results.store.names import match_name
 from results.store.run_folder import all_records
-from results.store.run_id import match_id
 from results.store.run_log_format import CLOSE, BrokenLog, parse, place_to_append, render, salvage
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ class RunLog:
         """All runs, in the log's order."""
         return tuple({record.run_id: record for record in self.lines().values()}.values())
 
-    def get(self, run_id: str) -> RunRecord:
-        """The run by its id or a unique beginning of it. Raises UsageError, which names candidates."""
+    def get(self, name: str) -> RunRecord:
+        """The run by its name, as `match_name` says. Raises UsageError, which lists candidates."""
         runs = {record.run_id: record for record in self.runs()}
-        return runs[match_id(run_id, runs)]
+        return runs[match_name(name, runs, lambda run_id: (runs[run_id].model, runs[run_id].benchmark))]
 
     def table(self) -> Table:
         """The runs as a TinyDB table, to query and to update."""

@@ -54,9 +54,9 @@ class Runs:
         """A run in a new folder, not claimed and without a record yet."""
         return self.entry(RunFolder.create(self._results_dir, benchmark, model, now))
 
-    def find(self, run_id: str) -> RunEntry:
-        """An earlier run by its id or a unique beginning of it. Also raises UsageError."""
-        folder = RunFolder.find(self._results_dir, run_id)
+    def find(self, name: str) -> RunEntry:
+        """An earlier run by its name, as `RunFolder.find` finds it. Also raises UsageError."""
+        folder = RunFolder.find(self._results_dir, name)
         return self.entry(folder, folder.read_record())
 
     def entry(self, folder: RunFolder, before: RunRecord | None = None) -> RunEntry:

@@ -24,8 +24,9 @@ from results.files import read_file
 from results.json_text import NOT_THAT_JSON, encode_indented
 from results.locks import is_locked, lock
 from results.records import RunStatus, decode_versioned
+from results.store.names import match_name
 from results.store.run_folder import RunFolder
-from results.store.run_id import match_id, new_folder
+from results.store.run_id import new_folder
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -123,10 +124,19 @@ class SweepFolder:
         return cls(new_folder(results_dir.absolute() / SWEEPS, "sweep", name, now, what="sweep"))
 
     @classmethod
-    def find(cls, results_dir: Path, sweep_id: str) -> SweepFolder:
-        """The sweep's folder by its id, a unique beginning of it, or `last`. Raises UsageError, ResultsError."""
+    def find(cls, results_dir: Path, name: str) -> SweepFolder:
+        """The folder of the sweep that `name` names, as `match_name` says. Raises UsageError, ResultsError."""
         folders = {folder.sweep_id: folder for folder in all_sweeps(results_dir)}
-        return folders[match_id(sweep_id, folders, what="sweep")]
+        return folders[match_name(name, folders, lambda sweep_id: folders[sweep_id].facts(), what="sweep")]
+
+    def facts(self) -> tuple[str, ...]:
+        """What users name a sweep by: its manifest, and the benchmarks and models of its runs. Empty if unreadable."""
+        try:
+            sweep = self.read()
+        except ResultsError:
+            return ()
+        texts = (text for run in sweep.runs for text in (run.benchmark, run.model, run.label))
+        return tuple(dict.fromkeys((sweep.manifest.name, *texts)))
 
     def write(self, sweep: Sweep) -> None:
         """Write `sweep.json` atomically and durably. Raises ResultsError."""

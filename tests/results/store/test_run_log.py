@@ -63,7 +63,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(log):
     assert log.get("20261121-aa-1").run_id == "20261121-aa-1"
     with pytest.raises(UsageError, match="matches 2 runs") as ambiguous:
         log.get("20261121")
-    assert "20261121-aa-1, 20261121-aa-2" in ambiguous.value.hint
+    assert "20261121-aa-2\n20261121-aa-1" in ambiguous.value.hint
     with pytest.raises(UsageError, match="no run '20261123-bb-1'") as unknown:
         log.get("20261123-bb-1")
     assert "did you mean 20261122-bb-1" in unknown.value.hint
