@@ -200,14 +200,24 @@ def run(
 
 
 @cli.command("list")
+@click.option("--wide", is_flag=True, help="Whole ids, and lines as long as they get.")
+@click.option("--json", "as_json", is_flag=True, help="Print each record as one line of JSON.")
 @results_dir_option
-def list_runs(*, results_dir: Path | None) -> None:
+def list_runs(*, wide: bool, as_json: bool, results_dir: Path | None) -> None:
     """List all runs, oldest first."""
+    from msgspec.structs import replace
+
+    from results.records import encode_record
     from results.store.run_folder import all_records, default_results_dir
     from results.views.run_text import print_list
 
     found = all_records(results_dir or default_results_dir(), warn=warn)
-    print_list([(folder.effective_status(record), record) for folder, record in found])
+    runs = [(folder.effective_status(record), record) for folder, record in found]
+    if as_json:
+        for status, record in runs:
+            click.echo(encode_record(replace(record, status=status)))
+    else:
+        print_list(runs, wide=wide)
 
 
 @cli.command()

@@ -9,7 +9,7 @@ import click
 
 from commands.options import SweepName, UserPath, results_dir_option
 from results.files import user_path
-from results.store.run_folder import default_results_dir
+from results.store.run_folder import all_folders, default_results_dir
 from results.views.terminal import say, warn
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ Examples:
     type=UserPath(dir_okay=False),
     help="Write the table as Parquet.  [needs the extra parquet]",
 )
+@click.option("--wide", is_flag=True, help="Whole ids, all columns, and lines as long as they get.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print each row as one line of JSON, with CSV's columns."
+)
 @results_dir_option
 def leaderboard(
     *,
@@ -75,6 +79,8 @@ def leaderboard(
     group_by: str | None,
     csv_file: str | None,
     parquet_file: Path | None,
+    wide: bool,
+    as_json: bool,
     results_dir: Path | None,
 ) -> None:
     """Compare runs, the newest of each configuration: score, speed, memory, energy.
@@ -84,11 +90,15 @@ def leaderboard(
     """
     from results.compare.leaderboard import GroupBy, SortBy, make_tables
     from results.compare.run_choice import Choice, choose_runs, parse_since
+    from results.errors import UsageError
+    from results.json_text import encode
     from results.records import RunStatus
     from results.store.sweep_folder import SweepFolder
-    from results.views.export import csv_text, require_parquet, write_csv, write_parquet
+    from results.views.export import csv_text, flat_rows, require_parquet, write_csv, write_parquet
     from results.views.leaderboard_text import print_tables
 
+    if as_json and csv_file == "-":
+        raise UsageError("--json can't be combined with --csv -", hint="give --csv the name of a file")
     if parquet_file is not None:
         require_parquet()
     results_dir = results_dir or default_results_dir()
@@ -114,8 +124,11 @@ def leaderboard(
         click.echo(csv_text(tables), nl=False)
     elif csv_file is not None:
         write_csv(user_path(csv_file), tables)
-    if csv_file is None and parquet_file is None:
-        print_tables(tables)
+    if as_json:
+        for row in flat_rows(tables):
+            click.echo(encode(row))
+    elif csv_file is None and parquet_file is None:
+        print_tables(tables, known=(folder.run_id for folder in all_folders(results_dir)), wide=wide)
     if chosen.left_out or not tables:
         others = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in chosen.left_out.items())
         say(f"{'' if tables else 'no such runs; '}left out: {others or 'none'}", err=True)

@@ -13,7 +13,7 @@ import click
 from commands.options import SweepName, named_argument, results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results.files import user_path
-from results.store.run_folder import default_results_dir
+from results.store.run_folder import all_folders, default_results_dir
 from results.views.terminal import say, warn
 from settings.table import TABLE
 
@@ -237,7 +237,8 @@ def _print_end(finished: SweepOutcome, *, as_json: bool) -> None:
             click.echo(encode_record(record))
         return
     print_tables(
-        make_tables([run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED], warn=warn)
+        make_tables([run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED], warn=warn),
+        known=(run.run_id for run in all_folders(finished.folder.results_dir)),
     )
     for record in finished.failed:
         label = record.sweep.label if record.sweep else record.run_id

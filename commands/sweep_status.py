@@ -51,11 +51,13 @@ def watch_status(folder: SweepFolder) -> None:
     from rich.text import Text
 
     warnings: list[str] = []
-    with Live(console=console(), auto_refresh=False) as live:
+    terminal = console()
+    with Live(console=terminal, auto_refresh=False) as live:
         while True:
             alive = folder.worker_pid() is not None
             rows = _rows(folder, warnings.append)
-            live.update(Group(Text(plain(_head(folder, rows))), aligned(HEADER, rows)), refresh=True)
+            table = aligned(HEADER, rows, width=terminal.width)
+            live.update(Group(Text(plain(_head(folder, rows))), table), refresh=True)
             if not alive:
                 return
             time.sleep(WATCH_S)

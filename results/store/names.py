@@ -63,6 +63,27 @@ def match_name(
     raise UsageError(f"there is no {what} {wanted!r}", hint=_newest(known, what))
 
 
+def short_names(ids: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """For each id a beginning that names it alone among `known`: its time, or as many of its parts as needed."""
+    wanted = set(ids)
+    ordered = sorted({*known, *wanted})
+    found = {}
+    for before, each, after in zip(["", *ordered], ordered, [*ordered[1:], ""], strict=False):
+        if each in wanted:
+            shared = max(_shared(each, other) for other in (before, after))
+            ends = (at for at, character in enumerate(each) if character == "-" and at > shared)
+            found[each] = each[: next(ends, len(each))]
+    return found
+
+
+def _shared(first: str, second: str) -> int:
+    """How many characters both begin with."""
+    return next(
+        (at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
+        min(len(first), len(second)),
+    )
+
+
 def _before_last(steps: int, known: Sequence[str], wanted: str, what: str) -> str:
     if steps < len(known):
         return known[-1 - steps]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from results.compare.versus_best import Rank, lost_too_many
 from results.records import RaceEnd, RunStatus
+from results.store.names import short_names
 from results.views.comparison_text import p_text
 from results.views.sweep_text import race_end_text, race_reason_text, race_text, reduction_text
 from results.views.terminal import print_table, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from results.compare.leaderboard import Row, Table
 
@@ -124,26 +125,40 @@ def explanation(table: Table) -> str:
     )
 
 
-def print_tables(tables: Sequence[Table]) -> None:
-    """Print one table after another on a terminal, or all as one if stdout is not a terminal."""
+def print_tables(tables: Sequence[Table], *, known: Iterable[str], wide: bool = False) -> None:
+    """Print one table after another on a terminal, or all as one if stdout is not a terminal.
+
+    known: the ids of all runs, so that shortened ones name a run. wide: whole ids, all columns, and no folded lines.
+    """
     if not sys.stdout.isatty():
         header, *lines = _plain_lines(tables)
         print_table(header, lines)
         return
+    whole = [row.record.run_id for table in tables for row in table.rows]
+    ids = dict(zip(whole, whole, strict=True)) if wide else short_names(whole, known)
     for number, table in enumerate(tables):
         if number:
             say()
         say(table.title, bold=True)
-        _print(table, _short_ids(tables))
+        _print(table, ids, wide=wide)
         if explained := explanation(table):
             say(explained, dim=True)
 
 
-def _print(table: Table, ids: dict[str, str]) -> None:
-    header, cells = table_cells(table, longest=_LONGEST_CELL)
+def _print(table: Table, ids: dict[str, str], *, wide: bool) -> None:
+    header, cells = table_cells(table, longest=None if wide else _LONGEST_CELL)
+    if not wide and all(row.quantization in row.record.model for row in table.rows):
+        header, cells = _without("quantisation", header, cells)  # the model's name says it
     lines = [[*line, ids[row.record.run_id]] for line, row in zip(cells, table.rows, strict=True)]
     ranks = [row.versus.rank if row.versus is not None else None for row in table.rows]
-    print_table([*header, "run"], lines, styles=[_STYLES.get(rank) if rank else None for rank in ranks])
+    print_table(
+        [*header, "run"], lines, styles=[_STYLES.get(rank) if rank else None for rank in ranks], wide=wide
+    )
+
+
+def _without(name: str, header: list[str], cells: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    kept = [position for position, each in enumerate(header) if each != name]
+    return [header[position] for position in kept], [[line[position] for position in kept] for line in cells]
 
 
 def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
@@ -188,12 +203,3 @@ def _setting(name: str, longest: int | None) -> Callable[[Row], str]:
 
 def _number(value: float | None, unit: int, digits: int) -> str:
     return "" if value is None else f"{value / unit:.{digits}f}"
-
-
-def _short_ids(tables: Sequence[Table]) -> dict[str, str]:
-    """Each id shortened to the time at its beginning if that is unique here; `show` and `compare` accept it."""
-    ids = [row.record.run_id for table in tables for row in table.rows]
-    heads = [run_id.partition("-")[0] for run_id in ids]
-    return {
-        run_id: head if heads.count(head) == 1 else run_id for run_id, head in zip(ids, heads, strict=True)
-    }

@@ -14,6 +14,7 @@ from results.files import open_to_read
 from results.plain_text import plain_lines, uncoloured
 from results.records import Outcome, RunStatus
 from results.stats.speed import answering_speed, measured_loads, table
+from results.store.names import short_names
 from results.views.terminal import Fact, print_table, say_facts
 
 if TYPE_CHECKING:
@@ -178,16 +179,22 @@ def print_raw(path: Path) -> None:
             click.echo(plain_lines(uncoloured(line.decode("utf-8", "replace"))), nl=False)
 
 
-def print_list(runs: Sequence[tuple[RunStatus, RunRecord]]) -> None:
-    """Print one line per run."""
-    header = ("run", "status", "benchmark", "model", "score", "completions", "note")
-    print_table(header, [_list_line(status, record) for status, record in runs])
+def print_list(runs: Sequence[tuple[RunStatus, RunRecord]], *, wide: bool) -> None:
+    """Print one line per run; on a terminal, with short ids unless it's `wide`, and without empty notes."""
+    ids = [record.run_id for _, record in runs]
+    shortened = sys.stdout.isatty() and not wide
+    shown = short_names(ids, ids) if shortened else dict(zip(ids, ids, strict=True))
+    header = ["run", "status", "benchmark", "model", "score", "completions", "note"]
+    lines: list[Sequence[str]] = [_list_line(shown[record.run_id], status, record) for status, record in runs]
+    if sys.stdout.isatty() and not any(line[-1] for line in lines):
+        header, lines = header[:-1], [line[:-1] for line in lines]
+    print_table(header, lines, wide=wide)
 
 
-def _list_line(status: RunStatus, record: RunRecord) -> tuple[str, ...]:
+def _list_line(shown_id: str, status: RunStatus, record: RunRecord) -> tuple[str, ...]:
     score = record.score
     return (
-        record.run_id,
+        shown_id,
         shown_status(status),
         record.benchmark,
         record.model,

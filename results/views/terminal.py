@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from results.errors import Reported
 
+_WIDEST = 100_000  # columns
+_SHORT = 16  # characters of a word that isn't broken, such as a short id
+_ROOM = 9  # columns of the terminal for each other column of a table
+_LEAST_ROOM = 2
 _NUMBER = re.compile(r"[-+]?[\d.,]+( \([\d.]+ to [\d.]+\))?")
 
 
@@ -80,10 +84,14 @@ def print_table(
     *,
     numbers: Iterable[str] = (),
     styles: Sequence[str | None] = (),
+    wide: bool = False,
 ) -> None:
-    """Print a table. numbers: columns to align as numbers although they contain text. styles: rich's, for each row."""
+    """Print a table. numbers: columns to align as numbers although they contain text. styles: rich's, for each row.
+    wide: no line is folded to fit the terminal.
+    """
     if sys.stdout.isatty():
-        console().print(aligned(header, rows, numbers=numbers, styles=styles))
+        terminal = console(_WIDEST if wide else None)
+        terminal.print(aligned(header, rows, width=terminal.width, numbers=numbers, styles=styles))
     else:
         click.echo("\n".join("\t".join(map(cell, row)) for row in [header, *rows]))
 
@@ -92,34 +100,56 @@ def aligned(
     header: Sequence[str],
     rows: Iterable[Sequence[str]],
     *,
+    width: int,
     numbers: Iterable[str] = (),
     styles: Sequence[str | None] = (),
 ) -> Table:
-    """A table that fits any terminal; numbers are right-aligned."""
+    """A table for a terminal of that width; numbers are right-aligned. Short words and numbers aren't broken as long as
+    there is room for the other columns.
+    """
     from rich.table import Table
     from rich.text import Text
 
     rows = [[cell(text) for text in row] for row in rows]
+    columns = [[row[position] for row in rows if row[position]] for position in range(len(header))]
+    asked = set(numbers)
+    right = [
+        name in asked or (bool(cells) and all(map(_NUMBER.fullmatch, cells)))
+        for name, cells in zip(header, columns, strict=True)
+    ]
+    unbroken = _unbroken(header, columns, right, width)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for position, name in enumerate(header):
-        cells = [row[position] for row in rows if row[position]]
-        right = name in set(numbers) or (bool(cells) and all(map(_NUMBER.fullmatch, cells)))
         table.add_column(
             Text(plain(name)),
-            justify="right" if right else "left",
+            justify="right" if right[position] else "left",
             overflow="fold",
-            no_wrap=right and not any(" " in text for text in cells),  # don't break a number
+            no_wrap=position in unbroken,
         )
     for position, row in enumerate(rows):
         table.add_row(*map(Text, row), style=styles[position] if styles else None)
     return table
 
 
-def console() -> Console:
-    """A rich console on stdout."""
+def _unbroken(
+    header: Sequence[str], columns: Sequence[Sequence[str]], right: Sequence[bool], width: int
+) -> set[int]:
+    """The positions of columns that are never folded: of a column without room, nothing would be shown."""
+    one_word = {at for at, cells in enumerate(columns) if cells and not any(" " in text for text in cells)}
+    figures = {at for at in one_word if right[at]}
+    short = {at for at in one_word if all(len(text) <= _SHORT for text in columns[at])}
+    for positions, room in ((figures | short, _ROOM), (figures, _LEAST_ROOM)):
+        fixed = sum(max(map(len, [header[at], *columns[at]])) for at in positions)
+        if fixed + room * (len(header) - len(positions)) + 2 * len(header) <= width:
+            return positions
+    return set()
+
+
+def console(width: int | None = None) -> Console:
+    """A rich console on stdout. width: in columns; None is the terminal's."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def _styled(text: str, **style: Any) -> str:

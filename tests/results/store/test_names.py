@@ -8,7 +8,7 @@ import pytest
 
 from results.errors import UsageError
 from results.records import ModelIdentity, ServerFacts, SweepPlace
-from results.store.names import match_name
+from results.store.names import match_name, short_names
 from results.store.run_folder import RunFolder
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
 from tests.results.conftest import a_record
@@ -163,3 +163,21 @@ def test_a_sweep_is_named_by_the_same_rules(tmp_path):
     with pytest.raises(UsageError, match="'nightly' matches 2 sweeps") as ambiguous:
         SweepFolder.find(tmp_path, "nightly")
     assert ambiguous.value.hint.splitlines()[1:] == [folders[1].sweep_id, folders[0].sweep_id]
+
+
+def test_a_short_name_names_its_run():
+    ids = [
+        *IDS,
+        "20261123T090000Z-gsm8k-A-1111",
+        "20261123T090000Z-gsm8k-A-2222",
+        "20261123T090000Z-gsm8k-A-2222-3",
+    ]
+    shown = short_names([IDS[0], IDS[6], *ids[7:9]], ids)
+    assert {*shown} == {IDS[0], IDS[6], *ids[7:9]}
+    assert shown[IDS[0]] == "20261120T080000Z"
+    assert shown[IDS[6]] == "20261123T090000Z-human_eval"
+    assert shown[ids[7]] == ids[7]
+    for run_id, short in shown.items():
+        assert match_name(short, ids, lambda _: ()) == run_id
+    assert short_names([], ids) == {}
+    assert short_names(["a"], []) == {"a": "a"}

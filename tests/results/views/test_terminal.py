@@ -19,7 +19,7 @@ ROWS = [["a", "9.5", "100.0 (90.1 to 110.2)", ""], ["a longer name", "100.0", "8
 
 def drawn(width: int, **facts: object) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=width, highlight=False).print(aligned(HEADER, ROWS, **facts))
+    Console(file=out, width=width, highlight=False).print(aligned(HEADER, ROWS, width=width, **facts))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -45,6 +45,35 @@ def test_a_narrow_terminal_cuts_no_number_and_loses_nothing(width):
     assert "".join("".join(lines).split()).count("alongername") <= 1
     for letters in ("longer", "notes"):
         assert set(letters) <= set("".join(lines))
+
+
+IDS = ("20261120T080000Z", "20261121T080000Z")
+RUNS = [
+    [run_id, "succeeded", f"{model}-Instruct-Q4_K_M", "12.5", "164"]
+    for run_id, model in zip(IDS, ("Qwen", "Phi"), strict=True)
+]
+
+
+def drawn_runs(width: int) -> str:
+    out = io.StringIO()
+    header = ("run", "status", "model", "score", "completions")
+    Console(file=out, width=width, highlight=False).print(aligned(header, RUNS, width=width))
+    return out.getvalue()
+
+
+def test_a_short_id_stays_whole_where_others_have_room():
+    """So that it can be copied."""
+    for width in (70, 80, 120):
+        assert all(run_id in drawn_runs(width) for run_id in IDS)
+
+
+@pytest.mark.parametrize("width", range(20, 100, 5))
+def test_no_column_vanishes_because_another_may_not_be_folded(width):
+    shown = drawn_runs(width)
+    assert max(map(len, shown.splitlines())) <= width
+    letters = sorted(letter for row in RUNS for text in row for letter in text)
+    header = sorted("runstatusmodelscorecompletions")
+    assert sorted("".join(shown.split())) == sorted([*letters, *header])
 
 
 def test_where_nobody_watches_a_row_is_a_line_with_tabs(capsys):
