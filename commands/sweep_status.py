@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from results.errors import BenchError
 from results.files import read_file
 from results.plain_text import plain
 from results.records import RunStatus
+from results.store.names import short_names
+from results.store.run_folder import all_folders
 from results.store.sweep_folder import SweepFolder, all_sweeps
 from results.views.run_text import shown_status
 from results.views.terminal import aligned, console, print_table, say
@@ -41,7 +44,7 @@ def print_status(folder: SweepFolder, *, warn: Callable[[str], None]) -> None:
     """Print the sweep's runs, one per line."""
     rows = _rows(folder, warn)
     say(_head(folder, rows))
-    print_table(HEADER, rows)
+    print_table(HEADER, _with_short_ids(folder, rows) if sys.stdout.isatty() else rows)
 
 
 def watch_status(folder: SweepFolder) -> None:
@@ -56,11 +59,17 @@ def watch_status(folder: SweepFolder) -> None:
         while True:
             alive = folder.worker_pid() is not None
             rows = _rows(folder, warnings.append)
-            table = aligned(HEADER, rows, width=terminal.width)
+            table = aligned(HEADER, _with_short_ids(folder, rows), width=terminal.width)
             live.update(Group(Text(plain(_head(folder, rows))), table), refresh=True)
             if not alive:
                 return
             time.sleep(WATCH_S)
+
+
+def _with_short_ids(folder: SweepFolder, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    known = [run.run_id for run in all_folders(folder.results_dir)]
+    shown = short_names((row[-1] for row in rows if row[-1]), known)
+    return [(*row[:-1], shown.get(row[-1], "")) for row in rows]
 
 
 def _head(folder: SweepFolder, rows: Sequence[tuple[str, ...]]) -> str:

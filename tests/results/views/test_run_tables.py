@@ -7,10 +7,12 @@ import sys
 
 import pytest
 
+from commands.sweep_status import print_status
 from results.compare.leaderboard import make_tables
 from results.plain_text import uncoloured
-from results.records import Metric, RunStatus, Score
+from results.records import Metric, RunStatus, Score, SweepPlace
 from results.store.run_folder import RunFolder, all_records
+from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
 from results.views.leaderboard_text import print_tables
 from results.views.run_text import print_list
 from tests.command_line import bench_runner
@@ -77,3 +79,22 @@ def test_for_other_programs_ids_are_whole(results):
     ]
     refused = bench_runner("leaderboard", "--json", "--csv", "-", "--results-dir", results)
     assert (refused.code, refused.out) == (2, "")
+
+
+def test_a_sweeps_runs_have_short_ids_on_a_terminal(results, monkeypatch, capsys):
+    place = SweepPlace(sweep_id="s", fingerprint="f", label="Some-long-name-of-a-7B-Q4_K_M gsm8k", nonce="")
+    RunFolder(results / IDS[0]).write_record(a_record(IDS[0], sweep=place))
+    folder = SweepFolder(results / "sweeps" / "s")
+    folder.path.mkdir(parents=True)
+    waiting = PlanEntry(label="waits", benchmark="gsm8k", model="m", group="g", fingerprint="other")
+    planned = PlanEntry(label=place.label, benchmark="gsm8k", model="m", group="g", fingerprint="f")
+    text = ManifestText(text="", form="yaml", name="s", folder="/")
+    folder.write(Sweep(sweep_id="s", created="", nonce="", manifest=text, runs=(planned, waiting)))
+    print_status(folder, warn=pytest.fail)
+    assert IDS[0] in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    print_status(folder, warn=pytest.fail)
+    words = uncoloured(capsys.readouterr().out).split()
+    assert "20261120T080000Z" in words
+    assert IDS[0] not in words
