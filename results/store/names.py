@@ -120,7 +120,8 @@ def _alike(words: Sequence[str], texts: Mapping[str, _Texts], what: str) -> str:
     close = [each for word in strange for each in difflib.get_close_matches(word, there, n=3, cutoff=0.6)]
     if close:
         return f"did you mean {' or '.join(there[each] for each in dict.fromkeys(close[:3]))}?"
-    return _newest([*texts], what)
+    none = f"no {what} fits {strange[0]!r}; " if len(words) > 1 else ""
+    return none + _newest([*texts], what)
 
 
 def _newest(known: Sequence[str], what: str) -> str:

@@ -90,6 +90,7 @@ def test_the_list_is_bounded():
         (" ", "there is no run ' '", "the latest are:\n" + IDS[6]),
         ("Q5_K_M", "there is no run 'Q5_K_M'", "did you mean Q5_K_S or Q4_K_M?"),
         ("humaneval Q8_0", "there is no run 'humaneval Q8_0'", "did you mean human_eval?"),
+        ("gsm8k zzz", "there is no run 'gsm8k zzz'", "no run fits 'zzz'; name one by its id"),
         ("gsm8k Q8_0", "there is no run 'gsm8k Q8_0'", "each word fits a run, but no run fits all"),
         (IDS[0].replace("1a2b", "1a2c"), "there is no run", f"did you mean {IDS[0]}"),
         ("last~7", "there are only 7 runs, so none is 'last~7'", f"the oldest is last~6, {IDS[0]}"),
