@@ -70,14 +70,15 @@ def _find(version: str) -> Path | None:
         ).stdout.strip()
         versions += [Path(said)] if said else []
     for place in [*places, *versions]:
-        path = Path(os.path.realpath(place))
-        if path.name == f"python{version}" and _says(path) == version:  # and no shim
+        path = _itself(place, version)
+        if path is not None:
             return path
     return None
 
 
-def _says(path: Path) -> str:
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    return subprocess.run(
-        [path, "-I", "-c", code], capture_output=True, text=True, check=False
-    ).stdout.strip()
+def _itself(place: Path, version: str) -> Path | None:
+    """The program that answers there, which may be a shim of it; None where it is of another version."""
+    code = "import os, sys; print('%d.%d' % sys.version_info[:2], os.path.realpath(sys.executable))"
+    said = subprocess.run([place, "-I", "-c", code], capture_output=True, text=True, check=False).stdout
+    found, _, path = said.strip().partition(" ")
+    return Path(path) if found == version else None
