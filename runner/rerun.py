@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from settings.setting import Setting
 
+# They determine nothing, but without them the run might lose answers, or not work at all.
+_ASKED_AGAIN = {"sandbox", "health_path", "request_timeout"}
+
 
 def asked_again(
     record: RunRecord,
@@ -29,8 +32,8 @@ def asked_again(
     """The run's settings, with today's variables.
 
     Values that were left to a default (slots, context) are requested as they were used then. The port is a free one,
-    timeouts are today's. model: the file's current path. sandbox: a different one. Raises UsageError if the record
-    doesn't have enough information.
+    timeouts are today's, except for one answer. model: the file's current path. sandbox: a different one. Raises
+    UsageError if the record doesn't have enough information.
     """
     config = record.config
     if "script" not in config or record.server is None:
@@ -47,7 +50,7 @@ def asked_again(
         name: recorded_value(setting, config[name])
         for name, setting in table.items()
         if config.get(name) is not None
-        and (setting.determines is not Determines.NOTHING or name in {"sandbox", "health_path"})
+        and (setting.determines is not Determines.NOTHING or name in _ASKED_AGAIN)
     }
     if str(config["script"]).startswith("scripts."):
         given.pop("script", None)

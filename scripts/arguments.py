@@ -125,13 +125,7 @@ def parse(
         metavar="N",
         help="requests in flight (default: the server's slots, or 16)",
     )
-    add(
-        "--request-timeout",
-        type=number(0.1, 86_400),
-        default=600.0,
-        metavar="SECONDS",
-        help="for one answer (default: 600)",
-    )
+    add_settings(parser, ("request_timeout",))
     add(
         "--server-wait",
         type=number(0, 86_400),
@@ -188,8 +182,9 @@ def add_settings(
     """
     for name in names:
         row = TABLE[name]
-        default = ASSUMED.get(name)
+        default = ASSUMED.get(name, row.default if row.is_numeric else None)
         shown = defaults.get(name, row.default_text or default)
+        shown = f"{shown:g}" if isinstance(shown, float) else shown
         said = row.help if shown in {None, ""} else f"{row.help} Default: {shown}."
         options = [row.option, *(["--timeout"] if name == "cpu_limit" else [])]  # what that was called first
         if row.kind == "flag":

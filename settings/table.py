@@ -80,6 +80,18 @@ SETTINGS = (
         default=120.0,
     ),
     Setting(
+        name="request_timeout",
+        kind="number",
+        help="How long to wait for one answer, in seconds.",
+        section=Section.PATIENCE,
+        determines=Determines.NOTHING,
+        metavar="S",
+        minimum=0.1,
+        maximum=86_400,
+        default=600.0,
+        to_script=True,
+    ),
+    Setting(
         name="script_timeout",
         kind="number",
         help="Stop the script after S seconds.",

@@ -21,6 +21,17 @@ def open_session(info: ConnectionInfo, *, keep_alive: bool = True) -> aiohttp.Cl
     )
 
 
+def no_answer(error: Exception, session: aiohttp.ClientSession) -> str:
+    """Why a request got no answer, in a line."""
+    if (
+        isinstance(error, TimeoutError)
+        and not isinstance(error, aiohttp.ClientError)
+        and session.timeout.total
+    ):
+        return f"no answer within {session.timeout.total:g} s (--request-timeout)"
+    return f"no answer: {str(error) or type(error).__name__}"
+
+
 def _certificates(info: ConnectionInfo) -> ssl.SSLContext | bool:
     """Read now: what aiohttp itself read while it was imported may be none, see `evaluation.models.providers`."""
     if not info.needs_certificates:

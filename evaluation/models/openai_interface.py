@@ -20,7 +20,7 @@ from tenacity import (
 from evaluation.answers.endings import Ending, ending_of
 from evaluation.models.choice_logprobs import choice_probabilities, first_token, logprobs_wanted
 from evaluation.models.failures import NotFound, Refused, ServerWasDown, TooLong, Transient, require_answer
-from evaluation.models.http_session import open_session
+from evaluation.models.http_session import no_answer, open_session
 from evaluation.models.replies import (
     NotAnAnswer,
     read_answer,
@@ -289,7 +289,7 @@ class OpenAIInterface:
         except NotAnAnswer as error:  # too long, and so it would be once more
             raise Refused(str(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Transient(f"no answer: {str(error) or type(error).__name__}") from error
+            raise Transient(no_answer(error, self._session)) from error
         seconds = time.perf_counter() - started
         require_answer(status, headers, raw, where=f"{self.info.base_url} rejected {path}")
         return raw, seconds

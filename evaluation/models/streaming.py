@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from evaluation.answers.endings import Ending, ending_of
+from evaluation.models.http_session import no_answer
 from evaluation.models.replies import (
     NotAnAnswer,
     as_mapping,
@@ -123,7 +124,7 @@ async def stream_completion(session: aiohttp.ClientSession, url: str, body: byte
     except NotAnAnswer as failure:
         error = str(failure)
     except (aiohttp.ClientError, TimeoutError, OSError) as failure:
-        error = f"no answer: {str(failure) or type(failure).__name__}"
+        error = no_answer(failure, session)
         status = 0 if not isinstance(failure, TimeoutError) else status
     return Streamed(
         sent=sent,

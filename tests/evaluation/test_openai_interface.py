@@ -50,6 +50,12 @@ def connect(url, *, retries=1, timeout=60.0, **config):
     asyncio.run(main())
 
 
+def test_an_answer_that_takes_too_long_names_the_option():
+    with canonical_server("--delay", 5) as url:
+        (answer,) = generate(url, timeout=0.2, max_retries=0)
+    assert answer.error == "no answer within 0.2 s (--request-timeout)"
+
+
 def test_an_answer_has_its_text_tokens_and_time():
     with canonical_server() as url:
         (answer,) = generate(url)

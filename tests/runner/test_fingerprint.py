@@ -20,6 +20,7 @@ INDIFFERENT = {
     "port": 8099,
     "ready_timeout": 5.0,
     "stall_timeout": 5.0,
+    "request_timeout": 5.0,
     "script_timeout": 5.0,
     "max_restarts": 9,
     "sandbox": "process",

@@ -13,12 +13,14 @@ import bench_runner
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results.compare.comparability import forbidding
 from results.errors import ResumeMismatch, UsageError
-from results.records import RunRecord, RunStatus
+from results.records import RunRecord, RunStatus, ServerFacts
 from runner.fingerprint import fingerprint
 from runner.request import build_spec
 from runner.rerun import asked_again
 from runner.resume import require_same
 from runner.script import Target, script_command
+from runner.spec_json import decode_spec, encode_spec
+from scripts.arguments import connection_of, parse
 from settings.asked import Asked
 from settings.setting import Determines, Section, Setting
 from settings.table import SETTINGS, TABLE, table_of
@@ -130,13 +132,30 @@ def test_a_setting_that_determines_the_result_forbids_comparing(model):
 
 
 def test_a_rerun_asks_for_it_again(model):
-    from results.records import ServerFacts
-
     before = record(spec(model, table(), typical_p=0.5))
     with_server = RunRecord(**{
         name: getattr(before, name) for name in before.__struct_fields__ if name != "server"
     }, server=ServerFacts(kind="llama.cpp"))  # fmt: skip
     assert asked_again(with_server, table=table())["typical_p"] == 0.5
+
+
+def test_the_patience_for_one_answer_reaches_the_script_and_a_rerun_and_is_no_other_run(model):
+    """A slow model would lose answers in a lane of a sweep, or when its run is repeated."""
+    plain, patient = spec(model, TABLE), spec(model, TABLE, request_timeout=3600.0)
+    target = Target(base_url="u", model_name="m", output_dir=model.parent, concurrency=1)
+    for made, seconds in ((plain, 600), (patient, 3600)):
+        command = script_command(made, target)
+        options = [str(word) for word in command[command.index("--base-url") :]]
+        found = parse(options, benchmark="human_eval", about="")
+        assert connection_of(found).timeout == seconds
+    assert fingerprint(plain) == fingerprint(patient)
+    again = RunRecord(
+        run_id="r", timestamp="t", status=RunStatus.FAILED, benchmark="human_eval", model="m",
+        config=patient.config(), server=ServerFacts(kind="llama.cpp"),
+    )  # fmt: skip
+    assert asked_again(again)["request_timeout"] == 3600
+    lane = decode_spec(encode_spec(patient))
+    assert lane.asked["request_timeout"] == 3600
 
 
 def test_every_setting_is_an_option_of_run_and_of_sweep():
@@ -155,4 +174,7 @@ def test_each_row_makes_sense(setting):
     assert set(setting.benchmarks) | set(setting.not_for) <= set(TABLE["benchmark"].choices)
     assert set(setting.servers) | set(setting.server_option or ()) <= set(TABLE["server"].choices)
     if setting.to_script:
-        assert setting.determines in {Determines.RESULT, Determines.SAMPLES} or setting.name == "sandbox"
+        assert setting.determines in {Determines.RESULT, Determines.SAMPLES} or setting.name in {
+            "sandbox",
+            "request_timeout",
+        }
