@@ -13,6 +13,7 @@ import msgspec
 from results.durable import explained, replace_file
 from results.errors import UsageError
 from results.plain_text import plain
+from results.views.token_rate import TokenRate
 from telemetry.summary import read_ticks
 
 if TYPE_CHECKING:
@@ -84,7 +85,6 @@ def continued(ticks: Sequence[Tick]) -> list[Tick]:
 def panels(ticks: Sequence[Tick]) -> list[Panel]:
     """The panels to draw; there are none for what was never measured."""
     cpu_s = _told(ticks, "processes", "cpu_s")
-    prompt, generation = _told(ticks, "server", "prompt_tokens"), _told(ticks, "server", "generation_tokens")
     running, waiting = _told(ticks, "server", "requests_running"), _told(ticks, "server", "requests_waiting")
     host = [(tick.time_s, tick.host_cpu_utilization) for tick in ticks]
     made = [
@@ -94,7 +94,7 @@ def panels(ticks: Sequence[Tick]) -> list[Panel]:
         Panel("temperature, °C", _by_device(ticks, "temperature_c")),
         Panel("server's CPU, cores", [_line("processes", _rates(cpu_s))]),
         Panel("server's memory, GiB", [_line("processes", _told(ticks, "processes", "memory_bytes"), GIB)]),
-        Panel("tokens/s", [_line("prompt", _rates(prompt)), _line("generation", _rates(generation))]),
+        Panel("tokens/s", _token_lines(ticks)),
         Panel("requests", [_line("running", running), _line("waiting", waiting)]),
     ]
     drawn = [
@@ -146,6 +146,22 @@ def _rates(points: _Points) -> _Points:
     known = [(time_s, value) for time_s, value in points if value is not None]
     pairs = [(was, now) for was, now in itertools.pairwise(known) if now[0] > was[0]]
     return [(now_s, max(0.0, now - was) / (now_s - was_s)) for (was_s, was), (now_s, now) in pairs]
+
+
+def _token_lines(ticks: Sequence[Tick]) -> list[Line]:
+    prompt, generation = TokenRate(), TokenRate()
+    prompts: _Points = []
+    answers: _Points = []
+    for tick in ticks:
+        told = tick.server
+        if told is None:
+            continue
+        # Prompts are read one after another, so their seconds are those of the clock.
+        prompts.append((tick.time_s, prompt.after(tick.time_s, told.prompt_tokens, told.prompt_s, 1)))
+        spent_s = None if told.generation_s is None else told.generation_s + (told.prompt_s or 0)
+        rate = generation.after(tick.time_s, told.generation_tokens, spent_s, told.requests_running)
+        answers.append((tick.time_s, rate))
+    return [_line("prompt", prompts), _line("generation", answers)]
 
 
 def _short(uuid: str) -> str:

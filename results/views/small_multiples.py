@@ -36,7 +36,7 @@ def telemetry_table(runs: Mapping[str, RunLines]) -> str:
     return (
         '<div class="wide"><table class="telemetry">\n<caption>Telemetry over time. All runs in a column have the same '
         "vertical scale; each run has its own time axis. Shaded: loading the model; the rest is mostly generating. "
-        "Tokens/s are as counted by the server; some servers count only when a request ends."
+        "Tokens/s are as counted by the server; llama.cpp counts when a request ends."
         f'</caption>\n<thead><tr><th scope="col">run</th>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
     )
 

@@ -13,6 +13,7 @@ import msgspec
 
 from results.files import open_to_read
 from results.json_text import NOT_THAT_JSON
+from results.views.token_rate import TokenRate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,6 +42,13 @@ class _Processes(msgspec.Struct, frozen=True):
 
 class _Server(msgspec.Struct, frozen=True):
     generation_tokens: float | None = None
+    prompt_s: float | None = None
+    generation_s: float | None = None
+    requests_running: float | None = None
+
+    @property
+    def spent_s(self) -> float | None:
+        return None if self.generation_s is None else self.generation_s + (self.prompt_s or 0)
 
 
 class _Tick(msgspec.Struct, frozen=True):
@@ -81,7 +89,7 @@ def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | Non
     used, parents = _used(telemetry)
     found: dict[str, Points] = {}
     phases: list[tuple[str, float, float]] = []
-    cpu, tokens = _Rate(), _Rate()
+    cpu, tokens = _Rate(), TokenRate(LEAST_RATE_S)
     seconds = 0.0
     for seconds, tick in _ticks(path):
         if not phases or phases[-1][0] != tick.phase:
@@ -97,7 +105,7 @@ def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | Non
             "GPU utilisation, %": _mean(device.utilization for device in whole),
             "server's memory, GiB": there.memory_bytes if there else None,
             "server's CPU, cores": cpu.after(seconds, there.cpu_s if there else None),
-            "tokens/s": tokens.after(seconds, tick.server.generation_tokens if tick.server else None),
+            "tokens/s": _token_rate(tokens, seconds, tick.server),
         }
         for name, value in values.items():
             if value is not None:
@@ -107,6 +115,10 @@ def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | Non
         return None
     ended = [(name, begin, end) for name, begin, end in phases if end > begin]
     return RunLines({name: thinned(points) for name, points in found.items()}, tuple(ended), seconds)
+
+
+def _token_rate(rate: TokenRate, seconds: float, told: _Server | None) -> float | None:
+    return told and rate.after(seconds, told.generation_tokens, told.spent_s, told.requests_running)
 
 
 def thinned(points: Points, most: int = MOST_POINTS) -> Points:
