@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import time
@@ -37,13 +38,30 @@ EXAMPLES = """
 \b
 Examples:
   bench_runner.py sweep 'models/*.gguf' --benchmark human_eval --gpu-layers 0,80
+  bench_runner.py sweep 'models/*.gguf' --benchmark human_eval -- --flash-attn on
   bench_runner.py sweep nightly.yaml --dry-run
   bench_runner.py sweep nightly.yaml
   bench_runner.py sweep --resume last
 """
 
 
-@click.command(cls=SectionedCommand, epilog=EXAMPLES)
+class _SweepCommand(SectionedCommand):
+    """Keeps what stands after -- apart from the models."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        before, after = args, []
+        if "--" in args:
+            cut = args.index("--")
+            before, after = args[:cut], args[cut + 1 :]
+        rest = super().parse_args(ctx, before)
+        ctx.params["server_args"] += tuple(after)
+        return rest
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- SERVER ARGS...]"]
+
+
+@click.command(cls=_SweepCommand, epilog=EXAMPLES)
 @click.argument("models", nargs=-1, type=click.Path(), metavar="[MANIFEST | MODELS...]")
 @click.option("--dry-run", is_flag=True, help="Print the plan and whether it fits, but start nothing.")
 @click.option(
@@ -97,8 +115,9 @@ def sweep(
 ) -> None:
     """Run a matrix of models, settings and benchmarks, from a manifest or from these options.
 
-    Options take several values, separated by commas. After a crash or a change of the manifest, --resume runs what is
-    missing. With --resume, you can only change settings that don't affect results, such as timeouts.
+    Options take several values, separated by commas. Everything after -- is passed to the server unchanged.
+    After a crash or a change of the manifest, --resume runs what is missing. With --resume, you can only
+    change settings that don't affect results, such as timeouts.
     """
     from results.errors import UsageError
     from results.store.sweep_folder import SweepFolder
@@ -177,7 +196,7 @@ def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder
     for name in given:
         setting = TABLE.get(name)
         if setting is None or setting.determines is not Determines.NOTHING:
-            raise UsageError(f"--{name.replace('_', '-')} can't be changed by --resume", hint=hint)
+            raise UsageError(f"{_option(name)} can't be changed by --resume", hint=hint)
     return asked_by_options(given)
 
 
@@ -202,11 +221,17 @@ def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
         if len(models) > 1:
             raise UsageError("other models can't be combined with a manifest", hint=f"add them to {files[0]}")
         name, value = next(iter(given.items()))
+        shown = (
+            shlex.join(value) if isinstance(value, tuple) else str(value).lower() if value is True else value
+        )
         raise UsageError(
-            f"--{name.replace('_', '-')} can't be combined with a manifest",
-            hint=f"set `{name}: {str(value).lower() if value is True else value}` in {files[0]}",
+            f"{_option(name)} can't be combined with a manifest", hint=f"set `{name}: {shown}` in {files[0]}"
         )
     return read_manifest(files[0])
+
+
+def _option(name: str) -> str:
+    return "what stands after --" if name == "server_args" else f"--{name.replace('_', '-')}"
 
 
 def _manifests(models: tuple[str, ...]) -> list[Path]:

@@ -118,7 +118,9 @@ def read_lines(path: Path, telemetry: TelemetrySummary | None) -> RunLines | Non
 
 
 def _token_rate(rate: TokenRate, seconds: float, told: _Server | None) -> float | None:
-    return told and rate.after(seconds, told.generation_tokens, told.spent_s, told.requests_running)
+    if told is None:
+        return None
+    return rate.after(seconds, told.generation_tokens, told.spent_s, told.requests_running)
 
 
 def thinned(points: Points, most: int = MOST_POINTS) -> Points:
