@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol
@@ -46,11 +48,42 @@ class TokenRate:
         return (tokens - self._first[1]) / seconds if seconds > 0 else None
 
 
+class TimeLeft:
+    """The time left, by the answers since the first mark, however far apart they come."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+        self._last = (0.0, 0)
+        self._total = 0
+
+    def update(self, now: float, done: int, total: int) -> None:
+        """Add a mark. The first one has what was there before."""
+        if self._first is None or done < self._first[1]:
+            self._first = self._last = (now, done)
+        if done > self._last[1]:
+            self._last = (now, done)
+        self._total = total
+
+    def seconds(self, now: float) -> float | None:
+        """None until there is an answer since the first mark."""
+        last_s, done = self._last
+        if self._first is None or done == self._first[1] or last_s <= self._first[0]:
+            return None
+        each_s = (last_s - self._first[0]) / (done - self._first[1])
+        return max(0.0, (self._total - done) * each_s - (now - last_s))
+
+    def __str__(self) -> str:
+        """As a clock, at this moment."""
+        seconds = self.seconds(time.monotonic())
+        return "-:--:--" if seconds is None else str(dt.timedelta(seconds=math.ceil(seconds)))
+
+
 class Lines:
     """Plain lines: one for every tenth of the run or every ten seconds, whichever is rarer."""
 
     def __init__(self) -> None:
         self._rate = TokenRate()
+        self._left = TimeLeft()
         self._last_s = 0.0
         self._last_done = 0
 
@@ -61,14 +94,16 @@ class Lines:
         done, total = _count(event, "done"), _count(event, "total")
         now = time.monotonic()
         rate = self._rate.update(now, _count(event, "completion_tokens"))
+        self._left.update(now, done, total)
         far = done - self._last_done >= max(1, total // 10)
         if done > self._last_done and (done == total or (far and now - self._last_s >= PLAIN_EVERY_S)):
             self._last_s, self._last_done = now, done
             speed = f", {rate:.0f} tokens/s" if rate else ""
-            self.say(f"  {done}/{total} completions{speed}")
+            left = f", eta {self._left}" if done < total and self._left.seconds(now) is not None else ""
+            self.say(f"  {done}/{total} completions{speed}{left}")
 
     def close(self) -> None:
-        self._rate = TokenRate()
+        self._rate, self._left = TokenRate(), TimeLeft()
         self._last_s, self._last_done = 0.0, 0
 
 
@@ -80,6 +115,7 @@ class Bar:
 
         self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._rate = TokenRate()
+        self._left = TimeLeft()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -87,7 +123,9 @@ class Bar:
         self._console.print(indented(text), soft_wrap=True)
 
     def progress(self, event: dict[str, Any]) -> None:
-        rate = self._rate.update(time.monotonic(), _count(event, "completion_tokens"))
+        now = time.monotonic()
+        rate = self._rate.update(now, _count(event, "completion_tokens"))
+        self._left.update(now, _count(event, "done"), _count(event, "total"))
         bar, task = self._started()
         bar.update(
             task,
@@ -106,11 +144,10 @@ class Bar:
                 progress.MofNCompleteColumn(),
                 progress.TextColumn("{task.fields[rate]}"),
                 progress.TimeElapsedColumn(),
-                progress.TextColumn("eta"),
-                progress.TimeRemainingColumn(),
+                progress.TextColumn("eta {task.fields[left]}"),  # written anew whenever it is drawn
                 console=self._console,
             )
-            self._task = self._bar.add_task("completions", total=None, rate="")
+            self._task = self._bar.add_task("completions", total=None, rate="", left=self._left)
             self._bar.start()
         return self._bar, self._task
 
@@ -118,7 +155,7 @@ class Bar:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        self._rate = TokenRate()
+        self._rate, self._left = TokenRate(), TimeLeft()
 
 
 def _count(event: dict[str, Any], name: str) -> int:

@@ -7,7 +7,7 @@ import pty
 import subprocess
 import sys
 
-from runner.display import Lines, TokenRate
+from runner.display import Lines, TimeLeft, TokenRate
 from tests.command_line import PROGRAM, ROOT
 from tests.evaluation.running_servers import canonical_server
 
@@ -111,3 +111,35 @@ def test_the_token_rate_leaves_out_what_was_there_before():
     assert rate.update(5.0, 9000) is None
     assert rate.update(15.0, 10000) == 100.0
     assert rate.update(25.0, 10000) == 50.0
+
+
+def test_the_time_left_is_known_from_the_first_answer_however_slow():
+    """One in two minutes, of twenty, of which four were there before; it counts down in between."""
+    left = TimeLeft()
+    left.update(0.0, 4, 20)
+    assert left.seconds(60.0) is None
+    assert str(left) == "-:--:--"
+    left.update(120.0, 5, 20)
+    assert left.seconds(120.0) == 15 * 120
+    assert left.seconds(150.0) == 15 * 120 - 30
+    left.update(180.0, 5, 20)  # nothing new
+    assert left.seconds(180.0) == 15 * 120 - 60
+    left.update(360.0, 6, 20)
+    assert left.seconds(360.0) == 14 * 180
+    assert left.seconds(36_000.0) == 0
+
+
+def test_the_bar_shows_the_time_left_of_slow_answers():
+    program = """
+import time
+from runner.display import Bar
+now = 0.0
+time.monotonic = lambda: now
+bar = Bar()
+bar.progress({"done": 0, "total": 20})
+now = 120.0
+bar.progress({"done": 1, "total": 20})
+now = 150.0
+bar.close()
+"""
+    assert "eta 0:37:30" in on_a_terminal([sys.executable, "-c", program])
