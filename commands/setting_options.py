@@ -64,6 +64,18 @@ def asked_by_options(options: Mapping[str, Any], table: Mapping[str, Setting] = 
 class SectionedCommand(click.Command):
     """A command whose help shows the options by section of the table, followed by its own options."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = list(args)  # click takes them away as it reads
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = next((word for word in words if word.startswith(error.option_name)), error.option_name)
+            close = f"did you mean {error.possibilities[0]}? " if error.possibilities else ""
+            raise UsageError(
+                f"there is no option {name.partition('=')[0]}",
+                hint=f"{close}One of the server's goes after --: `-- {name}`; see `{ctx.command_path} --help`",
+            ) from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {section: [] for section in Section}
         for parameter in self.get_params(ctx):

@@ -17,12 +17,13 @@ MOST_SHOWN = 50
 @dataclass(frozen=True)
 class Problem:
     """An error in a file. line: from 1, or None. field: such as `matrix.gpu_layers[1]`; empty for the whole
-    document.
+    document. hint: one thing to try, or empty.
     """
 
     line: int | None
     field: str
     what: str
+    hint: str = ""
 
     def text(self, name: str) -> str:
         """One line, such as `sweep.yaml:7: defaults.limit: 0 is out of range`."""
@@ -40,8 +41,10 @@ def refuse(
     """Raise UsageError with all problems, ordered by line; do nothing if there are none.
 
     Each takes one line, whatever the file's keys contain. name: the file's. text: formats one problem, given the name.
+    hint: where no problem has its own.
     """
     ordered = sorted(problems, key=lambda problem: problem.line or 0)
+    hint = next((problem.hint for problem in ordered if problem.hint), hint)
     lines = list(dict.fromkeys(plain(text(problem, name)) for problem in ordered))
     if not lines:
         return

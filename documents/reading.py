@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from documents.problems import Problem, refuse
 from documents.tree import Stop
 from results.errors import UsageError
-from results.files import open_to_read
+from results.files import instead_of, open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,8 @@ def read_file(path: Path, *, kind: str, endings: Sequence[str] = tuple(FORMS)) -
             line = data.count(b"\n", 0, error.start) + 1
             refuse(str(path), [Problem(line, "", "is not UTF-8")])
         why = error.strerror if isinstance(error, OSError) else None
-        raise UsageError(f"{path} can't be read: {why or error}") from error
+        hint = instead_of(path.absolute()) if why else ""
+        raise UsageError(f"{path} can't be read: {why or error}", hint=hint) from error
     return Source(text, FORMS[path.suffix.lower()], str(path), hashlib.sha256(data).hexdigest())
 
 

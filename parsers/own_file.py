@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from results.errors import ParseError, UsageError
-from results.files import unreadable
+from results.files import instead_of, unreadable
 from results.plain_text import tail
 from results.records import Score
 
@@ -50,7 +50,7 @@ class OwnParser:
 def load(path: Path) -> OwnParser:
     """Runs the file. Raises UsageError where it is missing, fails, or has no PARSER."""
     if why := unreadable(path):
-        raise UsageError(f"--parser {path}: {why}", settings=_ABOUT)
+        raise UsageError(f"--parser {path}: {why}", hint=instead_of(path), settings=_ABOUT)
     spec = importlib.util.spec_from_file_location(f"own_parser_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"--parser {path} is not a Python file", hint=_PAGE, settings=_ABOUT)

@@ -7,6 +7,7 @@ Only regular files, and links to them, are read or written.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import os
 import re
@@ -53,6 +54,19 @@ def unreadable(path: Path, *, or_folder: bool = False) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def instead_of(path: Path) -> str:
+    """What to try instead of a file that is `unreadable`."""
+    folder = path.parent
+    try:
+        if path.exists():
+            return "give a regular file that you may read"
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return f"look for the folder {folder}: it is not there, or can't be read"
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    return f"did you mean {folder / close[0]}?" if close else f"look into {folder}; it has no such file"
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:

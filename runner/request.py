@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from parsers import registry
 from results.errors import UsageError
-from results.files import unreadable, user_path
+from results.files import instead_of, unreadable, user_path
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
@@ -57,7 +57,7 @@ def _with_whole_paths(asked: Asked) -> Asked:
             continue
         path = user_path(value).absolute()
         if why := unreadable(path, or_folder=name != "script"):
-            raise UsageError(f"{setting.option} {value}: {why}", settings=(name,))
+            raise UsageError(f"{setting.option} {value}: {why}", hint=instead_of(path), settings=(name,))
         is_ours = name == "script" and path.resolve().parent == ROOT / "scripts"
         changes[name] = None if is_ours else _same_variables(str(path), value)
     return asked.but(**changes)

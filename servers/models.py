@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SPLIT = re.compile(r"-00001-of-(\d{5})$")  # how llama-gguf-split names the first part
+_OLLAMAS = re.compile(r"\w[\w.-]*:\w[\w.-]*")
 HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 _MOST_KEPT = 4096  # entries in the hash cache; the oldest are dropped
 _LOCK_S = 10.0  # other processes hold the lock for milliseconds each
@@ -119,7 +120,7 @@ def _here(text: str) -> Model:
         return _gguf(path)
     if HUB_NAME.fullmatch(text) and not text.endswith(".gguf") and not path.parent.is_dir():
         return Model(kind="name", name=text)
-    raise UsageError(f"there is no model {text!r}", hint=_instead(path))
+    raise UsageError(f"there is no model {text!r}", hint=instead_of_model(path))
 
 
 def _gguf(path: Path) -> Model:
@@ -203,8 +204,11 @@ def _from_hub(text: str) -> Path:
     return fetched[0]
 
 
-def _instead(path: Path) -> str:
-    """What exists instead of a missing path."""
+def instead_of_model(path: Path) -> str:
+    """What to try instead of a model, or of a glob, that is not there."""
+    if _OLLAMAS.fullmatch(path.name) and path.suffix != ".gguf":
+        server = "--base-url http://127.0.0.1:11434"
+        return f"if it is one of Ollama's, ask the server that has it: {server} --model {path.name}"
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder} either; `--model demo` is the built-in one"

@@ -164,6 +164,7 @@ _PORT_TAKEN = re.compile(
     r"couldn't bind (?:HTTP )?(?:server )?socket|Address already in use|Errno 98|bind\(\) failed",
     re.IGNORECASE,
 )
+_NO_SERVER = "check that this program is the server and takes these options: run the command by hand"
 _PERMISSION = re.compile(r"Errno 13|Permission denied", re.IGNORECASE)
 
 
@@ -187,7 +188,9 @@ def explain(ended: Exit, log: str, port: int, holder: PortHolder | None) -> Expl
         if match:
             detail = next((group for group in match.groups() if group), "")
             return Explanation(f"{how}: {cause.what.format(detail).strip()}", cause.hint, cause.out_of_memory)
-    return _by_signal(ended, how) or Explanation(how, "" if log.strip() else "it printed nothing")
+    return _by_signal(ended, how) or Explanation(
+        how, _NO_SERVER if log.strip() else f"it printed nothing; {_NO_SERVER}"
+    )
 
 
 def exhausted_memory(log: str) -> str:

@@ -135,12 +135,12 @@ def _from_text(setting: Setting, text: str) -> float | int:
     try:
         return _number(setting, int(text) if setting.kind == "whole" else float(text))
     except ValueError:
-        raise UsageError(f"{text!r} is not {_what(setting)}") from None
+        raise UsageError(f"{text!r} is not {_what(setting)}", hint=_all_of(setting, text)) from None
 
 
 def _number(setting: Setting, value: Any) -> float | int:
     if not _is_number(value) or (setting.kind != "number" and not isinstance(value, int)):
-        raise UsageError(f"{_shown(value)} is not {_what(setting)}")
+        raise UsageError(f"{_shown(value)} is not {_what(setting)}", hint=_all_of(setting, value))
     low, high, above = setting.minimum, setting.maximum, setting.above
     inside = (
         (low is None or value >= low) and (high is None or value <= high) and (above is None or value > above)
@@ -148,6 +148,10 @@ def _number(setting: Setting, value: Any) -> float | int:
     if not math.isfinite(value) or not inside:
         raise UsageError(f"{value} is out of range: {_range(setting)}")
     return cast("float | int", value)
+
+
+def _all_of(setting: Setting, value: Any) -> str:
+    return "-1 is for all" if setting.minimum == -1 and str(value) in {"all", "max"} else ""
 
 
 def _what(setting: Setting) -> str:

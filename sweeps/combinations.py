@@ -100,7 +100,7 @@ class Combinations:
             try:
                 chosen = chosen_models(each.value, self.manifest.folder)
             except UsageError as error:
-                self.problems.append(Problem(each.line, each.field, error.message))
+                self.problems.append(Problem(each.line, each.field, error.message, error.hint))
                 continue
             if chosen.left_out and chosen.left_out not in self.notes:
                 self.notes.append(chosen.left_out)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from results.errors import UsageError
 from results.files import user_path, with_bytes
 from servers.gguf import read_header
-from servers.models import resolve
+from servers.models import instead_of_model, resolve
 
 if TYPE_CHECKING:
     from servers.gguf import GgufHeader
@@ -53,7 +53,10 @@ def chosen_models(choice: ModelChoice, folder: Path) -> ChosenModels:
         others[MOST_NAMED:] = [f"and {len(others) - MOST_NAMED} more"]
     if not models:
         only = ", ".join(others) or "only parts of models, folders and other files"
-        raise UsageError(f"{choice.text} matches no model in {folder}{f': {only}' if matched else ''}")
+        raise UsageError(
+            f"{choice.text} matches no model in {folder}{f': {only}' if matched else ''}",
+            hint=instead_of_model(pattern),
+        )
     left_out = f"{choice.text} skips files that are not models: {', '.join(others)}" if others else ""
     named = [
         dataclasses.replace(choice, text=str(each), name=choice.name if len(models) == 1 else None)

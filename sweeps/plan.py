@@ -18,7 +18,7 @@ from settings.asked import Asked
 from settings.table import TABLE
 from settings.variables import Filled, as_written, shown
 from sweeps.combinations import Combinations, Wanted, place
-from sweeps.manifest.problems import refuse
+from sweeps.manifest.problems import COMMAND_LINE, refuse
 from sweeps.manifest.reader import TEST_MODE_SAMPLES
 from sweeps.model_files import model_argument
 
@@ -93,7 +93,10 @@ class _Planner:
         """The planned run; None if there are errors, which are then in `problems`."""
         given = {name: each for name, each in wanted.settings.items() if each.value is not None}
         if "benchmark" not in given:
-            self.problems.append(Problem(wanted.line, wanted.field, "has no benchmark"))
+            names = ", ".join(self.table["benchmark"].choices)
+            give = "--benchmark NAME" if self.manifest.name == COMMAND_LINE else "`benchmark: NAME`"
+            hint = f"give {give}, one of {names}"
+            self.problems.append(Problem(wanted.line, wanted.field, "has no benchmark", hint))
             return None
         choice: ModelChoice | None = given["model"].value if "model" in given else None
         asked = self.asked(given)

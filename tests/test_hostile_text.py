@@ -159,7 +159,7 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("leaderboard",): 0,
         ("leaderboard", "--status", "any"): 0,
         ("leaderboard", "--csv", "-"): 0,
-        ("leaderboard", "--benchmark", evil): 0,
+        ("leaderboard", "--benchmark", evil): 2,
         ("leaderboard", "--sort", evil): 2,
         ("report", "last"): 0,
         ("report", "last", "--csv", str(out / "r.csv"), "--output", str(out)): 0,

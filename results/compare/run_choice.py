@@ -14,6 +14,8 @@ import msgspec
 from results.errors import UsageError
 from results.records import RunStatus
 from results.store.run_folder import all_records
+from settings.benchmarks import BENCHMARKS
+from settings.values import closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,11 +53,16 @@ class Chosen:
 
 
 def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None]) -> Chosen:
-    """Choose runs. One that can't be read is left out and reported to `warn`. Raises NewerRecord, ResultsError."""
+    """Choose runs. One that can't be read is left out and reported to `warn`.
+
+    Raises UsageError for a benchmark that nobody knows, NewerRecord, ResultsError.
+    """
+    known = set(BENCHMARKS)
     left_out: dict[str, int] = {}
     kept: list[tuple[RunFolder, RunRecord]] = []
     newest: dict[str, int] = {}
     for folder, record in all_records(results_dir, warn=warn):
+        known.add(record.benchmark)
         if not _asked_for(record, choice):
             continue
         status = folder.effective_status(record)
@@ -64,6 +71,10 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
             continue
         newest[_configuration(record, in_sweep=bool(choice.sweep_id))] = len(kept)
         kept.append((folder, record))
+    for name in choice.benchmarks:
+        if name not in known:
+            hint = closest(name, known).removeprefix("; ") or f"one of {', '.join(sorted(known))}"
+            raise UsageError(f"there is no benchmark {name!r}, and no run of one", hint=hint)
     if not choice.every:
         shown = set(newest.values())
         if len(kept) > len(shown):
