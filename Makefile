@@ -6,6 +6,10 @@ SETUP := $(VENV)/.setup
 DEV := $(VENV)/.dev
 PYTEST := $(BIN)/pytest -q
 
+# What pip says of itself is no news of this program.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-servers test-tools check bench lock clean
 

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,24 +17,24 @@ if TYPE_CHECKING:
     from servers.discovery import Found
     from telemetry.contract import DeviceFacts, DeviceReading
 
+_INDENT, _WIDTH = 13, 100
 ROOT = Path(__file__).resolve().parent.parent
 _DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}  # Linux
 
 
 def print_findings() -> None:
-    """Print one line per finding: ok or missing, name, version, path, and what to do."""
+    """Print one line per finding: ok, optional or missing, name, version, path, and what to do."""
     from servers import discovery
 
     for title, lines in (
-        ("servers", map(_line, discovery.servers_found())),
-        ("sandboxes", map(_line, _sandboxes())),
+        ("servers", map(found_line, discovery.servers_found())),
+        ("sandboxes", map(found_line, _sandboxes())),
         ("GPUs and processor energy", device_lines()),
         ("models", _model_lines()),
         ("special files", special_file_lines()),
     ):
         say(title, bold=True)
-        for line in lines:
-            say(line)
+        say("\n".join(lines))
 
 
 def _model_lines() -> list[str]:
@@ -41,7 +42,7 @@ def _model_lines() -> list[str]:
 
     demo = cached_path()
     where = str(demo) if demo else "fetched by the first run without --model (98 MB)"
-    return [f"  {'ok' if demo else 'missing':8} demo model  {where}"]
+    return [f"  {'ok' if demo else 'optional':8} demo model  {where}"]
 
 
 def special_file_lines(folder: Path = Path("/dev")) -> list[str]:
@@ -124,20 +125,29 @@ def _sandboxes() -> list[Found]:
     for name, level in facts["levels"].items():
         path = level.get("path", "")
         if not level["ok"]:
-            found.append(Found(name, ok=False, path=path, note=f"{level['error']}; try: {level['hint']}"))
+            note = f"{level['error']}; try: {level['hint']}"
+            found.append(Found(name, ok=False, path=path, note=note, optional=bool(facts["auto"])))
+            continue
+        if name == "process":
+            found.append(
+                Found(name, ok=True, note="no sandbox, only limits; used if you ask for it", optional=True)
+            )
             continue
         used = " (chosen by auto)" if name == facts["auto"] else ""
-        runs = (
-            level.get("warning")
-            or f"runs programs with {level.get('interpreter') or level.get('image')}{used}"
-        )
-        stops = f"; does not stop: {' '.join(level['not_stopped'])}" if level["not_stopped"] else ""
+        runs = f"runs programs with {level.get('interpreter') or level.get('image')}{used}"
+        more = ("What it does not stop:", *level["not_stopped"]) if level["not_stopped"] and used else ()
         version = level.get("bwrap") or level.get("engine") or str(level.get("landlock_abi", ""))
         low = f"; under hard limits: {', '.join(level['lowered'])}" if level["lowered"] else ""
-        found.append(Found(name, ok=True, version=version, path=path, note=runs + stops + low))
+        found.append(Found(name, ok=True, version=version, path=path, note=runs + low, more=more))
     return found
 
 
-def _line(found: Found) -> str:
-    parts = (found.version, found.path, found.note)
-    return f"  {'ok' if found.ok else 'missing':8} {found.name}  " + "  ".join(part for part in parts if part)
+def found_line(found: Found) -> str:
+    """What was found, in a line; sentences about it stand below it."""
+    parts = (found.name, found.version, found.path, found.note)
+    state = "ok" if found.ok else "optional" if found.optional else "missing"
+    indent = " " * _INDENT
+    more = [
+        textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent) for text in found.more
+    ]
+    return "\n".join([f"  {state:8} " + "  ".join(part for part in parts if part), *more])

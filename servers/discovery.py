@@ -15,13 +15,18 @@ VERSION_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True)
 class Found:
-    """The result of looking for one thing. version, path: "" if unknown. note: what to do about it, or ""."""
+    """The result of looking for one thing. version, path: "" if unknown. note: what to do about it, or "".
+
+    optional: nothing is wrong without it. more: sentences about it.
+    """
 
     name: str
     ok: bool
     version: str = ""
     path: str = ""
     note: str = ""
+    optional: bool = False
+    more: tuple[str, ...] = ()
 
 
 def servers_found() -> tuple[Found, ...]:
@@ -39,7 +44,10 @@ def _llama_server() -> Found:
         return Found("llama-server", ok=False, note=error.message)
     if binary is None:
         return Found(
-            "llama-server", ok=False, note="put it on PATH, set LLAMA_SERVER, or use --server-binary"
+            "llama-server",
+            ok=False,
+            note="for your GPU: put it on PATH, set LLAMA_SERVER, or use --server-binary",
+            optional=bool(_distribution_version("xllamacpp")),
         )
     version = _version(str(binary))
     note = "" if version else "it can't be run: try it with --version"
@@ -54,7 +62,7 @@ def _embedded() -> Found:
 
 def _vllm() -> Found:
     path = shutil.which("vllm")
-    note = "" if path else "optional: install it in its own environment, then --server-binary ENV/bin/vllm"
+    note = "" if path else "install it in its own environment, then --server-binary ENV/bin/vllm"
     version = ""
     if path:  # don't run it: it would import torch, which takes half a minute
         with contextlib.suppress(OSError, IndexError):
@@ -63,7 +71,7 @@ def _vllm() -> Found:
                 None,
             )
             version = package.name.removesuffix(".dist-info").partition("-")[2] if package else ""
-    return Found("vllm", path is not None, version, path or "", note)
+    return Found("vllm", path is not None, version, path or "", note, optional=True)
 
 
 def _version(program: str | None) -> str:

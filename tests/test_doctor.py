@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from commands.doctor import special_file_lines
-from tests.command_line import PROGRAM
+from commands.doctor import found_line, special_file_lines
+from servers.discovery import Found
+from tests.command_line import PROGRAM, ROOT
 
 
 def test_devices_that_are_none_are_told_with_how_to_make_them_anew(tmp_path):
@@ -52,3 +53,35 @@ def test_hard_limits_below_the_sandboxs_own_are_said():
     )
     (line,) = [line for line in done.stdout.splitlines() if " bubblewrap " in line]
     assert "under hard limits: 64 open files instead of 128 (ulimit -n)" in line
+
+
+def test_it_is_one_screen_and_what_is_optional_is_not_missing(demo_model):
+    """Of an ordinary machine: llama.cpp is installed along, and bubblewrap or Landlock work."""
+    env = {**os.environ, "PATH": "/usr/bin:/bin"}
+    env.pop("LLAMA_SERVER", None)
+    done = subprocess.run([PROGRAM, "doctor"], capture_output=True, text=True, check=True, env=env)
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 40
+    assert [line for line in lines if len(line) > 240] == []
+    assert [line for line in lines if line.startswith("  missing")] == []
+    assert any(line.startswith("  optional vllm") for line in lines)
+
+
+def test_what_the_chosen_sandbox_does_not_stop_stands_below_it_in_short_lines():
+    sentences = ("What it does not stop:", "It can see whether any file exists. " * 8)
+    first, *more = found_line(
+        Found("landlock", ok=True, version="7", note="chosen", more=sentences)
+    ).splitlines()
+    assert first == "  ok       landlock  7  chosen"
+    assert " ".join(" ".join(more).split()) == " ".join(sentences).strip()
+    assert all(line.startswith(" " * 13) and len(line) <= 100 for line in more)
+
+
+def test_make_keeps_pip_quiet():
+    """It tells of its newer versions, and warns of root, also with --quiet."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    done = subprocess.run(
+        ["make", "--silent", "--eval=shown: ; @env", "shown"],
+        cwd=ROOT, env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert {"PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_ROOT_USER_ACTION=ignore"} <= {*done.stdout.splitlines()}

@@ -29,6 +29,7 @@ def test_the_embedded_server_of_our_own_environment_is_found(path):
     llama_server, embedded, vllm = servers_found()
     assert (embedded.ok, embedded.version) == (True, version("xllamacpp"))
     assert (llama_server.ok, vllm.ok) == (False, False)
+    assert (llama_server.optional, vllm.optional) == (True, True), "a run works without them"
     assert "LLAMA_SERVER" in llama_server.note
     assert "--server-binary" in vllm.note
 
@@ -70,6 +71,7 @@ def test_a_wrong_llama_server_in_the_environment_is_told(path, monkeypatch):
     monkeypatch.setenv("LLAMA_SERVER", "/no/llama-server")
     found = servers_found()[0]
     assert not found.ok
+    assert not found.optional
     assert found.note == "$LLAMA_SERVER /no/llama-server: no such program"
 
 
