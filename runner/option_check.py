@@ -41,4 +41,4 @@ def _trouble(command: tuple[str, ...]) -> BenchError | None:
         return ScriptError("the script failed at once", log_tail=done.stderr, command=command)
     if done.returncode == UsageError.exit_code:
         return UsageError(message, hint=hint, settings=settings)
-    return ScriptError(message, hint=hint, command=command)
+    return ScriptError(message, hint=hint)  # its own words; the command of a check is no news to its user

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PARQUET_HINT = "install the reader: .venv/bin/pip install 'bench-runner[parquet]'"
+_INSTALL_PARQUET = f"{sys.executable} -m pip install 'bench-runner[parquet]'"
 
 
 class Row(NamedTuple):
@@ -67,7 +68,7 @@ def fetch(repository: str, name: str) -> Path:
     Raises ScriptError, before anything is fetched where it could not be read afterwards.
     """
     if name.endswith(".parquet"):
-        _need_parquet(f"{name} of {repository}")
+        _need_parquet(f"{name} of {repository}", "; or give the data as JSON Lines with --dataset FILE.jsonl")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -124,7 +125,7 @@ def _csv(path: Path, columns: Sequence[str]) -> list[Row]:
 
 
 def _parquet(path: Path) -> list[Row]:
-    _need_parquet(str(path))
+    _need_parquet(str(path), "; or give a .jsonl file")
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -136,11 +137,13 @@ def _parquet(path: Path) -> list[Row]:
     return [Row(f"{path}, row {number}", row) for number, row in enumerate(found)]
 
 
-def _need_parquet(what: str) -> None:
+def _need_parquet(what: str, otherwise: str) -> None:
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        raise ScriptError(f"{what} is Parquet, but pyarrow is not installed", hint=PARQUET_HINT)
+        raise ScriptError(
+            f"{what} is Parquet, but pyarrow is not installed", hint=_INSTALL_PARQUET + otherwise
+        )
 
 
 def _fields(kind: type[Any]) -> str:

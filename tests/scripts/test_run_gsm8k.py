@@ -194,6 +194,28 @@ def test_without_the_reader_of_parquet_the_command_that_installs_it_is_named(tmp
     assert "pip install 'bench-runner[parquet]'" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(("benchmark", "name"), [("gsm8k", "gsm8k.jsonl"), ("mmlu", "mmlu_test.jsonl")])
+def test_json_lines_need_no_reader_of_parquet_and_the_error_of_run_is_a_line(
+    tmp_path, demo_model, benchmark, name
+):
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pyarrow'] = None")
+    env = {"PYTHONPATH": str(tmp_path), "HF_HOME": str(tmp_path / "hub")}
+    command = [sys.executable, "-m", f"scripts.run_{benchmark}", "--base-url", "http://127.0.0.1:1", "--model", "m",
+               "--output", tmp_path / "out", "--dataset", GSM8K.with_name(name), "--check"]  # fmt: skip
+    read = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert read.returncode == 0, read.stderr
+    done = bench_runner(
+        "run", "--benchmark", benchmark, "--model", demo_model, "--results-dir", tmp_path / "r", env=env
+    )
+    assert done.code == 4
+    error, hint = done.err.splitlines()
+    assert error.startswith("error: ")
+    assert error.endswith("is Parquet, but pyarrow is not installed")
+    assert "/bin/python -m pip install 'bench-runner[parquet]'; or give the data as JSON Lines" in hint
+
+
 def test_other_examples_are_another_benchmark(tmp_path):
     with reference_server() as url:
         run(url, tmp_path, "--limit", 2)
