@@ -15,6 +15,8 @@ from results.errors import UsageError
 from results.records import RunStatus
 from results.store.run_folder import all_records
 from settings.benchmarks import BENCHMARKS
+from settings.setting import Determines
+from settings.table import TABLE
 from settings.values import closest
 
 if TYPE_CHECKING:
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
 
 # Fields of the config that may differ between two runs of the same configuration.
-_NOT_CONFIGURATION = {"path", "port", "nonce", "sandbox"}
+_NOT_CONFIGURATION = {
+    "path",
+    "nonce",
+    *(name for name, setting in TABLE.items() if setting.determines is Determines.NOTHING),
+}
 _OF_RACES = {"limit", "shuffle"}
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

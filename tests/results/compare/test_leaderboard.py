@@ -210,7 +210,9 @@ def test_the_speed_of_a_resumed_run_is_that_of_its_last_try(tmp_path):
 def test_of_a_configuration_the_newest_run_is_shown(tmp_path):
     config = {"path": "/m/a.gguf", "gpu_layers": 80}
     first = record_run(tmp_path, [P, F], model="a", config={**config, "port": 1, "sandbox": "auto"})
-    again = record_run(tmp_path, [P, P], model="a", config={**config, "port": 2, "sandbox": "process"})
+    again = record_run(
+        tmp_path, [P, P], model="a", config={**config, "port": 2, "sandbox": "process", "request_timeout": 9}
+    )
     other = record_run(tmp_path, [P, P], model="a", config={**config, "gpu_layers": 0})
     failed = record_run(tmp_path, [P, P], model="a", config=config, status=RunStatus.FAILED)
     chosen = choose_runs(tmp_path, Choice(), warn=warned)
