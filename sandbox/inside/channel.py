@@ -26,6 +26,7 @@ from typing import Any
 
 from sandbox.inside.child import describe
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` makes a new one each time
 MOST_BYTES = 64 << 20  # of a frame: an answer of ten million numbers
 _SMALL = (
     1 << 63
@@ -97,6 +98,7 @@ class Peer:
         self._reading, self._writing = reading, writing
         self._other, self._broken = other, broken
         self._kept: list[typing.Iterator[Any]] = []
+        self._read = bytearray()
 
     def tell(self, message: dict[str, Any]) -> None:
         try:
@@ -115,9 +117,7 @@ class Peer:
         """What comes, once what the other side wants of iterators kept here is answered."""
         while True:
             try:
-                said = receive(self._reading)
-                if said is None:
-                    raise EOFError
+                said = self._frame()
                 if type(said) is not dict:
                     raise BrokenChannel("no message")
                 if "next" not in said:
@@ -128,6 +128,25 @@ class Peer:
             except (BrokenChannel, EOFError, OSError) as error:
                 self._broken(error)
             self.answer(self._item(self._kept[place]))
+
+    def _frame(self) -> Any:
+        """The next one, most often read in one piece. Raises BrokenChannel, EOFError, OSError."""
+        end = 4
+        while len(self._read) < end:
+            part = os.read(self._reading, 1 << 16)
+            if not part:
+                raise EOFError
+            self._read += part
+            if end == 4 and len(self._read) >= 4:
+                end += int.from_bytes(self._read[:4], "big")
+                if end - 4 > MOST_BYTES:
+                    raise BrokenChannel(f"a frame of {end - 4} bytes")
+        data = self._read[4:end]
+        del self._read[:end]
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise BrokenChannel(f"no JSON: {type(error).__name__}") from None
 
     def pack(self, value: Any) -> Any:
         return pack(value, self._keep, self._other)
@@ -188,7 +207,7 @@ def told(error: BaseException) -> list[str]:
 
 def send(descriptor: int, value: Any) -> None:
     """A packed value. Raises OSError, ValueError where it is too large."""
-    data = json.dumps(value, separators=(",", ":")).encode()
+    data = _encode(value).encode()
     if len(data) > MOST_BYTES:
         raise ValueError(f"a value of {len(data)} bytes is too large to be compared")
     write_all(descriptor, struct.pack(">I", len(data)) + data)
@@ -198,23 +217,6 @@ def write_all(descriptor: int, data: Any) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def receive(descriptor: int) -> Any:
-    """A packed value; None at the end. Raises BrokenChannel."""
-    head = read_exactly(descriptor, 4)
-    if len(head) < 4:
-        return None
-    length = struct.unpack(">I", head)[0]
-    if length > MOST_BYTES:
-        raise BrokenChannel(f"a frame of {length} bytes")
-    data = read_exactly(descriptor, length)
-    if len(data) < length:
-        return None
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BrokenChannel(f"no JSON: {type(error).__name__}") from None
 
 
 def read_exactly(descriptor: int, count: int) -> bytes:
