@@ -131,16 +131,18 @@ class Peer:
 
     def _frame(self) -> Any:
         """The next one, most often read in one piece. Raises BrokenChannel, EOFError, OSError."""
-        end = 4
-        while len(self._read) < end:
+        while True:
+            if len(self._read) >= 4:
+                length = int.from_bytes(self._read[:4], "big")
+                if length > MOST_BYTES:
+                    raise BrokenChannel(f"a frame of {length} bytes")
+                end = 4 + length
+                if len(self._read) >= end:
+                    break
             part = os.read(self._reading, 1 << 16)
             if not part:
                 raise EOFError
             self._read += part
-            if end == 4 and len(self._read) >= 4:
-                end += int.from_bytes(self._read[:4], "big")
-                if end - 4 > MOST_BYTES:
-                    raise BrokenChannel(f"a frame of {end - 4} bytes")
         data = self._read[4:end]
         del self._read[:end]
         try:
