@@ -58,4 +58,4 @@ lock: $(DEV)  ## resolve the versions anew
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --extra dev setup.cfg --output-file requirements-dev.lock
 
 clean:  ## remove what make made, results excepted
-	rm -rf $(VENV) .vllm .llama-server .tools build *.egg-info
+	rm -rf $(VENV) .vllm .llama-server .tools .bench-peers build *.egg-info

@@ -211,8 +211,8 @@ SAMPLING_SETTINGS = (
     Setting(
         name="as_published",
         kind="flag",
-        help="Ask as the benchmark's authors did; lcb: 10 completions, temperature 0.2, top-p 0.95; mmlu: 5 examples, "
-        "completion style.",
+        help="Ask as the benchmark's authors did; human_eval: 200 completions, lcb: 10, both at temperature 0.2 and "
+        "top-p 0.95; mmlu: 5 examples, completion style.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         default=False,
@@ -238,7 +238,7 @@ SAMPLING_SETTINGS = (
         metavar="S",
         minimum=0.05,
         maximum=3600,
-        default_text="3",
+        default_text="3; lcb 6",
         not_for=("speed",),
         to_script=True,
     ),

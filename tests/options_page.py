@@ -23,8 +23,8 @@ _AFTER = """## Other options
 
 | option | meaning |
 |---|---|
-| `--results-dir DIR` | where runs are kept. Default: `$BENCH_RESULTS_DIR`, or `./benchmark_results` |
-| `--resume RUN_ID` | continue an earlier run |
+| `--results-dir DIRECTORY` | where runs are kept. Default: `$BENCH_RESULTS_DIR`, or `./benchmark_results` |
+| `--resume RUN` | continue an earlier run, [named](results.md#names) by its id, `last` or words |
 | `--json` | print the record on stdout instead of the table |
 
 Progress goes to stderr, the result to stdout. The options that only `sweep` has are in [Sweeps](sweeps.md).
@@ -63,7 +63,7 @@ def _meaning(setting: Setting) -> str:
     if default:
         parts.append(f"Default: {default.removesuffix('.0')}.")
     if setting.servers:
-        parts.append("For --server " + " and ".join(setting.servers) + ".")
+        parts.append("For --server " + ", ".join(setting.servers) + ".")
     if setting.benchmarks:
         parts.append("For " + ", ".join(f"`{name}`" for name in setting.benchmarks) + ".")
     return " ".join(parts).replace("|", "\\|")

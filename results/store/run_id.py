@@ -18,12 +18,15 @@ _MODEL_LENGTH = 48  # so the whole id is well below the 255 bytes that file syst
 _MODEL_HEAD = 28
 
 ID_TIME = "%Y%m%dT%H%M%SZ"
+_NEXT = dt.timedelta(seconds=1 / 256)  # the step of an id's last digits
 
 
 def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
     """An id such as `20261121T034600Z-human_eval-SmolLM2-135M-Q4_1-3f9a`. now: with a time zone.
 
-    A long model name loses its middle, because the quantisation is at the end.
+    The last four digits are the fraction of the second, in 256ths, and a random number: runs of one model that start in
+    the same second sort by their start, so that `last` is the last one. A long model name loses its middle, because the
+    quantisation is at the end.
     """
     if now.tzinfo is None:
         raise ValueError("the time of a run needs a time zone")
@@ -31,9 +34,8 @@ def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
     if len(name) > _MODEL_LENGTH:
         name = f"{name[:_MODEL_HEAD]}-{name[_MODEL_HEAD + 1 - _MODEL_LENGTH :]}"
     started = now.astimezone(dt.UTC).strftime(ID_TIME)
-    return "-".join(
-        (started, _safe(benchmark)[:_BENCHMARK_LENGTH] or "benchmark", name, secrets.token_hex(2))
-    )
+    ending = f"{now.microsecond * 256 // 1_000_000:02x}{secrets.token_hex(1)}"
+    return "-".join((started, _safe(benchmark)[:_BENCHMARK_LENGTH] or "benchmark", name, ending))
 
 
 def new_folder(parent: Path, benchmark: str, model: str, now: dt.datetime, *, what: str = "run") -> Path:
@@ -45,6 +47,7 @@ def new_folder(parent: Path, benchmark: str, model: str, now: dt.datetime, *, wh
             with contextlib.suppress(FileExistsError):
                 folder.mkdir()
                 break
+            now += _NEXT
         sync_folder(parent)
     return folder
 

@@ -58,6 +58,13 @@ def test_the_record_is_read_as_it_was_written(tmp_path):
     assert [path.name for path in folder.path.iterdir()] == ["run.json"]
 
 
+def test_runs_of_one_model_that_start_in_the_same_second_sort_by_their_start(tmp_path):
+    """A shell loop over a fast server makes several a second, and `last` is the last one."""
+    starts = [NOW.replace(microsecond=1000 * number) for number in range(0, 1000, 50)]
+    made = [RunFolder.create(tmp_path, "human_eval", "m", start).run_id for start in starts]
+    assert made == sorted(made)
+
+
 def test_what_the_server_really_did_keeps_its_name_on_disk(tmp_path):
     """Records of every version have it as `in_force`."""
     folder = RunFolder.create(tmp_path, "human_eval", "m", NOW)
