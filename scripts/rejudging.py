@@ -67,7 +67,15 @@ async def rejudge_benchmark(
                 good, bad = benchmark.known_programs()
                 await asyncio.to_thread(grader.open)
                 await asyncio.to_thread(grader.self_test, good, bad)
-            completions = await rejudge(task, samples, recorded, journal, finished=finished, on_judged=judged)
+            completions = await rejudge(
+                task,
+                samples,
+                recorded,
+                journal,
+                finished=finished,
+                on_judged=judged,
+                opens_thought=bool(settings.style_choice.get("opens_thought")),
+            )
         finally:
             grader.close()
     summary = summarize(

@@ -60,6 +60,7 @@ SHARED = (
     "documents",
     "settings",
     "results",
+    "results.completion_lines",
     "results.durable",
     "results.errors",
     "results.files",

@@ -59,6 +59,33 @@ def the_new_one(results, parent):
     return folder
 
 
+def test_what_a_line_says_of_its_answer_holds_in_the_new_run(results):
+    """An odd count, a full context, an answer that was lost before losses were told apart, a thought that was cut."""
+    parent = only_run(results)
+    rows = lines(parent / "completions.jsonl")
+    full = "cut after 400 tokens by the context: raise --ctx-size"
+    rows[0]["completion_tokens"] = 12.5
+    rows[1].update(
+        answer="So", outcome="truncated", passed=False, cut="context", finish_reason="length", detail=full
+    )
+    rows[1].update(completion_tokens=400)
+    rows[2].update(answer="", reasoning="", outcome="infrastructure_error", passed=False, detail="no answer")
+    rows[3].update(cut="length", finish_reason="length")
+    write_lines(parent, rows)
+    settings = json.loads((parent / "settings.json").read_text())
+    settings["style_choice"] = {**settings.get("style_choice", {}), "opens_thought": True}
+    (parent / "settings.json").write_text(json.dumps(settings))
+    done = bench_runner("rejudge", "last", "--results-dir", results)
+    assert done.code == 0, done.err
+    now = {row["task_id"]: row for row in lines(the_new_one(results, parent) / "completions.jsonl")}
+    assert len(now) == len(rows)
+    odd, cut, lost, thought = (now[row["task_id"]] for row in rows[:4])
+    assert (odd["outcome"], odd.get("completion_tokens")) == ("passed", None)
+    assert (cut["outcome"], cut["cut"], cut["detail"]) == ("truncated", "context", full)
+    assert lost["outcome"] == "infrastructure_error"
+    assert (thought["outcome"], thought["detail"]) == ("truncated", "cut while the model was still thinking")
+
+
 def test_it_is_a_run_of_its_own_that_names_its_parent_and_says_what_changed(results):
     parent = only_run(results)
     before = content(parent)

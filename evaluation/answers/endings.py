@@ -25,10 +25,11 @@ _NAMES = {
     Ending.FILTER: (
         r"filter|safety|sensitive|moderat|guardrail|toxic|prohibit|block|recitation|spii|refus|policy|violation"
     ),
-    Ending.CONTEXT: r"context|model_length|error_limit",
+    Ending.CONTEXT: r"context|model_length|error_limit|cache_full",
     Ending.BROKEN_OFF: (
         r"abort|error|cancel|fail|exception|interrupt|time_?(?:d_?)?(?:out|limit)|unload|disconnect|exhaust|insufficient"
-        r"|overload|preempt|shut_?down|crash|kill|unavailable|user_stopped|not_finished|rate_limit|^load$"
+        r"|overload|preempt|evict|shut_?down|crash|kill|dead$|dropped|reject|unavailable|user_stopped|not_finished|rate_limit"
+        r"|out_of_mem|(?:^|_)oom(?:$|_)|no_capacity|network|deadline|^load$"
     ),
     Ending.LIMIT: r"length|max|limit|truncat|incomplete|budget|^cut",
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _NOUN = r"(?:answer|choice|option|letter|selection|response|alternative|pick|solution|statement)"
 _IS = r"(?:is|was|be|(?:must|should|would|will|has\s+to|seems\s+to|appears\s+to)\s+be|remains)"
 _NAMED = rf"(?:(?:the\s+)?(?:(?:most\s+)?\w{{2,}}+\s+)?{_NOUN}\s+)?"
+_SURELY = r"(?:,?\s+(?:most\s+)?(?:\w+ly|indeed|thus|therefore),?(?=\s))?"
 _SOME = r"(?:\w+\s+){0,3}?"
 # `therefore B.` and `it is C, because`, not `therefore A has`.
 _CLAUSE_ENDS = r"(?=\)?\s*+(?:$|[.,;:!—–\n(]|[-]\s|(?:because|since|as|given|due)\b))"
@@ -65,7 +66,9 @@ def _patterns(letters: str) -> _Patterns:
 
     return _Patterns(
         stated=(
-            made(rf"⟦\b{_NOUN}\b(?:\s+{_SOME}{_IS}\b\s*+:?|\s*+(?::|=|：|->|→|[-–—]))\s*+{_NAMED}⟧{letter}"),
+            made(
+                rf"⟦\b{_NOUN}\b(?:\s+{_SOME}{_IS}\b{_SURELY}\s*+:?|\s*+(?::|=|：|->|→|[-–—]))\s*+{_NAMED}⟧{letter}"
+            ),
             made(
                 rf"⟦\b(?:correct|right|best|closest)(?:\s+one)?(?:\s+{_IS}\b|\s*+:)\s*+{_NAMED}⟧{letter}{_CLAUSE_ENDS}"
             ),

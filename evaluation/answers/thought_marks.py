@@ -25,7 +25,10 @@ class Marks(NamedTuple):
     first: bool = False
 
 
-_NAME = r"(?i:think|thinking|thoughts?|reason|reasoning|analysis|longcat_think)"
+_NAME = (
+    r"(?i:think|think_fast(?:er)?|thinking|thinking_process|thoughts?|thought_process|reason|reasoning|internal_reasoning"
+    r"|analysis|longcat_think|ant_?thinking|scratchpad|reflection)"
+)
 _SPACE = r"(?:[a-z_]{1,20}:)?"  # seed:think, mm:think, antml:thinking
 _ASSISTANT = r"(?:<\|start\|>)?(?:assistant)?"
 
@@ -95,6 +98,8 @@ HINTS = (
     "inner_",
     "content_text",
     "my response",
+    "scratchpad",
+    "reflection",
     "details",
 )
 

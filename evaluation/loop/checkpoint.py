@@ -7,18 +7,17 @@ dropped on resume.
 
 from __future__ import annotations
 
-import json
-import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from evaluation.loop.journal import SETTINGS_NAME, LineJournal
 from evaluation.models.sampling import RequestSettings
+from results.completion_lines import decode_completion
 from results.durable import explained
 from results.errors import ResumeMismatch
 from results.files import read_file
-from results.json_text import NOT_THAT_JSON, number, whole_number
+from results.json_text import NOT_THAT_JSON
 from results.records import Completion, Outcome, decode_versioned
 from sandbox import MEMORY_BYTES
 from settings.verdict_rules import FIRST, VerdictRules
@@ -30,10 +29,6 @@ JOURNAL_NAME = "completions.jsonl"
 SETTINGS_VERSION = 1
 
 Key = tuple[str, int]
-
-_COUNTS = {"prompt_tokens", "completion_tokens", "attempts", "index"}
-_SECONDS = {"request_s", "execute_s"}
-_MOST_DIGITS = 100
 
 
 class Settings(RequestSettings, frozen=True, kw_only=True):
@@ -146,36 +141,6 @@ def _finished(data: bytes) -> tuple[list[bytes], dict[Key, Completion]]:
             key = (completion.task_id, completion.index)
             lines[key], finished[key] = line, completion
     return list(lines.values()), finished
-
-
-def decode_completion(line: bytes) -> Completion:
-    """Read a line of `completions.jsonl`. A count that is none is None: what is finished is never lost for it.
-
-    Raises what NOT_THAT_JSON has.
-    """
-    try:
-        found = msgspec.json.decode(line, type=Completion)
-        counts = found.prompt_tokens, found.completion_tokens
-        if all(count is None or count == whole_number(count) for count in counts):
-            return found
-    except msgspec.MsgspecError:
-        pass
-    try:  # Python's reads NaN and Infinity, which it also writes; a number may be longer than it reads
-        fields = json.loads(
-            line, parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else math.inf
-        )
-    except ValueError as error:
-        raise msgspec.DecodeError(str(error)) from None
-    if not isinstance(fields, dict):
-        raise msgspec.ValidationError("no completion")
-    for name in _COUNTS & fields.keys():
-        fields[name] = whole_number(fields[name])
-    for name in _SECONDS & fields.keys():
-        fields[name] = number(fields[name])
-    for name in ("index", "attempts"):
-        if fields.get(name, 0) is None:
-            del fields[name]
-    return msgspec.convert(fields, Completion)
 
 
 def _shown(value: object) -> str:

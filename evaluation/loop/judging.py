@@ -151,6 +151,12 @@ def _said_of(cut: Cut | None, answer: Answer, detail: str) -> str:
     return f"cut{after} by the context: {answer.context_advice or 'raise --ctx-size'}{thinking}"
 
 
+def advice_of(completion: Completion) -> str:
+    """What to try where the context was full, as `_said_of` put it."""
+    said = completion.detail.partition(" by the context: ")[2]
+    return said.removesuffix(" (the model was still thinking)") or "raise --ctx-size"
+
+
 def _is_exhaustion(error: Exception) -> bool:
     """Whether the machine has no more threads, files or room, which is no matter of one answer."""
     if isinstance(error, OSError):

@@ -6,12 +6,12 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from evaluation.loop.judging import BY_LOGPROBS, judge
-from evaluation.protocols import Answer, Request
+from evaluation.loop.judging import BY_LOGPROBS, advice_of, judge, without_open_thoughts
+from evaluation.protocols import Answer, PromptStyle, Request
+from results.completion_lines import decode_completion
 from results.errors import BenchError, ResultsError, ScriptError
-from results.records import Completion, Loss, Outcome
+from results.json_text import NOT_THAT_JSON
+from results.records import Completion, Cut, Loss, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,11 +48,12 @@ async def rejudge(
     *,
     finished: Mapping[Key, Completion],
     on_judged: Callable[[int], None],
+    opens_thought: bool = False,
 ) -> tuple[Completion, ...]:
     """A completion for each recorded one, in their order; what is `finished` is not judged again.
 
     What was lost before there was an answer stays lost. Each is on disk before it counts as done. on_judged: told how
-    many are. Raises BenchError.
+    many are. opens_thought: as in `evaluation.loop.runner.Runner`. Raises BenchError.
     """
     done = dict(finished)
     workers = max(1, task.judge_workers)
@@ -62,7 +63,7 @@ async def rejudge(
     async def one(completion: Completion) -> None:
         async with turns:
             new = completion
-            if completion.loss not in _WITHOUT_ANSWER:
+            if not _was_lost(completion):
                 sample = samples[completion.task_id]
                 new = await loop.run_in_executor(pool, _judged, task, sample, completion)
             if new.loss is Loss.NOT_JUDGED:
@@ -84,7 +85,19 @@ async def rejudge(
         raise _first(errors) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+    all_of_them = [done[each.task_id, each.index] for each in recorded]
+    if task.style is PromptStyle.CHAT:
+        for corrected in without_open_thoughts(all_of_them, known=opens_thought):
+            await journal.add(corrected)
+            done[corrected.task_id, corrected.index] = corrected
     return tuple(done[each.task_id, each.index] for each in recorded)
+
+
+def _was_lost(completion: Completion) -> bool:
+    """Before there was an answer; older lines do not say how."""
+    without = not completion.answer and not completion.reasoning
+    unexplained = completion.outcome is Outcome.INFRASTRUCTURE_ERROR and completion.loss is None
+    return completion.loss in _WITHOUT_ANSWER or (unexplained and without)
 
 
 def _judged(task: Task, sample: Sample, recorded: Completion) -> Completion:
@@ -99,6 +112,7 @@ def _judged(task: Task, sample: Sample, recorded: Completion) -> Completion:
         finish_reason=recorded.finish_reason,
         prompt_tokens=recorded.prompt_tokens,
         completion_tokens=recorded.completion_tokens,
+        context_advice=advice_of(recorded) if recorded.cut is Cut.CONTEXT else "",
         request_s=recorded.request_s,
         attempts=recorded.attempts,
         choice_probabilities=chosen,
@@ -121,12 +135,10 @@ def _first(errors: BaseExceptionGroup[BenchError]) -> BenchError:
 
 def as_recorded(lines: bytes) -> list[Completion]:
     """The last line of each completion, in the order of the first ones; torn lines are passed over."""
-    from results.json_text import NOT_THAT_JSON
-
     found: dict[Key, Completion] = {}
     for line in lines.splitlines():
         try:
-            completion = msgspec.json.decode(line, type=Completion)
+            completion = decode_completion(line)
         except NOT_THAT_JSON:
             continue
         found[completion.task_id, completion.index] = completion

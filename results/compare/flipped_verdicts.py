@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from results.completion_lines import decode_completion
 from results.durable import explained
 from results.files import open_to_read
 from results.json_text import NOT_THAT_JSON
-from results.records import Completion, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from results.records import Completion, Outcome
     from results.store.run_folder import RunFolder
 
 
@@ -67,7 +68,7 @@ def _completions(path: Path) -> dict[tuple[str, int], Completion]:
     with explained("read", path), open_to_read(path) as lines:
         for line in lines:
             try:
-                completion = msgspec.json.decode(line, type=Completion)
+                completion = decode_completion(line)
             except NOT_THAT_JSON:
                 continue
             found[completion.task_id, completion.index] = completion

@@ -12,6 +12,7 @@ where it is, and gives its items one by one. Any other object arrives as a `Toke
 
 import builtins
 import collections
+import contextlib
 import datetime
 import decimal
 import fractions
@@ -261,9 +262,13 @@ def pack(
         return {"type": value.__name__} if _TYPES.get(value.__name__) is value else other(value)
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, getattr(numpy, "generic", ())):
-        return pack(typing.cast("Any", value).item(), keep, other)
-    if hasattr(kind, "__iter__"):
-        return {"items": [str(kind.__name__), truth(value), keep(iter(value))]}
+        item = typing.cast("Any", value).item()
+        return other(value) if type(item) is kind else pack(item, keep, other)
+    if any(
+        "__iter__" in vars(base) for base in kind.__mro__
+    ):  # not by `hasattr`, which sees an Enum's own class
+        with contextlib.suppress(TypeError):  # as an array without dimensions has it
+            return {"items": [str(kind.__name__), truth(value), keep(iter(value))]}
     return other(value)
 
 

@@ -215,6 +215,8 @@ CHAT, COMPLETION = PromptStyle.CHAT, PromptStyle.COMPLETION
     [
         ("B", "B"), (" B", "B"), ("B.", "B"), ("(B)", "B"), ("**B**", "B"), ("**B.** Heart", "B"), ("B) Heart", "B"),
         ("B. Heart", "B"), ("B: Heart", "B"), ("B, because it pumps", "B"), ("A", "A"), ("A.", "A"), ("A: Liver", "A"),
+        ("The answer is clearly B", "B"), ("The correct answer is most likely B.", "B"),
+        ("My choice is, therefore, B.", "B"),
         ("The answer is (B)", "B"), ("The answer is B) Heart", "B"), ("The correct answer is **B. Heart**.", "B"),
         ("Answer: C", "C"), ("**Answer:** C", "C"), ("Answer:\nC", "C"), ("The correct choice is: (C) Lung", "C"),
         ("The answer is option D", "D"), ("Option B", "B"), ("The best answer is B.", "B"), ("I answer 'C'", "C"),

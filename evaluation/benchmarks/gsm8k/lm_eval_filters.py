@@ -12,7 +12,7 @@ from dataclasses import dataclass
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
 
 _NONE = "[invalid]"
-_IGNORED = (",", r"\$", r"(?s).*#### ", r"\.$")
+_MARK = "#### "
 _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
 
 
@@ -60,6 +60,6 @@ def _taken(pattern: re.Pattern[str], text: str, *, first: bool) -> str:
 
 
 def _plain(text: str) -> str:
-    for ignored in _IGNORED:
-        text = re.sub(ignored, "", text)
-    return text.lower()
+    r"""Without what its `regexes_to_ignore` match, in their order: `,`, `\$`, `(?s).*#### `, `\.$`."""
+    text = text.replace(",", "").replace("$", "").rpartition(_MARK)[2]
+    return re.sub(r"\.$", "", text).lower()

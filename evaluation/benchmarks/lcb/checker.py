@@ -60,7 +60,7 @@ class Other:
 
 
 def decoded(text: str) -> Any:
-    """The value that `lcb_programs` wrote in the sandbox: JSON, where {"tuple": [...]}, {"dict": [[key, value], ...]}
+    """The value that `inside.coded` wrote in the sandbox: JSON, where {"tuple": [...]}, {"dict": [[key, value], ...]}
     and {"other": "type"} stand for what JSON lacks.
 
     The program may have written anything instead. Raises ValueError, TypeError, KeyError, IndexError, RecursionError.

@@ -1,4 +1,4 @@
-"""Runs inside the sandbox, before and around a solution to a problem of LiveCodeBench; see `lcb_programs`.
+"""Runs inside the sandbox, before and around a solution to a problem of LiveCodeBench; see `programs`.
 
 Standard library only: this source stands before the line that calls one of its functions. It is never imported.
 """
@@ -87,7 +87,7 @@ def run_as_official(code: str, function: str | None, prelude: str, timeout_s: fl
 
 
 def coded(value: Any) -> Any:
-    """As JSON can say it; `lcb_checker.decoded` reads it."""
+    """As JSON can say it; `checker.decoded` reads it."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, list):
