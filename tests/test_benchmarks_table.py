@@ -30,6 +30,7 @@ def test_what_is_measured_is_printed_before_the_rest_is_measured(ending, code):
     assert f"stopped by {ending.name}" in said
 
 
+@pytest.mark.servers
 def test_json_has_an_object_a_row():
     done = subprocess.run([*TABLE, "1", "--json"], cwd=ROOT, capture_output=True, text=True, check=False)
     rows = [json.loads(line) for line in done.stdout.splitlines()]

@@ -101,6 +101,7 @@ while code != 99:
 """
 
 
+@pytest.mark.servers
 def test_a_signal_at_any_instant_of_taking_and_giving_back_the_handlers():
     """The error that it raises within main would not be caught there. Tried at each step of the interpreter."""
     done = subprocess.run(

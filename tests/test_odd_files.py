@@ -200,6 +200,7 @@ def test_names_that_are_not_utf8_run_are_recorded_and_found_again(tmp_path):
     assert bench_runner("rerun", "last", "--results-dir", results).code == 0
 
 
+@pytest.mark.servers
 def test_a_sweep_of_models_and_a_manifest_whose_names_are_not_utf8_goes_on_where_it_was(tmp_path):
     """The first ended with a traceback."""
     folder = named(tmp_path, b"d\xff")

@@ -146,6 +146,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.servers
 def test_verdicts_equal_those_of_human_evals_own_evaluator():
     """Sample by sample, on right and on broken completions."""
     names = list(PROBLEMS)

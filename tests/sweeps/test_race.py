@@ -70,6 +70,7 @@ def test_the_better_one_wins_and_the_others_stop_early(calm):
     assert by_model(results) == found, "a race that is over does nothing more"
 
 
+@pytest.mark.servers
 def test_an_interrupted_race_ends_like_an_undisturbed_one(tmp_path, models, calm):
     """Slow answers, so that the kill finds the race in its midst."""
     wild = tmp_path / "wild"
@@ -89,6 +90,7 @@ def test_an_interrupted_race_ends_like_an_undisturbed_one(tmp_path, models, calm
     assert ends[0] == ends[1]
 
 
+@pytest.mark.servers
 def test_one_that_fails_is_withdrawn_and_the_others_race_on(tmp_path, models):
     results = tmp_path / "r"
     program = tmp_path / "serve.sh"
@@ -104,6 +106,7 @@ def test_one_that_fails_is_withdrawn_and_the_others_race_on(tmp_path, models):
     assert found["good"]["sweep"]["race_result"]["end"] == "winner"
 
 
+@pytest.mark.servers
 def test_one_that_lost_answers_is_asked_again_and_then_not_decided(tmp_path, models):
     """It would have been beaten, had its lost answers been wrong ones; the one that is as good lost none."""
     results = tmp_path / "r"
@@ -125,6 +128,7 @@ def test_one_that_lost_answers_is_asked_again_and_then_not_decided(tmp_path, mod
     )
 
 
+@pytest.mark.servers
 def test_equal_ones_make_no_winner_and_where_all_fail_there_is_none(tmp_path, models):
     """Also with fewer samples than a first round has."""
     option, command = command_server("canonical_server.py", "--wrong", 0.5)
@@ -140,6 +144,7 @@ def test_equal_ones_make_no_winner_and_where_all_fail_there_is_none(tmp_path, mo
     assert len(logged(tmp_path / "failed")) == 2
 
 
+@pytest.mark.servers
 def test_a_race_of_one_goes_on_where_it_was_interrupted(tmp_path, models):
     """Where the others can't run, or are copies, nothing is raced; what is left is done all the same."""
     results = tmp_path / "r"

@@ -183,6 +183,7 @@ def workers(process):
 ALL_DONE = {f"{name} human_eval": "succeeded" for name in "abc"}
 
 
+@pytest.mark.servers
 def test_a_worker_that_is_killed_leaves_its_run_to_the_others(slow_sweep):
     process, results, _ = slow_sweep
     os.kill(workers(process)[0], signal.SIGKILL)
@@ -192,6 +193,7 @@ def test_a_worker_that_is_killed_leaves_its_run_to_the_others(slow_sweep):
     assert status(results) == ALL_DONE
 
 
+@pytest.mark.servers
 def test_cancel_ends_all_workers_in_order_and_resume_finishes(slow_sweep):
     process, results, environment = slow_sweep
     assert bench_runner("cancel", "last", "--results-dir", results).code == 0
