@@ -54,4 +54,5 @@ def test_odd_answers_cost_their_own_sample_at_most(tmp_path):
         ("infrastructure_error", None, None),
         ("infrastructure_error", None, None),
     ]
-    assert rows[-1]["detail"] == "an answer of more than 64 MiB"
+    details = {row["task_id"]: row["detail"] for row in rows}  # an answer that is judged may be written later
+    assert details["HumanEval/5"] == "an answer of more than 64 MiB"

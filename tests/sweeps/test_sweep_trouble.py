@@ -99,7 +99,7 @@ def test_a_full_disk_ends_it_and_with_space_it_goes_on_where_it_was(tmp_path):
     assert full.returncode == 6, full.stderr
     assert "File too large" in full.stderr
     kept = stored(results)
-    assert 0 < len(kept) < 30
+    assert 0 < len(kept) < 60  # of both runs
     asked = Counter(answered.read_text().splitlines())
     done = resume(results)
     assert done.code == 0, done.err
