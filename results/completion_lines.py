@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import json
 import math
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.json_text import number, whole_number
+from results.json_text import NOT_THAT_JSON, number, whole_number
 from results.records import Completion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _COUNTS = {"prompt_tokens", "completion_tokens", "attempts", "index"}
 _SECONDS = {"request_s", "execute_s"}
 _MOST_DIGITS = 100
+
+
+def latest(lines: Iterable[bytes]) -> dict[tuple[str, int], Completion]:
+    """The last line of each completion, by task and index, in the order of the first ones. Torn lines are skipped."""
+    found: dict[tuple[str, int], Completion] = {}
+    for line in lines:
+        try:
+            completion = decode_completion(line)
+        except NOT_THAT_JSON:
+            continue
+        found[completion.task_id, completion.index] = completion
+    return found
 
 
 def decode_completion(line: bytes) -> Completion:

@@ -13,12 +13,12 @@ import msgspec
 
 from parsers import registry
 from parsers.contract import ScriptOutput, read_end
-from results.errors import Interrupted, Reported, UsageError
-from results.records import ErrorRecord, Phases, Results, RunRecord, RunStatus
+from results.errors import Interrupted, UsageError
+from results.records import Phases, Results, RunRecord, RunStatus
 from runner.attempt import RAW_OUTPUT_BYTES
 from runner.host import harness_facts
 from runner.rerun import recorded_value
-from runner.run import FinishedRun
+from runner.run import FinishedRun, as_ended
 from runner.script import ROOT, Script, option_words, require_success, run_script
 from settings.benchmarks import BENCHMARKS
 from settings.secrets import without_secrets
@@ -71,7 +71,7 @@ def rejudge(
         except BaseException as caught:  # noqa: BLE001 - recorded, then returned or raised again
             error = caught
         with held():
-            entry.finish(_final(record, entry.folder, error))
+            entry.finish(as_ended(record, error, to_go_on=f"to continue: rejudge {entry.folder.run_id}"))
     display.close()
     if error is not None and not isinstance(error, Exception | Interrupted):
         raise error
@@ -175,16 +175,3 @@ class _NoServer:
 
     def watched(self) -> tuple[int, ...]:
         return ()
-
-
-def _final(record: RunRecord, folder: RunFolder, error: BaseException | None) -> RunRecord:
-    if error is None:
-        return msgspec.structs.replace(record, status=RunStatus.SUCCEEDED)
-    status = RunStatus.INTERRUPTED if isinstance(error, Interrupted) else RunStatus.FAILED
-    if isinstance(error, Interrupted):
-        error.hint = f"to continue: rejudge {folder.run_id}"
-    if isinstance(error, Reported):
-        told = ErrorRecord(kind=error.kind, message=error.message, hint=error.hint, log_tail=error.log_tail)
-    else:
-        told = ErrorRecord(kind="unexpected", message=f"{type(error).__name__}: {error}")
-    return msgspec.structs.replace(record, status=status, error=told)

@@ -115,9 +115,8 @@ def run(
             if before is not None and isinstance(error, ResumeMismatch):  # the run has not changed
                 entry.withdraw()
                 raise error
-            final = msgspec.structs.replace(
-                attempt.record, status=_status(error), error=_error_record(error, folder.run_id)
-            )
+            to_go_on = f"run the same command with --resume {folder.run_id} to continue"
+            final = as_ended(attempt.record, error, to_go_on=to_go_on)
             entry.finish(final)
     display.close()
     if late is not None:
@@ -211,17 +210,15 @@ def _note_hash(attempt: Attempt, hashing: Future[str | None], display: Display) 
         raise
 
 
-def _status(error: BaseException | None) -> RunStatus:
+def as_ended(record: RunRecord, error: BaseException | None, *, to_go_on: str) -> RunRecord:
+    """The record with its status and error. to_go_on: the hint of one that was interrupted."""
     if error is None:
-        return RunStatus.SUCCEEDED
-    return RunStatus.INTERRUPTED if isinstance(error, Interrupted) else RunStatus.FAILED
-
-
-def _error_record(error: BaseException | None, run_id: str) -> ErrorRecord | None:
-    if error is None:
-        return None
-    if not isinstance(error, Reported):
-        return ErrorRecord(kind="unexpected", message=f"{type(error).__name__}: {error}")
+        return msgspec.structs.replace(record, status=RunStatus.SUCCEEDED, error=None)
+    status = RunStatus.INTERRUPTED if isinstance(error, Interrupted) else RunStatus.FAILED
     if isinstance(error, Interrupted):
-        error.hint = f"run the same command with --resume {run_id} to continue"
-    return ErrorRecord(kind=error.kind, message=error.message, hint=error.hint, log_tail=error.log_tail)
+        error.hint = to_go_on
+    if isinstance(error, Reported):
+        told = ErrorRecord(kind=error.kind, message=error.message, hint=error.hint, log_tail=error.log_tail)
+    else:
+        told = ErrorRecord(kind="unexpected", message=f"{type(error).__name__}: {error}")
+    return msgspec.structs.replace(record, status=status, error=told)

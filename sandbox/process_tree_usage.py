@@ -46,9 +46,10 @@ class ProcessTreeUsage:
     def look(self, now: float) -> Use:
         """Called now and then; what happens between two looks is seen at the second one."""
         cpu_s, memory_bytes, wanting = 0.0, 0, False
-        shared_bytes = self._shared_bytes()
+        zygotes = _children(self._zygote_parent)
+        shared_bytes = _resident_bytes(zygotes)
         scheduled_s: dict[int, float] = {}
-        for pid in self._members():
+        for pid in _descendants(zygotes):
             with contextlib.suppress(OSError):  # it has ended just now
                 fields = _stat(Path(f"/proc/{pid}/stat"))
                 # With those of its children that it waited for.
@@ -67,18 +68,20 @@ class ProcessTreeUsage:
         self._looked, self._scheduled_s, self._cpu_s = now, scheduled_s, cpu_s
         return Use(cpu_s, self._idle_s, memory_bytes, len(scheduled_s))
 
-    def _shared_bytes(self) -> int:
-        """What the zygote holds."""
-        for zygote in _children(self._zygote_parent):
-            with contextlib.suppress(OSError):
-                return int(_stat(Path(f"/proc/{zygote}/stat"))[21]) * _PAGE_BYTES
-        return 0
 
-    def _members(self) -> list[int]:
-        members = [member for zygote in _children(self._zygote_parent) for member in _children(zygote)]
-        for member in members:
-            members += _children(member)  # found below are looked into as well
-        return members
+def _resident_bytes(zygotes: list[int]) -> int:
+    """What the first one that lives holds; 0 where none does."""
+    for zygote in zygotes:
+        with contextlib.suppress(OSError):
+            return int(_stat(Path(f"/proc/{zygote}/stat"))[21]) * _PAGE_BYTES
+    return 0
+
+
+def _descendants(pids: list[int]) -> list[int]:
+    found = [child for pid in pids for child in _children(pid)]
+    for child in found:
+        found += _children(child)  # found below are looked into as well
+    return found
 
 
 def _children(pid: int) -> list[int]:

@@ -9,10 +9,11 @@ import msgspec
 
 from evaluation.loop.checkpoint import JOURNAL_NAME, Journal, check_settings, read_settings
 from evaluation.loop.grader import Grader
-from evaluation.loop.rejudging import as_recorded, rejudge, require_answers
+from evaluation.loop.rejudging import rejudge, require_answers
 from evaluation.loop.runner import Evaluation
 from evaluation.loop.summary import summarize
 from evaluation.protocols import PromptStyle
+from results.completion_lines import latest
 from results.durable import explained
 from results.errors import ResultsError
 from results.files import read_file
@@ -42,7 +43,7 @@ async def rejudge_benchmark(
         earlier, options={**own, **known}, **rules_of(benchmark.name)._asdict()
     )
     with explained("read", parent / JOURNAL_NAME):
-        recorded = as_recorded(read_file(parent / JOURNAL_NAME))
+        recorded = list(latest(read_file(parent / JOURNAL_NAME).splitlines()).values())
     grader = Grader(
         level=arguments.sandbox, timeout_s=earlier.timeout_s, memory_bytes=earlier.memory_limit_bytes
     )

@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from evaluation.loop.judging import BY_LOGPROBS, advice_of, judge, without_open_thoughts
+from evaluation.loop.runner import first_error
 from evaluation.protocols import Answer, PromptStyle, Request
-from results.completion_lines import decode_completion
 from results.errors import BenchError, ResultsError, ScriptError
-from results.json_text import NOT_THAT_JSON
 from results.records import Completion, Cut, Loss, Outcome
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ async def rejudge(
                 if (completion.task_id, completion.index) not in done:
                     judges.create_task(one(completion))
     except* BenchError as errors:
-        raise _first(errors) from None
+        raise first_error(errors) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     all_of_them = [done[each.task_id, each.index] for each in recorded]
@@ -126,20 +125,3 @@ def _judged(task: Task, sample: Sample, recorded: Completion) -> Completion:
         choices=sample.choices if BY_LOGPROBS in recorded.metrics else (),
     )
     return judge(task, sample, request, answer)
-
-
-def _first(errors: BaseExceptionGroup[BenchError]) -> BenchError:
-    (error, *_) = errors.exceptions
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def as_recorded(lines: bytes) -> list[Completion]:
-    """The last line of each completion, in the order of the first ones; torn lines are passed over."""
-    found: dict[Key, Completion] = {}
-    for line in lines.splitlines():
-        try:
-            completion = decode_completion(line)
-        except NOT_THAT_JSON:
-            continue
-        found[completion.task_id, completion.index] = completion
-    return list(found.values())

@@ -108,7 +108,7 @@ class Runner:
             async with asyncio.TaskGroup() as judges:
                 await self._generate(work, judges)
         except* Reported as errors:
-            self._error = self._error or _first(errors)
+            self._error = self._error or first_error(errors)
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
@@ -140,7 +140,7 @@ class Runner:
                 for _ in range(self._concurrency):
                     askers.create_task(self._ask(work, judges))
         except* Reported as errors:
-            self._error = _first(errors)
+            self._error = first_error(errors)
 
     async def _ask(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
         for sample, index in work:
@@ -197,9 +197,10 @@ class Runner:
         )
 
 
-def _first(errors: BaseExceptionGroup[Reported]) -> Reported:
+def first_error(errors: BaseExceptionGroup[Reported]) -> Reported:
+    """The first one that was raised, however deep it lies."""
     for error in errors.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            return _first(error)
+            return first_error(error)
         return error
     raise ValueError("an empty group")

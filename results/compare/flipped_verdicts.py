@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.completion_lines import decode_completion
+from results.completion_lines import latest
 from results.durable import explained
 from results.files import open_to_read
-from results.json_text import NOT_THAT_JSON
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,15 +63,8 @@ def flipped_verdicts(parent: RunFolder, rejudged: RunFolder) -> tuple[FlippedVer
 
 
 def _completions(path: Path) -> dict[tuple[str, int], Completion]:
-    found = {}
     with explained("read", path), open_to_read(path) as lines:
-        for line in lines:
-            try:
-                completion = decode_completion(line)
-            except NOT_THAT_JSON:
-                continue
-            found[completion.task_id, completion.index] = completion
-    return found
+        return latest(lines)
 
 
 def _short(taken: str) -> str:
