@@ -51,6 +51,7 @@ try:
 except ModuleNotFoundError:
     sys.exit("bench_runner: its packages are missing here; run `make setup`, then ./bench_runner.py again")
 
+from commands.gate import find_baseline, gate_exit_code, gate_options
 from commands.options import RunName, named_argument, results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results import __version__
@@ -69,6 +70,7 @@ Examples:
   for f in models/*.gguf; do bench_runner.py run --benchmark human_eval --model "$f"; done
   bench_runner.py run --benchmark human_eval --server vllm --model ~/models/Qwen --tensor-parallel-size 2
   bench_runner.py run --benchmark human_eval --base-url http://127.0.0.1:8080
+  bench_runner.py run --benchmark human_eval --model new.gguf --gate baseline --margin 5
   bench_runner.py run --benchmark human_eval --model some.gguf -- --flash-attn on --cache-type-k q8_0
 """
 
@@ -80,6 +82,7 @@ ELSEWHERE = {
     "retry": ("commands.sweep", "Try a sweep's failed runs again."),
     "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
     "rejudge": ("commands.rejudge", "Judge a recorded run's answers again, under today's rules."),
+    "compare": ("commands.compare", "Compare two runs on the same samples."),
     "leaderboard": (
         "commands.leaderboard",
         "Compare runs: which are best, and which differences are real.",
@@ -154,6 +157,7 @@ def cli() -> None:
     type=RunName(),
     help="Continue an earlier run (such as: last); only missing answers are asked for.",
 )
+@gate_options
 @click.option("--json", "as_json", is_flag=True, help="Print only the record, as in the run log.")
 @results_dir_option
 @click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
@@ -165,6 +169,8 @@ def run(
     as_json: bool,
     results_dir: Path | None,
     resume: str | None,
+    gate: str | None,
+    margin: float | None,
     **options: Any,
 ) -> None:
     """Run one benchmark on one model: launch the server, log the score, stop the server.
@@ -180,8 +186,10 @@ def run(
     from runner.display import display_for_stderr
     from runner.run import run as run_once
 
+    results_dir = results_dir or default_results_dir()
+    baseline = find_baseline(results_dir, gate, margin, spec)
     display = display_for_stderr()
-    runs = Runs(results_dir or default_results_dir(), display.say)
+    runs = Runs(results_dir, display.say)
     try:
         finished = run_once(spec, runs, display, held, resume=resume)
     finally:
@@ -197,6 +205,8 @@ def run(
     if finished.error is not None:
         say(f"partial results: {finished.folder.path}", err=True)
         raise finished.error
+    if baseline is not None:
+        sys.exit(gate_exit_code(baseline, finished.folder, margin, quiet=as_json))
 
 
 @cli.command("list")
@@ -253,35 +263,6 @@ def show(*, name: str, raw: bool, as_json: bool, as_plot: bool, results_dir: Pat
             say(path)
     else:
         print_summary(folder.read_record(), folder.path)
-
-
-@cli.command()
-@click.argument("first", metavar="A", type=RunName())
-@click.argument("second", metavar="B", type=RunName())
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the facts as JSON, including every flipped sample."
-)
-@results_dir_option
-def compare(first: str, second: str, *, as_json: bool, results_dir: Path | None) -> None:
-    """Compare two runs on the same samples.
-
-    Each is named by its id or a unique beginning of it, last, last~N, or words that fit only one run: Q8_0, or
-    'Q8_0 human_eval' in quotes. Shows which samples only one of them solved, whether the difference is real, and what
-    each costs. Runs with different data, prompts or sampling are refused.
-    """
-    from results.compare.comparison import compare_runs
-    from results.store.run_folder import RunFolder, default_results_dir
-
-    folder = results_dir or default_results_dir()
-    comparison = compare_runs(RunFolder.find(folder, first), RunFolder.find(folder, second))
-    if as_json:
-        from results.json_text import encode
-
-        click.echo(encode(comparison))
-    else:
-        from results.views.comparison_text import print_comparison
-
-        print_comparison(comparison)
 
 
 @cli.command()

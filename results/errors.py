@@ -12,7 +12,8 @@ Reported                            exit code
 │   ├── ParseError                  5    its output could not be parsed
 │   └── ResultsError                6    log unreadable or newer, resume mismatch, disk full
 │       ├── ResumeMismatch               ... the run to resume was made with other settings
-│       └── NewerRecord                  ... a record has a newer schema than this program reads
+│       ├── NewerRecord                  ... a record has a newer schema than this program reads
+│       └── NotComparable           9    two runs can't be compared, so a gate has no verdict
 └── Interrupted                     130 / 143   by SIGINT / SIGTERM or SIGHUP
 
 A BenchError is an Exception. Interrupted is not, so that no `except Exception` swallows a Ctrl-C. A program's main
@@ -125,6 +126,13 @@ class NewerRecord(ResultsError):
     """A record has a newer schema. It is never dropped, changed or rewritten."""
 
     kind = "newer_record"
+
+
+class NotComparable(ResultsError):
+    """Two runs can't be compared, or too little of them can. It is neither a pass nor a fail."""
+
+    exit_code = 9
+    kind = "not_comparable"
 
 
 class Interrupted(Reported):

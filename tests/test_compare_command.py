@@ -49,6 +49,37 @@ def test_two_runs_as_facts(results):
 def test_what_is_not_comparable_is_refused(results):
     folder, (good, _, warm) = results
     done = bench_runner("compare", good, "last", "--results-dir", folder)
-    assert (done.code, done.out) == (6, "")
+    assert (done.code, done.out) == (9, "")
     assert f"{good} and {warm} are not comparable, they differ in temperature 0.0 and 0.8" in done.err
     assert bench_runner("compare", good, "nonsense", "--results-dir", folder).code == 2
+
+
+def test_a_gate_exits_by_its_verdict(results):
+    folder, (good, bad, warm) = results
+    failed = bench_runner("compare", good, bad, "--results-dir", folder, "--fail-if-worse")
+    assert failed.code == 8
+    assert "gate             FAILED: B is worse than A: pass@1 -100.0 points" in failed.out
+    passed = bench_runner("compare", bad, good, "--results-dir", folder, "--fail-if-worse", 5, "--json")
+    assert (passed.code, json.loads(passed.out)["gate"]["passed"]) == (0, True)
+    assert bench_runner("compare", good, warm, "--results-dir", folder, "--fail-if-worse").code == 9
+    wrong = bench_runner("compare", "--fail-if-worse", good, bad, "--results-dir", folder)
+    assert (wrong.code, "put --fail-if-worse after the runs" in wrong.err) == (2, True)
+
+
+def test_a_run_with_a_gate_is_one_command(results):
+    folder, (good, _, warm) = results
+    words = ("run", "--benchmark", "human_eval", "--results-dir", folder, "--limit", 6, "--temperature", 0)
+    garbage = command_server("canonical_server.py", "--mode", "garbage")
+    before = len([*folder.iterdir()])
+    refused = bench_runner(*words, *garbage, "--gate", warm)
+    assert (refused.code, "temperature is 0.0 here and 0.8 there" in refused.err) == (9, True)
+    assert bench_runner(*words, *garbage, "--gate", "nonsense").code == 2
+    assert bench_runner(*words, *garbage, "--margin", "5").code == 2
+    assert len([*folder.iterdir()]) == before
+    failed = bench_runner(*words, *garbage, "--gate", good)
+    assert (failed.code, "gate             FAILED: B is worse" in failed.out) == (8, True), failed.err
+    told = bench_runner(
+        *words, *command_server("canonical_server.py", "--mode", "canonical"), "--gate", good, "--json"
+    )
+    assert (told.code, json.loads(told.out)["status"]) == (0, "succeeded")
+    assert "gate             passed" in told.err

@@ -107,7 +107,7 @@ def test_it_is_a_run_of_its_own_that_names_its_parent_and_says_what_changed(resu
     assert [run["run_id"] for run in logged(results)] == [parent.name, new.name]
     assert f"answers of {parent.name}" in bench_runner("list", "--results-dir", results).out
     compared = bench_runner("compare", parent.name, new.name, "--results-dir", results)
-    assert (compared.code, "extraction_version" in compared.err) == (6, True)
+    assert (compared.code, "extraction_version" in compared.err) == (9, True)
 
 
 def test_all_that_changed_can_be_had_as_json(results):

@@ -9,7 +9,7 @@ import msgspec
 
 from results.compare.comparability import Difference, forbidding, read_run_settings, what_differs
 from results.durable import explained
-from results.errors import ResultsError, UsageError
+from results.errors import NotComparable, UsageError
 from results.records import Outcome, RunRecord, RunStatus
 from results.stats.lost_answers import too_many_lost
 from results.stats.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
@@ -83,8 +83,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
-    """Compare two runs. Raises UsageError if both are the same run, and ResultsError if one is not complete or they are
-    not comparable, naming the settings that differ.
+    """Compare two runs. Raises UsageError if both are the same run, NotComparable if one is not complete or they differ
+    in settings that determine the score, naming them, and ResultsError.
     """
     if first.run_id == second.run_id:
         raise UsageError(
@@ -93,7 +93,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     records = (_finished(first), _finished(second))
     reasons = forbidding(*records, read_run_settings(first), read_run_settings(second))
     if reasons:
-        raise ResultsError(
+        raise NotComparable(
             f"{first.run_id} and {second.run_id} are not comparable, they differ in "
             + "; ".join(map(str, reasons)),
             hint="`rejudge` makes a run's verdicts again, under today's rules"
@@ -103,7 +103,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     one, other = (_outcomes(folder.completions, folder.run_id) for folder in (first, second))
     common = [task_id for task_id in one if task_id in other]
     if not common:
-        raise ResultsError(
+        raise NotComparable(
             f"{first.run_id} and {second.run_id} have no sample in common",
             hint="run both with the same --limit and --shuffle",
         )
@@ -112,11 +112,13 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     )
     judged = [task_id for task_id in common if task_id not in set(not_judged)]
     if not judged:
-        raise ResultsError("no common sample was judged in both runs: infrastructure errors lost all of them")
+        raise NotComparable(
+            "no common sample was judged in both runs: infrastructure errors lost all of them"
+        )
     flips = [Flip(task_id, tuple(one[task_id]), tuple(other[task_id])) for task_id in judged]
     counts = {len(outcomes) for flip in flips for outcomes in (flip.first, flip.second)}
     if len(counts) > 1:
-        raise ResultsError(
+        raise NotComparable(
             f"the samples of {first.run_id} and {second.run_id} have {min(counts)} to {max(counts)} completions",
             hint="run both with the same --n-samples",
         )
@@ -144,9 +146,9 @@ def _finished(folder: RunFolder) -> RunRecord:
     if status is RunStatus.SUCCEEDED:
         return record
     if status is RunStatus.STARTED:
-        raise ResultsError(f"{folder.run_id} is still running", hint="wait until it ends")
+        raise NotComparable(f"{folder.run_id} is still running", hint="wait until it ends")
     why = f": {record.error.message}" if record.error is not None and record.error.message else ""
-    raise ResultsError(
+    raise NotComparable(
         f"{folder.run_id} did not finish (it {_WHAT_BECAME[status]}{why}), and the samples that it finished first "
         "are not a fair selection",
         hint=f"finish it: run --benchmark {record.benchmark} ... --resume {folder.run_id}",
@@ -159,7 +161,7 @@ _WHAT_BECAME = {RunStatus.FAILED: "failed", RunStatus.INTERRUPTED: "was interrup
 def _outcomes(path: Path, run_id: str) -> dict[str, list[Outcome]]:
     """The outcomes of each sample's completions, by id, in a fixed order."""
     if not path.exists():
-        raise ResultsError(
+        raise NotComparable(
             f"{run_id} has no verdict per sample: its script wrote no {path.name}",
             hint="only runs whose scripts write one can be compared",
         )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from results.compare.comparison import Comparison, Flip, Measured
+    from results.compare.gate import Gate
     from results.stats.paired import PairedResult
 
 NAME_WIDTH = 16
@@ -24,6 +25,13 @@ def print_comparison(comparison: Comparison) -> None:
     """Print the runs, the verdict on their difference, flipped samples, costs, and what else differs."""
     loud = {"A": "cyan", "B": "cyan", "not comparable": "red", "lost answers": "red"}
     say_facts(_facts(comparison), loud, width=NAME_WIDTH)
+
+
+def print_gate(gate: Gate, *, err: bool = False) -> None:
+    """Print a gate's verdict, its reason, and what it doesn't say. err: to stderr."""
+    verdict, colour = ("passed", "green") if gate.passed else ("FAILED", "red")
+    facts = [Fact("gate", f"{verdict}: {gate.why}", colour), *(Fact("", note) for note in gate.notes)]
+    say_facts(facts, width=NAME_WIDTH, err=err)
 
 
 def _facts(comparison: Comparison) -> Iterator[Fact]:

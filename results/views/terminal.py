@@ -70,12 +70,18 @@ class Fact(NamedTuple):
 
 
 def say_facts(
-    facts: Iterable[Fact], colours: Mapping[str, str] = MappingProxyType({}), *, width: int = 15
+    facts: Iterable[Fact],
+    colours: Mapping[str, str] = MappingProxyType({}),
+    *,
+    width: int = 15,
+    err: bool = False,
 ) -> None:
-    """Print a line for each fact, with its name in bold, padded to `width`. colours: by name."""
+    """Print a line for each fact, with its name in bold, padded to `width`. colours: by name. err: to stderr."""
     for fact in facts:
         name = _styled(f"{plain(fact.name):{width}}", bold=True, fg=colours.get(fact.name))
-        click.echo(f"{name} {_styled(indented(fact.text, ' ' * (width + 1)), fg=fact.colour)}".rstrip())
+        click.echo(
+            f"{name} {_styled(indented(fact.text, ' ' * (width + 1)), fg=fact.colour)}".rstrip(), err=err
+        )
 
 
 def print_table(

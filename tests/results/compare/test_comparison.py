@@ -177,7 +177,7 @@ def test_other_samples_prompts_or_sampling_are_refused_by_name(make, changed, sa
     with pytest.raises(ResultsError, match="not comparable") as caught:
         compare_runs(make([P, F]), make([P, F], settings=changed))
     assert said in caught.value.message
-    assert caught.value.exit_code == 6
+    assert caught.value.exit_code == 9
 
 
 def test_a_run_from_before_the_memory_limit_was_written_down_had_the_default(make):

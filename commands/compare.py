@@ -1,0 +1,107 @@
+"""`compare`: two runs on the same samples, and a gate for checks that nobody watches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.options import RunName, results_dir_option
+from results.store.run_folder import default_results_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXAMPLES = """
+\b
+Examples:
+  bench_runner.py compare Q8_0 Q4_K_M
+  bench_runner.py compare 'Q8_0 human_eval' 'Q4_K_M human_eval'
+  bench_runner.py compare baseline last --fail-if-worse
+  bench_runner.py compare baseline last --fail-if-worse 5
+"""
+ANY_LOSS = "any"  # no margin
+
+
+class Margin(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
+    """Points above 0 and below 100, as a float, or ANY_LOSS."""
+
+    name = "points"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == ANY_LOSS or isinstance(value, float):
+            return value
+        try:
+            points = float(value)
+        except ValueError:
+            points = 0.0
+        if not 0 < points < 100:
+            option = param.opts[0] if param is not None else ""
+            self.fail(
+                f"{value!r} is not a number of points such as 5; put {option} after the runs", param, ctx
+            )
+        return points
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("first", metavar="A", type=RunName())
+@click.argument("second", metavar="B", type=RunName())
+@click.option(
+    "--fail-if-worse",
+    "margin",
+    metavar="[POINTS]",
+    type=Margin(),
+    is_flag=False,
+    flag_value=ANY_LOSS,
+    help="Exit with 8 if B is shown to be worse than A; with POINTS, unless B is shown to lose less than that.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the facts as JSON, including every flipped sample."
+)
+@results_dir_option
+@click.pass_context
+def compare(
+    context: click.Context,
+    /,
+    *,
+    first: str,
+    second: str,
+    margin: float | str | None,
+    as_json: bool,
+    results_dir: Path | None,
+) -> None:
+    """Compare two runs on the same samples.
+
+    Each is named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one run: Q8_0,
+    or 'Q8_0 human_eval' in quotes. Shows which samples only one of them solved, whether the difference is real, and
+    what each costs. Runs with different data, prompts or sampling are refused: exit code 9.
+    """
+    from results.compare.comparison import compare_runs
+    from results.compare.gate import GATE_FAILED, judge
+    from results.store.run_folder import RunFolder
+
+    folder = results_dir or default_results_dir()
+    comparison = compare_runs(RunFolder.find(folder, first), RunFolder.find(folder, second))
+    gate = None
+    if margin is not None:
+        gate = judge(comparison, margin if isinstance(margin, float) else None)
+    if as_json:
+        from results.json_text import as_json_keeps, encode
+
+        facts = as_json_keeps(_as_dict(comparison))
+        click.echo(encode(facts if gate is None else {**facts, "gate": gate}))
+    else:
+        from results.views.comparison_text import print_comparison, print_gate
+
+        print_comparison(comparison)
+        if gate is not None:
+            print_gate(gate)
+    if gate is not None and not gate.passed:
+        context.exit(GATE_FAILED)
+
+
+def _as_dict(comparison: Any) -> dict[str, Any]:
+    import msgspec
+
+    facts: dict[str, Any] = msgspec.to_builtins(comparison)
+    return facts
