@@ -87,7 +87,7 @@ ELSEWHERE = {
         "commands.leaderboard",
         "Compare runs: which are best, and which differences are real.",
     ),
-    "report": ("commands.report", "Write a sweep's report as Markdown and as a page with plots."),
+    "report": ("commands.report", "Write a report of a sweep or of any runs as Markdown and as a page."),
     "cancel": ("commands.sweep", "Stop a running sweep cleanly."),
     "tasks": ("commands.tasks", "Validate a file of your own coding tasks."),
 }

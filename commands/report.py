@@ -1,33 +1,67 @@
-"""`report`: a sweep's results as Markdown and as an HTML page."""
+"""`report`: the results of a sweep, or of any runs, as Markdown and as an HTML page."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import SweepName, UserPath, results_dir_option
+from commands.options import RunName, SweepName, UserPath, results_dir_option
 from results.files import user_path
 from results.store.run_folder import default_results_dir
 from results.views.terminal import say, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from click.shell_completion import CompletionItem
+
+    from results.records import RunRecord
+    from results.store.run_folder import RunFolder
+    from results.store.sweep_folder import SweepFolder
+    from results.views.report.contents import Report
 
 EXAMPLES = """
 \b
 Examples:
   bench_runner.py report last
+  bench_runner.py report --benchmark human_eval --since 7d
+  bench_runner.py report Q8_0 Q4_K_M --output ~/reports
   bench_runner.py report 20261121T0346 --output ~/reports --csv runs.csv
 """
 
 
+class _Reported(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
+    """What names a sweep or a run. Completes the ids of both."""
+
+    name = "sweep or run"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        found: list[CompletionItem] = []
+        for kind in (SweepName(), RunName()):
+            found += kind.shell_complete(ctx, param, incomplete)
+        return found
+
+
 @click.command(epilog=EXAMPLES)
-@click.argument("name", metavar="SWEEP", type=SweepName())
+@click.argument("names", metavar="[SWEEP|RUN...]", nargs=-1, type=_Reported())
+@click.option(
+    "--benchmark", "benchmarks", multiple=True, metavar="NAME", help="Only this benchmark; may be repeated."
+)
+@click.option(
+    "--model", default="", metavar="PATTERN", help="Part of the model's name, or a pattern such as '*Q4*'."
+)
+@click.option("--since", metavar="TIME", help="Only newer runs: 2026-11-21, 12h, 7d.")
+@click.option("--all", "every", is_flag=True, help="Also older runs of the same configuration.")
 @click.option(
     "--output",
     type=UserPath(file_okay=False),
-    help="The folder for report.md and report.html.  [default: the sweep's own]",
+    help="The folder for report.md and report.html.  [default: that of the sweep or the only run, else where runs "
+    "are kept]",
 )
 @click.option(
     "--csv", "csv_file", metavar="FILE", help="Also write the table as CSV, one row per run; - is stdout."
@@ -40,31 +74,43 @@ Examples:
 )
 @results_dir_option
 def report(
-    name: str,
+    names: tuple[str, ...],
     *,
+    benchmarks: tuple[str, ...],
+    model: str,
+    since: str | None,
+    every: bool,
     output: Path | None,
     csv_file: str | None,
     parquet_file: Path | None,
     results_dir: Path | None,
 ) -> None:
-    """Write a report of a sweep.
+    """Write a report of a sweep, or of any runs.
 
-    The sweep is named by its id or a unique beginning of it, last, last~N, or words that fit only one sweep. Writes
-    Markdown and a self-contained HTML page: the best and what may be as good, the table, score against memory, speed
-    and energy, telemetry over time, what failed and why. The sweep may still be running.
+    Each is named by its id or a unique beginning of it, last, last~N, or words that fit only one (in quotes). Without
+    a name, the newest run of each configuration, as in leaderboard. Writes Markdown and a self-contained HTML page:
+    which one to take and why, the table, score against memory, speed and energy, every problem with the answers, what
+    failed and why. A sweep may still be running.
     """
     from results.durable import explained, replace_file
-    from results.store.sweep_folder import SweepFolder
+    from results.errors import UsageError
     from results.views.export import csv_text, require_parquet, write_csv, write_parquet
-    from results.views.report_markdown import markdown
-    from results.views.report_page import page
-    from results.views.sweep_report import make_report
+    from results.views.report.markdown import markdown
+    from results.views.report.page import page
 
     if parquet_file is not None:
         require_parquet()
-    folder = SweepFolder.find(results_dir or default_results_dir(), name)
-    found = make_report(folder, warn=warn)
-    output = output or folder.path
+    if names and (benchmarks or model or since or every):
+        raise UsageError(
+            "names can't be combined with --benchmark, --model, --since or --all",
+            hint="name the runs, or choose them with the options",
+        )
+    results_dir = results_dir or default_results_dir()
+    if names:
+        found, folder = _of_names(results_dir, names)
+    else:
+        found, folder = _chosen(results_dir, benchmarks, model, since, every=every), results_dir
+    output = output or folder
     with explained("write the report into", output):
         output.mkdir(parents=True, exist_ok=True)
         for file, text in (("report.md", markdown(found)), ("report.html", page(found))):
@@ -80,5 +126,72 @@ def report(
         say(table.title, bold=True)
         for sentence in sentences:
             say(f"  {sentence}")
+    if found.left_out:
+        say(f"left out: {found.left_out_text}", err=True)
     say(output / "report.md")
     say(output / "report.html")
+
+
+def _of_names(results_dir: Path, names: Sequence[str]) -> tuple[Report, Path]:
+    """The report of what is named, and the folder that it goes to. Raises UsageError, ResultsError."""
+    from results.records import RunStatus
+    from results.store.sweep_folder import SweepFolder
+    from results.views.report.contents import runs_report, sweep_report
+
+    named = [_named(results_dir, name, alone=len(names) == 1) for name in names]
+    if len(named) == 1 and isinstance(named[0], SweepFolder):
+        return sweep_report(named[0], warn=warn), named[0].path
+    runs: dict[str, tuple[RunFolder, RunRecord]] = {}
+    for each in named:
+        if isinstance(each, SweepFolder):
+            there = [found for _, found in each.planned(warn=warn) if found is not None]
+            runs |= {record.run_id: (run, record) for run, record in there}
+        else:
+            runs[each.run_id] = (each, each.read_record())
+    of_runs = runs_report([*runs.values()], warn=warn)
+    if len(runs) == 1:
+        ((run, record),) = runs.values()
+        if run.effective_status(record) is not RunStatus.STARTED:
+            return of_runs, run.path
+    return of_runs, results_dir
+
+
+def _named(results_dir: Path, name: str, *, alone: bool) -> SweepFolder | RunFolder:
+    """The sweep or the run of that name; a single name is rather a sweep, one of several rather a run."""
+    from results.errors import UsageError
+    from results.store.run_folder import RunFolder
+    from results.store.sweep_folder import SweepFolder
+
+    kinds: list[type[SweepFolder | RunFolder]] = (
+        [SweepFolder, RunFolder] if alone else [RunFolder, SweepFolder]
+    )
+    try:
+        return kinds[0].find(results_dir, name)
+    except UsageError as first:
+        try:
+            return kinds[1].find(results_dir, name)
+        except UsageError as second:
+            raise UsageError(f"{first.message}, and {second.message}", hint=second.hint) from None
+
+
+def _chosen(
+    results_dir: Path, benchmarks: tuple[str, ...], model: str, since: str | None, *, every: bool
+) -> Report:
+    """The report of the runs that the options choose. Raises UsageError if there are none."""
+    from results.compare.run_choice import Choice, choose_runs, parse_since
+    from results.errors import UsageError
+    from results.views.report.contents import runs_report
+
+    choice = Choice(
+        benchmarks=benchmarks,
+        model=model,
+        since=parse_since(since, dt.datetime.now(dt.UTC)) if since else None,
+        every=every,
+    )
+    chosen = choose_runs(results_dir, choice, warn=warn)
+    if not chosen.runs:
+        raise UsageError(
+            f"no such run has succeeded in {results_dir}",
+            hint="`bench_runner.py leaderboard --status any` shows the others; --results-dir names another folder",
+        )
+    return runs_report(chosen.runs, warn=warn, left_out=chosen.left_out)

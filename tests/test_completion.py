@@ -35,7 +35,7 @@ def ids(tmp_path, monkeypatch):
 
 
 RUN = [["show"], ["rerun"], ["rejudge"], ["compare"], ["compare", "last"], ["run", "--resume"]]
-SWEEP = [["status"], ["cancel"], ["retry"], ["report"], ["sweep", "--resume"], ["sweep", "--retry-failed"],
+SWEEP = [["status"], ["cancel"], ["retry"], ["sweep", "--resume"], ["sweep", "--retry-failed"],
          ["leaderboard", "--sweep"]]  # fmt: skip
 
 
@@ -49,6 +49,10 @@ def test_runs_are_offered_newest_first_with_their_models(ids, words):
 @pytest.mark.parametrize("words", SWEEP)
 def test_sweeps_are_offered(ids, words):
     assert completed(*words, typed="2026") == [("plain", ids[2], "nightly")]
+
+
+def test_report_takes_sweeps_and_runs(ids):
+    assert [word for _, word, _ in completed("report", typed="2026")] == [ids[2], ids[1], ids[0]]
 
 
 def test_a_name_that_is_there_is_not_offered_again(ids):

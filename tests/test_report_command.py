@@ -89,8 +89,25 @@ def test_a_report_is_two_files_and_says_the_conclusion(sweep, tmp_path):
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["report.html", "report.md"]
 
 
-def test_a_sweep_that_is_not_there_is_bad_usage(sweep):
+def test_any_runs_have_a_report(sweep, tmp_path):
+    """A shell loop ends with one too: of the newest runs of a benchmark, of two that are named, of a single one."""
+    results, _ = sweep
+    whole = bench_runner("report", "--benchmark", "human_eval", "--results-dir", results)
+    assert whole.code == 0, whole.err
+    assert whole.err == "left out: 1 failed\n"
+    assert whole.out.splitlines()[-2:] == [str(results / "report.md"), str(results / "report.html")]
+    two = bench_runner("report", "Q8_0", "Q2_K", "--output", tmp_path, "--csv", "-", "--results-dir", results)
+    assert [row["model"] for row in csv.DictReader(io.StringIO(two.out))] == ["good-Q8_0", "bad-Q2_K"]
+    assert (tmp_path / "report.md").read_text().startswith("# human_eval on 2 GGUFs, ")
+    (run,) = results.glob("*near-Q4_K_M*")
+    one = bench_runner("report", run.name, "--results-dir", results)
+    assert (one.code, one.out.splitlines()[-1]) == (0, str(run / "report.html"))
+    for words in (["last", "--benchmark", "human_eval"], ["--benchmark", "lcb"], ["--since", "yesterday"]):
+        assert bench_runner("report", *words, "--results-dir", results).code == 2
+
+
+def test_what_is_not_there_is_bad_usage(sweep):
     results, _ = sweep
     done = bench_runner("report", "nonsense", "--results-dir", results)
     assert done.code == 2
-    assert "there is no sweep 'nonsense'" in done.err
+    assert "there is no sweep 'nonsense', and there is no run 'nonsense'" in done.err

@@ -13,10 +13,10 @@ import pytest
 from results.records import ErrorRecord, RunStatus, ServerFacts
 from results.store.run_folder import RunFolder
 from results.telemetry import TelemetrySummary
-from results.views.report_markdown import markdown, plain
-from results.views.report_page import page
-from results.views.report_plots import Point, pareto_front
-from results.views.sweep_report import make_report
+from results.views.report.contents import sweep_report
+from results.views.report.markdown import markdown, plain
+from results.views.report.page import page
+from results.views.report.plots import Point, pareto_front
 from results.views.telemetry_lines import MOST_POINTS, read_lines, thinned
 from tests.results.recorded_runs import F, P, begin_sweep, place, record_run
 
@@ -85,7 +85,7 @@ def report(tmp_path):
     error = ErrorRecord(kind="server", message=f"no memory {EVIL}", hint="a smaller context", log_tail=EVIL)
     record_run(tmp_path, model="broken", status=RunStatus.FAILED, score=None, error=error,
                sweep=place(folder, "broken"))  # fmt: skip
-    return make_report(folder, warn=pytest.fail)
+    return sweep_report(folder, warn=pytest.fail)
 
 
 def test_the_conclusion_says_what_is_best_and_what_may_be(report):
@@ -107,7 +107,7 @@ def test_a_disturbed_run_is_not_called_the_fastest(tmp_path):
     for label, reasons, speed in (("calm", (), 10.0), ("hot", ("throttled",), 99.0)):
         record_run(tmp_path, [P] * 9, model=label, sweep=place(folder, label), details={"tokens_per_s": speed},
                    telemetry=TelemetrySummary(not_comparable=reasons))  # fmt: skip
-    sentences = make_report(folder, warn=pytest.fail).conclusions[0]
+    sentences = sweep_report(folder, warn=pytest.fail).conclusions[0]
     assert [*sentences[-2:]] == [
         "Of these 2: calm is the fastest (10.0 tokens/s).",
         "Not ranked by speed because their speed was disturbed: hot.",
@@ -202,7 +202,7 @@ def test_the_front_has_what_nothing_beats():
 
 def test_a_sweep_without_any_success_has_a_report(tmp_path):
     folder = begin_sweep(tmp_path, ["a"])
-    report = make_report(folder, warn=pytest.fail)
+    report = sweep_report(folder, warn=pytest.fail)
     assert "No run succeeded." in markdown(report)
     assert "No run succeeded." in "".join(Page(page(report)).words)
 
@@ -263,4 +263,4 @@ def test_equal_scores_make_no_winner(tmp_path, outcomes, sentence):
     folder = begin_sweep(tmp_path, ["a", "b"])
     for label in "ab":
         record_run(tmp_path, outcomes, model=label, sweep=place(folder, label))
-    assert make_report(folder, warn=pytest.fail).conclusions[0][0] == sentence
+    assert sweep_report(folder, warn=pytest.fail).conclusions[0][0] == sentence

@@ -1,14 +1,15 @@
-"""Collect the facts of a sweep's report from its runs' records, for any output format."""
+"""Collect the facts of a report from the records of a sweep's runs, or of any runs, for any output format."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from results.compare.leaderboard import make_tables, short
 from results.records import RunStatus
 from results.views.conclusion import conclusion
 from results.views.leaderboard_text import judged_text
+from results.views.report.titles import facts, report_title, row_names
 from results.views.run_text import shown_status
 from results.views.sweep_text import race_text, reduction_text
 from results.views.telemetry_lines import read_lines
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from results.compare.leaderboard import Row, Table
     from results.records import RunRecord
+    from results.store.run_folder import RunFolder
     from results.store.sweep_folder import SweepFolder
     from results.views.telemetry_lines import RunLines
 
@@ -36,15 +38,20 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class SweepReport:
-    """conclusions: sentences for each table. shared: settings and facts that are the same for all runs. differing: the
-    others, with the labels of the runs that have each value. notes: about single runs, by label.
+class Report:
+    """title: what it is about. facts: the machine and builds, by name. sweep_id: empty for runs that were chosen one by
+    one. names: a short name of each run in the tables, unique in the report, by its id. conclusions: sentences for each
+    table. shared: settings and facts that are the same for all runs. differing: the others, with the names of the runs
+    that have each value. notes: about single runs, by name. telemetry: by name. left_out: how many runs were left out,
+    by reason.
     """
 
+    title: str
+    facts: tuple[tuple[str, str], ...]
     sweep_id: str
-    created: str
     planned: int
     tables: tuple[Table, ...]
+    names: dict[str, str]
     conclusions: tuple[tuple[str, ...], ...]
     failures: tuple[Failure, ...]
     waiting: tuple[str, ...]
@@ -52,48 +59,86 @@ class SweepReport:
     shared: tuple[tuple[str, str], ...]
     differing: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
     telemetry: dict[str, RunLines]
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def counts(self) -> str:
+        """How many of the runs have a result, in words."""
         done = sum(len(table.rows) for table in self.tables)
-        parts = [f"{self.planned} planned runs", f"{done} succeeded"]
+        parts = [f"{self.planned} planned run{'s' * (self.planned != 1)}"] if self.sweep_id else []
+        parts += [f"{done} succeeded" if self.sweep_id else f"{done} run{'s' * (done != 1)}"]
         parts += [f"{len(self.failures)} without a result"] if self.failures else []
         parts += [f"{len(self.waiting)} not started"] if self.waiting else []
         return ", ".join(parts)
 
+    @property
+    def left_out_text(self) -> str:
+        """How many runs were left out, in words."""
+        words = {"started": "running", "older": "older ones of the same configuration (see --all)"}
+        return ", ".join(f"{count} {words.get(why, why)}" for why, count in self.left_out.items())
 
-def make_report(folder: SweepFolder, *, warn: Callable[[str], None]) -> SweepReport:
-    """Collect the report. warn: called for runs that can't be read. Raises ResultsError."""
+
+def sweep_report(folder: SweepFolder, *, warn: Callable[[str], None]) -> Report:
+    """The report of a sweep. warn: called for runs that can't be read. Raises ResultsError."""
     sweep = folder.read()
     planned = folder.planned(warn=warn)
     runs = [*{found[1].run_id: found for _, found in planned if found is not None}.values()]
+    report = runs_report(runs, warn=warn)
+    return replace(
+        report,
+        sweep_id=folder.sweep_id,
+        planned=len(sweep.runs),
+        waiting=tuple(run.label for run, found in planned if found is None),
+    )
+
+
+def runs_report(
+    runs: Sequence[tuple[RunFolder, RunRecord]],
+    *,
+    warn: Callable[[str], None],
+    left_out: dict[str, int] | None = None,
+) -> Report:
+    """The report of these runs. warn, left_out: as in `sweep_report` and `Report`. Raises ResultsError."""
     done = [(run, record) for run, record in runs if record.status is RunStatus.SUCCEEDED]
     tables = make_tables(done, warn=warn)
+    names = _names(tables)
     records = [record for _, record in done]
-    shared, differing = _settings(records)
+    shared, differing = _settings(records, names)
     rows = [row for table in tables for row in table.rows]
-    lines = {label(row.record): read_lines(row.folder.telemetry, row.record.telemetry) for row in rows}
-    return SweepReport(
-        sweep_id=folder.sweep_id,
-        created=sweep.created,
-        planned=len(sweep.runs),
+    lines = {names[row.record.run_id]: read_lines(row.folder.telemetry, row.record.telemetry) for row in rows}
+    return Report(
+        title=report_title(records or [record for _, record in runs]),
+        facts=facts(records),
+        sweep_id="",
+        planned=len(runs),
         tables=tuple(tables),
+        names=names,
         conclusions=tuple(tuple(conclusion(table)) for table in tables),
         failures=tuple(
             _failure(record, run.effective_status(record))
             for run, record in runs
             if record.status is not RunStatus.SUCCEEDED
         ),
-        waiting=tuple(run.label for run, found in planned if found is None),
-        notes=tuple((label(row.record), note) for row in rows for note in _notes(row)),
+        waiting=(),
+        notes=tuple((names[row.record.run_id], note) for row in rows for note in _notes(row)),
         shared=shared,
         differing=differing,
         telemetry={name: each for name, each in lines.items() if each is not None},
+        left_out=left_out or {},
     )
 
 
+def _names(tables: Sequence[Table]) -> dict[str, str]:
+    found = {}
+    for table in tables:
+        for run_id, name in row_names(table).items():
+            found[run_id] = f"{name}, {table.title}" if len(tables) > 1 else name
+    return found
+
+
 def label(record: RunRecord) -> str:
-    return record.sweep.label if record.sweep is not None else record.run_id
+    """What names a run that has no result."""
+    return record.sweep.label if record.sweep is not None else f"{record.model} {record.benchmark}"
 
 
 def _failure(record: RunRecord, status: RunStatus) -> Failure:
@@ -126,13 +171,13 @@ _Shared = tuple[tuple[str, str], ...]
 _Differing = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
 
 
-def _settings(records: Sequence[RunRecord]) -> tuple[_Shared, _Differing]:
-    facts = {label(record): _facts(record) for record in records}
-    names = dict.fromkeys(name for each in facts.values() for name in each)
+def _settings(records: Sequence[RunRecord], names: dict[str, str]) -> tuple[_Shared, _Differing]:
+    each_facts = {names[record.run_id]: _facts(record) for record in records}
+    known = dict.fromkeys(name for each in each_facts.values() for name in each)
     shared, differing = [], []
-    for name in names:
+    for name in known:
         values: dict[str, list[str]] = {}
-        for run, each in facts.items():
+        for run, each in each_facts.items():
             values.setdefault(short(each.get(name)), []).append(run)
         if len(values) == 1:
             shared.append((name, next(iter(values))))

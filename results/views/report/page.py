@@ -1,4 +1,4 @@
-"""A sweep's report as a self-contained HTML page: no network, no script. It has a light, a dark and a print style.
+"""A report as a self-contained HTML page: no network, no script. It has a light, a dark and a print style.
 
 All text from records goes through `page_text`; the page's content security policy blocks whatever might slip through.
 """
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from results.compare.versus_best import Rank
 from results.views.leaderboard_text import explanation, table_cells
-from results.views.page_text import page_lines, page_text
-from results.views.report_markdown import some
-from results.views.report_plots import cost_plots
-from results.views.small_multiples import telemetry_table
+from results.views.report.markdown import some
+from results.views.report.page_text import page_lines, page_text
+from results.views.report.plots import cost_plots
+from results.views.report.small_multiples import telemetry_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from results.compare.leaderboard import Table
-    from results.views.sweep_report import SweepReport
+    from results.views.report.contents import Report
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """
@@ -65,8 +65,8 @@ dt { color: var(--dim) } dd { margin: 0; overflow-wrap: anywhere }
 """
 
 
-def page(report: SweepReport) -> str:
-    title = page_text(f"Sweep {report.sweep_id}")
+def page(report: Report) -> str:
+    title = page_text(report.title)
     body = "\n".join(_body(report))
     return f"""<!doctype html>
 <html lang="en">
@@ -79,7 +79,7 @@ def page(report: SweepReport) -> str:
 </head>
 <body>
 <header><h1>{title}</h1>
-<p class="dim">Started {page_text(report.created)}; {page_text(report.counts)}.</p></header>
+<p class="dim">{page_text(report.counts)}.</p></header>
 <main>
 {body}
 </main>
@@ -88,7 +88,7 @@ def page(report: SweepReport) -> str:
 """
 
 
-def _body(report: SweepReport) -> Iterator[str]:
+def _body(report: Report) -> Iterator[str]:
     for number, (table, sentences) in enumerate(zip(report.tables, report.conclusions, strict=True)):
         yield f"<section>\n<h2>{page_text(table.title)}</h2>"
         items = "\n".join(f"<li>{page_text(sentence)}</li>" for sentence in sentences)
@@ -150,7 +150,7 @@ def _runs(table: Table) -> str:
     )
 
 
-def _failures(report: SweepReport) -> str:
+def _failures(report: Report) -> str:
     rows = [[each.label, each.status, each.why, each.hint] for each in report.failures]
     rows += [[label, "not started", "", ""] for label in report.waiting]
     table = _table("Planned runs without a result", ["run", "status", "why", "try"], rows, row_heads=True)

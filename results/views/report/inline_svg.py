@@ -7,7 +7,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from results.views.page_text import page_text
+from results.views.report.page_text import page_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.views.page_text import page_text
+from results.views.report.page_text import page_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

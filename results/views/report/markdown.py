@@ -1,4 +1,4 @@
-"""A sweep's report as Markdown, for a repository, a ticket or a terminal. Only the HTML page has plots."""
+"""A report as Markdown, for a repository, a ticket or a terminal. Only the HTML page has plots."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from results.views.leaderboard_text import explanation, table_cells
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from results.views.sweep_report import SweepReport
+    from results.views.report.contents import Report
 
 _MOST_LABELS = 6
 # Characters that Markdown or HTML would interpret; an underscore inside a word is safe.
 _SPECIAL = re.compile(r"([\\`*|<>\[\]#~&!$]|(?<!\w)_|_(?!\w))")
 
 
-def markdown(report: SweepReport) -> str:
+def markdown(report: Report) -> str:
     return "\n".join(_lines(report)) + "\n"
 
 
@@ -32,10 +32,13 @@ def some(labels: Sequence[str]) -> str:
     return ", ".join(labels) if len(labels) <= _MOST_LABELS else f"{len(labels)} runs"
 
 
-def _lines(report: SweepReport) -> Iterator[str]:
-    yield f"# Sweep {plain(report.sweep_id)}"
+def _lines(report: Report) -> Iterator[str]:
+    yield f"# {plain(report.title)}"
     yield ""
-    yield f"Started {report.created}; {report.counts}. Plots and telemetry are in `report.html`."
+    sweep = f"Sweep {plain(report.sweep_id)}: " if report.sweep_id else ""
+    yield f"{sweep}{report.counts}. Plots, telemetry and answers are in `report.html`."
+    for name, value in report.facts:
+        yield f"- {name}: {plain(value)}"
     for table, sentences in zip(report.tables, report.conclusions, strict=True):
         yield from ("", f"## {plain(table.title)}", "")
         yield from (f"- {plain(sentence)}" for sentence in sentences)

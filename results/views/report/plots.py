@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from results.compare.versus_best import Rank, lost_too_many
 from results.plain_text import plain
-from results.views.inline_svg import INK, drawing, inline_svg
+from results.views.report.inline_svg import INK, drawing, inline_svg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
