@@ -21,10 +21,12 @@ FIRST = VerdictRules()  # what was in force before it was written down
 _TODAY = {
     # extraction 2: fences as in CommonMark, the last whole program; numbers and letters as people write them; of
     # LiveCodeBench the official extraction.
+    # extraction 3: the function at the top level counts before one inside of another; methods of a class are called;
+    # functions over several blocks are put together; HTML, sessions and changes are read, prose in a block is not.
     # judging 2: the tests call a program that runs in another process.
-    "human_eval": VerdictRules(extraction_version=2, judging_version=2),
+    "human_eval": VerdictRules(extraction_version=3, judging_version=2),
     "lcb": VerdictRules(extraction_version=2),
-    "tasks": VerdictRules(extraction_version=2),
+    "tasks": VerdictRules(extraction_version=3),
     "gsm8k": VerdictRules(extraction_version=2),
     "mmlu": VerdictRules(extraction_version=2),
 }

@@ -13,8 +13,10 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
+from evaluation.answers.definitions import Definition, definition_of, is_body, method_of, returns
 from evaluation.answers.examples import without_examples
-from evaluation.answers.fences import fenced_blocks, lines_of
+from evaluation.answers.fences import lines_of
+from evaluation.answers.pieces import Piece, pieces_of
 from evaluation.answers.syntax import (
     bound_names,
     missing_names,
@@ -23,6 +25,7 @@ from evaluation.answers.syntax import (
     syntax_tree,
     tries_of,
     used_names,
+    whole_statements,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +41,9 @@ _BEGINS_BODY = re.compile(
     r"|#|\"\"\"|[\w., \[\]]++[-+*/]?=|\w++(?:\.\w++)*+\("
 )
 _BLOCKS = (ast.For, ast.While, ast.If, ast.With, ast.Try)
-_BODIES = 10  # blocks that may be tried as the function's body, each in several ways
+_CUTS = 5  # pieces, the last ones, of which a beginning is looked for where the whole can't be parsed
+_CONTINUED = 10  # pieces that may go on with a function
+_BODIES = 10  # pieces that may be tried as the function's body, each in several ways
 
 
 class Extracted(NamedTuple):
@@ -60,28 +65,65 @@ def from_completion(text: str, prompt: str) -> Extracted:
 def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
     """The code in an answer that may hold prose, fences, the signature again, helpers, examples of use.
 
-    Of several blocks the last one that defines the function and can be parsed: the model's final word, but not a stub
-    that only shows how it is called. Linear in the text but for parsing, which is bounded.
+    Of several pieces the last one that defines the function at its top level and has all names that it uses: the
+    model's final word, but neither a stub that only shows how it is called nor an excerpt. Where only a class defines
+    it, as a method, it is called there. A function that is spread over several pieces is put together. Linear in the
+    text but for parsing, which is bounded.
     """
     text = "\n".join(lines_of(text))
-    blocks = [block for block in fenced_blocks(text) if block.code.strip()]
-    candidates = [block.code for block in blocks if block.may_be_python or _defines(block.code, entry_point)]
-    if not any(_defines(code, entry_point) for code in candidates):
+    pieces = pieces_of(text)
+    codes = [piece for piece in pieces if piece.may_be_python or _names(piece.code, entry_point)]
+    if not any(_names(piece.code, entry_point) for piece in codes):
         bare = _without_prose(text, entry_point)
-        if bare and (_defines(bare, entry_point) or not blocks):
-            candidates.append(bare)
-    if not candidates:
+        if bare and (_names(bare, entry_point) or not pieces):
+            codes.append(Piece(bare, ""))
+    if not codes:
         return Extracted("")
-    chosen = _chosen(candidates, entry_point)
-    if chosen is None:
-        bodies = [_fitted(code, prompt) for code in candidates[:_BODIES]]
-        return Extracted(next((code for code in bodies if syntax_tree(prompt + code)), bodies[0]))
-    code = without_examples(textwrap.dedent(chosen), entry_point)
-    borrowed = _borrowed(code, [block for block in candidates if block is not chosen], prompt, entry_point)
+    candidates = _candidates(codes, entry_point)
+    chosen = _chosen(candidates, prompt, entry_point)
+    if chosen is None or chosen.definition is Definition.STUB:
+        body = _body(candidates, prompt, needed=chosen is not None)
+        if chosen is None or body:
+            return Extracted(body)
+    code, shown = chosen.code, entry_point
+    if chosen.definition is Definition.METHOD and chosen.tree is not None:
+        shown, call = method_of(chosen.tree, entry_point)
+        code = f"{without_examples(code, shown)}\n\n{call}"
+    else:
+        code = without_examples(code, entry_point)
+    others = [each.code for each in candidates if each is not chosen]
+    borrowed = _borrowed(code, others, prompt, shown)
     return Extracted("\n\n" + "".join(part + "\n\n" for part in borrowed) + code)
 
 
-def _defines(code: str, name: str) -> bool:
+class _Candidate(NamedTuple):
+    """A piece of an answer. code: without its margin, and without what can't be parsed behind it."""
+
+    piece: Piece
+    code: str
+    tree: ast.Module | None
+    definition: Definition
+
+
+def _candidates(pieces: Sequence[Piece], entry_point: str) -> list[_Candidate]:
+    return [_candidate(piece, entry_point, cut=at < _CUTS) for at, piece in enumerate(reversed(pieces))][::-1]
+
+
+def _candidate(piece: Piece, entry_point: str, *, cut: bool) -> _Candidate:
+    code = textwrap.dedent(piece.code)
+    tree = syntax_tree(code)
+    named = _names(code, entry_point)
+    if tree is None and cut and named and (beginning := whole_statements(code)):
+        tree = syntax_tree(beginning)
+        if tree is not None and definition_of(tree, entry_point) > Definition.STUB:
+            code = beginning
+        else:
+            tree = None
+    found = Definition.NONE if tree is None else definition_of(tree, entry_point)
+    return _Candidate(piece, code, tree, Definition.NAMED if named and not found else found)
+
+
+def _names(code: str, name: str) -> bool:
     return (
         re.search(
             rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{re.escape(name)}\b|^{re.escape(name)}[ \t]*(?::[^=\n]*)?=(?!=)",
@@ -92,27 +134,50 @@ def _defines(code: str, name: str) -> bool:
     )
 
 
-def _chosen(candidates: Sequence[str], entry_point: str) -> str | None:
-    """The last block that defines the entry point and can be parsed, stubs aside; else what comes nearest."""
-    defining = [code for code in candidates if _defines(code, entry_point)]
-    trees = [(code, syntax_tree(textwrap.dedent(code))) for code in defining]
-    parsable = [code for code, tree in trees if tree is not None]
-    whole = [code for code, tree in trees if tree is not None and not _is_stub(tree, entry_point)]
-    return next(reversed(whole or parsable or defining), None)
+def _chosen(candidates: Sequence[_Candidate], prompt: str, entry_point: str) -> _Candidate | None:
+    """The last one that defines the entry point best."""
+    before = syntax_tree(prompt)
+    known = {name for each in candidates if each.tree is not None for name in _bound(each.tree)}
+    known |= _bound(before) if before is not None else set()
+
+    def rank(at: int) -> tuple[bool, Definition, bool, int]:
+        each = candidates[at]
+        is_whole = each.tree is not None and not missing_names(each.tree) - known
+        usable = each.definition > Definition.STUB and is_whole
+        return usable, each.definition, not each.piece.shown, at
+
+    defining = [at for at, each in enumerate(candidates) if each.definition is not Definition.NONE]
+    return _continued(candidates, max(defining, key=rank), entry_point) if defining else None
 
 
-def _is_stub(tree: ast.Module, name: str) -> bool:
-    """Whether the function has nothing but a docstring, `pass`, `...` or `raise NotImplementedError`."""
-    for node in reversed(tree.body):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
-            return all(_does_nothing(statement) for statement in node.body)
-    return False
+def _bound(tree: ast.Module) -> set[str]:
+    return {name for node in tree.body for name in bound_names(node)}
 
 
-def _does_nothing(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Raise):
-        return bool(node.exc and "NotImplementedError" in used_names(node.exc))
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+def _continued(candidates: Sequence[_Candidate], at: int, entry_point: str) -> _Candidate:
+    """A function that returns nothing, and the pieces behind it that go on with its body."""
+    found = candidates[at]
+    if found.tree is None or found.definition not in {Definition.STUB, Definition.FUNCTION}:
+        return found
+    for following in candidates[at + 1 : at + 1 + _CONTINUED]:
+        if returns(found.tree, entry_point) or not following.piece.code.lstrip("\n").startswith((" ", "\t")):
+            break
+        code = found.piece.code.rstrip() + "\n" + following.piece.code
+        longer = _candidate(Piece(code, found.piece.tag, found.piece.shown), entry_point, cut=False)
+        if longer.tree is None:
+            break
+        found = longer
+    return found
+
+
+def _body(candidates: Sequence[_Candidate], prompt: str, *, needed: bool) -> str:
+    """The body of the prompt's function in pieces that don't define it; needed: empty where none returns anything."""
+    bare = [each for each in candidates if each.definition is Definition.NONE]
+    bodies = [each for each in bare if each.tree is not None and is_body(each.tree)]
+    if needed and not bodies:
+        return ""
+    fitted = [_fitted(each.piece.code, prompt) for each in (bodies or bare)[:_BODIES]]
+    return next((code for code in fitted if syntax_tree(prompt + code)), fitted[0])
 
 
 def _fitted(body: str, prompt: str) -> str:
@@ -158,6 +223,8 @@ def _extends_function(before: ast.Module | None, after: ast.Module | None) -> _F
     was, now = before.body[-1], after.body[len(before.body) - 1]
     if not (isinstance(was, ast.FunctionDef) and isinstance(now, ast.FunctionDef)):
         return _Fit.NOT
+    if was.name in {name for node in after.body[len(before.body) :] for name in bound_names(node)}:
+        return _Fit.WHOLLY  # the whole function again
     if len(now.body) <= len(was.body):
         return _Fit.NOT
     return _Fit.WHOLLY if len(after.body) == len(before.body) else _Fit.PARTLY
@@ -165,13 +232,26 @@ def _extends_function(before: ast.Module | None, after: ast.Module | None) -> _F
 
 def _without_prose(text: str, entry_point: str) -> str:
     """The code in an answer without fences: from its first line of code as far as it can be parsed."""
-    if not _defines(text, entry_point):
-        return text if _BEGINS_BODY.match(text.lstrip().partition("\n")[0]) else ""
+    if not _names(text, entry_point):
+        return text if _BEGINS_BODY.match(text.lstrip().partition("\n")[0]) else _indented_body(text)
     lines = text.split("\n")
-    defined = next(i for i, line in enumerate(lines) if _defines(line, entry_point))
+    defined = next(i for i, line in enumerate(lines) if _names(line, entry_point))
     starts = [i for i in range(defined) if BEGINS_CODE.match(lines[i])][: tries_of(text)]
     start = next((i for i in starts if _is_code(lines[i:defined])), defined)
     return parsable_prefix(_set_off(lines[start:]))
+
+
+def _indented_body(text: str) -> str:
+    """Where prose stands around the body of a function: what stands deeper, if it returns anything."""
+    lines = text.split("\n")
+    for at in itertools.islice(
+        (at for at, line in enumerate(lines) if re.match(r"(?: {4}|\t)[^\s*+>-]", line)), 3
+    ):
+        code = "\n".join(_set_off(lines[at:]))
+        tree = syntax_tree(code)
+        if tree is not None and is_body(tree):
+            return code
+    return ""
 
 
 def _set_off(lines: Sequence[str]) -> Sequence[str]:

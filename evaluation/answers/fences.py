@@ -133,10 +133,25 @@ class _Scan:
         return self._made(tag, fence, start, short), short.after
 
     def _made(self, tag: str, fence: _Fence, start: int, end: _End) -> Block:
+        code = self._code(fence, start, end)
+        if fence.indent and tag in {"", PYTHON} and self._stands_less_deep(fence, start, end.line):
+            as_it_stands = self._code(fence._replace(indent=0), start, end)
+            if syntax_tree(code) is None and syntax_tree(as_it_stands) is not None:
+                code = as_it_stands
+        return Block(tag, code, closed=end.closed)
+
+    def _code(self, fence: _Fence, start: int, end: _End) -> str:
         lines = [_content(line, fence) for line in self._lines[start : end.line]]
         if end.head.strip():
             lines.append(end.head)
-        return Block(tag, "\n".join(lines) + "\n" if lines else "", closed=end.closed)
+        return "\n".join(lines) + "\n" if lines else ""
+
+    def _stands_less_deep(self, fence: _Fence, start: int, end: int) -> bool:
+        """Whether its first line of code does, as that of a fence in a list which the code doesn't belong to."""
+        margin = _Fence(fence.quotes, 0, fence.mark, "")
+        first = next((line for line in self._lines[start:end] if line.strip()), "")
+        content = _content(first, margin)
+        return len(content) - len(content.lstrip(" \t")) < fence.indent
 
     def _end(self, fence: _Fence, start: int, *, strings: bool) -> _End:
         """Where the block ends. strings: fences inside Python's strings don't count."""

@@ -7,21 +7,32 @@ import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers.code import BEGINS_CODE
-from evaluation.answers.fences import fenced_blocks, lines_of
-from evaluation.answers.syntax import missing_names, parsable_prefix, syntax_tree, tries_of
+from evaluation.answers.fences import lines_of
+from evaluation.answers.pieces import pieces_of
+from evaluation.answers.syntax import (
+    bound_names,
+    missing_names,
+    parsable_prefix,
+    syntax_tree,
+    tries_of,
+    whole_statements,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evaluation.answers.pieces import Piece
+
 _BEGINS_PROGRAM = re.compile(r"\w++ *+=|print\(|#")
+_CUTS = 5  # pieces, the last ones, of which a beginning is looked for where the whole can't be parsed
 _PRINTS = re.compile(r"\bprint\b|\bstdout\b|\bos\.write\b")
 READS = re.compile(
     r"\binput\b(?! *=[^=])|\bstdin\b|\bfileinput\b|\bos\.read\b|\bopen\(\s*+(?:0|['\"]/dev/stdin)"
 )
 
 
-class _Program(NamedTuple):
-    """How much a block is like a program, the most important first."""
+class _Rank(NamedTuple):
+    """How much a piece is like a program, the most important first."""
 
     parses: bool
     reads_and_prints: bool
@@ -29,38 +40,69 @@ class _Program(NamedTuple):
     prints: bool
 
 
+class _Candidate(NamedTuple):
+    """A piece that may be the program. as_it_stands: it is neither a session, nor a change, nor cut."""
+
+    rank: _Rank
+    as_it_stands: bool
+    number: int
+    code: str
+
+
 def program_from_chat(text: str) -> str:
     """The program in an answer that may hold prose, fences, examples of input and output; empty where none is.
 
-    Of several blocks of Python the last one that is most like a program: it can be parsed, reads and prints, and uses
+    Of several pieces of Python the last one that is most like a program: it can be parsed, reads and prints, and uses
     no names that it doesn't have. So it is the model's final word, but neither a demonstration behind the program nor
-    a sample of its output. A program that is spread over several blocks is put together.
+    a sample of its output. A program that is spread over several pieces is put together, and what can't be parsed
+    behind a program is no part of it.
     """
-    blocks = [block for block in fenced_blocks(text) if block.code.strip()]
-    codes = [textwrap.dedent(block.code) for block in blocks if block.may_be_python]
-    if not codes:
-        others = [textwrap.dedent(block.code) for block in blocks]
-        codes = [code for code in others if all(_rank(code))]
-    if not codes:
-        return "" if blocks else program_from_completion(text)
-    best = last_best(codes)
-    if len(codes) > 1 and not _rank(best).is_whole:
-        together = "\n".join(codes)
-        if all(_rank(together)):
-            return together
-    return best
+    pieces = pieces_of(text)
+    python = [piece for piece in pieces if piece.may_be_python]
+    if not python:
+        python = [piece for piece in pieces if all(_rank(textwrap.dedent(piece.code)))]
+    if not python:
+        return "" if pieces else program_from_completion(text)
+    cut_from = len(python) - _CUTS
+    found = [_candidate(piece, at, cut=at >= cut_from) for at, piece in enumerate(python)]
+    best = max(found)
+    codes = [each.code for each in found]
+    if len(codes) > 1 and not best.rank.is_whole:
+        for together in (_completed(best.code, codes), "\n".join(codes)):
+            if all(_rank(together)):
+                return together
+    return best.code
 
 
-def last_best(codes: Sequence[str]) -> str:
-    """The last of those that are most like a program."""
-    ranks = [_rank(code) for code in codes]
-    return max(zip(ranks, range(len(codes)), codes, strict=True))[2]
+def _candidate(piece: Piece, number: int, *, cut: bool) -> _Candidate:
+    code = textwrap.dedent(piece.code)
+    rank = _rank(code)
+    if not rank.parses and cut and (beginning := whole_statements(code)):
+        return _Candidate(_rank(beginning), False, number, beginning)
+    return _Candidate(rank, not piece.shown, number, code)
 
 
-def _rank(code: str) -> _Program:
+def _completed(code: str, codes: Sequence[str]) -> str:
+    """The code, behind those others that bind the names that it uses."""
+    parsed = [(number, syntax_tree(other)) for number, other in enumerate(codes) if other is not code]
+    trees = [(number, tree) for number, tree in parsed if tree is not None]
+    binding = {name: number for number, tree in trees for node in tree.body for name in bound_names(node)}
+    missing = {number: missing_names(tree) for number, tree in trees}
+    tree = syntax_tree(code)
+    wanted = list(missing_names(tree)) if tree is not None else []
+    taken: set[int] = set()
+    while wanted:
+        number = binding.get(wanted.pop(), -1)
+        if number >= 0 and number not in taken:
+            taken.add(number)
+            wanted += missing[number]
+    return "\n".join([*(codes[number] for number in sorted(taken)), code])
+
+
+def _rank(code: str) -> _Rank:
     tree = syntax_tree(code)
     prints = _PRINTS.search(code) is not None
-    return _Program(
+    return _Rank(
         parses=tree is not None and bool(tree.body),
         reads_and_prints=prints and READS.search(code) is not None,
         is_whole=tree is not None and not missing_names(tree),

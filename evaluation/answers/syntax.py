@@ -62,6 +62,17 @@ def parsable_prefix(lines: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def whole_statements(code: str) -> str:
+    """The statements before the first one that can't be parsed; empty where none is whole, or that one isn't at the top
+    level, so that no function is cut.
+    """
+    lines = code.split("\n")
+    kept = parsable_prefix(lines).rstrip("\n")
+    behind = lines[kept.count("\n") + 1 :] if kept else []
+    following = next((line for line in behind if line.strip()), "")
+    return "" if not following or following[0].isspace() or syntax_tree(kept) is None else kept + "\n"
+
+
 def bound_names(node: ast.AST) -> Iterator[str]:
     """The names that a statement binds where it stands: not those inside of functions and classes that it defines."""
     waiting = [node]

@@ -147,6 +147,17 @@ HOSTILE = {
     "assignments with prose": "x = 1\nand so\n",
     "names": "a.",
     "annotations": "total:\n",
+    "elements": "<pre><code>",
+    "elements that end": "<pre>\nx\n</pre>",
+    "ends of elements": "</code>",
+    "sessions": "```python\n>>> x\n```\n",
+    "lines of a session": ">>> total(1)\n",
+    "changes": "```diff\n+x\n-y\n```\n",
+    "stubs that go on": "```python\ndef total(xs):\n    x\n```\n```python\n    x\n```\n",
+    "prose behind code": "```python\ndef total(xs): return 1\nand so\n```\n",
+    "classes": "```python\nclass A:\n    def total(self, xs): return 1\n```\n",
+    "code less deep": "- a\n    ```python\nif x:\n    x\n    ```\n",
+    "indented lines": "a\n\n    x = 1\n\n",
 }
 
 

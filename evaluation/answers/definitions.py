@@ -1,0 +1,116 @@
+"""How a piece of code defines the function that is asked for: parsed, never executed."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from typing import TYPE_CHECKING
+
+from evaluation.answers.syntax import bound_names, used_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
+
+
+class Definition(enum.IntEnum):
+    """The better the greater. NAMED: somewhere, where nobody can call it, or in what can't be parsed. STUB: without a
+    body. METHOD: of a class that can be made without arguments, as in answers in LeetCode's style.
+    """
+
+    NONE = 0
+    NAMED = 1
+    STUB = 2
+    METHOD = 3
+    FUNCTION = 4
+
+
+def definition_of(tree: ast.Module, name: str) -> Definition:
+    """The best one in it."""
+    binding = [node for node in tree.body if name in set(bound_names(node)) and not _is_import(node)]
+    if binding and any(isinstance(node, _FUNCTIONS) or name not in used_names(node) for node in binding):
+        last = next((node for node in reversed(binding) if isinstance(node, _FUNCTIONS)), None)
+        is_stub = last is not None and last is binding[-1] and _is_stub(last)
+        return Definition.STUB if is_stub else Definition.FUNCTION
+    return Definition.METHOD if _method(tree, name) is not None else Definition.NONE
+
+
+def method_of(tree: ast.Module, name: str) -> tuple[str, str]:
+    """The class that defines it as a method, and a function that calls that on a new object each time."""
+    found = _method(tree, name)
+    if found is None:
+        raise ValueError(f"no class has a method {name}")
+    owner, method = found
+    receiver = owner.name if _needs_no_object(method) else f"{owner.name}()"
+    return owner.name, f"def {name}(*args, **named):\n    return {receiver}.{name}(*args, **named)\n"
+
+
+def returns(tree: ast.Module, name: str) -> bool:
+    """Whether the last function of that name returns or yields anything."""
+    for node in reversed(tree.body):
+        if isinstance(node, _FUNCTIONS) and node.name == name:
+            return _returns(node.body)
+    return True
+
+
+def is_body(tree: ast.Module) -> bool:
+    """Whether it is the body of a function: it returns anything, outside of the functions that it defines."""
+    return _returns(tree.body)
+
+
+def _is_import(node: ast.stmt) -> bool:
+    return isinstance(node, (ast.Import, ast.ImportFrom))
+
+
+def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether the function has nothing but a docstring, `pass`, `...` or `raise NotImplementedError`."""
+    return all(_does_nothing(statement) for statement in node.body)
+
+
+def _does_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Raise):
+        return bool(node.exc and "NotImplementedError" in used_names(node.exc))
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _method(tree: ast.Module, name: str) -> tuple[ast.ClassDef, ast.FunctionDef] | None:
+    for owner in reversed(tree.body):
+        if not isinstance(owner, ast.ClassDef):
+            continue
+        for method in owner.body:
+            if not (isinstance(method, ast.FunctionDef) and method.name == name) or _is_stub(method):
+                continue
+            if _needs_no_object(method) or _is_made_of_nothing(owner):
+                return owner, method
+    return None
+
+
+def _needs_no_object(method: ast.FunctionDef) -> bool:
+    return any(
+        isinstance(each, ast.Name) and each.id in {"staticmethod", "classmethod"}
+        for each in method.decorator_list
+    )
+
+
+def _is_made_of_nothing(owner: ast.ClassDef) -> bool:
+    for node in owner.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            args = node.args
+            required = len(args.posonlyargs) + len(args.args) - len(args.defaults)
+            return required <= 1 and None not in args.kw_defaults
+    return True
+
+
+def _returns(body: Sequence[ast.stmt]) -> bool:
+    return any(isinstance(node, (ast.Return, ast.Yield, ast.YieldFrom)) for node in _inside(body))
+
+
+def _inside(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    waiting: list[ast.AST] = list(body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, _SCOPES):
+            waiting += ast.iter_child_nodes(node)
