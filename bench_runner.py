@@ -82,6 +82,9 @@ ELSEWHERE = {
     "retry": ("commands.sweep", "Try a sweep's failed runs again."),
     "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
     "rejudge": ("commands.rejudge", "Judge a recorded run's answers again, under today's rules."),
+    "label": ("commands.remarks", "Give a run a label, by which every command knows it."),
+    "note": ("commands.remarks", "Add a line to a run's note."),
+    "archive": ("commands.remarks", "Put runs away, out of lists and tables."),
     "compare": ("commands.compare", "Compare two runs on the same samples."),
     "leaderboard": (
         "commands.leaderboard",
@@ -210,10 +213,11 @@ def run(
 
 
 @cli.command("list")
+@click.option("--archived", is_flag=True, help="Also list archived runs.")
 @click.option("--wide", is_flag=True, help="Whole ids, and lines as long as they get.")
 @click.option("--json", "as_json", is_flag=True, help="Print each record as one line of JSON.")
 @results_dir_option
-def list_runs(*, wide: bool, as_json: bool, results_dir: Path | None) -> None:
+def list_runs(*, archived: bool, wide: bool, as_json: bool, results_dir: Path | None) -> None:
     """List all runs, oldest first."""
     from msgspec.structs import replace
 
@@ -221,13 +225,16 @@ def list_runs(*, wide: bool, as_json: bool, results_dir: Path | None) -> None:
     from results.store.run_folder import all_records, default_results_dir
     from results.views.run_text import print_list
 
-    found = all_records(results_dir or default_results_dir(), warn=warn)
+    every = all_records(results_dir or default_results_dir(), warn=warn)
+    found = [run for run in every if archived or not run[1].remarks.archived]
     runs = [(folder.effective_status(record), record) for folder, record in found]
     if as_json:
         for status, record in runs:
             click.echo(encode_record(replace(record, status=status)))
     else:
         print_list(runs, wide=wide)
+        if len(found) < len(every):
+            say(f"{len(every) - len(found)} archived: see list --archived", err=True, dim=True)
 
 
 @cli.command()

@@ -41,6 +41,7 @@ Examples:
     show_default=True,
 )
 @click.option("--all", "every", is_flag=True, help="Also show older runs of the same configuration.")
+@click.option("--archived", is_flag=True, help="Also show archived runs.")
 @click.option(
     "--sort",
     "sort_by",
@@ -75,6 +76,7 @@ def leaderboard(
     since: str | None,
     status: str,
     every: bool,
+    archived: bool,
     sort_by: str,
     group_by: str | None,
     csv_file: str | None,
@@ -110,6 +112,7 @@ def leaderboard(
         since=parse_since(since, dt.datetime.now(dt.UTC)) if since else None,
         statuses=statuses[status] if status in statuses else (RunStatus(status),),
         every=every,
+        archived=archived,
     )
     chosen = choose_runs(results_dir, choice, warn=warn)
     tables = make_tables(
@@ -134,4 +137,8 @@ def leaderboard(
         say(f"{'' if tables else 'no such runs; '}left out: {others or 'none'}", err=True)
 
 
-_LEFT_OUT = {"started": "running", "older": "older ones of the same configuration (see --all)"}
+_LEFT_OUT = {
+    "started": "running",
+    "older": "older ones of the same configuration (see --all)",
+    "archived": "archived (see --archived)",
+}

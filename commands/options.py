@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from results.store.sweep_folder import SweepFolder
 
 _MOST_COMPLETED = 200
+_MOST_READ = 2000  # the newest runs, whose labels are completed
 
 
 class UserPath(click.Path):
@@ -32,16 +33,22 @@ class UserPath(click.Path):
 
 
 class RunName(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
-    """What names a run, read by `RunFolder.find`. Completes ids, newest first, with the model as help."""
+    """What names a run, read by `RunFolder.find`. Completes labels, and ids, newest first, with the model as help.
+
+    several: the parameter takes several names, each of them one run or pattern.
+    """
 
     name = "run"
+
+    def __init__(self, *, several: bool = False) -> None:
+        self._several = several
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         from results.store.run_folder import all_folders
 
-        return _completed(ctx, param, incomplete, all_folders)
+        return _completed(ctx, param, incomplete, all_folders, several=self._several)
 
 
 class SweepName(click.ParamType):  # type: ignore[type-arg] # see above
@@ -74,23 +81,31 @@ def _completed(
     param: click.Parameter,
     incomplete: str,
     folders: Callable[[Path], Iterable[RunFolder | SweepFolder]],
+    *,
+    several: bool = False,
 ) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
     from results.errors import BenchError
     from results.store.run_folder import default_results_dir
 
-    if ctx.params.get(param.name or ""):  # another word of a name; an id needs none
+    if ctx.params.get(param.name or "") and not several:  # another word of a name; an id needs none
         return []
     try:
-        there = folders(ctx.params.get("results_dir") or default_results_dir())
-        found = [folder for folder in there if folder.path.name.startswith(incomplete)]
+        there = [*folders(ctx.params.get("results_dir") or default_results_dir())][::-1]
     except BenchError:  # nothing can be said in the middle of a command line
         return []
-    newest = [*reversed(found)][:_MOST_COMPLETED]
+    newest = [folder for folder in there if folder.path.name.startswith(incomplete)][:_MOST_COMPLETED]
+    found = [(folder.path.name, folder.facts()) for folder in newest]
+    labels = [(facts.label, facts) for _, facts in found]
+    if not incomplete[:1].isdigit():
+        labels += [
+            (facts.label, facts) for facts in (each.facts() for each in there[:_MOST_READ]) if facts.label
+        ]
+    labels = [(label, facts) for label, facts in labels if label and label.startswith(incomplete)]
+    shown = dict([*labels, *((name, facts) for name, facts in found if not facts.hidden)])
     return [
-        CompletionItem(plain(folder.path.name), help=plain(next(iter(folder.facts()), "")))
-        for folder in newest
+        CompletionItem(plain(name), help=plain(next(iter(facts.texts), ""))) for name, facts in shown.items()
     ]
 
 

@@ -266,6 +266,17 @@ class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "race", "")
 
 
+class Remarks(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user said of a run. It is no result: nothing is computed from it, and it may change at any time.
+
+    label: a short name, "" for none. note: lines of text. archived: whether lists and tables leave the run out.
+    """
+
+    label: str = ""
+    note: str = ""
+    archived: bool = False
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `run.json`, and one line of the run log.
 
@@ -291,6 +302,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[Incident, ...] = ()
     resumed: int = 0
     rejudged_from: str = ""
+    remarks: Remarks = Remarks()
     sweep: SweepPlace | None = None
     error: ErrorRecord | None = None
 

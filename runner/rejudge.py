@@ -14,7 +14,7 @@ import msgspec
 from parsers import registry
 from parsers.contract import ScriptOutput, read_end
 from results.errors import Interrupted, UsageError
-from results.records import Phases, Results, RunRecord, RunStatus
+from results.records import Phases, Remarks, Results, RunRecord, RunStatus
 from runner.attempt import RAW_OUTPUT_BYTES
 from runner.host import harness_facts
 from runner.rerun import recorded_value
@@ -132,6 +132,7 @@ def _first_record(
         incidents=(),
         resumed=known.resumed + 1 if known else 0,
         rejudged_from=before.run_id,
+        remarks=known.remarks if known else Remarks(),
         sweep=None,
         error=None,
     )

@@ -40,6 +40,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 class Choice:
     """Empty fields match any run. model: a pattern such as `*Q4*`, or part of the name. statuses: the effective ones: a
     run whose harness is dead counts as interrupted. every: include older runs of a configuration that was run again.
+    archived: include archived runs.
     """
 
     benchmarks: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ class Choice:
     since: dt.datetime | None = None
     statuses: tuple[RunStatus, ...] = (RunStatus.SUCCEEDED,)
     every: bool = False
+    archived: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,9 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
     for folder, record in all_records(results_dir, warn=warn):
         known.add(record.benchmark)
         if not _asked_for(record, choice):
+            continue
+        if record.remarks.archived and not choice.archived:
+            left_out["archived"] = left_out.get("archived", 0) + 1
             continue
         status = folder.effective_status(record)
         if choice.statuses and status not in choice.statuses:

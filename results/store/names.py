@@ -1,7 +1,8 @@
 """What users call a run or a sweep, and which one they mean by it.
 
-A name is an id, a unique beginning of an id, `last`, `last~N` (N before the last), or words that fit only one: each is
-found in the id or in the facts about it, such as its model. Upper and lower case are the same in words.
+A name is an id, a unique beginning of an id, `last`, `last~N` (N before the last), a label, or words that fit only one:
+each is found in the id or in the facts about it, such as its model. Upper and lower case are the same in labels and
+words. `last` passes over what is hidden, and words find it only if they fit nothing else.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import difflib
 import re
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from results.errors import UsageError
 
@@ -22,6 +24,14 @@ _LISTED_BY = {"run": "bench_runner.py list", "sweep": "bench_runner.py status"}
 _Texts = dict[str, str]  # the texts about one id as they are compared, and as written
 
 
+class NameFacts(NamedTuple):
+    """What is known about an id. texts: where words are looked for. hidden: see above."""
+
+    texts: tuple[str, ...] = ()
+    label: str = ""
+    hidden: bool = False
+
+
 class _Fit(IntEnum):
     """How closely a word fits a text."""
 
@@ -32,10 +42,10 @@ class _Fit(IntEnum):
 
 
 def match_name(
-    wanted: str, ids: Iterable[str], facts: Callable[[str], Iterable[str]], *, what: str = "run"
+    wanted: str, ids: Iterable[str], facts: Callable[[str], NameFacts], *, what: str = "run"
 ) -> str:
-    """The only id that `wanted` names. facts: texts about an id, in which words are looked for too; called only for
-    names that are words. what: "run" or "sweep", for messages.
+    """The only id that `wanted` names. facts: called for all ids only if the name is a label or words, and several
+    times. what: "run" or "sweep", for messages.
 
     Of the ids that fit all words, one that fits each word as closely as any other is preferred: `7B` is the model 7B
     and not 27B. Raises UsageError, which lists the candidates, newest first, or says what is like `wanted`.
@@ -44,12 +54,15 @@ def match_name(
     if wanted in known:
         return wanted
     if last := _LAST.fullmatch(wanted):
-        return _before_last(int(last[1] or 0), known, wanted, what)
+        return _before_last(int(last[1] or 0), known, facts, wanted, what)
     fitting = [each for each in known if wanted and each.startswith(wanted)]
     words = wanted.casefold().split()
     if not fitting and words:
-        texts = {each: {text.casefold(): text for text in (each, *facts(each)) if text} for each in known}
-        fitting = _fitting(words, texts)
+        fitting = [each for each in known if facts(each).label.casefold().split() == words]
+    if not fitting and words:
+        texts = {each: _texts(each, facts(each)) for each in known}
+        shown = {each: found for each, found in texts.items() if not facts(each).hidden}
+        fitting = _fitting(words, shown) or _fitting(words, texts)
         if not fitting:
             raise UsageError(f"there is no {what} {wanted!r}", hint=_alike(words, texts, what))
     if len(fitting) == 1:
@@ -84,9 +97,17 @@ def _shared(first: str, second: str) -> int:
     )
 
 
-def _before_last(steps: int, known: Sequence[str], wanted: str, what: str) -> str:
-    if steps < len(known):
-        return known[-1 - steps]
+def _texts(each: str, facts: NameFacts) -> _Texts:
+    return {text.casefold(): text for text in (each, *facts.texts, facts.label) if text}
+
+
+def _before_last(
+    steps: int, known: Sequence[str], facts: Callable[[str], NameFacts], wanted: str, what: str
+) -> str:
+    newest = [*islice((each for each in reversed(known) if not facts(each).hidden), steps + 1)]
+    if steps < len(newest):
+        return newest[steps]
+    known = newest[::-1]
     if not known:
         raise UsageError(f"there is no {what} {wanted!r}", hint=_newest(known, what))
     there = f"there is only one {what}" if len(known) == 1 else f"there are only {len(known)} {what}s"

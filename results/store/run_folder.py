@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import stat
 from pathlib import Path
@@ -17,7 +18,7 @@ from results.files import read_file, user_path
 from results.json_text import NOT_THAT_JSON
 from results.locks import is_locked, lock
 from results.records import RunRecord, RunStatus, decode_record, encode_record
-from results.store.names import match_name
+from results.store.names import NameFacts, match_name
 from results.store.run_id import new_folder
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class _SweepFacts(msgspec.Struct):
     label: str = ""
 
 
+class _RemarkFacts(msgspec.Struct, frozen=True):
+    label: str = ""
+    archived: bool = False
+
+
 class _Facts(msgspec.Struct):
     """The part of a record that users name a run by."""
 
@@ -56,6 +62,7 @@ class _Facts(msgspec.Struct):
     model_identity: _ModelFacts | None = None
     server: _ServerFacts | None = None
     sweep: _SweepFacts | None = None
+    remarks: _RemarkFacts = _RemarkFacts()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,9 +116,9 @@ class RunFolder:
                 f"{there} has no record of a run: {_RECORD} is missing",
                 hint="without it the run can't be shown or resumed; its other files are in that folder",
             )
-        return folders[match_name(name, folders, lambda run_id: folders[run_id].facts())]
+        return folders[match_name(name, folders, functools.cache(lambda run_id: folders[run_id].facts()))]
 
-    def facts(self) -> tuple[str, ...]:
+    def facts(self) -> NameFacts:
         """What its record says that users name a run by: benchmark, model and file, quantisation, server, sweep.
 
         Empty if it can't be read. Reads less of a record than `read_record`, in less time.
@@ -119,12 +126,16 @@ class RunFolder:
         try:
             found = msgspec.json.decode(read_file(self.run_json), type=_Facts)
         except (OSError, *NOT_THAT_JSON):
-            return ()
+            return NameFacts()
         model = found.model_identity or _ModelFacts()
         file = Path(model.path or "").name
         kind = found.server.kind if found.server else ""
         sweep = (found.sweep.label, found.sweep.sweep_id) if found.sweep else ()
-        return (found.model, found.benchmark, model.name, file, model.quantization or "", kind, *sweep)
+        return NameFacts(
+            texts=(found.model, found.benchmark, model.name, file, model.quantization or "", kind, *sweep),
+            label=found.remarks.label,
+            hidden=found.remarks.archived,
+        )
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:

@@ -14,14 +14,16 @@ from results.errors import ResultsError
 from results.files import open_regular, read_file, require_regular
 from results.locks import lock
 from results.records import RunRecord, RunStatus, encode_record
-from results.store.names import match_name
+from results.store.names import NameFacts, match_name
 from results.store.run_folder import all_records
 from results.store.run_log_format import CLOSE, BrokenLog, parse, place_to_append, render, salvage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from tinydb.table import Table
+
+    from results.store.run_folder import RunFolder
 
 RUN_LOG_NAME = "benchmark_results.json"
 
@@ -54,16 +56,45 @@ class RunLog:
         replace: the log may have the run already (it was resumed); its line is replaced by rewriting the file.
         """
         line = encode_record(record)
-        with explained("add a run to", self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.locked():
-                if replace:
-                    self._replace(record.run_id, line)
-                    return
-                if not _extend(self.path, line):
-                    self._repair(leave_out=record.run_id)
-                    if not _extend(self.path, line):
-                        raise ResultsError(f"{self.path} changed while it was locked", hint="try again")
+        with self._adding():
+            self._append(record.run_id, line, replace=replace)
+
+    def append_from(self, folder: RunFolder, *, replace: bool = False) -> RunRecord:
+        """The same for the record in a run's folder, as `amend` may have changed it. Returns it."""
+        with self._adding():
+            record = folder.read_record()
+            self._append(record.run_id, encode_record(record), replace=replace)
+        return record
+
+    def amend(
+        self, folder: RunFolder, change: Callable[[RunRecord], RunRecord], *, add: bool = False
+    ) -> RunRecord:
+        """Change a run's record in its folder and then in the log, where no other program changes it meanwhile.
+
+        add: also add it to a log that doesn't have it. Returns the new record.
+        """
+        with self._adding():
+            record = change(folder.read_record())
+            folder.write_record(record)
+            kept = self._repair()
+            if add or any(old.run_id == record.run_id for old in kept.values()):
+                self._replace(record.run_id, encode_record(record))
+        return record
+
+    def remove(self, run_ids: Collection[str], *, first: Callable[[], None] = lambda: None) -> None:
+        """Remove runs; those that it doesn't have are ignored. first: called with the log's lock held.
+
+        If `first` raises, the log is unchanged.
+        """
+        wanted = set(run_ids)
+        with explained("remove runs from", self.path), self.locked():
+            first()
+            kept = self._repair()
+            if any(record.run_id in wanted for record in kept.values()):
+                replace_file(
+                    self.path,
+                    render([line for line, record in kept.items() if record.run_id not in wanted]),
+                )
 
     def check(self) -> None:
         """Check that a run can be added, before one begins. Repairs a broken log."""
@@ -80,7 +111,7 @@ class RunLog:
     def get(self, name: str) -> RunRecord:
         """The run by its name, as `match_name` says. Raises UsageError, which lists candidates."""
         runs = {record.run_id: record for record in self.runs()}
-        return runs[match_name(name, runs, lambda run_id: (runs[run_id].model, runs[run_id].benchmark))]
+        return runs[match_name(name, runs, lambda run_id: _name_facts(runs[run_id]))]
 
     def table(self) -> Table:
         """The runs as a TinyDB table, to query and to update."""
@@ -120,6 +151,21 @@ class RunLog:
                 if not shared:
                     raise
             yield
+
+    @contextlib.contextmanager
+    def _adding(self) -> Iterator[None]:
+        with explained("add a run to", self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.locked():
+                yield
+
+    def _append(self, run_id: str, line: bytes, *, replace: bool) -> None:
+        if replace:
+            self._replace(run_id, line)
+        elif not _extend(self.path, line):
+            self._repair(leave_out=run_id)
+            if not _extend(self.path, line):
+                raise ResultsError(f"{self.path} changed while it was locked", hint="try again")
 
     def _read(self) -> bytes:
         try:
@@ -195,6 +241,11 @@ class RunLog:
                 raise
         sync_folder(self.path.parent)
         return aside
+
+
+def _name_facts(record: RunRecord) -> NameFacts:
+    remarks = record.remarks
+    return NameFacts((record.model, record.benchmark), label=remarks.label, hidden=remarks.archived)
 
 
 def _is_whole(path: Path) -> bool:

@@ -69,8 +69,9 @@ class Runs:
             return
         try:
             with folder.claim():
-                record = _as_it_ended(folder)
-                self._log.append(record, replace=True)
+                with explained("read", folder.path), self._log.locked():
+                    _end_record(folder)
+                record = self._log.append_from(folder, replace=True)
                 entry.forget_note()
         except NewerRecord:
             raise
@@ -108,22 +109,25 @@ class RunEntry:
             notes.mkdir(exist_ok=True)
             self._note.touch()
             sync_folder(notes)
-        self.folder.write_record(record)
+        self.write(record)
 
     def write(self, record: RunRecord) -> None:
-        """Write what is known so far."""
-        self.folder.write_record(record)
+        """Write what is known so far. What a user has said of the run meanwhile is kept."""
+        with explained("write", self.folder.path), self.log.locked():
+            if self.folder.run_json.exists():
+                record = msgspec.structs.replace(record, remarks=self.folder.read_record().remarks)
+            self.folder.write_record(record)
 
     def finish(self, record: RunRecord) -> None:
         """Write the final record into the folder and the log; if the harness dies in between, the next one logs it."""
         self.begin(record)
-        self.log.append(record, replace=self.before is not None)
+        self.log.append_from(self.folder, replace=self.before is not None)
         self.forget_note()
 
     def withdraw(self) -> None:
         """Restore the earlier run's record, because nothing has changed after all."""
         if self.before is not None:
-            self.folder.write_record(self.before)
+            self.write(self.before)
         self.forget_note()
 
     def forget_note(self) -> None:
@@ -136,8 +140,8 @@ class RunEntry:
         return self.folder.path.parent / FOLDER / self.folder.run_id
 
 
-def _as_it_ended(folder: RunFolder) -> RunRecord:
-    """The run's record. If it says started, it is rewritten as interrupted."""
+def _end_record(folder: RunFolder) -> None:
+    """If the run's record says started, rewrite it as interrupted. Raises ResultsError if it can't be read."""
     record = folder.read_record()
     if record.status is RunStatus.STARTED:
         error = ErrorRecord(
@@ -149,4 +153,3 @@ def _as_it_ended(folder: RunFolder) -> RunRecord:
         )
         record = msgspec.structs.replace(record, status=RunStatus.INTERRUPTED, error=error)
         folder.write_record(record)
-    return record

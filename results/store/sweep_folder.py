@@ -24,7 +24,7 @@ from results.files import read_file
 from results.json_text import NOT_THAT_JSON, encode_indented
 from results.locks import is_locked, lock
 from results.records import RunStatus, decode_versioned
-from results.store.names import match_name
+from results.store.names import NameFacts, match_name
 from results.store.run_folder import RunFolder
 from results.store.run_id import new_folder
 
@@ -129,14 +129,14 @@ class SweepFolder:
         folders = {folder.sweep_id: folder for folder in all_sweeps(results_dir)}
         return folders[match_name(name, folders, lambda sweep_id: folders[sweep_id].facts(), what="sweep")]
 
-    def facts(self) -> tuple[str, ...]:
+    def facts(self) -> NameFacts:
         """What users name a sweep by: its manifest, and the benchmarks and models of its runs. Empty if unreadable."""
         try:
             sweep = self.read()
         except ResultsError:
-            return ()
+            return NameFacts()
         texts = (text for run in sweep.runs for text in (run.benchmark, run.model, run.label))
-        return tuple(dict.fromkeys((sweep.manifest.name, *texts)))
+        return NameFacts(texts=tuple(dict.fromkeys((sweep.manifest.name, *texts))))
 
     def write(self, sweep: Sweep) -> None:
         """Write `sweep.json` atomically and durably. Raises ResultsError."""

@@ -73,6 +73,8 @@ COLUMNS: dict[str, type] = {
     "gpus": str,
     "error_kind": str,
     "error": str,
+    "label": str,
+    "note": str,
 }
 
 
@@ -180,6 +182,8 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "gpus": _joined(gpus),
         "error_kind": record.error.kind if record.error else None,
         "error": record.error.message if record.error else None,
+        "label": record.remarks.label or None,
+        "note": record.remarks.note or None,
     }
     return {name: kind(values[name]) if values[name] is not None else None for name, kind in COLUMNS.items()}
 

@@ -27,6 +27,7 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
     settings = dict.fromkeys(name for row in table.rows for name in row.settings)
     columns: list[tuple[str, Callable[[Row], str]]] = [
         ("model", lambda row: row.record.model),
+        ("label", lambda row: row.record.remarks.label),
         ("quantisation", lambda row: row.quantization),
         *((name, _setting(name, longest)) for name in settings),
         ("score (95 %)", score_text),
@@ -147,6 +148,9 @@ def print_tables(tables: Sequence[Table], *, known: Iterable[str], wide: bool = 
 
 def _print(table: Table, ids: dict[str, str], *, wide: bool) -> None:
     header, cells = table_cells(table, longest=None if wide else _LONGEST_CELL)
+    if not wide:  # it stands for the run's id
+        header, cells = _without("label", header, cells)
+        ids = ids | {row.record.run_id: label for row in table.rows if (label := row.record.remarks.label)}
     if not wide and all(row.quantization in row.record.model for row in table.rows):
         header, cells = _without("quantisation", header, cells)  # the model's name says it
     lines = [[*line, ids[row.record.run_id]] for line, row in zip(cells, table.rows, strict=True)]
@@ -165,7 +169,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
     """Lines that always have the same columns, for scripts."""
     lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best",
               "adjusted_p", "samples", "lost", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved",
-              "seconds", "note"]]  # fmt: skip
+              "seconds", "note", "label"]]  # fmt: skip
     for table in tables:
         for row in table.rows:
             adjusted_p = row.versus.adjusted_p if row.versus is not None else None
@@ -188,6 +192,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
                 _number(row.joules_per_solved, 1, 1),
                 _number(row.seconds, 1, 1),
                 "; ".join(notes(row, alone=True)),
+                row.record.remarks.label,
             ]
             lines.append(cells)
     return lines

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 16  # of one tag, such as MMLU's subjects
 GIB = 1 << 30
+_OPTIONAL = {"note", "label"}  # columns of `list` that a terminal doesn't show if they are empty
 
 
 def print_summary(record: RunRecord, folder: Path) -> None:
@@ -35,6 +36,12 @@ def print_summary(record: RunRecord, folder: Path) -> None:
 
 def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
     rows = [("run", record.run_id), ("model", record.model), ("status", _status_text(record))]
+    if record.remarks.label:
+        rows.insert(1, ("label", record.remarks.label))
+    if record.remarks.archived:
+        rows.append(("archived", "left out of list, leaderboard and last; to show it: archive RUN --undo"))
+    if record.remarks.note:
+        rows.append(("noted", record.remarks.note))
     if record.rejudged_from:
         rows.append(("answers of", record.rejudged_from))
     if record.score is not None:
@@ -180,14 +187,19 @@ def print_raw(path: Path) -> None:
 
 
 def print_list(runs: Sequence[tuple[RunStatus, RunRecord]], *, wide: bool) -> None:
-    """Print one line per run; on a terminal, with short ids unless it's `wide`, and without empty notes."""
+    """Print one line per run; on a terminal, with labels or short ids unless it's `wide`, and without empty columns."""
     ids = [record.run_id for _, record in runs]
     shortened = sys.stdout.isatty() and not wide
     shown = short_names(ids, ids) if shortened else dict(zip(ids, ids, strict=True))
-    header = ["run", "status", "benchmark", "model", "score", "completions", "note"]
+    if shortened:
+        shown |= {record.run_id: record.remarks.label for _, record in runs if record.remarks.label}
+    header = ["run", "status", "benchmark", "model", "score", "completions", "note", "label"]
     lines: list[Sequence[str]] = [_list_line(shown[record.run_id], status, record) for status, record in runs]
-    if sys.stdout.isatty() and not any(line[-1] for line in lines):
-        header, lines = header[:-1], [line[:-1] for line in lines]
+    if sys.stdout.isatty():
+        dropped = {name for at, name in enumerate(header) if not any(line[at] for line in lines)} & _OPTIONAL
+        dropped |= {"label"} if shortened else set()
+        kept = [at for at, name in enumerate(header) if name not in dropped]
+        header, lines = [header[at] for at in kept], [[line[at] for at in kept] for line in lines]
     print_table(header, lines, wide=wide)
 
 
@@ -201,6 +213,7 @@ def _list_line(shown_id: str, status: RunStatus, record: RunRecord) -> tuple[str
         "" if score is None or score.score is None else f"{score.score:.1f}",
         "" if score is None or score.completions is None else str(score.completions),
         _note(record),
+        record.remarks.label,
     )
 
 
@@ -208,6 +221,7 @@ def _note(record: RunRecord) -> str:
     """Short notes for a table; `show` explains them."""
     telemetry, lost = record.telemetry, record.score.lost if record.score is not None else 0
     notes = (
+        "archived" * record.remarks.archived,
         f"answers of {record.rejudged_from}" * bool(record.rejudged_from),
         f"{lost} answers lost" * bool(lost),
         "not comparable" * bool(telemetry is not None and telemetry.not_comparable),

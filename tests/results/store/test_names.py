@@ -8,7 +8,7 @@ import pytest
 
 from results.errors import UsageError
 from results.records import ModelIdentity, ServerFacts, SweepPlace
-from results.store.names import match_name, short_names
+from results.store.names import NameFacts, match_name, short_names
 from results.store.run_folder import RunFolder
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
 from tests.results.conftest import a_record
@@ -29,7 +29,7 @@ IDS = [*RUNS]
 
 
 def match(wanted):
-    return match_name(wanted, reversed(IDS), RUNS.__getitem__)
+    return match_name(wanted, reversed(IDS), lambda each: NameFacts(RUNS[each]))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_fits_several_lists_them_newest_first(wanted, places):
 def test_the_list_is_bounded():
     many = [f"20261121T0800{number:02}Z-human_eval-m-0000" for number in range(30)]
     with pytest.raises(UsageError, match="matches 30 runs") as ambiguous:
-        match_name("human_eval", many, lambda _: ())
+        match_name("human_eval", many, lambda _: NameFacts())
     _, *listed, rest = ambiguous.value.hint.splitlines()
     assert listed == many[:-9:-1]
     assert rest == "and 22 more: bench_runner.py list"
@@ -112,14 +112,17 @@ def test_what_fits_none_says_what_there_is(wanted, message, hint):
 @pytest.mark.parametrize("wanted", ["last", "last~3", "2026", "Q4_K_M human_eval"])
 def test_without_runs_that_is_said(wanted):
     with pytest.raises(UsageError, match="there is no run") as unknown:
-        match_name(wanted, [], lambda _: ())
+        match_name(wanted, [], lambda _: NameFacts())
     assert "there are no runs yet" in unknown.value.hint
 
 
 def test_an_id_or_its_beginning_reads_no_record():
     """Of ten thousand runs one is found without reading the others."""
-    for wanted in (IDS[0], "20261120", "last", "last~2"):
+    for wanted in (IDS[0], "20261120"):
         match_name(wanted, IDS, pytest.fail)
+    read = []
+    match_name("last~2", IDS, lambda each: read.append(each) or NameFacts())
+    assert read == IDS[:-4:-1]  # whether these are hidden
 
 
 def test_a_folder_is_found_by_what_its_record_says(tmp_path):
@@ -179,6 +182,6 @@ def test_a_short_name_names_its_run():
     assert shown[IDS[6]] == "20261123T090000Z-human_eval"
     assert shown[ids[7]] == ids[7]
     for run_id, short in shown.items():
-        assert match_name(short, ids, lambda _: ()) == run_id
+        assert match_name(short, ids, lambda _: NameFacts()) == run_id
     assert short_names([], ids) == {}
     assert short_names(["a"], []) == {"a": "a"}

@@ -1,0 +1,100 @@
+"""What users say of runs: labels, notes, and which ones are archived. It is kept in the record and in the run log."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from results.errors import UsageError
+from results.plain_text import plain
+from results.store.run_folder import all_folders
+from results.store.run_log import RUN_LOG_NAME, RunLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from results.records import Remarks, RunRecord
+    from results.store.run_folder import RunFolder
+
+_LONGEST_LABEL = 64
+_MOST_NOTE = 10_000  # characters
+_TAKEN = re.compile(r"last(~.*)?|[0-9]{8}.*", re.DOTALL | re.IGNORECASE)
+
+
+def checked_label(text: str) -> str:
+    """The label with single blanks. Raises UsageError for one that can't be typed or that would name another run."""
+    label = " ".join(text.split())
+    if not label or len(label) > _LONGEST_LABEL or plain(label) != label:
+        raise UsageError(
+            f"{text!r} can't be a label", hint=f"give a text of 1 to {_LONGEST_LABEL} characters"
+        )
+    if label.startswith("-"):
+        raise UsageError(f"{label!r} can't be a label: it looks like an option", hint="begin with a letter")
+    if _TAKEN.fullmatch(label):
+        raise UsageError(f"{label!r} can't be a label: it names a run in another way", hint="choose another")
+    return label
+
+
+def labelled(results_dir: Path, label: str) -> list[RunFolder]:
+    """The runs that have the label; upper and lower case are the same."""
+    wanted = label.casefold()
+    return [folder for folder in all_folders(results_dir) if folder.facts().label.casefold() == wanted]
+
+
+def require_free_label(results_dir: Path, label: str, *, run_id: str = "") -> None:
+    """Raise UsageError if another run than `run_id` has the label."""
+    others = [folder.run_id for folder in labelled(results_dir, label) if folder.run_id != run_id]
+    if others:
+        raise UsageError(
+            f"the run {others[0]} has the label {label!r} already",
+            hint=f"take it from there: label {run_id or 'RUN'} {label!r} --move; or choose another",
+        )
+
+
+class RunRemarks:
+    """Changes what is said of the runs in `results_dir`, also of runs in progress. warn: about a broken run log.
+
+    Every method returns the new record, and raises ResultsError.
+    """
+
+    def __init__(self, results_dir: Path, warn: Callable[[str], None]) -> None:
+        self._results_dir = results_dir.absolute()
+        self._log = RunLog(self._results_dir / RUN_LOG_NAME, warn=warn)
+
+    def label(self, folder: RunFolder, label: str, *, move: bool = False) -> RunRecord:
+        """Give it a label, or none for "". move: take it from the run that has it.
+
+        Raises UsageError if another run has it.
+        """
+        if label and not move:
+            require_free_label(self._results_dir, label, run_id=folder.run_id)
+        for other in labelled(self._results_dir, label) if label else ():
+            if other.run_id != folder.run_id:
+                self._change(other, label="")
+        return self._change(folder, label=label)
+
+    def note(self, folder: RunFolder, line: str) -> RunRecord:
+        """Add a line to its note, or remove the whole note for "". Raises UsageError if it gets too long."""
+
+        def change(remarks: Remarks) -> Remarks:
+            text = "\n".join(filter(None, (remarks.note, line))) if line else ""
+            if len(text) > _MOST_NOTE:
+                raise UsageError(f"a note has at most {_MOST_NOTE:,} characters")
+            return msgspec.structs.replace(remarks, note=text)
+
+        return self._amend(folder, change)
+
+    def archive(self, folder: RunFolder, *, archived: bool) -> RunRecord:
+        """Leave it out of lists and tables, or no longer."""
+        return self._change(folder, archived=archived)
+
+    def _change(self, folder: RunFolder, **changes: str | bool) -> RunRecord:
+        return self._amend(folder, lambda remarks: msgspec.structs.replace(remarks, **changes))
+
+    def _amend(self, folder: RunFolder, change: Callable[[Remarks], Remarks]) -> RunRecord:
+        return self._log.amend(
+            folder, lambda record: msgspec.structs.replace(record, remarks=change(record.remarks))
+        )
