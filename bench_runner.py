@@ -85,6 +85,7 @@ ELSEWHERE = {
     "label": ("commands.remarks", "Give a run a label, by which every command knows it."),
     "note": ("commands.remarks", "Add a line to a run's note."),
     "archive": ("commands.remarks", "Put runs away, out of lists and tables."),
+    "delete": ("commands.delete", "Delete runs for good."),
     "compare": ("commands.compare", "Compare two runs on the same samples."),
     "leaderboard": (
         "commands.leaderboard",

@@ -15,6 +15,8 @@ from results.views.terminal import say, warn
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from results.store.sweep_folder import SweepFolder
+
 EXAMPLES = """
 \b
 Examples:
@@ -132,9 +134,16 @@ def leaderboard(
             click.echo(encode(row))
     elif csv_file is None and parquet_file is None:
         print_tables(tables, known=(folder.run_id for folder in all_folders(results_dir)), wide=wide)
-    if chosen.left_out or not tables:
-        others = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in chosen.left_out.items())
+    left_out = chosen.left_out | (_deleted(SweepFolder.find(results_dir, sweep)) if sweep else {})
+    if left_out or not tables:
+        others = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in left_out.items())
         say(f"{'' if tables else 'no such runs; '}left out: {others or 'none'}", err=True)
+
+
+def _deleted(folder: SweepFolder) -> dict[str, int]:
+    """How many runs of a sweep were deleted, if any."""
+    gone = sum(found is None and folder.is_deleted(run) for run, found in folder.planned(warn=warn))
+    return {"deleted": gone} if gone else {}
 
 
 _LEFT_OUT = {

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
 
 WATCH_S = 1.0
-ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED}
+DELETED = "deleted"
+ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED, DELETED}
 HEADER = ("run", "status", "score", "completions", "seconds", "id")
 
 
@@ -84,13 +85,15 @@ def _state(folder: SweepFolder, rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _rows(folder: SweepFolder, warn: Callable[[str], None]) -> list[tuple[str, ...]]:
-    return [_row(planned.label, found) for planned, found in folder.planned(warn=warn)]
+    return [
+        (planned.label, DELETED if folder.is_deleted(planned) else "waiting", "", "", "", "")
+        if found is None
+        else _row(planned.label, *found)
+        for planned, found in folder.planned(warn=warn)
+    ]
 
 
-def _row(label: str, found: tuple[RunFolder, RunRecord] | None) -> tuple[str, ...]:
-    if found is None:
-        return (label, "waiting", "", "", "", "")
-    run, record = found
+def _row(label: str, run: RunFolder, record: RunRecord) -> tuple[str, ...]:
     status = run.effective_status(record)
     score = "" if record.score is None or record.score.score is None else f"{record.score.score:.1f}"
     seconds = "" if record.results.time_taken is None else f"{record.results.time_taken:.0f}"

@@ -277,6 +277,14 @@ class Remarks(msgspec.Struct, frozen=True, kw_only=True):
     archived: bool = False
 
 
+class DeletedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep remembers of a run that was deleted. fingerprint, label: as in `SweepPlace`."""
+
+    run_id: str
+    fingerprint: str
+    label: str
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `run.json`, and one line of the run log.
 

@@ -15,6 +15,7 @@ import msgspec
 from results.durable import explained, sync_folder
 from results.errors import NewerRecord, ResultsError
 from results.records import ErrorRecord, RunRecord, RunStatus
+from results.store.removal import UNLOGGED, empty_trash
 from results.store.run_folder import RunFolder
 from results.store.run_log import RUN_LOG_NAME, RunLog
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-FOLDER = ".unlogged"
 
 
 class Runs:
@@ -39,12 +38,14 @@ class Runs:
         self._say = say
 
     def check(self) -> None:
-        """Check that a run can be added, before one begins, and log the runs whose harness died before it could.
+        """Check that a run can be added, before one begins; log the runs whose harness died before it could, and finish
+        deletions that were cut off.
 
         Leaves runs alone that another process is working on.
         """
         self._log.check()
-        notes = self._results_dir / FOLDER
+        empty_trash(self._results_dir, warn=self._say)
+        notes = self._results_dir / UNLOGGED
         with explained("read", notes):
             names = sorted(note.name for note in notes.iterdir()) if notes.is_dir() else []
         for name in names:
@@ -137,7 +138,7 @@ class RunEntry:
 
     @property
     def _note(self) -> Path:
-        return self.folder.path.parent / FOLDER / self.folder.run_id
+        return self.folder.path.parent / UNLOGGED / self.folder.run_id
 
 
 def _end_record(folder: RunFolder) -> None:

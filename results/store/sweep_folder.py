@@ -6,6 +6,7 @@ own records, which name the sweep.
         sweep.lock        held by the process that works on the sweep; contains its id
         claims/           a lock for each server configuration, held by the worker that runs it
         again/            runs to retry, by fingerprint
+        deleted/          runs that were deleted, by id
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from results.errors import NewerRecord, ResultsError
 from results.files import read_file
 from results.json_text import NOT_THAT_JSON, encode_indented
 from results.locks import is_locked, lock
-from results.records import RunStatus, decode_versioned
+from results.records import DeletedRun, RunStatus, decode_versioned
 from results.store.names import NameFacts, match_name
 from results.store.run_folder import RunFolder
 from results.store.run_id import new_folder
@@ -204,6 +205,26 @@ class SweepFolder:
         """Note that the run has been retried. Is idempotent. Raises ResultsError."""
         with explained("remove", self.path / "again"):
             (self.path / "again" / fingerprint).unlink(missing_ok=True)
+
+    def note_deleted(self, run: DeletedRun) -> None:
+        """Remember that a run was deleted. Is idempotent. Raises ResultsError."""
+        folder = self.path / "deleted"
+        with explained("note a run in", folder):
+            folder.mkdir(exist_ok=True)
+            replace_file(folder / f"{run.run_id}.json", encode_indented(run))
+
+    def is_deleted(self, planned: PlanEntry) -> bool:
+        """Whether a planned run that has no record had one, which was deleted."""
+        return (planned.fingerprint or planned.label) in self._deleted()
+
+    def _deleted(self) -> set[str]:
+        """Fingerprints and labels of the runs that were deleted. One that can't be read is left out."""
+        found: set[str] = set()
+        for path in (self.path / "deleted").glob("*.json"):
+            with contextlib.suppress(OSError, *NOT_THAT_JSON):
+                run = msgspec.json.decode(read_file(path), type=DeletedRun)
+                found |= {run.fingerprint, run.label}
+        return found
 
     def runs(self, *, warn: Callable[[str], None]) -> dict[str, tuple[RunFolder, RunRecord]]:
         """The newest run of each fingerprint. Reports unreadable ones to `warn`, once each. Raises NewerRecord.

@@ -61,6 +61,16 @@ def explain(error: Reported) -> int:
     return error.exit_code
 
 
+def size_text(size_bytes: int) -> str:
+    """For example 98.4 MB."""
+    size, unit = float(size_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
 class Fact(NamedTuple):
     """A name and a text. colour: the text's."""
 

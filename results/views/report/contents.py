@@ -84,11 +84,13 @@ def sweep_report(folder: SweepFolder, *, warn: Callable[[str], None]) -> Report:
     planned = folder.planned(warn=warn)
     runs = [*{found[1].run_id: found for _, found in planned if found is not None}.values()]
     report = runs_report(runs, warn=warn)
+    deleted = [run for run, found in planned if found is None and folder.is_deleted(run)]
     return replace(
         report,
         sweep_id=folder.sweep_id,
         planned=len(sweep.runs),
-        waiting=tuple(run.label for run, found in planned if found is None),
+        failures=(*report.failures, *(_deleted(folder, run.label) for run in deleted)),
+        waiting=tuple(run.label for run, found in planned if found is None and run not in deleted),
     )
 
 
@@ -139,6 +141,11 @@ def _names(tables: Sequence[Table]) -> dict[str, str]:
 def label(record: RunRecord) -> str:
     """What names a run that has no result."""
     return record.sweep.label if record.sweep is not None else f"{record.model} {record.benchmark}"
+
+
+def _deleted(folder: SweepFolder, label: str) -> Failure:
+    hint = f"to run it again: sweep --resume {folder.sweep_id}"
+    return Failure(label, "deleted", "its run was deleted", hint, "")
 
 
 def _failure(record: RunRecord, status: RunStatus) -> Failure:
