@@ -122,8 +122,10 @@ def report(
         return
     if csv_file is not None:
         write_csv(user_path(csv_file), found.tables)
-    for table, sentences in zip(found.tables, found.conclusions, strict=True):
+    for table, verdict, sentences in zip(found.tables, found.verdicts, found.conclusions, strict=True):
         say(table.title, bold=True)
+        for sentence in verdict.sentences:
+            say(f"  {sentence}", fg="green" if verdict.kind == "pick" else None)
         for sentence in sentences:
             say(f"  {sentence}")
     if found.left_out:

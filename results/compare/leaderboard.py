@@ -47,6 +47,7 @@ class Row:
     """One run. score and its 95 % interval: percent. tokens_per_s: generated tokens of all requests together; only
     speed benchmarks have its interval. gpu_memory_bytes, host_memory_bytes: peaks. family: the model's name without the
     quantisation. settings: those that differ within the table. versus: None for a run that is alone or has no score.
+    called: what a report calls it, if not by its name.
     """
 
     folder: RunFolder
@@ -68,6 +69,7 @@ class Row:
     seconds: float | None
     settings: dict[str, str]
     versus: Versus | None = None
+    called: str = ""
 
     @property
     def memory_bytes(self) -> int | None:

@@ -43,7 +43,7 @@ def conclusion(table: Table) -> list[str]:
 
 def _no_best(scored: Sequence[Row]) -> str:
     if len(scored) == 1:
-        return f"{scored[0].name} is the only run with a score: {_score(scored[0])}."
+        return f"{_name(scored[0])} is the only run with a score: {_score(scored[0])}."
     if any(lost_too_many(row.record) for row in scored):
         return "Every run that went through all samples lost too many answers, so none is called the best."
     return "No run went through all samples, so none is called the best."
@@ -51,19 +51,19 @@ def _no_best(scored: Sequence[Row]) -> str:
 
 def _first(best: Row, scored: Sequence[Row]) -> str:
     equal = [
-        row.name
+        _name(row)
         for row in scored
         if row.score == best.score and row.samples == best.samples and not lost_too_many(row.record)
     ]
     if len(equal) > 1:
         return f"{', '.join(equal)} share the highest score: {_score(best)}."
     won = best.race_result is not None and best.race_result.end is RaceEnd.WINNER
-    return f"{best.name} {'won the race' if won else 'has the highest score'}: {_score(best)}."
+    return f"{_name(best)} {'won the race' if won else 'has the highest score'}: {_score(best)}."
 
 
 def _as_good(as_good: Sequence[Row], by_rank: dict[Rank, list[Row]]) -> Iterator[str]:
     if as_good:
-        each = ", ".join(f"{row.name} ({judged_text(row) or f'{row.score:.1f}'})" for row in as_good)
+        each = ", ".join(f"{_name(row)} ({judged_text(row) or f'{row.score:.1f}'})" for row in as_good)
         yield f"Not distinguishable from it on these samples, so possibly as good or better: {each}."
     elif by_rank[Rank.WORSE] and not any(
         by_rank[rank] for rank in (Rank.BETTER, Rank.STOPPED, Rank.UNTESTED)
@@ -83,7 +83,7 @@ def _lost(rows: Sequence[Row]) -> Iterator[str]:
 
 def _named(what: str, rows: Sequence[Row], say: Callable[[Row], str]) -> Iterator[str]:
     if rows:
-        yield f"{what}: {', '.join(f'{row.name} {say(row)}' for row in rows)}."
+        yield f"{what}: {', '.join(f'{_name(row)} {say(row)}' for row in rows)}."
 
 
 def _by_how_much(row: Row) -> str:
@@ -98,7 +98,7 @@ def _stopped(rows: Sequence[Row]) -> Iterator[str]:
     by_end: dict[RaceEnd, list[str]] = {}
     for row in rows:
         if row.race_result is not None:
-            by_end.setdefault(row.race_result.end, []).append(row.name)
+            by_end.setdefault(row.race_result.end, []).append(_name(row))
     for end, words in (
         (RaceEnd.BEATEN, "Beaten in the race, with confidence, and stopped early"),
         (
@@ -119,22 +119,22 @@ def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
     found = []
     if fast := [row for row in undisturbed if row.tokens_per_s is not None]:
         row = max(fast, key=lambda row: row.tokens_per_s or 0.0)
-        found.append(f"{row.name} is the fastest ({speed_text(row)} tokens/s)")
+        found.append(f"{_name(row)} is the fastest ({speed_text(row)} tokens/s)")
     on_gpu = all(row.gpu_memory_bytes is not None for row in rows)
     if light := [
         row for row in rows if row.memory_bytes is not None and (on_gpu or row.gpu_memory_bytes is None)
     ]:
         row = min(light, key=lambda row: row.memory_bytes or 0)
         where = "GPU" if on_gpu else "host"
-        found.append(f"{row.name} uses the least {where} memory ({(row.memory_bytes or 0) / GIB:.2f} GiB)")
+        found.append(f"{_name(row)} uses the least {where} memory ({(row.memory_bytes or 0) / GIB:.2f} GiB)")
     sure = [row for row in rows if row.record.telemetry and not row.record.telemetry.energy_doubts]
     if frugal := [row for row in sure if row.joules_per_solved is not None]:
         row = min(frugal, key=lambda row: row.joules_per_solved or 0.0)
-        found.append(f"{row.name} uses the least energy ({row.joules_per_solved:.1f} J per solved sample)")
+        found.append(f"{_name(row)} uses the least energy ({row.joules_per_solved:.1f} J per solved sample)")
     if found:
         yield f"Of these {len(rows)}: {'; '.join(found)}."
     if len(undisturbed) < len(rows):
-        names = ", ".join(row.name for row in rows if _disturbed(row))
+        names = ", ".join(_name(row) for row in rows if _disturbed(row))
         yield f"Not ranked by speed because their speed was disturbed: {names}."
 
 
@@ -144,7 +144,7 @@ def _about_speed(table: Table) -> list[str]:
         return ["No run has a score or an undisturbed speed."]
     fastest = max(fair, key=lambda row: row.tokens_per_s or 0.0)
     overlap = [
-        row.name
+        _name(row)
         for row in fair
         if row is not fastest
         and fastest.tokens_per_s_low is not None
@@ -152,7 +152,11 @@ def _about_speed(table: Table) -> list[str]:
         and row.tokens_per_s_high >= fastest.tokens_per_s_low
     ]
     also = f" These have overlapping intervals: {', '.join(overlap)}." if overlap else ""
-    return [f"{fastest.name} is the fastest: {speed_text(fastest)} tokens/s.{also}"]
+    return [f"{_name(fastest)} is the fastest: {speed_text(fastest)} tokens/s.{also}"]
+
+
+def _name(row: Row) -> str:
+    return row.called or row.name
 
 
 def _disturbed(row: Row) -> bool:

@@ -10,6 +10,7 @@ from results.records import RunStatus
 from results.views.conclusion import conclusion
 from results.views.leaderboard_text import judged_text
 from results.views.report.titles import facts, report_title, row_names
+from results.views.report.verdict import verdict
 from results.views.run_text import shown_status
 from results.views.sweep_text import race_text, reduction_text
 from results.views.telemetry_lines import read_lines
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
     from results.store.sweep_folder import SweepFolder
+    from results.views.report.verdict import Verdict
     from results.views.telemetry_lines import RunLines
 
 _SAYS_NOTHING = {"path", "port", "nonce", "options", "limit", "shuffle"}
@@ -40,10 +42,10 @@ class Failure:
 @dataclass(frozen=True)
 class Report:
     """title: what it is about. facts: the machine and builds, by name. sweep_id: empty for runs that were chosen one by
-    one. names: a short name of each run in the tables, unique in the report, by its id. conclusions: sentences for each
-    table. shared: settings and facts that are the same for all runs. differing: the others, with the names of the runs
-    that have each value. notes: about single runs, by name. telemetry: by name. left_out: how many runs were left out,
-    by reason.
+    one. names: a short name of each run in the tables, unique in the report, by its id; table_names: in its table.
+    verdicts, conclusions: of each table. shared: settings and facts that are the same for all runs. differing: the
+    others, with the names of the runs that have each value. notes: about single runs, by name. telemetry: by name.
+    left_out: how many runs were left out, by reason.
     """
 
     title: str
@@ -52,6 +54,8 @@ class Report:
     planned: int
     tables: tuple[Table, ...]
     names: dict[str, str]
+    table_names: tuple[dict[str, str], ...]
+    verdicts: tuple[Verdict, ...]
     conclusions: tuple[tuple[str, ...], ...]
     failures: tuple[Failure, ...]
     waiting: tuple[str, ...]
@@ -103,7 +107,8 @@ def runs_report(
     """The report of these runs. warn, left_out: as in `sweep_report` and `Report`. Raises ResultsError."""
     done = [(run, record) for run, record in runs if record.status is RunStatus.SUCCEEDED]
     tables = make_tables(done, warn=warn)
-    names = _names(tables)
+    table_names = tuple(row_names(table) for table in tables)
+    names = _names(tables, table_names)
     records = [record for _, record in done]
     shared, differing = _settings(records, names)
     rows = [row for table in tables for row in table.rows]
@@ -115,7 +120,11 @@ def runs_report(
         planned=len(runs),
         tables=tuple(tables),
         names=names,
-        conclusions=tuple(tuple(conclusion(table)) for table in tables),
+        table_names=table_names,
+        verdicts=tuple(verdict(table, each) for table, each in zip(tables, table_names, strict=True)),
+        conclusions=tuple(
+            tuple(conclusion(_called(table, each))) for table, each in zip(tables, table_names, strict=True)
+        ),
         failures=tuple(
             _failure(record, run.effective_status(record))
             for run, record in runs
@@ -130,10 +139,14 @@ def runs_report(
     )
 
 
-def _names(tables: Sequence[Table]) -> dict[str, str]:
+def _called(table: Table, names: dict[str, str]) -> Table:
+    return replace(table, rows=tuple(replace(row, called=names[row.record.run_id]) for row in table.rows))
+
+
+def _names(tables: Sequence[Table], table_names: Sequence[dict[str, str]]) -> dict[str, str]:
     found = {}
-    for table in tables:
-        for run_id, name in row_names(table).items():
+    for table, names in zip(tables, table_names, strict=True):
+        for run_id, name in names.items():
             found[run_id] = f"{name}, {table.title}" if len(tables) > 1 else name
     return found
 

@@ -39,8 +39,10 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"{sweep}{report.counts}. Plots, telemetry and answers are in `report.html`."
     for name, value in report.facts:
         yield f"- {name}: {plain(value)}"
-    for table, sentences in zip(report.tables, report.conclusions, strict=True):
-        yield from ("", f"## {plain(table.title)}", "")
+    for table, verdict, sentences in zip(report.tables, report.verdicts, report.conclusions, strict=True):
+        first, *others = verdict.sentences
+        yield from ("", f"## {plain(table.title)}", "", f"**{plain(first)}**", "")
+        yield from (f"- {plain(sentence)}" for sentence in others)
         yield from (f"- {plain(sentence)}" for sentence in sentences)
         header, rows = table_cells(table)
         yield ""

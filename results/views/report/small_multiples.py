@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from results.views.report.page_text import page_text
+from results.views.report.table import short_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ def telemetry_table(runs: Mapping[str, RunLines]) -> str:
         return ""
     peaks = {name: max(_peak(lines.lines.get(name, [])) for lines in runs.values()) for name in names}
     heads = "".join(
-        f'<th scope="col">{page_text(name)}<br><span class="dim">0 to {peaks[name]:.3g}</span></th>'
+        f'<th scope="col">{page_text(name)}<br><span class="dim">0 to {short_number(peaks[name])}</span></th>'
         for name in names
     )
     rows = "\n".join(
@@ -34,10 +35,10 @@ def telemetry_table(runs: Mapping[str, RunLines]) -> str:
         for run, lines in runs.items()
     )
     return (
-        '<div class="wide"><table class="telemetry">\n<caption>Telemetry over time. All runs in a column have the same '
+        '<table class="telemetry">\n<caption>Telemetry over time. All runs in a column have the same '
         "vertical scale; each run has its own time axis. Shaded: loading the model; the rest is mostly generating. "
         "Tokens/s are as counted by the server; llama.cpp counts when a request ends."
-        f'</caption>\n<thead><tr><th scope="col">run</th>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
+        f'</caption>\n<thead><tr><th scope="col">run</th>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>'
     )
 
 
@@ -53,11 +54,11 @@ def _cell(run: str, name: str, lines: RunLines, peak: float) -> str:
         for phase, begin, end in lines.phases
         if phase in {"baseline", "load"}
     )
-    title = page_text(f"{run}: {name}, at most {_peak(points):.3g}")
+    title = page_text(f"{run}: {name}, at most {short_number(_peak(points))}")
     return (
         f'<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"><title>{title}</title>'
         f'{bands}<line class="axis" x1="0" y1="{HEIGHT - 0.5}" x2="{WIDTH}" y2="{HEIGHT - 0.5}"/>'
-        f'<polyline class="line" points="{path}"/></svg><br><span class="dim">peak {_peak(points):.3g}</span>'
+        f'<polyline class="line" points="{path}"/></svg><br><span class="dim">peak {short_number(_peak(points))}</span>'
     )
 
 
