@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from engines.leases import PROCESSORS, lease
 from results.errors import UsageError
-from servers.memory_estimate import estimate_server, fewest_cards
+from servers.capacity.memory_estimate import estimate_server, fewest_cards
 from servers.vllm import card_count
 from telemetry.visibility import showing_only
 

@@ -13,6 +13,7 @@ from results.errors import BenchError, ResumeMismatch, ServerError
 from results.files import open_to_append, open_to_read
 from runner.fingerprint import digest
 from runner.serving import Held
+from servers.capacity.context_size import DEFAULT_CTX_SIZE
 from servers.launch import plan as make_plan
 
 if TYPE_CHECKING:
@@ -94,6 +95,10 @@ def server_key(request: ServerRequest) -> str:
     facts = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
     model = facts.pop("model")
     facts.pop("gpu_memory_bytes")  # of this machine
+    longest = facts.pop("longest")
+    facts["parallel"] = request.slots
+    if longest is not None and request.ctx_size is None and longest.tokens > DEFAULT_CTX_SIZE:
+        facts["longest"] = longest.tokens  # the context is chosen to hold it
     return digest({**facts, "model": str(model.path or model.name) if model else None})[:12]
 
 

@@ -14,6 +14,7 @@ from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
 from settings.sampling_rules import require_sense
+from settings.speed_lengths import longest_request
 
 if TYPE_CHECKING:
     from servers.models import Model
@@ -37,7 +38,7 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
     spec = RunSpec(
         benchmark=benchmark,
         asked=asked,
-        server=_server(asked, model),
+        server=_server(asked, model, benchmark),
         parser=parser,
     )
     script_command(spec, _ANY_TARGET)  # reports an unknown placeholder now
@@ -114,7 +115,7 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
         require_sense(benchmark.name, asked.given)
 
 
-def _server(asked: Asked, model: Model | None) -> ServerRequest:
+def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRequest:
     from servers.request import ServerRequest
 
     kind = asked["server"] or ("attach" if asked["base_url"] else "llama.cpp")
@@ -122,7 +123,10 @@ def _server(asked: Asked, model: Model | None) -> ServerRequest:
         kind = "command"
     if asked["base_url"] and kind != "attach":
         raise UsageError(f"--base-url goes with --server attach, not {kind}", settings=("base_url",))
-    needs_memory = kind == "llama.cpp" and asked["parallel"] is None and asked["gpu_layers"] != 0
+    measures_speed = benchmark.name == "speed" and asked["script"] is None
+    longest = longest_request(asked) if measures_speed and kind in {"llama.cpp", "vllm"} else None
+    slots = asked["parallel"] or (longest.at_once if longest else None)
+    needs_memory = kind == "llama.cpp" and slots is None and asked["gpu_layers"] != 0
     return ServerRequest(
         kind=cast("ServerKind", kind),
         model=None if kind == "attach" else model or _model(asked["model"]),
@@ -140,6 +144,7 @@ def _server(asked: Asked, model: Model | None) -> ServerRequest:
         },
         extra_args=asked["server_args"] or (),
         gpu_memory_bytes=_gpu_memory_bytes(asked["server_binary"]) if needs_memory else None,
+        longest=longest,
     )
 
 

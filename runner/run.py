@@ -19,6 +19,7 @@ from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
 from runner.resume import require_same
+from runner.room import require_memory
 from runner.serving import OwnServer
 from servers.models import content_sha256
 
@@ -74,6 +75,8 @@ def run(
         )
     serving = serving or OwnServer()
     plan = serving.plan(spec.server, nonce=place.nonce if place else _nonce(before))
+    if place is None:  # a sweep warns before it starts, and records what fails
+        require_memory(spec.server, plan)
     now = dt.datetime.now(dt.UTC)
     entry = earlier or runs.new(spec.benchmark.name, _model_name(plan), now)
     folder = entry.folder

@@ -28,6 +28,7 @@ from results.stats.speed import (
     table,
 )
 from scripts.arguments import connection_of
+from settings.speed_lengths import LEAST_PROMPT, PROMPT_TOKENS, token_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,7 @@ _CONNECT_S = 10.0
 _CONNECT_RETRIES = 3
 _DEFAULT_CONCURRENCY = 16  # for a server that does not say how many slots it has
 _LEAST_REQUESTS = 10
+_DEPTH_REQUESTS = 5  # of one chat: deep prompts take long, and what is alone varies little
 _REQUESTS_PER_SLOT = 5  # batches for the interval: three are needed, more make it narrower
 _BUSY_CLIENT = 0.8  # of one processor; beyond it the client may be what is measured
 _LENGTH_TOLERANCE = 0.02
@@ -161,6 +163,8 @@ class _SpeedSession:
     def _concurrencies(self, slots: int | None) -> tuple[int, ...] | None:
         """Those asked for, else one and as many as the server works on at once; None where that is not known yet."""
         asked: tuple[int, ...] | None = self._arguments.options["concurrencies"]
+        if asked is None and self._arguments.options["depths"] is not None:
+            return (1,)
         most = self._arguments.concurrency or slots
         if asked is not None or most is None:
             return asked
@@ -168,16 +172,21 @@ class _SpeedSession:
 
     def _product(self, concurrencies: Sequence[int]) -> list[Load]:
         options = self._arguments.options
+        depths = options["depths"]
+        prompts = [(max(depth, LEAST_PROMPT), depth) for depth in depths or ()] or [
+            (length, None) for length in options["prompt_tokens"] or (token_count(PROMPT_TOKENS),)
+        ]
         return [
-            Load(concurrency=concurrency, prompt_tokens=prompt, output_tokens=output)
-            for prompt, output, concurrency in itertools.product(
-                options["prompt_tokens"], options["output_tokens"], concurrencies
+            Load(concurrency=concurrency, prompt_tokens=prompt, output_tokens=output, depth=depth)
+            for (prompt, depth), output, concurrency in itertools.product(
+                prompts, options["output_tokens"], concurrencies
             )
         ]
 
     def _count(self, load: Load) -> int:
         asked = self._arguments.options["requests"]
-        count: int = asked or max(_LEAST_REQUESTS, _REQUESTS_PER_SLOT * load.concurrency)
+        least = _LEAST_REQUESTS if load.depth is None else _DEPTH_REQUESTS
+        count: int = asked or max(least, _REQUESTS_PER_SLOT * load.concurrency)
         return count if self._arguments.limit is None else min(count, self._arguments.limit)
 
     def _start(self, concurrencies: Sequence[int]) -> None:
@@ -205,7 +214,7 @@ class _SpeedSession:
                 raise UsageError(
                     f"{load.prompt_tokens} prompt and {load.output_tokens} output tokens do not fit the context of a "
                     f"slot, {room} tokens",
-                    hint="raise --ctx-size, or ask for fewer tokens",
+                    hint="raise the context of the server's slots (--ctx-size), or ask for fewer tokens",
                 )
 
     def _request(self, request: SpeedRequest) -> None:

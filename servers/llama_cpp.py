@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from results.files import user_path
+from servers.capacity.context_size import choose_ctx_size, require_room
 from servers.plan import LaunchPlan
 from servers.request import own_options
 from settings.secrets import read_key
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 EMBEDDED = (sys.executable, "-P", str(Path(__file__).resolve().with_name("embedded.py")))
 BUILT_HERE = Path("build") / "bin" / "llama-server"  # where llama.cpp's own cmake recipe puts it
 
-DEFAULT_CTX_SIZE = 4096  # twice what a HumanEval prompt and a chat model's long answer need
 MIN_CTX_SIZE = 256  # llama.cpp rounds the context up to a multiple of this
 ALL_LAYERS = -1
 CPU_PARALLEL = 4
@@ -80,9 +80,14 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
     binary = find_binary(request.server_binary)
     parallel = _own_count(words, PARALLEL)
     own_ctx = _own_count(words, CTX)
-    ctx_size = request.ctx_size or _default_ctx(model)
+    trained = model.header.context_length if model.header else None
+    ctx_size = (
+        choose_ctx_size(request, trained=trained, least=MIN_CTX_SIZE, step=MIN_CTX_SIZE)
+        if own_ctx is None
+        else trained or MIN_CTX_SIZE
+    )
     if parallel is None:
-        parallel = request.parallel or default_parallel(
+        parallel = request.slots or default_parallel(
             model,
             ctx_size,
             request.gpu_layers,
@@ -98,6 +103,7 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
         argv += ["-np", str(parallel)]
     if own_ctx != 0:  # 0 means the model's own length
         asked["ctx_size"] = ctx_size if own_ctx is None else own_ctx // max(parallel, 1)
+        require_room(request, asked["ctx_size"], "--ctx-size")
     asked["parallel"] = parallel
     if _has(words, LAYERS):
         asked["gpu_layers"] = _layers(_value(words, LAYERS))
@@ -209,11 +215,6 @@ def kv_bytes_per_token(model: Model) -> int | None:
 
 def _size(model: Model) -> int:
     return sum(file.stat().st_size for file in model.files())
-
-
-def _default_ctx(model: Model) -> int:
-    trained = model.header.context_length if model.header else None
-    return max(MIN_CTX_SIZE, min(DEFAULT_CTX_SIZE, trained or DEFAULT_CTX_SIZE))
 
 
 def _require_range(request: ServerRequest) -> None:

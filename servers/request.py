@@ -12,6 +12,7 @@ from settings.table import TABLE
 
 if TYPE_CHECKING:
     from servers.models import Model
+    from settings.speed_lengths import LongestRequest
 
 ServerKind = Literal["llama.cpp", "vllm", "command", "attach"]
 # Fields of the request whose settings have other names.
@@ -26,7 +27,7 @@ class ServerRequest:
     command: a template, see `other_servers.command_plan`. health_path: for command and attach. ctx_size: tokens per
     slot. parallel: slots. options: settings for which the server has its own option, by their names in the table.
     extra_args: passed to the server unchanged. gpu_memory_bytes: of the largest GPU, used to choose llama.cpp's slots;
-    None without one.
+    None without one. longest: the benchmark's longest request, if it is known; the context is chosen to hold it.
     """
 
     kind: ServerKind = "llama.cpp"
@@ -43,6 +44,12 @@ class ServerRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     extra_args: tuple[str, ...] = ()
     gpu_memory_bytes: int | None = None
+    longest: LongestRequest | None = None
+
+    @property
+    def slots(self) -> int | None:
+        """The number of slots asked for, or as many as the benchmark's requests need; None: any number."""
+        return self.parallel or (self.longest.at_once if self.longest else None)
 
 
 class OwnOption(NamedTuple):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from results.files import read_file
+from servers.capacity.context_size import choose_ctx_size, require_room
 from servers.llama_cpp import dashed, executable, given_twice, refuse
 from servers.plan import LaunchPlan
 from servers.request import own_options
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from servers.request import ServerRequest
     from settings.base_url import BaseUrl
 
-DEFAULT_CTX_SIZE = 4096  # the same as for llama.cpp, so that both are measured alike
 DEFAULT_PARALLEL = (
     32  # continuous batching: far below vLLM's own 256, but well above where the speed flattens
 )
@@ -57,8 +57,8 @@ def vllm_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias:
     _require_range(request)
     what = str(model.path.absolute()) if model.path else model.name
     settings: list[tuple[str, str, Any]] = [
-        ("ctx_size", "--max-model-len", request.ctx_size or _default_ctx(model)),
-        ("parallel", "--max-num-seqs", request.parallel or DEFAULT_PARALLEL),
+        ("ctx_size", "--max-model-len", _ctx_size(request, model)),
+        ("parallel", "--max-num-seqs", request.slots or DEFAULT_PARALLEL),
         *own_options(request),
     ]
     argv = [*_program(request.server_binary, what), "--host", base_url.host, "--port", str(base_url.port)]
@@ -75,6 +75,8 @@ def vllm_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias:
             argv += [option, str(value)]
             asked[name] = value
     asked.setdefault("parallel", DEFAULT_PARALLEL)
+    if isinstance(asked.get("ctx_size"), int):
+        require_room(request, asked["ctx_size"], "--max-model-len")
     return LaunchPlan(
         kind="vllm",
         argv=(*argv, *own),
@@ -111,10 +113,13 @@ def _program(asked: str | None, what: str) -> tuple[str, ...]:
     return (str(Path(found).absolute()), "serve", what)
 
 
-def _default_ctx(model: Model) -> int:
-    """The default context, at most the one in the folder's configuration, because vLLM refuses more."""
-    trained = trained_length(model.path)
-    return min(DEFAULT_CTX_SIZE, trained or DEFAULT_CTX_SIZE)
+def _ctx_size(request: ServerRequest, model: Model) -> int | None:
+    """The context, at most the one in the folder's configuration, because vLLM refuses more; None if it is among the
+    server's own options.
+    """
+    if _has(request.extra_args, "--max-model-len"):
+        return request.ctx_size
+    return choose_ctx_size(request, trained=trained_length(model.path))
 
 
 def trained_length(folder: Path | None) -> int | None:

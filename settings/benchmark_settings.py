@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from settings.setting import Determines, Section, Setting
+from settings.speed_lengths import OUTPUT_TOKENS, PROMPT_TOKENS, TOKENS_LIST
 
 _LEVEL = "(easy|medium|hard|extreme)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -82,16 +83,36 @@ BENCHMARK_SETTINGS = (
     _own(
         "concurrencies",
         "N,...",
-        "Requests at once, one load for each number; default: 1 and the server's number of slots.",
+        "Requests at once, one load for each number; default: 1 and the server's number of slots; with --depths 1.",
         "speed",
         pattern=_COUNTS,
     ),
-    _own("prompt_tokens", "N,...", "Length of the prompts; default: 512.", "speed", pattern=_COUNTS),
-    _own("output_tokens", "N,...", "Length of the answers; default: 128.", "speed", pattern=_COUNTS),
+    _own(
+        "depths",
+        "N,...",
+        "Instead of --prompt-tokens: tokens in the context before the answer begins, such as 0,8k,32k, for one chat; "
+        "context and slots are chosen to fit.",
+        "speed",
+        pattern=TOKENS_LIST,
+    ),
+    _own(
+        "prompt_tokens",
+        "N,...",
+        f"Length of the prompts, such as 512,8k; default: {PROMPT_TOKENS}.",
+        "speed",
+        pattern=TOKENS_LIST,
+    ),
+    _own(
+        "output_tokens",
+        "N,...",
+        f"Length of the answers; default: {OUTPUT_TOKENS}.",
+        "speed",
+        pattern=TOKENS_LIST,
+    ),
     _own(
         "requests",
         "N",
-        "Requests per load; default: 10, or five times the requests at once if that is more.",
+        "Requests per load; default: 10, or five times the requests at once if that is more; per depth 5.",
         "speed",
         pattern=_COUNT,
     ),

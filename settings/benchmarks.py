@@ -66,7 +66,7 @@ BENCHMARKS = {
             module="scripts.run_speed",
             parser="speed",
             external_parser="llama_bench",
-            about="Speed under load: throughput, time to first token, inter-token latency; no score",
+            about="Speed of a chat at depths, and under load: prefill, time to first token, generation; no score",
         ),
     )
 }

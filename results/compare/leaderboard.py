@@ -247,11 +247,19 @@ def _row(folder: RunFolder, record: RunRecord) -> Row:
 
 
 def _tokens_per_s(record: RunRecord) -> tuple[float | None, float | None, float | None]:
-    """The speed with its interval; of a speed benchmark, that of its fastest load."""
+    """The speed with its interval; of a speed benchmark, that of its fastest load.
+
+    At depths, it is how fast the shortest chat is written, since the time of all requests is mostly that of reading.
+    """
     score = record.score
     if score is None:
         return None, None, None
-    rates = [load.output_tokens_per_s for load in measured_loads(score.details) if load.valid]
+    loads = [load for load in measured_loads(score.details) if load.valid]
+    if loads and all(load.load.depth is not None for load in loads):
+        shortest = min(loads, key=lambda load: (load.load.prompt_tokens, load.load.concurrency))
+        written = shortest.generation_tokens_per_s
+        return (None, None, None) if written is None else (written.p50, None, None)
+    rates = [load.output_tokens_per_s for load in loads]
     if rates:
         fastest = max(rates, key=lambda rate: rate.value)
         return fastest.value, fastest.low, fastest.high

@@ -34,20 +34,26 @@ if TYPE_CHECKING:
     from results.records import Score
 
 REQUESTS_NAME = "requests.jsonl"
+_LEAST_PREFILL = 20  # tokens of a prompt: the time of a shorter one says nothing about the speed of reading
 FAILED_SHARE = 0.1  # of a load's requests; if more fail, the rest was not the requested load
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """One load: a number of concurrent requests, each with a number of tokens in and out."""
+class Load(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One load: a number of concurrent requests, each with a number of tokens in and out.
+
+    depth: the tokens in the context before an answer begins, if that was asked for; all of them are in the prompt.
+    """
 
     concurrency: int
     prompt_tokens: int
     output_tokens: int
+    depth: int | None = None
 
     @property
     def name(self) -> str:
-        """The name in llama-bench's style: "pp512+tg128 x4"."""
-        return f"pp{self.prompt_tokens}+tg{self.output_tokens} x{self.concurrency}"
+        """The name in llama-bench's style: "pp512+tg128 x4", or "d8192+tg128 x1"."""
+        before = f"pp{self.prompt_tokens}" if self.depth is None else f"d{self.depth}"
+        return f"{before}+tg{self.output_tokens} x{self.concurrency}"
 
 
 class SpeedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -213,7 +219,14 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 def table(loads: Sequence[LoadFigures]) -> list[tuple[str, str]]:
     """A table for people: a heading and one row per load, each as (name, text)."""
-    heading = ("output tokens/s (95 %)", "prefill tokens/s", "TTFT ms p50 / p99", "ITL ms p50 / p99", "")
+    heading = (
+        "prefill tokens/s",
+        "TTFT ms p50 / p99",
+        "generation tokens/s",
+        "ITL ms p50 / p99",
+        "all requests tokens/s (95 %)",
+        "",
+    )
     lines = [heading, *map(_row, loads)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     names = ["speed", *(figures.load.name for figures in loads)]
@@ -230,6 +243,22 @@ def measured_loads(details: Mapping[str, Any]) -> list[LoadFigures]:
         return msgspec.convert(details.get("loads", []), list[LoadFigures])
     except msgspec.ValidationError:
         return []
+
+
+def headline(loads: Sequence[LoadFigures]) -> str:
+    """How fast a chat is, in a line: the shortest and the longest prompt, with one request at a time.
+
+    Such as "151 tokens/s after 0.01 s at d0, 98 tokens/s after 6.1 s at d8192". Empty if neither was measured.
+    """
+    alone = [of for of in loads if of.valid and of.load.concurrency == 1]
+    alone.sort(key=lambda of: of.load.prompt_tokens)
+    found = []
+    for of in (alone[0], alone[-1])[: len(alone)] if alone else ():
+        speed, ttft = _p50(of.generation_tokens_per_s), _p50(of.ttft_ms)
+        if speed is not None and ttft is not None:
+            at = of.load.name.partition("+")[0]
+            found.append(f"{speed:.3g} tokens/s after {ttft / 1000:.2g} s at {at}")
+    return ", ".join(found)
 
 
 def answering_speed(score: Score) -> float | None:
@@ -337,10 +366,13 @@ def _median(values: Iterable[float | None]) -> float | None:
 def _row(of: LoadFigures) -> tuple[str, ...]:
     if not of.valid:
         error = next(iter(of.errors), "")
-        return (f"FAILED: {of.failed} of {of.requests} requests", "", "", "", error[:80])
+        return (f"FAILED: {of.failed} of {of.requests} requests", "", "", "", "", error[:80])
     rate = of.output_tokens_per_s
     interval = "" if rate.low is None else f" ({rate.low:.1f} to {rate.high:.1f})"
-    prefill = "" if of.prefill_tokens_per_s is None else f"{of.prefill_tokens_per_s.p50:.1f}"
-    latencies = ("" if one is None else f"{one.p50:.1f} / {one.p99:.1f}" for one in (of.ttft_ms, of.itl_ms))
+    prefill = of.prefill_tokens_per_s if of.load.prompt_tokens >= _LEAST_PREFILL else None
+    prefill_text, generation = (
+        "" if one is None else f"{one.p50:.1f}" for one in (prefill, of.generation_tokens_per_s)
+    )
+    ttft, itl = ("" if one is None else f"{one.p50:.1f} / {one.p99:.1f}" for one in (of.ttft_ms, of.itl_ms))
     failed = f"{of.failed} of {of.requests} failed" if of.failed else ""
-    return (f"{rate.value:.1f}{interval}", prefill, *latencies, failed)
+    return (prefill_text, ttft, generation, itl, f"{rate.value:.1f}{interval}", failed)

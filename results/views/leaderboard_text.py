@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from results.compare.versus_best import Rank, lost_too_many
 from results.records import RaceEnd, RunStatus
+from results.stats.speed import headline, measured_loads
 from results.store.names import short_names
 from results.views.comparison_text import p_text
 from results.views.sweep_text import race_end_text, race_reason_text, race_text, reduction_text
@@ -35,6 +36,7 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
         ("against the best", rank_text),
         ("samples", lambda row: "" if row.samples is None else str(row.samples)),
         ("tokens/s", speed_text),
+        ("one at a time", chat_text),
         ("GPU GiB", lambda row: _number(row.gpu_memory_bytes, GIB, 2)),
         ("host GiB", lambda row: _number(row.host_memory_bytes, GIB, 2)),
         ("J/solved", lambda row: _number(row.joules_per_solved, 1, 1)),
@@ -72,6 +74,12 @@ def speed_text(row: Row) -> str:
     if row.tokens_per_s_low is None or row.tokens_per_s_high is None:
         return f"{row.tokens_per_s:.1f}"
     return f"{row.tokens_per_s:.1f} ({row.tokens_per_s_low:.1f} to {row.tokens_per_s_high:.1f})"
+
+
+def chat_text(row: Row) -> str:
+    """Of a speed benchmark, how fast a chat is."""
+    score = row.record.score
+    return "" if score is None else headline(measured_loads(score.details))
 
 
 def rank_text(row: Row) -> str:

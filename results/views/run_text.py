@@ -13,7 +13,7 @@ from results.durable import explained
 from results.files import open_to_read
 from results.plain_text import plain_lines, uncoloured
 from results.records import Outcome, RunStatus
-from results.stats.speed import answering_speed, measured_loads, table
+from results.stats.speed import answering_speed, headline, measured_loads, table
 from results.store.names import short_names
 from results.views.terminal import Fact, print_table, say_facts
 
@@ -220,7 +220,9 @@ def _list_line(shown_id: str, status: RunStatus, record: RunRecord) -> tuple[str
 def _note(record: RunRecord) -> str:
     """Short notes for a table; `show` explains them."""
     telemetry, lost = record.telemetry, record.score.lost if record.score is not None else 0
+    loads = measured_loads(record.score.details) if record.score is not None else []
     notes = (
+        headline(loads),
         "archived" * record.remarks.archived,
         f"answers of {record.rejudged_from}" * bool(record.rejudged_from),
         f"{lost} answers lost" * bool(lost),

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from results.errors import UsageError
-from servers.memory_estimate import ALL_LAYERS, MemoryEstimate, estimate_server, fewest_cards
+from runner.machine import Machine, this_machine
+from servers.capacity.memory_estimate import ALL_LAYERS, MemoryEstimate, estimate_server, fewest_cards
 from servers.vllm import card_count, trained_length
 from settings.base_url import parse_base_url
-from sweeps.preflight.machine import Machine, this_machine
 from sweeps.preflight.run_time import Expected, expected
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from engines.cards import Cards, runs_at_once
-from servers.memory_estimate import estimate_server
+from servers.capacity.memory_estimate import estimate_server
 from sweeps.manifest.options import manifest_from_options
 from sweeps.plan import plan_runs
 from telemetry.contract import DeviceFacts

@@ -7,7 +7,16 @@ import random
 import numpy as np
 import pytest
 
-from results.stats.speed import Load, SpeedRequest, figures, is_whole, last_attempts, percentile, table
+from results.stats.speed import (
+    Load,
+    SpeedRequest,
+    figures,
+    headline,
+    is_whole,
+    last_attempts,
+    percentile,
+    table,
+)
 
 ONE = Load(concurrency=1, prompt_tokens=100, output_tokens=5)
 
@@ -104,3 +113,18 @@ def test_too_few_batches_give_no_interval():
     load = Load(concurrency=4, prompt_tokens=100, output_tokens=5)
     found = figures([request(index, load=load, count=8) for index in range(8)])
     assert (found.output_tokens_per_s.low, found.output_tokens_per_s.high) == (None, None)
+
+
+def test_the_headline_is_what_one_chat_feels_at_the_shortest_and_the_longest_prompt():
+    def measured(depth, concurrency, ttft_s):
+        load = Load(concurrency=concurrency, prompt_tokens=max(depth, 16), output_tokens=5, depth=depth)
+        return figures([request(index, load=load, ttft_s=ttft_s) for index in range(3)])
+
+    loads = [measured(8192, 1, 4.0), measured(0, 4, 9.0), measured(0, 1, 0.02), measured(2048, 1, 1.0)]
+    assert headline(loads) == "10 tokens/s after 0.02 s at d0, 10 tokens/s after 4 s at d8192"
+    assert headline(loads[:1]) == "10 tokens/s after 4 s at d8192"
+    assert headline(loads[1:2]) == headline([]) == ""
+    heading, *rows = table(loads)
+    assert heading[1].startswith("prefill tokens/s")
+    assert rows[0][0] == "d8192+tg5 x1"
+    assert rows[2][1].startswith(" ")  # sixteen tokens say nothing about the speed of reading

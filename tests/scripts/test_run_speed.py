@@ -235,6 +235,18 @@ def test_what_does_not_fit_a_slot_is_told_before_anything_is_measured(tmp_path):
     assert "4000 prompt and 128 output tokens do not fit the context of a slot, 4096" in events[-1]["message"]
 
 
+def test_a_depth_is_a_prompt_of_that_many_tokens_for_one_chat(tmp_path):
+    """Depth 0 has the shortest prompt that no cache knows; a deep one is warmed up with less than all of it."""
+    with timed_server("--slots", 4) as url:
+        events, said = run(url, tmp_path, "--depths", "0,3k", "--output-tokens", 4)
+        lengths = [len(prompt) for prompt, _ in asked(url) if isinstance(prompt, list)]
+    assert lengths == [16] * 6 + [2048] + [3072] * 5
+    shallow, deep = events[-1]["loads"]
+    assert shallow["load"] == {"concurrency": 1, "prompt_tokens": 16, "output_tokens": 4, "depth": 0}
+    assert deep["load"]["depth"] == 3072
+    assert "d3072+tg4 x1" in said
+
+
 def test_events_move_the_bar_and_count_what_was_done(tmp_path):
     with timed_server() as url:
         events, _ = run(url, tmp_path, *SMALL, "--concurrencies", "1,2")
@@ -319,6 +331,7 @@ def test_another_model_in_the_same_folder_is_refused_by_name(tmp_path):
     ("options", "message"),
     [(("--concurrencies", "1,0"), "--concurrencies"), (("--prompt-tokens", "many"), "--prompt-tokens"),
      (("--output-tokens", ""), "--output-tokens"), (("--requests", 0), "--requests"),
+     (("--depths", "8m"), "--depths"), (("--depths", "8k", "--prompt-tokens", 8), "--depths and --prompt-tokens"),
      (("--max-tokens", 5), "--max-tokens does not apply to speed"),
      (("--n-samples", 2), "--n-samples does not apply to speed")],
 )  # fmt: skip
@@ -354,6 +367,41 @@ def test_from_launching_a_real_server_to_the_figures_in_the_log(tmp_path):
     assert "pp24+tg6 x2" in shown.out
     assert "TTFT ms p50 / p99" in shown.out
     assert len(lines(only_run(tmp_path))) == 8
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(600)
+def test_the_context_is_chosen_to_hold_the_depth(tmp_path):
+    """Without a context: beyond the usual 4096 tokens, with the one slot that a chat needs, and none from a cache."""
+    options = ("--depths", "0,4k", "--output-tokens", 8, "--requests", 1, "--", "-t", "1")
+    done = bench_runner("run", "--benchmark", "speed", "--results-dir", tmp_path, *options, timeout=500)
+    assert done.code == 0, done.err
+    (record,) = logged(tmp_path)
+    assert (record["server"]["in_force"]["ctx_size"], record["server"]["in_force"]["parallel"]) == (4352, 1)
+    assert record["server"]["differences"] == []
+    shallow, deep = record["score"]["details"]["loads"]
+    assert (shallow["prompt_tokens"], deep["prompt_tokens"], deep["cached_tokens"]) == (16, 4096, 0)
+    listed = bench_runner("list", "--results-dir", tmp_path).out
+    assert " s at d0, " in listed
+    assert " s at d4096" in listed
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        (("--depths", "0,8k"), "was trained on 8,192", "--depths 8064 is the most that fits"),
+        (("--prompt-tokens", "9k"), "was trained on 8,192", "--prompt-tokens 8064"),
+        (("--depths", "1k", "--ctx-size", 1024), "--ctx-size gives each slot 1,024", "leave --ctx-size out"),
+        (("--depths", "1k", "--", "-c", 512), "gives each slot 512", "leave --ctx-size out"),
+        (("--depths", "8k", "--prompt-tokens", 8), "both set the length", "one of them"),
+    ],
+)
+def test_what_cannot_fit_is_refused_before_a_server_starts(tmp_path, options, message, hint):
+    done = bench_runner("run", "--benchmark", "speed", "--results-dir", tmp_path, *options)
+    assert done.code == 2
+    assert message in done.err
+    assert hint in done.err
+    assert not list(tmp_path.glob("*/run.json"))
 
 
 @pytest.mark.parametrize("options", [("--concurrencies", "1,x"), ("--requests", "0"), ("--max-tokens", "5")])

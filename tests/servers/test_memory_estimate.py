@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from servers.capacity.memory_estimate import estimate
 from servers.gguf import read_layout
-from servers.memory_estimate import estimate
 from servers.models import resolve
 from servers.plan import LaunchPlan
 from servers.ports import free_port

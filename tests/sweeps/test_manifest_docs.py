@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.machine import this_machine
 from sweeps.manifest.reader import FIELDS, parse_manifest
 from sweeps.plan import plan_runs
 from sweeps.preflight.checks import inspect
-from sweeps.preflight.machine import this_machine
 from sweeps.preflight.report import HEADER
 from tests.servers.gguf_file import STRING, U32, gguf
 

@@ -12,10 +12,10 @@ import pytest
 
 from results.records import Incident, ModelIdentity, Phases, RunRecord, RunStatus, Score
 from results.telemetry import TelemetrySummary
+from runner.machine import Gpu, Machine, this_machine
 from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 from sweeps.preflight.checks import inspect, preflight
-from sweeps.preflight.machine import Gpu, Machine, this_machine
 from sweeps.preflight.report import HEADER, duration, print_preflight, remarks
 from tests.command_line import bench_runner
 from tests.servers.gguf_file import STRING, U32, gguf

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from evaluation.models.streaming import Streamed
 
 _WARM_UP_TOKENS = 16
+_WARM_UP_DEPTH = 2048  # of a deep prompt: one batch is computed as the next
 _MAX_ATTEMPTS = 3  # at one load: perhaps it is this very load that kills the server
 _REFUSED = {401, 403, 404}  # the same for every request
 _CALIBRATION_WORDS = (32, 160)
@@ -167,8 +168,12 @@ class LoadClient:
         return Measured(requests=requests, client_cpu=used / seconds, warm_up_requests=warm_up)
 
     async def _warm_up(self, load: Load, count: int) -> None:
-        """As many requests at once as will be measured at once, with prompts as long and short answers."""
+        """As many requests at once as will be measured at once, with prompts as long (of depths not all that long) and
+        short answers.
+        """
         tokens = min(_WARM_UP_TOKENS, load.output_tokens)
+        if load.depth is not None and load.prompt_tokens > _WARM_UP_DEPTH:
+            load = msgspec.structs.replace(load, prompt_tokens=_WARM_UP_DEPTH)
         outages = self._watch.outages
         bodies = [self._body(self._prompts.make(load, -1 - index), tokens) for index in range(count)]
         streams = await asyncio.gather(

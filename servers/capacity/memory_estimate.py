@@ -24,8 +24,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from servers.capacity.context_size import DEFAULT_CTX_SIZE
 from servers.gguf import read_layout
-from servers.llama_cpp import DEFAULT_CTX_SIZE, dashed
+from servers.llama_cpp import dashed
 from servers.request import own_options
 
 if TYPE_CHECKING:
@@ -141,31 +142,53 @@ def estimate(
 
     ctx_size: tokens per slot. gpu_layers: -1 for all. extra_args: the server's, which may set types and sizes.
     """
+    measured = measure(model)
+    if measured is None:
+        return None
+    return measured.estimate(
+        ctx_size=ctx_size, parallel=parallel, gpu_layers=gpu_layers, extra_args=extra_args
+    )
+
+
+@dataclass(frozen=True)
+class ModelMemory:
+    """What a GGUF file says about the memory that it needs, for several estimates. tensors: bytes by name."""
+
+    shape: _Shape
+    tensors: Mapping[str, int]
+
+    def estimate(
+        self, *, ctx_size: int, parallel: int, gpu_layers: int, extra_args: Sequence[str] = ()
+    ) -> MemoryEstimate:
+        """See `estimate`."""
+        shape, tensors = self.shape, self.tensors
+        on_gpu = shape.layers + 1 if gpu_layers == ALL_LAYERS else min(gpu_layers, shape.layers + 1)
+        first = shape.layers + 1 - on_gpu  # the first block on the GPU
+        weights_gpu = _weights_on_gpu(tensors, first, shape.layers) if on_gpu else 0
+        rows = _kv_bytes(shape, ctx_size, parallel, extra_args)
+        stays = _has(extra_args, "-nkvo", "--no-kv-offload") or not on_gpu
+        kv_gpu = 0 if stays else round(sum(rows[first:]))
+        compute = _compute_bytes(shape, ctx_size, parallel, extra_args)
+        twice = tensors.get("token_embd.weight", 0) if "output.weight" not in tensors and on_gpu else 0
+        return MemoryEstimate(
+            weights_host_bytes=sum(tensors.values()) - weights_gpu + twice,
+            weights_gpu_bytes=weights_gpu,
+            kv_host_bytes=round(sum(rows)) - kv_gpu,
+            kv_gpu_bytes=kv_gpu,
+            compute_host_bytes=compute if not on_gpu else _ubatch(extra_args) * shape.embedding * 4 * 4,
+            compute_gpu_bytes=compute if on_gpu else 0,
+            caveats=(*shape.caveats, *_of_arguments(extra_args)),
+        )
+
+
+def measure(model: Model) -> ModelMemory | None:
+    """Read a GGUF file; None for other models. Raises UsageError if it can't be read."""
     if model.kind != "gguf":
         return None
     layouts = [read_layout(file) for file in model.files()]
-    pairs = layouts[0].pairs
     tensors = {name: size for layout in layouts for name, size in layout.tensor_bytes.items()}
-    shape = _shape(pairs, next((layout.vocabulary for layout in layouts if layout.vocabulary), 0))
-    on_gpu = shape.layers + 1 if gpu_layers == ALL_LAYERS else min(gpu_layers, shape.layers + 1)
-    first = shape.layers + 1 - on_gpu  # the first block on the GPU
-    weights_gpu = _weights_on_gpu(tensors, first, shape.layers) if on_gpu else 0
-    rows = _kv_bytes(shape, ctx_size, parallel, extra_args)
-    kv_gpu = 0 if _has(extra_args, "-nkvo", "--no-kv-offload") else round(sum(rows[first:])) if on_gpu else 0
-    compute = _compute_bytes(shape, ctx_size, parallel, extra_args)
-    tied = "output.weight" not in tensors
-    weights_host = (
-        sum(tensors.values()) - weights_gpu + (tensors.get("token_embd.weight", 0) if tied and on_gpu else 0)
-    )
-    return MemoryEstimate(
-        weights_host_bytes=weights_host,
-        weights_gpu_bytes=weights_gpu,
-        kv_host_bytes=round(sum(rows)) - kv_gpu,
-        kv_gpu_bytes=kv_gpu,
-        compute_host_bytes=compute if not on_gpu else _ubatch(extra_args) * shape.embedding * 4 * 4,
-        compute_gpu_bytes=compute if on_gpu else 0,
-        caveats=(*shape.caveats, *_of_arguments(extra_args)),
-    )
+    shape = _shape(layouts[0].pairs, next((layout.vocabulary for layout in layouts if layout.vocabulary), 0))
+    return ModelMemory(shape, tensors)
 
 
 def _weights_on_gpu(tensors: Mapping[str, int], first: int, layers: int) -> int:
