@@ -86,6 +86,7 @@ ELSEWHERE = {
     "note": ("commands.remarks", "Add a line to a run's note."),
     "archive": ("commands.remarks", "Put runs away, out of lists and tables."),
     "delete": ("commands.delete", "Delete runs for good."),
+    "export": ("commands.export", "Write runs for other programs."),
     "compare": ("commands.compare", "Compare two runs on the same samples."),
     "leaderboard": (
         "commands.leaderboard",

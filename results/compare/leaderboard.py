@@ -202,11 +202,12 @@ def _group_of(record: RunRecord, group_by: GroupBy | None) -> str:
     if group_by is GroupBy.MODEL:
         return _family(record)
     if group_by is GroupBy.QUANTIZATION:
-        return _quantization(record) or "quantisation unknown"
+        return quantization_of(record) or "quantisation unknown"
     return ""
 
 
-def _quantization(record: RunRecord) -> str:
+def quantization_of(record: RunRecord) -> str:
+    """As its file or server says, else as its name does; "" if neither does."""
     told = record.model_identity.quantization if record.model_identity is not None else None
     if told:
         return told
@@ -229,7 +230,7 @@ def _row(folder: RunFolder, record: RunRecord) -> Row:
         record=record,
         status=folder.effective_status(record),
         family=_family(record),
-        quantization=_quantization(record),
+        quantization=quantization_of(record),
         score=score.score if score is not None else None,
         score_low=100 * metric.low if has_score and metric and metric.low is not None else None,
         score_high=100 * metric.high if has_score and metric and metric.high is not None else None,
