@@ -30,7 +30,7 @@ _INSIDE = Path(__file__).parent / "inside"
 # One text, since nothing of ours can be imported inside.
 ZYGOTE = "".join(
     line
-    for name in ("child", "confinement", "channel", "candidate", "judge", "watch", "zygote")
+    for name in ("child", "confinement", "values", "channel", "candidate", "judge", "watch", "zygote")
     for line in (_INSIDE / f"{name}.py").read_text(encoding="utf-8").splitlines(keepends=True)
     if not line.startswith("from sandbox.")
 )

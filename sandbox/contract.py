@@ -40,7 +40,7 @@ class UnitTests:
     """Python source that judges a program by calling it; it passes when this runs to its very end without an exception.
 
     It runs in a process of its own, and finds there `entry_point` as a function that calls the program's of that name.
-    Arguments and results cross as plain data, as `sandbox.inside.channel` has it. before: what the tests may need
+    Arguments and results cross as plain data, as `sandbox.inside.values` has it. before: what the tests may need
     beside, such as helpers in the text that the program goes on from; executed first.
     """
 

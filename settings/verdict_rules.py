@@ -23,8 +23,8 @@ _TODAY = {
     # LiveCodeBench the official extraction.
     # extraction 3: the function at the top level counts before one inside of another; methods of a class are called;
     # functions over several blocks are put together; HTML, sessions and changes are read, prose in a block is not.
-    # judging 2: the tests call a program that runs in another process.
-    "human_eval": VerdictRules(extraction_version=3, judging_version=2),
+    # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
+    "human_eval": VerdictRules(extraction_version=3, judging_version=3),
     "lcb": VerdictRules(extraction_version=2),
     "tasks": VerdictRules(extraction_version=3),
     "gsm8k": VerdictRules(extraction_version=2),

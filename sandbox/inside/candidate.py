@@ -9,15 +9,16 @@ ended.
 
 import atexit
 import builtins
-import json
+import operator
 import os
 import sys
 import types
 import typing
 from typing import Any
 
-from sandbox.inside.channel import Peer, pack, token, told
+from sandbox.inside.channel import Peer, encoded, told
 from sandbox.inside.child import describe, ended_by, flush
+from sandbox.inside.values import Packing, contents_of, token
 
 
 def load(code: str, as_main: bool, execute: typing.Callable[..., Any]) -> tuple[bytes, dict[str, Any]]:
@@ -84,11 +85,7 @@ def answer_calls(code: str, as_main: bool, entry_point: str, reading: int, writi
         try:
             answer = _called(peer, names, entry_point, asked)
         except BaseException as error:
-            if isinstance(error, Exception):
-                answer = {"raised": told(error)}
-            else:
-                kind, _, detail = ended_by(error).decode("utf-8", "replace").partition("\n")
-                answer = {"ended": [kind, detail]}
+            answer = _raised(error)
         flush(streams)
         if os.getpid() != own_pid:
             os._exit(0)
@@ -96,21 +93,37 @@ def answer_calls(code: str, as_main: bool, entry_point: str, reading: int, writi
 
 
 def _called(peer: Peer, names: dict[str, Any], entry_point: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """The result, and what became of the arguments if the call changed them."""
-    args = [peer.unpack(node) for node in asked["call"]]
-    named = {name: peer.unpack(node) for name, node in asked["named"].items()}
-    if entry_point not in names:
-        raise NameError(f"name {entry_point!r} is not defined")
-    before = _state(args, named)
-    answer = {"returned": peer.pack(names[entry_point](*args, **named))}
-    if before is not None and _state(args, named) != before:
-        answer["arguments"] = [peer.pack(value) for value in (*args, *named.values())]
+    """The result or the exception, and what became of the arguments if the call changed them."""
+    unpacking, frame = peer.unpacking(), peer.frame
+    args = peer.checked(unpacking.unpack_each, asked["call"])
+    named = dict(zip(asked["named"], peer.checked(unpacking.unpack_each, asked["named"].values())))
+    given = unpacking.objects
+    answer: dict[str, Any] = {}
+    result, error = None, None
+    try:
+        if entry_point not in names:
+            raise NameError(f"name {entry_point!r} is not defined")
+        result = names[entry_point](*args, **named)
+    except Exception as failure:
+        error, answer = failure, _raised(failure)
+    packing = peer.packing(given)
+    if given and _changed(given, args, named, frame):
+        contents = [(number, contents_of(one, packing.each)) for number, one in enumerate(given)]
+        answer["changed"] = [[number, parts] for number, parts in contents if parts is not None]
+    if error is None:
+        answer["returned"] = packing.pack(result)
     return answer
 
 
-def _state(args: list[Any], named: dict[str, Any]) -> typing.Optional[str]:
-    """Compares equal as long as no argument changes. None: none can."""
-    values = [*args, *named.values()]
-    if all(value is None or isinstance(value, (bool, int, float, str, bytes)) for value in values):
-        return None
-    return json.dumps([pack(value, lambda _: 0, token) for value in values])
+def _raised(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, Exception):
+        return {"raised": told(error)}
+    kind, _, detail = ended_by(error).decode("utf-8", "replace").partition("\n")
+    return {"ended": [kind, detail]}
+
+
+def _changed(given: list[Any], args: list[Any], named: dict[str, Any], frame: bytearray) -> bool:
+    """Whether the arguments, packed once more, would cross otherwise than they came. A set always may."""
+    again = Packing(lambda _: 0, token)
+    packed = encoded({"call": again.each(args), "named": dict(zip(named, again.each(named.values())))})
+    return packed.encode() != frame or any(map(operator.is_not, again.objects, given))

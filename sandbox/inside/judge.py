@@ -2,18 +2,18 @@
 
 Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 
-No line of the program is loaded here, and nothing of it arrives but plain data (sandbox/inside/channel.py), so there is
+No line of the program is loaded here, and nothing of it arrives but plain data (sandbox/inside/values.py), so there is
 nothing that it could replace, read or hold on to. Only this process has the pipe in which a verdict is written.
 """
 
-import collections
 import os
 import signal
 import typing
 from typing import Any
 
-from sandbox.inside.channel import BrokenChannel, Peer, Token
+from sandbox.inside.channel import Peer
 from sandbox.inside.child import describe, ended_by
+from sandbox.inside.values import BrokenChannel, Token, Unpacking, refill
 
 # What a program may say of its own end; all of it is a failure.
 ENDS = {"exception", "killed", "memory_limit", "syntax_error", "wrong_answer"}
@@ -56,23 +56,20 @@ def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) 
     name = tests["entry_point"]
 
     def program(*args: Any, **named: Any) -> Any:
-        values = [*args, *named.values()]
+        packing = peer.packing()
         peer.tell(
             {
-                "call": [peer.pack(value) for value in args],
-                "named": {word: peer.pack(value) for word, value in named.items()},
+                "call": packing.each(args),
+                "named": {word: packing.pack(value) for word, value in named.items()},
             }
         )
         said = heard()
+        unpacking = peer.unpacking(packing.objects)
+        if "changed" in said:
+            peer.checked(take_over, packing.objects, said["changed"], unpacking)
         if "returned" not in said:
             raise peer.raised(said)
-        changed = said.get("arguments")
-        if changed is not None:
-            if type(changed) is not list or len(changed) != len(values):
-                broken(BrokenChannel("other arguments"))
-            for value, node in zip(values, changed):
-                take_over(value, peer.unpack(node))
-        return peer.unpack(said["returned"])
+        return peer.checked(unpacking.unpack, said["returned"])
 
     program.__name__ = program.__qualname__ = name or "program"
     try:
@@ -92,20 +89,12 @@ def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) 
     leave(b"passed\n")
 
 
-def take_over(old: Any, new: Any) -> Any:
-    """What a call made of an argument, in the very object that the test passed, as far as it can be changed."""
-    if isinstance(old, list) and isinstance(new, list):
-        old[:] = [take_over(*pair) for pair in zip(old, new)] + new[len(old) :]
-    elif isinstance(old, dict) and isinstance(new, dict):
-        items = [(key, take_over(old[key], value) if key in old else value) for key, value in new.items()]
-        old.clear()
-        old.update(items)
-    elif isinstance(old, set) and isinstance(new, set):
-        old.clear()
-        old.update(new)
-    elif isinstance(old, (bytearray, collections.deque)) and type(old) is type(new):
-        old.clear()
-        old.extend(new)
-    else:
-        return new
-    return old
+def take_over(objects: list[Any], changed: Any, unpacking: Unpacking) -> None:
+    """What a call made of what it was given, in the very objects that the test passed. Raises BrokenChannel."""
+    if type(changed) is not list:
+        raise BrokenChannel("no changes")
+    for each in changed:
+        number, contents = each if type(each) is list and len(each) == 2 else (None, None)
+        if type(number) is not int or not 0 <= number < len(objects) or type(contents) is not list:
+            raise BrokenChannel("no such change")
+        refill(objects[number], unpacking.unpack_each(contents))
