@@ -22,13 +22,14 @@ _TODAY = {
     # extraction 2: fences as in CommonMark, the last whole program; numbers and letters as people write them; of
     # LiveCodeBench the official extraction.
     # extraction 3: the function at the top level counts before one inside of another; methods of a class are called;
-    # functions over several blocks are put together; HTML, sessions and changes are read, prose in a block is not.
+    # functions over several blocks are put together; HTML, sessions and changes are read, prose in a block is not. What
+    # is said of a letter decides whether it is the answer, not where it stands.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
     "human_eval": VerdictRules(extraction_version=3, judging_version=3),
     "lcb": VerdictRules(extraction_version=2),
     "tasks": VerdictRules(extraction_version=3),
     "gsm8k": VerdictRules(extraction_version=2),
-    "mmlu": VerdictRules(extraction_version=2),
+    "mmlu": VerdictRules(extraction_version=3),
 }
 
 

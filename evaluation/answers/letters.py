@@ -1,198 +1,281 @@
 """Find the letter of the choice in an answer that a model wrote."""
-# ruff: noqa: RUF001 - quotation marks and dashes as models write them
+# ruff: noqa: RUF001 - dashes and apostrophes as models write them
 
 from __future__ import annotations
 
+import enum
+import itertools
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from evaluation.answers import letter_cues as cues
+from evaluation.answers.letter_text import plain_text
 
-_NOUN = r"(?:answer|choice|option|letter|selection|response|alternative|pick|solution|statement)"
-_IS = r"(?:is|was|be|(?:must|should|would|will|has\s+to|seems\s+to|appears\s+to)\s+be|remains)"
-_NAMED = rf"(?:(?:the\s+)?(?:(?:most\s+)?\w{{2,}}+\s+)?{_NOUN}\s+)?"
-_SURELY = r"(?:,?\s+(?:most\s+)?(?:\w+ly|indeed|thus|therefore),?(?=\s))?"
-_SOME = r"(?:\w+\s+){0,3}?"
-# `therefore B.` and `it is C, because`, not `therefore A has`.
-_CLAUSE_ENDS = r"(?=\)?\s*+(?:$|[.,;:!—–\n(]|[-]\s|(?:because|since|as|given|due)\b))"
-_NOT = re.compile(
-    r"\b(?:not|never|neither|nor|cannot|wrong|incorrect|false|worst|least|eliminated?|excluded?|if|whether|suppose|"
-    r"assuming|unless|were)\b|n['’]t\b",
-    re.IGNORECASE,
-)
-_NO = (
-    r"(?:is|are|was|would\s+be|can\s+be|seems)(?:n['’]t\b|\s+(?:\w+\s+){0,2}?(?:not|never|in\w+|un\w+|im\w+|ir\w+|wrong|"
-    r"false|out|ruled|excluded|eliminated)\b)|(?:cannot|can['’]t|can\s+not|does(?:n['’]t|\s+not)|never|is\s+no)\b"
-)
-_ASKED = r"\)?\s?\?"
-# `B is wrong`; of an option that is written out also `B (Heart) is wrong`, but not `B. Heart, because A is wrong`.
-_DENIED = re.compile(rf"\)?\s+(?:{_NO})|{_ASKED}", re.IGNORECASE)
-_DENIED_BELOW = re.compile(
-    rf"(?:(?!\b(?:is|are|was|can|does|because|since|so|and|but|while)\b)[^;?\n]){{0,80}}+\b(?:{_NO})|{_ASKED}",
-    re.IGNORECASE,
-)
-_AFFIRMED = re.compile(r"\b(?:correct|right|true)\b|[✓✔✅]", re.IGNORECASE)
-_REJECTED = re.compile(r"\b(?:incorrect|wrong|false|not|untrue|inaccurate)\b|n['’]t\b|[✗✘❌]", re.IGNORECASE)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_BEFORE, _BEHIND = 160, 120  # characters around a letter that say what is said of it
+_FIRST, _LAST = (
+    100,
+    400,
+)  # letters of a text that are looked at: of a model that repeats itself there are thousands
+
+
+class Rank(enum.IntEnum):
+    """How surely a letter is the answer, by what is said of it. Edges of the text come between ANSWER and ODD."""
+
+    DENIED = 0  # it is wrong, asked, one of several, what others say; or nothing is said of it
+    MENTION = 1  # it begins a clause, or is called an option
+    QUALIFIED = 2  # it would be right if, or for something else
+    TRUE = 3
+    RIGHT = 4  # it is correct, fits best, is what matches
+    ODD = 5  # it is the exception, the false statement
+    ANSWER = 6
+
+
+@dataclass(frozen=True)
+class _Mention:
+    """A letter of a choice, and where it stands. apart: in brackets; bare: a small one without; several: another letter
+    stands beside it as its equal.
+    """
+
+    letter: str
+    start: int
+    end: int
+    apart: bool
+    bare: bool
+    several: bool
 
 
 @dataclass(frozen=True)
 class _Patterns:
-    """Of a set of letters, for text without marks; the letter is the last group that took part."""
+    """Of a set of letters, for text without marks."""
 
-    stated: tuple[re.Pattern[str], ...]
-    held_true: tuple[re.Pattern[str], ...]
+    mention: re.Pattern[str]
+    several: re.Pattern[str]
+    choices: re.Pattern[str]
     begins: re.Pattern[str]
     alone: re.Pattern[str]
-    apart: re.Pattern[str]
-    mentioned: re.Pattern[str]
-    several: re.Pattern[str]
 
 
 @lru_cache
 def _patterns(letters: str) -> _Patterns:
     large, small = re.escape(letters), re.escape(letters.lower())
-    capital = rf"(?<!\w)\(?\s?([{large}])(?!\w|['’-]\w)"
-    # A small letter is a choice only where a bracket, or the end of a clause, tells it from a word.
-    letter = rf"(?:{capital}|(?<!\w)\(\s?([{small}])\s?\)|(?<!\w)([{small}])(?=\)|\s*+(?:$|\n|\.\s|\.$)))"
-    subject = rf"(?<![\w'’])\(?([{large}])(?!\w|['’-]\w)[).]{{0,3}}\s+(?:\w+\s+){{0,2}}?{_IS}\s+"
-
-    def made(pattern: str) -> re.Pattern[str]:
-        """Words are of any case, letters as they stand."""
-        words = re.sub(r"⟦(.*?)⟧", r"(?i:\1)", pattern, flags=re.DOTALL)
-        return re.compile(words)
-
+    noun = (
+        r"(?i:(?:final\s+|correct\s+)?(?:answer|choice|option|letter|statement|alternative|opción|opção)\s*)"
+    )
+    number = r"(?:#?\d{1,3}[.):]?\s+)?"
+    a_letter = rf"\(?[{large}](?!\w|['’-]\w)"
+    goes_on = r"(?!\)?\.?\s+(?:is|was|has|does|seems|cannot|would|[A-Z]))"
     return _Patterns(
-        stated=(
-            made(
-                rf"⟦\b{_NOUN}\b(?:\s+{_SOME}{_IS}\b{_SURELY}\s*+:?|\s*+(?::|=|：|->|→|[-–—]))\s*+{_NAMED}⟧{letter}"
-            ),
-            made(
-                rf"⟦\b(?:correct|right|best|closest)(?:\s+one)?(?:\s+{_IS}\b|\s*+:)\s*+{_NAMED}⟧{letter}{_CLAUSE_ENDS}"
-            ),
-            made(rf"⟦\bboxed:\s*+{_NAMED}⟧{letter}"),
-            made(
-                rf"⟦\b(?:choose|chose|select|selected|pick|picked|go(?:ing)?\s+(?:with|for)|opt\s+for|"
-                rf"i(?:['’]d|\s+would)?\s+(?:say|guess))\s+{_NAMED}⟧"
-                rf"{letter}{_CLAUSE_ENDS}"
-            ),
-            made(
-                rf"⟦\b(?:therefore|thus|hence|so|consequently|conclusion|actually|correction)\b[\s,:]*+"
-                rf"(?:(?:it|that)(?:['’]s|\s+{_IS})\s+)?{_NAMED}⟧{letter}{_CLAUSE_ENDS}"
-            ),
-            made(rf"⟦\b(?:it|that)(?:['’]s|\s+{_IS})\s+{_NAMED}⟧{letter}(?:(?=\))|{_CLAUSE_ENDS})"),
-            made(rf"[.!?:]\s+{letter}[).!]*\s*+\Z"),
-            made(
-                rf"⟦{subject}(?:(?:the|my|our)\s+(?:\w+\s+){{0,2}}?{_NOUN}\b|(?:the\s+)?(?:only\s+|most\s+)?"
-                rf"(?:correct|right|best)\b(?=\s+{_NOUN}\b|\W*+(?:$|(?<=[\n.,;:!])|because|since|as\b)))⟧".replace(
-                    f"([{large}])", f"(?-i:([{large}]))"
-                )
-            ),
+        # A small letter is a choice only where a bracket, a noun, or the end of a clause tells it from a word.
+        mention=re.compile(
+            rf"(?<![\w°º&\\])(?<!\w\()(?P<open>\(\s?)?([{large}])(?P<close>\s?\))?(?![\w&#]|\+\+|['’-]\w)"
+            rf"|(?<!\w)(?P<inside>\(\s?([{small}])\s?\))|(?<![\w(])([{small}])\)"
+            rf"|(?<![\w(])(?P<bare>([{small}])(?=\s*+(?:$|\n|[.;:!,](?:\s|$))))"
+            rf"|(?i:(?<=option\s)|(?<=choice\s)|(?<=answer\s))([{small}])(?=\s+(?:is|because|since)\b)"
+            rf"|(?m:^)([{small}])(?=\s+is\s+(?:the\s+)?(?:correct|right|answer|true)\b)"
         ),
-        held_true=(
-            made(rf"⟦\banswer\s+⟧{letter}"),
-            made(
-                rf"⟦{subject}(?:the\s+)?(?:(?!not\b|never\b)\w+\s+)?(?:true|correct|right|best|valid|accurate)\b⟧".replace(
-                    f"([{large}])", f"(?-i:([{large}]))"
-                )
-            ),
+        several=re.compile(
+            rf"\)?\s?(?:(?:,?\s?\b(?:or|and)\b|[/&])\s?(?:(?:option|choice)\s)?(?:{a_letter}|\(?[{small}]\))"
+            rf"|,\s?{a_letter}{goes_on})"
         ),
-        begins=made(
-            rf"(?:[^\w\s(]{{1,3}}+\s++)?⟦(?:{_NOUN}\s+)?⟧(?:\(?([{large}])(?:[).:,\]]++(?!\w)|\s*+$)|\(?([{small}])(?:\)(?!\w)|[.:]\s))"
+        choices=re.compile(
+            r"[).:][^\n]*\n".join([*(rf"[ \t(]*{re.escape(letter)}" for letter in letters[:3]), ""])
         ),
-        alone=made(
-            rf"\s*+⟦(?:{_NOUN}\s+)?⟧(?:\(?([{large}])|\(?([{small}])(?=\)))[\s).:\]]*+"
-            rf"|⟦{_NOUN}\s+⟧([{small}])"
+        begins=re.compile(
+            rf"(?:[^\w\s(]{{1,4}}+\s++)?{number}{noun}?"
+            rf"(?:\(?(?P<large>[{large}])(?:[).:,;!\]]++(?!\w)|\s*+$|\s?+(?=\()|\s(?=[-–—]\s)|(?=\s(?:because|since|as)\b))"
+            rf"|\(?(?P<small>[{small}])(?:\)(?!\w)|[.:]\s))"
         ),
-        apart=re.compile(rf"\(([{large}{small}])\)"),
-        mentioned=made(rf"⟦\b{_NOUN}\s+⟧{capital}"),
-        several=made(rf"\)?\s?(?:,?\s?\b(?:or|and)\b|[/&,])\s?\(?[{large}](?!\w|['’-]\w)"),
+        alone=re.compile(
+            rf"\s*+(?:[^\w\s(]{{0,4}}+\s*+){number}{noun}?(?:\(?([{large}])|\(?([{small}])(?=\)))[\s).:;!\]…]*+"
+            rf"|{noun}([{small}])\.?|([{small}])\.?"
+        ),
     )
 
 
 def chosen_letter(text: str, letters: Sequence[str]) -> str | None:
     r"""The letter that an answer chooses, or None where it is not clear.
 
-    In this order: the last statement, such as `The answer is (B)`, `Answer: B`, `\boxed{\text{B}}`, `B is correct`,
-    `therefore B` or `wait, it is B`; the letter that the answer begins with, such as `B`, `B.`, `b)` or `**B)** text`;
-    the same for its last line; the last of `B is true`; the one line of a list that is called correct; the one letter
-    that is set apart, as `(B)` or `**B**`, anywhere; the one option that is mentioned. What is denied, asked, supposed
-    or said of several letters states nothing. The article in `A femur is a bone` is no answer, nor is a list of all
-    choices.
+    In this order: the last statement, such as `The answer is (B)`, `Answer: B`, `\boxed{\text{B}}`, `B is the answer`,
+    `therefore B` or `wait, it is B`; the letter that ends the text; the one that it begins with, such as `B`, `b)` or
+    `**B)** text`; the same for its last line; the only one that is called the exception, right, or true; the only one
+    of a list that is called correct; the only one that is set apart, as `(B)` or `**B**`; the only one that is
+    mentioned. What is denied, asked, supposed, said by others or said of several letters states nothing. The article in
+    `A femur is a bone` is no answer, nor is a list of all choices, nor what the model answers to a further question.
     """
+    plain = plain_text(text, letters)
     patterns = _patterns("".join(letters))
-    text = _without_marks(text, letters)
+    further = cues.NEXT_QUESTION.search(plain, 1)
+    if further and (letter := _chosen(plain[: further.start()], patterns, letters)):
+        return letter
+    return _chosen(plain, patterns, letters)
+
+
+def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> str | None:
+    mentions = list(_mentions(text, patterns))
+    ranks = list(_ranks(text, mentions))
+    answers = [mention.letter for mention, rank in zip(mentions, ranks, strict=True) if rank is Rank.ANSWER]
+    if answers:
+        return answers[-1]
+    if mentions and _ends(text, mentions[-1]):
+        return None if mentions[-1].several else mentions[-1].letter
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (
-        _last_stated(text, patterns.stated, patterns.several)
-        or _at_the_edges(lines, patterns, letters)
-        or _last_stated(text, patterns.held_true, patterns.several)
-        or _only_affirmed(lines, patterns)
-        or _only(text, patterns.apart)
-        or _only(text, patterns.mentioned)
+    if letter := _at_the_edges(lines, patterns, letters):
+        return letter
+
+    def of(*wanted: Rank) -> set[str]:
+        return {mention.letter for mention, rank in zip(mentions, ranks, strict=True) if rank in wanted}
+
+    for found in (of(Rank.ODD), of(Rank.RIGHT), of(Rank.TRUE)):
+        if found:
+            return _only(found)
+    apart = {
+        mention.letter
+        for mention, rank in zip(mentions, ranks, strict=True)
+        if mention.apart and rank is not Rank.DENIED
+    }
+    return _only(_affirmed(text, mentions)) or _only(apart) or _only(of(Rank.MENTION, Rank.QUALIFIED))
+
+
+def _only(found: Iterable[str]) -> str | None:
+    several = set(found)
+    return several.pop() if len(several) == 1 else None
+
+
+def _mentions(text: str, patterns: _Patterns) -> Iterator[_Mention]:
+    found = list(patterns.mention.finditer(text))
+    if len(found) > _FIRST + _LAST:
+        found = found[:_FIRST] + found[-_LAST:]
+    listed, listed_until = "", 0
+    for match in found:
+        written, end = match[0].strip("() \t\n"), match.end()
+        apart = bool(match["inside"] or (match["open"] and match["close"]))
+        if written in "AI" and not apart and cues.ARTICLE.match(text, end):
+            continue
+        letter = written.upper()
+        beside = patterns.several.match(text, end)
+        continues = match.start() < listed_until and letter != listed
+        several = bool(beside or continues or patterns.choices.match(text, match.start()))
+        listed, listed_until = letter, beside.end() if beside else 0
+        yield _Mention(letter, match.start(), end, apart, bare=bool(match["bare"]), several=several)
+
+
+def _ranks(text: str, mentions: Sequence[_Mention]) -> Iterator[Rank]:
+    denied = False
+    for mention, behind in itertools.zip_longest(mentions, mentions[1:]):
+        rank = _rank(text, mention, behind.start if behind else len(text))
+        if denied and cues.IS_ALONE.match(text, mention.end):  # `A is not the answer. B is.`
+            rank = Rank.ANSWER
+        denied = bool(cues.DENIED.match(text[mention.end : mention.end + _BEHIND]))
+        yield rank
+
+
+def _rank(text: str, mention: _Mention, next_at: int) -> Rank:
+    """next_at: where the next letter stands, and the words that are said of this one end."""
+    sentence = cues.SENTENCE_END.split(text[max(0, mention.start - _BEFORE) : mention.start])[-1]
+    clause = cues.CLAUSE_END.split(sentence)[-1]
+    behind = text[mention.end : mention.end + _BEHIND].partition("\n")[0]
+    own = behind[: max(1, next_at - mention.end)]
+    if mention.several or cues.ASKED.match(behind):
+        return Rank.DENIED
+    rank = _stated(sentence, clause, own, mention, closes=mention.apart or bool(cues.CLOSES.match(behind)))
+    if rank is Rank.ODD:
+        return rank
+    if cues.ALL_BUT.search(sentence):
+        return Rank.RIGHT if cues.REJECTED.search(behind) else Rank.ODD
+    if cues.NOT.search(clause) or cues.DENIED.match(own) or _said_by_others(sentence, clause):
+        return Rank.DENIED
+    if rank <= Rank.MENTION:
+        return Rank.DENIED if cues.DENIED_BELOW.match(own) else rank
+    return Rank.QUALIFIED if _is_qualified(sentence, clause, behind, own) else rank
+
+
+def _stated(sentence: str, clause: str, own: str, mention: _Mention, *, closes: bool) -> Rank:
+    """What the words around a letter make of it, were they meant. closes: a clause may end behind it."""
+    if cues.ODD_ONE.search(sentence) or cues.IS_EXCEPTION.match(own):
+        return Rank.ODD
+    if cues.NAMED_ANSWER.search(sentence):
+        return Rank.ANSWER
+    if mention.bare and mention.letter == "A":
+        return Rank.DENIED
+    if closes and cues.CHOSEN.search(sentence):
+        return Rank.TRUE if cues.IS_TRUE.match(own) else Rank.ANSWER
+    if cues.IS_ANSWER.match(own):
+        return Rank.ANSWER
+    if cues.IS_RIGHT.match(own):
+        return Rank.ANSWER if cues.TURNS.search(sentence) else Rank.RIGHT
+    if cues.MATCHED.search(sentence) or cues.ONLY.search(sentence):
+        return Rank.RIGHT
+    if cues.IS_TRUE.match(own):
+        return Rank.TRUE
+    if mention.bare or cues.CONSIDERED.search(clause):
+        return Rank.DENIED
+    opens = mention.apart or not clause.strip(" (\t|-–—") or cues.OPTION.search(sentence)
+    return Rank.MENTION if opens else Rank.DENIED
+
+
+def _said_by_others(sentence: str, clause: str) -> bool:
+    """What is tempting, or what was thought at first."""
+    return bool(
+        cues.SAID_BY_OTHERS.search(clause)
+        or (cues.SAID_BY_OTHERS.search(sentence) and not cues.CONTRASTS.search(sentence))
     )
 
 
-def _without_marks(text: str, letters: Sequence[str]) -> str:
-    r"""Without the marks of Markdown, TeX and quotations: a letter alone inside of some stands in brackets, and
-    `\boxed{...}` is `boxed: ...`.
-    """
-    every = re.escape("".join(letters) + "".join(letters).lower())
-    text = re.sub(r"\\f?box(?:ed)?\b", " boxed: ", text)
-    text = re.sub(r"<((?:final[_ -])?(?:answer|choice|option|letter))>", r" \1: ", text, flags=re.IGNORECASE)
-    text = re.sub(r"</?[A-Za-z]\w{1,15}\s?/?>", " ", text)
-    text = re.sub(r"\\[A-Za-z]++\s*+(?=\{)|\\[()\[\],;!]", "", text)
-    text = re.sub(r"\\[A-Za-z]++", "~", text)
-    text = re.sub(rf"(?:\*{{1,3}}|`|\[|<)\(?([{every}])([).:]{{0,2}})(?:\*{{1,3}}|`|\]|>)", r"(\1)\2", text)
-    text = re.sub(r"[*`\"“”‘«»${}]|(?<!\w)'|'(?!\w)", "", text)
-    return text.replace("_", " ").replace("))", ")")
+def _is_qualified(sentence: str, clause: str, behind: str, own: str) -> bool:
+    """Whether it is only supposed to be the answer, or is that of something else."""
+    if cues.SUPPOSED.search(sentence) or cues.CONCEDED.search(clause):
+        return True
+    if stated := cues.IS_ANSWER.match(own) or cues.IS_RIGHT.match(own) or cues.IS_TRUE.match(own):
+        return bool(cues.PARTLY.search(stated[0]) or cues.QUALIFIED.match(behind, stated.end()))
+    return bool(cues.IF.match(behind) or (cues.WOULD.search(clause) and cues.QUALIFIED.match(behind)))
 
 
-def _last_stated(text: str, statements: Sequence[re.Pattern[str]], several: re.Pattern[str]) -> str | None:
-    last, found = -1, None
-    for statement in statements:
-        for match in statement.finditer(text):
-            at = match.start(match.lastindex or 0)
-            if at > last and _is_meant(text, match, several):
-                last, found = at, _letter(match)
-    return found
-
-
-def _is_meant(text: str, match: re.Match[str], several: re.Pattern[str]) -> bool:
-    """Not denied, asked, supposed, or said of several letters."""
-    start, end = match.span(match.lastindex or 0)
-    clause = re.split(r"[.,;:!?\n]", text[max(0, match.start() - 60) : match.start()])[-1]
-    if _NOT.search(clause) or _NOT.search(text, match.start(), start):
-        return False
-    return not _DENIED.match(text, end) and not several.match(text, end)
-
-
-def _letter(match: re.Match[str]) -> str:
-    return str(match[match.lastindex or 0]).upper()
+def _ends(text: str, last: _Mention) -> bool:
+    """Whether the letter alone is the last sentence or clause."""
+    before = text[max(0, last.start - 9) : last.start]
+    return bool(re.search(r"[.!?:,]\s+$", before)) and not re.search(r"\w", text[last.end :])
 
 
 def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[str]) -> str | None:
     """The letter that the first line begins with, else the last one."""
     if not lines:
         return None
-    if alone := patterns.alone.fullmatch(lines[0]):
-        return _letter(alone)
+    first = lines[0].rstrip("?") if len(lines) == 1 else lines[0]
+    if alone := patterns.alone.fullmatch(first):
+        return str(alone[alone.lastindex or 0]).upper()
     begun = [
-        (number, _letter(match))
+        (number, str(match["large"] or match["small"]).upper())
         for number, line in enumerate(lines)
-        if (match := patterns.begins.match(line)) and not _DENIED_BELOW.match(line, match.end())
-        if not patterns.several.match(line, match.end(match.lastindex or 0))
+        if (match := patterns.begins.match(line)) and not _is_denied(line, match, patterns)
     ]
     listed = _listed([letter for _, letter in begun], letters)
-    for number, letter in begun[listed:]:
-        if number == 0:
-            return letter
-    if begun[listed:] and begun[-1][0] == len(lines) - 1:
-        is_only = len({letter for _, letter in begun[listed:]}) == 1
-        return begun[-1][1] if is_only or patterns.alone.fullmatch(lines[-1]) else None
+    if listed and begun[0][0] == 0 and begun[1][0] > 1 and cues.EXPLAINS.match(lines[1]):
+        return begun[0][1]
+    rest = begun[listed:]
+    if rest and rest[0][0] == 0:
+        return rest[0][1]
+    if rest and rest[-1][0] == len(lines) - 1:
+        is_only = len({letter for _, letter in rest}) == 1
+        return rest[-1][1] if is_only or patterns.alone.fullmatch(lines[-1]) else None
     return None
+
+
+def _is_denied(line: str, match: re.Match[str], patterns: _Patterns) -> bool:
+    end = match.end("large") if match["large"] else match.end("small")
+    another = patterns.mention.search(line, match.end())
+    own = line[: another.start() if another else len(line)]
+    behind = line[end : end + _BEHIND]
+    return bool(
+        cues.DENIED.match(behind)
+        or cues.DENIED_BELOW.match(own, match.end())
+        or cues.ASKED.match(behind)
+        or patterns.several.match(line, end)
+    )
 
 
 def _listed(begun: Sequence[str], letters: Sequence[str]) -> int:
@@ -203,16 +286,14 @@ def _listed(begun: Sequence[str], letters: Sequence[str]) -> int:
     return count if count > 1 else 0
 
 
-def _only_affirmed(lines: Sequence[str], patterns: _Patterns) -> str | None:
-    """Of a list with a verdict on each choice."""
-    found = {
-        _letter(match)
-        for line in lines
-        if (match := patterns.begins.match(line)) and _AFFIRMED.search(line) and not _REJECTED.search(line)
-    }
-    return found.pop() if len(found) == 1 else None
-
-
-def _only(text: str, pattern: re.Pattern[str]) -> str | None:
-    found = {_letter(match) for match in pattern.finditer(text) if not _DENIED_BELOW.match(text, match.end())}
-    return found.pop() if len(found) == 1 else None
+def _affirmed(text: str, mentions: Sequence[_Mention]) -> Iterator[str]:
+    """Of a list with a verdict on each choice: the first word for or against it, before the next choice."""
+    for mention, following in itertools.zip_longest(mentions, mentions[1:]):
+        before = text[max(0, mention.start - 40) : mention.start].rpartition("\n")[2]
+        if mention.several or not cues.ITEM.search(before):
+            continue
+        end = min(mention.end + 2 * _BEHIND, following.start if following else len(text))
+        verdict = ("" if re.search(r"\w", before) else before) + text[mention.end : end].partition("\n")[0]
+        right, wrong = cues.AFFIRMED.search(verdict), cues.REJECTED.search(verdict)
+        if right and (not wrong or right.start() < wrong.start()):
+            yield mention.letter

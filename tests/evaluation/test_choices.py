@@ -22,6 +22,9 @@ from tests.evaluation.running_servers import OPENER
 
 LETTERS = ("A", "B", "C", "D")
 _ANSWERS = Path(__file__).parent / "fixtures" / "mmlu_pro_answers.jsonl"
+WRITTEN = [
+    json.loads(line) for line in _ANSWERS.with_name("choices.jsonl").read_text(encoding="utf-8").splitlines()
+]
 REAL = [json.loads(line) for line in _ANSWERS.read_text(encoding="utf-8").splitlines()]
 CHOSEN = [
     # statements, whatever is said of the others
@@ -234,12 +237,18 @@ def test_the_letter_is_found_in_what_models_write(text, letter):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "E", "A femur is a bone.", "Vitamin C is needed", "Vitamin B-12", "The answer is Apple", "C'est la vie",
+    ["", "E", "A femur is a bone.", "Vitamin C is needed", "Vitamin B-12", "The answer is Apple", "C'est la vie",
      "A. Liver\nB. Heart\nC. Kidney\nD. Spleen", "I hesitate between (A) and (B).", "answer: B-cells",
      *UNCLEAR],
 )  # fmt: skip
 def test_where_it_is_not_clear_there_is_none(text):
     assert chosen_letter(text, LETTERS) is None
+
+
+def test_the_letter_is_found_as_a_reader_finds_it():
+    """Statements, verdicts, lists, tables, tags, other languages and alphabets, and what is no choice at all."""
+    read = [case | {"read as": chosen_letter(case["text"], LETTERS)} for case in WRITTEN]
+    assert [case for case in read if case["read as"] != case["letter"]] == []
 
 
 @pytest.mark.parametrize("real", REAL, ids=lambda real: f"{real['model']}-{len(real['text'])}")
@@ -254,7 +263,27 @@ def test_no_text_breaks_the_reading_of_letters(text):
 
 def test_a_model_that_repeats_itself_does_not_hold_the_grader_up():
     started = time.process_time()
-    for text in ("answer is ", "\n", "(A) ", "answer:\n", "**", "A. x\n", "\\boxed{"):
+    for text in (
+        "answer is ",
+        "\n",
+        "(A) ",
+        "answer:\n",
+        "**",
+        "A. x\n",
+        "\\boxed{",
+        "A or ",
+        "B is ",
+        "(",
+        "not B but ",
+        "that is not ",
+        "B | ",
+        "答案是",
+        "~~A",
+        "<a",
+        "=\n",
+        " ",
+        '."',
+    ):
         chosen_letter(text * 10_000, LETTERS)
     assert time.process_time() - started < 10  # where the time grows with the square, minutes
 

@@ -1,0 +1,214 @@
+"""The words by which an answer says of a letter that it is chosen, or that it is not: in English, and the nouns and
+verbs of other languages that models answer in.
+
+Each pattern looks at a bounded stretch of text before or behind a letter, where marks are gone
+(`evaluation.answers.letter_text`).
+"""
+# ruff: noqa: RUF001 - dashes, arrows and letters as models write them
+
+from __future__ import annotations
+
+import re
+
+
+def _words(*alternatives: str) -> re.Pattern[str]:
+    return re.compile("|".join(alternatives), re.IGNORECASE)
+
+
+_LATIN_NOUN = (
+    r"answer|ans|choice|option|letter|selection|response|alternative|pick|solution|statement|guess|conclusion|verdict"
+    r"|r[ée]ponse|lettre|antwort|buchstabe|l[öo]sung|respuesta|opci[óo]n|letra|risposta|opzione|lettera|resposta"
+    r"|op[çc][ãa]o|alternativa|antwoord|cevap|jawaban|svaret|svar|odpowiedź|odpověď|đáp án|ответ|вариант|відповідь"
+    r"|απάντηση"
+)
+_NOUN = rf"\b(?:{_LATIN_NOUN})\b\.?"
+# No blanks stand between words there.
+_HAN_NOUN = r"(?:答案|答え|正解|解答|正确选项|正確選項|选项|選項|正确的是|正確的是|정답|답|解|回答)"
+_BE = (
+    r"(?:is|was|be|remains|becomes|(?:must|should|would|will|could|might|may|can\s+only|has\s+to|have\s+to|seems\s+to"
+    r"|appears\s+to|needs\s+to|turns\s+out\s+to)\s+be|would\s+have\s+to\s+be|est|serait|ist|lautet|w[äa]re|es|ser[íi]a"
+    r"|[èée]|sarebbe|seria|är|jest|je|là)"
+)
+_SIGN = r"(?::|=|->|→|=>|⇒|[-–—])"
+_SURELY = (
+    r"(?:most\s+likely|\w+ly|indeed|thus|therefore|hence|still|then|again|just|also|in\s+fact|of\s+course|perhaps|maybe"
+    r"|after\s+all|in\s+this\s+case|i\s+(?:think|believe|guess))"
+)
+_ARTICLE = r"(?:the|an?|la|le|les|l['’]|die|der|das|el|il|o|de|het)"
+_ADJECTIVE = (
+    r"(?:correct|right|best|final|only|closest|true|remaining|last|first|second|third|fourth|appropriate|accurate"
+    r"|correcte|richtige|correcta|corretta|correta|juste|bonne)"
+)
+_NOT_BUT = r"(?:(?:not|neither)\b[^.\n]{0,40}?\bbut\b(?:\s+rather)?\s*+)?"
+# Between the verb and the letter: `indeed`, `the correct option`, `number`, `not A but`.
+_FILL = (
+    rf"(?:[\s,]*(?:\.\.\.|…)?\s*{_NOT_BUT}(?:,?\s*\b{_SURELY}\b,?)*\s*(?:{_ARTICLE}\s+)?"
+    rf"(?:(?:most\s+)?{_ADJECTIVE}\s+)?(?:{_NOUN}\s+|number\s+){{0,2}}(?:{_HAN_NOUN})?\s*:?\s*)"
+)
+_SOME = r"(?:\s+(?:\([^()\n]{0,40}\)|[\w'’,/-]+)){0,9}?"
+
+# What stands before a letter: it is named the answer, whatever follows.
+NAMED_ANSWER = _words(
+    rf"{_NOUN}(?:{_SOME}\s+{_BE}\b|{_SOME}['’]s\b|{_SOME}\s*{_SIGN}){_FILL}\(?$",
+    rf"\bboxed:{_FILL}\(?$",
+    r"\b(?:correct|right|best|closest|selected|chosen|richtig|korrekt|correcto|remaining)(?:\s+one)?"
+    rf"(?:\s+{_BE}\b|\s*{_SIGN}){_FILL}\(?$",
+    rf"\bone(?:\s+(?:that|which)\b{_SOME})?\s+{_BE}\b{_FILL}\(?$",
+    rf"{_HAN_NOUN}[^\n。.,，]{{0,8}}?(?:是|为|為|应为|選|选|は|が|은|는|이|:)\s*{_FILL}\(?$",
+    r"(?:الإجابة|الجواب|उत्तर|जवाब)[^\n.,]{0,30}?$",
+    rf"(?:(?<![a-z])(?:选|選)(?:择|擇)?了?|故选|应选|答)\s*:?\s*{_FILL}\(?$",
+)
+# It is chosen, where a clause may end behind it: `therefore B.`, not `therefore A has`.
+CHOSEN = _words(
+    r"\b(?:mark|circle|tick|vote\s+goes\s+to|choose|chose|select|selected|pick|picked|go(?:ing)?\s+(?:with|for)"
+    r"|opt(?:ing)?\s+for|settle\s+on|vote\s+for|stick(?:ing)?\s+with|lean(?:ing)?\s+(?:towards?|to)"
+    r"|i(?:['’]d|['’]ll|\s+would|\s+will)?\s+(?:say|guess|answer)|i\s+(?:think|believe|guess|suspect))"
+    rf"(?:\s+(?:it['’]s|it\s+is))?\s*{_FILL}\(?$",
+    r"\b(?:therefore|thus|hence|so|consequently|accordingly|finally|conclusion|actually|correction|in\s+short|overall"
+    r"|final|wait|edit|update|sorry|oops|arrive\s+at|end(?:s|ed)?\s+up\s+(?:with|at)|conclude|obtain|determined?)\b[\s,:]*"
+    rf"(?:(?:it|that|this)(?:['’]s|\s+{_BE})\s+)?(?:we\s+(?:get|have|choose)\s+)?{_FILL}\(?$",
+    rf"^\W*(?:(?:wait|hmm+|oh|but|and|actually)\W+)*no\b[\s,:—–-]*{_FILL}\(?$",
+    rf"\b(?:it|that|this|which)(?:['’]s|\s+{_BE})(?:\s+between\b[^.\n]{{0,30}}?,)?{_FILL}\(?$",
+    rf"\b(?:leaves?|leaving|left\s+with|remaining\s+(?:{_LATIN_NOUN})\s+{_BE})\s+(?:us\s+|me\s+)?(?:with\s+)?"
+    rf"(?:only\s+|just\s+)?{_FILL}\(?$",
+    rf"\bbetween\b[^.\n]{{0,60}},\s*(?:i(?:['’]d|\s+would)?\s+\w+\s+)?{_FILL}\(?$",
+    rf"\b(?:probably|definitely|likely|certainly|surely|clearly|obviously|maybe|perhaps)\b,?\s*{_FILL}\(?$",
+    rf"\belimination\b[\s,:]*{_FILL}\(?$",
+    # Not between two letters, as in a reaction.
+    rf"(?<!(?-i:[^a-z][A-Z]) )(?<!(?-i:[^a-z][A-Z]))(?:→|=>|->|⇒|⟹|∴)\s*{_FILL}\(?$",
+)
+# It is what is asked for by its fault: of `Which is not true?` the answer, of others the opposite.
+ODD_ONE = _words(
+    r"\b(?:false|incorrect|untrue|wrong|inaccurate|invalid)\s+(?:statement|claim|assertion|sentence|one|item|pair)\s+"
+    rf"{_BE}\b{_FILL}\(?$",
+    rf"\b(?:exception|odd\s+one(?:\s+out)?|outlier)\s+{_BE}\b{_FILL}\(?$",
+    r"\b(?:that|which|who|to)\s[^.,;\n]{0,30}?\b(?:not|never|false|incorrect|untrue|wrong)\b[^.,;\n]{0,40}?\s"
+    rf"{_BE}\b{_FILL}\(?$",
+)
+MATCHED = _words(
+    r"\b(?:match(?:es|ing|ed)?|correspond(?:s|ing)?\s+(?:to|with)|equals?|agrees?\s+with|consistent\s+with|fits"
+    r"|points?\s+to|align(?:s|ed)?\s+with|same\s+as|namely|i\.e\.,?|that\s+is,|gives(?:\s+us)?|yields|supports?"
+    rf"|favou?rs?|indicates?|suggests?|described\s+(?:in|by)){_FILL}\(?$",
+    r"[^\W\d]{3}\s*=\s*\(?$",
+)
+ONLY = _words(rf"\bonly\s+(?:(?:{_LATIN_NOUN})\s+)?\(?$")
+ALL_BUT = _words(
+    r"\b(?:all|every\w*|each|any|none)(?:\s+(?:of|the|these|other|others|one))*"
+    rf"(?:\s+(?:{_LATIN_NOUN})s?)?(?:\s+\w+)?\s+(?:but|except(?:\s+for)?|other\s+than|besides|apart\s+from)\s+"
+    rf"(?:(?:{_LATIN_NOUN})\s+)?\(?$"
+)
+OPTION = _words(rf"(?:{_NOUN}|{_HAN_NOUN})\s*\(?$")
+
+# What stands behind a letter. Between may be the text of the choice, without a verb of its own.
+_VERB = (
+    r"(?:is|are|was|were|can|does|do|has|have|because|since|so|and|but|while|although|though|if|when|would|whereas"
+    r"|as)"
+)
+_ITS_TEXT = rf"\)?[).:]?(?:\s+\([^()\n]{{0,60}}\)|[\s:–—-]+(?:(?!\b{_VERB}\b|[.;?!\n|,]).){{0,60}})?\s*"
+_SEEMS = rf"(?:{_BE}|seems|appears|looks|stands)"
+_QUITE = r"(?:\s+(?:\w+ly|indeed|thus|therefore|still|in\s+fact|also|now|in\s+my\s+opinion))*"
+_STOPS = r"(?=\W*(?:$|[.\n,;!]))"
+IS_ANSWER = _words(
+    rf"{_ITS_TEXT}\b(?:{_SEEMS}{_QUITE}(?:\s+(?:the|our|my|your|clearly\s+the))?"
+    r"(?:\s+(?:most\s+)?(?!not\b|never\b|wrong|incorrect)\w+){0,2}?"
+    r"\s+(?:answer|choice|option|pick|solution|response|alternative|selection)\b"
+    rf"|{_SEEMS}\s+(?:the\s+(?:(?:correct|right|best|only)\s+)?one|it){_STOPS}"
+    rf"|remains(?:{_STOPS}|\s+(?:as|because)\b)|it\s+is{_STOPS})"
+)
+IS_RIGHT = _words(
+    rf"{_ITS_TEXT}(?:\b{_SEEMS}{_QUITE}(?:\s+(?:the|a))?(?:\s+(?:only|most|more|fully|both))*\s+(?:correct|right|best|valid"
+    r"|accurate|better|preferred|preferable|likely|appropriate|plausible|suitable|reasonable|logical|fitting|relevant"
+    r"|optimal)\b"
+    r"|\b(?:best\s+\w+s|\w+s\s+(?:the\s+)?(?:best|most\s+sense)|(?:is|was)\s+what\s+(?:we|the\s+question|is)"
+    r"|wins|matches|works|fits|satisfies|holds)\b"
+    r"|\s*(?:选项|選項|项|項)?\s*(?:是|为)?\s*(?:正确|正確|对的)"
+    r"|\b(?:est|ist|es|é|è)\s+(?:la\s+)?(?:correct\w*|richtig|korrekt|corrett\w|corret\w)\b)"
+)
+IS_TRUE = _words(rf"{_ITS_TEXT}\b{_SEEMS}{_QUITE}\s+(?:true|yes|possible|consistent|supported)\b")
+IS_EXCEPTION = _words(rf"{_ITS_TEXT}\b{_BE}\s+the\s+(?:exception|odd\s+one|outlier|false|incorrect)\b")
+IS_ALONE = _words(r"\)?\s+(?:is|does|was)\s*(?:[.!]|$)")
+_NO = (
+    r"(?:(?:is|are|was|were|would\s+be|can\s+be|could\s+be|seems|looks)(?:n['’]t\b|\s+(?:\w+\s+){0,2}?(?:not|never"
+    r"|in(?:correct|accurate|valid|appropriate|complete|consistent|applicable|sufficient)|un\w+|im(?:possible|proper"
+    r"|plausible)|ir\w+|wrong|false|out\b|ruled|excluded|eliminated|rejected))"
+    r"|(?:cannot|can['’]t|can\s+not|could\s+not|does(?:n['’]t|\s+not)|do(?:n['’]t|\s+not)|fails|never|is\s+no)\b)"
+)
+_WRONG = r"(?:incorrect|wrong|false|no|untrue|not\s+(?:correct|right|true))"
+DENIED = _words(
+    rf"\)?[).:]*\s*(?:\([^()\n]{{0,60}}\)\s*)?(?-i:(?=[a-z])){_NO}",
+    rf"\)?[).:]*\s*[|:–—-]+\s*(?:this\s+is\s+|it\s+is\s+|it['’]s\s+|that['’]s\s+)?(?:\(?\s?{_WRONG}\b|[✗✘❌×])",
+    rf"(?:\)?[).:]|\))\s*(?:{_WRONG}(?=\s*(?:$|[.,;:!\n(–—-]|because|since|as\b|it\b|this\b))|[✗✘❌])",
+    r"\)?\s*(?:选项|選項|项|項)?\s*(?:是|为)?\s*(?:错|錯|不)",
+)
+# Of a letter that nothing else is said of, with the text of its choice: `B (Heart) is wrong`.
+DENIED_BELOW = _words(
+    rf"(?:(?!\b(?:is|are|was|can|does|because|since|so|and|but|while)\b)[^;?\n]){{0,80}}+\b{_NO}"
+)
+ASKED = re.compile(r"\)?\s?\?")
+QUALIFIED = _words(
+    r"[^.;\n]{0,60}?\b(?:only\s+(?:if|for|when|in|under|with)|if|unless|when|in\s+that|but|although|though|however"
+    r"|except|for\s+(?!the\s+following|this|these|several)\w+|to\s+(?!this\b|the\s+question|question)\w+"
+    r"|in\s+(?!this|the\s+given|general|my|fact\b)\w+|of\s+(?!the|these|all|those)\w+)\b"
+)
+PARTLY = _words(
+    r"\b(?:partial\w*|partly|sometimes|generally|technically|often|possibly|somewhat|half|almost|nearly|not|never|less"
+    r"|least)\b"
+)
+CLOSES = _words(
+    r"\)?\s*+(?:$|[.,;:!?\n(~|]|[-–—]\s|(?:here|among|from|of\s+the|because|since|as|given|due|and|but|with|in|for|which"
+    r"|rather|instead|over|it\s+is|is|would)\b)"
+)
+IF = _words(r"\)?\s+(?:if|when|unless)\b")
+
+# What is said in the sentence or clause before a letter.
+SENTENCE_END = re.compile(r"[.!?;](?=\s)|\n")
+CLAUSE_END = _words(
+    r"\b(?:but(?:\s+rather)?|so|hence|therefore|thus|then|and\s+(?:that|this|it)|because|since|leav(?:es|ing))\b",
+    r"[,;:→⇒]|=>|->",
+)
+NOT = _words(
+    r"\b(?:not|never|neither|nor|cannot|wrong|incorrect|false|worst|least|eliminat\w+|exclud\w+|rul(?:e|ed|ing)\s+out"
+    r"|reject\w*|discard\w*|instead\s+of|rather\s+than|unlike|than|if|whether|suppose|assuming|unless)\b",
+    r"n['’]t\b|不(?!是[^,]*而)|排除",
+)
+SAID_BY_OTHERS = _words(
+    r"\b(?:another|alternative(?=\s+(?:answer|choice|option))|(?:second|third|next|your|possible)\s+(?:best\s+)?"
+    r"(?:answer|choice|guess)|best\s+alternative|runner-?\s?up|students?|people|many|others?|tempt\w*|mistake\w*|trap"
+    r"|distractors?|avoid|confus\w+|misconception|some|someone|somebody|one\s+(?:might|may|could)"
+    r"|you\s+(?:might|may|could|said|chose|picked)|(?:my|the)\s+(?:first|initial|earlier|previous)|at\s+first|initially"
+    r"|originally|previously|(?:i|we)\s+(?:first|said|thought|considered)|first\s+thought|compared?)\b"
+)
+CONTRASTS = _words(r"\b(?:but|however)\b|,")
+SUPPOSED = _words(
+    r"\b(?:if|had)\b[^.]*\b(?:would|were)\b|\bwould\s+have\b",
+    r"\bif\b[^,]*\b(?:question|meant|mean|asked|asks|wanted|refer\w*|interpret\w*)\b",
+)
+WOULD = _words(r"\b(?:would|could|might|may)\b")
+CONCEDED = _words(r"\b(?:while|although|though|even\s+if|whereas|despite)\b")
+CONSIDERED = _words(
+    r"\b(?:analy[sz]e|consider|examine|evaluate|look(?:ing)?\s+at|check|start\w*|first|let['’]s|let\s+me|about)\b"
+)
+TURNS = _words(
+    r"\b(?:therefore|thus|hence|so|consequently|actually|wait|correction|however|in\s+fact|finally|conclu\w+|no,|instead"
+    r"|hmm+|but)\b"
+)
+
+# Of lists with a verdict on each choice.
+ITEM = _words(r"(?:^|[.;!?,|:-])\W*(?:\d\.\s+)?\W*(?:(?:option|choice|statement|is\s+it|answer|选项)\s*)?$")
+AFFIRMED = _words(r"\b(?:correct|right|true|yes|valid)\b|[✓✔✅☑]|正确|正確|(?<!不)对(?!应)")
+REJECTED = _words(
+    r"\b(?:incorrect|wrong|false|untrue|inaccurate|invalid|no|not|ruled\s+out|partial\w*|partly)\b",
+    r"n['’]t\b|[✗✘❌✖☒]|错|錯|不",
+)
+
+EXPLAINS = _words(r"\W*(?:explan|explic|reason|rationale|because|why|justif|here['’]s|let|the\b|this\b)")
+NEXT_QUESTION = re.compile(
+    r"^[\W_]{0,6}(?:Question(?:\s+\d+)?\s*[:.]|Q\d*\s*[:.]|(?:User|Human)\s*:|The following are multiple choice)",
+    re.MULTILINE,
+)
+# Behind the article A or the pronoun I: no verb of a choice, nor anything that may follow one.
+ARTICLE = re.compile(
+    r"\s+(?!(?:is|was|are|because|since|as|and|or|but|for|which|seems|appears|looks|remains|fits|matches|only|given|due|in"
+    r"|not|nor|rather|instead|would|must|should|can|cannot|does|has|makes|best|works|holds|satisfies|it|describes|states"
+    r"|wins|over|with|if|when|to|that|alone|while|though|also|then|so)\b)[a-z]"
+)
