@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -43,7 +45,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One completion to ask for. stop: sequences that end the answer; json_schema: of the answer, where one
-    is asked for; choices: as in `Sample`.
+    is asked for; choices: as in `Sample`; prompt_sha256: of what is asked, by which it is known again.
     """
 
     task_id: str
@@ -55,6 +57,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     json_schema: dict[str, Any] | None = None
     choices: tuple[str, ...] = ()
+    prompt_sha256: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +93,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     completion: what was judged (for code: what was executed after the prompt). ended: the answer's own end
     was found although the token limit was reached. broken: it could not be judged (the sandbox failed): the
-    evaluation stops, and a resume tries it again. near_time_limit: as in `results.records.Completion`.
+    evaluation stops, and a resume tries it again. near_time_limit, failed_check, read_in: as in
+    `results.records.Completion`.
     """
 
     passed: bool
@@ -101,6 +105,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     ended: bool = False
     broken: bool = False
     near_time_limit: bool = False
+    failed_check: FailedCheck | None = None
+    read_in: str = ""
 
 
 class Task(Protocol):

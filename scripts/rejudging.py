@@ -17,6 +17,7 @@ from results.completion_lines import latest
 from results.durable import explained
 from results.errors import ResultsError
 from results.files import read_file
+from results.sent_prompts import read_prompts, write_prompts
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ async def rejudge_benchmark(
             check_settings(before, settings, arguments.output)
         journal.go_on()
         journal.bind(settings)
+        write_prompts(arguments.output, read_prompts(parent).values())
         events.emit("start", benchmark=benchmark.name, total=len(recorded), finished=len(finished))
         events.say(f"{benchmark.name}: judging {len(recorded)} answers of {parent.name} again")
 

@@ -14,11 +14,13 @@ from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_s
 from evaluation.loop.grader import Grader
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
+from evaluation.models.asked import asked_by
 from evaluation.models.parameters import Parameters
 from evaluation.models.prompt_style import StyleChoice, choose_style
 from evaluation.protocols import PromptStyle
 from results.errors import ResultsError, ScriptError, UsageError
 from results.records import Outcome
+from results.sent_prompts import write_prompts
 from results.stats.sample_order import order_key
 from scripts.arguments import connection_of
 from settings.sampling_rules import require_chat_for
@@ -149,6 +151,8 @@ class _Session:
             task = self.benchmark.make_task(style.chosen, self.grader)
             self.bound = settings = self._settings(task, style)
             self.journal.bind(settings)
+            asked = (interface.prepare_request(sample, task) for sample in self._samples(task))
+            write_prompts(arguments.output, map(asked_by, asked))
             self._started(settings, concurrency=concurrency)
             self.events.emit("phase", phase="generate")
             runner = Runner(

@@ -24,13 +24,14 @@ from sandbox import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from results.failed_check import FailedCheck
     from sandbox import Case, Sandbox, Verdict
 
 
 class Execution(NamedTuple):
     """passed; why not, in a line; seconds it took; broken: the sandbox failed, not the program.
 
-    near_time_limit: as in `sandbox.Verdict`.
+    near_time_limit, failed_check: as in `sandbox.Verdict`.
     """
 
     passed: bool
@@ -38,6 +39,7 @@ class Execution(NamedTuple):
     seconds: float | None
     broken: bool = False
     near_time_limit: bool = False
+    failed_check: FailedCheck | None = None
 
 
 # What `Grader.execute` takes; or how a benchmark itself judges something with a grader.
@@ -77,6 +79,7 @@ class Grader:
             verdict.detail,
             verdict.seconds,
             near_time_limit=verdict.near_time_limit,
+            failed_check=verdict.failed_check,
         )
 
     def run_cases(

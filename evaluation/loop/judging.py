@@ -70,6 +70,7 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         completion=judgement.completion if judgement else "",
         answer=answer.text,
         reasoning=answer.reasoning,
+        thought_chars=_thought_chars(answer.text, spoken),
         outcome=outcome,
         passed=outcome is Outcome.PASSED,
         detail=detail,
@@ -85,6 +86,9 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         tags=sample.tags,
         loss=loss,
         cut=cut,
+        failed_check=judgement.failed_check if judgement and outcome is not Outcome.PASSED else None,
+        read_in=judgement.read_in if judgement else "",
+        prompt_sha256=request.prompt_sha256,
     )
 
 
@@ -115,8 +119,21 @@ def _may_be_thought(done: Completion) -> bool:
 def _as_thought(done: Completion) -> Completion:
     detail = _said_of(done.cut, Answer(generated_tokens=done.completion_tokens), _STILL_THINKING)
     return msgspec.structs.replace(
-        done, outcome=Outcome.TRUNCATED, passed=False, completion="", detail=detail
+        done,
+        outcome=Outcome.TRUNCATED,
+        passed=False,
+        completion="",
+        detail=detail,
+        failed_check=None,
+        read_in="",
     )
+
+
+def _thought_chars(text: str, spoken: Spoken) -> int:
+    """How much at the beginning of a text is a thought."""
+    if spoken.unclosed:
+        return len(text)
+    return max(0, text.rfind(spoken.answer)) if spoken.reasoning and spoken.answer else 0
 
 
 def _cut(answer: Answer) -> Cut | None:

@@ -123,5 +123,6 @@ def _judged(task: Task, sample: Sample, recorded: Completion) -> Completion:
         system="",
         user="",
         choices=sample.choices if BY_LOGPROBS in recorded.metrics else (),
+        prompt_sha256=recorded.prompt_sha256,
     )
     return judge(task, sample, request, answer)

@@ -18,6 +18,7 @@ from tenacity import (
 )
 
 from evaluation.answers.endings import Ending, ending_of
+from evaluation.models.asked import asked_by
 from evaluation.models.choice_logprobs import choice_probabilities, first_token, logprobs_wanted
 from evaluation.models.failures import NotFound, Refused, ServerWasDown, TooLong, Transient, require_answer
 from evaluation.models.http_session import no_answer, open_session
@@ -88,7 +89,7 @@ class OpenAIInterface:
         """What to ask for the completion `index` of a sample; its seed depends on nothing else."""
         system, user = task.get_prompt(sample)
         seed = self._sampling.seed
-        return Request(
+        request = Request(
             task_id=sample.task_id,
             index=index,
             style=task.style,
@@ -99,6 +100,7 @@ class OpenAIInterface:
             json_schema=task.json_schema,
             choices=sample.choices,
         )
+        return msgspec.structs.replace(request, prompt_sha256=asked_by(request).sha256)
 
     async def generate_batch(self, requests: Sequence[Request]) -> list[Answer]:
         """The answers, in the order of the requests. Raises ServerError where going on makes no sense."""
@@ -297,9 +299,8 @@ class OpenAIInterface:
     def _prompt(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Where a request goes, and its prompt as it stands there."""
         if request.style is PromptStyle.COMPLETION:
-            return "/v1/completions", {"prompt": request.system + request.user}
-        system = [{"role": "system", "content": request.system}] if request.system else []
-        body: dict[str, Any] = {"messages": [*system, {"role": "user", "content": request.user}]}
+            return "/v1/completions", {"prompt": asked_by(request).text}
+        body: dict[str, Any] = {"messages": asked_by(request).messages}
         if request.json_schema is not None and self.info.use_guided_json:
             schema = {"name": "answer", "schema": request.json_schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -9,6 +9,7 @@ ended.
 
 import atexit
 import builtins
+import json
 import operator
 import os
 import sys
@@ -20,15 +21,25 @@ from sandbox.inside.channel import Peer, encoded, told
 from sandbox.inside.child import describe, ended_by, flush
 from sandbox.inside.values import Packing, contents_of, token
 
+PROGRAM, SOLUTION = "<program>", "<solution>"  # the second within the first, where a benchmark has it so
 
-def load(code: str, as_main: bool, execute: typing.Callable[..., Any]) -> tuple[bytes, dict[str, Any]]:
-    """Compile and execute: how that ended if it failed, and the program's names."""
+
+class Loaded(typing.NamedTuple):
+    """failed: how it ended if it failed; line: of the program, where it did. names: the program's."""
+
+    failed: bytes
+    names: dict[str, Any]
+    line: typing.Optional[int] = None
+
+
+def load(code: str, as_main: bool, execute: typing.Callable[..., Any]) -> Loaded:
+    """Compile and execute."""
     try:
-        compiled = compile(code, "<program>", "exec", dont_inherit=True)
+        compiled = compile(code, PROGRAM, "exec", dont_inherit=True)
     except MemoryError:
-        return b"memory_limit\nMemoryError while compiling", {}
+        return Loaded(b"memory_limit\nMemoryError while compiling", {})
     except (SyntaxError, ValueError, RecursionError) as error:
-        return b"syntax_error\n" + describe(error), {}
+        return Loaded(b"syntax_error\n" + describe(error), {}, getattr(error, "lineno", None))
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     names = module.__dict__ if as_main else {}
@@ -37,16 +48,33 @@ def load(code: str, as_main: bool, execute: typing.Callable[..., Any]) -> tuple[
     try:
         execute(compiled, names)
     except BaseException as error:
-        return ended_by(error), names
+        return Loaded(ended_by(error), names, line_of(error, SOLUTION if SOLUTION in code else PROGRAM))
     finally:
         flush(streams)
         if os.getpid() != own_pid:  # a child that the program forked: its end is no verdict
             os._exit(0)
-    return b"", names
+    return Loaded(b"", names)
+
+
+def line_of(error: BaseException, file: str = PROGRAM) -> typing.Optional[int]:
+    """Where in the program it was raised: the innermost line of its own. None: nowhere, or who knows."""
+    line = None
+    try:
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == file:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+    except BaseException:  # an error with methods of its own
+        return None
+    return line
 
 
 def run_script(code: str, as_main: bool) -> bytes:
-    """How a program of its own ended: kind, newline, detail. What it printed is compared outside."""
+    """How a program of its own ended: kind, newline, detail. What it printed is compared outside.
+
+    Where it failed in a known line, the length of the detail stands behind the kind, and the line behind the detail.
+    """
 
     def execute(compiled: types.CodeType, names: dict[str, Any]) -> None:
         vars(builtins).update(exit=sys.exit, quit=sys.exit)  # the site module's otherwise
@@ -61,9 +89,12 @@ def run_script(code: str, as_main: bool) -> bytes:
             threading._shutdown()  # noqa: SLF001
         atexit._run_exitfuncs()  # noqa: SLF001
 
-    failed, _names = load(code, as_main, execute)
+    failed, _names, line = load(code, as_main, execute)
     if failed.startswith(b"killed\n"):
         return b"killed\ncalled sys.exit with an error"
+    if line is not None:
+        kind, _, detail = failed.partition(b"\n")
+        return b"%s %d\n%s%s" % (kind, len(detail), detail, json.dumps({"line": line}).encode())
     return failed or b"passed\n"
 
 
@@ -74,10 +105,10 @@ def answer_calls(code: str, as_main: bool, entry_point: str, reading: int, writi
         os._exit(0)
 
     peer, own_pid, streams = Peer(reading, writing, token, end), os.getpid(), (sys.stdout, sys.stderr)
-    failed, names = load(code, as_main, exec)
+    failed, names, line = load(code, as_main, exec)
     if failed:
         kind, _, detail = failed.decode("utf-8", "replace").partition("\n")
-        peer.tell({"ended": [kind, detail]})
+        peer.tell({"ended": [kind, detail], "line": line})
         return
     peer.tell({"loaded": True})
     while True:
@@ -117,9 +148,9 @@ def _called(peer: Peer, names: dict[str, Any], entry_point: str, asked: dict[str
 
 def _raised(error: BaseException) -> dict[str, Any]:
     if isinstance(error, Exception):
-        return {"raised": told(error)}
+        return {"raised": told(error), "line": line_of(error)}
     kind, _, detail = ended_by(error).decode("utf-8", "replace").partition("\n")
-    return {"ended": [kind, detail]}
+    return {"ended": [kind, detail], "line": line_of(error)}
 
 
 def _changed(given: list[Any], args: list[Any], named: dict[str, Any], frame: bytearray) -> bool:

@@ -6,32 +6,43 @@ No line of the program is loaded here, and nothing of it arrives but plain data 
 nothing that it could replace, read or hold on to. Only this process has the pipe in which a verdict is written.
 """
 
+import json
 import os
 import signal
 import typing
 from typing import Any
 
+from sandbox.inside.assertions import Assertions
 from sandbox.inside.channel import Peer
 from sandbox.inside.child import describe, ended_by
 from sandbox.inside.values import BrokenChannel, Token, Unpacking, refill
 
+PASSED = b"passed\n"
 # What a program may say of its own end; all of it is a failure.
 ENDS = {"exception", "killed", "memory_limit", "syntax_error", "wrong_answer"}
 
 
 def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) -> typing.NoReturn:
-    """Execute the tests to their end, and write what they come to: kind, newline, detail. Nothing: it is gone."""
+    """Execute the tests to their end, and write what they come to: kind, newline, detail. Nothing: it is gone.
 
-    def leave(word: bytes) -> typing.NoReturn:
+    Where more is known of a failure, the length of the detail in bytes stands behind the kind, and it stands behind the
+    detail, as JSON.
+    """
+
+    def leave(word: bytes, error: typing.Optional[BaseException] = None) -> typing.NoReturn:
+        if word != PASSED:
+            kind, _, detail = word.partition(b"\n")
+            known = json.dumps(assertions.at_end(name, error)).encode()
+            os.set_blocking(result, False)  # what is only shown may be cut off
+            word = b"%s %d\n%s%s" % (kind, len(detail), detail, known)
         os.write(result, word)
         os._exit(0)
 
     def broken(error: Exception) -> typing.NoReturn:
-        leave(
-            b"killed\nbroke the channel to its tests: " + describe(error)
-            if isinstance(error, BrokenChannel)
-            else b""
-        )
+        if not isinstance(error, BrokenChannel):  # it is gone, and how is seen from outside
+            os.write(result, b"")
+            os._exit(0)
+        leave(b"killed\nbroke the channel to its tests: " + describe(error))
 
     def no_data(value: Any) -> typing.NoReturn:
         if isinstance(value, Token):  # the program's own object comes back to it
@@ -48,45 +59,56 @@ def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) 
             )
             if type(detail) is not str or type(kind) is not str or kind not in ENDS:
                 broken(BrokenChannel("no such end"))
+            assertions.raised(said.get("line"))
             leave(f"{kind}\n{detail}"[:500].encode("utf-8", "replace"))
         return said
 
+    def out_of_time(_number: int, _frame: Any) -> typing.NoReturn:
+        leave(b"killed\nwas ended before its tests")
+
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a program's signal may end its tests, and never steer them
-    peer = Peer(reading, writing, no_data, broken)
+    signal.signal(signal.SIGUSR1, out_of_time)
+    assertions = Assertions()
     name = tests["entry_point"]
+    peer = Peer(reading, writing, no_data, broken)
 
     def program(*args: Any, **named: Any) -> Any:
         packing = peer.packing()
-        peer.tell(
-            {
-                "call": packing.each(args),
-                "named": {word: packing.pack(value) for word, value in named.items()},
-            }
-        )
+        call = {
+            "call": packing.each(args),
+            "named": {word: packing.pack(value) for word, value in named.items()},
+        }
+        assertions.calling(call)
+        peer.tell(call)
         said = heard()
         unpacking = peer.unpacking(packing.objects)
         if "changed" in said:
             peer.checked(take_over, packing.objects, said["changed"], unpacking)
         if "returned" not in said:
+            assertions.raised(said.get("line"))
             raise peer.raised(said)
-        return peer.checked(unpacking.unpack, said["returned"])
+        value = peer.checked(unpacking.unpack, said["returned"])
+        assertions.returned(value)
+        return value
 
     program.__name__ = program.__qualname__ = name or "program"
     try:
-        steps = [compile(tests[part], f"<{part}>", "exec", dont_inherit=True) for part in ("before", "code")]
+        before = compile(tests["before"], "<before>", "exec", dont_inherit=True)
+        steps = assertions.compiled(tests["code"])
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         leave(b"sandbox_error\nthe tests do not compile: " + describe(error))
     if heard() != {"loaded": True}:
         broken(BrokenChannel("not loaded"))
     names: dict[str, Any] = {}
     try:
-        exec(steps[0], names)
+        exec(before, names)
         if name:
             names[name] = program
-        exec(steps[1], names)
+        names.update(assertions.names())
+        exec(steps, names)
     except BaseException as error:
-        leave(ended_by(error))
-    leave(b"passed\n")
+        leave(ended_by(error), error)
+    leave(PASSED)
 
 
 def take_over(objects: list[Any], changed: Any, unpacking: Unpacking) -> None:

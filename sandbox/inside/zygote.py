@@ -46,10 +46,11 @@ from sandbox.inside.channel import read_exactly, write_all
 from sandbox.inside.child import hard_limits, limit, prepare, take_text
 from sandbox.inside.confinement import PAUSE_S, Confinement, empty, end_children, keep, set_aside
 from sandbox.inside.judge import judge_calls
-from sandbox.inside.watch import MOST_FILES, Kept, Watch, cpu_clock, files_in, hold_too_much
+from sandbox.inside.watch import MOST_FILES, Kept, Watch, ask_for_call, cpu_clock, files_in, hold_too_much
 
 PR_SET_DUMPABLE = 4
 RESULT_BYTES = 4096
+WORD_BYTES = 32768  # with what is known of a failure
 READY = b"."
 KEPT_OUTPUT_BYTES = 16384
 GONE_S = 2.0  # for the other process to end, once that of the program or that of the tests has
@@ -253,13 +254,15 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
         raise SystemExit from error  # a text may be left unread
     output = Kept(children.output, KEPT_OUTPUT_BYTES)
     stdout = Kept(children.stdout, request["output_bytes"]) if request["script"] else None
-    word = Kept(children.result, RESULT_BYTES)
+    word = Kept(children.result, WORD_BYTES)
     watch = Watch([output] if stdout is None else [output, stdout], request["output_bytes"])
     pids = [pid for pid in (children.candidate, children.judge) if pid]
     deadline = began + request["wall_s"]
     ending, what = watch.until_end(
         pids, deadline, request["overtime"] * request["cpu_s"], overfull, read_word
     )
+    if children.judge and ending in {"cpu", "wall", "stopped"}:
+        ask_for_call(children.judge)
     with contextlib.suppress(BlockingIOError):
         word.take()
     left = judged = False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from evaluation.answers.numbers import final_number, gold_number
+from evaluation.answers.deciding_line import deciding_line
+from evaluation.answers.numbers import FinalNumber, final_number, gold_number
 from evaluation.benchmarks.gsm8k.examples import EXAMPLES
 from evaluation.benchmarks.gsm8k.lm_eval_filters import COT, COT_LLAMA, FLEXIBLE, STRICT, lm_eval_verdicts
 from evaluation.data.data_set import DataSet, DataSetTask
@@ -100,12 +102,14 @@ class Gsm8kTask(DataSetTask):
         gold = gold_number(f"#### {expected}")
         right = found.value is not None and found.value == gold
         said = "no number in the answer" if found.value is None else f"{found.value} instead of {expected}"
+        words = deciding_line(prediction, partial(_says, found))
         return Judgement(
             passed=right,
             completion="" if found.value is None else str(found.value),
             detail="" if right else said,
             metrics=theirs,
             ended=found.stated is not None,
+            read_in=words,
         )
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
@@ -118,3 +122,11 @@ class Gsm8kTask(DataSetTask):
             ]
             metrics[name] = pass_at_k_metrics(alone)["pass@1"]
         return metrics
+
+
+def _says(found: FinalNumber, line: str) -> bool:
+    """Whether a line alone has the number that counts, in the way in which the whole answer has it."""
+    alone = final_number(line)
+    if found.stated is not None:
+        return alone.stated == found.stated
+    return found.last is not None and alone.last == found.last

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.answers.code import COMPLETION_STOPS, from_chat, from_completion
 from evaluation.data.data_set import DataSet, DataSetTask
+from evaluation.failed_checks import located
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import ScriptError
 from sandbox import Program, UnitTests
@@ -104,4 +105,5 @@ class HumanEvalTask(DataSetTask):
             ended=extracted.ended,
             broken=execution.broken,
             near_time_limit=execution.near_time_limit,
+            failed_check=located(execution.failed_check, extracted.code, problem["prompt"]),
         )

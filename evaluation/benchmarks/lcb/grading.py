@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.benchmarks.lcb.checker import difference, result_difference
+from msgspec.structs import replace
+
+from evaluation.benchmarks.lcb.checker import decoded, difference, result_difference
 from evaluation.benchmarks.lcb.programs import (
     function_program,
     official_input,
     official_program,
     stdin_program,
 )
+from evaluation.failed_checks import both_bounded, bounded, shown
+from results.failed_check import FailedCheck
 from sandbox import Case, VerdictKind
 
 if TYPE_CHECKING:
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
     from evaluation.benchmarks.lcb.data import Test
     from evaluation.loop.grader import Grader
+    from sandbox import Verdict
 
 _OUTPUT_BYTES = 4 << 20  # more than what is expected may be printed, but not without end
 _OFFICIAL_EXTRA_S = 5.0  # the official runner's limit of a whole solution: (timeout + 1) * tests + 5
@@ -27,7 +33,8 @@ _OFFICIAL_EXTRA_S = 5.0  # the official runner's limit of a whole solution: (tim
 class Grade(NamedTuple):
     """One verdict on a solution. passed_tests: those before the first that failed. why: empty when all passed.
 
-    seconds: that the execution took. near_time_limit: of any test, as in `sandbox.Verdict`.
+    seconds: that the execution took. near_time_limit: of any test, as in `sandbox.Verdict`. failed_check: of the test
+    that failed.
     """
 
     passed: bool
@@ -35,6 +42,7 @@ class Grade(NamedTuple):
     why: str = ""
     seconds: float = 0.0
     near_time_limit: bool = False
+    failed_check: FailedCheck | None = None
 
 
 def grade(code: str, tests: Sequence[Test], function: str | None, grader: Grader) -> Grade:
@@ -59,6 +67,7 @@ def grade(code: str, tests: Sequence[Test], function: str | None, grader: Grader
         why=_at(number, len(tests), why or last.detail or str(last.kind)),
         seconds=seconds,
         near_time_limit=near,
+        failed_check=_failed_check(last, number, tests, function),
     )
 
 
@@ -126,6 +135,27 @@ class _Check:
     def __call__(self, printed: bytes) -> bool:
         self.why = self._compare(printed.decode("utf-8", "replace"), self._expected)
         return not self.why
+
+
+def _failed_check(verdict: Verdict, number: int, tests: Sequence[Test], function: str | None) -> FailedCheck:
+    """Of the test of that number, from 1 on."""
+    test = tests[number - 1]
+    found = FailedCheck(
+        check=f"test {number} of {len(tests)}",
+        line=verdict.failed_check.line if verdict.failed_check is not None else None,
+    )
+    if function is None:
+        found = replace(found, given=bounded(test.input))
+    else:
+        found = replace(found, call=bounded(f"{function}({', '.join(test.input.splitlines())})"))
+    if verdict.kind is not VerdictKind.WRONG_OUTPUT:
+        return found
+    printed = verdict.stdout.decode("utf-8", "replace")
+    if function is not None:
+        with contextlib.suppress(ValueError, TypeError, KeyError, IndexError, RecursionError):
+            printed = shown(decoded(printed))
+    got, expected = both_bounded(printed.strip(), test.output.strip())
+    return replace(found, got=got, relation="==", expected=expected)
 
 
 def _at(number: int, total: int, why: str) -> str:

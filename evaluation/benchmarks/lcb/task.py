@@ -9,6 +9,7 @@ from evaluation.benchmarks.lcb.extraction import STOP, extract, official_extract
 from evaluation.benchmarks.lcb.grading import grade, official_grade
 from evaluation.benchmarks.lcb.prompts import get_prompt
 from evaluation.data.data_set import DataSetTask
+from evaluation.failed_checks import located
 from evaluation.loop.grader import Execution
 from evaluation.protocols import Judgement, Prompt, PromptStyle
 from sandbox import SandboxError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from evaluation.data.data_set import DataSet
     from evaluation.loop.grader import Grader, Known
     from evaluation.protocols import Sample
+    from results.failed_check import FailedCheck
     from results.records import Completion
 
 NAME = "lcb"
@@ -54,6 +56,7 @@ class LcbTask(DataSetTask):
         other = extract(prediction, self.style, function)
         metrics = {"tests": float(len(tests)), "tests_passed": 0.0, OFFICIAL: 0.0}
         seconds, near, passed, notes = 0.0, False, False, []
+        failed: FailedCheck | None = None
         try:
             if code.strip():
                 ours = grade(code, tests, function, self._grader)
@@ -64,6 +67,7 @@ class LcbTask(DataSetTask):
                 metrics[OFFICIAL] = float(theirs.passed)
                 seconds += theirs.seconds
                 notes.append(ours.why)
+                failed = located(ours.failed_check, code)
                 if _MISSING in theirs.why:  # there it may be installed
                     del metrics[OFFICIAL]
                 elif passed != theirs.passed:
@@ -89,6 +93,7 @@ class LcbTask(DataSetTask):
             metrics=metrics,
             ended=other.ended,
             near_time_limit=near,
+            failed_check=failed,
         )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from evaluation.answers.deciding_line import deciding_line
 from evaluation.answers.letters import chosen_letter
 from evaluation.benchmarks.mmlu.subjects import CATEGORY_OF
 from evaluation.data.data_set import DataSet, DataSetTask
@@ -102,8 +103,15 @@ class MmluTask(DataSetTask):
         letter = chosen_letter(prediction, _LETTERS)
         right = letter == expected
         said = "no letter in the answer" if letter is None else f"{letter} instead of {expected}"
+        words = (
+            deciding_line(prediction, lambda line: chosen_letter(line, _LETTERS) == letter) if letter else ""
+        )
         return Judgement(
-            passed=right, completion=letter or "", detail="" if right else said, ended=letter is not None
+            passed=right,
+            completion=letter or "",
+            detail="" if right else said,
+            ended=letter is not None,
+            read_in=words,
         )
 
 

@@ -6,6 +6,10 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.structs import replace
+
+from evaluation.failed_checks import both_bounded, bounded, shown
+from results.failed_check import FailedCheck
 from sandbox import Case, VerdictKind
 
 if TYPE_CHECKING:
@@ -31,12 +35,14 @@ _CLOSE = 1e-9
 class Grade(NamedTuple):
     """failures: of each case, in order, why it failed, in a line; empty where it passed. seconds: all together.
 
-    near_time_limit: of any case, as in `sandbox.Verdict`.
+    near_time_limit: of any case, as in `sandbox.Verdict`. failed_check: of the first case that failed; its line is one
+    of the whole program.
     """
 
     failures: tuple[str, ...]
     seconds: float
     near_time_limit: bool = False
+    failed_check: FailedCheck | None = None
 
     @property
     def passed(self) -> bool:
@@ -73,7 +79,13 @@ def grade(code: str, task: CodingTask, grader: Grader) -> Grade:
         for verdict, case in zip(verdicts, task.cases, strict=True)
     )
     near = any(verdict.near_time_limit for verdict in verdicts)
-    return Grade(failures, math.fsum(verdict.seconds for verdict in verdicts), near)
+    failed = next((number for number, why in enumerate(failures) if why), None)
+    return Grade(
+        failures,
+        math.fsum(verdict.seconds for verdict in verdicts),
+        near,
+        _failed_check(verdicts[failed], task, failed) if failed is not None else None,
+    )
 
 
 def same_text(expected: str, printed: str) -> bool:
@@ -133,6 +145,27 @@ def _why(verdict: Verdict, case: TaskCase, *, is_call: bool) -> str:
     result = _result(verdict.stdout)
     returned = "no readable result" if result is _NOTHING else _short(result)
     return f"returned {returned}, expected {_short(case.expected_output)}"
+
+
+def _failed_check(verdict: Verdict, task: CodingTask, number: int) -> FailedCheck:
+    case = task.cases[number]
+    found = FailedCheck(
+        check=f"case {number + 1} of {len(task.cases)}",
+        line=verdict.failed_check.line if verdict.failed_check is not None else None,
+    )
+    if task.function is None:
+        found = replace(found, given=bounded(case.input))
+    else:
+        found = replace(found, call=bounded(f"{task.function}({', '.join(map(shown, case.input))})"))
+    if verdict.kind is not VerdictKind.WRONG_OUTPUT:
+        return found
+    if task.function is None:
+        got, expected = both_bounded(verdict.stdout.decode("utf-8", "replace"), case.expected_output)
+    else:
+        result = _result(verdict.stdout)
+        got = "no readable result" if result is _NOTHING else shown(result)
+        expected = shown(case.expected_output)
+    return replace(found, got=got, relation="==", expected=expected)
 
 
 def _lines(text: str) -> list[str]:

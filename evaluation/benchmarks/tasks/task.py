@@ -11,6 +11,7 @@ from evaluation.answers.programs import program_from_chat, program_from_completi
 from evaluation.benchmarks.tasks.grading import grade
 from evaluation.benchmarks.tasks.prompts import beginning, user_prompt
 from evaluation.data.data_set import DataSetTask
+from evaluation.failed_checks import located
 from evaluation.loop.grader import Execution
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
@@ -96,6 +97,7 @@ class OwnTasks(DataSetTask):
             metrics={WEIGHTED: found.weighted(task)},
             ended=ended,
             near_time_limit=found.near_time_limit,
+            failed_check=located(found.failed_check, code, "" if task.function is None else beginning(task)),
         )
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
