@@ -94,6 +94,7 @@ ELSEWHERE = {
     ),
     "report": ("commands.report", "Write a report of a sweep or of any runs as Markdown and as a page."),
     "cancel": ("commands.sweep", "Stop a running sweep cleanly."),
+    "fit": ("commands.fit", "Show which context, slots and layers of a model fit on a card."),
     "tasks": ("commands.tasks", "Validate a file of your own coding tasks."),
 }
 

@@ -118,16 +118,24 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
+def size_bytes(text: str) -> int:
+    """The bytes of a size such as 512M or 2G. Raises UsageError for another text."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{_shown(text)} is not a size such as 512M or 2G")
+    return int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
+
+
 def _size(setting: Setting, value: Any) -> int:
     if _is_number(value):
         return int(_number(setting, value))
-    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
+    if not isinstance(value, str):
         raise UsageError(f"{_shown(value)} is not a size such as 512M or 2G")
-    size_bytes = int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
     try:
-        return int(_number(setting, size_bytes))
-    except UsageError:
+        return int(_number(setting, size_bytes(value.strip())))
+    except UsageError as error:
+        if "out of range" not in error.message:
+            raise
         raise UsageError(f"{value} is out of range: {_range(setting)}") from None
 
 

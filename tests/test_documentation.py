@@ -35,6 +35,7 @@ NOT_OURS = {
     "--host",
     "--flash-attn",
     "--cache-type-k",
+    "--n-cpu-moe",
     "--check",
     "--only",
     "--no-deps",

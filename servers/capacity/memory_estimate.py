@@ -180,6 +180,29 @@ class ModelMemory:
             caveats=(*shape.caveats, *_of_arguments(extra_args)),
         )
 
+    def layers_bytes(
+        self, *, ctx_size: int, parallel: int, gpu_layers: int, extra_args: Sequence[str] = ()
+    ) -> list[float]:
+        """Weights and KV cache of each layer on a GPU, in their order; the output layer is the last."""
+        layers = self.shape.layers
+        on_gpu = layers + 1 if gpu_layers == ALL_LAYERS else min(gpu_layers, layers + 1)
+        rows = _kv_bytes(self.shape, ctx_size, parallel, extra_args)
+        weights: dict[int, int] = {}
+        for name, size in self.tensors.items():
+            if block := _BLOCK.match(name):
+                weights[int(block[1])] = weights.get(int(block[1]), 0) + size
+        found = [weights.get(number, 0) + rows[number] for number in range(layers + 1 - on_gpu, layers)]
+        return [*found, float(_weights_on_gpu(self.tensors, layers, layers))] if on_gpu else []
+
+    @property
+    def has_experts(self) -> bool:
+        return any("_exps." in name for name in self.tensors)
+
+    @property
+    def layer_count(self) -> int:
+        """Blocks and the output layer, as llama.cpp counts them."""
+        return self.shape.layers + 1
+
 
 def measure(model: Model) -> ModelMemory | None:
     """Read a GGUF file; None for other models. Raises UsageError if it can't be read."""
@@ -230,6 +253,10 @@ def _shape(pairs: Mapping[str, Any], vocabulary: int) -> _Shape:
     caveats = []
     if window and not windowed:
         caveats.append("layers with a sliding window may need less: the file doesn't say which ones they are")
+    if number("attention.key_length_mla") and number("attention.value_length_mla"):
+        caveats.append(
+            "latent attention (MLA): builds of llama.cpp from before May 2025 need a larger KV cache"
+        )
     if any(key.startswith(f"{architecture}.ssm.") for key in pairs) or architecture.startswith("rwkv"):
         caveats.append("the state of its recurrent layers is not counted")
     if not (layers and heads):

@@ -49,6 +49,7 @@ class Finding:
 class Need:
     """What one run needs; None means not known. gpu_bytes: on all its cards together. cards: how many it spans.
 
+    fits: "untrained" if it fits, with a longer context than the model was trained for.
     expected_s: includes the server's start if this run is the first on it. done: the run has already succeeded.
     """
 
@@ -60,7 +61,7 @@ class Need:
     gpu_bytes: int | None = None
     cards: int | None = None
     memory: MemoryEstimate | None = None
-    fits: Literal["yes", "no", "unknown"] = "unknown"
+    fits: Literal["yes", "no", "untrained", "unknown"] = "unknown"
     expected_s: float | None = None
     expected_because: str = ""
     done: bool = False
@@ -200,6 +201,7 @@ def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tupl
         texts.append(f"needs about {_gib(host_bytes)} of memory, but {available} are available{both}")
     trained = server.model.header.context_length if server.model.header else None
     fits = (cards is not None or asked is None) and host_bytes <= machine.memory_available_bytes
+    beyond = _beyond_training(run.needs, trained)
     return (
         dataclasses.replace(
             bare,
@@ -207,9 +209,9 @@ def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tupl
             host_bytes=memory.host_bytes,
             gpu_bytes=memory.gpu_bytes,
             cards=cards,
-            fits="yes" if fits else "no",
+            fits="no" if not fits else "untrained" if beyond else "yes",
         ),
-        [*texts, *_beyond_training(run.needs, trained)],
+        [*texts, *beyond],
     )
 
 
@@ -243,7 +245,9 @@ def _vllm(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple
         texts.append(
             f"the weights alone need {_gib(weights)}, but vLLM's share of the cards is {_gib(taken)}"
         )
-    need = dataclasses.replace(bare, gpu_bytes=taken, cards=cards, fits="no" if texts else "yes")
+    need = dataclasses.replace(
+        bare, gpu_bytes=taken, cards=cards, fits="no" if texts else "untrained" if beyond else "yes"
+    )
     return need, [*texts, *beyond]
 
 
