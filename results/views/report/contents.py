@@ -9,6 +9,7 @@ from results.compare.leaderboard import make_tables, short
 from results.records import RunStatus
 from results.views.conclusion import conclusion
 from results.views.leaderboard_text import judged_text
+from results.views.report.problems import MOST_BYTES, problems_of
 from results.views.report.titles import facts, report_title, row_names
 from results.views.report.verdict import verdict
 from results.views.run_text import shown_status
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
     from results.store.sweep_folder import SweepFolder
+    from results.views.report.problems import Problems
     from results.views.report.verdict import Verdict
     from results.views.telemetry_lines import RunLines
 
@@ -43,9 +45,9 @@ class Failure:
 class Report:
     """title: what it is about. facts: the machine and builds, by name. sweep_id: empty for runs that were chosen one by
     one. names: a short name of each run in the tables, unique in the report, by its id; table_names: in its table.
-    verdicts, conclusions: of each table. shared: settings and facts that are the same for all runs. differing: the
-    others, with the names of the runs that have each value. notes: about single runs, by name. telemetry: by name.
-    left_out: how many runs were left out, by reason.
+    verdicts, conclusions, problems: of each table. shared: settings and facts that are the same for all runs.
+    differing: the others, with the names of the runs that have each value. notes: about single runs, by name.
+    telemetry: by name. left_out: how many runs were left out, by reason.
     """
 
     title: str
@@ -57,6 +59,7 @@ class Report:
     table_names: tuple[dict[str, str], ...]
     verdicts: tuple[Verdict, ...]
     conclusions: tuple[tuple[str, ...], ...]
+    problems: tuple[Problems, ...]
     failures: tuple[Failure, ...]
     waiting: tuple[str, ...]
     notes: tuple[tuple[str, str], ...]
@@ -124,6 +127,12 @@ def runs_report(
         verdicts=tuple(verdict(table, each) for table, each in zip(tables, table_names, strict=True)),
         conclusions=tuple(
             tuple(conclusion(_called(table, each))) for table, each in zip(tables, table_names, strict=True)
+        ),
+        problems=tuple(
+            problems_of(
+                table, each, prefix=f"p{number}", most_bytes=MOST_BYTES // len(tables), warn=lambda _: None
+            )
+            for number, (table, each) in enumerate(zip(tables, table_names, strict=True))
         ),
         failures=tuple(
             _failure(record, run.effective_status(record))

@@ -14,6 +14,7 @@ from results.plain_text import plain, plain_lines
 from results.views.leaderboard_text import explanation
 from results.views.report.markdown import some
 from results.views.report.plots import CROSS, cost_plots, crosses, legend
+from results.views.report.problems import SIGNS
 from results.views.report.small_multiples import telemetry_table
 from results.views.report.table import table_lines
 from results.views.report.titles import shared_family
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
     from results.compare.leaderboard import Table
     from results.views.report.contents import Report
     from results.views.report.plots import Family, Plot
+    from results.views.report.problems import Problems
     from results.views.report.table import Column, Line
     from results.views.report.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class _Section:
-    """What the page shows of one table. id: of its element. family: what the names leave out."""
+    """What the page shows of one table. id: of its element. family: what the names leave out. suffix: distinguishes
+    what is said of its parts from that of other tables.
+    """
 
     id: str
     title: str
@@ -45,6 +49,8 @@ class _Section:
     plots: list[Plot]
     legend: list[Family]
     crosses: bool
+    problems: Problems
+    suffix: str
 
 
 def page(report: Report) -> str:
@@ -64,6 +70,7 @@ def page(report: Report) -> str:
             telemetry=telemetry_table(report.telemetry),
             ids=[(report.names[record.run_id], record.run_id) for record in rows],
             cross=CROSS,
+            signs=[*SIGNS.values()],
         )
     )
 
@@ -83,6 +90,8 @@ def _section(report: Report, number: int, table: Table) -> _Section:
         plots=cost_plots(table, names, name=f"plot-{number}"),
         legend=legend(table),
         crosses=crosses(table),
+        problems=report.problems[number],
+        suffix=f" of table {number + 1}" if len(report.tables) > 1 else "",
     )
 
 
@@ -112,5 +121,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"drawn": drawn, "lines": lines, "sentence": sentence}
+
+    def firsts(sides: Sequence[tuple[str | None, str | None, bool]]) -> list[tuple[str | None, bool]]:
+        return [(first, changed) for first, _, changed in sides]
+
+    def seconds(sides: Sequence[tuple[str | None, str | None, bool]]) -> list[tuple[str | None, bool]]:
+        return [(second, changed) for _, second, changed in sides]
+
+    environment.filters |= {each.__name__: each for each in (drawn, lines, sentence, firsts, seconds)}
     return environment

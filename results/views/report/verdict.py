@@ -128,7 +128,7 @@ def _costs(row: Row, other: Row | None, pick: Pick, names: Mapping[str, str]) ->
         found.append(
             f"{change or 'as fast'} ({row.tokens_per_s:,.1f} against {other.tokens_per_s:,.1f} tokens/s)"
         )
-    return f"{', '.join(found)}, against {names[other.record.run_id]}" if found else ""
+    return f"against {names[other.record.run_id]}: {', '.join(found)}" if found else ""
 
 
 def _change(mine: float, theirs: float, less: str, more: str) -> str:

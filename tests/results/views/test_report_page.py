@@ -57,7 +57,7 @@ def test_the_card_says_what_to_take_and_what_it_may_cost(tmp_path):
         verdict.reasons[0],
     )
     assert verdict.reasons[1] == (
-        "38 % less GPU memory (5.00 against 8.00 GiB), 60 % faster (20.0 against 12.5 tokens/s), against Q8_0"
+        "against Q8_0: 38 % less GPU memory (5.00 against 8.00 GiB), 60 % faster (20.0 against 12.5 tokens/s)"
     )
     text = page(report)
     assert "<h3>Take Q4_K_M</h3>" in text
