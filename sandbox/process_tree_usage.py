@@ -11,13 +11,18 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LISTED = Path("/proc/thread-self/children").exists()  # a kernel with CONFIG_PROC_CHILDREN
 _LONGEST_GAP_S = 0.5  # between two looks that are believed: a machine that was stopped leaves a longer one
+_PROTOCOLS = "net/protocols"
+_SOCKET_BYTES = 212_992  # net.core.wmem_default, which the filter of system calls lets nobody raise
+with contextlib.suppress(OSError, ValueError):
+    _SOCKET_BYTES = int(Path("/proc/sys/net/core/wmem_default").read_bytes())
 _ON_THE_WAY = {b"R", b"D"}  # runs or waits for a processor; waits for the disk
 
 
 class Use(NamedTuple):
     """cpu_s: processor time so far. idle_s: time so far in which no thread ran or wanted to.
 
-    memory_bytes: resident now beyond what each has from the zygote; what processes share counts for each.
+    memory_bytes: resident now beyond what each has from the zygote; what processes share counts for each. Where the
+    program has a network namespace of its own, also the most that may wait in its sockets.
     tasks: processes and threads now.
     """
 
@@ -59,6 +64,9 @@ class ProcessTreeUsage:
                     with contextlib.suppress(OSError):
                         wanting = wanting or _stat(thread / "stat")[0] in _ON_THE_WAY
                         scheduled_s[int(thread.name)] = _scheduled_s(thread) if self._counted else 0.0
+        memory_bytes += (
+            sum(_sockets(zygote) for zygote in zygotes) * _SOCKET_BYTES * 3 // 2
+        )  # and a last message
         spent_s = sum(value - self._scheduled_s.get(thread, 0.0) for thread, value in scheduled_s.items())
         spent_s = max(spent_s, cpu_s - self._cpu_s)
         if (
@@ -74,6 +82,16 @@ def _resident_bytes(zygotes: list[int]) -> int:
     for zygote in zygotes:
         with contextlib.suppress(OSError):
             return int(_stat(Path(f"/proc/{zygote}/stat"))[21]) * _PAGE_BYTES
+    return 0
+
+
+def _sockets(zygote: int) -> int:
+    """How many Unix sockets its network namespace has, also closed ones in which something waits; 0 in our own."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        path = f"/proc/{zygote}/{_PROTOCOLS}"
+        if Path(path).stat().st_ino != Path(f"/proc/self/{_PROTOCOLS}").stat().st_ino:
+            lines = Path(path).read_bytes().split(b"\n")
+            return sum(int(line.split()[2]) for line in lines if line.startswith(b"UNIX"))
     return 0
 
 

@@ -110,6 +110,10 @@ _OWNER_REQUESTS = {
     "fcntl": (8, 10, 15),
     "ioctl": (0x8901, 0x8902),
 }  # F_SETOWN, F_SETSIG, F_SETOWN_EX; FIOSETOWN ...
+# How much may wait in a socket is memory of no process. It stays what the kernel gives, so that it can be counted; to
+# ask for more answers that all went well, as it does beyond the kernel's own limit.
+_SETSOCKOPT = {0xC000003E: 54, 0xC00000B7: 208}
+_SEND_BUFFERS = (7, 32)  # SO_SNDBUF, SO_SNDBUFFORCE
 _SOCKETPAIR = {"x86_64": 53, "aarch64": 199}
 # Allowed on the calling process only, named by 0 (in so many of the first arguments): given the number of another
 # process, such as the zygote, they would change it.
@@ -213,6 +217,15 @@ def _refusals(table: tuple[int, dict[str, int]]) -> list[bytes]:
     ]
     for number in sorted(calls.values()):
         program += _always(number, errno.EPERM)
+    program += [
+        _jump(_JUMP_EQUAL, _SETSOCKOPT[architecture], 0, 7),
+        _statement(_LOAD, _FIRST_ARGUMENT + 8),
+        _jump(_JUMP_EQUAL, 1, 0, 3),  # SOL_SOCKET
+        _statement(_LOAD, _FIRST_ARGUMENT + 8 * 2),
+        *(_jump(_JUMP_EQUAL, option, 2 - at, 0) for at, option in enumerate(_SEND_BUFFERS)),
+        _statement(_RETURN, _ALLOW),
+        _statement(_RETURN, _ERROR),
+    ]
     program += _always(_CLONE3, errno.ENOSYS)
     program += _with_bits(mmap, 3, (_SHARED, _WITHOUT_FILE), errno.EPERM)
     program += [

@@ -194,6 +194,52 @@ assert open("/dev/zero", "rb").read(3) == bytes(3)
     assert judged(code, limits=Limits()).kind == "passed"
 
 
+FILLED_SOCKETS = """
+import os, socket, time
+def filled(one):
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 20)
+    one.setblocking(False)
+    try:
+        while True: one.send(bytes(65536))
+    except BlockingIOError: return one
+"""
+MANY_SOCKETS = {
+    "pairs": "for _ in range(14):\n    if os.fork() == 0: break\n"
+    "kept = [filled(one) for _ in range(55) for one in socket.socketpair()]",
+    "closed before they are accepted": "server = socket.socket(socket.AF_UNIX)\nserver.bind('x')\nserver.listen(4096)\n"
+    "for _ in range(1500):\n    with socket.socket(socket.AF_UNIX) as one: one.connect('x'); filled(one)",
+}
+
+
+@on("bubblewrap", "landlock")
+def test_a_socket_holds_no_more_than_the_kernel_gives_it(judged):
+    """What waits in sockets is memory of no process: four megabytes each were 30 GiB in all that nobody counted."""
+    verdict = judged(
+        FILLED_SOCKETS
+        + """
+one, other = socket.socketpair()
+given = one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+filled(one)
+assert one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == given
+one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, bytes(16))
+waiting = 0
+other.setblocking(False)
+try:
+    while True: waiting += len(other.recv(65536))
+except BlockingIOError: pass
+assert 0 < waiting <= 1.5 * given
+"""
+    )
+    assert verdict.kind == "passed", verdict
+
+
+@on("bubblewrap")
+@pytest.mark.parametrize("name", MANY_SOCKETS)
+def test_what_waits_in_sockets_counts_as_memory(name, judged):
+    verdict = judged(f"{FILLED_SOCKETS}{MANY_SOCKETS[name]}\ntime.sleep(9)")
+    assert verdict.kind == "memory_limit", verdict
+
+
 HIDDEN = {
     "removed while open": "os.open(name, os.O_CREAT | os.O_RDWR); os.unlink(name)",
     "another in its place": "os.open(name, os.O_CREAT | os.O_RDWR); os.rename(name, 'x')",
