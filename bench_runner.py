@@ -86,7 +86,8 @@ ELSEWHERE = {
     "note": ("commands.remarks", "Add a line to a run's note."),
     "archive": ("commands.remarks", "Put runs away, out of lists and tables."),
     "delete": ("commands.delete", "Delete runs for good."),
-    "export": ("commands.export", "Write runs for other programs."),
+    "export": ("commands.export", "Write runs for other programs, or as one file for somebody else."),
+    "merge": ("commands.merge", "Take over runs from another machine or an archive."),
     "compare": ("commands.compare", "Compare two runs on the same samples."),
     "leaderboard": (
         "commands.leaderboard",

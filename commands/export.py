@@ -25,6 +25,7 @@ Examples:
   bench_runner.py export --per-sample samples.parquet
   bench_runner.py export Q8_0 Q4_K_M --per-sample samples.csv
   bench_runner.py export baseline --per-sample - | head
+  bench_runner.py export baseline last --archive for-anna.zip
 """
 
 
@@ -36,23 +37,41 @@ Examples:
     metavar="FILE",
     help="Write one row per completion, as FILE.csv or FILE.parquet; - is CSV on stdout.",
 )
+@click.option(
+    "--archive",
+    "archive_file",
+    metavar="FILE.zip",
+    help="Write one file for somebody else: records, completions and a report; merge takes it apart.",
+)
 @results_dir_option
-def export(*, names: tuple[str, ...], samples_file: str | None, results_dir: Path | None) -> None:
-    """Write runs for other programs.
+def export(
+    *,
+    names: tuple[str, ...],
+    samples_file: str | None,
+    archive_file: str | None,
+    results_dir: Path | None,
+) -> None:
+    """Write runs for other programs, or for somebody else.
 
     Each RUN is a name (in quotes if it has several words) or a pattern of ids, labels or models. Without any, all runs
     that succeeded and are not archived.
     """
     from results.views.export import require_parquet
 
-    if samples_file is None:
-        raise UsageError("nothing to export", hint="give --per-sample FILE")
-    suffix = ".csv" if samples_file == "-" else Path(samples_file).suffix.lower()
-    if suffix not in {".csv", ".parquet"}:
+    if samples_file is None and archive_file is None:
+        raise UsageError("nothing to export", hint="give --per-sample FILE or --archive FILE.zip")
+    suffix = ".csv" if samples_file == "-" else Path(samples_file or "").suffix.lower()
+    if samples_file is not None and suffix not in {".csv", ".parquet"}:
         raise UsageError(f"--per-sample {samples_file}: its name must end in .csv or .parquet")
+    if archive_file is not None and Path(archive_file).suffix.lower() != ".zip":
+        raise UsageError(f"--archive {archive_file}: its name must end in .zip")
     if suffix == ".parquet":
         require_parquet()
-    _write_samples(samples_file, suffix, _chosen(results_dir or default_results_dir(), names))
+    runs = _chosen(results_dir or default_results_dir(), names)
+    if archive_file is not None:
+        _write_archive(user_path(archive_file), runs)
+    if samples_file is not None:
+        _write_samples(samples_file, suffix, runs)
 
 
 def _chosen(results_dir: Path, names: tuple[str, ...]) -> list[Run]:
@@ -71,6 +90,46 @@ def _chosen(results_dir: Path, names: tuple[str, ...]) -> list[Run]:
     if not runs:
         raise UsageError(f"no run has succeeded in {results_dir}", hint="name runs, or use --results-dir")
     return runs
+
+
+def _write_archive(path: Path, runs: list[Run]) -> None:
+    import datetime as dt
+
+    from results import __version__
+    from results.errors import ResultsError
+    from results.records import RunStatus
+    from results.store.archive_file import write_archive
+    from results.views.report.contents import runs_report
+    from results.views.report.markdown import markdown
+    from results.views.report.page import page
+    from results.views.terminal import size_text
+
+    for folder, record in runs:
+        if folder.effective_status(record) is RunStatus.STARTED:
+            raise ResultsError(f"{folder.run_id} is still running", hint="wait until it ends")
+    report = runs_report(runs, warn=warn)
+    count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+    pages = {
+        "README.txt": _README.format(count=count, version=__version__),
+        "report.html": page(report),
+        "report.md": markdown(report),
+    }
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    hidden = write_archive(path, [folder for folder, _ in runs], pages, created=now, harness=__version__)
+    say(f"{path}: {count} with a report, {size_text(path.stat().st_size)}")
+    if hidden:
+        warn(f"{hidden} keys or passwords in it were replaced by ***")
+
+
+_README = """\
+{count}, exported by bench-runner {version}.
+
+report.html   open this in a browser; it needs no network
+report.md     the same as text
+runs/         each run: its record, every answer with its verdict, its settings and measurements
+
+To compare them with your own runs:   bench_runner.py merge THIS-FILE.zip
+"""
 
 
 def _write_samples(file: str, suffix: str, runs: list[Run]) -> None:

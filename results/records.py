@@ -298,6 +298,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `run.json`, and one line of the run log.
 
     rejudged_from: the id of the run whose answers were judged again here; host, server and model are those of that run.
+    merged_from: the id that it had where it comes from, if that was taken here.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -319,6 +320,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[Incident, ...] = ()
     resumed: int = 0
     rejudged_from: str = ""
+    merged_from: str = ""
     remarks: Remarks = Remarks()
     sweep: SweepPlace | None = None
     error: ErrorRecord | None = None

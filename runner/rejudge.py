@@ -132,6 +132,7 @@ def _first_record(
         incidents=(),
         resumed=known.resumed + 1 if known else 0,
         rejudged_from=before.run_id,
+        merged_from="",
         remarks=known.remarks if known else Remarks(),
         sweep=None,
         error=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import re
 import secrets
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ _BENCHMARK_LENGTH = 32
 _MODEL_LENGTH = 48  # so the whole id is well below the 255 bytes that file systems allow
 _MODEL_HEAD = 28
 
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_][A-Za-z0-9._-]{0,180}")
 ID_TIME = "%Y%m%dT%H%M%SZ"
 _NEXT = dt.timedelta(seconds=1 / 256)  # the step of an id's last digits
 
@@ -36,6 +38,12 @@ def new_run_id(benchmark: str, model: str, now: dt.datetime) -> str:
     started = now.astimezone(dt.UTC).strftime(ID_TIME)
     ending = f"{now.microsecond * 256 // 1_000_000:02x}{secrets.token_hex(1)}"
     return "-".join((started, _safe(benchmark)[:_BENCHMARK_LENGTH] or "benchmark", name, ending))
+
+
+def id_of_another(run_id: str, content: bytes) -> str:
+    """Another id for a run, if its own is taken: with other last digits, the same ones for the same content."""
+    head, _, _ = run_id.rpartition("-")
+    return f"{head}-{hashlib.sha256(content).hexdigest()[:6]}"
 
 
 def new_folder(parent: Path, benchmark: str, model: str, now: dt.datetime, *, what: str = "run") -> Path:

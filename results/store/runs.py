@@ -71,7 +71,7 @@ class Runs:
         try:
             with folder.claim():
                 with explained("read", folder.path), self._log.locked():
-                    _end_record(folder)
+                    end_record(folder)
                 record = self._log.append_from(folder, replace=True)
                 entry.forget_note()
         except NewerRecord:
@@ -141,7 +141,7 @@ class RunEntry:
         return self.folder.path.parent / UNLOGGED / self.folder.run_id
 
 
-def _end_record(folder: RunFolder) -> None:
+def end_record(folder: RunFolder) -> None:
     """If the run's record says started, rewrite it as interrupted. Raises ResultsError if it can't be read."""
     record = folder.read_record()
     if record.status is RunStatus.STARTED:
