@@ -1,26 +1,22 @@
 """The number that an answer in words comes to, as a reader understands it."""
-# ruff: noqa: RUF001 - signs and spaces as models write them
+# ruff: noqa: RUF001 - signs as models write them
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from decimal import Decimal
 from typing import NamedTuple
 
-# No-break, thin and figure spaces, and those of TeX.
-_SPACES = "\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-# Between groups of three digits: 1,234 and 1 234 and 1'234 and, of TeX, 1{,}234 and 1\,234 and 1,\!234.
-_SEPARATOR = rf"(?:(?:\\[a-z]{{2,9}}+)?\{{[,. ]\}}|\{{\\,\}}|,?\\[,;:!> ],?\s?|[,'’_~ {_SPACES}])"
-_GROUPED = re.compile(rf"(?<![\d.,])(\d{{1,3}})((?:{_SEPARATOR}\d{{3}})++)(?!\d)")
-_BOXED = re.compile(
-    r"\\f?box(?:ed)?\s*+(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,99}+\}){0,99}+\}){0,199}+)\}|(\d++))"
-)
-_FRACTION = re.compile(r"\\[dt]?frac\s*+\{\s*+(\d{1,18})\s*+\}\s*+\{\s*+(\d{1,18})\s*+\}")
-_MIXED = re.compile(r"(?<![\d./])(\d{1,6}) {1,3}(\d{1,4})/([1-9]\d{0,3})(?![\d/])")  # 2 1/2
+from evaluation.answers.number_text import plain_numbers
+from evaluation.answers.number_words import number_in_words
+
 _HEADING = re.compile(
-    r"^[ \t]*+(?P<mark>#{1,6})[ \t]*+(?:(?:step|part)\b[ \t]*+\d{0,3}[.:)]?|\(?(?P<number>\d{1,3})[.:)](?=[ \t]))",
+    r"^[ \t]*+(?P<mark>#{1,6})[ \t]*+(?:(?:step|part)\b[ \t]*+\d{0,3}[.:)]?"
+    r"|\(?(?P<number>\d{1,3})[.:)](?=[ \t])(?P<title>[ \t]++[A-Z][^.!?\n\d]{1,60}$)?)",
     re.IGNORECASE | re.MULTILINE,
 )
+_LARGEST_HEADING = 12
 _LISTED = re.compile(
     r"^[ \t]*+(?:[-+*•][ \t]++)?(?:(?:step|part)[ \t]++\d{1,3}\b|\(?\d{1,3}[.)](?=[ \t]))",
     re.IGNORECASE | re.MULTILINE,
@@ -31,78 +27,150 @@ _NUMBER = re.compile(
     r"(?P<minus>(?<![A-Za-z\d)\]])[-−–]\s?(?=[\d.]))?(?<![A-Za-z\d^])(?<!\d\.)(?P<digits>\d++(?:\.\d++)?|\.\d++)"
     r"(?:/(?P<divisor>[1-9]\d{0,8})(?![\d/]))?"
 )
+_FOREIGN = (
+    r"r[ée]ponse(?:\s+\w+){0,2}?\s*(?:est|:)|(?:antwort|lösung)(?:\s+\w+)?\s*(?:ist|lautet|:)|respuesta(?:\s+\w+){0,2}?\s*(?:es|:)"
+    r"|risposta(?:\s+\w+){0,2}?\s*(?:è|:)|resposta(?:\s+\w+){0,2}?\s*(?:é|:)"
+    r"|ответ\s*[:—-]"
+)
+_HAN = r"(?:答案|答え|正解|答|정답|답)\s?(?:是|为|為|应为|は|은|는|:|：)"
 # `#### 18`, `The answer is 18`, `The answer to it is: 18`, `Answer: 18`, `boxed: 18`.
 _STATED = re.compile(
     r"^[ \t]*+####(?!#)[ \t]*+(?=\W{0,3}\d)"
     r"|\banswer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+(?:\s*+not\b[^.\n]{0,30}?\bbut\b)?"
-    r"|(?P<label>\banswer\s*+(?:\([^()\n]{0,30}\)\s*+)?[:=](?:\s*+[a-z]\s*+=)?+(?=[\W_]{0,20}\d))|\bboxed:",
+    r"|(?P<label>\b(?:answer|ans|ans\.)\s*+(?:\([^()\n]{0,30}\)\s*+)?(?:[:=→]|->|=>|(?<=ans\.)|\n)(?:\s*+[a-z]\s*+=)?+(?=[\W_]{0,20}\d))"
+    r"|(?P<word>\banswer\s*+[:=](?=\s*+[a-z-]{3,20}\b(?:\s+[a-z]+)?[ \t]*+(?:$|[.\n])))"
+    rf"|\b(?:{_FOREIGN})|{_HAN}|\bboxed:|\b(?:correction|edit):(?=[\W_]{{0,20}}\d)",
     re.IGNORECASE | re.MULTILINE,
 )
-_CLAUSE = re.compile(r"\s{0,100}+((?:[^.;!?\n]|\.(?=\d)){0,400}+)")
-_CALCULATION = re.compile(r"[\d)]\s*+(?:[+*×÷·^]|-|[x/](?=\s))\s*+[\d(]")
+_CLAUSE = re.compile(r"\s{0,100}+((?:[^.;!?\n。]|\.(?=\d)){0,400}+)")
+_CALCULATION = re.compile(
+    r"[\d)]\s*+(?:[+*×÷·^]|-|[x/](?=\s)|(?:times|plus|minus|divided\s+by|multiplied\s+by)\b)\s*+[\d(]"
+    r"|\b(?:half|third|quarter|twice|double|triple|\w+ths)\s+(?:of\s+)?\d",
+    re.IGNORECASE,
+)
+_COMES_TO = re.compile(
+    r"=|\bequals\b|→|(?:,\s*|\s)(?:which\s+(?:is|equals|gives|makes|comes\s+to)|ie,?|that\s+is,?|giving|gives|making|or|so)\s",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"(?<=[^\s(])\s*+[(（][^()（）\n]{0,300}[)）]")
+# A remark behind the answer.
+_REMARK = re.compile(
+    r"^[\W_]*+(?:explanation|check|verification|verify|note|notes|proof|confidence|reasoning|rationale|remark|assumptions?|"
+    r"units?|steps)\b[^\w\n]{0,5}?(?::|\n)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SENTENCE = re.compile(r"(?:[^.!?\n。]|\.(?=\d)){1,2000}+")
+_REASON = re.compile(
+    r"(?:[,\s](?:because|since|if|where|given\s+that|assuming)|,\s*as)\s"
+    r"(?!.*\b(?:so|therefore|thus|then|hence|total)\b)|因为|因為",
+    re.IGNORECASE,
+)
+
+
+def _not_behind(*words: str) -> str:
+    return "".join(rf"(?<!\b{word} )" for word in words)
+
+
+# What stands before a number that only says how long, of how many, at which price.
+_MEASURE = re.compile(
+    rf"(?:\b{_not_behind('results', 'resulting', 'result', 'brings', 'brought', 'bring', 'total')}in"
+    r"|\b(?:including|excluding|counting|considering|per|every|each|within|during|over|after|before|across|among|until|than"
+    r"|throughout|on|from)"
+    r"|\buntil(?:\s+\w+){1,3}"
+    r"|(?:\b(?:out|left|remaining|rest|all|any)|,|\d)\s+of|\bof\s+(?:the|his|her|their|its|all|those|these|my|our)"
+    rf"|\b{_not_behind('leaves', 'stands', 'remains', 'priced', 'is', 'was')}at|\bby\s+\w+ing"
+    rf"|\b{_not_behind('has', 'have', 'had', 'needs', 'need', 'going', 'able', 'got', 'required')}to"
+    r"\s+(?!be\b|about\b|just\b|only\b)[a-z]+"
+    rf"|\b{_not_behind('sold', 'paid', 'sells')}for"
+    rf"|\b{_not_behind('left', 'her', 'him', 'them', 'us', 'you', 'up')}with)"
+    r"(?:\s+(?:the|a|an|his|her|their|its|all|each|every|those|these|about|only|just|another|other|first|last|next))*"
+    r"\s+[-(]?\s*$",
+    re.IGNORECASE,
+)
+# The 2 of `day 2` and `2nd`, and what joins a measure to the next: `for 3 red and 2 blue ones`.
+_NAME = re.compile(
+    r"\b(?:days?|stops?|steps?|parts?|box|weeks?|months?|years?|questions?|cases?|person|group|no\.|items?|options?|rounds?"
+    r"|chapters?|pages?|grade|level)\s+$",
+    re.IGNORECASE,
+)
+_ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
+_JOINED = re.compile(
+    r"(?:\s*[\w-]+){0,3}\s*(?:,|,?\s+and)\s+(?:(?:the|an?|his|her|their|another)\s+)?(?:(?:day|stop|part|box|week)\s+)?"
+)
+_MERE_MEASURE = re.compile(r"\W*(?:for|in|after|over|per|from|with)(?:\s+\S+){1,4}\W*", re.IGNORECASE)
+_BEFORE_CHARS = 60
+_BOLD = re.compile(r"\*\*(?!\s*(?:step|part)\b)([^*\n]{1,60})\*\*", re.IGNORECASE)
 
 
 class FinalNumber(NamedTuple):
-    """stated: the last number that is stated as the answer; last: the last number of all. None: there is none."""
+    """stated: the last number that is stated as the answer; concluded: what the last sentence with a number comes to;
+    last: the last number of all. None: there is none.
+    """
 
     stated: Decimal | None
     last: Decimal | None
+    concluded: Decimal | None = None
 
     @property
     def value(self) -> Decimal | None:
-        """What counts: the stated one, else the last one."""
-        return self.stated if self.stated is not None else self.last
+        """What counts: the stated one, else the concluded one, else the last one."""
+        return next((found for found in (self.stated, self.concluded) if found is not None), self.last)
 
 
 def final_number(text: str) -> FinalNumber:
     """Read an answer. Signs of currency and percent, separators of thousands and a full stop behind do not matter;
-    18.0 equals 18. Of an equation the number behind the last sign of equality counts. Headings and the numbers of steps
-    are no answers.
+    18.0 equals 18. Of an equation the number behind the last sign of equality counts, of `18 apples in 3 days` the
+    first. Headings, the numbers of steps, what stands in brackets behind a number, and remarks are no answers. In words
+    (`eighteen`) only a stated number counts.
     """
-    plain = _without_headings(_without_marks(text))
-    stated = None
+    plain = _without_headings(plain_numbers(text))
+    stated, last_at = None, _last_outside(plain)
     for match in _STATED.finditer(plain):
         clause = _CLAUSE.match(plain, match.end())
         if clause is None:
             continue
-        if match["label"] and "=" in clause[1] and _NUMBER.search(plain, clause.end()):
+        if match["label"] and "=" in clause[1] and last_at >= clause.end():
             continue  # the solution follows, and this is its first line
         found = _result(clause[1])
         stated = stated if found is None else found
     numbers = [*_NUMBER.finditer(_LISTED.sub("", plain))]
-    return FinalNumber(stated, _value(numbers[-1]) if numbers else None)
+    if not numbers:
+        return FinalNumber(stated, None)
+    return FinalNumber(stated, _value(numbers[-1]), None if stated is not None else _concluded(plain, text))
+
+
+def _last_outside(text: str) -> int:
+    """Where the last number stands that is not in brackets behind something."""
+    asides = deque(found.span() for found in _ASIDE.finditer(text))
+    last = -1
+    for found in _NUMBER.finditer(text):
+        while asides and asides[0][1] <= found.start():
+            asides.popleft()
+        if not asides or found.start() < asides[0][0]:
+            last = found.start()
+    return last
 
 
 def gold_number(answer: str) -> Decimal | None:
     """Of a solution in the data set, which ends in `#### 1,234`; None where there is none."""
     _, mark, behind = answer.rpartition("####")
-    found = _NUMBER.fullmatch(_without_marks(behind).strip()) if mark else None
+    found = _NUMBER.fullmatch(plain_numbers(behind).strip()) if mark else None
     return _value(found) if found else None
 
 
-def _without_marks(text: str) -> str:
-    r"""Without the marks of TeX, Markdown and currencies; `\boxed{...}` is `boxed: ...;`; no number has separators."""
-    text = _GROUPED.sub(lambda found: found[1] + re.sub(r"\D", "", found[2]), text)
-    text = _BOXED.sub(lambda found: f" boxed: {found[1] or found[2] or ''}; ", text)
-    text = _FRACTION.sub(r" \1/\2 ", text)
-    text = _MIXED.sub(lambda found: f"{int(found[1]) * int(found[3]) + int(found[2])}/{found[3]}", text)
-    text = re.sub(r"\\(?:times|cdot|div|ast)\b", " * ", text)
-    text = re.sub(r"\\(?:approx|equiv)\b|≈", " = ", text)
-    text = re.sub(r"(?<=[-−–])\\?[$€£¥₹]", "", text)
-    text = re.sub(r"\\[A-Za-z]++|\\.|[$€£¥₹`\[\]{}\"“”]|\*\*++|__++", " ", text)
-    return re.sub(rf"[{_SPACES}]", " ", text)
-
-
 def _without_headings(text: str) -> str:
-    """Without the numbers of headings. Behind `####`, which marks answers too, they count from 1: `#### 18. In all` is
-    no heading.
+    """Without the numbers of headings. Behind `####`, which marks answers too, they count from 1 or have a title and
+    numbers below: `#### 18. In all` is no heading.
     """
     count = 0
+    last_number_at = max((match.start() for match in _NUMBER.finditer(text)), default=-1)
 
     def kept(found: re.Match[str]) -> str:
         nonlocal count
         if found["number"] is not None:
-            if found["mark"] == "####" and int(found["number"]) != count + 1:
+            titled = bool(found["title"]) and int(found["number"]) <= _LARGEST_HEADING
+            is_title = titled and last_number_at >= found.end()
+            if found["mark"] == "####" and int(found["number"]) != count + 1 and not is_title:
                 return found[0]
             count += 1
         return ""
@@ -111,11 +179,74 @@ def _without_headings(text: str) -> str:
 
 
 def _result(clause: str) -> Decimal | None:
-    """The first number behind the last `=` of an equation, whose sides may be exchanged; None of a calculation."""
-    for side in reversed(clause.split("=")):
-        found = _NUMBER.search(side)
-        if found is not None and not _CALCULATION.search(side):
-            return _value(found)
+    """What a clause comes to: the first number behind the last `=` of an equation, whose sides may be exchanged; in
+    words; None of a calculation.
+    """
+    if not _NUMBER.search(clause):
+        return number_in_words(clause)
+    reasoned = _REASON.split(clause)[0]
+    clause = reasoned if _NUMBER.search(reasoned) else clause
+    bare = _ASIDE.sub(" ", clause)
+    bare = bare if _NUMBER.search(bare) else clause
+    for side in reversed(bare.split("=")):
+        if _CALCULATION.search(side):
+            parts = _COMES_TO.split(side)
+            for part in reversed(parts[1:]):
+                if _NUMBER.search(part) and not _CALCULATION.search(part):
+                    return _value(_first(part))
+        elif _NUMBER.search(side):
+            return _main(side) if _is_wordy(side) else _value(_first(side))
+    return None
+
+
+def _first(text: str) -> re.Match[str]:
+    return next(_NUMBER.finditer(text))
+
+
+def _is_wordy(side: str) -> bool:
+    """Whether the number does not come at once: `that she has 18`."""
+    return len(re.findall(r"[^\W\d_]+", side[: _first(side).start()])) > 2
+
+
+def _main(text: str) -> Decimal:
+    """The last number of a sentence that is no mere measure, such as the 3 of `in 3 days`."""
+    numbers = [*_NUMBER.finditer(text)]
+    main, measured_until = numbers[-1], -1
+    for found in numbers:
+        before = text[max(0, found.start() - _BEFORE_CHARS) : found.start()]
+        is_joined = measured_until >= 0 and _JOINED.fullmatch(text, measured_until, found.start())
+        if is_joined or any(
+            (_MEASURE.search(before), _NAME.search(before), _ORDINAL.match(text, found.end()))
+        ):
+            measured_until = found.end()
+        else:
+            main, measured_until = found, -1
+    return _value(main)
+
+
+def _concluded(plain: str, text: str) -> Decimal | None:
+    """What the last sentence with a number comes to; of an answer that begins with a bare number, that."""
+    lead = re.match(r"\W{0,9}?" + _NUMBER.pattern + r"[^\w\n]{0,5}\n\s*(?![-+*/×÷=\d\s])", plain)
+    if lead:
+        return _value(lead)
+    remark = _REMARK.search(plain)
+    if remark and _NUMBER.search(plain, 0, remark.start()):
+        plain = plain[: remark.start()]
+    plain = _LISTED.sub("", plain)
+    plain = _ASIDE.sub(lambda found: " " if "\n" not in found[0] else found[0], plain)
+    for sentence in reversed(_SENTENCE.findall(plain)):
+        if not _NUMBER.search(sentence) or _MERE_MEASURE.fullmatch(sentence):
+            continue
+        said = _REASON.split(sentence)[0]
+        said = said if _NUMBER.search(said) else sentence
+        side = said.rpartition("=")[2]
+        if "=" in said and _NUMBER.search(side) and not _CALCULATION.search(side):
+            return _value(_first(side))
+        bold = {
+            _value(_first(span)) for span in _BOLD.findall(text[-1000:]) if len(_NUMBER.findall(span)) == 1
+        }
+        named = {_value(found) for found in _NUMBER.finditer(said)} & bold
+        return named.pop() if len(named) == 1 else _main(said)
     return None
 
 

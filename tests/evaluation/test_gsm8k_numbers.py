@@ -88,7 +88,6 @@ def test_a_stated_number_is_read_as_people_mean_it(text, number):
 @pytest.mark.parametrize(
     ("text", "number"),
     [
-        ("She has 3 left of 12.", "12"),
         ("10-5=5", "5"),
         ("10 - 5 = -5", "-5"),
         ("\u22125 degrees", "-5"),
@@ -203,7 +202,7 @@ def test_an_answer_is_read_as_people_do(text, number):
     assert final_number(text).value == Decimal(number)
 
 
-@pytest.mark.parametrize("text", ["", "no idea", "x1", "#### none", "The answer is twelve.", "... , . -"])
+@pytest.mark.parametrize("text", ["", "no idea", "x1", "#### none", "... , . -"])
 def test_no_number_is_none(text):
     assert final_number(text) == FinalNumber(None, None)
 
@@ -229,6 +228,15 @@ def test_no_text_breaks_it(text):
 REAL = [
     json.loads(line) for line in (FIXTURES / "gsm8k_answers.jsonl").read_text(encoding="utf-8").splitlines()
 ]
+
+
+WRITTEN = [json.loads(line) for line in (FIXTURES / "numbers.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_number_is_found_as_a_reader_finds_it():
+    """Units, magnitudes, powers, words, tags, tables, and measures such as `in 3 days` that are not the answer."""
+    read = [case | {"read as": str(final_number(case["text"]).value)} for case in WRITTEN]
+    assert [case for case in read if final_number(case["text"]).value != Decimal(case["number"])] == []
 
 
 @pytest.mark.parametrize("real", REAL, ids=lambda real: f"{real['model']}-{real['number']}")
@@ -260,6 +268,13 @@ def test_a_model_that_repeats_itself_for_ever_does_not_hold_the_grader_up():
         "answer: 1=",
         "1 000 ",
         "\\,",
+        "for 1, ",
+        "10^3",
+        "½",
+        "1 (",
+        "<answer>",
+        "answer is one ",
+        "#### 1. A\n",
     ):
         final_number(text * 20_000)
     assert time.process_time() - started < 10  # where the time grows with the square, minutes

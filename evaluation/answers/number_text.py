@@ -1,0 +1,97 @@
+"""The text of an answer with every number in one plain form, so that it is read once and for all."""
+# ruff: noqa: RUF001 - signs and spaces as models write them
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from decimal import Decimal
+
+# No-break, thin and figure spaces, and those of TeX.
+_SPACES = "\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+# Between groups of three digits: 1,234 and 1 234 and 1'234 and, of TeX, 1{,}234 and 1\,234 and 1,\!234.
+_SEPARATOR = rf"(?:(?:\\[a-z]{{2,9}}+)?\{{[,. ]\}}|\{{\\,\}}|,?\\[,;:!> ],?\s?|[,'’_~ {_SPACES}])"
+_GROUPED = re.compile(rf"(?<![\d.,])(\d{{1,3}})((?:{_SEPARATOR}\d{{3}})++)(?!\d)")
+# 1.234.567 and 1.234,50 and, of two decimals, 12,50; in a pair of brackets stand coordinates.
+_GROUPED_BY_POINTS = re.compile(
+    r"(?<![\d.,])(\d{1,3})((?:\.\d{3}){1,9})(?:,(\d{1,2})(?![\d,])|(?<=\.\d{3}\.\d{3})(?![\d.,]*\d))"
+)
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,(])(\d{1,9}),(\d{2})(?![\d,.]*\d|\))")
+_BOXED = re.compile(
+    r"\\(?:f|frame)?box(?:ed)?\s*+(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,99}+\}){0,99}+\}){0,199}+)\}|(\d++))"
+)
+_BOX_TOKENS = re.compile(r"<\|begin_of_box\|>(.{0,200}?)<\|end_of_box\|>", re.DOTALL)
+_ANSWER_TAG = re.compile(
+    r"[<\[]((?:final[_ -])?(?:answer|result))[>\]](.{0,400}?)[<\[]/\1[>\]]", re.IGNORECASE | re.DOTALL
+)
+_FRACTION = re.compile(r"\\[dt]?frac\s*+(?:\{\s*+(\d{1,18})\s*+\}\s*+\{\s*+(\d{1,18})\s*+\}|(\d)\s*+(\d))")
+_MIXED = re.compile(r"(?<![\d./])(\d{1,6}) {1,3}(\d{1,4})/([1-9]\d{0,3})(?![\d/])")  # 2 1/2
+_VULGAR = re.compile("(?:(?<![\\d./])(\\d{1,6}) ?)?([\u00bc-\u00be\u2150-\u215e])")
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_RAISED = re.compile(r"(?<=\d)([⁻⁰¹²³⁴-⁹]{1,3})")
+_POWER = re.compile(
+    r"(?<![\w.^])(?:(\d{1,9}(?:\.\d{1,9})?)\s?(?:[*×·x]|\\times|\\cdot)\s?(?=10\s?\^))?(\d{1,9}(?:\.\d{1,9})?)\s?\^\s?"
+    r"(?:(-?\d{1,2})|\{\s?(-?\d{1,2})\s?\})(?!\d)"
+)
+_EXPONENT = re.compile(r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)[eE]([+-]?\d{1,2})(?!\w)")
+_MAGNITUDE = re.compile(
+    r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)(?:(k)(?![\w-])|[ -](thousand|million|billion|mn|bn)\b)(?!\s+(?:and|\d))",
+    re.IGNORECASE,
+)
+_ZEROS = {"k": 3, "thousand": 3, "million": 6, "mn": 6, "billion": 9, "bn": 9}
+_NEGATIVE = re.compile(r"(?<=[\s$:=(])(?<![\d)] )(?:negative|minus)\s+(?=[$€£]?\d)", re.IGNORECASE)
+_BULLET = re.compile(r"^[ \t>]*+[-+*•–—][ \t]++", re.MULTILINE)
+
+
+def plain_numbers(text: str) -> str:
+    r"""Without the marks of TeX, Markdown, lists and currencies; `\boxed{...}` is `boxed: ...;`; no number has
+    separators, and powers, magnitudes (`1.5 million`) and mixed fractions are written out.
+    """
+    text = _BOX_TOKENS.sub(lambda found: f" boxed: {found[1]}; ", text)
+    text = _ANSWER_TAG.sub(lambda found: f" boxed: {found[2]}; ", text)
+    text = re.sub(r"\b(i|e)\.\s?(e|g)\.", r"\1\2", text)  # no end of a sentence
+    text = _BULLET.sub("", text)
+    text = _GROUPED.sub(lambda found: found[1] + re.sub(r"\D", "", found[2]), text)
+    text = _GROUPED_BY_POINTS.sub(
+        lambda found: found[1] + found[2].replace(".", "") + (f".{found[3]}" if found[3] else ""), text
+    )
+    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+    text = _BOXED.sub(lambda found: f" boxed: {found[1] or found[2] or ''}; ", text)
+    text = _FRACTION.sub(lambda found: f" {found[1] or found[3]}/{found[2] or found[4]} ", text)
+    text = _MIXED.sub(lambda found: f"{int(found[1]) * int(found[3]) + int(found[2])}/{found[3]}", text)
+    text = _VULGAR.sub(_vulgar, text)
+    text = _RAISED.sub(lambda found: "^" + found[1].translate(_SUPERSCRIPTS), text)
+    text = _POWER.sub(_power, text)
+    text = _EXPONENT.sub(lambda found: _scaled(found[1], int(found[2])), text)
+    text = _MAGNITUDE.sub(lambda found: _scaled(found[1], _ZEROS[(found[2] or found[3]).lower()]), text)
+    text = re.sub(r"\\(?:times|cdot|div|ast)\b", " * ", text)
+    text = re.sub(r"\\(?:approx|equiv)\b|≈", " = ", text)
+    text = re.sub(r"\\(?:to|implies|(?:long)?rightarrow)\b", " → ", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<=[-−–])\\?[$€£¥₹]", "", text)
+    text = re.sub(r"\\[A-Za-z]++|\\.|[$€£¥₹`\[\]{}\"“”]|\*\*++|__++", " ", text)
+    text = re.sub(rf"[{_SPACES}]", " ", text)
+    return _NEGATIVE.sub("-", text)
+
+
+def _vulgar(found: re.Match[str]) -> str:
+    """½ as 1/2, 2½ as 5/2."""
+    above, _, below = unicodedata.normalize("NFKC", found[2]).partition("\u2044")
+    if not below:
+        return found[0]
+    return f"{int(found[1] or 0) * int(below) + int(above)}/{below}"
+
+
+def _power(found: re.Match[str]) -> str:
+    """10^3 as 1000, 2 * 10^3 as 2000."""
+    exponent = int(found[3] or found[4])
+    if found[1] is not None:
+        return _scaled(found[1], exponent)
+    return _written(Decimal(found[2]) ** exponent) if Decimal(found[2]) else found[0]
+
+
+def _scaled(digits: str, zeros: int) -> str:
+    return _written(Decimal(digits).scaleb(zeros))
+
+
+def _written(value: Decimal) -> str:
+    return f"{value.normalize():f}"
