@@ -88,6 +88,7 @@ ELSEWHERE = {
     "delete": ("commands.delete", "Delete runs for good."),
     "export": ("commands.export", "Write runs for other programs, or as one file for somebody else."),
     "merge": ("commands.merge", "Take over runs from another machine or an archive."),
+    "prune": ("commands.prune", "Delete old runs by a rule, and empty the cache."),
     "compare": ("commands.compare", "Compare two runs on the same samples."),
     "leaderboard": (
         "commands.leaderboard",

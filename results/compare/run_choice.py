@@ -94,7 +94,7 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
     return Chosen(tuple(kept), left_out)
 
 
-def parse_since(text: str, now: dt.datetime) -> dt.datetime:
+def parse_since(text: str, now: dt.datetime, option: str = "--since") -> dt.datetime:
     """An ISO 8601 date or time (in this machine's zone unless it names one), or an age such as 90m, 12h, 7d, 2w.
 
     Raises UsageError.
@@ -106,7 +106,7 @@ def parse_since(text: str, now: dt.datetime) -> dt.datetime:
         return dt.datetime.fromisoformat(text.strip()).astimezone(dt.UTC)
     except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"--since {text!r} is not a time", hint="such as 2026-11-21, 2026-11-21T09:00, 12h or 7d"
+            f"{option} {text!r} is not a time", hint="such as 2026-11-21, 2026-11-21T09:00, 12h or 7d"
         ) from error
 
 
