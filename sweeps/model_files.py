@@ -55,7 +55,7 @@ def chosen_models(choice: ModelChoice, folder: Path) -> ChosenModels:
         only = ", ".join(others) or "only parts of models, folders and other files"
         raise UsageError(
             f"{choice.text} matches no model in {folder}{f': {only}' if matched else ''}",
-            hint=instead_of_model(pattern),
+            hint="give the model that they belong to" if others else instead_of_model(pattern),
         )
     left_out = f"{choice.text} skips files that are not models: {', '.join(others)}" if others else ""
     named = [

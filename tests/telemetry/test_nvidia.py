@@ -239,6 +239,7 @@ def test_memory_that_belongs_to_nobody_is_of_processes_that_are_not_told(nvml, p
     ("script", "words"),
     [
         ("error Init 9", "NVIDIA: the driver does not answer: Driver Not Loaded"),
+        ("error Init 18", "NVIDIA: the driver does not answer: RM has detected an NVML/RM version mismatch."),
         ("driver 1", "NVIDIA: there is a driver, but no GPU is visible to this user"),
         ("error Count 999", "NVIDIA: the driver does not report the number of GPUs: Unknown Error"),
         ("card GPU-aa\nerror HandleByIndex 15", "NVIDIA: GPU 0 can't be opened: GPU is lost"),
