@@ -36,6 +36,8 @@ _MODULES = (
     "assertions",
     "judge",
     "watch",
+    "forks",
+    "standing_judge",
     "zygote",
 )
 # One text, since nothing of ours can be imported inside.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,9 @@ class Use(NamedTuple):
 class ProcessTreeUsage:
     """The descendants of `zygote_parent`'s child: the program in that sandbox. began: `time.monotonic`.
 
+    What judges it may have judged others before: of a process that is older than the program, only what it uses from
+    the first look on counts.
+
     Idle time is what is left of the wall time after running and after waiting for a processor, both as the kernel's
     scheduler counts them (/proc/PID/task/TID/schedstat; Documentation/scheduler/sched-stats.rst), so it grows for a
     program that sleeps and not for one that is starved. A kernel without these counters gives no idle time.
@@ -43,6 +47,10 @@ class ProcessTreeUsage:
     def __init__(self, zygote_parent: int, began: float) -> None:
         self._zygote_parent = zygote_parent
         self._looked = began
+        self._began_ticks = (
+            time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic() + began
+        ) * _TICKS_PER_S
+        self._used_before_s: dict[int, float] = {}
         self._scheduled_s: dict[int, float] = {}
         self._cpu_s = 0.0
         self._idle_s = 0.0
@@ -58,7 +66,10 @@ class ProcessTreeUsage:
             with contextlib.suppress(OSError):  # it has ended just now
                 fields = _stat(Path(f"/proc/{pid}/stat"))
                 # With those of its children that it waited for.
-                cpu_s += sum(int(ticks) for ticks in fields[11:15]) / _TICKS_PER_S
+                used_s = sum(int(ticks) for ticks in fields[11:15]) / _TICKS_PER_S
+                if int(fields[19]) + 1 < self._began_ticks:  # it started before
+                    used_s -= self._used_before_s.setdefault(pid, used_s)
+                cpu_s += used_s
                 memory_bytes += max(0, int(fields[21]) * _PAGE_BYTES - shared_bytes)
                 for thread in Path(f"/proc/{pid}/task").iterdir():
                     with contextlib.suppress(OSError):
@@ -67,7 +78,11 @@ class ProcessTreeUsage:
         memory_bytes += (
             sum(_sockets(zygote) for zygote in zygotes) * _SOCKET_BYTES * 3 // 2
         )  # and a last message
-        spent_s = sum(value - self._scheduled_s.get(thread, 0.0) for thread, value in scheduled_s.items())
+        spent_s = sum(
+            value - self._scheduled_s.get(thread, 0.0)
+            for thread, value in scheduled_s.items()
+            if self._scheduled_s or thread not in self._used_before_s
+        )
         spent_s = max(spent_s, cpu_s - self._cpu_s)
         if (
             self._counted and scheduled_s and not wanting

@@ -7,12 +7,13 @@ import contextlib
 import json
 import math
 import os
-import random
 import resource
 import signal
 import typing
 from typing import Any
 
+RESULT_BYTES = 4096  # of a word on how something ended: a pipe takes it in one piece
+WORD_BYTES = 32768  # of one with what is known of a failure: a pipe holds it
 # Those of `sandbox.contract.Limits` that the kernel keeps, by name.
 KERNEL_LIMITS = {
     "cpu_s": resource.RLIMIT_CPU,
@@ -29,11 +30,11 @@ def hard_limits() -> dict[str, int]:
     return {name: most for name, most in found.items() if most != resource.RLIM_INFINITY}
 
 
-def take_text(size: int) -> Any:
+def take_text(descriptor: int, size: int) -> Any:
     """What the harness sends for this child alone; the zygote never reads it."""
     parts = []
     while size:
-        part = os.read(0, size)
+        part = os.read(descriptor, size)
         if not part:
             os._exit(1)
         parts.append(part)
@@ -71,7 +72,6 @@ def prepare(folder: str, stdin: str, stdout: int, stderr: int) -> None:
     os.dup2(stderr, 2)
     for descriptor in {stdout, stderr}:
         os.close(descriptor)
-    random.seed()
 
 
 def ended_by(error: BaseException) -> bytes:

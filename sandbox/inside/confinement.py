@@ -25,6 +25,7 @@ OWN_PID = b"\xad\xde\xed\xfe"  # in a filter: the number of the process that ins
 OWN_CHILDREN = "/proc/thread-self/children"
 PAUSE_S = 0.0005
 TO_EMPTY = signal.SIGUSR1
+WALL = 0x40000000  # __WALL: wait for the process of the tests too (forks.py)
 GONE = object()
 NOT_YET = "+"  # before the name of a folder that is still being filled
 
@@ -93,7 +94,7 @@ def end_children() -> dict[int, tuple[int, resource.struct_rusage]]:
     found: dict[int, tuple[int, resource.struct_rusage]] = {}
     for attempt in range(sys.maxsize):
         try:
-            while (ended := os.wait4(-1, os.WNOHANG))[0]:
+            while (ended := os.wait4(-1, os.WNOHANG | WALL))[0]:
                 found.setdefault(ended[0], ended[1:])
         except ChildProcessError:
             return found

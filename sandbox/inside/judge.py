@@ -14,7 +14,7 @@ from typing import Any
 
 from sandbox.inside.assertions import Assertions
 from sandbox.inside.channel import Peer
-from sandbox.inside.child import describe, ended_by
+from sandbox.inside.child import WORD_BYTES, describe, ended_by
 from sandbox.inside.values import BrokenChannel, Token, Unpacking, refill
 
 PASSED = b"passed\n"
@@ -22,20 +22,22 @@ PASSED = b"passed\n"
 ENDS = {"exception", "killed", "memory_limit", "syntax_error", "wrong_answer"}
 
 
-def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) -> typing.NoReturn:
-    """Execute the tests to their end, and write what they come to: kind, newline, detail. Nothing: it is gone.
+def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) -> bytes:
+    """Execute the tests to their end: what they come to, as kind, newline, detail.
 
+    Where the program ends them, that is written to `result`, and this process ends. Nothing: the program is gone.
     Where more is known of a failure, the length of the detail in bytes stands behind the kind, and it stands behind the
     detail, as JSON.
     """
 
-    def leave(word: bytes, error: typing.Optional[BaseException] = None) -> typing.NoReturn:
-        if word != PASSED:
-            kind, _, detail = word.partition(b"\n")
-            known = json.dumps(assertions.at_end(name, error)).encode()
-            os.set_blocking(result, False)  # what is only shown may be cut off
-            word = b"%s %d\n%s%s" % (kind, len(detail), detail, known)
-        os.write(result, word)
+    def failed(word: bytes, error: typing.Optional[BaseException] = None) -> bytes:
+        kind, _, detail = word.partition(b"\n")
+        known = json.dumps(assertions.at_end(name, error)).encode()
+        # What is only shown may be cut off.
+        return (b"%s %d\n%s%s" % (kind, len(detail), detail, known))[:WORD_BYTES]
+
+    def leave(word: bytes) -> typing.NoReturn:
+        os.write(result, failed(word))
         os._exit(0)
 
     def broken(error: Exception) -> typing.NoReturn:
@@ -51,22 +53,21 @@ def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) 
             f"sandbox_error\nthe tests pass an object of type {type(value).__name__}, which is no data".encode()
         )
 
-    def heard() -> dict[str, Any]:
-        said = peer.hear()
-        if "ended" in said:
-            kind, detail = (
-                said["ended"] if type(said["ended"]) is list and len(said["ended"]) == 2 else ("", "")
-            )
-            if type(detail) is not str or type(kind) is not str or kind not in ENDS:
-                broken(BrokenChannel("no such end"))
-            assertions.raised(said.get("line"))
-            leave(f"{kind}\n{detail}"[:500].encode("utf-8", "replace"))
-        return said
+    def end(said: dict[str, Any]) -> bytes:
+        """The word on a program that says that it has ended; none where it has not."""
+        if "ended" not in said:
+            return b""
+        kind, detail = said["ended"] if type(said["ended"]) is list and len(said["ended"]) == 2 else ("", "")
+        if type(detail) is not str or type(kind) is not str or kind not in ENDS:
+            broken(BrokenChannel("no such end"))
+        assertions.raised(said.get("line"))
+        return f"{kind}\n{detail}"[:500].encode("utf-8", "replace")
 
     def out_of_time(_number: int, _frame: Any) -> typing.NoReturn:
         leave(b"killed\nwas ended before its tests")
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a program's signal may end its tests, and never steer them
+    # A program's signal may end its tests, and never steer them.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGUSR1, out_of_time)
     assertions = Assertions()
     name = tests["entry_point"]
@@ -80,7 +81,9 @@ def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) 
         }
         assertions.calling(call)
         peer.tell(call)
-        said = heard()
+        said = peer.hear()
+        if word := end(said):
+            leave(word)
         unpacking = peer.unpacking(packing.objects)
         if "changed" in said:
             peer.checked(take_over, packing.objects, said["changed"], unpacking)
@@ -97,7 +100,10 @@ def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) 
         steps = assertions.compiled(tests["code"])
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         leave(b"sandbox_error\nthe tests do not compile: " + describe(error))
-    if heard() != {"loaded": True}:
+    said = peer.hear()
+    if word := end(said):
+        return failed(word)
+    if said != {"loaded": True}:
         broken(BrokenChannel("not loaded"))
     names: dict[str, Any] = {}
     try:
@@ -107,8 +113,11 @@ def judge_calls(tests: dict[str, str], reading: int, writing: int, result: int) 
         names.update(assertions.names())
         exec(steps, names)
     except BaseException as error:
-        leave(ended_by(error), error)
-    leave(PASSED)
+        word = ended_by(error)
+        if not isinstance(error, Exception) or isinstance(error, (MemoryError, RecursionError)):
+            leave(word)
+        return failed(word, error)
+    return PASSED
 
 
 def take_over(objects: list[Any], changed: Any, unpacking: Unpacking) -> None:

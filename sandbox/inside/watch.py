@@ -64,19 +64,20 @@ class Watch:
 
     def until_end(
         self,
-        pids: typing.Sequence[int],
+        clocks: typing.Mapping[int, typing.Callable[[], float]],
+        word: typing.Optional[int],
         deadline: float,
         cpu_limit_s: float,
         overfull: typing.Optional[typing.Callable[[], bool]],
         read_word: typing.Callable[[], Any],
     ) -> tuple[str, Any]:
-        """How the first of the processes to end did so.
+        """What happens first. clocks: the processor time of each process that is waited for.
 
-        "exit", "cpu" with its place in the sequence, "wall", "output", "files" where `overfull` says so, or "stopped"
-        with the harness's word, which `read_word` reads.
+        "exit": one of them ended, or something can be read from `word`. "cpu", with its number; "wall", "output",
+        "files" where `overfull` says so, or "stopped" with the harness's word, which `read_word` reads.
         """
-        clocks = [cpu_clock(pid) for pid in pids]
-        ends = [os.pidfd_open(pid) for pid in pids]
+        pidfds = [os.pidfd_open(pid) for pid in clocks]
+        ends = pidfds if word is None else [*pidfds, word]
         next_look = time.monotonic() + FOLDER_LOOK_S
         try:
             poll = select.poll()
@@ -86,16 +87,16 @@ class Watch:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     return "wall", None
-                cpu_left_s = [cpu_limit_s - time.clock_gettime(clock) for clock in clocks]
-                if min(cpu_left_s) <= 0:
-                    return "cpu", cpu_left_s.index(min(cpu_left_s))
+                cpu_left_s, longest = min((cpu_limit_s - clock(), pid) for pid, clock in clocks.items())
+                if cpu_left_s <= 0:
+                    return "cpu", longest
                 if overfull is not None:
                     left_s = min(left_s, FOLDER_LOOK_S)
                     if time.monotonic() > next_look:
                         if overfull():
                             return "files", None
                         next_look = time.monotonic() + FOLDER_LOOK_S
-                wait_s = min(left_s, max(min(cpu_left_s), SHORTEST_LOOK_S))
+                wait_s = min(left_s, max(cpu_left_s, SHORTEST_LOOK_S))
                 ready = {descriptor for descriptor, _ in poll.poll(1000 * wait_s)}
                 for descriptor in self._open.keys() & ready:
                     self._take(descriptor)
@@ -108,7 +109,7 @@ class Watch:
                 if 0 in ready:
                     return "stopped", read_word()
         finally:
-            for descriptor in ends:
+            for descriptor in pidfds:
                 os.close(descriptor)
 
     def take_all(self) -> None:
@@ -144,6 +145,12 @@ def cpu_clock(pid: int) -> int:
     RLIMIT_CPU and wait4(2) count clock ticks: a fifth off on a busy machine.
     """
     return (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
+
+
+def clock_of(pid: int) -> typing.Callable[[], float]:
+    """Seconds of processor time that a process has used."""
+    number = cpu_clock(pid)
+    return lambda: time.clock_gettime(number)
 
 
 def files_in(folder: str) -> int:

@@ -43,15 +43,13 @@ from typing import Any
 
 from sandbox.inside.candidate import answer_calls, run_script
 from sandbox.inside.channel import read_exactly, write_all
-from sandbox.inside.child import hard_limits, limit, prepare, take_text
-from sandbox.inside.confinement import PAUSE_S, Confinement, empty, end_children, keep, set_aside
-from sandbox.inside.judge import judge_calls
-from sandbox.inside.watch import MOST_FILES, Kept, Watch, ask_for_call, cpu_clock, files_in, hold_too_much
+from sandbox.inside.child import WORD_BYTES, hard_limits, take_text
+from sandbox.inside.confinement import PAUSE_S, WALL, Confinement, empty, end_children, keep, set_aside
+from sandbox.inside.forks import NotReady, become, close, for_good, leave, not_ready, wait_ready
+from sandbox.inside.standing_judge import StandingJudge
+from sandbox.inside.watch import MOST_FILES, Kept, Watch, ask_for_call, clock_of, files_in, hold_too_much
 
 PR_SET_DUMPABLE = 4
-RESULT_BYTES = 4096
-WORD_BYTES = 32768  # with what is known of a failure
-READY = b"."
 KEPT_OUTPUT_BYTES = 16384
 GONE_S = 2.0  # for the other process to end, once that of the program or that of the tests has
 NICE = 5  # the model's server comes first
@@ -133,10 +131,10 @@ def answer(value: dict[str, Any], texts: typing.Sequence[Kept] = ()) -> None:
 
 
 class Children(typing.NamedTuple):
-    """Those of one program. judge: 0 for a script, which says itself how it ended. result: what is said of that."""
+    """Those of one program. judge: None for a script, which says itself how it ended. result: what is said of that."""
 
     candidate: int
-    judge: int
+    judge: typing.Optional[StandingJudge]
     result: int
     output: int
     stdout: int
@@ -145,98 +143,55 @@ class Children(typing.NamedTuple):
 def fork_children(request: dict[str, Any], confine: typing.Callable[[], None]) -> Children:
     """Start what a program needs, and wait until all have read their texts and are ready. Raises OSError, NotReady.
 
-    The tests come first: a program may leave no process for them. Each has, of the pipes, only its own ends.
+    The tests come first: a program may leave no process for them. Of pipes, the program has its own ends alone.
     """
-    result, result_write = os.pipe()
-    judge = 0
-    if not request["script"]:
+    judge = None
+    if request["script"]:
+        if _standing:
+            end_all()  # a script is alone
+        result, result_write = os.pipe()
+    else:
+        judge = judge_for(request, confine)
+        result, result_write = judge.result, -1
         asked, ask = os.pipe()
         answered, reply = os.pipe()
         turn, turn_write = os.pipe()
-        judge = os.fork()
-        if judge == 0:
-            with for_good():
-                close(asked, reply, turn, result)
-                tests = take_text(request["judge_bytes"])
-                null = os.open("/dev/null", os.O_WRONLY)
-                become({**request, "folder": "/"}, "", (null, os.dup(null)), turn_write, confine)
-                judge_calls(tests, answered, ask, result_write)
-        close(ask, answered, result_write, turn_write)
+        judge.hand(request["judge_bytes"], answered, ask, turn_write)
+        close(ask, answered, turn_write)
     done, done_write = os.pipe()
     output, output_write = os.pipe()
     stdout, stdout_write = os.pipe() if request["script"] else (output, os.dup(output_write))
     candidate = os.fork()
     if candidate == 0:
         with for_good():
-            close(*{result, done, output, stdout})
-            if judge:
+            close(*{done, output, stdout})
+            for standing in _standing:
+                standing.close()
+            if judge is None:
+                close(result)
+            else:
                 wait_ready(turn, lambda word: leave(done_write, word))
-            text = take_text(request["candidate_bytes"])
+            text = take_text(0, request["candidate_bytes"])
             become(request, text["stdin"], (stdout_write, output_write), done_write, confine)
-            if not judge:
+            if judge is None:
                 leave(result_write, run_script(text["code"], text["as_main"]))
             answer_calls(text["code"], text["as_main"], text["entry_point"], asked, reply)
             os._exit(0)
     close(output_write, stdout_write, done_write, *((asked, reply, turn) if judge else (result_write,)))
-
-    def lost(word: bytes) -> typing.NoReturn:
-        if not word:
-            raise SystemExit("a child was killed before it began")
-        raise NotReady(word.decode("utf-8", "replace"))
-
-    wait_ready(done, lost)
+    wait_ready(done, not_ready)
     return Children(candidate, judge, result, output, stdout)
 
 
-@contextlib.contextmanager
-def for_good() -> typing.Iterator[None]:
-    """Around what a child does: whatever is raised there, it never comes back into the zygote's own work."""
-    try:
-        yield
-    finally:
-        os._exit(1)
+_standing: list[StandingJudge] = []  # the one that may judge the next program, or none
 
 
-class NotReady(Exception):
-    """A child could not be prepared; what it said."""
-
-
-def close(*descriptors: int) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
-
-
-def wait_ready(descriptor: int, lost: typing.Callable[[bytes], typing.NoReturn]) -> None:
-    """Until a child says that it is ready; then what comes on fd 0 is not for it any more."""
-    word = os.read(descriptor, RESULT_BYTES)
-    if word != READY:
-        lost(word)
-    os.close(descriptor)
-
-
-def leave(descriptor: int, word: bytes) -> typing.NoReturn:
-    try:
-        os.write(descriptor, word[:RESULT_BYTES])
-    finally:
-        os._exit(0)
-
-
-def become(
-    request: dict[str, Any],
-    stdin: str,
-    outputs: tuple[int, int],
-    ready: int,
-    confine: typing.Callable[[], None],
-) -> None:
-    """Streams, limits and confinement of a child. ready: is told so, or else why not, and closed."""
-    try:
-        prepare(request["folder"], stdin, *outputs)
-        limit(request)
-        confine()
-    except BaseException as error:
-        leave(ready, repr(error).encode("utf-8", "replace"))
-    os.write(ready, READY)
-    os.close(ready)
+def judge_for(request: dict[str, Any], confine: typing.Callable[[], None]) -> StandingJudge:
+    """One under the limits of this request. Raises OSError, NotReady."""
+    if _standing and not _standing[0].suits(request):
+        end_all()
+    if not _standing:
+        _standing.append(StandingJudge(request, confine))
+    return _standing[0]
 
 
 def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
@@ -256,31 +211,36 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
     stdout = Kept(children.stdout, request["output_bytes"]) if request["script"] else None
     word = Kept(children.result, WORD_BYTES)
     watch = Watch([output] if stdout is None else [output, stdout], request["output_bytes"])
-    pids = [pid for pid in (children.candidate, children.judge) if pid]
-    deadline = began + request["wall_s"]
-    ending, what = watch.until_end(
-        pids, deadline, request["overtime"] * request["cpu_s"], overfull, read_word
-    )
-    if children.judge and ending in {"cpu", "wall", "stopped"}:
-        ask_for_call(children.judge)
+    judging = children.judge
+    clocks = {children.candidate: clock_of(children.candidate)}
+    if judging is not None:
+        clocks[judging.pid] = judging.clock()
+    spoken = None if judging is None else judging.spoken
+    deadline, most_cpu_s = began + request["wall_s"], request["overtime"] * request["cpu_s"]
+    ending, what = watch.until_end(clocks, spoken, deadline, most_cpu_s, overfull, read_word)
+    if judging is not None and ending in {"cpu", "wall", "stopped"}:
+        ask_for_call(judging.pid)
     with contextlib.suppress(BlockingIOError):
         word.take()
+    if ending == "cpu":
+        what = what != children.candidate
     left = judged = False
-    if (
-        ending == "exit" and not word.length and children.judge
-    ):  # the word may be on its way, or it left its tests
+    # It may be on its way, or the program left its tests.
+    if ending == "exit" and not word.length and judging is not None:
         soon = time.monotonic() + GONE_S
-        judged = watch.until_end(pids[1:], soon, sys.maxsize, None, read_word)[0] == "exit"
-        left = watch.until_end(pids[:1], soon, sys.maxsize, None, read_word)[0] != "exit"
+        ours = {judging.pid: clocks[judging.pid]}
+        judged = watch.until_end(ours, spoken, soon, sys.maxsize, None, read_word)[0] == "exit"
+        theirs = {children.candidate: clocks[children.candidate]}
+        left = watch.until_end(theirs, None, soon, sys.maxsize, None, read_word)[0] != "exit"
         with contextlib.suppress(BlockingIOError):
             word.take()
-    own_cpu_s = time.clock_gettime(cpu_clock(children.candidate))
-    ended = end_all()
-    if not set(pids) <= ended.keys():
+    own_cpu_s = clocks[children.candidate]()
+    ended = end_all(children.candidate if judging is not None and word.length and judging.stays() else 0)
+    if children.candidate not in ended:
         raise SystemExit("a process of the program is lost")
     seconds = time.monotonic() - began
     watch.take_all()
-    close(*{children.result, children.output, children.stdout})
+    close(*{children.output, children.stdout}, *(() if judging else (children.result,)))
     status, usage = ended[children.candidate]
     cpu_s = max(own_cpu_s, usage.ru_utime + usage.ru_stime)  # its own exactly; with those that it waited for
     if ending == "exit" and watch.flooded:
@@ -291,8 +251,10 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
     if ending == "exit":
         time_share = max(own_cpu_s / request["cpu_s"], cpu_s / request["family_cpu_s"])
         if time_share > 1:
-            ending, what = "cpu", 0
-    judged_by = ended[children.judge][0] if judged else 0  # else it is we who ended it
+            ending, what = "cpu", False
+    judged_by = (
+        ended[judging.pid][0] if judged and judging and judging.pid in ended else 0
+    )  # or it is we who ended it
     kind, detail, by_signal = verdict(
         ending, what, status, judged_by, said=word.length > 0, cpu_s=cpu_s, request=request
     )
@@ -314,16 +276,30 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
     answer({"clean": True})
 
 
-def end_all() -> dict[int, tuple[int, resource.struct_rusage]]:
-    """Kill and wait for every process that a program left; status and usage of each by its number."""
-    if not SETUP.own_namespace:
-        return end_children()
+def end_all(program: int = 0) -> dict[int, tuple[int, resource.struct_rusage]]:
+    """Kill and wait for every process that a program left; status and usage of each by its number.
+
+    program: its process, where the one of its tests is to stay, and stays if nothing else is left.
+    """
     found: dict[int, tuple[int, resource.struct_rusage]] = {}
+    if program:
+        os.kill(program, signal.SIGKILL)
+        pid, status, usage = os.wait4(program, 0)
+        while pid:  # 0: something else is left; no child: nothing is
+            found.setdefault(pid, (status, usage))
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return found
+    while _standing:
+        _standing.pop().close()
+    if not SETUP.own_namespace:
+        return {**end_children(), **found}
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
     while True:
         try:
-            pid, status, usage = os.wait4(-1, 0)
+            pid, status, usage = os.wait4(-1, WALL)
         except ChildProcessError:
             return found
         found.setdefault(pid, (status, usage))
