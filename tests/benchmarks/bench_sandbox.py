@@ -43,7 +43,7 @@ while time.process_time() < float(sys.argv[2]): pass
 print(time.perf_counter() - began)
 """
 LANDLOCK_BOUND = 1.25  # each child lays the ruleset and a filter on itself
-# The ceiling forks once for each program; ours once more, for the tests.
+# The ceiling forks once for each program; ours too, and beside it stands the process of the tests.
 CEILING_BOUND, HUMAN_EVAL_BOUND, EVALPLUS_BOUND, LOOPS_BOUND = 2.0, 1 / 4, 1 / 2.5, 1.05
 
 
