@@ -96,6 +96,7 @@ ELSEWHERE = {
     ),
     "report": ("commands.report", "Write a report of a sweep or of any runs as Markdown and as a page."),
     "cancel": ("commands.sweep", "Stop a running sweep cleanly."),
+    "models": ("commands.models", "List the models on this machine, by the names that --model takes."),
     "fit": ("commands.fit", "Show which context, slots and layers of a model fit on a card."),
     "tasks": ("commands.tasks", "Validate a file of your own coding tasks."),
 }
@@ -301,6 +302,8 @@ def completion(shell: str) -> None:
     """Print the shell completion code. Use it as: eval "$(bench-runner completion bash)"."""
     from click.shell_completion import get_completion_class
 
+    import commands.bash_completion  # noqa: F401 - replaces click's own
+
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"no completion for {shell}")
@@ -320,6 +323,8 @@ def main() -> None:
     from results.open_files import too_many
 
     prepare_streams()
+    if any(name.startswith(b"_BENCH") and name.endswith(b"_COMPLETE") for name in posix.environ):
+        import commands.bash_completion  # noqa: F401 - replaces click's own
     with Interruptions() as interruptions:
         try:
             try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.options import UserPath
+from commands.options import ModelName
 from results.views.terminal import Fact, print_table, say, say_facts, warn
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _Answer:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("model", type=UserPath())
+@click.argument("model", type=ModelName())
 @click.option(
     "--vram",
     multiple=True,
@@ -70,7 +70,7 @@ class _Answer:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the command lines of every row.")
 def fit(
     *,
-    model: Path,
+    model: str,
     vram: tuple[str, ...],
     ram: str | None,
     ctx_size: str | None,
@@ -94,11 +94,10 @@ def fit(
     for each in kv_types:
         if each not in CACHE_TYPES:
             raise UsageError(f"--kv-type {each}: one of {', '.join(CACHE_TYPES)}")
-    text = str(model)
-    served = resolve(text)
+    served = resolve(model)
     if served.kind != "gguf":
         raise UsageError(
-            f"{text} is not a GGUF file",
+            f"{model} is not a GGUF file",
             hint="vLLM chooses by itself: see its log for the KV cache and concurrency",
         )
     tokens = None if ctx_size is None else _tokens(ctx_size)
@@ -115,7 +114,7 @@ def fit(
     )
     answer = _Answer(
         model=served,
-        text=text,
+        text=model,
         binary=str(binary or "llama-server"),
         room=room,
         fitting=fitting,

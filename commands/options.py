@@ -32,6 +32,28 @@ class UserPath(click.Path):
         return super().convert(user_path(value), param, ctx)
 
 
+class ModelName(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
+    """What `servers.models.resolve` takes. Completes files, and the names of models that other programs keep here."""
+
+    name = "model"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        del ctx, param
+        return model_completions(incomplete)
+
+
+def model_completions(typed: str) -> list[CompletionItem]:
+    """Names of models that begin so, and files."""
+    from click.shell_completion import CompletionItem
+
+    from servers.library.listing import kept_names
+
+    names = [plain(name) for name in kept_names() if name.startswith(typed)]
+    return [*map(CompletionItem, names[:_MOST_COMPLETED]), CompletionItem(typed, type="file")]
+
+
 class RunName(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
     """What names a run, read by `RunFolder.find`. Completes labels, and ids, newest first, with the model as help.
 

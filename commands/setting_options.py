@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.options import model_completions
 from results.errors import UsageError
 from settings.asked import Asked
 from settings.setting import Section
@@ -107,7 +108,9 @@ class _Text(click.ParamType):  # type: ignore[type-arg] # generic only in newer 
         from click.shell_completion import CompletionItem
 
         setting = self._setting
-        if setting.kind in {"path", "model"} or setting.name == "server_binary":
+        if setting.kind == "model":
+            return model_completions(incomplete)
+        if setting.kind == "path" or setting.name == "server_binary":
             return [CompletionItem(incomplete, type="file")]
         before, comma, typed = incomplete.rpartition(",") if self._several else ("", "", incomplete)
         return [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.options import SweepName, named_argument, results_dir_option
+from commands.options import ModelName, SweepName, named_argument, results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results.files import user_path
 from results.store.run_folder import all_folders, default_results_dir
@@ -62,7 +62,7 @@ class _SweepCommand(SectionedCommand):
 
 
 @click.command(cls=_SweepCommand, epilog=EXAMPLES)
-@click.argument("models", nargs=-1, type=click.Path(), metavar="[MANIFEST | MODELS...]")
+@click.argument("models", nargs=-1, type=ModelName(), metavar="[MANIFEST | MODELS...]")
 @click.option("--dry-run", is_flag=True, help="Print the plan and whether it fits, but start nothing.")
 @click.option(
     "--resume",

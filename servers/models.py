@@ -20,12 +20,14 @@ from results.plain_text import in_unicode
 from results.records import ModelIdentity
 from servers.demo_model import cache_folder, fetch
 from servers.gguf import GgufHeader, read_header
+from servers.library.places import HUB, OLLAMA, find_kept, kept_by_ollama
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SPLIT = re.compile(r"-00001-of-(\d{5})$")  # how llama-gguf-split names the first part
 _OLLAMAS = re.compile(r"\w[\w.-]*:\w[\w.-]*")
+_BLOB = re.compile(r"sha256-[0-9a-f]{64}")
 HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 _MOST_KEPT = 4096  # entries in the hash cache; the oldest are dropped
 _LOCK_S = 10.0  # other processes hold the lock for milliseconds each
@@ -49,11 +51,12 @@ class Model:
             return tuple(
                 sorted(path for path in self.path.iterdir() if path.is_file() and path.suffix in kept)
             )
-        return _parts(self.path) if self.header and self.header.split_count > 1 else (self.path,)
+        return parts_of(self.path) if self.header and self.header.split_count > 1 else (self.path,)
 
 
 def resolve(text: str | None) -> Model:
-    """The model for a user's text: None or "demo", a path, hf:owner/name/file.gguf, or a name such as owner/name.
+    """The model for a user's text: None or "demo", a path, hf:owner/name/file.gguf, a name such as owner/name, or one
+    of `servers.library.places`, such as ollama:qwen2.5:7b.
 
     Reads and checks a GGUF file's header. May fetch from the network. Raises UsageError.
     """
@@ -62,7 +65,17 @@ def resolve(text: str | None) -> Model:
     if not text.strip():
         raise UsageError("the model's name is empty", hint="an unset variable in the shell?")
     try:
-        return _gguf(_from_hub(text)) if text.startswith("hf:") else _here(text)
+        if text.startswith(HUB):
+            return _gguf(_from_hub(text))
+        kept = None if user_path(text).exists() else find_kept(text)
+        if kept is not None and kept.path is not None:
+            model = _gguf(kept.path)
+            return (
+                replace(model, name=in_unicode(text.removeprefix(OLLAMA)))
+                if text.startswith(OLLAMA)
+                else model
+            )
+        return _here(text)
     except (
         OSError,
         RuntimeError,
@@ -112,6 +125,15 @@ def _explained(model: Model) -> Iterator[None]:
         raise UsageError(f"{model.path} can't be read: {error.strerror or error}") from error
 
 
+def _name(path: Path) -> str:
+    """A model's name: that of its file, but Ollama's own name where its file is called by a hash."""
+    if _BLOB.fullmatch(path.name):
+        ours = path.resolve()
+        names = (each.name for each in kept_by_ollama() if each.path and each.path.resolve() == ours)
+        return next(names, path.stem).removeprefix(OLLAMA)
+    return path.stem
+
+
 def _here(text: str) -> Model:
     path = user_path(text)
     if path.is_dir():
@@ -135,8 +157,8 @@ def _gguf(path: Path) -> Model:
             hint="give the first part; llama.cpp finds the others in the same folder",
         )
     if header.split_count <= 1:
-        return Model(kind="gguf", name=in_unicode(path.stem), path=path, header=header)
-    parts = _parts(path)
+        return Model(kind="gguf", name=in_unicode(_name(path)), path=path, header=header)
+    parts = parts_of(path)
     if len(parts) != header.split_count:
         raise UsageError(
             f"{path} is the first of {header.split_count} parts, but its name doesn't say so",
@@ -156,7 +178,7 @@ def _gguf(path: Path) -> Model:
     )
 
 
-def _parts(path: Path) -> tuple[Path, ...]:
+def parts_of(path: Path) -> tuple[Path, ...]:
     """The file, or, if it is the first part of a split model, all parts, whether they exist or not."""
     found = SPLIT.search(path.stem)
     if found is None:
@@ -189,7 +211,7 @@ def _from_hub(text: str) -> Path:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        fetched = [Path(hf_hub_download(f"{owner}/{name}", str(part))) for part in _parts(Path(file))]
+        fetched = [Path(hf_hub_download(f"{owner}/{name}", str(part))) for part in parts_of(Path(file))]
     except LocalEntryNotFoundError as error:
         raise UsageError(
             f"{text} is not on this machine, and huggingface.co can't be reached",
@@ -207,6 +229,8 @@ def _from_hub(text: str) -> Path:
 def instead_of_model(path: Path) -> str:
     """What to try instead of a model, or of a glob, that is not there."""
     if _OLLAMAS.fullmatch(path.name) and path.suffix != ".gguf":
+        if any(each.name == f"{OLLAMA}{path.name}" for each in kept_by_ollama()):
+            return f"did you mean {OLLAMA}{path.name}?"
         server = "--base-url http://127.0.0.1:11434"
         return f"if it is one of Ollama's, ask the server that has it: {server} --model {path.name}"
     folder = path.parent
@@ -219,7 +243,9 @@ def instead_of_model(path: Path) -> str:
     files = [name for name in names if name.endswith(".gguf")]
     if files:
         return f"{folder} has {_some(files)}"
-    return "give a .gguf file, a Hugging Face folder, hf:owner/name/file.gguf, or demo"
+    return (
+        "give a .gguf file, a Hugging Face folder, hf:owner/name/file.gguf, demo, or one that `models` lists"
+    )
 
 
 def _some(names: Iterable[object], most: int = 5) -> str:

@@ -11,7 +11,7 @@ SERVER_SETTINGS = (
     Setting(
         name="model",
         kind="model",
-        help="A GGUF file, a Hugging Face folder, hf:owner/name/file.gguf, or demo.",
+        help="A GGUF file, a Hugging Face folder, hf:owner/name/file.gguf, demo, or a name that `models` lists.",
         section=Section.MODEL,
         determines=Determines.SERVER,
         metavar="MODEL",
