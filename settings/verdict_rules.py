@@ -24,10 +24,10 @@ _TODAY = {
     # extraction 3: the function at the top level counts before one inside of another; methods of a class are called;
     # functions over several blocks are put together; HTML, sessions and changes are read, prose in a block is not. What
     # is said of a letter decides whether it is the answer, not where it stands; a measure such as `in 3 days` is
-    # no answer, and magnitudes, powers and numbers in words are.
+    # no answer, and magnitudes, powers and numbers in words are. More marks of thoughts are known.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
     "human_eval": VerdictRules(extraction_version=3, judging_version=3),
-    "lcb": VerdictRules(extraction_version=2),
+    "lcb": VerdictRules(extraction_version=3),
     "tasks": VerdictRules(extraction_version=3),
     "gsm8k": VerdictRules(extraction_version=3),
     "mmlu": VerdictRules(extraction_version=3),

@@ -5,6 +5,7 @@ Every place of a text is looked at a bounded number of times, whatever a model w
 
 from __future__ import annotations
 
+import ast
 import bisect
 import re
 from typing import NamedTuple
@@ -21,6 +22,8 @@ _LONG_STRING = (
 )
 _IN_CODE = re.compile(rf"(?P<comment>#[^\n]*)|{_LONG_STRING}|{_STRING}", re.DOTALL)
 _IN_PROSE = re.compile(rf"(?P<code>`+[^`\n]*`+)|{_STRING}")
+# Behind a mark that is spoken of: `</think> tags`.
+_NAMED = re.compile(r"[ \t]+(?:tags?|tokens?|marks?|markers?|elements?|blocks?|delimiters?|sections?)\b")
 _MOST_PROGRAM_CHARS = 1 << 20
 
 
@@ -54,7 +57,10 @@ class Quotations:
         number = bisect.bisect(self._starts, mark.start()) - 1
         if number >= 0 and mark.start() < self._blocks[number].end:
             return self._in_block(self._blocks[number], mark)
-        if not self._blocks and is_program(self._text):
+        if not self._blocks and self._is_program(0, len(self._text)):
+            # `B<think>c` compares three names, and is no program.
+            return self._is_quoted(_IN_CODE, 0, len(self._text), mark) or _states(self._text)
+        if _NAMED.match(self._text, mark.end()):
             return True
         return self._is_quoted(_IN_PROSE, *self._line_of(mark), mark)
 
@@ -69,9 +75,12 @@ class Quotations:
             return False
         # A draft that broke off within a string of several lines seems to hold all that follows.
         alone = not self._text[self._line_of(mark)[0] : mark.start()].strip()
-        if block.start not in self._programs:
-            self._programs[block.start] = is_program(self._text[block.start : block.end])
-        return not alone or self._programs[block.start]
+        return not alone or self._is_program(block.start, block.end)
+
+    def _is_program(self, start: int, end: int) -> bool:
+        if start not in self._programs:
+            self._programs[start] = is_program(self._text[start:end])
+        return self._programs[start]
 
     def _line_of(self, mark: re.Match[str]) -> tuple[int, int]:
         start, end = self._line
@@ -93,6 +102,11 @@ class Quotations:
 def is_program(text: str) -> bool:
     """Whether it is Python as a whole, so that a mark in it stands in a string or a comment."""
     return len(text) <= _MOST_PROGRAM_CHARS and syntax_tree(text) is not None
+
+
+def _states(text: str) -> bool:
+    tree = syntax_tree(text)
+    return tree is not None and any(not isinstance(node, ast.Expr) for node in tree.body)
 
 
 def _blocks(text: str, begin: int) -> list[_Block]:

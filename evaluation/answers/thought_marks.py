@@ -35,8 +35,9 @@ _ASSISTANT = r"(?:<\|start\|>)?(?:assistant)?"
 MARKS = (
     # DeepSeek R1, Qwen 3 and most others; Seed-OSS, MiniMax M3, LongCat, Hunyuan.
     Marks(
-        rf"<\s*{_SPACE}{_NAME}(?::\w{{1,20}}|\s[^<>\n]{{0,80}})?\s*>",
-        rf"<\s*/\s*{_SPACE}{_NAME}(?::\w{{1,20}})?\s*>",
+        rf"<\s*{_SPACE}{_NAME}(?::\w{{1,20}}|\s[^<>\n]{{0,80}})?\s*(?<!/)>",
+        # Also a thought that is empty: <think/>.
+        rf"<\s*/\s*{_SPACE}{_NAME}(?::\w{{1,20}})?\s*>|<{_SPACE}{_NAME}\s?/>",
     ),
     # Cohere (START_THINKING), Sky-T1 and OpenThinker (begin_of_thought), and relatives.
     Marks(
@@ -45,20 +46,36 @@ MARKS = (
         anywhere=True,
     ),
     # Magistral and later models of Mistral.
-    Marks(r"\[(?:THINK|THINKING|REASONING)\]", r"\[/(?:THINK|THINKING|REASONING)\]"),
+    Marks(r"\[(?:THINK|THINKING|REASONING|think)\]", r"\[/(?:THINK|THINKING|REASONING|think)\]"),
+    # Solar; HyperCLOVA X, also without its special tokens.
+    Marks(
+        r"(?:<\|begin\|>)?assistant<\|think\|>",
+        r"(?:<\|end\|>\s*)?(?:<\|begin\|>assistant)?<\|content\|>",
+        anywhere=True,
+    ),
+    Marks(
+        r"(?:<\|im_start\|>)?(?:assistant)?/think\n",
+        r"(?:<\|im_end\|>\s{0,9}<\|im_start\|>|(?m:^))assistant\n",
+        alone=False,
+        first=True,
+    ),
+    # Apriel.
+    Marks(r"Here are my reasoning steps:\n", r"\[BEGIN FINAL RESPONSE\]", first=True),
     # Kimi VL; Kimi K3.
     Marks("◁think▷", "◁/think▷", anywhere=True),
     Marks(r"<\|open\|>think<\|sep\|>", r"<\|close\|>think<\|sep\|>", anywhere=True),
     # Harmony of gpt-oss: what is said stands in the channel `final`; and the same without its special tokens.
     Marks(
         _ASSISTANT
-        + r"<\|channel\|>\s*(?:analysis|commentary)\b[^<\n]{0,200}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>",
+        + r"<\|channel\|>\s*(?:analysis|commentary)\b[^<\n]{0,200}(?:(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>|\Z)",
         _ASSISTANT + r"<\|channel\|>\s*final\b[^<\n]{0,80}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>",
         anywhere=True,
     ),
     Marks(
-        r"(?:assistant)?(?:analysis|commentary)"
-        r"(?:(?=[A-Z][a-z'\u2019]*(?:[ \n][a-zA-Z]|[,.!?:;]\s)|[\"\u201c])|(?=[\s\S]*?assistant\n?final))",
+        r"(?:assistant)?(?:analysis|commentary)(?:\s+(?=(?:We|I|Need|Let|Okay|The user|User)\b)"
+        r"|(?=[a-z'\u2019]{1,12},? [a-z'\u2019]+[ ,.]|[a-z'\u2019]{1,12} [a-z]+$)"
+        r"|(?=[A-Z][a-z'\u2019]*(?:[ \n][a-zA-Z\d]|[,.!?:;]\s)|[\"\u201c]|\d+ [-+*/\u00d7])"
+        r"|(?=[\s\S]*?assistant\n?final))",
         r"assistant\n?final",
         first=True,
     ),
@@ -78,8 +95,15 @@ MARKS = (
     Marks(r"Thinking\.\.\.\n", r"\.\.\.done thinking\.", alone=False, first=True),
     # Granite 3.2 and 3.3; its quantized variants say "Here's".
     Marks(
-        r"(?:\*\*)?Here(?: is|['\u2019]s) my thought process(?:\*\*)?:?",
-        r"(?:\*\*)?Here(?: is|['\u2019]s) my response(?:\*\*)?:?",
+        r"(?:\*\*)?Here(?: is|['\u2019]s) my thought process:?(?:\*\*)?:?",
+        r"(?:\*\*)?Here(?: is|['\u2019]s) my (?:final )?response:?(?:\*\*)?:?",
+        alone=False,
+        first=True,
+    ),
+    # HuatuoGPT; a heading alone is no thought.
+    Marks(
+        r"#{1,3} Thinking\n(?=[\s\S]*?\n#{1,3} Final Response\b)",
+        r"(?m:^)#{1,3} Final Response\b:?",
         alone=False,
         first=True,
     ),
@@ -97,24 +121,41 @@ HINTS = (
     "unused9",
     "inner_",
     "content_text",
-    "my response",
+    "<|content|>",
+    "<|im_start|>assistant",
+    "response",
     "scratchpad",
     "reflection",
     "details",
 )
 
 # What some put around the answer behind a thought, and what ends a turn: neither is part of the answer.
-WRAPPERS = (
-    ("<answer>", "</answer>"),
-    ("<response>", "</response>"),
-    ("<output>", "</output>"),
-    ("<|begin_of_solution|>", "<|end_of_solution|>"),
-    ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
-    ("<|START_TEXT|>", "<|END_TEXT|>"),
-    ("<|open|>response<|sep|>", "<|close|>response<|sep|>"),
+WRAPPERS = tuple(
+    (re.compile(rf"\s*{opening}", re.IGNORECASE), re.compile(closing, re.IGNORECASE))
+    for opening, closing in (
+        *(
+            (f"<{name}>", f"</{name}>")
+            for name in (
+                "answer",
+                "response",
+                "output",
+                "final_answer",
+                "final",
+                "solution",
+                "result",
+                "conclusion",
+            )
+        ),
+        (r"<\|begin_of_solution\|>", r"<\|end_of_solution\|>"),
+        (r"<\|begin_of_box\|>", r"<\|end_of_box\|>"),
+        (r"<\|START_RESPONSE\|>", r"<\|END_RESPONSE\|>"),
+        (r"<\|START_TEXT\|>", r"<\|END_TEXT\|>"),
+        (r"<\|open\|>response<\|sep\|>", r"<\|close\|>response<\|sep\|>"),
+    )
 )
 ENDS_OF_TURN = (
     "<|end|>",
+    "[END FINAL RESPONSE]",
     "<|return|>",
     "<|call|>",
     "<|im_end|>",
@@ -132,6 +173,7 @@ ENDS_OF_TURN = (
     "<end_of_turn>",
     "<turn|>",
     "<eos>",
+    "<seed:eos>",
     "</s>",
 )
 

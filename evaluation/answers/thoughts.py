@@ -15,9 +15,13 @@ _OPENINGS = [re.compile(rf"[\s\ufeff\u200b]*+(?:{marks.opening})") for marks in 
 _CLOSINGS = [re.compile(marks.closing) for marks in MARKS]
 _ANY_CLOSING = re.compile("|".join(marks.closing for marks in MARKS if marks.alone))
 _ANY_OPENING = re.compile("|".join(marks.opening for marks in MARKS if not marks.first))
+# Within a line it opens a thought where a sentence has ended, or where no blank stands beside it; else it is named.
 _LATER_OPENING = re.compile(
     "|".join(
-        marks.opening if marks.anywhere else rf"(?m:^)[ \t]*+{_ROLE}(?:{marks.opening})"
+        marks.opening
+        if marks.anywhere
+        else rf"(?m:^)[ \t]*+{_ROLE}(?:{marks.opening})|(?<=[.!?\u2026])[ \t]{{0,2}}(?:{marks.opening})"
+        rf"|(?<=\w)(?:{marks.opening})|(?<=\s)(?:{marks.opening})(?=\w|\n)"
         for marks in MARKS
         if not marks.first
     )
@@ -123,10 +127,9 @@ def _without_ends(text: str) -> str:
 
 def _unwrapped(text: str, *, thought: bool) -> str:
     """Without what some models put around the answer behind a thought."""
-    begin = text.lstrip()
     for opening, closing in WRAPPERS if thought else ():
-        if begin.startswith(opening):
-            inner = begin.removeprefix(opening)
-            head, found, tail = inner.rpartition(closing)
-            return head if found and not tail.strip() else inner
+        if found := opening.match(text):
+            inner = text[found.end() :]
+            ends = list(closing.finditer(inner))
+            return inner[: ends[-1].start()] if ends and not inner[ends[-1].end() :].strip() else inner
     return text

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from evaluation.answers.thought_marks import HINTS
 from evaluation.answers.thoughts import split_reasoning, thinks_aloud
 from tests.evaluation.thought_pairs import PAIRS, WORDS
 
+_FIXTURE = Path(__file__).parent / "fixtures" / "thoughts.jsonl"
+WRITTEN = [json.loads(line) for line in _FIXTURE.read_text(encoding="utf-8").splitlines()]
 PROGRAM = 'def strip(s):\n    return s.replace("<think>", "").replace("</think>", "")\n'
 ANSWER = f"```python\n{PROGRAM}```"
 DRAFT = "Perhaps\n```python\ndef strip(s):\n    return s\n```\nBut wait."
@@ -86,6 +90,16 @@ def test_the_last_closing_mark_ends_the_thought(who):
 def test_thoughts_within_and_behind_each_other(text, answer, unclosed):
     spoken = split_reasoning(text)
     assert (spoken.answer, spoken.unclosed) == (answer, unclosed)
+
+
+def test_a_thought_ends_where_a_reader_sees_it_end():
+    """Every family of marks: whole, cut, opened by the template, repeated, wrapped, quoted."""
+    misread = []
+    for case in WRITTEN:
+        spoken = split_reasoning(case["text"])
+        if (spoken.answer.strip(), spoken.unclosed) != (case["answer"], case["unclosed"]):
+            misread.append((case, spoken))
+    assert misread == []
 
 
 QUOTING = {
@@ -176,6 +190,10 @@ HOSTILE = {
     "channels": "<|channel|>analysis" * 50_000,
     "words": "analysisWe need " * 50_000,
     "doubts": "wait " * 200_000,
+    "opening marks without blanks": "b<think>" * 100_000,
+    "marks that are named": "</think> tags" * 50_000,
+    "headings": "## Thinking\n" * 50_000,
+    "small words": "analysiswe " * 50_000,
 }
 
 

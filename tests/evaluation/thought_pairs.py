@@ -43,11 +43,17 @@ PAIRS = {
         "</details>\n",
     ),
     "Ollama's command line": ("Thinking...\n", "\n...done thinking.\n\n"),
+    "Granite in bold": ("**Here is my thought process:**\n", "\n\n**Here is my response:**\n"),
+    "Solar": ("<|think|>", "<|end|><|begin|>assistant<|content|>"),
+    "HyperCLOVA X": ("assistant/think\n", "<|im_end|>\n<|im_start|>assistant\n"),
+    "Apriel": ("Here are my reasoning steps:\n", "\n[BEGIN FINAL RESPONSE]\n"),
     "Granite, quantized": ("Here's my thought process:", "Here's my response:"),
 }
 WORDS = {
     "gpt-oss without special tokens",
     "Granite",
+    "Granite in bold",
+    "HyperCLOVA X",
     "Granite, quantized",
     "a proxy",
     "Ollama's command line",
