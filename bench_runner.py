@@ -82,6 +82,7 @@ ELSEWHERE = {
     "retry": ("commands.sweep", "Try a sweep's failed runs again."),
     "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
     "rejudge": ("commands.rejudge", "Judge a recorded run's answers again, under today's rules."),
+    "inspect": ("commands.inspect", "Show single answers of a run, and why they failed."),
     "label": ("commands.remarks", "Give a run a label, by which every command knows it."),
     "note": ("commands.remarks", "Add a line to a run's note."),
     "archive": ("commands.remarks", "Put runs away, out of lists and tables."),

@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.options import RunName, results_dir_option
+from commands.sample_name import SampleName
+from results.errors import UsageError
 from results.store.run_folder import default_results_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from results.store.run_folder import RunFolder
 
 EXAMPLES = """
 \b
 Examples:
   bench_runner.py compare Q8_0 Q4_K_M
   bench_runner.py compare 'Q8_0 human_eval' 'Q4_K_M human_eval'
+  bench_runner.py compare Q8_0 Q4_K_M --show HumanEval/17
   bench_runner.py compare baseline last --fail-if-worse
   bench_runner.py compare baseline last --fail-if-worse 5
 """
@@ -56,6 +61,13 @@ class Margin(click.ParamType):  # type: ignore[type-arg] # generic only in newer
     help="Exit with 8 if B is shown to be worse than A; with POINTS, unless B is shown to lose less than that.",
 )
 @click.option(
+    "--show",
+    "task",
+    metavar="TASK",
+    type=SampleName("first"),
+    help="Show both answers to one sample, and a diff of the code. The runs need not be comparable.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the facts as JSON, including every flipped sample."
 )
 @results_dir_option
@@ -67,6 +79,7 @@ def compare(
     first: str,
     second: str,
     margin: float | str | None,
+    task: str | None,
     as_json: bool,
     results_dir: Path | None,
 ) -> None:
@@ -81,7 +94,13 @@ def compare(
     from results.store.run_folder import RunFolder
 
     folder = results_dir or default_results_dir()
-    comparison = compare_runs(RunFolder.find(folder, first), RunFolder.find(folder, second))
+    runs = RunFolder.find(folder, first), RunFolder.find(folder, second)
+    if task is not None:
+        if margin is not None:
+            raise UsageError("--show and --fail-if-worse don't go together", hint="leave one of them out")
+        _show(*runs, task, as_json=as_json)
+        return
+    comparison = compare_runs(*runs)
     gate = None
     if margin is not None:
         gate = judge(comparison, margin if isinstance(margin, float) else None)
@@ -98,6 +117,19 @@ def compare(
             print_gate(gate)
     if gate is not None and not gate.passed:
         context.exit(GATE_FAILED)
+
+
+def _show(first: RunFolder, second: RunFolder, task: str, *, as_json: bool) -> None:
+    from results.compare.answer_pair import answer_pairs
+    from results.json_text import encode
+    from results.views.answer_pair_text import print_pairs
+
+    pairs = answer_pairs(first, second, task)
+    if as_json:
+        for pair in pairs:
+            click.echo(encode(pair))
+    else:
+        print_pairs(pairs, (f"A  {first.run_id}", f"B  {second.run_id}"))
 
 
 def _as_dict(comparison: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from results.compare.changed_answers import ChangedAnswers, changed_answers
 from results.compare.comparability import Difference, forbidding, read_run_settings, what_differs
 from results.durable import explained
 from results.errors import NotComparable, UsageError
@@ -15,6 +16,7 @@ from results.stats.lost_answers import too_many_lost
 from results.stats.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
 from results.stats.pass_at_k import pass_at_k, usual_ks
 from results.stats.speed import answering_speed
+from results.store.answers import natural
 from results.store.verdicts import read_verdicts
 from settings.verdict_rules import VerdictRules
 
@@ -65,7 +67,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     results: by metric, `pass@1` first. only_in_first, only_in_second: number of samples that the other run doesn't
     have. not_judged: samples left out because an answer was lost to infrastructure. better_first, better_second:
-    samples on which that run did better.
+    samples on which that run did better. answers: what was answered otherwise, word for word; None if a run
+    kept no words.
     """
 
     benchmark: str
@@ -80,6 +83,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     better_first: tuple[Flip, ...]
     better_second: tuple[Flip, ...]
     differences: tuple[Difference, ...]
+    answers: ChangedAnswers | None = None
 
 
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
@@ -137,6 +141,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
         better_first=tuple(flip for flip in flips if gains[flip.task_id] < 0),
         better_second=tuple(flip for flip in flips if gains[flip.task_id] > 0),
         differences=what_differs(*records),
+        answers=changed_answers(first, second),
     )
 
 
@@ -168,15 +173,9 @@ def _outcomes(path: Path, run_id: str) -> dict[str, list[Outcome]]:
     with explained("read", path):
         verdicts, _ = read_verdicts(path)
     found: dict[str, list[Outcome]] = defaultdict(list)
-    for verdict in sorted(verdicts, key=lambda verdict: (_natural(verdict.task_id), verdict.index)):
+    for verdict in sorted(verdicts, key=lambda verdict: (natural(verdict.task_id), verdict.index)):
         found[verdict.task_id].append(verdict.outcome)
     return dict(found)
-
-
-def _natural(task_id: str) -> list[tuple[int, str]]:
-    """A sort key that puts HumanEval/9 before HumanEval/10."""
-    head, _, tail = task_id.rpartition("/")
-    return [(0, head), (int(tail), "")] if tail.isdecimal() else [(1, task_id)]
 
 
 def _results(flips: Sequence[Flip], completions: int) -> dict[str, PairedResult]:

@@ -11,6 +11,7 @@ from results.views.terminal import Fact, say_facts
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from results.compare.changed_answers import ChangedAnswers
     from results.compare.comparison import Comparison, Flip, Measured
     from results.compare.gate import Gate
     from results.stats.paired import PairedResult
@@ -45,11 +46,32 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
     name = "{} better on" if many else "only {} solved"
     yield Fact(name.format("B"), _flips(comparison.better_second, "B", many=many))
     yield Fact(name.format("A"), _flips(comparison.better_first, "A", many=many))
+    if comparison.answers is not None:
+        yield Fact("changed answers", changed_text(comparison.answers))
     yield from _costs(comparison.first, comparison.second)
     first = "what differs"
     for difference in comparison.differences:
         yield Fact(first, str(difference))
         first = ""
+
+
+def changed_text(answers: ChangedAnswers) -> str:
+    """How many answers changed word for word, where they first differ, and which outcomes flipped."""
+    text = f"{answers.changed} of {answers.compared} word for word"
+    if answers.median_first_difference is not None:
+        at = f"character {answers.median_first_difference + 1}"
+        text += f", first at {at}{' (median)' if answers.changed > 1 else ''}"
+    ways = [
+        f"{number} {words}"
+        for number, words in (
+            (answers.to_pass, "to passed"),
+            (answers.to_fail, "from passed"),
+            (answers.other_outcomes, "otherwise"),
+        )
+        if number
+    ]
+    flipped = f"{_count(answers.flipped, 'outcome')} flipped" + (f" ({', '.join(ways)})" if ways else "")
+    return f"{text}; {flipped}"
 
 
 def _compared_on(comparison: Comparison) -> str:

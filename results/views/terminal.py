@@ -5,6 +5,7 @@ On a terminal, tables are aligned and fit its width; elsewhere they are tab-sepa
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -33,7 +34,7 @@ _NUMBER = re.compile(r"[-+]?[\d.,]+( \([\d.]+ to [\d.]+\))?")
 
 def say(text: object = "", *, err: bool = False, **style: Any) -> None:
     """Print a message; its further lines are indented. style: arguments of `click.style`."""
-    click.echo(_styled(indented(str(text)), **style), err=err)
+    click.echo(styled(indented(str(text)), **style), err=err)
 
 
 def warn(text: str) -> None:
@@ -51,13 +52,13 @@ def explain(error: Reported) -> int:
 
         say(f"command: {shlex.join(without_secrets(error.command))}", err=True)
     label = (
-        _styled("interrupted:", fg="yellow", bold=True)
+        styled("interrupted:", fg="yellow", bold=True)
         if isinstance(error, Interrupted)
-        else _styled("error:", fg="red", bold=True)
+        else styled("error:", fg="red", bold=True)
     )
     click.echo(f"{label} {indented(error.message)}", err=True)
     if error.hint:
-        click.echo(f"{_styled('try:', fg='yellow')} {indented(error.hint)}", err=True)
+        click.echo(f"{styled('try:', fg='yellow')} {indented(error.hint)}", err=True)
     return error.exit_code
 
 
@@ -88,9 +89,9 @@ def say_facts(
 ) -> None:
     """Print a line for each fact, with its name in bold, padded to `width`. colours: by name. err: to stderr."""
     for fact in facts:
-        name = _styled(f"{plain(fact.name):{width}}", bold=True, fg=colours.get(fact.name))
+        name = styled(f"{plain(fact.name):{width}}", bold=True, fg=colours.get(fact.name))
         click.echo(
-            f"{name} {_styled(indented(fact.text, ' ' * (width + 1)), fg=fact.colour)}".rstrip(), err=err
+            f"{name} {styled(indented(fact.text, ' ' * (width + 1)), fg=fact.colour)}".rstrip(), err=err
         )
 
 
@@ -168,5 +169,6 @@ def console(width: int | None = None) -> Console:
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
-def _styled(text: str, **style: Any) -> str:
-    return click.style(text, **style) if any(style.values()) else text
+def styled(text: str, **style: Any) -> str:
+    """Safe text with `click.style`; plain if $NO_COLOR is set. Where stdout is no terminal, `click.echo` removes it."""
+    return click.style(text, **style) if any(style.values()) and not os.environ.get("NO_COLOR") else text

@@ -1,0 +1,133 @@
+"""A text for people that may be longer than the terminal: built line by line, then shown, in a pager where needed."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from results.plain_text import cell, indented, plain, plain_lines
+from results.views.terminal import Fact, aligned, styled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.table import Table
+
+    from results.compare.answer_pair import DiffLine
+
+NAME_WIDTH = 12
+_WIDEST_RULE = 100
+_GAP = 3  # columns between two texts side by side
+
+
+class LongText:
+    """All text that is added may come from a model: it is made harmless here. Colours are removed where it is piped."""
+
+    def __init__(self) -> None:
+        self.width = shutil.get_terminal_size((80, 24)).columns
+        self._lines: list[str] = []
+
+    def add(self, text: str = "", **style: Any) -> None:
+        """One line, or several. style: arguments of `click.style`."""
+        self._lines += [styled(line, **style) for line in plain_lines(text).split("\n")]
+
+    def heading(self, title: str, note: str = "", **style: Any) -> None:
+        """Begins a part: a rule with its title."""
+        rule = "\u2500" * max(2, min(self.width, _WIDEST_RULE) - len(title) - len(note) - 5 - 2 * bool(note))
+        note = f"  {plain(note)}" if note else ""
+        self._lines += ["", f"{styled(plain(title), bold=True, **style)}{styled(f'{note} {rule}', dim=True)}"]
+
+    def facts(self, facts: Iterable[Fact]) -> None:
+        """A line for each fact that has a text."""
+        for fact in facts:
+            if fact.text:
+                name = styled(f"{plain(fact.name):{NAME_WIDTH}}", bold=True)
+                text = indented(fact.text, " " * (NAME_WIDTH + 1)).split("\n")
+                self._lines += [
+                    f"{name if first else ''}{' ' * first}{styled(line, fg=fact.colour)}"
+                    for first, line in ((at == 0, line) for at, line in enumerate(text))
+                ]
+
+    def code(self, text: str, *, marked: int | None = None) -> None:
+        """Numbered lines, without empty ones at the beginning. marked: the number of one that stands out."""
+        lines = plain_lines(text.rstrip("\n")).split("\n")
+        digits = len(str(len(lines)))
+        begun = next((at for at, line in enumerate(lines) if line.strip()), 0)
+        for number, line in enumerate(lines[begun:], begun + 1):
+            here = number == marked
+            mark = styled(
+                f"{'>' if here else ' '}{number:{digits}} ", fg="red" if here else None, dim=not here
+            )
+            self._lines.append(f"{mark} {styled(line, fg='red' if here else None)}".rstrip())
+
+    def diff(self, lines: Iterable[DiffLine]) -> None:
+        """A unified diff, as git shows it."""
+        shown = {"added": ("+", "green"), "removed": ("-", "red"), "place": ("", "cyan"), "same": (" ", None)}
+        for line in lines:
+            sign, colour = shown[line.kind]
+            self._lines.append(styled(f"{sign}{plain_lines(line.text)}".replace("\n", " "), fg=colour))
+
+    def beside(
+        self, rows: Sequence[tuple[str, str]], titles: tuple[str, str], colours: tuple[str, str]
+    ) -> None:
+        """Two texts side by side, folded to half the width each. rows: one below the other. colours: of the first."""
+        from rich.table import Table
+        from rich.text import Text
+
+        each = (self.width - _GAP) // 2
+        table = Table(box=None, pad_edge=False, padding=0, header_style="bold cyan", expand=True)
+        for number, title in enumerate(titles):
+            table.add_column(Text(plain(title)), width=each, overflow="fold")
+            if not number:
+                table.add_column(" " * _GAP, width=_GAP)
+        for number, (left, right) in enumerate(rows):
+            styles = colours if number == 0 else ("", "")
+            table.add_row(Text(_untabbed(left), styles[0]), "", Text(_untabbed(right), styles[1]))
+        self._add_table(table)
+
+    def table(
+        self, header: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str | None]
+    ) -> None:
+        """A table that fits the terminal; tab-separated lines where the text is piped. styles: rich's, for each row."""
+        if sys.stdout.isatty():
+            self._add_table(aligned(header, rows, width=self.width, styles=styles))
+        else:
+            self._lines += ["\t".join(map(cell, row)) for row in [header, *rows]]
+
+    def _add_table(self, table: Table) -> None:
+        from rich.console import Console
+
+        text = io.StringIO()
+        colours = not os.environ.get("NO_COLOR")  # of which rich leaves bold and dim
+        terminal = Console(
+            file=text,
+            width=self.width,
+            force_terminal=colours,
+            color_system="standard" if colours else None,
+            highlight=False,
+        )
+        terminal.print(table)
+        self._lines += [line.rstrip() for line in text.getvalue().rstrip("\n").split("\n")]
+
+    def show(self) -> None:
+        """Print it. On a terminal that it doesn't fit, in the user's pager, as git does."""
+        text = "\n".join(self._lines)
+        height = shutil.get_terminal_size((80, 24)).lines
+        if sys.stdout.isatty() and sum(map(self._rows_of, self._lines)) >= height:
+            os.environ.setdefault("LESS", "FRX")
+            click.echo_via_pager(text + "\n")
+        else:
+            click.echo(text)
+
+    def _rows_of(self, line: str) -> int:
+        """How many rows of the terminal a line takes."""
+        return max(1, -(-len(click.unstyle(line)) // self.width))
+
+
+def _untabbed(text: str) -> str:
+    return plain_lines(text).expandtabs(4)
