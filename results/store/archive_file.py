@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
 
 ARCHIVE_VERSION = 1
-RUN_FILES = ("run.json", "completions.jsonl", "requests.jsonl", "settings.json", "telemetry.jsonl")
+RUN_FILES = (
+    *("run.json", "completions.jsonl", "prompts.jsonl", "requests.jsonl", "settings.json", "telemetry.jsonl"),
+)
 PAGES = ("README.txt", "report.html", "report.md")
 _MANIFEST = "archive.json"
 _MEMBER = re.compile(rf"runs/({RUN_ID.pattern})/({'|'.join(map(re.escape, RUN_FILES))})")

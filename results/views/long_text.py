@@ -8,10 +8,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from results.plain_text import cell, indented, plain, plain_lines
-from results.views.terminal import Fact, aligned, styled
+from results.views.terminal import Fact, aligned, page, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,18 +113,8 @@ class LongText:
         self._lines += [line.rstrip() for line in text.getvalue().rstrip("\n").split("\n")]
 
     def show(self) -> None:
-        """Print it. On a terminal that it doesn't fit, in the user's pager, as git does."""
-        text = "\n".join(self._lines)
-        height = shutil.get_terminal_size((80, 24)).lines
-        if sys.stdout.isatty() and sum(map(self._rows_of, self._lines)) >= height:
-            os.environ.setdefault("LESS", "FRX")
-            click.echo_via_pager(text + "\n")
-        else:
-            click.echo(text)
-
-    def _rows_of(self, line: str) -> int:
-        """How many rows of the terminal a line takes."""
-        return max(1, -(-len(click.unstyle(line)) // self.width))
+        """Print it, in a pager where it doesn't fit."""
+        page(self._lines, width=self.width)
 
 
 def _untabbed(text: str) -> str:

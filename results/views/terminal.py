@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -167,6 +168,17 @@ def console(width: int | None = None) -> Console:
     from rich.console import Console
 
     return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def page(lines: Sequence[str], *, width: int) -> None:
+    """Print harmless lines. On a terminal of that width that they don't fit, in the user's pager, as git does."""
+    rows = sum(max(1, -(-len(click.unstyle(line)) // width)) for line in lines)
+    text = "\n".join(lines)
+    if sys.stdout.isatty() and rows >= shutil.get_terminal_size((80, 24)).lines:
+        os.environ.setdefault("LESS", "FRX")
+        click.echo_via_pager(f"{text}\n")
+    else:
+        click.echo(text)
 
 
 def styled(text: str, **style: Any) -> str:
