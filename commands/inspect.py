@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import RunName, results_dir_option
-from commands.sample_name import SampleName
+from commands.options import RunName, SampleName, results_dir_option
 from results.store.run_folder import default_results_dir
 
 if TYPE_CHECKING:
