@@ -167,6 +167,7 @@ def cli() -> None:
     type=RunName(),
     help="Continue an earlier run (such as: last); only missing answers are asked for.",
 )
+@click.option("--label", metavar="LABEL", help="Give the run a label, by which every command then knows it.")
 @gate_options
 @click.option("--json", "as_json", is_flag=True, help="Print only the record, as in the run log.")
 @results_dir_option
@@ -179,6 +180,7 @@ def run(
     as_json: bool,
     results_dir: Path | None,
     resume: str | None,
+    label: str | None,
     gate: str | None,
     margin: float | None,
     **options: Any,
@@ -197,11 +199,15 @@ def run(
     from runner.run import run as run_once
 
     results_dir = results_dir or default_results_dir()
+    if label is not None:
+        from results.store.remarks import label_of_new_run
+
+        label = label_of_new_run(results_dir, label, resume=resume)
     baseline = find_baseline(results_dir, gate, margin, spec)
     display = display_for_stderr()
     runs = Runs(results_dir, display.say)
     try:
-        finished = run_once(spec, runs, display, held, resume=resume)
+        finished = run_once(spec, runs, display, held, resume=resume, label=label or "")
     finally:
         display.close()
     if as_json:

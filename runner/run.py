@@ -15,7 +15,7 @@ import msgspec
 from parsers import registry
 from results.errors import BenchError, Interrupted, Reported, ResumeMismatch, UsageError
 from results.open_files import too_many
-from results.records import ErrorRecord, RunRecord, RunStatus, ServerFacts
+from results.records import ErrorRecord, Remarks, RunRecord, RunStatus, ServerFacts
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
 from runner.resume import require_same
@@ -55,12 +55,14 @@ def run(
     resume: str | None = None,
     serving: Serving | None = None,
     place: SweepPlace | None = None,
+    label: str = "",
 ) -> FinishedRun:
     """Do the run. If it fails or is interrupted, it is recorded as such, and the result has the error.
 
     runs: where it is kept. held: makes a block in which signals wait. resume: the id (or its beginning) of an earlier
-    run to continue. serving: provides the server; None means that the run has its own. place: the run's place in a
-    sweep. Raises BenchError for errors found before the run begins, and ResultsError if its record can't be written.
+    run to continue, which keeps its label. serving: provides the server; None means that the run has its own. place:
+    the run's place in a sweep. label: what the user calls a new run. Raises BenchError for errors found before the run
+    begins, and ResultsError if its record can't be written.
     Raises Interrupted for a signal after the run itself has ended; the record then says how it ended, but may lack the
     model's hash. However this ends, server and script are gone by then.
     """
@@ -83,7 +85,7 @@ def run(
     with entry.claim():
         hashing = _in_background(content_sha256, spec.server.model) if spec.server.model else None
         record = _first_record(spec, plan, folder.run_id, now, before)
-        record = msgspec.structs.replace(record, sweep=place)
+        record = msgspec.structs.replace(record, sweep=place, remarks=Remarks(label=label))
         if before is not None:
             if plan.model is not None and hashing is not None:
                 known = msgspec.structs.replace(plan.model, sha256=_awaited(hashing, display))
@@ -119,8 +121,7 @@ def run(
                 entry.withdraw()
                 raise error
             to_go_on = f"run the same command with --resume {folder.run_id} to continue"
-            final = as_ended(attempt.record, error, to_go_on=to_go_on)
-            entry.finish(final)
+            final = entry.finish(as_ended(attempt.record, error, to_go_on=to_go_on))
     display.close()
     if late is not None:
         raise late

@@ -78,8 +78,11 @@ def test_a_run_with_a_gate_is_one_command(results):
     assert len([*folder.iterdir()]) == before
     failed = bench_runner(*words, *garbage, "--gate", good)
     assert (failed.code, "gate             FAILED: B is worse" in failed.out) == (8, True), failed.err
-    told = bench_runner(
-        *words, *command_server("canonical_server.py", "--mode", "canonical"), "--gate", good, "--json"
-    )
-    assert (told.code, json.loads(told.out)["status"]) == (0, "succeeded")
+    good_server = command_server("canonical_server.py", "--mode", "canonical")
+    taken = bench_runner(*words, *good_server, "--label", "last")
+    assert (taken.code, "can't be a label" in taken.err) == (2, True)
+    told = bench_runner(*words, *good_server, "--gate", good, "--json", "--label", "As good")
+    record = json.loads(told.out)
+    assert (told.code, record["status"], record["remarks"]["label"]) == (0, "succeeded", "As good")
     assert "gate             passed" in told.err
+    assert bench_runner("show", "as good", "--json", "--results-dir", folder).out.strip() == told.out.strip()

@@ -50,8 +50,19 @@ def require_free_label(results_dir: Path, label: str, *, run_id: str = "") -> No
     if others:
         raise UsageError(
             f"the run {others[0]} has the label {label!r} already",
-            hint=f"take it from there: label {run_id or 'RUN'} {label!r} --move; or choose another",
+            hint=f"take it from there: label {run_id} {label!r} --move; or choose another"
+            if run_id
+            else f"free it first: label {label!r} --remove; or choose another",
         )
+
+
+def label_of_new_run(results_dir: Path, text: str, *, resume: str | None) -> str:
+    """The label that a run gets as it begins. Raises UsageError if it can't have it."""
+    if resume:
+        raise UsageError("--label can't be combined with --resume", hint=f"label {resume} {text!r}")
+    label = checked_label(text)
+    require_free_label(results_dir, label)
+    return label
 
 
 class RunRemarks:

@@ -119,11 +119,15 @@ class RunEntry:
                 record = msgspec.structs.replace(record, remarks=self.folder.read_record().remarks)
             self.folder.write_record(record)
 
-    def finish(self, record: RunRecord) -> None:
-        """Write the final record into the folder and the log; if the harness dies in between, the next one logs it."""
+    def finish(self, record: RunRecord) -> RunRecord:
+        """Write the final record into the folder and the log; if the harness dies in between, the next one logs it.
+
+        Returns the record with what a user has said of the run.
+        """
         self.begin(record)
-        self.log.append_from(self.folder, replace=self.before is not None)
+        record = self.log.append_from(self.folder, replace=self.before is not None)
         self.forget_note()
+        return record
 
     def withdraw(self) -> None:
         """Restore the earlier run's record, because nothing has changed after all."""
