@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-servers test-tools check bench lock clean
+.PHONY: help setup run test test-servers test-tools test-pages check bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -43,6 +43,9 @@ test-servers: $(DEV) setup  ## the slow suite: a real llama-server and a real vL
 test-tools: $(DEV) setup  ## evalplus, LiveCodeBench, lm-eval, inspect and others for real, from .tools
 	tests/real_tools.sh $(PYTEST) -m tools --timeout 600
 
+test-pages: $(DEV)  ## reports in a real Chromium ($CHROMIUM, /usr/bin/chromium): layout, contrast, print
+	tests/real_browser.sh $(PYTEST) -m pages --timeout 600 tests/browser
+
 check: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -58,4 +61,4 @@ lock: $(DEV)  ## resolve the versions anew
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --extra dev setup.cfg --output-file requirements-dev.lock
 
 clean:  ## remove what make made, results excepted
-	rm -rf $(VENV) .vllm .llama-server .tools .bench-peers build *.egg-info
+	rm -rf $(VENV) .vllm .llama-server .tools .browser .bench-peers build *.egg-info

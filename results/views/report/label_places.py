@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIZE = 12  # of the text, in the drawing's units
-_HEIGHT = 14
+_HEIGHT = 16  # of a line, with room for fonts that are taller on small screens
 _GAPS = (9, 20, 34, 50, 70)  # from a point to its label
 _FAR = 12
 

@@ -331,7 +331,7 @@ class _Drawing:
             for x, y in [places[i]]
         )
         text += "".join(
-            f'<text class="label" x="{each.box.left:.1f}" y="{each.box.bottom - 3.5:.1f}">'
+            f'<text class="label" x="{each.box.left:.1f}" y="{each.box.bottom - 4.5:.1f}">'
             f"{page_text(self._points[i].label)}</text>"
             for i, each in zip(order, found, strict=True)
             if each is not None
