@@ -43,7 +43,7 @@ _NOT_BUT = r"(?:(?:not|neither)\b[^.\n]{0,40}?\bbut\b(?:\s+rather)?\s*+)?"
 # Between the verb and the letter: `indeed`, `the correct option`, `number`, `not A but`.
 _FILL = (
     rf"(?:[\s,]*(?:\.\.\.|…)?\s*{_NOT_BUT}(?:,?\s*\b{_SURELY}\b,?)*\s*(?:{_ARTICLE}\s+)?"
-    rf"(?:(?:most\s+)?{_ADJECTIVE}\s+)?(?:{_NOUN}\s+|number\s+){{0,2}}(?:{_HAN_NOUN})?\s*:?\s*)"
+    rf"(?:(?:most\s+)?{_ADJECTIVE}\s+)?(?:{_NOUN}\s+|number\s+){{0,2}}(?:{_HAN_NOUN})?\s*:?\s*(?:[-–•]\s+)?)"
 )
 _SOME = r"(?:\s+(?:\([^()\n]{0,40}\)|[\w'’,/-]+)){0,9}?"
 
@@ -87,7 +87,7 @@ ODD_ONE = _words(
 )
 MATCHED = _words(
     r"\b(?:match(?:es|ing|ed)?|correspond(?:s|ing)?\s+(?:to|with)|equals?|agrees?\s+with|consistent\s+with|fits"
-    r"|points?\s+to|align(?:s|ed)?\s+with|same\s+as|namely|i\.e\.,?|that\s+is,|gives(?:\s+us)?|yields|supports?"
+    r"|points?\s+to|align(?:s|ed)?\s+with|namely|i\.e\.,?|that\s+is,|gives(?:\s+us)?|yields|supports?"
     rf"|favou?rs?|indicates?|suggests?|described\s+(?:in|by)){_FILL}\(?$",
     r"[^\W\d]{3}\s*=\s*\(?$",
 )
@@ -97,7 +97,7 @@ ALL_BUT = _words(
     rf"(?:\s+(?:{_LATIN_NOUN})s?)?(?:\s+\w+)?\s+(?:but|except(?:\s+for)?|other\s+than|besides|apart\s+from)\s+"
     rf"(?:(?:{_LATIN_NOUN})\s+)?\(?$"
 )
-OPTION = _words(rf"(?:{_NOUN}|{_HAN_NOUN})\s*\(?$")
+OPTION = _words(rf"(?:{_NOUN}|{_HAN_NOUN})\s*,?\s*\(?$")
 
 # What stands behind a letter. Between may be the text of the choice, without a verb of its own.
 _VERB = (
@@ -118,7 +118,7 @@ IS_ANSWER = _words(
 IS_RIGHT = _words(
     rf"{_ITS_TEXT}(?:\b{_SEEMS}{_QUITE}(?:\s+(?:the|a))?(?:\s+(?:only|most|more|fully|both))*\s+(?:correct|right|best|valid"
     r"|accurate|better|preferred|preferable|likely|appropriate|plausible|suitable|reasonable|logical|fitting|relevant"
-    r"|optimal)\b"
+    r"|optimal|only\s+\w+\s+(?:that|which))\b"
     r"|\b(?:best\s+\w+s|\w+s\s+(?:the\s+)?(?:best|most\s+sense)|(?:is|was)\s+what\s+(?:we|the\s+question|is)"
     r"|wins|matches|works|fits|satisfies|holds)\b"
     r"|\s*(?:选项|選項|项|項)?\s*(?:是|为)?\s*(?:正确|正確|对的)"
@@ -158,6 +158,8 @@ CLOSES = _words(
     r"\)?\s*+(?:$|[.,;:!?\n(~|]|[-–—]\s|(?:here|among|from|of\s+the|because|since|as|given|due|and|but|with|in|for|which"
     r"|rather|instead|over|it\s+is|is|would)\b)"
 )
+STOPS = re.compile(r"\s*+(?:$|[.,;)\n])")
+FORMULA = re.compile(r"\)?\s*+(?:[=≈+*^×÷∝~]|[<>]\s|/\s?[\d(]|[-−]\s?\d)")
 IF = _words(r"\)?\s+(?:if|when|unless)\b")
 
 # What is said in the sentence or clause before a letter.
@@ -173,7 +175,7 @@ NOT = _words(
 )
 SAID_BY_OTHERS = _words(
     r"\b(?:another|alternative(?=\s+(?:answer|choice|option))|(?:second|third|next|your|possible)\s+(?:best\s+)?"
-    r"(?:answer|choice|guess)|best\s+alternative|runner-?\s?up|students?|people|many|others?|tempt\w*|mistake\w*|trap"
+    r"(?:answer|choice|guess)|best\s+alternative|runner-?\s?up|students?|people|many|others|tempt\w*|mistake\w*|trap"
     r"|distractors?|avoid|confus\w+|misconception|some|someone|somebody|one\s+(?:might|may|could)"
     r"|you\s+(?:might|may|could|said|chose|picked)|(?:my|the)\s+(?:first|initial|earlier|previous)|at\s+first|initially"
     r"|originally|previously|(?:i|we)\s+(?:first|said|thought|considered)|first\s+thought|compared?)\b"

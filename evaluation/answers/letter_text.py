@@ -22,6 +22,10 @@ _ANSWER_TAG = re.compile(
     r"[<\[]((?:final[_ -]|correct[_ -])?(?:answer|choice|option|letter))[>\]]", re.IGNORECASE
 )
 _TAG = re.compile(r"</?[A-Za-z]\w{1,15}\s?/?>|\[/\w{1,20}\]")
+# What stands in other commands than those of fonts is no letter of a choice: \ce{C}, \vec{A}.
+_OTHER_COMMAND = re.compile(
+    r"\\(?!text|math|mbox|boxed|fbox|underline|emph|rm\b|bf\b|color|large|Large|tag)[A-Za-z]++\s*+\{[^{}\n]{0,40}\}"
+)
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _LABEL_ENDS = re.compile(r"(:|=|→|\b(?:is|was|be|are|est|ist))[ \t]*+\n\s*+(?=\S)")
 
@@ -33,7 +37,7 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     every = re.escape("".join(letters) + "".join(letters).lower())
     text = unicodedata.normalize("NFKC", text.translate(_SIGNS))
     text = re.sub("[\ufe0f\u200b-\u200f\u2060\ufeff]", "", text)
-    text = re.sub(r"[.?!](?=[\"”»])", "", text)
+    text = re.sub(r"[.?!](?=[\"”»] [a-z])", "", text)  # of a question that is quoted within a sentence
     text = re.sub(r"^(?:[ \t]*+>)++", "", text, flags=re.MULTILINE)
     text = re.sub(r"\b(is|be|answer|option|choice|select)\(", r"\1 (", text, flags=re.IGNORECASE)
     text = re.sub(r"\[[xX✓✔]\]", "✓", re.sub(r"^([ \t*+-]*)\[ ?\]", r"\1✗", text, flags=re.MULTILINE))
@@ -48,10 +52,12 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
         if f"</{tag}>" in text:
             text = text.replace(f"<{tag}>", "").replace(f"</{tag}>", "")
     text = _TAG.sub(" ", text)
+    text = _OTHER_COMMAND.sub("~", text)
     text = re.sub(r"\\[A-Za-z]++\s*+(?=\{)|\\[()\[\],;!]", "", text)
     text = re.sub(r"\\(?:right|long|Right|Longright)arrow\b|\\implies\b|\\to\b", "→", text)
     text = re.sub(r"\\[A-Za-z]++|\\ ", " ~ " if "\\" in text else "", text)
     text = re.sub(rf"(?:\*{{1,3}}|`|\[|<)\(?([{every}])([).:]{{0,2}})(?:\*{{1,3}}|`|\]|>)", r"(\1)\2", text)
     text = re.sub(r"[*`\"“”„‘«»${}]|(?<!\w)['’]|['’](?!\w)", "", text)
-    text = text.replace("_", " ").replace("))", ")").replace("((", "(")
+    text = text.replace("))", ")").replace("((", "(")
+    text = re.sub(r"(?<=[A-Za-z]{2})_(?=[A-Za-z]{2})|(?<!\w)_+|_+(?!\w)", " ", text)
     return _LABEL_ENDS.sub(r"\1 ", text)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _BEFORE, _BEHIND = 160, 120  # characters around a letter that say what is said of it
+_SHORT = 25  # characters of a sentence before a letter
 _FIRST, _LAST = (
     100,
     400,
@@ -37,8 +38,8 @@ class Rank(enum.IntEnum):
 
 @dataclass(frozen=True)
 class _Mention:
-    """A letter of a choice, and where it stands. apart: in brackets; bare: a small one without; several: another letter
-    stands beside it as its equal.
+    """A letter of a choice, and where it stands. apart: in brackets; small: of any kind; bare: a small one without
+    brackets; several: another letter stands beside it as its equal.
     """
 
     letter: str
@@ -46,6 +47,7 @@ class _Mention:
     end: int
     apart: bool
     bare: bool
+    small: bool
     several: bool
 
 
@@ -80,7 +82,7 @@ def _patterns(letters: str) -> _Patterns:
         ),
         several=re.compile(
             rf"\)?\s?(?:(?:,?\s?\b(?:or|and)\b|[/&])\s?(?:(?:option|choice)\s)?(?:{a_letter}|\(?[{small}]\))"
-            rf"|,\s?{a_letter}{goes_on})"
+            rf"|,\s?{a_letter}{goes_on}|\s(?:or|and)\s*+\Z)"
         ),
         choices=re.compile(
             r"[).:][^\n]*\n".join([*(rf"[ \t(]*{re.escape(letter)}" for letter in letters[:3]), ""])
@@ -161,7 +163,15 @@ def _mentions(text: str, patterns: _Patterns) -> Iterator[_Mention]:
         continues = match.start() < listed_until and letter != listed
         several = bool(beside or continues or patterns.choices.match(text, match.start()))
         listed, listed_until = letter, beside.end() if beside else 0
-        yield _Mention(letter, match.start(), end, apart, bare=bool(match["bare"]), several=several)
+        yield _Mention(
+            letter,
+            match.start(),
+            end,
+            apart,
+            bare=bool(match["bare"]),
+            small=written != letter,
+            several=several,
+        )
 
 
 def _ranks(text: str, mentions: Sequence[_Mention]) -> Iterator[Rank]:
@@ -214,8 +224,18 @@ def _stated(sentence: str, clause: str, own: str, mention: _Mention, *, closes: 
         return Rank.TRUE
     if mention.bare or cues.CONSIDERED.search(clause):
         return Rank.DENIED
-    opens = mention.apart or not clause.strip(" (\t|-–—") or cues.OPTION.search(sentence)
-    return Rank.MENTION if opens else Rank.DENIED
+    if cues.FORMULA.match(own):
+        return Rank.DENIED
+    return Rank.MENTION if _is_option(sentence, clause, own, mention) else Rank.DENIED
+
+
+def _is_option(sentence: str, clause: str, own: str, mention: _Mention) -> bool:
+    """Of a letter that nothing is said of: whether it stands for a choice, and not for a quantity."""
+    if cues.OPTION.search(sentence) or cues.IF.match(own):
+        return True
+    if mention.apart:
+        return not mention.small or bool(cues.STOPS.match(own))
+    return len(sentence) < _SHORT and not clause.strip(" (\t|-–—")
 
 
 def _said_by_others(sentence: str, clause: str) -> bool:

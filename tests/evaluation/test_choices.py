@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.answers.choice_texts import chosen_text
 from evaluation.answers.letters import chosen_letter
 from evaluation.models.choice_logprobs import choice_probabilities, first_token
 from evaluation.models.connection import build_connection_info
@@ -249,6 +250,25 @@ def test_the_letter_is_found_as_a_reader_finds_it():
     """Statements, verdicts, lists, tables, tags, other languages and alphabets, and what is no choice at all."""
     read = [case | {"read as": chosen_letter(case["text"], LETTERS)} for case in WRITTEN]
     assert [case for case in read if case["read as"] != case["letter"]] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("Heart", "B"), ("heart.", "B"), ("The heart", "B"), ("**Heart**", "B"), ("The answer is the heart.", "B"),
+        ("Answer: Heart", "B"), ("It pumps blood.\n\nHeart", "B"), ("\\boxed{\\text{Heart}}", "B"),
+        ("The correct answer is Heart. The liver filters.", "B"), ("Answer: all of the above", "D"),
+        ("The heart pumps blood.", None), ("Heart or liver", None), ("Lungs", None), ("", None), ("The", None),
+        ("The answer is Liver.\nHeart", None),
+    ],
+)  # fmt: skip
+def test_a_choice_may_be_named_by_its_text_alone(text, letter):
+    assert chosen_letter(text, LETTERS) is None
+    assert chosen_text(text, ["Liver", "Heart", "Lung", "All of the above"], LETTERS) == letter
+
+
+def test_a_text_that_two_choices_have_names_none():
+    assert chosen_text("Heart", ["heart", "Heart", "Lung", "Liver"], LETTERS) is None
 
 
 @pytest.mark.parametrize("real", REAL, ids=lambda real: f"{real['model']}-{len(real['text'])}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from evaluation.answers.choice_texts import chosen_text
 from evaluation.answers.deciding_line import deciding_line
 from evaluation.answers.letters import chosen_letter
 from evaluation.benchmarks.mmlu.subjects import CATEGORY_OF
@@ -97,15 +98,13 @@ class MmluTask(DataSetTask):
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Compare the letter, whether it was the likeliest or stands in what the model wrote."""
-        del sample
         for stop in self.stop:  # a server that knows no stop sequences goes on with questions of its own
             prediction = prediction.strip().split(stop, 1)[0]
-        letter = chosen_letter(prediction, _LETTERS)
+        choices = sample.data["choices"]
+        letter = _chosen(prediction, choices)
         right = letter == expected
         said = "no letter in the answer" if letter is None else f"{letter} instead of {expected}"
-        words = (
-            deciding_line(prediction, lambda line: chosen_letter(line, _LETTERS) == letter) if letter else ""
-        )
+        words = deciding_line(prediction, lambda line: _chosen(line, choices) == letter) if letter else ""
         return Judgement(
             passed=right,
             completion=letter or "",
@@ -113,6 +112,10 @@ class MmluTask(DataSetTask):
             ended=letter is not None,
             read_in=words,
         )
+
+
+def _chosen(text: str, choices: Sequence[str]) -> str | None:
+    return chosen_letter(text, _LETTERS) or chosen_text(text, choices, _LETTERS)
 
 
 def _asked(sample: Sample) -> str:
