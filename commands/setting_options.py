@@ -33,6 +33,8 @@ def setting_options(*, several: bool, table: Mapping[str, Setting] = TABLE) -> C
                 continue
             if setting.kind == "flag":
                 how: dict[str, Any] = {"is_flag": True, "default": None, "flag_value": "true"}
+            elif setting.kind == "adapters":
+                how = {"type": _Text(setting, several=False), "metavar": setting.metavar, "multiple": True}
             else:
                 how = {"type": _Text(setting, several=several), "metavar": _metavar(setting)}
             names = (setting.option, *setting.aliases)
@@ -110,7 +112,7 @@ class _Text(click.ParamType):  # type: ignore[type-arg] # generic only in newer 
         setting = self._setting
         if setting.kind == "model":
             return model_completions(incomplete)
-        if setting.kind == "path" or setting.name == "server_binary":
+        if setting.kind in {"path", "adapters"} or setting.name == "server_binary":
             return [CompletionItem(incomplete, type="file")]
         before, comma, typed = incomplete.rpartition(",") if self._several else ("", "", incomplete)
         return [

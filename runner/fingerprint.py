@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from results.files import open_to_read
+from servers.lora import adapter_contents
 from servers.models import content_sha256
 from settings.setting import Determines
 
@@ -44,7 +45,7 @@ def fingerprint(spec: RunSpec) -> str:
 def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
     """The given settings that a run's result depends on. model: what identifies it."""
     found = {
-        name: _content(value) if spec.asked.table[name].kind == "path" else value
+        name: _identity(spec.asked.table[name].kind, value)
         for name, value in spec.asked.given.items()
         if spec.asked.table[name].determines is not Determines.NOTHING
         if value != spec.asked.table[name].default
@@ -56,6 +57,12 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         "parser": spec.parser,
     }
     return {name: value for name, value in {**found, **followed}.items() if value not in {None, ()}}
+
+
+def _identity(kind: str, value: Any) -> Any:
+    if kind == "adapters":
+        return tuple(adapter_contents(value))
+    return _content(value) if kind == "path" else value
 
 
 def digest(facts: dict[str, Any]) -> str:

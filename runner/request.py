@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from parsers import registry
 from results.errors import UsageError
 from results.files import instead_of, unreadable, user_path
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
+from settings.adapters import AdapterText, adapter_text
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
@@ -51,9 +52,11 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
 
 def _with_whole_paths(asked: Asked) -> Asked:
     """Make paths of files absolute; they must exist. One of our own scripts is dropped, as its benchmark names it."""
-    changes: dict[str, str | None] = {}
+    changes: dict[str, Any] = {}
     for name, value in asked.given.items():
         setting = asked.table[name]
+        if setting.kind == "adapters":
+            changes[name] = tuple(_whole_adapter(text) for text in value)
         if setting.kind != "path":
             continue
         path = user_path(value).absolute()
@@ -62,6 +65,17 @@ def _with_whole_paths(asked: Asked) -> Asked:
         is_ours = name == "script" and path.resolve().parent == ROOT / "scripts"
         changes[name] = None if is_ours else _same_variables(str(path), value)
     return asked.but(**changes)
+
+
+def _whole_adapter(text: str) -> str:
+    """FILE or FILE:SCALE with the absolute path; the file must exist. A file of the whole name comes first."""
+    given = adapter_text(text)
+    if given.scale is not None and user_path(text).exists():
+        given = AdapterText(text, None)
+    path = user_path(given.file).absolute()
+    if why := unreadable(path, or_folder=True):
+        raise UsageError(f"--lora {given.file}: {why}", hint=instead_of(path), settings=("lora",))
+    return AdapterText(str(path), given.scale).written
 
 
 def _same_variables(path: str, value: str) -> str:
@@ -116,6 +130,7 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
 
 
 def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRequest:
+    from servers.lora import adapter_of
     from servers.request import ServerRequest
 
     kind = asked["server"] or ("attach" if asked["base_url"] else "llama.cpp")
@@ -139,6 +154,7 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
         ctx_size=asked["ctx_size"],
         parallel=asked["parallel"],
         port=asked["port"],
+        lora=tuple(adapter_of(text) for text in asked["lora"]) if asked["lora"] else None,
         options={
             name: value for name, value in asked.given.items() if asked.table[name].server_option is not None
         },

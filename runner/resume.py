@@ -34,6 +34,9 @@ def require_same(
     _require("model", before.model, now.model, before.run_id)
     if now.model_identity is not None:
         _require_same_model(before, now.model_identity)
+    _require(
+        "lora (content)", before.config.get("lora_content"), now.config.get("lora_content"), before.run_id
+    )
     ours = str(now.config.get("script", "")).startswith("scripts.")
     for name, setting in table.items():
         if setting.determines is Determines.NOTHING or name in _MAY_CHANGE | _SEEN_ELSEWHERE:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from servers.lora import adapter_contents
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class RunSpec:
             "sandbox": self.asked["sandbox"],
             "gpu_layers": server.gpu_layers,
             "ctx_size": server.ctx_size,
+            "lora_content": adapter_contents(self.asked["lora"]) if self.asked["lora"] else None,
             **(rules_of(self.benchmark.name)._asdict() if self.external_script is None else {}),
         }
         kept = {

@@ -127,7 +127,8 @@ def _from_models(plan: LaunchPlan) -> dict[str, Any]:
         return {}
     meta = ours[0].get("meta")
     meta = meta if isinstance(meta, dict) else {}
-    max_len = whole(ours[0].get("max_model_len"))
+    lengths = (whole(entry.get("max_model_len")) for entry in (ours[0], *entries))  # an adapter's has none
+    max_len = next((length for length in lengths if length), None)
     version = _get(plan, "/version").get("version") if max_len else None
     return {
         "ctx_size": max_len,

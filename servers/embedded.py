@@ -69,6 +69,8 @@ def options() -> argparse.ArgumentParser:
     add("-ctv", "--cache-type-v", choices=CACHE_TYPES, default="f16")
     add("-lv", "--verbosity", "--log-verbosity", type=_number, default=VERBOSITY, metavar="N")
     add("--threads-http", type=_number, default=-1, metavar="N")
+    add("--lora", action="append", default=[], metavar="FILE", help="a LoRA adapter; may be repeated")
+    add("--lora-scaled", action="append", default=[], metavar="FILE:SCALE")
     add("--api-key", default="", metavar="KEY", help="better set in the environment: LLAMA_API_KEY")
     add("--chat-template", default="", metavar="JINJA")
     add("--chat-template-file", type=Path, default=None, metavar="FILE")
@@ -116,6 +118,9 @@ def parameters(asked: argparse.Namespace) -> Any:
     made.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{asked.cache_type_v.upper()}")
     made.verbosity = asked.verbosity
     made.n_threads_http = asked.threads_http
+    made.lora_adapters = [
+        xllamacpp.CommonAdapterLoraInfo(_in_unicode(path), scale) for path, scale in _adapters(asked)
+    ]
     keys = asked.api_key or os.environ.get("LLAMA_API_KEY", "")
     made.api_keys = [key.strip() for key in keys.split(",") if key.strip()]
     if asked.chat_template_file is not None:
@@ -131,6 +136,11 @@ def parameters(asked: argparse.Namespace) -> Any:
     made.cont_batching = asked.cont_batching
     made.ui = False
     return made
+
+
+def _adapters(asked: argparse.Namespace) -> list[tuple[str, float]]:
+    scaled = [text.rpartition(":") for text in asked.lora_scaled]
+    return [(path, 1.0) for path in asked.lora] + [(path, float(scale)) for path, _, scale in scaled]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -25,7 +25,7 @@ def _beside(what: str, option: str) -> NotAModel:
     return NotAModel(what, f"give its model with --model, and this file after -- with {option}")
 
 
-ADAPTER = _beside("a LoRA adapter", "--lora")
+ADAPTER = NotAModel("a LoRA adapter", "give its model with --model, and this file with --lora")
 CONTROL_VECTOR = _beside("a control vector", "--control-vector")
 MMPROJ = _beside("the vision or audio part of a model (mmproj)", "--mmproj")
 DRAFT = _beside("a draft head for another model", "--model-draft")

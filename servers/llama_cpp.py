@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from results.errors import UsageError
 from results.files import user_path
 from servers.capacity.context_size import choose_ctx_size, require_room
+from servers.lora import llama_options
 from servers.plan import LaunchPlan
 from servers.request import own_options
 from settings.secrets import read_key
@@ -40,6 +41,7 @@ PARALLEL = ("-np", "--parallel")
 EMBEDDED_KEYS = frozenset({"LLAMA_API_KEY"})
 KEYS = EMBEDDED_KEYS | {"HF_TOKEN"}  # llama-server may fetch a draft model
 LAYERS = ("-ngl", "--gpu-layers", "--n-gpu-layers")
+LORA = ("--lora", "--lora-scaled")
 VERBOSITY = ("-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-verbose")
 OURS = {
     "--port": "use --port of bench_runner, before the --",
@@ -110,6 +112,10 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
     elif request.gpu_layers is not None:
         argv += ["-ngl", str(_all_as_many(request.gpu_layers))]
         asked["gpu_layers"] = request.gpu_layers
+    if request.lora:
+        if _has(words, LORA):
+            raise given_twice("lora")
+        argv += llama_options(request.lora, model)
     for name, option, value in own_options(request):
         if value is None:
             continue

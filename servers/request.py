@@ -11,6 +11,7 @@ from settings.server_settings import SERVER_KINDS
 from settings.table import TABLE
 
 if TYPE_CHECKING:
+    from servers.lora import Adapter
     from servers.models import Model
     from settings.speed_lengths import LongestRequest
 
@@ -25,9 +26,10 @@ class ServerRequest:
 
     server_binary: llama-server, vllm or the Python that has vLLM. base_url, model_name: of a running server (attach).
     command: a template, see `other_servers.command_plan`. health_path: for command and attach. ctx_size: tokens per
-    slot. parallel: slots. options: settings for which the server has its own option, by their names in the table.
-    extra_args: passed to the server unchanged. gpu_memory_bytes: of the largest GPU, used to choose llama.cpp's slots;
-    None without one. longest: the benchmark's longest request, if it is known; the context is chosen to hold it.
+    slot. parallel: slots. lora: adapters, by absolute paths. options: settings for which the server has its own option,
+    by their names in the table. extra_args: passed to the server unchanged. gpu_memory_bytes: of the largest GPU, used
+    to choose llama.cpp's slots; None without one. longest: the benchmark's longest request, if it is known; the context
+    is chosen to hold it.
     """
 
     kind: ServerKind = "llama.cpp"
@@ -41,6 +43,7 @@ class ServerRequest:
     ctx_size: int | None = None
     parallel: int | None = None
     port: int | None = None
+    lora: tuple[Adapter, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     extra_args: tuple[str, ...] = ()
     gpu_memory_bytes: int | None = None

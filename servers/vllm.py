@@ -11,6 +11,7 @@ from results.errors import UsageError
 from results.files import read_file
 from servers.capacity.context_size import choose_ctx_size, require_room
 from servers.llama_cpp import dashed, executable, given_twice, refuse
+from servers.lora import vllm_options
 from servers.plan import LaunchPlan
 from servers.request import own_options
 from settings.secrets import read_key
@@ -62,7 +63,11 @@ def vllm_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias:
         *own_options(request),
     ]
     argv = [*_program(request.server_binary, what), "--host", base_url.host, "--port", str(base_url.port)]
-    argv += ["--served-model-name", alias]
+    if request.lora and _has(own, "--lora-modules"):
+        raise given_twice("lora")
+    # The adapter is a model of its own there: it gets the name that is asked for, and the model without it another.
+    argv += ["--served-model-name", f"{alias}-base" if request.lora else alias]
+    argv += vllm_options(request.lora or (), alias)
     asked: dict[str, Any] = {}
     for name, option, value in settings:
         if _has(own, option):

@@ -129,6 +129,16 @@ SERVER_SETTINGS = (
         server_option={"vllm": "--tensor-parallel-size"},
     ),
     Setting(
+        name="lora",
+        kind="adapters",
+        help="Apply a LoRA adapter, FILE or FILE:SCALE: a GGUF file (vLLM: PEFT's folder); may be repeated.",
+        section=Section.MODEL,
+        determines=Determines.SERVER,
+        metavar="FILE",
+        servers=("llama.cpp", "vllm"),
+        instead={"attach": "load the adapter where you start the server", "command": _IN_COMMAND},
+    ),
+    Setting(
         name="port",
         kind="whole",
         help="Port of the server.",

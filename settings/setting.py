@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MOST = 1_000_000  # the limit of every count: more is a typing error
 LARGEST_SEED = 2**31 - 1
 
-Kind = Literal["text", "whole", "number", "size", "flag", "words", "json", "path", "model"]
+Kind = Literal["text", "whole", "number", "size", "flag", "words", "json", "path", "model", "adapters"]
 
 
 class Determines(enum.Enum):
@@ -47,7 +47,7 @@ class Setting:
 
     name: with underscores; the option has dashes. aliases: other names on the command line.
     kind: `size` is bytes (512M, 2G), `words` a list or a text that is split like in a shell, `json` an object,
-    `path` a file or folder that exists, `flag` true or false.
+    `path` a file or folder that exists, `flag` true or false, `adapters` one or several FILE[:SCALE].
     choices: the allowed values, besides those that match `also`. pattern: the whole text must match it.
     minimum, maximum: inclusive. above: exclusive. default: the value if none is given; None if it is decided elsewhere,
     in a way that default_text describes.
@@ -94,6 +94,11 @@ class Setting:
     @property
     def is_numeric(self) -> bool:
         return self.kind in {"whole", "number"}
+
+    @property
+    def takes_list(self) -> bool:
+        """Whether a list is one value of it."""
+        return self.kind in {"words", "adapters"}
 
     def knows_benchmark(self, name: str) -> bool:
         return name in self.benchmarks if self.benchmarks else name not in self.not_for

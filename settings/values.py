@@ -30,6 +30,8 @@ def read_value(setting: Setting, value: Any, *, variables: bool = True) -> Any:
         return None
     if setting.kind == "words":
         return tuple(_words(value, variables=variables))
+    if setting.kind == "adapters":
+        return tuple(_adapters(value, variables=variables)) or None
     if setting.kind == "json":
         return _json(value, variables=variables)
     if not isinstance(value, str):
@@ -90,6 +92,17 @@ def _words(value: Any, *, variables: bool) -> list[str]:
         if not isinstance(word, str):
             raise UsageError(f"{_shown(word)} in it is not a text{_quotes(word)}")
     return [expand(word) for word in words] if variables else words
+
+
+def _adapters(value: Any, *, variables: bool) -> list[str]:
+    """A text is one adapter, whose name may have spaces."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple):
+        raise UsageError(f"{_shown(value)} is neither a text nor a list of texts")
+    for text in texts:
+        if not isinstance(text, str) or not text.strip():
+            raise UsageError(f"{_shown(text)} is not FILE or FILE:SCALE")
+    return [expand(text) if variables else text for text in texts]
 
 
 def _json(value: Any, *, variables: bool) -> str:

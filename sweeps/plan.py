@@ -14,6 +14,7 @@ from parsers import registry
 from results.errors import BenchError, UsageError
 from results.files import user_path
 from runner.fingerprint import determining, digest
+from settings.adapters import AdapterText, adapter_text
 from settings.asked import Asked
 from settings.table import TABLE
 from settings.variables import Filled, as_written, shown
@@ -142,6 +143,8 @@ class _Planner:
                 value = _below(self.manifest.folder, value)
             elif kind == "model":
                 value = value.text
+            elif kind == "adapters" and value is not None:
+                value = tuple(_adapter_below(self.manifest.folder, text) for text in value)
             found[name] = value
         if "seed" not in found and self.manifest.seed is not None:
             found["seed"] = self.manifest.seed.value
@@ -223,6 +226,13 @@ def _below(folder: Path, text: str) -> str:
     return _seen_from(folder, text, str(user_path(text, folder)))
 
 
+def _adapter_below(folder: Path, text: str) -> str:
+    given = adapter_text(text)
+    if given.scale is not None and user_path(text, folder).exists():
+        return str(user_path(text, folder))
+    return AdapterText(str(user_path(given.file, folder)), given.scale).written
+
+
 def _seen_from(folder: Path, text: str, path: str) -> str:
     """The path, with a written form (variables by name) that means the same from any folder."""
     if not isinstance(text, Filled):
@@ -257,7 +267,7 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
 def _shown(value: Any, all_values: Iterable[Any]) -> str:
     """The value for a label: the last part of a path if that is unambiguous; variables by name."""
     if isinstance(value, tuple):
-        return " ".join(map(shown, value))
+        return " ".join(shown(word).rpartition("/")[2] if word[:1] == "/" else shown(word) for word in value)
     if isinstance(value, Filled):
         return value.written
     text = str(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from results.compare.comparability import Difference, forbidding, read_run_settings
+from results.compare.lora_names import lora_names
 from results.compare.versus_best import Rank, against_best
 from results.errors import ResultsError
 from results.records import RunStatus
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
 
 # Fields of the config that a table shows elsewhere, or that say nothing.
-_NO_SETTING = {"path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options"}
+_NO_SETTING = {"path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options", "lora_content"}
 _QUANTIZATION = re.compile(
     r"[-._](?:i?q\d\w*|tq\d\w*|f16|bf16|f32|fp16|fp8|int[48]|w\da\d+|awq|gptq|mxfp4|nvfp4)(?=[-._]|$)",
     re.IGNORECASE,
@@ -301,6 +302,8 @@ def _limit(record: RunRecord) -> object:
 def _settings(record: RunRecord) -> dict[str, Any]:
     options = record.config.get("options")
     own = options if isinstance(options, dict) else {}
+    if lora := lora_names(record.config):
+        own = {**own, "lora": " ".join(lora)}
     asked = {name: value for name, value in record.config.items() if name not in _NO_SETTING}
     gpus: Sequence[object] = record.host.get("gpus") or ()
     cards = [str(gpu.get("name")) for gpu in gpus if isinstance(gpu, dict)]

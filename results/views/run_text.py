@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from results.compare.lora_names import lora_names
 from results.durable import explained
 from results.files import open_to_read
 from results.plain_text import plain_lines, uncoloured
@@ -42,6 +43,8 @@ def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
         rows.append(("archived", "left out of list, leaderboard and last; to show it: archive RUN --undo"))
     if record.remarks.note:
         rows.append(("noted", record.remarks.note))
+    if lora := lora_names(record.config):
+        rows.append(("adapters", ", ".join(lora)))
     if record.rejudged_from:
         rows.append(("answers of", record.rejudged_from))
     if record.score is not None:
@@ -223,6 +226,7 @@ def _note(record: RunRecord) -> str:
     loads = measured_loads(record.score.details) if record.score is not None else []
     notes = (
         headline(loads),
+        f"with {', '.join(lora_names(record.config))}" * bool(record.config.get("lora")),
         "archived" * record.remarks.archived,
         f"answers of {record.rejudged_from}" * bool(record.rejudged_from),
         f"{lost} answers lost" * bool(lost),

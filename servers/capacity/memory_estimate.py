@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from servers.capacity.context_size import DEFAULT_CTX_SIZE
@@ -110,13 +110,19 @@ def estimate_server(
     ctx_size = min(trained, DEFAULT_CTX_SIZE) if server.kind == "command" else trained
     given = (each for each in own_options(server) if each.value is not None)
     own = itertools.chain.from_iterable((each.option, str(each.value)) for each in given)
-    return estimate(
+    found = estimate(
         model,
         ctx_size=asked.get("ctx_size", ctx_size),
         parallel=max(asked.get("parallel", 1), 1),
         gpu_layers=0 if not on_gpu else ALL_LAYERS if layers is None else layers,  # None means as many as fit
         extra_args=(*own, *server.extra_args),
     )
+    adapters = sum(file.stat().st_size for adapter in server.lora or () for file in adapter.files())
+    if found is None or not adapters:
+        return found
+    if found.weights_gpu_bytes:  # beside the layers that they change
+        return replace(found, weights_gpu_bytes=found.weights_gpu_bytes + adapters)
+    return replace(found, weights_host_bytes=found.weights_host_bytes + adapters)
 
 
 def fewest_cards(needed_bytes: int, rooms_bytes: Sequence[int | None]) -> int | None:

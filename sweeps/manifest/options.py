@@ -40,7 +40,7 @@ def manifest_from_options(
     matrix: dict[str, Any] = {}
     for name, value in given.items():
         found = _values(known[name], value)
-        matrix[name] = found if name == "server_args" or len(found) > 1 else found[0]
+        matrix[name] = found if known[name].takes_list or len(found) > 1 else found[0]
     if models:
         matrix["model"] = [_model(text) for text in models]
     document["matrix"] = matrix
@@ -49,7 +49,7 @@ def manifest_from_options(
 
 
 def _values(setting: Setting, value: Any) -> list[Any]:
-    if setting.name == "server_args":
+    if setting.takes_list and not isinstance(value, str):
         return [list(value)]
     texts = value if isinstance(value, list | tuple) else [value]
     return [_plain(setting, part) for text in texts for part in _parts(setting, text)]

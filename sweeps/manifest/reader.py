@@ -215,7 +215,7 @@ class _Reader:
             setting = self.setting(key, each, at)
             if setting is None:
                 continue
-            if isinstance(each.value, list) and setting.kind != "words":
+            if isinstance(each.value, list) and not setting.takes_list:
                 self.wrong(each.line, at, "a list makes several runs: it belongs under matrix")
             else:
                 found[key] = self.given(setting, each, at)

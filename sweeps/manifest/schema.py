@@ -72,6 +72,8 @@ def _kinds(setting: Setting) -> list[dict[str, Any]]:
     if setting.kind == "words":
         words = {"type": "array", "items": {"type": ["string", "number"]}}
         return [{"type": "string"}, words]
+    if setting.kind == "adapters":
+        return [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
     if setting.kind == "model":
         fields = {
             "path": {"type": "string"},

@@ -64,6 +64,7 @@ ELSEWHERE = {
     "script",
     "script_args",
     "parser",
+    "lora",  # in tests/servers/test_lora.py
 }
 
 
