@@ -14,6 +14,7 @@ from results.errors import BenchError
 from results.files import open_to_read
 from results.json_text import NOT_THAT_JSON
 from results.records import Outcome
+from results.store.answers import natural
 from results.store.verdicts import read_verdicts
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def problem_grid(table: Table, *, warn: Callable[[str], None]) -> tuple[GridRow,
     tasks = dict.fromkeys(task for column in columns for task in column)
     rows = [_row(task, [column.get(task) for column in columns]) for task in tasks]
     order = [*Solved]
-    return tuple(sorted(rows, key=lambda row: order.index(row.solved)))
+    return tuple(sorted(rows, key=lambda row: (order.index(row.solved), natural(row.task_id))))
 
 
 def answers_of(folder: RunFolder, tasks: Collection[str]) -> dict[str, list[Completion]]:

@@ -5,12 +5,15 @@ Answers come first where they say most: problems on which runs differ, then thos
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from results.compare.answer_diff import side_by_side
 from results.compare.problem_grid import Solved, answers_of, problem_grid
+from results.errors import BenchError
 from results.records import Outcome
+from results.sent_prompts import read_prompts
+from results.store.answers import why_in_a_line
 from results.views.report.page_text import page_lines
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from results.compare.leaderboard import Table
     from results.compare.problem_grid import GridCell, GridRow
     from results.records import Completion
+    from results.sent_prompts import SentPrompt
 
 MOST_BYTES = 3 << 20  # of all answers of a report
 MOST_PROBLEMS = 1000  # in a grid
@@ -84,6 +88,7 @@ class Given:
 
     @property
     def size(self) -> int:
+        """Bytes on the page, about."""
         texts = [self.code, self.answer, self.reason]
         texts += [line or "" for pair in self.sides for line in pair[:2]]
         return sum(len(page_lines(text).encode()) + 30 for text in texts) + _OVERHEAD
@@ -91,7 +96,9 @@ class Given:
 
 @dataclass(frozen=True)
 class Problem:
-    """first: the name of the run whose answer the others are compared with."""
+    """first: the name of the run whose answer the others are compared with. prompt: as it was sent; empty if it was not
+    kept.
+    """
 
     id: str
     task_id: str
@@ -99,6 +106,13 @@ class Problem:
     expected: str
     first: str
     given: tuple[Given, ...]
+    prompt: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes on the page, about."""
+        prompt = len(page_lines(self.prompt).encode())
+        return prompt + sum(one.size for one in self.given) + _OVERHEAD
 
 
 @dataclass(frozen=True)
@@ -143,6 +157,7 @@ def _answers(
 ) -> tuple[dict[str, Problem], _Answers]:
     wanted = {row.task_id for row in rows}
     given = [answers_of(row.folder, wanted) for row in table.rows]
+    prompts = _prompts(table)
     called = [names[row.record.run_id] for row in table.rows]
     shown: dict[str, Problem] = {}
     found: _Answers = {}
@@ -152,12 +167,34 @@ def _answers(
         if not any(completion.completion or completion.answer for own in each for completion in own):
             continue
         problem, places = _problem(f"{prefix}-{len(shown)}", row, called, each)
-        room -= sum(one.size for one in problem.given)
+        problem = replace(problem, prompt=prompts.get(row.task_id, ""))
+        room -= problem.size
         if room < 0:
             break
         shown[row.task_id] = problem
         found |= {(row.task_id, run): place for run, place in places.items()}
     return shown, found
+
+
+def _prompts(table: Table) -> dict[str, str]:
+    """By problem, of the first run that kept them; the runs of a table were asked the same."""
+    for row in table.rows:
+        try:
+            found = read_prompts(row.folder.path)
+        except BenchError:
+            continue
+        if found:
+            return {task: _bounded(_asked(prompt)) for task, prompt in found.items()}
+    return {}
+
+
+def _asked(prompt: SentPrompt) -> str:
+    if not prompt.messages:
+        return prompt.text
+    several = len(prompt.messages) > 1
+    return "\n\n".join(
+        f"{each.role}:\n{each.content}" if several else each.content for each in prompt.messages
+    )
 
 
 def _problem(
@@ -168,7 +205,9 @@ def _problem(
     for run, completions in enumerate(each):
         for completion in _telling(completions):
             text = completion.completion or completion.answer
-            kinds.setdefault((text, completion.outcome, completion.detail), []).append((run, completion))
+            kinds.setdefault((text, completion.outcome, why_in_a_line(completion)), []).append(
+                (run, completion)
+            )
     places: dict[int, str] = {}
     given: list[Given] = []
     first = next(iter(kinds.values()))[0]
@@ -206,7 +245,7 @@ def _given(place: str, names: str, completion: Completion, first: Completion | N
         names=names,
         words=words,
         kind=kind,
-        reason=_bounded(completion.detail),
+        reason=_bounded(why_in_a_line(completion)),
         code="" if sides else code,
         answer="" if answer.strip() == code.strip() else answer,
         sides=sides,

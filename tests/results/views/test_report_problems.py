@@ -12,6 +12,7 @@ from results.compare.answer_diff import MOST_LINES, side_by_side
 from results.compare.leaderboard import make_tables
 from results.compare.problem_grid import Solved, problem_grid
 from results.records import Completion
+from results.sent_prompts import Message, sent_prompt, write_prompts
 from results.views.report.contents import runs_report
 from results.views.report.page import page
 from results.views.report.problems import problems_of
@@ -76,13 +77,23 @@ def test_every_sign_leads_to_the_answer_of_its_run(tmp_path):
     assert "<ins>return y</ins>" in text
 
 
+def test_the_prompt_stands_with_the_answers_if_it_was_kept(tmp_path):
+    run = run_with(tmp_path, "a", ("return x", F))
+    asked = (Message("system", "Be brief."), Message("user", f"Write f. {EVIL}"))
+    write_prompts(run.path, [sent_prompt("HumanEval/0", asked)])
+    assert problems(run).problems[0].prompt == f"system:\nBe brief.\n\nuser:\nWrite f. {EVIL}"
+    text = page(runs_report([(run, run.read_record())], warn=pytest.fail))
+    assert "Be brief." in text
+    assert "<script" not in text
+
+
 def test_answers_are_bounded_and_what_is_left_out_is_said(tmp_path):
     long = [(f"x = {n}\n" * 500, F if n % 5 else P) for n in range(40)]
     runs = [run_with(tmp_path, name, *long) for name in "ab"]
     found = problems(*runs, most_bytes=30_000)
     assert 0 < len(found.problems) < 40
     assert found.left_out == 40 - len(found.problems)
-    assert sum(given.size for problem in found.problems for given in problem.given) <= 30_000
+    assert sum(problem.size for problem in found.problems) <= 30_000
     assert found.problems[0].task_id == "HumanEval/1", "those that nobody solved, before those that all did"
     assert (
         "characters are left out here"
