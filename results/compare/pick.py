@@ -54,7 +54,8 @@ class Memory:
 class Pick:
     """row: the one to take; None if nothing is picked. best: the highest score, which the others are tested against.
     runner_up: the highest score if that isn't the pick, else the next cheapest. candidates: those not shown worse.
-    loss: how much worse than the best the pick may be, at most (95 %), as a fraction; None for the best itself.
+    loss: how much worse than the best the pick may be, at most (95 %), as a fraction; for the best itself, how much
+    better another one may be; None if there is none. passed_over: most of their answers were cut or empty.
     samples_needed: to bound the loss to WANTED_LOSS if there is no true difference; None if it is settled.
     memory: what memory was compared by; None if it isn't known of all candidates. same_machine: whether speeds can be
     compared.
@@ -67,6 +68,7 @@ class Pick:
     candidates: tuple[Row, ...] = ()
     loss: float | None = None
     samples_needed: int | None = None
+    passed_over: tuple[Row, ...] = ()
     memory: Memory | None = None
     same_machine: bool = True
 
@@ -95,15 +97,12 @@ def pick_run(table: Table) -> Pick:
     others = [row for row in scored if row is not best and _rank(row) is not Rank.STOPPED]
     if others and all(_rank(row) is Rank.UNTESTED for row in others):
         return Pick(Why.UNTESTED, best=best)
-    as_good = [
-        row for row in others if _rank(row) is Rank.SAME and row.score and not lost_too_many(row.record)
-    ]
-    candidates = [best, *(row for row in as_good if unfinished(row) <= MOST_UNFINISHED)]
+    as_good = [row for row in others if _rank(row) is Rank.SAME and not lost_too_many(row.record)]
+    passed_over = tuple(row for row in as_good if unfinished(row) > MOST_UNFINISHED)
+    candidates = [best, *(row for row in as_good if row.score and row not in passed_over)]
     memory, same_machine = _memory(candidates), len({machine_of(row.record) for row in candidates}) == 1
     row, why = _cheapest(candidates, memory, same_machine=same_machine)
-    loss = (
-        max(0.0, -row.versus.low) if row is not best and row.versus and row.versus.low is not None else None
-    )
+    loss, widest = _loss(row, best, as_good)
     unsettled = loss is not None and loss > SETTLED_LOSS
     return Pick(
         why=why,
@@ -112,7 +111,8 @@ def pick_run(table: Table) -> Pick:
         runner_up=_runner_up(row, best, candidates, others, memory, same_machine=same_machine),
         candidates=tuple(candidates),
         loss=loss,
-        samples_needed=_samples_needed(row) if unsettled else None,
+        samples_needed=_samples_needed(widest) if unsettled and widest is not None else None,
+        passed_over=passed_over,
         memory=memory,
         same_machine=same_machine,
     )
@@ -204,6 +204,22 @@ def _runner_up(
             kept = Memory(memory.words, {each.record.run_id: memory.of[each.record.run_id] for each in rest})
         return _cheapest(rest, kept, same_machine=same_machine)[0]
     return max((each for each in others if _rank(each) is Rank.WORSE), key=_by_score, default=None)
+
+
+def _loss(row: Row, best: Row, as_good: Sequence[Row]) -> tuple[float | None, Row | None]:
+    """How much better another run may be, and the run whose interval says so."""
+    if row is not best:
+        low = row.versus.low if row.versus is not None else None
+        return (max(0.0, -low) if low is not None else None), row
+    highs = [
+        (each.versus.high, each)
+        for each in as_good
+        if each.versus is not None and each.versus.high is not None
+    ]
+    if not highs:
+        return None, None
+    high, widest = max(highs, key=lambda found: found[0])
+    return max(0.0, high), widest
 
 
 def _samples_needed(row: Row) -> int | None:

@@ -40,11 +40,8 @@ class Verdict:
     def sentences(self) -> list[str]:
         """All of it, for a text."""
         first = f"{self.head}: {self.reasons[0]}" if self.reasons else self.head
-        return [
-            each
-            for each in (f"{first}.", *(f"{each}." for each in self.reasons[1:]), self.runner_up, self.needed)
-            if each
-        ]
+        others = [f"{each[:1].upper()}{each[1:]}." for each in self.reasons[1:]]
+        return [each for each in (f"{first}.", *others, self.runner_up, self.needed) if each]
 
 
 def verdict(table: Table, names: Mapping[str, str]) -> Verdict:
@@ -88,12 +85,11 @@ def memory_of(row: Row, pick: Pick) -> int | None:
 def _loss(pick: Pick, row: Row, best: Row, names: Mapping[str, str]) -> str:
     versus = row.versus
     if row is best or versus is None or pick.loss is None:
-        others = len(pick.candidates) - 1
         score = f"the highest score, {row.score:.1f}"
-        if not others:
+        if pick.loss is None:
             beaten = best.versus is not None and best.versus.beats
             return f"{score}, and every other run tested is shown to be worse" if beaten else score
-        return f"{score}; {others} other{'s are' if others > 1 else ' is'} not shown to be worse"
+        return f"{score}; another run may be up to {100 * pick.loss:.1f} points better (95 %)"
     shown = f"no loss shown against {names[best.record.run_id]}, the highest score"
     points, on = 100 * pick.loss, f"on {versus.samples:,} common samples"
     if not pick.settled:
@@ -145,6 +141,8 @@ def _warnings(pick: Pick, names: Mapping[str, str]) -> Iterator[str]:
         if text := cut_text(row):
             name = names[row.record.run_id]
             yield f"{name}: {text}, which the score counts as wrong; a larger --max-tokens may change the choice"
+    for row in pick.passed_over:
+        yield f"passed over: {names[row.record.run_id]}, because {cut_text(row)}"
     if not pick.same_machine:
         yield "measured on different machines, so speeds were not compared"
     elif any(not undisturbed(row) for row in pick.candidates):
@@ -168,8 +166,8 @@ def _needed(pick: Pick) -> str:
     if pick.samples_needed is None:
         return ""
     return (
-        f"To bound the loss to {100 * WANTED_LOSS:.0f} points takes about {pick.samples_needed:,} samples, "
-        "if there is none."
+        f"To bound it to {100 * WANTED_LOSS:.0f} points takes about {pick.samples_needed:,} samples, "
+        "if there is no true difference."
     )
 
 

@@ -55,6 +55,15 @@ def test_the_fastest_decides_where_memory_hardly_differs(tmp_path):
     assert (pick.row.record.model, pick.why) == ("c", Why.SPEED)
 
 
+def test_the_best_of_few_samples_is_tentative_too(tmp_path):
+    """It is not shown to be better than a run that answered nothing right, and that one was cut."""
+    pick = picked(tmp_path, ("a", [P] + [F] * 19, 1, 1.0), ("b", [CUT] * 17 + [F] * 3, 2, 2.0))
+    assert pick.row.record.model == "a"
+    assert [row.record.model for row in pick.passed_over] == ["b"]
+    assert not pick.settled
+    assert pick.samples_needed > 20
+
+
 def test_speed_is_not_compared_between_machines(tmp_path):
     runs = [
         record_run(
