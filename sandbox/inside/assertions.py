@@ -136,10 +136,7 @@ class Assertions:
             if not also_literals and literal(value):
                 return value, value
             place = next(places)
-            call = ast.Call(
-                ast.Name(SEEN, ast.Load()), [ast.Constant(number), ast.Constant(place), value], []
-            )
-            return ast.copy_location(call, value), place
+            return call_of(SEEN, [number, place], value, value), place
 
         def watch(test: Any, wanted: str) -> Any:
             if isinstance(test, ast.BoolOp):
@@ -158,12 +155,10 @@ class Assertions:
                 comparisons.append(Compared(place, "is false" if wanted else "is true"))
             return test
 
-        segment = ast.copy_location(ast.Constant(None), statement.test)
+        segment = placed(ast.Constant(None), statement.test)
         statement.test = watch(statement.test, "")
         self._found.append((statement.lineno, statement.end_lineno or statement.lineno, segment, comparisons))
-        held = ast.Expr(ast.Call(ast.Name(HELD, ast.Load()), [ast.Constant(number)], []))
-        for each in (statement, ast.copy_location(held, statement)):
-            ast.fix_missing_locations(each)
+        held = placed(ast.Expr(call_of(HELD, [number], None, statement)), statement)
         return [statement, held]
 
     def _see(self, number: int, place: int, value: Any) -> Any:
@@ -197,6 +192,21 @@ class Assertions:
         if reached and isinstance(error, AssertionError):
             found.update(sides(reached[-1], values))
         return found
+
+
+def call_of(name: str, numbers: list[int], value: Any, where: Any) -> Any:
+    """The expression `name(*numbers, value)`, at the place of a node."""
+    args: list[Any] = [placed(ast.Constant(number), where) for number in numbers]
+    if value is not None:
+        args.append(value)
+    return placed(ast.Call(placed(ast.Name(name, ast.Load()), where), args, []), where)
+
+
+def placed(node: Any, where: Any) -> Any:
+    """A node that stands at the place of another one. `ast.fix_missing_locations` would walk through all below it."""
+    node.lineno, node.col_offset = where.lineno, where.col_offset
+    node.end_lineno, node.end_col_offset = where.end_lineno, where.end_col_offset
+    return node
 
 
 def literal(node: Any) -> bool:
