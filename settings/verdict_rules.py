@@ -22,7 +22,8 @@ _TODAY = {
     # extraction 2: fences as in CommonMark, the last whole program; numbers and letters as people write them; of
     # LiveCodeBench the official extraction.
     # extraction 3: the function at the top level counts before one inside of another; methods of a class are called;
-    # functions over several blocks are put together; HTML, sessions and changes are read, prose in a block is not. What
+    # functions over several blocks are put together; HTML, JSON, sessions and changes are
+    # read, prose in a block, and packages that only examples need, are not. What
     # is said of a letter decides whether it is the answer, not where it stands; a measure such as `in 3 days` is
     # no answer, and magnitudes, powers and numbers in words are. More marks of thoughts are known.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.

@@ -276,7 +276,7 @@ def _borrowed(code: str, others: Iterable[str], prompt: str, entry_point: str) -
     there = [
         (number, node, other)
         for number, block in enumerate(others)
-        for other in [without_examples(textwrap.dedent(block), entry_point)]
+        for other in [without_examples(textwrap.dedent(block), entry_point, is_part=True)]
         for node in getattr(syntax_tree(other), "body", ())
     ]
     binding: dict[str, list[int]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from typing import TYPE_CHECKING
 
 from evaluation.answers.syntax import bound_names, free_names, syntax_tree, used_names, without
@@ -10,21 +11,26 @@ from evaluation.answers.syntax import bound_names, free_names, syntax_tree, used
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-_SHOWING = {"print", "input", "check", "doctest.testmod", "unittest.main"}
+_IMPORTS = (ast.Import, ast.ImportFrom)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, *_IMPORTS)
+_SHOWING = {
+    "print", "input", "check", "doctest.testmod", "unittest.main", "exit", "quit", "sys.exit",
+}  # fmt: skip
+_READING = {"sys.stdin", "sys.argv"}
 
 
-def without_examples(code: str, entry_point: str) -> str:
+def without_examples(code: str, entry_point: str, *, is_part: bool = False) -> str:
     """The code without examples, and without imports from `__future__`, which are only valid at the very beginning.
 
     Examples are not part of the solution, and a wrong one would fail a right solution. They are the statements at the
     top level that call the entry point, themselves or through other functions, and what follows from them; but never
-    one that binds a name that the entry point needs. A call that fills a table stays.
+    one that binds a name that the entry point needs. A call that fills a table stays. Packages that only examples need
+    are examples, too: the sandbox has few. is_part: other code may need them.
     """
     tree = syntax_tree(code)
     if tree is None:
         return code
-    kept = without(code, [*_future(tree), *_examples(tree, entry_point)])
+    kept = without(code, [*_future(tree), *_examples(tree, entry_point, is_part=is_part)])
     return kept if syntax_tree(kept) is not None else code
 
 
@@ -32,7 +38,7 @@ def _future(tree: ast.Module) -> list[ast.stmt]:
     return [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
 
 
-def _examples(tree: ast.Module, entry_point: str) -> list[ast.stmt]:
+def _examples(tree: ast.Module, entry_point: str, *, is_part: bool) -> list[ast.stmt]:
     using: dict[str, set[str]] = {}  # by name: what is bound with its help
     helping: dict[str, set[str]] = {}  # by name: what it is bound with
     for node in tree.body:
@@ -45,12 +51,14 @@ def _examples(tree: ast.Module, entry_point: str) -> list[ast.stmt]:
     found: list[ast.stmt] = []
     left_out: set[str] = set()
     for node in tree.body:
-        if isinstance(node, _DEFINITIONS):
-            continue
         bound = set(bound_names(node))
         if bound & needed:
             continue
-        if _shows(node) or _called(node) & (calling | {"input"}) or used_names(node) & left_out:
+        if isinstance(node, _DEFINITIONS):
+            is_example = not is_part and _is_foreign(node)
+        else:
+            is_example = _shows(node) or _reads(node) or bool(_called(node) & calling)
+        if is_example or used_names(node) & left_out:
             found.append(node)
             left_out |= bound
     return found
@@ -71,6 +79,24 @@ def _shows(node: ast.stmt) -> bool:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         return _dotted(node.value.func) in _SHOWING
     return isinstance(node, ast.Assert)
+
+
+def _is_foreign(node: ast.stmt) -> bool:
+    """Whether it imports what Python hasn't."""
+    if isinstance(node, ast.Import):
+        return not all(alias.name.split(".")[0] in sys.stdlib_module_names for alias in node.names)
+    if not isinstance(node, ast.ImportFrom) or node.names[0].name == "*":
+        return False
+    return (node.module or "").split(".")[0] not in sys.stdlib_module_names
+
+
+def _reads(node: ast.stmt) -> bool:
+    """Whether it takes anything from who starts it as a program."""
+    return any(
+        (isinstance(inner, ast.Attribute) and (inner.attr == "parse_args" or _dotted(inner) in _READING))
+        or (isinstance(inner, ast.Call) and _dotted(inner.func) == "input")
+        for inner in ast.walk(node)
+    )
 
 
 def _dotted(node: ast.expr) -> str:

@@ -1,18 +1,27 @@
-"""The pieces of an answer that may be Python: fenced blocks, code in HTML, interactive sessions, changes to a file."""
+"""The pieces of an answer that may be Python: fenced blocks, code in HTML or JSON, sessions, changes to a file."""
 
 from __future__ import annotations
 
 import html
+import json
 import re
 import textwrap
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers.fences import PYTHON, Block, fenced_blocks, language
-from evaluation.answers.syntax import MOST_CHARACTERS
+from evaluation.answers.syntax import MOST_CHARACTERS, syntax_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CHANGES = {"diff", "patch", "udiff"}
 _SESSIONS = {"pycon", "doctest"}
-_PROMPT = re.compile(r"[ \t]*+(?:>>>|\.\.\.)(?: |$)")
+_PROMPT = re.compile(r"[ \t]*+(?:>>>|\.\.\.:?|In \[\d++\]:)(?: |$)")
+_BEGINS_SESSION = re.compile(r"\s*+(?:>>> |In \[\d++\]: )")
+_ALONE = re.compile(r"\s*+(?:python3?|py)[ \t]*+\n", re.IGNORECASE)  # the language in a line of its own
+_COMMAND = re.compile(r"^[!%].*+$", re.MULTILINE)  # of a notebook
+_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#\d++);")
+_UNSEEN = {0xA0: " ", 0x200B: None, 0x200C: None, 0x200D: None, 0x2060: None, 0xFEFF: None}
 _ATTRIBUTE = re.compile(
     r"(?:class|lang|language)\s*+=\s*+[\"']?(?:lang(?:uage)?-)?([\w.+-]++)", re.IGNORECASE
 )
@@ -36,7 +45,12 @@ class Piece(NamedTuple):
 def pieces_of(text: str) -> list[Piece]:
     """Those that are not empty, in order. Of sessions what was typed, of changes what they lead to. Linear."""
     blocks = [block for block in fenced_blocks(text) if block.code.strip()] or _in_html(text)
-    return [_piece(block) for block in blocks]
+    if not blocks and text.lstrip().startswith("{"):
+        return list(_in_json(text))
+    pieces = [_piece(block) for block in blocks]
+    if not any(piece.may_be_python for piece in pieces):
+        pieces += [inner for block in blocks if block.tag == "json" for inner in _in_json(block.code)]
+    return pieces
 
 
 def _piece(block: Block) -> Piece:
@@ -44,9 +58,21 @@ def _piece(block: Block) -> Piece:
         return Piece(block.code, block.tag)
     if block.tag in _CHANGES:
         return Piece(_changed(block.code), PYTHON, shown=True)
-    if (block.may_be_python or block.tag in _SESSIONS) and block.code.lstrip().startswith(">>> "):
+    if (block.may_be_python or block.tag in _SESSIONS) and _BEGINS_SESSION.match(block.code):
         return Piece(_typed(block.code), PYTHON, shown=True)
-    return Piece(block.code, block.tag)
+    if not block.may_be_python:
+        return Piece(block.code, block.tag)
+    named = _ALONE.match(block.code)
+    return Piece(_cleaned(block.code[named.end() if named else 0 :]), PYTHON if named else block.tag)
+
+
+def _cleaned(code: str) -> str:
+    """Code without what a page or a notebook made of it, where that keeps it from being parsed."""
+    seen = code.translate(_UNSEEN)
+    if _ENTITY.search(seen):
+        seen = html.unescape(seen)
+    seen = _COMMAND.sub("", seen)
+    return seen if seen != code and syntax_tree(textwrap.dedent(code)) is None else code
 
 
 def _typed(session: str) -> str:
@@ -83,3 +109,14 @@ def _in_elements(text: str, name: str) -> list[Block]:
             tag = language(named[1]) if named else ""
             found.append(Block(tag, html.unescape(code).strip("\n") + "\n", closed=True))
     return found
+
+
+def _in_json(text: str) -> Iterable[Piece]:
+    """The texts of several lines in a JSON object: `{"code": "..."}`."""
+    try:
+        found = json.loads(text) if len(text) <= MOST_CHARACTERS else None
+    except (ValueError, RecursionError):
+        return
+    for value in found.values() if isinstance(found, dict) else ():
+        if isinstance(value, str) and "\n" in value.strip():
+            yield from pieces_of(value) or [Piece(value, "")]

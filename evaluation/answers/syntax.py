@@ -138,15 +138,20 @@ def missing_names(tree: ast.Module) -> set[str]:
 
 def source_of(code: str, node: ast.stmt) -> str:
     """The lines of a statement as they stand in the code, its decorators too."""
-    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
-    return "\n".join(code.split("\n")[first - 1 : node.end_lineno])
+    return "\n".join(code.split("\n")[_first_line(node) - 1 : node.end_lineno])
+
+
+def _first_line(node: ast.stmt) -> int:
+    """With its decorators."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)])
 
 
 def without(code: str, nodes: Iterable[ast.stmt]) -> str:
     """The code with `pass` in place of some statements; all else keeps its line."""
     lines = [line.encode() for line in code.split("\n")]
     for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset), reverse=True):
-        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        first, last = _first_line(node) - 1, (node.end_lineno or node.lineno) - 1
         before, behind = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
         if first == last:
             lines[first] = before + b"pass" + behind

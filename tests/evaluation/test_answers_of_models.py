@@ -50,7 +50,7 @@ def gives_totals(code):
     try:
         exec(code, scope)
         return [scope["total"](xs) for xs in ([1, 2], [], [5, -5, 7])] == [3, 0, 7]
-    except (ArithmeticError, LookupError, NameError, RecursionError, SyntaxError, TypeError):
+    except (ArithmeticError, ImportError, LookupError, NameError, RecursionError, SyntaxError, TypeError):
         return False
 
 

@@ -157,6 +157,11 @@ HOSTILE = {
     "prose behind code": "```python\ndef total(xs): return 1\nand so\n```\n",
     "classes": "```python\nclass A:\n    def total(self, xs): return 1\n```\n",
     "code less deep": "- a\n    ```python\nif x:\n    x\n    ```\n",
+    "JSON": '{"a": "\\n',
+    "whole JSON": '{"a": "\\nx = 1"}\n',
+    "entities": "```python\n&lt;x &gt;\n```\n",
+    "commands": "```python\n!x\n%y\n```\n",
+    "packages": "```python\nimport x\nx.y()\n```\n",
     "indented lines": "a\n\n    x = 1\n\n",
 }
 
