@@ -30,7 +30,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class _Past:
-    """A useful earlier run. fixed_s: the script's time besides generating, for any number of samples."""
+    """A useful earlier run. fixed_s: the script's time besides generating, for any number of samples.
+
+    completion_s: while all slots are busy. One answer alone takes as long as one in each slot.
+    """
 
     record: RunRecord
     completion_s: float
@@ -52,7 +55,7 @@ def expected(spec: RunSpec, history: Sequence[RunRecord]) -> Expected | None:
     if same:
         best = max(same, key=lambda each: (_same_slots(each.record, spec), each.record.timestamp))
         because = f"as in {best.record.run_id}"
-        seconds = best.fixed_s + best.completion_s * completions
+        seconds = best.fixed_s + best.completion_s * max(completions, _slots(best.record))
         return Expected(seconds, completions, best.record.phases.load_s, because)
     size = _size(spec)
     sized = [each for each in past if _size_of(each.record) and _same_kind(each.record, spec)]
@@ -77,7 +80,7 @@ def _past(record: RunRecord, spec: RunSpec) -> _Past | None:
     if record.status is not RunStatus.SUCCEEDED or record.benchmark != spec.benchmark.name:
         return None
     disturbed = record.telemetry is not None and record.telemetry.not_comparable
-    if record.resumed or record.incidents or disturbed:
+    if record.resumed or record.incidents or record.rejudged_from or disturbed:
         return None
     if record.config.get("max_tokens") != spec.asked["max_tokens"]:
         return None
@@ -85,7 +88,13 @@ def _past(record: RunRecord, spec: RunSpec) -> _Past | None:
         return None
     generated_s = record.phases.generate_s
     generate_s = script_s if generated_s is None else min(generated_s, script_s)
-    return _Past(record, generate_s / score.completions, script_s - generate_s)
+    return _Past(record, generate_s / max(score.completions, _slots(record)), script_s - generate_s)
+
+
+def _slots(record: RunRecord) -> int:
+    """The server's slots; 1 if they aren't known."""
+    slots = record.config.get("parallel")
+    return slots if isinstance(slots, int) and slots > 0 else 1
 
 
 def _completions(spec: RunSpec, past: Sequence[_Past]) -> int | None:

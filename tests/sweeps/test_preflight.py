@@ -278,6 +278,14 @@ def test_a_run_that_had_all_answers_already_tells_that_generating_took_nothing(f
     assert inspect(planned, machine=ROOMY, history=[earlier]).expected_s == 105.0 + 3.0
 
 
+def test_one_answer_alone_tells_the_time_of_all_slots(folder):
+    """A trial with --limit 1 on four slots: four answers at once would have taken as long."""
+    planned = plan("matrix: {benchmark: human_eval, model: a.gguf, limit: [1, 4, 20]}", folder)
+    trial = past(folder, score=Score(score=1.0, samples=1, completions=1))
+    needs = inspect(planned, machine=ROOMY, history=[trial]).needs
+    assert [need.expected_s for need in needs] == [108.0, 108.0, 508.0]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -286,6 +294,7 @@ def test_a_run_that_had_all_answers_already_tells_that_generating_took_nothing(f
         {"score": None},
         {"phases": Phases()},
         {"resumed": 1},
+        {"rejudged_from": "20260101T000000Z-human_eval-a-0000"},
         {"incidents": (Incident(time="2026-01-01T00:00:00+00:00", what="the server died"),)},
         {"telemetry": TelemetrySummary(not_comparable=("other work used 1.9 of 2 processors",))},
         {"config": {"limit": 10, "max_tokens": 4000}},
