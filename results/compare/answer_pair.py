@@ -41,7 +41,8 @@ class AnswerPair(msgspec.Struct, frozen=True, kw_only=True):
 
     prompt: what both were asked; None if it was not kept or differs. first_difference: characters that both answers,
     thoughts included, begin with; None: they are the same. diff: from the first to the second, of what was judged
-    (`completion`); where that is a word, such as a number, of the answers. Empty: both are the same.
+    (`completion`); where that is a word, such as a number, of the answers without their thoughts. Empty:
+    both are the same.
     """
 
     task_id: str
@@ -102,4 +103,8 @@ def diff_lines(before: str, after: str) -> tuple[DiffLine, ...]:
 def _diffed(first: Completion, second: Completion) -> tuple[str, str]:
     """What was executed, if that is code in either run; else the answers."""
     taken = first.completion, second.completion
-    return taken if any("\n" in text for text in taken) else (first.answer, second.answer)
+    return taken if any("\n" in text for text in taken) else (_spoken(first), _spoken(second))
+
+
+def _spoken(completion: Completion) -> str:
+    return completion.answer[completion.thought_chars :]

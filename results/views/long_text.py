@@ -45,7 +45,7 @@ class LongText:
         for fact in facts:
             if fact.text:
                 name = styled(f"{plain(fact.name):{NAME_WIDTH}}", bold=True)
-                text = indented(fact.text, " " * (NAME_WIDTH + 1)).split("\n")
+                text = indented(fact.text.rstrip("\n"), " " * (NAME_WIDTH + 1)).split("\n")
                 self._lines += [
                     f"{name if first else ''}{' ' * first}{styled(line, fg=fact.colour)}"
                     for first, line in ((at == 0, line) for at, line in enumerate(text))
@@ -59,7 +59,7 @@ class LongText:
         for number, line in enumerate(lines[begun:], begun + 1):
             here = number == marked
             mark = styled(
-                f"{'>' if here else ' '}{number:{digits}} ", fg="red" if here else None, dim=not here
+                f"{'>' if here else ' '}{number:{digits}} ", fg="red" if here else None, dim=not here or None
             )
             self._lines.append(f"{mark} {styled(line, fg='red' if here else None)}".rstrip())
 

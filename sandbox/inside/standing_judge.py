@@ -99,6 +99,9 @@ class StandingJudge:
 
 def judge_programs(control: Any, texts: int, result: int) -> typing.NoReturn:
     """In the process of the tests: judge what is handed over until nobody is there, or something is left behind."""
+    os.set_blocking(
+        result, False
+    )  # of a long word, what does not fit is only shown; the verdict stands first
     own = _traces()
     most_kib = _peak_memory_kib() + MOST_GROWTH_KIB
     while True:
