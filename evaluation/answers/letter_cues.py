@@ -62,7 +62,8 @@ NAMED_ANSWER = _words(
 CHOSEN = _words(
     r"\b(?:mark|circle|tick|vote\s+goes\s+to|choose|chose|select|selected|pick|picked|go(?:ing)?\s+(?:with|for)"
     r"|opt(?:ing)?\s+for|settle\s+on|vote\s+for|stick(?:ing)?\s+with|lean(?:ing)?\s+(?:towards?|to)"
-    r"|i(?:['’]d|['’]ll|\s+would|\s+will)?\s+(?:say|guess|answer)|i\s+(?:think|believe|guess|suspect))"
+    r"|i(?:['’]d|['’]ll|\s+would|\s+will)?\s+(?:say|guess|answer)|i\s+(?:think|believe|guess|suspect)"
+    r"|inclined\s+to\s+\w+|(?:must|got\s+to|has\s+to)\s+be|choisis|w[äa]hle|elijo|escolho|scelgo|выбираю)"
     rf"(?:\s+(?:it['’]s|it\s+is))?\s*{_FILL}\(?$",
     r"\b(?:therefore|thus|hence|so|consequently|accordingly|finally|conclusion|actually|correction|in\s+short|overall"
     r"|final|wait|edit|update|sorry|oops|arrive\s+at|end(?:s|ed)?\s+up\s+(?:with|at)|conclude|obtain|determined?)\b[\s,:]*"
@@ -93,10 +94,16 @@ MATCHED = _words(
 )
 ONLY = _words(rf"\bonly\s+(?:(?:{_LATIN_NOUN})\s+)?\(?$")
 ALL_BUT = _words(
-    r"\b(?:all|every\w*|each|any|none)(?:\s+(?:of|the|these|other|others|one))*"
+    r"^\W*(?:apart\s+from|except(?:\s+for)?|other\s+than|besides|with\s+the\s+exception\s+of)\s+"
+    rf"(?:(?:{_LATIN_NOUN})\s+)?\(?$",
+    r"\b(?:all|every\w*|each|any|none|no|nothing)(?:\s+(?:of|the|these|other|others|one))*"
     rf"(?:\s+(?:{_LATIN_NOUN})s?)?(?:\s+\w+)?\s+(?:but|except(?:\s+for)?|other\s+than|besides|apart\s+from)\s+"
-    rf"(?:(?:{_LATIN_NOUN})\s+)?\(?$"
+    rf"(?:(?:{_LATIN_NOUN})\s+)?\(?$",
 )
+NONE_BETTER = _words(
+    r"(?:\b(?:no|not|nothing)|n['’]t)\b[^.\n]{0,30}\bbetter\b[^.\n]{0,20}\bthan\s+(?:\w+\s+)?\(?$"
+)
+WHY = _words(r"\bwhy\s+(?:is\s+it\s+)?\(?$")
 OPTION = _words(rf"(?:{_NOUN}|{_HAN_NOUN})\s*,?\s*\(?$")
 
 # What stands behind a letter. Between may be the text of the choice, without a verb of its own.
@@ -117,12 +124,12 @@ IS_ANSWER = _words(
 )
 IS_RIGHT = _words(
     rf"{_ITS_TEXT}(?:\b{_SEEMS}{_QUITE}(?:\s+(?:the|a))?(?:\s+(?:only|most|more|fully|both))*\s+(?:correct|right|best|valid"
-    r"|accurate|better|preferred|preferable|likely|appropriate|plausible|suitable|reasonable|logical|fitting|relevant"
+    r"|accurate|closer|closest|nearer|stronger|superior|better|preferred|preferable|likely|appropriate|plausible|suitable|reasonable|logical|fitting|relevant"
     r"|optimal|only\s+\w+\s+(?:that|which))\b"
     r"|\b(?:best\s+\w+s|\w+s\s+(?:the\s+)?(?:best|most\s+sense)|(?:is|was)\s+what\s+(?:we|the\s+question|is)"
     r"|wins|matches|works|fits|satisfies|holds)\b"
     r"|\s*(?:选项|選項|项|項)?\s*(?:是|为)?\s*(?:正确|正確|对的)"
-    r"|\b(?:est|ist|es|é|è)\s+(?:la\s+)?(?:correct\w*|richtig|korrekt|corrett\w|corret\w)\b)"
+    r"|\b(?:est|ist|es|é|è)\s+(?:la\s+)?(?:correct\w*|richtig|korrekt|corrett\w|corret\w)\b|\b(?:richtig|korrekt)\b)"
 )
 IS_TRUE = _words(rf"{_ITS_TEXT}\b{_SEEMS}{_QUITE}\s+(?:true|yes|possible|consistent|supported)\b")
 IS_EXCEPTION = _words(rf"{_ITS_TEXT}\b{_BE}\s+the\s+(?:exception|odd\s+one|outlier|false|incorrect)\b")
@@ -137,6 +144,7 @@ _WRONG = r"(?:incorrect|wrong|false|no|untrue|not\s+(?:correct|right|true))"
 DENIED = _words(
     rf"\)?[).:]*\s*(?:\([^()\n]{{0,60}}\)\s*)?(?-i:(?=[a-z])){_NO}",
     rf"\)?[).:]*\s*[|:–—-]+\s*(?:this\s+is\s+|it\s+is\s+|it['’]s\s+|that['’]s\s+)?(?:\(?\s?{_WRONG}\b|[✗✘❌×])",
+    rf"\)?\s*\(\s?(?:{_WRONG}\b|[✗✘❌])",
     rf"(?:\)?[).:]|\))\s*(?:{_WRONG}(?=\s*(?:$|[.,;:!\n(–—-]|because|since|as\b|it\b|this\b))|[✗✘❌])",
     r"\)?\s*(?:选项|選項|项|項)?\s*(?:是|为)?\s*(?:错|錯|不)",
 )
@@ -196,12 +204,15 @@ TURNS = _words(
 )
 
 # Of lists with a verdict on each choice.
-ITEM = _words(r"(?:^|[.;!?,|:-])\W*(?:\d\.\s+)?\W*(?:(?:option|choice|statement|is\s+it|answer|选项)\s*)?$")
+ITEM = _words(
+    r"(?:^|[.;!?,|:-])\W*(?:\d\.\s+)?\W*(?:(?:option|choice|statement|(?:is\s+it|could\s+it\s+be|(?:what|how)\s+about)|answer|选项)\s*)?$"
+)
 AFFIRMED = _words(r"\b(?:correct|right|true|yes|valid)\b|[✓✔✅☑]|正确|正確|(?<!不)对(?!应)")
 REJECTED = _words(
     r"\b(?:incorrect|wrong|false|untrue|inaccurate|invalid|no|not|ruled\s+out|partial\w*|partly)\b",
     r"n['’]t\b|[✗✘❌✖☒]|错|錯|不",
 )
+REJECTED_BEFORE = re.compile(r"\W{0,9}[✗✘❌✖☒]")
 
 EXPLAINS = _words(r"\W*(?:explan|explic|reason|rationale|because|why|justif|here['’]s|let|the\b|this\b)")
 NEXT_QUESTION = re.compile(

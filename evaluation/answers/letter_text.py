@@ -15,7 +15,7 @@ _SIGNS = {0x1F150 + number: letter for number, letter in enumerate("ABCDEFGHIJKL
     0x1F170 + number: letter for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 _HAN = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_BETWEEN_SCRIPTS = re.compile(rf"(?<=[{_HAN}])(?=[A-Za-z])|(?<=[A-Za-z])(?=[{_HAN}])")
+_BETWEEN_SCRIPTS = re.compile(rf"(?<=[{_HAN}])(?=[A-Za-z(])|(?<=[A-Za-z)])(?=[{_HAN}])")
 _BOX_TOKENS = re.compile(r"<\|(begin|end)_of_box\|>")
 _TOKEN = re.compile(r"<[|\uff5c][^<>\n]{1,40}[|\uff5c]>")
 _ANSWER_TAG = re.compile(

@@ -190,8 +190,12 @@ def _rank(text: str, mention: _Mention, next_at: int) -> Rank:
     clause = cues.CLAUSE_END.split(sentence)[-1]
     behind = text[mention.end : mention.end + _BEHIND].partition("\n")[0]
     own = behind[: max(1, next_at - mention.end)]
-    if mention.several or cues.ASKED.match(behind):
+    if mention.several:
         return Rank.DENIED
+    if cues.ASKED.match(behind):
+        return Rank.RIGHT if cues.WHY.search(sentence) else Rank.DENIED
+    if cues.NONE_BETTER.search(sentence):
+        return Rank.RIGHT
     rank = _stated(sentence, clause, own, mention, closes=mention.apart or bool(cues.CLOSES.match(behind)))
     if rank is Rank.ODD:
         return rank
@@ -258,7 +262,7 @@ def _is_qualified(sentence: str, clause: str, behind: str, own: str) -> bool:
 def _ends(text: str, last: _Mention) -> bool:
     """Whether the letter alone is the last sentence or clause."""
     before = text[max(0, last.start - 9) : last.start]
-    return bool(re.search(r"[.!?:,]\s+$", before)) and not re.search(r"\w", text[last.end :])
+    return bool(re.search(r"(?:[.!?:,]|\s[-–—])\s+$", before)) and not re.search(r"\w", text[last.end :])
 
 
 def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[str]) -> str | None:
@@ -266,6 +270,8 @@ def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[s
     if not lines:
         return None
     first = lines[0].rstrip("?") if len(lines) == 1 else lines[0]
+    if cues.REJECTED_BEFORE.match(first):
+        first = ""
     if alone := patterns.alone.fullmatch(first):
         return str(alone[alone.lastindex or 0]).upper()
     begun = [
@@ -291,7 +297,8 @@ def _is_denied(line: str, match: re.Match[str], patterns: _Patterns) -> bool:
     own = line[: another.start() if another else len(line)]
     behind = line[end : end + _BEHIND]
     return bool(
-        cues.DENIED.match(behind)
+        cues.REJECTED_BEFORE.match(line)
+        or cues.DENIED.match(behind)
         or cues.DENIED_BELOW.match(own, match.end())
         or cues.ASKED.match(behind)
         or patterns.several.match(line, end)

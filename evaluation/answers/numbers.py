@@ -33,11 +33,16 @@ _FOREIGN = (
     r"|ответ\s*[:—-]"
 )
 _HAN = r"(?:答案|答え|正解|答|정답|답)\s?(?:是|为|為|应为|は|은|는|:|：)"
+# `18 apples is the answer`.
+_IS_ANSWER = re.compile(
+    rf"{_NUMBER.pattern}(?:\s+[A-Za-z]+){{0,3}}?\s+(?:is|are)\s+(?:the|my|our)\s+(?:[A-Za-z]+\s+)?answer\b",
+    re.IGNORECASE,
+)
 # `#### 18`, `The answer is 18`, `The answer to it is: 18`, `Answer: 18`, `boxed: 18`.
 _STATED = re.compile(
     r"^[ \t]*+####(?!#)[ \t]*+(?=\W{0,3}\d)"
     r"|\banswer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+(?:\s*+not\b[^.\n]{0,30}?\bbut\b)?"
-    r"|(?P<label>\b(?:answer|ans|ans\.)\s*+(?:\([^()\n]{0,30}\)\s*+)?(?:[:=→]|->|=>|(?<=ans\.)|\n)(?:\s*+[a-z]\s*+=)?+(?=[\W_]{0,20}\d))"
+    r"|(?P<label>\b(?:answer|ans|ans\.)\s*+(?:\([^()\n]{0,30}\)\s*+)?(?:[:=→]|->|=>|,(?=\s*+\d)|(?<=ans\.)|\n)(?:\s*+[a-z]\s*+=)?+(?=[\W_]{0,20}\d))"
     r"|(?P<word>\banswer\s*+[:=](?=\s*+[a-z-]{3,20}\b(?:\s+[a-z]+)?[ \t]*+(?:$|[.\n])))"
     rf"|\b(?:{_FOREIGN})|{_HAN}|\bboxed:|\b(?:correction|edit):(?=[\W_]{{0,20}}\d)",
     re.IGNORECASE | re.MULTILINE,
@@ -52,6 +57,7 @@ _COMES_TO = re.compile(
     r"=|\bequals\b|→|(?:,\s*|\s)(?:which\s+(?:is|equals|gives|makes|comes\s+to)|ie,?|that\s+is,?|giving|gives|making|or|so)\s",
     re.IGNORECASE,
 )
+_NAMED_FIRST = re.compile(rf"\W{{0,9}}?{_NUMBER.pattern}(?:,?\s+[A-Za-z]+){{0,2}}\s*(?:[:#]|\bfrom\b)")
 _ASIDE = re.compile(r"(?<=[^\s(])\s*+[(（][^()（）\n]{0,300}[)）]")
 # A remark behind the answer.
 _REMARK = re.compile(
@@ -67,6 +73,9 @@ _REASON = re.compile(
 )
 
 
+_SO = re.compile(r"[,;]\s*(?:and\s+)?(?:so|therefore|thus|hence|which\s+means|meaning)\s", re.IGNORECASE)
+
+
 def _not_behind(*words: str) -> str:
     return "".join(rf"(?<!\b{word} )" for word in words)
 
@@ -74,11 +83,12 @@ def _not_behind(*words: str) -> str:
 # What stands before a number that only says how long, of how many, at which price.
 _MEASURE = re.compile(
     rf"(?:\b{_not_behind('results', 'resulting', 'result', 'brings', 'brought', 'bring', 'total')}in"
-    r"|\b(?:including|excluding|counting|considering|per|every|each|within|during|over|after|before|across|among|until|than"
+    r"|\b(?:including|excluding|counting|considering|per|every|each|within|during|over|after|before|across|among|until|than(?:\s+\w+['’]s)?"
     r"|throughout|on|from)"
     r"|\buntil(?:\s+\w+){1,3}"
     r"|(?:\b(?:out|left|remaining|rest|all|any)|,|\d)\s+of|\bof\s+(?:the|his|her|their|its|all|those|these|my|our)"
-    rf"|\b{_not_behind('leaves', 'stands', 'remains', 'priced', 'is', 'was')}at|\bby\s+\w+ing"
+    rf"|\b{_not_behind('leaves', 'stands', 'remains', 'priced', 'is', 'was')}at"
+    r"|\b(?:by|after|when|while|for|from)\s+\w+ing"
     rf"|\b{_not_behind('has', 'have', 'had', 'needs', 'need', 'going', 'able', 'got', 'required')}to"
     r"\s+(?!be\b|about\b|just\b|only\b)[a-z]+"
     rf"|\b{_not_behind('sold', 'paid', 'sells')}for"
@@ -89,11 +99,19 @@ _MEASURE = re.compile(
 )
 # The 2 of `day 2` and `2nd`, and what joins a measure to the next: `for 3 red and 2 blue ones`.
 _NAME = re.compile(
-    r"\b(?:days?|stops?|steps?|parts?|box|weeks?|months?|years?|questions?|cases?|person|group|no\.|items?|options?|rounds?"
+    r"\d:$|\b(?:days?|stops?|steps?|parts?|box|weeks?|months?|years?|questions?|cases?|person|group|no\.|items?|options?|rounds?"
     r"|chapters?|pages?|grade|level)\s+$",
     re.IGNORECASE,
 )
-_ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
+# The 2 of `2nd` and of `2:30`; the 6 of `, 6 fewer than before`; the 60 of `24 students, or 60%`.
+_BEHIND_MEASURE = re.compile(r"(?:st|nd|rd|th)\b|:\d\d\b", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"\s+(?:\w+\s+)?(?:fewer|less|more|younger|older|shorter|longer|taller|higher|lower|cheaper)\b",
+    re.IGNORECASE,
+)
+_COMPARES = re.compile(r"(?:,|\bwhich\s+is|\band\b[^,]{0,40}\bis)\s*$", re.IGNORECASE)
+_SHARE = re.compile(r"\s*(?:%|percent\b)", re.IGNORECASE)
+_OR = re.compile(r"\bor\s+(?:\w+\s+)?$", re.IGNORECASE)
 _JOINED = re.compile(
     r"(?:\s*[\w-]+){0,3}\s*(?:,|,?\s+and)\s+(?:(?:the|an?|his|her|their|another)\s+)?(?:(?:day|stop|part|box|week)\s+)?"
 )
@@ -133,6 +151,9 @@ def final_number(text: str) -> FinalNumber:
             continue  # the solution follows, and this is its first line
         found = _result(clause[1])
         stated = stated if found is None else found
+    if stated is None:
+        for match in _IS_ANSWER.finditer(plain):
+            stated = _value(match)
     numbers = [*_NUMBER.finditer(_LISTED.sub("", plain))]
     if not numbers:
         return FinalNumber(stated, None)
@@ -189,7 +210,9 @@ def _result(clause: str) -> Decimal | None:
     bare = _ASIDE.sub(" ", clause)
     bare = bare if _NUMBER.search(bare) else clause
     for side in reversed(bare.split("=")):
-        if _CALCULATION.search(side):
+        if calculation := _CALCULATION.search(side):
+            if named := _NAMED_FIRST.match(side, 0, calculation.start()):  # `18: 3 * 6`
+                return _value(named)
             parts = _COMES_TO.split(side)
             for part in reversed(parts[1:]):
                 if _NUMBER.search(part) and not _CALCULATION.search(part):
@@ -211,17 +234,27 @@ def _is_wordy(side: str) -> bool:
 def _main(text: str) -> Decimal:
     """The last number of a sentence that is no mere measure, such as the 3 of `in 3 days`."""
     numbers = [*_NUMBER.finditer(text)]
-    main, measured_until = numbers[-1], -1
+    main, measured_until, is_found = numbers[-1], -1, False
     for found in numbers:
         before = text[max(0, found.start() - _BEFORE_CHARS) : found.start()]
-        is_joined = measured_until >= 0 and _JOINED.fullmatch(text, measured_until, found.start())
-        if is_joined or any(
-            (_MEASURE.search(before), _NAME.search(before), _ORDINAL.match(text, found.end()))
-        ):
+        is_joined = (
+            is_found and measured_until >= 0 and _JOINED.fullmatch(text, measured_until, found.start())
+        )
+        if is_joined or _is_measure(before, text[found.end() : found.end() + _BEFORE_CHARS]):
             measured_until = found.end()
         else:
-            main, measured_until = found, -1
+            main, measured_until, is_found = found, -1, True
     return _value(main)
+
+
+def _is_measure(before: str, behind: str) -> bool:
+    return bool(
+        _MEASURE.search(before)
+        or _NAME.search(before)
+        or _BEHIND_MEASURE.match(behind)
+        or (_COMPARED.match(behind) and _COMPARES.search(before))
+        or (_SHARE.match(behind) and _OR.search(before))
+    )
 
 
 def _concluded(plain: str, text: str) -> Decimal | None:
@@ -239,6 +272,7 @@ def _concluded(plain: str, text: str) -> Decimal | None:
             continue
         said = _REASON.split(sentence)[0]
         said = said if _NUMBER.search(said) else sentence
+        said = next(part for part in reversed(_SO.split(said)) if _NUMBER.search(part))
         side = said.rpartition("=")[2]
         if "=" in said and _NUMBER.search(side) and not _CALCULATION.search(side):
             return _value(_first(side))

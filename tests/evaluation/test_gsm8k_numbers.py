@@ -276,7 +276,7 @@ def test_a_model_that_repeats_itself_for_ever_does_not_hold_the_grader_up():
         "answer is one ",
         "#### 1. A\n",
     ):
-        final_number(text * 20_000)
+        final_number(text * 10_000)
     assert time.process_time() - started < 10  # where the time grows with the square, minutes
 
 
