@@ -117,8 +117,9 @@ def archive(*, names: tuple[str, ...], undo: bool, results_dir: Path | None) -> 
             raise UsageError(f"{folder.run_id} is still running", hint="wait until it ends, or stop it")
     wrong = [folder for folder, record in records if record.remarks.archived == undo]
     remarks = RunRemarks(results_dir, warn)
+    if wrong:
+        remarks.archive(wrong, archived=not undo)
     for folder in wrong:
-        remarks.archive(folder, archived=not undo)
         say(f"{folder.run_id} is {'shown again' if undo else 'archived'}")
     if not wrong:
         say(f"nothing to do: {'none of them is archived' if undo else 'archived already'}")

@@ -24,7 +24,7 @@ from results.locks import lock
 from results.records import Remarks, RunRecord, RunStatus, encode_record
 from results.store.archive_file import RUN_FILES, SPARE_BYTES, unpack
 from results.store.remarks import labelled
-from results.store.removal import UNLOGGED, empty_trash
+from results.store.removal import AT_ONCE, UNLOGGED, empty_trash
 from results.store.run_folder import RunFolder
 from results.store.run_id import RUN_ID, id_of_another
 from results.store.run_log import RUN_LOG_NAME, RunLog
@@ -81,11 +81,12 @@ def merge(results_dir: Path, sources: Iterable[Path], *, warn: Callable[[str], N
     empty_trash(results_dir, warn=warn)
     with _staging(results_dir) as staging:
         sweeps: dict[str, SweepFolder] = {}
+        plan = _Plan()
         for number, source in enumerate(sources):
             into = staging / str(number)
             into.mkdir()
             if source.is_dir():
-                _copy_runs(source, into)
+                plan.same += _copy_runs(source, into, results_dir)
                 sweeps |= {sweep.sweep_id: sweep for sweep in all_sweeps(source)}
             elif source.suffix.lower() == ".zip" or zipfile.is_zipfile(source):
                 unpack(source, into)
@@ -95,7 +96,7 @@ def merge(results_dir: Path, sources: Iterable[Path], *, warn: Callable[[str], N
                 )
         staged = [RunFolder(path) for path in sorted(staging.glob("*/*"))]
         _require_whole(staged)
-        plan = _planned(results_dir, staged)
+        _fill(plan, results_dir, staged)
         _take(results_dir, plan, log)
         return Merged(
             taken=tuple(run.run_id for run in plan.taken),
@@ -125,8 +126,11 @@ def _staging(results_dir: Path) -> Iterator[Path]:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _copy_runs(source: Path, into: Path) -> None:
-    """Copy the run folder, or all run folders in it. Links and special files are left out. Raises ResultsError."""
+def _copy_runs(source: Path, into: Path, results_dir: Path) -> list[str]:
+    """Copy the run folder, or all run folders in it, but those that are here already, whose ids are returned.
+
+    Links and special files are left out. Raises ResultsError.
+    """
     with explained("read", source):
         if (source / "run.json").is_file():
             found = [source.absolute()]
@@ -140,6 +144,8 @@ def _copy_runs(source: Path, into: Path) -> None:
     for folder in found:
         if RunFolder(folder).is_alive():
             raise ResultsError(f"{folder} is still running, so nothing was taken", hint="wait until it ends")
+    same = {folder.name for folder in found if _is_here(RunFolder(folder), results_dir)}
+    found = [folder for folder in found if folder.name not in same]
     with explained("copy runs into", into):
         size = sum(path.lstat().st_size for folder in found for path in folder.rglob("*"))
         if size + SPARE_BYTES > shutil.disk_usage(into).free:
@@ -147,7 +153,13 @@ def _copy_runs(source: Path, into: Path) -> None:
         for folder in found:
             if (into / folder.name).exists():
                 raise ResultsError(f"{source} has the run {folder.name} twice")
-            shutil.copytree(folder, into / folder.name, ignore=_odd, copy_function=_copy_durably)
+            shutil.copytree(folder, into / folder.name, ignore=_odd, copy_function=shutil.copyfile)
+    return sorted(same)
+
+
+def _is_here(run: RunFolder, results_dir: Path) -> bool:
+    here = RunFolder(results_dir / run.run_id)
+    return here.run_json.exists() and _same(run, here)
 
 
 def _odd(folder: str, names: list[str]) -> set[str]:
@@ -158,15 +170,6 @@ def _odd(folder: str, names: list[str]) -> set[str]:
         if name in _NOT_COPIED or name.startswith(".") or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             odd.add(name)
     return odd
-
-
-def _copy_durably(source: str, target: str) -> None:
-    shutil.copyfile(source, target)
-    descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _require_whole(staged: Iterable[RunFolder]) -> None:
@@ -221,8 +224,7 @@ def _require_json(path: Path) -> None:
             raise ResultsError(f"{path.name} can't be read: {error}") from error
 
 
-def _planned(results_dir: Path, staged: Iterable[RunFolder]) -> _Plan:
-    plan = _Plan()
+def _fill(plan: _Plan, results_dir: Path, staged: Iterable[RunFolder]) -> None:
     taken: dict[str, RunFolder] = {}
     for run in staged:
         known = taken.get(run.run_id) or RunFolder(results_dir / run.run_id)
@@ -248,7 +250,6 @@ def _planned(results_dir: Path, staged: Iterable[RunFolder]) -> _Plan:
                 msgspec.structs.replace(record, remarks=msgspec.structs.replace(record.remarks, label=""))
             )
             plan.unlabelled[run.run_id] = label
-    return plan
 
 
 def _renamed(run: RunFolder, new_id: str) -> RunFolder:
@@ -282,23 +283,26 @@ def _without_names(record: RunRecord) -> RunRecord:
 
 
 def _take(results_dir: Path, plan: _Plan, log: RunLog) -> None:
-    """Rename each run into its place, and log it."""
-    logged = {record.run_id for record in log.runs()}
+    """Rename the runs into their places, and log them."""
+    os.sync()  # what was copied; one by one it would take long
     notes = results_dir / UNLOGGED
-    for run in plan.taken:
-        note = notes / run.run_id
-        with run.claim():  # so that a run that begins now leaves it alone
-            with explained("take over", run.path):
+    for first in range(0, len(plan.taken), AT_ONCE):
+        some = plan.taken[first : first + AT_ONCE]
+        with contextlib.ExitStack() as claimed:
+            for run in some:  # so that a run that begins now leaves them alone
+                claimed.enter_context(run.claim())
+            with explained("take runs over into", results_dir):
                 notes.mkdir(exist_ok=True)
-                note.touch()
+                for run in some:
+                    (notes / run.run_id).touch()
                 sync_folder(notes)
-                for folder, _, _ in os.walk(run.path):
-                    sync_folder(run.path / folder)
-                run.path.rename(results_dir / run.run_id)
+                for run in some:
+                    run.path.rename(results_dir / run.run_id)
                 sync_folder(results_dir)
-            log.append_from(RunFolder(results_dir / run.run_id), replace=run.run_id in logged)
-            with explained("remove", note):
-                note.unlink(missing_ok=True)
+            log.append_all([RunFolder(results_dir / run.run_id) for run in some])
+            with explained("remove notes from", notes):
+                for run in some:
+                    (notes / run.run_id).unlink(missing_ok=True)
 
 
 def _take_sweeps(results_dir: Path, staging: Path, sweeps: dict[str, SweepFolder]) -> list[str]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from results.durable import explained, sync_folder
 from results.errors import UsageError
 from results.plain_text import plain
+from results.store.removal import UNLOGGED
 from results.store.run_folder import all_folders
 from results.store.run_log import RUN_LOG_NAME, RunLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from results.records import Remarks, RunRecord
@@ -68,7 +71,7 @@ def label_of_new_run(results_dir: Path, text: str, *, resume: str | None) -> str
 class RunRemarks:
     """Changes what is said of the runs in `results_dir`, also of runs in progress. warn: about a broken run log.
 
-    Every method returns the new record, and raises ResultsError.
+    `label` and `note` return the new record. Every method raises ResultsError.
     """
 
     def __init__(self, results_dir: Path, warn: Callable[[str], None]) -> None:
@@ -84,8 +87,8 @@ class RunRemarks:
             require_free_label(self._results_dir, label, run_id=folder.run_id)
         for other in labelled(self._results_dir, label) if label else ():
             if other.run_id != folder.run_id:
-                self._change(other, label="")
-        return self._change(folder, label=label)
+                self._label(other, "")
+        return self._label(folder, label)
 
     def note(self, folder: RunFolder, line: str) -> RunRecord:
         """Add a line to its note, or remove the whole note for "". Raises UsageError if it gets too long."""
@@ -96,16 +99,33 @@ class RunRemarks:
                 raise UsageError(f"a note has at most {_MOST_NOTE:,} characters")
             return msgspec.structs.replace(remarks, note=text)
 
-        return self._amend(folder, change)
+        return self._amend([folder], change)[0]
 
-    def archive(self, folder: RunFolder, *, archived: bool) -> RunRecord:
-        """Leave it out of lists and tables, or no longer."""
-        return self._change(folder, archived=archived)
+    def _label(self, folder: RunFolder, label: str) -> RunRecord:
+        return self._amend([folder], lambda remarks: msgspec.structs.replace(remarks, label=label))[0]
 
-    def _change(self, folder: RunFolder, **changes: str | bool) -> RunRecord:
-        return self._amend(folder, lambda remarks: msgspec.structs.replace(remarks, **changes))
+    def archive(self, folders: Iterable[RunFolder], *, archived: bool) -> None:
+        """Leave them out of lists and tables, or no longer."""
+        self._amend(folders, lambda remarks: msgspec.structs.replace(remarks, archived=archived))
 
-    def _amend(self, folder: RunFolder, change: Callable[[Remarks], Remarks]) -> RunRecord:
-        return self._log.amend(
-            folder, lambda record: msgspec.structs.replace(record, remarks=change(record.remarks))
-        )
+    def _amend(self, folders: Iterable[RunFolder], change: Callable[[Remarks], Remarks]) -> list[RunRecord]:
+        folders = list(folders)
+        with self._noted(folders):
+            return self._log.amend(
+                folders, lambda record: msgspec.structs.replace(record, remarks=change(record.remarks))
+            )
+
+    @contextlib.contextmanager
+    def _noted(self, folders: Iterable[RunFolder]) -> Iterator[None]:
+        """Note that the runs are to be logged, so that the next run does it if this process is killed."""
+        notes = self._results_dir / UNLOGGED
+        with explained("note runs in", notes):
+            notes.mkdir(exist_ok=True)
+            ours = [note for folder in folders if not (note := notes / folder.run_id).exists()]
+            for note in ours:
+                note.touch()
+            sync_folder(notes)
+        yield
+        with explained("remove notes from", notes):
+            for note in ours:
+                note.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TRASH = ".trash"
 UNLOGGED = ".unlogged"
-_AT_ONCE = 100  # runs that are claimed together; each claim is an open file
+AT_ONCE = 200  # runs that are claimed together; each claim is an open file
 
 
 def disk_usage(folder: Path) -> int:
@@ -63,8 +63,8 @@ def delete_runs(results_dir: Path, folders: Sequence[RunFolder], *, warn: Callab
     require_deletable(folders)
     empty_trash(results_dir, warn=warn)
     freed = 0
-    for first in range(0, len(folders), _AT_ONCE):
-        some = folders[first : first + _AT_ONCE]
+    for first in range(0, len(folders), AT_ONCE):
+        some = folders[first : first + AT_ONCE]
         freed += sum(disk_usage(folder.path) for folder in some)
         with contextlib.ExitStack() as claimed:
             for folder in some:
@@ -81,7 +81,7 @@ def delete_runs(results_dir: Path, folders: Sequence[RunFolder], *, warn: Callab
                 sync_folder(trash)
 
             _log(results_dir, warn).remove([folder.run_id for folder in some], first=move)
-        empty_trash(results_dir, warn=warn)
+            _discard(results_dir, [folder.run_id for folder in some])
     return freed
 
 
@@ -98,9 +98,17 @@ def empty_trash(results_dir: Path, *, warn: Callable[[str], None]) -> None:
     gone = [name for name in names if not (results_dir / name).exists()]
     _log(results_dir, warn).remove(gone)
     with explained("remove what was deleted from", trash):
-        for name in gone:
-            (results_dir / UNLOGGED / name).unlink(missing_ok=True)
+        for name in {*names} - {*gone}:  # a run of this id is here again
+            _remove(trash / name)
+    _discard(results_dir, gone)
+
+
+def _discard(results_dir: Path, names: Iterable[str]) -> None:
+    """Remove runs that are in the trash and not in the log any more."""
+    trash = results_dir / TRASH
+    with explained("remove what was deleted from", trash):
         for name in names:
+            (results_dir / UNLOGGED / name).unlink(missing_ok=True)
             _remove(trash / name)
         sync_folder(trash)
 

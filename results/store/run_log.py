@@ -19,7 +19,7 @@ from results.store.run_folder import all_records
 from results.store.run_log_format import CLOSE, BrokenLog, parse, place_to_append, render, salvage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tinydb.table import Table
 
@@ -66,20 +66,33 @@ class RunLog:
             self._append(record.run_id, encode_record(record), replace=replace)
         return record
 
-    def amend(
-        self, folder: RunFolder, change: Callable[[RunRecord], RunRecord], *, add: bool = False
-    ) -> RunRecord:
-        """Change a run's record in its folder and then in the log, where no other program changes it meanwhile.
+    def append_all(self, folders: Iterable[RunFolder]) -> None:
+        """Add the runs in these folders, or replace their lines, by rewriting the file once."""
+        with self._adding():
+            records = {folder.run_id: encode_record(folder.read_record()) for folder in folders}
+            kept = {record.run_id: line for line, record in self._repair().items()}
+            replace_file(self.path, render([*(kept | records).values()]))
 
-        add: also add it to a log that doesn't have it. Returns the new record.
+    def amend(
+        self, folders: Iterable[RunFolder], change: Callable[[RunRecord], RunRecord]
+    ) -> list[RunRecord]:
+        """Change runs' records in their folders and then, for those that it has, in the log, where no other program
+        changes them meanwhile. Returns the new records.
         """
         with self._adding():
-            record = change(folder.read_record())
-            folder.write_record(record)
+            records: dict[str, RunRecord] = {}
+            for folder in folders:
+                record = change(folder.read_record())
+                folder.write_record(record)
+                records[record.run_id] = record
             kept = self._repair()
-            if add or any(old.run_id == record.run_id for old in kept.values()):
-                self._replace(record.run_id, encode_record(record))
-        return record
+            lines = [
+                encode_record(records[old.run_id]) if old.run_id in records else line
+                for line, old in kept.items()
+            ]
+            if lines != [*kept]:
+                replace_file(self.path, render(lines))
+        return [*records.values()]
 
     def remove(self, run_ids: Collection[str], *, first: Callable[[], None] = lambda: None) -> None:
         """Remove runs; those that it doesn't have are ignored. first: called with the log's lock held.

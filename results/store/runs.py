@@ -48,8 +48,9 @@ class Runs:
         notes = self._results_dir / UNLOGGED
         with explained("read", notes):
             names = sorted(note.name for note in notes.iterdir()) if notes.is_dir() else []
+        logged = {record.run_id for record in self._log.runs()} if names else set()
         for name in names:
-            self._recover(self.entry(RunFolder(self._results_dir / name)))
+            self._recover(self.entry(RunFolder(self._results_dir / name)), logged=name in logged)
 
     def new(self, benchmark: str, model: str, now: dt.datetime) -> RunEntry:
         """A run in a new folder, not claimed and without a record yet."""
@@ -64,7 +65,7 @@ class Runs:
         """The run in that folder. before: its existing record."""
         return RunEntry(self._log, folder, before)
 
-    def _recover(self, entry: RunEntry) -> None:
+    def _recover(self, entry: RunEntry, *, logged: bool) -> None:
         folder = entry.folder
         if folder.is_alive():
             return
@@ -72,7 +73,7 @@ class Runs:
             with folder.claim():
                 with explained("read", folder.path), self._log.locked():
                     end_record(folder)
-                record = self._log.append_from(folder, replace=True)
+                record = self._log.append_from(folder, replace=logged)
                 entry.forget_note()
         except NewerRecord:
             raise

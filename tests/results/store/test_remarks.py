@@ -37,13 +37,13 @@ def test_what_is_said_is_in_the_record_and_in_the_log(tmp_path, remarks):
     remarks.label(run, "baseline")
     remarks.note(run, "cool card")
     remarks.note(run, "second look")
-    remarks.archive(run, archived=True)
+    remarks.archive([run], archived=True)
     said = Remarks(label="baseline", note="cool card\nsecond look", archived=True)
     assert run.read_record().remarks == said
     assert logged(tmp_path) == {run.run_id: msgspec.to_builtins(said)}
     remarks.note(run, "")
     remarks.label(run, "")
-    remarks.archive(run, archived=False)
+    remarks.archive([run], archived=False)
     assert run.read_record().remarks == Remarks()
 
 
@@ -102,8 +102,8 @@ def test_a_run_is_known_by_its_label(tmp_path, remarks):
 
 def test_archived_runs_are_passed_over_but_found(tmp_path, remarks):
     old, kept, gone = (record_run(tmp_path, model=name) for name in ("Old-Q4", "Kept-Q4", "Gone-Q8"))
-    remarks.archive(old, archived=True)
-    remarks.archive(gone, archived=True)
+    remarks.archive([old], archived=True)
+    remarks.archive([gone], archived=True)
     assert RunFolder.find(tmp_path, "last") == kept
     assert RunFolder.find(tmp_path, "Q4") == kept
     assert RunFolder.find(tmp_path, "Q8") == gone

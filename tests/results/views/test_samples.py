@@ -89,7 +89,7 @@ def test_the_examples_of_the_page_work(tmp_path, monkeypatch, capsys, file, code
     for model, outcomes in (("Big-Q8_0", [P, P, F]), ("Big-Q4_0", [P, F, F])):
         costly(record_run(tmp_path / "r", outcomes, model=model))
     archived = record_run(tmp_path / "r", [F], model="Old")
-    RunRemarks(tmp_path / "r", str).archive(archived, archived=True)
+    RunRemarks(tmp_path / "r", str).archive([archived], archived=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCH_RESULTS_DIR", "r")
     done = CliRunner().invoke(cli, ["export", "--per-sample", file], catch_exceptions=False)
