@@ -53,6 +53,7 @@ except ModuleNotFoundError:
 
 from commands.gate import find_baseline, gate_exit_code, gate_options
 from commands.options import RunName, named_argument, results_dir_option
+from commands.reuse import reusable_run, reuse_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results import __version__
 from results.plain_text import indented
@@ -168,6 +169,7 @@ def cli() -> None:
     help="Continue an earlier run (such as: last); only missing answers are asked for.",
 )
 @click.option("--label", metavar="LABEL", help="Give the run a label, by which every command then knows it.")
+@reuse_option
 @gate_options
 @click.option("--json", "as_json", is_flag=True, help="Print only the record, as in the run log.")
 @results_dir_option
@@ -181,6 +183,7 @@ def run(
     results_dir: Path | None,
     resume: str | None,
     label: str | None,
+    reuse: bool,
     gate: str | None,
     margin: float | None,
     **options: Any,
@@ -191,6 +194,8 @@ def run(
     """
     from runner.request import build_spec
 
+    if reuse and (resume or label):
+        raise click.UsageError(f"--reuse can't be combined with {'--resume' if resume else '--label'}")
     spec = build_spec(asked_by_options(options))
     from results.records import encode_record
     from results.store.run_folder import default_results_dir
@@ -204,12 +209,14 @@ def run(
 
         label = label_of_new_run(results_dir, label, resume=resume)
     baseline = find_baseline(results_dir, gate, margin, spec)
-    display = display_for_stderr()
-    runs = Runs(results_dir, display.say)
-    try:
-        finished = run_once(spec, runs, display, held, resume=resume, label=label or "")
-    finally:
-        display.close()
+    finished = reusable_run(spec, results_dir) if reuse else None
+    if finished is None:
+        display = display_for_stderr()
+        runs = Runs(results_dir, display.say)
+        try:
+            finished = run_once(spec, runs, display, held, resume=resume, label=label or "")
+        finally:
+            display.close()
     if as_json:
         click.echo(encode_record(finished.record))
         for warning in finished.record.score.warnings if finished.record.score else ():

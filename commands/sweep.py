@@ -19,7 +19,7 @@ from results.views.terminal import say, warn
 from settings.table import TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
     from sweeps.preflight.checks import Preflight
+    from sweeps.reuse import Reused
     from sweeps.sweep import SweepOutcome
 
 FAILED_RUNS = 7  # the exit code of a finished sweep with failed runs
@@ -76,6 +77,11 @@ class _SweepCommand(SectionedCommand):
     type=SweepName(),
     help="The same as --resume, and try the failed runs again.",
 )
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Run everything anew, also what an earlier run has finished with the same settings.",
+)
 @click.option("--race", is_flag=True, help="Stop configurations early that can no longer win.")
 @click.option(
     "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one per GPU]"
@@ -106,6 +112,7 @@ def sweep(
     dry_run: bool,
     resume: str | None,
     retry_failed: str | None,
+    fresh: bool,
     race: bool,
     max_concurrent: int | None,
     on_oom: str | None,
@@ -116,7 +123,8 @@ def sweep(
     """Run a matrix of models, settings and benchmarks, from a manifest or from these options.
 
     Options take several values, separated by commas. Everything after -- is passed to the server unchanged.
-    After a crash or a change of the manifest, --resume runs what is missing. With --resume, you can only
+    Finished runs with the same settings are reused (--fresh runs all anew). After a crash or a change of the
+    manifest, --resume runs what is missing. With --resume, you can only
     change settings that don't affect results, such as timeouts.
     """
     from results.errors import UsageError
@@ -130,21 +138,28 @@ def sweep(
         raise UsageError(
             "--resume can't be combined with --retry-failed", hint="--retry-failed also resumes the sweep"
         )
+    if fresh and (resume or retry_failed):
+        raise UsageError(
+            "--fresh starts another sweep", hint="leave out --resume and --retry-failed, or --fresh"
+        )
     results_dir = (results_dir or default_results_dir()).absolute()
     known = resume or retry_failed
     folder = SweepFolder.find(results_dir, known) if known else None
     if folder is not None and race and not folder.read().race:
         raise UsageError(f"{folder.sweep_id} was started without --race", hint="start another sweep")
     given = {name: value for name, value in options.items() if value not in {None, (), False}}
-    manifest, plan, found = _planned(models, given, folder, results_dir)
+    manifest, plan = _planned(models, given, folder)
+    races = race or (folder is not None and folder.read().race)
+    reused = _reused(plan, folder, results_dir, race=races, fresh=fresh)
+    found = _checked(plan, folder, results_dir, reused)
     if dry_run:
         print_preflight(found, as_json=as_json)
         sys.exit(0 if found.ok else UsageError.exit_code)
     _print_findings(found)
-    if race or (folder is not None and folder.read().race):
+    if races:
         require_races(plan)
     if folder is None:
-        folder = begin(manifest, plan, results_dir=results_dir, race=race)
+        folder = begin(manifest, plan, results_dir=results_dir, race=race, fresh=fresh)
     if retry_failed:
         request_retries(folder)
     display = display_for_stderr()
@@ -157,6 +172,7 @@ def sweep(
             held=held,
             on_oom=on_oom,
             max_concurrent=max_concurrent,
+            reused=reused,
         )
     finally:
         display.close()
@@ -166,21 +182,39 @@ def sweep(
 
 
 def _planned(
-    models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder | None, results_dir: Path
-) -> tuple[Manifest, Plan, Preflight]:
+    models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder | None
+) -> tuple[Manifest, Plan]:
     """Plan from the arguments, otherwise from what the sweep was started with."""
     from sweeps.plan import plan_runs
     from sweeps.planned_again import planned_again
-    from sweeps.preflight.checks import preflight
 
     if folder is not None and not _manifests(models):
         changed = _changed(models, given, folder)
-        manifest, plan = planned_again(folder.read(), changed=changed)
-    else:
-        manifest = _manifest(models, given)
-        plan = plan_runs(manifest)
+        return planned_again(folder.read(), changed=changed)
+    manifest = _manifest(models, given)
+    return manifest, plan_runs(manifest)
+
+
+def _reused(
+    plan: Plan, folder: SweepFolder | None, results_dir: Path, *, race: bool, fresh: bool
+) -> tuple[Reused, ...]:
+    """The finished runs that the sweep refers to, beside those that it has."""
+    from sweeps.reuse import find_reused
+
+    if fresh or (folder is not None and folder.read().fresh):
+        return ()
+    known = folder.runs(warn=warn) if folder is not None else {}
+    return find_reused(plan, results_dir, race=race, known=known, warn=warn)
+
+
+def _checked(
+    plan: Plan, folder: SweepFolder | None, results_dir: Path, reused: Sequence[Reused]
+) -> Preflight:
+    from sweeps.preflight.checks import preflight
+
     done = folder.done(warn=warn) if folder else frozenset()
-    return manifest, plan, preflight(plan, results_dir=results_dir, done=done)
+    instead = {each.planned.index: each.record.run_id for each in reused}
+    return preflight(plan, results_dir=results_dir, done=done, reused=instead)
 
 
 def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder) -> Asked:

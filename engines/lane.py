@@ -121,6 +121,7 @@ class Lane:
                     for after in following:
                         self._fetch_ahead(after[0])
                 self._tried.add(each.planned.fingerprint)
+                self._folder.reused.forget(each.planned.fingerprint)
                 group.do(each, more=number + 1 < len(todo))
                 self._folder.clear_retry(each.planned.fingerprint)
 

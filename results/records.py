@@ -298,7 +298,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `run.json`, and one line of the run log.
 
     rejudged_from: the id of the run whose answers were judged again here; host, server and model are those of that run.
-    merged_from: the id that it had where it comes from, if that was taken here.
+    merged_from: the id that it had where it comes from, if that was taken here. fingerprint: of its settings, see
+    runner/fingerprint.py; "" until it has succeeded, and in older records.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -321,6 +322,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     resumed: int = 0
     rejudged_from: str = ""
     merged_from: str = ""
+    fingerprint: str = ""
     remarks: Remarks = Remarks()
     sweep: SweepPlace | None = None
     error: ErrorRecord | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,7 +11,9 @@ import msgspec
 from parsers.contract import ScriptOutput, read_end
 from parsers.fit import fitted
 from results.durable import explained
+from results.errors import BenchError
 from results.records import Outcome
+from runner.fingerprint import fingerprint
 from runner.script import Target, prepare_script, require_success, run_script
 from runner.serving import MeasuredServer
 from servers.effective import gives_prompt_logprobs
@@ -134,6 +136,11 @@ class Attempt:
         """Put the model's hash into the record: it is known later than the rest, because it takes time to compute."""
         if self.record.model_identity is not None:
             self._update(model_identity=msgspec.structs.replace(self.record.model_identity, sha256=sha256))
+
+    def note_fingerprint(self) -> None:
+        """Put the fingerprint into the record of a run that succeeded, by which it is found again."""
+        with suppress(BenchError):  # a file of the settings is gone by now
+            self._update(fingerprint=fingerprint(self._spec))
 
     def score(self, parser: Parser) -> None:
         """Parse the script's output. Raises ParseError."""

@@ -8,7 +8,7 @@ The table of settings says which do (`Determines`). Of the given settings, the h
 
 It does not include settings that determine nothing (port, folders, timeouts, restarts, names); the sandbox's level,
 which doesn't change verdicts (tests check this); nor the versions of the server and of this program. Records have
-these, and a new sweep runs everything again.
+these, and only a run that is equal in them, too, is reused (`runner/reuse.py`).
 
 Leaving a setting out and giving the default that script or server would choose are different fingerprints.
 """

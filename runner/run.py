@@ -109,6 +109,8 @@ def run(
                 attempt.note_telemetry()
                 if hashing is not None and (succeeded or hashing.done()):
                     _note_hash(attempt, hashing, display)
+                if succeeded:
+                    attempt.note_fingerprint()
                 closing.enter_context(held())
             except BaseException as caught:  # noqa: BLE001 - likewise; while it lives, no other signal is raised
                 if succeeded or error is not None:

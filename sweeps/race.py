@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from runner.spec import RunSpec
     from sweeps.plan import Plan
 
+RACE_SEED = 0  # for the order of samples
 FIRST_SAMPLES = 21  # for the run that finds out the number of samples: the first round of HumanEval
 
 
@@ -76,6 +77,7 @@ def run_race(
     # Files with the same content run only once.
     able = list({run.fingerprint: run for run in reversed(runs) if run.spec is not None}.values())[::-1]
     if len(able) < 2:
+        _forget_parts(able, folder, display)
         lane.do(lane.todo(able))
         return
     asked = able[0].spec.asked["limit"] if able[0].spec else None
@@ -92,7 +94,7 @@ def run_race(
         if lossy:
             asked_again |= lossy
             for position, samples in sorted(lossy):
-                lane.do([_todo(entries[position], samples, seed)])
+                lane.do([_todo(entries[position], samples, seed, folder)])
             continue
         if state.next_samples is None:
             _note(entries, state, total, folder, display)
@@ -105,7 +107,7 @@ def run_race(
                 short.add(position)
                 continue
             tried.add((position, state.next_samples))
-            lane.do([_todo(entry, state.next_samples, seed)])
+            lane.do([_todo(entry, state.next_samples, seed, folder)])
 
 
 def _total(
@@ -133,13 +135,20 @@ def _total(
             not _failed(entries[position])
             or entries[position].planned.fingerprint in folder.requested_retries()
         ):
-            lane.do([_todo(entries[position], first, seed)])
+            lane.do([_todo(entries[position], first, seed, folder)])
     return None
 
 
 def _entries(runs: Sequence[PlannedRun], folder: SweepFolder, display: Display) -> list[Entry]:
     known = folder.runs(warn=display.say)
     return [Entry(run, *known.get(run.fingerprint, (None, None))) for run in runs]
+
+
+def _forget_parts(runs: Sequence[PlannedRun], folder: SweepFolder, display: Display) -> None:
+    """Refer to no run of another race, which may have been stopped early, where there is no race."""
+    for entry in _entries(runs, folder, display):
+        if entry.record is not None and entry.record.config.get("shuffle") is not None:
+            folder.reused.forget(entry.planned.fingerprint)
 
 
 def _succeeded(entry: Entry) -> bool:
@@ -155,9 +164,11 @@ def _withdrawn(entries: Sequence[Entry], folder: SweepFolder) -> set[int]:
     return {i for i, entry in enumerate(entries) if _failed(entry) and entry.planned.fingerprint not in again}
 
 
-def _todo(entry: Entry, samples: int, seed: int) -> ToDo:
+def _todo(entry: Entry, samples: int, seed: int, folder: SweepFolder) -> ToDo:
     spec = entry.planned.spec
     found = None if entry.folder is None or entry.record is None else (entry.folder, entry.record)
+    if entry.planned.fingerprint in folder.reused.references():  # another sweep's run stays as it is
+        found = None
     return going_on(entry.planned, None if spec is None else _on_samples(spec, samples, seed), found)
 
 
@@ -219,6 +230,10 @@ def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder
         solved = f"{racer.solved} of {racer.samples - racer.lost} solved"
         display.say(f"race: {entry.planned.label}: {solved}; {race_text(result)}")
         if entry.record is None or entry.folder is None or entry.record.sweep is None:
+            continue
+        reused = folder.reused.references().get(entry.planned.fingerprint)
+        if reused is not None:
+            folder.reused.note(msgspec.structs.replace(reused, race_result=result))
             continue
         place = msgspec.structs.replace(entry.record.sweep, race_result=result)
         if place != entry.record.sweep:

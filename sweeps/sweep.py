@@ -17,7 +17,8 @@ from engines.lane_processes import in_processes
 from results.errors import Interrupted, ResultsError
 from results.records import RunStatus
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
-from sweeps.race import races, run_race
+from sweeps.race import RACE_SEED, races, run_race
+from sweeps.reuse import note_reused
 from telemetry.devices import usable_gpus
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from runner.display import Display
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
+    from sweeps.reuse import Reused
 
-RACE_SEED = 0  # for the order of samples in a race
 WORKERS_END_S = 10.0  # a killed sweep's workers may live on for a moment
 
 
@@ -62,8 +63,9 @@ def begin(
     *,
     results_dir: Path,
     race: bool = False,
+    fresh: bool = False,
 ) -> SweepFolder:
-    """Create the folder of a new sweep. Raises ResultsError."""
+    """Create the folder of a new sweep. fresh: it reuses no finished runs. Raises ResultsError."""
     now = dt.datetime.now(dt.UTC)
     folder = SweepFolder.create(results_dir, Path(manifest.name).stem, now)
     folder.write(
@@ -74,6 +76,7 @@ def begin(
             manifest=_text_of(manifest),
             runs=_facts(plan.runs, fingerprints=False),
             race=race,
+            fresh=fresh,
         )
     )
     return folder
@@ -88,11 +91,15 @@ def work(
     held: Callable[[], AbstractContextManager[None]],
     on_oom: str | None = None,
     max_concurrent: int | None = None,
+    reused: Sequence[Reused] = (),
 ) -> SweepOutcome:
     """Do everything that is left to do, and record the current plan. on_oom, max_concurrent: apply from now on; None
-    keeps the earlier value. Raises Interrupted (with a hint how to continue) and ResultsError.
+    keeps the earlier value. reused: finished runs to refer to.
+
+    Raises Interrupted (with a hint how to continue) and ResultsError.
     """
     with folder.claim():
+        note_reused(folder, reused, display)
         before = folder.read()
         sweep = msgspec.structs.replace(
             before,

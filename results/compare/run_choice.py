@@ -14,16 +14,18 @@ import msgspec
 from results.errors import UsageError
 from results.records import RunStatus
 from results.store.run_folder import all_records
+from results.store.sweep_folder import SWEEPS, SweepFolder
 from settings.benchmarks import BENCHMARKS
 from settings.setting import Determines
 from settings.table import TABLE
 from settings.values import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from results.records import RunRecord
+    from results.store.reused_runs import ReusedRun
     from results.store.run_folder import RunFolder
 
 # Fields of the config that may differ between two runs of the same configuration.
@@ -69,7 +71,9 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
     left_out: dict[str, int] = {}
     kept: list[tuple[RunFolder, RunRecord]] = []
     newest: dict[str, int] = {}
-    for folder, record in all_records(results_dir, warn=warn):
+    reused = _reused(results_dir, choice)
+    for folder, kept_record in all_records(results_dir, warn=warn):
+        record = _as_in_sweep(kept_record, reused, choice)
         known.add(record.benchmark)
         if not _asked_for(record, choice):
             continue
@@ -92,6 +96,22 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
             left_out["older"] = len(kept) - len(shown)
         kept = [run for position, run in enumerate(kept) if position in shown]
     return Chosen(tuple(kept), left_out)
+
+
+def _reused(results_dir: Path, choice: Choice) -> dict[str, ReusedRun]:
+    """The runs of others that the chosen sweep refers to, by id."""
+    if not choice.sweep_id:
+        return {}
+    sweep = SweepFolder(results_dir.absolute() / SWEEPS / choice.sweep_id)
+    return {run.run_id: run for run in sweep.reused.references().values()}
+
+
+def _as_in_sweep(record: RunRecord, reused: Mapping[str, ReusedRun], choice: Choice) -> RunRecord:
+    if record.run_id not in reused:
+        return record
+    seen = reused[record.run_id].as_seen(record)
+    place = msgspec.structs.replace(seen.sweep, sweep_id=choice.sweep_id) if seen.sweep is not None else None
+    return msgspec.structs.replace(seen, sweep=place)
 
 
 def parse_since(text: str, now: dt.datetime, option: str = "--since") -> dt.datetime:

@@ -317,6 +317,8 @@ def _take_sweeps(results_dir: Path, staging: Path, sweeps: dict[str, SweepFolder
             target.parent.mkdir(exist_ok=True)
             copy.path.mkdir()
             copy.write(sweep.read())
+            for run in sweep.reused.references().values():
+                copy.reused.note(run)
             copy.path.rename(target)
             sync_folder(target.parent)
         found.append(sweep_id)

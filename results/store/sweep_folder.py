@@ -7,11 +7,13 @@ own records, which name the sweep.
         claims/           a lock for each server configuration, held by the worker that runs it
         again/            runs to retry, by fingerprint
         deleted/          runs that were deleted, by id
+        reused/           finished runs that it refers to instead of running them, by fingerprint
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - a dataclass field
@@ -26,6 +28,7 @@ from results.json_text import NOT_THAT_JSON, encode_indented
 from results.locks import is_locked, lock
 from results.records import DeletedRun, RunStatus, decode_versioned
 from results.store.names import NameFacts, match_name
+from results.store.reused_runs import ReusedRuns
 from results.store.run_folder import RunFolder
 from results.store.run_id import new_folder
 
@@ -64,7 +67,8 @@ class PlanEntry(msgspec.Struct, frozen=True, kw_only=True):
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     """A sweep as requested. nonce: ends the model's name at every server of the sweep. race: whether beaten
     configurations stop early. on_oom: "fail" or "reduce". max_concurrent: None means one per GPU. changed: settings
-    that don't determine a result, such as timeouts, given when the sweep was resumed.
+    that don't determine a result, such as timeouts, given when the sweep was resumed. fresh: whether it reuses no
+    finished runs of others.
     """
 
     schema_version: int = SWEEP_VERSION
@@ -77,6 +81,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     on_oom: str = "fail"
     max_concurrent: int | None = None
     changed: dict[str, Any] = {}
+    fresh: bool = False
 
     @property
     def may_reduce(self) -> bool:
@@ -118,6 +123,11 @@ class SweepFolder:
     @property
     def results_dir(self) -> Path:
         return self.path.parent.parent
+
+    @functools.cached_property
+    def reused(self) -> ReusedRuns:
+        """The finished runs of others that it refers to."""
+        return ReusedRuns(self.path / "reused", self.results_dir)
 
     @classmethod
     def create(cls, results_dir: Path, name: str, now: dt.datetime) -> SweepFolder:
@@ -215,7 +225,7 @@ class SweepFolder:
 
     def is_deleted(self, planned: PlanEntry) -> bool:
         """Whether a planned run that has no record had one, which was deleted."""
-        return (planned.fingerprint or planned.label) in self._deleted()
+        return (planned.fingerprint or planned.label) in self._deleted() | self._deleted_elsewhere()
 
     def _deleted(self) -> set[str]:
         """Fingerprints and labels of the runs that were deleted. One that can't be read is left out."""
@@ -226,8 +236,15 @@ class SweepFolder:
                 found |= {run.fingerprint, run.label}
         return found
 
+    def _deleted_elsewhere(self) -> set[str]:
+        gone = (
+            run for run in self.reused.references().values() if not (self.results_dir / run.run_id).exists()
+        )
+        return {name for run in gone for name in (run.fingerprint, run.label)}
+
     def runs(self, *, warn: Callable[[str], None]) -> dict[str, tuple[RunFolder, RunRecord]]:
-        """The newest run of each fingerprint. Reports unreadable ones to `warn`, once each. Raises NewerRecord.
+        """The newest run of each fingerprint; where it has none, the run of others that it refers to, see
+        `ReusedRun.as_seen`. Reports unreadable ones to `warn`, once each. Raises NewerRecord.
 
         Later calls read only records that have changed.
         """
@@ -235,7 +252,8 @@ class SweepFolder:
             names = os.listdir(self.results_dir)  # noqa: PTH208 - often
         there = [seen for name in names if (seen := self._see(name, warn)) is not None]
         # Clocks may be set back, so runs are ordered by their count of tries first, and only then by time.
-        return {seen.place.fingerprint: (seen.folder, seen.record) for seen in sorted(there, key=_age)}
+        own = {seen.place.fingerprint: (seen.folder, seen.record) for seen in sorted(there, key=_age)}
+        return self.reused.runs(warn=warn) | own
 
     def planned(
         self, *, warn: Callable[[str], None]

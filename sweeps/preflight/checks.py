@@ -51,6 +51,7 @@ class Need:
 
     fits: "untrained" if it fits, with a longer context than the model was trained for.
     expected_s: includes the server's start if this run is the first on it. done: the run has already succeeded.
+    reused: the id of the finished run that stands for it, or "".
     """
 
     index: int
@@ -65,6 +66,7 @@ class Need:
     expected_s: float | None = None
     expected_because: str = ""
     done: bool = False
+    reused: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,31 +88,44 @@ class Preflight:
         return all(finding.level != "error" for finding in self.findings)
 
 
-def preflight(plan: Plan, *, results_dir: Path, done: Collection[str] = ()) -> Preflight:
-    """Check a plan against this machine and the results folder's run log. done: fingerprints of successful runs."""
+def preflight(
+    plan: Plan, *, results_dir: Path, done: Collection[str] = (), reused: Mapping[int, str] | None = None
+) -> Preflight:
+    """Check a plan against this machine and the results folder's run log. done: fingerprints of successful runs.
+    reused: ids of the finished runs that stand for planned ones, by index.
+    """
     from results.store.run_log import RUN_LOG_NAME, RunLog
 
     log = results_dir / RUN_LOG_NAME
     history = RunLog(log).runs() if log.exists() else ()
-    return inspect(plan, machine=this_machine(results_dir), history=history, done=done)
+    return inspect(plan, machine=this_machine(results_dir), history=history, done=done, reused=reused)
 
 
 def inspect(
-    plan: Plan, *, machine: Machine, history: Sequence[RunRecord] = (), done: Collection[str] = ()
+    plan: Plan,
+    *,
+    machine: Machine,
+    history: Sequence[RunRecord] = (),
+    done: Collection[str] = (),
+    reused: Mapping[int, str] | None = None,
 ) -> Preflight:
-    """Check a plan against a machine and earlier runs. Takes no port and starts nothing."""
+    """Check a plan against a machine and earlier runs. done, reused: as in `preflight`. Takes no port and starts
+    nothing.
+    """
+    instead = reused or {}
     findings: list[Finding] = []
     needs = []
     started: set[str] = set()
     disk = 0
     for run in plan.runs:
-        is_done = bool(done) and run.fingerprint in done
+        is_done = run.index in instead or (bool(done) and run.fingerprint in done)
         need, found = _need(run, machine)
         time = None if run.spec is None else expected(run.spec, history)
         if not is_done:
             findings += found
             disk += _disk_bytes(run.spec, time)
         need = _with_time(need, time, first=run.group not in started, done=is_done)
+        need = dataclasses.replace(need, reused=instead.get(run.index, ""))
         needs.append(need)
         if not is_done:
             started.add(run.group)

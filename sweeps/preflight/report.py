@@ -56,6 +56,11 @@ def remarks(report: Preflight) -> list[tuple[str, str]]:
         for caveat in (need.memory.caveats if need.memory else ())
     ]
     found += [("note", f"note: {note}") for note in report.notes]
+    found += [
+        ("note", f"note: run {need.index + 1} is reused: {need.reused} (--fresh runs it anew)")
+        for need in report.needs
+        if need.reused
+    ]
     found.append(("total", f"total: {_total(report)}"))
     return list(dict.fromkeys(found))
 
@@ -70,8 +75,10 @@ def duration(seconds: float) -> str:
 
 def _total(report: Preflight) -> str:
     to_do = [need for need in report.needs if not need.done]
-    done = len(report.needs) - len(to_do)
-    parts = [f"{len(to_do)} runs on {report.servers} servers" + (f", {done} already done" if done else "")]
+    reused = sum(bool(need.reused) for need in report.needs)
+    done = len(report.needs) - len(to_do) - reused
+    more = (f", {done} already done" if done else "") + (f", {reused} finished earlier" if reused else "")
+    parts = [f"{len(to_do)} runs on {report.servers} servers{more}"]
     if report.expected_s is not None:
         more = f" and {report.unknown} runs of unknown length" if report.unknown else ""
         parts.append(f"about {duration(report.expected_s)}{more}, one after another")
@@ -92,7 +99,10 @@ def _lines(report: Preflight) -> list[tuple[str, ...]]:
 
 
 def _line(need: Need, server: str) -> tuple[str, ...]:
-    time = "done" if need.done else duration(need.expected_s) if need.expected_s is not None else "?"
+    if need.done:
+        time = "reused" if need.reused else "done"
+    else:
+        time = duration(need.expected_s) if need.expected_s is not None else "?"
     return (
         str(need.index + 1),
         need.label,

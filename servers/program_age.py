@@ -1,0 +1,59 @@
+"""When the program behind a launch plan changed last. An older run with it had the same build, without starting it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from servers.plan import LaunchPlan
+
+_SCRIPTS = (".py", ".sh")
+
+
+def changed_s(plan: LaunchPlan) -> float | None:
+    """Seconds since the epoch at which the newest file of the server's program was put there or changed.
+
+    None where that can't be known: a server that is already running, a program that isn't found. A file's time of
+    change (ctime) is taken, which no copying or unpacking sets back.
+    """
+    if not plan.argv:
+        return None
+    files = _embedded() if plan.kind == "embedded" else _program(plan)
+    try:
+        times = [file.stat().st_ctime for file in files]
+    except OSError:
+        return None
+    return max(times, default=None)
+
+
+def _embedded() -> list[Path]:
+    found = importlib.util.find_spec("xllamacpp")
+    if found is None or found.origin is None:
+        return []
+    package = Path(found.origin).parent
+    return [Path(found.origin), *package.glob("*.so*")]
+
+
+def _program(plan: LaunchPlan) -> Iterable[Path]:
+    name = plan.argv[0]
+    there = name if os.sep in name else shutil.which(name)
+    if there is None:
+        return []
+    path = Path(there).resolve()
+    files = [path]
+    if plan.kind == "llama.cpp":
+        files += path.parent.glob("*.so*")
+    elif plan.kind == "vllm":  # the program is a small script, which pip need not write anew
+        files += path.parent.parent.glob("lib/python3*/site-packages/vllm-*.dist-info")
+        files += Path(there).absolute().parent.parent.glob("lib/python3*/site-packages/vllm-*.dist-info")
+    else:  # somebody's own command may start with an interpreter
+        files += [
+            word for text in plan.argv[1:] if text.endswith(_SCRIPTS) and (word := Path(text)).is_file()
+        ]
+    return files
