@@ -315,8 +315,8 @@ def _print_end(finished: SweepOutcome, *, as_json: bool) -> None:
 @results_dir_option
 def status(*, name: str | None, watch: bool, results_dir: Path | None) -> None:
     """Show what a sweep has done, is doing and has left to do; without a name, show all sweeps."""
-    from commands.sweep_status import print_status, print_sweeps, watch_status
     from results.store.sweep_folder import SweepFolder
+    from sweeps.status import print_status, print_sweeps, watch_status
 
     results_dir = results_dir or default_results_dir()
     if name is None:

@@ -17,9 +17,9 @@ from results.records import RunStatus
 from results.store.run_folder import all_records
 from results.store.verdicts import read_verdicts
 from runner.host import harness_facts, host_facts
+from runner.program_age import changed_s
 from servers.launch import plan as make_plan
 from servers.models import identity
-from servers.program_age import changed_s
 from settings.verdict_rules import FIRST, rules_of
 
 if TYPE_CHECKING:
