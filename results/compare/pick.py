@@ -1,5 +1,6 @@
 """Which run of a table to take: the cheapest of those that are not shown worse than the best.
 
+One that may be worse by more than 10 points is only taken, tentatively, if that holds for all cheaper and other ones.
 Cheapest is the one with the least memory; those within 5 % of it count as equal, and of these the fastest is taken.
 Nothing is picked where scores say little: no run solved anything, most answers were cut, or nothing could be tested.
 """
@@ -7,6 +8,7 @@ Nothing is picked where scores say little: no run solved anything, most answers 
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,7 @@ class Pick:
     runner_up: the highest score if that isn't the pick, else the next cheapest. candidates: those not shown worse.
     loss: how much worse than the best the pick may be, at most (95 %), as a fraction; for the best itself, how much
     better another one may be; None if there is none. passed_over: most of their answers were cut or empty.
+    cheaper: a still cheaper one that isn't shown worse but may be worse by more than 10 points.
     samples_needed: to bound the loss to WANTED_LOSS if there is no true difference; None if it is settled.
     memory: what memory was compared by; None if it isn't known of all candidates. same_machine: whether speeds can be
     compared.
@@ -69,6 +72,7 @@ class Pick:
     loss: float | None = None
     samples_needed: int | None = None
     passed_over: tuple[Row, ...] = ()
+    cheaper: Row | None = None
     memory: Memory | None = None
     same_machine: bool = True
 
@@ -101,7 +105,9 @@ def pick_run(table: Table) -> Pick:
     passed_over = tuple(row for row in as_good if unfinished(row) > MOST_UNFINISHED)
     candidates = [best, *(row for row in as_good if row.score and row not in passed_over)]
     memory, same_machine = _memory(candidates), len({machine_of(row.record) for row in candidates}) == 1
-    row, why = _cheapest(candidates, memory, same_machine=same_machine)
+    bounded = [row for row in candidates if row is best or _possible_loss(row) <= SETTLED_LOSS]
+    row, why = _cheapest(bounded if len(bounded) > 1 else candidates, memory, same_machine=same_machine)
+    cheapest, _ = _cheapest(candidates, memory, same_machine=same_machine)
     loss, widest = _loss(row, best, as_good)
     unsettled = loss is not None and loss > SETTLED_LOSS
     return Pick(
@@ -113,6 +119,7 @@ def pick_run(table: Table) -> Pick:
         loss=loss,
         samples_needed=_samples_needed(widest) if unsettled and widest is not None else None,
         passed_over=passed_over,
+        cheaper=cheapest if cheapest is not row and cheapest not in bounded else None,
         memory=memory,
         same_machine=same_machine,
     )
@@ -168,7 +175,7 @@ def _cheapest(rows: Sequence[Row], memory: Memory | None, *, same_machine: bool)
         return rows[0], Why.SCORE
     why, near = Why.SCORE, [*rows]
     if memory is not None:
-        least = min(memory.of.values())
+        least = min(memory.of[row.record.run_id] for row in rows)
         near = [row for row in rows if memory.of[row.record.run_id] <= (1 + NEAR) * least]
         if len(near) < len(rows):
             why = Why.MEMORY
@@ -199,11 +206,14 @@ def _runner_up(
         return best
     rest = [each for each in candidates if each is not row]
     if rest:
-        kept = None
-        if memory is not None:
-            kept = Memory(memory.words, {each.record.run_id: memory.of[each.record.run_id] for each in rest})
-        return _cheapest(rest, kept, same_machine=same_machine)[0]
+        return _cheapest(rest, memory, same_machine=same_machine)[0]
     return max((each for each in others if _rank(each) is Rank.WORSE), key=_by_score, default=None)
+
+
+def _possible_loss(row: Row) -> float:
+    """How much worse than the best it may be, at most; infinite if unknown."""
+    low = row.versus.low if row.versus is not None else None
+    return math.inf if low is None else max(0.0, -low)
 
 
 def _loss(row: Row, best: Row, as_good: Sequence[Row]) -> tuple[float | None, Row | None]:

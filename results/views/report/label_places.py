@@ -1,7 +1,8 @@
-"""Find places for labels beside points, so that no label covers another one or anything else that is drawn."""
+"""Find places for labels beside points, so that none covers another one, its line, or anything else."""
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,10 +44,10 @@ class Place(NamedTuple):
     box: Box
     far: bool
 
-    def near(self, x: float, y: float) -> str:
-        """The point of the box that is nearest to a place, as a path's coordinates."""
+    def nearest(self, x: float, y: float) -> tuple[float, float]:
+        """The point of the box that is nearest to a place."""
         box = self.box
-        return f"{min(max(x, box.left), box.right):.1f},{min(max(y, box.top), box.bottom):.1f}"
+        return min(max(x, box.left), box.right), min(max(y, box.top), box.bottom)
 
 
 def text_width(text: str) -> float:
@@ -62,22 +63,35 @@ def place_labels(
 
     taken: what may not be covered. room: what labels stay inside of.
     """
-    covered = [*taken]
     found: list[Place | None] = []
+    labels_there: list[Box] = []
+    lines_there: list[Box] = []
     for text, x, y in labels:
-        box = next(
-            (
-                (each, gap)
-                for gap in _GAPS
-                for each in _around(x, y, text_width(text), gap)
-                if each.inside(room) and not any(each.meets(other) for other in covered)
-            ),
-            None,
-        )
-        found.append(Place(box[0], far=box[1] > _FAR) if box is not None else None)
-        if box is not None:
-            covered.append(box[0])
+        place, line = None, []
+        for gap, box in [(each, box) for each in _GAPS for box in _around(x, y, text_width(text), each)]:
+            if not box.inside(room) or any(map(box.meets, (*taken, *labels_there, *lines_there))):
+                continue
+            place = Place(box, far=gap > _FAR)
+            line = _line(x, y, place)
+            if not any(each.meets(label) for each in line for label in labels_there):
+                break
+            place = None
+        found.append(place)
+        if place is not None:
+            labels_there.append(place.box)
+            lines_there += line
     return found
+
+
+def _line(x: float, y: float, place: Place) -> list[Box]:
+    """Small boxes along the line that leads from a point to its label."""
+    if not place.far:
+        return []
+    to_x, to_y = place.nearest(x, y)
+    steps = max(2, round(math.hypot(to_x - x, to_y - y) / 3))
+    shares = (number / steps for number in range(1, steps))
+    places = [(x + share * (to_x - x), y + share * (to_y - y)) for share in shares]
+    return [Box(at_x - 1, at_y - 1, at_x + 1, at_y + 1) for at_x, at_y in places]
 
 
 def _around(x: float, y: float, width: float, gap: float) -> list[Box]:

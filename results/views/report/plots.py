@@ -324,12 +324,11 @@ class _Drawing:
         on_front = set(self._front)
         order = sorted(range(len(places)), key=lambda i: (i not in on_front, -self._points[i].score))
         found = place_labels([(self._points[i].label, *places[i]) for i in order], taken, room)
-        text = "".join(
-            f'<path class="leader" d="M{x:.1f},{y:.1f}L{each.near(x, y)}"/>' if each.far else ""
-            for i, each in zip(order, found, strict=True)
-            if each is not None
-            for x, y in [places[i]]
-        )
+        text = ""
+        for i, each in zip(order, found, strict=True):
+            if each is not None and each.far:
+                (x, y), (to_x, to_y) = places[i], each.nearest(*places[i])
+                text += f'<path class="leader" d="M{x:.1f},{y:.1f}L{to_x:.1f},{to_y:.1f}"/>'
         text += "".join(
             f'<text class="label" x="{each.box.left:.1f}" y="{each.box.bottom - 4.5:.1f}">'
             f"{page_text(self._points[i].label)}</text>"

@@ -141,6 +141,9 @@ def _warnings(pick: Pick, names: Mapping[str, str]) -> Iterator[str]:
         if text := cut_text(row):
             name = names[row.record.run_id]
             yield f"{name}: {text}, which the score counts as wrong; a larger --max-tokens may change the choice"
+    if pick.cheaper is not None and pick.cheaper.versus is not None and pick.cheaper.versus.low is not None:
+        points = -100 * pick.cheaper.versus.low
+        yield f"{names[pick.cheaper.record.run_id]} is cheaper, but may be up to {points:.1f} points worse (95 %)"
     for row in pick.passed_over:
         yield f"passed over: {names[row.record.run_id]}, because {cut_text(row)}"
     if not pick.same_machine:

@@ -48,6 +48,19 @@ def test_the_least_memory_of_those_not_shown_worse_is_taken(tmp_path):
     assert pick.memory.words == "GPU memory"
 
 
+def test_a_cheaper_run_that_may_be_much_worse_is_only_mentioned(tmp_path):
+    best = [P] * 100 + [F] * 64
+    pick = picked(
+        tmp_path,
+        ("Q8_0", best, 8.0, 1.0),
+        ("Q4_K_M", [F, *best[:-1]], 5.0, 1.0),
+        ("Q3_K_M", [F] * 30 + [P] * 94 + [F] * 40, 4.0, 1.0),
+    )
+    assert pick.row.record.model == "Q4_K_M"
+    assert pick.settled
+    assert pick.cheaper.record.model == "Q3_K_M"
+
+
 def test_the_fastest_decides_where_memory_hardly_differs(tmp_path):
     pick = picked(
         tmp_path, ("a", [P] * 40, 5.1, 70.0), ("b", [P] * 39 + [F], 5.0, 71.0), ("c", [P] * 40, 5.2, 99.0)
