@@ -43,9 +43,10 @@ _NEGATIVE = re.compile(r"(?<=[\s$:=(])(?<![\d)] )(?:negative|minus)\s+(?=[$€£
 _BULLET = re.compile(r"^[ \t>]*+[-+*•–—][ \t]++", re.MULTILINE)
 
 
-def plain_numbers(text: str) -> str:
+def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     r"""Without the marks of TeX, Markdown, lists and currencies; `\boxed{...}` is `boxed: ...;`; no number has
-    separators, and powers, magnitudes (`1.5 million`) and mixed fractions are written out.
+    separators, and powers, mixed fractions and magnitudes (`1.5 million`) are written out. magnitudes: else they are
+    left out, and the number stands alone.
     """
     text = _BOX_TOKENS.sub(lambda found: f" boxed: {found[1]}; ", text)
     text = _ANSWER_TAG.sub(lambda found: f" boxed: {found[2]}; ", text)
@@ -63,7 +64,10 @@ def plain_numbers(text: str) -> str:
     text = _RAISED.sub(lambda found: "^" + found[1].translate(_SUPERSCRIPTS), text)
     text = _POWER.sub(_power, text)
     text = _EXPONENT.sub(lambda found: _scaled(found[1], int(found[2])), text)
-    text = _MAGNITUDE.sub(lambda found: _scaled(found[1], _ZEROS[(found[2] or found[3]).lower()]), text)
+    if magnitudes:
+        text = _MAGNITUDE.sub(lambda found: _scaled(found[1], _ZEROS[(found[2] or found[3]).lower()]), text)
+    else:
+        text = _MAGNITUDE.sub(r"\1 ", text)
     text = re.sub(r"\\(?:times|cdot|div|ast)\b", " * ", text)
     text = re.sub(r"\\(?:approx|equiv)\b|≈", " = ", text)
     text = re.sub(r"\\(?:to|implies|(?:long)?rightarrow)\b", " → ", text, flags=re.IGNORECASE)

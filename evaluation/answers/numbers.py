@@ -67,7 +67,7 @@ _REMARK = re.compile(
 )
 _SENTENCE = re.compile(r"(?:[^.!?\n。]|\.(?=\d)){1,2000}+")
 _REASON = re.compile(
-    r"(?:[,\s](?:because|since|if|where|given\s+that|assuming)|,\s*as)\s"
+    r"(?:(?<!\band)(?<!\bso)[,\s](?:because|since|if|given\s+that|assuming)|,\s*as)\s(?!.*,[^=]*=\W*\d)"
     r"(?!.*\b(?:so|therefore|thus|then|hence|total)\b)|因为|因為",
     re.IGNORECASE,
 )
@@ -90,7 +90,7 @@ _MEASURE = re.compile(
     rf"|\b{_not_behind('leaves', 'stands', 'remains', 'priced', 'is', 'was')}at"
     r"|\b(?:by|after|when|while|for|from)\s+\w+ing"
     rf"|\b{_not_behind('has', 'have', 'had', 'needs', 'need', 'going', 'able', 'got', 'required')}to"
-    r"\s+(?!be\b|about\b|just\b|only\b)[a-z]+"
+    r"\s+(?!find\b|get\b|obtain\b|be\b|about\b|just\b|only\b)[a-z]+"
     rf"|\b{_not_behind('sold', 'paid', 'sells')}for"
     rf"|\b{_not_behind('left', 'her', 'him', 'them', 'us', 'you', 'up')}with)"
     r"(?:\s+(?:the|a|an|his|her|their|its|all|each|every|those|these|about|only|just|another|other|first|last|next))*"
@@ -99,8 +99,8 @@ _MEASURE = re.compile(
 )
 # The 2 of `day 2` and `2nd`, and what joins a measure to the next: `for 3 red and 2 blue ones`.
 _NAME = re.compile(
-    r"\d:$|\b(?:days?|stops?|steps?|parts?|box|weeks?|months?|years?|questions?|cases?|person|group|no\.|items?|options?|rounds?"
-    r"|chapters?|pages?|grade|level)\s+$",
+    r"\d:$|\b(?:days?|stops?|steps?|parts?|box|weeks?|months?|years?|questions?|cases?|no\.|items?|options?|rounds?"
+    r"|chapters?|pages?)\s+$",
     re.IGNORECASE,
 )
 # The 2 of `2nd` and of `2:30`; the 6 of `, 6 fewer than before`; the 60 of `24 students, or 60%`.
@@ -114,6 +114,11 @@ _SHARE = re.compile(r"\s*(?:%|percent\b)", re.IGNORECASE)
 _OR = re.compile(r"\bor\s+(?:\w+\s+)?$", re.IGNORECASE)
 _JOINED = re.compile(
     r"(?:\s*[\w-]+){0,3}\s*(?:,|,?\s+and)\s+(?:(?:the|an?|his|her|their|another)\s+)?(?:(?:day|stop|part|box|week)\s+)?"
+)
+_ROUNDED = re.compile(
+    rf"\b(?:which\s+(?:is|equals)|(?:rounds|rounded|rounding)(?:\s+(?:up|down|off))?\s+to)\s+{_NUMBER.pattern}"
+    r"(?=(?:\s*(?!more|less|fewer)[\w%]+){0,2}\W*$)",
+    re.IGNORECASE,
 )
 _MERE_MEASURE = re.compile(r"\W*(?:for|in|after|over|per|from|with)(?:\s+\S+){1,4}\W*", re.IGNORECASE)
 _BEFORE_CHARS = 60
@@ -135,13 +140,14 @@ class FinalNumber(NamedTuple):
         return next((found for found in (self.stated, self.concluded) if found is not None), self.last)
 
 
-def final_number(text: str) -> FinalNumber:
+def final_number(text: str, *, magnitudes: bool = True) -> FinalNumber:
     """Read an answer. Signs of currency and percent, separators of thousands and a full stop behind do not matter;
     18.0 equals 18. Of an equation the number behind the last sign of equality counts, of `18 apples in 3 days` the
     first. Headings, the numbers of steps, what stands in brackets behind a number, and remarks are no answers. In words
-    (`eighteen`) only a stated number counts.
+    (`eighteen`) only a stated number counts. magnitudes: `1.5 million` is 1500000; else 1.5, which answers how many
+    millions.
     """
-    plain = _without_headings(plain_numbers(text))
+    plain = _without_headings(plain_numbers(text, magnitudes=magnitudes))
     stated, last_at = None, _last_outside(plain)
     for match in _STATED.finditer(plain):
         clause = _CLAUSE.match(plain, match.end())
@@ -266,16 +272,17 @@ def _concluded(plain: str, text: str) -> Decimal | None:
     if remark and _NUMBER.search(plain, 0, remark.start()):
         plain = plain[: remark.start()]
     plain = _LISTED.sub("", plain)
-    plain = _ASIDE.sub(lambda found: " " if "\n" not in found[0] else found[0], plain)
     for sentence in reversed(_SENTENCE.findall(plain)):
         if not _NUMBER.search(sentence) or _MERE_MEASURE.fullmatch(sentence):
             continue
-        said = _REASON.split(sentence)[0]
-        said = said if _NUMBER.search(said) else sentence
+        bare = _ASIDE.sub(" ", sentence)
+        whole = bare if _NUMBER.search(bare) else sentence
+        said = _REASON.split(whole)[0]
+        said = said if _NUMBER.search(said) else whole
         said = next(part for part in reversed(_SO.split(said)) if _NUMBER.search(part))
         side = said.rpartition("=")[2]
         if "=" in said and _NUMBER.search(side) and not _CALCULATION.search(side):
-            return _value(_first(side))
+            return _value(_ROUNDED.search(side) or _first(side))
         bold = {
             _value(_first(span)) for span in _BOLD.findall(text[-1000:]) if len(_NUMBER.findall(span)) == 1
         }

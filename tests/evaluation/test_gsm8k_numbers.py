@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 
 from evaluation.answers.numbers import FinalNumber, final_number, gold_number
 from evaluation.benchmarks.gsm8k.lm_eval_filters import COT, COT_LLAMA, lm_eval_verdicts
+from evaluation.benchmarks.gsm8k.task import Gsm8kTask
+from evaluation.data.data_set import DataSet
+from evaluation.protocols import PromptStyle, Sample
 from tests.evaluation.lm_eval_answers import FIXTURE, written_answers
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -228,6 +232,23 @@ def test_no_text_breaks_it(text):
 REAL = [
     json.loads(line) for line in (FIXTURES / "gsm8k_answers.jsonl").read_text(encoding="utf-8").splitlines()
 ]
+
+
+def test_a_solution_without_its_last_line_comes_to_the_same_number():
+    """As its author wrote it: the conclusion is read where no number is stated."""
+    solutions = [json.loads(line)["answer"] for line in (FIXTURES / "gsm8k.jsonl").read_text().splitlines()]
+    for solution in solutions:
+        plain = re.sub(r"<<.*?>>", "", solution.rpartition("####")[0])
+        assert final_number(plain).value == gold_number(solution), solution
+
+
+@pytest.mark.parametrize("gold", ["2", "2000000"])
+def test_millions_answer_both_how_many_millions_and_how_many(gold):
+    task = Gsm8kTask(DataSet((), "0"), style=PromptStyle.CHAT)
+    sample = Sample(task_id="t", data={"answer": f"#### {gold}"}, expected=gold)
+    judged = task.calculate_metrics("There are 2 million. The final answer is 2 million.", gold, sample)
+    assert (judged.passed, judged.completion) == (True, gold)
+    assert judged.read_in == "There are 2 million. The final answer is 2 million."
 
 
 WRITTEN = [json.loads(line) for line in (FIXTURES / "numbers.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -98,11 +98,13 @@ class Gsm8kTask(DataSetTask):
         )
         for stop in self.stop:  # a server that knows no stop sequences goes on with questions of its own
             prediction = prediction.split(stop, 1)[0]
-        found = final_number(prediction)
         gold = gold_number(f"#### {expected}")
+        found = final_number(prediction)
+        in_units = final_number(prediction, magnitudes=False)  # asked may be how many millions
+        found = in_units if in_units.value == gold else found
         right = found.value is not None and found.value == gold
         said = "no number in the answer" if found.value is None else f"{found.value} instead of {expected}"
-        words = deciding_line(prediction, partial(_says, found))
+        words = deciding_line(prediction, partial(_says, found)) if found.value is not None else ""
         return Judgement(
             passed=right,
             completion="" if found.value is None else str(found.value),
@@ -126,7 +128,7 @@ class Gsm8kTask(DataSetTask):
 
 def _says(found: FinalNumber, line: str) -> bool:
     """Whether a line alone has the number that counts, in the way in which the whole answer has it."""
-    alone = final_number(line)
-    if found.stated is not None:
-        return alone.stated == found.stated
-    return found.last is not None and alone.last == found.last
+    return any(
+        alone.value == found.value and (alone.stated is None) == (found.stated is None)
+        for alone in (final_number(line), final_number(line, magnitudes=False))
+    )

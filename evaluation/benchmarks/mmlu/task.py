@@ -100,7 +100,7 @@ class MmluTask(DataSetTask):
         """Compare the letter, whether it was the likeliest or stands in what the model wrote."""
         for stop in self.stop:  # a server that knows no stop sequences goes on with questions of its own
             prediction = prediction.strip().split(stop, 1)[0]
-        choices = sample.data["choices"]
+        choices = sample.data.get("choices", ())
         letter = _chosen(prediction, choices)
         right = letter == expected
         said = "no letter in the answer" if letter is None else f"{letter} instead of {expected}"
