@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 from fcntl import ioctl
@@ -13,7 +14,12 @@ from termios import TIOCSWINSZ
 
 import pytest
 
+from results.failed_check import FailedCheck
+from results.json_text import encode
+from results.records import Completion, Outcome
+from results.sent_prompts import Message, sent_prompt, write_prompts
 from tests.command_line import PROGRAM, bench_runner, command_server
+from tests.results.recorded_runs import record_run
 
 FIRST = "Please provide a self-contained Python script"
 
@@ -164,7 +170,7 @@ def test_both_answers_side_by_side_where_there_is_room(results):
     words = ("compare", *run_ids[:2], "--show", one["completion"]["task_id"], "--results-dir", folder)
     wide, narrow = on_terminal(140, *words), on_terminal(80, *words)
     assert f"A  {run_ids[0]}" in wide
-    assert any("Here it is:" in line[20:] and line.startswith("Here it is:") for line in wide.splitlines())
+    assert any("Here it is:" in line[20:] and line.startswith("  Here it is:") for line in wide.splitlines())
     assert not any(line.count("Here it is:") > 1 for line in narrow.splitlines())
     for text in (wide, narrow):
         assert "+    return 'nonsense'" in text
@@ -196,6 +202,51 @@ def test_colours_are_off_where_they_are_not_wanted(results):
     assert "\x1b[" in on_terminal(120, *words)
     assert "\x1b[" not in on_terminal(120, *words, NO_COLOR="1")
     assert "\x1b[" not in bench_runner(*words).out
+
+
+EVIL = (
+    "x\x1b]0;owned\x07\x1b[2J\x9b31m\rgsm8k/9  passed\nerror: forged\nExecuted code\u202e\u200b\u2028\x00 <b>"
+)
+
+
+def test_a_hostile_answer_steers_no_terminal_and_forges_no_line(tmp_path):
+    folders = []
+    for words in (EVIL, f"{EVIL}2"):
+        folder = record_run(tmp_path)
+        check = FailedCheck(
+            check=EVIL,
+            call=EVIL,
+            given=EVIL,
+            returned=EVIL,
+            got=EVIL,
+            relation=EVIL,
+            expected=EVIL,
+            line=1,
+            code=EVIL,
+        )
+        line = Completion(
+            task_id="owned/1\x1b[2J",
+            answer=words, reasoning=EVIL, completion=words, detail=EVIL, outcome=Outcome.FAILED,
+            expected=EVIL, read_in=EVIL, failed_check=check,
+        )  # fmt: skip
+        folder.completions.write_bytes(encode(line) + b"\n")
+        write_prompts(
+            folder.path, [sent_prompt("owned/1\x1b[2J", (Message(EVIL, EVIL), Message("user", EVIL)))]
+        )
+        folders.append(folder.run_id)
+    for words in (
+        ("inspect", "last"),
+        ("inspect", "last", "--failed"),
+        ("inspect", "last", "owned"),
+        ("inspect", "last", "no such"),
+        ("compare", *folders, "--show", "owned"),
+    ):
+        for width in (80, 140):
+            shown = on_terminal(width, *words, "--results-dir", tmp_path, NO_COLOR="1").replace("\r\n", "\n")
+            assert "owned" in shown
+            assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u202e]", shown), ascii(shown)
+            begins = ("gsm8k/9", "error: forged", "Executed code\\u202e")
+            assert not any(line.startswith(begins) for line in shown.splitlines()), shown
 
 
 def test_samples_are_completed_in_the_shell(results):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from results.plain_text import plain
 from results.views.answer_text import (
     add_prompt,
     answer_of,
@@ -35,10 +36,10 @@ def print_pairs(pairs: Sequence[AnswerPair], titles: tuple[str, str]) -> None:
 
 
 def _add_pair(text: LongText, pair: AnswerPair, titles: tuple[str, str], *, several: bool) -> None:
-    text.add(f"{pair.task_id}{f' #{pair.index}' if several else ''}", bold=True)
+    text.add(f"{plain(pair.task_id)}{f' #{pair.index}' if several else ''}", bold=True)
     text.heading("Prompt", "the same for both" if pair.prompt else "")
     if pair.prompt is None:
-        text.add("not kept by both runs, or not the same: see `inspect`", dim=True)
+        text.quote("not kept by both runs, or not the same: see `inspect`", dim=True)
     else:
         add_prompt(text, pair.prompt)
     same = pair.first_difference is None
@@ -53,7 +54,7 @@ def _add_pair(text: LongText, pair: AnswerPair, titles: tuple[str, str], *, seve
         text.add(words(pair.first.outcome), fg=colour_of(pair.first))
         text.facts(facts_of(pair.first))
         text.add()
-        text.add(_said(pair.first))
+        text.quote(_said(pair.first))
         return
     if text.width >= NARROWEST:
         parts = (lambda each: words(each.outcome), _facts, lambda _: "", _said)
@@ -65,14 +66,14 @@ def _add_pair(text: LongText, pair: AnswerPair, titles: tuple[str, str], *, seve
             text.add(words(completion.outcome), fg=colour_of(completion))
             text.facts(facts_of(completion))
             text.add()
-            text.add(_said(completion))
+            text.quote(_said(completion))
             text.add()
     what = "the executed code" if any(map(is_code, sides)) else "the answers"
     text.heading("Diff", f"of {what}, from A to B")
     if pair.diff:
         text.diff(pair.diff)
     else:
-        text.add(f"{what} are the same" if what == "the answers" else f"{what} is the same", dim=True)
+        text.quote(f"{what} are the same" if what == "the answers" else f"{what} is the same", dim=True)
 
 
 def _facts(completion: Completion) -> str:

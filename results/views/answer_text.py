@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from results.plain_text import plain
 from results.records import Outcome
 from results.store.answers import why_in_a_line
 from results.views.long_text import LongText
@@ -55,7 +56,9 @@ def add_answer(text: LongText, answers: RunAnswers, completion: Completion) -> N
     several = len(answers.of(completion.task_id)) > 1
     number = f" #{completion.index}" if several else ""
     text.add(
-        f"{completion.task_id}{number}  {words(completion.outcome)}", bold=True, fg=colour_of(completion)
+        f"{plain(completion.task_id)}{number}  {words(completion.outcome)}",
+        bold=True,
+        fg=colour_of(completion),
     )
     text.facts(facts_of(completion))
     prompt = answers.prompt_of(completion)
@@ -64,10 +67,10 @@ def add_answer(text: LongText, answers: RunAnswers, completion: Completion) -> N
     thought = thought_of(completion)
     if thought:
         text.heading("Thought")
-        text.add(thought)
+        text.quote(thought)
     text.heading("Answer")
     answer = answer_of(completion)
-    text.add(answer if answer.strip() else "(empty)", dim=not answer.strip())
+    text.quote(answer or "(empty)", dim=not answer or None)
     if is_code(completion):
         text.heading("Executed code")
         check = completion.failed_check
@@ -128,14 +131,14 @@ def expected_text(relation: str, expected: str) -> str:
 def add_prompt(text: LongText, prompt: SentPrompt | None) -> None:
     """The messages, or the text, as they were sent."""
     if prompt is None:
-        text.add(_NO_PROMPT, dim=True)
+        text.quote(_NO_PROMPT, dim=True)
         return
     for message in prompt.messages:
         if len(prompt.messages) > 1:
-            text.add(f"{message.role}:", fg="cyan")
-        text.add(message.content.rstrip("\n"))
+            text.add(f"{plain(message.role)}:", fg="cyan")
+        text.quote(message.content.rstrip("\n"))
     if not prompt.messages:
-        text.add(prompt.text.rstrip("\n"))
+        text.quote(prompt.text.rstrip("\n"))
 
 
 def thought_of(completion: Completion) -> str:

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 12
 _WIDEST_RULE = 100
+_MARGIN = "  "  # before what somebody else wrote
 _GAP = 3  # columns between two texts side by side
 
 
 class LongText:
-    """All text that is added may come from a model: it is made harmless here. Colours are removed where it is piped."""
+    """All text that is added may come from a model: it is made harmless here, and what has lines of its own is
+    indented, so that none looks like a line of ours. Colours are removed where it is piped.
+    """
 
     def __init__(self) -> None:
         self.width = shutil.get_terminal_size((80, 24)).columns
@@ -33,6 +36,12 @@ class LongText:
     def add(self, text: str = "", **style: Any) -> None:
         """One line, or several. style: arguments of `click.style`."""
         self._lines += [styled(line, **style) for line in plain_lines(text).split("\n")]
+
+    def quote(self, text: str, **style: Any) -> None:
+        """A text as somebody else wrote it, indented."""
+        self._lines += [
+            styled(f"{_MARGIN}{line}".rstrip(), **style) for line in plain_lines(text).split("\n")
+        ]
 
     def heading(self, title: str, note: str = "", **style: Any) -> None:
         """Begins a part: a rule with its title."""
@@ -77,15 +86,16 @@ class LongText:
         from rich.table import Table
         from rich.text import Text
 
-        each = (self.width - _GAP) // 2
-        table = Table(box=None, pad_edge=False, padding=0, header_style="bold cyan", expand=True)
+        each = (self.width - _GAP - len(_MARGIN)) // 2
+        table = Table(box=None, pad_edge=False, padding=0, header_style="bold cyan")
+        table.add_column(_MARGIN, width=len(_MARGIN))
         for number, title in enumerate(titles):
             table.add_column(Text(plain(title)), width=each, overflow="fold")
             if not number:
                 table.add_column(" " * _GAP, width=_GAP)
         for number, (left, right) in enumerate(rows):
             styles = colours if number == 0 else ("", "")
-            table.add_row(Text(_untabbed(left), styles[0]), "", Text(_untabbed(right), styles[1]))
+            table.add_row("", Text(_untabbed(left), styles[0]), "", Text(_untabbed(right), styles[1]))
         self._add_table(table)
 
     def table(
