@@ -122,9 +122,7 @@ def fit(
         source=f"{estimator} and the file" if fitting.by_llama else "the file; no llama-fit-params was asked",
     )
     if as_json:
-        from results.json_text import encode_indented
-
-        click.echo(encode_indented(_as_json(answer), indent=2))
+        click.echo(to_json(answer))
         return
     _print(answer)
     if tokens is not None and fitting.trained and tokens > fitting.trained:
@@ -242,8 +240,11 @@ def _server_command(fit: Fit, model: Model, binary: str) -> list[str]:
     return [binary, "-m", str(model.path), *sizes, *(layers if fit.cards_bytes else []), *fit.server_args]
 
 
-def _as_json(answer: _Answer) -> dict[str, Any]:
+def to_json(answer: _Answer) -> bytes:
+    """The whole answer as JSON, with the command lines of each row."""
     import dataclasses
+
+    from results.json_text import encode_indented
 
     rows: list[dict[str, Any]] = []
     for each in answer.fits:
@@ -253,7 +254,7 @@ def _as_json(answer: _Answer) -> dict[str, Any]:
             "llama_server": _server_command(each, answer.model, answer.binary) if works else None,
         }
         rows.append({**dataclasses.asdict(each), "fits": works, **commands})
-    return {
+    document = {
         "model": answer.model.name,
         "path": str(answer.model.path),
         "context_length_trained": answer.fitting.trained,
@@ -264,3 +265,4 @@ def _as_json(answer: _Answer) -> dict[str, Any]:
         "caveats": answer.fitting.caveats,
         "fits": rows,
     }
+    return encode_indented(document, indent=2)
