@@ -55,6 +55,7 @@ from commands.gate import find_baseline, gate_exit_code, gate_options
 from commands.options import RunName, named_argument, results_dir_option
 from commands.reuse import reusable_run, reuse_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
+from commands.table import COMMANDS, SECTIONS
 from results import __version__
 from results.plain_text import indented
 from results.views.terminal import explain, say, warn
@@ -78,36 +79,8 @@ Examples:
 """
 
 
-# Commands in other modules, imported on demand so that --help is fast: name -> module, help.
-ELSEWHERE = {
-    "sweep": ("commands.sweep", "Run a matrix of models, settings and benchmarks."),
-    "status": ("commands.sweep", "Show the progress of one sweep, or of all sweeps."),
-    "retry": ("commands.sweep", "Try a sweep's failed runs again."),
-    "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
-    "rejudge": ("commands.rejudge", "Judge a recorded run's answers again, under today's rules."),
-    "inspect": ("commands.inspect", "Show single answers of a run, and why they failed."),
-    "label": ("commands.remarks", "Give a run a label, by which every command knows it."),
-    "note": ("commands.remarks", "Add a line to a run's note."),
-    "archive": ("commands.remarks", "Put runs away, out of lists and tables."),
-    "delete": ("commands.delete", "Delete runs for good."),
-    "export": ("commands.export", "Write runs for other programs, or as one file for somebody else."),
-    "merge": ("commands.merge", "Take over runs from another machine or an archive."),
-    "prune": ("commands.prune", "Delete old runs by a rule, and empty the cache."),
-    "compare": ("commands.compare", "Compare two runs on the same samples."),
-    "leaderboard": (
-        "commands.leaderboard",
-        "Compare runs: which are best, and which differences are real.",
-    ),
-    "report": ("commands.report", "Write a report of a sweep or of any runs as Markdown and as a page."),
-    "cancel": ("commands.sweep", "Stop a running sweep cleanly."),
-    "models": ("commands.models", "List the models on this machine, by the names that --model takes."),
-    "fit": ("commands.fit", "Show which context, slots and layers of a model fit on a card."),
-    "tasks": ("commands.tasks", "Validate a file of your own coding tasks."),
-}
-
-
 class Commands(click.Group):
-    """The commands of this file and those of `ELSEWHERE`."""
+    """The commands of this file, and those in other modules, which are imported on demand."""
 
     def make_context(self, *args: Any, **facts: Any) -> click.Context:
         with _told_harmlessly():
@@ -118,20 +91,22 @@ class Commands(click.Group):
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+        del ctx
+        return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in ELSEWHERE:
+        listed = COMMANDS.get(cmd_name)
+        if listed is None or listed.module is None:
             return super().get_command(ctx, cmd_name)
-        found: click.Command = getattr(importlib.import_module(ELSEWHERE[cmd_name][0]), cmd_name)
+        found: click.Command = getattr(importlib.import_module(listed.module), cmd_name)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
-        texts = {name: command.get_short_help_str(80) for name, command in self.commands.items()}
-        texts |= {name: text for name, (_, text) in ELSEWHERE.items()}
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(texts.items()))
+        width = max(map(len, COMMANDS))
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), listed.help) for name, listed in section.items()])
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.command_line import PROGRAM, ROOT, bench_runner, command_server
@@ -246,3 +247,14 @@ def test_without_a_model_the_demo_model_is_said_in_one_line(tmp_path):
                         "--results-dir", tmp_path)  # fmt: skip
     assert done.code == 3
     assert done.err.splitlines()[0] == "no --model given: using the small demo model, SmolLM2 135M"
+
+
+def test_each_command_is_listed_once_and_can_be_loaded():
+    """A command that is in no section can't be found; one that is listed must exist."""
+    import bench_runner
+    from commands.table import COMMANDS, SECTIONS
+
+    assert sum(map(len, SECTIONS.values())) == len(COMMANDS)
+    assert set(bench_runner.cli.commands) == {name for name, listed in COMMANDS.items() if not listed.module}
+    context = click.Context(bench_runner.cli)
+    assert {bench_runner.cli.get_command(context, name).name for name in COMMANDS} == set(COMMANDS)
