@@ -55,7 +55,6 @@ from commands.gate import find_baseline, gate_exit_code, gate_options
 from commands.options import RunName, named_argument, results_dir_option
 from commands.reuse import reusable_run, reuse_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
-from commands.table import COMMANDS, SECTIONS
 from results import __version__
 from results.plain_text import indented
 from results.views.terminal import explain, say, warn
@@ -79,6 +78,50 @@ Examples:
 """
 
 
+# All commands, by what they are for: name -> module, help. They are imported on demand so that --help is fast.
+HERE = ""
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "Before a run": {
+        "doctor": (HERE, "Show what this machine has, and how to get what is missing."),
+        "models": ("commands.models", "List the models here, by the names that --model takes."),
+        "fit": ("commands.fit", "Show which context, slots and layers of a model fit on a card."),
+        "tasks": ("commands.tasks", "Validate a file of your own coding tasks."),
+    },
+    "Run": {
+        "run": (HERE, "Run one benchmark on one model."),
+        "sweep": ("commands.sweep", "Run a matrix of models, settings and benchmarks."),
+        "status": ("commands.sweep", "Show the progress of one sweep, or of all sweeps."),
+        "cancel": ("commands.sweep", "Stop a running sweep cleanly."),
+        "retry": ("commands.sweep", "Try a sweep's failed runs again."),
+        "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
+        "rejudge": ("commands.rejudge", "Judge a run's answers again, under today's rules."),
+    },
+    "Look at results": {
+        "list": (HERE, "List all runs, oldest first."),
+        "show": (HERE, "Show one run."),
+        "inspect": ("commands.inspect", "Show single answers of a run, and why they failed."),
+        "compare": ("commands.compare", "Compare two runs on the same samples."),
+        "leaderboard": ("commands.leaderboard", "Rank runs, and say which differences are real."),
+        "report": ("commands.report", "Write a page about a sweep or any runs."),
+    },
+    "Keep results": {
+        "label": ("commands.remarks", "Give a run a label, by which every command knows it."),
+        "note": ("commands.remarks", "Add a line to a run's note."),
+        "archive": ("commands.remarks", "Put runs away, out of lists and tables."),
+        "delete": ("commands.delete", "Delete runs for good."),
+        "prune": ("commands.prune", "Delete old runs by a rule, and empty the cache."),
+        "export": ("commands.export", "Write runs as CSV or Parquet, or as one file for a colleague."),
+        "merge": ("commands.merge", "Take over runs from another machine or an archive."),
+    },
+    "Set up": {
+        "completion": (HERE, "Print the shell's completion code."),
+        "schema": (HERE, "Print the JSON Schema of manifests."),
+    },
+}
+
+COMMANDS = {name: listed for section in SECTIONS.values() for name, listed in section.items()}
+
+
 class Commands(click.Group):
     """The commands of this file, and those in other modules, which are imported on demand."""
 
@@ -95,10 +138,10 @@ class Commands(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        listed = COMMANDS.get(cmd_name)
-        if listed is None or listed.module is None:
+        module, _help = COMMANDS.get(cmd_name, (HERE, ""))
+        if module == HERE:
             return super().get_command(ctx, cmd_name)
-        found: click.Command = getattr(importlib.import_module(listed.module), cmd_name)
+        found: click.Command = getattr(importlib.import_module(module), cmd_name)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -106,7 +149,7 @@ class Commands(click.Group):
         width = max(map(len, COMMANDS))
         for title, section in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(width), listed.help) for name, listed in section.items()])
+                formatter.write_dl([(name.ljust(width), text) for name, (_, text) in section.items()])
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import click
 
 from commands.options import RunName, SampleName, results_dir_option
 from results.errors import UsageError
-from results.store.run_folder import default_results_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +89,7 @@ def compare(
     """
     from results.compare.comparison import compare_runs
     from results.compare.gate import GATE_FAILED, judge
-    from results.store.run_folder import RunFolder
+    from results.store.run_folder import RunFolder, default_results_dir
 
     folder = results_dir or default_results_dir()
     runs = RunFolder.find(folder, first), RunFolder.find(folder, second)

@@ -8,7 +8,6 @@ import click
 
 from commands.compare import Margin
 from results.errors import NotComparable, UsageError
-from results.records import RunStatus
 from settings.setting import Determines, Section
 from settings.table import TABLE
 
@@ -47,6 +46,7 @@ def find_baseline(
 
     Raises UsageError, NotComparable, ResultsError.
     """
+    from results.records import RunStatus
     from results.store.run_folder import RunFolder
 
     if gate is None:

@@ -216,7 +216,7 @@ def test_completion_works_in_bash():
     script = f"""
         export PATH={ROOT}:$PATH
         eval "$(bench_runner.py completion bash)"
-        COMP_WORDS=(bench_runner.py run --benchmark hum) COMP_CWORD=3
+        COMP_LINE='bench_runner.py run --benchmark hum' COMP_POINT=${{#COMP_LINE}}
         _bench_runnerpy_completion bench_runner.py
         echo "${{COMPREPLY[@]}}"
     """
@@ -235,7 +235,7 @@ def test_doctor_names_what_is_found():
 
 def test_no_runs_are_an_empty_list_and_an_unknown_one_is_told(tmp_path):
     assert bench_runner("list", "--results-dir", tmp_path / "none").out.splitlines() == [
-        "run\tstatus\tbenchmark\tmodel\tscore\tcompletions\tnote"
+        "run\tstatus\tbenchmark\tmodel\tscore\tcompletions\tnote\tlabel"
     ]
     done = bench_runner("show", "2026", "--results-dir", tmp_path)
     assert done.code == 2
@@ -251,10 +251,9 @@ def test_without_a_model_the_demo_model_is_said_in_one_line(tmp_path):
 
 def test_each_command_is_listed_once_and_can_be_loaded():
     """A command that is in no section can't be found; one that is listed must exist."""
-    import bench_runner
-    from commands.table import COMMANDS, SECTIONS
+    import bench_runner as program
 
-    assert sum(map(len, SECTIONS.values())) == len(COMMANDS)
-    assert set(bench_runner.cli.commands) == {name for name, listed in COMMANDS.items() if not listed.module}
-    context = click.Context(bench_runner.cli)
-    assert {bench_runner.cli.get_command(context, name).name for name in COMMANDS} == set(COMMANDS)
+    assert sum(map(len, program.SECTIONS.values())) == len(program.COMMANDS)
+    assert set(program.cli.commands) == {name for name, (module, _) in program.COMMANDS.items() if not module}
+    context = click.Context(program.cli)
+    assert {program.cli.get_command(context, name).name for name in program.COMMANDS} == {*program.COMMANDS}
