@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from evaluation.answers.definitions import Definition, definition_of, is_body, method_of, returns
 from evaluation.answers.examples import without_examples
 from evaluation.answers.fences import lines_of
-from evaluation.answers.pieces import Piece, pieces_of
+from evaluation.answers.pieces import Piece, inline_code, pieces_of, without_tool_marks
 from evaluation.answers.syntax import (
     bound_names,
     missing_names,
@@ -70,11 +70,11 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
     it, as a method, it is called there. A function that is spread over several pieces is put together. Linear in the
     text but for parsing, which is bounded.
     """
-    text = "\n".join(lines_of(text))
+    text = without_tool_marks("\n".join(lines_of(text)))
     pieces = pieces_of(text)
     codes = [piece for piece in pieces if piece.may_be_python or _names(piece.code, entry_point)]
     if not any(_names(piece.code, entry_point) for piece in codes):
-        bare = _without_prose(text, entry_point)
+        bare = _without_prose(text, entry_point) or inline_code(text, f"def {entry_point}(")
         if bare and (_names(bare, entry_point) or not pieces):
             codes.append(Piece(bare, ""))
     if not codes:

