@@ -8,7 +8,7 @@ import itertools
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers import letter_cues as cues
 from evaluation.answers.letter_text import plain_text
@@ -62,6 +62,13 @@ class _Patterns:
     alone: re.Pattern[str]
 
 
+class Choice(NamedTuple):
+    """letter: None where it is not clear; stated: the answer says so or begins so, and need not go on."""
+
+    letter: str | None
+    stated: bool = False
+
+
 @lru_cache
 def _patterns(letters: str) -> _Patterns:
     large, small = re.escape(letters), re.escape(letters.lower())
@@ -100,7 +107,12 @@ def _patterns(letters: str) -> _Patterns:
 
 
 def chosen_letter(text: str, letters: Sequence[str]) -> str | None:
-    r"""The letter that an answer chooses, or None where it is not clear.
+    """The letter that an answer chooses, or None where it is not clear: see `read_choice`."""
+    return read_choice(text, letters).letter
+
+
+def read_choice(text: str, letters: Sequence[str]) -> Choice:
+    r"""Find the letter that an answer chooses.
 
     In this order: the last statement, such as `The answer is (B)`, `Answer: B`, `\boxed{\text{B}}`, `B is the answer`,
     `therefore B` or `wait, it is B`; the letter that ends the text; the one that it begins with, such as `B`, `b)` or
@@ -112,35 +124,35 @@ def chosen_letter(text: str, letters: Sequence[str]) -> str | None:
     plain = plain_text(text, letters)
     patterns = _patterns("".join(letters))
     further = cues.NEXT_QUESTION.search(plain, 1)
-    if further and (letter := _chosen(plain[: further.start()], patterns, letters)):
-        return letter
+    if further and (choice := _chosen(plain[: further.start()], patterns, letters)).letter:
+        return choice
     return _chosen(plain, patterns, letters)
 
 
-def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> str | None:
+def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     mentions = list(_mentions(text, patterns))
     ranks = list(_ranks(text, mentions))
     answers = [mention.letter for mention, rank in zip(mentions, ranks, strict=True) if rank is Rank.ANSWER]
     if answers:
-        return answers[-1]
+        return Choice(answers[-1], stated=True)
     if mentions and _ends(text, mentions[-1]):
-        return None if mentions[-1].several else mentions[-1].letter
+        return Choice(None if mentions[-1].several else mentions[-1].letter)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if letter := _at_the_edges(lines, patterns, letters):
-        return letter
+    if (choice := _at_the_edges(lines, patterns, letters)).letter:
+        return choice
 
     def of(*wanted: Rank) -> set[str]:
         return {mention.letter for mention, rank in zip(mentions, ranks, strict=True) if rank in wanted}
 
     for found in (of(Rank.ODD), of(Rank.RIGHT), of(Rank.TRUE)):
         if found:
-            return _only(found)
+            return Choice(_only(found))
     apart = {
         mention.letter
         for mention, rank in zip(mentions, ranks, strict=True)
         if mention.apart and rank is not Rank.DENIED
     }
-    return _only(_affirmed(text, mentions)) or _only(apart) or _only(of(Rank.MENTION, Rank.QUALIFIED))
+    return Choice(_only(_affirmed(text, mentions)) or _only(apart) or _only(of(Rank.MENTION, Rank.QUALIFIED)))
 
 
 def _only(found: Iterable[str]) -> str | None:
@@ -265,15 +277,15 @@ def _ends(text: str, last: _Mention) -> bool:
     return bool(re.search(r"(?:[.!?:,]|\s[-–—])\s+$", before)) and not re.search(r"\w", text[last.end :])
 
 
-def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[str]) -> str | None:
+def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[str]) -> Choice:
     """The letter that the first line begins with, else the last one."""
     if not lines:
-        return None
+        return Choice(None)
     first = lines[0].rstrip("?") if len(lines) == 1 else lines[0]
     if cues.REJECTED_BEFORE.match(first):
         first = ""
     if alone := patterns.alone.fullmatch(first):
-        return str(alone[alone.lastindex or 0]).upper()
+        return Choice(str(alone[alone.lastindex or 0]).upper(), stated=True)
     begun = [
         (number, str(match["large"] or match["small"]).upper())
         for number, line in enumerate(lines)
@@ -281,14 +293,14 @@ def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[s
     ]
     listed = _listed([letter for _, letter in begun], letters)
     if listed and begun[0][0] == 0 and begun[1][0] > 1 and cues.EXPLAINS.match(lines[1]):
-        return begun[0][1]
+        return Choice(begun[0][1], stated=True)
     rest = begun[listed:]
     if rest and rest[0][0] == 0:
-        return rest[0][1]
+        return Choice(rest[0][1], stated=True)
     if rest and rest[-1][0] == len(lines) - 1:
         is_only = len({letter for _, letter in rest}) == 1
-        return rest[-1][1] if is_only or patterns.alone.fullmatch(lines[-1]) else None
-    return None
+        return Choice(rest[-1][1] if is_only or patterns.alone.fullmatch(lines[-1]) else None)
+    return Choice(None)
 
 
 def _is_denied(line: str, match: re.Match[str], patterns: _Patterns) -> bool:

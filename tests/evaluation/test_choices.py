@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.answers.choice_texts import chosen_text
-from evaluation.answers.letters import chosen_letter
+from evaluation.answers.letters import chosen_letter, read_choice
 from evaluation.models.choice_logprobs import choice_probabilities, first_token
 from evaluation.models.connection import build_connection_info
 from evaluation.models.providers import get_interface_for_provider
@@ -265,6 +265,19 @@ def test_the_letter_is_found_as_a_reader_finds_it():
 def test_a_choice_may_be_named_by_its_text_alone(text, letter):
     assert chosen_letter(text, LETTERS) is None
     assert chosen_text(text, ["Liver", "Heart", "Lung", "All of the above"], LETTERS) == letter
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("B", True), ("B. Heart", True), ("The answer is B.", True), ("\\boxed{B}", True), ("So it must be B", True),
+        ("Option B pumps, while", False), ("A. Liver: no.\nB. Heart: it", False), ("B is true, but", False),
+        ("Let us see (B)", False), ("", False), ("the heart", False),
+    ],
+)  # fmt: skip
+def test_a_letter_that_is_only_mentioned_is_no_end_of_an_answer(text, stated):
+    """An answer that was cut there is truncated, and not failed."""
+    assert read_choice(text, LETTERS).stated is stated
 
 
 def test_a_text_that_two_choices_have_names_none():

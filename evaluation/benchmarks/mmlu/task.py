@@ -8,7 +8,7 @@ import msgspec
 
 from evaluation.answers.choice_texts import chosen_text
 from evaluation.answers.deciding_line import deciding_line
-from evaluation.answers.letters import chosen_letter
+from evaluation.answers.letters import chosen_letter, read_choice
 from evaluation.benchmarks.mmlu.subjects import CATEGORY_OF
 from evaluation.data.data_set import DataSet, DataSetTask
 from evaluation.data.files import checked, fetch, files_sha256, read_rows
@@ -109,7 +109,7 @@ class MmluTask(DataSetTask):
             passed=right,
             completion=letter or "",
             detail="" if right else said,
-            ended=letter is not None,
+            ended=read_choice(prediction, _LETTERS).stated,
             read_in=words,
         )
 
