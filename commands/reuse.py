@@ -29,7 +29,7 @@ def reusable_run(spec: RunSpec, results_dir: Path) -> FinishedRun | None:
     from runner.reuse import FinishedRuns
     from runner.run import FinishedRun
 
-    found = FinishedRuns(results_dir, warn=warn).find(spec, lambda: fingerprint(spec))
+    found = FinishedRuns(results_dir, warn=warn).find(spec, lambda: fingerprint(spec), alone=True)
     if found is None:
         return None
     folder, record = found

@@ -204,7 +204,8 @@ def _reused(
     if fresh or (folder is not None and folder.read().fresh):
         return ()
     known = folder.runs(warn=warn) if folder is not None else {}
-    return find_reused(plan, results_dir, race=race, known=known, warn=warn)
+    styles = folder.styles if folder is not None else None
+    return find_reused(plan, results_dir, race=race, known=known, styles=styles, warn=warn)
 
 
 def _checked(

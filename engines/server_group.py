@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engines.less_memory import lowered, smaller
+from engines.model_family import decides_its_style, model_family
 from engines.shared_server import SharedServer
 from results.errors import (
     BenchError,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from engines.planned_run import PlannedRun
     from results.records import Reduction
+    from results.store.family_styles import StyleClaim
     from results.store.sweep_folder import SweepFolder
     from runner.display import Display
     from runner.run import FinishedRun
@@ -130,15 +133,22 @@ class ServerGroup:
     def _run_as(
         self, spec: RunSpec, planned: PlannedRun, reduced: tuple[Reduction, ...], resume: str | None
     ) -> FinishedRun:
-        return run(
-            spec,
-            self._runs,
-            self._display,
-            self._held,
-            resume=resume,
-            serving=self._serving,
-            place=self._place(planned, reduced=reduced, resume=resume),
-        )
+        with self._style(spec) as style:
+            return run(
+                spec,
+                self._runs,
+                self._display,
+                self._held,
+                resume=resume,
+                serving=self._serving,
+                place=self._place(planned, reduced=reduced, resume=resume),
+                style=style,
+            )
+
+    def _style(self, spec: RunSpec) -> AbstractContextManager[StyleClaim | None]:
+        """In which style the model's family is asked, where nobody said it."""
+        family = model_family(spec) if decides_its_style(spec) else ""
+        return self._folder.styles.claim(family) if family else contextlib.nullcontext()
 
     def _refuse(self, planned: PlannedRun, error: BenchError) -> None:
         """Log a run that could not even begin."""

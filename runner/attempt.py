@@ -13,6 +13,7 @@ from parsers.fit import fitted
 from results.durable import explained
 from results.errors import BenchError
 from results.records import Outcome
+from runner.asked_style import on_style
 from runner.fingerprint import fingerprint
 from runner.script import Target, prepare_script, require_success, run_script
 from runner.serving import MeasuredServer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from parsers.contract import Parser
     from results.records import Incident, RunRecord
+    from results.store.family_styles import StyleClaim
     from results.store.runs import RunEntry
     from runner.display import Display
     from runner.serving import Held, Serving
@@ -55,8 +57,10 @@ class Attempt:
         display: Display,
         *,
         serving: Serving,
+        style: StyleClaim | None = None,
     ) -> None:
         self.record = record
+        self._style = style
         self._spec = spec
         self._plan = plan
         self._entry = entry
@@ -81,7 +85,8 @@ class Attempt:
             concurrency=int(self._plan.asked.get("parallel") or 1),
             api_key=self._plan.api_key,
         )
-        script = prepare_script(self._spec, target)
+        known = self._style.known if self._style is not None else None
+        script = prepare_script(self._spec, target, family_style=known.style if known is not None else None)
         starting = self._server.is_started or self._plan.kind == "attach"
         does = STARTING.get(self._plan.kind, "starting the server") if starting else "using the same server"
         self._display.say(f"{does} for {self.record.model}")
@@ -185,7 +190,14 @@ class Attempt:
     def _on_event(self, event: dict[str, Any]) -> None:
         if event["event"] == "progress":
             self._display.progress(event)
+        elif event["event"] == "style" and self._style is not None:
+            self.record, note = on_style(self._style, event, self.record)
+            self._entry.write(self.record)
+            if note:
+                self._display.say(f"note: {note}")
         elif event["event"] == "start":
+            if self._style is not None:
+                self._style.leave()  # whatever decides it has done so by now
             self._display.progress({**event, "done": event["finished"]})
         elif event["event"] == "phase" and event["phase"] in SAID_PHASES:
             self._display.say(SAID_PHASES[event["phase"]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -18,7 +18,7 @@ _LONGEST_WORDS = 2000  # characters of an error's message that are kept
 
 
 class EventTail:
-    """The new events in a growing file: start, progress, phase and error, with all their fields.
+    """The new events in a growing file: start, progress, phase, style and error, with all their fields.
 
     Skips other lines, and events whose fields have the wrong type.
     """
@@ -91,10 +91,16 @@ class _Phase(msgspec.Struct, tag_field="event", tag="phase"):
     phase: str = ""
 
 
+class _Style(msgspec.Struct, tag_field="event", tag="style"):
+    chosen: Literal["chat", "completion"]
+    own: str = ""
+    observed: str = ""
+
+
 class _Error(msgspec.Struct, tag_field="event", tag="error"):
     kind: str = ""
     message: str = ""
     hint: str = ""
 
 
-_EVENTS = msgspec.json.Decoder(_Start | _Progress | _Phase | _Error)
+_EVENTS = msgspec.json.Decoder(_Start | _Progress | _Phase | _Style | _Error)

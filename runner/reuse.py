@@ -16,6 +16,7 @@ from results.errors import BenchError, ParseError
 from results.records import RunStatus
 from results.store.run_folder import all_records
 from results.store.verdicts import read_verdicts
+from runner.asked_style import decided_alone
 from runner.host import harness_facts, host_facts
 from runner.program_age import changed_s
 from servers.launch import plan as make_plan
@@ -51,9 +52,11 @@ class FinishedRuns:
             if _may_be_reused(record):
                 self._by_kind.setdefault(_kind(record), []).append((folder, record))
 
-    def find(self, spec: RunSpec, fingerprint: Callable[[], str]) -> tuple[RunFolder, RunRecord] | None:
+    def find(
+        self, spec: RunSpec, fingerprint: Callable[[], str], *, alone: bool = False
+    ) -> tuple[RunFolder, RunRecord] | None:
         """The newest run that this one would repeat. fingerprint: called only if there may be one, because it reads the
-        model's files the first time.
+        model's files the first time. alone: only runs whose prompt style no other model of a sweep decided.
         """
         if spec.server.kind == "attach":
             return None
@@ -63,6 +66,8 @@ class FinishedRuns:
             return None
         name = fingerprint()
         for folder, record in reversed(candidates):
+            if alone and not decided_alone(record):
+                continue
             if (
                 self._stands_for(record, name, spec)
                 and _same_program(record, spec)

@@ -16,6 +16,7 @@ from parsers import registry
 from results.errors import BenchError, Interrupted, Reported, ResumeMismatch, UsageError
 from results.open_files import too_many
 from results.records import ErrorRecord, Remarks, RunRecord, RunStatus, ServerFacts
+from runner.asked_style import with_style
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
 from runner.resume import require_same
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from results.records import SweepPlace
+    from results.store.family_styles import StyleClaim
     from results.store.run_folder import RunFolder
     from results.store.runs import Runs
     from runner.display import Display
@@ -56,13 +58,14 @@ def run(
     serving: Serving | None = None,
     place: SweepPlace | None = None,
     label: str = "",
+    style: StyleClaim | None = None,
 ) -> FinishedRun:
     """Do the run. If it fails or is interrupted, it is recorded as such, and the result has the error.
 
     runs: where it is kept. held: makes a block in which signals wait. resume: the id (or its beginning) of an earlier
     run to continue, which keeps its label. serving: provides the server; None means that the run has its own. place:
-    the run's place in a sweep. label: what the user calls a new run. Raises BenchError for errors found before the run
-    begins, and ResultsError if its record can't be written.
+    the run's place in a sweep. label: what the user calls a new run. style: in which style the model's family
+    is asked. Raises BenchError for errors found before the run begins, and ResultsError if its record can't be written.
     Raises Interrupted for a signal after the run itself has ended; the record then says how it ended, but may lack the
     model's hash. However this ends, server and script are gone by then.
     """
@@ -91,7 +94,8 @@ def run(
                 known = msgspec.structs.replace(plan.model, sha256=_awaited(hashing, display))
                 record = msgspec.structs.replace(record, model_identity=known)
             require_same(before, record)
-        attempt = Attempt(spec, plan, entry, record, display, serving=serving)
+        record = with_style(record, style.known if style is not None else None)
+        attempt = Attempt(spec, plan, entry, record, display, serving=serving, style=style)
         begun = succeeded = False
         error: BaseException | None = None  # why it did not succeed
         late: BaseException | None = None  # raised after it had already succeeded or failed

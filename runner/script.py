@@ -76,9 +76,13 @@ class Watching(Protocol):
     def watched(self) -> Sequence[int]: ...
 
 
-def prepare_script(spec: RunSpec, target: Target) -> Script:
-    """The run's script. Our own scripts run in the checkout, where their packages are. Raises UsageError."""
+def prepare_script(spec: RunSpec, target: Target, *, family_style: str | None = None) -> Script:
+    """The run's script. Our own scripts run in the checkout, where their packages are. family_style: how they ask the
+    model where the settings leave it open. Raises UsageError.
+    """
     command = script_command(spec, target)
+    if family_style is not None and spec.external_script is None:
+        command = (*command, "--family-style", family_style)
     return Script(
         command=command,
         shown=without_secrets(command),

@@ -38,9 +38,9 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     """What was asked for; None where it is decided later. Times in seconds.
-
-    cpu_limit: processor time of one execution. memory_limit: of one execution, in bytes. rejudge: the folder of a run
-    whose answers are judged again; None: a model is asked. options: the benchmark's own.
+    family_style: the prompt style where that is left open. cpu_limit: processor time of one execution. memory_limit: of
+    one execution, in bytes. rejudge: the folder of a run whose answers are judged again; None: a model is asked.
+    options: the benchmark's own.
     """
 
     base_url: str
@@ -56,6 +56,7 @@ class Arguments:
     request_timeout: float
     sandbox: str
     prompt_style: str
+    family_style: str | None
     server_wait: float
     max_retries: int
     api_key_env: str
@@ -145,6 +146,11 @@ def parse(
         default="OPENAI_API_KEY",
         metavar="NAME",
         help="variable with the API key (default: OPENAI_API_KEY)",
+    )
+    add(
+        "--family-style",
+        choices=("chat", "completion"),
+        help="how the model is asked where --prompt-style leaves it open, whatever a question to it shows",
     )
     add(
         "--rejudge",

@@ -144,7 +144,10 @@ class _Session:
             self.parameters.read_properties(properties)
             if style is None:
                 self.events.emit("phase", phase="probe")
-                style = await choose_style(interface, properties)
+                family = arguments.family_style
+                style = await choose_style(
+                    interface, properties, family=PromptStyle(family) if family else None
+                )
             if style.chosen is PromptStyle.COMPLETION:
                 require_chat_for(arguments.sampling.given, style.observed or style.rule)
             concurrency = arguments.concurrency or int(properties.get("total_slots") or _DEFAULT_CONCURRENCY)
@@ -218,6 +221,10 @@ class _Session:
         )
 
     def _started(self, settings: Settings, *, concurrency: int) -> None:
+        choice = settings.style_choice
+        if choice["requested"] == "auto" and self.benchmark.style is None:
+            said = {name: str(choice.get(name) or "") for name in ("chosen", "own", "observed")}
+            self.events.emit("style", **said)
         total = settings.limit * settings.n_samples
         self.events.emit(
             "start",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from engines.model_family import decides_its_style, model_family
+from results.compare.comparability import read_run_settings
+from results.errors import ResultsError
+from results.store.family_styles import FamilyStyle
 from results.store.reused_runs import ReusedRun
 from runner.reuse import FinishedRuns
 from sweeps.race import RACE_SEED
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
 
     from engines.planned_run import PlannedRun
     from results.records import RunRecord
+    from results.store.family_styles import FamilyStyles
+    from results.store.run_folder import RunFolder
     from results.store.sweep_folder import SweepFolder
     from runner.display import Display
     from sweeps.plan import Plan
@@ -23,7 +29,29 @@ class Reused(NamedTuple):
     """A planned run and the finished one that stands for it."""
 
     planned: PlannedRun
+    folder: RunFolder
     record: RunRecord
+
+    @property
+    def family(self) -> str:
+        """The model's family if that decides how the model is asked, else ""."""
+        spec = self.planned.spec
+        return model_family(spec) if spec is not None and decides_its_style(spec) else ""
+
+    def style(self) -> FamilyStyle | None:
+        """How the model was asked, where that was found out."""
+        try:
+            choice = (read_run_settings(self.folder) or {}).get("style_choice")
+        except ResultsError:
+            return None
+        if not isinstance(choice, dict) or choice.get("requested") != "auto" or not choice.get("observed"):
+            return None
+        return FamilyStyle(
+            style=str(choice.get("chosen")),
+            because=str(choice["observed"]),
+            decided_by=self.record.model,
+            run_id=self.record.run_id,
+        )
 
 
 def find_reused(
@@ -32,26 +60,42 @@ def find_reused(
     *,
     race: bool,
     known: Collection[str] = (),
+    styles: FamilyStyles | None = None,
     warn: Callable[[str], None],
 ) -> tuple[Reused, ...]:
-    """The finished runs that this plan would repeat. known: fingerprints of which the sweep has runs already.
+    """The finished runs that this plan would repeat. Of a family, only runs that were asked in one style.
+
+    known: fingerprints of which the sweep has runs already. styles: those in which its families are asked.
 
     Raises NewerRecord, ResultsError.
     """
     finished = FinishedRuns(results_dir, warn=warn, race_seed=RACE_SEED if race else None)
     found = []
+    decided: dict[str, str] = {}
     for planned in plan.runs:
         if planned.spec is None or (known and planned.fingerprint in known):
             continue
         there = finished.find(planned.spec, lambda planned=planned: planned.fingerprint)  # type: ignore[misc]
-        if there is not None:
-            found.append(Reused(planned, there[1]))
+        if there is not None and _fits_its_family(reused := Reused(planned, *there), decided, styles):
+            found.append(reused)
     return tuple(found)
+
+
+def _fits_its_family(reused: Reused, decided: dict[str, str], styles: FamilyStyles | None) -> bool:
+    """Whether it was asked like the others of its family, which it decides if it is the first."""
+    style, family = reused.style(), reused.family
+    if style is None or not family:
+        return True
+    known = styles.known(family) if styles is not None else None
+    return decided.setdefault(family, known.style if known is not None else style.style) == style.style
 
 
 def note_reused(folder: SweepFolder, reused: Sequence[Reused], display: Display) -> None:
     """Let the sweep refer to these runs, and say so. Raises ResultsError."""
-    for planned, record in reused:
+    for each in reused:
+        planned, record, style = each.planned, each.record, each.style()
+        if each.family and style is not None:
+            folder.styles.note(each.family, style)
         folder.reused.note(
             ReusedRun(run_id=record.run_id, fingerprint=planned.fingerprint, label=planned.label)
         )

@@ -25,6 +25,7 @@ RULE = (
     f"{_PROBE_TOKENS} tokens, thinks, or ends its turn within {_LONG_PROBE_TOKENS}; completion, if it does not, "
     "llama-server says that it has no chat template, or the server only completes texts"
 )
+FAMILY_RULE = "as the first model of its family in the sweep"
 _PROBE = Request(
     task_id="probe",
     index=0,
@@ -38,7 +39,8 @@ _HINT = "give --prompt-style chat for a model that is made for chats, else --pro
 
 class StyleChoice(msgspec.Struct, frozen=True, kw_only=True):
     """requested: what the user asked for; chosen: what is used; rule: how it was decided; observed: what was
-    seen. opens_thought: an answer showed that the chat template opens a thought in every prompt.
+    seen. opens_thought: an answer showed that the chat template opens a thought in every prompt. own: what this model
+    would be asked in by itself, where its family in a sweep decides; "" where that isn't known.
     """
 
     requested: str
@@ -46,13 +48,29 @@ class StyleChoice(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = "asked for"
     observed: str = ""
     opens_thought: bool = False
+    own: str = ""
 
 
-async def choose_style(interface: OpenAIInterface, properties: dict[str, Any]) -> StyleChoice:
+async def choose_style(
+    interface: OpenAIInterface, properties: dict[str, Any], *, family: PromptStyle | None = None
+) -> StyleChoice:
     """Probe the model. It costs one short answer, and one longer one where that was cut and shows nothing.
 
-    Raises ServerError where the server tells nothing, and what `OpenAIInterface.probe` raises.
+    family: the style in which its family is asked, which is chosen then, whatever the probe shows. Raises ServerError
+    where the server tells nothing and no family decides, and what `OpenAIInterface.probe` raises.
     """
+    try:
+        found = await _found_out(interface, properties)
+    except ServerError as error:
+        if family is None:
+            raise
+        return StyleChoice(requested="auto", chosen=family, rule=FAMILY_RULE, observed=error.message)
+    if family is None:
+        return found
+    return msgspec.structs.replace(found, chosen=family, rule=FAMILY_RULE, own=str(found.chosen))
+
+
+async def _found_out(interface: OpenAIInterface, properties: dict[str, Any]) -> StyleChoice:
     if has_no_template(properties):
         return _choice(PromptStyle.COMPLETION, "the server has no chat template")
     seen = ""

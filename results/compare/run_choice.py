@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _NOT_CONFIGURATION = {
     "path",
     "nonce",
+    "family_style",
     *(name for name, setting in TABLE.items() if setting.determines is Determines.NOTHING),
 }
 _OF_RACES = {"limit", "shuffle"}

@@ -7,6 +7,7 @@ own records, which name the sweep.
         claims/           a lock for each server configuration, held by the worker that runs it
         again/            runs to retry, by fingerprint
         deleted/          runs that were deleted, by id
+        styles/           in which style each family of models is asked
         reused/           finished runs that it refers to instead of running them, by fingerprint
 """
 
@@ -27,6 +28,7 @@ from results.files import read_file
 from results.json_text import NOT_THAT_JSON, encode_indented
 from results.locks import is_locked, lock
 from results.records import DeletedRun, RunStatus, decode_versioned
+from results.store.family_styles import FamilyStyles
 from results.store.names import NameFacts, match_name
 from results.store.reused_runs import ReusedRuns
 from results.store.run_folder import RunFolder
@@ -128,6 +130,11 @@ class SweepFolder:
     def reused(self) -> ReusedRuns:
         """The finished runs of others that it refers to."""
         return ReusedRuns(self.path / "reused", self.results_dir)
+
+    @property
+    def styles(self) -> FamilyStyles:
+        """In which style each family of models is asked."""
+        return FamilyStyles(self.path / "styles")
 
     @classmethod
     def create(cls, results_dir: Path, name: str, now: dt.datetime) -> SweepFolder:

@@ -17,6 +17,7 @@ from runner.machine import Machine, this_machine
 from servers.capacity.memory_estimate import ALL_LAYERS, MemoryEstimate, estimate_server, fewest_cards
 from servers.vllm import card_count, trained_length
 from settings.base_url import parse_base_url
+from sweeps.preflight.families import template_warnings
 from sweeps.preflight.run_time import Expected, expected
 
 if TYPE_CHECKING:
@@ -131,6 +132,12 @@ def inspect(
             started.add(run.group)
     to_do = [run for run, need in zip(plan.runs, needs, strict=True) if not need.done]
     findings += _ports(to_do)
+    findings += [
+        Finding(level="warning", index=None, text=text) for text in template_warnings(plan.runs) if to_do
+    ]
+    findings += [
+        Finding(level="warning", index=None, text=text) for text in template_warnings(plan.runs) if to_do
+    ]
     if machine.disk_free_bytes < LEAST_DISK_BYTES:
         findings.append(Finding(level="error", index=None, text="the disk of the results is full"))
     elif machine.disk_free_bytes < disk:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from results.views.report.verdict import Verdict
     from results.views.telemetry_lines import RunLines
 
-_SAYS_NOTHING = {"path", "port", "nonce", "options", "limit", "shuffle"}
+_SAYS_NOTHING = {"path", "port", "nonce", "options", "limit", "shuffle", "family_style"}
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,11 @@ def _models(records: Sequence[RunRecord]) -> str:
 
 
 def _configuration(record: RunRecord) -> list[tuple[str, str]]:
-    return [(name, str(value)) for name, value in record.config.items() if name not in {"port", "nonce"}]
+    return [
+        (name, str(value))
+        for name, value in record.config.items()
+        if name not in {"port", "nonce", "family_style"}
+    ]
 
 
 def _is_gguf(record: RunRecord) -> bool:
