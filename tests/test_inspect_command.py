@@ -258,3 +258,24 @@ def test_samples_are_completed_in_the_shell(results):
         "COMP_CWORD": "3",
     }
     assert bench_runner(env=env).out.split() == [f"plain,HumanEval/{n}" for n in range(8)]
+
+
+def test_prompts_grow_with_a_resumed_run_and_go_with_a_rejudgement(tmp_path):
+    """Also where a run of an earlier version kept none; `rerun` says how far the answers could be repeated."""
+    words = ("run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--json")
+    server = command_server("canonical_server.py")
+    run_id = json.loads(bench_runner(*words, "--limit", 2, *server).out)["run_id"]
+    prompts = tmp_path / run_id / "prompts.jsonl"
+    first = prompts.read_bytes()
+    prompts.unlink()
+    resumed = bench_runner(*words, "--limit", 3, "--resume", "last", *server)
+    assert resumed.code == 0, resumed.err
+    assert prompts.read_bytes().startswith(first)
+    assert len(prompts.read_bytes().splitlines()) == 3
+    again = json.loads(bench_runner("rejudge", "last", "--json", "--results-dir", tmp_path).out)["record"][
+        "run_id"
+    ]
+    assert (tmp_path / again / "prompts.jsonl").read_bytes() == prompts.read_bytes()
+    assert FIRST in bench_runner("inspect", again, 2, "--results-dir", tmp_path).out
+    repeated = bench_runner("rerun", run_id, "--results-dir", tmp_path)
+    assert "changed answers  0 of 3 word for word; 0 outcomes flipped" in repeated.out, repeated.err

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NAME_WIDTH = 12
 _WIDEST_RULE = 100
 _MARGIN = "  "  # before what somebody else wrote
+_MOST_FOLDED = 500  # rows of a table; to fold more takes seconds
 _GAP = 3  # columns between two texts side by side
 
 
@@ -102,8 +103,16 @@ class LongText:
         self, header: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str | None]
     ) -> None:
         """A table that fits the terminal; tab-separated lines where the text is piped. styles: rich's, for each row."""
-        if sys.stdout.isatty():
+        rows = [*rows]
+        if sys.stdout.isatty() and len(rows) <= _MOST_FOLDED:
             self._add_table(aligned(header, rows, width=self.width, styles=styles))
+        elif sys.stdout.isatty():
+            cells = [[cell(text) for text in row] for row in [header, *rows]]
+            widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+            self._lines += [
+                "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+                for row in cells
+            ]
         else:
             self._lines += ["\t".join(map(cell, row)) for row in [header, *rows]]
 
