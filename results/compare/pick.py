@@ -58,7 +58,8 @@ class Pick:
     runner_up: the highest score if that isn't the pick, else the next cheapest. candidates: those not shown worse.
     loss: how much worse than the best the pick may be, at most (95 %), as a fraction; for the best itself, how much
     better another one may be; None if there is none. passed_over: most of their answers were cut or empty.
-    cheaper: a still cheaper one that isn't shown worse but may be worse by more than 10 points.
+    better: they have fewer samples, but are shown to be better on those that both answered. cheaper: a still cheaper
+    one that isn't shown worse but may be worse by more than 10 points.
     samples_needed: to bound the loss to WANTED_LOSS if there is no true difference; None if it is settled.
     memory: what memory was compared by; None if it isn't known of all candidates. same_machine: whether speeds can be
     compared.
@@ -72,6 +73,7 @@ class Pick:
     loss: float | None = None
     samples_needed: int | None = None
     passed_over: tuple[Row, ...] = ()
+    better: tuple[Row, ...] = ()
     cheaper: Row | None = None
     memory: Memory | None = None
     same_machine: bool = True
@@ -79,7 +81,7 @@ class Pick:
     @property
     def settled(self) -> bool:
         """Whether the pick's possible loss is small enough to call it one."""
-        return self.row is not None and (self.loss is None or self.loss <= SETTLED_LOSS)
+        return self.row is not None and not self.better and (self.loss is None or self.loss <= SETTLED_LOSS)
 
 
 def pick_run(table: Table) -> Pick:
@@ -119,6 +121,7 @@ def pick_run(table: Table) -> Pick:
         loss=loss,
         samples_needed=_samples_needed(widest) if unsettled and widest is not None else None,
         passed_over=passed_over,
+        better=tuple(row for row in others if _rank(row) is Rank.BETTER),
         cheaper=cheapest if cheapest is not row and cheapest not in bounded else None,
         memory=memory,
         same_machine=same_machine,

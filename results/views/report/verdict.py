@@ -58,7 +58,7 @@ def verdict(table: Table, names: Mapping[str, str]) -> Verdict:
     return Verdict(
         kind="pick" if pick.settled else "tentative",
         run_id=pick.row.record.run_id,
-        head=f"Take {name}" if pick.settled else f"Perhaps {name}; too few samples to say",
+        head=f"Take {name}" if pick.settled else f"Perhaps {name}; the samples don't settle it",
         reasons=tuple(reasons),
         runner_up=_runner_up(pick, names),
         needed=_needed(pick),
@@ -141,6 +141,12 @@ def _warnings(pick: Pick, names: Mapping[str, str]) -> Iterator[str]:
         if text := cut_text(row):
             name = names[row.record.run_id]
             yield f"{name}: {text}, which the score counts as wrong; a larger --max-tokens may change the choice"
+    for row in pick.better:
+        common = row.versus.samples if row.versus is not None else 0
+        yield (
+            f"{names[row.record.run_id]} solved more of the {common:,} samples that both answered; "
+            "let it answer all before you decide"
+        )
     if pick.cheaper is not None and pick.cheaper.versus is not None and pick.cheaper.versus.low is not None:
         points = -100 * pick.cheaper.versus.low
         yield f"{names[pick.cheaper.record.run_id]} is cheaper, but may be up to {points:.1f} points worse (95 %)"
@@ -169,7 +175,7 @@ def _needed(pick: Pick) -> str:
     if pick.samples_needed is None:
         return ""
     return (
-        f"To bound it to {100 * WANTED_LOSS:.0f} points takes about {pick.samples_needed:,} samples, "
+        f"To bound that to {100 * WANTED_LOSS:.0f} points takes about {pick.samples_needed:,} samples, "
         "if there is no true difference."
     )
 

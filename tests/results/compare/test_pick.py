@@ -61,6 +61,13 @@ def test_a_cheaper_run_that_may_be_much_worse_is_only_mentioned(tmp_path):
     assert pick.cheaper.record.model == "Q3_K_M"
 
 
+def test_a_run_that_is_better_on_fewer_samples_makes_the_pick_tentative(tmp_path):
+    pick = picked(tmp_path, ("whole", [F] * 20 + [P] * 60, 8, 1.0), ("short", [P] * 30, 8, 1.0))
+    assert pick.row.record.model == "whole"
+    assert [row.record.model for row in pick.better] == ["short"]
+    assert not pick.settled
+
+
 def test_the_fastest_decides_where_memory_hardly_differs(tmp_path):
     pick = picked(
         tmp_path, ("a", [P] * 40, 5.1, 70.0), ("b", [P] * 39 + [F], 5.0, 71.0), ("c", [P] * 40, 5.2, 99.0)
