@@ -284,7 +284,7 @@ def list_runs(*, archived: bool, wide: bool, as_json: bool, results_dir: Path | 
 @click.option("--plot", "as_plot", is_flag=True, help="Plot its telemetry, as a picture and a web page.")
 @results_dir_option
 def show(*, name: str, raw: bool, as_json: bool, as_plot: bool, results_dir: Path | None) -> None:
-    """Show one run, named by its id or a unique beginning of it, last, last~N, or words that fit only one run."""
+    """Show one run, named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one."""
     from results.durable import explained
     from results.files import read_file
     from results.store.run_folder import RunFolder, default_results_dir

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.options import RunName, SampleName, results_dir_option
+from commands.options import ANY_LOSS, Margin, RunName, SampleName, results_dir_option
 from results.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,27 +23,6 @@ Examples:
   bench_runner.py compare baseline last --fail-if-worse
   bench_runner.py compare baseline last --fail-if-worse 5
 """
-ANY_LOSS = "any"  # no margin
-
-
-class Margin(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
-    """Points above 0 and below 100, as a float, or ANY_LOSS."""
-
-    name = "points"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == ANY_LOSS or isinstance(value, float):
-            return value
-        try:
-            points = float(value)
-        except ValueError:
-            points = 0.0
-        if not 0 < points < 100:
-            option = param.opts[0] if param is not None else ""
-            self.fail(
-                f"{value!r} is not a number of points such as 5; put {option} after the runs", param, ctx
-            )
-        return points
 
 
 @click.command(epilog=EXAMPLES)

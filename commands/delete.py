@@ -66,14 +66,20 @@ def delete_listed(results_dir: Path, folders: Sequence[RunFolder], *, yes: bool,
 
 
 def print_runs(folders: Sequence[RunFolder]) -> int:
-    """Print a line for each run, with its size. Returns their bytes on the disk."""
+    """Print a line for each run, with its size; on a terminal with short ids. Returns their bytes on the disk."""
+    from results.store.names import short_names
     from results.store.removal import disk_usage
+    from results.store.run_folder import all_folders
 
+    ids = [folder.run_id for folder in folders]
+    shown = dict(zip(ids, ids, strict=True))
+    if sys.stdout.isatty() and folders:
+        shown = short_names(ids, (folder.run_id for folder in all_folders(folders[0].path.parent)))
     sizes = [disk_usage(folder.path) for folder in folders]
     lines = []
     for folder, size in zip(folders, sizes, strict=True):
         facts = folder.facts()
         model, benchmark = (*facts.texts, "", "")[:2]
-        lines.append((folder.run_id, benchmark, model, facts.label, size_text(size)))
+        lines.append((shown[folder.run_id], benchmark, model, facts.label, size_text(size)))
     print_table(["run", "benchmark", "model", "label", "size"], lines, numbers=["size"])
     return sum(sizes)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.compare import Margin
+from commands.options import Margin, RunName
 from results.errors import NotComparable, UsageError
 from settings.setting import Determines, Section
 from settings.table import TABLE
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 def gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --gate and --margin, passed as `gate` and `margin`."""
-    from commands.options import RunName
-
     margin = click.option(
         "--margin",
         metavar="POINTS",

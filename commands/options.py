@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
     from results.store.sweep_folder import SweepFolder
 
+ANY_LOSS = "any"  # no margin
 _MOST_COMPLETED = 200
 _MOST_READ = 2000  # the newest runs, whose labels are completed
 
@@ -117,6 +118,26 @@ class SampleName(click.ParamType):  # type: ignore[type-arg] # generic only in n
         outcomes = {each.task_id: str(each.outcome) for each in answers.completions.values()}
         fitting = [each for each in outcomes if each.casefold().startswith(incomplete.casefold())]
         return [CompletionItem(plain(each), help=outcomes[each]) for each in fitting[:_MOST_COMPLETED]]
+
+
+class Margin(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
+    """Points above 0 and below 100, as a float, or ANY_LOSS."""
+
+    name = "points"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == ANY_LOSS or isinstance(value, float):
+            return value
+        try:
+            points = float(value)
+        except ValueError:
+            points = 0.0
+        if not 0 < points < 100:
+            option = param.opts[0] if param is not None else ""
+            self.fail(
+                f"{value!r} is not a number of points such as 5; put {option} after the runs", param, ctx
+            )
+        return points
 
 
 def named_argument(kind: click.ParamType, *, required: bool = True) -> Callable[..., Any]:  # type: ignore[type-arg]

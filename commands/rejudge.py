@@ -35,8 +35,8 @@ def rejudge(
 ) -> None:
     """Judge a run's answers again under today's rules, without a model. The result is a new run.
 
-    The run is named by its id or a unique beginning of it, last, last~N, or words that fit only one run. Says which
-    verdicts changed, and why. A rejudgement that was cut off is continued.
+    The run is named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one. Says
+    which verdicts changed, and why. A rejudgement that was cut off is continued.
     """
     from results.compare.flipped_verdicts import flipped_verdicts
     from results.json_text import encode

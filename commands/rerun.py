@@ -32,7 +32,7 @@ def rerun(
 ) -> None:
     """Repeat a run from its record.
 
-    The run is named by its id or a unique beginning of it, last, last~N, or words that fit only one run.
+    The run is named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one.
 
     Shows what differs now (the model's file, the server's build, the driver, versions), and compares the two.
     """

@@ -114,8 +114,8 @@ def write_archive(
 def unpack(path: Path, into: Path) -> Archive:
     """Check the whole archive and write its runs into `into`, as folders named by their ids.
 
-    Nothing is written outside. Raises ResultsError for a file that is damaged, unsafe, newer, or no archive of ours;
-    what was written by then is not to be used.
+    Nothing is written outside; the caller makes it durable. Raises ResultsError for a file that is damaged, unsafe,
+    newer, or no archive of ours; what was written by then is not to be used.
     """
     with explained("read", path), open_to_read(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -250,9 +250,6 @@ def _unpack_member(
             digest.update(chunk)
             if made is not None:
                 made.write(chunk)
-        if made is not None:
-            made.flush()
-            os.fsync(made.fileno())
     if length != listed.size_bytes or digest.hexdigest() != listed.sha256:
         raise ResultsError(
             f"{path} is damaged: {member.filename} is not as it was packed", hint="ask for it again"

@@ -47,6 +47,18 @@ def test_what_is_said_is_in_the_record_and_in_the_log(tmp_path, remarks):
     assert run.read_record().remarks == Remarks()
 
 
+def test_what_was_said_when_it_was_killed_gets_into_the_log_with_the_next_run(tmp_path, remarks):
+    """The record in the folder is written first; the note of what is to be logged is there before."""
+    run = record_run(tmp_path)
+    remarks.note(run, "before")
+    (tmp_path / ".unlogged" / run.run_id).touch()
+    record = run.read_record()
+    run.write_record(msgspec.structs.replace(record, remarks=Remarks(label="new")))
+    Runs(tmp_path, pytest.fail).check()
+    assert logged(tmp_path)[run.run_id]["label"] == "new"
+    assert [*(tmp_path / ".unlogged").iterdir()] == []
+
+
 def test_it_changes_no_comparison(tmp_path, remarks):
     first, second = record_run(tmp_path, [P, F]), record_run(tmp_path, [F, P])
     before = compare_runs(first, second)
