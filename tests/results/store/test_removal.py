@@ -10,13 +10,13 @@ import time
 
 import pytest
 
-from commands.sweep_status import print_status
 from results.errors import ResultsError
 from results.store.removal import TRASH, delete_runs, empty_trash
 from results.store.run_folder import all_folders
 from results.store.run_log import RunLog
 from results.store.runs import Runs
 from results.views.report.contents import sweep_report
+from sweeps.status import print_status
 from tests.command_line import ROOT
 from tests.results.recorded_runs import begin_sweep, place, record_run
 

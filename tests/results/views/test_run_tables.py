@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from commands.sweep_status import print_status
 from results.compare.leaderboard import make_tables
 from results.plain_text import uncoloured
 from results.records import Metric, RunStatus, Score, SweepPlace
@@ -15,6 +14,7 @@ from results.store.run_folder import RunFolder, all_records
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
 from results.views.leaderboard_text import print_tables
 from results.views.run_text import print_list
+from sweeps.status import print_status
 from tests.command_line import bench_runner
 from tests.results.conftest import a_record
 
