@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import RunName, named_argument, results_dir_option
+from commands.options import ModelName, RunName, named_argument, results_dir_option
 from results.store.run_folder import default_results_dir
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @named_argument(RunName())
-@click.option("--model", metavar="M", help="The model's new path, if it has moved.")
+@click.option("--model", type=ModelName(), metavar="M", help="The model's new path, if it has moved.")
 @click.option("--sandbox", help="Use a different sandbox than the run did.")
 @results_dir_option
 @click.pass_obj

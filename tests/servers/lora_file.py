@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
 from servers.gguf import read_layout
@@ -35,6 +36,30 @@ def lora(
         data += struct.pack(f"<{len(values)}f", *values)
         data += b"\0" * (-len(data) % ALIGNMENT)
     return head + b"\0" * (-len(head) % ALIGNMENT) + data
+
+
+def peft_folder(folder, model, *, rank: int = 8) -> None:
+    """Write an adapter as PEFT does, for the query projections of a Hugging Face folder's first block."""
+    config = json.loads((model / "config.json").read_text())
+    hidden = config["hidden_size"]
+    heads = config["num_attention_heads"]
+    outside = heads * (config.get("head_dim") or hidden // heads)
+    before = "base_model.model.model.layers.0.self_attn.q_proj"
+    header, data = {}, b""
+    for name, shape in (
+        (f"{before}.lora_A.weight", (rank, hidden)),
+        (f"{before}.lora_B.weight", (outside, rank)),
+    ):
+        count = shape[0] * shape[1]
+        values = struct.pack(f"<{count}f", *(((number * 7919) % 13 - 6) / 6 for number in range(count)))
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    head = json.dumps(header).encode()
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + data)
+    peft = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": 2 * rank, "bias": "none",
+            "lora_dropout": 0.0, "target_modules": ["q_proj"], "base_model_name_or_path": "x"}  # fmt: skip
+    (folder / "adapter_config.json").write_text(json.dumps(peft))
 
 
 def lora_for(model, **options) -> bytes:
