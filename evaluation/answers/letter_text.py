@@ -46,7 +46,8 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     text = _BOX_TOKENS.sub(lambda found: " boxed: " if found[1] == "begin" else " ", text)
     text = _TOKEN.sub(" ", text)
     text = _STRUCK.sub(" ", text)
-    text = re.sub(r"\\f?box(?:ed)?\b", " boxed: ", text)
+    # Also without its backslash, and where that was read as an escape: \b is a backspace.
+    text = re.sub(r"\\f?box(?:ed)?\b|(?<![A-Za-z\\])boxed(?=\{)|\x08oxed\b", " boxed: ", text)
     text = _ANSWER_TAG.sub(r" \1: ", text)
     for tag in "biupsq":
         if f"</{tag}>" in text:

@@ -96,7 +96,7 @@ def _patterns(letters: str) -> _Patterns:
         ),
         begins=re.compile(
             rf"(?:[^\w\s(]{{1,4}}+\s++)?{number}{noun}?"
-            rf"(?:\(?(?P<large>[{large}])(?:[).:,;!\]]++(?!\w)|\s*+$|\s?+(?=\()|\s(?=[-–—]\s)|(?=\s(?:because|since|as)\b))"
+            rf"(?:\(?(?P<large>[{large}])(?:[).:,;!\]]++(?!\w)|\s*+$|\s?+(?=\()|\s(?=[-–—]\s|(?:=>?|->|→)\s[A-Za-z]{{3}})|(?=\s(?:because|since|as)\b))"
             rf"|\(?(?P<small>[{small}])(?:\)(?!\w)|[.:]\s))"
         ),
         alone=re.compile(

@@ -18,7 +18,7 @@ _GROUPED_BY_POINTS = re.compile(
 )
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,(])(\d{1,9}),(\d{2})(?![\d,.]*\d|\))")
 _BOXED = re.compile(
-    r"\\(?:f|frame)?box(?:ed)?\s*+(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,99}+\}){0,99}+\}){0,199}+)\}|(\d++))"
+    r"(?:\\(?:f|frame)?box(?:ed)?|(?<![A-Za-z\\])boxed(?=\{)|\x08oxed(?=\{))\s*+(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,99}+\}){0,99}+\}){0,199}+)\}|(\d++))"
 )
 _BOX_TOKENS = re.compile(r"<\|begin_of_box\|>(.{0,200}?)<\|end_of_box\|>", re.DOTALL)
 _ANSWER_TAG = re.compile(

@@ -67,7 +67,7 @@ _REMARK = re.compile(
 )
 _SENTENCE = re.compile(r"(?:[^.!?\n。]|\.(?=\d)){1,2000}+")
 _REASON = re.compile(
-    r"(?:(?<!\band)(?<!\bso)[,\s](?:because|since|if|given\s+that|assuming)|,\s*as)\s(?!.*,[^=]*=\W*\d)"
+    r"(?:(?<!\band)(?<!\bso)[,\s](?:because|since|if|when|given\s+that|assuming)|,\s*as)\s(?!.*,[^=]*=\W*\d)"
     r"(?!.*\b(?:so|therefore|thus|then|hence|total)\b)|因为|因為",
     re.IGNORECASE,
 )
@@ -110,7 +110,7 @@ _COMPARED = re.compile(
     re.IGNORECASE,
 )
 _COMPARES = re.compile(r"(?:,|\bwhich\s+is|\band\b[^,]{0,40}\bis)\s*$", re.IGNORECASE)
-_SHARE = re.compile(r"\s*(?:%|percent\b)", re.IGNORECASE)
+_SHARE = re.compile(r"\s*(?:%|percent\b)|\s+(?:per|each|an?)\b", re.IGNORECASE)
 _OR = re.compile(r"\bor\s+(?:\w+\s+)?$", re.IGNORECASE)
 _JOINED = re.compile(
     r"(?:\s*[\w-]+){0,3}\s*(?:,|,?\s+and)\s+(?:(?:the|an?|his|her|their|another)\s+)?(?:(?:day|stop|part|box|week)\s+)?"
