@@ -52,7 +52,7 @@ except ModuleNotFoundError:
     sys.exit("bench_runner: its packages are missing here; run `make setup`, then ./bench_runner.py again")
 
 from commands.gate import find_baseline, gate_exit_code, gate_options
-from commands.options import RunName, named_argument, results_dir_option
+from commands.options import RunName, named_argument, notify_option, results_dir_option
 from commands.reuse import reusable_run, reuse_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results import __version__
@@ -191,6 +191,7 @@ def cli() -> None:
 @click.option("--label", metavar="LABEL", help="Give the run a label, by which every command then knows it.")
 @reuse_option
 @gate_options
+@notify_option
 @click.option("--json", "as_json", is_flag=True, help="Print only the record, as in the run log.")
 @results_dir_option
 @click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
@@ -206,14 +207,17 @@ def run(
     reuse: bool,
     gate: str | None,
     margin: float | None,
+    notify: str | None,
     **options: Any,
 ) -> None:
     """Run one benchmark on one model: launch the server, log the score, stop the server.
 
     Everything after -- is passed to the server unchanged.
     """
+    from runner.notification import notifying, read_notify
     from runner.request import build_spec
 
+    tell = read_notify(notify)
     if reuse and (resume or label):
         raise click.UsageError(f"--reuse can't be combined with {'--resume' if resume else '--label'}")
     spec = build_spec(asked_by_options(options))
@@ -229,14 +233,17 @@ def run(
 
         label = label_of_new_run(results_dir, label, resume=resume)
     baseline = find_baseline(results_dir, gate, margin, spec)
-    finished = reusable_run(spec, results_dir) if reuse else None
-    if finished is None:
-        display = display_for_stderr()
-        runs = Runs(results_dir, display.say)
-        try:
-            finished = run_once(spec, runs, display, held, resume=resume, label=label or "")
-        finally:
-            display.close()
+    with notifying(tell, warn=warn) as ended:
+        finished = reusable_run(spec, results_dir) if reuse else None
+        if finished is None:
+            display = display_for_stderr()
+            runs = Runs(results_dir, display.say)
+            try:
+                finished = run_once(spec, runs, display, held, resume=resume, label=label or "")
+            finally:
+                display.close()
+        ended.run_id, ended.status = finished.folder.run_id, str(finished.record.status)
+        ended.score = finished.record.results.score
     if as_json:
         click.echo(encode_record(finished.record))
         for warning in finished.record.score.warnings if finished.record.score else ():

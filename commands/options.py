@@ -190,3 +190,10 @@ results_dir_option = click.option(
     type=UserPath(file_okay=False),
     help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
 )
+
+notify_option = click.option(
+    "--notify",
+    metavar="COMMAND",
+    help="Run this at the end, however it ends, with {id}, {status} and {score} filled in;"
+    " `desktop` shows a notification.",
+)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.options import ModelName, SweepName, named_argument, results_dir_option
+from commands.options import ModelName, SweepName, named_argument, notify_option, results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results.files import user_path
 from results.store.run_folder import all_folders, default_results_dir
@@ -100,6 +100,7 @@ class _SweepCommand(SectionedCommand):
     metavar="ARG",
     help="Passed to the server unchanged; may be repeated.",
 )
+@notify_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, or the records, as JSON.")
 @setting_options(several=True)
 @results_dir_option
@@ -116,6 +117,7 @@ def sweep(
     race: bool,
     max_concurrent: int | None,
     on_oom: str | None,
+    notify: str | None,
     as_json: bool,
     results_dir: Path | None,
     **options: Any,
@@ -130,6 +132,7 @@ def sweep(
     from results.errors import UsageError
     from results.store.sweep_folder import SweepFolder
     from runner.display import display_for_stderr
+    from runner.notification import notifying, read_notify
     from sweeps.preflight.report import print_preflight
     from sweeps.race import require_races
     from sweeps.sweep import begin, work
@@ -142,6 +145,7 @@ def sweep(
         raise UsageError(
             "--fresh starts another sweep", hint="leave out --resume and --retry-failed, or --fresh"
         )
+    tell = read_notify(notify)
     results_dir = (results_dir or default_results_dir()).absolute()
     known = resume or retry_failed
     folder = SweepFolder.find(results_dir, known) if known else None
@@ -163,22 +167,32 @@ def sweep(
     if retry_failed:
         request_retries(folder)
     display = display_for_stderr()
-    try:
-        finished = work(
-            folder,
-            manifest,
-            plan,
-            display=display,
-            held=held,
-            on_oom=on_oom,
-            max_concurrent=max_concurrent,
-            reused=reused,
-        )
-    finally:
-        display.close()
+    with notifying(tell, warn=warn) as ended:
+        ended.run_id = folder.sweep_id
+        try:
+            finished = work(
+                folder,
+                manifest,
+                plan,
+                display=display,
+                held=held,
+                on_oom=on_oom,
+                max_concurrent=max_concurrent,
+                reused=reused,
+            )
+        finally:
+            display.close()
+            ended.score = _highest_score(folder) if tell else None
+        if finished.failed or finished.missing:
+            ended.status = "failed"
     _print_end(finished, as_json=as_json)
     if finished.failed or finished.missing:
         sys.exit(FAILED_RUNS)
+
+
+def _highest_score(folder: SweepFolder) -> float | None:
+    found = folder.runs(warn=lambda _: None).values()
+    return max((score for _, record in found if (score := record.results.score) is not None), default=None)
 
 
 def _planned(
