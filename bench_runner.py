@@ -41,7 +41,6 @@ if sys.argv[0].endswith(("bench_runner.py", "bench-runner")):  # not when anothe
 
         site.main()
 
-import contextlib
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,13 +53,13 @@ except ModuleNotFoundError:
 from commands.gate import find_baseline, gate_exit_code, gate_options
 from commands.options import RunName, named_argument, notify_option, results_dir_option
 from commands.reuse import reusable_run, reuse_option
-from commands.setting_options import SectionedCommand, asked_by_options, setting_options
+from commands.setting_options import RunCommand, asked_by_options, setting_options
+from commands.usage.mistakes import in_our_words, no_such_command
 from results import __version__
-from results.plain_text import indented
 from results.views.terminal import explain, say, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
 RUN_EXAMPLES = """
@@ -126,12 +125,19 @@ class Commands(click.Group):
     """The commands of this file, and those in other modules, which are imported on demand."""
 
     def make_context(self, *args: Any, **facts: Any) -> click.Context:
-        with _told_harmlessly():
+        with in_our_words():
             return super().make_context(*args, **facts)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _told_harmlessly():
+        with in_our_words():
             return super().invoke(ctx)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0][:1] != "-" and self.get_command(ctx, args[0]) is None:
+            raise no_such_command(args[0], self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -150,15 +156,6 @@ class Commands(click.Group):
         for title, section in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), text) for name, (_, text) in section.items()])
-
-
-@contextlib.contextmanager
-def _told_harmlessly() -> "Iterator[None]":
-    """Make click's errors safe to print, because they repeat the user's words."""
-    try:
-        yield
-    except click.UsageError as error:
-        raise click.UsageError(indented(error.format_message()), error.ctx) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -180,7 +177,7 @@ def cli() -> None:
         raise UsageError("the current folder has been removed", hint="change to another one") from None
 
 
-@cli.command(cls=SectionedCommand, epilog=RUN_EXAMPLES)
+@cli.command(cls=RunCommand, epilog=RUN_EXAMPLES)
 @setting_options(several=False)
 @click.option(
     "--resume",
@@ -280,6 +277,11 @@ def list_runs(*, archived: bool, wide: bool, as_json: bool, results_dir: Path | 
             click.echo(encode_record(replace(record, status=status)))
     else:
         print_list(runs, wide=wide)
+        if not every:
+            say(
+                f"no runs in {results_dir or default_results_dir()} yet; --results-dir names another folder",
+                err=True,
+            )
         if len(found) < len(every):
             say(f"{len(every) - len(found)} archived: see list --archived", err=True, dim=True)
 
@@ -343,7 +345,7 @@ def completion(shell: str) -> None:
     """Print the shell completion code. Use it as: eval "$(bench-runner completion bash)"."""
     from click.shell_completion import get_completion_class
 
-    import commands.bash_completion  # noqa: F401 - replaces click's own
+    import commands.usage.bash_completion  # noqa: F401 - replaces click's own
 
     kind = get_completion_class(shell)
     if kind is None:
@@ -365,7 +367,7 @@ def main() -> None:
 
     prepare_streams()
     if any(name.startswith(b"_BENCH") and name.endswith(b"_COMPLETE") for name in posix.environ):
-        import commands.bash_completion  # noqa: F401 - replaces click's own
+        import commands.usage.bash_completion  # noqa: F401 - replaces click's own
     with Interruptions() as interruptions:
         try:
             try:

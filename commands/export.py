@@ -62,9 +62,15 @@ def export(
         raise UsageError("nothing to export", hint="give --per-sample FILE or --archive FILE.zip")
     suffix = ".csv" if samples_file == "-" else Path(samples_file or "").suffix.lower()
     if samples_file is not None and suffix not in {".csv", ".parquet"}:
-        raise UsageError(f"--per-sample {samples_file}: its name must end in .csv or .parquet")
+        raise UsageError(
+            f"--per-sample {samples_file}: its name must end in .csv or .parquet",
+            hint=f"such as {Path(samples_file).stem}.csv",
+        )
     if archive_file is not None and Path(archive_file).suffix.lower() != ".zip":
-        raise UsageError(f"--archive {archive_file}: its name must end in .zip")
+        raise UsageError(
+            f"--archive {archive_file}: its name must end in .zip",
+            hint=f"such as {Path(archive_file).stem}.zip",
+        )
     if suffix == ".parquet":
         require_parquet()
     runs = _chosen(results_dir or default_results_dir(), names)

@@ -93,7 +93,9 @@ def fit(
 
     for each in kv_types:
         if each not in CACHE_TYPES:
-            raise UsageError(f"--kv-type {each}: one of {', '.join(CACHE_TYPES)}")
+            raise UsageError(
+                f"--kv-type {each}: there is no such type of cache", hint=f"one of {', '.join(CACHE_TYPES)}"
+            )
     served = resolve(model)
     if served.kind != "gguf":
         raise UsageError(
@@ -153,9 +155,12 @@ def _tokens(text: str) -> int:
     try:
         tokens = token_count(text)
     except ValueError as error:
-        raise UsageError(f"--ctx-size: {error}") from None
+        raise UsageError(f"--ctx-size: {error}", hint="such as --ctx-size 8k") from None
     if tokens < MIN_CTX_SIZE:
-        raise UsageError(f"--ctx-size {tokens}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens")
+        raise UsageError(
+            f"--ctx-size {tokens}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens",
+            hint=f"give {MIN_CTX_SIZE} or more, such as 8k",
+        )
     return tokens
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.options import model_completions
+from commands.usage.mistakes import no_such_option, stray_word
 from results.errors import UsageError
 from settings.asked import Asked
 from settings.setting import Section
 from settings.table import TABLE
-from settings.values import read_value
+from settings.values import allowed, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +56,8 @@ def asked_by_options(options: Mapping[str, Any], table: Mapping[str, Setting] = 
         try:
             given[name] = read_value(setting, text, variables=False)
         except UsageError as error:
-            hint = error.hint or "see `bench_runner.py run --help`"
+            numbers = allowed(setting)
+            hint = error.hint or f"{numbers}; see `bench_runner.py run --help`".removeprefix("; ")
             wrong.append(UsageError(f"{setting.option}: {error.message}", hint=hint))
     if len(wrong) == 1:
         raise wrong[0]
@@ -73,11 +75,10 @@ class SectionedCommand(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             name = next((word for word in words if word.startswith(error.option_name)), error.option_name)
-            close = f"did you mean {error.possibilities[0]}? " if error.possibilities else ""
-            raise UsageError(
-                f"there is no option {name.partition('=')[0]}",
-                hint=f"{close}One of the server's goes after --: `-- {name}`; see `{ctx.command_path} --help`",
-            ) from None
+            raise no_such_option(name, error.possibilities or (), ctx, for_server=True) from None
+        except click.BadOptionUsage as error:  # click leaves out where
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {section: [] for section in Section}
@@ -92,6 +93,19 @@ class SectionedCommand(click.Command):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+
+class RunCommand(SectionedCommand):
+    """`run`: nothing but options, and after -- what the server gets."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        cut = args.index("--") if "--" in args else len(args)
+        rest = super().parse_args(ctx, args[:cut])
+        stray = ctx.params.get("server_args") or ()
+        if stray and not ctx.resilient_parsing:
+            raise stray_word(stray[0], TABLE["benchmark"].choices)
+        ctx.params["server_args"] = tuple(args[cut + 1 :])
+        return rest
 
 
 class _Text(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 FAILED_RUNS = 7  # the exit code of a finished sweep with failed runs
 MANIFESTS = (".yaml", ".yml", ".json", ".toml")
 CANCEL_S = 90.0
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 EXAMPLES = """
 \b
@@ -133,6 +136,7 @@ def sweep(
     from results.store.sweep_folder import SweepFolder
     from runner.display import display_for_stderr
     from runner.notification import notifying, read_notify
+    from sweeps.plan import require_a_chance
     from sweeps.preflight.report import print_preflight
     from sweeps.race import require_races
     from sweeps.sweep import begin, work
@@ -163,6 +167,7 @@ def sweep(
     if races:
         require_races(plan)
     if folder is None:
+        require_a_chance(plan)
         folder = begin(manifest, plan, results_dir=results_dir, race=race, fresh=fresh)
     if retry_failed:
         request_retries(folder)
@@ -264,6 +269,17 @@ def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
     from sweeps.manifest.reader import read_manifest
 
     files = _manifests(models)
+    stray = next((word for word in models if _NUMBER.fullmatch(word) and not user_path(word).exists()), None)
+    if stray is not None:
+        raise UsageError(
+            f"{stray!r} belongs to no option",
+            hint="commas separate several values of an option, as in --gpu-layers 0,80",
+        )
+    if not models and not given:
+        raise UsageError(
+            "nothing says what to run",
+            hint="name models and a benchmark: sweep 'models/*.gguf' --benchmark human_eval; or a manifest",
+        )
     if not files:
         return manifest_from_options(models, given)
     if len(models) > 1 or given:
@@ -371,7 +387,10 @@ def cancel(*, name: str, results_dir: Path | None) -> None:
     folder = SweepFolder.find(results_dir or default_results_dir(), name)
     pid = folder.worker_pid()
     if pid is None:
-        raise UsageError(f"the sweep {folder.sweep_id} is not running")
+        raise UsageError(
+            f"the sweep {folder.sweep_id} is not running",
+            hint=f"see `bench_runner.py status {folder.sweep_id}`; `sweep --resume {folder.sweep_id}` continues it",
+        )
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + CANCEL_S
     while folder.worker_pid() == pid:

@@ -36,7 +36,12 @@ class Source:
 def read_file(path: Path, *, kind: str, endings: Sequence[str] = tuple(FORMS)) -> Source:
     """Read a file without ever blocking on a FIFO. kind: for messages, such as `a manifest`. Raises UsageError."""
     if path.suffix.lower() not in endings:
-        raise UsageError(f"{path}: {kind} ends in {', '.join(endings)}")
+        raise UsageError(
+            f"{path}: {kind} ends in {', '.join(endings)}",
+            hint="give a file inside that folder"
+            if path.is_dir()
+            else f"rename it, such as {path.stem}{endings[0]}",
+        )
     try:
         data = _bytes_of(path)
         text = data.decode("utf-8-sig")

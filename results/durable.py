@@ -35,6 +35,12 @@ def explained(doing: str, path: Path) -> Iterator[None]:
             hint = "remove it, or replace it with a regular file or a link to one"
         elif isinstance(error, FileNotFoundError) and doing == "read":
             hint = "it was never written or has been removed; look at what is left in that folder"
+        elif isinstance(error, IsADirectoryError):
+            hint = "give the name of a file, not that of a folder"
+        elif isinstance(error, NotADirectoryError):
+            hint = f"a part of {path.parent} is a file; choose another folder, for results with --results-dir"
+        elif isinstance(error, FileNotFoundError):
+            hint = f"make the folder {path.parent}, or choose another; for results with --results-dir"
         elif limit := too_many(error):
             raise ResultsError(f"cannot {doing} {path}: {limit.message}", hint=limit.hint) from error
         else:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from results.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from io import BufferedReader, FileIO
 
 _KINDS = (
@@ -65,8 +66,18 @@ def instead_of(path: Path) -> str:
         names = [entry.name for entry in folder.iterdir()]
     except OSError:
         return f"look for the folder {folder}: it is not there, or can't be read"
-    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    close = close_names(path, names)
     return f"did you mean {folder / close[0]}?" if close else f"look into {folder}; it has no such file"
+
+
+def close_names(path: Path, names: Iterable[str], most: int = 1) -> list[str]:
+    """The names that are like the path's own, best first. The ending counts apart, because many share it."""
+    known = list(names)
+    same = {name.removesuffix(path.suffix): name for name in known if name.endswith(path.suffix)}
+    alike = difflib.get_close_matches(path.stem, same, n=most, cutoff=0.6)
+    found = [same[each] for each in alike] or difflib.get_close_matches(path.name, known, n=most, cutoff=0.8)
+    wanted = path.name.casefold()
+    return found or [name for name in known if wanted in name.casefold() and len(wanted) > 2][:most]
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
@@ -132,7 +143,10 @@ def _is_there(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte
         return False
     except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror}") from error
+        raise UsageError(
+            f"{path} can't be read: {error.strerror}",
+            hint="correct the path, or choose one that you may read",
+        ) from error
     return True
 
 

@@ -11,7 +11,7 @@ import msgspec
 from parsers.contract import ScriptOutput, read_end
 from parsers.fit import fitted
 from results.durable import explained
-from results.errors import BenchError
+from results.errors import BenchError, ParseError
 from results.records import Outcome
 from runner.asked_style import on_style
 from runner.fingerprint import fingerprint
@@ -156,7 +156,11 @@ class Attempt:
             exit_code=0,
             prompt_logprobs=self._prompt_logprobs,
         )
-        score = fitted(parser.parse(output))
+        try:
+            score = fitted(parser.parse(output))
+        except ParseError as error:
+            error.hint = error.hint or f"see {self._folder.script_out}; another --parser may read it"
+            raise
         results = msgspec.structs.replace(self.record.results, score=score.score)
         self._update(score=score, results=results)
         self._phases(generate_s=score.generate_s, execute_s=score.execute_s)

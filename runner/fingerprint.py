@@ -85,7 +85,9 @@ def _content(name: str) -> str:
         status = path.stat()
         return _hashed(path, (status.st_size, status.st_mtime_ns, status.st_ino))
     except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
+        raise UsageError(
+            f"{path} can't be read: {error.strerror or error}", hint="give a regular file that you may read"
+        ) from error
 
 
 @functools.lru_cache(maxsize=256)

@@ -31,14 +31,20 @@ def _trouble(command: tuple[str, ...]) -> BenchError | None:
             command, cwd=ROOT, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return ScriptError(f"the data could not be read within {_PATIENCE_S:g} s", command=command)
+        return ScriptError(
+            f"the data could not be read within {_PATIENCE_S:g} s",
+            hint="try again; a large data set is read from a fast disk",
+            command=command,
+        )
     if done.returncode == 0:
         return None
     try:
         said = json.loads(done.stdout.splitlines()[-1])
         message, hint, settings = said["message"], said["hint"], tuple(said["settings"])
     except (IndexError, KeyError, TypeError, ValueError):
-        return ScriptError("the script failed at once", log_tail=done.stderr, command=command)
+        return ScriptError(
+            "the script failed at once", hint="run the command by hand", log_tail=done.stderr, command=command
+        )
     if done.returncode == UsageError.exit_code:
         return UsageError(message, hint=hint, settings=settings)
     return ScriptError(message, hint=hint)  # its own words; the command of a check is no news to its user

@@ -81,7 +81,7 @@ def rejudge(
 def _judgeable(entry: RunEntry) -> RunRecord:
     record, folder = entry.before, entry.folder
     if record is None:
-        raise UsageError(f"{folder.run_id} has no record")
+        raise UsageError(f"{folder.run_id} has no record", hint="name another run; see `list`")
     status = folder.effective_status(record)
     if status is not RunStatus.SUCCEEDED:
         raise UsageError(

@@ -137,7 +137,11 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
     if asked["server_command"] and asked["server"] is None:
         kind = "command"
     if asked["base_url"] and kind != "attach":
-        raise UsageError(f"--base-url goes with --server attach, not {kind}", settings=("base_url",))
+        raise UsageError(
+            f"--base-url goes with --server attach, not {kind}",
+            hint=f"leave --server {kind} out: a server that is running is only asked",
+            settings=("base_url",),
+        )
     measures_speed = benchmark.name == "speed" and asked["script"] is None
     longest = longest_request(asked) if measures_speed and kind in {"llama.cpp", "vllm"} else None
     slots = asked["parallel"] or (longest.at_once if longest else None)

@@ -71,7 +71,9 @@ async def _main(arguments: Arguments, events: Events) -> None:
         )
     if start and end and start > end:
         raise UsageError(
-            f"--start-date {start} is after --end-date {end}", settings=("start_date", "end_date")
+            f"--start-date {start} is after --end-date {end}",
+            hint="exchange them",
+            settings=("start_date", "end_date"),
         )
     data = load_data([file] if file else fetch_release(release or DEFAULT_RELEASE), start=start, end=end)
     benchmark = BenchmarkProgram(

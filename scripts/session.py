@@ -192,7 +192,10 @@ class _Session:
         asked, only = self.arguments.prompt_style, self.benchmark.style
         if only is not None:
             if asked not in {"auto", only}:
-                raise UsageError(f"{self.benchmark.name} only has prompts of style {only}, not {asked}")
+                raise UsageError(
+                    f"{self.benchmark.name} only has prompts of style {only}, not {asked}",
+                    hint="leave --prompt-style out",
+                )
             return StyleChoice(requested=asked, chosen=only)
         if asked != "auto":
             return StyleChoice(requested=asked, chosen=PromptStyle(asked))

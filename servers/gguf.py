@@ -135,7 +135,9 @@ def _read(path: Path) -> tuple[_Contents, int]:
             with mmap.mmap(file.fileno(), mapped, access=mmap.ACCESS_READ) as data:
                 return _contents(_Reader(data)), size_bytes
     except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
+        raise UsageError(
+            f"{path} can't be read: {error.strerror or error}", hint="give a regular file that you may read"
+        ) from error
     except (struct.error, _Broken, OverflowError) as error:
         raise UsageError(
             f"{path} is a truncated or damaged GGUF file: its header can't be read to the end",
@@ -143,17 +145,28 @@ def _read(path: Path) -> tuple[_Contents, int]:
         ) from error
 
 
+_SERVED = "llama.cpp serves .gguf files; vLLM serves Hugging Face folders (--server vllm)"
+_PAGE = (
+    ", it is a web page",
+    "fetch the file itself (at huggingface.co: /resolve/ instead of /blob/), or give --model hf:OWNER/NAME/FILE.gguf",
+)
+_OTHERS = {  # by how they begin, in lower case
+    b"pk\x03\x04": (", it is a ZIP archive", "unpack it, and give the .gguf file in it"),
+    b"version ": (", it is a Git LFS pointer", "fetch the file itself: `git lfs pull` in its folder"),
+    b"<!doctyp": _PAGE,
+    b"<html": _PAGE,
+}
+
+
 def _require_gguf(path: Path, start: bytes) -> None:
     if not start:
         raise UsageError(f"{path} is empty", hint="fetch the file again")
     if start[:4] != MAGIC:
-        what = {b"PK\x03\x04": ", it is a ZIP archive", b"vers": ", it is a Git LFS pointer"}.get(
-            start[:4], ""
+        what, hint = next(
+            (told for beginning, told in _OTHERS.items() if start.lower().startswith(beginning)),
+            ("", _SERVED),
         )
-        raise UsageError(
-            f"{path} is not a GGUF file{what}",
-            hint="llama.cpp serves .gguf files; vLLM serves Hugging Face folders (--server vllm)",
-        )
+        raise UsageError(f"{path} is not a GGUF file{what}", hint=hint)
     if len(start) < 8:
         raise _Broken
     version = int.from_bytes(start[4:8], "little")

@@ -234,6 +234,7 @@ def _require_range(request: ServerRequest) -> None:
     if ctx_size is not None and ctx_size < MIN_CTX_SIZE:
         raise UsageError(
             f"--ctx-size {ctx_size}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens",
+            hint=f"give {MIN_CTX_SIZE} or more, such as 8192",
             settings=("ctx_size",),
         )
 
@@ -273,7 +274,9 @@ def _value(args: Sequence[str], names: tuple[str, ...]) -> str | None:
     for index, word in enumerate(args):
         if word in names:
             if index + 1 == len(args):
-                raise UsageError(f"{word} has no value")
+                raise UsageError(
+                    f"{word} has no value", hint=f"give it one: `-- {word} VALUE`, or leave it out"
+                )
             found = args[index + 1]
     return found
 
@@ -283,7 +286,7 @@ def _own_count(args: Sequence[str], names: tuple[str, ...]) -> int | None:
     try:
         number = None if text is None else int(text)
     except ValueError:
-        raise UsageError(f"{names[-1]} {text}: not a number") from None
+        raise UsageError(f"{names[-1]} {text}: not a number", hint="give a number") from None
     if number is not None and number < 0:
         raise UsageError(f"{names[-1]} {text}: must not be negative", hint="give a number")
     return number

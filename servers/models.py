@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
+import glob
 import hashlib
 import json
 import os
 import re
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from results.durable import replace_file
 from results.errors import UsageError
-from results.files import open_to_read, read_file, user_path
+from results.files import close_names, open_to_read, read_file, user_path
 from results.locks import lock
 from results.plain_text import in_unicode
 from results.records import ModelIdentity
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 SPLIT = re.compile(r"-00001-of-(\d{5})$")  # how llama-gguf-split names the first part
 _OLLAMAS = re.compile(r"\w[\w.-]*:\w[\w.-]*")
+_HUB_LINK = re.compile(
+    r"//(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)(?:/(?:resolve|blob)/[^/]+/([^?#]+\.gguf))?"
+)
 _BLOB = re.compile(r"sha256-[0-9a-f]{64}")
 HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 _MOST_KEPT = 4096  # entries in the hash cache; the oldest are dropped
@@ -67,6 +71,8 @@ def resolve(text: str | None) -> Model:
     try:
         if text.startswith(HUB):
             return _gguf(_from_hub(text))
+        if "://" in text:
+            raise UsageError(f"{text} is a link, not a model", hint=_instead_of_link(text))
         kept = None if user_path(text).exists() else find_kept(text)
         if kept is not None and kept.path is not None:
             model = _gguf(kept.path)
@@ -80,7 +86,10 @@ def resolve(text: str | None) -> Model:
         OSError,
         RuntimeError,
     ) as error:  # another user's folder, a name that is too long, ~ of an unknown user
-        raise UsageError(f"{text} can't be read: {getattr(error, 'strerror', None) or error}") from error
+        raise UsageError(
+            f"{text} can't be read: {getattr(error, 'strerror', None) or error}",
+            hint="give a .gguf file that you may read",
+        ) from error
 
 
 def identity(model: Model) -> ModelIdentity:
@@ -122,7 +131,9 @@ def _explained(model: Model) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{model.path} can't be read: {error.strerror or error}") from error
+        raise UsageError(
+            f"{model.path} can't be read: {error.strerror or error}", hint="give a file that you may read"
+        ) from error
 
 
 def _name(path: Path) -> str:
@@ -142,6 +153,11 @@ def _here(text: str) -> Model:
         return _gguf(path)
     if HUB_NAME.fullmatch(text) and not text.endswith(".gguf") and not path.parent.is_dir():
         return Model(kind="name", name=text)
+    if glob.has_magic(text):
+        raise UsageError(
+            f"there is no model {text!r}, and a run has one model",
+            hint=f"`sweep {shlex.quote(text)} --benchmark ...` takes all that match",
+        )
     raise UsageError(f"there is no model {text!r}", hint=instead_of_model(path))
 
 
@@ -202,6 +218,15 @@ def _folder(path: Path) -> Model:
     )
 
 
+def _instead_of_link(text: str) -> str:
+    """What to give instead of a URL."""
+    found = _HUB_LINK.search(text)
+    if found:
+        file = found[2] or "FILE.gguf"
+        return f"give a file on the Hub as --model {HUB}{found[1]}/{file}"
+    return "fetch the file and give its path; a server that is running is --base-url URL"
+
+
 def _from_hub(text: str) -> Path:
     owner, _, rest = text.removeprefix("hf:").partition("/")
     name, _, file = rest.partition("/")
@@ -237,7 +262,7 @@ def instead_of_model(path: Path) -> str:
     if not folder.is_dir():
         return f"there is no folder {folder} either; `--model demo` is the built-in one"
     names = sorted(entry.name for entry in folder.iterdir() if entry.suffix == ".gguf" or entry.is_dir())
-    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
+    close = close_names(path, names, 3)
     if close:
         return f"did you mean {_some(folder / name for name in close)}?"
     files = [name for name in names if name.endswith(".gguf")]

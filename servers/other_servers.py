@@ -10,6 +10,7 @@ from servers import model_list
 from servers.http_probe import request as ask
 from servers.http_probe import whole
 from servers.plan import LaunchPlan
+from servers.ports import port_holder
 from settings.base_url import BaseUrl, parse_base_url
 from settings.secrets import given_key, read_key
 from settings.variables import Filled, as_written, shown, split_words
@@ -100,7 +101,9 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
         )
     if request.extra_args:
         raise UsageError(
-            "arguments can't be passed to a server that is already running", settings=("server_args",)
+            "arguments can't be passed to a server that is already running",
+            hint="leave out what stands after --, or start that server with it",
+            settings=("server_args",),
         )
     base_url = parse_base_url(request.base_url)
     api_key = read_key("OPENAI_API_KEY")
@@ -109,7 +112,11 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
     if name is None and len(names) != 1:
         offers = f"offers {model_list.listed(names)}" if names else "lists no model"
         raise UsageError(
-            f"which model? {base_url} {offers}", hint="choose one with --model", settings=("base_url",)
+            f"which model? {base_url} {offers}",
+            hint="choose one with --model"
+            if names
+            else "is that a model server? Then choose one with --model",
+            settings=("base_url",),
         )
     if name is not None and names and name not in names:
         raise UsageError(
@@ -133,7 +140,7 @@ def _served_names(base_url: BaseUrl, api_key: str | None) -> list[str]:
     """The names in /v1/models; [] if the server answers but has no such list."""
     answer = ask(base_url, "/v1/models", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
     if answer is None:
-        raise ServerNotReady(f"no server answers at {base_url}", hint="start it, or correct --base-url")
+        raise _no_answer(base_url)
     if answer.status in {401, 403}:
         raise ServerError(
             f"{base_url} rejected the API key: {answer.status} {answer.text(120)}",
@@ -144,6 +151,19 @@ def _served_names(base_url: BaseUrl, api_key: str | None) -> list[str]:
             f"{base_url}/v1/models returned {answer.text()}", hint="is that the address of a model server?"
         )
     return list(dict.fromkeys(entry["id"] for entry in model_list.entries(answer)))
+
+
+def _no_answer(base_url: BaseUrl) -> ServerNotReady:
+    """Why nothing answers: the other scheme, another kind of server, or none."""
+    other = "http" if base_url.scheme == "https" else "https"
+    elsewhere = parse_base_url(f"{other}://{base_url.url.partition('://')[2]}")
+    if ask(elsewhere, "/v1/models", timeout_s=ASK_TIMEOUT_S) is not None:  # without the key
+        hint = f"it speaks {other}: --base-url {elsewhere}"
+    elif base_url.is_local and (holder := port_holder(base_url.port)) is not None:
+        hint = f"{holder.describe()} listens there and speaks no HTTP; correct the port in --base-url"
+    else:
+        hint = "start it, or correct --base-url"
+    return ServerNotReady(f"no server answers at {base_url}", hint=hint)
 
 
 def _slots(base_url: BaseUrl, api_key: str | None) -> int | None:

@@ -92,16 +92,23 @@ def require_free_port(port: int, host: str = "127.0.0.1") -> None:
             probe.bind(address)
             probe.listen(1)  # bind alone would succeed next to a listener with SO_REUSEADDR
     except socket.gaierror as error:
-        raise UsageError(f"no such host: {host} ({error.strerror})") from error
+        raise UsageError(
+            f"no such host: {host} ({error.strerror})", hint="such as 127.0.0.1; leave --host out"
+        ) from error
     except PermissionError as error:
         raise UsageError(
             f"port {port} is reserved for the system administrator", hint="choose a port from 1024 up"
         ) from error
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
-            raise UsageError(f"{host} is not an address of this machine") from error
+            raise UsageError(
+                f"{host} is not an address of this machine", hint="such as 127.0.0.1; leave --host out"
+            ) from error
         if error.errno != errno.EADDRINUSE:
-            raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+            raise UsageError(
+                f"cannot listen on {host}:{port}: {error.strerror}",
+                hint="choose another --port, or leave it out",
+            ) from error
         holder = port_holder(port)
         by = "" if holder is None else f" by {holder.describe()}"
         raise UsageError(

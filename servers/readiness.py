@@ -146,7 +146,10 @@ class Readiness:
 
     def _not_ready(self, why: str) -> NoReturn:
         raise ServerNotReady(
-            f"the server is not usable: {why}", log_tail=self.log.tail(), command=self.plan.argv
+            f"the server is not usable: {why}",
+            hint="is that the program of a model server? Start the command by hand, and ask it for /v1/models",
+            log_tail=self.log.tail(),
+            command=self.plan.argv,
         )
 
 

@@ -80,7 +80,9 @@ def require_known(request: ServerRequest) -> None:
         )
     if request.model_name is not None and request.kind != "attach":
         raise UsageError(
-            f"a model's name alone is not enough for --server {request.kind}", settings=("model",)
+            f"a model's name alone is not enough for --server {request.kind}",
+            hint="give a file or a folder, or --base-url with a server that has the model",
+            settings=("model",),
         )
     given = {_SETTING_OF.get(name, name): value for name, value in vars(request).items()}
     for name, value in {**given, **request.options}.items():
@@ -94,7 +96,9 @@ def require_known(request: ServerRequest) -> None:
             settings=(name,),
         )
     if request.parallel is not None and request.parallel < 1:
-        raise UsageError(f"--parallel {request.parallel}: must be at least 1", settings=("parallel",))
+        raise UsageError(
+            f"--parallel {request.parallel}: must be at least 1", hint="leave it out", settings=("parallel",)
+        )
     if request.health_path and not request.health_path.startswith("/"):
         raise UsageError(
             f"--health-path {request.health_path!r} must begin with /",

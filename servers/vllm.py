@@ -146,7 +146,9 @@ def trained_length(folder: Path | None) -> int | None:
 
 def _require_range(request: ServerRequest) -> None:
     if request.ctx_size is not None and request.ctx_size < 1:
-        raise UsageError(f"--ctx-size {request.ctx_size}: must be at least 1", settings=("ctx_size",))
+        raise UsageError(
+            f"--ctx-size {request.ctx_size}: must be at least 1", hint="such as 8192", settings=("ctx_size",)
+        )
 
 
 def _has(args: Sequence[str], option: str) -> bool:

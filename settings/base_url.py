@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from results.errors import UsageError
 
 _EXAMPLE = "such as http://127.0.0.1:8080"
+_ENDPOINT = re.compile(r"/(chat/completions|completions|models)$")
 _ABOUT = ("base_url",)
 
 
@@ -17,7 +18,7 @@ _ABOUT = ("base_url",)
 class BaseUrl:
     """A server's root, parsed where it enters and passed on in this form.
 
-    url: the whole URL without /v1 and final slashes. port: the scheme's if the text has none.
+    url: the whole URL without /v1, an endpoint and final slashes. port: the scheme's if the text has none.
     """
 
     url: str
@@ -40,7 +41,10 @@ class BaseUrl:
 
 
 def parse_base_url(text: str) -> BaseUrl:
-    """Parse an address, with or without http:// and /v1. Raises UsageError, which never repeats a password."""
+    """Parse an address, with or without http://, /v1 and /chat/completions.
+
+    Raises UsageError, which never repeats a password.
+    """
     whole = text.strip() if "://" in text else f"http://{text.strip()}"
     try:
         url = urlsplit(whole)
@@ -65,7 +69,7 @@ def parse_base_url(text: str) -> BaseUrl:
             hint="remove everything from ? or # on",
             settings=_ABOUT,
         )
-    path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    path = _ENDPOINT.sub("", url.path.rstrip("/")).removesuffix("/v1").rstrip("/")
     return BaseUrl(
         url=f"{url.scheme}://{url.netloc}{path}",
         scheme=url.scheme,

@@ -70,6 +70,7 @@ def require_sense(benchmark: str, given: Mapping[str, Any]) -> None:
         if twice:
             raise UsageError(
                 f"{option_of(twice[0])} can't be combined with --as-published",
+                hint="leave one of them out",
                 settings=(twice[0], "as_published"),
             )
         if published.others.get("prompt_style") == "completion":

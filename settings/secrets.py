@@ -43,7 +43,10 @@ def read_key(variable: str, environment: Mapping[str, str] = os.environ) -> str 
     """
     key = environment.get(variable, "").partition(",")[0].strip()
     if not key.isascii() or not key.isprintable():
-        raise UsageError(f"{variable} can't be sent: it contains characters that no key has")
+        raise UsageError(
+            f"{variable} can't be sent: it contains characters that no key has",
+            hint=f"set it again: export {variable}=KEY, without quotes and blanks inside",
+        )
     return key or None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import math
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from settings.setting import Setting
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_OTHER_NAMES = {"docker": "container", "podman": "container", "bwrap": "bubblewrap", "none": "process"}
+_EXAMPLES = {"DAY": "2024-09-01", "N": "20", "N,...": "1,8", "S": "0", "LIST": "easy,hard", "PATH": "/health"}
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+SEVERAL = "`sweep` takes several, separated by commas; `run` takes one"
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
@@ -46,11 +51,24 @@ def read_value(setting: Setting, value: Any, *, variables: bool = True) -> Any:
     return _typed(setting, text)
 
 
+def allowed(setting: Setting) -> str:
+    """Which numbers a numeric setting takes; empty for another one."""
+    return f"give a number, {_range(setting)}" if setting.is_numeric else ""
+
+
 def closest(word: str, known: Iterable[str]) -> str:
     """`; did you mean ...?`, or an empty text."""
+    meant = close_match(word, known)
+    return f"; did you mean {meant}?" if meant else ""
+
+
+def close_match(word: str, known: Iterable[str]) -> str:
+    """The one of `known` that is meant by a word like it; empty if none is."""
+    names = {name.lower().replace("-", "_"): name for name in known}
     plain = word.lower().replace("-", "_").lstrip("_")
-    close = difflib.get_close_matches(plain, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    other = _OTHER_NAMES.get(plain)
+    close = [other] if other in names else difflib.get_close_matches(plain, names, n=1, cutoff=0.6)
+    return names[close[0]] if close else ""
 
 
 def _typed(setting: Setting, value: Any) -> Any:
@@ -73,10 +91,14 @@ def _text(setting: Setting, value: str) -> str:
     known = value in setting.choices or (setting.also and re.fullmatch(setting.also, value))
     if setting.choices and not known:
         raise UsageError(
-            f"{value!r} is not one of {', '.join(setting.choices)}{closest(value, setting.choices)}"
+            f"{value!r} is not one of {', '.join(setting.choices)}{closest(value, setting.choices)}",
+            hint=SEVERAL if set(value.split(",")) <= set(setting.choices) else "",
         )
     if setting.pattern and not re.fullmatch(setting.pattern, value):
-        raise UsageError(f"{value!r} is not {setting.metavar}: {setting.help}")
+        example = "" if "such as" in setting.help else _EXAMPLES.get(setting.metavar, "")
+        raise UsageError(
+            f"{value!r} is not {setting.metavar}{example and f', such as {example}'}: {setting.help}"
+        )
     if not value.strip() and not (setting.pattern and re.fullmatch(setting.pattern, "")):
         raise UsageError("is empty")
     return value
@@ -156,12 +178,12 @@ def _from_text(setting: Setting, text: str) -> float | int:
     try:
         return _number(setting, int(text) if setting.kind == "whole" else float(text))
     except ValueError:
-        raise UsageError(f"{text!r} is not {_what(setting)}", hint=_all_of(setting, text)) from None
+        raise UsageError(f"{text!r} is not {_what(setting)}", hint=_meant(setting, text)) from None
 
 
 def _number(setting: Setting, value: Any) -> float | int:
     if not _is_number(value) or (setting.kind != "number" and not isinstance(value, int)):
-        raise UsageError(f"{_shown(value)} is not {_what(setting)}", hint=_all_of(setting, value))
+        raise UsageError(f"{_shown(value)} is not {_what(setting)}", hint=_meant(setting, str(value)))
     low, high, above = setting.minimum, setting.maximum, setting.above
     inside = (
         (low is None or value >= low) and (high is None or value <= high) and (above is None or value > above)
@@ -171,8 +193,23 @@ def _number(setting: Setting, value: Any) -> float | int:
     return cast("float | int", value)
 
 
-def _all_of(setting: Setting, value: Any) -> str:
-    return "-1 is for all" if setting.minimum == -1 and str(value) in {"all", "max"} else ""
+def _meant(setting: Setting, text: str) -> str:
+    """What to write instead of a text that is no number; empty if that can't be known."""
+    if setting.minimum == -1 and text in {"all", "max"}:
+        return "-1 is for all"
+    if setting.default is None and text in {"all", "none"}:
+        return "leave it out"
+    if re.fullmatch(r"[-\d.]+(,[-\d.]+)+", text):
+        return SEVERAL if setting.kind == "whole" else f"write {text.replace(',', '.', 1)}; {SEVERAL}"
+    unit = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-zA-Z]+)", text)
+    if setting.metavar == "S" and unit and unit[2][0].lower() in _SECONDS:
+        return f"in seconds: {float(unit[1]) * _SECONDS[unit[2][0].lower()]:g}"
+    if setting.kind == "whole" and unit and unit[2] in {"k", "K"}:
+        return f"write {int(float(unit[1]) * 1024)}"
+    with contextlib.suppress(ValueError, OverflowError):
+        if setting.kind == "whole" and float(text).is_integer():
+            return f"write {int(float(text))}"
+    return ""
 
 
 def _what(setting: Setting) -> str:

@@ -76,6 +76,14 @@ def plan_runs(
     return Plan(runs=runs, notes=tuple(planner.notes), changed=changed)
 
 
+def require_a_chance(plan: Plan) -> None:
+    """Raise UsageError if no run can start, as with a misspelt model."""
+    errors = [run.error for run in plan.runs if run.error is not None]
+    if errors and len(errors) == len(plan.runs):
+        of_all = f"none of the {len(errors)} runs can start: " if len(errors) > 1 else ""
+        raise UsageError(f"{of_all}{errors[0].message}", hint=errors[0].hint, settings=errors[0].settings)
+
+
 class _Planner:
     def __init__(
         self,

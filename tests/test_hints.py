@@ -1,56 +1,403 @@
-"""Every mistake on the command line is answered with one thing to try."""
+"""What users type wrongly, as a table: each is answered with what is wrong, where, and one thing to try.
+
+All in this process, over one folder of files and one of results, neither of which any of them may change.
+"""
 
 from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from click.testing import CliRunner
 
 import bench_runner
-from results.errors import UsageError
-from tests.servers.gguf_file import gguf
+from results.errors import BenchError
+from results.records import ErrorRecord, RunStatus
+from tests.command_line import bench_runner as typed
+from tests.results.recorded_runs import F, P, begin_sweep, place, record_run
+from tests.servers.gguf_file import U32, gguf
 
-RUN = ("run", "--benchmark", "human_eval")
-SWEEP = ("sweep", "--benchmark", "human_eval")
-CASES = [
-    ((*RUN, "--script", "my_evl.py"), "--script my_evl.py: no such file", "did you mean {here}/my_eval.py?"),
-    ((*RUN, "--script", "gone/my_eval.py"), "no such file", "look for the folder {here}/gone"),
-    ((*RUN, "--parser", "./zzz.py"), "zzz.py: no such file", "look into {here}"),
-    (("run", "--benchmark", "tasks", "--tasks", "sum.yaml"), "no such file", "did you mean {here}/sums.yaml?"),
-    (("sweep", "nightli.yaml"), "nightli.yaml can't be read", "did you mean {here}/nightly.yaml?"),
-    (("sweep", "nightly.yaml"), "nightly.yaml:1: matrix.model: *.gguf2 matches no", "did you mean {here}/good.gguf?"),
-    ((*SWEEP, "bad*.gguf"), "bad*.gguf matches no model", "did you mean {here}/good.gguf?"),
-    (("sweep", "good.gguf"), "has no benchmark", "give --benchmark NAME, one of human_eval, "),
-    (("sweep", "none.yaml"), "none.yaml:1: matrix: has no benchmark", "give `benchmark: NAME`, one of human_eval, "),
-    (("sweep", "torn.yaml"), "torn.yaml:1: not valid YAML", "`bench_runner.py schema`"),
-    (("sweep", "torn.json"), "torn.json:1: not valid JSON", "`bench_runner.py schema`"),
-    (("sweep", "torn.toml"), "torn.toml:1: not valid TOML", "`bench_runner.py schema`"),
-    ((*RUN, "--flash-attn", "on"), "there is no option --flash-attn", "`-- --flash-attn`"),
-    ((*RUN, "-fa", "on"), "there is no option -fa", "`-- -fa`"),
-    ((*SWEEP, "good.gguf", "--flash-attn=on"), "there is no option --flash-attn", "`-- --flash-attn=on`"),
-    ((*RUN, "--gpu-layer", "3"), "there is no option --gpu-layer", "did you mean --gpu-layers? "),
-    ((*RUN, "--gpu-layers", "all"), "--gpu-layers: 'all' is not a whole number", "-1 is for all"),
-    ((*SWEEP, "good.gguf", "--gpu-layers", "all"), '--gpu-layers: "all" is not a whole number (-1 is for all)', ""),
-    ((*RUN, "--model", "qwen2.5:7b"), "there is no model 'qwen2.5:7b'", "11434 --model qwen2.5:7b"),
-    (("leaderboard", "--benchmark", "humaneval"), "there is no benchmark 'humaneval'", "did you mean human_eval?"),
-    (("leaderboard", "--benchmark", "zzz"), "there is no benchmark 'zzz'", "one of gsm8k, human_eval, "),
-]  # fmt: skip
-FILES = {
-    "my_eval.py": "", "sums.yaml": "",
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENOUGH = 80
+RUN = "run --benchmark human_eval"
+SWEEP = "sweep --benchmark human_eval"
+GOOD = f"{RUN} --model good.gguf"
+
+
+class Wrong(NamedTuple):
+    """words: separated by blanks; {here} is the folder. code: the exit code. message and hint: parts of them."""
+
+    words: str
+    code: int
+    message: str
+    hint: str
+
+
+def _table(text: str) -> list[Wrong]:
+    """A line for each: words | code | message | hint."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    found = [[part.strip() for part in line.split(" | ")] for line in lines]
+    return [Wrong(words, int(code), message, hint) for words, code, message, hint in found]
+
+
+CASES = _table(f"""
+# commands and options
+leaderbord | 2 | there is no command 'leaderbord' | did you mean leaderboard?
+runs | 2 | there is no command 'runs' | did you mean run?
+recommend | 2 | there is no command 'recommend' | see `bench_runner.py --help`
+tasks valid sums.yaml | 2 | no such command 'valid' | `bench_runner.py tasks --help`
+{GOOD} --gpu-layer 3 | 2 | there is no option --gpu-layer | did you mean --gpu-layers?
+{GOOD} --flash-attn on | 2 | there is no option --flash-attn | `-- --flash-attn`
+{GOOD} -fa on | 2 | there is no option -fa | `-- -fa`
+{GOOD} -ngl 80 | 2 | there is no option -ngl | did you mean --gpu-layers?
+{GOOD} -c 8192 | 2 | there is no option -c | did you mean --ctx-size?
+{GOOD} --n-gpu-layers 80 | 2 | there is no option --n-gpu-layers | did you mean --gpu-layers?
+{GOOD} --temp 0.7 | 2 | there is no option --temp | did you mean --temperature?
+{GOOD} --timeout 60 | 2 | there is no option --timeout | did you mean --request-timeout?
+{GOOD} --gpu-layers | 2 | '--gpu-layers' requires an argument | `bench_runner.py run --help`
+{SWEEP} good.gguf --flash-attn=on | 2 | there is no option --flash-attn | `-- --flash-attn=on`
+{SWEEP} --model good.gguf | 2 | there is no option --model | models stand without an option
+{RUN} good.gguf | 2 | 'good.gguf' belongs to no option | --model good.gguf
+run human_eval | 2 | 'human_eval' belongs to no option | --benchmark human_eval
+{GOOD} --gpu-layers 0 80 | 2 | '80' belongs to no option | an option has one value
+{SWEEP} good.gguf --gpu-layers 0 80 | 2 | '80' belongs to no option | --gpu-layers 0,80
+list --benchmark human_eval | 2 | there is no option --benchmark | `bench_runner.py list --help`
+list all | 2 | unexpected extra argument (all) | bench_runner.py list [OPTIONS]
+show | 2 | RUN... is missing | bench_runner.py show [OPTIONS] RUN
+compare last | 2 | B is missing | bench_runner.py compare [OPTIONS] A B
+compare Big-Q8 Big-Q4 Other | 2 | unexpected extra argument (Other) | compare [OPTIONS] A B
+compare Big-Q8 Big-Q4 --margin 5 | 2 | there is no option --margin | did you mean --fail-if-worse?
+completion powershell | 2 | 'powershell' is not one of bash, zsh, fish | `bench_runner.py completion --help`
+
+# benchmarks
+run | 2 | no --benchmark given | one of gsm8k, human_eval,
+run --benchmark humaneval | 2 | there is no benchmark 'humaneval' | did you mean human_eval?
+run --benchmark human_eval,gsm8k | 2 | 'human_eval,gsm8k' is not one of | `sweep` takes several
+sweep good.gguf | 2 | has no benchmark | give --benchmark NAME, one of human_eval,
+sweep good.gguf --benchmark humaneval | 2 | did you mean human_eval? | `bench_runner.py sweep --help`
+leaderboard --benchmark humaneval | 2 | there is no benchmark 'humaneval' | did you mean human_eval?
+leaderboard --benchmark zzz | 2 | there is no benchmark 'zzz' | one of gsm8k, human_eval,
+{GOOD} --dataset q.jsonl | 2 | --dataset does not apply to --benchmark human_eval | lcb and gsm8k and mmlu
+{GOOD} --tasks sums.yaml | 2 | --tasks does not apply | it belongs to tasks
+
+# models
+{RUN} --model goood.gguf | 2 | there is no model 'goood.gguf' | did you mean good.gguf?
+{RUN} --model good | 2 | there is no model 'good' | did you mean good.gguf?
+{RUN} --model *.gguf | 2 | a run has one model | `sweep '*.gguf' --benchmark ...`
+{RUN} --model gone/x.gguf | 2 | there is no model 'gone/x.gguf' | there is no folder gone either
+{RUN} --model qwen2.5:7b | 2 | there is no model 'qwen2.5:7b' | 11434 --model qwen2.5:7b
+{RUN} --model page.gguf | 2 | page.gguf is not a GGUF file, it is a web page | /resolve/
+{RUN} --model pointer.gguf | 2 | it is a Git LFS pointer | git lfs pull
+{RUN} --model notes.txt | 2 | notes.txt is not a GGUF file | llama.cpp serves .gguf files
+{RUN} --model empty.gguf | 2 | empty.gguf is empty | fetch the file again
+{RUN} --model torn.gguf | 2 | truncated or damaged | fetch the file again
+{RUN} --model big-00002-of-00003.gguf | 2 | is part 2 of 3 | give the first part
+{RUN} --model hf | 2 | llama.cpp serves GGUF files, not hf | --server vllm
+{RUN} --model hf --server lama.cpp | 2 | did you mean llama.cpp? | `bench_runner.py run --help`
+{GOOD} --server vllm | 2 | not GGUF files: good.gguf | use --server llama.cpp
+{RUN} --model nothing | 2 | nothing is a folder that contains no model | config.json
+{RUN} --model hf:owner/name | 2 | is not a file on the Hub | hf:owner/name/file.gguf
+{RUN} --model https://huggingface.co/a/b/blob/main/x.gguf | 2 | is a link, not a model | --model hf:a/b/x.gguf
+{SWEEP} goood.gguf | 2 | there is no model | did you mean {{here}}/good.gguf?
+{SWEEP} goood.gguf gaad.gguf | 2 | none of the 2 runs can start | did you mean {{here}}/good.gguf?
+{SWEEP} bad*.gguf | 2 | bad*.gguf matches no model | {{here}} has
+{SWEEP} nothing/*.gguf | 2 | matches no model in | give a .gguf file
+models gone | 2 | gone is no folder | give the folder that has the models
+fit gone.gguf | 2 | there is no model 'gone.gguf' | has
+fit hf | 2 | hf is not a GGUF file | vLLM chooses by itself
+
+# numbers and units
+{GOOD} --gpu-layers all | 2 | --gpu-layers: 'all' is not a whole number | -1 is for all
+{GOOD} --gpu-layers 24GB | 2 | --gpu-layers: '24GB' is not a whole number | give a number, -1 or more
+{GOOD} --gpu-layers 0,80 | 2 | --gpu-layers: '0,80' is not a whole number | `sweep` takes several
+{GOOD} --ctx-size 8k | 2 | --ctx-size: '8k' is not a whole number | write 8192
+{GOOD} --ctx-size 10 | 2 | --ctx-size 10: llama.cpp gives a slot at least 256 | give 256 or more
+{GOOD} --max-tokens 1e3 | 2 | --max-tokens: '1e3' is not a whole number | write 1000
+{GOOD} --temperature 9 | 2 | --temperature: 9.0 is out of range: 0 to 5 | give a number, 0 to 5
+{GOOD} --temperature 0,7 | 2 | --temperature: '0,7' is not a number | write 0.7
+{GOOD} --limit all | 2 | --limit: 'all' is not a whole number | leave it out
+{GOOD} --limit 0 | 2 | --limit: 0 is out of range: 1 to | give a number, 1 to
+{GOOD} --request-timeout 10m | 2 | --request-timeout: '10m' is not a number | in seconds: 600
+{SWEEP} good.gguf --gpu-layers all | 2 | "all" is not a whole number (-1 is for all) | sweep --help
+fit good.gguf --vram 24Q | 2 | --vram: "24Q" is not a size | such as 24G
+fit good.gguf --ctx-size 1e3 | 2 | '1e3' is not a number of tokens | such as --ctx-size 8k
+fit good.gguf --kv-type q9 | 2 | --kv-type q9: there is no such type | one of f32, f16,
+fit good.gguf --parallel 0 | 2 | --parallel: 0 is out of range: 1 to 256 | `bench_runner.py fit --help`
+run --benchmark lcb --start-date yesterday | 2 | 'yesterday' is not DAY, such as 2024-09-01 | run --help
+run --benchmark speed --depths 8kb | 2 | '8kb' is not N,... | `bench_runner.py run --help`
+leaderboard --since yesterday | 2 | --since 'yesterday' is not a time | such as 2026-11-21
+prune --older-than 5 | 2 | --older-than '5' is not a time | 7d
+prune --keep 10 | 2 | --keep '10' is no rule | last=50
+{GOOD} --gate last --margin 5% | 2 | '5%' is not a number of points | `bench_runner.py run --help`
+
+# choices
+{GOOD} --sandbox docker | 2 | did you mean container? | run --help
+rejudge last --sandbox docker | 2 | --sandbox: 'docker' is not one of | did you mean container?
+{GOOD} --prompt-style chatml | 2 | did you mean chat? | run --help
+{GOOD} --parser jsn | 2 | did you mean json? | run --help
+leaderboard --sort scor | 2 | --sort: 'scor' is not one of | did you mean score?
+
+# files and folders
+{RUN} --script my_evl.py | 2 | --script my_evl.py: no such file | did you mean {{here}}/my_eval.py?
+{RUN} --script gone/my_eval.py | 2 | no such file | look for the folder {{here}}/gone
+{RUN} --script nothing | 2 | --script nothing: Is a directory | give a regular file
+{RUN} --script my_eval.py --script-args {{base_ur}} | 2 | unknown placeholder 'base_ur' | {{base_url}}
+{GOOD} --parser ./zzz.py | 2 | zzz.py: no such file | look into {{here}}
+{GOOD} --parser ./notes.txt | 2 | is not a Python file | docs/parsers.md
+run --benchmark tasks --tasks sum.yaml | 2 | no such file | did you mean {{here}}/sums.yaml?
+{GOOD} --server-binary llama-sever | 2 | --server-binary llama-sever: no such program | give the path
+{GOOD} --server-binary ./notes.txt | 2 | ./notes.txt is not executable | chmod +x
+{GOOD} --results-dir notes.txt | 2 | --results-dir: 'notes.txt' is a file | give a folder
+{GOOD} --results-dir notes.txt/r | 6 | notes.txt/r/benchmark_results.json: Not a directory | choose another folder
+leaderboard --csv nothing | 6 | cannot write nothing: Is a directory | the name of a file
+leaderboard --csv gone/x.csv | 6 | cannot write gone/x.csv | make the folder gone
+export last --archive x.tar | 2 | its name must end in .zip | such as x.zip
+export last --per-sample x.txt | 2 | its name must end in .csv or .parquet | such as x.csv
+export last | 2 | nothing to export | --archive FILE.zip
+merge gone | 2 | gone can't be read: no such file | it has no such file
+merge notes.txt | 2 | notes.txt is neither a folder nor an archive | FILE.zip
+merge broken.zip | 6 | broken.zip is damaged | ask for it again
+merge nothing | 2 | nothing has no runs | give a results folder
+merge corrupt | 6 | 1 damaged run, so nothing was taken | get them again
+merge newer | 6 | was written by a newer bench_runner (schema 99 | update bench_runner
+
+# manifests
+sweep | 2 | nothing says what to run | sweep 'models/*.gguf' --benchmark human_eval
+sweep nightli.yaml | 2 | nightli.yaml can't be read | did you mean {{here}}/nightly.yaml?
+sweep nightly.yaml | 2 | nightly.yaml:1: matrix.model: *.gguf2 matches no | {{here}} has
+sweep nightly.yaml --gpu-layers 3 | 2 | --gpu-layers can't be combined with a manifest | `gpu_layers: 3`
+sweep none.yaml | 2 | none.yaml:1: matrix: has no benchmark | give `benchmark: NAME`, one of human_eval,
+sweep torn.yaml | 2 | torn.yaml:1: not valid YAML | `bench_runner.py schema`
+sweep torn.json | 2 | torn.json:1: not valid JSON | `bench_runner.py schema`
+sweep torn.toml | 2 | torn.toml:1: not valid TOML | `bench_runner.py schema`
+sweep typo.yaml | 2 | there is no such setting; did you mean gpu_layers? | `bench_runner.py schema`
+sweep units.yaml | 2 | units.yaml:1: matrix.ctx_size: "8k" is not a whole number (write 8192) | schema
+
+# servers' addresses
+{RUN} --base-url htp://127.0.0.1 | 2 | is not the URL of a server | such as http://127.0.0.1:8080
+{RUN} --base-url http://127.0.0.1:99999 | 2 | is not the URL of a server | such as http://127.0.0.1:8080
+{RUN} --base-url http://u:p@127.0.0.1:1 | 2 | must not contain a password | OPENAI_API_KEY
+{RUN} --base-url http://127.0.0.1:1 --gpu-layers 3 | 2 | --gpu-layers does not apply | llama.cpp
+{RUN} --base-url http://127.0.0.1:1 --server vllm | 2 | --base-url goes with --server attach | leave --server vllm out
+{RUN} --base-url http://127.0.0.1:1 -- -fa on | 2 | arguments can't be passed | leave out what stands after --
+{RUN} --base-url 127.0.0.1:1/v1/chat/completions | 3 | no server answers at http://127.0.0.1:1 | start it
+{GOOD} --server-command my-server | 2 | --server-command has no {{port}} | put {{port}} into it
+{GOOD} -- --port 80 | 2 | --port can't be passed to the server | before the --
+
+# runs and sweeps
+show zzz | 2 | there is no run 'zzz' | the latest are:
+show Big | 2 | 'Big' matches 2 runs | add a word
+show last~99 | 2 | there are only | the oldest is last~
+show last-1 | 2 | there is no run 'last-1' | last~1, the one before
+show last --results-dir gone | 2 | there is no run 'last' | there are no runs yet
+show last --results-dir corrupt | 6 | run.json is not a run record | it is damaged
+show last --results-dir newer | 6 | written by a newer bench_runner (schema 99 | update bench_runner
+show corrupt/{{broken}} | 2 | is not a run in | --results-dir {{here}}/corrupt
+list --results-dir newer | 6 | written by a newer bench_runner | update bench_runner
+show Big-Q8 --raw | 6 | script.out: No such file | was never written or has been removed
+leaderboard --model zzz | 2 | no run has a model that fits 'zzz' | list
+leaderboard --sweep zzz | 2 | there is no sweep 'zzz' | the latest are:
+report zzz | 2 | there is no sweep 'zzz', and there is no run 'zzz' | the latest are:
+report last --benchmark human_eval | 2 | names can't be combined with --benchmark | name the runs
+report --benchmark gsm8k | 2 | no such run has succeeded | leaderboard --status any
+compare Big-Q8 Other | 9 | not comparable, they differ in temperature 0.0 and 0.7 | run one of them again
+compare Big-Q8 Failed | 9 | Failed-{{}} did not finish | --resume
+compare Big-Q8 Big-Q8 | 2 | both names refer to the run | name two different runs
+compare Big-Q8 Big-Q4 --show HumanEval/99 | 2 | has no answer to 'HumanEval/99' | it has 8 samples, such as
+compare Big-Q8 Big-Q4 --show 3 --fail-if-worse | 2 | --show and --fail-if-worse | leave one of them out
+inspect zzz | 2 | there is no run 'zzz' | the latest are:
+inspect Big-Q8 HumanEval/99 | 2 | has no answer to 'HumanEval/99' | it has 8 samples, such as
+inspect Speed 1 | 6 | keeps no single answers | `show`
+{GOOD} --resume zzz | 2 | there is no run 'zzz' | the latest are:
+{GOOD} --gate Failed | 9 | did not finish | name another run
+{GOOD} --margin 5 | 2 | --margin needs a run to compare with | add --gate RUN
+rerun zzz | 2 | there is no run 'zzz' | the latest are:
+rejudge Failed | 2 | did not finish | finish it first
+status zzz | 2 | there is no sweep 'zzz' | the latest are:
+status last~9 | 2 | none is 'last~9' | the oldest is last
+retry zzz | 2 | there is no sweep 'zzz' | the latest are:
+cancel last | 2 | is not running | sweep --resume
+sweep --resume last good.gguf | 2 | continues with the models that the sweep was started with | start another
+sweep --resume last --temperature 1 | 2 | --temperature can't be changed by --resume | start another sweep
+label last last | 2 | 'last' can't be a label | choose another
+label zzz baseline | 2 | there is no run 'zzz' | the latest are:
+note zzz good | 2 | there is no run 'zzz' | the latest are:
+archive zzz* | 2 | no run fits 'zzz*' | list --archived
+delete last | 2 | nobody can be asked | --yes
+prune | 2 | nothing says what to prune | --older-than 30d
+""")
+
+FILES: dict[str, str | bytes] = {
+    "good.gguf": gguf(), "torn.gguf": gguf()[:40], "empty.gguf": "",
+    "big-00002-of-00003.gguf": gguf({"split.no": (U32, 1), "split.count": (U32, 3)}),
+    "page.gguf": "<!DOCTYPE html><html>Log in</html>",
+    "pointer.gguf": "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    "hf/config.json": "{}", "hf/model.safetensors": bytes(8), "nothing/.keep": "",
+    "my_eval.py": "", "sums.yaml": "", "notes.txt": "hello", "q.jsonl": "{}", "broken.zip": "no archive",
     "nightly.yaml": 'matrix: {model: "*.gguf2", benchmark: human_eval}', "none.yaml": "matrix: {model: good.gguf}",
     "torn.yaml": "matrix: {", "torn.json": '{"matrix": ', "torn.toml": "a = = 3",
+    "typo.yaml": "matrix: {model: good.gguf, benchmark: human_eval, gpu_layer: 3}",
+    "units.yaml": "matrix: {model: good.gguf, benchmark: human_eval, ctx_size: 8k}",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("words", "message", "hint"), CASES, ids=[" ".join(words) for words, *_ in CASES])
-def test_a_mistake_says_what_to_try(tmp_path, monkeypatch, words, message, hint):
+@pytest.fixture(scope="module")
+def here(tmp_path_factory) -> Path:
+    """Files, results in r/, and results that can't be read."""
+    folder = tmp_path_factory.mktemp("typed")
+    for name, content in FILES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    results = folder / "r"
+    sweep = begin_sweep(results, ["a", "b"])
+    record_run(results, [P] * 8, model="Big-Q8_0", sweep=place(sweep, "a"))
+    record_run(results, [P] * 4 + [F] * 4, model="Big-Q4_K_M")
+    record_run(results, [P] * 8, model="Other-7B", settings={"temperature": 0.7})
+    record_run(results, model="Speed", benchmark="speed", score=None, no_verdicts=True)
+    failed = ErrorRecord(kind="server", message="it died")
+    record_run(results, model="Failed", status=RunStatus.FAILED, score=None, error=failed)
+    newer = record_run(folder / "newer").run_json
+    newer.write_text(json.dumps(json.loads(newer.read_text()) | {"schema_version": 99}))
+    record_run(folder / "corrupt").run_json.write_text("{torn")
+    return folder
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All files but locks and the run log, which is made of the others."""
+    made = {"benchmark_results.json"}
+    files = (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".lock" and path.name not in made
+    )
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def refused(words: list[str]) -> BenchError:
+    """What the command ends with."""
+    done = CliRunner().invoke(
+        bench_runner.cli, words, obj=contextlib.nullcontext, prog_name="bench_runner.py"
+    )
+    assert isinstance(done.exception, BenchError), (done.output, done.exc_info)
+    return done.exception
+
+
+def said(error: BenchError, case: Wrong, here: Path) -> None:
+    facts = {"here": here, "port": "{port}"}
+    assert error.exit_code == case.code
+    assert case.message.partition("{}")[0] in error.message
+    assert case.hint.replace("{here}", str(facts["here"])) in error.hint
+    assert error.hint
+
+
+def test_there_are_enough_of_them_and_no_command_lacks_one():
+    assert len(CASES) >= ENOUGH
+    without = {"doctor", "schema"}  # they take no words
+    named = {case.words.split()[0] for case in CASES}
+    assert set(bench_runner.cli.list_commands(None)) - without <= named
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.words for case in CASES])
+def test_a_mistake_says_what_to_try(here, monkeypatch, case):
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("BENCH_RESULTS_DIR", "r")
+    broken = next((here / "corrupt").glob("2*")).name
+    before = everything(here)
+    said(refused(case.words.replace("{broken}", broken).split()), case, here)
+    assert everything(here) == before
+
+
+class _Answering(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.answer({"data": [{"id": "a"}]} if self.path == "/v1/models" else None)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        message = {"role": "assistant", "content": "4"}
+        self.answer({"choices": [{"message": message, "finish_reason": "stop"}]})
+
+    def answer(self, found: object) -> None:
+        body = json.dumps(found).encode()
+        self.send_response(404 if found is None else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Silent(BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(1)
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A server that has one model."""
+    with served(_Answering) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def served(handler: type[BaseRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Wrong("--benchmark human_eval --model b --base-url {url}", 2, "does not list the model 'b'", "it offers a"),
+        Wrong("--script fails.py --base-url {url}", 4, "the script failed: exit code 3", ""),
+        Wrong("--script silent.py --parser json --base-url {url}", 5, "has no line that is a JSON object", ""),
+        Wrong("--benchmark human_eval --base-url {https}", 3, "no server answers", "it speaks http: --base-url {url}"),
+    ],
+    ids=lambda case: case.words,
+)  # fmt: skip
+def test_so_does_one_that_a_server_or_a_script_shows(tmp_path, monkeypatch, url, case):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BENCH_RESULTS_DIR", str(tmp_path / "r"))
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
+    monkeypatch.setenv("BENCH_RESULTS_DIR", "r")
+    (tmp_path / "fails.py").write_text("raise SystemExit(3)")
+    (tmp_path / "silent.py").write_text("print('hello')")
+    words = case.words.replace("{url}", url).replace("{https}", url.replace("http:", "https:"))
+    said(refused(["run", *words.split()]), case._replace(hint=case.hint.replace("{url}", url)), tmp_path)
+
+
+def test_a_program_that_is_no_server_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_RESULTS_DIR", "r")
+    (tmp_path / "llama-server").write_text("#!/bin/sh\necho hello\n")
+    (tmp_path / "llama-server").chmod(0o755)
     (tmp_path / "good.gguf").write_bytes(gguf())
-    done = CliRunner().invoke(bench_runner.cli, words)
-    assert isinstance(done.exception, UsageError), done.output
-    assert message in done.exception.message
-    assert hint.format(here=tmp_path) in done.exception.hint
-    assert done.exception.hint or "(" in done.exception.message
-    assert not (tmp_path / "r").exists()
+    error = refused(f"{GOOD} --server-binary ./llama-server".split())
+    said(error, Wrong("", 3, "ended before it was ready (exit code 0)", "run the command by hand"), tmp_path)
+    assert error.log_tail == "hello"
+    with served(_Silent) as url:
+        error = refused(f"{RUN} --base-url {url}".split())
+    said(error, Wrong("", 3, "no server answers", "speaks no HTTP"), tmp_path)
+    assert f"{os.getpid()}" in error.hint
+
+
+def test_it_is_printed_so():
+    done = typed("leaderbord")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error: there is no command 'leaderbord'\n"
+        "try: did you mean leaderboard? see `bench_runner.py --help`\n"
+    )

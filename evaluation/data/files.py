@@ -39,18 +39,25 @@ def read_rows(path: Path, *, columns: Sequence[str] = ()) -> list[Row]:
     """
     known = [".jsonl", ".parquet", *([".csv"] if columns else [])]
     if path.suffix not in known:
-        raise UsageError(f"{path} is not a data set", hint=f"its name must end in {' or '.join(known)}")
+        what = "is a folder, not a data set" if path.is_dir() else "is not a data set"
+        raise UsageError(f"{path} {what}", hint=f"give a file whose name ends in {' or '.join(known)}")
     try:
         if path.suffix == ".jsonl":
             rows = _jsonl(path)
         else:
             rows = _csv(path, columns) if path.suffix == ".csv" else _parquet(path)
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}", hint="give a regular file that you may read"
+        ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8: {error}") from error
+        raise UsageError(
+            f"{path} is not UTF-8: {error}", hint=f"convert it: iconv -t UTF-8 {path}"
+        ) from error
     if not rows:
-        raise UsageError(f"{path} has no rows")
+        raise UsageError(
+            f"{path} has no rows", hint="give a file with one object per line; was it fetched whole?"
+        )
     return rows
 
 
@@ -102,7 +109,10 @@ def _jsonl(path: Path) -> list[Row]:
             try:
                 rows.append(Row(f"{path}:{number}", msgspec.json.decode(line)))
             except NOT_THAT_JSON as error:
-                raise UsageError(f"{path}:{number}: not a JSON object: {error}") from error
+                raise UsageError(
+                    f"{path}:{number}: not a JSON object: {error}",
+                    hint="write one JSON object per line, as JSON Lines",
+                ) from error
     return rows
 
 
@@ -120,7 +130,10 @@ def _csv(path: Path, columns: Sequence[str]) -> list[Row]:
                     )
                 rows.append(Row(where, dict(zip(columns, values, strict=True))))
         except csv.Error as error:
-            raise UsageError(f"{path}:{reader.line_num}: {error}") from error
+            raise UsageError(
+                f"{path}:{reader.line_num}: {error}",
+                hint="correct that line: values with commas stand in quotes",
+            ) from error
     return rows
 
 
@@ -133,7 +146,10 @@ def _parquet(path: Path) -> list[Row]:
         with open_to_read(path) as file:
             found = pa.parquet.read_table(file).to_pylist()
     except pa.ArrowException as error:
-        raise UsageError(f"{path} can't be read as Parquet: {error}") from error
+        raise UsageError(
+            f"{path} can't be read as Parquet: {error}",
+            hint="fetch the file again, or give the data as .jsonl",
+        ) from error
     return [Row(f"{path}, row {number}", row) for number, row in enumerate(found)]
 
 

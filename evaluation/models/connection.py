@@ -75,7 +75,10 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
     if variable and "api_key" not in config:
         config["api_key"] = read_key(variable) or ""
         if not config["api_key"] and variable != DEFAULT_KEY_VARIABLE:
-            raise UsageError(f"the environment variable {variable} with the API key is not set")
+            raise UsageError(
+                f"the environment variable {variable} with the API key is not set",
+                hint=f"export {variable}=KEY",
+            )
     config["base_url"] = parse_base_url(str(config.get("base_url", ""))).url
     asked = {name: config.pop(name) for name in SETTINGS if name in config}
     sampling = Sampling(**asked, given={name: name for name in asked})

@@ -117,7 +117,8 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     judged = [task_id for task_id in common if task_id not in set(not_judged)]
     if not judged:
         raise NotComparable(
-            "no common sample was judged in both runs: infrastructure errors lost all of them"
+            "no common sample was judged in both runs: infrastructure errors lost all of them",
+            hint="ask for the lost ones again: run ... --resume RUN",
         )
     flips = [Flip(task_id, tuple(one[task_id]), tuple(other[task_id])) for task_id in judged]
     counts = {len(outcomes) for flip in flips for outcomes in (flip.first, flip.second)}

@@ -69,6 +69,7 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
     Raises UsageError for a benchmark that nobody knows, NewerRecord, ResultsError.
     """
     known = set(BENCHMARKS)
+    models: set[str] = set()
     left_out: dict[str, int] = {}
     kept: list[tuple[RunFolder, RunRecord]] = []
     newest: dict[str, int] = {}
@@ -76,6 +77,7 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
     for folder, kept_record in all_records(results_dir, warn=warn):
         record = _as_in_sweep(kept_record, reused, choice)
         known.add(record.benchmark)
+        models.add(record.model)
         if not _asked_for(record, choice):
             continue
         if record.remarks.archived and not choice.archived:
@@ -91,6 +93,9 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
         if name not in known:
             hint = closest(name, known).removeprefix("; ") or f"one of {', '.join(sorted(known))}"
             raise UsageError(f"there is no benchmark {name!r}, and no run of one", hint=hint)
+    if choice.model and models and not any(_fits(model, choice.model) for model in models):
+        meant = closest(choice.model, models).removeprefix("; ") or "see `bench_runner.py list`"
+        raise UsageError(f"no run has a model that fits {choice.model!r}", hint=meant)
     if not choice.every:
         shown = set(newest.values())
         if len(kept) > len(shown):
@@ -138,10 +143,12 @@ def _asked_for(record: RunRecord, choice: Choice) -> bool:
         return False
     if choice.since is not None and dt.datetime.fromisoformat(record.timestamp) < choice.since:
         return False
-    if not choice.model:
-        return True
-    name, pattern = record.model.lower(), choice.model.lower()
-    return fnmatch.fnmatchcase(name, pattern) or pattern in name
+    return not choice.model or _fits(record.model, choice.model)
+
+
+def _fits(model: str, pattern: str) -> bool:
+    name, wanted = model.lower(), pattern.lower()
+    return fnmatch.fnmatchcase(name, wanted) or wanted in name
 
 
 def _configuration(record: RunRecord, *, in_sweep: bool) -> str:

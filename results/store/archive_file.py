@@ -214,15 +214,17 @@ def _require_harmless(
     path: Path, members: list[zipfile.ZipInfo], by_name: Mapping[str, zipfile.ZipInfo], size: int, into: Path
 ) -> None:
     if len(members) > _MOST_FILES:
-        raise ResultsError(f"{path} has {len(members)} files: too many for an archive of runs")
+        raise ResultsError(f"{path} has {len(members)} files: too many for an archive of runs", hint=_MADE_BY)
     if len(by_name) != len(members):
         raise ResultsError(f"{path} has two files of one name", hint=_MADE_BY)
     for member in members:
         name, mode = member.filename, member.external_attr >> 16
         if name.startswith("/") or "\\" in name or ".." in name.split("/"):
-            raise ResultsError(f"{path} is unsafe: it has a file that would be written elsewhere, {name}")
+            raise ResultsError(
+                f"{path} is unsafe: it has a file that would be written elsewhere, {name}", hint=_MADE_BY
+            )
         if mode and stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
-            raise ResultsError(f"{path} is unsafe: {name} is a link or no regular file")
+            raise ResultsError(f"{path} is unsafe: {name} is a link or no regular file", hint=_MADE_BY)
     total = sum(member.file_size for member in members)
     if total > _SMALL_BYTES and total > _LARGEST_RATIO * size:
         raise ResultsError(
@@ -230,7 +232,10 @@ def _require_harmless(
             hint="an archive of runs shrinks far less",
         )
     if total + SPARE_BYTES > shutil.disk_usage(into).free:
-        raise ResultsError(f"{path} would become {total:,} bytes, more than there is room for in {into}")
+        raise ResultsError(
+            f"{path} would become {total:,} bytes, more than there is room for in {into}",
+            hint="free some space there, or choose another folder with --results-dir",
+        )
 
 
 def _unpack_member(

@@ -149,10 +149,15 @@ def _copy_runs(source: Path, into: Path, results_dir: Path) -> list[str]:
     with explained("copy runs into", into):
         size = sum(path.lstat().st_size for folder in found for path in folder.rglob("*"))
         if size + SPARE_BYTES > shutil.disk_usage(into).free:
-            raise ResultsError(f"{source} has {size:,} bytes, more than there is room for in {into}")
+            raise ResultsError(
+                f"{source} has {size:,} bytes, more than there is room for in {into}",
+                hint="free some space there, or choose another folder with --results-dir",
+            )
         for folder in found:
             if (into / folder.name).exists():
-                raise ResultsError(f"{source} has the run {folder.name} twice")
+                raise ResultsError(
+                    f"{source} has the run {folder.name} twice", hint="remove one of the two folders"
+                )
             shutil.copytree(folder, into / folder.name, ignore=_odd, copy_function=shutil.copyfile)
     return sorted(same)
 
@@ -178,10 +183,11 @@ def _require_whole(staged: Iterable[RunFolder]) -> None:
     for run in staged:
         try:
             _check(run)
-        except NewerRecord:
-            raise
+        except NewerRecord as newer:  # its path is that of our copy
+            message = newer.message.replace(str(run.run_json), f"{run.run_id}/{run.run_json.name}")
+            raise NewerRecord(message, hint=newer.hint) from None
         except (ResultsError, ParseError) as error:
-            wrong.append(f"{run.run_id}: {error.message}")
+            wrong.append(f"{run.run_id}: {error.message.replace(f'{run.path}/', '')}")
     if wrong:
         more = [f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
         raise ResultsError(

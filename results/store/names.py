@@ -134,6 +134,8 @@ def _fit(word: str, texts: _Texts) -> _Fit:
 
 def _alike(words: Sequence[str], texts: Mapping[str, _Texts], what: str) -> str:
     """What users may have meant by words that fit nothing together."""
+    if re.fullmatch(r"last[-~^ ]?[0-9a-z]{1,3}", words[0]) and len(words) == 1:
+        return f"did you mean last, the newest {what}, or last~1, the one before?"
     strange = [word for word in words if all(_fit(word, found) is _Fit.NONE for found in texts.values())]
     if not strange:
         return f"each word fits a {what}, but no {what} fits all; `{_LISTED_BY[what]}` shows what there is"

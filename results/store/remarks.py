@@ -96,7 +96,7 @@ class RunRemarks:
         def change(remarks: Remarks) -> Remarks:
             text = "\n".join(filter(None, (remarks.note, line))) if line else ""
             if len(text) > _MOST_NOTE:
-                raise UsageError(f"a note has at most {_MOST_NOTE:,} characters")
+                raise UsageError(f"a note has at most {_MOST_NOTE:,} characters", hint="shorten it")
             return msgspec.structs.replace(remarks, note=text)
 
         return self._amend([folder], change)[0]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from results.durable import explained, replace_file
-from results.errors import NewerRecord, ResultsError, ResumeMismatch
+from results.errors import NewerRecord, ResultsError, ResumeMismatch, UsageError
 from results.files import read_file, user_path
 from results.json_text import NOT_THAT_JSON
 from results.locks import is_locked, lock
@@ -23,7 +23,7 @@ from results.store.run_id import new_folder
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _RECORD = "run.json"
 _PROBE_S = 0.5  # a reader that checks for life may block a claim for this long
@@ -110,6 +110,7 @@ class RunFolder:
     def find(cls, results_dir: Path, name: str) -> RunFolder:
         """The folder of the run that `name` names, as `match_name` says. Raises UsageError or ResultsError."""
         folders = {folder.run_id: folder for folder in all_folders(results_dir)}
+        name = _id_in(name, folders, Path(results_dir))
         there = Path(results_dir) / name
         if name not in folders and name[:1].isdigit() and "/" not in name and os.path.isdir(there):  # noqa: PTH112 - False for any text
             raise ResultsError(
@@ -205,6 +206,21 @@ class RunFolder:
     @property
     def _lock(self) -> Path:
         return self.path / "harness.lock"
+
+
+def _id_in(name: str, folders: Mapping[str, RunFolder], results_dir: Path) -> str:
+    """The id if the name is the path of a run's folder, as it is shown; otherwise the name.
+
+    Raises UsageError for a run in another results folder.
+    """
+    run_id = os.path.basename(name.rstrip("/"))  # noqa: PTH119 - of any text
+    if "/" not in name or not os.path.isfile(os.path.join(name, _RECORD)):  # noqa: PTH113, PTH118
+        return name
+    if run_id in folders and os.path.samefile(folders[run_id].path, name):  # noqa: PTH121
+        return run_id
+    raise UsageError(
+        f"{name} is not a run in {results_dir}", hint=f"add --results-dir {Path(name).absolute().parent}"
+    )
 
 
 def all_folders(results_dir: Path) -> tuple[RunFolder, ...]:

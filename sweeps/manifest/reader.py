@@ -15,7 +15,7 @@ from results.errors import UsageError
 from settings.table import TABLE
 from settings.values import closest, read_value
 from settings.variables import expand
-from sweeps.manifest.problems import refuse
+from sweeps.manifest.problems import COMMAND_LINE, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,6 +112,8 @@ def parse_manifest(
 ) -> Manifest:
     """Like `read_manifest`, from a text."""
     hint = "`bench_runner.py schema` prints everything that a manifest can contain"
+    if name == COMMAND_LINE:
+        hint = "see `bench_runner.py sweep --help`"
     root, problems = read_text(text, form, name, hint=hint)
     reader = _Reader(table, problems)
     found = reader.manifest(root)

@@ -71,7 +71,7 @@ def test_the_real_model_cut_anywhere_in_its_header_is_told(demo_model, file, len
     [
         (b"", "is empty"),
         (b"GG", "is not a GGUF file$"),
-        (b"<html>not found</html>", "is not a GGUF file$"),
+        (b"<html>not found</html>", "is not a GGUF file, it is a web page$"),
         (b"PK\x03\x04" + bytes(60), "it is a ZIP archive"),
         (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer"),
         (gguf(version=1), "of version 1, which llama.cpp can't read"),

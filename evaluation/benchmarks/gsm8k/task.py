@@ -51,7 +51,10 @@ def load_data(path: Path | None) -> DataSet:
         problem = checked(row, _Problem)
         gold = gold_number(problem.answer)
         if gold is None:
-            raise UsageError(f"{row.where}: the answer does not end in `#### NUMBER`")
+            raise UsageError(
+                f"{row.where}: the answer does not end in `#### NUMBER`",
+                hint="end it so, as in `2 + 2 = 4 #### 4`",
+            )
         samples.append(
             Sample(task_id=f"{NAME}/{number}", data=msgspec.structs.asdict(problem), expected=str(gold))
         )

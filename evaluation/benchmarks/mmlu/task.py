@@ -75,6 +75,7 @@ def load_data(path: Path | None, *, few_shot: int, by_letter: bool) -> MmluData:
             raise UsageError(
                 f"--few-shot {few_shot}: there are only {there} examples of the subject {subject!r} in "
                 f"{', '.join(map(str, dev_files))}",
+                hint=f"give --few-shot {there}, or more examples",
                 settings=("few_shot",),
             )
     return MmluData(DataSet(tuple(questions), files_sha256([*files, *dev_files])), examples)
