@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import signal
 import sys
@@ -14,6 +13,7 @@ import click
 
 from commands.options import ModelName, SweepName, named_argument, notify_option, results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
+from commands.usage.mistakes import require_words
 from results.files import user_path
 from results.store.run_folder import all_folders, default_results_dir
 from results.views.terminal import say, warn
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 FAILED_RUNS = 7  # the exit code of a finished sweep with failed runs
 MANIFESTS = (".yaml", ".yml", ".json", ".toml")
 CANCEL_S = 90.0
-
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 EXAMPLES = """
 \b
@@ -269,17 +267,7 @@ def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
     from sweeps.manifest.reader import read_manifest
 
     files = _manifests(models)
-    stray = next((word for word in models if _NUMBER.fullmatch(word) and not user_path(word).exists()), None)
-    if stray is not None:
-        raise UsageError(
-            f"{stray!r} belongs to no option",
-            hint="commas separate several values of an option, as in --gpu-layers 0,80",
-        )
-    if not models and not given:
-        raise UsageError(
-            "nothing says what to run",
-            hint="name models and a benchmark: sweep 'models/*.gguf' --benchmark human_eval; or a manifest",
-        )
+    require_words(models, given)
     if not files:
         return manifest_from_options(models, given)
     if len(models) > 1 or given:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from results.errors import UsageError
+from results.files import user_path
 from settings.values import close_match
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Options of llama-server and vLLM that have another name here, and what other programs call ours.
 OURS = {
@@ -36,6 +37,7 @@ OURS = {
     "--timeout": "--request-timeout",
     "--url": "--base-url",
 }
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 @contextlib.contextmanager
@@ -81,6 +83,21 @@ def stray_word(word: str, benchmarks: Iterable[str]) -> UsageError:
     else:
         hint = "an option has one value here; what goes to the server stands after --"
     return UsageError(f"{word!r} belongs to no option", hint=hint)
+
+
+def require_words(models: Sequence[str], given: Mapping[str, Any]) -> None:
+    """Raise UsageError if `sweep` is given nothing, or a number in place of a model."""
+    stray = next((word for word in models if _NUMBER.fullmatch(word) and not user_path(word).exists()), None)
+    if stray is not None:
+        raise UsageError(
+            f"{stray!r} belongs to no option",
+            hint="commas separate several values of an option, as in --gpu-layers 0,80",
+        )
+    if not models and not given:
+        raise UsageError(
+            "nothing says what to run",
+            hint="name models and a benchmark: sweep 'models/*.gguf' --benchmark human_eval; or a manifest",
+        )
 
 
 def _explained(error: click.UsageError) -> UsageError:
