@@ -14,6 +14,7 @@ from results.durable import explained, replace_file
 from results.errors import UsageError
 from results.json_text import encode_sorted
 from results.plain_text import csv_cell
+from results.views.leaderboard_text import chat_text
 from results.views.sweep_text import race_text, reduction_text
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ COLUMNS: dict[str, type] = {
     "error": str,
     "label": str,
     "note": str,
+    "one_at_a_time": str,
 }
 
 
@@ -184,6 +186,7 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "error": record.error.message if record.error else None,
         "label": record.remarks.label or None,
         "note": record.remarks.note or None,
+        "one_at_a_time": chat_text(row) or None,
     }
     return {name: kind(values[name]) if values[name] is not None else None for name, kind in COLUMNS.items()}
 
