@@ -158,7 +158,29 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("inspect", first): 0,
         ("inspect", second, "--failed"): 0,
         ("inspect", first, evil): 2,
-        ("compare", first, honest): 6,
+        ("compare", first, honest): 9,
+        ("compare", first, second, "--fail-if-worse"): 8,
+        ("compare", first, second, f"--fail-if-worse={evil}"): 2,
+        ("label", first, evil): 2,
+        ("label", evil): 2,
+        ("note", first, evil): 0,
+        ("note", first): 0,
+        ("archive", evil): 2,
+        ("archive", f"*{evil}"): 2,
+        ("archive", first): 0,
+        ("list", "--archived"): 0,
+        ("archive", first, "--undo"): 0,
+        ("delete", evil): 2,
+        ("delete", first, second): 2,  # nobody can be asked
+        ("prune", "--keep", evil): 2,
+        ("prune", "--older-than", evil): 2,
+        ("prune", "--keep", "last=1"): 0,
+        ("merge", evil): 2,
+        ("merge", str(results)): 6,  # one run is broken
+        ("export", "--per-sample", "-"): 0,
+        ("export", evil, "--per-sample", "-"): 2,
+        ("export", first, "--archive", str(out / "a.zip")): 0,
+        ("export", first, "--archive", str(out / f"{evil}.zip")): 0,
         ("leaderboard",): 0,
         ("leaderboard", "--status", "any"): 0,
         ("leaderboard", "--csv", "-"): 0,
@@ -182,13 +204,15 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("run", f"--{evil}"): 2,
         ("tasks", "validate", f"{evil}.yaml"): 2,
         ("completion", evil): 2,
+        ("fit", evil): 2,
+        ("models",): 0,
         ("doctor",): 0,
         ("schema",): 0,
         (evil,): 2,
     }
 
 
-WITHOUT_RESULTS = {"tasks", "completion", "doctor", "schema"}
+WITHOUT_RESULTS = {"tasks", "completion", "doctor", "fit", "models", "schema"}
 
 
 def test_every_command_is_walked(results, tmp_path):
@@ -205,7 +229,9 @@ def test_no_command_lets_hostile_text_through(results, tmp_path):
         done = bench_runner(*words, *where)
         assert done.code == code, (words, done.err)
         assert "Traceback" not in done.err, (words, done.err)
-        harmless(done.out, lines="--csv" not in words)  # a text of several lines stands in quotes there
+        harmless(
+            done.out, lines=not {"--csv", "--per-sample"} & {*words}
+        )  # a text of several lines stands in quotes there
         harmless(done.err)
 
 
