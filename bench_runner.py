@@ -51,7 +51,7 @@ except ModuleNotFoundError:
     sys.exit("bench_runner: its packages are missing here; run `make setup`, then ./bench_runner.py again")
 
 from commands.gate import find_baseline, gate_exit_code, gate_options
-from commands.options import RunName, named_argument, notify_option, results_dir_option
+from commands.options import RunName, named_argument, notify_option, price_option, results_dir_option
 from commands.reuse import reusable_run, reuse_option
 from commands.setting_options import RunCommand, asked_by_options, setting_options
 from commands.usage.mistakes import in_our_words, no_such_command
@@ -189,6 +189,7 @@ def cli() -> None:
 @reuse_option
 @gate_options
 @notify_option
+@price_option
 @click.option("--json", "as_json", is_flag=True, help="Print only the record, as in the run log.")
 @results_dir_option
 @click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
@@ -205,6 +206,7 @@ def run(
     gate: str | None,
     margin: float | None,
     notify: str | None,
+    price_per_kwh: float | None,
     **options: Any,
 ) -> None:
     """Run one benchmark on one model: launch the server, log the score, stop the server.
@@ -248,7 +250,7 @@ def run(
     elif finished.error is None:
         from results.views.run_text import print_summary
 
-        print_summary(finished.record, finished.folder.path)
+        print_summary(finished.record, finished.folder.path, price_per_kwh=price_per_kwh)
     if finished.error is not None:
         say(f"partial results: {finished.folder.path}", err=True)
         raise finished.error
@@ -291,8 +293,17 @@ def list_runs(*, archived: bool, wide: bool, as_json: bool, results_dir: Path | 
 @click.option("--raw", is_flag=True, help="Print the script's output; if piped, byte for byte.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as it is on disk.")
 @click.option("--plot", "as_plot", is_flag=True, help="Plot its telemetry, as a picture and a web page.")
+@price_option
 @results_dir_option
-def show(*, name: str, raw: bool, as_json: bool, as_plot: bool, results_dir: Path | None) -> None:
+def show(
+    *,
+    name: str,
+    raw: bool,
+    as_json: bool,
+    as_plot: bool,
+    price_per_kwh: float | None,
+    results_dir: Path | None,
+) -> None:
     """Show one run, named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one."""
     from results.durable import explained
     from results.files import read_file
@@ -318,7 +329,7 @@ def show(*, name: str, raw: bool, as_json: bool, as_plot: bool, results_dir: Pat
         for path in plot(folder.path, names):
             say(path)
     else:
-        print_summary(folder.read_record(), folder.path)
+        print_summary(folder.read_record(), folder.path, price_per_kwh=price_per_kwh)
 
 
 @cli.command()

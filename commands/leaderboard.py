@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import SweepName, UserPath, results_dir_option
+from commands.options import SweepName, UserPath, price_option, results_dir_option
 from results.files import user_path
 from results.store.run_folder import all_folders, default_results_dir
 from results.views.terminal import say, warn
@@ -69,6 +69,7 @@ Examples:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print each row as one line of JSON, with CSV's columns."
 )
+@price_option
 @results_dir_option
 def leaderboard(
     *,
@@ -85,6 +86,7 @@ def leaderboard(
     parquet_file: Path | None,
     wide: bool,
     as_json: bool,
+    price_per_kwh: float | None,
     results_dir: Path | None,
 ) -> None:
     """Compare runs, the newest of each configuration: score, speed, memory, energy.
@@ -122,6 +124,7 @@ def leaderboard(
         warn=warn,
         group_by=GroupBy(group_by) if group_by else None,
         sort_by=SortBy(sort_by),
+        price_per_kwh=price_per_kwh,
     )
     if parquet_file is not None:
         write_parquet(parquet_file, tables)

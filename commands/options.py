@@ -197,3 +197,11 @@ notify_option = click.option(
     help="Run this at the end, however it ends, with {id}, {status} and {score} filled in;"
     " `desktop` shows a notification.",
 )
+
+price_option = click.option(
+    "--price-per-kwh",
+    metavar="PRICE",
+    type=click.FloatRange(0, 1000),
+    envvar="BENCH_PRICE_PER_KWH",
+    help="Show what the energy costs, in your currency.  [default: $BENCH_PRICE_PER_KWH]",
+)

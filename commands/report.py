@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import RunName, SweepName, UserPath, results_dir_option
+from commands.options import RunName, SweepName, UserPath, price_option, results_dir_option
 from results.files import user_path
 from results.store.run_folder import default_results_dir
 from results.views.terminal import say, warn
@@ -72,6 +72,7 @@ class _Reported(click.ParamType):  # type: ignore[type-arg] # generic only in ne
     type=UserPath(dir_okay=False),
     help="Also write the table as Parquet.  [needs the extra parquet]",
 )
+@price_option
 @results_dir_option
 def report(
     names: tuple[str, ...],
@@ -83,6 +84,7 @@ def report(
     output: Path | None,
     csv_file: str | None,
     parquet_file: Path | None,
+    price_per_kwh: float | None,
     results_dir: Path | None,
 ) -> None:
     """Write a report of a sweep, or of any runs.
@@ -107,9 +109,12 @@ def report(
         )
     results_dir = results_dir or default_results_dir()
     if names:
-        found, folder = _of_names(results_dir, names)
+        found, folder = _of_names(results_dir, names, price_per_kwh)
     else:
-        found, folder = _chosen(results_dir, benchmarks, model, since, every=every), results_dir
+        found, folder = (
+            _chosen(results_dir, benchmarks, model, since, every=every, price_per_kwh=price_per_kwh),
+            results_dir,
+        )
     output = output or folder
     with explained("write the report into", output):
         output.mkdir(parents=True, exist_ok=True)
@@ -134,7 +139,7 @@ def report(
     say(output / "report.html")
 
 
-def _of_names(results_dir: Path, names: Sequence[str]) -> tuple[Report, Path]:
+def _of_names(results_dir: Path, names: Sequence[str], price_per_kwh: float | None) -> tuple[Report, Path]:
     """The report of what is named, and the folder that it goes to. Raises UsageError, ResultsError."""
     from results.records import RunStatus
     from results.store.sweep_folder import SweepFolder
@@ -142,7 +147,7 @@ def _of_names(results_dir: Path, names: Sequence[str]) -> tuple[Report, Path]:
 
     named = [_named(results_dir, name, alone=len(names) == 1) for name in names]
     if len(named) == 1 and isinstance(named[0], SweepFolder):
-        return sweep_report(named[0], warn=warn), named[0].path
+        return sweep_report(named[0], warn=warn, price_per_kwh=price_per_kwh), named[0].path
     runs: dict[str, tuple[RunFolder, RunRecord]] = {}
     for each in named:
         if isinstance(each, SweepFolder):
@@ -150,7 +155,7 @@ def _of_names(results_dir: Path, names: Sequence[str]) -> tuple[Report, Path]:
             runs |= {record.run_id: (run, record) for run, record in there}
         else:
             runs[each.run_id] = (each, each.read_record())
-    of_runs = runs_report([*runs.values()], warn=warn)
+    of_runs = runs_report([*runs.values()], warn=warn, price_per_kwh=price_per_kwh)
     if len(runs) == 1:
         ((run, record),) = runs.values()
         if run.effective_status(record) is not RunStatus.STARTED:
@@ -177,7 +182,13 @@ def _named(results_dir: Path, name: str, *, alone: bool) -> SweepFolder | RunFol
 
 
 def _chosen(
-    results_dir: Path, benchmarks: tuple[str, ...], model: str, since: str | None, *, every: bool
+    results_dir: Path,
+    benchmarks: tuple[str, ...],
+    model: str,
+    since: str | None,
+    *,
+    every: bool,
+    price_per_kwh: float | None,
 ) -> Report:
     """The report of the runs that the options choose. Raises UsageError if there are none."""
     from results.compare.run_choice import Choice, choose_runs, parse_since
@@ -196,4 +207,4 @@ def _chosen(
             f"no such run has succeeded in {results_dir}",
             hint="`bench_runner.py leaderboard --status any` shows the others; --results-dir names another folder",
         )
-    return runs_report(chosen.runs, warn=warn, left_out=chosen.left_out)
+    return runs_report(chosen.runs, warn=warn, left_out=chosen.left_out, price_per_kwh=price_per_kwh)

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.options import ModelName, SweepName, named_argument, notify_option, results_dir_option
+from commands.options import (
+    ModelName,
+    SweepName,
+    named_argument,
+    notify_option,
+    price_option,
+    results_dir_option,
+)
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from commands.usage.mistakes import require_words
 from results.files import user_path
@@ -102,6 +109,7 @@ class _SweepCommand(SectionedCommand):
     help="Passed to the server unchanged; may be repeated.",
 )
 @notify_option
+@price_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, or the records, as JSON.")
 @setting_options(several=True)
 @results_dir_option
@@ -119,6 +127,7 @@ def sweep(
     max_concurrent: int | None,
     on_oom: str | None,
     notify: str | None,
+    price_per_kwh: float | None,
     as_json: bool,
     results_dir: Path | None,
     **options: Any,
@@ -188,7 +197,7 @@ def sweep(
             ended.score = _highest_score(folder) if tell else None
         if finished.failed or finished.missing:
             ended.status = "failed"
-    _print_end(finished, as_json=as_json)
+    _print_end(finished, as_json=as_json, price_per_kwh=price_per_kwh)
     if finished.failed or finished.missing:
         sys.exit(FAILED_RUNS)
 
@@ -305,7 +314,7 @@ def request_retries(folder: SweepFolder) -> int:
     return len(failed)
 
 
-def _print_end(finished: SweepOutcome, *, as_json: bool) -> None:
+def _print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | None) -> None:
     from results.compare.leaderboard import make_tables
     from results.records import RunStatus, encode_record
     from results.views.leaderboard_text import print_tables
@@ -315,7 +324,11 @@ def _print_end(finished: SweepOutcome, *, as_json: bool) -> None:
             click.echo(encode_record(record))
         return
     print_tables(
-        make_tables([run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED], warn=warn),
+        make_tables(
+            [run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED],
+            warn=warn,
+            price_per_kwh=price_per_kwh,
+        ),
         known=(run.run_id for run in all_folders(finished.folder.results_dir)),
     )
     for record in finished.failed:

@@ -48,7 +48,7 @@ class Row:
     """One run. score and its 95 % interval: percent. tokens_per_s: generated tokens of all requests together; only
     speed benchmarks have its interval. gpu_memory_bytes, host_memory_bytes: peaks. family: the model's name without the
     quantisation. settings: those that differ within the table. versus: None for a run that is alone or has no score.
-    called: what a report calls it, if not by its name.
+    called: what a report calls it, if not by its name. price_per_kwh: in the user's currency, if the cost is shown.
     """
 
     folder: RunFolder
@@ -71,6 +71,17 @@ class Row:
     settings: dict[str, str]
     versus: Versus | None = None
     called: str = ""
+    price_per_kwh: float | None = None
+
+    @property
+    def wh_per_1000_solved(self) -> float | None:
+        """The energy of a thousand solved samples, in Wh."""
+        return wh_per_1000(self.joules_per_solved)
+
+    @property
+    def cost_per_1000_solved(self) -> float | None:
+        """What that costs; None without a price or energy."""
+        return cost_per_1000(self.joules_per_solved, self.price_per_kwh)
 
     @property
     def memory_bytes(self) -> int | None:
@@ -120,8 +131,11 @@ def make_tables(
     warn: Callable[[str], None],
     group_by: GroupBy | None = None,
     sort_by: SortBy = SortBy.SCORE,
+    price_per_kwh: float | None = None,
 ) -> list[Table]:
-    """The tables of these runs. warn: called for a run whose settings can't be read; only its command line counts."""
+    """The tables of these runs. warn: called for a run whose settings can't be read; only its command line counts.
+    price_per_kwh: as in `Row`.
+    """
     groups: dict[tuple[str, str], list[tuple[RunFolder, RunRecord]]] = {}
     for folder, record in runs:
         key = (record.benchmark, _group_of(record, group_by))
@@ -133,9 +147,23 @@ def make_tables(
             others = [one for number, one in enumerate(sets) if number != position]
             rows = _with_settings([_row(folder, record) for folder, record, _ in each])
             places = against_best([(row.folder, row.record) for row in rows])
-            rows = [replace(row, versus=versus) for row, versus in zip(rows, places, strict=True)]
+            rows = [
+                replace(row, versus=versus, price_per_kwh=price_per_kwh)
+                for row, versus in zip(rows, places, strict=True)
+            ]
             tables.append(Table(benchmark, group, _apart(each[0], others), tuple(sort_rows(rows, sort_by))))
     return tables
+
+
+def wh_per_1000(joules_per_solved: float | None) -> float | None:
+    """Joules of one solved sample as Wh of a thousand."""
+    return None if joules_per_solved is None else joules_per_solved * 1000 / 3600
+
+
+def cost_per_1000(joules_per_solved: float | None, price_per_kwh: float | None) -> float | None:
+    """What a thousand solved samples cost; None if the energy or the price isn't known."""
+    energy_wh = wh_per_1000(joules_per_solved)
+    return None if energy_wh is None or price_per_kwh is None else energy_wh / 1000 * price_per_kwh
 
 
 def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:

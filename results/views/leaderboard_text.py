@@ -10,6 +10,7 @@ from results.records import RaceEnd, RunStatus
 from results.stats.speed import headline, measured_loads
 from results.store.names import short_names
 from results.views.comparison_text import p_text
+from results.views.energy_cost import money, unknown_costs
 from results.views.sweep_text import race_end_text, race_reason_text, race_text, reduction_text
 from results.views.terminal import print_table, say
 
@@ -40,6 +41,11 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
         ("GPU GiB", lambda row: _number(row.gpu_memory_bytes, GIB, 2)),
         ("host GiB", lambda row: _number(row.host_memory_bytes, GIB, 2)),
         ("J/solved", lambda row: _number(row.joules_per_solved, 1, 1)),
+        (
+            "Wh/1k solved",
+            lambda row: _number(row.wh_per_1000_solved, 1, 1) if row.price_per_kwh is not None else "",
+        ),
+        ("cost/1k", lambda row: money(row.cost_per_1000_solved)),
         ("seconds", lambda row: _number(row.seconds, 1, 0)),
         ("note", lambda row: "; ".join(notes(row))),
     ]
@@ -152,6 +158,8 @@ def print_tables(tables: Sequence[Table], *, known: Iterable[str], wide: bool = 
         _print(table, ids, wide=wide)
         if explained := explanation(table):
             say(explained, dim=True)
+    for sentence in unknown_costs(tables):
+        say(sentence, dim=True)
 
 
 def _print(table: Table, ids: dict[str, str], *, wide: bool) -> None:
@@ -177,7 +185,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
     """Lines that always have the same columns, for scripts."""
     lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best",
               "adjusted_p", "samples", "lost", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved",
-              "seconds", "note", "label"]]  # fmt: skip
+              "seconds", "note", "label", "wh_per_1k_solved", "cost_per_1k_solved"]]  # fmt: skip
     for table in tables:
         for row in table.rows:
             adjusted_p = row.versus.adjusted_p if row.versus is not None else None
@@ -201,6 +209,8 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
                 _number(row.seconds, 1, 1),
                 "; ".join(notes(row, alone=True)),
                 row.record.remarks.label,
+                _number(row.wh_per_1000_solved, 1, 1),
+                money(row.cost_per_1000_solved),
             ]
             lines.append(cells)
     return lines

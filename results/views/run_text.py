@@ -16,6 +16,7 @@ from results.plain_text import plain_lines, uncoloured
 from results.records import Outcome, RunStatus
 from results.stats.speed import answering_speed, headline, measured_loads, table
 from results.store.names import short_names
+from results.views.energy_cost import cost_text
 from results.views.terminal import Fact, print_table, say_facts
 
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ GIB = 1 << 30
 _OPTIONAL = {"note", "label"}  # columns of `list` that a terminal doesn't show if they are empty
 
 
-def print_summary(record: RunRecord, folder: Path) -> None:
-    """Print the score with its 95 % interval, completions, failures by kind, speed, phases, and where the files are."""
-    say_facts((Fact(*row) for row in _rows(record, folder)), {"WARNING": "red", "error": "red"})
+def print_summary(record: RunRecord, folder: Path, *, price_per_kwh: float | None = None) -> None:
+    """Print the score with its 95 % interval, completions, failures by kind, speed, phases, and where the files are.
+
+    price_per_kwh: in the user's currency; with it, the cost of the energy is shown.
+    """
+    say_facts(
+        (Fact(*row) for row in _rows(record, folder, price_per_kwh)), {"WARNING": "red", "error": "red"}
+    )
 
 
-def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
+def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[tuple[str, str]]:
     rows = [("run", record.run_id), ("model", record.model), ("status", _status_text(record))]
     if record.remarks.label:
         rows.insert(1, ("label", record.remarks.label))
@@ -51,6 +57,8 @@ def _rows(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
         rows += _score_rows(record.score)
     if record.telemetry is not None:
         rows += _telemetry_rows(record.telemetry)
+    if price_per_kwh is not None:
+        rows.append(("cost", cost_text(record, price_per_kwh)))
     rows += [("phases", _phases(record)), ("files", str(folder))]
     if record.server is not None:
         rows += [("note", difference) for difference in record.server.differences]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from results.compare.leaderboard import make_tables, short
 from results.records import RunStatus
 from results.views.conclusion import conclusion
+from results.views.energy_cost import why_unknown
 from results.views.leaderboard_text import judged_text
 from results.views.report.problems import MOST_BYTES, problems_of
 from results.views.report.titles import facts, report_title, row_names
@@ -85,12 +86,17 @@ class Report:
         return ", ".join(f"{count} {words.get(why, why)}" for why, count in self.left_out.items())
 
 
-def sweep_report(folder: SweepFolder, *, warn: Callable[[str], None]) -> Report:
-    """The report of a sweep. warn: called for runs that can't be read. Raises ResultsError."""
+def sweep_report(
+    folder: SweepFolder, *, warn: Callable[[str], None], price_per_kwh: float | None = None
+) -> Report:
+    """The report of a sweep. warn: called for runs that can't be read. price_per_kwh: see `Row`.
+
+    Raises ResultsError.
+    """
     sweep = folder.read()
     planned = folder.planned(warn=warn)
     runs = [*{found[1].run_id: found for _, found in planned if found is not None}.values()]
-    report = runs_report(runs, warn=warn)
+    report = runs_report(runs, warn=warn, price_per_kwh=price_per_kwh)
     deleted = [run for run, found in planned if found is None and folder.is_deleted(run)]
     return replace(
         report,
@@ -106,10 +112,14 @@ def runs_report(
     *,
     warn: Callable[[str], None],
     left_out: dict[str, int] | None = None,
+    price_per_kwh: float | None = None,
 ) -> Report:
-    """The report of these runs. warn, left_out: as in `sweep_report` and `Report`. Raises ResultsError."""
+    """The report of these runs. warn, price_per_kwh, left_out: as in `sweep_report` and `Report`.
+
+    Raises ResultsError.
+    """
     done = [(run, record) for run, record in runs if record.status is RunStatus.SUCCEEDED]
-    tables = make_tables(done, warn=warn)
+    tables = make_tables(done, warn=warn, price_per_kwh=price_per_kwh)
     table_names = tuple(row_names(table) for table in tables)
     names = _names(tables, table_names)
     records = [record for _, record in done]
@@ -184,6 +194,8 @@ def _notes(row: Row) -> list[str]:
     if telemetry is not None:
         found += [f"speed not comparable: {why}" for why in telemetry.not_comparable]
         found += [f"energy unsure: {why}" for why in telemetry.energy_doubts]
+    if row.price_per_kwh is not None and row.cost_per_1000_solved is None:
+        found.append(f"no cost: {why_unknown(record)}")
     if place is not None:
         found += [f"reduced: {reduction_text(each)}" for each in place.reductions]
     if row.race_result is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from results.compare.versus_best import Rank, lost_too_many
+from results.views.energy_cost import money
 from results.views.leaderboard_text import GIB, judged_text, notes, rank_text, score_text
 from results.views.report.titles import shared_family
 from results.views.report.verdict import cut_text
@@ -101,6 +102,12 @@ def _columns(table: Table) -> list[Column]:
         ("host GiB", "number", lambda row: _gib(row.host_memory_bytes)),
         ("file GiB", "number", _file),
         ("J/solved", "number", lambda row: _number(row.joules_per_solved)),
+        (
+            "Wh/1k solved",
+            "number",
+            lambda row: _number(row.wh_per_1000_solved) if row.price_per_kwh is not None else "",
+        ),
+        ("cost/1k", "number", lambda row: money(row.cost_per_1000_solved)),
         ("seconds", "number", lambda row: "" if row.seconds is None else f"{row.seconds:,.0f}"),
         ("note", "long", _notes),
     ]
