@@ -317,16 +317,9 @@ def show(
         with explained("read", folder.run_json):
             click.echo(read_file(folder.run_json).rstrip())
     elif as_plot:
-        from telemetry.plot import plot
+        from telemetry.plot import device_names, plot
 
-        measured = folder.read_record().telemetry
-        devices = measured.devices if measured else ()
-        names = {
-            str(uuid): f"{device.get('index')}: {device.get('name') or uuid}"
-            for device in devices
-            if (uuid := device.get("uuid"))
-        }
-        for path in plot(folder.path, names):
+        for path in plot(folder.path, device_names(folder.read_record().telemetry)):
             say(path)
     else:
         print_summary(folder.read_record(), folder.path, price_per_kwh=price_per_kwh)

@@ -22,7 +22,7 @@ from commands.options import (
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from commands.usage.mistakes import require_words
 from results.files import user_path
-from results.store.run_folder import all_folders, default_results_dir
+from results.store.run_folder import default_results_dir
 from results.views.terminal import say, warn
 from settings.table import TABLE
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from sweeps.plan import Plan
     from sweeps.preflight.checks import Preflight
     from sweeps.reuse import Reused
-    from sweeps.sweep import SweepOutcome
 
 FAILED_RUNS = 7  # the exit code of a finished sweep with failed runs
 MANIFESTS = (".yaml", ".yml", ".json", ".toml")
@@ -143,8 +142,9 @@ def sweep(
     from results.store.sweep_folder import SweepFolder
     from runner.display import display_for_stderr
     from runner.notification import notifying, read_notify
+    from sweeps.outcome_text import highest_score, print_end
     from sweeps.plan import require_a_chance
-    from sweeps.preflight.report import print_preflight
+    from sweeps.preflight.report import print_findings, print_preflight
     from sweeps.race import require_races
     from sweeps.sweep import begin, work
 
@@ -170,7 +170,7 @@ def sweep(
     if dry_run:
         print_preflight(found, as_json=as_json)
         sys.exit(0 if found.ok else UsageError.exit_code)
-    _print_findings(found)
+    print_findings(found)
     if races:
         require_races(plan)
     if folder is None:
@@ -194,17 +194,12 @@ def sweep(
             )
         finally:
             display.close()
-            ended.score = _highest_score(folder) if tell else None
+            ended.score = highest_score(folder) if tell else None
         if finished.failed or finished.missing:
             ended.status = "failed"
-    _print_end(finished, as_json=as_json, price_per_kwh=price_per_kwh)
+    print_end(finished, as_json=as_json, price_per_kwh=price_per_kwh)
     if finished.failed or finished.missing:
         sys.exit(FAILED_RUNS)
-
-
-def _highest_score(folder: SweepFolder) -> float | None:
-    found = folder.runs(warn=lambda _: None).values()
-    return max((score for _, record in found if (score := record.results.score) is not None), default=None)
 
 
 def _planned(
@@ -261,15 +256,6 @@ def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder
     return asked_by_options(given)
 
 
-def _print_findings(found: Preflight) -> None:
-    for note in found.notes:
-        say(f"note: {note}", err=True)
-    labels = {need.index: f"{need.label}: " for need in found.needs}
-    for finding in found.findings:
-        label = "" if finding.index is None else labels[finding.index]
-        say(f"{finding.level}: {label}{finding.text}", err=True)
-
-
 def _manifest(models: tuple[str, ...], given: dict[str, Any]) -> Manifest:
     from results.errors import UsageError
     from sweeps.manifest.options import manifest_from_options
@@ -312,33 +298,6 @@ def request_retries(folder: SweepFolder) -> int:
     for fingerprint in failed:
         folder.request_retry(fingerprint)
     return len(failed)
-
-
-def _print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | None) -> None:
-    from results.compare.leaderboard import make_tables
-    from results.records import RunStatus, encode_record
-    from results.views.leaderboard_text import print_tables
-
-    if as_json:
-        for _, record in finished.runs:
-            click.echo(encode_record(record))
-        return
-    print_tables(
-        make_tables(
-            [run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED],
-            warn=warn,
-            price_per_kwh=price_per_kwh,
-        ),
-        known=(run.run_id for run in all_folders(finished.folder.results_dir)),
-    )
-    for record in finished.failed:
-        label = record.sweep.label if record.sweep else record.run_id
-        say(f"{record.status}: {label}: {record.error.message if record.error else ''}", err=True)
-    for label in finished.missing:
-        say(f"missing: {label}", err=True)
-    if finished.failed:
-        say(f"try: bench_runner.py sweep --retry-failed {finished.folder.sweep_id}", err=True)
-    say(f"more: bench_runner.py report {finished.folder.sweep_id}", err=True)
 
 
 @click.command()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from results.telemetry import TelemetrySummary
     from telemetry.contract import Tick
 
 MOST_POINTS = 2000  # per line, as many as a wide screen can show; each place keeps its lowest and its highest
@@ -46,6 +47,16 @@ class Line(NamedTuple):
 class Panel(NamedTuple):
     unit: str
     lines: list[Line]
+
+
+def device_names(measured: TelemetrySummary | None) -> dict[str, str]:
+    """What the devices of a run are called in its plots, by uuid."""
+    devices = measured.devices if measured is not None else ()
+    return {
+        str(uuid): f"{device.get('index')}: {device.get('name') or uuid}"
+        for device in devices
+        if (uuid := device.get("uuid"))
+    }
 
 
 def plot(folder: Path, names: Mapping[str, str] | None = None) -> tuple[Path, Path]:

@@ -33,6 +33,16 @@ def print_preflight(report: Preflight, *, as_json: bool = False) -> None:
         say(text, **_STYLES.get(level, {}))
 
 
+def print_findings(found: Preflight) -> None:
+    """Print notes, warnings and errors on stderr, for a sweep that starts."""
+    for note in found.notes:
+        say(f"note: {note}", err=True)
+    labels = {need.index: f"{need.label}: " for need in found.needs}
+    for finding in found.findings:
+        label = "" if finding.index is None else labels[finding.index]
+        say(f"{finding.level}: {label}{finding.text}", err=True)
+
+
 def to_json(report: Preflight) -> str:
     """The whole report as JSON."""
     import msgspec

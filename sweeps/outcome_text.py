@@ -1,0 +1,48 @@
+"""What is printed at the end of a sweep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from results.store.run_folder import all_folders
+from results.views.terminal import say, warn
+
+if TYPE_CHECKING:
+    from results.store.sweep_folder import SweepFolder
+    from sweeps.sweep import SweepOutcome
+
+
+def print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | None) -> None:
+    """Print the tables of what succeeded, what failed and why, and what to do next; or the records as JSON."""
+    from results.compare.leaderboard import make_tables
+    from results.records import RunStatus, encode_record
+    from results.views.leaderboard_text import print_tables
+
+    if as_json:
+        for _, record in finished.runs:
+            click.echo(encode_record(record))
+        return
+    print_tables(
+        make_tables(
+            [run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED],
+            warn=warn,
+            price_per_kwh=price_per_kwh,
+        ),
+        known=(run.run_id for run in all_folders(finished.folder.results_dir)),
+    )
+    for record in finished.failed:
+        label = record.sweep.label if record.sweep else record.run_id
+        say(f"{record.status}: {label}: {record.error.message if record.error else ''}", err=True)
+    for label in finished.missing:
+        say(f"missing: {label}", err=True)
+    if finished.failed:
+        say(f"try: bench_runner.py sweep --retry-failed {finished.folder.sweep_id}", err=True)
+    say(f"more: bench_runner.py report {finished.folder.sweep_id}", err=True)
+
+
+def highest_score(folder: SweepFolder) -> float | None:
+    """In percent; None if no run has one."""
+    found = folder.runs(warn=lambda _: None).values()
+    return max((score for _, record in found if (score := record.results.score) is not None), default=None)
