@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 _LONGEST_CELL = 32
-_STYLES = {Rank.BEST: "green", Rank.WORSE: "bright_black", Rank.STOPPED: "bright_black"}
+_STYLES = {"as-good": "green", "worse": "bright_black", "stopped": "bright_black"}
 
 
 def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str], list[list[str]]]:
@@ -97,6 +97,8 @@ def rank_text(row: Row) -> str:
         return ""
     result = row.race_result
     if versus.rank is Rank.BEST:
+        if not row.score:
+            return "nothing solved"
         won = result is not None and result.end is RaceEnd.WINNER
         return "winner of the race" if won else "best" if versus.beats else "highest score"
     if versus.rank is Rank.STOPPED:
@@ -109,6 +111,19 @@ def rank_text(row: Row) -> str:
     if versus.rank is Rank.SAME:
         return f"not distinguishable ({facts})"
     return f"{versus.rank} by {100 * abs(versus.difference):.1f} ({facts})"
+
+
+def row_kind(row: Row) -> str:
+    """What a row looks like: "as-good", "worse", "stopped", or "". Runs that aren't shown to be worse look alike,
+    whatever their order; none is as good if nothing was solved or tested.
+    """
+    rank = row.versus.rank if row.versus is not None else None
+    if rank is Rank.WORSE:
+        return "worse"
+    if rank is Rank.STOPPED:
+        return "stopped"
+    good = rank in {Rank.BEST, Rank.SAME, Rank.BETTER} and not lost_too_many(row.record)
+    return "as-good" if good and row.score else ""
 
 
 def notes(row: Row, *, alone: bool = False) -> list[str]:
@@ -170,10 +185,8 @@ def _print(table: Table, ids: dict[str, str], *, wide: bool) -> None:
     if not wide and all(row.quantization in row.record.model for row in table.rows):
         header, cells = _without("quantisation", header, cells)  # the model's name says it
     lines = [[*line, ids[row.record.run_id]] for line, row in zip(cells, table.rows, strict=True)]
-    ranks = [row.versus.rank if row.versus is not None else None for row in table.rows]
-    print_table(
-        [*header, "run"], lines, styles=[_STYLES.get(rank) if rank else None for rank in ranks], wide=wide
-    )
+    styles = [_STYLES.get(row_kind(row)) for row in table.rows]
+    print_table([*header, "run"], lines, styles=styles, wide=wide)
 
 
 def _without(name: str, header: list[str], cells: list[list[str]]) -> tuple[list[str], list[list[str]]]:

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results.compare.versus_best import Rank, lost_too_many
 from results.views.energy_cost import money
-from results.views.leaderboard_text import GIB, judged_text, notes, rank_text, score_text
+from results.views.leaderboard_text import GIB, judged_text, notes, rank_text, row_kind, score_text
 from results.views.report.titles import shared_family
 from results.views.report.verdict import cut_text
 
@@ -67,7 +66,7 @@ def table_lines(table: Table, names: Mapping[str, str], picked: str) -> tuple[li
             run_id=row.record.run_id,
             name=names[row.record.run_id],
             model="" if family or row.record.model in names[row.record.run_id] else row.record.model,
-            kind=_kind(row, table),
+            kind=row_kind(row),
             picked=row.record.run_id == picked,
             cells=tuple((column, column.cells[number]) for column in columns),
         )
@@ -146,18 +145,6 @@ def _bar(row: Row, low: float, high: float) -> Bar | None:
         return round(BAR * min(1.0, max(0.0, (value - low) / (high - low))), 1)
 
     return Bar(place(row.score_low), place(row.score), place(row.score_high))
-
-
-def _kind(row: Row, table: Table) -> str:
-    """Runs that aren't shown to be worse are alike, whatever their order; none is if nothing was solved or tested."""
-    rank = row.versus.rank if row.versus is not None else None
-    if rank is Rank.WORSE:
-        return "worse"
-    if rank is Rank.STOPPED:
-        return "stopped"
-    solved = any(each.score for each in table.rows)
-    good = rank in {Rank.BEST, Rank.SAME, Rank.BETTER} and not lost_too_many(row.record)
-    return "as-good" if good and solved and row.score else ""
 
 
 def _score(row: Row) -> str:
