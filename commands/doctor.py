@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from results.extras import has_parquet, install_command
 from results.views.terminal import say
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def print_findings() -> None:
         ("servers", map(found_line, discovery.servers_found())),
         ("sandboxes", map(found_line, _sandboxes())),
         ("GPUs and processor energy", device_lines()),
-        ("models", _model_lines()),
+        ("models and data sets", [*_model_lines(), parquet_line(has_reader=has_parquet())]),
         ("special files", special_file_lines()),
     ):
         say(title, bold=True)
@@ -43,6 +44,12 @@ def _model_lines() -> list[str]:
     demo = cached_path()
     where = str(demo) if demo else "fetched by the first run without --model (98 MB)"
     return [f"  {'ok' if demo else 'optional':8} demo model  {where}"]
+
+
+def parquet_line(*, has_reader: bool) -> str:
+    """Whether Parquet is read, which some data sets on the Hub come in."""
+    what = "Parquet (pyarrow)  gsm8k and mmlu from the Hub, --parquet"
+    return f"  {'ok':8} {what}" if has_reader else f"  {'optional':8} {what}: {install_command('parquet')}"
 
 
 def special_file_lines(folder: Path = Path("/dev")) -> list[str]:

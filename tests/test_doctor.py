@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.doctor import found_line, special_file_lines
+from commands.doctor import found_line, parquet_line, special_file_lines
 from servers.discovery import Found
 from tests.command_line import PROGRAM, ROOT
 
@@ -65,6 +65,13 @@ def test_it_is_one_screen_and_what_is_optional_is_not_missing(demo_model):
     assert [line for line in lines if len(line) > 240] == []
     assert [line for line in lines if line.startswith("  missing")] == []
     assert any(line.startswith("  optional vllm") for line in lines)
+
+
+def test_without_the_reader_of_parquet_the_command_that_installs_it_stands_there():
+    assert parquet_line(has_reader=True).startswith("  ok       Parquet")
+    line = parquet_line(has_reader=False)
+    assert line.startswith("  optional Parquet")
+    assert line.endswith("-m pip install 'bench-runner[parquet]'")
 
 
 def test_what_the_chosen_sandbox_does_not_stop_stands_below_it_in_short_lines():

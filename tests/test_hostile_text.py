@@ -14,28 +14,33 @@ import pty
 import re
 import select
 import subprocess
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
 import bench_runner as program
 from results.compare.flipped_verdicts import FlippedVerdict
 from results.records import (
+    Completion,
     ErrorRecord,
     Incident,
     Metric,
     ModelIdentity,
     Outcome,
+    Remarks,
     RunStatus,
     Score,
     ServerFacts,
     decode_record,
 )
+from results.sent_prompts import Message, sent_prompt, write_prompts
 from results.telemetry import TelemetrySummary
 from results.views.flips_text import print_flips
-from tests.command_line import PROGRAM, bench_runner, command_server
+from tests.command_line import PROGRAM, bench_runner, bench_runners, command_server
 from tests.results.recorded_runs import F, P, begin_sweep, place, record_run
 from tests.servers.gguf_file import STRING, gguf
 
@@ -44,7 +49,8 @@ if TYPE_CHECKING:
 
 # Sets the window's title, clears the screen, colours (also by a control character of one byte), returns to the line's
 # beginning, forges a line, turns the direction of text, hides, and is a formula to a spreadsheet.
-EVIL = "=x\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\rre\nerror: forged\u202edlrow\u2066\u200b\u2028\x7f\x00\x08|<b>`$x$"
+EVIL = "=x\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\rre\nerror: forged\u202edlrow\u2066\u200b\u2028\x7f\x00\x08|<b>`$x$[red]![x](http://x)"
+LONG = f"```\n{EVIL}\n~~~\n</pre><script>x</script>\n" + "L" * 5000
 HONEST = "Größe 日本語 👩🏽‍💻 naïve"
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff]")
 OUR_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -112,6 +118,7 @@ def results(tmp_path_factory) -> Path:
             config={EVIL: EVIL, "gpu_layers": number, "path": EVIL},
             model_identity=ModelIdentity(name=EVIL, quantization=EVIL),
             sweep=place(sweep, f"{EVIL} {number}", reduced=(EVIL,), race=f"winner: {EVIL}"),
+            remarks=Remarks(label=f"{EVIL} {number}", note=EVIL),
             **told,
         )
         score = Score(
@@ -126,6 +133,21 @@ def results(tmp_path_factory) -> Path:
         run.write_record(
             type(record)(**{**{f: getattr(record, f) for f in record.__struct_fields__}, "score": score})
         )
+        told_of = sent_prompt("HumanEval/1", (Message("user", EVIL),))
+        write_prompts(run.path, [told_of])
+        told_of_evil = {
+            "completion": LONG,
+            "answer": LONG,
+            "reasoning": LONG,
+            "detail": EVIL,
+            "read_in": EVIL,
+        }
+        line = Completion(
+            task_id="HumanEval/1", outcome=outcomes[1], passed=outcomes[1] is P, finish_reason=EVIL, expected=EVIL,
+            tags={EVIL: EVIL}, prompt_sha256=told_of.sha256, **told_of_evil,
+        )  # fmt: skip
+        with run.completions.open("ab") as lines:
+            lines.write(msgspec.json.encode(line) + b"\n")
         run.script_out.write_bytes(EVIL.encode() + b"\xff\n")
         line = {"time_s": 1.0, "phase": EVIL, "devices": [{"uuid": EVIL, "power_w": 1.0, "error": EVIL}]}
         run.telemetry.write_text(json.dumps(line) + "\n" + json.dumps({**line, "time_s": 2.0}) + "\n")
@@ -147,6 +169,8 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
     """Every command, in all the ways that show text; with the exit code."""
     first, second, failed, honest = sorted(path.name for path in results.glob("*Z-*"))[:4]
     evil = f"{EVIL}".replace("\0", "")
+    model = out / f"{evil.replace('/', '')}.gguf"
+    model.write_bytes(gguf({"general.name": (STRING, EVIL)}))
     return {
         ("list",): 0,
         ("show", first): 0,
@@ -180,7 +204,22 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("export", "--per-sample", "-"): 0,
         ("export", evil, "--per-sample", "-"): 2,
         ("export", first, "--archive", str(out / "a.zip")): 0,
-        ("export", first, "--archive", str(out / f"{evil}.zip")): 0,
+        ("export", first, "--archive", str(out / f"{evil.replace('/', '')}.zip")): 0,
+        ("compare", first, second, "--show", "HumanEval/1"): 0,
+        ("compare", first, second, "--show", evil): 2,
+        ("inspect", first, "HumanEval/1"): 0,
+        ("inspect", first, "--brief"): 0,
+        ("inspect", first, "--flipped", second): 0,
+        ("show", f"last{evil}"): 2,
+        ("list", "--archived", "--wide"): 0,
+        ("label", first): 0,
+        ("note", honest, evil): 0,
+        ("export", first, "--per-sample", "-"): 0,
+        ("export", first, "--per-sample", f"{evil}.txt"): 2,
+        ("models", evil): 2,
+        ("fit", str(model)): 0,
+        ("fit", str(model), "--kv-type", evil): 2,
+        ("fit", str(model), "--vram", evil): 2,
         ("leaderboard",): 0,
         ("leaderboard", "--status", "any"): 0,
         ("leaderboard", "--csv", "-"): 0,
@@ -222,16 +261,14 @@ def test_every_command_is_walked(results, tmp_path):
 
 
 def test_no_command_lets_hostile_text_through(results, tmp_path):
-    for words, code in commands(results, tmp_path).items():
-        where = () if words[0] in WITHOUT_RESULTS or words[0] not in program.cli.list_commands(None) else (
-            "--results-dir", results
-        )  # fmt: skip
-        done = bench_runner(*words, *where)
+    known = set(program.cli.list_commands(None)) - WITHOUT_RESULTS
+    walked = commands(results, tmp_path)
+    each = [(*words, *(("--results-dir", results) if words[0] in known else ())) for words in walked]
+    for (words, code), done in zip(walked.items(), bench_runners(*each), strict=True):
         assert done.code == code, (words, done.err)
         assert "Traceback" not in done.err, (words, done.err)
-        harmless(
-            done.out, lines=not {"--csv", "--per-sample"} & {*words}
-        )  # a text of several lines stands in quotes there
+        is_csv = {"--csv", "--per-sample"} & set(words)
+        harmless(done.out, lines=not is_csv)  # a text of several lines stands in quotes there
         harmless(done.err)
 
 
@@ -297,6 +334,59 @@ def test_reports_are_harmless_in_editors_and_browsers_too(results, tmp_path):
     assert not any(re.match(r"[=+@\t\r]|-(?![\d.])", cell) for cell in cells)
     assert rows[0]["model"].startswith("'=x")
     assert json.loads(rows[0]["settings_json"])[EVIL] == EVIL  # still JSON, and the same
+
+
+class _Tags(HTMLParser):
+    """Names of elements, and where links and pictures lead."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.targets: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.targets |= {value or "" for name, value in attrs if name in {"href", "src"} or name[:2] == "on"}
+
+
+def test_no_text_becomes_an_element_of_a_report(results, tmp_path):
+    """The same elements and links as in a report whose texts are honest, in the page and in what renders Markdown."""
+    plain = tmp_path / "plain"
+    sweep = begin_sweep(plain, ["a", "b"])
+    for number, outcomes in enumerate(([P] * 8, [F] * 8)):
+        record_run(plain, outcomes, model=f"m{number}", sweep=place(sweep, "ab"[number]))
+    for name, folder in (("evil", results), ("honest", plain)):
+        done = bench_runner("report", "last", "--output", tmp_path / name, "--results-dir", folder)
+        assert done.code == 0, done.err
+    evil, honest = (_Tags((tmp_path / name / "report.html").read_text()) for name in ("evil", "honest"))
+    assert evil.names - honest.names <= {
+        "a",
+        "details",
+        "summary",
+        "pre",
+        "ins",
+        "del",
+        "mark",
+        "code",
+        "ol",
+        "li",
+        "dl",
+    }
+    assert not [target for target in evil.targets if "//" in target or "javascript" in target]
+    markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
+    shown = _Tags(markdown.render((tmp_path / "evil" / "report.md").read_text()))
+    assert not shown.names & {"b", "script", "img", "a"}, shown.names
+
+
+def test_a_table_of_completions_has_no_formula(results, tmp_path):
+    path = tmp_path / "s.csv"
+    done = bench_runner("export", "--per-sample", path, "--results-dir", results)
+    assert done.code == 0, done.err
+    rows = [*csv.DictReader(io.StringIO(path.read_text()))]
+    assert {"'=x"} == {row["detail"][:3] for row in rows if row["detail"]}
+    assert not [cell for row in rows for cell in row.values() if re.match(r"[=+@\t\r]|-(?![\d.])", cell)]
+    assert not CONTROL.search(path.read_text())
 
 
 def test_json_is_exact(results):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from results.errors import ScriptError, UsageError
+from results.extras import has_parquet, install_command
 from results.files import open_to_read, read_file
 from results.json_text import NOT_THAT_JSON
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-_INSTALL_PARQUET = f"{sys.executable} -m pip install 'bench-runner[parquet]'"
 
 
 class Row(NamedTuple):
@@ -154,11 +152,9 @@ def _parquet(path: Path) -> list[Row]:
 
 
 def _need_parquet(what: str, otherwise: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
+    if not has_parquet():
         raise ScriptError(
-            f"{what} is Parquet, but pyarrow is not installed", hint=_INSTALL_PARQUET + otherwise
+            f"{what} is Parquet, but pyarrow is not installed", hint=install_command("parquet") + otherwise
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.durable import explained, replace_file
 from results.errors import UsageError
+from results.extras import install_command
 from results.json_text import encode_sorted
 from results.plain_text import csv_cell
 from results.views.leaderboard_text import chat_text
@@ -113,7 +114,7 @@ def require_parquet() -> None:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
         raise UsageError(
-            "Parquet needs pyarrow, which is not installed", hint="pip install 'bench-runner[parquet]'"
+            "Parquet needs pyarrow, which is not installed", hint=install_command("parquet")
         ) from error
 
 
