@@ -63,6 +63,7 @@ SHARED = (
     "results.completion_lines",
     "results.durable",
     "results.errors",
+    "results.extras",
     "results.failed_check",
     "results.files",
     "results.json_text",
