@@ -140,6 +140,20 @@ class Margin(click.ParamType):  # type: ignore[type-arg] # generic only in newer
         return points
 
 
+class SweepOrRunName(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
+    """What names a sweep or a run. Completes the ids of both."""
+
+    name = "sweep or run"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        found: list[CompletionItem] = []
+        for kind in (SweepName(), RunName()):
+            found += kind.shell_complete(ctx, param, incomplete)
+        return found
+
+
 def named_argument(kind: click.ParamType, *, required: bool = True) -> Callable[..., Any]:  # type: ignore[type-arg]
     """The argument `name` of a command that takes one run or sweep, whose words may be unquoted. None if there are no
     words.
@@ -183,6 +197,27 @@ def _completed(
     return [
         CompletionItem(plain(name), help=plain(next(iter(facts.texts), ""))) for name, facts in shown.items()
     ]
+
+
+def find_sweep_or_run(results_dir: Path, name: str, *, alone: bool = True) -> SweepFolder | RunFolder:
+    """The sweep or the run of that name; alone: the name of one is rather a sweep, one of several rather a run.
+
+    Raises UsageError, ResultsError.
+    """
+    from results.errors import UsageError
+    from results.store.run_folder import RunFolder
+    from results.store.sweep_folder import SweepFolder
+
+    kinds: list[type[SweepFolder | RunFolder]] = (
+        [SweepFolder, RunFolder] if alone else [RunFolder, SweepFolder]
+    )
+    try:
+        return kinds[0].find(results_dir, name)
+    except UsageError as first:
+        try:
+            return kinds[1].find(results_dir, name)
+        except UsageError as second:
+            raise UsageError(f"{first.message}, and {second.message}", hint=second.hint) from None
 
 
 results_dir_option = click.option(

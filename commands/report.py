@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import RunName, SweepName, UserPath, price_option, results_dir_option
+from commands.options import SweepOrRunName, UserPath, find_sweep_or_run, price_option, results_dir_option
 from results.files import user_path
 from results.store.run_folder import default_results_dir
 from results.views.terminal import say, warn
@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from click.shell_completion import CompletionItem
-
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
-    from results.store.sweep_folder import SweepFolder
     from results.views.report.contents import Report
 
 EXAMPLES = """
@@ -33,22 +30,8 @@ Examples:
 """
 
 
-class _Reported(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
-    """What names a sweep or a run. Completes the ids of both."""
-
-    name = "sweep or run"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        found: list[CompletionItem] = []
-        for kind in (SweepName(), RunName()):
-            found += kind.shell_complete(ctx, param, incomplete)
-        return found
-
-
 @click.command(epilog=EXAMPLES)
-@click.argument("names", metavar="[SWEEP|RUN...]", nargs=-1, type=_Reported())
+@click.argument("names", metavar="[SWEEP|RUN...]", nargs=-1, type=SweepOrRunName())
 @click.option(
     "--benchmark", "benchmarks", multiple=True, metavar="NAME", help="Only this benchmark; may be repeated."
 )
@@ -145,7 +128,7 @@ def _of_names(results_dir: Path, names: Sequence[str], price_per_kwh: float | No
     from results.store.sweep_folder import SweepFolder
     from results.views.report.contents import runs_report, sweep_report
 
-    named = [_named(results_dir, name, alone=len(names) == 1) for name in names]
+    named = [find_sweep_or_run(results_dir, name, alone=len(names) == 1) for name in names]
     if len(named) == 1 and isinstance(named[0], SweepFolder):
         return sweep_report(named[0], warn=warn, price_per_kwh=price_per_kwh), named[0].path
     runs: dict[str, tuple[RunFolder, RunRecord]] = {}
@@ -161,24 +144,6 @@ def _of_names(results_dir: Path, names: Sequence[str], price_per_kwh: float | No
         if run.effective_status(record) is not RunStatus.STARTED:
             return of_runs, run.path
     return of_runs, results_dir
-
-
-def _named(results_dir: Path, name: str, *, alone: bool) -> SweepFolder | RunFolder:
-    """The sweep or the run of that name; a single name is rather a sweep, one of several rather a run."""
-    from results.errors import UsageError
-    from results.store.run_folder import RunFolder
-    from results.store.sweep_folder import SweepFolder
-
-    kinds: list[type[SweepFolder | RunFolder]] = (
-        [SweepFolder, RunFolder] if alone else [RunFolder, SweepFolder]
-    )
-    try:
-        return kinds[0].find(results_dir, name)
-    except UsageError as first:
-        try:
-            return kinds[1].find(results_dir, name)
-        except UsageError as second:
-            raise UsageError(f"{first.message}, and {second.message}", hint=second.hint) from None
 
 
 def _chosen(

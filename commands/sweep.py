@@ -14,6 +14,8 @@ import click
 from commands.options import (
     ModelName,
     SweepName,
+    SweepOrRunName,
+    find_sweep_or_run,
     named_argument,
     notify_option,
     price_option,
@@ -301,23 +303,25 @@ def request_retries(folder: SweepFolder) -> int:
 
 
 @click.command()
-@named_argument(SweepName(), required=False)
-@click.option("--watch", is_flag=True, help="Update it every second, until the sweep ends.")
+@named_argument(SweepOrRunName(), required=False)
+@click.option("--watch", is_flag=True, help="Update it every second, until it ends.")
 @results_dir_option
 def status(*, name: str | None, watch: bool, results_dir: Path | None) -> None:
-    """Show what a sweep has done, is doing and has left to do; without a name, show all sweeps."""
+    """Show what a sweep, or a run, has done, is doing and has left to do; without a name, all sweeps."""
     from results.store.sweep_folder import SweepFolder
-    from sweeps.status import print_status, print_sweeps, watch_status
+    from sweeps import status as statuses
 
     results_dir = results_dir or default_results_dir()
     if name is None:
-        print_sweeps(results_dir, warn=warn)
+        statuses.print_sweeps(results_dir, warn=warn)
         return
-    folder = SweepFolder.find(results_dir, name)
-    if watch and sys.stdout.isatty():
-        watch_status(folder)
+    single = statuses.single_run_in_progress(results_dir) if name == "last" else None
+    found = single or find_sweep_or_run(results_dir, name)
+    watches = watch and sys.stdout.isatty()
+    if isinstance(found, SweepFolder):
+        statuses.watch_status(found) if watches else statuses.print_status(found, warn=warn)
     else:
-        print_status(folder, warn=warn)
+        statuses.watch_run(found) if watches else statuses.print_run_status(found)
 
 
 @click.command()

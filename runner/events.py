@@ -20,12 +20,12 @@ _LONGEST_WORDS = 2000  # characters of an error's message that are kept
 class EventTail:
     """The new events in a growing file: start, progress, phase, style and error, with all their fields.
 
-    Skips other lines, and events whose fields have the wrong type.
+    Skips other lines, and events whose fields have the wrong type. whole: also what is there already.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, whole: bool = False) -> None:
         self._path = path
-        self._offset = path.stat().st_size if path.exists() else 0
+        self._offset = path.stat().st_size if path.exists() and not whole else 0
         self._partial = b""
         self._skipping = False
 
@@ -78,6 +78,7 @@ class _Start(msgspec.Struct, tag_field="event", tag="start"):
     finished: _Count = 0
     total: _Count = 0
     completion_tokens: _Count = 0
+    time_s: float = 0.0
 
 
 class _Progress(msgspec.Struct, tag_field="event", tag="progress"):
@@ -85,6 +86,7 @@ class _Progress(msgspec.Struct, tag_field="event", tag="progress"):
     total: _Count = 0
     completion_tokens: _Count = 0
     in_flight: _Count | None = None
+    time_s: float = 0.0
 
 
 class _Phase(msgspec.Struct, tag_field="event", tag="phase"):

@@ -13,6 +13,7 @@ from results.errors import Interrupted
 from results.json_text import encode
 from results.plain_text import indented
 
+_TIMED = {"start", "progress"}
 _PROGRESS_S = 0.1  # ten a second are enough for a bar
 
 
@@ -23,7 +24,11 @@ class Events:
         self._last_progress = 0.0
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Raises Interrupted when nobody listens any more: whoever started this is gone."""
+        """Raises Interrupted when nobody listens any more: whoever started this is gone. Events of progress get the
+        time, in seconds since the epoch.
+        """
+        if event in _TIMED:
+            fields["time_s"] = round(time.time(), 3)
         try:
             sys.stdout.buffer.write(encode({"event": event, **fields}) + b"\n")
             sys.stdout.buffer.flush()
