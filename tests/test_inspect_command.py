@@ -53,7 +53,7 @@ def on_terminal(columns, *words, **more):
     """What a terminal of that width shows; its pager only passes on."""
     main, other = pty.openpty()
     ioctl(other, TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
-    env = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
+    env = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR", "LESS"}}
     with subprocess.Popen(
         [PROGRAM, *map(str, words)],
         stdout=other,
@@ -196,12 +196,17 @@ def test_compare_counts_changed_answers_apart_from_the_score(results):
     assert (facts["compared"], facts["changed"], facts["to_fail"], facts["to_pass"]) == (8, failed, failed, 0)
 
 
-def test_colours_are_off_where_they_are_not_wanted(results):
+def test_colours_are_off_where_they_are_not_wanted(results, tmp_path):
     folder, run_ids = results
     words = ("inspect", run_ids[1], "--brief", "--results-dir", folder)
     assert "\x1b[" in on_terminal(120, *words)
     assert "\x1b[" not in on_terminal(120, *words, NO_COLOR="1")
-    assert "\x1b[" not in bench_runner(*words).out
+    (tmp_path / "less").write_text('#!/bin/sh\necho "flags $LESS"\nexec cat\n')
+    (tmp_path / "less").chmod(0o755)
+    whole = ("inspect", run_ids[1], "--results-dir", folder, 0)
+    shown = on_terminal(120, *whole, PAGER=str(tmp_path / "less"))
+    assert "flags -FRX" in shown
+    assert "\x1b[1mtokens" in shown
 
 
 EVIL = (

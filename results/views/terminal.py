@@ -175,7 +175,7 @@ def page(lines: Sequence[str], *, width: int) -> None:
     rows = sum(max(1, -(-len(click.unstyle(line)) // width)) for line in lines)
     text = "\n".join(lines)
     if sys.stdout.isatty() and rows >= shutil.get_terminal_size((80, 24)).lines:
-        os.environ.setdefault("LESS", "FRX")
+        os.environ.setdefault("LESS", "-FRX")
         click.echo_via_pager(f"{text}\n")
     else:
         click.echo(text)
