@@ -72,13 +72,14 @@ def _event(line: bytes) -> dict[str, Any] | None:
 
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+_Time = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # seconds since the epoch; 0: not told
 
 
 class _Start(msgspec.Struct, tag_field="event", tag="start"):
     finished: _Count = 0
     total: _Count = 0
     completion_tokens: _Count = 0
-    time_s: float = 0.0
+    time_s: _Time = 0.0
 
 
 class _Progress(msgspec.Struct, tag_field="event", tag="progress"):
@@ -86,7 +87,7 @@ class _Progress(msgspec.Struct, tag_field="event", tag="progress"):
     total: _Count = 0
     completion_tokens: _Count = 0
     in_flight: _Count | None = None
-    time_s: float = 0.0
+    time_s: _Time = 0.0
 
 
 class _Phase(msgspec.Struct, tag_field="event", tag="phase"):

@@ -35,7 +35,7 @@ def ids(tmp_path, monkeypatch):
 
 
 RUN = [["show"], ["rerun"], ["rejudge"], ["compare"], ["compare", "last"], ["run", "--resume"]]
-SWEEP = [["status"], ["cancel"], ["retry"], ["sweep", "--resume"], ["sweep", "--retry-failed"],
+SWEEP = [["cancel"], ["retry"], ["sweep", "--resume"], ["sweep", "--retry-failed"],
          ["leaderboard", "--sweep"]]  # fmt: skip
 
 
@@ -51,8 +51,9 @@ def test_sweeps_are_offered(ids, words):
     assert completed(*words, typed="2026") == [("plain", ids[2], "nightly")]
 
 
-def test_report_takes_sweeps_and_runs(ids):
-    assert [word for _, word, _ in completed("report", typed="2026")] == [ids[2], ids[1], ids[0]]
+@pytest.mark.parametrize("command", ["report", "status"])
+def test_report_and_status_take_sweeps_and_runs(ids, command):
+    assert [word for _, word, _ in completed(command, typed="2026")] == [ids[2], ids[1], ids[0]]
 
 
 def test_a_name_that_is_there_is_not_offered_again(ids):

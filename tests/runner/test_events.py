@@ -20,6 +20,7 @@ NAMES = (
     "message",
     "hint",
     "event",
+    "time_s",
 )
 
 
@@ -41,6 +42,7 @@ def test_an_event_of_the_wrong_shape_is_passed_over(tmp_path, display, what):
         "total": 4,
         "completion_tokens": 0,
         "in_flight": None,
+        "time_s": 0.0,
     }
     shown = display()
     for event in events:
