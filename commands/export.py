@@ -139,13 +139,13 @@ To compare them with your own runs:   bench_runner.py merge THIS-FILE.zip
 
 
 def _write_samples(file: str, suffix: str, runs: list[Run]) -> None:
-    from results.views.samples import write_samples_csv, write_samples_parquet
+    from results.views.samples import samples_csv_text, write_samples_csv, write_samples_parquet
 
     for folder, _ in runs:
         if not folder.completions.exists():
             warn(f"{folder.run_id} has no completions, so it has no rows")
     if file == "-":
-        click.echo(write_samples_csv(None, runs), nl=False)
+        click.echo(samples_csv_text(runs), nl=False)
         return
     path = user_path(file)
     if suffix == ".csv":

@@ -76,9 +76,9 @@ def sample_rows(run: Run) -> Iterator[dict[str, Any]]:
         yield {**of_run, **_of_completion(completion)}
 
 
-def write_samples_csv(path: Path | None, runs: Iterable[Run]) -> str:
-    """Write CSV in UTF-8, by RFC 4180 but with plain newlines; with path None, return it. A text that a spreadsheet
-    would take for a formula begins with an apostrophe. Raises ResultsError.
+def samples_csv_text(runs: Iterable[Run]) -> str:
+    """CSV by RFC 4180 but with plain newlines. A text that a spreadsheet would take for a formula begins with an
+    apostrophe.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, SAMPLE_COLUMNS, lineterminator="\n")
@@ -86,11 +86,14 @@ def write_samples_csv(path: Path | None, runs: Iterable[Run]) -> str:
     for run in runs:
         for row in sample_rows(run):
             writer.writerow({name: _csv_value(each) for name, each in row.items()})
-    if path is None:
-        return text.getvalue()
+    return text.getvalue()
+
+
+def write_samples_csv(path: Path, runs: Iterable[Run]) -> None:
+    """In UTF-8. Raises ResultsError."""
+    text = samples_csv_text(runs)
     with explained("write", path):
-        replace_file(path, text.getvalue().encode())
-    return ""
+        replace_file(path, text.encode())
 
 
 def write_samples_parquet(path: Path, runs: Iterable[Run]) -> None:

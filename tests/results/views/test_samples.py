@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from bench_runner import cli
 from results.records import Completion, Cut, Loss, Outcome
 from results.store.remarks import RunRemarks
-from results.views.samples import SAMPLE_COLUMNS, write_samples_csv, write_samples_parquet
+from results.views.samples import SAMPLE_COLUMNS, samples_csv_text, write_samples_parquet
 from tests.command_line import ROOT
 from tests.results.recorded_runs import F, P, record_run
 
@@ -49,7 +49,7 @@ def run(tmp_path):
 
 
 def test_csv_has_every_completion_and_no_formula(run):
-    text = write_samples_csv(None, [run])
+    text = samples_csv_text([run])
     rows = [*csv.DictReader(io.StringIO(text))]
     assert [*rows[0]] == [*SAMPLE_COLUMNS]
     assert [row["outcome"] for row in rows] == ["passed", "failed", "truncated", "infrastructure_error"]

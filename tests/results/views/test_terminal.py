@@ -110,6 +110,7 @@ MACHINE = {
     "encode",
     "encode_record",
     "rstrip",
+    "samples_csv_text",
     "source",
     "to_json",
 }  # JSON, CSV, shell code
