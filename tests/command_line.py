@@ -42,12 +42,18 @@ def bench_runner(*words: object, env: dict[str, str] | None = None, timeout: flo
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def bench_runners(*commands: Sequence[object], timeout: float = 100) -> list[Done]:
+def bench_runners(
+    *commands: Sequence[object],
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    timeout: float = 100,
+) -> list[Done]:
     """Many commands in the time of a few: each is a child of an interpreter that has imported everything."""
     words = [[str(word) for word in command] for command in commands]
     done = subprocess.run(
         [sys.executable, PROGRAMS / "command_lines.py"],
         input=json.dumps(words).encode(), capture_output=True, timeout=timeout, check=True,
+        cwd=cwd, env={**os.environ, **(env or {})},
     )  # fmt: skip
     return [Done(*each) for each in json.loads(done.stdout)]
 
