@@ -98,7 +98,11 @@ def start(
                 start_new_session=True,
             )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            raise UsageError(f"cannot start in {cwd}: {error.strerror}", command=command) from error
+            raise UsageError(
+                f"cannot start in {cwd}: {error.strerror}",
+                hint="is that folder still there?",
+                command=command,
+            ) from error
     # If a signal raises between here and the return, `keeper` is dropped, which closes the control pipe. The guardian
     # then ends the tree as if the harness had died.
     process = ManagedProcess(keeper, command, mark)

@@ -24,6 +24,8 @@ from __future__ import annotations
 
 from typing import Any
 
+SAME_COMMAND = "run the same command again"  # a script's advice; of a run, it needs --resume as well
+
 
 class Reported(BaseException):
     """Ends a program with a message for its user and an exit code. Only main functions catch it.

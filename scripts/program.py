@@ -11,7 +11,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from results.errors import Interrupted, Reported, ScriptError
+from results.errors import SAME_COMMAND, Interrupted, Reported, ScriptError
 from sandbox import Limits, suspects
 from scripts.events import Events
 
@@ -85,7 +85,7 @@ async def _with_signals(work: Coroutine[None, None, None]) -> None:
         raise Interrupted(
             received[0],
             f"stopped by {received[0].name}",
-            hint="run the same command again: what is finished is kept",
+            hint=f"{SAME_COMMAND}: what is finished is kept",
         ) from None
 
 

@@ -104,7 +104,10 @@ def _settings_of(parent: Path, benchmark: BenchmarkProgram) -> Settings:
             hint="only runs of our own scripts can be judged again",
         )
     if settings.benchmark != benchmark.name:
-        raise ResultsError(f"{parent} holds answers to {settings.benchmark}, not to {benchmark.name}")
+        raise ResultsError(
+            f"{parent} holds answers to {settings.benchmark}, not to {benchmark.name}",
+            hint=f"use scripts.run_{settings.benchmark}",
+        )
     if settings.data_sha256 != benchmark.data_sha256:
         raise ResultsError(
             f"{parent} holds answers to another data set (sha256 {settings.data_sha256[:8]}... and not "

@@ -18,7 +18,7 @@ from evaluation.models.asked import asked_by
 from evaluation.models.parameters import Parameters
 from evaluation.models.prompt_style import StyleChoice, choose_style
 from evaluation.protocols import PromptStyle
-from results.errors import ResultsError, ScriptError, UsageError
+from results.errors import SAME_COMMAND, ResultsError, ScriptError, UsageError
 from results.records import Outcome
 from results.sent_prompts import write_prompts
 from results.stats.sample_order import order_key
@@ -256,7 +256,7 @@ class _Session:
         if all(completion.outcome is Outcome.INFRASTRUCTURE_ERROR for completion in completions):
             raise ScriptError(
                 f"none of {len(completions)} completions was answered and executed: {completions[0].detail}",
-                hint="fix that and run the same command again",
+                hint=f"fix that and {SAME_COMMAND}",
             )
         summary = summarize(
             evaluation,

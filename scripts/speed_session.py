@@ -14,7 +14,7 @@ from evaluation.loop.journal import LineJournal
 from evaluation.models.parameters import Parameters
 from evaluation.models.providers import get_interface_for_provider
 from evaluation.models.replies import as_mapping
-from results.errors import ResultsError, ScriptError, UsageError
+from results.errors import SAME_COMMAND, ResultsError, ScriptError, UsageError
 from results.json_text import whole_number
 from results.stats.speed import (
     REQUESTS_NAME,
@@ -257,7 +257,7 @@ class _SpeedSession:
             errors = next((list(found.errors) for found in loads if found.errors), ["no answer"])
             raise ScriptError(
                 f"no load could be measured, too many requests failed: {errors[0]}",
-                hint="fix that and run the same command again",
+                hint=f"fix that and {SAME_COMMAND}",
             )
         warnings = (
             _warnings(loads, slots=self._slots, client_cpu=self._client_cpu) + self._parameters.warnings

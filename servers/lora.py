@@ -55,7 +55,11 @@ def adapter_contents(texts: Iterable[str]) -> list[str]:
             status = [(path, path.stat()) for path in adapter.files()]
             hashes = [_sha256(path, (each.st_size, each.st_mtime_ns, each.st_ino)) for path, each in status]
         except OSError as error:
-            raise UsageError(f"--lora {adapter.path}: {error.strerror or error}", settings=_ABOUT) from error
+            raise UsageError(
+                f"--lora {adapter.path}: {error.strerror or error}",
+                hint="give a file that you may read",
+                settings=_ABOUT,
+            ) from error
         found.append(" ".join([*hashes, f"{1.0 if adapter.scale is None else adapter.scale:g}"]))
     return found
 
@@ -138,7 +142,13 @@ def _peft_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(read_file(path))
     except OSError as error:
-        raise UsageError(f"--lora {path}: {unreadable(path) or error.strerror}", settings=_ABOUT) from error
+        raise UsageError(
+            f"--lora {path}: {unreadable(path) or error.strerror}",
+            hint="give PEFT's folder, with adapter_config.json",
+            settings=_ABOUT,
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"--lora {path} is not valid JSON", settings=_ABOUT) from error
+        raise UsageError(
+            f"--lora {path} is not valid JSON", hint="fetch the adapter again", settings=_ABOUT
+        ) from error
     return config if isinstance(config, dict) else {}

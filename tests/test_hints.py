@@ -5,6 +5,7 @@ All in this process, over one folder of files and one of results, neither of whi
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
@@ -17,8 +18,10 @@ import pytest
 from click.testing import CliRunner
 
 import bench_runner
+from results import errors
 from results.errors import BenchError
 from results.records import ErrorRecord, RunStatus
+from tests.command_line import ROOT, command_server
 from tests.command_line import bench_runner as typed
 from tests.results.recorded_runs import F, P, begin_sweep, place, record_run
 from tests.servers.gguf_file import U32, gguf
@@ -316,6 +319,35 @@ def test_a_mistake_says_what_to_try(here, monkeypatch, case):
     assert everything(here) == before
 
 
+# Errors without a hint of their own: the caller adds the option or the line, and a hint, or nobody sees them.
+ADDED_BY_CALLERS = {
+    "commands/standard_streams.py", "engines/server_group.py", "evaluation/models/connection.py",
+    "evaluation/models/sampling.py", "processes/process.py", "results/records.py", "results/store/merging.py",
+    "results/store/run_log_storage.py", "results/store/sweep_folder.py", "results/store/verdicts.py",
+    "runner/spec_json.py", "settings/values.py", "sweeps/manifest/options.py", "sweeps/manifest/reader.py",
+}  # fmt: skip
+
+
+def test_every_error_is_raised_with_a_hint():
+    """Parsers' get one from the run."""
+    kinds = {
+        name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, BenchError)
+    }
+    without = []
+    for room in sorted(path.parent for path in ROOT.glob("*/__init__.py")):
+        for path in room.rglob("*.py"):
+            name = path.relative_to(ROOT).as_posix()
+            if name.startswith(("tests/", "parsers/")) or name in ADDED_BY_CALLERS:
+                continue
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                raised = (
+                    isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds
+                )
+                if raised and not {"hint", None} & {keyword.arg for keyword in node.keywords}:
+                    without.append(f"{name}:{node.lineno}")
+    assert without == []
+
+
 class _Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.answer({"data": [{"id": "a"}]} if self.path == "/v1/models" else None)
@@ -401,3 +433,14 @@ def test_it_is_printed_so():
         "error: there is no command 'leaderbord'\n"
         "try: did you mean leaderboard? see `bench_runner.py --help`\n"
     )
+
+
+def test_what_a_script_advises_says_how_a_run_is_resumed(tmp_path, monkeypatch):
+    """Run alone, a script continues with the same command; a run needs --resume as well."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_RESULTS_DIR", "r")
+    (tmp_path / "good.gguf").write_bytes(gguf())
+    serving = command_server("canonical_server.py", "--mode", "overflow")
+    error = refused([*GOOD.split(), "--limit", "2", *serving])
+    run = next((tmp_path / "r").glob("2*")).name
+    said(error, Wrong("", 4, "none of 2 completions", f"run the same command with --resume {run}"), tmp_path)

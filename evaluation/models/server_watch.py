@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from results.errors import ServerNotReady
+from results.errors import SAME_COMMAND, ServerNotReady
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,8 +64,7 @@ class ServerWatch:
                 if time.monotonic() > deadline:
                     raise ServerNotReady(
                         f"the server at {self._root} is gone and was not back within {self._wait_s:g} s",
-                        hint="start it and run the same command again (what is finished is kept), "
-                        "or raise --server-wait",
+                        hint=f"start it and {SAME_COMMAND} (what is finished is kept), or raise --server-wait",
                     )
                 await asyncio.sleep(_POLL_S)
             self.outages += 1

@@ -68,7 +68,7 @@ class RunAnswers:
         close = difflib.get_close_matches(wanted, known, n=3) or known[:3]
         raise UsageError(
             f"{self.run_id} has no answer to {wanted!r}",
-            hint=f"it has {len(known)} samples, such as {', '.join(close)}",
+            hint=f"it has {len(known)} sample{'s' * (len(known) != 1)}, such as {', '.join(close)}",
         )
 
 

@@ -32,7 +32,7 @@ def checked_label(text: str) -> str:
     label = " ".join(text.split())
     if not label or len(label) > _LONGEST_LABEL or plain(label) != label:
         raise UsageError(
-            f"{text!r} can't be a label", hint=f"give a text of 1 to {_LONGEST_LABEL} characters"
+            f"{text!r} can't be a label", hint=f"give a text of 1 to {_LONGEST_LABEL} visible characters"
         )
     if label.startswith("-"):
         raise UsageError(f"{label!r} can't be a label: it looks like an option", hint="begin with a letter")
