@@ -217,8 +217,8 @@ def run(
     from runner.request import build_spec
 
     tell = read_notify(notify)
-    if reuse and (resume or label):
-        raise click.UsageError(f"--reuse can't be combined with {'--resume' if resume else '--label'}")
+    if reuse and label and not resume:
+        raise click.UsageError("--reuse can't be combined with --label")
     spec = build_spec(asked_by_options(options))
     from results.records import encode_record
     from results.store.run_folder import default_results_dir
@@ -233,7 +233,7 @@ def run(
         label = label_of_new_run(results_dir, label, resume=resume)
     baseline = find_baseline(results_dir, gate, margin, spec)
     with notifying(tell, warn=warn) as ended:
-        finished = reusable_run(spec, results_dir) if reuse else None
+        finished = reusable_run(spec, results_dir) if reuse and not resume else None
         if finished is None:
             display = display_for_stderr()
             runs = Runs(results_dir, display.say)

@@ -15,6 +15,7 @@ from parsers import registry
 from parsers.contract import ScriptOutput, read_end
 from results.errors import Interrupted, UsageError
 from results.records import Phases, Remarks, Results, RunRecord, RunStatus
+from results.store.continuing import to_continue
 from runner.attempt import RAW_OUTPUT_BYTES
 from runner.host import harness_facts
 from runner.rerun import recorded_value
@@ -71,7 +72,7 @@ def rejudge(
         except BaseException as caught:  # noqa: BLE001 - recorded, then returned or raised again
             error = caught
         with held():
-            entry.finish(as_ended(record, error, to_go_on=f"to continue: rejudge {entry.folder.run_id}"))
+            entry.finish(as_ended(record, error))
     display.close()
     if error is not None and not isinstance(error, Exception | Interrupted):
         raise error
@@ -86,7 +87,7 @@ def _judgeable(entry: RunEntry) -> RunRecord:
     if status is not RunStatus.SUCCEEDED:
         raise UsageError(
             f"{folder.run_id} did not finish (status: {status}), so its answers are not a fair selection",
-            hint=f"finish it first: run --benchmark {record.benchmark} ... --resume {folder.run_id}",
+            hint=f"finish it first: {to_continue(record)}",
         )
     if not str(record.config.get("script", "")).startswith("scripts."):
         raise UsageError(

@@ -16,6 +16,7 @@ from parsers import registry
 from results.errors import BenchError, Interrupted, Reported, ResumeMismatch, UsageError
 from results.open_files import too_many
 from results.records import ErrorRecord, Remarks, RunRecord, RunStatus, ServerFacts
+from results.store.continuing import in_harness, to_continue
 from runner.asked_style import with_style
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
@@ -88,7 +89,9 @@ def run(
     with entry.claim():
         hashing = _in_background(content_sha256, spec.server.model) if spec.server.model else None
         record = _first_record(spec, plan, folder.run_id, now, before)
-        record = msgspec.structs.replace(record, sweep=place, remarks=Remarks(label=label))
+        record = msgspec.structs.replace(
+            record, sweep=place or (before.sweep if before else None), remarks=Remarks(label=label)
+        )
         if before is not None:
             if plan.model is not None and hashing is not None:
                 known = msgspec.structs.replace(plan.model, sha256=_awaited(hashing, display))
@@ -126,8 +129,7 @@ def run(
             if before is not None and isinstance(error, ResumeMismatch):  # the run has not changed
                 entry.withdraw()
                 raise error
-            to_go_on = f"run the same command with --resume {folder.run_id} to continue"
-            final = entry.finish(as_ended(attempt.record, error, to_go_on=to_go_on))
+            final = entry.finish(as_ended(attempt.record, error))
     display.close()
     if late is not None:
         raise late
@@ -220,14 +222,15 @@ def _note_hash(attempt: Attempt, hashing: Future[str | None], display: Display) 
         raise
 
 
-def as_ended(record: RunRecord, error: BaseException | None, *, to_go_on: str) -> RunRecord:
-    """The record with its status and error. to_go_on: the hint of one that was interrupted."""
+def as_ended(record: RunRecord, error: BaseException | None) -> RunRecord:
+    """The record with its status and error, whose hint says which command goes on."""
     if error is None:
         return msgspec.structs.replace(record, status=RunStatus.SUCCEEDED, error=None)
     status = RunStatus.INTERRUPTED if isinstance(error, Interrupted) else RunStatus.FAILED
     if isinstance(error, Interrupted):
-        error.hint = to_go_on
+        error.hint = f"{to_continue(record)} to continue"
     if isinstance(error, Reported):
+        error.hint = in_harness(error.hint, record)
         told = ErrorRecord(kind=error.kind, message=error.message, hint=error.hint, log_tail=error.log_tail)
     else:
         told = ErrorRecord(kind="unexpected", message=f"{type(error).__name__}: {error}")

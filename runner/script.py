@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from parsers.contract import read_end
 from processes import process as processes
-from results.errors import SAME_COMMAND, ResultsError, ResumeMismatch, ScriptError, UsageError
+from results.errors import ResultsError, ResumeMismatch, ScriptError, UsageError
 from results.plain_text import tail
 from runner.events import EventTail, last_error
 from settings.secrets import without_secrets
@@ -235,10 +235,9 @@ def require_success(ended: ScriptRun, folder: RunFolder, *, said_from: int, comm
             hint = "use the same settings as the first time, or start a new run without --resume"
             raise ResumeMismatch(last["message"], hint=last["hint"] if "rejudge" in last["hint"] else hint)
         raise ResultsError(last["message"], hint=last["hint"])
-    advice = last.get("hint") or f"see {folder.script_log}"
     raise ScriptError(
         last.get("message") or f"the script failed: {ended.exit.describe()}",
-        hint=advice.replace(SAME_COMMAND, f"run the same command with --resume {folder.run_id}"),
+        hint=last.get("hint") or f"see {folder.script_log}",
         log_tail=tail(read_end(folder.script_log, 8 << 10)),
         command=command,
     )

@@ -131,7 +131,10 @@ def test_one_that_was_cut_off_is_continued_and_nothing_is_judged_twice(results):
     marked = json.loads(done[0]) | {"request_s": 4321.0}
     (new / "completions.jsonl").write_bytes(json.dumps(marked).encode() + b"\n" + done[1] + done[2][:40])
     (results / ".unlogged" / new.name).touch()
-    assert f"to continue it, rejudge {new.name}" in bench_runner("rejudge", "x", "--results-dir", results).err
+    assert (
+        f"to continue it, run `rejudge {new.name}`"
+        in bench_runner("rejudge", "x", "--results-dir", results).err
+    )
     again = bench_runner("rejudge", new.name, "--results-dir", results)
     assert again.code == 0, again.err
     assert only_run_ids(results) == [parent.name, new.name]

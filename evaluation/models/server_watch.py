@@ -64,7 +64,7 @@ class ServerWatch:
                 if time.monotonic() > deadline:
                     raise ServerNotReady(
                         f"the server at {self._root} is gone and was not back within {self._wait_s:g} s",
-                        hint=f"start it and {SAME_COMMAND} (what is finished is kept), or raise --server-wait",
+                        hint=f"start it and {SAME_COMMAND} (what is finished is kept)",
                     )
                 await asyncio.sleep(_POLL_S)
             self.outages += 1

@@ -118,7 +118,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     if not judged:
         raise NotComparable(
             "no common sample was judged in both runs: infrastructure errors lost all of them",
-            hint="ask for the lost ones again: run ... --resume RUN",
+            hint="ask for the lost ones again: run the same command with --resume RUN",
         )
     flips = [Flip(task_id, tuple(one[task_id]), tuple(other[task_id])) for task_id in judged]
     counts = {len(outcomes) for flip in flips for outcomes in (flip.first, flip.second)}

@@ -40,7 +40,7 @@ def judge(comparison: Comparison, margin_points: float | None) -> Gate:
             raise NotComparable(
                 f"{name} ({run.run_id}) lost {run.lost} of {run.completions} answers; "
                 "the others may be easier or harder than the benchmark",
-                hint="ask for the lost ones again: the same command with --resume",
+                hint=f"ask for the lost ones again: run the same command with --resume {run.run_id}",
             )
     if margin_points is None:
         return _shown_worse(comparison)

@@ -12,7 +12,7 @@ from results.durable import explained, sync_folder
 from results.errors import UsageError
 from results.plain_text import plain
 from results.store.removal import UNLOGGED
-from results.store.run_folder import all_folders
+from results.store.run_folder import RunFolder, all_folders
 from results.store.run_log import RUN_LOG_NAME, RunLog
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from results.records import Remarks, RunRecord
-    from results.store.run_folder import RunFolder
 
 _LONGEST_LABEL = 64
 _MOST_NOTE = 10_000  # characters
@@ -60,8 +59,13 @@ def require_free_label(results_dir: Path, label: str, *, run_id: str = "") -> No
 
 
 def label_of_new_run(results_dir: Path, text: str, *, resume: str | None) -> str:
-    """The label that a run gets as it begins. Raises UsageError if it can't have it."""
+    """The label that a run gets as it begins. Raises UsageError if it can't have it, ResultsError.
+
+    A resumed run may be given its own label, because the command is the same as at first.
+    """
     if resume:
+        if RunFolder.find(results_dir, resume).read_record().remarks.label == text:
+            return text
         raise UsageError("--label can't be combined with --resume", hint=f"label {resume} {text!r}")
     label = checked_label(text)
     require_free_label(results_dir, label)

@@ -15,6 +15,7 @@ import msgspec
 from results.durable import explained, sync_folder
 from results.errors import NewerRecord, ResultsError
 from results.records import ErrorRecord, RunRecord, RunStatus
+from results.store.continuing import to_continue
 from results.store.removal import UNLOGGED, empty_trash
 from results.store.run_folder import RunFolder
 from results.store.run_log import RUN_LOG_NAME, RunLog
@@ -82,8 +83,7 @@ class Runs:
                 entry.forget_note()
             return
         if record.status is RunStatus.INTERRUPTED:
-            how = f"rejudge {record.run_id}" if record.rejudged_from else "run the same command with --resume"
-            self._say(f"note: {record.run_id} was cut off; to continue it, {how}")
+            self._say(f"note: {record.run_id} was cut off; to continue it, {to_continue(record)}")
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,7 @@ def end_record(folder: RunFolder) -> None:
         error = ErrorRecord(
             kind="killed",
             message="the harness was killed, for example by kill -9 or a power cut",
-            hint=f"run `rejudge {folder.run_id}` to continue"
-            if record.rejudged_from
-            else f"run the same command with --resume {folder.run_id} to continue",
+            hint=f"{to_continue(record)} to continue",
         )
         record = msgspec.structs.replace(record, status=RunStatus.INTERRUPTED, error=error)
         folder.write_record(record)

@@ -115,7 +115,7 @@ def test_a_sweep_in_progress_tells_when_it_ends(running, tmp_path, capsys):
     assert "left" not in capsys.readouterr().out.splitlines()[0], "nobody works on it"
     with sweep.claim():
         events = (
-            running.script_out.read_text().rpartition("\n")[0].replace('"time_s": 1', '"time_s": 99999999991')
+            running.script_out.read_text().rpartition("\n")[0].replace('"time_s": 1', '"time_s": 9999991')
         )
         running.script_out.write_text(f"{events}\n")
         print_status(sweep, warn=pytest.fail)
