@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 SETUP := $(VENV)/.setup
 DEV := $(VENV)/.dev
 PYTEST := $(BIN)/pytest -q
+# Only errors: what setuptools says of itself is a boxed warning to pip.
+PIP := $(BIN)/python -m pip install --quiet --quiet
 
 # What pip says of itself is no news of this program.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -18,12 +20,12 @@ help:  ## list the targets
 
 $(SETUP): setup.cfg requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(PIP) --requirement requirements.lock
+	$(PIP) --no-deps --editable .
 	touch $@
 
 $(DEV): $(SETUP) requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.lock
+	$(PIP) --requirement requirements-dev.lock
 	touch $@
 
 setup: $(SETUP)  ## everything a user needs, into .venv (no root): servers, sandbox, demo model
@@ -56,7 +58,7 @@ bench: $(DEV) setup  ## our own cost, as ratios to the floor and to peers (insta
 	$(BIN)/python -m tests.benchmarks
 
 lock: $(DEV)  ## resolve the versions anew
-	$(BIN)/python -m pip install --quiet uv
+	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate setup.cfg --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --extra dev setup.cfg --output-file requirements-dev.lock
 

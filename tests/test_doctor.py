@@ -85,10 +85,12 @@ def test_what_the_chosen_sandbox_does_not_stop_stands_below_it_in_short_lines():
 
 
 def test_make_keeps_pip_quiet():
-    """It tells of its newer versions, and warns of root, also with --quiet."""
+    """It tells of its newer versions, and warns of root and of what setuptools warns of, also with --quiet."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     done = subprocess.run(
         ["make", "--silent", "--eval=shown: ; @env", "shown"],
         cwd=ROOT, env=env, capture_output=True, text=True, check=True,
     )  # fmt: skip
+    recipes = (ROOT / "Makefile").read_text()
+    assert recipes.count("pip install") == recipes.count("pip install --quiet --quiet") > 0
     assert {"PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_ROOT_USER_ACTION=ignore"} <= {*done.stdout.splitlines()}
