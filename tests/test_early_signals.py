@@ -55,8 +55,11 @@ def test_a_signal_at_any_instant_of_the_start(tmp_path, number, code):
         time.sleep(milliseconds / 1000)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
-        seen.add((process.returncode, err))
-    assert seen <= {(-number, ""), (code, f"interrupted: stopped by {number.name}\n"), (0, "")}
+        said = [
+            line for line in err.splitlines() if not line.startswith("no runs in ")
+        ]  # what `list` says itself
+        seen.add((process.returncode, *said))
+    assert seen <= {(-number,), (code, f"interrupted: stopped by {number.name}"), (0,)}
 
 
 AT_EACH_STEP = """

@@ -15,7 +15,7 @@ import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 os.execv(sys.argv[2], sys.argv[2:])
 """
-LIMIT_BYTES = 64 << 10  # room for the record and the log, not for the answers
+LIMIT_BYTES = 160 << 10  # room for the record, the log and the prompts, not for the answers
 
 
 def limited(*words: object) -> Done:

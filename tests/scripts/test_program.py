@@ -115,7 +115,8 @@ def test_words_for_people_never_get_among_the_events(tmp_path):
     """With a closed stderr Python would print them to stdout; with one that nobody reads it would raise."""
     command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", TALKS]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, '{"event":"progress","done":1,"total":1}\n')
+    assert done.returncode == 0
+    assert json.loads(done.stdout).items() >= {"event": "progress", "done": 1, "total": 1}.items()
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(

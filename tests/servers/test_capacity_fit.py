@@ -164,7 +164,7 @@ def test_the_command_prints_tables_and_command_lines(demo_model, tmp_path):
         (("--ram", "-1G"), "--ram"),
         (("--ctx-size", "12"), "at least 256"),
         (("--ctx-size", "x"), "--ctx-size"),
-        (("--kv-type", "q9"), "--kv-type q9: one of"),
+        (("--kv-type", "q9"), "--kv-type q9: there is no such type of cache"),
     ],
 )
 def test_bad_options_are_named(demo_model, words, message):

@@ -135,7 +135,8 @@ def test_a_card_that_somebody_else_uses_is_marked_in_the_record_and_in_every_tab
     assert f"not comparable  {why}" in done.out
     where = ("--results-dir", tmp_path / "r")
     assert why in bench_runner("show", record["run_id"], *where).out
-    assert "not comparable" in bench_runner("list", *where).out.splitlines()[1].split("\t")[-1]
+    head, row = (line.split("\t") for line in bench_runner("list", *where).out.splitlines())
+    assert "not comparable" in row[head.index("note")]
 
 
 def test_the_memory_of_the_server_is_waited_for_after_its_end(tmp_path, nvml):
