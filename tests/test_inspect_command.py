@@ -265,6 +265,7 @@ def test_samples_are_completed_in_the_shell(results):
     assert bench_runner(env=env).out.split() == [f"plain,HumanEval/{n}" for n in range(8)]
 
 
+@pytest.mark.servers
 def test_prompts_grow_with_a_resumed_run_and_go_with_a_rejudgement(tmp_path):
     """Also where a run of an earlier version kept none; `rerun` says how far the answers could be repeated."""
     words = ("run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--json")

@@ -209,6 +209,7 @@ def test_real_completions_that_are_bodies_are_kept_as_they_are(answer):
     ast.parse(problem["prompt"] + code)
 
 
+@pytest.mark.servers
 def test_many_answers_at_once_can_be_parsed():
     """CPython 3.11's parser counts the depth of all threads in one place: a run ended with a SystemError."""
     answer = (

@@ -69,6 +69,7 @@ def test_a_solution_without_end_fails_at_its_first_test(name, samples, hasty_gra
     assert ours.why.startswith("test 1 of 5: ")
 
 
+@pytest.mark.servers
 def test_each_test_has_its_own_time():
     """Eleven tests of a tenth of a second are no timeout where one may take a second, in either way."""
     code = "import time\nend = time.process_time() + 0.1\nwhile time.process_time() < end:\n    pass\nprint(input())\n"
@@ -79,6 +80,7 @@ def test_each_test_has_its_own_time():
     assert official.passed
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize(
     ("burnt_s", "passed", "near"), [(0.01, True, False), (0.35, True, True), (0.75, False, True)]
 )

@@ -53,6 +53,7 @@ def test_kill_9_in_each_phase_leaves_nothing(tmp_path, phase):
         assert_nothing_left(before)
 
 
+@pytest.mark.servers
 def test_kill_9_at_random_instants_leaves_nothing(tmp_path):
     """From before the fork of the guardian to after readiness, and while the server forks: many starts, one by one."""
     seed = random.SystemRandom().randrange(10**6)

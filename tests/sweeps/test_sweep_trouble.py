@@ -70,6 +70,7 @@ def test_a_changed_manifest_adds_what_is_new_and_the_table_has_todays_labels(tmp
     assert status(results) == {"a human_eval limit=1": "succeeded", "a human_eval limit=2": "succeeded"}
 
 
+@pytest.mark.servers
 def test_a_model_that_goes_away_meanwhile_costs_only_its_own_run(tmp_path):
     results = tmp_path / "r"
     files = models(tmp_path / "m", "a", "b", "c")
@@ -149,6 +150,7 @@ def test_a_server_that_dies_between_two_runs_or_in_the_second_is_started_again(t
     assert "restarted" in log, "what the shared server printed during it"
 
 
+@pytest.mark.servers
 def test_a_killed_script_costs_its_run_only_and_a_retry_in_a_live_sweep_is_taken_up_once(tmp_path):
     """The server goes on to the next run. What fails again is not tried for ever."""
     results = tmp_path / "r"

@@ -124,6 +124,7 @@ def llama_server(path, *, removes=None):
     path.chmod(0o755)
 
 
+@pytest.mark.servers
 def test_a_binary_that_goes_away_costs_its_own_runs(tmp_path, nvml):
     """Cards are leased by what a server needs, which its binary tells too."""
     results = tmp_path / "r"

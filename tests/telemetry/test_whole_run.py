@@ -79,6 +79,7 @@ def test_a_card_that_is_lost_during_the_run_costs_its_figures_and_not_the_score(
     assert any("GPU-bbbb" in why for why in telemetry["not_comparable"])
 
 
+@pytest.mark.servers
 def test_a_card_that_hangs_during_the_run_is_told_and_the_run_goes_on(tmp_path, nvml):
     slow = command_server("canonical_server.py", "--delay", 0.3)  # it is told after a second of silence
     _, telemetry, record = run(

@@ -46,6 +46,7 @@ def child(code: str, *arguments: object, **options: object) -> subprocess.Popen[
     )
 
 
+@pytest.mark.servers
 def test_an_append_cut_off_after_any_byte_loses_none_of_the_runs_before(log):
     """kill -9 in the middle of the write: every state that it can leave is tried."""
     log.append(a_record("a"))
@@ -162,6 +163,7 @@ for number in range(int(count)):
 """
 
 
+@pytest.mark.servers
 def test_sixteen_processes_that_add_a_hundred_runs_each_lose_none(log):
     """Shell loops and sweeps share one log, and its first creation is a race too."""
     children = [child(APPEND_MANY, log.path, name, 100, 20) for name in range(16)]
