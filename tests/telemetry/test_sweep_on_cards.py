@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import PROGRAM, PROGRAMS, bench_runner, command_server, lines, logged, wait_for
+from tests.servers.gguf_file import STRING, gguf
 from tests.sweep_runs import TWO_CARDS, models, own_devices, resume, server, status, sweep
 
 pytestmark = pytest.mark.usefixtures("own_devices")
@@ -205,3 +206,20 @@ def test_cancel_ends_all_workers_in_order_and_resume_finishes(slow_sweep):
     done = resume(results, env=environment)
     assert done.code == 0, done.err
     assert status(results) == ALL_DONE
+
+
+def test_quantisations_on_two_cards_are_asked_in_the_style_that_one_of_them_decided(tmp_path, nvml):
+    """Both begin at once, in processes of their own; each would decide by itself otherwise."""
+    results, folder = tmp_path / "r", tmp_path / "m"
+    folder.mkdir()
+    names = {name: {"general.name": (STRING, f"Small 1B {name}")} for name in ("Q4_0", "Q8_0")}
+    files = [folder / f"{name}.gguf" for name in names]
+    for path, pairs in zip(files, names.values(), strict=True):
+        path.write_bytes(gguf(pairs))
+    done = sweep(results, *files, *telling_server(tmp_path), "--limit", 2, env=nvml(TWO_CARDS))
+    assert done.code == 0, done.err
+    told = {record["run_id"]: record["config"]["family_style"] for record in logged(results)}
+    assert len(told) == 2
+    deciders = {style["run_id"] for style in told.values()}
+    assert len(deciders) == 1, "one of them decided"
+    assert deciders <= told.keys()
