@@ -26,6 +26,7 @@ Examples:
 """
 HEADER = ("KV cache", "slots", "context per slot", "layers on GPU", "GPU GiB", "RAM GiB", "limited by")
 _GIB = 1 << 30
+_LEAST_BYTES = 1 << 20  # less is a size whose unit was forgotten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,9 +185,12 @@ def _size(option: str, text: str) -> int:
     from settings.values import size_bytes
 
     try:
-        return size_bytes(text.strip())
+        size = size_bytes(text.strip())
     except UsageError as error:
         raise UsageError(f"{option}: {error.message}", hint="such as 24G") from None
+    if 0 < size < _LEAST_BYTES:
+        raise UsageError(f"{option} {text}: that is {size} bytes", hint="give a unit, such as 24G")
+    return size
 
 
 def _facts(answer: _Answer) -> list[Fact]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -68,6 +69,10 @@ def inspect(
     from results.views.answer_text import print_answers, print_index
     from results.views.terminal import say
 
+    if task is None and re.fullmatch(r"\w+/\d+", name):
+        raise UsageError(
+            f"{name} is a sample, and no run is named", hint=f"put the run first: inspect last {name}"
+        )
     folder = results_dir or default_results_dir()
     answers = read_answers(RunFolder.find(folder, name))
     chosen = list(answers.completions.values())

@@ -56,7 +56,9 @@ def asked_by_options(options: Mapping[str, Any], table: Mapping[str, Setting] = 
         try:
             given[name] = read_value(setting, text, variables=False)
         except UsageError as error:
-            numbers = allowed(setting)
+            numbers = allowed(setting) or (
+                "set the shell's variable that is empty here" if text == "" else ""
+            )
             hint = error.hint or f"{numbers}; see `bench_runner.py run --help`".removeprefix("; ")
             wrong.append(UsageError(f"{setting.option}: {error.message}", hint=hint))
     if len(wrong) == 1:

@@ -38,7 +38,8 @@ def asked_again(
     config = record.config
     if "script" not in config or record.server is None:
         raise UsageError(
-            f"the record of {record.run_id} does not say how to run it", hint="it failed before it started"
+            f"the record of {record.run_id} does not say how to run it",
+            hint="it failed before it started: run it anew",
         )
     for name, setting in table.items():
         if setting.may_hold_secret and HIDDEN in str(config.get(name)):

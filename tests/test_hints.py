@@ -74,6 +74,9 @@ run human_eval | 2 | 'human_eval' belongs to no option | --benchmark human_eval
 {GOOD} --gpu-layers 0 80 | 2 | '80' belongs to no option | an option has one value
 {SWEEP} good.gguf --gpu-layers 0 80 | 2 | '80' belongs to no option | --gpu-layers 0,80
 list --benchmark human_eval | 2 | there is no option --benchmark | `bench_runner.py list --help`
+leaderboard human_eval | 2 | 'human_eval' belongs to no option | --benchmark human_eval
+report --sweep last | 2 | there is no option --sweep | report [OPTIONS] [SWEEP|RUN...]
+{RUN} --model= | 2 | --model: is empty | the shell's variable
 list all | 2 | unexpected extra argument (all) | bench_runner.py list [OPTIONS]
 show | 2 | RUN... is missing | bench_runner.py show [OPTIONS] RUN
 compare last | 2 | B is missing | bench_runner.py compare [OPTIONS] A B
@@ -134,6 +137,9 @@ fit hf | 2 | hf is not a GGUF file | vLLM chooses by itself
 fit good.gguf --vram 24Q | 2 | --vram: "24Q" is not a size | such as 24G
 fit good.gguf --ctx-size 1e3 | 2 | '1e3' is not a number of tokens | such as --ctx-size 8k
 fit good.gguf --kv-type q9 | 2 | --kv-type q9: there is no such type | one of f32, f16,
+fit good.gguf --vram 24 | 2 | --vram 24: that is 24 bytes | give a unit, such as 24G
+leaderboard --price-per-kwh 0,30 | 2 | --price-per-kwh: '0,30' is not a number | write 0.30
+leaderboard --price-per-kwh -1 | 2 | -1.0 is out of range: 0 to 1000 | leaderboard --help
 fit good.gguf --parallel 0 | 2 | --parallel: 0 is out of range: 1 to 256 | `bench_runner.py fit --help`
 run --benchmark lcb --start-date yesterday | 2 | 'yesterday' is not DAY, such as 2024-09-01 | run --help
 run --benchmark speed --depths 8kb | 2 | '8kb' is not N,... | `bench_runner.py run --help`
@@ -167,6 +173,7 @@ export last --archive x.tar | 2 | its name must end in .zip | such as x.zip
 export last --per-sample x.txt | 2 | its name must end in .csv or .parquet | such as x.csv
 export last | 2 | nothing to export | --archive FILE.zip
 merge gone | 2 | gone can't be read: no such file | it has no such file
+merge gpu2:bench/results | 2 | can't be read: no such file | rsync -a gpu2:bench/results/
 merge notes.txt | 2 | notes.txt is neither a folder nor an archive | FILE.zip
 merge broken.zip | 6 | broken.zip is damaged | ask for it again
 merge nothing | 2 | nothing has no runs | give a results folder
@@ -219,6 +226,7 @@ compare Big-Q8 Big-Q4 --show HumanEval/99 | 2 | has no answer to 'HumanEval/99' 
 compare Big-Q8 Big-Q4 --show 3 --fail-if-worse | 2 | --show and --fail-if-worse | leave one of them out
 inspect zzz | 2 | there is no run 'zzz' | the latest are:
 inspect Big-Q8 HumanEval/99 | 2 | has no answer to 'HumanEval/99' | it has 8 samples, such as
+inspect HumanEval/17 | 2 | HumanEval/17 is a sample, and no run is named | inspect last HumanEval/17
 inspect Speed 1 | 6 | keeps no single answers | `show`
 {GOOD} --resume zzz | 2 | there is no run 'zzz' | the latest are:
 {GOOD} --gate Failed | 9 | did not finish | name another run

@@ -10,6 +10,7 @@ import click
 
 from results.errors import UsageError
 from results.files import user_path
+from settings.benchmarks import BENCHMARKS
 from settings.values import close_match
 
 if TYPE_CHECKING:
@@ -57,13 +58,14 @@ def no_such_option(
     """name: as it was typed. for_server: the command passes options on to the server after --."""
     typed, name = name, name.partition("=")[0] if name.startswith("--") else name
     known = {option for each in ctx.command.params for option in each.opts} if ctx else set()
-    meant = OURS[name] if OURS.get(name) in known else next(iter(possibilities), "")
+    likely = [each for each in possibilities if each != "--help"]
+    meant = OURS[name] if OURS.get(name) in known else next(iter(likely), "")
     if name == "--model" and "models" in known:
         hints = ["models stand without an option: `sweep some.gguf other.gguf --benchmark ...`"]
     else:
         hints = [f"did you mean {meant}?"] if meant else []
         hints += [f"one of the server's goes after --: `-- {typed}`"] if for_server else []
-    return UsageError(f"there is no option {name}", hint=_joined(*hints, _see(ctx)))
+    return UsageError(f"there is no option {name}", hint=_joined(*hints, _see(ctx) if hints else _usage(ctx)))
 
 
 def no_such_command(name: str, known: Iterable[str], ctx: click.Context) -> UsageError:
@@ -109,6 +111,10 @@ def _explained(error: click.UsageError) -> UsageError:
     if isinstance(error, click.BadParameter):
         return _bad_value(error)
     message = error.format_message().rstrip(".")
+    stray = re.search(r"unexpected extra arguments? \((\S+?)[ )]", message)
+    options = {option for each in error.ctx.command.params for option in each.opts} if error.ctx else set()
+    if stray and stray[1] in BENCHMARKS and "--benchmark" in options:
+        return UsageError(f"{stray[1]!r} belongs to no option", hint=f"give it as --benchmark {stray[1]}")
     message = message.replace("got unexpected", "unexpected").replace("Got unexpected", "unexpected")
     return UsageError(message[:1].lower() + message[1:], hint=_usage(error.ctx) or _see(error.ctx))
 
@@ -122,10 +128,13 @@ def _bad_value(error: click.BadParameter) -> UsageError:
         meant = close_match(typed, known)
         message = f"{typed!r} is not one of {', '.join(known)}"
         hint = f"did you mean {meant}?" if meant else hint
-    elif isinstance(kind, click.IntRange):
+    elif isinstance(kind, click.IntRange | click.FloatRange):
+        comma = re.match(r"'(\d+),(\d+)'", message)
+        hint = f"write {comma[1]}.{comma[2]}" if comma else hint
         message = re.sub(r"is not in the range (.*)<=x<=(.*)", r"is out of range: \1 to \2", message)
         message = re.sub(r"is not in the range x>=(.*)", r"is out of range: \1 or more", message)
         message = message.replace("is not a valid integer range", "is not a whole number")
+        message = message.replace("is not a valid float range", "is not a number")
     elif isinstance(kind, click.Path):
         message = message.removeprefix("Directory ").removeprefix("File ").replace("directory", "folder")
         hint = f"give a {'folder' if message.endswith('is a file') else 'file'}; {hint}"

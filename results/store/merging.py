@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import stat
 import zipfile
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+_FAR = re.compile(r"[\w.@-]+:")  # a folder of another machine, or a link
 MERGING = ".merging"
 _SHOWN = 8
 _NOT_COPIED = {"harness.lock"}
@@ -72,7 +74,9 @@ def merge(results_dir: Path, sources: Iterable[Path], *, warn: Callable[[str], N
     sources = list(sources)
     for source in sources:
         if why := unreadable(source, or_folder=True):
-            raise UsageError(f"{source} can't be read: {why}", hint=instead_of(source))
+            far = _FAR.match(str(source))
+            hint = f"copy it here first, as with rsync -a {source}/ other/" if far else instead_of(source)
+            raise UsageError(f"{source} can't be read: {why}", hint=hint)
     results_dir = results_dir.absolute()
     log = RunLog(results_dir / RUN_LOG_NAME, warn=warn)
     with explained("write to", results_dir):
