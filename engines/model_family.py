@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # How the weights are kept, at the end of a name: Q4_K_M, UD-Q4_K_XL, IQ2_XS, BF16, AWQ, GPTQ-Int4, 4bit, i1-GGUF.
 _FORM = re.compile(
     r"[-_. ]+(UD|i\d|imat(rix)?|I?Q\d\w*|TQ\d\w*|B?F16|FP?(8|16|32)|F32|MXFP4\w*|NVFP4|AWQ|GPTQ|EXL[23]|GGUF|"
-    r"W\d+A\d+|Int[48]|[2-8]-?bit|bnb|dynamic|quantized)$",
+    r"W\d+A\d+|Int[48]|[2-8]-?bits?|bnb|dynamic|quantized)$",
     re.IGNORECASE,
 )
 

@@ -27,6 +27,7 @@ __all__ = ["own_devices"]
         ("Qwen2.5-7B-Instruct-UD-Q4_K_XL", "qwen2-5-7b-instruct"),
         ("Qwen2.5-7B-Instruct.i1-IQ2_XS", "qwen2-5-7b-instruct"),
         ("Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4", "qwen2-5-7b-instruct"),
+        ("Yi-6B-Chat-4bits", "yi-6b-chat"),
         ("Llama-3-8B-BF16", "llama-3-8b"),
         ("Llama-3-8B", "llama-3-8b"),
         ("gpt-oss-20b-MXFP4", "gpt-oss-20b"),
@@ -80,6 +81,12 @@ def test_the_first_model_decides_for_its_family_and_each_record_says_why(tmp_pat
     (q2, q8) = (why for _, why in found.values())
     assert (q2["decided_by"], q8["decided_by"], q8["style"]) == ("Q2_K", "Q2_K", "completion")
     assert q8["because"] == q2["because"] != ""
+    (second,) = (record["run_id"] for record in logged(results) if record["model"] == "Q8_0")
+    repeated = bench_runner("rerun", second, "--results-dir", results)
+    assert repeated.code == 0, repeated.err
+    assert "A and B solved the same samples" in repeated.out, (
+        "in the style of the family, so that they compare"
+    )
     alone = bench_runner(
         "run", "--benchmark", "human_eval", "--model", files[1], *words, "--limit", 2, "--reuse",
         "--results-dir", results,
