@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from engines.model_family import base_name
 from results.store.family_styles import FamilyStyle, FamilyStyles
 from sweeps.preflight.families import template_warnings
-from tests.command_line import bench_runner, logged
+from tests.command_line import PROGRAM, bench_runner, logged, wait_for
 from tests.servers.gguf_file import LLAMA, STRING, gguf
 from tests.sweep_runs import own_devices, server, sweep
 from tests.sweeps.plans import plan
@@ -96,6 +97,22 @@ def test_the_first_model_decides_for_its_family_and_each_record_says_why(tmp_pat
     asked = sweep(results, *files, *served(tmp_path, "*Q9*", ""), "--limit", 2, "--prompt-style", "chat")
     assert asked.code == 0, asked.err
     assert "of the same family" not in asked.err, "what is asked for wins"
+
+
+def test_the_decision_survives_kill_9(tmp_path):
+    results = tmp_path / "r"
+    files = quantisations(tmp_path / "m", "Q2_K", "Q8_0")
+    words = ("--benchmark", "human_eval", *served(tmp_path, "*Q2_K*", "--no-chat"), "--limit", 2)
+    with subprocess.Popen(
+        [PROGRAM, "sweep", *map(str, (*files, *words)), "--results-dir", results], stderr=subprocess.DEVNULL
+    ) as killed:
+        wait_for(lambda: [*results.glob("sweeps/*/styles/*.json")], 60)
+        killed.kill()
+    resumed = bench_runner("sweep", "--resume", "last", "--results-dir", results)
+    assert resumed.code == 0, resumed.err
+    (q2, q8) = (style for style, _ in styles(results).values())
+    assert q2 == q8 == "completion"
+    assert {why["decided_by"] for _, why in styles(results).values()} == {"Q2_K"}
 
 
 def test_of_workers_at_once_one_decides_and_the_others_wait(tmp_path):
