@@ -213,12 +213,15 @@ def run(
 
     Everything after -- is passed to the server unchanged.
     """
+    from results.errors import UsageError
     from runner.notification import notifying, read_notify
     from runner.request import build_spec
 
     tell = read_notify(notify)
     if reuse and label and not resume:
-        raise click.UsageError("--reuse can't be combined with --label")
+        raise UsageError(
+            "--reuse can't be combined with --label", hint="a reused run keeps its label; see `label --help`"
+        )
     spec = build_spec(asked_by_options(options))
     from results.records import encode_record
     from results.store.run_folder import default_results_dir

@@ -146,6 +146,11 @@ run --benchmark speed --depths 8kb | 2 | '8kb' is not N,... | `bench_runner.py r
 leaderboard --since yesterday | 2 | --since 'yesterday' is not a time | such as 2026-11-21
 prune --older-than 5 | 2 | --older-than '5' is not a time | 7d
 prune --keep 10 | 2 | --keep '10' is no rule | last=50
+{GOOD} --reuse --label x | 2 | --reuse can't be combined with --label | a reused run keeps its label
+{GOOD} --notify zzz-no-program | 2 | --notify: there is no program zzz-no-program | give its path
+{GOOD} --notify echo{{}}{{ID}} | 2 | --notify: | {{id}} {{status}} {{score}}
+{GOOD} --price-per-kwh 30ct | 2 | --price-per-kwh: '30ct' is not a | `bench_runner.py run --help`
+sweep --resume last --fresh | 2 | --fresh starts another sweep | leave out --resume
 {GOOD} --gate last --margin 5% | 2 | '5%' is not a number of points | `bench_runner.py run --help`
 
 # choices
