@@ -135,7 +135,13 @@ def fit(
 def _print(answer: _Answer) -> None:
     say_facts(_facts(answer))
     lines = [_line(each) for each in answer.fits]
-    print_table(HEADER, lines, numbers=set(HEADER) - {"KV cache", "limited by"})
+    print_table(
+        HEADER,
+        lines,
+        numbers=set(HEADER) - {"KV cache", "limited by"},
+        optional=() if answer.room.cards else ("GPU GiB", "layers on GPU"),
+        all_shown_by="--json",
+    )
     for caveat in answer.fitting.caveats:
         say(f"note: {caveat}")
     best = _best(answer.fits)
@@ -212,13 +218,13 @@ def _line(fit: Fit) -> tuple[str, ...]:
     if not (fit.ctx_size and fit.parallel):
         return (fit.kv_type, str(fit.parallel or "-"), "-", "-", "-", "-", "does not fit")
     beyond = {"training": "the model's training", "memory": "memory", "wish": "nothing here"}
-    layers = "-" if not fit.cards_bytes else f"{fit.gpu_layers} of {fit.layer_count}"
+    layers = "" if not fit.cards_bytes else f"{fit.gpu_layers} of {fit.layer_count}"
     return (
         fit.kv_type,
         str(fit.parallel),
         f"{fit.ctx_size:,}",
         layers,
-        " + ".join(f"{size / _GIB:.1f}" for size in fit.cards_bytes) or "-",
+        " + ".join(f"{size / _GIB:.1f}" for size in fit.cards_bytes),
         f"{fit.memory.host_bytes / _GIB:.1f}",
         beyond[fit.bound],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -39,7 +40,8 @@ def models(*, folders: tuple[Path, ...], as_json: bool) -> None:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder", hint="give the folder that has the models")
-    found = list_models([folder.absolute() for folder in folders])
+    for_people = sys.stdout.isatty() and not as_json  # who typed the folder's name
+    found = list_models([folder if for_people else folder.absolute() for folder in folders])
     if as_json:
         import dataclasses
 
@@ -48,7 +50,13 @@ def models(*, folders: tuple[Path, ...], as_json: bool) -> None:
         for each in found:
             click.echo(encode(dataclasses.asdict(each)))
         return
-    print_table(HEADER, [_line(each) for each in found], numbers=HEADER[1:2])
+    print_table(
+        HEADER,
+        [_line(each) for each in found],
+        numbers=HEADER[1:2],
+        optional=("note", "architecture", "kept by", "parameters", "size"),
+        all_shown_by="--json",
+    )
     if not found:
         say(
             "no models were found; --model demo fetches a small one, hf:owner/name/file.gguf one of the hub",

@@ -66,7 +66,7 @@ def changed_text(answers: ChangedAnswers) -> str:
         for number, words in (
             (answers.to_pass, "to passed"),
             (answers.to_fail, "from passed"),
-            (answers.other_outcomes, "otherwise"),
+            (answers.other_outcomes, "from one failure to another"),
         )
         if number
     ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 _LONGEST_CELL = 32
+_OPTIONAL = ("seconds", "host GiB", "samples", "J/solved", "tokens/s")  # where the terminal is narrow
 _STYLES = {"as-good": "green", "worse": "bright_black", "stopped": "bright_black"}
 
 
@@ -186,7 +187,7 @@ def _print(table: Table, ids: dict[str, str], *, wide: bool) -> None:
         header, cells = _without("quantisation", header, cells)  # the model's name says it
     lines = [[*line, ids[row.record.run_id]] for line, row in zip(cells, table.rows, strict=True)]
     styles = [_STYLES.get(row_kind(row)) for row in table.rows]
-    print_table([*header, "run"], lines, styles=styles, wide=wide)
+    print_table([*header, "run"], lines, styles=styles, wide=wide, optional=_OPTIONAL)
 
 
 def _without(name: str, header: list[str], cells: list[list[str]]) -> tuple[list[str], list[list[str]]]:

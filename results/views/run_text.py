@@ -211,7 +211,7 @@ def print_list(runs: Sequence[tuple[RunStatus, RunRecord]], *, wide: bool) -> No
         dropped |= {"label"} if shortened else set()
         kept = [at for at, name in enumerate(header) if name not in dropped]
         header, lines = [header[at] for at in kept], [[line[at] for at in kept] for line in lines]
-    print_table(header, lines, wide=wide)
+    print_table(header, lines, wide=wide, optional=("completions",))
 
 
 def _list_line(shown_id: str, status: RunStatus, record: RunRecord) -> tuple[str, ...]:

@@ -103,13 +103,20 @@ def print_table(
     numbers: Iterable[str] = (),
     styles: Sequence[str | None] = (),
     wide: bool = False,
+    optional: Sequence[str] = (),
+    all_shown_by: str = "--wide",
 ) -> None:
     """Print a table. numbers: columns to align as numbers although they contain text. styles: rich's, for each row.
-    wide: no line is folded to fit the terminal.
+    wide: no line is folded to fit the terminal. optional: columns that a terminal shows only if something is in them
+    and there is room, the first to go first; a line says which had no room, and the option that shows all.
     """
     if sys.stdout.isatty():
         terminal = console(_WIDEST if wide else None)
+        rows = list(rows)
+        header, rows, dropped = _without_optional(header, rows, optional, terminal.width)
         terminal.print(aligned(header, rows, width=terminal.width, numbers=numbers, styles=styles))
+        if dropped:
+            say(f"too narrow for: {', '.join(dropped)} ({all_shown_by} shows all)", dim=True)
     else:
         click.echo("\n".join("\t".join(map(cell, row)) for row in [header, *rows]))
 
@@ -128,6 +135,8 @@ def aligned(
     from rich.table import Table
     from rich.text import Text
 
+    from results.views.column_widths import GAP, fitting_widths, fold
+
     rows = [[cell(text) for text in row] for row in rows]
     columns = [[row[position] for row in rows if row[position]] for position in range(len(header))]
     asked = set(numbers)
@@ -135,18 +144,48 @@ def aligned(
         name in asked or (bool(cells) and all(map(_NUMBER.fullmatch, cells)))
         for name, cells in zip(header, columns, strict=True)
     ]
+    names = [plain(name) for name in header]
+    widths: list[int | None] = [None] * len(header)
+    if fitting := fitting_widths(names, columns, width):
+        widths, short = list(fitting[0]), fitting[1]
+        names, *rows = [
+            [fold(text, column, short) for text, column in zip(line, fitting[0], strict=True)]
+            for line in (names, *rows)
+        ]
     unbroken = _unbroken(header, columns, right, width)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for position, name in enumerate(header):
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for position, name in enumerate(names):
         table.add_column(
-            Text(plain(name)),
+            Text(name),
             justify="right" if right[position] else "left",
             overflow="fold",
-            no_wrap=position in unbroken,
+            no_wrap=widths[position] is not None or position in unbroken,
+            width=widths[position],
         )
     for position, row in enumerate(rows):
         table.add_row(*map(Text, row), style=styles[position] if styles else None)
     return table
+
+
+def _without_optional(
+    header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str], width: int
+) -> tuple[Sequence[str], Sequence[Sequence[str]], list[str]]:
+    """The table without empty optional columns, and without as many as it takes until no word is broken; the names of
+    the latter.
+    """
+    from results.views.column_widths import breaks_no_word
+
+    cells = {name: [cell(row[at]) for row in rows] for at, name in enumerate(header)}
+    kept = [name for name in header if name not in optional or any(cells[name])]
+    dropped: list[str] = []
+    for name in optional:
+        if breaks_no_word(kept, [cells[each] for each in kept], width):
+            break
+        if name in kept:
+            kept.remove(name)
+            dropped.append(name)
+    at = [position for position, name in enumerate(header) if name in kept]
+    return kept, [[row[position] for position in at] for row in rows], dropped
 
 
 def _unbroken(

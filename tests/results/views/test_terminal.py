@@ -131,3 +131,53 @@ def test_the_harness_prints_through_one_door():
                 if not isinstance(said, ast.Constant) and name not in MACHINE:
                     past.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert [place for place in past if place.partition(":")[0] not in DOORS] == []
+
+
+LEADERS = ("model", "score (95 %)", "against the best", "samples", "tokens/s", "J/solved", "run")
+LEADING = [
+    [
+        f"SmolLM2-135M-Instruct-{kind}",
+        f"{score} ({score - 8} to {score + 9.5})",
+        rank,
+        "164",
+        "105.0",
+        "",
+        run_id,
+    ]
+    for kind, score, rank, run_id in (
+        ("Q8_0", 75.5, "best", IDS[0]),
+        ("Q4_K_M", 73.0, "not distinguishable (p = 1.00)", IDS[1]),
+    )
+]
+
+
+def drawn_leaders(width: int) -> list[str]:
+    out = io.StringIO()
+    Console(file=out, width=width, highlight=False).print(aligned(LEADERS, LEADING, width=width))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("width", [96, 110, 140])
+def test_lines_end_between_words_or_inside_a_long_name_after_a_hyphen(width):
+    """Nobody can read "interrupte" over "d", or copy half a name of a quantisation."""
+    lines = drawn_leaders(width)
+    assert max(map(len, lines)) <= width
+    words = {word for line in lines for word in line.split()}
+    assert {"distinguishable", "samples", *IDS} <= words
+    assert any("Q4_K_M" in word for word in words)
+    assert any("(67.5 to 85.0)" in line for line in lines)
+
+
+def test_a_wide_terminal_folds_nothing():
+    assert len(drawn_leaders(160)) == 1 + len(LEADING)
+
+
+def test_a_narrow_terminal_leaves_out_what_matters_least_and_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "76")
+    print_table(LEADERS, LEADING, optional=("samples", "tokens/s", "J/solved"))
+    lines = capsys.readouterr().out.splitlines()
+    assert "samples" not in lines[0] + lines[1]
+    assert "J/solved" not in "\n".join(lines)  # it was empty
+    assert "tokens/s" in lines[0] + lines[1]
+    assert "too narrow for: samples (--wide shows all)" in lines[-1]
