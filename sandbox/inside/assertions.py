@@ -164,7 +164,8 @@ class Assertions:
     def _see(self, number: int, place: int, value: Any) -> Any:
         if place == 0:
             self._values[number] = {}
-        self._values[number][place] = value
+        # Within its own operands an assertion may be met again, and hold.
+        self._values.setdefault(number, {})[place] = value
         return value
 
     def _hold(self, number: int) -> None:

@@ -11,9 +11,13 @@ Tests and the ends of pipes reach it through a socket that no program has. The z
 
 import _socket
 import builtins
+import decimal
+import errno
+import gc
 import os
 import random
 import resource
+import signal
 import struct
 import sys
 import time
@@ -21,13 +25,14 @@ import typing
 from typing import Any
 
 from sandbox.inside.child import hard_limits, take_text
-from sandbox.inside.confinement import WALL
+from sandbox.inside.confinement import PAUSE_S, WALL
 from sandbox.inside.forks import READY, become, close, for_good, fork_unseen, not_ready, wait_ready
 from sandbox.inside.judge import judge_calls
 from sandbox.inside.watch import cpu_clock
 
 MOST_CPU_S = 1.0  # of one judge: a thousand programs
 MOST_GROWTH_KIB = 8 << 10  # of its memory
+REFERENCES_S = 10.0  # for the kernel to forget descriptors that nobody can receive any more
 _STAYS = b"+"
 _LIMITS = ("cpu_s", "overtime", "memory_bytes", "processes", "file_bytes", "open_files")
 
@@ -66,11 +71,24 @@ class StandingJudge:
     def hand(self, text_bytes: int, reading: int, writing: int, turn: int) -> None:
         """Let it judge a program, whose tests are the next text on fd 0. Raises OSError.
 
-        turn: is told once they are read.
+        turn: is told once they are read. Where its process dies, the zygote ends: the program is judged in another one.
         """
+        os.kill(self.pid, signal.SIGCONT)  # the last program may have stopped it after its word
         self._used_s = time.clock_gettime(cpu_clock(self.pid))
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("3i", reading, writing, turn))]
-        self._control.sendmsg([struct.pack(">I", text_bytes)], rights)
+        deadline = time.monotonic() + REFERENCES_S
+        while True:
+            try:
+                self._control.sendmsg([struct.pack(">I", text_bytes)], rights)
+            except (BrokenPipeError, ConnectionResetError) as error:  # or ended it
+                raise SystemExit("the process of the tests was killed") from error
+            except OSError as error:
+                # A program left as many descriptors on their way through sockets as its user may have.
+                if error.errno != errno.ETOOMANYREFS or time.monotonic() > deadline:
+                    raise
+                collect_descriptors()
+            else:
+                return
 
     def clock(self) -> typing.Callable[[], float]:
         """Seconds of processor time for this program."""
@@ -102,7 +120,9 @@ def judge_programs(control: Any, texts: int, result: int) -> typing.NoReturn:
     os.set_blocking(
         result, False
     )  # of a long word, what does not fit is only shown; the verdict stands first
+    channel = os.dup(control.fileno()), os.dup(control.fileno())  # as many as that of a program will be
     own = _traces()
+    close(*channel)
     most_kib = _peak_memory_kib() + MOST_GROWTH_KIB
     while True:
         size, rights, _flags, _sender = control.recvmsg(4, _socket.CMSG_SPACE(3 * 4))
@@ -114,12 +134,23 @@ def judge_programs(control: Any, texts: int, result: int) -> typing.NoReturn:
         os.close(turn)
         random.seed()  # as in a fork of its own
         word = judge_calls(tests, reading, writing, result)
-        close(reading, writing)
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)  # what it would say is over
         stays = _peak_memory_kib() < most_kib and _traces() == own
         os.write(result, word)
         control.send(_STAYS if stays else b"-")
+        close(reading, writing)  # last: a program that sees its end may end before all is said
         if not stays:
             os._exit(0)
+
+
+def collect_descriptors() -> None:
+    """Wait a little for the kernel to close descriptors on their way through sockets that are on their way themselves.
+
+    By itself it may do so 10 s later; the end of any Unix socket makes it look at once.
+    """
+    for end in _socket.socketpair():
+        end.close()
+    time.sleep(PAUSE_S)
 
 
 def _peak_memory_kib() -> int:
@@ -133,8 +164,18 @@ def _traces() -> tuple[Any, ...]:
         children = True
     except ChildProcessError:
         children = False
+    lowest = os.dup(0)  # all below it are open
+    os.close(lowest)
+    context = decimal.getcontext()
     return (
         children,
+        lowest,
+        signal.getitimer(signal.ITIMER_REAL),
+        signal.getsignal(signal.SIGALRM),
+        gc.isenabled(),
+        context.prec,
+        context.rounding,
+        id(sys.stdout),
         len(sys._current_frames()),  # noqa: SLF001 - threads; `threading` itself may have to be imported
         len(sys.modules),
         sys.getrecursionlimit(),

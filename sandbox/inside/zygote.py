@@ -46,12 +46,13 @@ from sandbox.inside.channel import read_exactly, write_all
 from sandbox.inside.child import WORD_BYTES, hard_limits, take_text
 from sandbox.inside.confinement import PAUSE_S, WALL, Confinement, empty, end_children, keep, set_aside
 from sandbox.inside.forks import NotReady, become, close, for_good, leave, not_ready, wait_ready
-from sandbox.inside.standing_judge import StandingJudge
+from sandbox.inside.standing_judge import StandingJudge, collect_descriptors
 from sandbox.inside.watch import MOST_FILES, Kept, Watch, ask_for_call, clock_of, files_in, hold_too_much
 
 PR_SET_DUMPABLE = 4
 KEPT_OUTPUT_BYTES = 16384
 GONE_S = 2.0  # for the other process to end, once that of the program or that of the tests has
+FREED_S = 10.0  # for the kernel to forget files that were removed
 NICE = 5  # the model's server comes first
 MOST_ASIDE = 8  # folders to be removed, each with what one program left
 
@@ -100,6 +101,7 @@ def serve(confine: typing.Callable[[], None]) -> None:
         stream.reconfigure(encoding="utf-8", errors="replace")
     gc.collect()
     gc.freeze()  # children then share these pages instead of copying them
+    _files_when_empty.update((folder, files_in(folder)) for folder in SETUP.writable)
     answer({"ready": True, "version": sys.version.split()[0], "hard_limits": hard_limits()})
     while True:
         request = read_frame()
@@ -182,6 +184,7 @@ def fork_children(request: dict[str, Any], confine: typing.Callable[[], None]) -
     return Children(candidate, judge, result, output, stdout)
 
 
+_files_when_empty: dict[str, int] = {}
 _standing: list[StandingJudge] = []  # the one that may judge the next program, or none
 
 
@@ -235,7 +238,9 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
         with contextlib.suppress(BlockingIOError):
             word.take()
     own_cpu_s = clocks[children.candidate]()
-    ended = end_all(children.candidate if judging is not None and word.length and judging.stays() else 0)
+    # One that was asked for its call may still be about to answer.
+    stays = ending == "exit" and judging is not None and word.length > 0 and judging.stays()
+    ended = end_all(children.candidate if stays else 0)
     if children.candidate not in ended:
         raise SystemExit("a process of the program is lost")
     seconds = time.monotonic() - began
@@ -319,9 +324,24 @@ def wipe() -> None:
             os.chmod(folder, 0o1777 if SETUP.own_namespace else 0o700)
         if not SETUP.aside:
             empty(folder)
+            wait_freed(folder)
         elif set_aside(folder, SETUP.aside):
             while len(os.listdir(SETUP.aside)) > MOST_ASIDE:  # or they would fill the disk
                 time.sleep(PAUSE_S)
+
+
+def wait_freed(folder: str) -> None:
+    """Until what was removed is gone. Raises SystemExit where something holds on to it.
+
+    A descriptor that was on its way through a socket may do so, and the next program would find a full folder.
+    """
+    if SETUP.folder_bytes:  # not a file system of its own
+        return
+    deadline = time.monotonic() + FREED_S
+    while files_in(folder) > _files_when_empty[folder]:
+        if time.monotonic() > deadline:
+            raise SystemExit("what a program left is still there")
+        collect_descriptors()
 
 
 def empty_all() -> None:

@@ -128,3 +128,10 @@ def test_tests_that_cannot_be_rewritten_are_executed_as_they_are(box):
     long = "pass\n" * 50_000 + "assert f(1) == 2"
     check = failed(box, long)
     assert (check.call, check.returned, check.check) == ("f(1)", "1", "")
+
+
+def test_an_assertion_that_is_met_again_within_itself(box):
+    """Its inner turn holds and is forgotten; the outer one goes on, and a right program passes."""
+    tests = "def to(n):\n if n:\n  assert n == below(n), n\n return n\ndef below(n):\n to(n - 1)\n return f(n)\nto(3)"
+    assert failed(box, tests, kind="passed") is None
+    assert failed(box, tests, "def f(x): return x + (x > 1)").call == "f(2)"

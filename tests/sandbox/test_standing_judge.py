@@ -45,6 +45,12 @@ LEFT_BEHIND = {
     "a builtin": "import builtins\nbuiltins.ascii = repr",
     "a limit": "import sys\nsys.setrecursionlimit(4321)",
     "a folder": "import os\nos.chdir('/tmp')",
+    "a file": "import os\nos.dup(1)",
+    "an alarm": "import signal\nsignal.alarm(60)",
+    "a handler": "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)",
+    "a precision": "import decimal\ndecimal.getcontext().prec = 5",
+    "a collector that is off": "import gc\ngc.disable()",
+    "another output": "import io, sys\nsys.stdout = io.StringIO()",
     "memory": "b = bytearray(64 << 20)\nfor n in range(0, len(b), 4096): b[n] = 1",
 }
 
