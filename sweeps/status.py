@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sys
 import time
@@ -13,7 +14,8 @@ from results.plain_text import plain
 from results.records import RunStatus
 from results.stats.speed import answering_speed
 from results.store.names import short_names
-from results.store.run_folder import all_folders, all_records
+from results.store.run_folder import all_folders
+from results.store.runs import begun_runs
 from results.store.sweep_folder import SweepFolder, all_sweeps
 from results.views.run_text import shown_status
 from results.views.terminal import aligned, console, print_table, say
@@ -67,11 +69,7 @@ def print_sweeps(results_dir: Path, *, warn: Callable[[str], None]) -> None:
         except BenchError as error:
             warn(error.message)
     print_table(("sweep", "status", "runs"), rows)
-    single = [
-        _line(f"{record.model} {record.benchmark}", run, record, readers)
-        for run, record in all_records(results_dir, warn=lambda _: None)
-        if record.sweep is None and run.effective_status(record) is RunStatus.STARTED
-    ]
+    single = [_look_at_run(run, readers)[2][0] for run in _single_runs(results_dir)]
     if single:
         say()
         print_table(*_columns([line.cells for line in single]))
@@ -81,7 +79,17 @@ def single_run_in_progress(results_dir: Path) -> RunFolder | None:
     """The newest run in progress that belongs to no sweep, if no sweep is in progress."""
     if any(folder.worker_pid() is not None for folder in all_sweeps(results_dir)):
         return None
-    return next((run for run in reversed(all_folders(results_dir)) if run.is_alive()), None)
+    return next(reversed(_single_runs(results_dir)), None)
+
+
+def _single_runs(results_dir: Path) -> list[RunFolder]:
+    """The runs in progress that belong to no sweep, oldest first. Costs the same for any number of finished runs."""
+    found = []
+    for folder in begun_runs(results_dir):
+        with contextlib.suppress(BenchError):
+            if folder.is_alive() and folder.read_record().sweep is None:
+                found.append(folder)
+    return found
 
 
 def print_status(folder: SweepFolder, *, warn: Callable[[str], None]) -> None:

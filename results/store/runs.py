@@ -46,12 +46,10 @@ class Runs:
         """
         self._log.check()
         empty_trash(self._results_dir, warn=self._say)
-        notes = self._results_dir / UNLOGGED
-        with explained("read", notes):
-            names = sorted(note.name for note in notes.iterdir()) if notes.is_dir() else []
-        logged = {record.run_id for record in self._log.runs()} if names else set()
-        for name in names:
-            self._recover(self.entry(RunFolder(self._results_dir / name)), logged=name in logged)
+        begun = begun_runs(self._results_dir)
+        logged = {record.run_id for record in self._log.runs()} if begun else set()
+        for folder in begun:
+            self._recover(self.entry(folder), logged=folder.run_id in logged)
 
     def new(self, benchmark: str, model: str, now: dt.datetime) -> RunEntry:
         """A run in a new folder, not claimed and without a record yet."""
@@ -84,6 +82,14 @@ class Runs:
             return
         if record.status is RunStatus.INTERRUPTED:
             self._say(f"note: {record.run_id} was cut off; to continue it, {to_continue(record)}")
+
+
+def begun_runs(results_dir: Path) -> list[RunFolder]:
+    """The runs that have begun and aren't logged yet: in progress, or cut off. Oldest first. Raises ResultsError."""
+    notes = results_dir.absolute() / UNLOGGED
+    with explained("read", notes):
+        names = sorted(note.name for note in notes.iterdir()) if notes.is_dir() else []
+    return [RunFolder(notes.parent / name) for name in names]
 
 
 @dataclass(frozen=True)

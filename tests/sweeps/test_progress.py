@@ -61,6 +61,8 @@ def running(tmp_path):
         + msgspec.json.encode(Tick(time_s=2.0, phase="generate", devices=(GPU,)))
         + b'\n{"ti'
     )
+    (tmp_path / ".unlogged").mkdir()
+    (tmp_path / ".unlogged" / folder.run_id).touch()
     with folder.claim():
         yield folder
 
