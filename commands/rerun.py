@@ -8,6 +8,7 @@ import click
 
 from commands.options import ModelName, RunName, named_argument, results_dir_option
 from results.store.run_folder import default_results_dir
+from settings.sampling_settings import SANDBOX_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @named_argument(RunName())
 @click.option("--model", type=ModelName(), metavar="M", help="The model's new path, if it has moved.")
-@click.option("--sandbox", help="Use a different sandbox than the run did.")
+@click.option("--sandbox", metavar="|".join(SANDBOX_LEVELS), help="Use a different sandbox than the run did.")
 @results_dir_option
 @click.pass_obj
 def rerun(

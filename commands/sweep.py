@@ -247,7 +247,8 @@ def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder
     from settings.setting import Determines
 
     hint = (
-        f"the runs of {folder.sweep_id} can't be changed; start another sweep, or resume it with a manifest"
+        f"leave out models and settings: bench_runner.py sweep --resume {folder.sweep_id}; for other ones start "
+        "another sweep, or resume this one with a manifest"
     )
     if models:
         raise UsageError("--resume continues with the models that the sweep was started with", hint=hint)

@@ -19,7 +19,7 @@ def tasks() -> None:
     """Work with your own coding tasks, for `run --benchmark tasks --tasks FILE`."""
 
 
-@tasks.command()
+@tasks.command(short_help="Check a file, and that its reference solutions pass.")
 @click.argument("file", type=UserPath())
 def validate(file: Path) -> None:
     """Check FILE (YAML or JSON): its structure, and that its reference solutions pass.

@@ -242,7 +242,7 @@ status zzz | 2 | there is no sweep 'zzz' | the latest are:
 status last~9 | 2 | none is 'last~9' | the oldest is last
 retry zzz | 2 | there is no sweep 'zzz' | the latest are:
 cancel last | 2 | is not running | sweep --resume
-sweep --resume last good.gguf | 2 | continues with the models that the sweep was started with | start another
+sweep --resume last good.gguf | 2 | continues with the models that the sweep was started with | sweep --resume
 sweep --resume last --temperature 1 | 2 | --temperature can't be changed by --resume | start another sweep
 label last last | 2 | 'last' can't be a label | choose another
 label zzz baseline | 2 | there is no run 'zzz' | the latest are:

@@ -70,7 +70,7 @@ def runs_to_prune(results_dir: Path, rules: KeepRules, *, warn: Callable[[str], 
         elif folder.run_id in last:
             why = f"among the last {rules.last}"
         elif folder.run_id in newest:
-            why = "the newest of their configuration"
+            why = "newest of their configuration"
         elif rules.since is not None and dt.datetime.fromisoformat(record.timestamp) >= rules.since:
             why = "not that old"
         elif _is_busy(folder):

@@ -131,6 +131,8 @@ def notes(row: Row, *, alone: bool = False) -> list[str]:
     """Notes that belong beside a row's figures. alone: no rank is shown, so the note says how a race ended."""
     telemetry, place, result = row.record.telemetry, row.record.sweep, row.race_result
     found = [] if row.status is RunStatus.SUCCEEDED else [str(row.status)]
+    if row.record.rejudged_from:
+        found.append("judged again")
     if lost_too_many(row.record):
         found.append("too many answers lost to be the best")
     if telemetry is not None and telemetry.not_comparable:

@@ -63,7 +63,7 @@ def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[
     if record.server is not None:
         rows += [("note", difference) for difference in record.server.differences]
     if record.telemetry is not None:
-        rows += [("not comparable", why) for why in record.telemetry.not_comparable]
+        rows += [("not comparable", f"the speed: {why}") for why in record.telemetry.not_comparable]
     if record.score is not None:
         rows += [("WARNING", warning) for warning in record.score.warnings]
     if record.error is not None:
@@ -238,7 +238,7 @@ def _note(record: RunRecord) -> str:
         "archived" * record.remarks.archived,
         f"answers of {record.rejudged_from}" * bool(record.rejudged_from),
         f"{lost} answers lost" * bool(lost),
-        "not comparable" * bool(telemetry is not None and telemetry.not_comparable),
+        "speed not comparable" * bool(telemetry is not None and telemetry.not_comparable),
         "energy unsure" * bool(telemetry is not None and telemetry.energy_doubts),
     )
     return ", ".join(filter(None, notes))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from results.json_text import encode_indented
-from results.views.terminal import print_table, say
+from results.views.terminal import print_table, say, size_text
 
 if TYPE_CHECKING:
     from sweeps.preflight.checks import Need, Preflight
@@ -95,7 +95,7 @@ def _total(report: Preflight) -> str:
     elif to_do:
         parts.append("time unknown, because nothing similar has run undisturbed before")
     parts.append(
-        f"up to {report.disk_bytes / _GIB:.2f} GiB of results, {report.machine.disk_free_bytes / _GIB:.0f} GiB free"
+        f"up to {size_text(report.disk_bytes)} of results, {report.machine.disk_free_bytes / _GIB:.0f} GiB free"
     )
     return "; ".join(parts)
 

@@ -133,11 +133,11 @@ def test_a_card_that_somebody_else_uses_is_marked_in_the_record_and_in_every_tab
     assert why in telemetry["not_comparable"]
     use = telemetry["phases"]["generate"]["devices"][1]
     assert use["others_peak_memory_bytes"] == (24_000_000_000 if named else None)
-    assert f"not comparable  {why}" in done.out
+    assert f"not comparable  the speed: {why}" in done.out
     where = ("--results-dir", tmp_path / "r")
     assert why in bench_runner("show", record["run_id"], *where).out
     head, row = (line.split("\t") for line in bench_runner("list", *where).out.splitlines())
-    assert "not comparable" in row[head.index("note")]
+    assert "speed not comparable" in row[head.index("note")]
 
 
 def test_the_memory_of_the_server_is_waited_for_after_its_end(tmp_path, nvml):
