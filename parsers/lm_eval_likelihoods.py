@@ -92,7 +92,9 @@ def _at_chance(found: dict[str, Any], task: str) -> bool:
 def _likelihoods(path: Path, task: str) -> Iterator[float]:
     """Those of the first samples, where they were logged: resps is [[[log-likelihood, is greedy]], ...], as text."""
     try:
-        samples = path.with_name(f"samples_{task}_{path.stem.rpartition('_')[2]}.jsonl")  # a task may be named a/b
+        samples = path.with_name(
+            f"samples_{task}_{path.stem.rpartition('_')[2]}.jsonl"
+        )  # a task may be named a/b
         with open_to_read(samples) as file:
             lines = [file.readline(_LONGEST_LINE) for _ in range(_READ_SAMPLES)]
     except (OSError, ValueError):
