@@ -151,6 +151,6 @@ def _deleted(folder: SweepFolder) -> dict[str, int]:
 
 _LEFT_OUT = {
     "started": "running",
-    "older": "older ones of the same configuration (see --all)",
+    "older": "older of the same configuration (see --all)",
     "archived": "archived (see --archived)",
 }

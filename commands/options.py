@@ -205,6 +205,7 @@ def find_sweep_or_run(results_dir: Path, name: str, *, alone: bool = True) -> Sw
     Raises UsageError, ResultsError.
     """
     from results.errors import UsageError
+    from results.store.names import AmbiguousName
     from results.store.run_folder import RunFolder
     from results.store.sweep_folder import SweepFolder
 
@@ -217,6 +218,8 @@ def find_sweep_or_run(results_dir: Path, name: str, *, alone: bool = True) -> Sw
         try:
             return kinds[1].find(results_dir, name)
         except UsageError as second:
+            if isinstance(first, AmbiguousName):
+                raise first from None
             raise UsageError(f"{first.message}, and {second.message}", hint=second.hint) from None
 
 

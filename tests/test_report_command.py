@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.command_line import bench_runner, command_server
+from tests.results.recorded_runs import P, record_run
 from tests.servers.gguf_file import STRING, gguf
 
 WRONG = {"good-Q8_0": 0.0, "near-Q4_K_M": 0.05, "bad-Q2_K": 0.8}
@@ -111,3 +112,12 @@ def test_what_is_not_there_is_bad_usage(sweep):
     done = bench_runner("report", "nonsense", "--results-dir", results)
     assert done.code == 2
     assert "there is no sweep 'nonsense', and there is no run 'nonsense'" in done.err
+
+
+def test_a_name_of_several_runs_lists_those_runs(tmp_path):
+    """Where several are named, runs are meant: ids of sweeps would be no help."""
+    runs = [record_run(tmp_path, [P], model="a-Q8_0") for _ in range(2)]
+    done = bench_runner("report", "Q8_0", "last", "--results-dir", tmp_path)
+    assert done.code == 2
+    assert "error: 'Q8_0' matches 2 runs\n" in done.err
+    assert all(run.run_id in done.err for run in runs)

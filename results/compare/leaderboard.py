@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
 
 # Fields of the config that a table shows elsewhere, or that say nothing.
-_NO_SETTING = {"path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options", "lora_content"}
+_NO_SETTING = {
+    "path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options", "lora_content", "family_style",
+}  # fmt: skip
 _QUANTIZATION = re.compile(
     r"[-._](?:i?q\d\w*|tq\d\w*|f16|bf16|f32|fp16|fp8|int[48]|w\da\d+|awq|gptq|mxfp4|nvfp4)(?=[-._]|$)",
     re.IGNORECASE,

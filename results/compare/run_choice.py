@@ -162,7 +162,9 @@ def _configuration(record: RunRecord, *, in_sweep: bool) -> str:
         "benchmark": record.benchmark,
         "model": (model.sha256 if model is not None else None) or record.model,
         "config": {name: value for name, value in record.config.items() if name not in without},
-        "reduced": place is not None and [msgspec.structs.astuple(each) for each in place.reductions],
+        "reduced": [
+            msgspec.structs.astuple(each) for each in (place.reductions if place is not None else ())
+        ],
         "raced": place is not None and place.race_result is not None,
         "gpus": [gpu.get("name") for gpu in gpus if isinstance(gpu, dict)],
         "processor": record.host.get("processor"),

@@ -24,6 +24,10 @@ _LISTED_BY = {"run": "bench_runner.py list", "sweep": "bench_runner.py status"}
 _Texts = dict[str, str]  # the texts about one id as they are compared, and as written
 
 
+class AmbiguousName(UsageError):
+    """The name fits several ids; the hint lists them."""
+
+
 class NameFacts(NamedTuple):
     """What is known about an id. texts: where words are looked for. hidden: see above."""
 
@@ -68,7 +72,7 @@ def match_name(
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise UsageError(
+        raise AmbiguousName(
             f"{wanted!r} matches {len(fitting)} {what}s",
             hint="add a word, or give one of these ids or its beginning, newest first:\n"
             + _listed(fitting, what),

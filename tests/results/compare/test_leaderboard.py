@@ -307,3 +307,17 @@ def test_where_all_lost_too_many_answers_none_is_the_best(tmp_path):
     assert conclusion(table)[0] == (
         "Every run that went through all samples lost too many answers, so none is called the best."
     )
+
+
+def test_a_run_of_a_sweep_and_one_by_hand_are_of_one_configuration(tmp_path):
+    """Else a sweep, and then a shell loop over the same models, show each model twice."""
+    config = {"path": "/m/a.gguf", "gpu_layers": 80}
+    style = {"style": "chat", "because": "it ended its turn", "decided_by": "a", "run_id": "r"}
+    place = SweepPlace(sweep_id="s", fingerprint="f", label="l", nonce="n")
+    first = record_run(tmp_path, [P, F], model="a", config={**config, "family_style": style}, sweep=place)
+    second = record_run(tmp_path, [P, P], model="a", config=config)
+    (only,) = choose_runs(tmp_path, Choice(), warn=warned).runs
+    assert only[0].run_id == second.run_id
+    (table,) = tables_of(tmp_path)
+    assert {row.record.run_id for row in table.rows} == {first.run_id, second.run_id}
+    assert all("family_style" not in row.settings for row in table.rows)
