@@ -218,20 +218,16 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def table(loads: Sequence[LoadFigures]) -> list[tuple[str, str]]:
-    """A table for people: a heading and one row per load, each as (name, text)."""
-    heading = (
-        "prefill tokens/s",
-        "TTFT ms p50 / p99",
-        "generation tokens/s",
-        "ITL ms p50 / p99",
-        "all requests tokens/s (95 %)",
-        "",
-    )
-    lines = [heading, *map(_row, loads)]
+    """A table for people: a heading in two rows, and one row per load, each as (name, text)."""
+    lines = [
+        ("prefill", "TTFT ms", "generation", "ITL ms", "all requests", ""),
+        ("tokens/s", "p50 / p99", "tokens/s", "p50 / p99", "tokens/s (95 %)", ""),
+        *map(_row, loads),
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    names = ["speed", *(figures.load.name for figures in loads)]
+    names = ["speed", "", *(figures.load.name for figures in loads)]
     texts = (
-        "   ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
     return list(zip(names, texts, strict=True))

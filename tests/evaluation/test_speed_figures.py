@@ -54,7 +54,7 @@ def test_failed_requests_take_their_time_and_give_nothing():
     assert found.seconds == pytest.approx(9.9)
     assert found.completion_tokens == 10
     assert found.errors == {"HTTP status 500: x": 1}
-    assert "FAILED: 1 of 3 requests" in table([found])[1][1]
+    assert "FAILED: 1 of 3 requests" in table([found])[2][1]
 
 
 def test_nothing_but_failures_gives_no_figures():
@@ -124,7 +124,8 @@ def test_the_headline_is_what_one_chat_feels_at_the_shortest_and_the_longest_pro
     assert headline(loads) == "10 tokens/s after 0.02 s at d0, 10 tokens/s after 4 s at d8192"
     assert headline(loads[:1]) == "10 tokens/s after 4 s at d8192"
     assert headline(loads[1:2]) == headline([]) == ""
-    heading, *rows = table(loads)
-    assert heading[1].startswith("prefill tokens/s")
+    heading, units, *rows = table(loads)
+    assert (heading[1].split()[0], units[1].split()[0]) == ("prefill", "tokens/s")
+    assert max(len(text) for _, text in table(loads)) < 80  # without the names
     assert rows[0][0] == "d8192+tg5 x1"
     assert rows[2][1].startswith(" ")  # sixteen tokens say nothing about the speed of reading
