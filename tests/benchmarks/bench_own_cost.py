@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 REPEATS = 5
-GGUF_BOUND = 0.4
-INSPECT_BOUND = 0.12
+GGUF_BOUND = 0.3
+INSPECT_BOUND = 0.11
 
 
 def ours(url: str, folder: Path) -> float:
