@@ -38,7 +38,12 @@ if TYPE_CHECKING:
 
 ARCHIVE_VERSION = 1
 RUN_FILES = (
-    *("run.json", "completions.jsonl", "requests.jsonl", "settings.json", "telemetry.jsonl", "prompts.jsonl"),
+    "run.json",
+    "completions.jsonl",
+    "requests.jsonl",
+    "settings.json",
+    "telemetry.jsonl",
+    "prompts.jsonl",
 )
 PAGES = ("README.txt", "report.html", "report.md")
 _MANIFEST = "archive.json"

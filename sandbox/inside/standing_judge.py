@@ -28,7 +28,7 @@ from sandbox.inside.child import hard_limits, take_text
 from sandbox.inside.confinement import PAUSE_S, WALL
 from sandbox.inside.forks import READY, become, close, for_good, fork_unseen, not_ready, wait_ready
 from sandbox.inside.judge import judge_calls
-from sandbox.inside.watch import cpu_clock
+from sandbox.inside.watch import clock_of
 
 MOST_CPU_S = 1.0  # of one judge: a thousand programs
 MOST_GROWTH_KIB = 8 << 10  # of its memory
@@ -58,6 +58,7 @@ class StandingJudge:
                 own = {**request, "folder": "/", "cpu_s": request["cpu_s"] + MOST_CPU_S}
                 become(own, "", (null, os.dup(null)), ready_write, confine)
                 judge_programs(other, texts, result_write)
+        self._cpu_s = clock_of(self.pid)
         close(result_write, ready_write)
         other.close()
         wait_ready(ready, not_ready)
@@ -74,7 +75,7 @@ class StandingJudge:
         turn: is told once they are read. Where its process dies, the zygote ends: the program is judged in another one.
         """
         os.kill(self.pid, signal.SIGCONT)  # the last program may have stopped it after its word
-        self._used_s = time.clock_gettime(cpu_clock(self.pid))
+        self._used_s = self._cpu_s()
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("3i", reading, writing, turn))]
         deadline = time.monotonic() + REFERENCES_S
         while True:
@@ -92,8 +93,8 @@ class StandingJudge:
 
     def clock(self) -> typing.Callable[[], float]:
         """Seconds of processor time for this program."""
-        number, before = cpu_clock(self.pid), self._used_s
-        return lambda: time.clock_gettime(number) - before
+        before = self._used_s
+        return lambda: self._cpu_s() - before
 
     def stays(self) -> bool:
         """Whether it may judge another program. To be asked once `spoken` can be read: then its word is complete."""
@@ -101,7 +102,7 @@ class StandingJudge:
             said = self._control.recv(1, _socket.MSG_DONTWAIT)
         except OSError:
             return False
-        return said == _STAYS and time.clock_gettime(cpu_clock(self.pid)) < self._most_s
+        return said == _STAYS and self._cpu_s() < self._most_s
 
     @property
     def spoken(self) -> int:
@@ -117,9 +118,8 @@ class StandingJudge:
 
 def judge_programs(control: Any, texts: int, result: int) -> typing.NoReturn:
     """In the process of the tests: judge what is handed over until nobody is there, or something is left behind."""
-    os.set_blocking(
-        result, False
-    )  # of a long word, what does not fit is only shown; the verdict stands first
+    # Of a long word, what does not fit is only shown; the verdict stands first.
+    os.set_blocking(result, False)
     channel = os.dup(control.fileno()), os.dup(control.fileno())  # as many as that of a program will be
     own = _traces()
     close(*channel)

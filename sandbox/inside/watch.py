@@ -139,17 +139,12 @@ def ask_for_call(judge: int) -> None:
         os.close(end)
 
 
-def cpu_clock(pid: int) -> int:
-    """What the scheduler counted for a process, until it is waited for, exactly.
-
-    RLIMIT_CPU and wait4(2) count clock ticks: a fifth off on a busy machine.
-    """
-    return (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
-
-
 def clock_of(pid: int) -> typing.Callable[[], float]:
-    """Seconds of processor time that a process has used."""
-    number = cpu_clock(pid)
+    """Seconds of processor time that a process has used, as the scheduler counts them, until it is waited for.
+
+    Exactly: RLIMIT_CPU and wait4(2) count clock ticks, a fifth off on a busy machine.
+    """
+    number = (~pid << 3) | 2  # clock_getcpuclockid(3); linux/posix-timers.h: CPUCLOCK_SCHED
     return lambda: time.clock_gettime(number)
 
 
