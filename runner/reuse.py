@@ -24,7 +24,7 @@ from servers.models import identity
 from settings.verdict_rules import FIRST, rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from results.records import RunRecord
@@ -55,15 +55,21 @@ class FinishedRuns:
     def find(
         self, spec: RunSpec, fingerprint: Callable[[], str], *, alone: bool = False
     ) -> tuple[RunFolder, RunRecord] | None:
-        """The newest run that this one would repeat. fingerprint: called only if there may be one, because it reads the
-        model's files the first time. alone: only runs whose prompt style no other model of a sweep decided.
+        """The newest run that this one would repeat. Otherwise like `each`."""
+        return next(self.each(spec, fingerprint, alone=alone), None)
+
+    def each(
+        self, spec: RunSpec, fingerprint: Callable[[], str], *, alone: bool = False
+    ) -> Iterator[tuple[RunFolder, RunRecord]]:
+        """The runs that this one would repeat, newest first. fingerprint: called only if there may be one, because it
+        reads the model's files the first time. alone: only runs whose prompt style no other model of a sweep decided.
         """
         if spec.server.kind == "attach":
-            return None
+            return
         candidates = self._by_kind.get(_kind_of(spec), [])
         candidates = [run for run in candidates if self._is_of_today(run[1]) and _same_rules(run[1], spec)]
         if not candidates:
-            return None
+            return
         name = fingerprint()
         for folder, record in reversed(candidates):
             if alone and not decided_alone(record):
@@ -73,8 +79,7 @@ class FinishedRuns:
                 and _same_program(record, spec)
                 and _is_whole(folder, record)
             ):
-                return folder, record
-        return None
+                yield folder, record
 
     def _is_of_today(self, record: RunRecord) -> bool:
         """Whether it is of this program on this machine."""

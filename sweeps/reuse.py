@@ -76,13 +76,15 @@ def find_reused(
         if planned.spec is None or (known and planned.fingerprint in known):
             continue
         there = finished.find(planned.spec, lambda planned=planned: planned.fingerprint)  # type: ignore[misc]
-        if there is not None and _fits_its_family(reused := Reused(planned, *there), decided, styles):
+        if there is not None and fits_its_family(reused := Reused(planned, *there), decided, styles):
             found.append(reused)
     return tuple(found)
 
 
-def _fits_its_family(reused: Reused, decided: dict[str, str], styles: FamilyStyles | None) -> bool:
-    """Whether it was asked like the others of its family, which it decides if it is the first."""
+def fits_its_family(reused: Reused, decided: dict[str, str], styles: FamilyStyles | None = None) -> bool:
+    """Whether it was asked like the others of its family, which it decides if it is the first. decided: the styles so
+    far, by family.
+    """
     style, family = reused.style(), reused.family
     if style is None or not family:
         return True
@@ -92,10 +94,9 @@ def _fits_its_family(reused: Reused, decided: dict[str, str], styles: FamilyStyl
 
 def note_reused(folder: SweepFolder, reused: Sequence[Reused], display: Display) -> None:
     """Let the sweep refer to these runs, and say so. Raises ResultsError."""
+    note_styles(folder, reused)
     for each in reused:
-        planned, record, style = each.planned, each.record, each.style()
-        if each.family and style is not None:
-            folder.styles.note(each.family, style)
+        planned, record = each.planned, each.record
         folder.reused.note(
             ReusedRun(run_id=record.run_id, fingerprint=planned.fingerprint, label=planned.label)
         )
@@ -103,6 +104,14 @@ def note_reused(folder: SweepFolder, reused: Sequence[Reused], display: Display)
     if reused:
         runs = "this finished run" if len(reused) == 1 else f"these {len(reused)} finished runs"
         display.say(f"note: {runs} would only be repeated; --fresh runs everything anew")
+
+
+def note_styles(folder: SweepFolder, reused: Sequence[Reused]) -> None:
+    """Let the sweep ask the families of these runs as they were asked. Raises ResultsError."""
+    for each in reused:
+        style = each.style()
+        if each.family and style is not None:
+            folder.styles.note(each.family, style)
 
 
 def reused_text(label: str, record: RunRecord) -> str:
