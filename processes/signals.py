@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -37,8 +38,10 @@ class Interruptions:
         self._holding = False
         self._waiting: int | None = None
         self._raised: weakref.ref[Interrupted] | None = None
+        self._report_dropped = sys.unraisablehook
 
     def __enter__(self) -> Self:
+        sys.unraisablehook = self._dropped
         for number, handler in self._before.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(number, self._end)
@@ -48,6 +51,7 @@ class Interruptions:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._raised = None
+        sys.unraisablehook = self._report_dropped
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -87,6 +91,13 @@ class Interruptions:
             raise interrupted
         finally:
             del interrupted  # this frame is in its traceback and would keep it alive
+
+    def _dropped(self, what: sys.UnraisableHookArgs) -> None:
+        """Python drops what a `__del__` or a weakref's callback raises, and prints it; a signal is raised again, so
+        there is nothing to print.
+        """
+        if not isinstance(what.exc_value, Interrupted):
+            self._report_dropped(what)
 
     def _raise_again(self, number: signal.Signals) -> None:
         """Send the signal again a little later, from a thread: an exception in a weakref's callback is swallowed

@@ -83,7 +83,7 @@ class LineJournal:
                 except ResultsError as error:
                     for _, done in batch:
                         done.set_exception(error)
-                    return
+                    continue  # what came meanwhile gets an answer too
                 for _, done in batch:
                     done.set_result(None)
         finally:
@@ -91,8 +91,13 @@ class LineJournal:
 
     def _write(self, data: bytes) -> None:
         with explained("write", self.path):
-            write_at(self._descriptor, data, self._end)
-            os.fdatasync(self._descriptor)
+            try:
+                write_at(self._descriptor, data, self._end)
+                os.fdatasync(self._descriptor)
+            except OSError:
+                # A shorter line that comes next would leave the rest of this one behind it.
+                os.ftruncate(self._descriptor, self._end)
+                raise
         self._end += len(data)
 
     async def __aenter__(self) -> Self:

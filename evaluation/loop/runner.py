@@ -171,12 +171,12 @@ class Runner:
                 completion = await loop.run_in_executor(
                     self._pool, judge, self._task, sample, request, answer
                 )
+            await self._journal.add(completion)
         except BenchError as error:  # raised here it would cancel the judging of the others
             self._error = self._error or error
-            self._backlog.release()
             return
-        await self._journal.add(completion)
-        self._backlog.release()
+        finally:
+            self._backlog.release()
         self._finished[(request.task_id, request.index)] = completion
         self._outcomes[str(completion.outcome)] += 1
         self._new += 1

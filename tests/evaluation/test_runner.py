@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import time
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from evaluation.loop.checkpoint import Journal
 from evaluation.loop.runner import Runner
 from evaluation.protocols import Answer, Judgement, PromptStyle, Request, Sample
-from results.errors import ScriptError, ServerError
+from results.errors import ResultsError, ScriptError, ServerError
 
 SAMPLES = [Sample(task_id=f"t/{number}", data={}) for number in range(40)]
 
@@ -73,7 +74,7 @@ def run(folder, task, interface):
 
     try:
         return asyncio.run(main()), lines(folder)
-    except (ScriptError, ServerError) as error:
+    except (ResultsError, ScriptError, ServerError) as error:
         return error, lines(folder)
 
 
@@ -140,3 +141,44 @@ def test_only_what_is_missing_is_asked_for(tmp_path, count):
 
     assert len(asyncio.run(again()).completions) == 40
     assert interface.asked == count
+
+
+@pytest.mark.parametrize("room_bytes", [0, 1, 1000, 2000, 3000])
+def test_a_disk_that_is_full_ends_the_run_with_what_is_on_it(tmp_path, room_bytes):
+    """Whatever is asked and judged at that moment. A file that may not grow fails as one on a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, before[1]))
+    try:
+        error, written = run(tmp_path, Words(), Echo())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert isinstance(error, ResultsError)
+    assert "File too large" in error.message
+    assert (len(written) > 0) == (room_bytes > 1)
+    assert len(written) < len(SAMPLES)
+
+
+def test_each_line_that_a_full_disk_has_no_room_for_is_told(tmp_path):
+    """Also those that came while others were being written. Once there is room, lines are written again, and nothing
+    of the earlier ones is left.
+    """
+
+    async def main():
+        async with Journal(tmp_path) as journal:
+            journal.open()
+            adding = []
+            before = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+            try:
+                for _ in range(20):
+                    adding.append(asyncio.create_task(journal.add(Sample(task_id="t" * 101, data={}))))
+                    await asyncio.sleep(0)
+                told = await asyncio.wait_for(asyncio.gather(*adding, return_exceptions=True), timeout=20)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            await journal.add(Sample(task_id="there is room", data={}))
+            return told
+
+    told = asyncio.run(main())
+    assert [type(each) for each in told] == [ResultsError] * 20
+    assert [line["task_id"] for line in lines(tmp_path)] == ["there is room"]

@@ -59,6 +59,9 @@ SWALLOWED = {
     "where Python drops what is raised": (
         "class Old:\n    def __del__(self): hit()\nold = Old()\nold = None"
     ),
+    "where a module's lock is given up": (
+        "import weakref\nclass Lock: pass\nlock = Lock()\nseen = weakref.ref(lock, lambda _: hit())\nlock = None"
+    ),
     "in another thread's future": (
         "from concurrent.futures import Future\nfuture = Future()\n"
         "try: hit()\nexcept BaseException as error: future.set_exception(error)\ndel future"
@@ -85,7 +88,21 @@ except Reported as end:
     done = subprocess.run(
         [sys.executable, "-c", lines], cwd=ROOT, timeout=30, check=False, stderr=subprocess.PIPE
     )
-    assert done.returncode == exit_code, done.stderr
+    assert (done.returncode, done.stderr) == (exit_code, b"")
+
+
+def test_what_else_python_drops_is_printed():
+    lines = """
+from processes.signals import Interruptions
+class Broken:
+    def __del__(self): 1 / 0
+with Interruptions():
+    Broken()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", lines], cwd=ROOT, timeout=30, check=True, stderr=subprocess.PIPE
+    )
+    assert b"ZeroDivisionError" in done.stderr
 
 
 def test_a_signal_during_the_orderly_end_does_not_cut_it_short():
