@@ -139,17 +139,22 @@ def tango_interval(
     estimate = (only_second - only_first) / total
 
     def statistic(difference: float) -> float:
-        linear = -only_second - only_first + (2 * total - only_second + only_first) * difference
-        constant = -only_first * difference * (1 - difference)
-        nuisance = (math.sqrt(max(0.0, linear**2 - 8 * total * constant)) - linear) / (4 * total)
-        variance = total * (2 * nuisance + difference * (1 - difference))
-        distance = total * (estimate - difference)
-        return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance)
+        return tango_statistic(only_first, only_second, total, difference)
 
     return (
         _crossing(lambda difference: statistic(difference) > z, -1.0, estimate),
         _crossing(lambda difference: statistic(difference) > -z, estimate, 1.0),
     )
+
+
+def tango_statistic(only_first: int, only_second: int, total: int, difference: float) -> float:
+    """Tango's score statistic for a true difference of this size: above 0 if more was seen. About normal if it is."""
+    linear = -only_second - only_first + (2 * total - only_second + only_first) * difference
+    constant = -only_first * difference * (1 - difference)
+    nuisance = (math.sqrt(max(0.0, linear**2 - 8 * total * constant)) - linear) / (4 * total)
+    variance = total * (2 * nuisance + difference * (1 - difference))
+    distance = only_second - only_first - total * difference
+    return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance)
 
 
 def odds_ratio(

@@ -34,6 +34,7 @@ BENCHMARKS = (
     "telemetry",
     "race",
     "statistics",
+    "choice",
     "gpu",
 )
 
