@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
+from results.messages import Message, ToolCall  # noqa: TC001 - fields as well
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from results.records import Completion, Metric
+
+Tool = dict[
+    str, Any
+]  # as it stands in a request: {"type": "function", "function": {"name", "description", "parameters"}}
 
 
 class PromptStyle(enum.StrEnum):
@@ -23,10 +28,15 @@ class PromptStyle(enum.StrEnum):
 
 
 class Prompt(NamedTuple):
-    """What the model is told. An empty system is not sent: some chat templates refuse the role."""
+    """What the model is told. An empty system is not sent: some chat templates refuse the role.
+
+    history: what was said before the user's text, of a chat that is under way. tools: that the model may call.
+    """
 
     system: str
     user: str
+    history: tuple[Message, ...] = ()
+    tools: tuple[Tool, ...] = ()
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +55,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One completion to ask for. stop: sequences that end the answer; json_schema: of the answer, where one
-    is asked for; choices: as in `Sample`; prompt_sha256: of what is asked, by which it is known again.
+    is asked for; choices: as in `Sample`; prompt_sha256: of what is asked, by which it is known again. history,
+    tools: as in `Prompt`; turns: what was said after the user's text, in earlier requests for the same completion.
     """
 
     task_id: str
@@ -58,6 +69,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     json_schema: dict[str, Any] | None = None
     choices: tuple[str, ...] = ()
     prompt_sha256: str = ""
+    history: tuple[Message, ...] = ()
+    turns: tuple[Message, ...] = ()
+    tools: tuple[Tool, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +84,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     choice_probabilities: of the choices that were likely enough to be told, where the text is the likeliest of them;
     empty where the answer was generated.
+
+    tool_calls: that the model asks for. transcript: as in `results.records.Completion`; of an answer that took several
+    requests, the text is the last one's, and tokens and seconds are those of all.
     """
 
     text: str = ""
@@ -86,6 +103,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
     context_advice: str = ""
     choice_probabilities: dict[str, float] = {}
+    tool_calls: tuple[ToolCall, ...] = ()
+    transcript: tuple[Message, ...] = ()
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +128,15 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     read_in: str = ""
 
 
+class Solver(Protocol):
+    """How one sample becomes one answer: by a single request, or by several that build on each other."""
+
+    async def solve(
+        self, sample: Sample, request: Request, ask: Callable[[Request], Awaitable[Answer]]
+    ) -> Answer:
+        """The answer to a sample. request: the first one; ask: sends one. Raises what `ask` raises."""
+
+
 class Task(Protocol):
     """A benchmark. It knows nothing of how a model is reached."""
 
@@ -130,6 +158,10 @@ class Task(Protocol):
         needed.
         """
 
+    @property
+    def solver(self) -> Solver:
+        """How its samples are answered."""
+
     def load(self) -> None:
         """Read the data set. Raises BenchError. Called again, it does nothing."""
 
@@ -144,6 +176,9 @@ class Task(Protocol):
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Judge one answer, without what the model only thought. Thread-safe unless `judge_workers` is 0."""
+
+    def judge_transcript(self, transcript: Sequence[Message], sample: Sample) -> Judgement:
+        """Judge what was said and called, where an answer has a transcript; otherwise as `calculate_metrics`."""
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
         """The scores over all, as fractions."""

@@ -16,6 +16,7 @@ import msgspec
 from results.errors import NewerRecord, ResultsError
 from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
 from results.json_text import NOT_THAT_JSON, encode
+from results.messages import Message  # noqa: TC001 - a field: msgspec reads it at run time
 from results.telemetry import TelemetrySummary  # noqa: TC001 - a field: msgspec reads it at run time
 
 SCHEMA_VERSION = 1
@@ -68,7 +69,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error happened; None in older files, unless their detail says it. cut: None where the answer ended by itself, and in
     older files. tags: the sample's, such as its difficulty; scores are also given by tag. failed_check: what failed in
     it, and on which values; None in older files. prompt_sha256: of the line of `prompts.jsonl` that was asked; empty in
-    older files.
+    older files. transcript: where tools could be called, all that was said after that prompt, the results of tools
+    included; `answer` is its last text then, and tokens and seconds are those of all its requests.
     """
 
     task_id: str
@@ -95,6 +97,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cut: Cut | None = None
     failed_check: FailedCheck | None = None
     prompt_sha256: str = ""
+    transcript: tuple[Message, ...] = ()
 
     def __post_init__(self) -> None:
         lost = self.outcome is Outcome.INFRASTRUCTURE_ERROR

@@ -19,6 +19,7 @@ from evaluation.models.parameters import Parameters
 from evaluation.models.prompt_style import StyleChoice, choose_style
 from evaluation.protocols import PromptStyle
 from results.errors import SAME_COMMAND, ResultsError, ScriptError, UsageError
+from results.json_text import encode
 from results.records import Outcome
 from results.sent_prompts import write_prompts
 from results.stats.sample_order import order_key
@@ -314,5 +315,7 @@ def prompts_sha256(prompts: Iterable[Prompt]) -> str:
 
     digest = hashlib.sha256()
     for prompt in prompts:
-        digest.update("\0".join((*prompt, "")).encode())
+        digest.update(f"{prompt.system}\0{prompt.user}\0".encode())
+        if prompt.history or prompt.tools:  # what older benchmarks don't have changes nothing of them
+            digest.update(encode([prompt.history, prompt.tools]))
     return digest.hexdigest()

@@ -68,6 +68,7 @@ SHARED = (
     "results.files",
     "results.json_text",
     "results.locks",
+    "results.messages",
     "results.open_files",
     "results.plain_text",
     "results.records",

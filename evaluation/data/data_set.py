@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evaluation.loop.solver import SingleRequest
 from evaluation.pass_at_k import pass_at_k_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evaluation.protocols import PromptStyle, Sample
+    from evaluation.protocols import Judgement, PromptStyle, Sample, Solver
+    from results.messages import Message
     from results.records import Completion, Metric
 
 
@@ -26,6 +28,7 @@ class DataSetTask:
     stop: tuple[str, ...] = ()
     json_schema: dict[str, Any] | None = None
     judge_workers = 0
+    solver: Solver = SingleRequest()
 
     def __init__(self, name: str, samples: Sequence[Sample], style: PromptStyle) -> None:
         self.style = style
@@ -42,6 +45,10 @@ class DataSetTask:
     def get_samples(self, limit: int | None) -> Sequence[Sample]:
         """The first `limit` samples, or all."""
         return self._samples[:limit]
+
+    def judge_transcript(self, transcript: Sequence[Message], sample: Sample) -> Judgement:
+        """Never called: a single request leaves no transcript."""
+        raise NotImplementedError
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
         """pass@k over all, and by tag."""

@@ -45,11 +45,15 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
             outcome = Outcome.INFRASTRUCTURE_ERROR
             detail = answer.error or f"the server broke off the answer ({answer.finish_reason})"
             loss = Loss.PROMPT_TOO_LONG if answer.too_long else Loss.REQUEST_FAILED
-        elif not spoken.answer.strip():
+        elif not spoken.answer.strip() and not any(each.tool_calls for each in answer.transcript):
             outcome = Outcome.TRUNCATED if _is_short(cut) or spoken.unclosed else Outcome.NO_ANSWER
             detail = _nothing_said(answer, spoken, cut)
         else:
-            judgement = task.calculate_metrics(spoken.answer, sample.expected, sample)
+            judgement = (
+                task.judge_transcript(answer.transcript, sample)
+                if answer.transcript
+                else task.calculate_metrics(spoken.answer, sample.expected, sample)
+            )
             outcome, detail = _outcome(judgement, cut=cut is not None), judgement.detail
             open_end = chat and _is_short(cut) and not spoken.reasoning and not judgement.ended
             if outcome is Outcome.PASSED and open_end and thinks_aloud(spoken.answer):
@@ -89,6 +93,7 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         failed_check=judgement.failed_check if judgement and outcome is not Outcome.PASSED else None,
         read_in=judgement.read_in if judgement else "",
         prompt_sha256=request.prompt_sha256,
+        transcript=answer.transcript,
     )
 
 

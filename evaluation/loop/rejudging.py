@@ -32,7 +32,7 @@ def require_answers(recorded: Sequence[Completion], samples: Mapping[str, Sample
                 hint="use the data set that the run used",
             )
         judged = completion.outcome in {Outcome.PASSED, Outcome.FAILED}
-        if judged and not completion.answer:
+        if judged and not completion.answer and not completion.transcript:
             raise ResultsError(
                 f"{where} has no answer for {completion.task_id}, only what was taken out of it",
                 hint="runs of versions that did not keep the model's words can't be judged again",
@@ -115,6 +115,7 @@ def _judged(task: Task, sample: Sample, recorded: Completion) -> Completion:
         request_s=recorded.request_s,
         attempts=recorded.attempts,
         choice_probabilities=chosen,
+        transcript=recorded.transcript,
     )
     request = Request(
         task_id=recorded.task_id,

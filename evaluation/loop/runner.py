@@ -152,13 +152,17 @@ class Runner:
                 self._first_request = time.perf_counter()
             self._in_flight += 1
             try:
-                (answer,) = await self._interface.generate_batch([request])
+                answer = await self._task.solver.solve(sample, request, self._answer)
             finally:
                 self._in_flight -= 1
             self._last_answer = time.perf_counter()
             self._tokens += answer.completion_tokens or 0
             self._new_tokens += answer.completion_tokens or 0
             judges.create_task(self._judge(sample, request, answer))
+
+    async def _answer(self, request: Request) -> Answer:
+        (answer,) = await self._interface.generate_batch([request])
+        return answer
 
     async def _judge(self, sample: Sample, request: Request, answer: Answer) -> None:
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evaluation.protocols import PromptStyle
-from results.sent_prompts import Message, SentPrompt, sent_prompt
+from results.messages import Message
+from results.sent_prompts import SentPrompt, sent_prompt
 
 if TYPE_CHECKING:
     from evaluation.protocols import Request
@@ -16,4 +17,5 @@ def asked_by(request: Request) -> SentPrompt:
     if request.style is PromptStyle.COMPLETION:
         return sent_prompt(request.task_id, request.system + request.user)
     system = (Message("system", request.system),) if request.system else ()
-    return sent_prompt(request.task_id, (*system, Message("user", request.user)))
+    asked = (*system, *request.history, Message("user", request.user), *request.turns)
+    return sent_prompt(request.task_id, asked, request.tools)

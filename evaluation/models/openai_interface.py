@@ -30,6 +30,8 @@ from evaluation.models.replies import (
 )
 from evaluation.models.server_kind import larger_context, owner_of
 from evaluation.models.server_watch import ServerWatch
+from evaluation.models.tool_calls import sent_messages
+from evaluation.models.tool_refusals import answer_without
 from evaluation.protocols import Answer, PromptStyle, Request
 from results.errors import ServerError, ServerNotReady
 
@@ -87,18 +89,20 @@ class OpenAIInterface:
 
     def prepare_request(self, sample: Sample, task: Task, index: int = 0) -> Request:
         """What to ask for the completion `index` of a sample; its seed depends on nothing else."""
-        system, user = task.get_prompt(sample)
+        prompt = task.get_prompt(sample)
         seed = self._sampling.seed
         request = Request(
             task_id=sample.task_id,
             index=index,
             style=task.style,
-            system=self._system(system),
-            user=user,
+            system=self._system(prompt.system),
+            user=prompt.user,
             stop=task.stop,
             seed=None if seed is None else request_seed(seed, sample.task_id, index),
             json_schema=task.json_schema,
             choices=sample.choices,
+            history=prompt.history,
+            tools=prompt.tools,
         )
         return msgspec.structs.replace(request, prompt_sha256=asked_by(request).sha256)
 
@@ -223,7 +227,12 @@ class OpenAIInterface:
             raise
 
     async def _post(self, request: Request, **own: Any) -> Answer:
-        raw, seconds = await self._ask(request, own)
+        try:
+            raw, seconds = await self._ask(request, own)
+        except (Refused, Transient, NotFound) as error:
+            if not request.tools:
+                raise
+            return answer_without(error)
         answer = _answer(raw, request.style, seconds)
         max_tokens = own.get("max_tokens", self._sampling.max_tokens)
         if not answer.finish_reason and (answer.generated_tokens or 0) >= max_tokens:
@@ -300,7 +309,9 @@ class OpenAIInterface:
         """Where a request goes, and its prompt as it stands there."""
         if request.style is PromptStyle.COMPLETION:
             return "/v1/completions", {"prompt": asked_by(request).text}
-        body: dict[str, Any] = {"messages": asked_by(request).messages}
+        body: dict[str, Any] = {"messages": sent_messages(asked_by(request).messages)}
+        if request.tools:
+            body["tools"] = request.tools
         if request.json_schema is not None and self.info.use_guided_json:
             schema = {"name": "answer", "schema": request.json_schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -310,6 +321,10 @@ class OpenAIInterface:
 def _values(request: Request) -> dict[str, Any]:
     """The parameters that differ from request to request."""
     values: dict[str, Any] = {} if request.seed is None else {"seed": request.seed}
+    if request.tools:
+        values["parallel_tool_calls"] = (
+            True  # llama-server's default depends on the template, OpenAI's is this
+        )
     return {**values, "stop": request.stop[:_SERVER_STOPS]} if request.stop else values
 
 

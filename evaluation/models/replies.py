@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.answers.endings import Ending, ending_of
 from evaluation.models.messages import read_message
+from evaluation.models.tool_calls import read_tool_calls
 from evaluation.protocols import Answer, PromptStyle
 from results.json_text import whole_number
 
@@ -87,6 +88,7 @@ def read_answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:
         reasoning_tokens=thought,
         request_s=round(seconds, 4),
         error=_broken_off(choice, finish_reason),
+        tool_calls=read_tool_calls(message),
     )
 
 

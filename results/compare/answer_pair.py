@@ -107,4 +107,6 @@ def _diffed(first: Completion, second: Completion) -> tuple[str, str]:
 
 
 def _spoken(completion: Completion) -> str:
+    if completion.transcript:
+        return said(completion)
     return completion.answer[completion.thought_chars :]

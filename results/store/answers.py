@@ -10,6 +10,7 @@ from results.completion_lines import latest
 from results.durable import explained
 from results.errors import ResultsError, UsageError
 from results.files import open_to_read
+from results.messages import said_by_model
 from results.records import Outcome
 from results.sent_prompts import read_prompts
 
@@ -99,7 +100,9 @@ def natural(task_id: str) -> tuple[str, int, str]:
 
 
 def said(completion: Completion) -> str:
-    """All that the model wrote, its thought first."""
+    """All that the model wrote, its thought first; of a conversation with tools all turns."""
+    if completion.transcript:
+        return said_by_model(completion.transcript)
     return f"{completion.reasoning}{completion.answer}"
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from results.messages import call_text
 from results.plain_text import plain
 from results.records import Outcome
 from results.store.answers import why_in_a_line
@@ -14,6 +15,7 @@ from results.views.terminal import Fact
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from results.messages import Message
     from results.records import Completion
     from results.sent_prompts import SentPrompt
     from results.store.answers import RunAnswers
@@ -68,9 +70,13 @@ def add_answer(text: LongText, answers: RunAnswers, completion: Completion) -> N
     if thought:
         text.heading("Thought")
         text.quote(thought)
-    text.heading("Answer")
-    answer = answer_of(completion)
-    text.quote(answer or "(empty)", dim=not answer or None)
+    if completion.transcript:
+        text.heading("Conversation")
+        _add_messages(text, completion.transcript)
+    else:
+        text.heading("Answer")
+        answer = answer_of(completion)
+        text.quote(answer or "(empty)", dim=not answer or None)
     if is_code(completion):
         text.heading("Executed code")
         check = completion.failed_check
@@ -133,12 +139,35 @@ def add_prompt(text: LongText, prompt: SentPrompt | None) -> None:
     if prompt is None:
         text.quote(_NO_PROMPT, dim=True)
         return
-    for message in prompt.messages:
-        if len(prompt.messages) > 1:
-            text.add(f"{plain(message.role)}:", fg="cyan")
-        text.quote(message.content.rstrip("\n"))
-    if not prompt.messages:
+    if len(prompt.messages) > 1:
+        _add_messages(text, prompt.messages)
+    elif prompt.messages:
+        text.quote(prompt.messages[0].content.rstrip("\n"))
+    else:
         text.quote(prompt.text.rstrip("\n"))
+    if prompt.tools:
+        text.add("tools:", fg="cyan")
+        text.quote("\n".join(map(_tool_text, prompt.tools)))
+
+
+def _add_messages(text: LongText, messages: Sequence[Message]) -> None:
+    """Who said what, and which tool was called with what."""
+    for message in messages:
+        text.add(f"{plain(message.role)}:", fg="cyan")
+        if message.reasoning:
+            text.quote(message.reasoning.strip("\n"), dim=True)
+        said = message.content.strip("\n")
+        if said or not message.tool_calls:
+            text.quote(said or "(empty)", dim=not said or None)
+        for call in message.tool_calls:
+            text.quote(f"-> {call_text(call)}")
+
+
+def _tool_text(tool: Mapping[str, Any]) -> str:
+    """In a line: its name, and the names of what it takes."""
+    function = tool.get("function", tool)
+    takes = function.get("parameters", {}).get("properties", {})
+    return f"{function.get('name')}({', '.join(takes)})"
 
 
 def thought_of(completion: Completion) -> str:

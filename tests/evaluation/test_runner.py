@@ -11,6 +11,7 @@ import pytest
 
 from evaluation.loop.checkpoint import Journal
 from evaluation.loop.runner import Runner
+from evaluation.loop.solver import SingleRequest
 from evaluation.protocols import Answer, Judgement, PromptStyle, Request, Sample
 from results.errors import ResultsError, ScriptError, ServerError
 
@@ -47,6 +48,7 @@ class Words:
 
     style = PromptStyle.CHAT
     judge_workers = 2
+    solver = SingleRequest()
 
     def __init__(self, broken=(), unreadable=(), breaking=()):
         self._broken = broken
