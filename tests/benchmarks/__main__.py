@@ -35,6 +35,7 @@ BENCHMARKS = (
     "race",
     "statistics",
     "choice",
+    "watch",
     "gpu",
 )
 
