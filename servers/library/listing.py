@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from results.file_hashes import parts_of
 from results.files import open_to_read
 from servers.gguf import read_header
 from servers.library import places
-from servers.models import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
