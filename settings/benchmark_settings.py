@@ -5,6 +5,8 @@ from __future__ import annotations
 from settings.setting import Determines, Section, Setting
 from settings.speed_lengths import OUTPUT_TOKENS, PROMPT_TOKENS, TOKENS_LIST
 
+KLD_WINDOW = 512  # as llama-perplexity's
+KLD_TOP = 200
 _LEVEL = "(easy|medium|hard|extreme)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _COUNT = "[1-9][0-9]{0,7}"
@@ -19,6 +21,7 @@ def _own(
     pattern: str = "",
     is_path: bool = False,
     determines: Determines = Determines.RESULT,
+    to_script: bool = True,
 ) -> Setting:
     return Setting(
         name=name,
@@ -29,7 +32,7 @@ def _own(
         metavar=metavar,
         pattern=pattern,
         benchmarks=benchmarks,
-        to_script=True,
+        to_script=to_script,
         may_hold_secret=True,
     )
 
@@ -115,5 +118,42 @@ BENCHMARK_SETTINGS = (
         "Requests per load; default: 10, or five times the requests at once if that is more; per depth 5.",
         "speed",
         pattern=_COUNT,
+    ),
+    _own(
+        "kld_reference",
+        "MODEL|RUN",
+        "What to compare with: a model, best in F16 or BF16, whose predictions are made once and kept; or a run of "
+        "kld; default: nothing, and this run can be a reference.",
+        "kld",
+        to_script=False,
+    ),
+    _own(
+        "kld_way",
+        "WAY",
+        "served: by the running server; llama-perplexity: by that program; auto: by llama-perplexity if it is there.",
+        "kld",
+        pattern="auto|served|llama-perplexity",
+        to_script=False,
+    ),
+    _own(
+        "kld_text",
+        "FILE",
+        "The text to measure on, in UTF-8; default: 28 kB of code and prose that are part of the program.",
+        "kld",
+        is_path=True,
+    ),
+    _own(
+        "kld_window",
+        "N",
+        f"Tokens of a window; its second half is measured; --limit counts windows; default: {KLD_WINDOW}.",
+        "kld",
+        pattern="[1-9][0-9]{0,6}",
+    ),
+    _own(
+        "kld_top",
+        "K",
+        f"served: compare the K likeliest tokens one by one, and the others as one; default: {KLD_TOP}.",
+        "kld",
+        pattern="[1-9][0-9]{0,6}",
     ),
 )

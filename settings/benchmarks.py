@@ -68,6 +68,13 @@ BENCHMARKS = {
             external_parser="llama_bench",
             about="Speed of a chat at depths, and under load: prefill, time to first token, generation; no score",
         ),
+        Benchmark(
+            name="kld",
+            module="scripts.run_kld",
+            parser="kld",
+            external_parser="json",
+            about="Fidelity to a reference model: KL divergence, same-top rate, perplexity on a text; no score",
+        ),
     )
 }
 

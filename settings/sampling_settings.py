@@ -33,7 +33,7 @@ SAMPLING_SETTINGS = (
         metavar="S",
         minimum=0,
         maximum=LARGEST_SEED,
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -46,7 +46,7 @@ SAMPLING_SETTINGS = (
         minimum=1,
         maximum=10_000,
         default_text="1",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -71,7 +71,7 @@ SAMPLING_SETTINGS = (
         above=0,
         maximum=1,
         default_text="the server's",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -84,7 +84,7 @@ SAMPLING_SETTINGS = (
         minimum=0,
         maximum=MOST,
         default_text="the server's",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -97,7 +97,7 @@ SAMPLING_SETTINGS = (
         minimum=0,
         maximum=1,
         default_text="the server's",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -110,7 +110,7 @@ SAMPLING_SETTINGS = (
         above=0,
         maximum=10,
         default_text="the server's",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -123,7 +123,7 @@ SAMPLING_SETTINGS = (
         minimum=-2,
         maximum=2,
         default_text="the server's",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -136,7 +136,7 @@ SAMPLING_SETTINGS = (
         metavar="N",
         minimum=1,
         maximum=MOST,
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -159,7 +159,7 @@ SAMPLING_SETTINGS = (
         determines=Determines.RESULT,
         choices=PROMPT_STYLES,
         default_text="auto",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -169,7 +169,7 @@ SAMPLING_SETTINGS = (
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="TEXT",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
         may_hold_secret=True,
     ),
@@ -181,7 +181,7 @@ SAMPLING_SETTINGS = (
         determines=Determines.RESULT,
         choices=REASONING_EFFORTS,
         default_text="the server's",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -194,7 +194,7 @@ SAMPLING_SETTINGS = (
         minimum=0,
         maximum=MOST,
         default_text="the server's",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -204,7 +204,7 @@ SAMPLING_SETTINGS = (
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="JSON",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
         may_hold_secret=True,
     ),
@@ -216,7 +216,7 @@ SAMPLING_SETTINGS = (
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         default=False,
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -239,7 +239,7 @@ SAMPLING_SETTINGS = (
         minimum=0.05,
         maximum=3600,
         default_text="3; lcb 6",
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
     Setting(
@@ -252,7 +252,7 @@ SAMPLING_SETTINGS = (
         metavar="SIZE",
         minimum=16 << 20,
         maximum=1 << 40,
-        not_for=("speed",),
+        not_for=("speed", "kld"),
         to_script=True,
     ),
 )

@@ -14,6 +14,7 @@ from results.durable import explained
 from results.files import open_to_read
 from results.plain_text import plain_lines, uncoloured
 from results.records import Outcome, RunStatus
+from results.stats import divergence
 from results.stats.speed import answering_speed, headline, measured_loads, table
 from results.store.names import short_names
 from results.views.energy_cost import cost_text
@@ -117,6 +118,9 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
     rate = answering_speed(score)
     if rate is not None and "speed" not in score.details:
         rows.append(("speed", f"{rate:.1f} tokens/s, {score.completion_tokens} tokens generated"))
+    fidelity = divergence.kld_result(score.details)
+    if fidelity is not None:
+        rows += divergence.table(fidelity)
     loads = measured_loads(score.details)
     measured = score.details.get("speed")
     if loads:
@@ -160,6 +164,8 @@ def _telemetry_rows(telemetry: TelemetrySummary) -> list[tuple[str, str]]:
 
 def _score_text(score: Score) -> str:
     if score.score is None:
+        if divergence.kld_result(score.details) is not None:
+            return "n/a (measures fidelity)"
         return (
             "n/a (speed benchmark)" if measured_loads(score.details) else "n/a: the result is not a fraction"
         )
@@ -232,8 +238,10 @@ def _note(record: RunRecord) -> str:
     """Short notes for a table; `show` explains them."""
     telemetry, lost = record.telemetry, record.score.lost if record.score is not None else 0
     loads = measured_loads(record.score.details) if record.score is not None else []
+    fidelity = divergence.kld_result(record.score.details) if record.score is not None else None
     notes = (
         headline(loads),
+        divergence.headline(fidelity) if fidelity is not None else "",
         f"with {', '.join(lora_names(record.config))}" * bool(record.config.get("lora")),
         "archived" * record.remarks.archived,
         f"answers of {record.rejudged_from}" * bool(record.rejudged_from),
