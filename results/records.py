@@ -302,7 +302,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     rejudged_from: the id of the run whose answers were judged again here; host, server and model are those of that run.
     merged_from: the id that it had where it comes from, if that was taken here. fingerprint: of its settings, see
-    runner/fingerprint.py; "" until it has succeeded, and in older records.
+    runner/fingerprint.py; "" until it has succeeded, and in older records. draft_identity: of the draft model.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -316,6 +316,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     score: Score | None = None
     phases: Phases = Phases()
     model_identity: ModelIdentity | None = None
+    draft_identity: ModelIdentity | None = None
     server: ServerFacts | None = None
     script_command: tuple[str, ...] = ()
     host: dict[str, Any] = {}

@@ -56,6 +56,7 @@ class ServerReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     cached_prompt_tokens: taken from its cache instead of computed. prompt_s, generation_s: seconds spent on each, by
     its own account; queue_s: total seconds that requests waited for their turn. kv_cache_utilization: 0 to 1.
+    draft_tokens: proposed by speculative decoding; accepted_draft_tokens: those of them that the model took.
     """
 
     prompt_tokens: float | None = None
@@ -64,6 +65,8 @@ class ServerReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     queue_s: float | None = None
     prompt_s: float | None = None
     generation_s: float | None = None
+    draft_tokens: float | None = None
+    accepted_draft_tokens: float | None = None
     requests_running: float | None = None
     requests_waiting: float | None = None
     kv_cache_utilization: float | None = None
@@ -72,13 +75,16 @@ class ServerReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class ServerUse(msgspec.Struct, frozen=True, kw_only=True):
     """The server's own counters in one phase. Tokens per second are those of a single request: tokens over the total
     seconds that requests spent on them. cached_prompt_tokens: vLLM includes them in prompt_tokens, llama-server does
-    not. queue_s: total seconds that requests waited for their turn.
+    not. queue_s: total seconds that requests waited for their turn. draft_tokens, accepted_draft_tokens: as in
+    `ServerReading`.
     """
 
     prompt_tokens: float | None = None
     cached_prompt_tokens: float | None = None
     generation_tokens: float | None = None
     queue_s: float | None = None
+    draft_tokens: float | None = None
+    accepted_draft_tokens: float | None = None
     prompt_tokens_per_s: float | None = None
     generation_tokens_per_s: float | None = None
     most_running: float | None = None
@@ -104,7 +110,8 @@ class TelemetrySummary(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory_bytes: of a used device; peak_process_memory_bytes: of the server's processes together.
     memory_left_bytes: memory of a used device that was still held seconds after the server ended; None if the server
     stayed up or the device doesn't report it. energy_doubts: why the energies may not be those of this run alone.
-    not_comparable: why the speed should not be compared with that of other runs; () if it can.
+    not_comparable: why the speed should not be compared with that of other runs; () if it can. draft_tokens: proposed
+    by speculative decoding while the model generated; accepted_draft_tokens: those of them that it took.
     """
 
     devices: tuple[dict[str, Any], ...] = ()
@@ -119,7 +126,16 @@ class TelemetrySummary(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory_bytes: int | None = None
     peak_process_memory_bytes: int | None = None
     memory_left_bytes: int | None = None
+    draft_tokens: int | None = None
+    accepted_draft_tokens: int | None = None
     ticks: int = 0
     missed_ticks: int = 0
     energy_doubts: tuple[str, ...] = ()
     not_comparable: tuple[str, ...] = ()
+
+    @property
+    def draft_acceptance(self) -> float | None:
+        """The share of proposed tokens that the model took, 0 to 1; None if none were proposed or it isn't known."""
+        if not self.draft_tokens or self.accepted_draft_tokens is None:
+            return None
+        return self.accepted_draft_tokens / self.draft_tokens

@@ -18,6 +18,7 @@ from runner.fingerprint import fingerprint
 from runner.script import Target, prepare_script, require_success, run_script
 from runner.serving import MeasuredServer
 from servers.effective import gives_prompt_logprobs
+from servers.speculation.acceptance import drafted_in_log
 from servers.watchdog import Watchdog
 from settings.parsers import BY_PROMPT_LOGPROBS
 from telemetry.measure import Telemetry
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from results.records import Incident, RunRecord
     from results.store.family_styles import StyleClaim
     from results.store.runs import RunEntry
+    from results.telemetry import TelemetrySummary
     from runner.display import Display
     from runner.serving import Held, Serving
     from runner.spec import RunSpec
@@ -133,9 +135,22 @@ class Attempt:
         if score is not None and completions is not None and completions == score.completions:
             solved = score.outcomes.get(Outcome.PASSED)
         try:
-            self._update(telemetry=self._telemetry.summary(completions=completions, solved=solved))
+            self._update(
+                telemetry=self._with_drafts(self._telemetry.summary(completions=completions, solved=solved))
+            )
         except Exception as problem:  # noqa: BLE001 - the score is worth more
             self._display.say(f"note: what was measured could not be summed up: {problem!r}")
+
+    def _with_drafts(self, summary: TelemetrySummary) -> TelemetrySummary:
+        """With the proposed and accepted tokens from the server's log, where its metrics don't tell."""
+        if summary.draft_tokens is not None or self._plan.asked.get("spec_type") is None:
+            return summary
+        drafted = drafted_in_log(self._folder.server_log)
+        if drafted is None:
+            return summary
+        return msgspec.structs.replace(
+            summary, draft_tokens=drafted.proposed, accepted_draft_tokens=drafted.accepted
+        )
 
     def note_hash(self, sha256: str | None) -> None:
         """Put the model's hash into the record: it is known later than the rest, because it takes time to compute."""

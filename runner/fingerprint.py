@@ -25,6 +25,7 @@ from results.errors import UsageError
 from results.files import open_to_read
 from servers.lora import adapter_contents
 from servers.models import content_sha256
+from servers.speculation.draft_model import draft_sha256
 from settings.setting import Determines
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         name: _identity(spec.asked.table[name].kind, value)
         for name, value in spec.asked.given.items()
         if spec.asked.table[name].determines is not Determines.NOTHING
-        if value != spec.asked.table[name].default
+        if value != spec.asked.table[name].default and name != "model_draft"
     }
     followed = {
         "benchmark": spec.benchmark.name,
         "model": model if spec.server.model else spec.server.model_name,
         "server": spec.server.kind,
         "parser": spec.parser,
+        "draft": draft_sha256(spec.server),
     }
     return {name: value for name, value in {**found, **followed}.items() if value not in {None, ()}}
 

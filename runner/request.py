@@ -12,6 +12,7 @@ from results.errors import UsageError
 from results.files import instead_of, unreadable, user_path
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
+from servers.speculation.draft_model import draft_path
 from settings.adapters import AdapterText, adapter_text
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
 from settings.sampling_rules import require_sense
@@ -57,7 +58,9 @@ def _with_whole_paths(asked: Asked) -> Asked:
         setting = asked.table[name]
         if setting.kind == "adapters":
             changes[name] = tuple(_whole_adapter(text) for text in value)
-        if setting.kind != "path":
+        if name == "model_draft":
+            changes[name] = _same_variables(str(draft_path(value)), value)
+        if setting.kind != "path" or name == "model_draft":
             continue
         path = user_path(value).absolute()
         if why := unreadable(path, or_folder=name != "script"):

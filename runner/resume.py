@@ -37,6 +37,12 @@ def require_same(
     _require(
         "lora (content)", before.config.get("lora_content"), now.config.get("lora_content"), before.run_id
     )
+    _require(
+        "draft model (sha256)",
+        before.config.get("draft_sha256"),
+        now.config.get("draft_sha256"),
+        before.run_id,
+    )
     ours = str(now.config.get("script", "")).startswith("scripts.")
     for name, setting in table.items():
         if setting.determines is Determines.NOTHING or name in _MAY_CHANGE | _SEEN_ELSEWHERE:

@@ -155,6 +155,7 @@ def _first_record(
             "nonce": _nonce_of(plan),
         },
         model_identity=plan.model,
+        draft_identity=plan.draft,
         server=ServerFacts(
             kind=plan.kind,
             command=plan.shown,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from servers.lora import adapter_contents
+from servers.speculation.draft_model import draft_sha256
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class RunSpec:
             "gpu_layers": server.gpu_layers,
             "ctx_size": server.ctx_size,
             "lora_content": adapter_contents(self.asked["lora"]) if self.asked["lora"] else None,
+            "draft_sha256": draft_sha256(server),
             **(rules_of(self.benchmark.name)._asdict() if self.external_script is None else {}),
         }
         kept = {

@@ -25,6 +25,9 @@ FLASH_RESOLVED = re.compile(
 )
 FLASH_SET = re.compile(r"flash_attn\s*=\s*(\w+)")
 THREADS = re.compile(r"n_threads = (\d{1,9})")
+DRAFT_BEGINS = "loading draft model"
+SPECULATES = re.compile(r"adding speculative implementation '([\w-]{1,40})'")  # common/speculative.cpp
+SPECULATES_NOT = re.compile(r"no implementations specified for speculative decoding")
 # vLLM's log: vllm/v1/core/kv_cache_utils.py.
 VLLM_KV_TOKENS = re.compile(r"KV cache size: (\d[\d,]{0,20}) tokens")
 VLLM_AT_ONCE = re.compile(r"Maximum concurrency for [\d,]+ tokens per request: (\d{1,9}(?:\.\d{1,9})?)x")
@@ -39,8 +42,8 @@ def read_back(plan: LaunchPlan, log_text: str) -> tuple[dict[str, Any], tuple[st
 
     log_text: what the server has printed since its start. Keys: ctx_size (tokens per slot), parallel, build,
     chat_template_sha256, context_length_trained, parameter_count, gpu_layers, layer_count (llama.cpp also counts the
-    output layer), cache_type_k, cache_type_v, flash_attention, threads, kv_cache_tokens, full_length_requests. Values
-    that can't be read are absent. Never raises.
+    output layer), cache_type_k, cache_type_v, flash_attention, threads, kv_cache_tokens, full_length_requests,
+    speculation (how tokens are proposed). Values that can't be read are absent. Never raises.
     """
     found = {**_from_models(plan), **_from_props(plan), **_from_log(log_text)}
     effective = {name: value for name, value in found.items() if value is not None}
@@ -100,6 +103,9 @@ def differences(asked: dict[str, Any], effective: dict[str, Any], *, no_gpu: boo
         found.append(
             f"asked for {parallel} requests at once, but the KV cache only holds {at_once:g} of full length"
         )
+    wanted, real = asked.get("spec_type"), effective.get("speculation")
+    if wanted is not None and real is not None and set(wanted.split(",")) != set(real.split(",")):
+        found.append(f"asked for speculation by {wanted}: it speculates by {real}")
     return tuple(found)
 
 
@@ -138,7 +144,8 @@ def _from_models(plan: LaunchPlan) -> dict[str, Any]:
     }
 
 
-def _from_log(text: str) -> dict[str, Any]:
+def _from_log(whole_text: str) -> dict[str, Any]:
+    text = whole_text.partition(DRAFT_BEGINS)[0]  # a draft model has layers and a cache of its own
     offloaded = _last(OFFLOADED, text)
     cache = _last(KV_CACHE, text)
     flash = _last(FLASH_RESOLVED, text) or _last(FLASH_SET, text)
@@ -152,12 +159,17 @@ def _from_log(text: str) -> dict[str, Any]:
         "threads": int(threads[1]) if threads else None,
         "kv_cache_tokens": int(tokens[1].replace(",", "")) if tokens else None,
         "full_length_requests": float(at_once[1]) if at_once else None,
+        "speculation": ",".join(dict.fromkeys(SPECULATES.findall(whole_text))) or _no_speculation(whole_text),
     }
     if offloaded:
         found |= {"gpu_layers": int(offloaded[1]), "layer_count": int(offloaded[2])}
     elif NO_GPU.search(text):
         found["gpu_layers"] = 0
     return found
+
+
+def _no_speculation(text: str) -> str | None:
+    return "none" if SPECULATES_NOT.search(text) else None
 
 
 def _flash(found: re.Match[str]) -> str:

@@ -20,6 +20,10 @@ from typing import Any, NoReturn
 
 VERBOSITY = 4  # llama.cpp's "trace": logs offloaded layers and the KV cache, nothing per token
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")  # llama-server --help
+SPEC_TYPES = (
+    "draft-simple", "draft-eagle3", "draft-mtp", "draft-dflash", "draft-dspark", "ngram-simple", "ngram-map-k",
+    "ngram-map-k4v", "ngram-mod", "ngram-cache",
+)  # fmt: skip
 MAX_PORT = 65535
 LOG_S = 0.2  # llama.cpp logs in its own thread, which is late on a busy machine, and the log has the reason
 
@@ -71,6 +75,12 @@ def options() -> argparse.ArgumentParser:
     add("--threads-http", type=_number, default=-1, metavar="N")
     add("--lora", action="append", default=[], metavar="FILE", help="a LoRA adapter; may be repeated")
     add("--lora-scaled", action="append", default=[], metavar="FILE:SCALE")
+    add("-md", "--model-draft", "--spec-draft-model", default="", metavar="FILE", help="proposes tokens")
+    add("--spec-type", type=_types, default=(), metavar="TYPE,...", help=f"of {', '.join(SPEC_TYPES)}")
+    add("--spec-draft-n-max", type=_positive, default=None, metavar="N")
+    add("--spec-draft-n-min", type=_count, default=None, metavar="N")
+    add("--spec-draft-p-min", "--draft-p-min", type=float, default=None, metavar="P")
+    add("-ngld", "--gpu-layers-draft", "--n-gpu-layers-draft", type=_layers, default=None, metavar="N")
     add("--api-key", default="", metavar="KEY", help="better set in the environment: LLAMA_API_KEY")
     add("--chat-template", default="", metavar="JINJA")
     add("--chat-template-file", type=Path, default=None, metavar="FILE")
@@ -121,6 +131,7 @@ def parameters(asked: argparse.Namespace) -> Any:
     made.lora_adapters = [
         xllamacpp.CommonAdapterLoraInfo(_in_unicode(path), scale) for path, scale in _adapters(asked)
     ]
+    _speculate(made.speculative, asked)
     keys = asked.api_key or os.environ.get("LLAMA_API_KEY", "")
     made.api_keys = [key.strip() for key in keys.split(",") if key.strip()]
     if asked.chat_template_file is not None:
@@ -136,6 +147,27 @@ def parameters(asked: argparse.Namespace) -> Any:
     made.cont_batching = asked.cont_batching
     made.ui = False
     return made
+
+
+def _speculate(made: Any, asked: argparse.Namespace) -> None:
+    import xllamacpp
+
+    kinds = xllamacpp.common_speculative_type
+    if asked.spec_type:
+        made.types = [
+            getattr(kinds, f"COMMON_SPECULATIVE_TYPE_{name.replace('-', '_').upper()}")
+            for name in asked.spec_type
+        ]
+    if asked.model_draft:
+        made.draft.mparams.path = _in_unicode(asked.model_draft)
+    for name, value in (
+        ("n_max", asked.spec_draft_n_max),
+        ("n_min", asked.spec_draft_n_min),
+        ("p_min", asked.spec_draft_p_min),
+        ("n_gpu_layers", asked.gpu_layers_draft),
+    ):
+        if value is not None:
+            setattr(made.draft, name, value)
 
 
 def _adapters(asked: argparse.Namespace) -> list[tuple[str, float]]:
@@ -211,6 +243,8 @@ def _cannot_start(asked: argparse.Namespace) -> str:
     """Why it can't start, in cases that llama.cpp itself reports badly; "" if no reason is known."""
     if not Path(asked.model).is_file():
         return f"failed to open GGUF file '{asked.model}' (no such file)"
+    if asked.model_draft and not Path(asked.model_draft).is_file():
+        return f"failed to open GGUF file '{asked.model_draft}' (no such file)"
     template = asked.chat_template_file
     if template is not None and not template.is_file():
         return f"failed to open chat template file '{template}' (no such file)"
@@ -260,6 +294,14 @@ def _port(text: str) -> int:
     if not 0 <= number <= MAX_PORT:
         raise argparse.ArgumentTypeError(f"must be 0 to {MAX_PORT}")
     return number
+
+
+def _types(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = next((name for name in names if name not in SPEC_TYPES), None)
+    if unknown is not None:
+        raise argparse.ArgumentTypeError(f"{unknown!r} is not one of {', '.join(SPEC_TYPES)}")
+    return names
 
 
 def _layers(text: str) -> int:

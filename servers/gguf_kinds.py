@@ -28,7 +28,9 @@ def _beside(what: str, option: str) -> NotAModel:
 ADAPTER = NotAModel("a LoRA adapter", "give its model with --model, and this file with --lora")
 CONTROL_VECTOR = _beside("a control vector", "--control-vector")
 MMPROJ = _beside("the vision or audio part of a model (mmproj)", "--mmproj")
-DRAFT = _beside("a draft head for another model", "--model-draft")
+DRAFT = NotAModel(
+    "a draft head for another model", "give its model with --model, and this file with --model-draft"
+)
 IMATRIX = NotAModel(
     "an importance matrix", "it is input for llama-quantize: give the model that it was computed for"
 )

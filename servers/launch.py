@@ -11,6 +11,7 @@ from servers import llama_cpp, other_servers, vllm
 from servers.models import identity
 from servers.ports import free_port, require_free_port
 from servers.request import require_known
+from servers.speculation.draft_model import draft_identity
 from settings.base_url import parse_base_url
 
 if TYPE_CHECKING:
@@ -42,4 +43,4 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
     base_url = parse_base_url(f"http://{HOST}:{port}")
     build = {"llama.cpp": llama_cpp.llama_plan, "vllm": vllm.vllm_plan, "command": other_servers.command_plan}
     made = build[request.kind](request, request.model, base_url=base_url, alias=alias)
-    return replace(made, model=identity(request.model))
+    return replace(made, model=identity(request.model), draft=draft_identity(request))

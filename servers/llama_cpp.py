@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from servers.capacity.context_size import choose_ctx_size, require_room
 from servers.lora import llama_options
 from servers.plan import LaunchPlan
 from servers.request import own_options
+from servers.speculation.draft_model import draft_of, spec_types
+from servers.speculation.llama_options import ALIASES, spelt
 from settings.secrets import read_key
 from settings.table import TABLE
 
@@ -43,6 +46,8 @@ KEYS = EMBEDDED_KEYS | {"HF_TOKEN"}  # llama-server may fetch a draft model
 LAYERS = ("-ngl", "--gpu-layers", "--n-gpu-layers")
 LORA = ("--lora", "--lora-scaled")
 VERBOSITY = ("-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-verbose")
+# Whether it must be asked to log offloaded layers. Older builds log them anyway, and the option floods the log.
+_TELLS_MORE = "4: trace"
 OURS = {
     "--port": "use --port of bench_runner, before the --",
     "--host": "the server listens on 127.0.0.1 only",
@@ -116,15 +121,19 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
         if _has(words, LORA):
             raise given_twice("lora")
         argv += llama_options(request.lora, model)
-    for name, option, value in own_options(request):
-        if value is None:
-            continue
-        if _has(words, (option,)):
+    help_text = None if binary is None else _help(binary)
+    own_given = [each for each in own_options(request) if each.value is not None]
+    for name, option, value in own_given:
+        if _has(words, ALIASES.get(option, (option,))):
             raise given_twice(name)
-        argv += [option, str(value)]
         asked[name] = value
+    types = spec_types(request, draft_of(request))
+    if types is not None:
+        asked["spec_type"] = types
+    for option, text in spelt(own_given, types, help_text):
+        argv += [option, text]
     argv += ["--alias", alias, "--metrics", "--slots"]
-    if binary is not None and not _has(words, VERBOSITY) and _tells_more(binary):
+    if help_text is not None and not _has(words, VERBOSITY) and _TELLS_MORE in help_text:
         argv += ["-lv", "4"]
     launcher = EMBEDDED if binary is None else (str(binary),)
     return LaunchPlan(
@@ -302,10 +311,19 @@ def _layers(text: str | None) -> int | None:
         return None
 
 
-def _tells_more(binary: Path) -> bool:
-    """Whether it must be asked to log offloaded layers. Older builds log them anyway, and the option floods the log."""
+def _help(binary: Path) -> str | None:
+    """What its --help prints; None if it prints nothing."""
+    try:
+        status = binary.stat()
+    except OSError:
+        return None
+    return _help_of(binary, (status.st_size, status.st_mtime_ns, status.st_ino))
+
+
+@functools.lru_cache(maxsize=16)
+def _help_of(binary: Path, _signature: tuple[int, int, int]) -> str | None:
     try:
         answer = subprocess.run([str(binary), "--help"], capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return False  # the launch itself will report why
-    return b"4: trace" in answer.stdout
+        return None  # the launch itself will report why
+    return answer.stdout.decode("utf-8", "replace") or None

@@ -10,12 +10,16 @@ _COUNTERS = {
     "llamacpp:tokens_predicted_total": "generation_tokens",
     "llamacpp:prompt_seconds_total": "prompt_s",
     "llamacpp:tokens_predicted_seconds_total": "generation_s",
+    "llamacpp:spec_decode_num_draft_tokens_total": "draft_tokens",
+    "llamacpp:spec_decode_num_accepted_tokens_total": "accepted_draft_tokens",
     "vllm:prompt_tokens_total": "prompt_tokens",
     "vllm:prefix_cache_hits_total": "cached_prompt_tokens",  # in tokens; newer versions also have prompt_tokens_cached
     "vllm:generation_tokens_total": "generation_tokens",
     "vllm:request_queue_time_seconds_sum": "queue_s",
     "vllm:request_prefill_time_seconds_sum": "prompt_s",
     "vllm:request_decode_time_seconds_sum": "generation_s",
+    "vllm:spec_decode_num_draft_tokens_total": "draft_tokens",
+    "vllm:spec_decode_num_accepted_tokens_total": "accepted_draft_tokens",
 }
 _REQUESTS = {
     "llamacpp:requests_processing": "requests_running",

@@ -22,7 +22,7 @@ class LaunchPlan:
     other keys are removed from its environment. base_url: where it listens and receives requests. health_path: answers
     200 once the server is ready; "" if there is none. model_name: must be among the names in /v1/models; None means not
     checked. api_key: sent as a bearer token. asked: the requested settings, to be compared with the effective ones.
-    model: the served model, without its hash; None for attach.
+    model: the served model, without its hash; None for attach. draft: the draft model on this machine, with its hash.
     """
 
     kind: str
@@ -35,6 +35,7 @@ class LaunchPlan:
     own_keys: frozenset[str] = frozenset()
     asked: dict[str, Any] = field(default_factory=dict)
     model: ModelIdentity | None = None
+    draft: ModelIdentity | None = None
 
     @property
     def shown(self) -> tuple[str, ...]:

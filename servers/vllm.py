@@ -14,6 +14,7 @@ from servers.llama_cpp import dashed, executable, given_twice, refuse
 from servers.lora import vllm_options
 from servers.plan import LaunchPlan
 from servers.request import own_options
+from servers.speculation.vllm_config import checked_config
 from settings.secrets import read_key
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def vllm_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias:
             if theirs is not None:
                 asked[name] = theirs
         elif value is not None:
-            argv += [option, str(value)]
+            text = checked_config(value) if name == "speculative_config" else str(value)
+            argv += [option, text]
             asked[name] = value
     asked.setdefault("parallel", DEFAULT_PARALLEL)
     if isinstance(asked.get("ctx_size"), int):

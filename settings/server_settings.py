@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from settings.setting import MOST, Determines, Section, Setting
+from settings.speculation_settings import SPECULATION_SETTINGS
 
 SERVER_KINDS = ("llama.cpp", "vllm", "command", "attach")
 _IN_COMMAND = "put it into the command, in the form that the server expects"
@@ -138,6 +139,7 @@ SERVER_SETTINGS = (
         servers=("llama.cpp", "vllm"),
         instead={"attach": "load the adapter where you start the server", "command": _IN_COMMAND},
     ),
+    *SPECULATION_SETTINGS,
     Setting(
         name="port",
         kind="whole",

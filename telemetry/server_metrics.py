@@ -18,6 +18,8 @@ _GROWING = (
     "queue_s",
     "prompt_s",
     "generation_s",
+    "draft_tokens",
+    "accepted_draft_tokens",
 )
 
 

@@ -90,6 +90,10 @@ def summarize(
         tokens_per_joule=_ratio(tokens, energy_j),
         peak_memory_bytes=max((peak for peak in peaks if peak is not None), default=None),
         peak_process_memory_bytes=max(process_peaks, default=None),
+        draft_tokens=_whole(generate.server.draft_tokens if generate and generate.server else None),
+        accepted_draft_tokens=_whole(
+            generate.server.accepted_draft_tokens if generate and generate.server else None
+        ),
         ticks=len(ticks),
         missed_ticks=missed_ticks,
     )
@@ -229,6 +233,8 @@ def _server(span: Sequence[Tick]) -> ServerUse | None:
         cached_prompt_tokens=_difference(first.cached_prompt_tokens, last.cached_prompt_tokens),
         generation_tokens=generated,
         queue_s=_difference(first.queue_s, last.queue_s),
+        draft_tokens=_difference(first.draft_tokens, last.draft_tokens),
+        accepted_draft_tokens=_difference(first.accepted_draft_tokens, last.accepted_draft_tokens),
         prompt_tokens_per_s=_rate(prompt, _difference(first.prompt_s, last.prompt_s)),
         generation_tokens_per_s=_rate(generated, _difference(first.generation_s, last.generation_s)),
         most_running=max(
@@ -262,6 +268,10 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _difference(before: float | None, after: float | None) -> Any:
     return None if before is None or after is None else after - before
+
+
+def _whole(count: float | None) -> int | None:
+    return None if count is None else round(count)
 
 
 def _rate(tokens: float | None, seconds: float | None) -> float | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Fields of settings.json that say nothing about comparability. (Which samples a run has is known from its verdicts.)
 _MAY_DIFFER = {"schema_version", "model", "style_choice", "sent_as"}
 # Fields of the record's config that are not settings but facts about the run.
-_NOTED = {"path", "nonce", "family_style", "lora_content"}
+_NOTED = {"path", "nonce", "family_style", "lora_content", "draft_sha256"}
 _SCRIPT = ("script", "script_args")
 _SINCE = {"memory_limit_bytes": 2 << 30, **FIRST._asdict()}  # in force in versions that didn't record it
 
@@ -126,6 +126,7 @@ def _asked(record: RunRecord) -> dict[str, Any]:
 
 def _facts(record: RunRecord) -> dict[str, Any]:
     model, server, score = record.model_identity, record.server, record.score
+    draft = record.draft_identity
     asked = {
         name: record.config.get(name)
         for name, setting in TABLE.items()
@@ -139,6 +140,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
     return {
         "model": record.model,
         **({} if model is None else {f"model's {name}": value for name, value in _identity(model).items()}),
+        **({} if draft is None else {f"draft's {name}": value for name, value in _identity(draft).items()}),
         "server": server.kind if server is not None else record.config.get("server"),
         **asked,
         **({} if server is None else server.effective),

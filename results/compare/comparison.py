@@ -37,7 +37,8 @@ class Flip(msgspec.Struct, frozen=True):
 
 class Measured(msgspec.Struct, frozen=True):
     """What all of a run's samples cost. None means not measured. completions: all that were requested, including lost
-    ones. not_comparable: why its speed says little; energy_doubts: why its energy says little.
+    ones. not_comparable: why its speed says little; energy_doubts: why its energy says little. draft_acceptance: the
+    share of the tokens proposed by speculation that the model took.
     """
 
     run_id: str
@@ -55,6 +56,7 @@ class Measured(msgspec.Struct, frozen=True):
     energy_doubts: tuple[str, ...] = ()
     completions: int = 0
     lost: int = 0
+    draft_acceptance: float | None = None
 
     @property
     def lost_too_many(self) -> bool:
@@ -218,4 +220,5 @@ def _measured(record: RunRecord) -> Measured:
         energy_doubts=telemetry.energy_doubts if telemetry is not None else (),
         completions=(score.completions if score is not None else None) or 0,
         lost=score.lost if score is not None else 0,
+        draft_acceptance=telemetry.draft_acceptance if telemetry is not None else None,
     )

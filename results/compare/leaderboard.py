@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Fields of the config that a table shows elsewhere, or that say nothing.
 _NO_SETTING = {
     "path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options", "lora_content", "family_style",
+    "draft_sha256",
 }  # fmt: skip
 _QUANTIZATION = re.compile(
     r"[-._](?:i?q\d\w*|tq\d\w*|f16|bf16|f32|fp16|fp8|int[48]|w\da\d+|awq|gptq|mxfp4|nvfp4)(?=[-._]|$)",
@@ -334,6 +335,8 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     own = options if isinstance(options, dict) else {}
     if lora := lora_names(record.config):
         own = {**own, "lora": " ".join(lora)}
+    if isinstance(draft := record.config.get("model_draft"), str):
+        own = {**own, "model_draft": draft.rpartition("/")[2]}
     asked = {name: value for name, value in record.config.items() if name not in _NO_SETTING}
     gpus: Sequence[object] = record.host.get("gpus") or ()
     cards = [str(gpu.get("name")) for gpu in gpus if isinstance(gpu, dict)]

@@ -193,6 +193,10 @@ def _costs(first: Measured, second: Measured) -> Iterator[Fact]:
         if values != [None, None]:
             cells = ["not measured" if value is None else form.format(value / unit) for value in values]
             yield Fact(name, f"A {cells[0]:{_CELL_WIDTH}} B {cells[1]}{_ratio(*values)}")
+    accepted = [run.draft_acceptance for run in (first, second)]
+    if accepted != [None, None]:
+        cells = ["no speculation" if share is None else f"{100 * share:.1f} % accepted" for share in accepted]
+        yield Fact("draft tokens", f"A {cells[0]:{_CELL_WIDTH}} B {cells[1]}")
     for name, run in (("A", first), ("B", second)):
         for why in run.not_comparable:
             yield Fact("not comparable", f"the speed of {name}: {why}")

@@ -52,6 +52,7 @@ def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[
         rows.append(("noted", record.remarks.note))
     if lora := lora_names(record.config):
         rows.append(("adapters", ", ".join(lora)))
+    rows.append(("speculation", _speculation(record)))
     if record.rejudged_from:
         rows.append(("answers of", record.rejudged_from))
     if record.score is not None:
@@ -73,6 +74,24 @@ def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[
         if record.error.hint:
             rows.append(("try", record.error.hint))
     return [(name, value) for name, value in rows if value]
+
+
+def _speculation(record: RunRecord) -> str:
+    """Who proposes tokens, and how many of them the model took; empty without speculation."""
+    draft, telemetry = record.draft_identity, record.telemetry
+    how = record.config.get("spec_type") or record.config.get("speculative_config")
+    parts = [] if draft is None else [" ".join(filter(None, (draft.name, draft.quantization)))]
+    if draft is None and how:
+        parts.append(str(how))
+    if telemetry is not None and (acceptance := telemetry.draft_acceptance) is not None:
+        took = f"{telemetry.accepted_draft_tokens} of {telemetry.draft_tokens} proposed tokens"
+        parts.append(f"{100 * acceptance:.1f} % accepted ({took})")
+    elif parts and record.status is RunStatus.SUCCEEDED:
+        proposed = telemetry.draft_tokens if telemetry is not None else None
+        parts.append(
+            "no token was proposed" if proposed == 0 else "the server does not tell how much is accepted"
+        )
+    return ", ".join(parts)
 
 
 def shown_status(status: RunStatus) -> str:

@@ -21,13 +21,15 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from servers.capacity.context_size import DEFAULT_CTX_SIZE
 from servers.gguf import read_layout
 from servers.llama_cpp import dashed
 from servers.request import own_options
+from servers.speculation.draft_model import draft_of
+from servers.speculation.llama_options import ALIASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +110,7 @@ def estimate_server(
     layers = asked.get("gpu_layers")
     trained = (model.header.context_length if model.header else None) or DEFAULT_CTX_SIZE
     ctx_size = min(trained, DEFAULT_CTX_SIZE) if server.kind == "command" else trained
-    given = (each for each in own_options(server) if each.value is not None)
+    given = (each for each in own_options(server) if each.value is not None and each.option not in ALIASES)
     own = itertools.chain.from_iterable((each.option, str(each.value)) for each in given)
     found = estimate(
         model,
@@ -117,12 +119,43 @@ def estimate_server(
         gpu_layers=0 if not on_gpu else ALL_LAYERS if layers is None else layers,  # None means as many as fit
         extra_args=(*own, *server.extra_args),
     )
+    found = _with_draft(found, server, asked, ctx_size=ctx_size, on_gpu=on_gpu)
     adapters = sum(file.stat().st_size for adapter in server.lora or () for file in adapter.files())
     if found is None or not adapters:
         return found
     if found.weights_gpu_bytes:  # beside the layers that they change
         return replace(found, weights_gpu_bytes=found.weights_gpu_bytes + adapters)
     return replace(found, weights_host_bytes=found.weights_host_bytes + adapters)
+
+
+def _with_draft(
+    found: MemoryEstimate | None,
+    server: ServerRequest,
+    asked: Mapping[str, Any],
+    *,
+    ctx_size: int,
+    on_gpu: bool,
+) -> MemoryEstimate | None:
+    """Plus what the draft model needs: its weights, and a KV cache and buffers for the same context and slots."""
+    draft = draft_of(server)
+    if found is None or draft is None:
+        return found
+    layers = server.options.get("gpu_layers_draft")
+    more = estimate(
+        draft,
+        ctx_size=asked.get("ctx_size", ctx_size),
+        parallel=max(asked.get("parallel", 1), 1),
+        gpu_layers=0 if not on_gpu else ALL_LAYERS if layers is None else layers,
+    )
+    if more is None:
+        return found
+    both = {
+        field.name: getattr(found, field.name) + getattr(more, field.name)
+        for field in fields(found)
+        if field.name != "caveats"
+    }
+    caveats = (*found.caveats, *(f"of the draft model: {each}" for each in more.caveats))
+    return MemoryEstimate(**both, caveats=caveats)
 
 
 def fewest_cards(needed_bytes: int, rooms_bytes: Sequence[int | None]) -> int | None:

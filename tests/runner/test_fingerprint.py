@@ -52,6 +52,12 @@ DETERMINING = {
     "as_published": True,
     "cpu_limit": 1.0,
     "memory_limit": 1 << 30,
+    "spec_type": "ngram-mod",
+    "spec_draft_n_max": 4,
+    "spec_draft_n_min": 2,
+    "spec_draft_p_min": 0.5,
+    "gpu_layers_draft": 3,
+    "speculative_config": '{"method":"ngram"}',
 }
 # Tested below, each with what it needs beside it.
 ELSEWHERE = {
@@ -65,6 +71,7 @@ ELSEWHERE = {
     "script_args",
     "parser",
     "lora",  # in tests/servers/test_lora.py
+    "model_draft",  # in tests/servers/test_speculation.py
 }
 
 
