@@ -44,6 +44,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     tags: what scores are also given by, such as {"difficulty": "easy"}. choices: answers of one token, of which the
     likeliest is taken where the server tells probabilities; else, and where empty, an answer is generated.
+    least_prompt_tokens: a server that counts fewer tokens in the prompt has cut it; 0: not known.
     """
 
     task_id: str
@@ -51,6 +52,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     expected: Any = None
     tags: dict[str, str] = {}
     choices: tuple[str, ...] = ()
+    least_prompt_tokens: int = 0
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from runner.spec import RunSpec
 from servers.speculation.draft_model import draft_path
 from settings.adapters import AdapterText, adapter_text
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
+from settings.needle_lengths import longest_text
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from settings.asked import Asked
     from settings.benchmarks import Benchmark
 
+# By benchmark: the longest request, which the server's context is chosen for.
+_LONGEST = {"speed": longest_request, "needle": longest_text}
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 
 
@@ -145,8 +148,8 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
             hint=f"leave --server {kind} out: a server that is running is only asked",
             settings=("base_url",),
         )
-    measures_speed = benchmark.name == "speed" and asked["script"] is None
-    longest = longest_request(asked) if measures_speed and kind in {"llama.cpp", "vllm"} else None
+    longest_of = _LONGEST.get(benchmark.name) if asked["script"] is None else None
+    longest = longest_of(asked) if longest_of is not None and kind in {"llama.cpp", "vllm"} else None
     slots = asked["parallel"] or (longest.at_once if longest else None)
     needs_memory = kind == "llama.cpp" and slots is None and asked["gpu_layers"] != 0
     return ServerRequest(

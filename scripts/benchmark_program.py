@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from evaluation.loop.grader import Grader, Known
-    from evaluation.protocols import PromptStyle, Task
+    from evaluation.models.openai_interface import OpenAIInterface
+    from evaluation.protocols import Prompt, PromptStyle, Task
     from results.records import Completion
 
 
@@ -23,6 +24,8 @@ class BenchmarkProgram:
     options: the benchmark's own settings that determine results, as JSON gives them back; style_options: those that
     depend on the style.
     details: what its summary says beside the scores; "warnings" in it go to the others.
+    prepare: is called before the task is made, where its samples depend on the server. identity: prompts that stand for
+    all of these, by which runs are known to be comparable; None: all prompts as they are sent.
     """
 
     name: str
@@ -33,3 +36,5 @@ class BenchmarkProgram:
     options: Mapping[str, Any] = field(default_factory=dict)
     style_options: Callable[[PromptStyle], Mapping[str, Any]] | None = None
     details: Callable[[Sequence[Completion]], Mapping[str, Any]] | None = None
+    prepare: Callable[[OpenAIInterface, PromptStyle], Awaitable[None]] | None = None
+    identity: Callable[[PromptStyle], Sequence[Prompt]] | None = None

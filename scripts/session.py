@@ -151,6 +151,9 @@ class _Session:
                 )
             if style.chosen is PromptStyle.COMPLETION:
                 require_chat_for(arguments.sampling.given, style.observed or style.rule)
+            if self.benchmark.prepare is not None:
+                self.events.emit("phase", phase="prepare")
+                await self.benchmark.prepare(interface, style.chosen)
             concurrency = arguments.concurrency or int(properties.get("total_slots") or _DEFAULT_CONCURRENCY)
             task = self.benchmark.make_task(style.chosen, self.grader)
             self.bound = settings = self._settings(task, style)
@@ -205,11 +208,16 @@ class _Session:
     def _settings(self, task: Task, style: StyleChoice) -> Settings:
         arguments = self.arguments
         of_style = self.benchmark.style_options(style.chosen) if self.benchmark.style_options else {}
+        prompts = (
+            self.benchmark.identity(style.chosen)
+            if self.benchmark.identity
+            else (task.get_prompt(sample) for sample in task.get_samples(None))
+        )
         return Settings(
             benchmark=self.benchmark.name,
             model=arguments.model_identity or arguments.model,
             data_sha256=self.benchmark.data_sha256,
-            prompts_sha256=prompts_sha256(task.get_prompt(sample) for sample in task.get_samples(None)),
+            prompts_sha256=prompts_sha256(prompts),
             prompt_style=str(style.chosen),
             stop=task.stop,
             timeout_s=arguments.cpu_limit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from settings.needle_lengths import KINDS, PER_CELL
 from settings.setting import Determines, Section, Setting
 from settings.speed_lengths import OUTPUT_TOKENS, PROMPT_TOKENS, TOKENS_LIST
 
@@ -11,6 +12,8 @@ _LEVEL = "(easy|medium|hard|extreme)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _COUNT = "[1-9][0-9]{0,7}"
 _COUNTS = f"{_COUNT}(,{_COUNT})*"
+_PERCENT = "([0-9]{1,2}|100)"
+_KIND = f"({'|'.join(KINDS)})"
 
 
 def _own(
@@ -155,5 +158,38 @@ BENCHMARK_SETTINGS = (
         f"served: compare the K likeliest tokens one by one, and the others as one; default: {KLD_TOP}.",
         "kld",
         pattern="[1-9][0-9]{0,6}",
+    ),
+    _own(
+        "lengths",
+        "N,...",
+        "Tokens of prompt and answer together, such as 4k,8k,32k, for which context and slots are chosen to fit; "
+        "default: the powers of two from 1k to the context of a slot.",
+        "needle",
+        pattern=TOKENS_LIST,
+        determines=Determines.SAMPLES,
+    ),
+    _own(
+        "depth_percent",
+        "N,...",
+        "Where in the text the needle is hidden, in percent; default: 0,25,50,75,100.",
+        "needle",
+        pattern=f"{_PERCENT}(,{_PERCENT})*",
+        determines=Determines.SAMPLES,
+    ),
+    _own(
+        "kinds",
+        "LIST",
+        f"Kinds of needles; default: {','.join(KINDS)}.",
+        "needle",
+        pattern=f"{_KIND}(,{_KIND})*",
+        determines=Determines.SAMPLES,
+    ),
+    _own(
+        "per_cell",
+        "N",
+        f"Samples of each kind at each length and depth; default: {PER_CELL}.",
+        "needle",
+        pattern="[1-9][0-9]{0,3}",
+        determines=Determines.SAMPLES,
     ),
 )

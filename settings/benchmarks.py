@@ -62,6 +62,13 @@ BENCHMARKS = {
             checks=True,
         ),
         Benchmark(
+            name="needle",
+            module="scripts.run_needle",
+            external_parser="json",
+            about="Needles in a haystack: facts found again in long texts, by kind, length and depth",
+            checks=True,
+        ),
+        Benchmark(
             name="speed",
             module="scripts.run_speed",
             parser="speed",

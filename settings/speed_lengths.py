@@ -25,12 +25,25 @@ class LongestRequest:
     """The longest request of a benchmark, in tokens. setting: the one that its prompt's length comes from.
 
     at_once: how many are sent at once, for which slots are made if their number isn't given; None: any number.
+    answer_setting: the one that its answer's length comes from. spare_tokens: what may be added to the prompt.
+    says: how much context it needs, as a sentence; empty: the usual one.
     """
 
     prompt_tokens: int
     output_tokens: int
     setting: str
     at_once: int | None = None
+    answer_setting: str = "output_tokens"
+    spare_tokens: int = SPARE_TOKENS
+    says: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """How much context it needs."""
+        return self.says or (
+            f"{self.option} {self.prompt_tokens:,} and answers of {self.output_tokens:,} tokens need "
+            f"{self.prompt_tokens + self.output_tokens:,} tokens of context"
+        )
 
     @property
     def option(self) -> str:
@@ -39,7 +52,7 @@ class LongestRequest:
     @property
     def tokens(self) -> int:
         """The context that it needs."""
-        return self.prompt_tokens + self.output_tokens + SPARE_TOKENS
+        return self.prompt_tokens + self.output_tokens + self.spare_tokens
 
     def fits(self, ctx_size: int) -> bool:
         """Whether a slot with so many tokens holds it, with nothing to spare."""

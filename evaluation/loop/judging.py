@@ -31,8 +31,8 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
 
     An answer cut by the token limit, the context or a content filter is truncated, never failed, unless it passes as it
     stands or its own end was found before the cut. One whose thought was cut is not judged. An empty one is no answer,
-    and one that the server broke off, or that makes what judges it fail, is lost. Raises BenchError, which concerns all
-    answers, and what an exhausted machine raises.
+    and one that the server broke off, whose prompt it cut, or that makes what judges it fail, is lost. Raises
+    BenchError, which concerns all answers, and what an exhausted machine raises.
     """
     chat = request.style is PromptStyle.CHAT
     cut = _cut(answer)
@@ -45,6 +45,12 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
             outcome = Outcome.INFRASTRUCTURE_ERROR
             detail = answer.error or f"the server broke off the answer ({answer.finish_reason})"
             loss = Loss.PROMPT_TOO_LONG if answer.too_long else Loss.REQUEST_FAILED
+        elif answer.prompt_tokens and answer.prompt_tokens < sample.least_prompt_tokens:
+            outcome, loss = Outcome.INFRASTRUCTURE_ERROR, Loss.PROMPT_TOO_LONG
+            detail = (
+                f"the server cut the prompt: it read {answer.prompt_tokens} of at least "
+                f"{sample.least_prompt_tokens} tokens"
+            )
         elif not spoken.answer.strip() and not any(each.tool_calls for each in answer.transcript):
             outcome = Outcome.TRUNCATED if _is_short(cut) or spoken.unclosed else Outcome.NO_ANSWER
             detail = _nothing_said(answer, spoken, cut)

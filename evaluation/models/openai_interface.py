@@ -30,6 +30,7 @@ from evaluation.models.replies import (
 )
 from evaluation.models.server_kind import larger_context, owner_of
 from evaluation.models.server_watch import ServerWatch
+from evaluation.models.tokens import longest_context, token_ids
 from evaluation.models.tool_calls import sent_messages
 from evaluation.models.tool_refusals import answer_without
 from evaluation.protocols import Answer, PromptStyle, Request
@@ -71,6 +72,7 @@ class OpenAIInterface:
         self._on_outage = on_outage
         self._gives_logprobs = True  # until it answers without
         self._owner = ""
+        self._models = b""
         self._properties: dict[str, Any] = {}
         self._session: aiohttp.ClientSession
         self._watch: ServerWatch
@@ -146,6 +148,18 @@ class OpenAIInterface:
         self._properties = found
         return found
 
+    def context_tokens(self) -> int | None:
+        """The context of one request, in tokens, as llama-server and vLLM tell it; None where it isn't known.
+
+        Call it after `test_connection` and `properties`.
+        """
+        return longest_context(self._properties, self._models)
+
+    async def count_tokens(self, text: str) -> int | None:
+        """The tokens of a text, without what a template adds; None where the server doesn't tell them."""
+        ids = await token_ids(self._session, self.info, text)
+        return None if ids is None else len(ids)
+
     async def probe(self, request: Request, *, max_tokens: int) -> Answer:
         """One short answer, greedy; `error` says why there is none, `refused` that it is no matter of the moment.
 
@@ -182,7 +196,8 @@ class OpenAIInterface:
             async with self._session.get(self.info.base_url + "/v1/models", timeout=_LOOK) as response:
                 status = response.status
                 if status == 200:
-                    self._owner = owner_of(await read_body(response))
+                    self._models = await read_body(response)
+                    self._owner = owner_of(self._models)
                 return status, f"HTTP status {status}"
         except NotAnAnswer as error:
             return 200, str(error)

@@ -26,10 +26,11 @@ def choose_ctx_size(request: ServerRequest, *, trained: int | None, least: int =
     if longest is None or longest.tokens <= usual:
         return usual
     if trained is not None and not longest.fits(trained):
+        name = request.model.name if request.model else "the model"
         raise UsageError(
-            f"{_what(request)}, but {request.model.name if request.model else 'the model'} was trained on {trained:,}",
+            f"{longest.sentence}, but {name} was trained on {trained:,}",
             hint=f"{_at_most(request, trained)}; to go beyond the training, give --ctx-size {longest.tokens}",
-            settings=(longest.setting, "output_tokens", "model"),
+            settings=(longest.setting, longest.answer_setting, "model"),
         )
     rounded = -(-longest.tokens // step) * step
     return rounded if trained is None else min(rounded, trained)
@@ -40,7 +41,7 @@ def require_room(request: ServerRequest, ctx_size: int, origin: str) -> None:
     longest = request.longest
     if longest is not None and not longest.fits(ctx_size):
         raise UsageError(
-            f"{_what(request)}, but {origin} gives each slot {ctx_size:,}",
+            f"{longest.sentence}, but {origin} gives each slot {ctx_size:,}",
             hint=f"leave {origin} out, and the context is chosen to fit; or {_at_most(request, ctx_size)}",
             settings=("ctx_size", longest.setting),
         )
@@ -51,19 +52,9 @@ def deepest(request: ServerRequest, ctx_size: int) -> int:
     return max(0, ctx_size - (request.longest.output_tokens if request.longest else 0))
 
 
-def _what(request: ServerRequest) -> str:
-    longest = request.longest
-    if longest is None:
-        return ""
-    whole = longest.prompt_tokens + longest.output_tokens
-    return (
-        f"{longest.option} {longest.prompt_tokens:,} and answers of {longest.output_tokens:,} tokens need "
-        f"{whole:,} tokens of context"
-    )
-
-
 def _at_most(request: ServerRequest, ctx_size: int) -> str:
     longest, prompt = request.longest, deepest(request, ctx_size)
     if longest is None or not prompt:
-        return "ask for shorter answers: --output-tokens"
+        setting = longest.answer_setting if longest else "output_tokens"
+        return f"ask for shorter answers: --{setting.replace('_', '-')}"
     return f"{longest.option} {prompt} is the most that fits"

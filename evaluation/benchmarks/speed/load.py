@@ -7,21 +7,22 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import aiohttp
 import msgspec
 
 from evaluation.benchmarks.speed.prompts import WORDS, TokenPrompts, WordPrompts, text
 from evaluation.models.http_session import open_session
 from evaluation.models.parameters import REFUSING
-from evaluation.models.replies import NotAnAnswer, as_mapping, read_body, read_json
 from evaluation.models.server_watch import ServerWatch
 from evaluation.models.streaming import stream_completion
+from evaluation.models.tokens import token_ids
 from results.errors import Reported, ServerError, ServerExited
 from results.stats.speed import Load, SpeedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
+
+    import aiohttp
 
     from evaluation.loop.journal import LineJournal
     from evaluation.models.connection import ConnectionInfo
@@ -103,7 +104,7 @@ class LoadClient:
         if streamed.timings is not None or (await self._short(WORDS[0])).status == 0:
             await self._session.close()
             self._open(keep_alive=False)
-        ids = await self._token_ids()
+        ids = await token_ids(self._session, self._info, text(WORDS))
         if ids is not None and TokenPrompts.suffice(ids):
             self._prompts = TokenPrompts(ids, self._seed)
             return "tokens"
@@ -225,20 +226,6 @@ class LoadClient:
                 hint="speed needs /v1/completions with stream_options.include_usage",
             )
         return streamed
-
-    async def _token_ids(self) -> list[int] | None:
-        """Of ordinary words; None from a server without /tokenize. llama-server reads content, vLLM prompt."""
-        words = text(WORDS)
-        body = {"model": self._info.model, "content": words, "prompt": words, "add_special_tokens": False}
-        try:
-            async with self._session.post(f"{self._info.base_url}/tokenize", json=body) as response:
-                if response.status != 200:
-                    return None
-                tokens = as_mapping(read_json(await read_body(response))).get("tokens")
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, NotAnAnswer):
-            return None
-        ids = tokens if isinstance(tokens, list) else []
-        return ids if ids and all(type(token) is int and 0 <= token < 2**31 for token in ids) else None
 
     async def _prompt_tokens(self, words: Sequence[str], count: int) -> int:
         streamed = await self._short(text(words[:count]))

@@ -1,0 +1,1 @@
+"""Needles in a haystack: facts hidden in long texts and asked for, by kind, length and depth, after RULER."""
