@@ -83,6 +83,9 @@ class SharedServer:
             self._server = None
         return seconds
 
+    def pause(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """Stop the server. Is idempotent."""
         if self._server is not None:

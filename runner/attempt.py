@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from results.store.runs import RunEntry
     from results.telemetry import TelemetrySummary
     from runner.display import Display
+    from runner.kld.choice import KldChoice
     from runner.serving import Held, Serving
     from runner.spec import RunSpec
     from servers.plan import LaunchPlan
@@ -60,9 +61,11 @@ class Attempt:
         *,
         serving: Serving,
         style: StyleClaim | None = None,
+        kld: KldChoice | None = None,
     ) -> None:
         self.record = record
         self._style = style
+        self._kld = kld
         self._spec = spec
         self._plan = plan
         self._entry = entry
@@ -72,20 +75,40 @@ class Attempt:
         # A resumed run continues in the same files.
         self._output_began = folder.script_out.stat().st_size if folder.script_out.exists() else 0
         self._earlier_s = record.results.time_taken or 0.0
-        self._server = MeasuredServer(
-            plan, serving, log_path=folder.server_log, ready_timeout_s=spec.asked["ready_timeout"]
-        )
+        self._serving = serving
+        self._server = self._measured_server()
         self._telemetry: Telemetry | None = None
         self._prompt_logprobs: bool | None = None
 
     def measure(self) -> None:
         """Start the server, run the script, stop the server. Raises ServerError, ScriptError, Interrupted."""
+        with ExitStack() as stack:
+            words: tuple[str, ...] = ()
+            if self._kld is not None:
+                from runner.kld.reference import make_reference, reference_words
+
+                about = (self._folder, self._display)
+                make_reference(self._spec, self._kld, *about, pause=self._serving.pause)
+                self._server = self._measured_server()  # the kept one may be gone
+                words = stack.enter_context(reference_words(self._spec, self._plan, self._kld, *about))
+            self._measure(words)
+
+    def _measured_server(self) -> MeasuredServer:
+        return MeasuredServer(
+            self._plan,
+            self._serving,
+            log_path=self._folder.server_log,
+            ready_timeout_s=self._spec.asked["ready_timeout"],
+        )
+
+    def _measure(self, words: tuple[str, ...]) -> None:
         target = Target(
             base_url=self._plan.base_url.url,
             model_name=self._plan.model_name or self.record.model,
             output_dir=self._folder.path,
             concurrency=int(self._plan.asked.get("parallel") or 1),
             api_key=self._plan.api_key,
+            words=words,
         )
         known = self._style.known if self._style is not None else None
         script = prepare_script(self._spec, target, family_style=known.style if known is not None else None)

@@ -46,7 +46,7 @@ def fingerprint(spec: RunSpec) -> str:
 def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
     """The given settings that a run's result depends on. model: what identifies it."""
     found = {
-        name: _identity(spec.asked.table[name].kind, value)
+        name: _identity(_kind(spec, name, value), value)
         for name, value in spec.asked.given.items()
         if spec.asked.table[name].determines is not Determines.NOTHING
         if value != spec.asked.table[name].default and name != "model_draft"
@@ -59,6 +59,11 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         "draft": draft_sha256(spec.server),
     }
     return {name: value for name, value in {**found, **followed}.items() if value not in {None, ()}}
+
+
+def _kind(spec: RunSpec, name: str, value: Any) -> str:
+    """A reference is a model, a run, or a file: of that the content counts."""
+    return "path" if name == "kld_reference" and Path(value).exists() else spec.asked.table[name].kind
 
 
 def _identity(kind: str, value: Any) -> Any:

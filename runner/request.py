@@ -63,6 +63,8 @@ def _with_whole_paths(asked: Asked) -> Asked:
             changes[name] = tuple(_whole_adapter(text) for text in value)
         if name == "model_draft":
             changes[name] = _same_variables(str(draft_path(value)), value)
+        if name == "kld_reference" and user_path(value).exists():
+            changes[name] = str(user_path(value).absolute())
         if setting.kind != "path" or name == "model_draft":
             continue
         path = user_path(value).absolute()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
     from results.store.runs import Runs
     from runner.display import Display
+    from runner.kld.choice import KldChoice
     from runner.serving import Serving
     from runner.spec import RunSpec
     from servers.models import Model
@@ -79,6 +80,7 @@ def run(
             f"{before.run_id} asked no model: it judges the answers of {before.rejudged_from} again",
             hint=f"to continue it: rejudge {before.run_id}",
         )
+    kld = _kld_choice(spec, runs)
     serving = serving or OwnServer()
     plan = serving.plan(spec.server, nonce=place.nonce if place else _nonce(before))
     if place is None:  # a sweep warns before it starts, and records what fails
@@ -98,7 +100,7 @@ def run(
                 record = msgspec.structs.replace(record, model_identity=known)
             require_same(before, record)
         record = with_style(record, style.known if style is not None else None)
-        attempt = Attempt(spec, plan, entry, record, display, serving=serving, style=style)
+        attempt = Attempt(spec, plan, entry, record, display, serving=serving, style=style, kld=kld)
         begun = succeeded = False
         error: BaseException | None = None  # why it did not succeed
         late: BaseException | None = None  # raised after it had already succeeded or failed
@@ -136,6 +138,15 @@ def run(
     if error is not None and not isinstance(error, Exception | Interrupted):
         raise error
     return FinishedRun(final, folder, error)
+
+
+def _kld_choice(spec: RunSpec, runs: Runs) -> KldChoice | None:
+    """What a run of kld is compared with; None for other benchmarks. Raises UsageError, ResultsError."""
+    if spec.benchmark.name != "kld" or spec.external_script is not None:
+        return None
+    from runner.kld.choice import choose
+
+    return choose(spec, runs)
 
 
 def _first_record(

@@ -36,13 +36,14 @@ LOOK_S = 0.1  # how often to look for new events; the end is seen at once
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What the script is told about the server, and where it writes."""
+    """What the script is told about the server, and where it writes. words: further ones, for our own scripts."""
 
     base_url: str
     model_name: str
     output_dir: Path
     concurrency: int
     api_key: str | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
         words = [part for name, value in options.items() for part in _words(f"--{name}", value)]
         for setting, value in spec.for_script():
             words += option_words(setting, value)
-        return (sys.executable, "-m", spec.benchmark.module, *words)
+        return (sys.executable, "-m", spec.benchmark.module, *words, *target.words)
     facts = _facts(spec, target)
     try:
         args = [_with_facts(part, facts) for part in spec.asked["script_args"] or ()]

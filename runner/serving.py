@@ -43,6 +43,9 @@ class Serving(Protocol):
         log_path: the run's log, which gets what the server prints during the run.
         """
 
+    def pause(self) -> None:
+        """Stop a server that is kept for later runs, so that another one can have its memory."""
+
     def release(self, server: Server, error: BaseException | None) -> float | None:
         """Take back the server after the run, which may have failed with `error`.
 
@@ -62,6 +65,9 @@ class OwnServer:
     def acquire(self, launch: Callable[[], Server], *, log_path: Path) -> Held:
         del log_path  # `launch` already writes there
         return Held(launch(), is_new=True)
+
+    def pause(self) -> None:
+        pass
 
     def release(self, server: Server, error: BaseException | None) -> float | None:
         del error

@@ -171,8 +171,9 @@ class _KldSession:
             line = compare(window, predictions, reference)
             if self._written is not None:
                 journal, there = self._written
-                there[window.index] = kept(window, predictions)
-                await journal.add(there[window.index])
+                if window.index not in there:
+                    there[window.index] = kept(window, predictions)
+                    await journal.add(there[window.index])
             await self._journal.add(line)
             self._done[window.index] = line
             self._new += 1

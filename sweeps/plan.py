@@ -24,7 +24,7 @@ from sweeps.manifest.reader import TEST_MODE_SAMPLES
 from sweeps.model_files import model_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runner.spec import RunSpec
     from settings.setting import Setting
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 
 # Settings that are a path or a name -> whether this is a path.
-_PATH_OR_NAME = {"server_binary": lambda text: "/" in text, "parser": registry.is_file}
+_PATH_OR_NAME: Mapping[str, Callable[[str], bool]] = {
+    "server_binary": lambda text: "/" in text,
+    "parser": registry.is_file,
+    "kld_reference": lambda text: text.endswith(".gguf") and not text.startswith("hf:"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
