@@ -26,6 +26,7 @@ SPECULATION_SETTINGS = (
         servers=("llama.cpp",),
         instead={"vllm": """use --speculative-config '{"model": "...", "num_speculative_tokens": 5}'"""},
         server_option={"llama.cpp": "--model-draft"},
+        not_for=("kld",),
     ),
     Setting(
         name="spec_type",
@@ -40,6 +41,7 @@ SPECULATION_SETTINGS = (
         servers=("llama.cpp",),
         instead=_IN_CONFIG,
         server_option={"llama.cpp": "--spec-type"},
+        not_for=("kld",),
     ),
     Setting(
         name="spec_draft_n_max",
@@ -54,6 +56,7 @@ SPECULATION_SETTINGS = (
         servers=("llama.cpp",),
         instead=_IN_CONFIG,
         server_option={"llama.cpp": "--spec-draft-n-max"},
+        not_for=("kld",),
     ),
     Setting(
         name="spec_draft_n_min",
@@ -68,6 +71,7 @@ SPECULATION_SETTINGS = (
         servers=("llama.cpp",),
         instead=_IN_CONFIG,
         server_option={"llama.cpp": "--spec-draft-n-min"},
+        not_for=("kld",),
     ),
     Setting(
         name="spec_draft_p_min",
@@ -82,6 +86,7 @@ SPECULATION_SETTINGS = (
         servers=("llama.cpp",),
         instead=_IN_CONFIG,
         server_option={"llama.cpp": "--spec-draft-p-min"},
+        not_for=("kld",),
     ),
     Setting(
         name="gpu_layers_draft",
@@ -95,6 +100,7 @@ SPECULATION_SETTINGS = (
         servers=("llama.cpp",),
         instead=_IN_CONFIG,
         server_option={"llama.cpp": "--gpu-layers-draft"},
+        not_for=("kld",),
     ),
     Setting(
         name="speculative_config",
@@ -106,5 +112,6 @@ SPECULATION_SETTINGS = (
         servers=("vllm",),
         instead={"llama.cpp": "use --model-draft FILE or --spec-type"},
         server_option={"vllm": "--speculative-config"},
+        not_for=("kld",),
     ),
 )
