@@ -77,11 +77,12 @@ def parse(
     about: str,
     add_options: Callable[[argparse.ArgumentParser], None] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    serverless: str = "",
 ) -> Arguments:
     """Raises UsageError for anything that can't be run; `--help` prints and exits.
 
     add_options: adds the benchmark's own. defaults: of shared options, by their names, where the benchmark needs
-    others.
+    others. serverless: the name of an option of its own with which no server is asked.
     """
     env = os.environ
     defaults = {"temperature": 0.0, "max_tokens": 1024, "seed": 0, "n_samples": 1, **(defaults or {})}
@@ -163,7 +164,8 @@ def parse(
     of_sampling = {"n_samples", *SETTINGS}
     parser.set_defaults(**{name: value for name, value in defaults.items() if name not in of_sampling})
     found = vars(parser.parse_args(argv))
-    for name in ("output",) if found["rejudge"] else ("base_url", "model", "output"):
+    needed = ("model", "output") if serverless and found[serverless] else ("base_url", "model", "output")
+    for name in ("output",) if found["rejudge"] else needed:
         if not found[name]:
             raise UsageError(f"--{name.replace('_', '-')} is missing", hint="see --help")
     if found.pop("test_mode"):

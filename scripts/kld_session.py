@@ -28,6 +28,7 @@ from results.stats.divergence import (
     KldReference,
     KldResult,
     KldWindow,
+    few_windows,
     figures,
     read_windows,
     table,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 _NAME = "kld"
 _DEFAULT_CONCURRENCY = 4  # for a server that does not say how many slots it has
-_FEW_WINDOWS = 5
 _MUCH_TAIL = 0.25  # of the probability, compared as one: the bound is a loose one
 
 
@@ -187,7 +187,7 @@ class _KldSession:
             )
 
     def _own_settings(self) -> ReferenceSettings:
-        facts = _facts(self._options["facts"]) or KldReference(name=self._arguments.model)
+        facts = told_facts(self._options["facts"]) or KldReference(name=self._arguments.model)
         if facts.quantization is None and self._server.quantization:
             facts = msgspec.structs.replace(facts, quantization=self._server.quantization)
         return ReferenceSettings(
@@ -232,8 +232,7 @@ class _KldSession:
 
 def _warnings(result: KldResult, of: ReferenceSettings | None) -> Iterator[str]:
     """Sentences about what makes a figure less than it seems."""
-    if result.figures.windows < _FEW_WINDOWS:
-        yield f"{result.figures.windows} windows say little: give a longer --kld-text, or a higher --limit"
+    yield from few_windows(result.figures)
     if of is None:
         return
     if (of.server, of.build) != (result.server, result.build):
@@ -248,7 +247,8 @@ def _warnings(result: KldResult, of: ReferenceSettings | None) -> Iterator[str]:
         )
 
 
-def _facts(text: str) -> KldReference | None:
+def told_facts(text: str) -> KldReference | None:
+    """--facts. Raises UsageError."""
     try:
         return msgspec.json.decode(text, type=KldReference) if text else None
     except NOT_THAT_JSON as error:

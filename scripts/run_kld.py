@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,19 +10,20 @@ from results.errors import UsageError
 from results.files import user_path
 from scripts.arguments import parse, whole
 from scripts.program import leave, run_program
-from settings.benchmark_settings import KLD_TOP, KLD_WINDOW
+from settings.benchmark_settings import KLD_CACHE_BYTES, KLD_TOP, KLD_WINDOW
 from settings.sampling_rules import option_of
+from settings.table import TABLE
+from settings.values import read_value
 
 if TYPE_CHECKING:
-    import argparse
-
     from scripts.arguments import Arguments
     from scripts.events import Events
 
 _ABOUT = (
-    "How far the predictions of a served model are from a reference's, on a text: KL divergence, same-top rate, change "
-    "of probability, perplexity. Make the reference first, with its model served: --write-reference DIR; then serve "
-    "the other model: --reference DIR. --limit is a number of windows."
+    "How far the predictions of a model are from a reference's, on a text: KL divergence, same-top rate, change of "
+    "probability, perplexity. Of a served model: make the reference first, with its model served: --write-reference "
+    "DIR; then serve the other model: --reference DIR. Without a server: --reference-model FILE, and the command of "
+    "llama-perplexity for the other model after --, with the settings to measure. --limit is a number of windows."
 )
 _USED = {"temperature", "seed"}  # accepted, as everywhere; nothing is sampled
 
@@ -55,11 +57,40 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="write the predictions into this folder, as a reference for others",
     )
-    add("--facts", default="", metavar="JSON", help="what is known of the model, for --write-reference")
+    add("--facts", default="", metavar="JSON", help="what is known of the model that is the reference")
+    add(
+        "--reference-model",
+        type=user_path,
+        metavar="FILE",
+        help="with llama-perplexity: a GGUF file to compare with; its base logits are made once and kept in a cache",
+    )
+    add(
+        "--kld-cache-size",
+        type=_size,
+        default=KLD_CACHE_BYTES,
+        metavar="SIZE",
+        help=f"the most that the cache of base logits may hold (default: {KLD_CACHE_BYTES >> 30}G)",
+    )
+    add(
+        "perplexity",
+        nargs="*",
+        metavar="-- llama-perplexity -m FILE",
+        help="measure with this program; no server is asked",
+    )
+
+
+def _size(text: str) -> int:
+    try:
+        size: int = read_value(TABLE["kld_cache_size"], text, variables=False)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(error.message) from None
+    return size
 
 
 def _read_arguments() -> Arguments:
-    arguments = parse(sys.argv[1:], benchmark="kld", about=_ABOUT, add_options=_add_options)
+    arguments = parse(
+        sys.argv[1:], benchmark="kld", about=_ABOUT, add_options=_add_options, serverless="perplexity"
+    )
     unused = [name for name in arguments.sampling.given if name not in _USED]
     unused += ["n_samples"] * (arguments.n_samples != 1)
     unused += ["shuffle"] * (arguments.shuffle is not None)
@@ -72,10 +103,26 @@ def _read_arguments() -> Arguments:
         )
     if arguments.options["reference"] and arguments.options["write_reference"]:
         raise UsageError("--reference can't be combined with --write-reference", hint="leave one of them out")
+    served = [name for name in ("reference", "write_reference") if arguments.options[name]]
+    if arguments.options["perplexity"] and served:
+        raise UsageError(
+            f"--{served[0].replace('_', '-')} is for what a server predicts",
+            hint="give --reference-model FILE",
+        )
+    if arguments.options["reference_model"] and not arguments.options["perplexity"]:
+        raise UsageError(
+            "--reference-model needs the command of llama-perplexity",
+            hint="give it after --: -- llama-perplexity -m MODEL.gguf",
+        )
     return arguments
 
 
 async def _main(arguments: Arguments, events: Events) -> None:
+    if arguments.options["perplexity"]:
+        from scripts.kld_perplexity_session import run_perplexity
+
+        await run_perplexity(arguments, events)
+        return
     from scripts.kld_session import run_kld
 
     await run_kld(arguments, events)

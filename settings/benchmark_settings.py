@@ -8,6 +8,7 @@ from settings.speed_lengths import OUTPUT_TOKENS, PROMPT_TOKENS, TOKENS_LIST
 
 KLD_WINDOW = 512  # as llama-perplexity's
 KLD_TOP = 200
+KLD_CACHE_BYTES = 32 << 30
 _LEVEL = "(easy|medium|hard|extreme)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _COUNT = "[1-9][0-9]{0,7}"
@@ -158,6 +159,28 @@ BENCHMARK_SETTINGS = (
         f"served: compare the K likeliest tokens one by one, and the others as one; default: {KLD_TOP}.",
         "kld",
         pattern="[1-9][0-9]{0,6}",
+    ),
+    Setting(
+        name="perplexity_binary",
+        kind="text",
+        help="llama-perplexity; default: the one beside llama-server, or on PATH.",
+        section=Section.OWN,
+        determines=Determines.SERVER,
+        metavar="PATH",
+        benchmarks=("kld",),
+    ),
+    Setting(
+        name="kld_cache_size",
+        kind="size",
+        help="llama-perplexity: keep at most so much of what references predict; the oldest go first.",
+        section=Section.OWN,
+        determines=Determines.NOTHING,
+        metavar="SIZE",
+        minimum=1 << 20,
+        maximum=1 << 50,
+        default_text=f"{KLD_CACHE_BYTES >> 30}G",
+        benchmarks=("kld",),
+        to_script=True,
     ),
     _own(
         "lengths",

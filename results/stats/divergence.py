@@ -34,6 +34,7 @@ JOURNAL_NAME = "kld.jsonl"
 FULL_PRECISION = frozenset({"F16", "BF16", "F32"})
 LEAST_LOGPROB = -104.0  # a float32 can't hold a smaller probability; llama.cpp then says -3.4e38
 _DRAWS = 1000
+_FEW_WINDOWS = 5
 _LEAST_FOR_BOOTSTRAP = 5  # windows: of fewer, the draws are too much alike
 _NO_TAIL = 2e-6  # so far sums of float32 probabilities are from 1
 
@@ -190,6 +191,13 @@ def figures(windows: Sequence[KldWindow]) -> KldFigures:
         tail=_tail([of.tails for of in windows]),
         reference_tail=_tail([of.reference_tails for of in windows]),
     )
+
+
+def few_windows(of: KldFigures) -> tuple[str, ...]:
+    """A warning where there are so few windows that the intervals say little."""
+    if of.windows >= _FEW_WINDOWS:
+        return ()
+    return (f"{of.windows} windows say little: give a longer --kld-text, or a higher --limit",)
 
 
 def interval_of_mean(values: Sequence[float]) -> Estimate:

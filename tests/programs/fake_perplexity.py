@@ -13,6 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+if "--version" in sys.argv:
+    print("version: 1 (fake)")
+    sys.exit()
+
 import numpy as np
 
 
@@ -45,9 +49,6 @@ def tokens_of(model: dict, window: int, chunks: int) -> np.ndarray:
 
 
 def main() -> None:
-    if "--version" in sys.argv:
-        print("version: 1 (fake)")
-        return
     option = {name: sys.argv[sys.argv.index(name) + 1] for name in ("-m", "-f", "-c", "--kl-divergence-base")}
     model = json.loads(Path(option["-m"]).read_bytes())
     window, chunks = int(option["-c"]), model.get("chunks", 3)

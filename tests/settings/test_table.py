@@ -176,4 +176,5 @@ def test_each_row_makes_sense(setting):
         assert setting.determines in {Determines.RESULT, Determines.SAMPLES} or setting.name in {
             "sandbox",
             "request_timeout",
+            "kld_cache_size",
         }

@@ -36,7 +36,6 @@ def compare_rows(
     count = len(next_tokens)
     kld = np.empty(count)
     same_top = np.empty(count, dtype=np.bool_)
-    at = np.arange(count)
     base_scale, base_least = _floats(base)
     scale, least = _floats(model)
     base_numbers, numbers = base[:, 4:], model[:, 4:]
@@ -52,9 +51,16 @@ def compare_rows(
     return ComparedPositions(
         kld=kld,
         same_top=same_top,
-        logprobs=scale.astype(np.float64) * numbers[at, next_tokens] + least,
-        base_logprobs=base_scale.astype(np.float64) * base_numbers[at, next_tokens] + base_least,
+        logprobs=text_logprobs(model, next_tokens),
+        base_logprobs=text_logprobs(base, next_tokens),
     )
+
+
+def text_logprobs(rows: NDArray[np.uint16], next_tokens: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The log-probability of the text's own next token at each position."""
+    scale, least = _floats(rows)
+    numbers = rows[np.arange(len(rows)), 4 + next_tokens]
+    return scale.astype(np.float64) * numbers + least
 
 
 def _floats(rows: NDArray[np.uint16]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,0 +1,153 @@
+"""The command line of llama-perplexity: the reference's from that of the model, and what of it changes predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MODEL = ("-m", "--model")
+# Where and how fast the program computes: the reference's run needs these too. It gets no other setting of the model's
+# (KV cache types, flash attention, adapters, batch sizes, ...), because their effect is what is measured.
+_QUIET = frozenset(  # without any effect on predictions
+    {
+        "-t",
+        "--threads",
+        "-tb",
+        "--threads-batch",
+        "-C",
+        "--cpu-mask",
+        "-Cr",
+        "--cpu-range",
+        "-Cb",
+        "--cpu-mask-batch",
+    }
+    | {"-Crb", "--cpu-range-batch", "--cpu-strict", "--cpu-strict-batch", "--prio", "--prio-batch", "--poll"}
+    | {"--poll-batch", "--numa", "-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-verbose"}
+    | {"--no-mmap", "--mmap", "--mlock", "--log-file", "--log-colors", "--log-prefix", "--log-timestamps"}
+)
+_PLACES = frozenset(  # backends differ slightly
+    {
+        "-ngl",
+        "--gpu-layers",
+        "--n-gpu-layers",
+        "-dev",
+        "--device",
+        "-sm",
+        "--split-mode",
+        "-ts",
+        "--tensor-split",
+    }
+    | {
+        "-mg",
+        "--main-gpu",
+        "-cmoe",
+        "--cpu-moe",
+        "-ncmoe",
+        "--n-cpu-moe",
+        "-ot",
+        "--override-tensor",
+        "-nkvo",
+    }
+    | {"--no-kv-offload", "-fit", "--fit", "-fitt", "--fit-target", "-nopo", "--no-op-offload", "--no-host"}
+)
+_NUMBER = re.compile(r"-?[\d.]")
+_VERSION_S = 30.0
+
+
+class Split(NamedTuple):
+    """A command line in parts. program: one word, or an interpreter and its script. options: each with its values."""
+
+    program: tuple[str, ...]
+    model: str
+    options: tuple[tuple[str, ...], ...]
+
+
+def split(words: Sequence[str]) -> Split:
+    """PROGRAM -m MODEL [OPTION [VALUE...]]... Raises UsageError."""
+    at = next((index for index, word in enumerate(words) if word in MODEL), 0)
+    if not 0 < at < len(words) - 1:
+        raise UsageError(
+            f"{' '.join(words)} is not a command of llama-perplexity",
+            hint="after the -- give: llama-perplexity -m MODEL.gguf, and the settings to measure",
+        )
+    return Split(tuple(words[:at]), words[at + 1], tuple(_groups(words[at + 2 :])))
+
+
+def reference_words(words: Sequence[str], reference: Path) -> tuple[str, ...]:
+    """The command line for the reference's pass: the same program on the same devices, with its own defaults."""
+    parts = split(words)
+    kept = [word for option in parts.options if _name(option) in _QUIET | _PLACES for word in option]
+    return (*parts.program, "-m", str(reference), *kept)
+
+
+def determining(words: Sequence[str]) -> tuple[str, ...]:
+    """The options that may change predictions, and the variables that llama.cpp reads options from."""
+    options = [word for option in split(words).options if _name(option) not in _QUIET for word in option]
+    variables = [
+        f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("LLAMA_ARG_")
+    ]
+    return (*options, *variables)
+
+
+class Build(NamedTuple):
+    """version: as it says. digest: of that and of the program's files, because many builds have no number."""
+
+    version: str
+    digest: str
+
+
+def build_of(program: Sequence[str]) -> Build:
+    """Raises UsageError if it can't be run."""
+    try:
+        answer = subprocess.run(
+            [*program, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=_VERSION_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(
+            f"{program[0]} can't be run: {getattr(error, 'strerror', None) or error}",
+            hint="give llama.cpp's program with --perplexity-binary",
+            settings=("perplexity_binary",),
+        ) from error
+    said = (answer.stdout + answer.stderr).strip().splitlines()
+    version = next((line for line in said if "version" in line), said[0] if said else "")
+    digest = hashlib.sha256("\n".join(said).encode())
+    for file in _files(Path(program[-1])):
+        status = file.stat()
+        digest.update(f"{file}:{status.st_size}:{status.st_mtime_ns}".encode())
+    return Build(re.sub(r"^\w*\s*version:?\s*", "", version).strip()[:200], digest.hexdigest()[:16])
+
+
+def _files(program: Path) -> list[Path]:
+    """The program and the libraries beside it, where llama.cpp's builds have them."""
+    there = program.resolve()
+    return [each for each in (there, *sorted(there.parent.glob("*.so*"))) if each.is_file()]
+
+
+def _groups(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    group: list[str] = []
+    for word in words:
+        if group and word.startswith("-") and not _NUMBER.match(word):
+            yield tuple(group)
+            group = []
+        group.append(word)
+    if group:
+        yield tuple(group)
+
+
+def _name(option: Sequence[str]) -> str:
+    return option[0].partition("=")[0]
