@@ -13,6 +13,7 @@ from evaluation.benchmarks.kld.reference import (
     WINDOWS_NAME,
     ReferenceSettings,
     open_reference,
+    predictions_of,
     read_reference,
     require_same_tokens,
 )
@@ -167,7 +168,7 @@ class _KldSession:
                 self._in_flight -= 1
             reference = None
             if self._reference is not None:
-                reference = self._reference[1][window.index].predictions()
+                reference = predictions_of(self._reference[1][window.index], self._options["reference"])
             line = compare(window, predictions, reference)
             if self._written is not None:
                 journal, there = self._written

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from evaluation.benchmarks.kld.predictions import Prediction
     from evaluation.benchmarks.kld.windows import Window
 
 WINDOWS_NAME = "predictions.jsonl"
@@ -58,6 +59,17 @@ def kept_windows(data: bytes) -> dict[int, KeptWindow]:
             continue
         found[window.index] = window
     return found
+
+
+def predictions_of(window: KeptWindow, folder: Path) -> list[Prediction]:
+    """A reference's predictions of a window. Raises ResultsError."""
+    try:
+        return window.predictions()
+    except ValueError as error:
+        raise ResultsError(
+            f"the reference's predictions in {folder} are damaged: {error}",
+            hint="delete this folder, and run the same command again: they are made anew",
+        ) from error
 
 
 def open_reference(journal: LineJournal, settings: ReferenceSettings) -> dict[int, KeptWindow]:

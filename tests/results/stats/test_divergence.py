@@ -5,7 +5,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.stats.divergence import (
@@ -31,7 +31,7 @@ def two_distributions(draw):
     size = draw(SIZES)
     both = []
     for _ in range(2):
-        logits = draw(st.lists(st.floats(-12, 12), min_size=size, max_size=size))
+        logits = draw(st.lists(st.floats(-6, 6), min_size=size, max_size=size))
         whole = math.log(math.fsum(map(math.exp, logits)))
         both.append({token: logit - whole for token, logit in enumerate(logits)})
     return both
@@ -45,6 +45,7 @@ def full(p, q):
     return math.fsum(math.exp(p[token]) * (p[token] - q[token]) for token in p)
 
 
+@settings(max_examples=50)
 @given(two_distributions())
 def test_with_the_whole_vocabulary_the_divergence_is_exact(both):
     p, q = both
@@ -54,13 +55,14 @@ def test_with_the_whole_vocabulary_the_divergence_is_exact(both):
     assert found.same_top == (next(iter(likeliest(p, 1))) == next(iter(likeliest(q, 1))))
 
 
+@settings(max_examples=50)
 @given(two_distributions())
 def test_the_bound_grows_with_the_number_of_tokens_and_never_passes_the_full_divergence(both):
     p, q = both
     bounds = [compared(likeliest(p, k), likeliest(q, k)).kld for k in range(1, len(p) + 1)]
     for smaller, larger in itertools.pairwise(bounds):
-        assert smaller <= larger + 1e-5  # a tail that small counts as none
-    assert bounds[-1] <= full(p, q) + 1e-9
+        assert smaller <= larger + 1e-6
+    assert bounds[-1] <= full(p, q) + 1e-6
 
 
 def windows(*differences):
