@@ -6,8 +6,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.contract import SandboxError
 from sandbox.folders import reachable_by_everybody, remove
@@ -21,32 +20,15 @@ from sandbox.interpreter import (
 )
 from sandbox.seccomp import filter_program
 from sandbox.worker import Worker
+from sandbox.zygote_program import LOAD_ZYGOTE, zygote_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FIRST_UID = 60_000  # below the ranges of systemd and containers, above ordinary users
 TMP_BYTES = 256 << 20
 SHM_BYTES = 64 << 20
 _PACKAGES = "/opt/packages"  # inside
-_INSIDE = Path(__file__).parent / "inside"
-_MODULES = (
-    "child",
-    "confinement",
-    "values",
-    "channel",
-    "candidate",
-    "assertions",
-    "judge",
-    "watch",
-    "forks",
-    "standing_judge",
-    "zygote",
-)
-# One text, since nothing of ours can be imported inside.
-ZYGOTE = "".join(
-    line
-    for name in _MODULES
-    for line in (_INSIDE / f"{name}.py").read_text(encoding="utf-8").splitlines(keepends=True)
-    if not line.startswith("from sandbox.")
-)
 
 
 def own_uid(slot: int) -> int:
@@ -103,7 +85,8 @@ class Bubblewrap:
         diagnosis = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
         with contextlib.ExitStack() as files:
             options = list(self._options())
-            inherited = []
+            program = files.enter_context(zygote_file())
+            inherited = [program]
             if self._filter is not None:
                 descriptor = os.memfd_create("seccomp")
                 files.callback(os.close, descriptor)
@@ -121,7 +104,8 @@ class Bubblewrap:
                     "-S",
                     "-B",
                     "-c",
-                    self._packages.importable_from(_PACKAGES) + ZYGOTE,
+                    self._packages.importable_from(_PACKAGES) + LOAD_ZYGOTE,
+                    str(program),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

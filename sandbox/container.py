@@ -11,12 +11,13 @@ from typing import Any
 from docker.errors import APIError, DockerException
 
 from sandbox.attached import AttachedContainer, remove
-from sandbox.bubblewrap import SHM_BYTES, TMP_BYTES, ZYGOTE, own_uid
+from sandbox.bubblewrap import SHM_BYTES, TMP_BYTES, own_uid
 from sandbox.container_owner import LABEL, own_label, sweep
 from sandbox.contract import SandboxError
 from sandbox.engine import Engine
 from sandbox.seccomp import filter_program
 from sandbox.worker import Worker
+from sandbox.zygote_program import zygote_text
 
 IMAGE_VARIABLE = "BENCH_SANDBOX_IMAGE"
 # Behind the limits of a program, which are tighter and tell why: for what gets past all of them.
@@ -126,7 +127,7 @@ class Container:
         covered = ("/dev/mqueue", "/run", "/var/tmp", *self._image.volumes)  # noqa: S108 - inside
         return {
             "Image": self._image.id,
-            "Entrypoint": ["python3", "-I", "-S", "-B", "-c", before + ZYGOTE],
+            "Entrypoint": ["python3", "-I", "-S", "-B", "-c", before + zygote_text()],
             "Cmd": [],
             "User": f"{uid}:{uid}",
             "WorkingDir": "/",

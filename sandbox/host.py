@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from sandbox.bubblewrap import TMP_BYTES, ZYGOTE, own_uid
+from sandbox.bubblewrap import TMP_BYTES, own_uid
 from sandbox.contract import SandboxError
 from sandbox.folders import new_folder, remove
 from sandbox.inside.confinement import OWN_CHILDREN, kill_below
 from sandbox.interpreter import ONE_THREAD, Interpreter, Packages, find_interpreter, find_packages
 from sandbox.worker import Worker
+from sandbox.zygote_program import LOAD_ZYGOTE, zygote_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,28 +80,30 @@ class Host:
             **place,
         }
         diagnosis = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
-        process = _Kept(
-            [
-                self.interpreter.path,
-                "-I",
-                "-S",
-                "-B",
-                "-c",
-                self.packages.importable_from(str(self._importable)) + ZYGOTE,
-                json.dumps(place),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=diagnosis,
-            bufsize=0,
-            env={"LANG": "C.UTF-8", "TMPDIR": str(folder), **(ONE_THREAD if self.packages.files else {})},
-            cwd="/",
-            pass_fds=inherited,
-            user=uid,
-            group=uid,
-            extra_groups=[] if uid is not None else None,
-            start_new_session=True,
-        )
+        with zygote_file() as program:
+            process = _Kept(
+                [
+                    self.interpreter.path,
+                    "-I",
+                    "-S",
+                    "-B",
+                    "-c",
+                    self.packages.importable_from(str(self._importable)) + LOAD_ZYGOTE,
+                    str(program),
+                    json.dumps(place),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=diagnosis,
+                bufsize=0,
+                env={"LANG": "C.UTF-8", "TMPDIR": str(folder), **(ONE_THREAD if self.packages.files else {})},
+                cwd="/",
+                pass_fds=(*inherited, program),
+                user=uid,
+                group=uid,
+                extra_groups=[] if uid is not None else None,
+                start_new_session=True,
+            )
         return Worker(process, diagnosis, explain)
 
     def close(self) -> None:

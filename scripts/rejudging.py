@@ -24,13 +24,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evaluation.loop.checkpoint import Settings
+    from sandbox.opening import OpeningSandbox
     from scripts.arguments import Arguments
     from scripts.benchmark_program import BenchmarkProgram
     from scripts.events import Events
 
 
 async def rejudge_benchmark(
-    benchmark: BenchmarkProgram, parent: Path, arguments: Arguments, events: Events
+    benchmark: BenchmarkProgram,
+    parent: Path,
+    arguments: Arguments,
+    events: Events,
+    *,
+    opening: OpeningSandbox | None = None,
 ) -> None:
     """Judge the answers in the folder `parent` and say the summary. Called again, it does what is missing.
 
@@ -46,7 +52,10 @@ async def rejudge_benchmark(
     with explained("read", parent / JOURNAL_NAME):
         recorded = list(latest(read_file(parent / JOURNAL_NAME).splitlines()).values())
     grader = Grader(
-        level=arguments.sandbox, timeout_s=earlier.timeout_s, memory_bytes=earlier.memory_limit_bytes
+        level=arguments.sandbox,
+        timeout_s=earlier.timeout_s,
+        memory_bytes=earlier.memory_limit_bytes,
+        opening=opening,
     )
     task = benchmark.make_task(style, grader)
     samples = {sample.task_id: sample for sample in task.get_samples(None)}

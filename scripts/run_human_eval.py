@@ -22,18 +22,21 @@ def _read_arguments() -> Arguments:
 
 
 async def _main(arguments: Arguments, events: Events) -> None:
-    from evaluation.benchmarks.human_eval import task as human_eval
-    from scripts.benchmark_program import BenchmarkProgram
-    from scripts.session import run_benchmark
+    from sandbox.opening import OpeningSandbox
 
-    data = human_eval.load_data()
-    benchmark = BenchmarkProgram(
-        name=human_eval.NAME,
-        data_sha256=data.sha256,
-        make_task=lambda style, grader: human_eval.HumanEvalTask(data, style=style, grader=grader),
-        known_programs=lambda: human_eval.known_programs(data),
-    )
-    await run_benchmark(benchmark, arguments, events)
+    with OpeningSandbox(arguments.sandbox) as opening:  # while the rest is imported
+        from evaluation.benchmarks.human_eval import task as human_eval
+        from scripts.benchmark_program import BenchmarkProgram
+        from scripts.session import run_benchmark
+
+        data = human_eval.load_data()
+        benchmark = BenchmarkProgram(
+            name=human_eval.NAME,
+            data_sha256=data.sha256,
+            make_task=lambda style, grader: human_eval.HumanEvalTask(data, style=style, grader=grader),
+            known_programs=lambda: human_eval.known_programs(data),
+        )
+        await run_benchmark(benchmark, arguments, events, opening=opening)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from evaluation.models.connection import ConnectionInfo
     from evaluation.protocols import Prompt, Sample, Task
     from results.records import Completion
+    from sandbox.opening import OpeningSandbox
     from scripts.arguments import Arguments
     from scripts.benchmark_program import BenchmarkProgram
     from scripts.events import Events
@@ -44,12 +45,21 @@ _CONNECT_RETRIES = 3
 _DEFAULT_CONCURRENCY = 16  # for a server that does not say how many slots it has; vLLM batches as it likes
 
 
-async def run_benchmark(benchmark: BenchmarkProgram, arguments: Arguments, events: Events) -> None:
-    """Do what is missing in `arguments.output` and say the summary. Raises BenchError."""
+async def run_benchmark(
+    benchmark: BenchmarkProgram,
+    arguments: Arguments,
+    events: Events,
+    *,
+    opening: OpeningSandbox | None = None,
+) -> None:
+    """Do what is missing in `arguments.output` and say the summary. Raises BenchError.
+
+    opening: the sandbox for it, where that opens already.
+    """
     if arguments.rejudge is not None:
         from scripts.rejudging import rejudge_benchmark
 
-        await rejudge_benchmark(benchmark, arguments.rejudge, arguments, events)
+        await rejudge_benchmark(benchmark, arguments.rejudge, arguments, events, opening=opening)
         return
     connection = connection_of(arguments)
     async with Journal(arguments.output) as journal:
@@ -65,7 +75,10 @@ async def run_benchmark(benchmark: BenchmarkProgram, arguments: Arguments, event
             arguments=arguments,
             connection=connection,
             grader=Grader(
-                level=arguments.sandbox, timeout_s=arguments.cpu_limit, memory_bytes=arguments.memory_limit
+                level=arguments.sandbox,
+                timeout_s=arguments.cpu_limit,
+                memory_bytes=arguments.memory_limit,
+                opening=opening,
             ),
             events=events,
             journal=journal,

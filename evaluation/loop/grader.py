@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -20,6 +19,7 @@ from sandbox import (
     run_cases,
     suspects,
 )
+from sandbox.opening import OpeningSandbox, usual_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -50,18 +50,27 @@ class Grader:
     """One open sandbox with as many workers as the machine has processors. Thread-safe.
 
     timeout_s: processor time that a program may take, so that the verdict doesn't depend on the machine's
-    load. memory_bytes: that it may use.
+    load. memory_bytes: that it may use. opening: a sandbox of that level that opens already.
     """
 
-    def __init__(self, *, level: str, timeout_s: float, memory_bytes: int = MEMORY_BYTES) -> None:
-        self.workers = len(os.sched_getaffinity(0))
+    def __init__(
+        self,
+        *,
+        level: str,
+        timeout_s: float,
+        memory_bytes: int = MEMORY_BYTES,
+        opening: OpeningSandbox | None = None,
+    ) -> None:
+        self.workers = usual_workers()
         self._level = level
+        self._opening = opening
         self._limits = Limits(cpu_s=timeout_s, memory_bytes=memory_bytes, overtime=NEAR)
         self._box: Sandbox | None = None
 
     def open(self) -> None:
         """Raises BenchError where there is no sandbox."""
-        self._box = open_sandbox(level=self._level, workers=self.workers)
+        opening = self._opening
+        self._box = opening.wait() if opening else open_sandbox(level=self._level, workers=self.workers)
 
     def close(self) -> None:
         """End everything that still executes. Can be called repeatedly."""

@@ -1,7 +1,7 @@
 """Runs inside the sandbox, usually as its init process: forks warm children for each program, judges how they ended.
 
-Standard library only; started as `python -I -S -B -c <the modules of sandbox.bubblewrap.ZYGOTE, this one last>`, with a
-`ZygoteSetup` as JSON where it is not the usual one, a PID namespace of its own. Requests come on fd 0, answers go to
+Standard library only; started as sandbox/zygote_program.py says, with a `ZygoteSetup` as JSON where it is not the usual
+one, a PID namespace of its own. Requests come on fd 0, answers go to
 fd 1, both as a length (4 bytes, big endian) and JSON; after the answer about a program comes another one once nothing
 of it is left. Texts follow as they are: those of a request are read by the
 child that they are for, those of an answer are what the program said and printed.
@@ -78,6 +78,8 @@ SETUP = ZygoteSetup(**json.loads(sys.argv[1])) if __name__ == "__main__" and sys
 
 
 def main() -> None:
+    for name in [name for name in sys.modules if name.startswith("sandbox.")]:
+        del sys.modules[name]  # a program may call its own modules so
     if SETUP.own_namespace:
         serve(lambda: None)
         return

@@ -102,7 +102,7 @@ FORGERIES = {
         (
             "import sys\nclass B:\n def __radd__(self, o): return b'passed\\n'\n"
             "frame = sys._getframe()\n"
-            "while frame.f_back:\n frame = frame.f_back\n"
+            "while 'describe' not in frame.f_globals:\n frame = frame.f_back\n"
             "g = frame.f_globals\n"
             "evil = lambda *a, **k: B()\ng['describe'].__kwdefaults__ = None\ng['describe'].__code__ = evil.__code__\n"
             "for n in ('verdict', 'take', 'answer', 'judge', 'SECRET_BYTES'): g[n] = evil\n"

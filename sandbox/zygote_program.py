@@ -1,0 +1,84 @@
+"""The program that a sandbox starts with: the modules of `sandbox/inside`, of which nothing can be imported there."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import marshal
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INSIDE = Path(__file__).parent / "inside"
+# Each after those that it imports; the zygote's own is the main module.
+_MODULES = (
+    "child",
+    "confinement",
+    "values",
+    "channel",
+    "candidate",
+    "assertions",
+    "judge",
+    "watch",
+    "forks",
+    "standing_judge",
+    "zygote",
+)
+# For `python -c`, with the descriptor of `zygote_file` as its first argument. Compiled code is only good for the same
+# minor version of Python; to compile takes 20 ms, and leaves memory behind that each fork would have to map.
+LOAD_ZYGOTE = """
+import marshal, sys, types
+with open(int(sys.argv.pop(1)), "rb") as file:
+    sources, magic, codes = marshal.load(file)
+if magic == sys.modules["_frozen_importlib_external"].MAGIC_NUMBER:
+    codes = marshal.loads(codes)
+else:
+    codes = [compile(text, name, "exec", dont_inherit=True) for name, text in sources]
+for (name, _), code in zip(sources[:-1], codes):
+    sys.modules[name] = types.ModuleType(name)
+    exec(code, vars(sys.modules[name]))
+code = codes[-1]
+del file, sources, magic, codes, name, _
+exec(code)
+"""
+
+
+def zygote_text() -> str:
+    """All of it as one text, for `python -c` of any version."""
+    return "".join(
+        line
+        for name in _MODULES
+        for line in _source(name).splitlines(keepends=True)
+        if not line.startswith("from sandbox.")
+    )
+
+
+@contextlib.contextmanager
+def zygote_file() -> Iterator[int]:
+    """The descriptor of a file in memory with what `LOAD_ZYGOTE` loads, to be inherited."""
+    names = [f"sandbox.inside.{name}" for name in _MODULES]
+    sources = [(f"sandbox.inside.{name}", _source(name)) for name in _MODULES]
+    codes = marshal.dumps([_compiled(name) for name in names])
+    descriptor = os.memfd_create("zygote")
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            marshal.dump(
+                (sources, importlib.util.MAGIC_NUMBER, codes), file, 2
+            )  # a form that all versions read
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _source(name: str) -> str:
+    return (_INSIDE / f"{name}.py").read_text(encoding="utf-8")
+
+
+def _compiled(name: str) -> object:
+    """From Python's own cache, most often."""
+    spec = importlib.util.find_spec(name)
+    return spec.loader.get_code(name) if spec and spec.loader else None  # type: ignore[attr-defined]
