@@ -35,6 +35,11 @@ def usual_lengths(context_tokens: int, max_tokens: int) -> tuple[tuple[int, ...]
     return fit, tuple(powers[len(fit) :])
 
 
+def length_text(tokens: int) -> str:
+    """8k for 8192."""
+    return f"{tokens >> 10}k" if tokens and not tokens % 1024 else str(tokens)
+
+
 def longest_text(given: Mapping[str, object]) -> LongestRequest | None:
     """The longest request with these settings of a run; None if the lengths follow the server's context."""
     asked = given.get("lengths")

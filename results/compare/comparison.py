@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from results.compare.by_tag import TagPair, by_tag
 from results.compare.changed_answers import ChangedAnswers, changed_answers
 from results.compare.comparability import Difference, forbidding, read_run_settings, what_differs
 from results.durable import explained
 from results.errors import NotComparable, UsageError
 from results.records import Outcome, RunRecord, RunStatus
+from results.stats.context import read_context
 from results.stats.lost_answers import too_many_lost
 from results.stats.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
 from results.stats.pass_at_k import pass_at_k, usual_ks
@@ -38,7 +40,7 @@ class Flip(msgspec.Struct, frozen=True):
 class Measured(msgspec.Struct, frozen=True):
     """What all of a run's samples cost. None means not measured. completions: all that were requested, including lost
     ones. not_comparable: why its speed says little; energy_doubts: why its energy says little. draft_acceptance: the
-    share of the tokens proposed by speculation that the model took.
+    share of the tokens proposed by speculation that the model took. effective_context: see `results.stats.context`.
     """
 
     run_id: str
@@ -57,6 +59,7 @@ class Measured(msgspec.Struct, frozen=True):
     completions: int = 0
     lost: int = 0
     draft_acceptance: float | None = None
+    effective_context: int | None = None
 
     @property
     def lost_too_many(self) -> bool:
@@ -70,7 +73,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     results: by metric, `pass@1` first. only_in_first, only_in_second: number of samples that the other run doesn't
     have. not_judged: samples left out because an answer was lost to infrastructure. better_first, better_second:
     samples on which that run did better. answers: what was answered otherwise, word for word; None if a run
-    kept no words.
+    kept no words. by_tag: how many of the samples with each tag were solved.
     """
 
     benchmark: str
@@ -86,6 +89,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     better_second: tuple[Flip, ...]
     differences: tuple[Difference, ...]
     answers: ChangedAnswers | None = None
+    by_tag: tuple[TagPair, ...] = ()
 
 
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
@@ -106,7 +110,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
             if {reason.name for reason in reasons} <= set(VerdictRules._fields)
             else "run one of them again with the other's settings",
         )
-    one, other = (_outcomes(folder.completions, folder.run_id) for folder in (first, second))
+    (one, tags), (other, _) = (_outcomes(folder.completions, folder.run_id) for folder in (first, second))
     common = [task_id for task_id in one if task_id in other]
     if not common:
         raise NotComparable(
@@ -145,6 +149,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
         better_second=tuple(flip for flip in flips if gains[flip.task_id] > 0),
         differences=what_differs(*records),
         answers=changed_answers(first, second),
+        by_tag=by_tag(((flip.task_id, flip.first, flip.second) for flip in flips), tags),
     )
 
 
@@ -166,8 +171,8 @@ def _finished(folder: RunFolder) -> RunRecord:
 _WHAT_BECAME = {RunStatus.FAILED: "failed", RunStatus.INTERRUPTED: "was interrupted"}
 
 
-def _outcomes(path: Path, run_id: str) -> dict[str, list[Outcome]]:
-    """The outcomes of each sample's completions, by id, in a fixed order."""
+def _outcomes(path: Path, run_id: str) -> tuple[dict[str, list[Outcome]], dict[str, dict[str, str]]]:
+    """The outcomes of each sample's completions, in a fixed order, and its tags; by id."""
     if not path.exists():
         raise NotComparable(
             f"{run_id} has no verdict per sample: its script wrote no {path.name}",
@@ -176,9 +181,11 @@ def _outcomes(path: Path, run_id: str) -> dict[str, list[Outcome]]:
     with explained("read", path):
         verdicts, _ = read_verdicts(path)
     found: dict[str, list[Outcome]] = defaultdict(list)
+    tags: dict[str, dict[str, str]] = {}
     for verdict in sorted(verdicts, key=lambda verdict: (natural(verdict.task_id), verdict.index)):
         found[verdict.task_id].append(verdict.outcome)
-    return dict(found)
+        tags[verdict.task_id] = verdict.tags
+    return dict(found), tags
 
 
 def _results(flips: Sequence[Flip], completions: int) -> dict[str, PairedResult]:
@@ -202,6 +209,7 @@ def _passed(outcomes: Iterable[Outcome]) -> int:
 def _measured(record: RunRecord) -> Measured:
     score, telemetry = record.score, record.telemetry
     tokens = score.completion_tokens if score is not None else None
+    context = read_context(score.details) if score is not None else None
     return Measured(
         run_id=record.run_id,
         model=record.model,
@@ -221,4 +229,5 @@ def _measured(record: RunRecord) -> Measured:
         completions=(score.completions if score is not None else None) or 0,
         lost=score.lost if score is not None else 0,
         draft_acceptance=telemetry.draft_acceptance if telemetry is not None else None,
+        effective_context=context.effective_context if context is not None else None,
     )

@@ -6,7 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from results.records import Outcome
+from results.views.tag_pairs_text import tag_facts
 from results.views.terminal import Fact, say_facts
+from settings.needle_lengths import length_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +48,8 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
     name = "{} better on" if many else "only {} solved"
     yield Fact(name.format("B"), _flips(comparison.better_second, "B", many=many))
     yield Fact(name.format("A"), _flips(comparison.better_first, "A", many=many))
+    yield from tag_facts(comparison.by_tag)
+    yield from _effective(comparison.first, comparison.second)
     if comparison.answers is not None:
         yield Fact("changed answers", changed_text(comparison.answers))
     yield from _costs(comparison.first, comparison.second)
@@ -175,6 +179,17 @@ def _flip(flip: Flip, winner: str, *, many: bool) -> str:
 
 def _passed(outcomes: Sequence[Outcome]) -> int:
     return sum(outcome is Outcome.PASSED for outcome in outcomes)
+
+
+def _effective(first: Measured, second: Measured) -> Iterator[Fact]:
+    """The effective contexts of needle runs."""
+    if first.effective_context is None or second.effective_context is None:
+        return
+    cells = [
+        length_text(run.effective_context) if run.effective_context else "below the shortest length"
+        for run in (first, second)
+    ]
+    yield Fact("finds up to", f"A {cells[0]:{_CELL_WIDTH}} B {cells[1]}")
 
 
 def _costs(first: Measured, second: Measured) -> Iterator[Fact]:

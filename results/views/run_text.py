@@ -15,8 +15,10 @@ from results.files import open_to_read
 from results.plain_text import plain_lines, uncoloured
 from results.records import Outcome, RunStatus
 from results.stats import divergence
+from results.stats.context import read_context
 from results.stats.speed import answering_speed, headline, measured_loads, table
 from results.store.names import short_names
+from results.views.context_table import context_rows
 from results.views.energy_cost import cost_text
 from results.views.terminal import Fact, print_table, say_facts
 
@@ -108,15 +110,19 @@ def _status_text(record: RunRecord) -> str:
 def _score_rows(score: Score) -> list[tuple[str, str]]:
     rows = [("score", _score_text(score))]
     by_tag = Counter(tag for name in score.metrics if (tag := _tag(name)))
+    context = read_context(score.details)
+    in_table = {"length", "depth"} if context is not None else set()
     for name, metric in score.metrics.items():
         if (
-            name == "score" or by_tag[_tag(name)] > MOST_VALUES
-        ):  # shown above, in percent; or too many to read
+            name == "score" or by_tag[_tag(name)] > MOST_VALUES or _tag(name) in in_table
+        ):  # shown above, in percent; or too many to read; or shown as a table
             continue
         rows.append((name, f"{metric.value:.3f}{_interval(metric, 1)}"))
     rows += [
         (f"by {tag}", f"{count} figures: show --json") for tag, count in by_tag.items() if count > MOST_VALUES
     ]
+    if context is not None:
+        rows += context_rows(context)
     if score.lost:
         judged = (score.completions or 0) - score.lost
         right = "" if score.passed is None else f", of which {score.passed} are right"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from evaluation.benchmarks.needle.effective_context import by_length
+import msgspec
+
 from evaluation.benchmarks.needle.fitting import learn_tokens
 from evaluation.benchmarks.needle.kinds import Kind
 from evaluation.benchmarks.needle.task import Cells, NeedleTask
 from results.errors import UsageError
-from settings.needle_lengths import LEAST_LENGTH, ROOM_TOKENS, context_needed, usual_lengths
+from results.stats.context import CONTEXT, context_figures
+from settings.needle_lengths import LEAST_LENGTH, ROOM_TOKENS, context_needed, length_text, usual_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +42,7 @@ class MeasuredNeedles:
 
     def details(self, completions: Sequence[Completion]) -> dict[str, Any]:
         """For the summary."""
-        return {**by_length(completions), "warnings": self._warnings}
+        return {CONTEXT: msgspec.to_builtins(context_figures(completions)), "warnings": self._warnings}
 
     async def prepare(self, interface: OpenAIInterface, style: PromptStyle) -> None:
         """Settle the lengths and make the prompts. Raises UsageError for lengths that the server can't hold, and
@@ -53,7 +55,7 @@ class MeasuredNeedles:
             self._warnings = [
                 f"the server has no /tokenize, so the prompts' lengths are {way}: they are near those asked for"
             ]
-        self.say(f"making prompts of {', '.join(map(short_length, self.cells.lengths))} tokens")
+        self.say(f"making prompts of {', '.join(map(length_text, self.cells.lengths))} tokens")
         texts = {sample.task_id: text for sample, text in self.cells.samples(self.seed)}
         for sample in self.choose(self.make_task(style, None).get_samples(None)):
             most = sample.data["length"] - ROOM_TOKENS
@@ -67,7 +69,7 @@ class MeasuredNeedles:
             needed = context_needed(longest, self.max_tokens)
             if context is not None and needed > context:
                 raise UsageError(
-                    f"--lengths {short_length(longest)} needs {needed:,} tokens of context for prompt and answer, and "
+                    f"--lengths {length_text(longest)} needs {needed:,} tokens of context for prompt and answer, and "
                     f"a request at this server has {context:,}",
                     hint="raise the context of the server's slots (--ctx-size), or ask for shorter texts",
                     settings=("lengths", "ctx_size"),
@@ -88,12 +90,7 @@ class MeasuredNeedles:
                 settings=("ctx_size", "max_tokens"),
             )
         if left_out:
-            lengths = ", ".join(map(short_length, left_out))
+            lengths = ", ".join(map(length_text, left_out))
             said = f"{lengths} left out: no room for answers of {self.max_tokens:,} tokens in {context:,} of context"
             self.say(said)
         self.cells = replace(self.cells, lengths=fit)
-
-
-def short_length(tokens: int) -> str:
-    """8k for 8192."""
-    return f"{tokens >> 10}k" if tokens and not tokens % 1024 else str(tokens)

@@ -10,7 +10,7 @@ from evaluation.benchmarks.needle.texts import NeedleText
 from evaluation.data.data_set import DataSetTask
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, PromptStyle, Sample
-from results.stats.intervals import mean_of_samples
+from results.stats.context import RECALL, mean_recall
 from settings.needle_lengths import DEPTHS, KINDS, PER_CELL
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from results.records import Completion, Metric
 
 NAME = "needle"
-RECALL = "recall"  # the metric: the share of the values asked for that the answer holds
 SPREAD = "spread"  # the depth of what is hidden all over the text
 _IDENTITY_CHARS = 2000
 _CHARS_PER_TOKEN = 3  # of a sample that no prompt was fitted for
@@ -127,12 +126,8 @@ class NeedleTask(DataSetTask):
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
         """pass@k over all and by tag, lengths and depths in their order, and the mean share of values found."""
         metrics = pass_at_k_metrics(completions)
-        by_sample: dict[str, list[float]] = {}
-        for completion in completions:
-            by_sample.setdefault(completion.task_id, []).append(completion.metrics.get(RECALL, 0.0))
-        shares = [sum(each) / len(each) for each in by_sample.values()]
         found = {name: metrics[name] for name in sorted(metrics, key=_in_order)}
-        return {**found, RECALL: mean_of_samples(shares, None)} if shares else found
+        return {**found, RECALL: mean_recall(completions)} if completions else found
 
 
 def _in_order(metric: str) -> tuple[str, int, str]:

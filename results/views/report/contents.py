@@ -10,6 +10,7 @@ from results.records import RunStatus
 from results.views.conclusion import conclusion
 from results.views.energy_cost import why_unknown
 from results.views.leaderboard_text import judged_text
+from results.views.report.context import context_tables
 from results.views.report.problems import MOST_BYTES, problems_of
 from results.views.report.titles import facts, report_title, row_names
 from results.views.report.verdict import verdict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
     from results.store.sweep_folder import SweepFolder
+    from results.views.report.context import PlainTable
     from results.views.report.problems import Problems
     from results.views.report.verdict import Verdict
     from results.views.telemetry_lines import RunLines
@@ -46,7 +48,7 @@ class Failure:
 class Report:
     """title: what it is about. facts: the machine and builds, by name. sweep_id: empty for runs that were chosen one by
     one. names: a short name of each run in the tables, unique in the report, by its id; table_names: in its table.
-    verdicts, conclusions, problems: of each table. shared: settings and facts that are the same for all runs.
+    verdicts, conclusions, problems, contexts: of each table. shared: settings and facts that are the same for all runs.
     differing: the others, with the names of the runs that have each value. notes: about single runs, by name.
     telemetry: by name. left_out: how many runs were left out, by reason.
     """
@@ -61,6 +63,7 @@ class Report:
     verdicts: tuple[Verdict, ...]
     conclusions: tuple[tuple[str, ...], ...]
     problems: tuple[Problems, ...]
+    contexts: tuple[tuple[PlainTable, ...], ...]
     failures: tuple[Failure, ...]
     waiting: tuple[str, ...]
     notes: tuple[tuple[str, str], ...]
@@ -144,6 +147,7 @@ def runs_report(
             )
             for number, (table, each) in enumerate(zip(tables, table_names, strict=True))
         ),
+        contexts=tuple(context_tables(table, each) for table, each in zip(tables, table_names, strict=True)),
         failures=tuple(
             _failure(record, run.effective_status(record))
             for run, record in runs

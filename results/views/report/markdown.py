@@ -39,7 +39,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"{sweep}{report.counts}. Plots, telemetry and answers are in `report.html`."
     for name, value in report.facts:
         yield f"- {name}: {plain(value)}"
-    for table, verdict, sentences in zip(report.tables, report.verdicts, report.conclusions, strict=True):
+    for table, verdict, sentences, contexts in zip(
+        report.tables, report.verdicts, report.conclusions, report.contexts, strict=True
+    ):
         first, *others = verdict.sentences
         yield from ("", f"## {plain(table.title)}", "", f"**{plain(first)}**", "")
         yield from (f"- {plain(sentence)}" for sentence in others)
@@ -49,6 +51,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _table(header, rows)
         if explained := explanation(table):
             yield from ("", f"*{plain(explained)}*")
+        for caption, head, lines in contexts:
+            yield from ("", f"{plain(caption)}:", "")
+            yield from _table(head, lines)
     if not report.tables:
         yield from ("", "No run succeeded.")
     if report.failures or report.waiting:

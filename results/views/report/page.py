@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from results.compare.leaderboard import Table
     from results.views.report.contents import Report
+    from results.views.report.context import PlainTable
     from results.views.report.plots import Family, Plot
     from results.views.report.problems import Problems
     from results.views.report.table import Column, Line
@@ -50,6 +51,7 @@ class _Section:
     legend: list[Family]
     crosses: bool
     problems: Problems
+    contexts: Sequence[PlainTable]
     suffix: str
 
 
@@ -91,6 +93,7 @@ def _section(report: Report, number: int, table: Table) -> _Section:
         legend=legend(table),
         crosses=crosses(table),
         problems=report.problems[number],
+        contexts=report.contexts[number],
         suffix=f" of table {number + 1}" if len(report.tables) > 1 else "",
     )
 
