@@ -43,6 +43,8 @@ def smaller(server: ServerRequest, asked: Mapping[str, object], where: str) -> S
                 dataclasses.replace(server, gpu_layers=fewer),
                 Reduction(setting="gpu_layers", before=on_gpu, after=fewer),
             )
+    if server.perplexity is not None:  # its windows determine the result
+        return None
     ctx_size = server.ctx_size or asked.get("ctx_size")
     if isinstance(ctx_size, int) and ctx_size // 2 >= LEAST_CTX_SIZE:
         half = ctx_size // 2

@@ -99,6 +99,7 @@ def server_key(request: ServerRequest) -> str:
     model = facts.pop("model")
     facts.pop("gpu_memory_bytes")  # of this machine
     longest = facts.pop("longest")
+    facts["perplexity"] = request.perplexity is not None  # so that no server keeps its memory meanwhile
     facts["parallel"] = request.slots
     if longest is not None and request.ctx_size is None and longest.tokens > DEFAULT_CTX_SIZE:
         facts["longest"] = longest.tokens  # the context is chosen to hold it

@@ -11,10 +11,11 @@ import msgspec
 from parsers.contract import ScriptOutput, read_end
 from parsers.fit import fitted
 from results.durable import explained
-from results.errors import BenchError, ParseError
+from results.errors import BenchError, ParseError, ScriptError
 from results.records import Outcome
 from runner.asked_style import on_style
 from runner.fingerprint import fingerprint
+from runner.kld.serverless import PHASES, NoServer
 from runner.script import Target, prepare_script, require_success, run_script
 from runner.serving import MeasuredServer
 from servers.effective import gives_prompt_logprobs
@@ -43,9 +44,15 @@ STARTING = {
     "attach": "using the running server",
     "embedded": "starting the built-in llama.cpp",
     "llama.cpp": "starting llama-server",
+    "llama-perplexity": "running llama-perplexity, without a server,",
     "vllm": "starting vLLM",
 }
-SAID_PHASES = {"generate": "generating", "probe": "probing the prompt style"}
+SAID_PHASES = {
+    "generate": "generating",
+    "load": "loading the model",
+    "probe": "probing the prompt style",
+    "reference": "asking the reference first",
+}
 
 
 class Attempt:
@@ -83,7 +90,7 @@ class Attempt:
     def measure(self) -> None:
         """Start the server, run the script, stop the server. Raises ServerError, ScriptError, Interrupted."""
         with ExitStack() as stack:
-            words: tuple[str, ...] = ()
+            words = self._plan.script_words
             if self._kld is not None:
                 from runner.kld.reference import make_reference, reference_words
 
@@ -93,7 +100,9 @@ class Attempt:
                 words = stack.enter_context(reference_words(self._spec, self._plan, self._kld, *about))
             self._measure(words)
 
-    def _measured_server(self) -> MeasuredServer:
+    def _measured_server(self) -> MeasuredServer | NoServer:
+        if not self._plan.has_server:
+            return NoServer(self._plan, self._folder.path)
         return MeasuredServer(
             self._plan,
             self._serving,
@@ -103,7 +112,7 @@ class Attempt:
 
     def _measure(self, words: tuple[str, ...]) -> None:
         target = Target(
-            base_url=self._plan.base_url.url,
+            base_url=self._plan.base_url.url if self._plan.has_server else "",
             model_name=self._plan.model_name or self.record.model,
             output_dir=self._folder.path,
             concurrency=int(self._plan.asked.get("parallel") or 1),
@@ -131,22 +140,52 @@ class Attempt:
             telemetry.phase("load")
             held = self._server.acquire()
             stack.push(self._release)
-            self._note_server(held)
-            telemetry.phase("generate")
+            if held is not None:
+                self._note_server(held)
+                telemetry.phase("generate")
             self._update(script_command=script.shown)
             self._entry.write(self.record)
-            watchdog = Watchdog(
-                held.server,
-                stall_timeout_s=self._spec.asked["stall_timeout"],
-                max_restarts=self._spec.asked["max_restarts"],
-                on_incident=self._on_incident,
-                say=self._display.say,
+            ended = run_script(
+                script,
+                self._folder,
+                self._watching(held),
+                on_event=self._on_event,
+                on_process=self._server.note_script,
             )
-            ended = run_script(script, self._folder, watchdog, on_event=self._on_event)
             self._phases(script_s=ended.seconds)
             if ended.exit.code == 0 and self._spec.parser in BY_PROMPT_LOGPROBS:
                 self._prompt_logprobs = gives_prompt_logprobs(self._plan, target.model_name)
-        require_success(ended, self._folder, said_from=self._output_began, command=self.record.script_command)
+        self._note_program()
+        try:
+            require_success(
+                ended, self._folder, said_from=self._output_began, command=self.record.script_command
+            )
+        except ScriptError as error:
+            raise (
+                error if isinstance(self._server, MeasuredServer) else self._server.failure(error)
+            ) from error
+
+    def _watching(self, held: Held | None) -> Watchdog | NoServer:
+        if isinstance(self._server, NoServer) or held is None:
+            return NoServer(self._plan, self._folder.path)
+        return Watchdog(
+            held.server,
+            stall_timeout_s=self._spec.asked["stall_timeout"],
+            max_restarts=self._spec.asked["max_restarts"],
+            on_incident=self._on_incident,
+            say=self._display.say,
+        )
+
+    def _note_program(self) -> None:
+        """What the program in the server's place really used."""
+        if isinstance(self._server, MeasuredServer) or self.record.server is None:
+            return
+        effective, differences = self._server.effective()
+        self._update(
+            server=msgspec.structs.replace(self.record.server, effective=effective, differences=differences)
+        )
+        for difference in differences:
+            self._display.say(f"note: {difference}")
 
     def note_telemetry(self) -> None:
         """Put the measurements into the record, after `measure` has succeeded or failed. Never fails a run."""
@@ -241,8 +280,16 @@ class Attempt:
             if self._style is not None:
                 self._style.leave()  # whatever decides it has done so by now
             self._display.progress({**event, "done": event["finished"]})
-        elif event["event"] == "phase" and event["phase"] in SAID_PHASES:
-            self._display.say(SAID_PHASES[event["phase"]])
+        elif event["event"] == "phase":
+            self._on_phase(event["phase"])
+
+    def _on_phase(self, name: str) -> None:
+        if isinstance(self._server, NoServer) and self._telemetry is not None and name in PHASES:
+            self._telemetry.phase(name)
+            self._server.note_phase(name)
+            self._phases(load_s=self._server.load_s)
+        if name in SAID_PHASES:
+            self._display.say(SAID_PHASES[name])
 
     def _note_output(self) -> None:
         with explained("read", self._folder.script_out):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from parsers import registry
 from results.errors import UsageError
 from results.files import instead_of, unreadable, user_path
+from runner.kld.way import perplexity_request
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
 from servers.speculation.draft_model import draft_path
@@ -173,6 +174,7 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
         extra_args=asked["server_args"] or (),
         gpu_memory_bytes=_gpu_memory_bytes(asked["server_binary"]) if needs_memory else None,
         longest=longest,
+        perplexity=perplexity_request(asked, benchmark, kind=kind),
     )
 
 

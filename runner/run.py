@@ -142,7 +142,7 @@ def run(
 
 def _kld_choice(spec: RunSpec, runs: Runs) -> KldChoice | None:
     """What a run of kld is compared with; None for other benchmarks. Raises UsageError, ResultsError."""
-    if spec.benchmark.name != "kld" or spec.external_script is not None:
+    if spec.benchmark.name != "kld" or spec.external_script is not None or spec.server.perplexity:
         return None
     from runner.kld.choice import choose
 
@@ -162,15 +162,14 @@ def _first_record(
         config={
             **spec.config(),
             **plan.asked,
-            "port": plan.base_url.port,
-            "nonce": _nonce_of(plan),
+            **({"port": plan.base_url.port, "nonce": _nonce_of(plan)} if plan.has_server else {}),
         },
         model_identity=plan.model,
         draft_identity=plan.draft,
         server=ServerFacts(
             kind=plan.kind,
             command=plan.shown,
-            url=plan.base_url.url,
+            url=plan.base_url.url if plan.has_server else "",
             asked=plan.asked,
         ),
         host=host_facts(),

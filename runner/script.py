@@ -23,7 +23,7 @@ from settings.variables import Filled, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from processes.process import Exit
+    from processes.process import Exit, ManagedProcess
     from results.store.run_folder import RunFolder
     from runner.spec import RunSpec
     from settings.setting import Setting
@@ -36,7 +36,9 @@ LOOK_S = 0.1  # how often to look for new events; the end is seen at once
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What the script is told about the server, and where it writes. words: further ones, for our own scripts."""
+    """What the script is told about the server, and where it writes. words: further ones, for our own scripts.
+    base_url: "" without a server.
+    """
 
     base_url: str
     model_name: str
@@ -105,7 +107,7 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
             "output": str(target.output_dir),
             "concurrency": str(target.concurrency),
         }
-        words = [part for name, value in options.items() for part in _words(f"--{name}", value)]
+        words = [part for name, value in options.items() if value for part in _words(f"--{name}", value)]
         for setting, value in spec.for_script():
             words += option_words(setting, value)
         return (sys.executable, "-m", spec.benchmark.module, *words, *target.words)
@@ -189,8 +191,9 @@ def run_script(
     watchdog: Watching,
     *,
     on_event: Callable[[dict[str, Any]], None],
+    on_process: Callable[[ManagedProcess], None] | None = None,
 ) -> ScriptRun:
-    """Run the script to its end while the watchdog keeps the server working.
+    """Run the script to its end while the watchdog keeps the server working. on_process: called with it at once.
 
     Raises ScriptError (timeout, too much output) and ServerError (no restart left); the script is gone by then.
     """
@@ -204,6 +207,8 @@ def run_script(
         env=script.environment,
         cwd=script.cwd,
     ) as process:
+        if on_process is not None:
+            on_process(process)
         while True:
             ended = process.poll()
             for event in events.read():

@@ -107,6 +107,9 @@ class MeasuredServer:
         process = self._starting if self._server is None else self._server.process
         return frozenset() if process is None else process.tree()
 
+    def note_script(self, process: ManagedProcess) -> None:
+        """The script is at work. Its processes are not the server's."""
+
     def metrics(self) -> ServerReading | None:
         """A reading of its /metrics; None if there is none."""
         answer = request(self._plan.base_url, "/metrics", api_key=self._plan.api_key)

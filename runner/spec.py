@@ -57,6 +57,7 @@ class RunSpec:
             "sandbox": self.asked["sandbox"],
             "gpu_layers": server.gpu_layers,
             "ctx_size": server.ctx_size,
+            "kld_way": self._kld_way(),
             "lora_content": adapter_contents(self.asked["lora"]) if self.asked["lora"] else None,
             "draft_sha256": draft_sha256(server),
             **(rules_of(self.benchmark.name)._asdict() if self.external_script is None else {}),
@@ -68,6 +69,12 @@ class RunSpec:
         for name in ("benchmark", "model", "port"):  # the record has its own fields for these
             kept.pop(name, None)
         return kept
+
+    def _kld_way(self) -> str | None:
+        """How kld measures on this machine, also where that was left open; None for other benchmarks."""
+        if self.benchmark.name != "kld" or self.external_script is not None:
+            return None
+        return "llama-perplexity" if self.server.perplexity is not None else "served"
 
     def with_server(self, server: ServerRequest) -> Self:
         """The same run on that server."""

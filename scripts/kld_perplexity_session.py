@@ -22,6 +22,8 @@ from results.errors import ResultsError, UsageError
 from results.file_hashes import files_sha256, parts_of
 from results.stats.divergence import (
     JOURNAL_NAME,
+    PERPLEXITY_LOG,
+    REFERENCE_LOG,
     KldReference,
     KldResult,
     KldWindow,
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from scripts.events import Events
 
 WAY = "llama-perplexity"
-MODEL_LOG, REFERENCE_LOG = "perplexity.log", "reference.log"
 _DIFFERENT = 2e-3  # of two perplexities, more than rounding to 16 bits explains
 
 
@@ -175,7 +176,7 @@ class _PerplexitySession:
     async def _measure(self, base: BaseLogits | None) -> NDArray[np.int32]:
         """Compare window by window. Returns all tokens."""
         self._events.emit("phase", phase="load")
-        async with PerplexityPass(self._pass(self._words, MODEL_LOG, self._arguments.model)) as running:
+        async with PerplexityPass(self._pass(self._words, PERPLEXITY_LOG, self._arguments.model)) as running:
             reader = await running.reader()
             header = reader.header
             if base is not None:

@@ -30,8 +30,8 @@ class Found:
 
 
 def servers_found() -> tuple[Found, ...]:
-    """Look for llama-server, llama.cpp in our own environment, and vLLM. Runs programs to get their version."""
-    return (_llama_server(), _embedded(), _vllm())
+    """Look for llama.cpp's programs, llama.cpp in our own environment, and vLLM. Runs programs to get their version."""
+    return (_llama_server(), _llama_perplexity(), _embedded(), _vllm())
 
 
 def _llama_server() -> Found:
@@ -49,9 +49,25 @@ def _llama_server() -> Found:
             note="for your GPU: put it on PATH, set LLAMA_SERVER, or use --server-binary",
             optional=bool(_distribution_version("xllamacpp")),
         )
-    version = _version(str(binary))
+    version = version_of(str(binary))
     note = "" if version else "it can't be run: try it with --version"
     return Found("llama-server", bool(version), version, str(binary), note)
+
+
+def _llama_perplexity() -> Found:
+    from results.errors import UsageError
+    from servers.perplexity.program import NAME, find_perplexity
+
+    try:
+        binary = find_perplexity(None, None)
+    except UsageError as error:
+        return Found(NAME, ok=False, note=error.message)
+    if binary is None:
+        note = "for --benchmark kld without a server: beside llama-server, on PATH, or --perplexity-binary"
+        return Found(NAME, ok=False, note=note, optional=True)
+    version = version_of(str(binary))
+    note = "" if version else "it can't be run: try it with --version"
+    return Found(NAME, bool(version), version, str(binary), note, optional=True)
 
 
 def _embedded() -> Found:
@@ -74,8 +90,8 @@ def _vllm() -> Found:
     return Found("vllm", path is not None, version, path or "", note, optional=True)
 
 
-def _version(program: str | None) -> str:
-    """The program's answer to --version, shortened; "" if it can't be run."""
+def version_of(program: str | None) -> str:
+    """A program's answer to --version, shortened; "" if it can't be run."""
     if program is None:
         return ""
     try:

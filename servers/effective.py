@@ -45,7 +45,7 @@ def read_back(plan: LaunchPlan, log_text: str) -> tuple[dict[str, Any], tuple[st
     output layer), cache_type_k, cache_type_v, flash_attention, threads, kv_cache_tokens, full_length_requests,
     speculation (how tokens are proposed). Values that can't be read are absent. Never raises.
     """
-    found = {**_from_models(plan), **_from_props(plan), **_from_log(log_text)}
+    found = {**_from_models(plan), **_from_props(plan), **from_log(log_text)}
     effective = {name: value for name, value in found.items() if value is not None}
     return effective, differences(plan.asked, effective, no_gpu=NO_GPU.search(log_text) is not None)
 
@@ -144,7 +144,8 @@ def _from_models(plan: LaunchPlan) -> dict[str, Any]:
     }
 
 
-def _from_log(whole_text: str) -> dict[str, Any]:
+def from_log(whole_text: str) -> dict[str, Any]:
+    """What a log says of the effective settings; None where it says nothing."""
     text = whole_text.partition(DRAFT_BEGINS)[0]  # a draft model has layers and a cache of its own
     offloaded = _last(OFFLOADED, text)
     cache = _last(KV_CACHE, text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from results.errors import UsageError
 from servers import llama_cpp, other_servers, vllm
 from servers.models import identity
+from servers.perplexity.plan import perplexity_plan
 from servers.ports import free_port, require_free_port
 from servers.request import require_known
 from servers.speculation.draft_model import draft_identity
@@ -30,6 +31,9 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
     require_known(request)
     if request.kind == "attach":
         return other_servers.attach_plan(request)
+    if request.model is not None and request.perplexity is not None:
+        made = perplexity_plan(request, request.model, request.perplexity)
+        return replace(made, model=identity(request.model))
     if request.model is None:
         raise UsageError("no model given", hint="give one with --model", settings=("model",))
     if request.port is None:

@@ -34,6 +34,7 @@ BUILT_HERE = Path("build") / "bin" / "llama-server"  # where llama.cpp's own cma
 
 MIN_CTX_SIZE = 256  # llama.cpp rounds the context up to a multiple of this
 ALL_LAYERS = -1
+ALL_AS_MANY = 999  # a number that all versions understand; -1 has meant "none" or "as many as fit"
 CPU_PARALLEL = 4
 GPU_PARALLEL = (16, 8)
 GPU_SHARE = 0.8  # of its memory is for weights and KV cache; compute buffers and other programs need the rest
@@ -47,7 +48,7 @@ LAYERS = ("-ngl", "--gpu-layers", "--n-gpu-layers")
 LORA = ("--lora", "--lora-scaled")
 VERBOSITY = ("-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-verbose")
 # Whether it must be asked to log offloaded layers. Older builds log them anyway, and the option floods the log.
-_TELLS_MORE = "4: trace"
+TELLS_MORE = "4: trace"
 OURS = {
     "--port": "use --port of bench_runner, before the --",
     "--host": "the server listens on 127.0.0.1 only",
@@ -121,7 +122,7 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
         if _has(words, LORA):
             raise given_twice("lora")
         argv += llama_options(request.lora, model)
-    help_text = None if binary is None else _help(binary)
+    help_text = None if binary is None else help_of(binary)
     own_given = [each for each in own_options(request) if each.value is not None]
     for name, option, value in own_given:
         if _has(words, ALIASES.get(option, (option,))):
@@ -133,7 +134,7 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
     for option, text in spelt(own_given, types, help_text):
         argv += [option, text]
     argv += ["--alias", alias, "--metrics", "--slots"]
-    if help_text is not None and not _has(words, VERBOSITY) and _TELLS_MORE in help_text:
+    if help_text is not None and not _has(words, VERBOSITY) and TELLS_MORE in help_text:
         argv += ["-lv", "4"]
     launcher = EMBEDDED if binary is None else (str(binary),)
     return LaunchPlan(
@@ -163,9 +164,9 @@ def find_binary(asked: str | None) -> Path | None:
     return None
 
 
-def executable(text: str, origin: str) -> Path:
+def executable(text: str, origin: str, *, setting: str = "server_binary") -> Path:
     """The program named by text, a path or a name on PATH. Raises UsageError, naming the origin."""
-    about = ("server_binary",)
+    about = (setting,)
     try:
         path = user_path(text)
     except UsageError as error:
@@ -269,8 +270,7 @@ def given_twice(setting: str) -> UsageError:
 
 
 def _all_as_many(layers: int) -> int:
-    """A number that all versions understand; -1 has meant "none" or "as many as fit", depending on the version."""
-    return 999 if layers == ALL_LAYERS else layers
+    return ALL_AS_MANY if layers == ALL_LAYERS else layers
 
 
 def _has(args: Sequence[str], names: tuple[str, ...]) -> bool:
@@ -311,7 +311,7 @@ def _layers(text: str | None) -> int | None:
         return None
 
 
-def _help(binary: Path) -> str | None:
+def help_of(binary: Path) -> str | None:
     """What its --help prints; None if it prints nothing."""
     try:
         status = binary.stat()

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from settings.base_url import BaseUrl
 
 
+KIND_WITHOUT_SERVER = "llama-perplexity"
+
+
 @dataclass(frozen=True, kw_only=True)
 class LaunchPlan:
-    """One server, ready to be launched.
+    """One server, ready to be launched; or the program that the script runs in its place.
 
-    kind: "llama.cpp", "embedded", "vllm", "command" or "attach". argv: the exact command line; () for attach.
+    kind: "llama.cpp", "embedded", "vllm", "command" or "attach"; "llama-perplexity" without a server. argv: the exact
+    command line; () for attach and without a server. tool: without a server, what the script runs, as far as the
+    settings say it; script_words: what tells it so. left_out: options of the server that this program doesn't have.
     env: variables added to the harness's own environment. own_keys: variables with keys that the server may see; all
     other keys are removed from its environment. base_url: where it listens and receives requests. health_path: answers
     200 once the server is ready; "" if there is none. model_name: must be among the names in /v1/models; None means not
@@ -36,11 +41,18 @@ class LaunchPlan:
     asked: dict[str, Any] = field(default_factory=dict)
     model: ModelIdentity | None = None
     draft: ModelIdentity | None = None
+    tool: tuple[str, ...] = ()
+    script_words: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def has_server(self) -> bool:
+        return self.kind != KIND_WITHOUT_SERVER
 
     @property
     def shown(self) -> tuple[str, ...]:
         """The command line as records and people see it."""
-        return without_secrets(self.argv)
+        return without_secrets(self.argv or self.tool)
 
     @property
     def secrets(self) -> tuple[str, ...]:

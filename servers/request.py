@@ -11,6 +11,8 @@ from settings.server_settings import SERVER_KINDS
 from settings.table import TABLE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from servers.lora import Adapter
     from servers.models import Model
     from settings.speed_lengths import LongestRequest
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
 ServerKind = Literal["llama.cpp", "vllm", "command", "attach"]
 # Fields of the request whose settings have other names.
 _SETTING_OF = {"command": "server_command"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerplexityRequest:
+    """llama-perplexity, requested instead of a server. reference: the model to compare with. window: in tokens. limit:
+    the most windows. text_bytes: of the text. cache_bytes: the most that all base logits may take.
+    """
+
+    binary: Path
+    reference: Model | None
+    window: int
+    limit: int | None
+    text_bytes: int
+    cache_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +45,7 @@ class ServerRequest:
     slot. parallel: slots. lora: adapters, by absolute paths. options: settings for which the server has its own option,
     by their names in the table. extra_args: passed to the server unchanged. gpu_memory_bytes: of the largest GPU, used
     to choose llama.cpp's slots; None without one. longest: the benchmark's longest request, if it is known; the context
-    is chosen to hold it.
+    is chosen to hold it. perplexity: the run needs no server, but this program with the server's settings.
     """
 
     kind: ServerKind = "llama.cpp"
@@ -48,6 +64,7 @@ class ServerRequest:
     extra_args: tuple[str, ...] = ()
     gpu_memory_bytes: int | None = None
     longest: LongestRequest | None = None
+    perplexity: PerplexityRequest | None = None
 
     @property
     def slots(self) -> int | None:

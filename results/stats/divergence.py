@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 JOURNAL_NAME = "kld.jsonl"
+PERPLEXITY_LOG = (
+    "perplexity.log"  # beside it: what llama-perplexity printed for the model, and for the reference
+)
+REFERENCE_LOG = "reference.log"
 FULL_PRECISION = frozenset({"F16", "BF16", "F32"})
 LEAST_LOGPROB = -104.0  # a float32 can't hold a smaller probability; llama.cpp then says -3.4e38
 _DRAWS = 1000

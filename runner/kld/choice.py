@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from results.errors import BenchError, ResultsError, UsageError
-from results.files import user_path
 from results.stats.divergence import KldReference, kld_result
 from runner.fingerprint import digest
 from runner.kld.predictions_cache import is_there
+from runner.kld.way import names_model
 from runner.program_age import changed_s
 from servers.lora import adapter_contents
 from servers.models import content_sha256, resolve
@@ -58,7 +58,7 @@ def choose(spec: RunSpec, runs: Runs) -> KldChoice:
     text: str | None = spec.asked["kld_reference"]
     if text is None:
         return KldChoice()
-    if _is_model(text):
+    if names_model(text):
         return KldChoice(model=_served_by_us(spec, resolve(text)))
     try:
         record = runs.find(text).before
@@ -142,16 +142,6 @@ def precision_of(model: Model | None) -> str | None:
 
 def _content(model: Model) -> str:
     return content_sha256(model) or model.name
-
-
-def _is_model(text: str) -> bool:
-    if text == "demo" or text.startswith("hf:") or text.endswith(".gguf"):
-        return True
-    try:
-        path = user_path(text)
-        return path.is_file() or (path / "config.json").is_file()
-    except (OSError, BenchError):
-        return False
 
 
 def _served_by_us(spec: RunSpec, model: Model) -> Model:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +13,8 @@ from results.files import open_to_read
 from results.store.run_folder import RunFolder
 from runner.kld.choice import facts_of, key_of, reference_request
 from runner.kld.predictions_cache import claimed, is_whole, make_room, note_whole, predictions_folder
-from runner.script import ROOT, Target, prepare_script, require_success, run_script
+from runner.kld.way import measured_text
+from runner.script import Target, prepare_script, require_success, run_script
 from servers.launch import plan as make_plan
 from servers.supervisor import launch
 from servers.watchdog import Watchdog
@@ -22,6 +22,7 @@ from settings.benchmark_settings import KLD_TOP, KLD_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from results.records import Incident
     from results.stats.divergence import KldReference
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from servers.models import Model
     from servers.plan import LaunchPlan
 
-_DEFAULT_TEXT = ROOT / "evaluation" / "benchmarks" / "kld" / "text.txt"
 _BYTES_PER_TOKEN = 2.5  # of text; most vocabularies have more, so that the need is not told too low
 _KEPT_BYTES = 11  # of a likely token: id and log-probability in base64
 _LARGEST_VOCABULARY = 300_000
@@ -89,7 +89,7 @@ def make_reference(
 
 def text_sha256(spec: RunSpec) -> str:
     """Of the file that is measured on. Raises ResultsError."""
-    path = _text(spec)
+    path = measured_text(spec.asked)
     with explained("read", path), open_to_read(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -147,14 +147,9 @@ def _writing(folder: Path, facts: KldReference) -> tuple[str, ...]:
     return ("--write-reference", str(folder), "--facts", msgspec.json.encode(facts).decode())
 
 
-def _text(spec: RunSpec) -> Path:
-    own: str | None = spec.asked["kld_text"]
-    return Path(own) if own is not None else _DEFAULT_TEXT
-
-
 def _tell_need(spec: RunSpec, key: str, say: Callable[[str], None]) -> None:
     """Say what the predictions need on disk before anything starts, and make room for them."""
-    path = _text(spec)
+    path = measured_text(spec.asked)
     with explained("read", path):
         tokens = path.stat().st_size / _BYTES_PER_TOKEN / 2
     if (limit := spec.asked["limit"]) is not None:

@@ -1,8 +1,9 @@
 """A llama-perplexity for faults: writes log-probabilities in the real one's format, or fails as its model file says.
 
-The model file is JSON: vocab (its size), seed, noise (standard deviation of what is added to the logits); tokens_seed
-(another tokeniser); chunks (how long the text is); at (the chunk before which the fault happens; 0: before the header)
-and fault ("die", "exit", "hang", "short", "more"); says (a line of its log, printed at the start); slow_s (each chunk).
+The model file is JSON, or a GGUF file with it behind the marker: vocab (its size), seed, noise (standard deviation of
+what is added to the logits); tokens_seed (another tokeniser); chunks (how long the text is); at (the chunk before which
+the fault happens; 0: before the header) and fault ("die", "exit", "hang", "short", "more"); says (a line of its log,
+printed at the start); slow_s (each chunk).
 """
 
 import json
@@ -16,8 +17,13 @@ from pathlib import Path
 if "--version" in sys.argv:
     print("version: 1 (fake)")
     sys.exit()
+if "--help" in sys.argv:
+    print("-m, --model FILE\n-t, --threads N\n-ctk, --cache-type-k TYPE\n-ngl, --gpu-layers N\n--mlock")
+    sys.exit()
 
 import numpy as np
+
+MARKER = b"fake_perplexity:"
 
 
 def encoded(logits: np.ndarray) -> bytes:
@@ -50,7 +56,7 @@ def tokens_of(model: dict, window: int, chunks: int) -> np.ndarray:
 
 def main() -> None:
     option = {name: sys.argv[sys.argv.index(name) + 1] for name in ("-m", "-f", "-c", "--kl-divergence-base")}
-    model = json.loads(Path(option["-m"]).read_bytes())
+    model = json.loads(Path(option["-m"]).read_bytes().rpartition(MARKER)[2])
     window, chunks = int(option["-c"]), model.get("chunks", 3)
     if "--chunks" in sys.argv:
         chunks = min(chunks, int(sys.argv[sys.argv.index("--chunks") + 1]))

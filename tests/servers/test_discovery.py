@@ -16,6 +16,7 @@ def path(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.delenv("LLAMA_SERVER", raising=False)
+    monkeypatch.delenv("LLAMA_PERPLEXITY", raising=False)
     monkeypatch.chdir(tmp_path)
     return folder
 
@@ -26,10 +27,13 @@ def program(path, name, script):
 
 
 def test_the_embedded_server_of_our_own_environment_is_found(path):
-    llama_server, embedded, vllm = servers_found()
+    llama_server, perplexity, embedded, vllm = servers_found()
     assert (embedded.ok, embedded.version) == (True, version("xllamacpp"))
-    assert (llama_server.ok, vllm.ok) == (False, False)
-    assert (llama_server.optional, vllm.optional) == (True, True), "a run works without them"
+    assert (llama_server.ok, perplexity.ok, vllm.ok) == (False, False, False)
+    assert (llama_server.optional, perplexity.optional, vllm.optional) == (True, True, True), (
+        "a run works without them"
+    )
+    assert "--perplexity-binary" in perplexity.note
     assert "LLAMA_SERVER" in llama_server.note
     assert "--server-binary" in vllm.note
 
@@ -67,6 +71,16 @@ def test_a_llama_server_that_dies_when_asked_is_not_ok(path, script):
     assert "can't be run" in found.note
 
 
+def test_llama_perplexity_is_found_beside_llama_server(path, tmp_path, monkeypatch):
+    build = tmp_path / "elsewhere"
+    build.mkdir()
+    program(build, "llama-server", "#!/bin/sh\necho version: 7\n")
+    program(build, "llama-perplexity", "#!/bin/sh\necho version: 8\n")
+    monkeypatch.setenv("LLAMA_SERVER", str(build / "llama-server"))
+    found = servers_found()[1]
+    assert (found.ok, found.version, found.path) == (True, "8", str(build / "llama-perplexity"))
+
+
 def test_a_wrong_llama_server_in_the_environment_is_told(path, monkeypatch):
     monkeypatch.setenv("LLAMA_SERVER", "/no/llama-server")
     found = servers_found()[0]
@@ -78,5 +92,5 @@ def test_a_wrong_llama_server_in_the_environment_is_told(path, monkeypatch):
 def test_the_version_of_vllm_is_known_without_starting_it(path, tmp_path):
     (tmp_path / "lib" / "python3.11" / "site-packages" / "vllm-0.11.0.dist-info").mkdir(parents=True)
     program(path, "vllm", "#!/bin/sh\nexec sleep 60\n")
-    found = servers_found()[2]
+    found = servers_found()[3]
     assert (found.ok, found.version, found.path) == (True, "0.11.0", str(path / "vllm"))

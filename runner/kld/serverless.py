@@ -1,0 +1,93 @@
+"""A run without a server: its script runs a program of its own, whose processes are measured in the server's place."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from parsers.contract import read_end
+from results.errors import ScriptError, ServerOutOfMemory
+from results.stats.divergence import PERPLEXITY_LOG
+from servers.discovery import version_of
+from servers.effective import differences, from_log
+from servers.start_failure import exhausted_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from processes.process import ManagedProcess
+    from servers.plan import LaunchPlan
+
+_LOG_BYTES = 1 << 20
+PHASES = frozenset({"reference", "load", "generate"})  # of the script, and of telemetry
+
+
+class NoServer:
+    """Like `runner.serving.MeasuredServer`, but of the script. Also looks after nothing; see `runner.script.Watching`.
+
+    load_s: seconds from the program's start until it began to compute; None until then.
+    """
+
+    is_started = True  # with the run, so that nothing was there before it
+
+    def __init__(self, plan: LaunchPlan, folder: Path) -> None:
+        self.load_s: float | None = None
+        self._plan = plan
+        self._log = folder / PERPLEXITY_LOG
+        self._script: ManagedProcess | None = None
+        self._loading_since: float | None = None
+
+    def acquire(self) -> None:
+        """There is none."""
+
+    def release(self, error: BaseException | None) -> None:
+        """Nothing to stop: whatever the script started ends with it."""
+
+    def note_script(self, process: ManagedProcess) -> None:
+        self._script = process
+
+    def note_phase(self, name: str) -> None:
+        """The script begins a phase."""
+        if name == "load":
+            self._loading_since = time.monotonic()
+        elif name == "generate" and self._loading_since is not None:
+            self.load_s = time.monotonic() - self._loading_since
+
+    def pids(self) -> frozenset[int]:
+        """Pids of the script's living processes."""
+        return frozenset() if self._script is None else self._script.tree()
+
+    def metrics(self) -> None:
+        """It has none."""
+
+    def look(self, in_flight: int | None) -> None:
+        """Nobody restarts it."""
+
+    def watched(self) -> Sequence[int]:
+        return ()
+
+    def effective(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """What the program really used, by its log, and a sentence for each difference from what was asked."""
+        text = read_end(self._log, _LOG_BYTES)
+        found = {name: value for name, value in from_log(text).items() if value is not None}
+        left_out = tuple(
+            f"llama-perplexity has no option {option}: it was left out" for option in self._plan.left_out
+        )
+        no_gpu = found.get("gpu_layers") == 0
+        if build := version_of(self._plan.tool[0]):
+            found["build"] = build
+        return found, (*left_out, *differences(self._plan.asked, found, no_gpu=no_gpu))
+
+    def failure(self, error: ScriptError) -> ScriptError | ServerOutOfMemory:
+        """The script's error; that memory ran out, if the program says so, because less may help then."""
+        where = exhausted_memory(read_end(self._log, _LOG_BYTES))
+        if not where:
+            return error
+        return ServerOutOfMemory(
+            error.message,
+            where=where,
+            hint=error.hint,
+            log_tail=error.log_tail,
+            command=error.command,
+        )
