@@ -67,6 +67,7 @@ def compare(
     what each costs. Runs with different data, prompts or sampling are refused: exit code 9.
     """
     from results.compare.comparison import compare_runs
+    from results.compare.divergence_pair import are_of_kld
     from results.compare.gate import GATE_FAILED, judge
     from results.store.run_folder import RunFolder, default_results_dir
 
@@ -76,6 +77,14 @@ def compare(
         if margin is not None:
             raise UsageError("--show and --fail-if-worse don't go together", hint="leave one of them out")
         _show(*runs, task, as_json=as_json)
+        return
+    if are_of_kld(*runs):
+        if margin is not None:
+            raise UsageError(
+                "--fail-if-worse compares scores, and runs of kld have none",
+                hint="compare them without it, or gate on a benchmark with a score",
+            )
+        _compare_divergences(*runs, as_json=as_json)
         return
     comparison = compare_runs(*runs)
     gate = None
@@ -94,6 +103,20 @@ def compare(
             print_gate(gate)
     if gate is not None and not gate.passed:
         context.exit(GATE_FAILED)
+
+
+def _compare_divergences(first: RunFolder, second: RunFolder, *, as_json: bool) -> None:
+    from results.compare.divergence_pair import compare_divergences
+
+    pair = compare_divergences(first, second)
+    if as_json:
+        from results.json_text import as_json_keeps, encode
+
+        click.echo(encode(as_json_keeps(_as_dict(pair))))
+    else:
+        from results.views.divergence_text import print_divergences
+
+        print_divergences(pair)
 
 
 def _show(first: RunFolder, second: RunFolder, task: str, *, as_json: bool) -> None:

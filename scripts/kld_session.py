@@ -35,6 +35,7 @@ from results.stats.divergence import (
     table,
 )
 from scripts.arguments import connection_of
+from settings.setting import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from scripts.arguments import Arguments
     from scripts.events import Events
 
+_Reference = tuple[ReferenceSettings, dict[int, KeptWindow]]
 _NAME = "kld"
 _DEFAULT_CONCURRENCY = 4  # for a server that does not say how many slots it has
 _MUCH_TAIL = 0.25  # of the probability, compared as one: the bound is a loose one
@@ -51,11 +53,14 @@ _MUCH_TAIL = 0.25  # of the probability, compared as one: the bound is a loose o
 async def run_kld(arguments: Arguments, events: Events) -> None:
     """Measure what is missing in `arguments.output` and say the summary. Raises BenchError."""
     text = read_text(arguments.options["kld_text"])
+    folder: Path | None = arguments.options["reference"]
+    reference = read_reference(folder) if folder is not None else None
+    name = f"{reference[0].facts.name} ({folder.name[:8]})" if folder is not None and reference else ""
     async with contextlib.AsyncExitStack() as opened:
         journal = await opened.enter_async_context(LineJournal(arguments.output, JOURNAL_NAME))
         data = journal.lock_and_read()
         earlier, _ = read_windows(data)
-        settings, old = _settings(arguments, text), read_settings(arguments.output)
+        settings, old = _settings(arguments, text, name), read_settings(arguments.output)
         if old is not None:
             check_settings(old, settings, arguments.output)
         elif earlier:
@@ -66,7 +71,8 @@ async def run_kld(arguments: Arguments, events: Events) -> None:
         journal.repair(data, data[: data.rfind(b"\n") + 1])
         journal.bind(settings)
         server = await opened.enter_async_context(_server(arguments, events))
-        await _KldSession(arguments, events, text, server=server, journal=journal, earlier=earlier).run()
+        session = _KldSession(arguments, events, text, server=server, journal=journal, earlier=earlier)
+        await session.run(reference)
 
 
 def _server(arguments: Arguments, events: Events) -> PredictingServer:
@@ -100,19 +106,19 @@ class _KldSession:
         self._server = server
         self._journal = journal
         self._done = earlier
-        self._reference: tuple[ReferenceSettings, dict[int, KeptWindow]] | None = None
+        self._reference: _Reference | None = None
         self._written: tuple[LineJournal, dict[int, KeptWindow]] | None = None
         self._new = 0
         self._in_flight = 0
 
-    async def run(self) -> None:
+    async def run(self, reference: _Reference | None) -> None:
         self._events.emit("phase", phase="connect")
         server, options = self._server, self._options
         await server.look(options["kld_window"])
         tokens, begin = await server.tokenize(self._text.content)
         windows = cut(tokens, window=options["kld_window"], begin=begin, limit=self._arguments.limit)
-        if folder := options["reference"]:
-            self._compare_with(folder, windows)
+        if reference is not None:
+            self._compare_with(reference, windows)
         async with contextlib.AsyncExitStack() as opened:
             if folder := options["write_reference"]:
                 writing = await opened.enter_async_context(LineJournal(folder, WINDOWS_NAME))
@@ -120,8 +126,8 @@ class _KldSession:
             await self._measure(windows)
         self._finish(windows)
 
-    def _compare_with(self, folder: Path, windows: Sequence[Window]) -> None:
-        settings, kept_windows = read_reference(folder)
+    def _compare_with(self, reference: _Reference, windows: Sequence[Window]) -> None:
+        settings, kept_windows = reference
         require_same_tokens(
             windows, kept_windows, name=settings.facts.name, text_sha256=self._text.sha256, of=settings
         )
@@ -132,7 +138,7 @@ class _KldSession:
                 hint=f"--kld-top {settings.top}",
                 settings=("kld_top", "kld_reference"),
             )
-        self._reference = settings, kept_windows
+        self._reference = reference
 
     async def _measure(self, windows: Sequence[Window]) -> None:
         missing = [window for window in windows if self._is_missing(window)]
@@ -256,14 +262,14 @@ def told_facts(text: str) -> KldReference | None:
         raise UsageError(f"--facts: {error}", hint="leave it out") from error
 
 
-def _settings(arguments: Arguments, text: MeasuredText) -> Settings:
-    """What may not change within one folder."""
+def _settings(arguments: Arguments, text: MeasuredText, reference: str) -> Settings:
+    """What may not change within one folder. reference: what tells it from others."""
     options: dict[str, Any] = {
         "window": arguments.options["kld_window"],
         "top": arguments.options["kld_top"],
     }
-    if arguments.options["reference"]:
-        options["reference"] = arguments.options["reference"].name
+    if reference:
+        options["reference"] = reference
     return Settings(
         benchmark=_NAME,
         model=arguments.model_identity or arguments.model,
@@ -275,7 +281,7 @@ def _settings(arguments: Arguments, text: MeasuredText) -> Settings:
         max_tokens=0,
         seed=0,
         timeout_s=0,
-        limit=arguments.limit or 0,
+        limit=arguments.limit or MOST,
         n_samples=1,
         options=options,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from results.compare.comparability import Difference, forbidding, read_run_settings
+from results.compare.fidelity import mean_divergence
 from results.compare.lora_names import lora_names
 from results.compare.versus_best import Rank, against_best
 from results.errors import ResultsError
@@ -170,13 +171,17 @@ def cost_per_1000(joules_per_solved: float | None, price_per_kwh: float | None) 
 
 
 def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
-    """Best first, rows without a value last. If no row has a score, sorting by score sorts by speed instead.
+    """Best first, rows without a value last. If no row has a score, sorting by score sorts by divergence from a
+    reference if that is known, else by speed.
 
     Sorted by score, the run that all others are tested against comes first (a run on few samples may have a higher
     score), and runs that a race stopped come last.
     """
     rows = list(rows)
     if sort_by is SortBy.SCORE and all(row.score is None for row in rows):
+        divergences = {row.record.run_id: mean_divergence(row.record) for row in rows}
+        if any(value is not None for value in divergences.values()):
+            return sorted(rows, key=lambda row: _last_if_none(divergences[row.record.run_id]))
         sort_by = SortBy.TOKENS_PER_S
 
     def group(row: Row) -> int:
@@ -191,9 +196,13 @@ def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
             SortBy.JOULES: (row.joules_per_solved, 1),
             SortBy.SECONDS: (row.seconds, 1),
         }[sort_by]
-        return math.inf if value is None else sign * value
+        return _last_if_none(None if value is None else sign * value)
 
     return sorted(rows, key=lambda row: (group(row), key(row), row.record.run_id))
+
+
+def _last_if_none(value: float | None) -> float:
+    return math.inf if value is None else value
 
 
 _Member = tuple["RunFolder", "RunRecord", "dict[str, Any] | None"]

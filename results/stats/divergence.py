@@ -215,6 +215,11 @@ def interval_of_mean(values: Sequence[float]) -> Estimate:
     return Estimate(value=mean, low=mean - half, high=mean + half)
 
 
+def exp_of(of: Estimate) -> Estimate:
+    """Of a difference of logarithms, the ratio."""
+    return _mapped(math.exp, of)
+
+
 def read_windows(data: bytes) -> tuple[dict[int, KldWindow], int]:
     """The windows in a journal by index, and the number of unreadable lines, such as a torn one."""
     windows: dict[int, KldWindow] = {}
@@ -280,19 +285,19 @@ def _tail(by_window: Sequence[Sequence[float]]) -> float | None:
 def table(result: KldResult) -> list[tuple[str, str]]:
     """For people: each figure as (name, text)."""
     of, reference = result.figures, result.reference
-    rows = [("perplexity", _text(of.perplexity))]
+    rows = [("perplexity", estimate_text(of.perplexity))]
     if reference is not None and of.mean_kld is not None:
         bound = ", lower bound" * result.is_bound
         known = f" against {reference.name}" if reference.name else ""
         rows = [
-            (reference.measures, f"mean {_text(of.mean_kld)} nats{bound}{known}"),
-            ("", f"99th percentile {_text(of.p99_kld)}, maximum {_digits(of.max_kld)}"),
-            ("same top token", _text(of.same_top, percent=True)),
-            ("probability", f"mean change {_text(of.mean_change, percent=True)}"),
-            ("", f"RMS change {_text(of.rms_change, percent=True)}"),
+            (reference.measures, f"mean {estimate_text(of.mean_kld)} nats{bound}{known}"),
+            ("", f"99th percentile {estimate_text(of.p99_kld)}, maximum {_digits(of.max_kld)}"),
+            ("same top token", estimate_text(of.same_top, percent=True)),
+            ("probability", f"mean change {estimate_text(of.mean_change, percent=True)}"),
+            ("", f"RMS change {estimate_text(of.rms_change, percent=True)}"),
             *rows,
-            ("of the reference", _text(of.reference_perplexity)),
-            ("ratio", _text(of.perplexity_ratio)),
+            ("of the reference", estimate_text(of.reference_perplexity)),
+            ("ratio", estimate_text(of.perplexity_ratio)),
         ]
     compared_as = f", the {result.top} likeliest of each" if result.top is not None else ""
     if result.top is not None and of.reference_tail is not None:
@@ -309,7 +314,8 @@ def headline(result: KldResult) -> str:
     return f"{result.reference.measures}: {_digits(of.mean_kld.value)}, same top {of.same_top.value:.1%}"
 
 
-def _text(of: Estimate | None, *, percent: bool = False) -> str:
+def estimate_text(of: Estimate | None, *, percent: bool = False) -> str:
+    """A figure with its interval, for people."""
     if of is None:
         return "unknown"
     scale, unit = (100, " %") if percent else (1, "")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from results.compare.fidelity import fidelity_of
 from results.compare.versus_best import Rank, lost_too_many
 from results.records import RaceEnd
+from results.stats.divergence import headline
 from results.views.comparison_text import p_text
 from results.views.leaderboard_text import GIB, judged_text, speed_text
 
@@ -19,7 +21,7 @@ def conclusion(table: Table) -> list[str]:
     """The sentences, most important first."""
     scored = [row for row in table.rows if row.score is not None]
     if not scored:
-        return _about_speed(table)
+        return about_fidelity(table) or _about_speed(table)
     by_rank = {rank: [row for row in scored if row.versus and row.versus.rank is rank] for rank in Rank}
     if not by_rank[Rank.BEST]:
         return [_no_best(scored), *_lost(scored), *_stopped(by_rank[Rank.STOPPED])]
@@ -136,6 +138,24 @@ def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
     if len(undisturbed) < len(rows):
         names = ", ".join(_name(row) for row in rows if _disturbed(row))
         yield f"Not ranked by speed because their speed was disturbed: {names}."
+
+
+def about_fidelity(table: Table) -> list[str]:
+    """Which run is the nearest to the reference; empty where none was compared with one."""
+    compared = [(row, of.figures.mean_kld, of) for row in table.rows if (of := fidelity_of(row.record))]
+    known = [(row, mean, of) for row, mean, of in compared if mean is not None and of.reference is not None]
+    if not known:
+        return []
+    row, mean, of = min(known, key=lambda each: each[1].value)
+    overlap = [
+        _name(other)
+        for other, theirs, _ in known
+        if other is not row and mean.high is not None and theirs.low is not None and theirs.low <= mean.high
+    ]
+    also = f" These have overlapping intervals: {', '.join(overlap)}; `compare` pairs two." if overlap else ""
+    reference = of.reference.name if of.reference is not None else ""
+    bound = ", lower bounds" if of.is_bound else ""
+    return [f"{_name(row)} is the nearest to {reference}: {headline(of)} (nats{bound}).{also}"]
 
 
 def _about_speed(table: Table) -> list[str]:

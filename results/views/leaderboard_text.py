@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from results.compare.fidelity import fidelity_of
 from results.compare.versus_best import Rank, lost_too_many
 from results.records import RaceEnd, RunStatus
 from results.stats.speed import headline, measured_loads
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from results.compare.leaderboard import Row, Table
+    from results.stats.divergence import Estimate, KldFigures
 
 GIB = 1 << 30
 _LONGEST_CELL = 32
@@ -34,6 +36,7 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
         ("quantisation", lambda row: row.quantization),
         *((name, _setting(name, longest)) for name in settings),
         ("score (95 %)", score_text),
+        *fidelity_columns(),
         ("without what was lost", judged_text),
         ("against the best", rank_text),
         ("samples", lambda row: "" if row.samples is None else str(row.samples)),
@@ -63,6 +66,32 @@ def score_text(row: Row) -> str:
     if row.score_low is None or row.score_high is None:
         return f"{row.score:.1f}"
     return f"{row.score:.1f} ({row.score_low:.1f} to {row.score_high:.1f})"
+
+
+def fidelity_columns() -> list[tuple[str, Callable[[Row], str]]]:
+    """What runs of kld have instead of a score; empty cells for others."""
+    return [
+        ("KLD in nats (95 %)", lambda row: _estimate(_figures(row), "mean_kld", digits=4)),
+        ("same top %", lambda row: _estimate(_figures(row), "same_top", scale=100, digits=3)),
+        ("perplexity", lambda row: _estimate(_figures(row), "perplexity", digits=4, interval=False)),
+    ]
+
+
+def _figures(row: Row) -> KldFigures | None:
+    found = fidelity_of(row.record)
+    return found.figures if found is not None else None
+
+
+def _estimate(
+    figures: KldFigures | None, name: str, *, scale: int = 1, digits: int = 4, interval: bool = True
+) -> str:
+    found: Estimate | None = getattr(figures, name, None)
+    if found is None:
+        return ""
+    text = f"{found.value * scale:.{digits}g}"
+    if not interval or found.low is None or found.high is None:
+        return text
+    return f"{text} ({found.low * scale:.{digits}g} to {found.high * scale:.{digits}g})"
 
 
 def judged_text(row: Row) -> str:
@@ -201,7 +230,8 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
     """Lines that always have the same columns, for scripts."""
     lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best",
               "adjusted_p", "samples", "lost", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved",
-              "seconds", "note", "label", "wh_per_1k_solved", "cost_per_1k_solved"]]  # fmt: skip
+              "seconds", "note", "label", "wh_per_1k_solved", "cost_per_1k_solved",
+              "mean_kld", "same_top", "perplexity"]]  # fmt: skip
     for table in tables:
         for row in table.rows:
             adjusted_p = row.versus.adjusted_p if row.versus is not None else None
@@ -227,6 +257,10 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
                 row.record.remarks.label,
                 _number(row.wh_per_1000_solved, 1, 1),
                 money(row.cost_per_1000_solved),
+                *(
+                    _estimate(_figures(row), name, digits=6, interval=False)
+                    for name in ("mean_kld", "same_top", "perplexity")
+                ),
             ]
             lines.append(cells)
     return lines

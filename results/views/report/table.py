@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from results.views.energy_cost import money
-from results.views.leaderboard_text import GIB, judged_text, notes, rank_text, row_kind, score_text
+from results.views.leaderboard_text import (
+    GIB,
+    fidelity_columns,
+    judged_text,
+    notes,
+    rank_text,
+    row_kind,
+    score_text,
+)
 from results.views.report.titles import shared_family
 from results.views.report.verdict import cut_text
 
@@ -94,6 +102,7 @@ def _columns(table: Table) -> list[Column]:
     settings = dict.fromkeys(name for row in table.rows for name in row.settings)
     texts: list[tuple[str, str, Callable[[Row], str]]] = [
         *((name, "text", _setting(name)) for name in settings),
+        *((name, "number", text) for name, text in fidelity_columns()),
         ("against the best", "long", rank_text),
         ("samples", "number", lambda row: "" if row.samples is None else f"{row.samples:,}"),
         ("tokens/s", "number", _speed),

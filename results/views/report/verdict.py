@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from results.compare.pick import WANTED_LOSS, Why, pick_run, undisturbed, unfinished
 from results.compare.versus_best import Rank
 from results.records import Outcome
+from results.views.conclusion import about_fidelity
 from results.views.leaderboard_text import GIB, speed_text
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _none(table: Table, pick: Pick, names: Mapping[str, str]) -> Verdict:
     scored = [row for row in table.rows if row.score is not None]
     why = pick.why
     if why is Why.NO_SCORE:
-        return _fastest(table, names)
+        return _nearest(table) or _fastest(table, names)
     if why in {Why.NOTHING_SOLVED, Why.UNFINISHED}:
         cut = [f"{names[row.record.run_id]}: {text}" for row in scored[:3] if (text := cut_text(row))]
         nothing = f"no run solved any of the {max(row.samples or 0 for row in scored)} samples"
@@ -218,6 +219,16 @@ def _none(table: Table, pick: Pick, names: Mapping[str, str]) -> Verdict:
 def _untested(rows: list[Row]) -> str:
     whys = dict.fromkeys(row.versus.why for row in rows if row.versus is not None and row.versus.why)
     return f": {'; '.join(whys)}" if whys else ""
+
+
+def _nearest(table: Table) -> Verdict | None:
+    """Of runs of kld, which have no score either."""
+    if not (told := about_fidelity(table)):
+        return None
+    return Verdict(
+        "none", "", "Fidelity, not a score", tuple(told),
+        needed="How much of a benchmark a divergence costs, a benchmark with a score says.",
+    )  # fmt: skip
 
 
 def _fastest(table: Table, names: Mapping[str, str]) -> Verdict:
