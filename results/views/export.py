@@ -10,6 +10,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+from results.compare.fidelity import fidelity_of
 from results.durable import explained, replace_file
 from results.errors import UsageError
 from results.extras import install_command
@@ -81,6 +82,12 @@ COLUMNS: dict[str, type] = {
     "label": str,
     "note": str,
     "one_at_a_time": str,
+    "kld_reference": str,
+    "mean_kld_nats": float,
+    "mean_kld_low_nats": float,
+    "mean_kld_high_nats": float,
+    "same_top": float,
+    "perplexity": float,
 }
 
 
@@ -194,8 +201,23 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "label": record.remarks.label or None,
         "note": record.remarks.note or None,
         "one_at_a_time": chat_text(row) or None,
+        **_fidelity(row),
     }
     return {name: kind(values[name]) if values[name] is not None else None for name, kind in COLUMNS.items()}
+
+
+def _fidelity(row: Row) -> dict[str, Any]:
+    result = fidelity_of(row.record)
+    kld = result.figures.mean_kld if result else None
+    same = result.figures.same_top if result else None
+    return {
+        "kld_reference": result.reference.name if result and result.reference else None,
+        "mean_kld_nats": kld.value if kld else None,
+        "mean_kld_low_nats": kld.low if kld else None,
+        "mean_kld_high_nats": kld.high if kld else None,
+        "same_top": same.value if same else None,
+        "perplexity": result.figures.perplexity.value if result else None,
+    }
 
 
 def _points(fraction: float | None) -> float | None:
