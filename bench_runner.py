@@ -95,6 +95,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
         "rejudge": ("commands.rejudge", "Judge a run's answers again, under today's rules."),
     },
+    "Choose": {
+        "watch-build": ("commands.watch_build", "Alarm when a new build loses score, answers or speed."),
+    },
     "Look at results": {
         "list": (HERE, "List all runs, oldest first."),
         "show": (HERE, "Show one run."),
@@ -147,7 +150,7 @@ class Commands(click.Group):
         module, _help = COMMANDS.get(cmd_name, (HERE, ""))
         if module == HERE:
             return super().get_command(ctx, cmd_name)
-        found: click.Command = getattr(importlib.import_module(module), cmd_name)
+        found: click.Command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from servers.plan import LaunchPlan
 
 _SCRIPTS = (".py", ".sh")
+_MOST_LINKS = 40  # as the kernel
 
 
 def changed_s(plan: LaunchPlan) -> float | None:
     """Seconds since the epoch at which the newest file of the server's program was put there or changed.
 
     None where that can't be known: a server that is already running, a program that isn't found. A file's time of
-    change (ctime) is taken, which no copying or unpacking sets back.
+    change (ctime) is taken, which no copying or unpacking sets back, and also that of the links that lead to the
+    program: they may point to another build since, whose own file is older.
     """
     if not plan.argv:
         return None
     files = _embedded() if plan.kind == "embedded" else _program(plan)
     try:
-        times = [file.stat().st_ctime for file in files]
+        times = [file.lstat().st_ctime for file in files]
     except OSError:
         return None
     return max(times, default=None)
@@ -46,7 +48,7 @@ def _program(plan: LaunchPlan) -> Iterable[Path]:
     if there is None:
         return []
     path = Path(there).resolve()
-    files = [path]
+    files = [path, *_links(Path(there).absolute())]
     if plan.kind == "llama.cpp":
         files += path.parent.glob("*.so*")
     elif plan.kind == "vllm":  # the program is a small script, which pip need not write anew
@@ -57,3 +59,15 @@ def _program(plan: LaunchPlan) -> Iterable[Path]:
             word for text in plan.argv[1:] if text.endswith(_SCRIPTS) and (word := Path(text)).is_file()
         ]
     return files
+
+
+def _links(path: Path) -> list[Path]:
+    """The symbolic links that lead from a path to its file, in any of its folders."""
+    found: list[Path] = []
+    while len(found) < _MOST_LINKS:
+        link = next((part for part in (path, *path.parents) if part.is_symlink()), None)
+        if link is None:
+            break
+        found.append(link)
+        path = link.parent / link.readlink() / path.relative_to(link)
+    return found

@@ -49,7 +49,7 @@ def _llama_server() -> Found:
             note="for your GPU: put it on PATH, set LLAMA_SERVER, or use --server-binary",
             optional=bool(_distribution_version("xllamacpp")),
         )
-    version = version_of(str(binary))
+    version = server_version(str(binary), "llama.cpp")
     note = "" if version else "it can't be run: try it with --version"
     return Found("llama-server", bool(version), version, str(binary), note)
 
@@ -80,14 +80,21 @@ def _vllm() -> Found:
     path = shutil.which("vllm")
     note = "" if path else "install it in its own environment, then --server-binary ENV/bin/vllm"
     version = ""
-    if path:  # don't run it: it would import torch, which takes half a minute
-        with contextlib.suppress(OSError, IndexError):
-            package = next(
-                iter(Path(path).resolve().parent.parent.glob("lib/python3*/site-packages/vllm-*.dist-info")),
-                None,
-            )
-            version = package.name.removesuffix(".dist-info").partition("-")[2] if package else ""
+    if path:
+        version = server_version(path, "vllm")
     return Found("vllm", path is not None, version, path or "", note, optional=True)
+
+
+def server_version(program: str, kind: str) -> str:
+    """What a server's program is called by its makers; "" if that can't be known. kind: see SERVER_KINDS."""
+    if kind != "vllm":
+        return version_of(program)
+    # vLLM isn't run: it would import torch, which takes half a minute.
+    for place in (Path(program).absolute(), Path(program).resolve()):
+        with contextlib.suppress(OSError):
+            for package in place.parent.parent.glob("lib/python3*/site-packages/vllm-*.dist-info"):
+                return package.name.removesuffix(".dist-info").partition("-")[2]
+    return ""
 
 
 def version_of(program: str | None) -> str:

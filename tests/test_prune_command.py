@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from bench_runner import cli
 from results.store.remarks import RunRemarks
 from results.store.run_folder import all_folders
+from results.store.watch_folder import WatchFolder
+from results.watch import Watch
 from tests.results.recorded_runs import record_run
 
 
@@ -42,6 +44,15 @@ def test_without_yes_nothing_goes(prune, runs):
     assert "would delete 4 runs and free " in shown
     assert "kept: 2 among the last 2" in shown
     assert left(runs) == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_baseline_of_a_watch_stays(prune, runs, tmp_path):
+    """Without it the next look would have nothing to compare with."""
+    folder = WatchFolder.of(tmp_path / "r", "human_eval-x-1")
+    with folder.claim():
+        folder.write(Watch(watch_id=folder.watch_id, settings={}, baseline=(runs[1].run_id,)))
+    assert "1 baselines of watch-build" in prune("--keep", "last=1", "--yes")
+    assert left(runs) == [1, 5]
 
 
 @pytest.mark.parametrize(

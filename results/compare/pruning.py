@@ -10,6 +10,7 @@ from results.compare.run_choice import Choice, choose_runs
 from results.errors import ResultsError, UsageError
 from results.store.removal import require_deletable
 from results.store.run_folder import all_records
+from results.store.watch_folder import all_watches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class KeepRules:
     """What is kept: each run that one of the rules names. last: so many of the newest. newest: the newest run of each
-    configuration, as in `leaderboard`. since: runs that began later. Labelled runs are always kept.
+    configuration, as in `leaderboard`. since: runs that began later. Labelled runs and the baselines
+    of watches are always kept.
     """
 
     last: int = 0
@@ -61,12 +63,15 @@ def runs_to_prune(results_dir: Path, rules: KeepRules, *, warn: Callable[[str], 
     if rules.newest:
         chosen = choose_runs(results_dir, Choice(archived=True), warn=lambda _: None)
         newest = {folder.run_id for folder, _ in chosen.runs}
+    baselines = {run_id for watch in all_watches(results_dir) for run_id in watch.baseline}
     delete: list[RunFolder] = []
     kept: dict[str, int] = {}
     for folder, record in runs:
         why = ""
         if record.remarks.label:
             why = "labelled"
+        elif folder.run_id in baselines:
+            why = "baselines of watch-build"
         elif folder.run_id in last:
             why = f"among the last {rules.last}"
         elif folder.run_id in newest:

@@ -148,6 +148,11 @@ def changed_count(baseline: Sequence[Sequence[Hashable]], new: Sequence[Sequence
     return ChangedCount(len(first), telling, changed, own, _upper_tail(changed, telling, 1 / 3))
 
 
+def fewest_changed(level: float) -> int:
+    """The fewest samples whose answers can show a change."""
+    return math.ceil(math.log(level) / math.log(1 / 3))
+
+
 @dataclasses.dataclass(frozen=True)
 class Slowdown:
     """slower: the share by which the new runs are slower, negative if they are faster. spread: the standard deviation

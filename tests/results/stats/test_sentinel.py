@@ -13,6 +13,7 @@ from results.stats.sentinel import (
     Alarm,
     RunFigures,
     changed_count,
+    fewest_changed,
     fewest_lost,
     level_per_test,
     look,
@@ -73,6 +74,13 @@ def test_a_count_of_changed_answers_has_the_binomial_p_value():
     found = changed_count([same, same], [other])
     assert (found.telling, found.changed, found.own) == (6, 6, 0)
     assert found.p_value == pytest.approx((1 / 3) ** 6)
+
+
+def test_fewer_samples_than_said_cannot_show_a_change():
+    fewest = fewest_changed(LEVEL)
+    for samples, shown in ((fewest - 1, False), (fewest, True)):
+        same, other = ["a"] * samples, ["b"] * samples
+        assert (changed_count([same, same], [other, other]).p_value <= LEVEL) is shown
 
 
 def test_one_busy_new_run_is_no_alarm_but_two_that_agree_are():
