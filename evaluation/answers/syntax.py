@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import threading
 import warnings
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 MOST_CHARACTERS = 200_000  # of code: no solution is longer, and to parse that much takes a third of a second
+_KEPT_CHARACTERS = (
+    10_000  # of code of which the tree is kept for a while: an answer's pieces are parsed several times
+)
 _MOST_TRIES = 20
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -32,11 +36,30 @@ def parse(code: str) -> ast.Module:
 
 
 def syntax_tree(code: str) -> ast.Module | None:
-    """None where the code can't be parsed."""
+    """None where the code can't be parsed. The tree is shared: not to be changed."""
+    return _kept_tree(code) if len(code) <= _KEPT_CHARACTERS else _tree(code)
+
+
+def _tree(code: str) -> ast.Module | None:
     try:
         return parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+_kept_tree = functools.lru_cache(maxsize=32)(_tree)
+
+
+def _nodes_of(tree: ast.AST) -> list[ast.AST]:
+    """It and all below it, as `ast.walk` gives them, in half the time."""
+    found = [tree]
+    for node in found:  # which grows
+        for value in vars(node).values():
+            if isinstance(value, ast.AST):
+                found.append(value)
+            elif value.__class__ is list:
+                found += [each for each in value if isinstance(each, ast.AST)]
+    return found
 
 
 def tries_of(text: str) -> int:
@@ -83,8 +106,26 @@ def bound_names(node: ast.AST) -> Iterator[str]:
             waiting += ast.iter_child_nodes(inner)
 
 
-def _bound_by(node: ast.AST) -> Iterator[str]:
+_BINDING = {
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Name,
+    ast.Import,
+    ast.ImportFrom,
+    ast.ExceptHandler,
+    ast.MatchAs,
+    ast.MatchStar,
+    ast.MatchMapping,
+}
+
+
+def _bound_by(node: ast.AST) -> Iterable[str]:
     """By this node alone."""
+    return _bound_by_one(node) if node.__class__ in _BINDING else ()
+
+
+def _bound_by_one(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name
@@ -101,10 +142,12 @@ def _bound_by(node: ast.AST) -> Iterator[str]:
 
 def used_names(node: ast.AST) -> set[str]:
     """All names that are read anywhere in it."""
+    return _used_in(_nodes_of(node))
+
+
+def _used_in(nodes: Iterable[ast.AST]) -> set[str]:
     return {
-        inner.id
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Store)
+        inner.id for inner in nodes if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Store)
     }
 
 
@@ -114,26 +157,30 @@ def free_names(node: ast.stmt) -> set[str]:
         return used_names(node)
     own: set[str] = set()
     shared: set[str] = set()
-    for inner in ast.walk(node):
+    nodes = _nodes_of(node)
+    for inner in nodes:
         if isinstance(inner, ast.arg):
             own.add(inner.arg)
         elif isinstance(inner, ast.Global):
             shared.update(inner.names)
         elif inner is not node:
             own.update(_bound_by(inner))
-    return used_names(node) - (own - shared)
+    return _used_in(nodes) - (own - shared)
 
 
-def missing_names(tree: ast.Module) -> set[str]:
+@functools.lru_cache(maxsize=32)
+def missing_names(tree: ast.Module) -> frozenset[str]:
     """Names that the code reads and neither binds anywhere nor has from Python: it isn't whole without them."""
     known = {"__name__", "__file__", "__doc__", "*"}
-    for node in ast.walk(tree):
-        known.update(_bound_by(node))
-        if isinstance(node, ast.arg):
+    nodes = _nodes_of(tree)
+    for node in nodes:
+        if node.__class__ in _BINDING:
+            known.update(_bound_by(node))
+        elif isinstance(node, ast.arg):
             known.add(node.arg)
-        elif isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-            return set()
-    return {name for name in used_names(tree) - known if not hasattr(builtins, name)}
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            return frozenset()
+    return frozenset(name for name in _used_in(nodes) - known if not hasattr(builtins, name))
 
 
 def source_of(code: str, node: ast.stmt) -> str:
