@@ -96,6 +96,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "rejudge": ("commands.rejudge", "Judge a run's answers again, under today's rules."),
     },
     "Choose": {
+        "recommend": (
+            "commands.choosing.recommend",
+            "Recommend a model and its server command, and prove that nothing is lost.",
+        ),
         "watch-build": ("commands.watch_build", "Alarm when a new build loses score, answers or speed."),
     },
     "Look at results": {

@@ -103,9 +103,9 @@ def fit(
             f"{model} is not a GGUF file",
             hint="vLLM chooses by itself: see its log for the KV cache and concurrency",
         )
-    tokens = None if ctx_size is None else _tokens(ctx_size)
+    tokens = None if ctx_size is None else tokens_of("--ctx-size", ctx_size)
     binary = find_binary(server_binary)
-    room = _room(vram, ram, has_server=binary is not None)
+    room = room_of(vram, ram, has_server=binary is not None)
     estimator = find_estimator(binary)
     fitting = Fitting(served, room, estimator=estimator)
     fits = all_fits(
@@ -154,7 +154,8 @@ def _print(answer: _Answer) -> None:
         say(f"  {shlex.join(words)}")
 
 
-def _tokens(text: str) -> int:
+def tokens_of(option: str, text: str) -> int:
+    """The tokens of a slot, such as 32k. option: for messages. Raises UsageError."""
     from results.errors import UsageError
     from servers.llama_cpp import MIN_CTX_SIZE
     from settings.speed_lengths import token_count
@@ -162,16 +163,16 @@ def _tokens(text: str) -> int:
     try:
         tokens = token_count(text)
     except ValueError as error:
-        raise UsageError(f"--ctx-size: {error}", hint="such as --ctx-size 8k") from None
+        raise UsageError(f"{option}: {error}", hint=f"such as {option} 8k") from None
     if tokens < MIN_CTX_SIZE:
         raise UsageError(
-            f"--ctx-size {tokens}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens",
+            f"{option} {tokens}: llama.cpp gives a slot at least {MIN_CTX_SIZE} tokens",
             hint=f"give {MIN_CTX_SIZE} or more, such as 8k",
         )
     return tokens
 
 
-def _room(vram: tuple[str, ...], ram: str | None, *, has_server: bool) -> Room:
+def room_of(vram: tuple[str, ...], ram: str | None, *, has_server: bool) -> Room:
     """What was given; otherwise what is free here. Without a llama-server, no card is used unless it was given."""
     from runner.machine import this_machine
     from servers.capacity.fit import Room

@@ -96,11 +96,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class Selection:
-    """standings: in the given order. settled: pairs of positions (own, other). level: of each pair at this look."""
+    """standings: in the given order. settled: pairs of positions (own, other). level: of each pair at this look. lows:
+    of each pair, the lower end of its interval at that level.
+    """
 
     standings: tuple[Standing, ...]
     settled: frozenset[tuple[int, int]]
     level: float
+    lows: Mapping[tuple[int, int], float]
 
 
 def level_of_look(look: int, error: float = ERROR) -> float:
@@ -146,6 +149,7 @@ def select_counts(
         standings=tuple(_standing(own, pairs, margin, following) for own in range(count)),
         settled=frozenset(key for key, pair in pairs.items() if pair.settled),
         level=level,
+        lows={key: pair.low for key, pair in pairs.items()},
     )
 
 

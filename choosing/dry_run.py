@@ -1,0 +1,65 @@
+"""The plan of a recommendation, before anything starts: which runs, how many samples, how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from choosing.answered import SAMPLES
+from choosing.candidates import benchmark_asked, speed_asked
+from results.json_text import encode_indented
+from sweeps.manifest.reader import parse_manifest
+from sweeps.plan import plan_runs
+from sweeps.preflight.checks import preflight
+from sweeps.reuse import find_reused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from choosing.candidates import Candidate, Candidates
+    from choosing.constraints import Question
+    from sweeps.plan import Plan
+    from sweeps.preflight.checks import Preflight
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedWork:
+    """samples: of all benchmarks, for each candidate; None if one's number isn't known before it has run."""
+
+    preflight: Preflight
+    samples: int | None
+
+
+def planned_work(question: Question, candidates: Candidates, results_dir: Path) -> PlannedWork:
+    """All runs that it may take. Starts nothing. Raises UsageError for impossible settings."""
+    plan = _plan(question, candidates.fitting)
+    reused = find_reused(plan, results_dir, race=False, warn=lambda _: None)
+    instead = {each.planned.index: each.record.run_id for each in reused}
+    return PlannedWork(
+        preflight=preflight(plan, results_dir=results_dir, reused=instead), samples=planned_samples(question)
+    )
+
+
+def require_possible(question: Question, candidates: Candidates) -> None:
+    """Raise UsageError for settings or data that can't work, before anything starts."""
+    _plan(question, candidates.fitting[:1])
+
+
+def planned_samples(question: Question) -> int | None:
+    """Of all benchmarks together; None if not known."""
+    found = 0
+    for name, asked in question.benchmarks.items():
+        there = None if asked["dataset"] is not None else SAMPLES.get(name)
+        limit = asked["limit"]
+        if there is None and limit is None:
+            return None
+        found += min(each for each in (there, limit) if each is not None)
+    return found
+
+
+def _plan(question: Question, fitting: Sequence[Candidate]) -> Plan:
+    asked = [speed_asked(each, question) for each in fitting]
+    asked += [benchmark_asked(each, question, name) for each in fitting for name in question.benchmarks]
+    text = encode_indented({"runs": [each.written() for each in asked]}).decode()
+    return plan_runs(parse_manifest(text, form="json", name="recommend", folder=Path.cwd()))

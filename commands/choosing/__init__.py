@@ -1,0 +1,1 @@
+"""The commands that answer a question with several runs: they parse, call `choosing`, and print."""

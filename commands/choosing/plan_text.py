@@ -1,0 +1,47 @@
+"""`recommend --dry-run`: what would be measured, and what it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from choosing.decision import samples_planned
+from results.views.terminal import print_table, say
+from sweeps.preflight.report import remarks
+
+if TYPE_CHECKING:
+    from choosing.candidates import Candidates
+    from choosing.constraints import Question
+    from choosing.dry_run import PlannedWork
+
+HEADER = ("model", "KV cache", "bits", "GiB", "fits")
+_GIB = 1 << 30
+
+
+def print_plan(question: Question, candidates: Candidates, work: PlannedWork | None) -> None:
+    """work: None if nothing fits."""
+    constraints = question.constraints
+    lines = [
+        (
+            each.label,
+            each.kv_type,
+            f"{each.bits_per_weight:.1f}" if each.bits_per_weight else "",
+            f"{each.size_bytes / _GIB:.2f}",
+            "yes",
+        )
+        for each in candidates.fitting
+    ]
+    lines += [(each.label, each.kv_type, "", "", f"no: {each.why}") for each in candidates.left_out]
+    print_table(HEADER, lines, numbers={"bits", "GiB"}, optional=("bits", "GiB"))
+    if work is None:
+        say("nothing fits")
+        return
+    count = len(candidates.fitting)
+    say(f"speed: {count} runs with {constraints.depth:,} tokens in the context")
+    if count > 1:
+        names = ", ".join(question.benchmarks)
+        planned = f"{work.samples:,}" if work.samples is not None else "all"
+        say(f"quality: {count * len(question.benchmarks)} runs on {planned} samples each of {names}")
+        say(f"  {samples_planned(constraints, count)}")
+    for level, text in remarks(work.preflight):
+        if level != "note":
+            say(text, bold=level == "total")

@@ -1,0 +1,25 @@
+"""The command to copy is the one that was measured, without what bench_runner adds to watch it."""
+
+from __future__ import annotations
+
+from choosing.server_line import server_line
+from results.records import ServerFacts
+
+MEASURED = (
+    "/opt/llama-server", "-m", "/m/a b.gguf", "--host", "127.0.0.1", "--port", "40001", "-c", "65536", "-np", "2",
+    "-ngl", "999", "--alias", "a b-1f2e", "--metrics", "--slots", "-lv", "4", "--cache-type-k", "q8_0",
+    "--cache-type-v", "q8_0", "--flash-attn", "on", "-t", "1",
+)  # fmt: skip
+USED = (
+    "-m", "/m/a b.gguf", "-c", "65536", "-np", "2", "-ngl", "999", "--cache-type-k", "q8_0",
+    "--cache-type-v", "q8_0", "--flash-attn", "on", "-t", "1",
+)  # fmt: skip
+
+
+def test_address_name_and_supervision_are_left_out():
+    assert server_line(ServerFacts(kind="llama.cpp", command=MEASURED)) == ("/opt/llama-server", *USED)
+
+
+def test_the_built_in_one_becomes_llama_server():
+    embedded = ("/usr/bin/python3", "-P", "/x/embedded.py", *MEASURED[1:])
+    assert server_line(ServerFacts(kind="embedded", command=embedded)) == ("llama-server", *USED)
