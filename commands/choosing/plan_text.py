@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from choosing.decision import samples_planned
+from choosing.recommendation.decision import samples_planned
 from results.views.terminal import print_table, say
 from sweeps.preflight.report import remarks
 
 if TYPE_CHECKING:
-    from choosing.candidates import Candidates
-    from choosing.constraints import Question
-    from choosing.dry_run import PlannedWork
+    from choosing.recommendation.candidates import Candidates
+    from choosing.recommendation.constraints import Question
+    from choosing.recommendation.dry_run import PlannedWork
 
 HEADER = ("model", "KV cache", "bits", "GiB", "fits")
 _GIB = 1 << 30

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from choosing.constraints import Constraints, Question
+    from choosing.recommendation.constraints import Constraints, Question
     from servers.capacity.fit import Room
     from settings.asked import Asked
 
@@ -147,11 +147,11 @@ def recommend(
     reused: the same command, given again, goes on where it stopped. Everything after -- is passed to every server.
     """
     from choosing.asked_runs import RunSource
-    from choosing.candidates import find_candidates
-    from choosing.constraints import Constraints, Prefer
-    from choosing.decision import Ending
-    from choosing.dry_run import planned_work, require_possible
-    from choosing.recommend import recommend as answer
+    from choosing.recommendation.candidates import find_candidates
+    from choosing.recommendation.constraints import Constraints, Prefer
+    from choosing.recommendation.decision import Ending
+    from choosing.recommendation.dry_run import planned_work, require_possible
+    from choosing.recommendation.recommend import recommend as answer
     from commands.choosing.plan_text import print_plan
     from commands.fit import tokens_of
     from results.views.choice_text import print_choice
@@ -248,7 +248,7 @@ def _question(
     constrained: tuple[Constraints, tuple[str, ...]],
 ) -> Question:
     """constrained: the constraints, and what is not known because of them."""
-    from choosing.constraints import Question
+    from choosing.recommendation.constraints import Question
     from servers.capacity.llama_estimate import find_estimator
     from servers.llama_cpp import find_binary
 

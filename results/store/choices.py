@@ -68,7 +68,7 @@ class ChoiceRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer. ending: see `choosing.decision.Ending`. head: what to take, or that there is no answer. proof,
+    """The answer. ending: see `choosing.recommendation.decision`. head: what to take, or that there is none. proof,
     unknown: sentences. command: the server's command line. chosen, runner_up: keys of rows, or "".
     runner_up_text: a sentence. needed: what would decide it, or "".
     """

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from choosing.answered import Answered
-from choosing.constraints import Constraints, Prefer
-from choosing.decision import Contender, Ending, decide, only_one, preferred, samples_planned
-from choosing.measured_speed import MeasuredSpeed
+from choosing.recommendation.answered import Answered
+from choosing.recommendation.constraints import Constraints, Prefer
+from choosing.recommendation.decision import Contender, Ending, decide, only_one, preferred, samples_planned
+from choosing.recommendation.measured_speed import MeasuredSpeed
 from results.stats.as_good import select
 from servers.capacity.fit import Room
 
@@ -20,7 +20,8 @@ def constraints(**changes) -> Constraints:
 
 
 def contender(label: str, solved: set[int], *, of: int = 2000, speed: float = 50.0, gib: float = 10.0,
-              joules: float | None = 2.0, unfinished: int = 0, second: set[int] | None = None) -> Contender:  # fmt: skip
+              joules: float | None = 2.0, unfinished: int = 0,
+              second: set[int] | None = None) -> Contender:  # fmt: skip
     """solved: of the first benchmark, second: of another one of the same size."""
     tasks = {"human_eval": {str(n): n in solved for n in range(of)}}
     if second is not None:
@@ -58,7 +59,10 @@ def test_the_fastest_of_those_that_are_as_good_is_taken():
     assert 0 < found.losses[1] < 2
     assert "at most" in found.proof[0]
     assert "2,000 samples that all answered: human_eval 2,000" in found.proof[0]
-    assert "Q8 has the highest score, 50.0: 0 samples solved by the former alone, 1 by the latter alone" in found.proof[1]
+    assert (
+        "Q8 has the highest score, 50.0: 0 samples solved by the former alone, 1 by the latter alone"
+        in found.proof[1]
+    )
     assert found.losses[2] is None
 
 
@@ -167,4 +171,6 @@ def test_endings_have_exit_codes():
 
 
 def test_how_many_samples_it_takes_is_told_before():
-    assert "takes about 1,681 samples if 10% of the answers differ, and at least 151" in samples_planned(constraints(), 2)
+    assert "takes about 1,681 samples if 10% of the answers differ, and at least 151" in samples_planned(
+        constraints(), 2
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from choosing.server_line import server_line
+from choosing.recommendation.server_line import server_line
 from results.records import ServerFacts
 
 MEASURED = (

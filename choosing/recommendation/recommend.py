@@ -15,12 +15,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from choosing.answered import read_answered
-from choosing.candidates import LeftOut, benchmark_asked, find_candidates, speed_asked
-from choosing.decision import Contender, Decision, Ending, decide, only_one, samples_planned
-from choosing.measured_speed import Measured, measured_speed
-from choosing.server_line import server_line
-from choosing.unknowns import unknowns
+from choosing.recommendation.answered import read_answered
+from choosing.recommendation.candidates import LeftOut, benchmark_asked, find_candidates, speed_asked
+from choosing.recommendation.decision import Contender, Decision, Ending, decide, only_one, samples_planned
+from choosing.recommendation.measured_speed import Measured, measured_speed
+from choosing.recommendation.server_line import server_line
+from choosing.recommendation.unknowns import unknowns
 from results.stats.as_good import select
 from results.store.choices import Choice, ChoiceFolder, ChoiceRow, Look
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from choosing.asked_runs import AskedRuns, RunSource
-    from choosing.candidates import Candidate, Candidates
-    from choosing.constraints import Constraints, Question
-    from choosing.measured_speed import MeasuredSpeed
+    from choosing.recommendation.candidates import Candidate, Candidates
+    from choosing.recommendation.constraints import Constraints, Question
+    from choosing.recommendation.measured_speed import MeasuredSpeed
     from results.records import RunRecord
     from results.stats.as_good import Selection
     from results.store.run_folder import RunFolder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from results.stats.speed import measured_loads
 
 if TYPE_CHECKING:
-    from choosing.candidates import Candidate
+    from choosing.recommendation.candidates import Candidate
     from results.records import RunRecord
     from results.telemetry import TelemetrySummary
 

@@ -11,17 +11,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from choosing.answered import SAMPLES
-from choosing.constraints import Prefer
+from choosing.recommendation.answered import SAMPLES
+from choosing.recommendation.constraints import Prefer
 from results.stats.as_good import USUAL_DISCORDANCE, fewest_to_show, samples_to_show
 from results.stats.paired import compare_verdicts, with_holm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from choosing.answered import Answered
-    from choosing.constraints import Constraints
-    from choosing.measured_speed import MeasuredSpeed
+    from choosing.recommendation.answered import Answered
+    from choosing.recommendation.constraints import Constraints
+    from choosing.recommendation.measured_speed import MeasuredSpeed
     from results.stats.as_good import Selection, Standing
 
 NEAR = 0.05  # share within which two speeds, energies or memories count as equal

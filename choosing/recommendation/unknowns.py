@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from choosing.candidates import LeftOut
-    from choosing.constraints import Question
-    from choosing.measured_speed import Measured
+    from choosing.recommendation.candidates import LeftOut
+    from choosing.recommendation.constraints import Question
+    from choosing.recommendation.measured_speed import Measured
     from results.store.choices import Look
 
 _LONG_CONTEXT = 8192  # tokens, from which a context is long

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choosing.answered import SAMPLES
-from choosing.candidates import benchmark_asked, speed_asked
+from choosing.recommendation.answered import SAMPLES
+from choosing.recommendation.candidates import benchmark_asked, speed_asked
 from results.json_text import encode_indented
 from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
@@ -17,8 +17,8 @@ from sweeps.reuse import find_reused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from choosing.candidates import Candidate, Candidates
-    from choosing.constraints import Question
+    from choosing.recommendation.candidates import Candidate, Candidates
+    from choosing.recommendation.constraints import Question
     from sweeps.plan import Plan
     from sweeps.preflight.checks import Preflight
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from choosing.constraints import OUTPUT_TOKENS, SHUFFLE, SPEED_REQUESTS
+from choosing.recommendation.constraints import OUTPUT_TOKENS, SHUFFLE, SPEED_REQUESTS
 from results.errors import UsageError
 from runner.fingerprint import digest
 from servers.capacity.fit import Fitting, kv_args
@@ -15,7 +15,7 @@ from servers.models import resolve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from choosing.constraints import Constraints, Question
+    from choosing.recommendation.constraints import Constraints, Question
     from servers.capacity.fit import Fit
     from servers.models import Model
     from settings.asked import Asked

@@ -1,0 +1,1 @@
+"""From models and constraints to one server command: prune, measure, compare, decide; `recommend.py` has the steps."""
