@@ -54,6 +54,7 @@ from commands.gate import find_baseline, gate_exit_code, gate_options
 from commands.options import RunName, named_argument, notify_option, price_option, results_dir_option
 from commands.reuse import reusable_run, reuse_option
 from commands.setting_options import RunCommand, asked_by_options, setting_options
+from commands.usage.examples import RUN_EXAMPLES
 from commands.usage.mistakes import in_our_words, no_such_command
 from results import __version__
 from results.views.terminal import explain, say, warn
@@ -61,21 +62,6 @@ from results.views.terminal import explain, say, warn
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-
-RUN_EXAMPLES = """
-\b
-Examples:
-  bench_runner.py run --benchmark human_eval --limit 20
-  bench_runner.py run --benchmark human_eval --model some.gguf --gpu-layers 80
-  for f in models/*.gguf; do bench_runner.py run --benchmark human_eval --model "$f"; done
-  bench_runner.py run --benchmark human_eval --server vllm --model ~/models/Qwen --tensor-parallel-size 2
-  bench_runner.py run --benchmark human_eval --base-url http://127.0.0.1:8080
-  bench_runner.py run --benchmark human_eval --model ollama:qwen2.5:7b --lora style.gguf:0.5
-  bench_runner.py run --benchmark speed --model some.gguf --gpu-layers 80 --depths 0,8k,32k
-  bench_runner.py run --benchmark human_eval --model new.gguf --gate baseline --margin 5
-  bench_runner.py run --benchmark human_eval --model some.gguf -- --flash-attn on --cache-type-k q8_0
-"""
-
 
 # All commands, by what they are for: name -> module, help. They are imported on demand so that --help is fast.
 HERE = ""
@@ -96,10 +82,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "rejudge": ("commands.rejudge", "Judge a run's answers again, under today's rules."),
     },
     "Choose": {
-        "recommend": (
-            "commands.choosing.recommend",
-            "Recommend a model and its server command, and prove that nothing is lost.",
-        ),
+        "recommend": ("commands.choosing.recommend", "Recommend a model and its server command, with proof."),
         "watch-build": ("commands.watch_build", "Alarm when a new build loses score, answers or speed."),
     },
     "Look at results": {
