@@ -52,7 +52,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--kinds",
         type=_list(_kind),
         default=KINDS,
-        metavar="LIST",
+        metavar="KIND,...",
         help=f"kinds of needles (default: {','.join(KINDS)})",
     )
     add(
@@ -90,7 +90,8 @@ def _kind(text: str) -> str:
     return text
 
 
-def _read_arguments() -> Arguments:
+def read_arguments() -> Arguments:
+    """Those of the command line. Raises UsageError."""
     return parse(
         sys.argv[1:],
         benchmark="needle",
@@ -142,4 +143,4 @@ async def _main(arguments: Arguments, events: Events) -> None:
 
 
 if __name__ == "__main__":
-    leave(run_program(_read_arguments, _main))
+    leave(run_program(read_arguments, _main))

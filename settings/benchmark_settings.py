@@ -201,7 +201,7 @@ BENCHMARK_SETTINGS = (
     ),
     _own(
         "kinds",
-        "LIST",
+        "KIND,...",
         f"Kinds of needles; default: {','.join(KINDS)}.",
         "needle",
         pattern=f"{_KIND}(,{_KIND})*",

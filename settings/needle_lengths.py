@@ -57,5 +57,6 @@ def longest_text(given: Mapping[str, object]) -> LongestRequest | None:
         at_once=1 if length > _SEVERAL_SLOTS else None,
         answer_setting="max_tokens",
         spare_tokens=0,
+        least_prompt=LEAST_LENGTH,
         says=f"--lengths {length:,}{said} needs {length + more:,} tokens of context",
     )

@@ -26,6 +26,7 @@ class LongestRequest:
 
     at_once: how many are sent at once, for which slots are made if their number isn't given; None: any number.
     answer_setting: the one that its answer's length comes from. spare_tokens: what may be added to the prompt.
+    least_prompt: the shortest prompt that the benchmark has.
     says: how much context it needs, as a sentence; empty: the usual one.
     """
 
@@ -35,6 +36,7 @@ class LongestRequest:
     at_once: int | None = None
     answer_setting: str = "output_tokens"
     spare_tokens: int = SPARE_TOKENS
+    least_prompt: int = 1
     says: str = ""
 
     @property

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _OTHER_NAMES = {"docker": "container", "podman": "container", "bwrap": "bubblewrap", "none": "process"}
-_EXAMPLES = {"DAY": "2024-09-01", "N": "20", "N,...": "1,8", "S": "0", "LIST": "easy,hard", "PATH": "/health"}
+_EXAMPLES = {
+    "DAY": "2024-09-01",
+    "N": "20",
+    "N,...": "1,8",
+    "S": "0",
+    "LIST": "easy,hard",
+    "KIND,...": "single,dense",
+    "PATH": "/health",
+}
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 SEVERAL = "`sweep` takes several, separated by commas; `run` takes one"
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}

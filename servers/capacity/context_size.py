@@ -54,7 +54,7 @@ def deepest(request: ServerRequest, ctx_size: int) -> int:
 
 def _at_most(request: ServerRequest, ctx_size: int) -> str:
     longest, prompt = request.longest, deepest(request, ctx_size)
-    if longest is None or not prompt:
+    if longest is None or prompt < longest.least_prompt:
         setting = longest.answer_setting if longest else "output_tokens"
         return f"ask for shorter answers: --{setting.replace('_', '-')}"
     return f"{longest.option} {prompt} is the most that fits"

@@ -1,6 +1,7 @@
 """An OpenAI-compatible server without a model, which finds the needles of the needle benchmark in its prompt.
 
     python tests/programs/needle_server.py [--n-ctx N] [--no-tokenize] [--no-usage] [--cut N] [--forget-beyond N]
+                                            [--host H] [--port P] [--model-name NAME]
 
 It prints {"port": P} when it listens. A token is a word, a digit or a mark; a template adds eleven.
 
@@ -27,6 +28,9 @@ PROMPTS: list[str] = []
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--model-name", default="m")
     parser.add_argument("--n-ctx", type=int, default=4096)
     parser.add_argument("--no-tokenize", action="store_true")
     parser.add_argument("--no-usage", action="store_true")
@@ -56,7 +60,11 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        bodies = {"/health": {"status": "ok"}, "/v1/models": {"data": [{"id": "m"}]}, "/prompts": PROMPTS}
+        bodies = {
+            "/health": {"status": "ok"},
+            "/v1/models": {"data": [{"id": OPTIONS.model_name}]},
+            "/prompts": PROMPTS,
+        }
         if OPTIONS.n_ctx:
             bodies["/props"] = {"total_slots": 4, "default_generation_settings": {"n_ctx": OPTIONS.n_ctx}}
         self.reply(200 if self.path in bodies else 404, bodies.get(self.path, {}))
@@ -96,6 +104,6 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server((OPTIONS.host, OPTIONS.port), Handler) as server:
         print(json.dumps({"port": server.server_address[1]}), flush=True)
         server.serve_forever()

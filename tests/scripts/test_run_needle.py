@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import lines
+from results.errors import UsageError
+from scripts.run_needle import read_arguments
+from tests.command_line import bench_runner, bench_runners, lines, only_run
 from tests.evaluation.running_servers import OPENER
 
 ROOT = Path(__file__).parents[2]
@@ -151,7 +153,52 @@ def test_a_run_goes_on_where_it_was_with_the_lengths_it_had(tmp_path):
         ("--per-cell", "0", "0 is not between 1 and 9999"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(tmp_path, option, value, says):
-    error, _ = run("http://127.0.0.1:9", tmp_path, option, value, code=2)
-    assert says in error["message"]
-    assert option in error["message"]
+def test_what_makes_no_sense_is_refused_by_name(option, value, says, monkeypatch):
+    words = ["--base-url", "http://127.0.0.1:9", "--model", "m", "--output", "o", option, value]
+    monkeypatch.setattr(sys, "argv", ["run_needle", *words])
+    with pytest.raises(UsageError, match=says) as refused:
+        read_arguments()
+    assert option in refused.value.message
+
+
+@pytest.mark.servers
+def test_a_real_model_finds_needles_in_a_short_text(tmp_path):
+    """The demo model on the built-in llama.cpp, from the command line to the table."""
+    done = bench_runner(
+        "run", "--benchmark", "needle", "--lengths", "512", "--kinds", "single,multikey", "--per-cell", 1,
+        "--depth-percent", "0,25", "--max-tokens", 32, "--results-dir", tmp_path, "--", "--threads", 1,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    folder = only_run(tmp_path)
+    record = json.loads((folder / "run.json").read_text())
+    figures = record["score"]["details"]["context"]
+    assert record["score"]["outcomes"]["passed"] >= 2
+    assert 340 < figures["lengths"][0]["prompt_tokens"] <= 384
+    assert {line["tags"]["kind"] for line in lines(folder / "completions.jsonl")} == {"single", "multikey"}
+    assert "passed at depth" in done.out
+
+
+def test_runs_that_no_server_could_hold_are_refused_before_anything_starts(tmp_path):
+    refused = {
+        ("--lengths", "16k"): (
+            "--lengths 16,384 needs 16,384 tokens of context",
+            "--lengths 8192 is the most",
+        ),
+        ("--lengths", "4k", "--ctx-size", 2048): (
+            "--ctx-size gives each slot 2,048",
+            "--lengths 2048 is the most",
+        ),
+        ("--lengths", "4k", "--max-tokens", 8000): (
+            "with answers of 8,000 tokens",
+            "shorter answers: --max-tokens",
+        ),
+        ("--kinds", "double"): ("--kinds: 'double' is not KIND,..., such as single,dense", "--help"),
+    }
+    common = ("run", "--benchmark", "needle", "--results-dir", tmp_path)
+    for done, (says, hint) in zip(
+        bench_runners(*((*common, *each) for each in refused)), refused.values(), strict=True
+    ):
+        assert done.code == 2
+        assert says in done.err
+        assert hint in done.err.partition("try: ")[2]
+    assert not list(tmp_path.glob("*needle*"))
