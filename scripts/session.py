@@ -17,6 +17,7 @@ from evaluation.loop.summary import summarize
 from evaluation.models.asked import asked_by
 from evaluation.models.parameters import Parameters
 from evaluation.models.prompt_style import StyleChoice, choose_style
+from evaluation.models.server_kind import NO_TOOLS_SHOWN, shows_no_tools
 from evaluation.protocols import PromptStyle
 from results.errors import SAME_COMMAND, ResultsError, ScriptError, UsageError
 from results.json_text import encode
@@ -98,6 +99,7 @@ class _Session:
     finished: dict[Key, Completion]
     parameters: Parameters = field(init=False)
     bound: Settings | None = field(init=False, default=None)
+    warnings: list[str] = field(default_factory=list)
 
     async def run(self, old: Settings | None) -> None:
         self.parameters = Parameters(
@@ -171,8 +173,10 @@ class _Session:
             task = self.benchmark.make_task(style.chosen, self.grader)
             self.bound = settings = self._settings(task, style)
             self.journal.bind(settings)
-            asked = (interface.prepare_request(sample, task) for sample in self._samples(task))
+            asked = [interface.prepare_request(sample, task) for sample in self._samples(task)]
             write_prompts(arguments.output, map(asked_by, asked))
+            if any(request.tools for request in asked) and shows_no_tools(properties):
+                self.warnings.append(NO_TOOLS_SHOWN)
             self._started(settings, concurrency=concurrency)
             self.events.emit("phase", phase="generate")
             runner = Runner(
@@ -293,6 +297,7 @@ class _Session:
             *self.grader.warnings,
             *summary["warnings"],
             *self.parameters.warnings,
+            *self.warnings,
             *details.pop("warnings", []),
         ]
         for warning in summary["warnings"]:

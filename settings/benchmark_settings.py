@@ -56,6 +56,7 @@ BENCHMARK_SETTINGS = (
         "lcb",
         "gsm8k",
         "mmlu",
+        "tools",
         is_path=True,
     ),
     _own("start_date", "DAY", "Only contests from this day on.", "lcb", pattern=_DAY),

@@ -69,6 +69,13 @@ BENCHMARKS = {
             checks=True,
         ),
         Benchmark(
+            name="tools",
+            module="scripts.run_tools",
+            external_parser="json",
+            about="Tool calling: right tools and arguments, no needless call, errors, several turns; or BFCL's files",
+            checks=True,
+        ),
+        Benchmark(
             name="speed",
             module="scripts.run_speed",
             parser="speed",

@@ -59,6 +59,19 @@ def read_rows(path: Path, *, columns: Sequence[str] = ()) -> list[Row]:
     return rows
 
 
+def read_json_lines(path: Path) -> list[Row]:
+    """All rows of a file of JSON Lines, whatever it is called. Raises UsageError naming the file and line."""
+    try:
+        rows = _jsonl(path)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}", hint="give a regular file that you may read"
+        ) from error
+    if not rows:
+        raise UsageError(f"{path} has no rows", hint="give a file with one object per line")
+    return rows
+
+
 def checked(row: Row, kind: type[T]) -> T:
     """A row as a type; fields that the type lacks are left out. Raises UsageError naming line and field."""
     try:

@@ -20,6 +20,10 @@ _LARGER_CONTEXT = {
     "tabbyapi": "raise max_seq_len of TabbyAPI",
     "lmdeploy": "raise --session-len of LMDeploy",
 }
+NO_TOOLS_SHOWN = (
+    "the model's chat template has no place for tools, so it never saw them and the score only tells how it answers "
+    "without: take a model that knows tools, or give a template that does with --chat-template-file"
+)
 _UNKNOWN = "raise --ctx-size"
 _ELSEWHERE = "the context of the provider is full; a shorter prompt or another model leaves more room"
 
@@ -41,6 +45,11 @@ def larger_context(owner: str, properties: Mapping[str, Any], *, is_local: bool)
     if is_local or isinstance(properties.get("default_generation_settings"), dict):
         return _UNKNOWN
     return _ELSEWHERE
+
+
+def shows_no_tools(properties: Mapping[str, Any]) -> bool:
+    """Whether llama-server says that the model's chat template has no place for tools, which it then leaves out."""
+    return as_mapping(properties.get("chat_template_caps")).get("supports_tools") is False
 
 
 def has_no_template(properties: Mapping[str, Any]) -> bool:

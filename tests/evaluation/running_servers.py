@@ -54,3 +54,8 @@ def posts(url):
     """How many requests for an answer the server has seen."""
     with OPENER.open(url + "/posts") as response:
         return json.load(response)["posts"]
+
+
+def tool_server(*options):
+    """Give its URL while it runs: see tool_server.py."""
+    return _running(PROGRAMS / "tool_server.py", *options)
