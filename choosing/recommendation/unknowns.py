@@ -26,6 +26,9 @@ def unknowns(
 def _found(
     question: Question, measured: Sequence[Measured], left_out: Sequence[LeftOut], looks: Sequence[Look]
 ) -> Iterator[str]:
+    if not measured:
+        yield from question.notes
+        return
     constraints = question.constraints
     names = question.benchmarks
     margins = {look.tolerance_points for look in looks} | {constraints.tolerance_points}
@@ -42,13 +45,13 @@ def _found(
         )
     if "tools" not in names:
         yield "tool calling: no benchmark of it was run"
-    if measured and all(_without_gpu(each) for each in measured):
+    if all(_without_gpu(each) for each in measured):
         yield "a GPU: none was seen, so speeds are those of this machine's processor"
-    if measured and all(each.speed.joules_per_token is None for each in measured):
+    if all(each.speed.joules_per_token is None for each in measured):
         yield "energy: no device reports it undisturbed"
     yield from _disturbed(measured)
     slow = [each.label for each in left_out if "tokens/s" in each.why or " W while" in each.why]
-    if slow and measured:
+    if slow:
         yield f"whether those that were too slow or drew too much answer better: {_some(slow)}"
     if constraints.parallel > 1:
         yield f"the speed of {constraints.parallel} chats at once: it was measured for one chat at a time"

@@ -89,11 +89,6 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[ChoiceRow, ...] = ()
     looks: tuple[Look, ...] = ()
 
-    @property
-    def runs(self) -> frozenset[str]:
-        """The ids of all runs that it rests on."""
-        return frozenset(run for row in self.rows for run in row.runs)
-
 
 @dataclass(frozen=True)
 class ChoiceFolder:
@@ -140,13 +135,19 @@ class ChoiceFolder:
 
 
 def choice_about(results_dir: Path, runs: Collection[str]) -> Choice | None:
-    """The newest recommendation that rests on some of these runs and on no others; None if there is none. What can't be
-    read is left out.
+    """The newest recommendation that compared at least two configurations (or all that it had) by some of these runs;
+    None if there is none. What can't be read is left out.
     """
     found: list[Choice] = []
     for path in (results_dir / CHOICES).glob("*/choice.json"):
         with contextlib.suppress(ResultsError):
             choice = ChoiceFolder(path.parent).read()
-            if choice is not None and choice.runs and choice.runs <= frozenset(runs):
+            if choice is not None and _rests_on(choice, frozenset(runs)):
                 found.append(choice)
     return max(found, key=lambda choice: choice.updated, default=None)
+
+
+def _rests_on(choice: Choice, runs: frozenset[str]) -> bool:
+    measured = [row for row in choice.rows if row.runs]
+    there = sum(not runs.isdisjoint(row.runs) for row in measured)
+    return there > 0 and there >= min(2, len(measured))

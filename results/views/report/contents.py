@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from results.compare.leaderboard import make_tables, short
 from results.records import RunStatus
+from results.store.choices import choice_about
+from results.views.choice_text import choice_card
 from results.views.conclusion import conclusion
 from results.views.energy_cost import why_unknown
 from results.views.leaderboard_text import judged_text
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
     from results.store.sweep_folder import SweepFolder
+    from results.views.choice_text import ChoiceCard
     from results.views.report.context import PlainTable
     from results.views.report.problems import Problems
     from results.views.report.verdict import Verdict
@@ -50,7 +53,7 @@ class Report:
     one. names: a short name of each run in the tables, unique in the report, by its id; table_names: in its table.
     verdicts, conclusions, problems, contexts: of each table. shared: settings and facts that are the same for all runs.
     differing: the others, with the names of the runs that have each value. notes: about single runs, by name.
-    telemetry: by name. left_out: how many runs were left out, by reason.
+    telemetry: by name. left_out: how many runs were left out, by reason. choice: what `recommend` made of these runs.
     """
 
     title: str
@@ -71,6 +74,7 @@ class Report:
     differing: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
     telemetry: dict[str, RunLines]
     left_out: dict[str, int] = field(default_factory=dict)
+    choice: ChoiceCard | None = None
 
     @property
     def counts(self) -> str:
@@ -159,7 +163,15 @@ def runs_report(
         differing=differing,
         telemetry={name: each for name, each in lines.items() if each is not None},
         left_out=left_out or {},
+        choice=_choice(runs),
     )
+
+
+def _choice(runs: Sequence[tuple[RunFolder, RunRecord]]) -> ChoiceCard | None:
+    if not runs:
+        return None
+    found = choice_about(runs[0][0].path.parent, {record.run_id for _, record in runs})
+    return choice_card(found) if found is not None else None
 
 
 def _called(table: Table, names: dict[str, str]) -> Table:

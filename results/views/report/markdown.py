@@ -6,14 +6,17 @@ import re
 from typing import TYPE_CHECKING
 
 from results.plain_text import cell
+from results.plain_text import plain as safe
 from results.views.leaderboard_text import explanation, table_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from results.views.choice_text import ChoiceCard
     from results.views.report.contents import Report
 
 _MOST_LABELS = 6
+_TICKS = re.compile("`+")
 # Characters that Markdown or HTML would interpret; an underscore inside a word is safe.
 _SPECIAL = re.compile(r"([\\`*|<>\[\]#~&!$]|(?<!\w)_|_(?!\w))")
 
@@ -72,6 +75,20 @@ def _lines(report: Report) -> Iterator[str]:
     if report.shared:
         yield from ("", "## The same for all", "")
         yield from (f"- {plain(name)}: {plain(value)}" for name, value in report.shared)
+
+
+def _choice(card: ChoiceCard) -> Iterator[str]:
+    yield from ("", "## Recommendation", "", f"**{plain(card.head)}.**", "")
+    yield from (f"- {plain(sentence)}" for sentence in card.proof)
+    if card.command:
+        command = safe(card.command)
+        fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(command)), default=0))
+        yield from ("", f"{fence}sh", command, fence, "")
+    if card.runner_up:
+        yield f"- runner-up: {plain(card.runner_up)}"
+    if card.needed:
+        yield f"- needed: {plain(card.needed)}"
+    yield from (f"- not known: {plain(sentence)}" for sentence in card.unknown)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
