@@ -42,6 +42,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"{sweep}{report.counts}. Plots, telemetry and answers are in `report.html`."
     for name, value in report.facts:
         yield f"- {name}: {plain(value)}"
+    if report.choice is not None:
+        yield from _choice(report.choice)
     for table, verdict, sentences, contexts in zip(
         report.tables, report.verdicts, report.conclusions, report.contexts, strict=True
     ):
