@@ -15,6 +15,7 @@ from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
 from servers.speculation.draft_model import draft_path
 from settings.adapters import AdapterText, adapter_text
+from settings.benchmark_settings import KLD_TOP
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
 from settings.needle_lengths import longest_text
 from settings.sampling_rules import require_sense
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # By benchmark: the longest request, which the server's context is chosen for.
 _LONGEST = {"speed": longest_request, "needle": longest_text}
+_MAX_LOGPROBS = "--max-logprobs"
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 
 
@@ -171,11 +173,19 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
         options={
             name: value for name, value in asked.given.items() if asked.table[name].server_option is not None
         },
-        extra_args=asked["server_args"] or (),
+        extra_args=(*(asked["server_args"] or ()), *_logprobs_allowed(asked, benchmark, kind)),
         gpu_memory_bytes=_gpu_memory_bytes(asked["server_binary"]) if needs_memory else None,
         longest=longest,
         perplexity=perplexity_request(asked, benchmark, kind=kind),
     )
+
+
+def _logprobs_allowed(asked: Asked, benchmark: Benchmark, kind: str) -> tuple[str, ...]:
+    """Of vLLM, which gives no more than 20 of a token's log-probabilities unless told to: those that kld asks for."""
+    given = any(word.partition("=")[0] == _MAX_LOGPROBS for word in asked["server_args"] or ())
+    if kind != "vllm" or benchmark.name != "kld" or asked["script"] is not None or given:
+        return ()
+    return (_MAX_LOGPROBS, str(asked["kld_top"] or KLD_TOP))
 
 
 def _gpu_memory_bytes(server_binary: str | None) -> int | None:
