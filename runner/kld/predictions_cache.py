@@ -98,12 +98,15 @@ def make_room(key: str, size_bytes: int, say: Callable[[str], None], limit_bytes
             (each for each in parent.iterdir() if each.is_dir() and each.name != key), key=_last_used
         )
         sizes = {folder: _size_bytes(folder) for folder in kept}
-        while kept and sum(sizes[folder] for folder in kept) + size_bytes > limit_bytes:
-            oldest = kept.pop(0)
+        total = sum(sizes.values())
+        for oldest in kept:
+            if total + size_bytes <= limit_bytes:
+                break
             with lock(oldest.with_suffix(".lock"), within_s=0) as ours:
                 if ours is not None:
                     say(f"deleting the predictions of a reference that was not used for longest: {oldest}")
                     shutil.rmtree(oldest, ignore_errors=True)
+                    total -= sizes[oldest]
         free = shutil.disk_usage(parent).free
     if free < size_bytes:
         raise ResultsError(
