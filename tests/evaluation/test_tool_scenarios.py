@@ -108,7 +108,7 @@ def test_a_call_where_none_is_due_fails(case):
 def test_a_model_that_says_what_a_scenario_asks_must_say_it():
     case = CASES["all-my-money"]
     *calls, _ = right_messages(case)
-    for text, passes in (("1,750 euros", True), ("1750.00", False), ("17500", False), ("It is much.", False)):
+    for text, passes in (("1,750 euros", True), ("1750.00", True), ("17500", False), ("It is much.", False)):
         done, _ = played(case, [*calls, {"role": "assistant", "content": text}])
         assert done.passed is passes, text
 

@@ -6,6 +6,7 @@ in their order, objects by their names. A mapping with one name of `FORMS` is an
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -75,34 +76,12 @@ def normal(text: str) -> str:
 
 
 def stands_in(part: str, text: str) -> bool:
-    """Whether a text says a part. A number is not found inside of another, and may have its thousands parted."""
+    """Whether a text says a part. A number is compared with the numbers in it: 1750 stands in `1,750.00 euros`."""
     wanted, given = normal(part), normal(text)
-    if any(letter.isdigit() for letter in wanted):
-        wanted, given = _without_thousands(wanted), _without_thousands(given)
-    begin = given.find(wanted)
-    while begin >= 0:
-        end = begin + len(wanted)
-        before, after = given[:begin][-1:], given[end:][:2]
-        cuts_before = wanted[:1].isdigit() and before.isdigit()
-        cuts_after = wanted[-1:].isdigit() and (
-            after[:1].isdigit() or (after[:1] == "." and after[1:].isdigit())
-        )
-        if not cuts_before and not cuts_after:
-            return True
-        begin = given.find(wanted, begin + 1)
-    return False
-
-
-def _without_thousands(text: str) -> str:
-    """1,250 as 1250."""
-    parts = text.split(",")
-    joined = parts[0]
-    for part in parts[1:]:
-        is_group = (
-            joined[-1:].isdigit() and part[:3].isdigit() and len(part[:3]) == 3 and not part[3:4].isdigit()
-        )
-        joined += part if is_group else f",{part}"
-    return joined
+    if not _NUMBER.fullmatch(wanted):
+        return wanted in given
+    number = float(wanted.replace(",", ""))
+    return any(float(found[0].replace(",", "")) == number for found in _NUMBER.finditer(given))
 
 
 def _is_same(value: Any, expected: Any) -> bool:
@@ -173,6 +152,9 @@ def _wrong(value: Any, expected: Any, at: str) -> str:
     return f"{at} is {shown(value)}, not {shown(expected)}"
 
 
+_NUMBER = re.compile(
+    r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d])|(?<![\d.,])\d+(?:\.\d+)?(?!\d)", re.ASCII
+)
 _STRAIGHT = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
 )

@@ -1,0 +1,102 @@
+# ruff: noqa: E501 - a file in a text
+"""A file of scenarios is read whole, and everything that is wrong with it is told with line and field."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from evaluation.benchmarks.tools.scenario_file import read_scenarios
+from results.errors import UsageError
+from tests.evaluation.right_calls import right_messages
+from tests.evaluation.test_tool_scenarios import ToolTask, played
+
+PAGE = Path(__file__).parents[2] / "docs" / "tools.md"
+TOOLS = """\
+tools:
+  add:
+    description: Add two numbers.
+    parameters: {type: object, properties: {a: {type: number}, b: {type: number}, note: {type: string}}, required: [a, b]}
+scenarios:
+"""
+GOOD = "- {id: one, category: sums, user: What is 1 + 2?, tools: [add], calls: [{add: {a: 1, b: 2}}]}\n"
+
+
+def test_the_file_of_the_manual_is_one_and_right_play_passes_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(re.search(r"^```yaml\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)[1])
+    scenarios = read_scenarios(path).scenarios
+    task = ToolTask(scenarios)
+    for scenario, sample in zip(scenarios, task.get_samples(None), strict=True):
+        assert played(scenario, right_messages(scenario), task, sample)[0].passed
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (GOOD.replace("tools:", "tool:"), 6, "Object contains unknown field `tool`"),
+        (GOOD.replace("category: sums, ", ""), 6, "missing required field `category`"),
+        (GOOD.replace("[add]", "[sub]"), 6, "there is no tool 'sub' in this file"),
+        (GOOD.replace("{add:", "{sub:"), 6, "a call of 'sub', which is not offered"),
+        (GOOD.replace("a: 1", "c: 1"), 6, "add has no argument 'c'"),
+        (GOOD.replace("a: 1, ", ""), 6, "add needs the argument 'a'"),
+        (
+            GOOD.replace("a: 1", "a: one"),
+            6,
+            "what is expected of add breaks its schema: a: 'one' is not of type",
+        ),
+        (GOOD.replace("a: 1", "a: {$ony: 1}"), 6, "$ony is no expectation"),
+        (GOOD.replace("a: 1", "a: {$near: 1}"), 6, "$near must have a list of two numbers"),
+        (GOOD.replace("a: 1", "a: {$optional: 1}"), 6, "add needs the argument 'a'"),
+        (GOOD.replace("calls: [", "calls: [{add: {a: 1, b: 2}}, "), 6, "several steps of calls need results"),
+        (GOOD.replace("calls:", "says: [3], calls:"), 6, "Expected `str | array`, got `int`"),
+        (GOOD.replace("calls:", "says: ['3'], calls:"), 6, "what it says after its calls needs results"),
+        (GOOD.replace("calls:", "results: [{tool: sub, gives: 1}], calls:"), 6, "a result of 'sub'"),
+        (
+            GOOD.replace("calls:", "history: [{role: tool, content: x}], calls:"),
+            6,
+            "the role 'tool' in history",
+        ),
+        (GOOD.replace("id: one", "id: One Two"), 6, "id 'One Two' must be of small letters"),
+        (GOOD.replace("{add: {a: 1, b: 2}}", "add"), 6, "Expected `object | array`, got `str`"),
+        (GOOD + GOOD, 7, "'one' is given twice"),
+        (GOOD + "more: 1\n", 7, "is not a field of the format"),
+        ("  []", 5, "scenarios: must be a list with something in it"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path, text, line, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TOOLS + text)
+    with pytest.raises(UsageError) as found:
+        read_scenarios(path)
+    assert message in found.value.message
+    assert f"{path}:{line}:" in found.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scenarios: []", "tools: is missing"),
+        ("- 1", "must be a mapping"),
+        ("tools: {a b: {description: x, parameters: {type: object}}}", "at most 64 letters"),
+        ("tools: {a: {description: x, parameters: {type: thing}}}", "is not a JSON Schema"),
+        ("tools: {a: {description: x, parameters: {type: string}}}", "must have the type object"),
+        ("tools: {a: {parameters: {}}}", "missing required field `description`"),
+    ],
+)
+def test_what_is_wrong_with_the_tools_is_told(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text + ("" if text.startswith(("-", "scenarios")) else f"\nscenarios:\n{GOOD}"))
+    with pytest.raises(UsageError, match=re.escape(message)):
+        read_scenarios(path)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        TOOLS + GOOD.replace("a: 1", "c: 1") + GOOD.replace("one", "two").replace("[add]", "[sub]")
+    )
+    with pytest.raises(UsageError, match="has 4 errors"):
+        read_scenarios(path)
