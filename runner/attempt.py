@@ -124,6 +124,11 @@ class Attempt:
         starting = self._server.is_started or self._plan.kind == "attach"
         does = STARTING.get(self._plan.kind, "starting the server") if starting else "using the same server"
         self._display.say(f"{does} for {self.record.model}")
+        if self._plan.disk_bytes is not None:
+            need = f"{self._plan.disk_bytes / (1 << 30):.2f} GiB"
+            self._display.say(
+                f"the reference's base logits need up to {need} of disk, unless they are in the cache"
+            )
         with ExitStack() as stack:
             stack.callback(self._note_output)
             self._telemetry = telemetry = (
@@ -166,8 +171,10 @@ class Attempt:
             ) from error
 
     def _watching(self, held: Held | None) -> Watchdog | NoServer:
-        if isinstance(self._server, NoServer) or held is None:
-            return NoServer(self._plan, self._folder.path)
+        if isinstance(self._server, NoServer):
+            return self._server
+        if held is None:
+            raise RuntimeError("a run with a server holds one")
         return Watchdog(
             held.server,
             stall_timeout_s=self._spec.asked["stall_timeout"],

@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from servers.plan import KIND_WITHOUT_SERVER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,7 +26,7 @@ def changed_s(plan: LaunchPlan) -> float | None:
     change (ctime) is taken, which no copying or unpacking sets back, and also that of the links that lead to the
     program: they may point to another build since, whose own file is older.
     """
-    if not plan.argv:
+    if not plan.argv and not plan.tool:
         return None
     files = _embedded() if plan.kind == "embedded" else _program(plan)
     try:
@@ -43,13 +45,13 @@ def _embedded() -> list[Path]:
 
 
 def _program(plan: LaunchPlan) -> Iterable[Path]:
-    name = plan.argv[0]
+    name = (plan.argv or plan.tool)[0]
     there = name if os.sep in name else shutil.which(name)
     if there is None:
         return []
     path = Path(there).resolve()
     files = [path, *_links(Path(there).absolute())]
-    if plan.kind == "llama.cpp":
+    if plan.kind in {"llama.cpp", KIND_WITHOUT_SERVER}:
         files += path.parent.glob("*.so*")
     elif plan.kind == "vllm":  # the program is a small script, which pip need not write anew
         files += path.parent.parent.glob("lib/python3*/site-packages/vllm-*.dist-info")

@@ -23,6 +23,7 @@ class LaunchPlan:
     kind: "llama.cpp", "embedded", "vllm", "command" or "attach"; "llama-perplexity" without a server. argv: the exact
     command line; () for attach and without a server. tool: without a server, what the script runs, as far as the
     settings say it; script_words: what tells it so. left_out: options of the server that this program doesn't have.
+    disk_bytes: about what is written into the cache, unless it is there.
     env: variables added to the harness's own environment. own_keys: variables with keys that the server may see; all
     other keys are removed from its environment. base_url: where it listens and receives requests. health_path: answers
     200 once the server is ready; "" if there is none. model_name: must be among the names in /v1/models; None means not
@@ -44,6 +45,7 @@ class LaunchPlan:
     tool: tuple[str, ...] = ()
     script_words: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    disk_bytes: int | None = None
 
     @property
     def has_server(self) -> bool:

@@ -96,9 +96,10 @@ def perplexity_plan(request: ServerRequest, model: Model, asked: PerplexityReque
     if not names & {*VERBOSITY} and TELLS_MORE in (help_of(asked.binary) or ""):
         argv += ["-lv", "4"]  # what was offloaded, and the types of the cache
     script = [*_reference_words(asked.reference)] if asked.reference is not None else []
+    disk_bytes = None
     if asked.reference is not None:
         _require_same_vocabulary(model, asked.reference)
-        _require_disk(asked, asked.reference)
+        disk_bytes = _require_disk(asked, asked.reference)
     return LaunchPlan(
         kind=KIND_WITHOUT_SERVER,
         argv=(),
@@ -107,6 +108,7 @@ def perplexity_plan(request: ServerRequest, model: Model, asked: PerplexityReque
         base_url=parse_base_url("http://127.0.0.1:9"),
         asked=settings,
         left_out=tuple(left_out),
+        disk_bytes=disk_bytes,
     )
 
 
@@ -162,11 +164,11 @@ def base_bytes(window: int, vocabulary: int, windows: int) -> int:
     return (window - 1 - window // 2) * (vocabulary + vocabulary % 2 + 4) * 2 * windows
 
 
-def _require_disk(asked: PerplexityRequest, reference: Model) -> None:
-    """Before anything starts; the script does it again once the sizes are known exactly."""
+def _require_disk(asked: PerplexityRequest, reference: Model) -> int | None:
+    """About what base logits need. The script checks it again once the sizes are known exactly. Raises ResultsError."""
     vocabulary = read_layout(reference.path).vocabulary if reference.path is not None else None
     if vocabulary is None:
-        return
+        return None
     windows = max(1, asked.text_bytes // _BYTES_PER_TOKEN // asked.window)
     windows = min(windows, asked.limit) if asked.limit is not None else windows
     need = base_bytes(asked.window, vocabulary, windows)
@@ -185,3 +187,4 @@ def _require_disk(asked: PerplexityRequest, reference: Model) -> None:
             hint="use a smaller --limit (fewer windows), or set XDG_CACHE_HOME to a folder on another disk",
             settings=("limit", "kld_window", "kld_cache_size"),
         )
+    return need

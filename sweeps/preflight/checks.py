@@ -128,7 +128,7 @@ def inspect(
         need = _with_time(need, time, first=run.group not in started, done=is_done)
         need = dataclasses.replace(need, reused=instead.get(run.index, ""))
         needs.append(need)
-        if not is_done:
+        if not is_done and (run.spec is None or run.spec.server.perplexity is None):
             started.add(run.group)
     to_do = [run for run, need in zip(plan.runs, needs, strict=True) if not need.done]
     findings += _ports(to_do)
