@@ -33,6 +33,7 @@ _ANSWER_BYTES = 24 << 20  # as long as an answer is made at most
 _TOKEN_BYTES = 80  # of an answer, for each likely token
 _PAUSE_S = 0.5
 _BUSY = {429, 503}
+_NEWER_LLAMA = "use a newer llama.cpp: grammars of token ids came at the end of 2025"
 
 
 class PredictingServer:
@@ -132,9 +133,8 @@ class PredictingServer:
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise self._not_predictions(repr(error)) from error
         if written != list(forced):
-            raise self._not_predictions(
-                f"it wrote {len(written)} tokens, not the {len(forced)} that the grammar asks for"
-            )
+            what = f"{len(written)} of {len(forced)}" if len(written) < len(forced) else "other"
+            raise self._not_predictions(f"it wrote {what} tokens, whatever the grammar says")
         return found
 
     async def _predicted_by_vllm(self, window: Window) -> list[Prediction]:
@@ -158,7 +158,7 @@ class PredictingServer:
     def _not_predictions(self, why: str) -> ServerError:
         return ServerError(
             f"the server at {self._info.base_url} does not give log-probabilities of given tokens: {why}",
-            hint="use a newer llama.cpp: grammars of token ids came at the end of 2025",
+            hint="use a newer vLLM" if self.kind == "vllm" else _NEWER_LLAMA,
         )
 
     async def _tokens(self, text: str, *, special: bool) -> list[int]:
@@ -219,7 +219,7 @@ class PredictingServer:
         if "logprobs" in said:
             hint = f"start vLLM with --max-logprobs {self._top} (behind --), or lower --kld-top"
         elif "grammar" in said:
-            hint = "use a newer llama.cpp: grammars of token ids came at the end of 2025"
+            hint = _NEWER_LLAMA
         return ServerError(f"the server refused {self._info.base_url}{path}: {status}, {said}", hint=hint)
 
 
