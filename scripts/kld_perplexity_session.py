@@ -12,13 +12,19 @@ import msgspec
 
 from evaluation.benchmarks.kld.base_cache import BaseCache, BaseKey, size_text
 from evaluation.benchmarks.kld.perplexity_pass import PassRequest, PerplexityPass
-from evaluation.benchmarks.kld.perplexity_words import build_of, determining, reference_words, split
+from evaluation.benchmarks.kld.perplexity_words import (
+    build_of,
+    determining,
+    fits_layers,
+    reference_words,
+    split,
+)
 from evaluation.benchmarks.kld.row_comparison import compare_rows, text_logprobs
 from evaluation.benchmarks.kld.text import DEFAULT_TEXT, read_text
 from evaluation.benchmarks.kld.windows import first_measured
 from evaluation.loop.checkpoint import Settings, check_settings, read_settings
 from evaluation.loop.journal import LineJournal
-from results.errors import ResultsError, UsageError
+from results.errors import ResultsError, ScriptError, UsageError
 from results.file_hashes import files_sha256, parts_of
 from results.stats.divergence import (
     JOURNAL_NAME,
@@ -65,7 +71,11 @@ async def run_perplexity(arguments: Arguments, events: Events) -> None:
             )
         journal.repair(data, b"")  # a pass can't begin in its middle
         journal.bind(settings)
-        await session.run()
+        try:
+            await session.run()
+        except ScriptError as error:
+            events.say(error.log_tail)
+            raise
 
 
 class _PerplexitySession:
@@ -135,7 +145,8 @@ class _PerplexitySession:
         reference = self._reference
         if reference is None or reference.sha256 is None:
             raise RuntimeError("there is no reference")
-        words = reference_words(self._words, self._options["reference_model"])
+        program = self._parts.program
+        words = reference_words(self._words, self._options["reference_model"], fits=fits_layers(program))
         key = BaseKey(
             model_sha256=reference.sha256,
             text_sha256=self._text.sha256,

@@ -112,3 +112,15 @@ def test_the_cache_is_emptied_without_its_locks(prune, runs, tmp_path):
     assert [path.name for path in sorted(cache.rglob("*")) if path.is_file()] == ["m.lock"]
     assert "the cache is empty" in prune("--caches")
     assert len(left(runs)) == 6
+
+
+def test_base_logits_are_shown_and_deleted_but_not_while_they_are_written(prune, tmp_path):
+    folder = tmp_path / "cache" / "bench_runner" / "base_logits"
+    for name in ("f16-512x4-0123456789abcdef", ".f16-512xall-fedcba9876543210"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "logits").write_bytes(bytes(100_000))
+    shown = prune("--caches")
+    assert "f16-512x4-0123456789abcdef\t102.4 kB" in shown
+    assert "512xall" not in shown
+    prune("--caches", "--yes")
+    assert [each.name for each in folder.iterdir()] == [".f16-512xall-fedcba9876543210"]

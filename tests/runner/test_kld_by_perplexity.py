@@ -200,6 +200,7 @@ def test_out_of_memory_is_told_with_the_programs_last_words(here):
     assert done.code == 3
     assert "llama-perplexity failed on q4 (exit code 1): cudaMalloc failed: out of memory" in done.err
     assert "lower --gpu-layers" in done.err
+    assert "E ggml_cuda: cudaMalloc failed" in done.err  # the end of its log
     assert logged(here / "r")[0]["error"]["kind"] == "out_of_memory"
 
 

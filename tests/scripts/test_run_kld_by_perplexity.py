@@ -170,7 +170,11 @@ def test_the_references_pass_has_the_devices_but_not_what_is_measured():
         "-ts",
         "3,-1",
     )
-    found = reference_words(words, Path("/f16.gguf"))
+    found = reference_words(words, Path("/f16.gguf"), fits=True)
+    assert found == (*FAKE, "-m", "/f16.gguf", "-t", "8", "-ts", "3,-1")
+    none = (*FAKE, "-m", "q4.gguf", "-ngl", "0")
+    assert reference_words(none, Path("x"), fits=True) == (*FAKE, "-m", "x", "-ngl", "0")
+    found = reference_words(words, Path("/f16.gguf"), fits=False)
     assert found == (*FAKE, "-m", "/f16.gguf", "-ngl", "99", "-t", "8", "-ts", "3,-1")
     assert determining(found) == ("-ngl", "99", "-ts", "3,-1")
     assert split(words).options[-1] == ("-ts", "3,-1")

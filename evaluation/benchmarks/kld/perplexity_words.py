@@ -34,11 +34,10 @@ _QUIET = frozenset(  # without any effect on predictions
     | {"--poll-batch", "--numa", "-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-verbose"}
     | {"--no-mmap", "--mmap", "--mlock", "--log-file", "--log-colors", "--log-prefix", "--log-timestamps"}
 )
+_LAYERS = ("-ngl", "--gpu-layers", "--n-gpu-layers")
 _PLACES = frozenset(  # backends differ slightly
     {
-        "-ngl",
-        "--gpu-layers",
-        "--n-gpu-layers",
+        *_LAYERS,
         "-dev",
         "--device",
         "-sm",
@@ -60,7 +59,7 @@ _PLACES = frozenset(  # backends differ slightly
     | {"--no-kv-offload", "-fit", "--fit", "-fitt", "--fit-target", "-nopo", "--no-op-offload", "--no-host"}
 )
 _NUMBER = re.compile(r"-?[\d.]")
-_VERSION_S = 30.0
+_ANSWER_S = 30.0
 
 
 class Split(NamedTuple):
@@ -82,11 +81,26 @@ def split(words: Sequence[str]) -> Split:
     return Split(tuple(words[:at]), words[at + 1], tuple(_groups(words[at + 2 :])))
 
 
-def reference_words(words: Sequence[str], reference: Path) -> tuple[str, ...]:
-    """The command line for the reference's pass: the same program on the same devices, with its own defaults."""
+def reference_words(words: Sequence[str], reference: Path, *, fits: bool) -> tuple[str, ...]:
+    """The command line for the reference's pass: the same program on the same devices, with its own defaults.
+
+    fits: whether the program itself finds how many layers fit on the GPU. Then it does so for the reference, which is
+    larger than the model.
+    """
     parts = split(words)
-    kept = [word for option in parts.options if _name(option) in _QUIET | _PLACES for word in option]
+    kept = [
+        word
+        for option in parts.options
+        if _name(option) in _QUIET | _PLACES
+        if not (fits and _name(option) in _LAYERS and option[-1] != "0")
+        for word in option
+    ]
     return (*parts.program, "-m", str(reference), *kept)
+
+
+def fits_layers(program: Sequence[str]) -> bool:
+    """Whether the program lowers the layers on the GPU by itself where none are asked for; since late 2025."""
+    return "--fit " in _answer(program, "--help")
 
 
 def determining(words: Sequence[str]) -> tuple[str, ...]:
@@ -107,14 +121,24 @@ class Build(NamedTuple):
 
 def build_of(program: Sequence[str]) -> Build:
     """Raises UsageError if it can't be run."""
+    said = _answer(program, "--version").strip().splitlines()
+    version = next((line for line in said if "version" in line), said[0] if said else "")
+    digest = hashlib.sha256("\n".join(said).encode())
+    for file in _files(Path(program[-1])):
+        status = file.stat()
+        digest.update(f"{file}:{status.st_size}:{status.st_mtime_ns}".encode())
+    return Build(re.sub(r"^\w*\s*version:?\s*", "", version).strip()[:200], digest.hexdigest()[:16])
+
+
+def _answer(program: Sequence[str], option: str) -> str:
     try:
         answer = subprocess.run(
-            [*program, "--version"],
+            [*program, option],
             capture_output=True,
             text=True,
             errors="replace",
             stdin=subprocess.DEVNULL,
-            timeout=_VERSION_S,
+            timeout=_ANSWER_S,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -123,13 +147,7 @@ def build_of(program: Sequence[str]) -> Build:
             hint="give llama.cpp's program with --perplexity-binary",
             settings=("perplexity_binary",),
         ) from error
-    said = (answer.stdout + answer.stderr).strip().splitlines()
-    version = next((line for line in said if "version" in line), said[0] if said else "")
-    digest = hashlib.sha256("\n".join(said).encode())
-    for file in _files(Path(program[-1])):
-        status = file.stat()
-        digest.update(f"{file}:{status.st_size}:{status.st_mtime_ns}".encode())
-    return Build(re.sub(r"^\w*\s*version:?\s*", "", version).strip()[:200], digest.hexdigest()[:16])
+    return answer.stdout + answer.stderr
 
 
 def _files(program: Path) -> list[Path]:
