@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sweeps.preflight.checks import Preflight
     from sweeps.reuse import Reused
 
+GUIDES = ("kld",)
 FAILED_RUNS = 7  # the exit code of a finished sweep with failed runs
 MANIFESTS = (".yaml", ".yml", ".json", ".toml")
 CANCEL_S = 90.0
@@ -93,6 +94,11 @@ class _SweepCommand(SectionedCommand):
 )
 @click.option("--race", is_flag=True, help="Stop configurations early that can no longer win.")
 @click.option(
+    "--guide",
+    type=click.Choice(GUIDES),
+    help="With --race: within a round, ask the models first that runs of kld call damaged.",
+)
+@click.option(
     "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one per GPU]"
 )
 @click.option(
@@ -125,6 +131,7 @@ def sweep(
     retry_failed: str | None,
     fresh: bool,
     race: bool,
+    guide: str | None,
     max_concurrent: int | None,
     on_oom: str | None,
     notify: str | None,
@@ -165,6 +172,10 @@ def sweep(
     if folder is not None and race and not folder.read().race:
         raise UsageError(f"{folder.sweep_id} was started without --race", hint="start another sweep")
     given = {name: value for name, value in options.items() if value not in {None, (), False}}
+    if guide and folder is not None and folder.read().guide != guide:
+        raise UsageError(f"{folder.sweep_id} was started without --guide {guide}", hint="start another sweep")
+    if guide and folder is None and not race:
+        raise UsageError("--guide needs --race", hint="add --race; without a race, everything is asked")
     manifest, plan = _planned(models, given, folder)
     races = race or (folder is not None and folder.read().race)
     reused = _reused(plan, folder, results_dir, race=races, fresh=fresh)
@@ -177,7 +188,7 @@ def sweep(
         require_races(plan)
     if folder is None:
         require_a_chance(plan)
-        folder = begin(manifest, plan, results_dir=results_dir, race=race, fresh=fresh)
+        folder = begin(manifest, plan, results_dir=results_dir, race=race, fresh=fresh, guide=guide or "")
     if retry_failed:
         request_retries(folder)
     display = display_for_stderr()

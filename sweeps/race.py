@@ -15,6 +15,7 @@ from results.stats.sample_order import order_key
 from results.store.runs import Runs
 from results.store.verdicts import read_verdicts
 from results.views.sweep_text import race_text
+from sweeps.guide import kld_guide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,9 +71,17 @@ def races(plan: Plan) -> list[tuple[PlannedRun, ...]]:
 
 
 def run_race(
-    runs: Sequence[PlannedRun], folder: SweepFolder, lane: Lane, *, seed: int, display: Display
+    runs: Sequence[PlannedRun],
+    folder: SweepFolder,
+    lane: Lane,
+    *,
+    seed: int,
+    display: Display,
+    guide: str = "",
 ) -> None:
-    """Run one race to its end, continuing where it stood. Raises like `Lane.do`."""
+    """Run one race to its end, continuing where it stood. guide: what says in which order those of a round are asked;
+    the race's decisions are made between rounds and don't depend on it. Raises like `Lane.do`.
+    """
     lane.do(lane.todo([run for run in runs if run.spec is None]))
     # Files with the same content run only once.
     able = list({run.fingerprint: run for run in reversed(runs) if run.spec is not None}.values())[::-1]
@@ -81,6 +90,11 @@ def run_race(
         lane.do(lane.todo(able))
         return
     asked = able[0].spec.asked["limit"] if able[0].spec else None
+    guided = None
+    if guide:
+        guided = kld_guide(able, folder.results_dir, warn=display.say)
+        for line in guided.why:
+            display.say(line)
     total = _total(able, folder, lane, seed=seed, asked=asked, display=display)
     if not total:
         return  # no run got far enough to find out the number of samples
@@ -99,7 +113,7 @@ def run_race(
         if state.next_samples is None:
             _note(entries, state, total, folder, display)
             return
-        for position in state.racing:
+        for position in guided.ordered(state.racing) if guided is not None else state.racing:
             entry = entries[position]
             if state.racers[position].samples >= state.next_samples and _succeeded(entry):
                 continue

@@ -64,8 +64,12 @@ def begin(
     results_dir: Path,
     race: bool = False,
     fresh: bool = False,
+    guide: str = "",
 ) -> SweepFolder:
-    """Create the folder of a new sweep. fresh: it reuses no finished runs. Raises ResultsError."""
+    """Create the folder of a new sweep. fresh: it reuses no finished runs. guide: of its race, see `Sweep`.
+
+    Raises ResultsError.
+    """
     now = dt.datetime.now(dt.UTC)
     folder = SweepFolder.create(results_dir, Path(manifest.name).stem, now)
     folder.write(
@@ -77,6 +81,7 @@ def begin(
             runs=_facts(plan.runs, fingerprints=False),
             race=race,
             fresh=fresh,
+            guide=guide,
         )
     )
     return folder
@@ -131,7 +136,7 @@ def work(
                 )
                 if sweep.race:
                     for runs in races(plan):
-                        run_race(runs, folder, lane, seed=RACE_SEED, display=display)
+                        run_race(runs, folder, lane, seed=RACE_SEED, display=display, guide=sweep.guide)
                 else:
                     lane.work()
             else:

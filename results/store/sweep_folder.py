@@ -70,7 +70,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     """A sweep as requested. nonce: ends the model's name at every server of the sweep. race: whether beaten
     configurations stop early. on_oom: "fail" or "reduce". max_concurrent: None means one per GPU. changed: settings
     that don't determine a result, such as timeouts, given when the sweep was resumed. fresh: whether it reuses no
-    finished runs of others.
+    finished runs of others. guide: what decides the order within a round of the race; "" for the plan's.
     """
 
     schema_version: int = SWEEP_VERSION
@@ -84,6 +84,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent: int | None = None
     changed: dict[str, Any] = {}
     fresh: bool = False
+    guide: str = ""
 
     @property
     def may_reduce(self) -> bool:

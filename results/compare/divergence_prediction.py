@@ -1,0 +1,165 @@
+"""How well KL divergence has predicted flipped verdicts and lost points so far, in the runs of a results folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from results.compare.comparability import forbidding, read_run_settings
+from results.compare.fidelity import known_divergences
+from results.errors import ParseError, ResultsError
+from results.records import Outcome, RunStatus
+from results.stats.divergence import FULL_PRECISION
+from results.stats.paired import mcnemar_exact
+from results.stats.rank_correlation import RankCorrelation, rank_correlation
+from results.store.verdicts import read_verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from results.compare.fidelity import KnownDivergence
+    from results.records import RunRecord
+    from results.store.run_folder import RunFolder
+
+    Run = tuple[RunFolder, RunRecord]
+
+FEWEST_SAMPLES = 20  # that both answered
+SAME = 0.01  # nats: as near as Q8_0 and Q6_K usually are
+DAMAGED = 0.1  # nats: as far as Q3_K and Q2_K usually are
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedPair:
+    """One model's run of a benchmark beside that of the reference, or of the model nearest to it.
+
+    kld: of the model, in nats. flipped: share of samples whose verdict differs. loss: share of samples lost, less those
+    won. p_value: of McNemar's exact test, two-sided.
+    """
+
+    benchmark: str
+    base: str
+    model: str
+    kld: float
+    samples: int
+    flipped: float
+    loss: float
+    p_value: float
+
+    @property
+    def surprise(self) -> str:
+        """How the benchmark contradicts the divergence; "" if it doesn't."""
+        if self.kld <= SAME and self.p_value < _LEVEL and self.loss > 0:
+            return "nearly the same, but worse"
+        if self.kld >= DAMAGED and self.loss <= 0:
+            return "far away, but not worse"
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """pairs: all there are. flips, loss: rank correlations of the divergence with these over the pairs."""
+
+    pairs: tuple[PredictedPair, ...]
+    flips: RankCorrelation
+    loss: RankCorrelation
+
+    @property
+    def surprises(self) -> tuple[PredictedPair, ...]:
+        return tuple(pair for pair in self.pairs if pair.surprise)
+
+
+def comparable_divergences(records: Iterable[RunRecord]) -> list[dict[str, KnownDivergence]]:
+    """By the sha256 of a model, the newest divergence; one table for each way and reference by which it was measured.
+
+    The first table has a reference in full precision if one has, then the most models.
+    """
+    tables: dict[tuple[object, ...], dict[str, KnownDivergence]] = defaultdict(dict)
+    for known in known_divergences(records):  # newest first
+        if known.model_sha256 is not None:
+            tables[known.measured_as].setdefault(known.model_sha256, known)
+    return sorted(tables.values(), key=lambda table: (_is_full(table), len(table)), reverse=True)
+
+
+def prediction(runs: Sequence[Run]) -> Prediction:
+    """From all runs of a folder. Of each benchmark and model, the newest finished run counts, with one completion per
+    sample, and of each reference the table of divergences with the most models. Runs that can't be read are left out.
+    """
+    records = [record for _, record in runs]
+    pairs: list[PredictedPair] = []
+    references: set[str | None] = set()
+    for table in comparable_divergences(records):
+        reference = next(iter(table.values())).reference_sha256
+        if reference not in references:
+            references.add(reference)
+            pairs += _pairs_of(table, reference, runs)
+    klds = [pair.kld for pair in pairs]
+    return Prediction(
+        pairs=tuple(pairs),
+        flips=rank_correlation(klds, [pair.flipped for pair in pairs]),
+        loss=rank_correlation(klds, [pair.loss for pair in pairs]),
+    )
+
+
+def _pairs_of(
+    table: dict[str, KnownDivergence], reference: str | None, runs: Sequence[Run]
+) -> list[PredictedPair]:
+    klds = {sha256: known.mean for sha256, known in table.items()}
+    if reference is not None:
+        klds[reference] = 0.0
+    newest: dict[str, dict[str, Run]] = defaultdict(dict)  # by benchmark and model
+    for folder, record in sorted(runs, key=lambda run: run[1].timestamp):
+        model = record.model_identity
+        if record.status is not RunStatus.SUCCEEDED or record.remarks.archived or model is None:
+            continue
+        if model.sha256 in klds and (record.config.get("n_samples") or 1) == 1:
+            newest[record.benchmark][model.sha256 or ""] = (folder, record)
+    found = []
+    for of_benchmark in newest.values():
+        nearest = min(of_benchmark, key=klds.__getitem__)
+        base = of_benchmark[nearest]
+        for sha256, run in of_benchmark.items():
+            if sha256 != nearest and (pair := _pair(base, run, klds[sha256])) is not None:
+                found.append(pair)
+    return found
+
+
+def _pair(base: Run, run: Run, kld: float) -> PredictedPair | None:
+    """None if the two can't be compared, or have too few samples in common."""
+    try:
+        settings = [read_run_settings(folder) for folder, _ in (base, run)]
+        if forbidding(base[1], run[1], settings[0], settings[1]):
+            return None
+        passed = [_passed(folder) for folder, _ in (base, run)]
+    except (OSError, ParseError, ResultsError):
+        return None
+    common = [task_id for task_id in passed[0] if task_id in passed[1]]
+    if len(common) < FEWEST_SAMPLES:
+        return None
+    lost = sum(passed[0][task_id] and not passed[1][task_id] for task_id in common)
+    won = sum(passed[1][task_id] and not passed[0][task_id] for task_id in common)
+    return PredictedPair(
+        benchmark=base[1].benchmark,
+        base=base[1].model,
+        model=run[1].model,
+        kld=kld,
+        samples=len(common),
+        flipped=(lost + won) / len(common),
+        loss=(lost - won) / len(common),
+        p_value=mcnemar_exact(lost, won),
+    )
+
+
+def _passed(folder: RunFolder) -> dict[str, bool]:
+    verdicts, _ = read_verdicts(folder.completions)
+    return {
+        verdict.task_id: verdict.passed
+        for verdict in verdicts
+        if verdict.outcome is not Outcome.INFRASTRUCTURE_ERROR
+    }
+
+
+def _is_full(table: dict[str, KnownDivergence]) -> bool:
+    reference = next(iter(table.values())).result.reference
+    return reference is not None and reference.quantization in FULL_PRECISION
