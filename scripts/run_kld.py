@@ -10,7 +10,7 @@ from results.errors import UsageError
 from results.files import user_path
 from scripts.arguments import parse, whole
 from scripts.program import leave, run_program
-from settings.benchmark_settings import KLD_CACHE_BYTES, KLD_TOP, KLD_WINDOW
+from settings.benchmark_settings import KLD_CACHE_BYTES, KLD_LEAST_OF_PROGRAM, KLD_TOP, KLD_WINDOW
 from settings.sampling_rules import option_of
 from settings.table import TABLE
 from settings.values import read_value
@@ -108,6 +108,13 @@ def _read_arguments() -> Arguments:
         raise UsageError(
             f"--{served[0].replace('_', '-')} is for what a server predicts",
             hint="give --reference-model FILE",
+        )
+    window = arguments.options["kld_window"]
+    if arguments.options["perplexity"] and window < KLD_LEAST_OF_PROGRAM:
+        raise UsageError(
+            f"--kld-window {window}: llama-perplexity takes windows of {KLD_LEAST_OF_PROGRAM} tokens or more",
+            hint=f"give {KLD_LEAST_OF_PROGRAM} or more",
+            settings=("kld_window",),
         )
     if arguments.options["reference_model"] and not arguments.options["perplexity"]:
         raise UsageError(

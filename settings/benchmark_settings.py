@@ -9,6 +9,9 @@ from settings.speed_lengths import OUTPUT_TOKENS, PROMPT_TOKENS, TOKENS_LIST
 KLD_WINDOW = 512  # as llama-perplexity's
 KLD_TOP = 200
 KLD_CACHE_BYTES = 32 << 30
+KLD_LEAST_OF_PROGRAM = (
+    8  # tokens of a window: llama-perplexity reads 2048 tokens at once, in at most 256 windows
+)
 _LEVEL = "(easy|medium|hard|extreme)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _COUNT = "[1-9][0-9]{0,7}"

@@ -11,7 +11,7 @@ from runner.script import ROOT
 from servers.models import resolve
 from servers.perplexity.program import NAME, find_perplexity
 from servers.request import PerplexityRequest
-from settings.benchmark_settings import KLD_CACHE_BYTES, KLD_WINDOW
+from settings.benchmark_settings import KLD_CACHE_BYTES, KLD_LEAST_OF_PROGRAM, KLD_WINDOW
 
 if TYPE_CHECKING:
     from servers.models import Model
@@ -46,6 +46,12 @@ def perplexity_request(asked: Asked, benchmark: Benchmark, *, kind: str) -> Perp
             hint=f"leave it out, {_SERVED}",
             settings=("kld_top", "kld_way"),
         )
+    if (window := int(asked["kld_window"] or KLD_WINDOW)) < KLD_LEAST_OF_PROGRAM:
+        raise UsageError(
+            f"--kld-window {window}: {NAME} takes windows of {KLD_LEAST_OF_PROGRAM} tokens or more",
+            hint=f"give {KLD_LEAST_OF_PROGRAM} or more, {_SERVED}",
+            settings=("kld_window", "kld_way"),
+        )
     binary = find_perplexity(asked["perplexity_binary"], asked["server_binary"])
     if binary is None and must:
         raise UsageError(
@@ -59,7 +65,7 @@ def perplexity_request(asked: Asked, benchmark: Benchmark, *, kind: str) -> Perp
     return PerplexityRequest(
         binary=binary,
         reference=reference,
-        window=int(asked["kld_window"] or KLD_WINDOW),
+        window=window,
         limit=asked["limit"],
         text_bytes=_size(measured_text(asked)),
         cache_bytes=asked["kld_cache_size"] or KLD_CACHE_BYTES,

@@ -118,6 +118,7 @@ def test_without_the_program_a_server_is_asked_and_must_be_told_where_the_progra
             {"kld_way": "llama-perplexity", "base_url": "http://127.0.0.1:9", "model": None},
             "not --server attach",
         ),
+        ({"kld_window": "7"}, "takes windows of 8 tokens or more"),
         ({"perplexity_binary": "/no/such"}, "--perplexity-binary /no/such: no such program"),
     ],
 )

@@ -144,6 +144,7 @@ def test_too_large_for_the_cache_is_told_before_a_window_is_computed(program):
     ("more", "why"),
     [
         (("--reference", "/tmp"), "--reference is for what a server predicts"),
+        (("--kld-window", "7"), "takes windows of 8 tokens or more"),
         (("--temperature", "1", "--top-k", "2"), "does not apply to kld"),
     ],
 )
