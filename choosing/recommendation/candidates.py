@@ -133,6 +133,11 @@ def benchmark_asked(candidate: Candidate, question: Question, benchmark: str) ->
     return asked if asked["limit"] is None else asked.but(shuffle=SHUFFLE)
 
 
+def kld_asked(candidate: Candidate, question: Question, kld: Asked) -> Asked:
+    """The run that says how far its predictions are from a reference's."""
+    return _server_asked(candidate, question, kld).but(benchmark="kld")
+
+
 def _server_asked(candidate: Candidate, question: Question, asked: Asked) -> Asked:
     constraints = question.constraints
     return asked.but(

@@ -75,13 +75,15 @@ class Constraints:
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """models: texts for --model, each one model. benchmarks: names, with the settings of each. common: settings of the
-    server and of supervision. server_args: of every server. estimator: llama-fit-params, if it is there.
+    server and of supervision. kld: the settings of a run of `kld` against a reference, if that is to be measured.
+    server_args: of every server. estimator: llama-fit-params, if it is there.
     """
 
     models: tuple[str, ...]
     constraints: Constraints
     benchmarks: dict[str, Asked]
     common: Asked
+    kld: Asked | None = None
     server_args: tuple[str, ...] = ()
     estimator: Path | None = None
     notes: tuple[str, ...] = field(default=())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from choosing.recommendation.answered import SAMPLES
 from choosing.recommendation.constraints import Prefer
+from choosing.recommendation.fidelity import UNKNOWN, Fidelity
 from results.stats.as_good import USUAL_DISCORDANCE, fewest_to_show, samples_to_show
 from results.stats.paired import compare_verdicts, with_holm
 
@@ -45,13 +46,13 @@ class Ending(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """A candidate that meets all constraints, with what was measured of it. kld: see `--benchmark kld`."""
+    """A candidate that meets all constraints, with what was measured of it."""
 
     key: str
     label: str
     speed: MeasuredSpeed
     answered: Answered
-    kld: float | None = None
+    fidelity: Fidelity = UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,7 @@ def decide(contenders: Sequence[Contender], selection: Selection, constraints: C
             _loss_sentence(contenders, chosen, losses[chosen]),
             *_against_best(contenders, chosen, best),
             *_by_benchmark(contenders[chosen], contenders[best]),
+            *([contenders[chosen].fidelity.said] if contenders[chosen].fidelity.said else []),
             *_speed_sentences(contenders[chosen], constraints),
         ),
         chosen=chosen,

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from choosing.recommendation.answered import SAMPLES
-from choosing.recommendation.candidates import benchmark_asked, speed_asked
+from choosing.recommendation.candidates import benchmark_asked, kld_asked, speed_asked
 from results.json_text import encode_indented
+from sweeps.manifest.problems import COMMAND_LINE
 from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 from sweeps.preflight.checks import preflight
@@ -60,6 +61,8 @@ def planned_samples(question: Question) -> int | None:
 
 def _plan(question: Question, fitting: Sequence[Candidate]) -> Plan:
     asked = [speed_asked(each, question) for each in fitting]
+    if question.kld is not None:
+        asked += [kld_asked(each, question, question.kld) for each in fitting]
     asked += [benchmark_asked(each, question, name) for each in fitting for name in question.benchmarks]
     text = encode_indented({"runs": [each.written() for each in asked]}).decode()
-    return plan_runs(parse_manifest(text, form="json", name="recommend", folder=Path.cwd()))
+    return plan_runs(parse_manifest(text, form="json", name=COMMAND_LINE, folder=Path.cwd()))

@@ -2,8 +2,9 @@
 
 1. What doesn't fit is left out, by its file and the memory that counts (`candidates`).
 2. The speed of what fits is measured with a full context. What is too slow, or draws too much, is left out.
-3. The others answer the benchmarks, heaviest first, on the very server that would be recommended.
-4. `results.stats.as_good` says which are shown to be as good as every other one, and `decision` takes one of these.
+3. How far the others' predictions are from a reference's (`fidelity`) is measured, or read from earlier runs.
+4. They answer the benchmarks, the nearest or heaviest first, on the very server that would be recommended.
+5. `results.stats.as_good` says which are shown to be as good as every other one, and `decision` takes one of these.
 
 Every run comes from `asked_runs`: finished ones are reused, interrupted ones go on. Each look at the answers is on disk
 before its result is told, so after a kill the same command comes to the same end.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from choosing.recommendation.answered import read_answered
 from choosing.recommendation.candidates import LeftOut, benchmark_asked, find_candidates, speed_asked
 from choosing.recommendation.decision import Contender, Decision, Ending, decide, only_one, samples_planned
+from choosing.recommendation.fidelity import UNKNOWN, fidelities, nearest_first
 from choosing.recommendation.measured_speed import Measured, measured_speed
 from choosing.recommendation.server_line import server_line
 from choosing.recommendation.unknowns import unknowns
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from choosing.asked_runs import AskedRuns, RunSource
     from choosing.recommendation.candidates import Candidate, Candidates
     from choosing.recommendation.constraints import Constraints, Question
+    from choosing.recommendation.fidelity import Fidelity
     from choosing.recommendation.measured_speed import MeasuredSpeed
     from results.records import RunRecord
     from results.stats.as_good import Selection
@@ -91,11 +94,15 @@ class _Answering:
             )
         if len(measured) == 1:
             (alone,) = measured
-            contender = _contender(alone, ())
+            contender = _contender(alone, (), UNKNOWN)
             self.compared = [_Compared(measured=alone, runs=(), contender=contender)]
             return only_one(contender, constraints)
+        known = fidelities(self.question, measured, self.source)
+        order = nearest_first(measured, known)
         say(f"quality: {samples_planned(constraints, len(measured))}")
-        self.compared, failed = _compare(self.question, measured, self.source)
+        self.compared, failed = _compare(
+            self.question, [measured[i] for i in order], [known[i] for i in order], self.source
+        )
         self.left_out += failed
         if len(self.compared) < 2:
             return Decision(
@@ -117,6 +124,11 @@ class _Answering:
         server = chosen.measured.record.server if chosen is not None else None
         measured = [each.measured for each in self.compared]
         more = unknowns(self.question, measured, self.left_out, self.looks)
+        if self.compared and all(each.contender.fidelity.mean_nats is None for each in self.compared):
+            more = (
+                *more,
+                "how far each is from the original: give --kld-reference with the model in F16 or BF16",
+            )
         return Choice(
             choice_id=self.candidates.choice_id,
             updated=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -172,7 +184,7 @@ def _misses(speed: MeasuredSpeed, constraints: Constraints) -> str:
 
 
 def _compare(
-    question: Question, measured: Sequence[Measured], source: RunSource
+    question: Question, measured: Sequence[Measured], known: Sequence[Fidelity], source: RunSource
 ) -> tuple[list[_Compared], list[LeftOut]]:
     names = [*question.benchmarks]
     asked = [benchmark_asked(each.candidate, question, name) for each in measured for name in names]
@@ -186,7 +198,9 @@ def _compare(
             left_out.append(_out(each.candidate, f"a run failed: {_why(failed)}"))
             continue
         runs = tuple(found.runs[-1] for found in of_it)
-        compared.append(_Compared(measured=each, runs=runs, contender=_contender(each, runs)))
+        compared.append(
+            _Compared(measured=each, runs=runs, contender=_contender(each, runs, known[position]))
+        )
     return compared, left_out
 
 
@@ -226,12 +240,15 @@ def _look(
     return selection, look
 
 
-def _contender(measured: Measured, runs: Sequence[tuple[RunFolder, RunRecord]]) -> Contender:
+def _contender(
+    measured: Measured, runs: Sequence[tuple[RunFolder, RunRecord]], fidelity: Fidelity
+) -> Contender:
     return Contender(
         key=measured.candidate.key,
         label=measured.candidate.label,
         speed=measured.speed,
         answered=read_answered(runs),
+        fidelity=fidelity,
     )
 
 
@@ -239,7 +256,8 @@ def _row(compared: _Compared, position: int, decision: Decision) -> ChoiceRow:
     candidate, contender = compared.measured.candidate, compared.contender
     verdict, why = decision.words[position]
     speed, answered = contender.speed, contender.answered
-    runs = (compared.measured.record.run_id, *(record.run_id for _, record in compared.runs))
+    of_kld = (contender.fidelity.run_id,) if contender.fidelity.run_id else ()
+    runs = (compared.measured.record.run_id, *of_kld, *(record.run_id for _, record in compared.runs))
     return ChoiceRow(
         key=candidate.key,
         label=candidate.label,
@@ -254,7 +272,7 @@ def _row(compared: _Compared, position: int, decision: Decision) -> ChoiceRow:
         watts=speed.watts,
         joules_per_token=speed.joules_per_token,
         memory_bytes=speed.memory_bytes,
-        kld=contender.kld,
+        kld=contender.fidelity.mean_nats,
         bits_per_weight=candidate.bits_per_weight,
         runs=runs,
     )

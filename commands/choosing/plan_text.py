@@ -37,6 +37,8 @@ def print_plan(question: Question, candidates: Candidates, work: PlannedWork | N
         return
     count = len(candidates.fitting)
     say(f"speed: {count} runs with {constraints.depth:,} tokens in the context")
+    if count > 1 and question.kld is not None:
+        say(f"fidelity: {count} runs of kld against {question.kld['kld_reference']}")
     if count > 1:
         names = ", ".join(question.benchmarks)
         planned = f"{work.samples:,}" if work.samples is not None else "all"

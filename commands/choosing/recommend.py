@@ -249,16 +249,25 @@ def _question(
 ) -> Question:
     """constrained: the constraints, and what is not known because of them."""
     from choosing.recommendation.constraints import Question
+    from results.errors import UsageError
     from servers.capacity.llama_estimate import find_estimator
     from servers.llama_cpp import find_binary
 
-    asked = asked_by_options(options, TABLE)
+    every = asked_by_options(options, TABLE)
+    of_kld = {name: value for name, value in every.given.items() if TABLE[name].benchmarks == ("kld",)}
+    asked = every.but(**dict.fromkeys(of_kld))
+    common = asked.but(**{name: None for name in asked.given if TABLE[name].section not in _OF_SERVERS})
     constraints, notes = constrained
+    if of_kld and "kld_reference" not in of_kld:
+        raise UsageError(
+            f"{TABLE[min(of_kld)].option} needs a reference to compare with", hint="add --kld-reference MODEL"
+        )
     return Question(
         models=_models(models),
         constraints=constraints,
         benchmarks=_of_benchmarks(_benchmarks(benchmarks), asked),
-        common=asked.but(**{name: None for name in asked.given if TABLE[name].section not in _OF_SERVERS}),
+        common=common,
+        kld=common.but(**of_kld) if of_kld else None,
         server_args=server_args,
         estimator=find_estimator(find_binary(asked["server_binary"])),
         notes=notes,
