@@ -102,7 +102,8 @@ class Attempt:
 
     def _measured_server(self) -> MeasuredServer | NoServer:
         if not self._plan.has_server:
-            return NoServer(self._plan, self._folder.path)
+            stall_timeout_s = self._spec.asked["stall_timeout"]
+            return NoServer(self._plan, self._folder.path, stall_timeout_s=stall_timeout_s)
         return MeasuredServer(
             self._plan,
             self._serving,
@@ -276,6 +277,8 @@ class Attempt:
         self._entry.write(self.record)
 
     def _on_event(self, event: dict[str, Any]) -> None:
+        if isinstance(self._server, NoServer):
+            self._server.note_progress()
         if event["event"] == "progress":
             self._display.progress(event)
         elif event["event"] == "style" and self._style is not None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from parsers.contract import read_end
 from results.errors import ScriptError, ServerOutOfMemory
+from results.plain_text import tail
 from results.stats.divergence import PERPLEXITY_LOG
+from runner.kld.stall import Idleness
 from servers.discovery import version_of
 from servers.effective import differences, from_log
 from servers.start_failure import exhausted_memory
@@ -20,23 +22,27 @@ if TYPE_CHECKING:
     from servers.plan import LaunchPlan
 
 _LOG_BYTES = 1 << 20
+_TAIL_BYTES = 8 << 10
 PHASES = frozenset({"reference", "load", "generate"})  # of the script, and of telemetry
 
 
 class NoServer:
-    """Like `runner.serving.MeasuredServer`, but of the script. Also looks after nothing; see `runner.script.Watching`.
+    """Like `runner.serving.MeasuredServer`, but of the script. Also looks after it; see `runner.script.Watching`.
 
-    load_s: seconds from the program's start until it began to compute; None until then.
+    stall_timeout_s: after so long without processor time or progress it counts as hung. load_s: seconds from the
+    program's start until it began to compute; None until then.
     """
 
     is_started = True  # with the run, so that nothing was there before it
 
-    def __init__(self, plan: LaunchPlan, folder: Path) -> None:
+    def __init__(self, plan: LaunchPlan, folder: Path, *, stall_timeout_s: float) -> None:
         self.load_s: float | None = None
         self._plan = plan
         self._log = folder / PERPLEXITY_LOG
         self._script: ManagedProcess | None = None
         self._loading_since: float | None = None
+        self._stall_timeout_s = stall_timeout_s
+        self._idleness = Idleness()
 
     def acquire(self) -> None:
         """There is none."""
@@ -61,8 +67,19 @@ class NoServer:
     def metrics(self) -> None:
         """It has none."""
 
+    def note_progress(self) -> None:
+        self._idleness.note_progress()
+
     def look(self, in_flight: int | None) -> None:
-        """Nobody restarts it."""
+        """Raises ScriptError if it hangs. It is not restarted: a pass can't begin in its middle."""
+        del in_flight
+        idle_s = self._idleness.seconds(self.pids())
+        if idle_s > self._stall_timeout_s:
+            raise ScriptError(
+                f"llama-perplexity hangs: no processor time and no progress for {idle_s:.0f} s",
+                hint="look at `dmesg`, a GPU's driver may be stuck; --stall-timeout says how long to wait",
+                log_tail=tail(read_end(self._log, _TAIL_BYTES)),
+            )
 
     def watched(self) -> Sequence[int]:
         return ()

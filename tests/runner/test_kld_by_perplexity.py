@@ -206,6 +206,15 @@ def test_out_of_memory_is_told_with_the_programs_last_words(here):
 
 
 @pytest.mark.servers
+def test_a_program_that_hangs_is_ended(here):
+    model(here / "q4.gguf", fault="hang", at=2)
+    done = bench_runner(*command(here, "--stall-timeout", 2))
+    assert done.code == 4
+    assert "llama-perplexity hangs: no processor time and no progress for" in done.err
+    assert logged(here / "r")[0]["error"]["kind"] == "script"
+
+
+@pytest.mark.servers
 def test_kill_9_of_the_harness_while_base_logits_are_written_leaves_no_process_and_no_half_a_file(here):
     before = set(marked_processes())
     model(here / "f16.gguf", slow_s=0.5)
