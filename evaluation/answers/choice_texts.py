@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 # Longer answers are explanations, where a text that is a choice may stand by chance.
 _LONGEST_LINE = 400
 _STATES = re.compile(
-    r"(?:\b(?:answer|choice|option)\b(?:\s+\w+){0,3}?\s*(?:\bis\b|:)|\bboxed:)\s*:?\s*", re.IGNORECASE
+    r"(?:\b(?:answer|(?:correct|right|best|final|my)\s+(?:choice|option))\b(?:\s+\w+){0,3}?\s*(?:\bis\b|:)|\bboxed:)"
+    r"\s*:?\s*",
+    re.IGNORECASE,
 )
 _LABEL = re.compile(r"^\W*(?:the\s+)?(?:(?:final|correct)\s+)?answer(?:\s+is)?\W+", re.IGNORECASE)
+_IT_IS = re.compile(
+    r"^(?:(?:it|they|this|that)(?:['\u2019]s|\s+(?:is|are|was|would\s+be|must\s+be))?\s+)?(?:(?:the|an?)\s+)?(?=\w)"
+)
 
 
 def chosen_text(text: str, choices: Sequence[str], letters: Sequence[str]) -> str | None:
@@ -29,6 +34,8 @@ def chosen_text(text: str, choices: Sequence[str], letters: Sequence[str]) -> st
     for letter, choice in zip(letters, choices, strict=False):
         bare = _bare(plain_text(choice, letters))
         by_text[bare] = None if bare in by_text else letter
+        for named in (f"{letter} {bare}".casefold(), f"{bare} {letter}".casefold()):
+            by_text.setdefault(named, letter)
     said = {_bare(found) for line in (*lines[-1:], *lines[:1]) for found in _stated(line[:_LONGEST_LINE])}
     found = {by_text[bare] for bare in said if bare and bare in by_text}
     return found.pop() if len(found) == 1 else None
@@ -45,6 +52,5 @@ def _stated(line: str) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    """Without case, articles at the beginning, blanks and marks around it."""
-    text = re.sub(r"\s+", " ", text).casefold().strip(" .,:;!?-()'\"~")
-    return re.sub(r"^(?:the|an?) (?=\w)", "", text)
+    """Without case, articles and `it is` at the beginning, blanks and marks around it."""
+    return _IT_IS.sub("", re.sub(r"\s+", " ", text).casefold().strip(" .,:;!?-()'\"~"))

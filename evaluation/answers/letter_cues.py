@@ -65,6 +65,8 @@ CHOSEN = _words(
     r"|i(?:['’]d|['’]ll|\s+would|\s+will)?\s+(?:say|guess|answer)|i\s+(?:think|believe|guess|suspect)"
     r"|inclined\s+to\s+\w+|(?:must|got\s+to|has\s+to)\s+be|choisis|w[äa]hle|elijo|escolho|scelgo|выбираю)"
     rf"(?:\s+(?:it['’]s|it\s+is))?\s*{_FILL}\(?$",
+    r"\b(?:chang(?:e|ed|ing)|switch(?:ed|ing)?|revis(?:e|ed|ing)|updat(?:e|ed|ing)|correct(?:ed|ing)?|amend(?:ed|ing)?)"
+    rf"(?:\s+(?:my|the|this|it|(?:{_LATIN_NOUN})|from\s+\(?[A-Z]\)?)){{0,4}}\s+to\s+{_FILL}\(?$",
     r"\b(?:therefore|thus|hence|so|consequently|accordingly|finally|conclusion|actually|correction|in\s+short|overall"
     r"|final|wait|edit|update|sorry|oops|arrive\s+at|end(?:s|ed)?\s+up\s+(?:with|at)|conclude|obtain|determined?)\b[\s,:]*"
     rf"(?:(?:it|that|this)(?:['’]s|\s+{_BE})\s+)?(?:we\s+(?:get|have|choose)\s+)?{_FILL}\(?$",
@@ -169,6 +171,19 @@ CLOSES = _words(
 STOPS = re.compile(r"\s*+(?:$|[.,;)\n])")
 FORMULA = re.compile(r"\)?\s*+(?:[=≈+*^×÷∝~]|[<>]\s|/\s?[\d(]|[-−]\s?\d)")
 IF = _words(r"\)?\s+(?:if|when|unless)\b")
+
+# One choice or each is to be looked at, before anything is said of them.
+REVIEWS = re.compile(
+    r"\b(?:let['’]?s|let\s+(?:me|us)|i['’]ll|we['’]ll|(?:i|we)\s+(?:will|can|should|need\s+to|must|have\s+to)|to|first(?:ly)?"
+    r"|start(?:ing)?)\b[^.\n]{0,60}?\b(?:analy[sz]e|consider|examine|evaluate|assess|review|discuss|check|look\s+at|think\s+"
+    r"about|go\s+(?:through|over)|start|starting|begin|break\s+down|with)\b[^.\n]{0,40}?\b(?:options?|choices?|statements?|answers?"
+    r"|each|possibilit\w+|alternatives?|one\s+by\s+one|\(?[A-D]\)?(?=\W))",
+    re.IGNORECASE,
+)
+CONCLUDES = _words(
+    r"\b(?:based\s+on|therefore|thus|so|hence|conclu\w+|overall|in\s+summary|ultimately|finally|given\s+(?:this|these|that|the)"
+    r"|as\s+such|the\s+(?:only|correct|right|best)\s+\w+)\b"
+)
 
 # What is said in the sentence or clause before a letter.
 SENTENCE_END = re.compile(r"[.!?;](?=\s)|\n")

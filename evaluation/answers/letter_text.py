@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _SIGNS = {0x1F150 + number: letter for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")} | {
     0x1F170 + number: letter for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
+_LONGEST_CHOICE = 300  # characters
 _HAN = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _BETWEEN_SCRIPTS = re.compile(rf"(?<=[{_HAN}])(?=[A-Za-z(])|(?<=[A-Za-z)])(?=[{_HAN}])")
 _BOX_TOKENS = re.compile(r"<\|(begin|end)_of_box\|>")
@@ -27,6 +28,10 @@ _OTHER_COMMAND = re.compile(
     r"\\(?!text|math|mbox|boxed|fbox|underline|emph|rm\b|bf\b|color|large|Large|tag)[A-Za-z]++\s*+\{[^{}\n]{0,40}\}"
 )
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+_LABEL_LINE = re.compile(
+    r"^[^\w\n]{0,8}((?:(?:the|final|correct|best)\s){0,2}(?:answer|choice|option))[^\w\n:]{0,8}\n\s*+(?=\S)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _LABEL_ENDS = re.compile(r"(:|=|→|\b(?:is|was|be|are|est|ist))[ \t]*+\n\s*+(?=\S)")
 
 
@@ -39,7 +44,7 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     text = re.sub("[\ufe0f\u200b-\u200f\u2060\ufeff]", "", text)
     text = re.sub(r"[.?!](?=[\"”»] [a-z])", "", text)  # of a question that is quoted within a sentence
     text = re.sub(r"^(?:[ \t]*+>)++", "", text, flags=re.MULTILINE)
-    text = re.sub(r"\b(is|be|answer|option|choice|select)\(", r"\1 (", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b(is|be|answer|option|choice|select|print|submit)\(", r"\1 (", text, flags=re.IGNORECASE)
     text = re.sub(r"\[[xX✓✔]\]", "✓", re.sub(r"^([ \t*+-]*)\[ ?\]", r"\1✗", text, flags=re.MULTILINE))
     text = _BETWEEN_SCRIPTS.sub(" ", text)
     text = re.sub(r"[【〔「『]\s?", "(", re.sub(r"\s?[】〕」』]", ")", text))
@@ -61,4 +66,36 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     text = re.sub(r"[*`\"“”„‘«»${}]|(?<!\w)['’]|['’](?!\w)", "", text)
     text = text.replace("))", ")").replace("((", "(")
     text = re.sub(r"(?<=[A-Za-z]{2})_(?=[A-Za-z]{2})|(?<!\w)_+|_+(?!\w)", " ", text)
-    return _LABEL_ENDS.sub(r"\1 ", text)
+    return _LABEL_ENDS.sub(r"\1 ", _LABEL_LINE.sub(r"\1: ", text))
+
+
+def without_texts(text: str, letters: Sequence[str], choices: Sequence[str]) -> str:
+    """Plain text where a letter with the text of its choice, such as `B. Heart`, is the letter alone, as `(B)`.
+
+    Lists of the choices stay as they are.
+    """
+    both = [
+        _with_text(letter, bare)
+        for letter, choice in zip(letters, choices, strict=False)
+        if 0 < len(bare := plain_text(choice, letters).strip(" .")) <= _LONGEST_CHOICE
+    ]
+    # A line that is nothing else, where there are several, is one of a list.
+    is_list = sum(any(found["end"] is not None for found in each.finditer(text)) for each in both) > 1
+
+    def alone(found: re.Match[str]) -> str:
+        if is_list and found["start"] is not None and found["end"] is not None:
+            return found[0]
+        return f"{found['start'] or ''}({found['letter']}){found['end'] or ''}"
+
+    for each in both:
+        text = each.sub(alone, text)
+    return text
+
+
+def _with_text(letter: str, bare: str) -> re.Pattern[str]:
+    """Of plain text. start, end: what stands between it and those of the line."""
+    return re.compile(
+        rf"(?:(?P<start>^[^\w\n(]{{0,8}})|(?<!\w))\(?(?P<letter>{letter})(?:\s?[).:]+\s*|\s+[-–—=]\s+|\s+\()"
+        rf"{re.escape(bare)}(?:\)|(?=\W|$))(?P<end>[^\w\n]{{0,8}}$)?",
+        re.MULTILINE,
+    )

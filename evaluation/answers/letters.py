@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers import letter_cues as cues
-from evaluation.answers.letter_text import plain_text
+from evaluation.answers.letter_text import plain_text, without_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -58,6 +58,7 @@ class _Patterns:
     mention: re.Pattern[str]
     several: re.Pattern[str]
     choices: re.Pattern[str]
+    asked: re.Pattern[str]
     begins: re.Pattern[str]
     alone: re.Pattern[str]
 
@@ -94,6 +95,11 @@ def _patterns(letters: str) -> _Patterns:
         choices=re.compile(
             r"[).:][^\n]*\n".join([*(rf"[ \t(]*{re.escape(letter)}" for letter in letters[:3]), ""])
         ),
+        # A further question with its choices.
+        asked=re.compile(
+            r"(?m:^)[^\n]{0,400}[?:_]\s*\n"
+            + r"[^\n]*\n".join(rf"[ \t(]*{re.escape(letter)}[).:]" for letter in letters[:2])
+        ),
         begins=re.compile(
             rf"(?:[^\w\s(]{{1,4}}+\s++)?{number}{noun}?"
             rf"(?:\(?(?P<large>[{large}])(?:[).:,;!\]]++(?!\w)|\s*+$|\s?+(?=\()|\s(?=[-–—]\s|(?:=>?|->|→)\s[A-Za-z]{{3}})|(?=\s(?:because|since|as)\b))"
@@ -106,12 +112,12 @@ def _patterns(letters: str) -> _Patterns:
     )
 
 
-def chosen_letter(text: str, letters: Sequence[str]) -> str | None:
+def chosen_letter(text: str, letters: Sequence[str], choices: Sequence[str] = ()) -> str | None:
     """The letter that an answer chooses, or None where it is not clear: see `read_choice`."""
-    return read_choice(text, letters).letter
+    return read_choice(text, letters, choices).letter
 
 
-def read_choice(text: str, letters: Sequence[str]) -> Choice:
+def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) -> Choice:
     r"""Find the letter that an answer chooses.
 
     In this order: the last statement, such as `The answer is (B)`, `Answer: B`, `\boxed{\text{B}}`, `B is the answer`,
@@ -120,11 +126,15 @@ def read_choice(text: str, letters: Sequence[str]) -> Choice:
     of a list that is called correct; the only one that is set apart, as `(B)` or `**B**`; the only one that is
     mentioned. What is denied, asked, supposed, said by others or said of several letters states nothing. The article in
     `A femur is a bone` is no answer, nor is a list of all choices, nor what the model answers to a further question.
+    choices: their texts, which say nothing of a letter that they stand behind, as in `B. False, True`.
     """
-    plain = plain_text(text, letters)
+    plain = without_texts(plain_text(text, letters), letters, choices)
     patterns = _patterns("".join(letters))
     further = cues.NEXT_QUESTION.search(plain, 1)
     if further and (choice := _chosen(plain[: further.start()], patterns, letters)).letter:
+        return choice
+    asked = patterns.asked.search(plain, 1)
+    if asked and (choice := _chosen(plain[: asked.start()], patterns, letters)).stated:
         return choice
     return _chosen(plain, patterns, letters)
 
@@ -137,6 +147,8 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
         return Choice(answers[-1], stated=True)
     if mentions and _ends(text, mentions[-1]):
         return Choice(None if mentions[-1].several else mentions[-1].letter)
+    if mentions and ranks[-1] > Rank.DENIED and _concludes(text, mentions[-1]):
+        return Choice(mentions[-1].letter)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if (choice := _at_the_edges(lines, patterns, letters)).letter:
         return choice
@@ -147,6 +159,10 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     for found in (of(Rank.ODD), of(Rank.RIGHT), of(Rank.TRUE)):
         if found:
             return Choice(_only(found))
+    if len({mention.letter for mention in mentions}) == 1 and cues.REVIEWS.search(
+        text[: mentions[0].start + 2]
+    ):
+        return Choice(None)  # it broke off with the first one
     apart = {
         mention.letter
         for mention, rank in zip(mentions, ranks, strict=True)
@@ -275,6 +291,13 @@ def _ends(text: str, last: _Mention) -> bool:
     """Whether the letter alone is the last sentence or clause."""
     before = text[max(0, last.start - 9) : last.start]
     return bool(re.search(r"(?:[.!?:,]|\s[-–—])\s+$", before)) and not re.search(r"\w", text[last.end :])
+
+
+def _concludes(text: str, last: _Mention) -> bool:
+    """Whether the letter stands in brackets behind what the text comes to, as in `so the organ is the heart (B)`."""
+    before = text[max(0, last.start - _BEFORE) : last.start]
+    sentence = cues.SENTENCE_END.split(before)[-1]
+    return last.apart and bool(cues.CONCLUDES.search(sentence)) and not re.search(r"\w", text[last.end :])
 
 
 def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[str]) -> Choice:

@@ -110,13 +110,13 @@ class MmluTask(DataSetTask):
             passed=right,
             completion=letter or "",
             detail="" if right else said,
-            ended=read_choice(prediction, _LETTERS).stated,
+            ended=read_choice(prediction, _LETTERS, choices).stated,
             read_in=words,
         )
 
 
 def _chosen(text: str, choices: Sequence[str]) -> str | None:
-    return chosen_letter(text, _LETTERS) or chosen_text(text, choices, _LETTERS)
+    return chosen_letter(text, _LETTERS, choices) or chosen_text(text, choices, _LETTERS)
 
 
 def _asked(sample: Sample) -> str:
