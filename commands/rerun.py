@@ -39,10 +39,12 @@ def rerun(
     """
     from results.compare.comparability import what_differs
     from results.compare.comparison import compare_runs
+    from results.compare.divergence_pair import are_of_kld, compare_divergences
     from results.errors import BenchError
     from results.store.run_folder import RunFolder
     from results.store.runs import Runs
     from results.views.comparison_text import NAME_WIDTH, print_comparison
+    from results.views.divergence_text import print_divergences
     from results.views.run_text import print_summary
     from results.views.terminal import Fact, say, say_facts
     from runner.display import display_for_stderr
@@ -64,7 +66,10 @@ def rerun(
     say()
     if finished.error is None:
         try:
-            print_comparison(compare_runs(before, finished.folder))  # also shows what differs
+            if are_of_kld(before, finished.folder):
+                print_divergences(compare_divergences(before, finished.folder))
+            else:
+                print_comparison(compare_runs(before, finished.folder))  # also shows what differs
         except BenchError as error:  # no samples, as in a speed benchmark, or the first run failed
             say_facts([Fact("not compared", error.message)], width=NAME_WIDTH)
         else:
