@@ -83,6 +83,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Choose": {
         "recommend": ("commands.choosing.recommend", "Recommend a model and its server command, with proof."),
+        "certify": (
+            "commands.choosing.certify",
+            "Say whether an acceleration loses anything: drafts, slots, KV types, builds.",
+        ),
         "watch-build": ("commands.watch_build", "Alarm when a new build loses score, answers or speed."),
     },
     "Look at results": {

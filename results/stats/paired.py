@@ -203,8 +203,10 @@ def sign_flip_test(differences: Sequence[float]) -> float:
     return min(1.0, 2 * tail)
 
 
-def mean_interval(differences: Sequence[float], p_value: float) -> tuple[float, float]:
-    """The 95 % interval of the mean of one difference per sample, each from -1 to 1.
+def mean_interval(
+    differences: Sequence[float], p_value: float | None, *, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """The interval (95 % by default) of the mean of one difference per sample, each from -1 to 1.
 
     Bonett & Price (2012), "Adjusted Wald confidence interval for a difference of binomial proportions based on paired
     data", J. Educational and Behavioral Statistics 37: add two samples, one for each run, then take z standard errors.
@@ -214,13 +216,16 @@ def mean_interval(differences: Sequence[float], p_value: float) -> tuple[float, 
     half of the cases or less, this interval in 95 % (`python -m tests.benchmarks --only statistics`).
 
     p_value: of `sign_flip_test`, which decides: an interval that contradicts it is extended to 0 or cut off there.
+    None: the interval as it is.
     """
     size = (math.fsum(value * value for value in differences) + 1) / (math.fsum(map(abs, differences)) + 1)
     with_two = [*differences, size, -size]
     mean = fmean(with_two)
-    half = _quantile(CONFIDENCE) * pstdev(with_two, mean) / math.sqrt(len(with_two))
+    half = _quantile(confidence) * pstdev(with_two, mean) / math.sqrt(len(with_two))
     low, high = max(-1.0, mean - half), min(1.0, mean + half)
-    if p_value >= 1 - CONFIDENCE:
+    if p_value is None:
+        return low, high
+    if p_value >= 1 - confidence:
         return min(low, 0.0), max(high, 0.0)
     return (max(low, 0.0), high) if mean > 0 else (low, min(high, 0.0))
 

@@ -36,6 +36,7 @@ BENCHMARKS = (
     "statistics",
     "choice",
     "watch",
+    "certify",
     "gpu",
 )
 
