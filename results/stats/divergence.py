@@ -311,7 +311,8 @@ def headline(result: KldResult) -> str:
     of = result.figures
     if result.reference is None or of.mean_kld is None or of.same_top is None:
         return f"perplexity {of.perplexity.value:.4g}"
-    return f"{result.reference.measures}: {_digits(of.mean_kld.value)}, same top {of.same_top.value:.1%}"
+    unit = "" if result.reference.quantization in FULL_PRECISION else ": KLD"
+    return f"{result.reference.measures}{unit} {_digits(of.mean_kld.value)}, same top {100 * of.same_top.value:.1f} %"
 
 
 def estimate_text(of: Estimate | None, *, percent: bool = False) -> str:

@@ -154,8 +154,9 @@ def about_fidelity(table: Table) -> list[str]:
     ]
     also = f" These have overlapping intervals: {', '.join(overlap)}; `compare` pairs two." if overlap else ""
     reference = of.reference.name if of.reference is not None else ""
-    bound = ", lower bounds" if of.is_bound else ""
-    return [f"{_name(row)} is the nearest to {reference}: {headline(of)} (nats{bound}).{also}"]
+    bound = "; lower bounds" if of.is_bound else ""
+    place = "is the nearest to" if len(known) > 1 else "against"
+    return [f"{_name(row)} {place} {reference}: {headline(of)} (in nats{bound}).{also}"]
 
 
 def _about_speed(table: Table) -> list[str]:

@@ -226,7 +226,7 @@ def _nearest(table: Table) -> Verdict | None:
     if not (told := about_fidelity(table)):
         return None
     return Verdict(
-        "none", "", "Fidelity, not a score", tuple(told),
+        "none", "", "Fidelity, not a score", tuple(each.removesuffix(".") for each in told),
         needed="How much of a benchmark a divergence costs, a benchmark with a score says.",
     )  # fmt: skip
 

@@ -133,7 +133,7 @@ def test_tables_show_the_nearest_first(tmp_path):
     assert flat_rows([table])[0]["kld_reference"] == "big-BF16"
     assert flat_rows([table])[1]["mean_kld_nats"] == pytest.approx(mean_divergence(folders[0].read_record()))
     (sentence,) = conclusion(table)
-    assert "big-Q8_0 is the nearest to big-BF16: KL divergence: 0.01438" in sentence
+    assert "big-Q8_0 is the nearest to big-BF16: KL divergence 0.01438" in sentence
     assert "lower bounds" in sentence
     assert "overlapping" not in sentence
 
@@ -154,7 +154,7 @@ def test_the_commands_show_them(tmp_path):
     assert "runs of kld have none" in gated.err
     assert "KL divergence" in shown.out
     assert "lower bound against big-BF16" in shown.out
-    assert "KL divergence: 0.01438, same top 87.5%" in listed.out
+    assert "KL divergence 0.01438, same top 87.5 %" in listed.out
     assert report.code == 0, report.err
     page = next((tmp_path / "report").glob("*.html")).read_text()
     assert "KLD in nats" in page
