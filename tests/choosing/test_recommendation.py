@@ -1,0 +1,325 @@
+"""From models to an answer: what is left out, measured, compared and noted, on recorded runs of real GGUF files."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import msgspec
+import pytest
+
+from choosing.asked_runs import AskedRuns
+from choosing.recommendation.candidates import benchmark_asked, find_candidates, speed_asked
+from choosing.recommendation.constraints import Constraints, Question
+from choosing.recommendation.recommend import recommend
+from results.errors import Interrupted, ResultsError
+from results.records import ErrorRecord, ModelIdentity, Outcome, RunStatus, Score, ServerFacts
+from results.stats.divergence import KldReference, KldResult, KldWindow, figures
+from results.stats.speed import Load, SpeedRequest
+from results.stats.speed import figures as speed_figures
+from results.store.choices import ChoiceFolder
+from runner.display import Lines
+from servers.capacity.fit import Room
+from settings.asked import Asked
+from tests.results.recorded_runs import F, P, record_run
+from tests.servers.gguf_file import STRING, U32, gguf
+
+GIB = 1 << 30
+
+
+class RecordedRuns:
+    """Gives recorded runs for what is asked: of each model a speed, and how many of the samples it solves."""
+
+    def __init__(self, results_dir, speeds, solved, samples=1000, kld=None):
+        self.results_dir = results_dir
+        self.display = Lines()
+        self.speeds, self.solved, self.samples, self.kld = speeds, solved, samples, kld or {}
+        self.asked = []
+        self.there = {}
+        self.interrupt_at = None
+
+    def ask(self, wanted, *, copies=1):
+        del copies
+        return tuple(self._one(asked) for asked in wanted)
+
+    def _one(self, asked):
+        if len(self.asked) == self.interrupt_at:
+            raise Interrupted(9)
+        model, benchmark = asked["model"].rpartition("/")[2].removesuffix(".gguf"), asked["benchmark"]
+        limit = asked["limit"] or self.samples
+        key = (model, benchmark, limit, asked["server_args"])
+        if key not in self.there:
+            self.asked.append(key)
+            self.there[key] = self._run(model, benchmark, limit, asked)
+        folder, record = self.there[key]
+        if record.status is RunStatus.FAILED:
+            return AskedRuns(runs=(), failed=record)
+        return AskedRuns(runs=((folder, record),))
+
+    def _run(self, model, benchmark, limit, asked):
+        command = (
+            "/opt/llama-server",
+            "-m",
+            asked["model"],
+            "--port",
+            "4",
+            "--alias",
+            f"{model}-1",
+            "-c",
+            "4096",
+        )
+        facts = {
+            "model": model, "benchmark": benchmark, "server": ServerFacts(kind="llama.cpp", command=command),
+            "model_identity": ModelIdentity(name=model, sha256=f"{sum(model.encode()):064x}"),
+            "config": {"path": asked["model"], "server_args": list(asked["server_args"] or ())},
+        }  # fmt: skip
+        if self.speeds.get(model) is None:
+            error = ErrorRecord(kind="server_exited", message="the server ended with code 1")
+            folder = record_run(
+                self.results_dir, no_verdicts=True, status=RunStatus.FAILED, error=error, **facts
+            )
+        elif benchmark == "speed":
+            score = Score(score=None, details={"loads": speed_loads(asked, self.speeds[model])})
+            folder = record_run(self.results_dir, no_verdicts=True, score=score, **facts)
+        elif benchmark == "kld":
+            folder = record_run(self.results_dir, no_verdicts=True, score=kld_score(self.kld[model]), **facts)
+        else:
+            solved = self.solved[model]
+            folder = record_run(self.results_dir, [P if n in solved else F for n in range(limit)], **facts)
+        return folder, folder.read_record()
+
+
+def speed_loads(asked, tokens_per_s):
+    found = []
+    for depth in map(int, asked["depths"].split(",")):
+        load = Load(concurrency=1, prompt_tokens=max(depth, 16), output_tokens=128, depth=depth)
+        gap = 1 / (tokens_per_s if depth else 2 * tokens_per_s)
+        requests = [
+            SpeedRequest(load=load, attempt=1, index=i, count=3, start_s=3.0 * i, ttft_s=0.5, e2e_s=0.5 + 127 * gap,
+                         gaps_s=(gap,) * 127, prompt_tokens=max(depth, 16), completion_tokens=128)
+            for i in range(3)
+        ]  # fmt: skip
+        found.append(msgspec.to_builtins(speed_figures(requests)))
+    return found
+
+
+def kld_score(mean):
+    window = KldWindow(
+        index=0, logprobs=(-1.0, -2.0), reference_logprobs=(-1.0, -2.0), klds=(mean, mean), same_top=(True, True),
+        tails=(0.0, 0.0), reference_tails=(0.0, 0.0),
+    )  # fmt: skip
+    result = KldResult(
+        way="served", text_sha256="aa" * 32, tokens_sha256="bb" * 32, window=4, figures=figures([window]),
+        reference=KldReference(name="big-F16", sha256="ff" * 32, quantization="F16"),
+    )  # fmt: skip
+    return Score(score=None, details={"kld": msgspec.to_builtins(result)})
+
+
+def models(folder, *names, trained=65536):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        pairs = {"general.name": (STRING, name), "llama.context_length": (U32, trained)}
+        (folder / f"{name}.gguf").write_bytes(gguf(pairs))
+    return tuple(str(folder / f"{name}.gguf") for name in names)
+
+
+def question(texts, *, limit=None, kld=None, benchmarks=("human_eval",), **changes):
+    constraints = Constraints(
+        **{"room": Room(cards=(24 * GIB,), host_bytes=64 * GIB), "ctx_size": 32768, **changes}
+    )
+    asked = Asked({"limit": limit} if limit else {})
+    return Question(
+        models=texts, constraints=constraints, benchmarks=dict.fromkeys(benchmarks, asked), common=Asked({}),
+        kld=kld,
+    )  # fmt: skip
+
+
+HALF = set(range(500))
+SPEEDS = {"Q8": 40.0, "Q4": 70.0, "Q2": 90.0}
+SOLVED = {"Q8": HALF, "Q4": HALF, "Q2": set(range(400))}
+
+
+@pytest.fixture
+def three(tmp_path):
+    return models(tmp_path / "m", "Q8", "Q4", "Q2"), RecordedRuns(tmp_path / "r", SPEEDS, SOLVED)
+
+
+def test_the_fastest_that_is_as_good_with_its_command(three):
+    texts, source = three
+    found = recommend(question(texts), source)
+    assert (found.ending, found.head) == ("recommended", "Take Q4: the fastest of 2 that are as good")
+    assert found.command == ("/opt/llama-server", "-m", texts[1], "-c", "4096")
+    assert {row.label: row.verdict for row in found.rows} == {"Q8": "as good", "Q4": "chosen", "Q2": "behind"}
+    assert found.runner_up_text.startswith("Q8, as good too: 40.0 tokens/s")
+    assert any(
+        "70.0 tokens/s with 32,576 tokens in the context, 140.0 at its beginning" in each
+        for each in found.proof
+    )
+    assert any("tool calling" in each for each in found.unknown)
+    assert any("long context" in each for each in found.unknown)
+    assert any("--kld-reference" in each for each in found.unknown)
+
+
+def test_what_does_not_fit_is_left_out_with_the_reason_and_nothing_is_started(tmp_path):
+    source = RecordedRuns(tmp_path / "r", {}, {})
+    texts = models(tmp_path / "m", "small", trained=2048)
+    found = recommend(question(texts), source)
+    assert (found.ending, source.asked) == ("nothing fits", [])
+    (row,) = found.rows
+    assert row.why == "it was trained for 2,048 tokens of context, not 32,768"
+    room = Room(cards=(GIB // 4,), host_bytes=64 * GIB)
+    (left_out,) = find_candidates(question(models(tmp_path / "m", "large"), room=room)).left_out
+    assert left_out.why.endswith("GiB with all layers on the card, which has 0.2")
+    host = Room(cards=(), host_bytes=GIB // 4)
+    (left_out,) = find_candidates(question(models(tmp_path / "m", "large"), room=host)).left_out
+    assert left_out.why.endswith("and 0.2 GiB count")
+
+
+def test_no_model_is_fast_enough(three):
+    texts, source = three
+    found = recommend(question(texts, min_tokens_per_s=100.0), source)
+    assert found.ending == "constraints not met"
+    assert found.head == "No model reaches 100 tokens/s with 32,576 tokens in the context"
+    assert {row.why for row in found.rows} >= {
+        "70.0 tokens/s with 32,576 tokens in the context, less than 100"
+    }
+    assert {benchmark for _, benchmark, *_ in source.asked} == {"speed"}
+
+
+def test_too_slow_ones_are_not_asked_and_a_single_one_left_needs_no_comparison(three):
+    texts, source = three
+    found = recommend(question(texts, min_tokens_per_s=50.0), source)
+    assert found.head.startswith("Take Q4: ")
+    assert any("too slow" in each and "Q8" in each for each in found.unknown)
+    assert ("Q8", "human_eval", 1000, None) not in source.asked
+    alone = recommend(question(texts, min_tokens_per_s=80.0), source)
+    assert alone.head == "Take Q2: it is the only one that meets the constraints"
+    assert alone.command[2] == texts[2]
+
+
+def test_power_that_nothing_reports_is_no_power_that_is_low(three):
+    texts, source = three
+    assert recommend(question(texts, max_watts=300.0), source).ending == "constraints not met"
+
+
+def test_few_samples_decide_nothing_and_more_do_at_the_price_of_another_look(three):
+    texts, source = three
+    few = recommend(question(texts, limit=50), source)
+    assert few.ending == "not decided"
+    assert "more samples would show" in few.needed
+    assert [look.number for look in few.looks] == [1]
+    again = recommend(question(texts, limit=50), source)
+    assert [look.number for look in again.looks] == [1]  # the same answers are the same look
+    many = recommend(question(texts), source)
+    assert [look.number for look in many.looks] == [1, 2]
+    assert many.ending == "recommended"
+    assert loss(many) > loss(recommend(question(texts), fresh(source)))
+
+
+def loss(choice):
+    """The most that the chosen one may lose."""
+    (row,) = [row for row in choice.rows if row.verdict == "chosen"]
+    return row.loss_points
+
+
+def fresh(source):
+    """The same models in a folder that nobody has looked at."""
+    return RecordedRuns(source.results_dir.with_name("other"), source.speeds, source.solved)
+
+
+def test_another_tolerance_after_a_look_is_said(three):
+    texts, source = three
+    recommend(question(texts, limit=50), source)
+    found = recommend(question(texts, limit=50, tolerance_points=10.0), source)
+    assert [look.number for look in found.looks] == [1, 2]
+    assert any(
+        "the tolerance was changed after the answers had been looked at (2, 10 points)" in e
+        for e in found.unknown
+    )
+
+
+def test_interrupted_anywhere_it_comes_to_the_same_end(three):
+    """Three speeds and three runs of answers: stopped before each of them, and then asked again."""
+    texts, source = three
+    for number in range(6):
+        source.interrupt_at = number
+        with pytest.raises(Interrupted):
+            recommend(question(texts), source)
+    source.interrupt_at = None
+    found = recommend(question(texts), source)
+    assert [look.number for look in found.looks] == [1]
+    assert len(source.asked) == len(set(source.asked)) == 6
+    whole = recommend(question(texts), fresh(source))
+    assert (whole.head, whole.proof) == (found.head, found.proof)
+
+
+def test_a_model_that_fails_is_left_out_and_the_others_are_compared(three):
+    texts, source = three
+    source.speeds = {**SPEEDS, "Q4": None}
+    found = recommend(question(texts), source)
+    assert found.head.startswith("Take Q8: ")
+    (row,) = [row for row in found.rows if row.label == "Q4"]
+    assert "the server ended with code 1" in row.why
+
+
+def test_the_nearest_to_the_reference_answers_first_and_what_is_taken_does_not_change(three):
+    texts, source = three
+    plain = recommend(question(texts), source)
+    other = RecordedRuns(
+        source.results_dir.with_name("kld"), SPEEDS, SOLVED, kld={"Q8": 0.01, "Q4": 0.002, "Q2": 0.5}
+    )
+    found = recommend(question(texts, kld=Asked({"kld_reference": "big.gguf"})), other)
+    assert [model for model, benchmark, *_ in other.asked if benchmark == "human_eval"] == ["Q4", "Q8", "Q2"]
+    assert found.head == plain.head
+    assert "KL divergence: 0.0020 nats from big-F16" in found.proof
+    assert [row.kld for row in found.rows] == [0.002, 0.01, 0.5]
+    known = recommend(question(texts), other)  # by the runs that are there now
+    assert [row.kld for row in known.rows] == [0.002, 0.01, 0.5]
+
+
+def test_a_damaged_answer_so_far_is_not_overwritten(three):
+    """It has the number of looks, without which the next one would be told as the first."""
+    texts, source = three
+    found = recommend(question(texts, limit=50), source)
+    path = ChoiceFolder.of(source.results_dir, found.choice_id).path / "choice.json"
+    path.write_text("{")
+    with pytest.raises(ResultsError):
+        recommend(question(texts), source)
+    assert path.read_text() == "{"
+
+
+def test_lost_answers_are_not_in_favour_of_who_lost_them(three):
+    texts, source = three
+    recommend(question(texts), source)
+    folder, _ = source.there["Q4", "human_eval", 1000, None]
+    lines = folder.completions.read_bytes().splitlines()
+    solved, lost = b'"outcome":"passed","passed":true', f'"outcome":"{Outcome.INFRASTRUCTURE_ERROR}"'.encode()
+    changed = [line.replace(solved, lost) if 100 <= n < 160 else line for n, line in enumerate(lines)]
+    folder.completions.write_bytes(b"\n".join(changed) + b"\n")
+    found = recommend(question(texts), source)
+    assert found.head.startswith("Take Q8: ")
+    (row,) = [row for row in found.rows if row.label == "Q4"]
+    assert (row.verdict, row.score) == ("behind", 44.0)
+
+
+def test_every_run_is_of_the_server_that_would_be_recommended(tmp_path):
+    asked = question(
+        models(tmp_path / "m", "a"),
+        limit=20,
+        benchmarks=("human_eval", "gsm8k"),
+        kv_types=("f16", "q8_0"),
+        parallel=2,
+    )
+    asked = dataclasses.replace(asked, server_args=("-t", "1"))
+    plain, quantised = find_candidates(asked).fitting
+    assert (plain.label, quantised.label) == ("a, KV f16", "a, KV q8_0")
+    of_server = ("model", "ctx_size", "parallel", "gpu_layers", "server_args")
+    for candidate, args in (
+        (plain, ("-t", "1")),
+        (quantised, ("-t", "1", "--cache-type-k", "q8_0", "--cache-type-v", "q8_0", "--flash-attn", "on")),
+    ):
+        runs = [speed_asked(candidate, asked), benchmark_asked(candidate, asked, "gsm8k")]
+        assert [{name: run[name] for name in of_server} for run in runs] == [
+            {"model": candidate.text, "ctx_size": 32768, "parallel": 2, "gpu_layers": -1, "server_args": args}
+        ] * 2
+        assert runs[0]["depths"] == "0,32576"
+        assert (runs[1]["limit"], runs[1]["shuffle"]) == (20, 0)  # a random draw, the same for all
