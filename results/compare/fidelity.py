@@ -9,19 +9,23 @@ from results.records import RunStatus
 from results.stats.divergence import FULL_PRECISION, KldResult, kld_result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from results.records import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnownDivergence:
-    """One finished run of kld that compared a model with a reference. Its figures are in `result`."""
+    """One finished run of kld that compared a model with a reference. Its figures are in `result`.
+
+    server_args: the server's own options, such as KV cache types, whose effect the figures include.
+    """
 
     run_id: str
     timestamp: str
     model: str
     model_sha256: str | None
+    server_args: tuple[str, ...] = ()
     result: KldResult
 
     @property
@@ -74,6 +78,7 @@ def known_divergences(records: Iterable[RunRecord]) -> list[KnownDivergence]:
                 timestamp=record.timestamp,
                 model=record.model,
                 model_sha256=model.sha256 if model is not None else None,
+                server_args=tuple(map(str, record.config.get("server_args") or ())),
                 result=result,
             )
         )
@@ -85,18 +90,21 @@ def divergence_of(
     model_sha256: str,
     reference_sha256: str | None = None,
     *,
+    server_args: Sequence[str] | None = None,
     like: KnownDivergence | None = None,
 ) -> KnownDivergence | None:
     """How far the model is from the reference, by the newest run that says so; None if none does.
 
-    reference_sha256: of the reference's content; None: any reference, one in full precision first. like: only if it was
-    measured as that one was, so that both may be compared.
+    reference_sha256: of the reference's content; None: any reference, one in full precision first. server_args: only if
+    it was served with these options; None: with any. like: only if it was measured as that one was, so that both may be
+    compared.
     """
     found = [
         each
         for each in known_divergences(records)
         if each.model_sha256 == model_sha256
         and reference_sha256 in {None, each.reference_sha256}
+        and (server_args is None or tuple(server_args) == each.server_args)
         and (like is None or each.measured_as == like.measured_as)
     ]
     full = [each for each in found if _is_full(each)]

@@ -80,6 +80,8 @@ def test_a_model_s_divergence_is_that_of_the_newest_run_that_says_so(tmp_path):
     assert divergence_of(records, sha256_of(other_text), BF16.sha256, like=found) is None
     assert divergence_of(records, sha256_of(alone)) is None
     assert mean_divergence(alone.read_record()) is None
+    assert divergence_of(records, sha256_of(q8), server_args=()).run_id == newer.run_id
+    assert divergence_of(records, sha256_of(q8), server_args=["-ctk", "q4_0"]) is None
     hidden = msgspec.structs.replace(records[1], remarks=Remarks(archived=True))
     assert [each.run_id for each in known_divergences([records[0], hidden])] == [q8.run_id]
 
