@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from results.errors import NotComparable
+from results.files import user_path
 from results.records import RunStatus
 from results.store.run_folder import all_records
 from settings.setting import Determines
@@ -94,10 +95,19 @@ class StoredRuns:
             and _plain(ours.get(name)) != _plain(theirs.get(name))
             and not (name in _FOLLOWING and ours.get(name) is None)
         ]
-        model = self.spec.server.model
-        if model is not None and record.model != model.name and ours.get("path") != theirs.get("path"):
+        if not self._same_model(record):
             differing.append("model")
         return differing
+
+    def _same_model(self, record: RunRecord) -> bool:
+        """Whether it is the model of that place, whatever its content is now."""
+        model = self.spec.server.model
+        if model is None:
+            return True
+        if model.path is not None and model_place(self.spec) == str(model.path.absolute()):
+            kept = record.model_identity
+            return kept is not None and kept.path == str(model.path.absolute())
+        return record.model == model.name
 
     def samples_there(self) -> int | None:
         """The number of samples of the benchmark, if a run has found it out."""
@@ -107,6 +117,17 @@ class StoredRuns:
                 if isinstance(there, int):
                     return there
         return None
+
+
+def model_place(spec: RunSpec) -> str | None:
+    """Where the model is kept, by which it is known when its content changes: its file, or the name that it is fetched
+    by, because another revision of that is another file. None without a model.
+    """
+    model = spec.server.model
+    if model is None:
+        return None
+    text = str(spec.asked["model"] or "demo")
+    return str(model.path.absolute()) if model.path is not None and user_path(text).exists() else text
 
 
 def same_samples(record: RunRecord, config: dict[str, object]) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from choosing.stored_runs import CHOICE, StoredRuns, same_samples
+from choosing.stored_runs import CHOICE, StoredRuns, model_place, same_samples
 from choosing.watch_report import State, WatchReport, build_text, make_report
 from choosing.watched_runs import watched
 from results.errors import (
@@ -287,8 +287,7 @@ def watchable(asked: Asked) -> RunSpec:
 def _watch_id(spec: RunSpec) -> str:
     """The same whatever the build, the content of the model's file, and the choice of samples."""
     model = spec.server.model
-    known_by = str(model.path or model.name) if model is not None else None
-    facts = determining(spec, model=known_by)
+    facts = determining(spec, model=model_place(spec))
     for name in (*CHOICE, "server_binary"):
         facts.pop(name, None)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name if model is not None else "server").strip("-.")[:48]
