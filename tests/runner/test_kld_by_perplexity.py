@@ -11,7 +11,9 @@ import pytest
 
 from engines.less_memory import smaller
 from engines.shared_server import server_key
-from results.errors import ResultsError, UsageError
+from results.errors import ResultsError, ScriptError, ServerOutOfMemory, UsageError
+from results.stats.divergence import PERPLEXITY_LOG
+from runner.kld.serverless import NoServer
 from runner.request import build_spec
 from servers.launch import plan
 from servers.perplexity.plan import base_bytes
@@ -195,7 +197,23 @@ def test_a_run_starts_no_server_and_its_record_says_what_ran(here):
     assert not (folder / "server.log").exists()
 
 
-def test_out_of_memory_is_told_with_the_programs_last_words(here):
+def test_out_of_memory_is_an_error_by_which_a_sweep_lowers_layers(here):
+    log = here / PERPLEXITY_LOG
+    running = NoServer(plan(spec_of(here).server, nonce=""), here, stall_timeout_s=1)
+    said = ScriptError("llama-perplexity failed", hint="lower --gpu-layers", log_tail="its log")
+    log.write_text("0.00.1 E main: unable to load model")
+    assert running.failure(said) is said
+    log.write_text("0.00.1 E ggml_backend_cuda_buffer_type_alloc_buffer: cudaMalloc failed: out of memory")
+    found = running.failure(said)
+    assert isinstance(found, ServerOutOfMemory)
+    assert (found.where, found.message, found.hint, found.log_tail) == (
+        *("device", "llama-perplexity failed"),
+        *("lower --gpu-layers", "its log"),
+    )
+
+
+@pytest.mark.servers
+def test_a_failed_run_shows_the_programs_last_words(here):
     model(here / "q4.gguf", fault="exit", says="0.00.1 E ggml_cuda: cudaMalloc failed: out of memory")
     done = bench_runner(*command(here))
     assert done.code == 3
@@ -208,7 +226,7 @@ def test_out_of_memory_is_told_with_the_programs_last_words(here):
 @pytest.mark.servers
 def test_a_program_that_hangs_is_ended(here):
     model(here / "q4.gguf", fault="hang", at=2)
-    done = bench_runner(*command(here, "--stall-timeout", 2))
+    done = bench_runner(*command(here, "--stall-timeout", 1))
     assert done.code == 4
     assert "llama-perplexity hangs: no processor time and no progress for" in done.err
     assert logged(here / "r")[0]["error"]["kind"] == "script"

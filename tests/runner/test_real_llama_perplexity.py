@@ -11,7 +11,7 @@ import pytest
 from tests.command_line import ROOT, bench_runner, logged
 
 pytestmark = pytest.mark.servers
-WINDOW, WINDOWS = 128, 4
+WINDOW, WINDOWS = 128, 3
 KINDS = ("Q8_0", "Q4_K_M", "Q2_K")
 
 
@@ -65,15 +65,14 @@ def printed(binary, model, base):
 def by_program(models, cache, llama_server_binary, tmp_path_factory):
     """What kld finds by llama-perplexity, by quantisation."""
     results = tmp_path_factory.mktemp("results")
-    return {kind: kld(results, models[kind], models["Q8_0"], llama_server_binary, cache) for kind in KINDS}
+    kinds = ("Q4_K_M", "Q2_K")
+    return {kind: kld(results, models[kind], models["Q8_0"], llama_server_binary, cache) for kind in kinds}
 
 
 def test_the_figures_are_llama_perplexitys_own_and_grow_as_the_quantisation_gets_coarser(
     models, cache, by_program, llama_server_binary
 ):
     found = {kind: each["figures"] for kind, each in by_program.items()}
-    assert found["Q8_0"]["max_kld"] == 0
-    assert found["Q8_0"]["same_top"]["value"] == 1
     assert 0 < 4 * found["Q4_K_M"]["mean_kld"]["value"] < found["Q2_K"]["mean_kld"]["value"]
     assert by_program["Q2_K"]["reference"]["quantization"] == "Q8_0"
     (base,) = (cache / "bench_runner/base_logits").glob(f"demo-Q8_0-{WINDOW}x{WINDOWS}-*/logits")
