@@ -163,7 +163,7 @@ class _PerplexitySession:
             else:
                 self._events.say(f"the base logits of {reference.name} are in the cache")
         if found is None:
-            raise ResultsError(
+            raise ScriptError(
                 f"the base logits of {reference.name} are gone again", hint="run the same command again"
             )
         return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from results.cache_folder import cache_folder
-from results.errors import ResultsError, UsageError
+from results.errors import UsageError
 from results.stats.divergence import KldReference
 from servers.gguf import read_layout
 from servers.llama_cpp import (
@@ -58,8 +58,8 @@ _REFUSED = {
 
 
 def perplexity_plan(request: ServerRequest, model: Model, asked: PerplexityRequest) -> LaunchPlan:
-    """The plan of a run without a server: what its script is told. Raises UsageError, and ResultsError if the disk has
-    no room for the base logits.
+    """The plan of a run without a server: what its script is told. Raises UsageError, also if the disk has no room
+    for the base logits.
     """
     if model.kind != "gguf" or model.path is None:
         raise UsageError(
@@ -165,7 +165,7 @@ def base_bytes(window: int, vocabulary: int, windows: int) -> int:
 
 
 def _require_disk(asked: PerplexityRequest, reference: Model) -> int | None:
-    """About what base logits need. The script checks it again once the sizes are known exactly. Raises ResultsError."""
+    """About what base logits need. The script checks it again once the sizes are known exactly. Raises UsageError."""
     vocabulary = read_layout(reference.path).vocabulary if reference.path is not None else None
     if vocabulary is None:
         return None
@@ -182,7 +182,7 @@ def _require_disk(asked: PerplexityRequest, reference: Model) -> int | None:
             if free < asked.cache_bytes
             else f"--kld-cache-size is {asked.cache_bytes / _GIB:.1f} GiB"
         )
-        raise ResultsError(
+        raise UsageError(
             f"the base logits of {reference.name} need about {need / _GIB:.1f} GiB in {kept}, and {most}",
             hint="use a smaller --limit (fewer windows), or set XDG_CACHE_HOME to a folder on another disk",
             settings=("limit", "kld_window", "kld_cache_size"),

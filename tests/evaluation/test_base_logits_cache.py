@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.benchmarks.kld.base_cache import BaseCache, BaseKey
+from evaluation.benchmarks.kld.base_cache import BaseCache, BaseKey, NoRoomError
 from evaluation.benchmarks.kld.logits_file import BadLogitsError, LogitsHeader
-from results.errors import ResultsError
 from tests.programs.fake_perplexity import encoded, logits_of, tokens_of
 
 ROOT = Path(__file__).parents[2]
@@ -135,11 +134,11 @@ def test_the_one_unused_for_longest_makes_room(tmp_path):
 
 def test_one_larger_than_the_bound_or_the_disk_is_refused_with_both_sizes(tmp_path):
     cache = cache_in(tmp_path / "it", limit_bytes=10 << 20)
-    with pytest.raises(ResultsError, match=r"need 20.0 MiB, and the cache may hold 10.0 MiB") as refused:
+    with pytest.raises(NoRoomError, match=r"need 20.0 MiB, and the cache may hold 10.0 MiB") as refused:
         cache.make_room(20 << 20)
     assert "--kld-cache-size" in refused.value.hint
     cache = cache_in(tmp_path / "it", limit_bytes=1 << 60)
-    with pytest.raises(ResultsError, match=r"need 1048576.0 GiB in .*GiB are free") as refused:
+    with pytest.raises(NoRoomError, match=r"need 1048576.0 GiB in .*GiB are free") as refused:
         cache.make_room(1 << 50)
     assert "XDG_CACHE_HOME" in refused.value.hint
 
@@ -149,7 +148,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (HEADER.file_bytes // 2, before[1]))
     try:
-        with pytest.raises(ResultsError, match="can't be kept") as refused:
+        with pytest.raises(NoRoomError, match="can't be kept") as refused:
             make(cache, key_of())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -11,7 +11,7 @@ import pytest
 
 from engines.less_memory import smaller
 from engines.shared_server import server_key
-from results.errors import ResultsError, ScriptError, ServerOutOfMemory, UsageError
+from results.errors import ScriptError, ServerOutOfMemory, UsageError
 from results.stats.divergence import PERPLEXITY_LOG
 from runner.kld.serverless import NoServer
 from runner.request import build_spec
@@ -151,7 +151,7 @@ def test_the_need_of_disk_is_told_before_anything_starts(here):
     for name in ("f16.gguf", "q4.gguf"):
         (here / name).write_bytes(data)
     (here / "text.txt").write_text("word " * 3_000_000)
-    with pytest.raises(ResultsError, match=r"need about .* GiB in .*--kld-cache-size is 0.0 GiB"):
+    with pytest.raises(UsageError, match=r"need about .* GiB in .*--kld-cache-size is 0.0 GiB"):
         words_of(here, kld_cache_size=1 << 20)
 
 

@@ -23,7 +23,7 @@ import msgspec
 from evaluation.benchmarks.kld.logits_file import BadLogitsError, LogitsHeader, LogitsReader
 from results.cache_folder import cache_folder
 from results.durable import replace_file, sync_folder
-from results.errors import ResultsError
+from results.errors import ScriptError
 from results.files import open_to_read, read_file
 from results.json_text import NOT_THAT_JSON, encode
 from results.locks import lock
@@ -41,6 +41,12 @@ _SPARE_BYTES = 256 << 20  # of the disk, which others need as well
 _LOOK_S = 0.3
 _LOGITS, _FACTS = "logits", "base.json"
 _GIB, _MIB = 1 << 30, 1 << 20
+
+
+class NoRoomError(ScriptError):
+    """Base logits can't be kept: too large for the bound or the disk, or the disk fails. It fails one run, not the
+    results of others.
+    """
 
 
 class BaseKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +127,7 @@ class BaseLogits:
 
 
 class BaseWriter:
-    """Writes one chunk after another of a new one. Raises ResultsError, for a full disk too."""
+    """Writes one chunk after another of a new one. Raises NoRoomError, for a full disk too."""
 
     def __init__(self, folder: Path, key: BaseKey, model: str) -> None:
         self._folder = folder
@@ -182,7 +188,7 @@ class BaseCache:
 
     @contextlib.asynccontextmanager
     async def claim(self, key: BaseKey) -> AsyncIterator[None]:
-        """Keep others from making the same one; waits for one that does. Raises ResultsError."""
+        """Keep others from making the same one; waits for one that does. Raises NoRoomError."""
         with _explained(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         told = False
@@ -230,10 +236,10 @@ class BaseCache:
     def make_room(self, size_bytes: int) -> None:
         """Delete the ones unused for longest until another of that size fits into the cache and on the disk.
 
-        Raises ResultsError if it can't.
+        Raises NoRoomError if it can't.
         """
         if size_bytes > self._limit_bytes:
-            raise ResultsError(
+            raise NoRoomError(
                 f"the base logits need {size_text(size_bytes)}, and the cache may hold {size_text(self._limit_bytes)}",
                 hint="use a smaller --limit (fewer windows) or --kld-window, or raise --kld-cache-size",
             )
@@ -250,7 +256,7 @@ class BaseCache:
                 shutil.rmtree(oldest, ignore_errors=True)
             free = self._free_bytes()
         if free < size_bytes + _SPARE_BYTES:
-            raise ResultsError(
+            raise NoRoomError(
                 f"the base logits need {size_text(size_bytes)} in {self._folder}, and {size_text(free)} are free there",
                 hint="free some space, use a smaller --limit (fewer windows), or set XDG_CACHE_HOME to another disk",
             )
@@ -279,7 +285,7 @@ def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ResultsError(
+        raise NoRoomError(
             f"the base logits can't be kept in {folder}: {error.strerror or error}",
             hint="free some space there, or set XDG_CACHE_HOME to a folder on another disk",
         ) from error
