@@ -110,6 +110,9 @@ def report(
         return
     if csv_file is not None:
         write_csv(user_path(csv_file), found.tables)
+    if found.choice is not None:
+        say("recommendation", bold=True)
+        say(f"  {found.choice.head}.", fg="green" if found.choice.kind == "pick" else None)
     for table, verdict, sentences in zip(found.tables, found.verdicts, found.conclusions, strict=True):
         say(table.title, bold=True)
         for sentence in verdict.sentences:

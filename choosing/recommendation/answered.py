@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
+    from settings.asked import Asked
 
 _UNFINISHED = (Outcome.TRUNCATED, Outcome.NO_ANSWER)
 # How many samples a benchmark has, where that is fixed.
@@ -45,6 +46,13 @@ class Answered:
         """Percent of all samples, lost ones counted as not solved."""
         right = sum(each is True for tasks in self.solved.values() for each in tasks.values())
         return 100 * right / self.samples if self.samples else 0.0
+
+
+def planned_samples(name: str, asked: Asked) -> int | None:
+    """How many samples of a benchmark are asked for; None if that isn't known before it has run."""
+    there = None if asked["dataset"] is not None else SAMPLES.get(name)
+    known = [each for each in (there, asked["limit"]) if each is not None]
+    return min(known) if known else None
 
 
 def read_answered(runs: Sequence[tuple[RunFolder, RunRecord]]) -> Answered:

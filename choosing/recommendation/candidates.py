@@ -127,9 +127,12 @@ def speed_asked(candidate: Candidate, question: Question) -> Asked:
     )
 
 
-def benchmark_asked(candidate: Candidate, question: Question, benchmark: str) -> Asked:
-    """The run of a benchmark, on the very server that would be recommended."""
+def benchmark_asked(
+    candidate: Candidate, question: Question, benchmark: str, *, limit: int | None = None
+) -> Asked:
+    """The run of a benchmark, on the very server that would be recommended. limit: fewer samples than are asked for."""
     asked = _server_asked(candidate, question, question.benchmarks[benchmark]).but(benchmark=benchmark)
+    asked = asked if limit is None else asked.but(limit=limit)
     return asked if asked["limit"] is None else asked.but(shuffle=SHUFFLE)
 
 

@@ -114,7 +114,7 @@ def decide(contenders: Sequence[Contender], selection: Selection, constraints: C
     chosen = order[0]
     words[chosen] = ("chosen", _because(contenders, order, constraints))
     runner_up, text = _runner_up(contenders, selection, order)
-    best = max(range(len(contenders)), key=lambda i: contenders[i].answered.score)
+    best = contenders.index(_best(contenders))
     return Decision(
         ending=Ending.RECOMMENDED,
         head=f"Take {contenders[chosen].label}: {words[chosen][1]}",
@@ -172,9 +172,17 @@ _COSTS: dict[Prefer, Callable[[MeasuredSpeed], float]] = {
 _SUPERLATIVES = {Prefer.SPEED: "fastest", Prefer.ENERGY: "thriftiest", Prefer.MEMORY: "smallest in memory"}
 
 
+def _best(contenders: Sequence[Contender]) -> Contender:
+    """The highest score, of those that were not stopped at a glance."""
+    most = max(each.answered.samples for each in contenders)
+    return max(
+        (each for each in contenders if each.answered.samples == most), key=lambda each: each.answered.score
+    )
+
+
 def _says_little(contenders: Sequence[Contender], constraints: Constraints) -> tuple[str, str] | None:
     """Why the scores can't decide, and what to do; None if they can."""
-    best = max(contenders, key=lambda each: each.answered.score)
+    best = _best(contenders)
     samples = best.answered.samples
     if samples and best.answered.unfinished > MOST_UNFINISHED * samples:
         cut = f"{best.answered.unfinished} of {samples} answers of {best.label} were cut or empty"
@@ -188,7 +196,7 @@ def _says_little(contenders: Sequence[Contender], constraints: Constraints) -> t
 
 
 def _sensitivity(contenders: Sequence[Contender], constraints: Constraints) -> list[str]:
-    best = max(each.answered.score for each in contenders)
+    best = _best(contenders).answered.score
     if best < SENSITIVE_SCORE * constraints.tolerance_points:
         return [
             f"the best one solves only {best:.1f} of 100: a loss of {_points(constraints)} would be a large part of it"
@@ -268,8 +276,16 @@ def _loss_sentence(contenders: Sequence[Contender], chosen: int, loss: float | N
     than = "the other one" if others == 1 else f"any of the other {others}"
     return (
         f"at most {loss or 0.0:.1f} points worse than {than} that meet{'s' * (others == 1)} the constraints "
-        f"(95 % for all of them together), on {own.samples:,} samples that all answered: {each}"
+        f"(95 % for all of them together), on {own.samples:,} samples: {each}{_stopped(contenders, own.samples)}"
     )
+
+
+def _stopped(contenders: Sequence[Contender], most: int) -> str:
+    early = [each for each in contenders if each.answered.samples < most]
+    if not early:
+        return ""
+    names = ", ".join(each.label for each in early)
+    return f"; far behind after {early[0].answered.samples:,} of them: {names}"
 
 
 def _against_best(contenders: Sequence[Contender], chosen: int, best: int) -> list[str]:

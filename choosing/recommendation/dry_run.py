@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choosing.recommendation.answered import SAMPLES
+from choosing.recommendation.answered import planned_samples
 from choosing.recommendation.candidates import benchmark_asked, kld_asked, speed_asked
 from results.json_text import encode_indented
 from sweeps.manifest.problems import COMMAND_LINE
@@ -37,26 +37,17 @@ def planned_work(question: Question, candidates: Candidates, results_dir: Path) 
     plan = _plan(question, candidates.fitting)
     reused = find_reused(plan, results_dir, race=False, warn=lambda _: None)
     instead = {each.planned.index: each.record.run_id for each in reused}
+    samples = [planned_samples(name, asked) for name, asked in question.benchmarks.items()]
+    known = [each for each in samples if each is not None]
     return PlannedWork(
-        preflight=preflight(plan, results_dir=results_dir, reused=instead), samples=planned_samples(question)
+        preflight=preflight(plan, results_dir=results_dir, reused=instead),
+        samples=sum(known) if len(known) == len(samples) else None,
     )
 
 
 def require_possible(question: Question, candidates: Candidates) -> None:
     """Raise UsageError for settings or data that can't work, before anything starts."""
     _plan(question, candidates.fitting[:1])
-
-
-def planned_samples(question: Question) -> int | None:
-    """Of all benchmarks together; None if not known."""
-    found = 0
-    for name, asked in question.benchmarks.items():
-        there = None if asked["dataset"] is not None else SAMPLES.get(name)
-        limit = asked["limit"]
-        if there is None and limit is None:
-            return None
-        found += min(each for each in (there, limit) if each is not None)
-    return found
 
 
 def _plan(question: Question, fitting: Sequence[Candidate]) -> Plan:

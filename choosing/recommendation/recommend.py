@@ -13,39 +13,27 @@ before its result is told, so after a kill the same command comes to the same en
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from choosing.recommendation.answered import read_answered
-from choosing.recommendation.candidates import LeftOut, benchmark_asked, find_candidates, speed_asked
-from choosing.recommendation.decision import Contender, Decision, Ending, decide, only_one, samples_planned
+import msgspec
+
+from choosing.recommendation.candidates import find_candidates
+from choosing.recommendation.decision import Decision, Ending, decide, only_one, samples_planned
 from choosing.recommendation.fidelity import UNKNOWN, fidelities, nearest_first
-from choosing.recommendation.measured_speed import Measured, measured_speed
 from choosing.recommendation.server_line import server_line
+from choosing.recommendation.steps import Compared, compare, contender, glance_limits, hopeless, look, measure
 from choosing.recommendation.unknowns import unknowns
-from results.stats.as_good import select
 from results.store.choices import Choice, ChoiceFolder, ChoiceRow, Look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from choosing.asked_runs import AskedRuns, RunSource
-    from choosing.recommendation.candidates import Candidate, Candidates
+    from choosing.asked_runs import RunSource
+    from choosing.recommendation.candidates import Candidates, LeftOut
     from choosing.recommendation.constraints import Constraints, Question
     from choosing.recommendation.fidelity import Fidelity
-    from choosing.recommendation.measured_speed import MeasuredSpeed
-    from results.records import RunRecord
+    from choosing.recommendation.measured_speed import Measured
     from results.stats.as_good import Selection
-    from results.store.run_folder import RunFolder
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Compared:
-    """A candidate that answered all benchmarks."""
-
-    measured: Measured
-    runs: tuple[tuple[RunFolder, RunRecord], ...]
-    contender: Contender
 
 
 def recommend(question: Question, source: RunSource) -> Choice:
@@ -53,8 +41,7 @@ def recommend(question: Question, source: RunSource) -> Choice:
     candidates = find_candidates(question)
     folder = ChoiceFolder.of(source.results_dir, candidates.choice_id)
     with folder.claim():
-        before = folder.read()
-        answering = _Answering(question, candidates, source, before.looks if before else ())
+        answering = _Answering(question, candidates, source, folder)
         choice = answering.choice(answering.decide())
         folder.write(choice)
     return choice
@@ -64,14 +51,16 @@ class _Answering:
     """The steps, with what is known so far."""
 
     def __init__(
-        self, question: Question, candidates: Candidates, source: RunSource, looks: tuple[Look, ...]
+        self, question: Question, candidates: Candidates, source: RunSource, folder: ChoiceFolder
     ) -> None:
         self.question = question
         self.candidates = candidates
         self.source = source
-        self.looks = looks
+        self.folder = folder
+        before = folder.read()
+        self.looks: tuple[Look, ...] = before.looks if before is not None else ()
         self.left_out = [*candidates.left_out]
-        self.compared: list[_Compared] = []
+        self.compared: list[Compared] = []
 
     def decide(self) -> Decision:
         """Prune, measure, compare."""
@@ -84,7 +73,7 @@ class _Answering:
             )
         say = self.source.display.say
         say(f"speed: {len(fitting)} configurations with {constraints.depth:,} tokens in the context")
-        measured, too_slow = _measure(self.question, fitting, self.source)
+        measured, too_slow = measure(self.question, fitting, self.source)
         self.left_out += too_slow
         if not measured:
             return Decision(
@@ -94,16 +83,13 @@ class _Answering:
             )
         if len(measured) == 1:
             (alone,) = measured
-            contender = _contender(alone, (), UNKNOWN)
-            self.compared = [_Compared(measured=alone, runs=(), contender=contender)]
-            return only_one(contender, constraints)
+            only = contender(alone, (), UNKNOWN)
+            self.compared = [Compared(measured=alone, runs=(), contender=only)]
+            return only_one(only, constraints)
         known = fidelities(self.question, measured, self.source)
         order = nearest_first(measured, known)
         say(f"quality: {samples_planned(constraints, len(measured))}")
-        self.compared, failed = _compare(
-            self.question, [measured[i] for i in order], [known[i] for i in order], self.source
-        )
-        self.left_out += failed
+        failed = self.compare([(measured[i], known[i]) for i in order])
         if len(self.compared) < 2:
             return Decision(
                 ending=Ending.NOT_DECIDED,
@@ -112,9 +98,46 @@ class _Answering:
                 words=tuple(("undecided", "nothing to compare it with") for _ in self.compared),
                 losses=(None,) * len(self.compared),
             )
-        selection, look = _look(self.compared, constraints, self.looks)
-        self.looks = (*(each for each in self.looks if each.number != look.number), look)
+        selection = self.look(self.compared)
         return decide([each.contender for each in self.compared], selection, constraints)
+
+    def compare(self, candidates: Sequence[tuple[Measured, Fidelity]]) -> list[LeftOut]:
+        """Get the answers of all, or of those for whom a glance leaves hope. Returns those whose runs failed."""
+        limits = glance_limits(self.question, self.looks, len(candidates))
+        behind: list[Compared] = []
+        failed: list[LeftOut] = []
+        say = self.source.display.say
+        if limits is not None:
+            say(f"a glance at {sum(limits.values()):,} samples, to see who is far behind")
+            glanced, failed = compare(self.question, candidates, self.source, limits)
+            if len(glanced) > 1:
+                far = hopeless(self.look(glanced, glance=True), self.question.constraints.margin)
+                behind = [each for position, each in enumerate(glanced) if position in far]
+            out = {each.key for each in failed} | {each.contender.key for each in behind}
+            candidates = [each for each in candidates if each[0].candidate.key not in out]
+            for each in behind:
+                say(f"far behind: {each.contender.label}, {each.contender.answered.score:.1f} of 100")
+        whole, more = compare(self.question, candidates, self.source)
+        self.compared = [*whole, *behind]
+        self.left_out += [*failed, *more]
+        return [*failed, *more]
+
+    def look(self, compared: Sequence[Compared], *, glance: bool = False) -> Selection:
+        """Look, and note it on disk before anything is told of it."""
+        selection, noted = look(compared, self.question.constraints, self.looks, glance=glance)
+        self.looks = (*(each for each in self.looks if each.number != noted.number), noted)
+        self.note_looks()
+        return selection
+
+    def note_looks(self) -> None:
+        """Keep the last answer until there is another."""
+        before = self.folder.read() or Choice(
+            choice_id=self.candidates.choice_id,
+            updated=_now(),
+            ending=Ending.NOT_DECIDED,
+            head="Not decided yet",
+        )
+        self.folder.write(msgspec.structs.replace(before, looks=self.looks))
 
     def choice(self, decision: Decision) -> Choice:
         """The record of the decision."""
@@ -131,7 +154,7 @@ class _Answering:
             )
         return Choice(
             choice_id=self.candidates.choice_id,
-            updated=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            updated=_now(),
             ending=str(decision.ending),
             head=decision.head,
             constraints={**self.question.constraints.facts(), "benchmarks": [*self.question.benchmarks]},
@@ -147,116 +170,11 @@ class _Answering:
         )
 
 
-def _measure(
-    question: Question, fitting: Sequence[Candidate], source: RunSource
-) -> tuple[list[Measured], list[LeftOut]]:
-    """Those that meet the constraints of speed and power, and why others don't."""
-    constraints = question.constraints
-    measured: list[Measured] = []
-    left_out: list[LeftOut] = []
-    asked = [speed_asked(each, question) for each in fitting]
-    for candidate, found in zip(fitting, source.ask(asked), strict=True):
-        if not found.runs:
-            left_out.append(_out(candidate, f"its server or its speed run failed: {_why(found)}"))
-            continue
-        record = found.runs[-1][1]
-        speed = measured_speed(record)
-        if why := _misses(speed, constraints):
-            left_out.append(_out(candidate, why))
-        else:
-            measured.append(Measured(candidate=candidate, speed=speed, record=record))
-    return measured, left_out
-
-
-def _misses(speed: MeasuredSpeed, constraints: Constraints) -> str:
-    """Which constraint it doesn't meet, or ""."""
-    least, most = constraints.min_tokens_per_s, constraints.max_watts
-    if least is not None and speed.tokens_per_s is None:
-        return "its speed could not be measured"
-    if least is not None and (speed.tokens_per_s or 0.0) < least:
-        depth = f"{constraints.depth:,} tokens in the context"
-        return f"{speed.tokens_per_s:.1f} tokens/s with {depth}, less than {least:g}"
-    if most is not None and speed.watts is None:
-        return "no device reports its power"
-    if most is not None and (speed.watts or 0.0) > most:
-        return f"{speed.watts:.0f} W while it answers, more than {most:g}"
-    return ""
-
-
-def _compare(
-    question: Question, measured: Sequence[Measured], known: Sequence[Fidelity], source: RunSource
-) -> tuple[list[_Compared], list[LeftOut]]:
-    names = [*question.benchmarks]
-    asked = [benchmark_asked(each.candidate, question, name) for each in measured for name in names]
-    answers = source.ask(asked)
-    compared: list[_Compared] = []
-    left_out: list[LeftOut] = []
-    for position, each in enumerate(measured):
-        of_it = answers[position * len(names) : (position + 1) * len(names)]
-        failed = next((found for found in of_it if not found.runs), None)
-        if failed is not None:
-            left_out.append(_out(each.candidate, f"a run failed: {_why(failed)}"))
-            continue
-        runs = tuple(found.runs[-1] for found in of_it)
-        compared.append(
-            _Compared(measured=each, runs=runs, contender=_contender(each, runs, known[position]))
-        )
-    return compared, left_out
-
-
-def _look(
-    compared: Sequence[_Compared], constraints: Constraints, looks: Sequence[Look]
-) -> tuple[Selection, Look]:
-    """Look at the answers. The same answers with the same tolerance are the same look; others are the next one."""
-    keys = [each.contender.key for each in compared]
-    evidence = tuple(sorted(record.run_id for each in compared for _, record in each.runs))
-    same = next(
-        (
-            each
-            for each in looks
-            if (each.runs, each.tolerance_points) == (evidence, constraints.tolerance_points)
-        ),
-        None,
-    )
-    number = same.number if same is not None else 1 + max((each.number for each in looks), default=0)
-    earlier = {
-        pair
-        for each in looks
-        if each.number < number and each.tolerance_points <= constraints.tolerance_points
-        for pair in each.settled
-    }
-    settled = {
-        (keys.index(own), keys.index(other)) for own, other in earlier if own in keys and other in keys
-    }
-    pooled = [each.contender.answered.pooled for each in compared]
-    selection = select(pooled, constraints.margin, look=number, settled=settled)
-    look = Look(
-        number=number,
-        runs=evidence,
-        samples=max(map(len, pooled)),
-        tolerance_points=constraints.tolerance_points,
-        settled=tuple(sorted((keys[own], keys[other]) for own, other in selection.settled)),
-    )
-    return selection, look
-
-
-def _contender(
-    measured: Measured, runs: Sequence[tuple[RunFolder, RunRecord]], fidelity: Fidelity
-) -> Contender:
-    return Contender(
-        key=measured.candidate.key,
-        label=measured.candidate.label,
-        speed=measured.speed,
-        answered=read_answered(runs),
-        fidelity=fidelity,
-    )
-
-
-def _row(compared: _Compared, position: int, decision: Decision) -> ChoiceRow:
-    candidate, contender = compared.measured.candidate, compared.contender
+def _row(compared: Compared, position: int, decision: Decision) -> ChoiceRow:
+    candidate, of = compared.measured.candidate, compared.contender
     verdict, why = decision.words[position]
-    speed, answered = contender.speed, contender.answered
-    of_kld = (contender.fidelity.run_id,) if contender.fidelity.run_id else ()
+    speed, answered, fidelity = of.speed, of.answered, of.fidelity
+    of_kld = (fidelity.run_id,) if fidelity.run_id else ()
     runs = (compared.measured.record.run_id, *of_kld, *(record.run_id for _, record in compared.runs))
     return ChoiceRow(
         key=candidate.key,
@@ -272,7 +190,7 @@ def _row(compared: _Compared, position: int, decision: Decision) -> ChoiceRow:
         watts=speed.watts,
         joules_per_token=speed.joules_per_token,
         memory_bytes=speed.memory_bytes,
-        kld=contender.fidelity.mean_nats,
+        kld=fidelity.mean_nats,
         bits_per_weight=candidate.bits_per_weight,
         runs=runs,
     )
@@ -289,23 +207,6 @@ def _left_row(left_out: LeftOut) -> ChoiceRow:
     )
 
 
-def _out(candidate: Candidate, why: str) -> LeftOut:
-    return LeftOut(
-        key=candidate.key,
-        label=candidate.label,
-        path=str(candidate.model.path),
-        kv_type=candidate.kv_type,
-        why=why,
-    )
-
-
-def _why(found: AskedRuns) -> str:
-    record = found.failed
-    if record is not None and record.error is not None:
-        return f"{record.error.message} ({record.run_id})"
-    return found.error or "see `bench_runner.py list`"
-
-
 def _none_left(constraints: Constraints, left_out: Sequence[LeftOut]) -> str:
     least = constraints.min_tokens_per_s
     if least is not None and constraints.max_watts is None:
@@ -313,3 +214,7 @@ def _none_left(constraints: Constraints, left_out: Sequence[LeftOut]) -> str:
     if least is None and constraints.max_watts is None:
         return f"None of the {len(left_out)} configurations that fit could be measured"
     return "No model meets the constraints of speed and power"
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

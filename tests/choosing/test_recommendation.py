@@ -323,3 +323,34 @@ def test_every_run_is_of_the_server_that_would_be_recommended(tmp_path):
         ] * 2
         assert runs[0]["depths"] == "0,32576"
         assert (runs[1]["limit"], runs[1]["shuffle"]) == (20, 0)  # a random draw, the same for all
+
+
+def test_who_is_far_behind_at_a_glance_is_not_asked_further(tmp_path):
+    """Of 1,483 samples the first 186 are enough for Q2, which solves a third; the look at them spends its part."""
+    texts = models(tmp_path / "m", "Q8", "Q4", "Q2")
+    solved = {"Q8": set(range(0, 2000, 2)), "Q4": set(range(0, 2000, 2)), "Q2": set(range(0, 2000, 6))}
+    source = RecordedRuns(tmp_path / "r", SPEEDS, solved, samples=1319)
+    asked = question(texts, benchmarks=("human_eval", "gsm8k"))
+    source.interrupt_at = 3 + 6  # after the glance
+    with pytest.raises(Interrupted):
+        recommend(asked, source)
+    source.interrupt_at = None
+    found = recommend(asked, source)
+    assert found.head == "Take Q4: the fastest of 2 that are as good"
+    assert [(look.number, look.samples) for look in found.looks] == [(0, 186), (1, 2638)]
+    assert {(model, limit) for model, name, limit, _ in source.asked if name == "gsm8k"} == {
+        ("Q8", 165), ("Q4", 165), ("Q2", 165), ("Q8", 1319), ("Q4", 1319),
+    }  # fmt: skip
+    assert found.proof[0].endswith("; far behind after 186 of them: Q2")
+    assert {row.label: row.verdict for row in found.rows} == {"Q8": "as good", "Q4": "chosen", "Q2": "behind"}
+    count = len(source.asked)
+    assert [look.number for look in recommend(asked, source).looks] == [0, 1]
+    assert len(source.asked) == count
+
+
+def test_no_glance_where_it_costs_more_than_it_saves(tmp_path):
+    """Of 164 samples an eighth says nothing, and of two models both must go on."""
+    source = RecordedRuns(tmp_path / "r", SPEEDS, SOLVED, samples=164)
+    recommend(question(models(tmp_path / "m", "Q8", "Q4", "Q2")), source)
+    recommend(question(models(tmp_path / "m", "Q8", "Q4"), benchmarks=("gsm8k",)), source)
+    assert {limit for _, name, limit, _ in source.asked if name != "speed"} == {164}
