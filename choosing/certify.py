@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from results.errors import ResultsError, UsageError
 from results.store.certificates import Certificate, keep_certificate
 from runner.fingerprint import digest, fingerprint
 from runner.request import build_spec
+from servers.launch import plan
 from settings.setting import Determines
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ class Certified:
 
 
 def require_certifiable(questions: Sequence[Question]) -> None:
-    """Raise UsageError for an acceleration that changes nothing, or what is asked or judged instead of the server."""
+    """Raise UsageError for an acceleration that changes nothing, or what is asked or judged instead of the server, and
+    for one that can't be launched.
+    """
     for each in questions:
         for name in _differing(each):
             setting = each.plain.table[name]
@@ -58,7 +62,11 @@ def require_certifiable(questions: Sequence[Question]) -> None:
                     hint="to compare models, use `sweep` or `compare`",
                     settings=(name,),
                 )
-        if fingerprint(build_spec(each.plain)) == fingerprint(build_spec(each.accelerated)):
+        specs = [build_spec(settings) for settings in (each.plain, each.accelerated)]
+        for spec in specs:
+            if spec.server.kind != "attach":  # whose plan asks the server
+                plan(dataclasses.replace(spec.server, port=None), nonce="0")
+        if fingerprint(specs[0]) == fingerprint(specs[1]):
             raise UsageError(
                 "what stands after --with changes nothing",
                 hint="such as: --with --parallel 4; or --with --model-draft small.gguf",
@@ -111,8 +119,8 @@ def _only(found: AskedRuns, count: int) -> Sequence[Run]:
 
 
 def _differing(question: Question) -> list[str]:
-    plain, fast = question.plain.given, question.accelerated.given
-    return [name for name in question.plain.table if plain.get(name) != fast.get(name)]
+    given = question.plain.given, question.accelerated.given
+    return [name for name in question.plain.table if given[0].get(name) != given[1].get(name)]
 
 
 def _certificate(question: Question, record: RunRecord, judged: JudgedTrios) -> Certificate:

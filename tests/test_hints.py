@@ -34,6 +34,7 @@ ENOUGH = 80
 RUN = "run --benchmark human_eval"
 SWEEP = "sweep --benchmark human_eval"
 GOOD = f"{RUN} --model good.gguf"
+CERTIFY = "certify --benchmark human_eval --model good.gguf"
 
 
 class Wrong(NamedTuple):
@@ -134,6 +135,11 @@ fit hf | 2 | hf is not a GGUF file | vLLM chooses by itself
 {GOOD} --limit 0 | 2 | --limit: 0 is out of range: 1 to | give a number, 1 to
 {GOOD} --request-timeout 10m | 2 | --request-timeout: '10m' is not a number | in seconds: 600
 {SWEEP} good.gguf --gpu-layers all | 2 | "all" is not a whole number (-1 is for all) | sweep --help
+{CERTIFY} | 2 | no acceleration given | name it last: --with --parallel 4
+{CERTIFY} --with --limit 3 | 2 | changes what is asked | before --with
+{CERTIFY} --model-draft gone.gguf --with -- -fa on | 2 | gone.gguf: no such | look into
+{CERTIFY} --with --spec-type draft-simple | 2 | needs a draft | --model-draft FILE
+{CERTIFY} --with --fit on | 2 | there is no option --fit | --
 fit good.gguf --vram 24Q | 2 | --vram: "24Q" is not a size | such as 24G
 fit good.gguf --ctx-size 1e3 | 2 | '1e3' is not a number of tokens | such as --ctx-size 8k
 fit good.gguf --kv-type q9 | 2 | --kv-type q9: there is no such type | one of f32, f16,

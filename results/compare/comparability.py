@@ -140,7 +140,8 @@ def _facts(record: RunRecord) -> dict[str, Any]:
     return {
         "model": record.model,
         **({} if model is None else {f"model's {name}": value for name, value in _identity(model).items()}),
-        **({} if draft is None else {f"draft's {name}": value for name, value in _identity(draft).items()}),
+        "draft's sha256": draft.sha256 if draft is not None else None,
+        "draft's quantization": draft.quantization if draft is not None else None,
         "server": server.kind if server is not None else record.config.get("server"),
         **asked,
         **({} if server is None else server.effective),

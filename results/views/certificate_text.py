@@ -58,10 +58,10 @@ def _facts(certificate: Certificate, path: Path) -> Iterator[Fact]:
     yield Fact("model", certificate.model)
     yield Fact("benchmark", benchmarks)
     yield Fact(
-        "plain", _words({name: each[0] for name, each in certificate.acceleration.items()}) or "without"
+        "plain", _words({name: each[0] for name, each in certificate.acceleration.items()}) or "without it"
     )
     yield Fact(
-        "with", _words({name: each[1] for name, each in certificate.acceleration.items()}) or "without"
+        "with", _words({name: each[1] for name, each in certificate.acceleration.items()}) or "without it"
     )
     yield Fact("verdict", conclusion(certificate), COLOURS[certificate.verdict])
     if certificate.samples_needed is not None:

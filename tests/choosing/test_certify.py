@@ -150,3 +150,32 @@ def test_killed_at_any_time_it_comes_to_the_same_end(tmp_path, model):
     assert len(all_certificates(tmp_path / "r", warn=pytest.fail)) == 1
     finished = [record for _, record in everything(tmp_path / "r") if str(record.status) == "succeeded"]
     assert len(finished) == 3
+
+
+@pytest.mark.servers
+def test_a_draft_model_of_the_real_llama_server_is_certified(tmp_path, llama_server_binary, demo_model):
+    """The demo model drafting for itself, at two bits: some of its tokens are accepted, and no answer is lost."""
+    draft = tmp_path / "small-Q2_K.gguf"
+    quantize = llama_server_binary.with_name("llama-quantize")
+    subprocess.run(
+        [quantize, "--allow-requantize", demo_model, draft, "Q2_K", "1"], check=True, capture_output=True
+    )
+    plain = (
+        "--server-binary",
+        llama_server_binary,
+        "--parallel",
+        1,
+        "--max-tokens",
+        40,
+        "--prompt-style",
+        "chat",
+    )
+    asked = words(demo_model, tmp_path / "r", plain, "--json", "--model-draft", draft, limit=2)
+    at = asked.index("--with")
+    done = bench_runner(*asked[:at], "--", "-t", 1, *asked[at:])
+    assert done.code in {0, 9}, done.err
+    found = json.loads(done.out)
+    assert found["verdict"] == "identical" or found["first_changes"]
+    assert 0 < found["accelerated_costs"][0]["draft_acceptance"] < 1
+    assert found["acceleration"] == {"model_draft": [None, str(draft)]}
+    assert found["settings"]["server_args"] == ["-t", "1"]
