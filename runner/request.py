@@ -10,25 +10,33 @@ from typing import TYPE_CHECKING, Any, cast
 from parsers import registry
 from results.errors import UsageError
 from results.files import instead_of, unreadable, user_path
-from runner.kld.way import perplexity_request
+from runner.kld.way import perplexity_request, require_text
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
 from servers.speculation.draft_model import draft_path
 from settings.adapters import AdapterText, adapter_text
 from settings.benchmark_settings import KLD_TOP
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
+from settings.kld_lengths import longest_window
 from settings.needle_lengths import longest_text
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from servers.models import Model
     from servers.request import ServerKind, ServerRequest
     from settings.asked import Asked
     from settings.benchmarks import Benchmark
+    from settings.speed_lengths import LongestRequest
 
 # By benchmark: the longest request, which the server's context is chosen for.
-_LONGEST = {"speed": longest_request, "needle": longest_text}
+_LONGEST: Mapping[str, Callable[[Asked], LongestRequest | None]] = {
+    "speed": longest_request,
+    "needle": longest_text,
+    "kld": longest_window,
+}
 _MAX_LOGPROBS = "--max-logprobs"
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 
@@ -39,6 +47,8 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
     benchmark = _benchmark(asked)
     _require_meaning(asked, benchmark)
     external = asked["script"] is not None
+    if benchmark.name == "kld" and not external:
+        require_text(asked)
     parser = registry.in_full(
         asked["parser"] or (benchmark.external_parser if external else benchmark.parser)
     )
@@ -154,7 +164,9 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
             settings=("base_url",),
         )
     longest_of = _LONGEST.get(benchmark.name) if asked["script"] is None else None
-    longest = longest_of(asked) if longest_of is not None and kind in {"llama.cpp", "vllm"} else None
+    perplexity = perplexity_request(asked, benchmark, kind=kind)
+    has_server = kind in {"llama.cpp", "vllm"} and perplexity is None
+    longest = longest_of(asked) if longest_of is not None and has_server else None
     slots = asked["parallel"] or (longest.at_once if longest else None)
     needs_memory = kind == "llama.cpp" and slots is None and asked["gpu_layers"] != 0
     return ServerRequest(
@@ -176,7 +188,7 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
         extra_args=(*(asked["server_args"] or ()), *_logprobs_allowed(asked, benchmark, kind)),
         gpu_memory_bytes=_gpu_memory_bytes(asked["server_binary"]) if needs_memory else None,
         longest=longest,
-        perplexity=perplexity_request(asked, benchmark, kind=kind),
+        perplexity=perplexity,
     )
 
 

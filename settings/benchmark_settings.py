@@ -155,7 +155,7 @@ BENCHMARK_SETTINGS = (
         "N",
         f"Tokens of a window; its second half is measured; --limit counts windows; default: {KLD_WINDOW}.",
         "kld",
-        pattern="[1-9][0-9]{0,6}",
+        pattern="[4-9]|[1-9][0-9]{1,6}",
     ),
     _own(
         "kld_top",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.errors import BenchError, UsageError
-from results.files import user_path
+from results.files import open_to_read, user_path
 from runner.script import ROOT
 from servers.models import resolve
 from servers.perplexity.program import NAME, find_perplexity
@@ -87,6 +88,30 @@ def measured_text(asked: Asked) -> Path:
     """The text's file."""
     own: str | None = asked["kld_text"]
     return Path(own) if own is not None else _DEFAULT_TEXT
+
+
+def require_text(asked: Asked) -> None:
+    """Raises UsageError for a text of one's own that is empty, or not UTF-8."""
+    if (own := asked["kld_text"]) is None:
+        return
+    try:
+        with open_to_read(Path(own)) as file:
+            decoder = codecs.getincrementaldecoder("utf-8")()
+            empty = True
+            while part := file.read(1 << 20):
+                empty = empty and not part.strip()
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
+    except OSError as error:
+        raise UsageError(
+            f"--kld-text {own}: {error.strerror or error}", hint="give a text file", settings=("kld_text",)
+        ) from error
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"--kld-text {own} is not UTF-8", hint="convert it: iconv -t UTF-8", settings=("kld_text",)
+        ) from None
+    if empty:
+        raise UsageError(f"--kld-text {own} is empty", hint="give a longer text", settings=("kld_text",))
 
 
 def _reference(text: str, *, must: bool) -> Model | None:

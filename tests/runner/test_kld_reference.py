@@ -106,6 +106,22 @@ def test_what_it_can_t_be_compared_with_is_refused_before_anything_starts(
         spec_of(spec_type="ngram-mod")
 
 
+def test_a_text_or_window_that_can_t_work_is_refused_before_anything_starts(spec_of, tmp_path):
+    text = tmp_path / "text.txt"
+    for data, why in (
+        (b"\xff\xfe", "not UTF-8"),
+        (b"a" * (1 << 20) + b"\xc3", "not UTF-8"),
+        (b" \n", "is empty"),
+    ):
+        text.write_bytes(data)
+        with pytest.raises(UsageError, match=why):
+            spec_of(kld_text=str(text))
+    text.write_bytes(b"a" * ((1 << 20) - 1) + "ü".encode())  # across two parts of the file
+    assert spec_of(kld_text=str(text)).server.longest.tokens == 513
+    with pytest.raises(UsageError, match="--kld-window 9,000 needs 9,001 tokens of context, but"):
+        plan(spec_of(kld_window="9000").server, nonce="n")
+
+
 def test_only_weights_that_were_not_quantised_are_full_precision(model_file, tmp_path):
     assert precision_of(resolve(str(model_file))) == "Q4_0"
     for config, told in (

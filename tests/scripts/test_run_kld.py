@@ -220,7 +220,7 @@ def test_windows_are_those_of_llama_perplexity():
 
 def test_a_window_that_does_not_fit_is_refused(plain, text, tmp_path):
     message, _ = run(plain, tmp_path, text, "--kld-window", 400, code=2)
-    assert "does not fit the context of a slot" in message
+    assert "do not fit the context of a slot" in message
 
 
 def test_damaged_predictions_are_an_error_and_no_figure(plain, reference, text, tmp_path):

@@ -87,9 +87,9 @@ class PredictingServer:
         slots = whole_number(props.get("total_slots"))
         self.slots = slots if slots and slots < 4096 else None
         room = whole_number(as_mapping(props.get("default_generation_settings")).get("n_ctx"))
-        if room and room < window:
+        if room and room <= window:
             raise UsageError(
-                f"a window of {window} tokens does not fit the context of a slot, {room} tokens",
+                f"a window of {window} tokens and one more do not fit the context of a slot, {room} tokens",
                 hint="raise --ctx-size, or ask for a smaller --kld-window",
                 settings=("kld_window", "ctx_size"),
             )

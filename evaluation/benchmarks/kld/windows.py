@@ -12,8 +12,6 @@ from results.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LEAST_WINDOW = 4  # tokens; of fewer, none would be measured
-
 
 @dataclass(frozen=True)
 class Window:
