@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -152,7 +153,7 @@ def _answer(program: Sequence[str], option: str) -> str:
 
 def _files(program: Path) -> list[Path]:
     """The program and the libraries beside it, where llama.cpp's builds have them."""
-    there = program.resolve()
+    there = Path(shutil.which(program) or program).resolve()
     return [each for each in (there, *sorted(there.parent.glob("*.so*"))) if each.is_file()]
 
 
