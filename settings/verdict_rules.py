@@ -26,12 +26,14 @@ _TODAY = {
     # read, prose in a block, and packages that only examples need, are not. What
     # is said of a letter decides whether it is the answer, not where it stands; a measure such as `in 3 days` is
     # no answer, and magnitudes, powers and numbers in words are. More marks of thoughts are known.
-    # extraction 4: the texts of the choices help to read the letter; a choice that is only looked at first is none.
+    # extraction 4: the texts of the choices help to read the letter; a choice that is only looked at first is none. A
+    # number is none where only the story is told, what is taken back is not stated, and what the model asks itself is
+    # left out.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
     "human_eval": VerdictRules(extraction_version=3, judging_version=3),
     "lcb": VerdictRules(extraction_version=3),
     "tasks": VerdictRules(extraction_version=3),
-    "gsm8k": VerdictRules(extraction_version=3),
+    "gsm8k": VerdictRules(extraction_version=4),
     "mmlu": VerdictRules(extraction_version=4),
 }
 

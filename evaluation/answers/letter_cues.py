@@ -230,10 +230,6 @@ REJECTED = _words(
 REJECTED_BEFORE = re.compile(r"\W{0,9}[✗✘❌✖☒]")
 
 EXPLAINS = _words(r"\W*(?:explan|explic|reason|rationale|because|why|justif|here['’]s|let|the\b|this\b)")
-NEXT_QUESTION = re.compile(
-    r"^[\W_]{0,6}(?:Question(?:\s+\d+)?\s*[:.]|Q\d*\s*[:.]|(?:User|Human)\s*:|The following are multiple choice)",
-    re.MULTILINE,
-)
 # Behind the article A or the pronoun I: no verb of a choice, nor anything that may follow one.
 ARTICLE = re.compile(
     r"\s+(?!(?:is|was|are|because|since|as|and|or|but|for|which|seems|appears|looks|remains|fits|matches|only|given|due|in"

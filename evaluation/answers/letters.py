@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers import letter_cues as cues
 from evaluation.answers.letter_text import plain_text, without_texts
+from evaluation.answers.next_question import NEXT_QUESTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -130,7 +131,7 @@ def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) 
     """
     plain = without_texts(plain_text(text, letters), letters, choices)
     patterns = _patterns("".join(letters))
-    further = cues.NEXT_QUESTION.search(plain, 1)
+    further = NEXT_QUESTION.search(plain, 1)
     if further and (choice := _chosen(plain[: further.start()], patterns, letters)).letter:
         return choice
     asked = patterns.asked.search(plain, 1)

@@ -7,6 +7,11 @@ import re
 import unicodedata
 from decimal import Decimal
 
+# -3, 1234.5, .5, 3/4; the minus of 10-5 is no sign, and the 1 of x1, the 2 of m^2 and the 3 of 1.2.3 are no numbers.
+NUMBER = re.compile(
+    r"(?P<minus>(?<![A-Za-z\d)\]])[-−–]\s?(?=[\d.]))?(?<![A-Za-z\d^])(?<!\d\.)(?P<digits>\d++(?:\.\d++)?|\.\d++)"
+    r"(?:/(?P<divisor>[1-9]\d{0,8})(?![\d/]))?"
+)
 # No-break, thin and figure spaces, and those of TeX.
 _SPACES = "\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 # Between groups of three digits: 1,234 and 1 234 and 1'234 and, of TeX, 1{,}234 and 1\,234 and 1,\!234.
@@ -16,6 +21,8 @@ _GROUPED = re.compile(rf"(?<![\d.,])(\d{{1,3}})((?:{_SEPARATOR}\d{{3}})++)(?!\d)
 _GROUPED_BY_POINTS = re.compile(
     r"(?<![\d.,])(\d{1,3})((?:\.\d{3}){1,9})(?:,(\d{1,2})(?![\d,])|(?<=\.\d{3}\.\d{3})(?![\d.,]*\d))"
 )
+# 95.200 euros: a price has no three decimals.
+_PRICE_BY_POINT = re.compile(r"(?<![\d.,])(\d{1,3})\.(\d{3})(?=\s?(?:€|EUR\b|Euro\b))")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,(])(\d{1,9}),(\d{2})(?![\d,.]*\d|\))")
 _BOXED = re.compile(
     r"(?:\\(?:f|frame)?box(?:ed)?|(?<![A-Za-z\\])boxed(?=\{)|\x08oxed(?=\{))\s*+(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,99}+\}){0,99}+\}){0,199}+)\}|(\d++))"
@@ -35,10 +42,15 @@ _POWER = re.compile(
 )
 _EXPONENT = re.compile(r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)[eE]([+-]?\d{1,2})(?!\w)")
 _MAGNITUDE = re.compile(
-    r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)(?:(k)(?![\w-])|[ -](thousand|million|billion|mn|bn)\b)(?!\s+(?:and|\d))",
+    r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)(?:(k)(?![\w-])|[ -](thousand|lakh|million|crore|billion|mn|bn)\b)"
+    r"(?!\s+(?:and|\d))",
     re.IGNORECASE,
 )
-_ZEROS = {"k": 3, "thousand": 3, "million": 6, "mn": 6, "billion": 9, "bn": 9}
+_ZEROS = {"k": 3, "thousand": 3, "lakh": 5, "million": 6, "mn": 6, "crore": 7, "billion": 9, "bn": 9}
+_HAN_MAGNITUDE = re.compile(r"(?<![A-Za-z\d.])(\d{1,9}(?:\.\d{1,9})?) ?([千万萬亿億만억])(?!\d)")
+_HAN_ZEROS = {"千": 3, "万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8}
+# 1,50,000, as in India.
+_GROUPED_BY_TWO = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2}){1,4},\d{3}(?![\d,])")
 _NEGATIVE = re.compile(r"(?<=[\s$:=(])(?<![\d)] )(?:negative|minus)\s+(?=[$€£]?\d)", re.IGNORECASE)
 _BULLET = re.compile(r"^[ \t>]*+[-+*•–—][ \t]++", re.MULTILINE)
 
@@ -53,9 +65,11 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = re.sub(r"\b(i|e)\.\s?(e|g)\.", r"\1\2", text)  # no end of a sentence
     text = _BULLET.sub("", text)
     text = _GROUPED.sub(lambda found: found[1] + re.sub(r"\D", "", found[2]), text)
+    text = _GROUPED_BY_TWO.sub(lambda found: found[0].replace(",", ""), text)
     text = _GROUPED_BY_POINTS.sub(
         lambda found: found[1] + found[2].replace(".", "") + (f".{found[3]}" if found[3] else ""), text
     )
+    text = _PRICE_BY_POINT.sub(r"\1\2", text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     text = _BOXED.sub(lambda found: f" boxed: {found[1] or found[2] or ''}; ", text)
     text = _FRACTION.sub(lambda found: f" {found[1] or found[3]}/{found[2] or found[4]} ", text)
@@ -66,6 +80,7 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = _EXPONENT.sub(lambda found: _scaled(found[1], int(found[2])), text)
     if magnitudes:
         text = _MAGNITUDE.sub(lambda found: _scaled(found[1], _ZEROS[(found[2] or found[3]).lower()]), text)
+        text = _HAN_MAGNITUDE.sub(lambda found: _scaled(found[1], _HAN_ZEROS[found[2]]), text)
     else:
         text = _MAGNITUDE.sub(r"\1 ", text)
     text = re.sub(r"\\(?:times|cdot|div|ast)\b", " * ", text)
@@ -99,3 +114,11 @@ def _scaled(digits: str, zeros: int) -> str:
 
 def _written(value: Decimal) -> str:
     return f"{value.normalize():f}"
+
+
+def value(found: re.Match[str]) -> Decimal:
+    """Of a match of NUMBER."""
+    number = Decimal(found["digits"])
+    if found["divisor"]:
+        number /= Decimal(found["divisor"])
+    return -number if found["minus"] else number

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.answers.number_text import plain_numbers
-from evaluation.answers.number_words import number_in_words
+from evaluation.answers.measures import main_number, mains
+from evaluation.answers.next_question import NEXT_QUESTION
+from evaluation.answers.number_text import NUMBER, plain_numbers, value
+from evaluation.answers.number_words import number_in_words, only_number_in_words, reckoned_in_words
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 _HEADING = re.compile(
     r"^[ \t]*+(?P<mark>#{1,6})[ \t]*+(?:(?:step|part)\b[ \t]*+\d{0,3}[.:)]?"
@@ -22,11 +26,6 @@ _LISTED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
-# -3, 1234.5, .5, 3/4; the minus of 10-5 is no sign, and the 1 of x1, the 2 of m^2 and the 3 of 1.2.3 are no numbers.
-_NUMBER = re.compile(
-    r"(?P<minus>(?<![A-Za-z\d)\]])[-−–]\s?(?=[\d.]))?(?<![A-Za-z\d^])(?<!\d\.)(?P<digits>\d++(?:\.\d++)?|\.\d++)"
-    r"(?:/(?P<divisor>[1-9]\d{0,8})(?![\d/]))?"
-)
 _FOREIGN = (
     r"r[ée]ponse(?:\s+\w+){0,2}?\s*(?:est|:)|(?:antwort|lösung)(?:\s+\w+)?\s*(?:ist|lautet|:)|respuesta(?:\s+\w+){0,2}?\s*(?:es|:)"
     r"|risposta(?:\s+\w+){0,2}?\s*(?:è|:)|resposta(?:\s+\w+){0,2}?\s*(?:é|:)"
@@ -35,7 +34,7 @@ _FOREIGN = (
 _HAN = r"(?:答案|答え|正解|答|정답|답)\s?(?:是|为|為|应为|は|은|는|:|：)"
 # `18 apples is the answer`.
 _IS_ANSWER = re.compile(
-    rf"{_NUMBER.pattern}(?:\s+[A-Za-z]+){{0,3}}?\s+(?:is|are)\s+(?:the|my|our)\s+(?:[A-Za-z]+\s+)?answer\b",
+    rf"{NUMBER.pattern}(?:\s+[A-Za-z]+){{0,3}}?\s+(?:is|are)\s+(?:the|my|our)\s+(?:[A-Za-z]+\s+)?answer\b",
     re.IGNORECASE,
 )
 # `#### 18`, `The answer is 18`, `The answer to it is: 18`, `Answer: 18`, `boxed: 18`.
@@ -50,25 +49,34 @@ _STATED = re.compile(
 _CLAUSE = re.compile(r"\s{0,100}+((?:[^.;!?\n。]|\.(?=\d)){0,400}+)")
 _CALCULATION = re.compile(
     r"[\d)]\s*+(?:[+*×÷·^]|-|[x/](?=\s)|(?:times|plus|minus|divided\s+by|multiplied\s+by)\b)\s*+[\d(]"
-    r"|\b(?:half|third|quarter|twice|double|triple|\w+ths)\s+(?:of\s+)?\d",
+    r"|\b(?:half|third|quarter|twice|double|triple|\w+ths)\s+(?:of\s+)?(?:the\s+)?(?:remaining\s+|other\s+)?\d",
     re.IGNORECASE,
 )
 _COMES_TO = re.compile(
     r"=|\bequals\b|→|(?:,\s*|\s)(?:which\s+(?:is|equals|gives|makes|comes\s+to)|ie,?|that\s+is,?|giving|gives|making|or|so)\s",
     re.IGNORECASE,
 )
-_NAMED_FIRST = re.compile(rf"\W{{0,9}}?{_NUMBER.pattern}(?:,?\s+[A-Za-z]+){{0,2}}\s*(?:[:#]|\bfrom\b)")
+# `between 19 and 21, namely 20`
+_RANGE = re.compile(r"\b(?:between|from)\s+\d[\d.]*\s+(?:and|to)\s+\d[\d.]*,(?=[^=]{0,40}\d)", re.IGNORECASE)
+_NAMED_FIRST = re.compile(rf"\W{{0,9}}?{NUMBER.pattern}(?:,?\s+[A-Za-z]+){{0,2}}\s*(?:[:#]|\bfrom\b)")
 _ASIDE = re.compile(r"(?<=[^\s(])\s*+[(（][^()（）\n]{0,300}[)）]")
 # A remark behind the answer.
 _REMARK = re.compile(
     r"^[\W_]*+(?:explanation|check|verification|verify|note|notes|proof|confidence|reasoning|rationale|remark|assumptions?|"
-    r"units?|steps)\b[^\w\n]{0,5}?(?::|\n)",
+    r"units?|steps|references|sources?|footnotes?)\b[^\w\n]{0,5}?(?::|\n)",
     re.IGNORECASE | re.MULTILINE,
 )
 _SENTENCE = re.compile(r"(?:[^.!?\n。]|\.(?=\d)){1,2000}+")
+# `18 dollars`, and then how.
+_LEAD = re.compile(
+    rf"\W{{0,9}}?{NUMBER.pattern}(?:[ \t]+[A-Za-z]+){{0,3}}[^\w\n]{{0,5}}\n\s*+"
+    r"(?:step|explanation|solution|because|reason|here|to|first|let|how)\b",
+    re.IGNORECASE,
+)
 _REASON = re.compile(
     r"(?:(?<!\band)(?<!\bso)[,\s](?:because|since|if|when|given\s+that|assuming)|,\s*as)\s(?!.*,[^=]*=\W*\d)"
-    r"(?!.*\b(?:so|therefore|thus|then|hence|total)\b)|因为|因為",
+    r"(?!.*\b(?:so|therefore|thus|then|hence|total)\b)|因为|因為"
+    r"|,\s*(?:indem|weil|da|denn|wobei|car|puisque|parce\s+que|porque|ya\s+que|pois|perché)\s",
     re.IGNORECASE,
 )
 
@@ -76,52 +84,40 @@ _REASON = re.compile(
 _SO = re.compile(r"[,;]\s*(?:and\s+)?(?:so|therefore|thus|hence|which\s+means|meaning)\s", re.IGNORECASE)
 
 
-def _not_behind(*words: str) -> str:
-    return "".join(rf"(?<!\b{word} )" for word in words)
-
-
-# What stands before a number that only says how long, of how many, at which price.
-_MEASURE = re.compile(
-    rf"(?:\b{_not_behind('results', 'resulting', 'result', 'brings', 'brought', 'bring', 'total')}in"
-    r"|\b(?:including|excluding|counting|considering|per|every|each|within|during|over|after|before|across|among|until|than(?:\s+\w+['’]s)?"
-    r"|throughout|on|from)"
-    r"|\buntil(?:\s+\w+){1,3}"
-    r"|(?:\b(?:out|left|remaining|rest|all|any)|,|\d)\s+of|\bof\s+(?:the|his|her|their|its|all|those|these|my|our)"
-    rf"|\b{_not_behind('leaves', 'stands', 'remains', 'priced', 'is', 'was')}at"
-    r"|\b(?:by|after|when|while|for|from)\s+\w+ing"
-    rf"|\b{_not_behind('has', 'have', 'had', 'needs', 'need', 'going', 'able', 'got', 'required')}to"
-    r"\s+(?!find\b|get\b|obtain\b|be\b|about\b|just\b|only\b)[a-z]+"
-    rf"|\b{_not_behind('sold', 'paid', 'sells')}for"
-    rf"|\b{_not_behind('left', 'her', 'him', 'them', 'us', 'you', 'up')}with)"
-    r"(?:\s+(?:the|a|an|his|her|their|its|all|each|every|those|these|about|only|just|another|other|first|last|next))*"
-    r"\s+[-(]?\s*$",
-    re.IGNORECASE,
-)
-# The 2 of `day 2` and `2nd`, and what joins a measure to the next: `for 3 red and 2 blue ones`.
-_NAME = re.compile(
-    r"\d:$|\b(?:days?|stops?|steps?|parts?|box|weeks?|months?|years?|questions?|cases?|no\.|items?|options?|rounds?"
-    r"|chapters?|pages?)\s+$",
-    re.IGNORECASE,
-)
-# The 2 of `2nd` and of `2:30`; the 6 of `, 6 fewer than before`; the 60 of `24 students, or 60%`.
-_BEHIND_MEASURE = re.compile(r"(?:st|nd|rd|th)\b|:\d\d\b", re.IGNORECASE)
-_COMPARED = re.compile(
-    r"\s+(?:\w+\s+)?(?:fewer|less|more|younger|older|shorter|longer|taller|higher|lower|cheaper)\b",
-    re.IGNORECASE,
-)
-_COMPARES = re.compile(r"(?:,|\bwhich\s+is|\band\b[^,]{0,40}\bis)\s*$", re.IGNORECASE)
-_SHARE = re.compile(r"\s*(?:%|percent\b)|\s+(?:per|each|an?)\b", re.IGNORECASE)
-_OR = re.compile(r"\bor\s+(?:\w+\s+)?$", re.IGNORECASE)
-_JOINED = re.compile(
-    r"(?:\s*[\w-]+){0,3}\s*(?:,|,?\s+and)\s+(?:(?:the|an?|his|her|their|another)\s+)?(?:(?:day|stop|part|box|week)\s+)?"
-)
 _ROUNDED = re.compile(
-    rf"\b(?:which\s+(?:is|equals)|(?:rounds|rounded|rounding)(?:\s+(?:up|down|off))?\s+to)\s+{_NUMBER.pattern}"
+    rf"\b(?:which\s+(?:is|equals)|(?:rounds|rounded|rounding)(?:\s+(?:up|down|off))?\s+to)\s+{NUMBER.pattern}"
     r"(?=(?:\s*(?!more|less|fewer)[\w%]+){0,2}\W*$)",
     re.IGNORECASE,
 )
 _MERE_MEASURE = re.compile(r"\W*(?:for|in|after|over|per|from|with)(?:\s+\S+){1,4}\W*", re.IGNORECASE)
-_BEFORE_CHARS = 60
+# A sentence that offers more, supposes something, or tells what is not asked.
+_BESIDE_IT = re.compile(
+    r"^\W*(?:please\s+)?(?:let\s+me\s+know|feel\s+free|if\s+you\b|would\s+you\s+like|do\s+you\s+want|i\s+hope)"
+    r"|^\s*[(（][A-Za-z][^=]*$|\bbut\s+the\s+(?:question|problem)\b[^.\n]{0,30}\bask",
+    re.IGNORECASE,
+)
+_TAKEN_BACK = re.compile(
+    r"\b(?:wait|oops|sorry|hold\s+on|on\s+second\s+thought|i\s+(?:just\s+)?(?:forgot|missed|misread|miscalculated|made\s+an?)"
+    r"|(?:that|this)(?:['’]s|\s+is|\s+was)\s+(?:wrong|incorrect|not\s+(?:right|correct))|mistake)\b",
+    re.IGNORECASE,
+)
+_CONCLUDES = re.compile(
+    r"\b(?:so|therefore|thus|hence|actually|instead|(?:should|must)\s+be|correct(?:ed)?|in\s+total)\b",
+    re.IGNORECASE,
+)
+# A story is told in the past tense; what is asked for is reckoned, or named a total or a rest.
+_TELLS = re.compile(
+    r"\b(?:sold|bought|gave|ate|had|went|was|were|made|took|got|found|picked|read|spent|used|baked|lost|won|saw|drove|ran"
+    r"|walked|planted|collected|started|received|visited|worked)\b",
+    re.IGNORECASE,
+)
+_RECKONS = re.compile(
+    r"[=≈+*×÷→]|\d\s?[-−–/x]\s?\d|:\s*\d|\b(?:so|therefore|thus|hence|then|totals?|altogether|in\s+all|answers?|results?|left|over"
+    r"|remain\w*|finally?|overall|sum|each|per|average|combined|more|less|fewer|times|half|twice|means|equals?|now|will|must|needs?"
+    r"|makes|costs?|earns?|pays?|profit|difference|because|since|after|which|leaving|giving|making)\b",
+    re.IGNORECASE,
+)
+_FEW = 3  # numbers of a sentence that states a result
 _BOLD = re.compile(r"\*\*(?!\s*(?:step|part)\b)([^*\n]{1,60})\*\*", re.IGNORECASE)
 
 
@@ -148,29 +144,60 @@ def final_number(text: str, *, magnitudes: bool = True) -> FinalNumber:
     millions.
     """
     plain = _without_headings(plain_numbers(text, magnitudes=magnitudes))
-    stated, last_at = None, _last_outside(plain)
+    stated, stated_at, last_at, ends = None, 0, _last_outside(plain), len(plain)
     for match in _STATED.finditer(plain):
+        if match.start() >= ends:
+            break
         clause = _CLAUSE.match(plain, match.end())
         if clause is None:
             continue
         if match["label"] and "=" in clause[1] and last_at >= clause.end():
             continue  # the solution follows, and this is its first line
         found = _result(clause[1])
-        stated = stated if found is None else found
-    if stated is None:
+        if found is None:
+            continue
+        if stated is None and (further := NEXT_QUESTION.search(plain, clause.end())):
+            ends = further.start()
+        stated, stated_at = found, clause.end()
+    if stated is not None:
+        corrected = _corrected(plain, stated_at, ends)
+        stated = stated if corrected is None else corrected
+    else:
         for match in _IS_ANSWER.finditer(plain):
-            stated = _value(match)
-    numbers = [*_NUMBER.finditer(_LISTED.sub("", plain))]
+            stated = value(match)
+    numbers = [*NUMBER.finditer(_LISTED.sub("", plain))]
     if not numbers:
-        return FinalNumber(stated, None)
-    return FinalNumber(stated, _value(numbers[-1]), None if stated is not None else _concluded(plain, text))
+        return FinalNumber(stated, None, only_number_in_words(plain) if stated is None else None)
+    if stated is None and _only_tells(plain, text):
+        return FinalNumber(None, None)
+    return FinalNumber(stated, value(numbers[-1]), None if stated is not None else _concluded(plain, text))
+
+
+def _corrected(plain: str, start: int, end: int) -> Decimal | None:
+    """What is concluded behind a statement that is taken back: `The answer is 20. Wait, ... So it is 18.`"""
+    turn = _TAKEN_BACK.search(plain, start, end)
+    rest = plain[turn.start() : end] if turn else ""
+    last = next((said for said in reversed(_SENTENCE.findall(rest)) if NUMBER.search(said)), "")
+    return _concluded(rest, rest) if _CONCLUDES.search(last) else None
+
+
+def _only_tells(plain: str, text: str) -> bool:
+    """Whether all that an answer says is the story: one sentence with counts of several things, and no conclusion."""
+    if _RECKONS.search(plain) or _BOLD.search(text):
+        return False
+    counted = [said for said in _SENTENCE.findall(plain) if NUMBER.search(said)]
+    return (
+        len(counted) == 1
+        and bool(_TELLS.search(counted[0]))
+        and (len({*mains(counted[0])}) > 1 or len(NUMBER.findall(counted[0])) > _FEW)
+    )
 
 
 def _last_outside(text: str) -> int:
     """Where the last number stands that is not in brackets behind something."""
     asides = deque(found.span() for found in _ASIDE.finditer(text))
     last = -1
-    for found in _NUMBER.finditer(text):
+    for found in NUMBER.finditer(text):
         while asides and asides[0][1] <= found.start():
             asides.popleft()
         if not asides or found.start() < asides[0][0]:
@@ -181,8 +208,8 @@ def _last_outside(text: str) -> int:
 def gold_number(answer: str) -> Decimal | None:
     """Of a solution in the data set, which ends in `#### 1,234`; None where there is none."""
     _, mark, behind = answer.rpartition("####")
-    found = _NUMBER.fullmatch(plain_numbers(behind).strip()) if mark else None
-    return _value(found) if found else None
+    found = NUMBER.fullmatch(plain_numbers(behind).strip()) if mark else None
+    return value(found) if found else None
 
 
 def _without_headings(text: str) -> str:
@@ -190,7 +217,7 @@ def _without_headings(text: str) -> str:
     numbers below: `#### 18. In all` is no heading.
     """
     count = 0
-    last_number_at = max((match.start() for match in _NUMBER.finditer(text)), default=-1)
+    last_number_at = max((match.start() for match in NUMBER.finditer(text)), default=-1)
 
     def kept(found: re.Match[str]) -> str:
         nonlocal count
@@ -209,27 +236,28 @@ def _result(clause: str) -> Decimal | None:
     """What a clause comes to: the first number behind the last `=` of an equation, whose sides may be exchanged; in
     words; None of a calculation.
     """
-    if not _NUMBER.search(clause):
+    if not NUMBER.search(clause):
         return number_in_words(clause)
     reasoned = _REASON.split(clause)[0]
-    clause = reasoned if _NUMBER.search(reasoned) else clause
+    clause = reasoned if NUMBER.search(reasoned) else clause
+    clause = _RANGE.sub(" ", clause)
     bare = _ASIDE.sub(" ", clause)
-    bare = bare if _NUMBER.search(bare) else clause
+    bare = bare if NUMBER.search(bare) else clause
     for side in reversed(bare.split("=")):
         if calculation := _CALCULATION.search(side):
             if named := _NAMED_FIRST.match(side, 0, calculation.start()):  # `18: 3 * 6`
-                return _value(named)
+                return value(named)
             parts = _COMES_TO.split(side)
             for part in reversed(parts[1:]):
-                if _NUMBER.search(part) and not _CALCULATION.search(part):
-                    return _value(_first(part))
-        elif _NUMBER.search(side):
-            return _main(side) if _is_wordy(side) else _value(_first(side))
+                if NUMBER.search(part) and not _CALCULATION.search(part):
+                    return value(_first(part))
+        elif NUMBER.search(side):
+            return main_number(side) if _is_wordy(side) else value(_first(side))
     return None
 
 
 def _first(text: str) -> re.Match[str]:
-    return next(_NUMBER.finditer(text))
+    return next(NUMBER.finditer(text))
 
 
 def _is_wordy(side: str) -> bool:
@@ -237,62 +265,41 @@ def _is_wordy(side: str) -> bool:
     return len(re.findall(r"[^\W\d_]+", side[: _first(side).start()])) > 2
 
 
-def _main(text: str) -> Decimal:
-    """The last number of a sentence that is no mere measure, such as the 3 of `in 3 days`."""
-    numbers = [*_NUMBER.finditer(text)]
-    main, measured_until, is_found = numbers[-1], -1, False
-    for found in numbers:
-        before = text[max(0, found.start() - _BEFORE_CHARS) : found.start()]
-        is_joined = (
-            is_found and measured_until >= 0 and _JOINED.fullmatch(text, measured_until, found.start())
-        )
-        if is_joined or _is_measure(before, text[found.end() : found.end() + _BEFORE_CHARS]):
-            measured_until = found.end()
-        else:
-            main, measured_until, is_found = found, -1, True
-    return _value(main)
-
-
-def _is_measure(before: str, behind: str) -> bool:
-    return bool(
-        _MEASURE.search(before)
-        or _NAME.search(before)
-        or _BEHIND_MEASURE.match(behind)
-        or (_COMPARED.match(behind) and _COMPARES.search(before))
-        or (_SHARE.match(behind) and _OR.search(before))
-    )
-
-
 def _concluded(plain: str, text: str) -> Decimal | None:
     """What the last sentence with a number comes to; of an answer that begins with a bare number, that."""
-    lead = re.match(r"\W{0,9}?" + _NUMBER.pattern + r"[^\w\n]{0,5}\n\s*(?![-+*/×÷=\d\s])", plain)
+    lead = re.match(r"\W{0,9}?" + NUMBER.pattern + r"[^\w\n]{0,5}\n\s*(?![-+*/×÷=\d\s])", plain)
+    lead = lead or _LEAD.match(plain)
     if lead:
-        return _value(lead)
+        return value(lead)
     remark = _REMARK.search(plain)
-    if remark and _NUMBER.search(plain, 0, remark.start()):
+    if remark and NUMBER.search(plain, 0, remark.start()):
         plain = plain[: remark.start()]
     plain = _LISTED.sub("", plain)
-    for sentence in reversed(_SENTENCE.findall(plain)):
-        if not _NUMBER.search(sentence) or _MERE_MEASURE.fullmatch(sentence):
+    counted = [said for said in _SENTENCE.findall(plain) if NUMBER.search(said)]
+    spoken = reckoned_in_words(plain.rstrip().rpartition("\n")[2]) if counted else None
+    if spoken is not None:
+        return spoken
+    for sentence in reversed([said for said in counted if not _BESIDE_IT.search(said)] or counted):
+        if _MERE_MEASURE.fullmatch(sentence):
             continue
         bare = _ASIDE.sub(" ", sentence)
-        whole = bare if _NUMBER.search(bare) else sentence
+        whole = bare if NUMBER.search(bare) else sentence
         said = _REASON.split(whole)[0]
-        said = said if _NUMBER.search(said) else whole
-        said = next(part for part in reversed(_SO.split(said)) if _NUMBER.search(part))
+        said = said if NUMBER.search(said) else whole
+        said = next(part for part in reversed(_SO.split(said)) if NUMBER.search(part))
+        said = _named_before(said)
         side = said.rpartition("=")[2]
-        if "=" in said and _NUMBER.search(side) and not _CALCULATION.search(side):
-            return _value(_ROUNDED.search(side) or _first(side))
-        bold = {
-            _value(_first(span)) for span in _BOLD.findall(text[-1000:]) if len(_NUMBER.findall(span)) == 1
-        }
-        named = {_value(found) for found in _NUMBER.finditer(said)} & bold
-        return named.pop() if len(named) == 1 else _main(said)
+        if "=" in said and NUMBER.search(side) and not _CALCULATION.search(side):
+            return value(_ROUNDED.search(side) or _first(side))
+        bold = {value(_first(span)) for span in _BOLD.findall(text[-1000:]) if len(NUMBER.findall(span)) == 1}
+        named = {value(found) for found in NUMBER.finditer(said)} & bold
+        return named.pop() if len(named) == 1 else main_number(said)
     return None
 
 
-def _value(found: re.Match[str]) -> Decimal:
-    value = Decimal(found["digits"])
-    if found["divisor"]:
-        value /= Decimal(found["divisor"])
-    return -value if found["minus"] else value
+def _named_before(said: str) -> str:
+    """Without the calculation behind a colon: `42 pages: half of the remaining 84`."""
+    named, colon, calculated = said.rpartition(": ")
+    if colon and "=" not in said and NUMBER.search(named) and _CALCULATION.search(calculated):
+        return named
+    return said

@@ -255,9 +255,13 @@ WRITTEN = [json.loads(line) for line in (FIXTURES / "numbers.jsonl").read_text(e
 
 
 def test_a_number_is_found_as_a_reader_finds_it():
-    """Units, magnitudes, powers, words, tags, tables, and measures such as `in 3 days` that are not the answer."""
-    read = [case | {"read as": str(final_number(case["text"]).value)} for case in WRITTEN]
-    assert [case for case in read if final_number(case["text"]).value != Decimal(case["number"])] == []
+    """Units, magnitudes, powers, words, tags, tables, and measures such as `in 3 days` that are not the answer.
+
+    Where only the story is told there is none.
+    """
+    read = [(case, final_number(case["text"]).value) for case in WRITTEN]
+    wanted = [None if case["number"] is None else Decimal(case["number"]) for case in WRITTEN]
+    assert [found for found, number in zip(read, wanted, strict=True) if found[1] != number] == []
 
 
 @pytest.mark.parametrize("real", REAL, ids=lambda real: f"{real['model']}-{real['number']}")
@@ -296,6 +300,13 @@ def test_a_model_that_repeats_itself_for_ever_does_not_hold_the_grader_up():
         "<answer>",
         "answer is one ",
         "#### 1. A\n",
+        "The answer is 1. Wait, ",
+        "Question: 1\n",
+        "sold 7 to 8 ",
+        "nine times ",
+        "1,50,",
+        "between 1 and 2, ",
+        "1: half of 2 ",
     ):
         final_number(text * 10_000)
     assert time.process_time() - started < 10  # where the time grows with the square, minutes
