@@ -148,6 +148,8 @@ def test_the_script_gives_results_by_arguments_and_by_number_of_calls():
     given = [message.content for message in done.transcript if message.role == "tool"]
     assert "temporarily" in given[0]
     assert "7" in given[1]
+    unknown, _ = played(case, [calling(("set_wether", {})), end])
+    assert unknown.transcript[1].content == '{"error": "there is no tool set_wether"}'
     other = calling(("track_order", {"order_id": "5"}))
     given = played(CASES["where-is-the-parcel"], [other])[0].transcript
     assert [message.role for message in given] == [

@@ -1,9 +1,9 @@
 """A server that does all right in the scenarios of tool calling, but for the faults that it is told.
 
-    python tests/programs/tool_server.py [--wrong ID,...] [--refuse MESSAGE] [--status N]
+    python tests/programs/tool_server.py [--wrong ID,...] [--refuse MESSAGE] [--status N] [--lacks NAME]
 
 It prints {"port": P} when it listens. --wrong: in these scenarios it answers in words instead. --refuse: every request
-with tools gets this error. GET /asked gives the bodies of all requests.
+with tools gets this error. --lacks: a parameter that it refuses. GET /asked gives the bodies of all requests.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class Handler(BaseHTTPRequestHandler):
         self.asked.append(body)
         if options.refuse and body.get("tools"):
             return self.answer(options.status, {"error": {"code": options.status, "message": options.refuse}})
+        if options.lacks in body:
+            error = {"message": f"Unsupported parameter: '{options.lacks}'", "param": options.lacks}
+            return self.answer(400, {"error": error})
         if not body.get("tools"):  # a probe of whoever waits until the server is ready
             choice = {"index": 0, "finish_reason": "stop", "text": "ok", "message": {"content": "ok"}}
             return self.answer(200, {"choices": [choice]})
@@ -70,6 +73,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--wrong", default="", type=lambda text: text.split(","))
     parser.add_argument("--refuse", default="")
+    parser.add_argument("--lacks", default="")
     parser.add_argument("--status", type=int, default=400)
     options = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

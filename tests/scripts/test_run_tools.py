@@ -85,7 +85,7 @@ def test_a_server_that_takes_no_tools_ends_the_run_at_once_and_says_what_to_do(t
 @pytest.mark.servers
 def test_a_run_shows_categories_and_the_conversation(tmp_path):
     kept = ("--results-dir", tmp_path)
-    with tool_server("--wrong", "try-again") as url:
+    with tool_server("--wrong", "try-again", "--lacks", "parallel_tool_calls") as url:
         done = bench_runner("run", "--benchmark", "tools", "--base-url", url, "--model", "m", *kept)
     assert done.code == 0, done.err
     shown, whole, wrong = bench_runners(
@@ -94,6 +94,7 @@ def test_a_run_shows_categories_and_the_conversation(tmp_path):
         ("inspect", "last", "try-again", *kept),
     )
     assert "category=errors" in shown.out
+    assert "the server does not take parallel_tool_calls" in shown.out
     assert '-> read_file({"path": "a.txt"})' in whole.out
     assert "The secret word is heron." in whole.out
     assert "tools:" in whole.out

@@ -213,6 +213,8 @@ class Scenario:
         return "" if found is None else f"its answer says {found!r}: {shown(said.text)}"
 
     def _given(self, call: ToolCall, arguments: Mapping[str, Any], used: dict[int, int]) -> str:
+        if all(call.name != tool.name for tool in self.tools):
+            return json.dumps({"error": f"there is no tool {shown(call.name)}"}, ensure_ascii=False)
         for number, result in enumerate(self.script):
             spent = result.times is not None and used.get(number, 0) >= result.times
             if result.tool == call.name and not spent and _is_meant(arguments, result.when):
