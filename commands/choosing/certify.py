@@ -37,7 +37,12 @@ Examples:
 class CertifyCommand(RunCommand):
     """Like `run`; what stands after --with are settings of the accelerated server only."""
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), WITH, "SETTINGS...", "[-- SERVER ARGS...]"]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:  # for completion, the options on both sides are the same
+            return super().parse_args(ctx, [word for word in args if word != WITH])
         if WITH not in args:
             joined = next((word for word in args if word.startswith(f"{WITH}=")), None)
             if joined is None:

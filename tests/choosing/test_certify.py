@@ -11,7 +11,9 @@ import time
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
+import bench_runner as program
 from commands.choosing.certify import _questions, certify
 from results.errors import UsageError
 from results.store.certificates import all_certificates, certificates_of
@@ -132,6 +134,20 @@ def test_quotes_and_server_options_are_taken_apart_as_meant():
     assert joined == two
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["--with", "--par"], "--parallel"),
+        (["--parallel", "1", "--with", "--spec-type", "draft-m"], "draft-mtp"),
+        (["--wi"], "--with"),
+    ],
+)
+def test_both_sides_are_completed(typed, offered):
+    completion = ShellComplete(program.cli, {}, "bench_runner.py", "_X")
+    found = completion.get_completions(["certify", *typed[:-1]], typed[-1])
+    assert offered in {each.value for each in found}
+
+
 @pytest.mark.servers
 def test_killed_at_any_time_it_comes_to_the_same_end(tmp_path, model):
     asked = words(model, tmp_path / "r", command(0.3, "--delay", 0.05), *command(0.9, "--delay", 0.05))
@@ -166,11 +182,11 @@ def test_a_draft_model_of_the_real_llama_server_is_certified(tmp_path, llama_ser
         "--parallel",
         1,
         "--max-tokens",
-        40,
+        32,
         "--prompt-style",
         "chat",
     )
-    asked = words(demo_model, tmp_path / "r", plain, "--json", "--model-draft", draft, limit=2)
+    asked = words(demo_model, tmp_path / "r", plain, "--json", "--model-draft", draft, limit=1)
     at = asked.index("--with")
     done = bench_runner(*asked[:at], "--", "-t", 1, *asked[at:])
     assert done.code in {0, 9}, done.err
