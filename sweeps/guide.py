@@ -128,14 +128,14 @@ def prediction_lines(found: Prediction) -> tuple[str, ...]:
 
 def _rho(found: RankCorrelation) -> str:
     if found.rho is None:
-        return "unknown"
+        return "unknown, because all are alike"
     if found.low is None or found.high is None:
         return f"{found.rho:+.2f} (too few for an interval)"
     return f"{found.rho:+.2f} (95 % interval {found.low:+.2f} to {found.high:+.2f})"
 
 
 def _surprise(pair: PredictedPair) -> str:
-    points = f"{-100 * pair.loss:+.1f} points on {pair.samples} samples of {pair.benchmark}"
+    points = f"{0.0 - 100 * pair.loss:+.1f} points on {pair.samples} samples of {pair.benchmark}"
     return f"{pair.model} against {pair.base}: {pair.surprise} ({pair.kld:.2g} nats, {points})"
 
 

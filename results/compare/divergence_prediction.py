@@ -28,14 +28,15 @@ FEWEST_SAMPLES = 20  # that both answered
 SAME = 0.01  # nats: as near as Q8_0 and Q6_K usually are
 DAMAGED = 0.1  # nats: as far as Q3_K and Q2_K usually are
 _LEVEL = 0.05
+_FEWEST_SOLVED = 10  # by the base: where it solves hardly anything, there is nothing to lose
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedPair:
     """One model's run of a benchmark beside that of the reference, or of the model nearest to it.
 
-    kld: of the model, in nats. flipped: share of samples whose verdict differs. loss: share of samples lost, less those
-    won. p_value: of McNemar's exact test, two-sided.
+    kld: of the model, in nats. solved: samples that the base solved. flipped: share of samples whose verdict differs.
+    loss: share of samples lost, less those won. p_value: of McNemar's exact test, two-sided.
     """
 
     benchmark: str
@@ -43,6 +44,7 @@ class PredictedPair:
     model: str
     kld: float
     samples: int
+    solved: int
     flipped: float
     loss: float
     p_value: float
@@ -52,7 +54,7 @@ class PredictedPair:
         """How the benchmark contradicts the divergence; "" if it doesn't."""
         if self.kld <= SAME and self.p_value < _LEVEL and self.loss > 0:
             return "nearly the same, but worse"
-        if self.kld >= DAMAGED and self.loss <= 0:
+        if self.kld >= DAMAGED and self.loss <= 0 and self.solved >= _FEWEST_SOLVED:
             return "far away, but not worse"
         return ""
 
@@ -145,6 +147,7 @@ def _pair(base: Run, run: Run, kld: float) -> PredictedPair | None:
         model=run[1].model,
         kld=kld,
         samples=len(common),
+        solved=sum(passed[0][task_id] for task_id in common),
         flipped=(lost + won) / len(common),
         loss=(lost - won) / len(common),
         p_value=mcnemar_exact(lost, won),

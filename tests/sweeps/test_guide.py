@@ -192,6 +192,15 @@ def test_a_guided_race_asks_in_that_order_and_ends_like_any_other(tmp_path):
     assert ends[0] == ends[1]
 
 
+def test_where_nothing_was_solved_nothing_could_be_lost(tmp_path):
+    for name, sha256, kld in (("near", "01" * 32, 0.0), ("far", "02" * 32, 0.4)):
+        kld_run(tmp_path, name, sha256, kld)
+        benchmark_run(tmp_path, name, sha256, 0)
+    (line, *_) = told = prediction_lines(prediction(all_records(tmp_path, warn=pytest.fail)))
+    assert "all are alike" in line
+    assert "did not predict" not in "".join(told)
+
+
 def test_a_guide_without_a_race_is_refused(tmp_path):
     done = bench_runner("sweep", tmp_path / "x.gguf", "--benchmark", "human_eval", "--guide", "kld")
     assert done.code == 2
