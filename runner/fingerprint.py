@@ -56,6 +56,7 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         "model": model if spec.server.model else spec.server.model_name,
         "server": spec.server.kind,
         "parser": spec.parser,
+        "kld_way": spec.kld_way,
         "draft": draft_sha256(spec.server),
     }
     return {name: value for name, value in {**found, **followed}.items() if value not in {None, ()}}

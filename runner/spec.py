@@ -57,7 +57,7 @@ class RunSpec:
             "sandbox": self.asked["sandbox"],
             "gpu_layers": server.gpu_layers,
             "ctx_size": server.ctx_size,
-            "kld_way": self._kld_way(),
+            "kld_way": self.kld_way,
             "lora_content": adapter_contents(self.asked["lora"]) if self.asked["lora"] else None,
             "draft_sha256": draft_sha256(server),
             **(rules_of(self.benchmark.name)._asdict() if self.external_script is None else {}),
@@ -70,7 +70,8 @@ class RunSpec:
             kept.pop(name, None)
         return kept
 
-    def _kld_way(self) -> str | None:
+    @property
+    def kld_way(self) -> str | None:
         """How kld measures on this machine, also where that was left open; None for other benchmarks."""
         if self.benchmark.name != "kld" or self.external_script is not None:
             return None

@@ -13,6 +13,7 @@ from engines.less_memory import smaller
 from engines.shared_server import server_key
 from results.errors import ScriptError, ServerOutOfMemory, UsageError
 from results.stats.divergence import PERPLEXITY_LOG
+from runner.fingerprint import fingerprint
 from runner.kld.serverless import NoServer
 from runner.request import build_spec
 from servers.launch import plan
@@ -153,6 +154,13 @@ def test_the_need_of_disk_is_told_before_anything_starts(here):
     (here / "text.txt").write_text("word " * 3_000_000)
     with pytest.raises(UsageError, match=r"need about .* GiB in .*--kld-cache-size is 0.0 GiB"):
         words_of(here, kld_cache_size=1 << 20)
+
+
+def test_a_run_by_the_program_is_not_taken_for_one_that_was_served(here):
+    """Also where the way was left open, and the program came later."""
+    left_open, said = fingerprint(spec_of(here)), fingerprint(spec_of(here, kld_way="llama-perplexity"))
+    (here / "build/bin/llama-perplexity").unlink()
+    assert left_open == said != fingerprint(spec_of(here)) == fingerprint(spec_of(here, kld_way="served"))
 
 
 def test_no_server_that_is_kept_for_other_runs_stays_beside_it(here):
