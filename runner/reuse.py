@@ -2,8 +2,8 @@
 
 Reused is a run of this machine that succeeded and lost no answer, with the same fingerprint, of this version of the
 program, judged by today's rules, on a server whose program has not changed since. A server that was already running may
-serve something else by now, so its runs are not reused; nor are archived, damaged and merged ones, and runs whose
-settings were lowered after memory ran out.
+serve something else by now, so its runs are not reused; nor are those compared with a run by its name, archived,
+damaged and merged ones, and runs whose settings were lowered after memory ran out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from results.store.run_folder import all_records
 from results.store.verdicts import read_verdicts
 from runner.asked_style import decided_alone
 from runner.host import harness_facts, host_facts
+from runner.kld.way import names_model
 from runner.program_age import changed_s
 from servers.launch import plan as make_plan
 from servers.models import identity
@@ -64,7 +65,7 @@ class FinishedRuns:
         """The runs that this one would repeat, newest first. fingerprint: called only if there may be one, because it
         reads the model's files the first time. alone: only runs whose prompt style no other model of a sweep decided.
         """
-        if spec.server.kind == "attach":
+        if spec.server.kind == "attach" or _names_a_run(spec):
             return
         candidates = self._by_kind.get(_kind_of(spec), [])
         candidates = [run for run in candidates if self._is_of_today(run[1]) and _same_rules(run[1], spec)]
@@ -96,6 +97,12 @@ class FinishedRuns:
             return place.fingerprint == fingerprint and record.config.get("shuffle") == self._race_seed
         # A race takes its samples in another order: a run of the first ones has others.
         return record.fingerprint == fingerprint and spec.asked["limit"] is None
+
+
+def _names_a_run(spec: RunSpec) -> bool:
+    """Whether a setting is the name of a run, which may name another one by now."""
+    reference = spec.asked["kld_reference"]
+    return reference is not None and not names_model(reference)
 
 
 def _may_be_reused(record: RunRecord) -> bool:

@@ -201,7 +201,8 @@ def few_windows(of: KldFigures) -> tuple[str, ...]:
     """A warning where there are so few windows that the intervals say little."""
     if of.windows >= _FEW_WINDOWS:
         return ()
-    return (f"{of.windows} windows say little: give a longer --kld-text, or a higher --limit",)
+    count = "1 window says" if of.windows == 1 else f"{of.windows} windows say"
+    return (f"{count} little: give a longer --kld-text, or a higher --limit",)
 
 
 def interval_of_mean(values: Sequence[float]) -> Estimate:

@@ -9,8 +9,10 @@ import pytest
 
 from results.errors import ResultsError, UsageError
 from results.locks import lock
+from results.records import RunStatus
 from results.store.run_folder import RunFolder
 from results.store.runs import Runs
+from runner.host import harness_facts, host_facts
 from runner.kld.choice import choose, facts_of, key_of, precision_of, reference_request
 from runner.kld.predictions_cache import (
     claimed,
@@ -21,10 +23,12 @@ from runner.kld.predictions_cache import (
     predictions_folder,
 )
 from runner.request import build_spec
+from runner.reuse import FinishedRuns
 from servers.launch import plan
-from servers.models import Model, resolve
+from servers.models import Model, identity, resolve
 from settings.asked import Asked
 from tests.results.conftest import a_record
+from tests.results.recorded_runs import record_run
 from tests.servers.gguf_file import gguf
 
 
@@ -120,6 +124,28 @@ def test_a_text_or_window_that_can_t_work_is_refused_before_anything_starts(spec
     assert spec_of(kld_text=str(text)).server.longest.tokens == 513
     with pytest.raises(UsageError, match="--kld-window 9,000 needs 9,001 tokens of context, but"):
         plan(spec_of(kld_window="9000").server, nonce="n")
+
+
+def test_a_run_is_not_reused_whose_reference_may_be_another_by_now(spec_of, model_file, tmp_path):
+    """A label names today's run; a file is known by its content."""
+    spec = spec_of(kld_reference=str(model_file))
+    config = {**spec.config(), "server": "llama.cpp"}
+    record_run(
+        tmp_path / "results", benchmark="kld", fingerprint="f", config=config,
+        model_identity=identity(spec.server.model), harness=harness_facts(), host=host_facts(),
+        status=RunStatus.SUCCEEDED,
+    )  # fmt: skip
+    asked = []
+
+    def fingerprint():
+        asked.append(True)
+        return "other"
+
+    finished = FinishedRuns(tmp_path / "results", warn=pytest.fail)
+    assert finished.find(spec_of(kld_reference="plain"), fingerprint) is None
+    assert asked == []
+    assert finished.find(spec, fingerprint) is None
+    assert asked == [True]
 
 
 def test_only_weights_that_were_not_quantised_are_full_precision(model_file, tmp_path):
