@@ -61,7 +61,7 @@ def find_builds(patterns: Sequence[str], kind: str) -> BuildOrder:
             what = "matches nothing" if not matching else "matches no program that can be executed"
             raise UsageError(
                 f"--binaries {pattern} {what}",
-                hint="put the pattern in quotes: --binaries 'builds/*/llama-server'",
+                hint="name programs, in quotes: --binaries 'builds/*/llama-server'",
             )
         paths.update(dict.fromkeys(path.absolute() for path in programs))
     same: dict[Path, Path] = {}

@@ -88,6 +88,8 @@ class BuildWatch:
 
     def look(self) -> WatchReport:
         """Look at today's build. Raises NotComparable, ResultsError, Interrupted, and what a run failed with."""
+        if self.request.baseline is not None:
+            self.named_baseline(self.request.baseline)  # a mistake ends here, before anything is written
         with self.folder.claim():
             watch = self.folder.read()
             baseline = self._baseline(watch)

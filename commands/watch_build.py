@@ -136,10 +136,10 @@ def watch_build(
         raise UsageError(
             f"--accept can't be combined with {other}", hint="--accept makes today's build the baseline"
         )
-    if binaries and options.get("server_binary"):
-        raise UsageError(
-            "--binaries can't be combined with --server-binary", hint="leave out --server-binary"
-        )
+    for name in ("server_binary", "server_command", "base_url"):
+        if binaries and options.get(name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"--binaries can't be combined with {option}", hint=f"leave out {option}")
     asked = asked_by_options(options)
     order = None
     if binaries:
