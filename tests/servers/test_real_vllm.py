@@ -10,7 +10,9 @@ import time
 import psutil
 import pytest
 
-from results.errors import ServerExited
+from evaluation.models.failures import Refused, require_answer
+from evaluation.models.tool_refusals import answer_without
+from results.errors import ServerError, ServerExited
 from servers.effective import read_back
 from servers.http_probe import request
 from servers.launch import plan
@@ -68,6 +70,20 @@ def test_it_is_ready_under_the_name_that_only_ours_has(server, vllm_model):
     )
     assert answer.status == 200
     assert answer.json()["usage"]["completion_tokens"] in range(1, 5)
+
+
+def test_without_a_tool_parser_it_takes_no_tools_and_we_say_what_it_needs(server):
+    body = {
+        "model": server.plan.model_name,
+        "messages": [{"role": "user", "content": "What is 1 + 1?"}],
+        "tools": [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}],
+    }
+    answer = request(server.plan.base_url, "/v1/chat/completions", body=body, timeout_s=60)
+    with pytest.raises(Refused) as refused:
+        require_answer(answer.status, {}, answer.body, where="it")
+    with pytest.raises(ServerError, match="takes no tools") as found:
+        answer_without(refused.value)
+    assert "--tool-call-parser" in found.value.hint
 
 
 def test_its_processes_are_ours_and_one_of_them_holds_the_port(server):
