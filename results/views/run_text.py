@@ -17,6 +17,7 @@ from results.records import Outcome, RunStatus
 from results.stats import divergence
 from results.stats.context import read_context
 from results.stats.speed import answering_speed, headline, measured_loads, table
+from results.store.certificates import CERTIFICATES, certificates_of
 from results.store.names import short_names
 from results.views.context_table import context_rows
 from results.views.energy_cost import cost_text
@@ -39,9 +40,20 @@ def print_summary(record: RunRecord, folder: Path, *, price_per_kwh: float | Non
 
     price_per_kwh: in the user's currency; with it, the cost of the energy is shown.
     """
-    say_facts(
-        (Fact(*row) for row in _rows(record, folder, price_per_kwh)), {"WARNING": "red", "error": "red"}
-    )
+    rows = _rows(record, folder, price_per_kwh)
+    if certified := _certified(record, folder):
+        rows.insert([name for name, _ in rows].index("files"), ("certified", certified))
+    say_facts((Fact(*row) for row in rows), {"WARNING": "red", "error": "red"})
+
+
+def _certified(record: RunRecord, folder: Path) -> str:
+    """The newest verdict of `certify` on these settings; empty without one."""
+    if not record.fingerprint or not (folder.parent / CERTIFICATES).is_dir():
+        return ""
+    from results.views.certificate_text import conclusion
+
+    found = certificates_of(folder.parent, record.fingerprint, warn=lambda _: None)
+    return f"against plain decoding: {conclusion(found[0])}" if found else ""
 
 
 def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[tuple[str, str]]:

@@ -7,16 +7,19 @@ from __future__ import annotations
 import pytest
 
 from results.errors import ResumeMismatch, UsageError
+from results.telemetry import TelemetrySummary
 from runner.fingerprint import fingerprint
 from runner.request import build_spec
 from runner.rerun import asked_again
 from runner.resume import require_same
 from servers.capacity.memory_estimate import estimate_server
 from servers.effective import read_back
+from servers.metrics import read_metrics
 from servers.models import resolve
 from servers.request import ServerRequest
 from servers.speculation.acceptance import drafted_in_log
 from settings.asked import Asked
+from telemetry.server_metrics import ServerMetrics
 from tests.command_line import bench_runner, logged
 from tests.servers.gguf_file import STRING, U32, gguf
 from tests.servers.launches import made, program, value
@@ -193,6 +196,24 @@ def test_old_and_new_logs_tell_what_was_accepted(log):
         "slot print_timing: draft acceptance rate = 0.50000 (    5 accepted /    10 generated)\n"
     )
     assert drafted_in_log(log) == (142, 82)
+
+
+def test_both_servers_metrics_tell_what_was_accepted_also_after_a_restart():
+    names = ("spec_decode_num_draft_tokens_total", "spec_decode_num_accepted_tokens_total")
+    pages = [
+        "".join(f"{name} {number}\n" for name, number in zip(ours, numbers, strict=True))
+        for ours, numbers in (
+            ([f"llamacpp:{name}" for name in names], (100, 60)),
+            ([f'vllm:{name}{{engine="0"}}' for name in names], (40, 10)),
+        )
+    ]
+    readings = iter([read_metrics(page) for page in pages])
+    metrics = ServerMetrics(lambda: next(readings))
+    first, last = metrics.read(), metrics.read()
+    assert (first.draft_tokens, first.accepted_draft_tokens) == (100, 60)
+    assert (last.draft_tokens, last.accepted_draft_tokens) == (140, 70)
+    assert TelemetrySummary(draft_tokens=140, accepted_draft_tokens=70).draft_acceptance == 0.5
+    assert TelemetrySummary(draft_tokens=0, accepted_draft_tokens=0).draft_acceptance is None
 
 
 def test_the_estimate_of_memory_has_the_draft_model(demo_model):

@@ -12,6 +12,7 @@ from results.records import Completion
 from results.stats.certification import Certified
 from results.store.certificates import all_certificates, keep_certificate, read_certificate
 from results.views.certificate_text import conclusion, print_certificate
+from results.views.run_text import print_summary
 from settings.asked import Asked
 from tests.results.recorded_runs import F, P, X, record_run
 
@@ -107,7 +108,7 @@ def test_runs_that_lost_much_or_differ_in_what_was_asked_are_not_judged(tmp_path
         judge_trios([trio(plain, again, hot)], margin=0.03)
 
 
-def test_a_certificate_is_kept_read_again_and_replaced(tmp_path):
+def test_a_certificate_is_kept_read_again_replaced_and_shown_with_its_run(tmp_path, capsys):
     runs = [run(tmp_path, [P, F]) for _ in range(3)]
     made = certificate(judge_trios([trio(*runs)], margin=0.03), runs[0])
     path = keep_certificate(tmp_path, made)
@@ -118,6 +119,9 @@ def test_a_certificate_is_kept_read_again_and_replaced(tmp_path):
     told: list[str] = []
     (path.parent / "torn.json").write_text("{")
     (newest,) = all_certificates(tmp_path, warn=told.append)
+    fast = msgspec.structs.replace(runs[2].read_record(), fingerprint="a" * 8)
+    print_summary(fast, runs[2].path)
+    assert "certified       against plain decoding: identical: all 2 answers" in capsys.readouterr().out
     assert newest.created.startswith("2030")
     assert "is not a certificate" in told[0]
     path.write_bytes(path.read_bytes().replace(b'"schema_version": 1', b'"schema_version": 2'))
