@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,10 +81,11 @@ SHARED = (
 )
 
 
-def modules() -> list[Path]:
+@cache
+def modules() -> tuple[Path, ...]:
     found = [path for name in OURS for path in sorted((ROOT / name).rglob("*.py"))]
     command_line = ROOT / "bench_runner.py"
-    return [*found, command_line] if command_line.exists() else found
+    return (*found, command_line) if command_line.exists() else (*found,)
 
 
 def name_of(path: Path) -> str:
@@ -91,9 +93,18 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def module_names() -> frozenset[str]:
+    return frozenset(map(name_of, modules()))
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
     """The dotted name of every module of ours that is imported, also inside functions and of types only."""
-    known = {name_of(each) for each in modules()}
+    return tuple(_imports(path, module_names()))
+
+
+def _imports(path: Path, known: frozenset[str]) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
