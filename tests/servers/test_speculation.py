@@ -227,6 +227,7 @@ def test_the_estimate_of_memory_has_the_draft_model(demo_model):
     assert not any("not counted" in caveat for caveat in both.caveats)
 
 
+@pytest.mark.servers
 def test_a_run_with_a_draft_model_records_what_was_accepted(demo_model, tmp_path):
     """The model drafting for itself: nearly everything is accepted."""
     words = ("--model", demo_model, "--model-draft", demo_model, "--limit", 1, "--max-tokens", 24)

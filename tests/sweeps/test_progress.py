@@ -127,9 +127,9 @@ def test_a_sweep_in_progress_tells_when_it_ends(running, tmp_path, capsys):
 
 def test_watch_shows_a_real_run_until_it_ends(tmp_path):
     results = tmp_path / "r"
-    words = ("run", "--benchmark", "human_eval", "--limit", "6", "--parallel", "1", "--results-dir", results)
+    words = ("run", "--benchmark", "human_eval", "--limit", "4", "--parallel", "1", "--results-dir", results)
     with subprocess.Popen(
-        [PROGRAM, *map(str, words), *command_server("canonical_server.py", "--delay", 0.5)],
+        [PROGRAM, *map(str, words), *command_server("canonical_server.py", "--delay", 0.4)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as run:  # fmt: skip
         try:
@@ -138,7 +138,7 @@ def test_watch_shows_a_real_run_until_it_ends(tmp_path):
             assert run.wait(60) == 0
         finally:
             run.kill()
-    assert "/6" in shown
+    assert "/4" in shown
     assert "succeeded" in shown
 
 
