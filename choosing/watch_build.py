@@ -96,13 +96,11 @@ class BuildWatch:
             asked = self.with_samples(watch, baseline)
             today = self.runs(asked, copies=1 if baseline else 2)
             known = {folder.run_id for folder, _ in baseline}
-            if (
-                watch is None or self.request.baseline is not None
-            ):  # who knows whether its companion is of that build
+            if watch is None or self.request.baseline is not None:
+                # Only the server's word says that its companion is of that build, and today's may say the same.
                 known = {folder.run_id for folder, _ in baseline[:1]}
-                baseline = [
-                    run for run in baseline if run[0].run_id in known or run[0].run_id != today[0][0].run_id
-                ]
+                today_id = today[0][0].run_id
+                baseline = [run for run in baseline if run[0].run_id in known or run[0].run_id != today_id]
             if baseline and today[0][0].run_id not in known:
                 return self._judged(self._kept(watch, asked, baseline), asked, baseline, today)
             if not baseline:
@@ -192,13 +190,11 @@ class BuildWatch:
         return samples_for_drop(self.request.drop, flips, self.request.level)
 
     def _kept(self, watch: Watch | None, asked: Asked, baseline: Sequence[Run]) -> Watch:
-        ids = tuple(folder.run_id for folder, _ in baseline)
-        same = watch is not None and watch.baseline[:1] == ids[:1]
         return Watch(
             watch_id=self.folder.watch_id,
             settings=asked.written(),
-            baseline=ids,
-            looks=watch.looks if watch is not None and same else (),
+            baseline=tuple(folder.run_id for folder, _ in baseline),
+            looks=watch.looks if watch is not None else (),
         )
 
     def _judged(self, watch: Watch, asked: Asked, baseline: list[Run], today: list[Run]) -> WatchReport:

@@ -27,7 +27,7 @@ class PastLook(msgspec.Struct, frozen=True, kw_only=True):
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """What is watched. settings: as written, with the choice of samples. baseline: ids of its runs, the first of which
-    decides the score. looks: since that baseline, oldest first.
+    decides the score. looks: all so far, also at earlier baselines, oldest first.
     """
 
     schema_version: int = WATCH_VERSION
