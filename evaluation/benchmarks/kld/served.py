@@ -183,7 +183,10 @@ class PredictingServer:
             async with self._session.get(self._info.base_url + path) as response:
                 raw = await read_body(response)
         except (aiohttp.ClientError, TimeoutError, OSError, NotAnAnswer) as error:
-            raise ServerError(f"{self._info.base_url}{path}: {no_answer(error, self._session)}") from error
+            raise ServerError(
+                f"{self._info.base_url}{path}: {no_answer(error, self._session)}",
+                hint="check that the server is up, and run the same command again",
+            ) from error
         if response.status != 200:
             raise self._refused(path, response.status, raw)
         return raw
