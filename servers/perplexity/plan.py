@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +30,14 @@ from servers.perplexity.program import NAME, known_options
 from servers.plan import KIND_WITHOUT_SERVER, LaunchPlan
 from servers.request import own_options
 from settings.base_url import parse_base_url
+from settings.option_words import option_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from servers.models import Model
     from servers.request import PerplexityRequest, ServerRequest
 
-_NUMBER = re.compile(r"-?[\d.]")
 _BYTES_PER_TOKEN = 3  # of text; only to tell the need of base logits before a program counts the tokens
 _GIB = 1 << 30
 # What only a run may set; the sizes of a server mean nothing here.
@@ -116,7 +115,7 @@ def _carried(words: Sequence[str], known: frozenset[str]) -> tuple[list[str], li
     """The server's own options that the program has too, with their values; and the names of the others."""
     carried: list[str] = []
     left_out: list[str] = []
-    for group in _groups(words):
+    for group in option_groups(words):
         name = dashed(group[0]).partition("=")[0]
         if name in _DROPPED:
             continue
@@ -125,17 +124,6 @@ def _carried(words: Sequence[str], known: frozenset[str]) -> tuple[list[str], li
         else:
             left_out.append(name)
     return carried, left_out
-
-
-def _groups(words: Sequence[str]) -> Iterator[list[str]]:
-    group: list[str] = []
-    for word in words:
-        if group and word.startswith("-") and not _NUMBER.match(word):
-            yield group
-            group = []
-        group.append(word)
-    if group:
-        yield group
 
 
 def _reference_words(reference: Model) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from results.errors import UsageError
+from settings.option_words import option_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 MODEL = ("-m", "--model")
 # Where and how fast the program computes: the reference's run needs these too. It gets no other setting of the model's
@@ -59,7 +60,6 @@ _PLACES = frozenset(  # backends differ slightly
     }
     | {"--no-kv-offload", "-fit", "--fit", "-fitt", "--fit-target", "-nopo", "--no-op-offload", "--no-host"}
 )
-_NUMBER = re.compile(r"-?[\d.]")
 _ANSWER_S = 30.0
 
 
@@ -79,7 +79,7 @@ def split(words: Sequence[str]) -> Split:
             f"{' '.join(words)} is not a command of llama-perplexity",
             hint="after the -- give: llama-perplexity -m MODEL.gguf, and the settings to measure",
         )
-    return Split(tuple(words[:at]), words[at + 1], tuple(_groups(words[at + 2 :])))
+    return Split(tuple(words[:at]), words[at + 1], tuple(option_groups(words[at + 2 :])))
 
 
 def reference_words(words: Sequence[str], reference: Path, *, fits: bool) -> tuple[str, ...]:
@@ -155,17 +155,6 @@ def _files(program: Path) -> list[Path]:
     """The program and the libraries beside it, where llama.cpp's builds have them."""
     there = Path(shutil.which(program) or program).resolve()
     return [each for each in (there, *sorted(there.parent.glob("*.so*"))) if each.is_file()]
-
-
-def _groups(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    group: list[str] = []
-    for word in words:
-        if group and word.startswith("-") and not _NUMBER.match(word):
-            yield tuple(group)
-            group = []
-        group.append(word)
-    if group:
-        yield tuple(group)
 
 
 def _name(option: Sequence[str]) -> str:
