@@ -28,11 +28,11 @@ _TODAY = {
     # no answer, and magnitudes, powers and numbers in words are. More marks of thoughts are known.
     # extraction 4: the texts of the choices help to read the letter; a choice that is only looked at first is none. A
     # number is none where only the story is told, what is taken back is not stated, and what the model asks itself is
-    # left out.
+    # left out. Still more marks of thoughts are known, and reasons behind an answer don't hide it.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
-    "human_eval": VerdictRules(extraction_version=3, judging_version=3),
-    "lcb": VerdictRules(extraction_version=3),
-    "tasks": VerdictRules(extraction_version=3),
+    "human_eval": VerdictRules(extraction_version=4, judging_version=3),
+    "lcb": VerdictRules(extraction_version=4),
+    "tasks": VerdictRules(extraction_version=4),
     "gsm8k": VerdictRules(extraction_version=4),
     "mmlu": VerdictRules(extraction_version=4),
 }

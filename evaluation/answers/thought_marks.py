@@ -26,8 +26,10 @@ class Marks(NamedTuple):
 
 
 _NAME = (
-    r"(?i:think|think_fast(?:er)?|thinking|thinking_process|thoughts?|thought_process|reason|reasoning|internal_reasoning"
-    r"|analysis|longcat_think|ant_?thinking|scratchpad|reflection)"
+    r"(?i:(?:deep|longcat|inner|internal|hidden|initial|my)?[_-]?"
+    r"(?:think|thinking|thoughts?|reasoning|reflection|analysis|monologue)(?:[_-](?:process|steps?|trace|block))?"
+    r"|think_fast(?:er)?|reason|ant_?thinking|scratch_?pad|chain[_-]of[_-]thoughts?|cot|planning|rationale|deliberation"
+    r"|brainstorm(?:ing)?)"
 )
 _SPACE = r"(?:[a-z_]{1,20}:)?"  # seed:think, mm:think, antml:thinking
 _ASSISTANT = r"(?:<\|start\|>)?(?:assistant)?"
@@ -37,8 +39,18 @@ MARKS = (
     Marks(
         rf"<\s*{_SPACE}{_NAME}(?::\w{{1,20}}|\s[^<>\n]{{0,80}})?\s*(?<!/)>",
         # Also a thought that is empty: <think/>.
-        rf"<\s*/\s*{_SPACE}{_NAME}(?::\w{{1,20}})?\s*>|<{_SPACE}{_NAME}\s?/>",
+        rf"<\s*\\?/\s*{_SPACE}{_NAME}(?::\w{{1,20}})?\s*>|<{_SPACE}{_NAME}\s?/>",
     ),
+    Marks(
+        rf"<(?:(?i:start|begin)_(?i:of_)?{_NAME}|{_NAME}_(?i:start|begin))>",
+        rf"</?(?:(?i:end)_(?i:of_)?{_NAME}|{_NAME}_(?i:end))>",
+    ),
+    # s1.
+    Marks(r"<\|im_start\|>think\n", r"(?:<\|im_end\|>\s{0,9})?<\|im_start\|>answer\n", anywhere=True),
+    # Escaped for HTML.
+    Marks(rf"&lt;{_SPACE}{_NAME}&gt;", rf"&lt;/{_SPACE}{_NAME}&gt;"),
+    # Models that were trained with the marks of a widespread recipe for GRPO.
+    Marks(r"<start_working_out>", r"</?end_working_out>|</start_working_out>"),
     # Cohere (START_THINKING), Sky-T1 and OpenThinker (begin_of_thought), and relatives.
     Marks(
         rf"<\|(?i:(?:start|begin)_(?:of_)?)?{_NAME}(?i:_(?:start|begin))?\|>",
@@ -46,7 +58,7 @@ MARKS = (
         anywhere=True,
     ),
     # Magistral and later models of Mistral.
-    Marks(r"\[(?:THINK|THINKING|REASONING|think)\]", r"\[/(?:THINK|THINKING|REASONING|think)\]"),
+    Marks(r"\[(?i:think|thinking|thoughts?|reasoning)\]", r"\[/(?i:think|thinking|thoughts?|reasoning)\]"),
     # Solar; HyperCLOVA X, also without its special tokens.
     Marks(
         r"(?:<\|begin\|>)?assistant<\|think\|>",
@@ -102,8 +114,8 @@ MARKS = (
     ),
     # HuatuoGPT; a heading alone is no thought.
     Marks(
-        r"#{1,3} Thinking\n(?=[\s\S]*?\n#{1,3} Final Response\b)",
-        r"(?m:^)#{1,3} Final Response\b:?",
+        r"#{1,3} Thinking\n(?=[\s\S]*?\n#{1,3} (?:Final )?Response\b)",
+        r"(?m:^)#{1,3} (?:Final )?Response\b:?",
         alone=False,
         first=True,
     ),
@@ -123,10 +135,19 @@ HINTS = (
     "content_text",
     "<|content|>",
     "<|im_start|>assistant",
+    "<|im_start|>answer",
     "response",
     "scratchpad",
     "reflection",
     "details",
+    "monologue",
+    "scratch_pad",
+    "cot>",
+    "planning",
+    "rationale",
+    "deliberation",
+    "brainstorm",
+    "working_out",
 )
 
 # What some put around the answer behind a thought, and what ends a turn: neither is part of the answer.
@@ -173,6 +194,10 @@ ENDS_OF_TURN = (
     "<end_of_turn>",
     "<turn|>",
     "<eos>",
+    "<|eos|>",
+    "<|user|>",
+    "<|end_of_turn|>",
+    "<|end_of_sentence|>",
     "<seed:eos>",
     "</s>",
 )

@@ -46,8 +46,9 @@ def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spo
     """Split an answer at its thoughts; `reasoning` is what the server has already put aside.
 
     A thought begins with an opening mark, or with the answer itself where the chat template opened it, and the last
-    closing mark ends it: what stands between several thoughts is no answer either. A mark that is only quoted is text
-    like any other. A text that goes on with a prompt (not chat) only has the thoughts that it begins with itself.
+    closing mark ends it: what stands between several thoughts is no answer either, but where nothing follows the last
+    one. A mark that is only quoted is text like any other. A text that goes on with a prompt (not chat) only has the
+    thoughts that it begins with itself.
     """
     lowered = text.lower()
     if not any(hint in lowered for hint in HINTS):
@@ -60,13 +61,25 @@ def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spo
             end = _last(_CLOSINGS[number], rest, begin) or _last(_ANY_CLOSING, rest, begin)
             if end is None:
                 return _unfinished(thoughts, rest[begin:], implied=implied)
+            first = _CLOSINGS[number].search(rest, begin, end.start())
+            if (
+                chat and first and (until := _explained(rest, end, first.end()))
+            ):  # it thinks again behind its answer
+                thoughts += rest[begin : first.start()], rest[until:]
+                said = _unwrapped(_without_ends(rest[first.end() : until]), thought=True)
+                return Spoken(said, _joined(thoughts), implied=implied)
         elif chat and (end := _last(_ANY_CLOSING, rest, 0)):
+            if before := _explained(rest, end):
+                thoughts.append(rest[before:])
+                return Spoken(_unwrapped(_without_ends(rest[:before]), thought=True), _joined(thoughts))
             implied = implied or not thoughts
         else:
             break
         thoughts.append(rest[begin : end.start()])
         rest = rest[end.end() :]
-    if chat and _last(_LATER_OPENING, rest, 0):  # it thinks again, and does not come to an end
+    if chat and (again := _last(_LATER_OPENING, rest, 0)):  # it thinks again, and does not come to an end
+        if (whole := _wrapped(rest[: again.start()])) is not None:
+            return Spoken(whole, _joined([*thoughts, rest[again.start() :]]), implied=implied)
         return _unfinished(thoughts, rest, implied=implied)
     if chat:
         rest = _unwrapped(_without_ends(rest), thought=len(thoughts) > bool(reasoning))
@@ -105,6 +118,28 @@ def _last(marks: re.Pattern[str], text: str, begin: int) -> re.Match[str] | None
     return last
 
 
+def _explained(text: str, end: re.Match[str], begin: int = 0) -> int:
+    """Where reasons begin that stand in marks behind an answer, and nothing behind them, as in
+    `B <reasoning>...</reasoning>`; 0 where they don't. begin: of the answer; end: the last closing mark.
+    """
+    if _without_ends(text[end.end() :]).strip():
+        return 0
+    quotations = Quotations(text, begin, _ANY_OPENING)
+    openings = itertools.islice(_ANY_OPENING.finditer(text, begin, end.start()), _MOST_ENDS)
+    until = next((mark.start() for mark in openings if not quotations.hold(mark)), begin)
+    before = text[begin:until]
+    said = bool(before.strip()) and not _ANY_CLOSING.search(before) and not thinks_aloud(before)
+    return until if said else 0
+
+
+def _wrapped(text: str) -> str | None:
+    """An answer that stands whole between its own marks."""
+    for opening, closing in WRAPPERS:
+        if (begin := opening.match(text)) and (end := closing.search(text, begin.end())):
+            return text[begin.end() : end.start()]
+    return None
+
+
 def _unfinished(thoughts: list[str], rest: str, *, implied: bool) -> Spoken:
     return Spoken("", _joined([*thoughts, rest]), unclosed=True, implied=implied)
 
@@ -131,5 +166,5 @@ def _unwrapped(text: str, *, thought: bool) -> str:
         if found := opening.match(text):
             inner = text[found.end() :]
             ends = list(closing.finditer(inner))
-            return inner[: ends[-1].start()] if ends and not inner[ends[-1].end() :].strip() else inner
+            return inner[: ends[-1].start()] + inner[ends[-1].end() :] if ends else inner
     return text

@@ -171,6 +171,10 @@ def test_what_the_server_put_aside_comes_first():
 
 
 HOSTILE = {
+    "answers before their reasons": "<answer>B</answer><think>x</think>" * 20_000,
+    "answers between thoughts": "<think>x</think>B" * 20_000 + "<think>x</think>",
+    "escaped marks": "&lt;think&gt;" * 50_000 + "&lt;/think&gt;",
+    "names put together": "<deep_" * 100_000,
     "closing marks": "</think>" * 100_000,
     "quoted closing marks on a line": '"</think>" ' * 100_000,
     "quoted closing marks on lines": "`</think>`\n" * 100_000,
