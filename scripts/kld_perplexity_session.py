@@ -22,9 +22,8 @@ from evaluation.benchmarks.kld.perplexity_words import (
 from evaluation.benchmarks.kld.row_comparison import compare_rows, text_logprobs
 from evaluation.benchmarks.kld.text import DEFAULT_TEXT, read_text
 from evaluation.benchmarks.kld.windows import first_measured
-from evaluation.loop.checkpoint import Settings, check_settings, read_settings
 from evaluation.loop.journal import LineJournal
-from results.errors import ResultsError, ScriptError, UsageError
+from results.errors import ScriptError, UsageError
 from results.file_hashes import files_sha256, parts_of
 from results.stats.divergence import (
     JOURNAL_NAME,
@@ -35,9 +34,8 @@ from results.stats.divergence import (
     KldWindow,
     few_windows,
     figures,
-    table,
 )
-from scripts.kld_session import told_facts
+from scripts.kld_output import NAME, require_bound, say_summary, told_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,14 +59,7 @@ async def run_perplexity(arguments: Arguments, events: Events) -> None:
     async with LineJournal(arguments.output, JOURNAL_NAME) as journal:
         data = journal.lock_and_read()
         session = _PerplexitySession(arguments, events, text, journal)
-        settings, old = session.settings(), read_settings(arguments.output)
-        if old is not None:
-            check_settings(old, settings, arguments.output)
-        elif data:
-            raise ResultsError(
-                f"{journal.path} holds windows, and there is no settings.json that says with which settings",
-                hint="choose another --output",
-            )
+        settings = require_bound(journal, arguments, text, options=session.determining(), is_new=not data)
         journal.repair(data, b"")  # a pass can't begin in its middle
         journal.bind(settings)
         try:
@@ -97,26 +88,10 @@ class _PerplexitySession:
         self._total = 0
         self._warnings: list[str] = []
 
-    def settings(self) -> Settings:
-        """What may not change within one folder."""
-        options: dict[str, Any] = {"way": WAY, "window": self._options["kld_window"]}
-        if self._reference is not None:
-            options["reference"] = self._reference.sha256
-        return Settings(
-            benchmark="kld",
-            model=self._arguments.model_identity or self._arguments.model,
-            data_sha256=self._text.sha256,
-            prompts_sha256="",
-            prompt_style="completion",
-            stop=(),
-            temperature=0.0,
-            max_tokens=0,
-            seed=0,
-            timeout_s=0,
-            limit=self._arguments.limit or 0,
-            n_samples=1,
-            options=options,
-        )
+    def determining(self) -> dict[str, Any]:
+        """What determines the result beside the model, the text and the window."""
+        reference = {"reference": self._reference.sha256} if self._reference is not None else {}
+        return {"way": WAY, **reference}
 
     async def run(self) -> None:
         with contextlib.ExitStack() as opened:
@@ -239,7 +214,7 @@ class _PerplexitySession:
 
     def _start(self, total: int) -> None:
         self._total = total
-        self._events.emit("start", benchmark="kld", total=total, finished=0)
+        self._events.emit("start", benchmark=NAME, total=total, finished=0)
 
     def _progress(self, windows: int, tokens: int) -> None:
         self._done += windows
@@ -274,18 +249,7 @@ class _PerplexitySession:
             figures=figures(self._windows),
         )
         warnings = [*few_windows(result.figures), *self._warnings]
-        for warning in warnings:
-            self._events.say(f"WARNING: {warning}")
-        for name, value in table(result):
-            self._events.say(f"{name:20} {value}")
-        self._events.emit(
-            "summary",
-            benchmark="kld",
-            score=None,
-            kld=msgspec.to_builtins(result),
-            new_completions=len(self._windows),
-            warnings=warnings,
-        )
+        say_summary(self._events, result, warnings=warnings, new=len(self._windows))
 
 
 def _window(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,10 +20,8 @@ from evaluation.benchmarks.kld.reference import (
 from evaluation.benchmarks.kld.served import PredictingServer
 from evaluation.benchmarks.kld.text import MeasuredText, read_text
 from evaluation.benchmarks.kld.windows import Window, cut, tokens_sha256
-from evaluation.loop.checkpoint import Settings, check_settings, read_settings
 from evaluation.loop.journal import LineJournal
-from results.errors import Reported, ResultsError, UsageError
-from results.json_text import NOT_THAT_JSON
+from results.errors import Reported, UsageError
 from results.stats.divergence import (
     JOURNAL_NAME,
     KldReference,
@@ -32,10 +30,9 @@ from results.stats.divergence import (
     few_windows,
     figures,
     read_windows,
-    table,
 )
 from scripts.arguments import connection_of
-from settings.setting import MOST
+from scripts.kld_output import NAME, require_bound, say_summary, told_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +42,6 @@ if TYPE_CHECKING:
     from scripts.events import Events
 
 _Reference = tuple[ReferenceSettings, dict[int, KeptWindow]]
-_NAME = "kld"
 _DEFAULT_CONCURRENCY = 4  # for a server that does not say how many slots it has
 _MUCH_TAIL = 0.25  # of the probability, compared as one: the bound is a loose one
 
@@ -60,14 +56,8 @@ async def run_kld(arguments: Arguments, events: Events) -> None:
         journal = await opened.enter_async_context(LineJournal(arguments.output, JOURNAL_NAME))
         data = journal.lock_and_read()
         earlier, _ = read_windows(data)
-        settings, old = _settings(arguments, text, name), read_settings(arguments.output)
-        if old is not None:
-            check_settings(old, settings, arguments.output)
-        elif earlier:
-            raise ResultsError(
-                f"{journal.path} holds windows, and there is no settings.json that says with which settings",
-                hint="choose another --output",
-            )
+        options = {"top": arguments.options["kld_top"], **({"reference": name} if name else {})}
+        settings = require_bound(journal, arguments, text, options=options, is_new=not earlier)
         journal.repair(data, data[: data.rfind(b"\n") + 1])
         journal.bind(settings)
         server = await opened.enter_async_context(_server(arguments, events))
@@ -142,9 +132,9 @@ class _KldSession:
 
     async def _measure(self, windows: Sequence[Window]) -> None:
         missing = [window for window in windows if self._is_missing(window)]
-        self._events.emit("start", benchmark=_NAME, total=len(windows), finished=len(windows) - len(missing))
+        self._events.emit("start", benchmark=NAME, total=len(windows), finished=len(windows) - len(missing))
         measured = sum(len(window.measured) for window in windows)
-        self._events.say(f"{_NAME}: {measured} tokens in {len(windows)} windows, {len(missing)} to measure")
+        self._events.say(f"{NAME}: {measured} tokens in {len(windows)} windows, {len(missing)} to measure")
         if not missing:
             return
         self._events.emit("phase", phase="generate")
@@ -222,19 +212,7 @@ class _KldSession:
             key=written.name if written is not None else "",
             figures=found,
         )
-        warnings = list(_warnings(result, of))
-        for warning in warnings:
-            self._events.say(f"WARNING: {warning}")
-        for name, value in table(result):
-            self._events.say(f"{name:20} {value}")
-        self._events.emit(
-            "summary",
-            benchmark=_NAME,
-            score=None,
-            kld=msgspec.to_builtins(result),
-            new_completions=self._new,
-            warnings=warnings,
-        )
+        say_summary(self._events, result, warnings=list(_warnings(result, of)), new=self._new)
 
 
 def _warnings(result: KldResult, of: ReferenceSettings | None) -> Iterator[str]:
@@ -252,36 +230,3 @@ def _warnings(result: KldResult, of: ReferenceSettings | None) -> Iterator[str]:
             f"{result.figures.reference_tail:.0%} of the probability was compared as one: the divergence may be much "
             "higher (raise --kld-top)"
         )
-
-
-def told_facts(text: str) -> KldReference | None:
-    """--facts. Raises UsageError."""
-    try:
-        return msgspec.json.decode(text, type=KldReference) if text else None
-    except NOT_THAT_JSON as error:
-        raise UsageError(f"--facts: {error}", hint="leave it out") from error
-
-
-def _settings(arguments: Arguments, text: MeasuredText, reference: str) -> Settings:
-    """What may not change within one folder. reference: what tells it from others."""
-    options: dict[str, Any] = {
-        "window": arguments.options["kld_window"],
-        "top": arguments.options["kld_top"],
-    }
-    if reference:
-        options["reference"] = reference
-    return Settings(
-        benchmark=_NAME,
-        model=arguments.model_identity or arguments.model,
-        data_sha256=text.sha256,
-        prompts_sha256="",
-        prompt_style="completion",
-        stop=(),
-        temperature=0.0,
-        max_tokens=0,
-        seed=0,
-        timeout_s=0,
-        limit=arguments.limit or MOST,
-        n_samples=1,
-        options=options,
-    )
