@@ -11,24 +11,23 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from choosing.recommendation.answered import SAMPLES
 from choosing.recommendation.constraints import Prefer
-from choosing.recommendation.fidelity import UNKNOWN, Fidelity
+from choosing.recommendation.contender import best_of, points_text
+from choosing.recommendation.doubts import farther, sensitivity, what_it_takes
 from results.stats.as_good import USUAL_DISCORDANCE, fewest_to_show, samples_to_show
 from results.stats.paired import compare_verdicts, with_holm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from choosing.recommendation.answered import Answered
     from choosing.recommendation.constraints import Constraints
+    from choosing.recommendation.contender import Contender
     from choosing.recommendation.measured_speed import MeasuredSpeed
     from results.stats.as_good import Selection, Standing
 
 NEAR = 0.05  # share within which two speeds, energies or memories count as equal
 MOST_UNFINISHED = 0.5  # share of answers that were cut or empty, above which a score is about the settings
 LEAST_SCORE = 2  # times the tolerance: below, one that solves half as much as the best would count as good
-SENSITIVE_SCORE = 5  # times the tolerance: below, the tolerance is a large part of what is solved
 
 
 class Ending(enum.StrEnum):
@@ -42,17 +41,6 @@ class Ending(enum.StrEnum):
     @property
     def exit_code(self) -> int:
         return {"recommended": 0, "not decided": 9}.get(self.value, 8)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contender:
-    """A candidate that meets all constraints, with what was measured of it."""
-
-    key: str
-    label: str
-    speed: MeasuredSpeed
-    answered: Answered
-    fidelity: Fidelity = UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +93,8 @@ def decide(contenders: Sequence[Contender], selection: Selection, constraints: C
     if not shown:
         return Decision(
             ending=Ending.NOT_DECIDED,
-            head=f"Not decided: none is shown to be within {_points(constraints)} of every other one",
-            needed=_what_it_takes(contenders, selection),
+            head=f"Not decided: none is shown to be within {points_text(constraints)} of every other one",
+            needed=what_it_takes(contenders, selection),
             words=tuple(words),
             losses=losses,
         )
@@ -114,13 +102,13 @@ def decide(contenders: Sequence[Contender], selection: Selection, constraints: C
     chosen = order[0]
     words[chosen] = ("chosen", _because(contenders, order, constraints))
     runner_up, text = _runner_up(contenders, selection, order)
-    best = contenders.index(_best(contenders))
+    best = contenders.index(best_of(contenders))
     return Decision(
         ending=Ending.RECOMMENDED,
         head=f"Take {contenders[chosen].label}: {words[chosen][1]}",
         proof=(
             _loss_sentence(contenders, chosen, losses[chosen]),
-            *_against_best(contenders, chosen, best),
+            *_againstbest_of(contenders, chosen, best),
             *_by_benchmark(contenders[chosen], contenders[best]),
             *([contenders[chosen].fidelity.said] if contenders[chosen].fidelity.said else []),
             *_speed_sentences(contenders[chosen], constraints),
@@ -131,7 +119,8 @@ def decide(contenders: Sequence[Contender], selection: Selection, constraints: C
         words=tuple(words),
         losses=losses,
         unknown=(
-            *_sensitivity(contenders, constraints),
+            *sensitivity(contenders, constraints),
+            *farther(contenders[chosen], contenders),
             *_better_ones(contenders, selection, chosen, constraints),
         ),
     )
@@ -159,7 +148,7 @@ def samples_planned(constraints: Constraints, count: int) -> str:
     needed = samples_to_show(constraints.margin, rivals=count - 1, discordance=USUAL_DISCORDANCE)
     fewest = fewest_to_show(constraints.margin, rivals=count - 1)
     return (
-        f"to show that one of {count} loses less than {_points(constraints)} takes about {needed:,} samples if "
+        f"to show that one of {count} loses less than {points_text(constraints)} takes about {needed:,} samples if "
         f"{USUAL_DISCORDANCE:.0%} of the answers differ, and at least {fewest:,}"
     )
 
@@ -172,43 +161,24 @@ _COSTS: dict[Prefer, Callable[[MeasuredSpeed], float]] = {
 _SUPERLATIVES = {Prefer.SPEED: "fastest", Prefer.ENERGY: "thriftiest", Prefer.MEMORY: "smallest in memory"}
 
 
-def _best(contenders: Sequence[Contender]) -> Contender:
-    """The highest score, of those that were not stopped at a glance."""
-    most = max(each.answered.samples for each in contenders)
-    return max(
-        (each for each in contenders if each.answered.samples == most), key=lambda each: each.answered.score
-    )
-
-
 def _says_little(contenders: Sequence[Contender], constraints: Constraints) -> tuple[str, str] | None:
     """Why the scores can't decide, and what to do; None if they can."""
-    best = _best(contenders)
+    best = best_of(contenders)
     samples = best.answered.samples
     if samples and best.answered.unfinished > MOST_UNFINISHED * samples:
         cut = f"{best.answered.unfinished} of {samples} answers of {best.label} were cut or empty"
         return f"{cut}, so the scores are about the settings", "Raise --max-tokens and --context."
     if best.answered.score < LEAST_SCORE * constraints.tolerance_points:
         return (
-            f"the best one solves {best.answered.score:.1f} of 100, so {_points(constraints)} are too much of it",
+            f"the best one solves {best.answered.score:.1f} of 100, so {points_text(constraints)} are too much of it",
             "Use an easier benchmark, or a smaller --tolerance with more samples.",
         )
     return None
 
 
-def _sensitivity(contenders: Sequence[Contender], constraints: Constraints) -> list[str]:
-    best = _best(contenders).answered.score
-    if best < SENSITIVE_SCORE * constraints.tolerance_points:
-        return [
-            f"the best one solves only {best:.1f} of 100: a loss of {_points(constraints)} would be a large part of it"
-        ]
-    if min(each.answered.score for each in contenders) > 97:
-        return ["all solve nearly everything: harder benchmarks may tell them apart"]
-    return []
-
-
 def _word(contenders: Sequence[Contender], standing: Standing, constraints: Constraints) -> tuple[str, str]:
     if standing.shown or standing.pair is None or standing.hardest is None:
-        return "as good", f"shown to lose less than {_points(constraints)}"
+        return "as good", f"shown to lose less than {points_text(constraints)}"
     rival = contenders[standing.hardest].label
     points = 100 * standing.pair.difference
     against = f"{points:+.1f} points against {rival}, may be {100 * standing.pair.low:+.1f}"
@@ -288,7 +258,7 @@ def _stopped(contenders: Sequence[Contender], most: int) -> str:
     return f"; far behind after {early[0].answered.samples:,} of them: {names}"
 
 
-def _against_best(contenders: Sequence[Contender], chosen: int, best: int) -> list[str]:
+def _againstbest_of(contenders: Sequence[Contender], chosen: int, best: int) -> list[str]:
     own, other = contenders[chosen], contenders[best]
     if chosen == best:
         return [f"it has the highest score, {own.answered.score:.1f} of 100"]
@@ -358,33 +328,3 @@ def _better_ones(
             f"{needed - contenders[i].answered.samples:,} more"
         )
     return found
-
-
-def _what_it_takes(contenders: Sequence[Contender], selection: Selection) -> str:
-    known = {
-        i: each.samples_needed
-        for i, each in enumerate(selection.standings)
-        if each.samples_needed is not None
-    }
-    if not known:
-        return (
-            "Each one is behind another by the tolerance or more in what was seen; more samples, or models that differ "
-            "less, may decide."
-        )
-    first = min(known, key=lambda i: (known[i] or 0, i))
-    needed = known[first] or 0
-    own = contenders[first]
-    more = max(needed - own.answered.samples, 1)
-    asked = own.answered.solved
-    rest = sum(max(SAMPLES.get(name, 0) - len(tasks), 0) for name, tasks in asked.items())
-    ways = [f"leave out --limit ({rest:,} more)"] if rest else []
-    ways += [f"add {name} ({SAMPLES[name]:,})" for name in SAMPLES if name not in asked]
-    return (
-        f"About {more:,} more samples would show {own.label} in four of five cases, if the differences seen are the "
-        f"true ones: {' or '.join(ways)}. A wider tolerance chosen now would not be fair."
-    )
-
-
-def _points(constraints: Constraints) -> str:
-    points = constraints.tolerance_points
-    return f"{points:g} point{'s' * (points != 1)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from choosing.recommendation.answered import planned_samples, read_answered
 from choosing.recommendation.candidates import LeftOut, benchmark_asked, speed_asked
-from choosing.recommendation.decision import Contender
+from choosing.recommendation.contender import Contender
 from choosing.recommendation.measured_speed import Measured, measured_speed
 from results.stats.as_good import select
 from results.store.choices import Look
