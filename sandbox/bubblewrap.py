@@ -20,7 +20,7 @@ from sandbox.interpreter import (
 )
 from sandbox.seccomp import filter_program
 from sandbox.worker import Worker
-from sandbox.zygote_program import LOAD_ZYGOTE, zygote_file
+from sandbox.zygote_program import zygote_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,8 +85,8 @@ class Bubblewrap:
         diagnosis = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
         with contextlib.ExitStack() as files:
             options = list(self._options())
-            program = files.enter_context(zygote_file())
-            inherited = [program]
+            program, arguments, descriptors = files.enter_context(zygote_program())
+            inherited = [*descriptors]
             if self._filter is not None:
                 descriptor = os.memfd_create("seccomp")
                 files.callback(os.close, descriptor)
@@ -104,8 +104,8 @@ class Bubblewrap:
                     "-S",
                     "-B",
                     "-c",
-                    self._packages.importable_from(_PACKAGES) + LOAD_ZYGOTE,
-                    str(program),
+                    self._packages.importable_from(_PACKAGES) + program,
+                    *arguments,
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

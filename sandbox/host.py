@@ -18,7 +18,7 @@ from sandbox.folders import new_folder, remove
 from sandbox.inside.confinement import OWN_CHILDREN, kill_below
 from sandbox.interpreter import ONE_THREAD, Interpreter, Packages, find_interpreter, find_packages
 from sandbox.worker import Worker
-from sandbox.zygote_program import LOAD_ZYGOTE, zygote_file
+from sandbox.zygote_program import zygote_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class Host:
             **place,
         }
         diagnosis = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
-        with zygote_file() as program:
+        with zygote_program() as (program, arguments, descriptors):
             process = _Kept(
                 [
                     self.interpreter.path,
@@ -88,8 +88,8 @@ class Host:
                     "-S",
                     "-B",
                     "-c",
-                    self.packages.importable_from(str(self._importable)) + LOAD_ZYGOTE,
-                    str(program),
+                    self.packages.importable_from(str(self._importable)) + program,
+                    *arguments,
                     json.dumps(place),
                 ],
                 stdin=subprocess.PIPE,
@@ -98,7 +98,7 @@ class Host:
                 bufsize=0,
                 env={"LANG": "C.UTF-8", "TMPDIR": str(folder), **(ONE_THREAD if self.packages.files else {})},
                 cwd="/",
-                pass_fds=(*inherited, program),
+                pass_fds=(*inherited, *descriptors),
                 user=uid,
                 group=uid,
                 extra_groups=[] if uid is not None else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import marshal
 import os
@@ -27,9 +28,9 @@ _MODULES = (
     "standing_judge",
     "zygote",
 )
-# For `python -c`, with the descriptor of `zygote_file` as its first argument. Compiled code is only good for the same
-# minor version of Python; to compile takes 20 ms, and leaves memory behind that each fork would have to map.
-LOAD_ZYGOTE = """
+# Compiled code is only good for the same minor version of Python; to compile takes 20 ms, and leaves memory behind that
+# each fork would have to map.
+_LOAD = """
 import marshal, sys, types
 with open(int(sys.argv.pop(1)), "rb") as file:
     sources, magic, codes = marshal.load(file)
@@ -57,8 +58,22 @@ def zygote_text() -> str:
 
 
 @contextlib.contextmanager
-def zygote_file() -> Iterator[int]:
-    """The descriptor of a file in memory with what `LOAD_ZYGOTE` loads, to be inherited."""
+def zygote_program() -> Iterator[tuple[str, tuple[str, ...], tuple[int, ...]]]:
+    """It for a `python -c` on this machine: the text, its first arguments, and descriptors for it to inherit."""
+    with contextlib.ExitStack() as files:
+        try:
+            descriptor = files.enter_context(_in_memory())
+        except OSError as error:
+            if error.errno != errno.EFBIG:  # files may not be that large here, even in memory
+                raise
+            yield zygote_text(), (), ()
+        else:
+            yield _LOAD, (str(descriptor),), (descriptor,)
+
+
+@contextlib.contextmanager
+def _in_memory() -> Iterator[int]:
+    """The descriptor of a file with what `_LOAD` loads. Raises OSError."""
     names = [f"sandbox.inside.{name}" for name in _MODULES]
     sources = [(f"sandbox.inside.{name}", _source(name)) for name in _MODULES]
     codes = marshal.dumps([_compiled(name) for name in names])

@@ -57,7 +57,7 @@ CASES = _table(f"""
 # commands and options
 leaderbord | 2 | there is no command 'leaderbord' | did you mean leaderboard?
 runs | 2 | there is no command 'runs' | did you mean run?
-recommend | 2 | there is no command 'recommend' | see `bench_runner.py --help`
+optimise | 2 | there is no command 'optimise' | see `bench_runner.py --help`
 tasks valid sums.yaml | 2 | no such command 'valid' | `bench_runner.py tasks --help`
 {GOOD} --gpu-layer 3 | 2 | there is no option --gpu-layer | did you mean --gpu-layers?
 {GOOD} --flash-attn on | 2 | there is no option --flash-attn | `-- --flash-attn`

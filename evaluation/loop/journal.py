@@ -96,7 +96,8 @@ class LineJournal:
                 os.fdatasync(self._descriptor)
             except OSError:
                 # A shorter line that comes next would leave the rest of this one behind it.
-                os.ftruncate(self._descriptor, self._end)
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._descriptor, self._end)
                 raise
         self._end += len(data)
 

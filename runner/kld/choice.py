@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from results.errors import BenchError, ResultsError, UsageError
+from results.files import read_file
 from results.stats.divergence import KldReference, kld_result
 from runner.fingerprint import digest
 from runner.kld.predictions_cache import is_there
@@ -130,7 +131,7 @@ def precision_of(model: Model | None) -> str | None:
     if model.header is not None:
         return model.header.quantization
     try:
-        config = json.loads((model.path / "config.json").read_text(encoding="utf-8")) if model.path else {}
+        config = json.loads(read_file(model.path / "config.json")) if model.path else {}
         quantized = config.get("quantization_config")
         if quantized:
             return str(quantized.get("quant_method") or "a quantisation")[:40]

@@ -120,7 +120,7 @@ BY_OTHER_MEANS = {
     "processes/process.py", "processes/tree.py", "results/locks.py", "runner/host.py",
     "scripts/events.py", "servers/demo_model.py", "servers/embedded.py", "servers/ports.py", "telemetry/processes.py",
     "telemetry/rapl.py", "telemetry/sampler.py",
-    "results/store/archive_file.py",  # a new file in a folder of its own
+    "evaluation/benchmarks/kld/base_cache.py", "results/store/archive_file.py",  # new files in folders of their own
 }  # fmt: skip
 
 

@@ -108,6 +108,7 @@ MACHINE = {
     "csv_text",
     "dumps",
     "encode",
+    "encode_indented",
     "encode_record",
     "rstrip",
     "samples_csv_text",
