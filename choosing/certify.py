@@ -63,6 +63,12 @@ def require_certifiable(questions: Sequence[Question]) -> None:
                     settings=(name,),
                 )
         specs = [build_spec(settings) for settings in (each.plain, each.accelerated)]
+        if specs[0].external_script is not None or specs[0].parser != "summary":
+            raise UsageError(
+                f"--benchmark {specs[0].benchmark.name} has no verdict for each sample",
+                hint="certify by benchmarks such as human_eval or gsm8k",
+                settings=("benchmark",),
+            )
         for spec in specs:
             if spec.server.kind != "attach":  # whose plan asks the server
                 plan(dataclasses.replace(spec.server, port=None), nonce="0")

@@ -96,6 +96,17 @@ leaderboard --benchmark zzz | 2 | there is no benchmark 'zzz' | one of gsm8k, hu
 {GOOD} --dataset q.jsonl | 2 | --dataset does not apply to --benchmark human_eval | lcb and gsm8k and mmlu and tools
 {GOOD} --tasks sums.yaml | 2 | --tasks does not apply | it belongs to tasks
 
+# choosing
+recommend | 2 | MODELS... is missing | see `bench_runner.py recommend --help`
+recommend good.gguf | 2 | no --benchmark given | one or several of
+recommend good.gguf --benchmark human_evil | 2 | there is no benchmark 'human_evil' | did you mean human_eval?
+recommend gone.gguf --benchmark human_eval | 2 | there is no model 'gone.gguf' | has
+recommend good.gguf --benchmark human_eval --vram lots | 2 | --vram: "lots" is not a size | such as 24G
+watch-build | 2 | no --benchmark given | one of
+watch-build --benchmark human_eval --binaries gone/*/llama-server | 2 | matches nothing | in quotes: --binaries
+watch-build --benchmark human_eval --alarm-on noise | 2 | 'noise' is none of | `bench_runner.py watch-build --help`
+certify --benchmark speed --with --parallel 4 | 2 | has no verdict for each sample | certify by benchmarks such as
+
 # models
 {RUN} --model goood.gguf | 2 | there is no model 'goood.gguf' | did you mean good.gguf?
 {RUN} --model good | 2 | there is no model 'good' | did you mean good.gguf?
