@@ -172,6 +172,7 @@ def test_results_dir_of_the_environment_knows_home_too(tmp_path):
     refused(bench_runner("list", env={"BENCH_RESULTS_DIR": "~nobody-at-all/r"}), 2, "no home folder")
 
 
+@pytest.mark.servers
 def test_names_that_are_not_utf8_run_are_recorded_and_found_again(tmp_path):
     """Of the model, the results folder, the data set, the script and its parser; records are valid JSON."""
     folder = named(tmp_path, b"d\xff")

@@ -95,6 +95,7 @@ def test_a_hint_says_how_what_was_begun_goes_on(tmp_path):
     assert to_continue(judged) == f"run `rejudge {judged.run_id}`"
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("own_devices")
 def test_what_a_run_says_of_going_on_works_with_the_same_command(tmp_path):
     """Also with --label and --reuse, which a shell loop has; and a sweep's run stays in its sweep."""

@@ -67,6 +67,7 @@ def styles(results):
     return found
 
 
+@pytest.mark.servers
 def test_the_first_model_decides_for_its_family_and_each_record_says_why(tmp_path):
     results = tmp_path / "r"
     files = quantisations(tmp_path / "m", "Q2_K", "Q8_0")

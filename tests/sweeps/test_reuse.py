@@ -42,6 +42,7 @@ def there(finished, tmp_path):
     return tmp_path / "r", tmp_path / "m"
 
 
+@pytest.mark.servers
 def test_a_sweep_refers_to_what_is_finished_and_runs_the_rest(there):
     results, folder = there
     (earlier,) = ids(results)

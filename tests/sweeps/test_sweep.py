@@ -305,6 +305,7 @@ def test_a_secret_of_a_manifest_is_in_no_file(tmp_path, monkeypatch):
     assert "s3cret" not in done.err + done.out
 
 
+@pytest.mark.servers
 def test_a_sweep_that_goes_on_keeps_its_plan(tmp_path):
     """Options that determine its runs are refused; patience may change, and holds for its workers too."""
     results = tmp_path / "r"
