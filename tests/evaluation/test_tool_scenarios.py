@@ -134,6 +134,15 @@ def test_calls_that_do_not_depend_on_each_other_may_come_in_two_turns_unless_par
     assert "1 call in one turn instead of 2" in played(CASES["both-accounts"], [one])[0].detail
 
 
+def test_what_is_expected_is_shown_as_people_write_it():
+    assert CASES["wake-me"].expected_text == 'set_alarm({"time": "06:15"})'
+    assert CASES["warmer-city"].expected_text == (
+        'get_weather({"city": "...Rome..."}); get_weather({"city": "...Milan..."}) then '
+        'send_message({"recipient": "Lea", "text": "...Rome..."})'
+    )
+    assert CASES["thanks"].expected_text == "no call"
+
+
 def test_a_default_may_be_said_and_another_value_may_not():
     case = CASES["weather-now"]
     assert played(case, [calling(("get_weather", {"city": "Oslo", "unit": "celsius"}))])[0].passed

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 
 from evaluation.benchmarks.tools.arguments import BadArguments, read_arguments, require_schema, shown
-from evaluation.benchmarks.tools.values import assigned, difference, form_of, objects_difference, stands_in
+from evaluation.benchmarks.tools.values import (
+    assigned,
+    difference,
+    form_of,
+    objects_difference,
+    readable,
+    stands_in,
+)
 from evaluation.protocols import Prompt
 from results.messages import Message, ToolCall, call_text
 
@@ -61,7 +68,7 @@ class ExpectedCall:
 
     @property
     def text(self) -> str:
-        return f"{self.tool}({json.dumps(self.arguments, ensure_ascii=False)})"
+        return f"{self.tool}({json.dumps(readable(self.arguments), ensure_ascii=False)})"
 
 
 @dataclass(frozen=True, kw_only=True)

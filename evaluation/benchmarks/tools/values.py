@@ -35,6 +35,24 @@ def form_of(expected: Any) -> tuple[str, Any]:
     return "", expected
 
 
+def readable(expected: Any) -> Any:
+    """A value that shows what is expected to people."""
+    name, what = form_of(expected)
+    match name:
+        case "$any":
+            return "..."
+        case "$one_of":
+            return readable(what[0])
+        case "$contains":
+            return f"...{'...'.join(what)}..."
+        case "$near":
+            return what[0]
+    if isinstance(what, dict):
+        shown_ones = {key: each for key, each in what.items() if form_of(each)[0] != "$optional"}
+        return {key: readable(each) for key, each in shown_ones.items()}
+    return [readable(each) for each in what] if isinstance(what, list) else what
+
+
 def difference(value: Any, expected: Any, at: str = "") -> str:
     """What is wrong with the value, in a line; "" where it is as expected. at: where it stands."""
     name, what = form_of(expected)
