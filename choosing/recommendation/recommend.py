@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from results.stats.as_good import Selection
 
 
-def recommend(question: Question, source: RunSource) -> Choice:
-    """Answer the question, and note the answer on disk. Raises UsageError, ResultsError, Interrupted."""
-    candidates = find_candidates(question)
+def recommend(question: Question, source: RunSource, candidates: Candidates | None = None) -> Choice:
+    """Answer the question, and note the answer on disk. candidates: of the question, if they are known already.
+
+    Raises UsageError, ResultsError, Interrupted.
+    """
+    candidates = candidates or find_candidates(question)
     folder = ChoiceFolder.of(source.results_dir, candidates.choice_id)
     with folder.claim():
         answering = _Answering(question, candidates, source, folder)

@@ -185,9 +185,8 @@ def recommend(
         require_possible(question, candidates)
     display = display_for_stderr()
     try:
-        choice = answer(
-            question, RunSource(name="recommend", results_dir=results_dir, display=display, held=held)
-        )
+        source = RunSource(name="recommend", results_dir=results_dir, display=display, held=held)
+        choice = answer(question, source, candidates)
     finally:
         display.close()
     print_choice(choice, as_json=as_json)
