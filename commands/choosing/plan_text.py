@@ -36,14 +36,19 @@ def print_plan(question: Question, candidates: Candidates, work: PlannedWork | N
         say("nothing fits")
         return
     count = len(candidates.fitting)
-    say(f"speed: {count} runs with {constraints.depth:,} tokens in the context")
+    say(f"speed: {runs_text(count)} with {constraints.depth:,} tokens in the context")
     if count > 1 and question.kld is not None:
-        say(f"fidelity: {count} runs of kld against {question.kld['kld_reference']}")
+        say(f"fidelity: {runs_text(count)} of kld against {question.kld['kld_reference']}")
     if count > 1:
         names = ", ".join(question.benchmarks)
         planned = f"{work.samples:,}" if work.samples is not None else "all"
-        say(f"quality: {count * len(question.benchmarks)} runs on {planned} samples each of {names}")
+        say(f"quality: {runs_text(count * len(question.benchmarks))} on {planned} samples each of {names}")
         say(f"  {samples_planned(constraints, count)}")
     for level, text in remarks(work.preflight):
         if level != "note":
             say(text, bold=level == "total")
+
+
+def runs_text(count: int) -> str:
+    """Such as "1 run" or "4 runs"."""
+    return f"{count} run{'s' * (count != 1)}"

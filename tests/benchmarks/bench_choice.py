@@ -1,6 +1,6 @@
 """How often one is shown to be as good that isn't, and how often one that is alike is shown with the samples said.
 
-`python -m tests.benchmarks --only choice`, about a minute: 2,000 synthetic choices of each kind.
+`python -m tests.benchmarks --only choice`, some minutes: 2,000 synthetic choices of each kind.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_mistakes_are_refused_and_ends_without_a_server_have_their_codes(folder,
     assert json.loads(as_json.out)["ending"] == "nothing fits"
     assert plan.code == 0, plan.err
     assert "short\tf16\t\t\tno: it was trained for 2,048 tokens of context, not 4,096" in plan.out
-    assert "speed: 1 runs with 3,904 tokens in the context" in plan.out
+    assert "speed: 1 run with 3,904 tokens in the context" in plan.out
     assert not [*(tmp_path / "r").glob("2*")]
 
 
