@@ -111,6 +111,14 @@ def test_an_acceleration_whose_server_fails_is_told_before_plain_decoding_is_rep
     assert not (tmp_path / "r" / "certificates").exists()
 
 
+def test_a_benchmark_without_verdicts_is_refused(tmp_path, model):
+    from choosing.certify import require_certifiable
+
+    asked = ("--benchmark", "speed", "--model", str(model), "--with", "--parallel", "2")
+    with pytest.raises(UsageError, match="has no verdict for each sample"):
+        require_certifiable(questions(*asked)[0])
+
+
 def questions(*given):
     """What a command line asks for, and its other options."""
     with certify.make_context("certify", list(given)) as context:
