@@ -69,7 +69,11 @@ def asked_by_options(options: Mapping[str, Any], table: Mapping[str, Setting] = 
 
 
 class SectionedCommand(click.Command):
-    """A command whose help shows the options by section of the table, followed by its own options."""
+    """A command whose help shows the options by section of the table, and its own options: before them where the
+    command is about these, else behind.
+    """
+
+    own_options_first = False
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         words = list(args)  # click takes them away as it reads
@@ -83,14 +87,15 @@ class SectionedCommand(click.Command):
             raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {section: [] for section in Section}
+        titles = [_OTHERS, *Section] if self.own_options_first else [*Section, _OTHERS]
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
         for parameter in self.get_params(ctx):
             if not isinstance(parameter, click.Option):
                 continue
             shown = parameter.get_help_record(ctx)
             setting = TABLE.get(parameter.name or "")
             if shown is not None:
-                sections.setdefault(setting.section if setting else _OTHERS, []).append(shown)
+                sections[setting.section if setting else _OTHERS].append(shown)
         for title, rows in sections.items():
             if rows:
                 with formatter.section(title):

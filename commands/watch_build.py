@@ -48,7 +48,13 @@ class _Alarms(click.ParamType):  # type: ignore[type-arg] # generic only in newe
         return frozenset(map(Alarm, words))
 
 
-@click.command("watch-build", cls=RunCommand, epilog=EXAMPLES)
+class _WatchCommand(RunCommand):
+    """Like `run`, of which it repeats one."""
+
+    own_options_first = True
+
+
+@click.command("watch-build", cls=_WatchCommand, epilog=EXAMPLES)
 @setting_options(several=False)
 @click.option(
     "--baseline",

@@ -37,6 +37,8 @@ Examples:
 class CertifyCommand(RunCommand):
     """Like `run`; what stands after --with are settings of the accelerated server only."""
 
+    own_options_first = True
+
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return [*super().collect_usage_pieces(ctx), WITH, "SETTINGS...", "[-- SERVER ARGS...]"]
 

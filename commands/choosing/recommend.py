@@ -46,6 +46,8 @@ _OF_SERVERS = {Section.MODEL, Section.PATIENCE}
 class _RecommendCommand(SectionedCommand):
     """Keeps what stands after -- apart from the models."""
 
+    own_options_first = True
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         cut = args.index("--") if "--" in args else len(args)
         rest = super().parse_args(ctx, args[:cut])
