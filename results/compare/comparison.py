@@ -13,13 +13,13 @@ from results.compare.comparability import Difference, forbidding, read_run_setti
 from results.durable import explained
 from results.errors import NotComparable, UsageError
 from results.records import Outcome, RunRecord, RunStatus
-from results.stats.context import read_context
+from results.stats.context import RECALL, read_context
 from results.stats.lost_answers import too_many_lost
 from results.stats.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
 from results.stats.pass_at_k import pass_at_k, usual_ks
 from results.stats.speed import answering_speed
 from results.store.answers import natural
-from results.store.verdicts import read_verdicts
+from results.store.verdicts import CompletionVerdict, read_verdicts
 from settings.verdict_rules import VerdictRules
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     results: by metric, `pass@1` first. only_in_first, only_in_second: number of samples that the other run doesn't
     have. not_judged: samples left out because an answer was lost to infrastructure. better_first, better_second:
     samples on which that run did better. answers: what was answered otherwise, word for word; None if a run
-    kept no words. by_tag: how many of the samples with each tag were solved.
+    kept no words. by_tag: how many of the samples with each tag were solved. recall: the
+    same as results for the share of values found, partial credit included; None without such.
     """
 
     benchmark: str
@@ -90,6 +91,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]
     answers: ChangedAnswers | None = None
     by_tag: tuple[TagPair, ...] = ()
+    recall: PairedResult | None = None
 
 
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
@@ -110,7 +112,8 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
             if {reason.name for reason in reasons} <= set(VerdictRules._fields)
             else "run one of them again with the other's settings",
         )
-    (one, tags), (other, _) = (_outcomes(folder.completions, folder.run_id) for folder in (first, second))
+    verdicts = [_verdicts(folder.completions, folder.run_id) for folder in (first, second)]
+    one, other = map(_outcomes, verdicts)
     common = [task_id for task_id in one if task_id in other]
     if not common:
         raise NotComparable(
@@ -149,7 +152,11 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
         better_second=tuple(flip for flip in flips if gains[flip.task_id] > 0),
         differences=what_differs(*records),
         answers=changed_answers(first, second),
-        by_tag=by_tag(((flip.task_id, flip.first, flip.second) for flip in flips), tags),
+        by_tag=by_tag(
+            ((flip.task_id, flip.first, flip.second) for flip in flips),
+            {verdict.task_id: verdict.tags for verdict in verdicts[0]},
+        ),
+        recall=_recall(judged, *map(_shares, verdicts)),
     )
 
 
@@ -171,8 +178,8 @@ def _finished(folder: RunFolder) -> RunRecord:
 _WHAT_BECAME = {RunStatus.FAILED: "failed", RunStatus.INTERRUPTED: "was interrupted"}
 
 
-def _outcomes(path: Path, run_id: str) -> tuple[dict[str, list[Outcome]], dict[str, dict[str, str]]]:
-    """The outcomes of each sample's completions, in a fixed order, and its tags; by id."""
+def _verdicts(path: Path, run_id: str) -> list[CompletionVerdict]:
+    """Those of each sample's completions, in a fixed order."""
     if not path.exists():
         raise NotComparable(
             f"{run_id} has no verdict per sample: its script wrote no {path.name}",
@@ -180,12 +187,31 @@ def _outcomes(path: Path, run_id: str) -> tuple[dict[str, list[Outcome]], dict[s
         )
     with explained("read", path):
         verdicts, _ = read_verdicts(path)
+    return sorted(verdicts, key=lambda verdict: (natural(verdict.task_id), verdict.index))
+
+
+def _outcomes(verdicts: Sequence[CompletionVerdict]) -> dict[str, list[Outcome]]:
+    """By the sample's id."""
     found: dict[str, list[Outcome]] = defaultdict(list)
-    tags: dict[str, dict[str, str]] = {}
-    for verdict in sorted(verdicts, key=lambda verdict: (natural(verdict.task_id), verdict.index)):
+    for verdict in verdicts:
         found[verdict.task_id].append(verdict.outcome)
-        tags[verdict.task_id] = verdict.tags
-    return dict(found), tags
+    return dict(found)
+
+
+def _shares(verdicts: Sequence[CompletionVerdict]) -> dict[str, float]:
+    """The mean recall of each sample's completions; empty unless some have one."""
+    if all(verdict.metric(RECALL) is None for verdict in verdicts):
+        return {}
+    found: dict[str, list[float]] = defaultdict(list)
+    for verdict in verdicts:
+        found[verdict.task_id].append(verdict.metric(RECALL) or 0.0)
+    return {task_id: sum(shares) / len(shares) for task_id, shares in found.items()}
+
+
+def _recall(judged: Sequence[str], first: dict[str, float], second: dict[str, float]) -> PairedResult | None:
+    if not first or not second:
+        return None
+    return compare_fractions([first[task_id] for task_id in judged], [second[task_id] for task_id in judged])
 
 
 def _results(flips: Sequence[Flip], completions: int) -> dict[str, PairedResult]:

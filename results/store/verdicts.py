@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from results.errors import ParseError
 from results.files import open_to_read
-from results.json_text import NOT_THAT_JSON
+from results.json_text import NOT_THAT_JSON, number
 from results.records import Outcome
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ class CompletionVerdict(msgspec.Struct, frozen=True):
     passed: bool = False
     near_time_limit: bool = False
     tags: dict[str, str] = {}
+    metrics: Any = None  # a script of somebody else's may have anything there
+
+    def metric(self, name: str) -> float | None:
+        """One of its metrics; None where it has none of that name."""
+        return number(self.metrics.get(name)) if isinstance(self.metrics, dict) else None
 
 
 def read_verdicts(path: Path) -> tuple[list[CompletionVerdict], int]:

@@ -44,6 +44,8 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
     yield from _lost(comparison)
     for name, result in comparison.results.items():
         yield from _result(name, result, single=comparison.completions_per_sample == 1)
+    if comparison.recall is not None:
+        yield from _result("recall", comparison.recall, single=False)
     many = comparison.completions_per_sample > 1
     name = "{} better on" if many else "only {} solved"
     yield Fact(name.format("B"), _flips(comparison.better_second, "B", many=many))

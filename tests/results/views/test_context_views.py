@@ -11,6 +11,7 @@ from results.compare.comparison import compare_runs
 from results.errors import NotComparable
 from results.records import Completion, Metric, Outcome, Score
 from results.stats.context import CONTEXT, context_figures, read_context
+from results.store.verdicts import CompletionVerdict
 from results.views.comparison_text import print_comparison
 from results.views.context_table import effective_text
 from results.views.report.contents import runs_report
@@ -112,6 +113,32 @@ def test_compare_shows_where_what_was_lost(tmp_path, capsys):
         "B",
         "8k",
     ]
+
+
+def test_partial_credit_is_compared_too(tmp_path, capsys):
+    """Where an answer loses one of four values, it fails as one that has none."""
+    first, second = needle_run(tmp_path, 8192, partial=0.75), needle_run(tmp_path, 8192, partial=0.25)
+    comparison = compare_runs(first, second)
+    assert comparison.results["pass@1"].difference == 0
+    assert comparison.recall.difference == pytest.approx(-0.5 / 3)
+    assert (comparison.recall.only_first, comparison.recall.shown) == (16, True)
+    print_comparison(comparison)
+    assert "B is better on 0 samples, A on 16" in capsys.readouterr().out
+
+
+def test_without_partial_credit_none_is_compared(tmp_path):
+    first, second = needle_run(tmp_path, 8192), needle_run(tmp_path, 8192)
+    for folder in (first, second):
+        text = folder.completions.read_text()
+        folder.completions.write_text(text.replace('"recall"', '"other"'))
+    comparison = compare_runs(first, second)
+    assert (comparison.samples, comparison.recall) == (48, None)
+
+
+@pytest.mark.parametrize("metrics", [None, [1], "x", {"recall": None}, {"recall": "y"}, {"recall": -1}])
+def test_a_verdict_is_read_whatever_stands_where_its_metrics_should(metrics):
+    line = {"task_id": "t", "outcome": "passed", "passed": True, "metrics": metrics}
+    assert msgspec.convert(line, CompletionVerdict).metric("recall") is None
 
 
 def test_runs_of_other_lengths_are_compared_on_those_that_both_have(tmp_path):
