@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from settings.speed_lengths import LEAST_PROMPT, SPARE_TOKENS
@@ -29,10 +29,8 @@ class Prefer(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
-    """room: the memory that counts, in which everything must fit. on_cards: whether models are put on cards.
-
-    ctx_size: tokens per slot. tolerance_points: the loss that is accepted, in points of the score.
-    most_host_bytes: of the server's processes, as measured; None: only estimated.
+    """room: the memory that counts, in which everything must fit. ctx_size: tokens per slot. min_tokens_per_s: of one
+    chat, with a full context. tolerance_points: the loss that is accepted, in points of the score.
     """
 
     room: Room
@@ -46,6 +44,7 @@ class Constraints:
 
     @property
     def on_cards(self) -> bool:
+        """Whether models are put on cards."""
         return bool(self.room.cards)
 
     @property
@@ -76,7 +75,8 @@ class Constraints:
 class Question:
     """models: texts for --model, each one model. benchmarks: names, with the settings of each. common: settings of the
     server and of supervision. kld: the settings of a run of `kld` against a reference, if that is to be measured.
-    server_args: of every server. estimator: llama-fit-params, if it is there.
+    server_args: of every server. estimator: llama-fit-params, if it is there. notes: what is not known
+    because of them.
     """
 
     models: tuple[str, ...]
@@ -86,4 +86,4 @@ class Question:
     kld: Asked | None = None
     server_args: tuple[str, ...] = ()
     estimator: Path | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()

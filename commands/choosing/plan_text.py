@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from choosing.recommendation.decision import samples_planned
+from results.json_text import encode_indented
 from results.views.terminal import print_table, say
 from sweeps.preflight.report import remarks
 
@@ -47,6 +48,36 @@ def print_plan(question: Question, candidates: Candidates, work: PlannedWork | N
     for level, text in remarks(work.preflight):
         if level != "note":
             say(text, bold=level == "total")
+
+
+def plan_json(question: Question, candidates: Candidates, work: PlannedWork | None) -> bytes:
+    """The same as JSON. expected_s: of the runs whose time is known; unknown: how many have none."""
+    found = work.preflight if work is not None else None
+    return encode_indented(
+        {
+            "constraints": question.constraints.facts(),
+            "benchmarks": [*question.benchmarks],
+            "fitting": [
+                {
+                    "label": each.label,
+                    "path": str(each.model.path),
+                    "kv_type": each.kv_type,
+                    "size_bytes": each.size_bytes,
+                    "bits_per_weight": each.bits_per_weight,
+                }
+                for each in candidates.fitting
+            ],
+            "left_out": [
+                {"label": each.label, "path": each.path, "kv_type": each.kv_type, "why": each.why}
+                for each in candidates.left_out
+            ],
+            "samples": work.samples if work is not None else None,
+            "runs": len(found.needs) if found is not None else 0,
+            "finished_runs": sum(need.done for need in found.needs) if found is not None else 0,
+            "expected_s": found.expected_s if found is not None else None,
+            "unknown": found.unknown if found is not None else 0,
+        }
+    )
 
 
 def runs_text(count: int) -> str:

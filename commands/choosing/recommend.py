@@ -117,7 +117,7 @@ class _RecommendCommand(SectionedCommand):
     help="What decides among models that are as good.  [default: speed]",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the plan and how long it may take, but start nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan, or the answer, as JSON.")
 @setting_options(several=True, table=_SETTINGS)
 @results_dir_option
 @click.pass_obj
@@ -154,7 +154,7 @@ def recommend(
     from choosing.recommendation.decision import Ending
     from choosing.recommendation.dry_run import planned_work, require_possible
     from choosing.recommendation.recommend import recommend as answer
-    from commands.choosing.plan_text import print_plan
+    from commands.choosing.plan_text import plan_json, print_plan
     from commands.fit import tokens_of
     from results.views.choice_text import print_choice
     from runner.display import display_for_stderr
@@ -177,11 +177,11 @@ def recommend(
     question = _question(models, benchmarks, options, server_args, (constraints, notes))
     candidates = find_candidates(question)
     if dry_run:
-        print_plan(
-            question,
-            candidates,
-            planned_work(question, candidates, results_dir) if candidates.fitting else None,
-        )
+        work = planned_work(question, candidates, results_dir) if candidates.fitting else None
+        if as_json:
+            click.echo(plan_json(question, candidates, work), nl=False)
+        else:
+            print_plan(question, candidates, work)
         sys.exit(0 if candidates.fitting else Ending.NOTHING_FITS.exit_code)
     if candidates.fitting:
         require_possible(question, candidates)
@@ -206,7 +206,9 @@ def _room(vram: tuple[str, ...], ram: str | None, *, has_server: bool) -> tuple[
     if not vram or here or not room.cards:
         return room, ()
     counted = min(sum(room.cards), room.host_bytes)
-    note = "the card of --vram: there is none here, so models were served by the processor in memory of that size"
+    note = (
+        "the card of --vram: there is none here, so memory of the host was counted and the processor computes"
+    )
     return Room(cards=(), host_bytes=counted), (note,)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from choosing.recommendation.answered import Answered
 from choosing.recommendation.constraints import Constraints, Prefer
 from choosing.recommendation.contender import Contender
 from choosing.recommendation.decision import Ending, decide, only_one, preferred, samples_planned
+from choosing.recommendation.fidelity import Fidelity
 from choosing.recommendation.measured_speed import MeasuredSpeed
 from results.stats.as_good import select
 from servers.capacity.fit import Room
@@ -156,6 +159,22 @@ def test_a_loss_in_one_benchmark_alone_is_said():
     # the best is the first of equals
     assert by_benchmark == ["by benchmark: human_eval +2.0 points, gsm8k -2.0 points"]
     assert any(text.startswith("gsm8k alone shows a loss of 2.0 points") for text in found.proof)
+
+
+def test_another_one_nearer_to_the_reference_is_a_doubt():
+    near, far = contender("near", HALF, speed=40), contender("far", HALF, speed=80)
+    near = dataclasses.replace(
+        near, fidelity=Fidelity(mean_nats=0.01, said="KL divergence: 0.0100 nats from F16")
+    )
+    far = dataclasses.replace(
+        far, fidelity=Fidelity(mean_nats=0.3, said="KL divergence: 0.3000 nats from F16")
+    )
+    found = decided(near, far)
+    assert found.chosen == 1
+    assert "KL divergence: 0.3000 nats from F16" in found.proof
+    assert any(
+        "near is nearer to the reference, 0.0100 against 0.3000 nats" in text for text in found.unknown
+    )
 
 
 def test_one_alone_is_taken_without_a_comparison():

@@ -71,7 +71,8 @@ def test_mistakes_are_refused_and_ends_without_a_server_have_their_codes(folder,
     ]
     commands = [("recommend", models, *where, *shlex.split(words)) for words, _ in REFUSED]
     env = {"LLAMA_SERVER": "", "CUDA_VISIBLE_DEVICES": ""}
-    *refused, nothing, as_json, plan = bench_runners(*commands, *others, env=env)
+    plan_as_json = (*others[-1], "--json")
+    *refused, nothing, as_json, plan, planned = bench_runners(*commands, *others, plan_as_json, env=env)
     for done, (words, message) in zip(refused, REFUSED, strict=True):
         assert (done.code, message in done.err) == (2, True), (words, done.err)
     assert nothing.code == 8
@@ -82,6 +83,12 @@ def test_mistakes_are_refused_and_ends_without_a_server_have_their_codes(folder,
     assert plan.code == 0, plan.err
     assert "short\tf16\t\t\tno: it was trained for 2,048 tokens of context, not 4,096" in plan.out
     assert "speed: 1 run with 3,904 tokens in the context" in plan.out
+    told = json.loads(planned.out)
+    assert ([each["label"] for each in told["fitting"]], told["runs"], told["finished_runs"]) == (
+        ["long"],
+        3,
+        0,
+    )
     assert not [*(tmp_path / "r").glob("2*")]
 
 
