@@ -29,6 +29,7 @@ _TODAY = {
     # extraction 4: the texts of the choices help to read the letter; a choice that is only looked at first is none. A
     # number is none where only the story is told, what is taken back is not stated, and what the model asks itself is
     # left out. Still more marks of thoughts are known, and reasons behind an answer don't hide it.
+    # Helpers that are corrected behind the code replace the first ones; code in calls of tools and edits is found.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
     "human_eval": VerdictRules(extraction_version=4, judging_version=3),
     "lcb": VerdictRules(extraction_version=4),

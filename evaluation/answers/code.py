@@ -13,10 +13,17 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.answers.definitions import Definition, definition_of, is_body, method_of, returns
+from evaluation.answers.definitions import (
+    Definition,
+    definition_of,
+    is_body,
+    method_of,
+    returns,
+    with_rewritten,
+)
 from evaluation.answers.examples import without_examples
 from evaluation.answers.fences import lines_of
-from evaluation.answers.pieces import Piece, inline_code, pieces_of, without_tool_marks
+from evaluation.answers.pieces import Piece, inline_code, pieces_of, replaced, unescaped, without_tool_marks
 from evaluation.answers.syntax import (
     bound_names,
     missing_names,
@@ -40,6 +47,7 @@ _BEGINS_BODY = re.compile(
     r"return\b|for \w.* in |while .*:|if .*:|try:|with .*:|from \w+ import|import \w+\s*$|assert |raise "
     r"|#|\"\"\"|[\w., \[\]]++[-+*/]?=|\w++(?:\.\w++)*+\("
 )
+_BINDS = re.compile(r"[A-Za-z_]\w*+\s*+(?::[^=\n]{1,60})?=(?!=)")
 _BLOCKS = (ast.For, ast.While, ast.If, ast.With, ast.Try)
 _CUTS = 5  # pieces, the last ones, of which a beginning is looked for where the whole can't be parsed
 _CONTINUED = 10  # pieces that may go on with a function
@@ -70,11 +78,15 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
     it, as a method, it is called there. A function that is spread over several pieces is put together. Linear in the
     text but for parsing, which is bounded.
     """
-    text = without_tool_marks("\n".join(lines_of(text)))
+    text = replaced(without_tool_marks("\n".join(lines_of(text))))
+    if alone := re.fullmatch(r"\s*+`([^`\n]++)`\s*", text):
+        text = alone[1]
     pieces = pieces_of(text)
     codes = [piece for piece in pieces if piece.may_be_python or _names(piece.code, entry_point)]
     if not any(_names(piece.code, entry_point) for piece in codes):
-        bare = _without_prose(text, entry_point) or inline_code(text, f"def {entry_point}(")
+        bare = _without_prose(text, entry_point) or inline_code(text, entry_point)
+        if "\\" in bare and not pieces and syntax_tree(textwrap.dedent(bare)) is None:
+            bare = _without_prose(unescaped(text), entry_point)
         if bare and (_names(bare, entry_point) or not pieces):
             codes.append(Piece(bare, ""))
     if not codes:
@@ -91,6 +103,10 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
         code = f"{without_examples(code, shown)}\n\n{call}"
     else:
         code = without_examples(code, entry_point)
+        places = [at for at, each in enumerate(candidates) if each.piece is chosen.piece]
+        behind = candidates[places[-1] + 1 :] if places else []
+        corrected = [each.code for each in behind if not each.piece.shown]
+        code = with_rewritten(code, corrected, but=entry_point)
     others = [each.code for each in candidates if each is not chosen]
     borrowed = _borrowed(code, others, prompt, shown)
     return Extracted("\n\n" + "".join(part + "\n\n" for part in borrowed) + code)
@@ -113,11 +129,13 @@ def _candidate(piece: Piece, entry_point: str, *, cut: bool) -> _Candidate:
     code = textwrap.dedent(piece.code)
     tree = syntax_tree(code)
     named = _names(code, entry_point)
-    if tree is None and cut and named and (beginning := whole_statements(code)):
-        tree = syntax_tree(beginning)
-        if tree is not None and definition_of(tree, entry_point) > Definition.STUB:
-            code = beginning
-        else:
+    if tree is None and cut and named:
+        led = "\n".join(code.split("\n")[_lead(code, entry_point) :])
+        for part in (whole_statements(code), led, whole_statements(led)):
+            tree = syntax_tree(part) if part else None
+            if tree is not None and definition_of(tree, entry_point) > Definition.STUB:
+                code = part
+                break
             tree = None
     found = Definition.NONE if tree is None else definition_of(tree, entry_point)
     return _Candidate(piece, code, tree, Definition.NAMED if named and not found else found)
@@ -234,11 +252,16 @@ def _without_prose(text: str, entry_point: str) -> str:
     """The code in an answer without fences: from its first line of code as far as it can be parsed."""
     if not _names(text, entry_point):
         return text if _BEGINS_BODY.match(text.lstrip().partition("\n")[0]) else _indented_body(text)
+    return parsable_prefix(_set_off(text.split("\n")[_lead(text, entry_point) :]))
+
+
+def _lead(text: str, entry_point: str) -> int:
+    """How many lines of prose stand before the code that defines the function."""
     lines = text.split("\n")
     defined = next(i for i, line in enumerate(lines) if _names(line, entry_point))
-    starts = [i for i in range(defined) if BEGINS_CODE.match(lines[i])][: tries_of(text)]
-    start = next((i for i in starts if _is_code(lines[i:defined])), defined)
-    return parsable_prefix(_set_off(lines[start:]))
+    starts = [i for i in range(defined) if BEGINS_CODE.match(lines[i]) or _BINDS.match(lines[i])]
+    starts = starts[: tries_of(text)]
+    return next((i for i in starts if _is_code(lines[i:defined])), defined)
 
 
 def _indented_body(text: str) -> str:

@@ -6,13 +6,14 @@ import ast
 import enum
 from typing import TYPE_CHECKING
 
-from evaluation.answers.syntax import bound_names, used_names
+from evaluation.answers.syntax import bound_names, lines_of_statement, source_of, syntax_tree, used_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
+_MOST_PARTS = 5  # the last ones of those that are corrected
 
 
 class Definition(enum.IntEnum):
@@ -35,6 +36,28 @@ def definition_of(tree: ast.Module, name: str) -> Definition:
         is_stub = last is not None and last is binding[-1] and _is_stub(last)
         return Definition.STUB if is_stub else Definition.FUNCTION
     return Definition.METHOD if _method(tree, name) is not None else Definition.NONE
+
+
+def with_rewritten(code: str, later: Iterable[str], *, but: str = "") -> str:
+    """The code with those of its functions that a later piece writes again, when that consists of nothing else: a part
+    that was corrected. but: a function that stays.
+    """
+    for part in list(later)[-_MOST_PARTS:]:
+        tree, again = syntax_tree(code), syntax_tree(part)
+        if tree is None or again is None or not again.body:
+            continue
+        old = {
+            node.name: node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name != but
+        }
+        new = [node for node in again.body if isinstance(node, ast.FunctionDef) and node.name in old]
+        if len(new) < len(again.body) or any(_is_stub(node) for node in new):
+            continue
+        lines = code.split("\n")
+        for node in sorted(new, key=lambda node: old[node.name].lineno, reverse=True):
+            first, last = lines_of_statement(old[node.name])
+            lines[first:last] = [source_of(part, node)]
+        code = "\n".join(lines)
+    return code
 
 
 def method_of(tree: ast.Module, name: str) -> tuple[str, str]:

@@ -30,8 +30,28 @@ def without_examples(code: str, entry_point: str, *, is_part: bool = False) -> s
     tree = syntax_tree(code)
     if tree is None:
         return code
-    kept = without(code, [*_future(tree), *_examples(tree, entry_point, is_part=is_part)])
+    left_out = [*_future(tree), *_examples(tree, entry_point, is_part=is_part)]
+    remarks = [node for node in tree.body if _is_remark(node) and node not in left_out]
+    kept = without(code, [*left_out, *remarks])
     return kept if syntax_tree(kept) is not None else code
+
+
+def without_remarks(code: str) -> str:
+    """The code without words that Python takes for statements, such as `Complexity: O(n)`, which only raise errors."""
+    tree = syntax_tree(code)
+    remarks = [node for node in tree.body if _is_remark(node)] if tree is not None else []
+    return without(code, remarks) if remarks else code
+
+
+def _is_remark(node: ast.stmt) -> bool:
+    """An annotation without a value, or an expression that does nothing."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value is None
+    return (
+        isinstance(node, ast.Expr)
+        and not isinstance(node.value, ast.Constant)
+        and not any(isinstance(inner, (ast.Call, ast.Await, ast.NamedExpr)) for inner in ast.walk(node))
+    )
 
 
 def _future(tree: ast.Module) -> list[ast.stmt]:

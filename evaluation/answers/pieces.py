@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import re
 import textwrap
@@ -12,18 +13,25 @@ from evaluation.answers.fences import PYTHON, Block, fenced_blocks, language
 from evaluation.answers.syntax import MOST_CHARACTERS, syntax_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _CHANGES = {"diff", "patch", "udiff"}
 _SESSIONS = {"pycon", "doctest"}
 _PROMPT = re.compile(r"[ \t]*+(?:>>>|\.\.\.:?|In \[\d++\]:)(?: |$)")
 _BEGINS_SESSION = re.compile(r"\s*+(?:>>> |In \[\d++\]: )")
 _MOST_NUMBERED = 2000
-_ALONE = re.compile(r"\s*+(?:python3?|py)[ \t]*+\n", re.IGNORECASE)  # the language in a line of its own
+_ALONE = re.compile(
+    r"\s*+(?:python3?|py|[\w./-]{1,60}\.py)[ \t]*+\n", re.IGNORECASE
+)  # the language or the file in a line of its own
 _COMMAND = re.compile(r"^[!%].*+$", re.MULTILINE)  # of a notebook
-_NUMBERED = re.compile(r"[ \t]*+(\d++)(?:[ \t]*+[|:.)])?(?: |$)")
+_NUMBERED = re.compile(r"[ \t]*+(\d++)(?:[ \t]*+[|:.)])?(?: |\t|$)")
 _TOOL = re.compile(r"<\|python_(?:start|tag|end)\|>")  # Llama's, around code for a tool
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#\d++);")
+# Alone, or between marks such as those of a tool call.
+_JSON = re.compile(
+    r"\s*+(?:<\w{1,30}>\s*+)?(\{.*\}|\[\s*+\{.*\}\s*\]|\".*\")\s*(?:</\w{1,30}>\s*+)?", re.DOTALL
+)
+_MOST_VALUES = 200
 _UNSEEN = {0xA0: " ", 0x200B: None, 0x200C: None, 0x200D: None, 0x2060: None, 0xFEFF: None}
 _ATTRIBUTE = re.compile(
     r"(?:class|lang|language)\s*+=\s*+[\"']?(?:lang(?:uage)?-)?([\w.+-]++)", re.IGNORECASE
@@ -47,23 +55,42 @@ class Piece(NamedTuple):
 
 def pieces_of(text: str) -> list[Piece]:
     """Those that are not empty, in order. Of sessions what was typed, of changes what they lead to. Linear."""
-    text = without_tool_marks(text)
+    text = replaced(without_tool_marks(text))
     blocks = [block for block in fenced_blocks(text) if block.code.strip()] or _in_html(text)
-    if not blocks and text.lstrip().startswith("{"):
-        return list(_in_json(text))
+    if not blocks and (found := _JSON.fullmatch(text)):
+        return list(_in_json(found[1]))
     pieces = [_piece(block) for block in blocks]
     if not any(piece.may_be_python for piece in pieces):
         pieces += [inner for block in blocks if block.tag == "json" for inner in _in_json(block.code)]
     return pieces
 
 
+def replaced(text: str) -> str:
+    """What a change leaves that is written as SEARCH and REPLACE."""
+    if ">>>>>>> REPLACE" not in text or "<<<<<<< SEARCH" not in text:
+        return text
+    kept: list[str] = []
+    is_old = False
+    for line in text.split("\n"):
+        mark = line.strip()
+        if mark in {"<<<<<<< SEARCH", "======="} or mark == ">>>>>>> REPLACE":
+            is_old = mark == "<<<<<<< SEARCH"
+        elif not is_old:
+            kept.append(line)
+    return "\n".join(kept)
+
+
 def without_tool_marks(text: str) -> str:
     return _TOOL.sub("\n", text)
 
 
-def inline_code(text: str, beginning: str) -> str:
-    """The last code in a line of prose that begins so: `def f(x): return x`. Empty where there is none."""
-    found = re.findall(rf"(?<!`)`({re.escape(beginning)}[^`\n]*+)`(?!`)", text)
+def inline_code(text: str, name: str) -> str:
+    """The last function of that name in a line of prose: `def f(x): return x`, `f = lambda x: x`. Empty where there is
+    none.
+    """
+    found = re.findall(
+        rf"(?<!`)`((?:def {re.escape(name)}\(|{re.escape(name)} = lambda\b)[^`\n]*+)`(?!`)", text
+    )
     return f"{found[-1]}\n" if found else ""
 
 
@@ -136,11 +163,31 @@ def _in_elements(text: str, name: str) -> list[Block]:
 
 
 def _in_json(text: str) -> Iterable[Piece]:
-    """The texts of several lines in a JSON object: `{"code": "..."}`."""
+    """The texts of several lines in JSON: `{"code": "..."}`, the cells of a notebook, the arguments of a tool call."""
     try:
-        found = json.loads(text) if len(text) <= MOST_CHARACTERS else None
+        waiting = [json.loads(text)] if len(text) <= MOST_CHARACTERS else []
     except (ValueError, RecursionError):
         return
-    for value in found.values() if isinstance(found, dict) else ():
+    for value in itertools.islice(_texts(waiting), _MOST_VALUES):
+        yield from pieces_of(value) or [Piece(value, "")]
+
+
+def _texts(waiting: list[object]) -> Iterator[str]:
+    """In order; a list of nothing but texts is one text, as in a notebook."""
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+            value = "".join(value)
         if isinstance(value, str) and "\n" in value.strip():
-            yield from pieces_of(value) or [Piece(value, "")]
+            yield value
+        elif isinstance(value, dict):
+            waiting += reversed(value.values())
+        elif isinstance(value, list):
+            waiting += reversed(value)
+
+
+def unescaped(text: str) -> str:
+    r"""Code outside of a fence as it was meant: `my\_sum` of Markdown, and lines that `\n` separates."""
+    if "\\n" in text and "\n" not in text.strip():
+        text = text.replace("\\n", "\n").replace("\\t", "\t")
+    return text.replace("\\_", "_")

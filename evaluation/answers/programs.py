@@ -7,8 +7,10 @@ import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers.code import BEGINS_CODE
+from evaluation.answers.definitions import with_rewritten
+from evaluation.answers.examples import without_remarks
 from evaluation.answers.fences import lines_of
-from evaluation.answers.pieces import pieces_of
+from evaluation.answers.pieces import pieces_of, without_tool_marks
 from evaluation.answers.syntax import (
     bound_names,
     missing_names,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 _BEGINS_PROGRAM = re.compile(r"\w++ *+=|print\(|#")
 _CUTS = 5  # pieces, the last ones, of which a beginning is looked for where the whole can't be parsed
+_LONGEST = 20_000  # characters of such a piece
+_STARTS = 3  # lines of a piece where a program may begin behind prose
 _PRINTS = re.compile(r"\bprint\b|\bstdout\b|\bos\.write\b")
 READS = re.compile(
     r"\binput\b(?! *=[^=])|\bstdin\b|\bfileinput\b|\bos\.read\b|\bopen\(\s*+(?:0|['\"]/dev/stdin)"
@@ -57,12 +61,13 @@ def program_from_chat(text: str) -> str:
     a sample of its output. A program that is spread over several pieces is put together, and what can't be parsed
     behind a program is no part of it.
     """
+    text = without_tool_marks(text)
     pieces = pieces_of(text)
     python = [piece for piece in pieces if piece.may_be_python]
     if not python:
         python = [piece for piece in pieces if all(_rank(textwrap.dedent(piece.code)))]
     if not python:
-        return "" if pieces else program_from_completion(text)
+        return "" if pieces else without_remarks(program_from_completion(text))
     cut_from = len(python) - _CUTS
     found = [_candidate(piece, at, cut=at >= cut_from) for at, piece in enumerate(python)]
     best = max(found)
@@ -70,8 +75,8 @@ def program_from_chat(text: str) -> str:
     if len(codes) > 1 and not best.rank.is_whole:
         for together in (_completed(best.code, codes), "\n".join(codes)):
             if all(_rank(together)):
-                return together
-    return best.code
+                return without_remarks(together)
+    return without_remarks(with_rewritten(best.code, codes[best.number + 1 :]))
 
 
 def _candidate(piece: Piece, number: int, *, cut: bool) -> _Candidate:
@@ -79,7 +84,23 @@ def _candidate(piece: Piece, number: int, *, cut: bool) -> _Candidate:
     rank = _rank(code)
     if not rank.parses and cut and (beginning := whole_statements(code)):
         return _Candidate(_rank(beginning), False, number, beginning)
+    if not rank.parses and cut and (behind := _behind_prose(code)):
+        return _Candidate(_rank(behind), False, number, behind)
     return _Candidate(rank, not piece.shown, number, code)
+
+
+def _behind_prose(code: str) -> str:
+    """The program in a piece that begins with prose; empty where there is none."""
+    if len(code) > _LONGEST:
+        return ""
+    lines = code.split("\n")
+    starts = [at for at, line in enumerate(lines) if BEGINS_CODE.match(line) or _BEGINS_PROGRAM.match(line)]
+    for start in starts[:_STARTS]:
+        rest = "\n".join(lines[start:])
+        for part in (rest, whole_statements(rest)):
+            if part and all(_rank(part)):
+                return part
+    return ""
 
 
 def _completed(code: str, codes: Sequence[str]) -> str:

@@ -185,7 +185,13 @@ def missing_names(tree: ast.Module) -> frozenset[str]:
 
 def source_of(code: str, node: ast.stmt) -> str:
     """The lines of a statement as they stand in the code, its decorators too."""
-    return "\n".join(code.split("\n")[_first_line(node) - 1 : node.end_lineno])
+    first, last = lines_of_statement(node)
+    return "\n".join(code.split("\n")[first:last])
+
+
+def lines_of_statement(node: ast.stmt) -> tuple[int, int]:
+    """The numbers of its first line, counted from 0, and of the one behind its last."""
+    return _first_line(node) - 1, node.end_lineno or node.lineno
 
 
 def _first_line(node: ast.stmt) -> int:

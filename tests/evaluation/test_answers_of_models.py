@@ -8,6 +8,7 @@ begins with `wrong:` no right code is to be found.
 from __future__ import annotations
 
 import html
+import json
 import subprocess
 import sys
 import textwrap
@@ -64,14 +65,46 @@ def test_the_function_that_a_reader_sees_is_executed(answer, is_right, capsys):
 
 @sections("program_answers.txt")
 def test_the_program_that_a_reader_sees_is_executed(answer, is_right):
-    code = program_from_chat(answer)
+    assert prints_totals(program_from_chat(answer)) == is_right
+
+
+def prints_totals(code):
     printed = [
         subprocess.run(
             [sys.executable, "-I", "-S", "-c", code], input=text, capture_output=True, text=True, check=False
         ).stdout
         for text in ("1 2\n", "4 5\n")
     ]
-    assert ([text.strip() for text in printed] == ["3", "9"]) == is_right
+    return [text.strip() for text in printed] == ["3", "9"]
+
+
+WRITTEN = [
+    json.loads(line)
+    for line in (CASES.with_name("fixtures") / "codes.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+def written(kind):
+    return pytest.mark.parametrize(
+        ("answer", "is_right"),
+        [
+            pytest.param(case["text"], case["right"], id=case["name"])
+            for case in WRITTEN
+            if case["kind"] == kind
+        ],
+    )
+
+
+@written("function")
+def test_a_function_is_found_whatever_a_page_or_a_tool_made_of_it(answer, is_right):
+    """Listings, escapes, entities, calls of tools, edits, corrected helpers, prose in the block."""
+    said = split_reasoning(answer).answer
+    assert gives_totals(PROMPT + from_chat(said, PROMPT, "total").code) == is_right
+
+
+@written("program")
+def test_a_program_is_found_whatever_a_page_or_a_tool_made_of_it(answer, is_right):
+    assert prints_totals(program_from_chat(answer)) == is_right
 
 
 PROBLEMS = read_problems()

@@ -166,6 +166,12 @@ HOSTILE = {
     "tools": "<|python_tag|>",
     "commands": "```python\n!x\n%y\n```\n",
     "packages": "```python\nimport x\nx.y()\n```\n",
+    "changed lines": "<<<<<<< SEARCH\nx\n=======\ny\n>>>>>>> REPLACE\n",
+    "texts in JSON": '[{"a": ["x\\n", "y"]}]\n',
+    "prose before a function": "```python\nand so\ndef total(xs): return 1\n```\n",
+    "helpers again": "```python\ndef a(): return 1\n```\n",
+    "remarks": "```python\nComplexity: O(n)\n```\n",
+    "escaped lines": "x = 1\\n",
     "indented lines": "a\n\n    x = 1\n\n",
 }
 
