@@ -47,6 +47,8 @@ def _found(
         yield "tool calling: no benchmark of it was run"
     if all(_without_gpu(each) for each in measured):
         yield "a GPU: none was seen, so speeds are those of this machine's processor"
+    if any(each.record.server is not None and each.record.server.kind == "embedded" for each in measured):
+        yield "your llama-server: none was found, so everything was measured with the built-in llama.cpp"
     if all(each.speed.joules_per_token is None for each in measured):
         yield "energy: no device reports it undisturbed"
     yield from _disturbed(measured)
