@@ -80,6 +80,10 @@ CHOSEN = _words(
     # Not between two letters, as in a reaction.
     rf"(?<!(?-i:[^a-z][A-Z]) )(?<!(?-i:[^a-z][A-Z]))(?:→|=>|->|⇒|⟹|∴)\s*{_FILL}\(?$",
 )
+# The same with the text of the choice before a letter in brackets: `I'd say the heart (B)`.
+CHOSEN_BY_TEXT = _words(
+    r"\b(?:i(?:['’]d|['’]ll|\s+would|\s+will)?\s+(?:say|guess|pick|choose|select)|choose|pick|select)\s+(?:[\w'’-]+\s+){1,4}\(?$"
+)
 # It is what is asked for by its fault: of `Which is not true?` the answer, of others the opposite.
 ODD_ONE = _words(
     r"\b(?:false|incorrect|untrue|wrong|inaccurate|invalid)\s+(?:statement|claim|assertion|sentence|one|item|pair)\s+"
@@ -106,6 +110,11 @@ NONE_BETTER = _words(
     r"(?:\b(?:no|not|nothing)|n['’]t)\b[^.\n]{0,30}\bbetter\b[^.\n]{0,20}\bthan\s+(?:\w+\s+)?\(?$"
 )
 WHY = _words(r"\bwhy\s+(?:is\s+it\s+)?\(?$")
+# `Answer (B).` ends a text.
+LABEL = _words(
+    r"^\W*(?:(?:so|thus|hence|therefore|final|correct|right|best|the)[\s,]+){0,3}(?:answer|ans)\s*\(?$",
+)
+ENDS = re.compile(r"\)?\s*+[.!]*+\s*+$")
 OPTION = _words(rf"(?:{_NOUN}|{_HAN_NOUN})\s*,?\s*\(?$")
 
 # What stands behind a letter. Between may be the text of the choice, without a verb of its own.
@@ -122,7 +131,7 @@ IS_ANSWER = _words(
     r"(?:\s+(?:most\s+)?(?!not\b|never\b|wrong|incorrect)\w+){0,2}?"
     r"\s+(?:answer|choice|option|pick|solution|response|alternative|selection)\b"
     rf"|{_SEEMS}\s+(?:the\s+(?:(?:correct|right|best|only)\s+)?one|it){_STOPS}"
-    rf"|remains(?:{_STOPS}|\s+(?:as|because)\b)|it\s+is{_STOPS})"
+    rf"|(?:w[äa]hlen|nehmen|choisir)\b|remains(?:{_STOPS}|\s+(?:as|because)\b)|it\s+is{_STOPS})"
 )
 IS_RIGHT = _words(
     rf"{_ITS_TEXT}(?:\b{_SEEMS}{_QUITE}(?:\s+(?:the|a))?(?:\s+(?:only|most|more|fully|both))*\s+(?:correct|right|best|valid"
@@ -220,7 +229,8 @@ TURNS = _words(
 
 # Of lists with a verdict on each choice.
 ITEM = _words(
-    r"(?:^|[.;!?,|:-])\W*(?:\d\.\s+)?\W*(?:(?:option|choice|statement|(?:is\s+it|could\s+it\s+be|(?:what|how)\s+about)|answer|选项)\s*)?$"
+    r"(?:^|[.;!?,|:-])\W*(?:\d\.\s+)?\W*(?:(?:option|choice|statement|(?:is\s+it|could\s+it\s+be|(?:what|how)\s+about)|answer|选项)\s*)?$",
+    r"\b[A-J]\)?\s*[✓✔✅☑✗✘❌✖×]\W*$",
 )
 AFFIRMED = _words(r"\b(?:correct|right|true|yes|valid)\b|[✓✔✅☑]|正确|正確|(?<!不)对(?!应)")
 REJECTED = _words(
@@ -230,6 +240,8 @@ REJECTED = _words(
 REJECTED_BEFORE = re.compile(r"\W{0,9}[✗✘❌✖☒]")
 
 EXPLAINS = _words(r"\W*(?:explan|explic|reason|rationale|because|why|justif|here['’]s|let|the\b|this\b)")
+FIRST_ITEM = re.compile(r"\W{0,3}1[.)]\s")  # the beginning of a list
+
 # Behind the article A or the pronoun I: no verb of a choice, nor anything that may follow one.
 ARTICLE = re.compile(
     r"\s+(?!(?:is|was|are|because|since|as|and|or|but|for|which|seems|appears|looks|remains|fits|matches|only|given|due|in"

@@ -160,9 +160,8 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     for found in (of(Rank.ODD), of(Rank.RIGHT), of(Rank.TRUE)):
         if found:
             return Choice(_only(found))
-    if len({mention.letter for mention in mentions}) == 1 and cues.REVIEWS.search(
-        text[: mentions[0].start + 2]
-    ):
+    is_one = len({mention.letter for mention in mentions}) == 1
+    if is_one and (cues.REVIEWS.search(text[: mentions[0].start + 2]) or _is_first_item(lines)):
         return Choice(None)  # it broke off with the first one
     apart = {
         mention.letter
@@ -241,10 +240,12 @@ def _stated(sentence: str, clause: str, own: str, mention: _Mention, *, closes: 
     """What the words around a letter make of it, were they meant. closes: a clause may end behind it."""
     if cues.ODD_ONE.search(sentence) or cues.IS_EXCEPTION.match(own):
         return Rank.ODD
-    if cues.NAMED_ANSWER.search(sentence):
+    if cues.NAMED_ANSWER.search(sentence) or (cues.LABEL.search(sentence) and cues.ENDS.match(own)):
         return Rank.ANSWER
     if mention.bare and mention.letter == "A":
         return Rank.DENIED
+    if mention.apart and cues.CHOSEN_BY_TEXT.search(sentence):
+        return Rank.ANSWER
     if closes and cues.CHOSEN.search(sentence):
         return Rank.TRUE if cues.IS_TRUE.match(own) else Rank.ANSWER
     if cues.IS_ANSWER.match(own):
@@ -321,10 +322,15 @@ def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[s
     rest = begun[listed:]
     if rest and rest[0][0] == 0:
         return Choice(rest[0][1], stated=True)
-    if rest and rest[-1][0] == len(lines) - 1:
+    if rest and rest[-1][0] == len(lines) - 1 and not _is_first_item(lines):
         is_only = len({letter for _, letter in rest}) == 1
         return Choice(rest[-1][1] if is_only or patterns.alone.fullmatch(lines[-1]) else None)
     return Choice(None)
+
+
+def _is_first_item(lines: Sequence[str]) -> bool:
+    """Whether a list begins with the last line."""
+    return len(lines) > 1 and bool(cues.FIRST_ITEM.match(lines[-1]))
 
 
 def _is_denied(line: str, match: re.Match[str], patterns: _Patterns) -> bool:

@@ -26,7 +26,7 @@ _MEASURE = re.compile(
     r"|\buntil(?:\s+\w+){1,3}"
     r"|(?:\b(?:out|left|remaining|rest|all|any)|,|\d(?:\s+[a-z]+)?)\s+of|\bof\s+(?:the|his|her|their|its|all|those|these|my|our)"
     rf"|\b{_not_behind('leaves', 'stands', 'remains', 'priced', 'is', 'was')}at"
-    r"|\b(?:by|after|when|while|for|from)\s+\w+ing"
+    r"|\b(?:by|after|when|while|for|from)\s+\w+ing(?:\s+(?:away|up|out|off|back|down))?"
     rf"|\b{_not_behind('has', 'have', 'had', 'needs', 'need', 'going', 'able', 'got', 'required')}to"
     r"\s+(?!find\b|get\b|obtain\b|be\b|about\b|just\b|only\b)[a-z]+"
     rf"|\b{_not_behind('sold', 'paid', 'sells')}for"

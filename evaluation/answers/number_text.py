@@ -47,6 +47,7 @@ _MAGNITUDE = re.compile(
     re.IGNORECASE,
 )
 _ZEROS = {"k": 3, "thousand": 3, "lakh": 5, "million": 6, "mn": 6, "crore": 7, "billion": 9, "bn": 9}
+_PRICE_IN_MILLIONS = re.compile(r"([$€£]\s?\d{1,9}(?:\.\d{1,9})?)\s?([MB])\b")
 _HAN_MAGNITUDE = re.compile(r"(?<![A-Za-z\d.])(\d{1,9}(?:\.\d{1,9})?) ?([千万萬亿億만억])(?!\d)")
 _HAN_ZEROS = {"千": 3, "万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8}
 # 1,50,000, as in India.
@@ -78,6 +79,9 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = _RAISED.sub(lambda found: "^" + found[1].translate(_SUPERSCRIPTS), text)
     text = _POWER.sub(_power, text)
     text = _EXPONENT.sub(lambda found: _scaled(found[1], int(found[2])), text)
+    text = _PRICE_IN_MILLIONS.sub(
+        lambda found: f"{found[1]} {'million' if found[2] == 'M' else 'billion'}", text
+    )
     if magnitudes:
         text = _MAGNITUDE.sub(lambda found: _scaled(found[1], _ZEROS[(found[2] or found[3]).lower()]), text)
         text = _HAN_MAGNITUDE.sub(lambda found: _scaled(found[1], _HAN_ZEROS[found[2]]), text)

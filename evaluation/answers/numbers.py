@@ -40,7 +40,7 @@ _IS_ANSWER = re.compile(
 # `#### 18`, `The answer is 18`, `The answer to it is: 18`, `Answer: 18`, `boxed: 18`.
 _STATED = re.compile(
     r"^[ \t]*+####(?!#)[ \t]*+(?=\W{0,3}\d)"
-    r"|\banswer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+(?:\s*+not\b[^.\n]{0,30}?\bbut\b)?"
+    r"|\banswer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+(?:\s*+not\b[^.\n]{0,30}?(?:\bbut\b|[;,]\s*(?:it['’]s|it\s+is|rather)\b))?"
     r"|(?P<label>\b(?:answer|ans|ans\.)\s*+(?:\([^()\n]{0,30}\)\s*+)?(?:[:=→]|->|=>|,(?=\s*+\d)|(?<=ans\.)|\n)(?:\s*+[a-z]\s*+=)?+(?=[\W_]{0,20}\d))"
     r"|(?P<word>\banswer\s*+[:=](?=\s*+[a-z-]{3,20}\b(?:\s+[a-z]+)?[ \t]*+(?:$|[.\n])))"
     rf"|\b(?:{_FOREIGN})|{_HAN}|\bboxed:|\b(?:correction|edit):(?=[\W_]{{0,20}}\d)",
