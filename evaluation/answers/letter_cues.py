@@ -49,8 +49,9 @@ _SOME = r"(?:\s+(?:\([^()\n]{0,40}\)|[\w'’,/-]+)){0,9}?"
 
 # What stands before a letter: it is named the answer, whatever follows.
 NAMED_ANSWER = _words(
-    rf"{_NOUN}(?:{_SOME}\s+{_BE}\b|{_SOME}['’]s\b|{_SOME}\s*{_SIGN}){_FILL}\(?$",
+    rf"(?<!\beach )(?<!\bevery ){_NOUN}(?:{_SOME}\s+{_BE}\b|{_SOME}['’]s\b|{_SOME}\s*{_SIGN}){_FILL}\(?$",
     rf"\bboxed:{_FILL}\(?$",
+    rf"\bwhat\s+(?:best\s+)?(?:answers|matches|fits|describes|completes)\b[^.\n]{{0,40}}?\s{_BE}\b{_FILL}\(?$",
     r"\b(?:correct|right|best|closest|selected|chosen|richtig|korrekt|correcto|remaining)(?:\s+one)?"
     rf"(?:\s+{_BE}\b|\s*{_SIGN}){_FILL}\(?$",
     rf"\bone(?:\s+(?:that|which)\b{_SOME})?\s+{_BE}\b{_FILL}\(?$",
@@ -159,6 +160,10 @@ DENIED = _words(
     rf"(?:\)?[).:]|\))\s*(?:{_WRONG}(?=\s*(?:$|[.,;:!\n(–—-]|because|since|as\b|it\b|this\b))|[✗✘❌])",
     r"\)?\s*(?:选项|選項|项|項)?\s*(?:是|为)?\s*(?:错|錯|不)",
 )
+# An item of a list: `Option A: Doesn't fit.`
+DENIED_ITEM = _words(
+    r"\)?\s*[:–—-]\s*(?:this\s+|it\s+)?(?:(?:does|is|was|would|could)(?:n['’]t|\s+not)|cannot|can['’]t|not)\b"
+)
 # Of a letter that nothing else is said of, with the text of its choice: `B (Heart) is wrong`.
 DENIED_BELOW = _words(
     rf"(?:(?!\b(?:is|are|was|can|does|because|since|so|and|but|while)\b)[^;?\n]){{0,80}}+\b{_NO}"
@@ -213,6 +218,9 @@ SAID_BY_OTHERS = _words(
     r"|originally|previously|(?:i|we)\s+(?:first|said|thought|considered)|first\s+thought|compared?)\b"
 )
 CONTRASTS = _words(r"\b(?:but|however)\b|,")
+IF_I_MUST = _words(
+    r"\bif\s+(?:i|we)\s+(?:(?:really\s+)?(?:had|have)\s+to|were\s+to|must)\s+(?:make\s+a\s+)?(?:choose|choice|guess|pick|bet|say|decide|answer)\b(?:\s+one)?,?"
+)
 SUPPOSED = _words(
     r"\b(?:if|had)\b[^.]*\b(?:would|were)\b|\bwould\s+have\b",
     r"\bif\b[^,]*\b(?:question|meant|mean|asked|asks|wanted|refer\w*|interpret\w*)\b",
@@ -232,7 +240,7 @@ ITEM = _words(
     r"(?:^|[.;!?,|:-])\W*(?:\d\.\s+)?\W*(?:(?:option|choice|statement|(?:is\s+it|could\s+it\s+be|(?:what|how)\s+about)|answer|选项)\s*)?$",
     r"\b[A-J]\)?\s*[✓✔✅☑✗✘❌✖×]\W*$",
 )
-AFFIRMED = _words(r"\b(?:correct|right|true|yes|valid)\b|[✓✔✅☑]|正确|正確|(?<!不)对(?!应)")
+AFFIRMED = _words(r"\b(?:correct|right|true|yes|valid|fits|matches)\b|[✓✔✅☑]|正确|正確|(?<!不)对(?!应)")
 REJECTED = _words(
     r"\b(?:incorrect|wrong|false|untrue|inaccurate|invalid|no|not|ruled\s+out|partial\w*|partly)\b",
     r"n['’]t\b|[✗✘❌✖☒]|错|錯|不",
@@ -240,6 +248,7 @@ REJECTED = _words(
 REJECTED_BEFORE = re.compile(r"\W{0,9}[✗✘❌✖☒]")
 
 EXPLAINS = _words(r"\W*(?:explan|explic|reason|rationale|because|why|justif|here['’]s|let|the\b|this\b)")
+BEGINS_LIST = re.compile(r":\W*$")
 FIRST_ITEM = re.compile(r"\W{0,3}1[.)]\s")  # the beginning of a list
 
 # Behind the article A or the pronoun I: no verb of a choice, nor anything that may follow one.

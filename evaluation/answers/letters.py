@@ -151,6 +151,10 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     if mentions and ranks[-1] > Rank.DENIED and _concludes(text, mentions[-1]):
         return Choice(mentions[-1].letter)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    is_one = len({mention.letter for mention in mentions}) == 1
+    is_reviewed = is_one and cues.REVIEWS.search(text[: mentions[0].start + 2]) is not None
+    if is_reviewed and cues.BEGINS_LIST.search(text[max(0, mentions[0].start - _SHORT) : mentions[0].start]):
+        return Choice(None)
     if (choice := _at_the_edges(lines, patterns, letters)).letter:
         return choice
 
@@ -160,8 +164,7 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     for found in (of(Rank.ODD), of(Rank.RIGHT), of(Rank.TRUE)):
         if found:
             return Choice(_only(found))
-    is_one = len({mention.letter for mention in mentions}) == 1
-    if is_one and (cues.REVIEWS.search(text[: mentions[0].start + 2]) or _is_first_item(lines)):
+    if is_reviewed or (is_one and _is_first_item(lines)):
         return Choice(None)  # it broke off with the first one
     apart = {
         mention.letter
@@ -215,6 +218,7 @@ def _ranks(text: str, mentions: Sequence[_Mention]) -> Iterator[Rank]:
 def _rank(text: str, mention: _Mention, next_at: int) -> Rank:
     """next_at: where the next letter stands, and the words that are said of this one end."""
     sentence = cues.SENTENCE_END.split(text[max(0, mention.start - _BEFORE) : mention.start])[-1]
+    sentence = cues.IF_I_MUST.sub(" ", sentence)
     clause = cues.CLAUSE_END.split(sentence)[-1]
     behind = text[mention.end : mention.end + _BEHIND].partition("\n")[0]
     own = behind[: max(1, next_at - mention.end)]
@@ -232,7 +236,7 @@ def _rank(text: str, mention: _Mention, next_at: int) -> Rank:
     if cues.NOT.search(clause) or cues.DENIED.match(own) or _said_by_others(sentence, clause):
         return Rank.DENIED
     if rank <= Rank.MENTION:
-        return Rank.DENIED if cues.DENIED_BELOW.match(own) else rank
+        return Rank.DENIED if cues.DENIED_BELOW.match(own) or cues.DENIED_ITEM.match(own) else rank
     return Rank.QUALIFIED if _is_qualified(sentence, clause, behind, own) else rank
 
 

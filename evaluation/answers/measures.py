@@ -21,7 +21,7 @@ def _not_behind(*words: str) -> str:
 # What stands before a number that only says how long, of how many, at which price.
 _MEASURE = re.compile(
     rf"(?:\b{_not_behind('results', 'resulting', 'result', 'brings', 'brought', 'bring', 'total')}in"
-    r"|\b(?:including|excluding|counting|considering|per|every|each|within|during|over|after|before|across|among|until|than(?:\s+\w+['’]s)?"
+    r"|\b(?:including|excluding|counting|considering|per|every|each|within|during|over|after|before|across|among|between|of\s+wh(?:ich|om)|as\s+\w+\s+as(?:\s+[\w'’]+)?|until|than(?:\s+\w+['’]s)?"
     r"|throughout|on|from)"
     r"|\buntil(?:\s+\w+){1,3}"
     r"|(?:\b(?:out|left|remaining|rest|all|any)|,|\d(?:\s+[a-z]+)?)\s+of|\bof\s+(?:the|his|her|their|its|all|those|these|my|our)"

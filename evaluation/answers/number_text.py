@@ -64,6 +64,7 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = _BOX_TOKENS.sub(lambda found: f" boxed: {found[1]}; ", text)
     text = _ANSWER_TAG.sub(lambda found: f" boxed: {found[2]}; ", text)
     text = re.sub(r"\b(i|e)\.\s?(e|g)\.", r"\1\2", text)  # no end of a sentence
+    text = re.sub(r"\b(incl|excl|approx|avg|est|vs)\.(?=\s?[a-z\d])", r"\1", text, flags=re.IGNORECASE)
     text = _BULLET.sub("", text)
     text = _GROUPED.sub(lambda found: found[1] + re.sub(r"\D", "", found[2]), text)
     text = _GROUPED_BY_TWO.sub(lambda found: found[0].replace(",", ""), text)
