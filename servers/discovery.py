@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -120,7 +119,9 @@ def version_of(program: str | None) -> str:
 
 
 def _distribution_version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # takes 9 ms of every start
+
     try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
+        return version(name)
+    except PackageNotFoundError:
         return ""

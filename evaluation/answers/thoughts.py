@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from typing import NamedTuple
@@ -11,24 +12,48 @@ from evaluation.answers.thought_marks import BEGINS_THINKING, DOUBTS, ENDS_OF_TU
 
 # What may stand in front of a mark: the role and its tokens, which some servers leave in the text.
 _ROLE = r"(?:<[|\uff5c][^<>\n]{1,30}[|\uff5c]>)?+"
-_OPENINGS = [re.compile(rf"[\s\ufeff\u200b]*+(?:{marks.opening})") for marks in MARKS]
-_CLOSINGS = [re.compile(marks.closing) for marks in MARKS]
-_ANY_CLOSING = re.compile("|".join(marks.closing for marks in MARKS if marks.alone))
-_ANY_OPENING = re.compile("|".join(marks.opening for marks in MARKS if not marks.first))
-# Within a line it opens a thought where a sentence has ended, or where no blank stands beside it; else it is named.
-_LATER_OPENING = re.compile(
-    "|".join(
-        marks.opening
-        if marks.anywhere
-        else rf"(?m:^)[ \t]*+{_ROLE}(?:{marks.opening})|(?<=[.!?\u2026])[ \t]{{0,2}}(?:{marks.opening})"
-        rf"|(?<=\w)(?:{marks.opening})|(?<=\s)(?:{marks.opening})(?=\w|\n)"
-        for marks in MARKS
-        if not marks.first
-    )
-)
 _MOST_ENDS = 10
 _MOST_EARLIER = 5
 _HEARD_CHARS = 2000  # of the beginning and the end of a text that is searched for doubts
+
+
+class _Patterns:
+    """Of all marks, compiled when they are needed first: most answers have none, and to compile takes 20 ms."""
+
+    @functools.cached_property
+    def openings(self) -> list[re.Pattern[str]]:
+        return [re.compile(rf"[\s\ufeff\u200b]*+(?:{marks.opening})") for marks in MARKS]
+
+    @functools.cached_property
+    def closings(self) -> list[re.Pattern[str]]:
+        return [re.compile(marks.closing) for marks in MARKS]
+
+    @functools.cached_property
+    def any_closing(self) -> re.Pattern[str]:
+        return re.compile("|".join(marks.closing for marks in MARKS if marks.alone))
+
+    @functools.cached_property
+    def any_opening(self) -> re.Pattern[str]:
+        return re.compile("|".join(marks.opening for marks in MARKS if not marks.first))
+
+    @functools.cached_property
+    def later_opening(self) -> re.Pattern[str]:
+        """Within a line it opens a thought where a sentence has ended, or where no blank stands beside it; else it is
+        named.
+        """
+        return re.compile(
+            "|".join(
+                marks.opening
+                if marks.anywhere
+                else rf"(?m:^)[ \t]*+{_ROLE}(?:{marks.opening})|(?<=[.!?\u2026])[ \t]{{0,2}}(?:{marks.opening})"
+                rf"|(?<=\w)(?:{marks.opening})|(?<=\s)(?:{marks.opening})(?=\w|\n)"
+                for marks in MARKS
+                if not marks.first
+            )
+        )
+
+
+_PATTERNS = _Patterns()
 
 
 class Spoken(NamedTuple):
@@ -58,17 +83,17 @@ def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spo
     while True:
         number, begin = _opened(rest)
         if number is not None:
-            end = _last(_CLOSINGS[number], rest, begin) or _last(_ANY_CLOSING, rest, begin)
+            end = _last(_PATTERNS.closings[number], rest, begin) or _last(_PATTERNS.any_closing, rest, begin)
             if end is None:
                 return _unfinished(thoughts, rest[begin:], implied=implied)
-            first = _CLOSINGS[number].search(rest, begin, end.start())
+            first = _PATTERNS.closings[number].search(rest, begin, end.start())
             if (
                 chat and first and (until := _explained(rest, end, first.end()))
             ):  # it thinks again behind its answer
                 thoughts += rest[begin : first.start()], rest[until:]
                 said = _unwrapped(_without_ends(rest[first.end() : until]), thought=True)
                 return Spoken(said, _joined(thoughts), implied=implied)
-        elif chat and (end := _last(_ANY_CLOSING, rest, 0)):
+        elif chat and (end := _last(_PATTERNS.any_closing, rest, 0)):
             if before := _explained(rest, end):
                 thoughts.append(rest[before:])
                 return Spoken(_unwrapped(_without_ends(rest[:before]), thought=True), _joined(thoughts))
@@ -77,7 +102,9 @@ def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spo
             break
         thoughts.append(rest[begin : end.start()])
         rest = rest[end.end() :]
-    if chat and (again := _last(_LATER_OPENING, rest, 0)):  # it thinks again, and does not come to an end
+    if chat and (
+        again := _last(_PATTERNS.later_opening, rest, 0)
+    ):  # it thinks again, and does not come to an end
         if (whole := _wrapped(rest[: again.start()])) is not None:
             return Spoken(whole, _joined([*thoughts, rest[again.start() :]]), implied=implied)
         return _unfinished(thoughts, rest, implied=implied)
@@ -97,7 +124,7 @@ def thinks_aloud(text: str) -> bool:
 
 def _opened(text: str) -> tuple[int | None, int]:
     """Which family of marks the text begins with, and where its thought begins."""
-    for number, opening in enumerate(_OPENINGS):
+    for number, opening in enumerate(_PATTERNS.openings):
         found = opening.match(text)
         if found and not (MARKS[number].first and is_program(text)):
             return number, found.end()
@@ -109,7 +136,7 @@ def _last(marks: re.Pattern[str], text: str, begin: int) -> re.Match[str] | None
     found = list(marks.finditer(text, begin))
     if not found:
         return None
-    quotations = Quotations(text, begin, _ANY_OPENING)
+    quotations = Quotations(text, begin, _PATTERNS.any_opening)
     real = (mark for mark in reversed(found) if not quotations.hold(mark))
     last = next(real, None)
     for earlier in itertools.islice(real, _MOST_EARLIER):
@@ -124,11 +151,11 @@ def _explained(text: str, end: re.Match[str], begin: int = 0) -> int:
     """
     if _without_ends(text[end.end() :]).strip():
         return 0
-    quotations = Quotations(text, begin, _ANY_OPENING)
-    openings = itertools.islice(_ANY_OPENING.finditer(text, begin, end.start()), _MOST_ENDS)
+    quotations = Quotations(text, begin, _PATTERNS.any_opening)
+    openings = itertools.islice(_PATTERNS.any_opening.finditer(text, begin, end.start()), _MOST_ENDS)
     until = next((mark.start() for mark in openings if not quotations.hold(mark)), begin)
     before = text[begin:until]
-    said = bool(before.strip()) and not _ANY_CLOSING.search(before) and not thinks_aloud(before)
+    said = bool(before.strip()) and not _PATTERNS.any_closing.search(before) and not thinks_aloud(before)
     return until if said else 0
 
 
