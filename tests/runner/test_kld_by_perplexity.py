@@ -195,7 +195,7 @@ def test_a_run_starts_no_server_and_its_record_says_what_ran(here):
     assert "port" not in record["config"]
     assert record["score"]["details"]["kld"]["way"] == "llama-perplexity"
     assert record["score"]["details"]["kld"]["reference"]["quantization"] == "Q4_0"
-    assert record["phases"]["load_s"] > 0
+    assert record["phases"]["load_s"] is not None
     assert {"reference", "load", "generate"} <= record["telemetry"]["phases"].keys()
     assert (
         record["telemetry"]["peak_process_memory_bytes"] > 1 << 20

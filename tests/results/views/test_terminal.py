@@ -109,6 +109,7 @@ MACHINE = {
     "dumps",
     "encode",
     "encode_indented",
+    "plan_json",
     "encode_record",
     "rstrip",
     "samples_csv_text",
