@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.benchmarks.tools.scenario_file import read_scenarios
 from results.errors import UsageError
-from tests.evaluation.right_calls import right_messages
+from tests.evaluation.right_calls import calling, right_messages
 from tests.evaluation.test_tool_scenarios import ToolTask, played
 
 PAGE = Path(__file__).parents[2] / "docs" / "tools.md"
@@ -22,6 +22,10 @@ tools:
 scenarios:
 """
 GOOD = "- {id: one, category: sums, user: What is 1 + 2?, tools: [add], calls: [{add: {a: 1, b: 2}}]}\n"
+
+
+def _referring(reference):
+    return f"tools: {{add: {{description: x, parameters: {{type: object, properties: {{a: {{items: {{$ref: '{reference}'}}}}}}}}}}}}"
 
 
 def test_the_file_of_the_manual_is_one_and_right_play_passes_it(tmp_path):
@@ -61,6 +65,11 @@ def test_the_file_of_the_manual_is_one_and_right_play_passes_it(tmp_path):
         ),
         (GOOD.replace("id: one", "id: One Two"), 6, "id 'One Two' must be of small letters"),
         (GOOD.replace("{add: {a: 1, b: 2}}", "add"), 6, "Expected `object | array`, got `str`"),
+        (GOOD.replace("calls: [", "calls: [[], "), 6, "a step of calls is empty"),
+        (GOOD.replace("{add: {a: 1, b: 2}}", "[]"), 6, "a step of calls is empty"),
+        (GOOD.replace("calls:", "says: [[]], calls:"), 6, "a group of says is empty"),
+        (GOOD.replace("calls:", "says: [[a, '']], calls:"), 6, "a text of says or lacks is empty"),
+        (GOOD.replace("calls:", "lacks: [.], calls:"), 6, "a text of says or lacks is empty"),
         (GOOD + GOOD, 7, "'one' is given twice"),
         (GOOD + "more: 1\n", 7, "is not a field of the format"),
         ("  []", 5, "scenarios: must be a list with something in it"),
@@ -83,6 +92,13 @@ def test_what_is_wrong_is_told(tmp_path, text, line, message):
         ("tools: {a b: {description: x, parameters: {type: object}}}", "at most 64 letters"),
         ("tools: {a: {description: x, parameters: {type: thing}}}", "is not a JSON Schema"),
         ("tools: {a: {description: x, parameters: {type: string}}}", "must have the type object"),
+        (_referring("#/$defs/none"), "there is no '#/$defs/none' in this schema"),
+        (_referring("#none"), "there is no '#none' in this schema"),
+        (_referring("other.json"), "the reference 'other.json' must begin with #"),
+        (
+            _referring("http://127.0.0.1:9/x.json#/a"),
+            "the reference 'http://127.0.0.1:9/x.json#/a' must begin",
+        ),
         ("tools: {a: {parameters: {}}}", "missing required field `description`"),
     ],
 )
@@ -100,3 +116,52 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     )
     with pytest.raises(UsageError, match="has 4 errors"):
         read_scenarios(path)
+
+
+SHAPES = """\
+tools:
+  book:
+    description: Book seats.
+    parameters:
+      type: object
+      minProperties: 2
+      properties:
+        day: {$ref: "#/$defs/day"}
+        seats: {type: array, items: {type: string}}
+        other: {$ref: "#/properties/day"}
+        note: true
+      required: [day, seats]
+      $defs: {day: {enum: [monday, friday]}}
+scenarios:
+- {id: one, category: seats, user: Book A1 and B1 or B2., tools: [book], calls: [{book: {day: DAY, seats: {$unordered: [A1, {$one_of: SEATS}]}}}]}
+"""
+
+
+def shapes_file(tmp_path, day="friday", seats="[B1, B2]"):
+    path = tmp_path / "mine.yaml"
+    path.write_text(SHAPES.replace("DAY", day).replace("SEATS", seats))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"day": "sunday"}, "book breaks its schema: day: 'sunday' is not one of"),
+        ({"seats": "[B1, 2]"}, "book breaks its schema: seats.1: 2 is not of type 'string'"),
+    ],
+)
+def test_references_and_expectations_within_a_list_are_checked_against_the_schema(tmp_path, changed, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        read_scenarios(shapes_file(tmp_path, **changed))
+
+
+def test_an_argument_whose_schema_is_true_is_judged(tmp_path):
+    """It has no default, so that one which is not expected is wrong rather than lost."""
+    scenarios = read_scenarios(shapes_file(tmp_path)).scenarios
+    task = ToolTask(scenarios)
+    sample = task.get_samples(None)[0]
+    right = {"day": "friday", "seats": ["B2", "A1"]}
+    for given, detail in ((right, ""), (right | {"note": "x"}, "note is not expected")):
+        done, _ = played(scenarios[0], [calling(("book", given))], task, sample)
+        assert (done.passed, done.loss) == (not detail, None)
+        assert detail in done.detail

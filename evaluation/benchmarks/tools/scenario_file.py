@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from documents.problems import Problem, refuse
 from documents.reading import read_file, read_text
 from evaluation.benchmarks.tools.arguments import BadArguments, require_schema
 from evaluation.benchmarks.tools.scenarios import ExpectedCall, Scenario, ScriptedResult, ToolSpec
-from evaluation.benchmarks.tools.values import FORMS, form_of
+from evaluation.benchmarks.tools.values import FORMS, form_of, normal
 from results.messages import Message
 
 if TYPE_CHECKING:
@@ -133,6 +136,9 @@ class _Reading:
             return
         if written.parameters.get("type") != "object":
             self._wrong(node, f"{at}.parameters", "must have the type object")
+        if wrong := _bad_reference(written.parameters):
+            self._wrong(node, f"{at}.parameters", wrong)
+            return
         self._tools[name] = ToolSpec(
             name=name, description=written.description, parameters=written.parameters
         )
@@ -180,6 +186,13 @@ class _Reading:
             if each.tool not in specs:
                 yield f"a result of {each.tool!r}, which is not offered"
         steps = _steps(written)
+        if not all(steps):
+            yield "a step of calls is empty; leave calls out where no call is due"
+        if not all(written.says):
+            yield "a group of says is empty, so that no answer has one of it"
+        groups = ([group] if isinstance(group, str) else group for group in written.says)
+        if not all(map(normal, (*written.lacks, *(text for group in groups for text in group)))):
+            yield "a text of says or lacks is empty, so that it stands in each answer"
         if len(steps) > 1 and not written.results:
             yield "several steps of calls need results, without which there is only one turn"
         if (written.says and steps) and not written.results:
@@ -231,13 +244,36 @@ def _mistakes_in(arguments: Mapping[str, Any], spec: ToolSpec) -> Iterator[str]:
     if wrong:
         return
     for name, value in arguments.items():
+        # One argument by itself, whose references lead into the whole schema.
+        alone = spec.validator.evolve(schema={"properties": {name: properties.get(name, {})}})
         for example in _examples(value):
             try:
-                require_schema(
-                    {name: example}, Draft202012Validator({"properties": {name: properties.get(name, {})}})
-                )
+                require_schema({name: example}, alone)
             except BadArguments as error:
                 yield f"what is expected of {spec.name} breaks its schema: {error}"
+
+
+def _bad_reference(parameters: dict[str, Any]) -> str:
+    """What is wrong with the schema's references. They stay in it, since nothing is fetched to judge an answer."""
+    within = Registry[Any]().resolver_with_root(DRAFT202012.create_resource(parameters))
+    for reference in _references(parameters):
+        if not reference.startswith("#"):
+            return f"the reference {reference!r} must begin with #: it can only lead to a part of this schema"
+        try:
+            within.lookup(reference)
+        except Unresolvable:
+            return f"there is no {reference!r} in this schema"
+    return ""
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from (
+            each for name, each in schema.items() if name in {"$ref", "$dynamicRef"} and isinstance(each, str)
+        )
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    for each in inner:
+        yield from _references(each)
 
 
 def _bad_forms(value: Any) -> Iterator[str]:
@@ -261,8 +297,19 @@ def _examples(value: Any) -> list[Any]:
         return [example for each in what for example in _examples(each)]
     if name == "$optional":
         return _examples(what)
-    if name in {"$exact", "$unordered"}:
+    if name == "$exact":
         return [what]
+    if name == "$unordered":
+        each_one = [_examples(each) for each in what]
+        if not all(each_one):
+            return []
+        first = [some[0] for some in each_one]
+        others = (
+            [*first[:place], one, *first[place + 1 :]]
+            for place, some in enumerate(each_one)
+            for one in some[1:]
+        )
+        return [first, *others]
     if name == "$near":
         return [what[0]]
     is_plain = not name and not any("$" in text for text in (json.dumps(value),))

@@ -56,7 +56,10 @@ class ToolSpec:
 
     def default(self, name: str) -> Any:
         """What an argument is where it is left out; None where that is not said."""
-        return self.parameters.get("properties", {}).get(name, {}).get("default")
+        schema = self.parameters.get("properties", {}).get(name)
+        return (
+            schema.get("default") if isinstance(schema, dict) else None
+        )  # a schema may also be true or false
 
 
 @dataclass(frozen=True, kw_only=True)

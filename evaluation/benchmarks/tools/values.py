@@ -94,12 +94,29 @@ def normal(text: str) -> str:
 
 
 def stands_in(part: str, text: str) -> bool:
-    """Whether a text says a part. A number is compared with the numbers in it: 1750 stands in `1,750.00 euros`."""
+    """Whether a text says a part. A number is compared with the numbers in it: 1750 stands in `1,750.00 euros`.
+
+    No part ends in the middle of a number: `20%` does not stand in `120%`, and `5` not in `-5`.
+    """
     wanted, given = normal(part), normal(text)
     if not _NUMBER.fullmatch(wanted):
-        return wanted in given
+        return _stands_whole(wanted, given)
     number = float(wanted.replace(",", ""))
     return any(float(found[0].replace(",", "")) == number for found in _NUMBER.finditer(given))
+
+
+def _stands_whole(part: str, text: str) -> bool:
+    """Whether it is in the text at a place where no number goes on before or behind it."""
+    if part not in text:
+        return False
+    before = behind = ""
+    if part[:1] in _DIGITS:
+        before = _NO_MORE_BEFORE
+        if _THREE_DIGITS.match(part):
+            before += r"(?<!\d,)"
+    if part[-1:] in _DIGITS:
+        behind = _NO_MORE_BEHIND
+    return re.search(f"{before}{re.escape(part)}{behind}", text, re.ASCII) is not None
 
 
 def _is_same(value: Any, expected: Any) -> bool:
@@ -170,11 +187,16 @@ def _wrong(value: Any, expected: Any, at: str) -> str:
     return f"{at} is {shown(value)}, not {shown(expected)}"
 
 
+# A minus is one where nothing stands before it: `5-7` and `B-7` have none.
 _NUMBER = re.compile(
-    r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d])|(?<![\d.,])\d+(?:\.\d+)?(?!\d)", re.ASCII
+    r"(?<![\d.,])(?:(?<!\w)-)?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?(?!\d))", re.ASCII
 )
+_DIGITS = tuple("0123456789")
+_THREE_DIGITS = re.compile(r"\d{3}(?!\d)", re.ASCII)
+_NO_MORE_BEFORE = r"(?<!\d)(?<!\d\.)(?<!^-)(?<!\W-)"
+_NO_MORE_BEHIND = r"(?!\d)(?!\.0*[1-9])(?!,\d{3}(?!\d))"
 _STRAIGHT = str.maketrans(
-    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "\u2212": "-"}
 )
 _FORMS: dict[str, Callable[[Any, Any, str], str]] = {
     "$any": lambda _value, _what, _at: "",
