@@ -158,6 +158,17 @@ class BuildWatch:
                 hint="--baseline RUN names another one, --accept takes today's build",
             ) from error
 
+    def _still_there(self, earlier: PastLook, today: list[Run]) -> list[Run]:
+        """The runs of an earlier look at today's build, at least that of today: the others may have been deleted."""
+        found = []
+        for run_id in earlier.runs:
+            folder = RunFolder(self.source.results_dir / run_id)
+            try:
+                found.append((folder, folder.read_record()))
+            except ResultsError as error:
+                self.source.display.say(f"an earlier look's run {run_id} can't be read: {error.message}")
+        return found or today
+
     def with_samples(self, watch: Watch | None, baseline: Sequence[Run]) -> Asked:
         """The settings with the choice of samples: as asked for, as the baseline has them, or as many as it takes.
 
@@ -202,7 +213,7 @@ class BuildWatch:
         earlier = next((past for past in watch.looks if today[0][0].run_id in past.runs), None)
         new = today
         if earlier is not None:  # it was looked at before: the same runs give the same answer
-            new = [self._kept_run(run_id) for run_id in earlier.runs]
+            new = self._still_there(earlier, today)
         found, watch = self._look(watch, baseline, new)
         wanted = self.request.alarm_on
         if len(new) == 1 and wanted & set(found.suspicious) and not wanted & set(found.alarms):
@@ -249,7 +260,7 @@ class BuildWatch:
             flipped=found.lost + found.won,
             samples=found.samples,
         )
-        others = tuple(past for past in watch.looks if past.runs[:1] != ids[:1])
+        others = tuple(past for past in watch.looks if not set(past.runs) & set(ids))
         watch = msgspec.structs.replace(watch, looks=(*others, kept))
         self.folder.write(watch)
         return found, watch

@@ -11,7 +11,7 @@ from bench_runner import cli
 from results.store.remarks import RunRemarks
 from results.store.run_folder import all_folders
 from results.store.watch_folder import WatchFolder
-from results.watch import Watch
+from results.watch import PastLook, Watch
 from tests.results.recorded_runs import record_run
 
 
@@ -53,6 +53,16 @@ def test_the_baseline_of_a_watch_stays(prune, runs, tmp_path):
         folder.write(Watch(watch_id=folder.watch_id, settings={}, baseline=(runs[1].run_id,)))
     assert "1 baselines of watch-build" in prune("--keep", "last=1", "--yes")
     assert left(runs) == [1, 5]
+
+
+def test_both_runs_of_the_last_look_of_a_watch_stay(prune, runs, tmp_path):
+    """Until the build changes, each look judges both again, and the first is not the newest of its configuration."""
+    folder = WatchFolder.of(tmp_path / "r", "human_eval-x-1")
+    past = [PastLook(timestamp="", runs=(runs[at].run_id, runs[at + 2].run_id)) for at in (1, 0)]
+    with folder.claim():
+        folder.write(Watch(watch_id=folder.watch_id, settings={}, baseline=(), looks=tuple(past)))
+    assert "2 in the last look of watch-build" in prune("--keep", "newest", "--yes")
+    assert left(runs) == [0, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class KeepRules:
     """What is kept: each run that one of the rules names. last: so many of the newest. newest: the newest run of each
-    configuration, as in `leaderboard`. since: runs that began later. Labelled runs and the baselines
-    of watches are always kept.
+    configuration, as in `leaderboard`. since: runs that began later. Labelled runs, the baselines of watches and the
+    runs of each watch's last look are always kept.
     """
 
     last: int = 0
@@ -63,7 +63,10 @@ def runs_to_prune(results_dir: Path, rules: KeepRules, *, warn: Callable[[str], 
     if rules.newest:
         chosen = choose_runs(results_dir, Choice(archived=True), warn=lambda _: None)
         newest = {folder.run_id for folder, _ in chosen.runs}
-    baselines = {run_id for watch in all_watches(results_dir) for run_id in watch.baseline}
+    watches = all_watches(results_dir)
+    baselines = {run_id for watch in watches for run_id in watch.baseline}
+    # Until the build changes, each look judges the same runs again. Earlier builds' looks are no longer needed.
+    looked_at = {run_id for watch in watches for past in watch.looks[-1:] for run_id in past.runs}
     delete: list[RunFolder] = []
     kept: dict[str, int] = {}
     for folder, record in runs:
@@ -72,6 +75,8 @@ def runs_to_prune(results_dir: Path, rules: KeepRules, *, warn: Callable[[str], 
             why = "labelled"
         elif folder.run_id in baselines:
             why = "baselines of watch-build"
+        elif folder.run_id in looked_at:
+            why = "in the last look of watch-build"
         elif folder.run_id in last:
             why = f"among the last {rules.last}"
         elif folder.run_id in newest:
