@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from results.json_text import NOT_THAT_JSON
-from results.records import Metric  # noqa: TC001 - a field: msgspec reads it at run time
+from results.records import Loss, Metric, Outcome
 from results.stats.intervals import mean_of_samples
 
 if TYPE_CHECKING:
@@ -22,12 +22,17 @@ THRESHOLD = 0.856
 
 
 class LengthFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """All samples of one length, in tokens. prompt_tokens: the mean of what the server counted in their prompts."""
+    """All samples of one length, in tokens. prompt_tokens: the mean of what the server counted in their prompts.
+
+    lost: so many completions were lost to infrastructure and are in none of the figures; 0 in older records, where they
+    count as a recall of 0.
+    """
 
     length: int
     samples: int
     recall: Metric
     prompt_tokens: int | None = None
+    lost: int = 0
 
 
 class DepthCell(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +45,10 @@ class DepthCell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContextFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """effective_context: the longest length such that it and all shorter ones reach the threshold; 0: none does."""
+    """effective_context: the longest length such that it and all shorter ones reach the threshold; 0: none does.
+
+    A length that has nothing but lost completions is left out.
+    """
 
     lengths: tuple[LengthFigures, ...]
     cells: tuple[DepthCell, ...]
@@ -54,7 +62,10 @@ def context_figures(completions: Sequence[Completion]) -> ContextFigures:
     by_length: dict[int, list[Completion]] = {}
     for completion in completions:
         by_length.setdefault(int(completion.tags["length"]), []).append(completion)
-    for length, some in sorted(by_length.items()):
+    for length, all_there in sorted(by_length.items()):
+        some = measured(all_there)
+        if not some:
+            continue
         recall = mean_recall(some)
         counts = [completion.prompt_tokens for completion in some if completion.prompt_tokens]
         holds = holds and recall.value >= THRESHOLD
@@ -65,15 +76,28 @@ def context_figures(completions: Sequence[Completion]) -> ContextFigures:
                 samples=len({completion.task_id for completion in some}),
                 recall=recall,
                 prompt_tokens=round(sum(counts) / len(counts)) if counts else None,
+                lost=len(all_there) - len(some),
             )
         )
     return ContextFigures(
-        lengths=tuple(found), cells=_cells(completions), threshold=THRESHOLD, effective_context=effective
+        lengths=tuple(found),
+        cells=_cells(measured(completions)),
+        threshold=THRESHOLD,
+        effective_context=effective,
     )
 
 
+def measured(completions: Iterable[Completion]) -> list[Completion]:
+    """Without what the infrastructure lost, which says nothing of the model; a prompt that is too long does."""
+    return [
+        completion
+        for completion in completions
+        if completion.outcome is not Outcome.INFRASTRUCTURE_ERROR or completion.loss is Loss.PROMPT_TOO_LONG
+    ]
+
+
 def mean_recall(completions: Iterable[Completion]) -> Metric:
-    """The mean over samples. Raises ValueError without completions."""
+    """The mean over samples. Raises ValueError without completions. What was lost counts as 0: see `measured`."""
     samples: dict[str, list[float]] = {}
     for completion in completions:
         samples.setdefault(completion.task_id, []).append(completion.metrics.get(RECALL, 0.0))

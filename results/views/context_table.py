@@ -46,7 +46,13 @@ def context_rows(figures: ContextFigures) -> list[tuple[str, str]]:
 
 
 def effective_text(figures: ContextFigures) -> str:
-    """Up to which length enough is found, in words."""
+    """Up to which length enough is found, in words, and how many answers aren't in it."""
+    lost = sum(each.lost for each in figures.lengths)
+    without = f" ({lost} answer{'s' * (lost != 1)} lost to infrastructure left out)" if lost else ""
+    return f"{_effective(figures)}{without}"
+
+
+def _effective(figures: ContextFigures) -> str:
     limit = f"recall {100 * figures.threshold:.1f} %"
     shortest, longest = figures.lengths[0].length, figures.lengths[-1].length
     if figures.effective_context == longest:

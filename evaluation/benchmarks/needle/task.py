@@ -10,7 +10,7 @@ from evaluation.benchmarks.needle.texts import NeedleText
 from evaluation.data.data_set import DataSetTask
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, PromptStyle, Sample
-from results.stats.context import RECALL, mean_recall
+from results.stats.context import RECALL, mean_recall, measured
 from settings.needle_lengths import DEPTHS, KINDS, PER_CELL
 
 if TYPE_CHECKING:
@@ -124,10 +124,14 @@ class NeedleTask(DataSetTask):
         )
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
-        """pass@k over all and by tag, lengths and depths in their order, and the mean share of values found."""
+        """pass@k over all and by tag, lengths and depths in their order, and the mean share of values found.
+
+        That share is of the completions that weren't lost to infrastructure; pass@k counts those as not solved.
+        """
         metrics = pass_at_k_metrics(completions)
         found = {name: metrics[name] for name in sorted(metrics, key=_in_order)}
-        return {**found, RECALL: mean_recall(completions)} if completions else found
+        kept = measured(completions)
+        return {**found, RECALL: mean_recall(kept)} if kept else found
 
 
 def _in_order(metric: str) -> tuple[str, int, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from results.compare.comparison import compare_runs
 from results.errors import NotComparable
-from results.records import Completion, Metric, Outcome, Score
+from results.records import Completion, Loss, Metric, Outcome, Score
 from results.stats.context import CONTEXT, context_figures, read_context
 from results.store.verdicts import CompletionVerdict
 from results.views.comparison_text import print_comparison
@@ -87,6 +87,52 @@ def test_the_effective_context_follows_the_recall(forgets_at, partial, effective
     figures = context_figures(completions(forgets_at, partial=partial))
     assert figures.effective_context == effective
     assert effective_text(figures).startswith(says)
+
+
+def lose(some, loss, lengths, every=1):
+    """Every so many of those lengths; 16 a length."""
+    return [
+        msgspec.structs.replace(
+            each,
+            outcome=Outcome.INFRASTRUCTURE_ERROR,
+            passed=False,
+            metrics={},
+            loss=loss,
+            prompt_tokens=None,
+        )
+        if int(each.tags["length"]) in lengths and number % every == 0
+        else each
+        for number, each in enumerate(some)
+    ]
+
+
+def test_what_was_lost_to_infrastructure_says_nothing_of_the_context():
+    """A few refused requests must not look as if the model forgot."""
+    figures = context_figures(lose(completions(99_999), Loss.REQUEST_FAILED, {8192}, every=4))
+    assert figures.effective_context == 32768
+    assert [each.lost for each in figures.lengths] == [0, 4, 0]
+    assert [each.recall.value for each in figures.lengths] == [1.0] * 3
+    assert sum(cell.completions for cell in figures.cells) == 44
+    assert effective_text(figures).endswith(" (4 answers lost to infrastructure left out)")
+    older = msgspec.json.decode(msgspec.json.encode(figures).replace(b'"lost":4', b'"other":4'))
+    assert read_context({CONTEXT: older}).lengths[1].lost == 0
+
+
+def test_a_length_of_which_all_was_lost_is_left_out():
+    figures = context_figures(lose(completions(99_999), Loss.BROKE_JUDGING, {32768}))
+    assert [each.length for each in figures.lengths] == [1024, 8192]
+    assert figures.effective_context == 8192
+    nothing = context_figures(lose(completions(99_999), Loss.REQUEST_FAILED, LENGTHS))
+    assert read_context({CONTEXT: msgspec.to_builtins(nothing)}) is None
+
+
+def test_a_prompt_that_is_too_long_for_the_slot_counts_as_nothing_found():
+    figures = context_figures(lose(completions(99_999), Loss.PROMPT_TOO_LONG, {8192}))
+    assert (figures.effective_context, figures.lengths[1].recall.value, figures.lengths[1].lost) == (
+        1024,
+        0.0,
+        0,
+    )
 
 
 def test_a_length_that_does_well_behind_one_that_does_not_is_no_effective_context():
