@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from choosing.bisection import Verdict, bisect
 from choosing.watched_runs import watched
-from results.errors import BenchError, NotComparable, ScriptError, ServerError
+from results.errors import BenchError, NotComparable, ScriptError, ServerError, UsageError
 from results.stats.sentinel import Alarm, Look, look
 from runner.fingerprint import fingerprint
 from runner.request import build_spec
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from settings.asked import Asked
 
     Run = tuple[RunFolder, RunRecord]
+
+
+# UsageError: a build may not know an option that the oldest or the newest one has.
+_SKIPPED = (ServerError, ScriptError, NotComparable, UsageError)
 
 
 class JudgedBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +82,7 @@ class BuildSearch:
         self._wanted = watch.request.alarm_on
         self._baseline: list[Run] = []
         self._asked = watch.request.asked
+        self._there = FinishedRuns(watch.source.results_dir, warn=lambda _: None)
 
     def search(self) -> SearchReport:
         """Test as few builds as it takes; finished runs are reused. Raises Interrupted, ResultsError, and what the runs
@@ -100,7 +106,7 @@ class BuildSearch:
         known[count - 1] = last
         if last is Verdict.BAD:  # what the newest one does worse is what is looked for
             self._wanted = frozenset(self._tested[count - 1].alarms) & self._wanted
-        known |= {at: self._test(at) for at in self._finished() if at not in known}
+        known |= self._known_by_finished_runs()
         found = bisect(count, self._test, known)
         return SearchReport(
             benchmark=self._watch.spec.benchmark.name,
@@ -121,18 +127,32 @@ class BuildSearch:
     def _of(self, position: int) -> Asked:
         return self._asked.but(server_binary=str(self._order.builds[position].path))
 
-    def _finished(self) -> list[int]:
-        """Positions of the builds that need no new run."""
-        there = FinishedRuns(self._watch.source.results_dir, warn=lambda _: None)
-        found = []
+    def _known_by_finished_runs(self) -> dict[int, Verdict]:
+        """The builds that finished runs decide, of those that are not tested. Nothing is run for it."""
+        found = {}
         for position in range(len(self._order.builds)):
-            try:
-                spec = build_spec(self._of(position))
-            except BenchError:
+            if position in self._tested or not (runs := self._finished(position)):
                 continue
-            if there.find(spec, lambda spec=spec: fingerprint(spec)) is not None:  # type: ignore[misc]
-                found.append(position)
+            try:
+                judged = self._look(self._baseline, runs)
+            except NotComparable:
+                continue
+            if len(runs) > 1 or not self._is_doubtful(judged):
+                found[position] = self._keep(position, runs, judged)
         return found
+
+    def _finished(self, position: int) -> list[Run]:
+        """The two newest finished runs of a build, oldest first."""
+        try:
+            spec = build_spec(self._of(position))
+            runs = self._there.each(spec, lambda: fingerprint(spec))
+            return list(itertools.islice(runs, 2))[::-1]
+        except BenchError:
+            return []
+
+    def _is_doubtful(self, found: Look) -> bool:
+        """Whether only a second run can decide."""
+        return bool(self._wanted & set(found.suspicious)) and not self._wanted & set(found.alarms)
 
     def _test(self, position: int) -> Verdict:
         """Judge a build, with a second run if the first one is suspicious."""
@@ -143,14 +163,19 @@ class BuildSearch:
         )
         runs: list[Run] = []
         try:
-            runs = self._watch.runs(self._of(position), copies=1)
+            # If an interrupted search made a second run, both are judged, in the order in which they were made.
+            runs = self._watch.runs(self._of(position), copies=max(1, len(self._finished(position))))
             found = self._look(self._baseline, runs)
-            if self._wanted & set(found.suspicious) and not self._wanted & set(found.alarms):
-                runs = self._watch.runs(self._of(position), copies=2)
+            if len(runs) < 2 and self._is_doubtful(found):
+                both = self._watch.runs(self._of(position), copies=2)
+                runs += [run for run in both if run[0].run_id != runs[0][0].run_id][:1]
                 found = self._look(self._baseline, runs)
-        except (ServerError, ScriptError, NotComparable) as error:
+        except _SKIPPED as error:
             self._tested[position] = self._facts(position, Verdict.SKIPPED, runs, None, why=error.message)
             return Verdict.SKIPPED
+        return self._keep(position, runs, found)
+
+    def _keep(self, position: int, runs: list[Run], found: Look) -> Verdict:
         verdict = Verdict.BAD if self._wanted & set(found.alarms) else Verdict.GOOD
         self._runs[position] = runs
         self._tested[position] = self._facts(position, verdict, runs, found)

@@ -28,7 +28,12 @@ _seconds = itertools.count()
 
 
 def reusable_run(
-    results: Path, asked: Asked, outcomes: Sequence[Outcome], *, before_its_build: bool = False, **facts: Any
+    results_dir: Path,
+    asked: Asked,
+    outcomes: Sequence[Outcome],
+    *,
+    before_its_build: bool = False,
+    **facts: Any,
 ) -> RunFolder:
     """Each is newer than the last. before_its_build: the server's program was replaced since, so it is not reused."""
     spec = build_spec(asked)
@@ -37,7 +42,7 @@ def reusable_run(
     shown = plan(dataclasses.replace(spec.server, port=None), nonce="0").shown
     when = _LATER + dt.timedelta(seconds=next(_seconds), hours=-2 * before_its_build)
     return record_run(
-        results,
+        results_dir,
         outcomes,
         model=model.name,
         timestamp=when.isoformat(timespec="seconds"),
