@@ -47,13 +47,14 @@ class DepthCell(msgspec.Struct, frozen=True, kw_only=True):
 class ContextFigures(msgspec.Struct, frozen=True, kw_only=True):
     """effective_context: the longest length such that it and all shorter ones reach the threshold; 0: none does.
 
-    A length that has nothing but lost completions is left out.
+    A length that has nothing but lost completions is left out. lost: of all lengths, those included.
     """
 
     lengths: tuple[LengthFigures, ...]
     cells: tuple[DepthCell, ...]
     threshold: float
     effective_context: int
+    lost: int = 0
 
 
 def context_figures(completions: Sequence[Completion]) -> ContextFigures:
@@ -79,11 +80,13 @@ def context_figures(completions: Sequence[Completion]) -> ContextFigures:
                 lost=len(all_there) - len(some),
             )
         )
+    kept = measured(completions)
     return ContextFigures(
         lengths=tuple(found),
-        cells=_cells(measured(completions)),
+        cells=_cells(kept),
         threshold=THRESHOLD,
         effective_context=effective,
+        lost=len(completions) - len(kept),
     )
 
 

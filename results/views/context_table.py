@@ -47,8 +47,8 @@ def context_rows(figures: ContextFigures) -> list[tuple[str, str]]:
 
 def effective_text(figures: ContextFigures) -> str:
     """Up to which length enough is found, in words, and how many answers aren't in it."""
-    lost = sum(each.lost for each in figures.lengths)
-    without = f" ({lost} answer{'s' * (lost != 1)} lost to infrastructure left out)" if lost else ""
+    plural = "s" * (figures.lost != 1)
+    without = f" ({figures.lost} answer{plural} lost to infrastructure left out)" if figures.lost else ""
     return f"{_effective(figures)}{without}"
 
 

@@ -114,14 +114,17 @@ def test_what_was_lost_to_infrastructure_says_nothing_of_the_context():
     assert [each.recall.value for each in figures.lengths] == [1.0] * 3
     assert sum(cell.completions for cell in figures.cells) == 44
     assert effective_text(figures).endswith(" (4 answers lost to infrastructure left out)")
-    older = msgspec.json.decode(msgspec.json.encode(figures).replace(b'"lost":4', b'"other":4'))
-    assert read_context({CONTEXT: older}).lengths[1].lost == 0
+    older = read_context(
+        {CONTEXT: msgspec.json.decode(msgspec.json.encode(figures).replace(b'"lost":', b'"other":'))}
+    )
+    assert (older.lost, older.lengths[1].lost) == (0, 0)
 
 
 def test_a_length_of_which_all_was_lost_is_left_out():
     figures = context_figures(lose(completions(99_999), Loss.BROKE_JUDGING, {32768}))
     assert [each.length for each in figures.lengths] == [1024, 8192]
-    assert figures.effective_context == 8192
+    assert (figures.effective_context, figures.lost) == (8192, 16)
+    assert "16 answers lost" in effective_text(figures)
     nothing = context_figures(lose(completions(99_999), Loss.REQUEST_FAILED, LENGTHS))
     assert read_context({CONTEXT: msgspec.to_builtins(nothing)}) is None
 
