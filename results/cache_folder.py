@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,3 +11,13 @@ def cache_folder() -> Path:
     """The folder for files that can be fetched or computed again: $XDG_CACHE_HOME/bench_runner."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "bench_runner"
+
+
+def size_bytes_of(folder: Path) -> int:
+    """What the files in it take. What another process deletes meanwhile takes nothing. Raises other OSErrors."""
+    total = 0
+    with contextlib.suppress(FileNotFoundError):
+        for file in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                total += file.stat().st_size
+    return total

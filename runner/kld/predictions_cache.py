@@ -1,6 +1,6 @@
 """The cache of what references predict, as running servers told it: a folder for each, found by a hash.
 
-It is bounded: the one unused for longest is deleted first. One that is being written is locked and stays.
+It is bounded: the one unused for longest is deleted first. One that is being written or read is locked and stays.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.cache_folder import cache_folder
+from results.cache_folder import cache_folder, size_bytes_of
 from results.durable import explained, replace_file
 from results.errors import ResultsError
 from results.files import read_file
@@ -66,8 +66,11 @@ def note_whole(key: str, limit: int | None) -> None:
 
 
 @contextlib.contextmanager
-def claimed(key: str, say: Callable[[str], None]) -> Iterator[Path]:
-    """Its folder, which nobody else writes meanwhile; waits for another run that does. Raises ResultsError."""
+def claimed(key: str, say: Callable[[str], None], *, to_read: bool = False) -> Iterator[Path]:
+    """Its folder, which nobody else writes, reads or deletes meanwhile. Waits for another run. Raises ResultsError.
+
+    to_read: others may read it too.
+    """
     folder = predictions_folder(key)
     with explained("write", folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -75,12 +78,12 @@ def claimed(key: str, say: Callable[[str], None]) -> Iterator[Path]:
     while True:
         with contextlib.ExitStack() as held:
             with explained("write", folder):
-                ours = held.enter_context(lock(folder.with_suffix(".lock"), within_s=_LOOK_S))
+                ours = held.enter_context(lock(folder.with_suffix(".lock"), shared=to_read, within_s=_LOOK_S))
             if ours is not None:
                 yield folder
                 return
         if not told:
-            say("waiting for another run that asks the same reference")
+            say("waiting for another run that uses the same reference")
             told = True
 
 
@@ -97,7 +100,7 @@ def make_room(key: str, size_bytes: int, say: Callable[[str], None], limit_bytes
         kept = sorted(
             (each for each in parent.iterdir() if each.is_dir() and each.name != key), key=_last_used
         )
-        sizes = {folder: _size_bytes(folder) for folder in kept}
+        sizes = {folder: size_bytes_of(folder) for folder in kept}
         total = sum(sizes.values())
         for oldest in kept:
             if total + size_bytes <= limit_bytes:
@@ -116,9 +119,8 @@ def make_room(key: str, size_bytes: int, say: Callable[[str], None], limit_bytes
 
 
 def _last_used(folder: Path) -> float:
-    times = [path.stat().st_mtime for path in (folder, folder / _WHOLE) if path.exists()]
-    return max(times, default=0.0)
-
-
-def _size_bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    used = 0.0
+    for path in (folder, folder / _WHOLE):
+        with contextlib.suppress(FileNotFoundError):  # another run deletes it just now
+            used = max(used, path.stat().st_mtime)
+    return used

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from results.durable import explained
+from results.errors import ResultsError
 from results.files import open_to_read
 from results.store.run_folder import RunFolder
 from runner.kld.choice import facts_of, key_of, reference_request
-from runner.kld.predictions_cache import claimed, is_whole, make_room, note_whole, predictions_folder
+from runner.kld.predictions_cache import (
+    claimed,
+    is_there,
+    is_whole,
+    make_room,
+    note_whole,
+    predictions_folder,
+)
 from runner.kld.way import measured_text
 from runner.script import Target, prepare_script, require_success, run_script
 from servers.launch import plan as make_plan
@@ -43,13 +51,20 @@ def reference_words(
 ) -> Iterator[tuple[str, ...]]:
     """The script's words about the reference, for as long as it runs. Starts no server.
 
+    What is read is kept from being deleted meanwhile. Raises ResultsError where another run has deleted it before that.
     A run with nothing to compare with writes its predictions into the cache, so that it can be a reference.
     """
-    if choice.key is not None:
-        yield ("--reference", str(predictions_folder(choice.key)))
-        return
-    if choice.model is not None:
-        yield ("--reference", str(predictions_folder(_key(spec, choice.model, folder))))
+    read = choice.key if choice.model is None else _key(spec, choice.model, folder)
+    if read is not None:
+        with claimed(read, display.say, to_read=True) as there:
+            if not is_there(read):
+                raise ResultsError(
+                    f"another run has just deleted the predictions of the reference, to make room: {there}",
+                    hint="run it again"
+                    if choice.model is not None
+                    else "make them again: rerun the run that --kld-reference names, and give the new run's id",
+                )
+            yield ("--reference", str(there))
         return
     key = key_of(spec, spec.server, plan, run_id=folder.run_id, text_sha256=text_sha256(spec))
     name = plan.model.name if plan.model else (plan.model_name or "server")
@@ -77,9 +92,14 @@ def make_reference(
         return
     key = _key(spec, choice.model, folder)
     limit = spec.asked["limit"]
+    found = f"the predictions of the reference {choice.model.name} are in the cache"
+    with claimed(key, display.say, to_read=True):  # others that read it needn't be waited for
+        if is_whole(key, limit):
+            display.say(found)
+            return
     with claimed(key, display.say):
         if is_whole(key, limit):
-            display.say(f"the predictions of the reference {choice.model.name} are in the cache")
+            display.say(found)
             return
         _tell_need(spec, key, display.say)
         pause()

@@ -14,6 +14,7 @@ import pytest
 
 from evaluation.benchmarks.kld.base_cache import BaseCache, BaseKey, NoRoomError
 from evaluation.benchmarks.kld.logits_file import BadLogitsError, LogitsHeader
+from results.cache_folder import size_bytes_of
 from tests.programs.fake_perplexity import encoded, logits_of, tokens_of
 
 ROOT = Path(__file__).parents[2]
@@ -130,6 +131,34 @@ def test_the_one_unused_for_longest_makes_room(tmp_path):
     with cache.find(key_of(build="1")) as kept:
         assert kept.facts.key.build == "1"
     assert "removing older base logits" in cache.said[0]
+
+
+def test_what_another_run_deletes_meanwhile_takes_no_room(tmp_path):
+    """Between the list of files and the look at one, it may go."""
+    cache = cache_in(tmp_path / "it")
+    make(cache, key_of())
+    (tmp_path / "it" / "other-1").mkdir()
+    (tmp_path / "it" / "other-1" / "logits").symlink_to(tmp_path / "gone")
+    cache.make_room(1)
+    with cache.find(key_of()):
+        pass
+    assert size_bytes_of(tmp_path / "gone") == 0
+
+
+def test_a_lock_that_can_t_be_opened_is_told_and_of_a_killed_writer_it_is_passed_over(tmp_path):
+    cache = cache_in(tmp_path / "it")
+    (tmp_path / "it" / ".model-abc").mkdir()
+    for name in ("abc.lock", f"{key_of().digest}.lock"):
+        (tmp_path / "it" / name).symlink_to(name)  # to itself
+    cache.make_room(1)
+    assert (tmp_path / "it" / ".model-abc").exists()
+
+    async def claim():
+        async with cache.claim(key_of()):
+            pytest.fail("it can't be locked")
+
+    with pytest.raises(NoRoomError, match="can't be kept in"):
+        asyncio.run(claim())
 
 
 def test_one_larger_than_the_bound_or_the_disk_is_refused_with_both_sizes(tmp_path):

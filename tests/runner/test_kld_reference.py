@@ -12,8 +12,9 @@ from results.locks import lock
 from results.records import RunStatus
 from results.store.run_folder import RunFolder
 from results.store.runs import Runs
+from runner.display import Lines
 from runner.host import harness_facts, host_facts
-from runner.kld.choice import choose, facts_of, key_of, precision_of, reference_request
+from runner.kld.choice import KldChoice, choose, facts_of, key_of, precision_of, reference_request
 from runner.kld.predictions_cache import (
     claimed,
     is_there,
@@ -22,6 +23,7 @@ from runner.kld.predictions_cache import (
     note_whole,
     predictions_folder,
 )
+from runner.kld.reference import make_reference, reference_words, text_sha256
 from runner.request import build_spec
 from runner.reuse import FinishedRuns
 from servers.launch import plan
@@ -181,6 +183,45 @@ def test_the_cache_stays_within_its_bound_and_what_was_not_used_for_longest_goes
     assert len(said) == 2
     with pytest.raises(ResultsError, match="need 3 MiB, and all may have 1"):
         make_room("new", 3 << 20, said.append, limit_bytes=1 << 20)
+
+
+def test_predictions_that_a_run_reads_stay_until_it_has_ended(spec_of, tmp_path):
+    """Another run that makes room in between must not take them away."""
+    own = RunFolder.create(tmp_path / "results", "kld", "m", dt.datetime(2026, 11, 26, tzinfo=dt.UTC))
+    spec, choice, display = spec_of(), KldChoice(key="read"), Lines()
+    made = plan(spec.server, nonce="n")
+    fill("read", 1000, 30)
+    with (
+        reference_words(spec, made, choice, own, display) as words,
+        claimed("read", pytest.fail, to_read=True),
+    ):
+        assert words == ("--reference", str(predictions_folder("read")))
+        make_room("new", 3000, pytest.fail, limit_bytes=3500)
+        assert is_there("read")
+    make_room("new", 3000, display.say, limit_bytes=3500)
+    with (
+        pytest.raises(ResultsError, match="has just deleted the predictions"),
+        reference_words(spec, made, choice, own, display),
+    ):
+        pytest.fail("there is nothing to read")
+
+
+class Impatient(Lines):
+    def say(self, text):
+        assert "waiting" not in text
+        super().say(text)
+
+
+def test_a_reference_that_is_there_is_not_waited_for_while_others_read_it(
+    spec_of, tmp_path, model_file, capsys
+):
+    own = RunFolder.create(tmp_path / "results", "kld", "m", dt.datetime(2026, 11, 26, tzinfo=dt.UTC))
+    spec, model = spec_of(), resolve(str(model_file))
+    found = key(spec, reference_request(spec, model), run_id=own.run_id, text_sha256=text_sha256(spec))
+    fill(found, 1000, 30)
+    with claimed(found, pytest.fail, to_read=True):
+        make_reference(spec, KldChoice(model=model), own, Impatient(), pause=pytest.fail)
+    assert "are in the cache" in capsys.readouterr().err
 
 
 def test_fewer_windows_are_there_if_more_are():

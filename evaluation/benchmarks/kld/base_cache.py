@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from evaluation.benchmarks.kld.logits_file import BadLogitsError, LogitsHeader, LogitsReader
-from results.cache_folder import cache_folder
+from results.cache_folder import cache_folder, size_bytes_of
 from results.durable import replace_file, sync_folder
 from results.errors import ScriptError
 from results.files import open_to_read, read_file
@@ -193,7 +193,9 @@ class BaseCache:
             self._folder.mkdir(parents=True, exist_ok=True)
         told = False
         while True:
-            with lock(self._folder / f"{key.digest}.lock", within_s=0) as ours:
+            with contextlib.ExitStack() as held:
+                with _explained(self._folder):
+                    ours = held.enter_context(lock(self._folder / f"{key.digest}.lock", within_s=0))
                 if ours is not None:
                     yield
                     return
@@ -208,9 +210,9 @@ class BaseCache:
             facts = _facts(folder)
             with contextlib.suppress(OSError, BadLogitsError):
                 if facts is not None and facts.key == key and _is_whole(folder, facts):
-                    found = BaseLogits(folder, facts)
-                    os.utime(folder / _FACTS)
-                    return found
+                    with contextlib.suppress(OSError):  # it can be read, even if it can't be touched
+                        os.utime(folder / _FACTS)
+                    return BaseLogits(folder, facts)
         return None
 
     @contextlib.contextmanager
@@ -246,7 +248,7 @@ class BaseCache:
         with _explained(self._folder):
             self._remove_stale()
             kept = sorted(self._kept(), key=_last_used)
-            sizes = {folder: _size_bytes(folder) for folder in kept}
+            sizes = {folder: size_bytes_of(folder) for folder in kept}
             while kept and (
                 sum(sizes[folder] for folder in kept) + size_bytes > self._limit_bytes
                 or self._free_bytes() < size_bytes + _SPARE_BYTES
@@ -268,9 +270,10 @@ class BaseCache:
         return [each for each in self._folder.iterdir() if each.is_dir() and not each.name.startswith(".")]
 
     def _remove_stale(self) -> None:
-        """What killed writers left: hidden folders whose locks nobody holds."""
+        """What killed writers left: hidden folders whose locks nobody holds. One that can't be locked stays."""
         for folder in self._folder.glob(".*-*"):
-            with lock(self._folder / f"{folder.name.rpartition('-')[2]}.lock", within_s=0) as ours:
+            lock_path = self._folder / f"{folder.name.rpartition('-')[2]}.lock"
+            with contextlib.suppress(OSError), lock(lock_path, within_s=0) as ours:
                 if ours is not None:
                     shutil.rmtree(folder, ignore_errors=True)
 
@@ -312,10 +315,6 @@ def _last_used(folder: Path) -> float:
         return (folder / _FACTS).stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _size_bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def _plain_name(model: str) -> str:
