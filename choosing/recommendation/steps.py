@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from choosing.recommendation.answered import planned_samples, read_answered
 from choosing.recommendation.candidates import LeftOut, benchmark_asked, speed_asked
+from choosing.recommendation.carried import carried, evidence_of
 from choosing.recommendation.contender import Contender
 from choosing.recommendation.measured_speed import Measured, measured_speed
 from results.stats.as_good import select
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from choosing.recommendation.measured_speed import MeasuredSpeed
     from results.records import RunRecord
     from results.stats.as_good import Selection
+    from results.store.choices import Evidence
     from results.store.run_folder import RunFolder
 
 GLANCE_SHARE = 8  # a glance is at so much of the samples, 1/8
@@ -32,11 +34,12 @@ LEAST_CANDIDATES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """A candidate that answered all benchmarks, or the first samples of each. runs: one for each benchmark."""
+    """A candidate that answered all benchmarks, or the first samples. runs, evidence: one for each benchmark."""
 
     measured: Measured
     runs: tuple[tuple[RunFolder, RunRecord], ...]
     contender: Contender
+    evidence: tuple[Evidence, ...] = ()
 
 
 def measure(
@@ -98,7 +101,12 @@ def compare(
             left_out.append(_out(each.candidate, f"a run failed: {_why(failed)}"))
             continue
         runs = tuple(found.runs[-1] for found in of_it)
-        compared.append(Compared(measured=each, runs=runs, contender=contender(each, runs, fidelity)))
+        own = contender(each, runs, fidelity)
+        evidence = tuple(
+            evidence_of(own.key, folder, record, len(own.answered.solved[record.benchmark]))
+            for folder, record in runs
+        )
+        compared.append(Compared(measured=each, runs=runs, contender=own, evidence=evidence))
     return compared, left_out
 
 
@@ -110,23 +118,20 @@ def look(
     glance: the look with number 0, of which there is one.
     """
     keys = [each.contender.key for each in compared]
-    evidence = tuple(sorted(record.run_id for each in compared for _, record in each.runs))
+    runs = tuple(sorted(record.run_id for each in compared for _, record in each.runs))
+    evidence = tuple(found for each in compared for found in each.evidence)
     same = next(
         (
             each
             for each in looks
-            if (each.runs, each.tolerance_points) == (evidence, constraints.tolerance_points)
+            if (each.runs, each.tolerance_points) == (runs, constraints.tolerance_points)
         ),
         None,
     )
     number = 0 if glance else 1 + max((each.number for each in looks), default=0)
     number = same.number if same is not None else number
-    earlier = {
-        pair
-        for each in looks
-        if each.number < number and each.tolerance_points <= constraints.tolerance_points
-        for pair in each.settled
-    }
+    before = [each for each in looks if each.number < number]
+    earlier = carried(before, evidence, constraints.tolerance_points)
     settled = {
         (keys.index(own), keys.index(other)) for own, other in earlier if own in keys and other in keys
     }
@@ -134,10 +139,11 @@ def look(
     selection = select(pooled, constraints.margin, look=number, settled=settled)
     look = Look(
         number=number,
-        runs=evidence,
+        runs=runs,
         samples=max(map(len, pooled)),
         tolerance_points=constraints.tolerance_points,
         settled=tuple(sorted((keys[own], keys[other]) for own, other in selection.settled)),
+        evidence=evidence,
     )
     return selection, look
 

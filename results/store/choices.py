@@ -30,9 +30,22 @@ CHOICES = "choices"
 CHOICE_VERSION = 1
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers of one configuration to one benchmark. key: of the configuration. settings: a hash of what determines
+    them, such as the model's content, except for the number of samples. program: of what served and judged them.
+    """
+
+    key: str
+    benchmark: str
+    settings: str
+    program: str
+    samples: int
+
+
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """One look at the answers. number: 0 for a glance, 1 for the planned one, then 2, 3, ... runs: the ids of the runs
     whose answers it saw. settled: pairs of candidates' keys, so far. tolerance_points: the margin of this look.
+    evidence: of those answers.
     """
 
     number: int
@@ -40,6 +53,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     tolerance_points: float
     settled: tuple[tuple[str, str], ...]
+    evidence: tuple[Evidence, ...] = ()
 
 
 class ChoiceRow(msgspec.Struct, frozen=True, kw_only=True):
