@@ -191,10 +191,7 @@ def test_predictions_that_a_run_reads_stay_until_it_has_ended(spec_of, tmp_path)
     spec, choice, display = spec_of(), KldChoice(key="read"), Lines()
     made = plan(spec.server, nonce="n")
     fill("read", 1000, 30)
-    with (
-        reference_words(spec, made, choice, own, display) as words,
-        claimed("read", pytest.fail, to_read=True),
-    ):
+    with reference_words(spec, made, choice, own, display) as words:
         assert words == ("--reference", str(predictions_folder("read")))
         make_room("new", 3000, pytest.fail, limit_bytes=3500)
         assert is_there("read")
