@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results.compare.divergence_prediction import DAMAGED, SAME, comparable_divergences, prediction
+from results.compare.divergence_prediction import (
+    DAMAGED,
+    SAME,
+    ServedModel,
+    comparable_divergences,
+    prediction,
+    reference_of,
+)
 from results.errors import BenchError
 from results.store.run_folder import all_records
 from servers.models import content_sha256
@@ -19,13 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engines.planned_run import PlannedRun
-    from results.compare.divergence_prediction import PredictedPair, Prediction
-    from results.compare.fidelity import KnownDivergence
-    from results.records import RunRecord
+    from results.compare.divergence_prediction import PredictedPair, Prediction, Table
     from results.stats.rank_correlation import RankCorrelation
 
 _MOST_SHOWN = 3
-_DECIDES = ("server_args", "lora_content")  # of a model's predictions, beside its content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +47,11 @@ class Guide:
 def kld_guide(runs: Sequence[PlannedRun], results_dir: Path, *, warn: Callable[[str], None]) -> Guide:
     """From the finished runs of kld in the results folder. Raises NewerRecord, ResultsError."""
     stored = all_records(results_dir, warn=warn)
-    records = {record.run_id: record for _, record in stored}
     contents = [_content(run) for run in runs]
     best: list[float | None] = [None] * len(runs)
     reference = ""
-    for table in comparable_divergences(records.values()):
-        klds = [
-            _kld(run, sha256, contents, table, records) for run, sha256 in zip(runs, contents, strict=True)
-        ]
+    for table in comparable_divergences(record for _, record in stored):
+        klds = [_kld(run, sha256, contents, table) for run, sha256 in zip(runs, contents, strict=True)]
         if sum(kld is not None for kld in klds) > sum(kld is not None for kld in best):
             best = klds
             told = next(iter(table.values())).result.reference
@@ -72,28 +73,19 @@ def _content(run: PlannedRun) -> str | None:
         return None
 
 
-def _kld(
-    run: PlannedRun,
-    sha256: str | None,
-    contents: Sequence[str | None],
-    table: dict[str, KnownDivergence],
-    records: dict[str, RunRecord],
-) -> float | None:
+def _kld(run: PlannedRun, sha256: str | None, contents: Sequence[str | None], table: Table) -> float | None:
     """The divergence that was measured of this model with these settings; where only one configuration has the model,
-    with any. The reference's own is 0.
+    the newest with any. That of the reference, served as it was, is 0.
     """
     if sha256 is None or run.spec is None:
         return None
-    known = table.get(sha256)
-    if known is None:
-        return 0.0 if sha256 == next(iter(table.values())).reference_sha256 else None
-    ours, theirs = run.spec.config(), records[known.run_id].config
-    alike = all(_plain(ours.get(name)) == _plain(theirs.get(name)) for name in _DECIDES)
-    return known.mean if alike or contents.count(sha256) == 1 else None
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
+    ours = ServedModel.of(sha256, run.spec.config())
+    if (known := table.get(ours)) is not None:
+        return known.mean
+    if ours == reference_of(table):
+        return 0.0
+    others = [known for served, known in table.items() if served.sha256 == sha256]  # newest first
+    return others[0].mean if others and contents.count(sha256) == 1 else None
 
 
 def _order_text(runs: Sequence[PlannedRun], klds: Sequence[float | None], reference: str) -> str:
@@ -115,7 +107,10 @@ def prediction_lines(found: Prediction) -> tuple[str, ...]:
         return (
             "how well the divergence predicts is not known here: no model has both, a run of kld and of a benchmark",
         )
-    over = f"so far, over {len(found.pairs)} pairs of runs here, rank correlation of the divergence"
+    models = f"{found.models} model{'' if found.models == 1 else 's'}"
+    over = (
+        f"so far, over {len(found.pairs)} pairs of runs of {models} here, rank correlation of the divergence"
+    )
     lines = [f"{over} with flipped verdicts {_rho(found.flips)}, with points lost {_rho(found.loss)}"]
     if not found.loss.shown:
         lines.append("it is not shown here that more divergence loses more points")
@@ -130,7 +125,7 @@ def _rho(found: RankCorrelation) -> str:
     if found.rho is None:
         return "unknown, because all are alike"
     if found.low is None or found.high is None:
-        return f"{found.rho:+.2f} (too few for an interval)"
+        return f"{found.rho:+.2f} (too few models for an interval)"
     return f"{found.rho:+.2f} (95 % interval {found.low:+.2f} to {found.high:+.2f})"
 
 

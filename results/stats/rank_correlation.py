@@ -12,13 +12,13 @@ from results.stats.intervals import CONFIDENCE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FEWEST = 5  # pairs: with fewer an interval says nothing
+FEWEST = 5  # pairs, or units that they are of: with fewer an interval says nothing
 
 
 @dataclass(frozen=True)
 class RankCorrelation:
     """rho: from -1 to 1; None if there are fewer than two pairs, or one figure is always the same. low, high: its 95 %
-    interval; None with fewer than `FEWEST` pairs.
+    interval; None with fewer than `FEWEST` pairs or units.
     """
 
     pairs: int
@@ -32,8 +32,14 @@ class RankCorrelation:
         return self.low is not None and self.low > 0
 
 
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> RankCorrelation:
+def rank_correlation(
+    first: Sequence[float], second: Sequence[float], *, units: int | None = None
+) -> RankCorrelation:
     """Spearman's rho, with mean ranks for ties. Raises ValueError for unequal numbers.
+
+    units: of so many things the pairs are, if several of one thing depend on each other. The interval then counts each
+    thing once, as if its other pairs said nothing new, so that it is rather too wide than too narrow. None: no pair
+    depends on another.
 
     The interval is Fisher's z with the standard error √((1 + rho²/2) / (n - 3)): Bonett & Wright (2000), "Sample size
     requirements for estimating Pearson, Kendall and Spearman correlations", Psychometrika 65. At rho of 1 and -1, where
@@ -45,11 +51,12 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> RankCor
     if pairs < 2 or len(set(first)) < 2 or len(set(second)) < 2:
         return RankCorrelation(pairs, None)
     rho = _correlation(_ranks(first), _ranks(second))
-    if pairs < FEWEST:
+    counted = pairs if units is None else min(pairs, units)
+    if counted < FEWEST:
         return RankCorrelation(pairs, rho)
-    one_swap = 1 - 12 / (pairs * (pairs**2 - 1))
+    one_swap = 1 - 12 / (counted * (counted**2 - 1))
     inner = max(-one_swap, min(one_swap, rho))
-    error = math.sqrt((1 + inner**2 / 2) / (pairs - 3))
+    error = math.sqrt((1 + inner**2 / 2) / (counted - 3))
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * error
     low, high = (math.tanh(math.atanh(inner) + sign * reach) for sign in (-1, 1))
     return RankCorrelation(pairs, rho, min(low, rho), max(high, rho))

@@ -102,6 +102,70 @@ def test_one_file_with_several_settings_has_the_divergence_of_its_own(tmp_path):
     assert kld_guide(runs[1:], tmp_path, warn=pytest.fail).klds == (pytest.approx(0.2),)
 
 
+CACHES = ("f16", "q8_0", "q4_0")
+
+
+def of_caches(tmp_path):
+    """A race of KV caches: its runs, and the content of their one model."""
+    (model,) = models(tmp_path / "m", "a")
+    runs = [
+        plan_runs(
+            manifest_from_options((str(model),), {"benchmark": "human_eval", "server_args": ("-ctk", cache)})
+        ).runs[0]
+        for cache in CACHES
+    ]
+    sha256 = content_sha256(runs[0].spec.server.model)
+    return [dataclasses.replace(run, index=at, label=f"run {at}") for at, run in enumerate(runs)], sha256
+
+
+def cached(cache):
+    return {"server_args": ["-ctk", cache]}
+
+
+def test_each_cache_type_of_a_model_has_the_divergence_that_was_measured_with_it(tmp_path):
+    runs, sha256 = of_caches(tmp_path)
+    for kld, cache in zip((0.001, 0.02, 0.3), CACHES, strict=True):
+        kld_run(tmp_path, "a", sha256, kld, config=cached(cache))
+    guide = kld_guide(runs, tmp_path, warn=pytest.fail)
+    assert guide.klds == tuple(map(pytest.approx, (0.001, 0.02, 0.3)))
+    assert guide.ordered(range(3)) == [2, 1, 0]
+    assert "not known; " not in "".join(guide.why)
+
+
+def test_only_the_reference_as_it_was_served_is_at_no_distance_from_itself(tmp_path):
+    runs, sha256 = of_caches(tmp_path)
+    reference = KldReference(name="a", sha256=sha256, quantization="F16", served=cached("f16"))
+    kld_run(tmp_path, "other", "01" * 32, 0.2, reference=reference)
+    assert kld_guide(runs, tmp_path, warn=pytest.fail).klds == (0.0, None, None)
+
+
+def test_a_run_with_another_cache_type_says_nothing_of_a_divergence(tmp_path):
+    for cache, kld, passed in (("q8_0", 0.001, 40), ("q4_0", 0.3, 20)):
+        kld_run(tmp_path, "m", "01" * 32, kld, config=cached(cache))
+        benchmark_run(tmp_path, f"m {cache}", "01" * 32, passed, config=cached(cache))
+    benchmark_run(tmp_path, "m", "01" * 32, 45)
+    benchmark_run(tmp_path, "reference", "ff" * 32, 41)
+    found = prediction(all_records(tmp_path, warn=pytest.fail))
+    assert [(pair.base, pair.model) for pair in found.pairs] == [
+        ("reference", "m q8_0"),
+        ("reference", "m q4_0"),
+    ]
+    assert found.models == 1
+
+
+def test_pairs_of_one_model_are_no_evidence_of_their_own(tmp_path):
+    """Two models on five benchmarks agree perfectly, and yet say little of a third."""
+    for rank, (sha256, passed) in enumerate((("ff" * 32, 45), ("01" * 32, 40), ("02" * 32, 10))):
+        if rank:
+            kld_run(tmp_path, f"m{rank}", sha256, 0.1 * rank)
+        for benchmark in ("human_eval", "gsm8k", "mmlu", "mbpp", "arc"):
+            benchmark_run(tmp_path, f"m{rank}", sha256, passed, benchmark=benchmark)
+    found = prediction(all_records(tmp_path, warn=pytest.fail))
+    assert (len(found.pairs), found.models, found.loss.shown) == (10, 2, False)
+    assert "over 10 pairs of runs of 2 models here" in prediction_lines(found)[0]
+    assert "too few models for an interval" in prediction_lines(found)[0]
+
+
 def benchmark_run(results, model, sha256, passed, **facts):
     outcomes = [P if at < passed else F for at in range(50)]
     return record_run(
@@ -131,7 +195,7 @@ def test_what_divergence_predicted_is_counted_over_pairs_with_the_reference(tmp_
     assert found.loss.rho == pytest.approx(1)
     assert found.flips.shown
     (line,) = prediction_lines(found)
-    assert "over 6 pairs" in line
+    assert "over 6 pairs of runs of 6 models" in line
 
 
 def test_where_divergence_did_not_predict_is_said(tmp_path):

@@ -41,3 +41,13 @@ def test_the_interval_covers_the_truth_in_most_cases():
         found = rank_correlation(one.tolist(), (r * one + np.sqrt(1 - r**2) * noise).tolist())
         hits += found.low <= truth <= found.high
     assert hits / 400 > 0.9
+
+
+def test_units_of_several_pairs_count_once():
+    first, second = [*range(12)], [*range(1, 12), 0]
+    each = rank_correlation(first, second)
+    by_unit = rank_correlation(first, second, units=6)
+    assert by_unit.rho == each.rho
+    assert by_unit.high - by_unit.low > each.high - each.low
+    assert rank_correlation(first, second, units=FEWEST - 1).low is None
+    assert rank_correlation(first, second, units=99) == each
