@@ -82,7 +82,7 @@ class BuildSearch:
         self._wanted = watch.request.alarm_on
         self._baseline: list[Run] = []
         self._asked = watch.request.asked
-        self._there = FinishedRuns(watch.source.results_dir, warn=lambda _: None)
+        self._there = FinishedRuns(watch.source.results_dir, warn=lambda _: None, lossy=True)
 
     def search(self) -> SearchReport:
         """Test as few builds as it takes; finished runs are reused. Raises Interrupted, ResultsError, and what the runs

@@ -3,7 +3,8 @@
 Reused is a run of this machine that succeeded and lost no answer, with the same fingerprint, of this version of the
 program, judged by today's rules, on a server whose program has not changed since. A server that was already running may
 serve something else by now, so its runs are not reused; nor are those compared with a run by its name, archived,
-damaged and merged ones, and runs whose settings were lowered after memory ran out.
+damaged and merged ones, and runs whose settings were lowered after memory ran out. Where answers are compared sample by
+sample, which leaves lost ones out, a run that lost a few may be reused too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import BenchError, ParseError
 from results.records import RunStatus
+from results.stats.lost_answers import too_many_lost
 from results.store.run_folder import all_records
 from results.store.verdicts import read_verdicts
 from runner.asked_style import decided_alone
@@ -39,18 +41,23 @@ _TIMESTAMP_S = 1.0  # a record says when it began in whole seconds
 class FinishedRuns:
     """The finished runs of a results folder that may stand for new ones. Reads each record once.
 
-    race_seed: also runs of races with that order of samples, stopped early or not. warn: called for records that can't
-    be read. Raises NewerRecord, ResultsError.
+    race_seed: also runs of races with that order of samples, stopped early or not. lossy: also runs that lost answers,
+    but not too many (`too_many_lost`). warn: called for records that can't be read. Raises NewerRecord, ResultsError.
     """
 
     def __init__(
-        self, results_dir: Path, *, warn: Callable[[str], None], race_seed: int | None = None
+        self,
+        results_dir: Path,
+        *,
+        warn: Callable[[str], None],
+        race_seed: int | None = None,
+        lossy: bool = False,
     ) -> None:
         self._race_seed = race_seed
         self._by_kind: dict[object, list[tuple[RunFolder, RunRecord]]] = {}
         self._facts: tuple[dict[str, Any], dict[str, Any]] | None = None
         for folder, record in all_records(results_dir, warn=warn):
-            if _may_be_reused(record):
+            if _may_be_reused(record, lossy=lossy):
                 self._by_kind.setdefault(_kind(record), []).append((folder, record))
 
     def find(
@@ -82,6 +89,17 @@ class FinishedRuns:
             ):
                 yield folder, record
 
+    def is_current(self, record: RunRecord, spec: RunSpec) -> bool:
+        """Whether the run, finished or not, is of this program on this machine, judged by today's rules, on a server
+        whose program has not changed since it began. Never known of a server that was already running.
+        """
+        return (
+            spec.server.kind != "attach"
+            and self._is_of_today(record)
+            and _same_rules(record, spec)
+            and _same_program(record, spec)
+        )
+
     def _is_of_today(self, record: RunRecord) -> bool:
         """Whether it is of this program on this machine."""
         if self._facts is None:
@@ -105,8 +123,11 @@ def _names_a_run(spec: RunSpec) -> bool:
     return reference is not None and not names_model(reference)
 
 
-def _may_be_reused(record: RunRecord) -> bool:
-    lost = record.score is None or record.score.lost > 0
+def _may_be_reused(record: RunRecord, *, lossy: bool) -> bool:
+    score = record.score
+    lost = score is None or score.lost > 0
+    if lossy and score is not None:
+        lost = too_many_lost(score.lost, score.completions or 0)
     elsewhere = record.remarks.archived or bool(record.rejudged_from)
     reduced = record.sweep is not None and bool(record.sweep.reductions)
     return (

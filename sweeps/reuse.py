@@ -59,17 +59,19 @@ def find_reused(
     results_dir: Path,
     *,
     race: bool,
+    lossy: bool = False,
     known: Collection[str] = (),
     styles: FamilyStyles | None = None,
     warn: Callable[[str], None],
 ) -> tuple[Reused, ...]:
     """The finished runs that this plan would repeat. Of a family, only runs that were asked in one style.
 
-    known: fingerprints of which the sweep has runs already. styles: those in which its families are asked.
+    race, lossy: see `FinishedRuns`. known: fingerprints of which the sweep has runs already. styles: those in which its
+    families are asked.
 
     Raises NewerRecord, ResultsError.
     """
-    finished = FinishedRuns(results_dir, warn=warn, race_seed=RACE_SEED if race else None)
+    finished = FinishedRuns(results_dir, warn=warn, race_seed=RACE_SEED if race else None, lossy=lossy)
     found = []
     decided: dict[str, str] = {}
     for planned in plan.runs:

@@ -35,7 +35,7 @@ class PlannedWork:
 def planned_work(question: Question, candidates: Candidates, results_dir: Path) -> PlannedWork:
     """All runs that it may take. Starts nothing. Raises UsageError for impossible settings."""
     plan = _plan(question, candidates.fitting)
-    reused = find_reused(plan, results_dir, race=False, warn=lambda _: None)
+    reused = find_reused(plan, results_dir, race=False, lossy=True, warn=lambda _: None)
     instead = {each.planned.index: each.record.run_id for each in reused}
     samples = [planned_samples(name, asked) for name, asked in question.benchmarks.items()]
     known = [each for each in samples if each is not None]

@@ -50,7 +50,7 @@ def measure(
     measured: list[Measured] = []
     left_out: list[LeftOut] = []
     asked = [speed_asked(each, question) for each in fitting]
-    for candidate, found in zip(fitting, source.ask(asked), strict=True):
+    for candidate, found in zip(fitting, source.ask(asked, one_at_a_time=True), strict=True):
         if not found.runs:
             left_out.append(_out(candidate, f"its server or its speed run failed: {_why(found)}"))
             continue
