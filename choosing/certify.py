@@ -87,11 +87,12 @@ def certify(questions: Sequence[Question], source: RunSource, *, margin_points: 
     require_certifiable(questions)
     # Each acceleration once before plain decoding a second time: an option that its server refuses is known early.
     asked = [settings for each in questions for settings in (each.plain, each.accelerated)]
-    first = source.ask(asked)
+    first = source.ask(asked, one_at_a_time=True)
     accelerated = [_only(found, 1)[0] for found in first[1::2]]
     for found in first[::2]:
         _only(found, 1)
-    twice = [_only(found, 2) for found in source.ask([each.plain for each in questions], copies=2)]
+    repeated = source.ask([each.plain for each in questions], copies=2, one_at_a_time=True)
+    twice = [_only(found, 2) for found in repeated]
     trios = [
         Trio(
             benchmark=fast[1].benchmark,
@@ -138,7 +139,7 @@ def _certificate(question: Question, record: RunRecord, judged: JudgedTrios) -> 
     identity = record.model_identity
     names = sorted((each.plain_fingerprint, each.accelerated_fingerprint) for each in judged.runs)
     return Certificate(
-        certificate_id=digest({"runs": names})[:16],
+        certificate_id=digest({"runs": names, "margin_points": _POINTS * found.margin})[:16],
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         model=record.model,
         model_sha256=identity.sha256 if identity is not None else None,

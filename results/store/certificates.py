@@ -1,6 +1,6 @@
 """Certificates of accelerations: what `certify` found, kept beside the runs that it rests on.
 
-RESULTS/certificates/ID.json     ID: of the settings, so that the same question has one certificate, the newest
+RESULTS/certificates/ID.json     ID: of the settings and the margin, so that the same question has one certificate
 """
 
 from __future__ import annotations

@@ -14,11 +14,14 @@ import pytest
 from click.shell_completion import ShellComplete
 
 import bench_runner as program
+from choosing.asked_runs import AskedRuns
+from choosing.certify import certify as certify_them
 from commands.choosing.certify import _questions, certify
 from results.errors import UsageError
 from results.store.certificates import all_certificates, certificates_of
 from results.store.run_folder import all_records
 from tests.command_line import PROGRAM, ROOT, bench_runner, command_server
+from tests.results.recorded_runs import P, record_run
 from tests.sweep_runs import models, own_devices
 
 pytestmark = pytest.mark.usefixtures("own_devices")
@@ -117,6 +120,34 @@ def test_a_benchmark_without_verdicts_is_refused(tmp_path, model):
     asked = ("--benchmark", "speed", "--model", str(model), "--with", "--parallel", "2")
     with pytest.raises(UsageError, match="has no verdict for each sample"):
         require_certifiable(questions(*asked)[0])
+
+
+class Recorded:
+    """Gives recorded runs: plain ones that solve all samples, and an accelerated one that does, too."""
+
+    def __init__(self, results_dir):
+        self.results_dir = results_dir
+        folders = [record_run(results_dir, [P] * 60, model="a") for _ in range(3)]
+        self.runs = [(folder, folder.read_record()) for folder in folders]
+
+    def ask(self, wanted, *, copies=1, one_at_a_time):
+        assert one_at_a_time
+        if copies == 2:
+            return tuple(AskedRuns(runs=tuple(self.runs[:2])) for _ in wanted)
+        return tuple(AskedRuns(runs=(self.runs[2 * (number % 2)],)) for number, _ in enumerate(wanted))
+
+
+def test_each_margin_has_a_certificate_of_its_own(tmp_path, model):
+    asked = words(model, tmp_path / "r", (*command(0.3), "--parallel", 1), "--parallel", 3)[1:]
+    questioned, _ = questions(*map(str, asked))
+    source = Recorded(tmp_path / "r")
+    made = [
+        certify_them(questioned, source, margin_points=margin).certificate.certificate_id
+        for margin in (3.0, 10.0, 3.0)
+    ]
+    assert made[0] == made[2] != made[1]
+    kept = all_certificates(tmp_path / "r", warn=pytest.fail)
+    assert sorted(each.margin_points for each in kept) == [3.0, 10.0]
 
 
 def questions(*given):
