@@ -44,13 +44,16 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """One that can't be chosen, and why, as a sentence without a full stop."""
+    """One that can't be chosen, and why, as a sentence without a full stop. failed: it might be chosen otherwise: its
+    runs failed, or don't say what was asked for.
+    """
 
     key: str
     label: str
     path: str
     kv_type: str
     why: str
+    failed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,33 +76,39 @@ class _Answering:
             )
         say = self.source.display.say
         say(f"speed: {len(fitting)} configurations with {constraints.depth:,} tokens in the context")
-        measured, too_slow = measure(self.question, fitting, self.source)
-        self.left_out += too_slow
+        measured, left_out = measure(self.question, fitting, self.source)
+        self.left_out += left_out
+        unmeasured = sum(each.failed for each in left_out)
+        if unmeasured and len(measured) < 2:
+            self.compared = [_alone(each) for each in measured]
+            return self.not_measured(unmeasured, "the speed or power of")
         if not measured:
             return Decision(
                 ending=Ending.CONSTRAINTS_NOT_MET,
-                head=_none_left(constraints, too_slow),
+                head=_none_left(constraints),
                 needed="Ask for less, or add smaller or faster models.",
             )
         if len(measured) == 1:
-            (alone,) = measured
-            only = contender(alone, (), UNKNOWN)
-            self.compared = [Compared(measured=alone, runs=(), contender=only)]
-            return only_one(only, constraints)
+            self.compared = [_alone(each) for each in measured]
+            return only_one(self.compared[0].contender, constraints)
         known = fidelities(self.question, measured, self.source)
         order = nearest_first(measured, known)
         say(f"quality: {samples_planned(constraints, len(measured))}")
         failed = self.compare([(measured[i], known[i]) for i in order])
         if len(self.compared) < 2:
-            return Decision(
-                ending=Ending.NOT_DECIDED,
-                head=f"Not decided: runs of {len(failed)} of {len(measured)} configurations failed",
-                needed="See why below. Once that is repaired, the same command goes on.",
-                words=tuple(("undecided", "nothing to compare it with") for _ in self.compared),
-                losses=(None,) * len(self.compared),
-            )
+            return self.not_measured(len(failed), "the answers of")
         selection = self.look(self.compared)
         return decide([each.contender for each in self.compared], selection, constraints)
+
+    def not_measured(self, count: int, what: str) -> Decision:
+        """The decision if fewer than two can be compared because runs failed: the others may be better."""
+        return Decision(
+            ending=Ending.NOT_DECIDED,
+            head=f"Not decided: {what} {count} of {len(self.candidates.fitting)} configurations that fit are not known",
+            needed="See why below. Once that is repaired, the same command goes on.",
+            words=tuple(("undecided", "nothing to compare it with") for _ in self.compared),
+            losses=(None,) * len(self.compared),
+        )
 
     def compare(self, candidates: Sequence[tuple[Measured, Fidelity]]) -> list[LeftOut]:
         """Get the answers of all, or of those for whom a glance leaves hope. Returns those whose runs failed."""
@@ -205,17 +211,20 @@ def _left_row(left_out: LeftOut) -> ChoiceRow:
         label=left_out.label,
         path=left_out.path,
         kv_type=left_out.kv_type,
-        verdict="left out",
+        verdict="failed" if left_out.failed else "left out",
         why=left_out.why,
     )
 
 
-def _none_left(constraints: Constraints, left_out: Sequence[LeftOut]) -> str:
+def _alone(measured: Measured) -> Compared:
+    """One whose answers are not compared."""
+    return Compared(measured=measured, runs=(), contender=contender(measured, (), UNKNOWN))
+
+
+def _none_left(constraints: Constraints) -> str:
     least = constraints.min_tokens_per_s
     if least is not None and constraints.max_watts is None:
         return f"No model reaches {least:g} tokens/s with {constraints.depth:,} tokens in the context"
-    if least is None and constraints.max_watts is None:
-        return f"None of the {len(left_out)} configurations that fit could be measured"
     return "No model meets the constraints of speed and power"
 
 

@@ -45,34 +45,43 @@ class Compared:
 def measure(
     question: Question, fitting: Sequence[Candidate], source: RunSource
 ) -> tuple[list[Measured], list[LeftOut]]:
-    """Those that meet the constraints of speed and power, and why others don't."""
+    """Those that meet the constraints of speed and power, and why others don't, or may not."""
     constraints = question.constraints
     measured: list[Measured] = []
     left_out: list[LeftOut] = []
     asked = [speed_asked(each, question) for each in fitting]
     for candidate, found in zip(fitting, source.ask(asked, one_at_a_time=True), strict=True):
         if not found.runs:
-            left_out.append(_out(candidate, f"its server or its speed run failed: {_why(found)}"))
+            left_out.append(
+                _out(candidate, f"its server or its speed run failed: {_why(found)}", failed=True)
+            )
             continue
         record = found.runs[-1][1]
         speed = measured_speed(record)
-        if why := _misses(speed, constraints):
+        if why := _not_measured(speed, constraints):
+            left_out.append(_out(candidate, why, failed=True))
+        elif why := _misses(speed, constraints):
             left_out.append(_out(candidate, why))
         else:
             measured.append(Measured(candidate=candidate, speed=speed, record=record))
     return measured, left_out
 
 
+def _not_measured(speed: MeasuredSpeed, constraints: Constraints) -> str:
+    """Which figure that a constraint is about isn't known, or ""."""
+    if constraints.min_tokens_per_s is not None and speed.tokens_per_s is None:
+        return "its speed could not be measured"
+    if constraints.max_watts is not None and speed.watts is None:
+        return "no device reports its power"
+    return ""
+
+
 def _misses(speed: MeasuredSpeed, constraints: Constraints) -> str:
     """Which constraint it doesn't meet, or ""."""
     least, most = constraints.min_tokens_per_s, constraints.max_watts
-    if least is not None and speed.tokens_per_s is None:
-        return "its speed could not be measured"
     if least is not None and (speed.tokens_per_s or 0.0) < least:
         depth = f"{constraints.depth:,} tokens in the context"
         return f"{speed.tokens_per_s:.1f} tokens/s with {depth}, less than {least:g}"
-    if most is not None and speed.watts is None:
-        return "no device reports its power"
     if most is not None and (speed.watts or 0.0) > most:
         return f"{speed.watts:.0f} W while it answers, more than {most:g}"
     return ""
@@ -98,7 +107,7 @@ def compare(
         of_it = answers[position * len(names) : (position + 1) * len(names)]
         failed = next((found for found in of_it if not found.runs), None)
         if failed is not None:
-            left_out.append(_out(each.candidate, f"a run failed: {_why(failed)}"))
+            left_out.append(_out(each.candidate, f"a run failed: {_why(failed)}", failed=True))
             continue
         runs = tuple(found.runs[-1] for found in of_it)
         own = contender(each, runs, fidelity)
@@ -160,13 +169,14 @@ def contender(
     )
 
 
-def _out(candidate: Candidate, why: str) -> LeftOut:
+def _out(candidate: Candidate, why: str, *, failed: bool = False) -> LeftOut:
     return LeftOut(
         key=candidate.key,
         label=candidate.label,
         path=str(candidate.model.path),
         kv_type=candidate.kv_type,
         why=why,
+        failed=failed,
     )
 
 

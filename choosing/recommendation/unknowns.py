@@ -52,7 +52,14 @@ def _found(
     if all(each.speed.joules_per_token is None for each in measured):
         yield "energy: no device reports it undisturbed"
     yield from _disturbed(measured)
-    slow = [each.label for each in left_out if "tokens/s" in each.why or " W while" in each.why]
+    failed = [each.label for each in left_out if each.failed]
+    if failed:
+        yield f"whether those that failed are better: {_some(failed)}"
+    slow = [
+        each.label
+        for each in left_out
+        if not each.failed and ("tokens/s" in each.why or " W while" in each.why)
+    ]
     if slow:
         yield f"whether those that were too slow or drew too much answer better: {_some(slow)}"
     if constraints.parallel > 1:

@@ -76,7 +76,8 @@ def test_too_slow_ones_are_not_asked_and_a_single_one_left_needs_no_comparison(t
 
 def test_power_that_nothing_reports_is_no_power_that_is_low(three):
     texts, source = three
-    assert recommend(question(texts, max_watts=300.0), source).ending == "constraints not met"
+    found = recommend(question(texts, max_watts=300.0), source)
+    assert found.head == "Not decided: the speed or power of 3 of 3 configurations that fit are not known"
 
 
 def test_few_samples_decide_nothing_and_more_do_at_the_price_of_another_look(three):
@@ -131,7 +132,20 @@ def test_a_model_that_fails_is_left_out_and_the_others_are_compared(three):
     found = recommend(question(texts), source)
     assert found.head.startswith("Take Q8: ")
     (row,) = [row for row in found.rows if row.label == "Q4"]
-    assert "the server ended with code 1" in row.why
+    assert (row.verdict, "the server ended with code 1" in row.why) == ("failed", True)
+    assert "whether those that failed are better: Q4" in found.unknown
+
+
+@pytest.mark.parametrize("failed", [("Q8", "Q2"), ("Q8", "Q4", "Q2")])
+def test_a_failure_is_not_a_model_that_is_too_slow(three, failed):
+    """Nothing says that the only one that could be measured, or none, meets the constraints."""
+    texts, source = three
+    source.speeds = {**SPEEDS, **dict.fromkeys(failed)}
+    for least in (None, 30.0):
+        found = recommend(question(texts, min_tokens_per_s=least), source)
+        assert (found.ending, found.command) == ("not decided", ())
+        assert f"{len(failed)} of 3 configurations that fit" in found.head
+        assert sum("the server ended with code 1" in row.why for row in found.rows) == len(failed)
 
 
 def test_the_nearest_to_the_reference_answers_first_and_what_is_taken_does_not_change(three):
