@@ -21,12 +21,21 @@ from choosing.recommendation.candidates import find_candidates
 from choosing.recommendation.decision import Decision, Ending, decide, only_one, samples_planned
 from choosing.recommendation.fidelity import UNKNOWN, fidelities, nearest_first
 from choosing.recommendation.server_line import server_line
-from choosing.recommendation.steps import Compared, compare, contender, glance_limits, hopeless, look, measure
+from choosing.recommendation.steps import (
+    Compared,
+    compare,
+    contender,
+    glance_limits,
+    hopeless,
+    look,
+    may_glance,
+    measure,
+)
 from choosing.recommendation.unknowns import unknowns
 from results.store.choices import Choice, ChoiceFolder, ChoiceRow, Look
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from choosing.asked_runs import RunSource
     from choosing.recommendation.candidates import Candidates, LeftOut
@@ -119,8 +128,8 @@ class _Answering:
         if limits is not None:
             say(f"a glance at {sum(limits.values()):,} samples, to see who is far behind")
             glanced, failed = compare(self.question, candidates, self.source, limits)
-            if len(glanced) > 1:
-                far = hopeless(self.look(glanced, glance=True), self.question.constraints.margin)
+            if len(glanced) > 1 and may_glance(glanced, self.question.constraints, self.looks):
+                far = hopeless(self.look(glanced, glance=limits), self.question.constraints.margin)
                 behind = [each for position, each in enumerate(glanced) if position in far]
             out = {each.key for each in failed} | {each.contender.key for each in behind}
             candidates = [each for each in candidates if each[0].candidate.key not in out]
@@ -131,7 +140,7 @@ class _Answering:
         self.left_out += [*failed, *more]
         return [*failed, *more]
 
-    def look(self, compared: Sequence[Compared], *, glance: bool = False) -> Selection:
+    def look(self, compared: Sequence[Compared], *, glance: Mapping[str, int] | None = None) -> Selection:
         """Look, and note it on disk before anything is told of it."""
         selection, noted = look(compared, self.question.constraints, self.looks, glance=glance)
         self.looks = (*(each for each in self.looks if each.number != noted.number), noted)

@@ -120,14 +120,18 @@ def compare(
 
 
 def look(
-    compared: Sequence[Compared], constraints: Constraints, looks: Sequence[Look], *, glance: bool = False
+    compared: Sequence[Compared],
+    constraints: Constraints,
+    looks: Sequence[Look],
+    *,
+    glance: Mapping[str, int] | None = None,
 ) -> tuple[Selection, Look]:
     """Look at the answers. The same answers with the same tolerance are the same look; others are the next one.
 
-    glance: the look with number 0, of which there is one.
+    glance: the limits of a glance, which is the look with number 0. There is one; see `may_glance`.
     """
     keys = [each.contender.key for each in compared]
-    runs = tuple(sorted(record.run_id for each in compared for _, record in each.runs))
+    runs = _run_ids(compared)
     evidence = tuple(found for each in compared for found in each.evidence)
     same = next(
         (
@@ -137,7 +141,7 @@ def look(
         ),
         None,
     )
-    number = 0 if glance else 1 + max((each.number for each in looks), default=0)
+    number = 0 if glance is not None else 1 + max((each.number for each in looks), default=0)
     number = same.number if same is not None else number
     before = [each for each in looks if each.number < number]
     earlier = carried(before, evidence, constraints.tolerance_points)
@@ -153,8 +157,13 @@ def look(
         tolerance_points=constraints.tolerance_points,
         settled=tuple(sorted((keys[own], keys[other]) for own, other in selection.settled)),
         evidence=evidence,
+        limits=dict(glance or {}),
     )
     return selection, look
+
+
+def _run_ids(compared: Sequence[Compared]) -> tuple[str, ...]:
+    return tuple(sorted(record.run_id for each in compared for _, record in each.runs))
 
 
 def contender(
@@ -188,9 +197,8 @@ def _why(found: AskedRuns) -> str:
 
 
 def glance_limits(question: Question, looks: Sequence[Look], count: int) -> dict[str, int] | None:
-    """How many samples of each benchmark a glance takes; None if it is not worth it, or was had with other answers.
-
-    count: of the candidates.
+    """How many samples of each benchmark a glance takes; None if it is not worth it, or was had in another way, such as
+    with other benchmarks. count: of the candidates.
     """
     planned = {name: planned_samples(name, asked) for name, asked in question.benchmarks.items()}
     known = {name: samples for name, samples in planned.items() if samples is not None}
@@ -202,9 +210,18 @@ def glance_limits(question: Question, looks: Sequence[Look], count: int) -> dict
         or decided
     ):
         return None
-    return {
+    limits = {
         name: min(samples, max(LEAST_GLANCE, -(-samples // GLANCE_SHARE))) for name, samples in known.items()
     }
+    points = question.constraints.tolerance_points
+    had = [(each.limits, each.tolerance_points) for each in looks if each.number == 0]
+    return limits if had in ([], [(limits, points)]) else None
+
+
+def may_glance(compared: Sequence[Compared], constraints: Constraints, looks: Sequence[Look]) -> bool:
+    """Whether nothing else was glanced at before: the part of the error that a glance spends is there once."""
+    here = (_run_ids(compared), constraints.tolerance_points)
+    return all((each.runs, each.tolerance_points) == here for each in looks if each.number == 0)
 
 
 def hopeless(selection: Selection, margin: float) -> set[int]:

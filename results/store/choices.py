@@ -45,7 +45,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """One look at the answers. number: 0 for a glance, 1 for the planned one, then 2, 3, ... runs: the ids of the runs
     whose answers it saw. settled: pairs of candidates' keys, so far. tolerance_points: the margin of this look.
-    evidence: of those answers.
+    evidence: of those answers. limits: of a glance: how many samples of each benchmark it takes.
     """
 
     number: int
@@ -54,6 +54,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     tolerance_points: float
     settled: tuple[tuple[str, str], ...]
     evidence: tuple[Evidence, ...] = ()
+    limits: dict[str, int] = {}
 
 
 class ChoiceRow(msgspec.Struct, frozen=True, kw_only=True):

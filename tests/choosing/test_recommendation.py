@@ -235,6 +235,28 @@ def test_who_is_far_behind_at_a_glance_is_not_asked_further(tmp_path):
     assert len(source.asked) == count
 
 
+@pytest.mark.parametrize("way", ["other benchmarks", "another tolerance", "other settings"])
+def test_the_part_of_the_error_for_a_glance_is_spent_once(tmp_path, way):
+    """A second glance would forget the first one, and spend its part again."""
+    texts = models(tmp_path / "m", "Q8", "Q4", "Q2")
+    source = RecordedRuns(tmp_path / "r", SPEEDS, dict(SOLVED), samples=1319)
+    asked = question(texts, benchmarks=("gsm8k",))
+    (glance, first) = recommend(asked, source).looks
+    assert (glance.number, glance.limits, first.number) == (0, {"gsm8k": 165}, 1)
+    if way == "other benchmarks":
+        other = question(texts, benchmarks=("human_eval", "gsm8k"))
+    elif way == "another tolerance":
+        other = question(texts, benchmarks=("gsm8k",), tolerance_points=3.0)
+    else:
+        other = dataclasses.replace(asked, benchmarks={"gsm8k": Asked({"max_tokens": 9})})
+    found = recommend(other, source)
+    assert found.looks[0] == glance
+    assert [look.number for look in found.looks] == [0, 1, 2]
+    assert {row.samples for row in found.rows} == {
+        2638 if way == "other benchmarks" else 1319
+    }  # nobody stopped
+
+
 def test_no_glance_where_it_costs_more_than_it_saves(tmp_path):
     """Of 164 samples an eighth says nothing, and of two models both must go on."""
     source = RecordedRuns(tmp_path / "r", SPEEDS, SOLVED, samples=164)
