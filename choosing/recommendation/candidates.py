@@ -45,7 +45,7 @@ class Candidate:
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
     """One that can't be chosen, and why, as a sentence without a full stop. failed: it might be chosen otherwise: its
-    runs failed, or don't say what was asked for.
+    runs failed, or don't say what was asked for. disturbed: what makes its speed doubtful; run_id: of that speed.
     """
 
     key: str
@@ -54,6 +54,8 @@ class LeftOut:
     kv_type: str
     why: str
     failed: bool = False
+    disturbed: str = ""
+    run_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

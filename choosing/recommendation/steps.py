@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,10 @@ def measure(
         if why := _not_measured(speed, constraints):
             left_out.append(_out(candidate, why, failed=True))
         elif why := _misses(speed, constraints):
-            left_out.append(_out(candidate, why))
+            doubt = next(iter(speed.disturbed), "")
+            why += f", but disturbed: {doubt}" if doubt else ""
+            slow = _out(candidate, why)
+            left_out.append(dataclasses.replace(slow, disturbed=doubt, run_id=record.run_id))
         else:
             measured.append(Measured(candidate=candidate, speed=speed, record=record))
     return measured, left_out

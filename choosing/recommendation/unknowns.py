@@ -26,6 +26,7 @@ def unknowns(
 def _found(
     question: Question, measured: Sequence[Measured], left_out: Sequence[LeftOut], looks: Sequence[Look]
 ) -> Iterator[str]:
+    yield from _doubtful(left_out)
     if not measured:
         yield from question.notes
         return
@@ -84,6 +85,17 @@ def _disturbed(measured: Sequence[Measured]) -> Iterator[str]:
     if by_reason:
         labels = list(dict.fromkeys(label for found in by_reason.values() for label in found))
         yield f"how fast they are undisturbed: {_some(labels)} ({next(iter(by_reason))})"
+
+
+def _doubtful(left_out: Sequence[LeftOut]) -> Iterator[str]:
+    """That those with a disturbed speed may meet the constraints, and how it is measured again."""
+    found = [each for each in left_out if each.disturbed]
+    if found:
+        runs = " ".join(each.run_id for each in found)
+        yield (
+            f"whether {_some([each.label for each in found])} would meet the constraints undisturbed "
+            f"({found[0].disturbed}): after `bench_runner.py archive {runs}` the same command measures again"
+        )
 
 
 def _some(labels: Sequence[str]) -> str:

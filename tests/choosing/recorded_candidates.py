@@ -34,6 +34,7 @@ class RecordedRuns:
         self.there = {}
         self.interrupt_at = None
         self.build = "b9000-1a2b3c4"
+        self.telemetry = None
 
     def ask(self, wanted, *, copies=1, one_at_a_time=False):
         del copies, one_at_a_time
@@ -81,7 +82,9 @@ class RecordedRuns:
             )
         elif benchmark == "speed":
             score = Score(score=None, details={"loads": speed_loads(asked, self.speeds[model])})
-            folder = record_run(self.results_dir, no_verdicts=True, score=score, **facts)
+            folder = record_run(
+                self.results_dir, no_verdicts=True, score=score, telemetry=self.telemetry, **facts
+            )
         elif benchmark == "kld":
             folder = record_run(self.results_dir, no_verdicts=True, score=kld_score(self.kld[model]), **facts)
         else:

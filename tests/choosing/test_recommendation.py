@@ -11,6 +11,7 @@ from choosing.recommendation.recommend import recommend
 from results.errors import Interrupted, ResultsError
 from results.records import Outcome
 from results.store.choices import ChoiceFolder
+from results.telemetry import TelemetrySummary
 from servers.capacity.fit import Room
 from settings.asked import Asked
 from tests.choosing.recorded_candidates import GIB, SOLVED, SPEEDS, RecordedRuns, fresh, models, question
@@ -72,6 +73,21 @@ def test_too_slow_ones_are_not_asked_and_a_single_one_left_needs_no_comparison(t
     alone = recommend(question(texts, min_tokens_per_s=80.0), source)
     assert alone.head == "Take Q2: it is the only one that meets the constraints"
     assert alone.command[2] == texts[2]
+
+
+def test_a_disturbed_speed_that_is_too_low_is_doubtful(three):
+    """It stays the speed of that model until its run is put away, so the way to measure again is said."""
+    texts, source = three
+    source.telemetry = TelemetrySummary(not_comparable=("other work used 2 of 2 processors",))
+    for least, ending in ((100.0, "constraints not met"), (80.0, "recommended"), (50.0, "recommended")):
+        found = recommend(question(texts, min_tokens_per_s=least), source)
+        assert found.ending == ending
+        (row,) = [row for row in found.rows if row.label == "Q8"]
+        assert row.why.endswith(f"less than {least:g}, but disturbed: other work used 2 of 2 processors")
+        (text,) = [text for text in found.unknown if "would meet the constraints undisturbed" in text]
+        runs = text.partition("archive ")[2].partition("`")[0].split()
+        slow = [row.label for row in found.rows if "less than" in row.why]
+        assert [run.rpartition("-")[0].rpartition("-")[2] for run in runs] == slow
 
 
 def test_power_that_nothing_reports_is_no_power_that_is_low(three):
