@@ -5,12 +5,14 @@ What is shown at a look is about a model file, a server, and a mixture of benchm
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from results.compare.comparability import read_run_settings
 from results.store.choices import Evidence
 from runner.fingerprint import digest
+from runner.program_age import program_changed_s
 from settings.setting import Determines
 from settings.table import TABLE
 
@@ -33,7 +35,6 @@ def evidence_of(key: str, folder: RunFolder, record: RunRecord, samples: int) ->
     be another one in any other run. Raises ResultsError.
     """
     server, model, draft = record.server, record.model_identity, record.draft_identity
-    build = str(server.effective.get("build") or _UNKNOWN) if server is not None else _UNKNOWN
     in_config = [
         "lora_content",
         "script",
@@ -47,7 +48,7 @@ def evidence_of(key: str, folder: RunFolder, record: RunRecord, samples: int) ->
         "of_script": {name: value for name, value in of_script.items() if name not in _LEFT_OUT},
     }
     program = {
-        "build": record.run_id if _UNKNOWN in build else build,
+        "build": _build(record),
         "program": server.command[:1] if server is not None else (),
         "harness": record.harness,
         "host": {name: record.host.get(name) for name in _HOST},
@@ -59,6 +60,19 @@ def evidence_of(key: str, folder: RunFolder, record: RunRecord, samples: int) ->
         program=digest(program),
         samples=samples,
     )
+
+
+def _build(record: RunRecord) -> str:
+    """The name of the server's build; otherwise when its program changed last, if that was before the run."""
+    server = record.server
+    if server is None:
+        return record.run_id
+    build = str(server.effective.get("build") or _UNKNOWN)
+    if _UNKNOWN not in build:
+        return build
+    changed = program_changed_s(server.kind, server.command)
+    began = dt.datetime.fromisoformat(record.timestamp).timestamp()
+    return f"{build} {changed}" if changed is not None and changed < began else record.run_id
 
 
 def carried(

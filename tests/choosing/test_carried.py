@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 
 import pytest
 
+from choosing.recommendation.carried import evidence_of
 from choosing.recommendation.recommend import recommend
+from results.records import ModelIdentity, ServerFacts
 from settings.asked import Asked
 from tests.choosing.recorded_candidates import HALF, SOLVED, SPEEDS, RecordedRuns, fresh, models, question
+from tests.results.recorded_runs import record_run
 
 
 @pytest.fixture
@@ -60,9 +64,27 @@ def test_a_pair_stays_settled_with_more_samples_of_the_same(three):
     assert not recommend(question(texts), fresh(source)).head.startswith("Take Q4: ")
 
 
-def test_a_build_without_a_name_may_be_another_one(three):
+def test_without_a_name_of_its_build_a_program_must_not_have_changed(three, tmp_path):
+    program = tmp_path / "llama-server"
+    program.write_text("one")
+
+    def of_a_run(began="2999-01-01T00:00:00+00:00"):
+        """As of a run with that program."""
+        server = ServerFacts(kind="llama.cpp", command=(str(program),), effective={"build": "b0-unknown"})
+        model = ModelIdentity(name="m", sha256="aa" * 32)
+        folder = record_run(tmp_path / "r", server=server, model_identity=model, timestamp=began)
+        return evidence_of("m f16", folder, folder.read_record(), 1)
+
+    first = of_a_run()
+    assert of_a_run() == first
+    early = "2020-01-01T00:00:00+00:00"  # before the program was there: what it was then isn't known
+    assert of_a_run(early).program != of_a_run(early).program
+    program.unlink()
+    time.sleep(0.02)
+    program.write_text("two")
+    assert of_a_run().program != first.program
     texts, source = three
-    source.build = "b0-unknown"
+    source.build = "b0-unknown"  # and its program isn't there
     recommend(question(texts, limit=800), source)
     source.solved = {**SOLVED, "Q4": set(range(400))}
     assert recommend(question(texts), source).head.startswith("Take Q8: ")
