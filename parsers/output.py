@@ -1,22 +1,28 @@
-"""Finding the line that matters in a script's output, and saying clearly that it is not there."""
+"""Finding the line that matters in a script's output, and saying clearly that it is not there; what our own scripts say
+last, and the journal that it is held to.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from results.errors import ParseError
+from results.files import read_file
 from results.json_text import NOT_THAT_JSON
 from results.plain_text import tail
 from settings.parsers import PARSERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from parsers.contract import ScriptOutput
+
+T = TypeVar("T")
 
 _MOST = 2**53  # above it JSON's numbers are no whole ones any more
 _LISTED = 8
@@ -88,3 +94,35 @@ def not_understood(output: ScriptOutput, parser: str, expected: str) -> ParseErr
         hint=f"read by the parser {parser}; choose another with --parser: {others}; or your own file",
         log_tail=shown,
     )
+
+
+def summary_event(
+    output: ScriptOutput, parser: str, *, field: str = "", shown: str = "..."
+) -> dict[str, Any]:
+    """The last `{"event": "summary", ...}` line of stdout, as our own scripts say it.
+
+    field: what it must have; shown: how that looks in the error. Raises ParseError.
+    """
+    objects = json_objects_from_the_end(output.stdout)
+    event = next((event for event in objects if event.get("event") == "summary"), None)
+    if event is None or (field and field not in event):
+        raise not_understood(output, parser, f'{{"event": "summary", {shown}}} line')
+    return event
+
+
+def said_as(event: dict[str, Any], form: type[T]) -> T:
+    """The summary, or a part of it, as that type. Raises ParseError."""
+    try:
+        return msgspec.convert(event, form)
+    except msgspec.ValidationError as error:
+        raise ParseError(f"the script's summary is malformed: {error}") from error
+
+
+def read_journal(path: Path) -> bytes:
+    """The file that a summary's figures are computed from again. Raises ParseError."""
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise ParseError(
+            f"cannot read {path}: {error.strerror}", hint="the figures are computed from this file"
+        ) from error

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parsers.output import json_objects_from_the_end, not_understood
+from parsers.output import read_journal, said_as, summary_event
 from results.errors import ParseError
-from results.files import read_file
 from results.records import Score
 from results.stats.speed import (
     REQUESTS_NAME,
@@ -45,21 +44,10 @@ class Speed:
     name = "speed"
 
     def parse(self, output: ScriptOutput) -> Score:
-        objects = json_objects_from_the_end(output.stdout)
-        event = next((event for event in objects if event.get("event") == "summary"), None)
-        if event is None or "loads" not in event:
-            raise not_understood(output, self.name, '{"event": "summary", "loads": [...]} line')
-        try:
-            summary = msgspec.convert(event, _Summary)
-        except msgspec.ValidationError as error:
-            raise ParseError(f"the script's summary is malformed: {error}") from error
+        event = summary_event(output, self.name, field="loads", shown='"loads": [...]')
+        summary = said_as(event, _Summary)
         path = output.folder / REQUESTS_NAME
-        try:
-            data = read_file(path)
-        except OSError as error:
-            raise ParseError(
-                f"cannot read {path}: {error.strerror}", hint="the figures are computed from this file"
-            ) from error
+        data = read_journal(path)
         requests, unreadable = read_requests(data)
         attempts = last_attempts(requests)
         wrong, loads = [], []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parsers.output import json_objects_from_the_end, not_understood
+from parsers.output import said_as, summary_event
 from parsers.tally import Tally, read_tally
 from results.errors import ParseError
 from results.records import Metric, Score
@@ -30,11 +30,7 @@ class Summary:
     name = "summary"
 
     def parse(self, output: ScriptOutput) -> Score:
-        objects = json_objects_from_the_end(output.stdout)
-        summary = next((event for event in objects if event.get("event") == "summary"), None)
-        if summary is None:
-            raise not_understood(output, self.name, '{"event": "summary", ...} line')
-        said = _said(summary)
+        said = _said(summary_event(output, self.name))
         path = output.folder / "completions.jsonl"
         try:
             tally = read_tally(path)
@@ -48,10 +44,7 @@ class Summary:
 def _said(summary: dict[str, Any]) -> Score:
     known = {key: value for key, value in summary.items() if key in _FIELDS}
     details = {key: value for key, value in summary.items() if key not in _FIELDS | _OTHER}
-    try:
-        return msgspec.convert(known | {"details": details}, Score)
-    except msgspec.ValidationError as error:
-        raise ParseError(f"the script's summary is malformed: {error}") from error
+    return said_as(known | {"details": details}, Score)
 
 
 def _checked(said: Score, tally: Tally, where: str) -> Score:
