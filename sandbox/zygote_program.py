@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import importlib.util
 import marshal
 import os
@@ -74,19 +75,22 @@ def zygote_program() -> Iterator[tuple[str, tuple[str, ...], tuple[int, ...]]]:
 @contextlib.contextmanager
 def _in_memory() -> Iterator[int]:
     """The descriptor of a file with what `_LOAD` loads. Raises OSError."""
-    names = [f"sandbox.inside.{name}" for name in _MODULES]
-    sources = [(f"sandbox.inside.{name}", _source(name)) for name in _MODULES]
-    codes = marshal.dumps([_compiled(name) for name in names])
     descriptor = os.memfd_create("zygote")
     try:
         with open(descriptor, "wb", closefd=False) as file:
-            marshal.dump(
-                (sources, importlib.util.MAGIC_NUMBER, codes), file, 2
-            )  # a form that all versions read
+            file.write(_content())
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@functools.cache
+def _content() -> bytes:
+    """Of that file: the same for all workers."""
+    sources = [(f"sandbox.inside.{name}", _source(name)) for name in _MODULES]
+    codes = marshal.dumps([_compiled(name) for name, _ in sources])
+    return marshal.dumps((sources, importlib.util.MAGIC_NUMBER, codes), 2)  # a form that all versions read
 
 
 def _source(name: str) -> str:
