@@ -266,28 +266,49 @@ FLOOD = """
 import sys
 for start in range(0, {lines}, 10000):
     sys.stdout.write("".join("%099d\\n" % n for n in range(start, start + 10000)))
+    sys.stdout.flush()
+    {pause}
 print("the last words", flush=True)
 """
+# Waits while the log is above its limit, so nothing is printed during a cut.
+PAUSE = "import os, time\n    while os.fstat(1).st_size > {limit}: time.sleep(0.01)"
+LINES = 1_500_000
+
+
+def flooded_log(log, pause):
+    """The lines of a log after a flood: first, head, dropped, tail, last."""
+    log.write_bytes(b"of an earlier start\n")
+    with start([*PYTHON, FLOOD.format(lines=LINES, pause=pause)], output=log) as process:
+        assert process.wait(100) == Exit(0, None)
+        assert log.stat().st_size <= LOG_BYTES + 4096  # what is read at its exit is bounded already
+    first, *numbers, last = log.read_text().splitlines()
+    (dropped,) = [line for line in numbers if "left out" in line]
+    where = numbers.index(dropped)
+    return first, numbers[: where - 1], dropped, numbers[where + 1 :], last  # the line before it may be cut
 
 
 def test_a_log_that_grows_too_long_keeps_its_beginning_and_its_end(tmp_path):
     """A server that prints for days filled the disk on which the results are."""
     log = tmp_path / "log"
-    log.write_bytes(b"of an earlier start\n")
-    lines = 1_500_000
-    with start([*PYTHON, FLOOD.format(lines=lines)], output=log) as process:
-        assert process.wait(100) == Exit(0, None)
-        assert log.stat().st_size <= LOG_BYTES + 4096  # what is read at its exit is bounded already
-    first, *numbers, last = log.read_text().splitlines()
+    first, head, dropped, tail, last = flooded_log(
+        log, PAUSE.format(limit=len("of an earlier start\n") + LOG_BYTES)
+    )
     assert (first, last) == ("of an earlier start", "the last words")
-    (dropped,) = [line for line in numbers if "left out" in line]
-    where = numbers.index(dropped)
-    head, tail = numbers[: where - 1], numbers[where + 1 :]  # the line before may be cut
     assert [int(line) for line in head] == list(range(len(head)))
-    assert tail[-1] == f"{lines - 1:099d}"
+    assert [int(line) for line in tail] == list(range(LINES - len(tail), LINES))
     assert len(tail) > LOG_KEPT_BYTES // 100 - 1000
     assert len(head) > LOG_KEPT_BYTES // 100 - 10
     assert int(dropped.split()[3]) > 50_000_000
+
+
+def test_a_log_that_is_printed_into_while_it_is_cut_stays_bounded_and_in_order(tmp_path):
+    """What is printed during a cut may be lost, never the last words nor the order."""
+    first, head, _, tail, last = flooded_log(tmp_path / "log", "pass")
+    assert (first, last) == ("of an earlier start", "the last words")
+    assert [int(line) for line in head] == list(range(len(head)))
+    assert len(tail) > LOG_KEPT_BYTES // 100 - 1000
+    whole = [int(line) for line in tail if len(line) == 99]  # where text was lost, a line may be cut
+    assert whole == sorted(set(whole))
 
 
 def test_a_log_that_is_no_regular_file_is_refused():
