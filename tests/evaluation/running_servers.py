@@ -59,3 +59,14 @@ def posts(url):
 def tool_server(*options):
     """Give its URL while it runs: see tool_server.py."""
     return _running(PROGRAMS / "tool_server.py", *options)
+
+
+def scripted_provider(*options):
+    """Give its URL while it runs, without the prefix of its paths: see scripted_provider.py."""
+    return _running(PROGRAMS / "scripted_provider.py", *options)
+
+
+def asked_of(url):
+    """What a scripted provider was asked: path, headers, body, key and status of each request."""
+    with OPENER.open(url + "/asked") as response:
+        return json.load(response)

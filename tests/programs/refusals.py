@@ -102,6 +102,20 @@ HOW = {
             }
         },
     ),
+    "anthropic": lambda name, _: (
+        400,
+        {
+            "type": "error",
+            "error": {"type": "invalid_request_error", "message": f"{name}: Extra inputs are not permitted"},
+        },
+    ),
+    "anthropic-deprecated": lambda name, _: (
+        400,
+        {
+            "type": "error",
+            "error": {"type": "invalid_request_error", "message": f"`{name}` is deprecated for this model."},
+        },
+    ),
     "plain": lambda name, _: (400, {"error": f"unknown parameter: {name}"}),
     "too-large": lambda name, value: openai(
         name, f"{name} is too large: {value}. This model supports at most 100 completion tokens.", None
