@@ -75,6 +75,7 @@ SHARED = (
     "results.open_files",
     "results.plain_text",
     "results.records",
+    "results.response_store",
     "results.sent_prompts",
     "results.stats",
     "results.telemetry",

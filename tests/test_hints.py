@@ -58,6 +58,7 @@ CASES = _table(f"""
 leaderbord | 2 | there is no command 'leaderbord' | did you mean leaderboard?
 runs | 2 | there is no command 'runs' | did you mean run?
 optimise | 2 | there is no command 'optimise' | see `bench_runner.py --help`
+cache stat | 2 | no such command 'stat' | `bench_runner.py cache --help`
 tasks valid sums.yaml | 2 | no such command 'valid' | `bench_runner.py tasks --help`
 {GOOD} --gpu-layer 3 | 2 | there is no option --gpu-layer | did you mean --gpu-layers?
 {GOOD} --flash-attn on | 2 | there is no option --flash-attn | `-- --flash-attn`

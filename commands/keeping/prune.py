@@ -62,7 +62,7 @@ def prune(
 
 
 def _prune_runs(results_dir: Path, keep: tuple[str, ...], since: dt.datetime | None, *, yes: bool) -> None:
-    from commands.delete import print_runs
+    from commands.keeping.delete import print_runs
     from results.compare.pruning import keep_rules, runs_to_prune
     from results.store.removal import delete_runs
 
@@ -110,13 +110,16 @@ def _prune_caches(*, yes: bool) -> None:
 def _cached(folder: Path) -> list[Path]:
     """What is in the cache: the files and folders of its folders, and its own files. Raises ResultsError.
 
-    Locks, and what is being fetched right now, are left out.
+    Locks, what is being fetched right now, and answers that were paid for (see `cache clear`) are left out.
     """
     from results.durable import explained
+    from results.response_store import store_path
 
     found: list[Path] = []
     with explained("read", folder):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path == store_path().parent:
+                continue
             inside = sorted(path.iterdir()) if path.is_dir() and not path.is_symlink() else [path]
             found += [each for each in inside if each.suffix not in _KEPT_IN_CACHE and not _is_new(each)]
     return found

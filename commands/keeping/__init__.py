@@ -1,0 +1,1 @@
+"""What is kept and what goes: answers of models, runs of other machines, old runs."""
