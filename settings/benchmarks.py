@@ -41,6 +41,13 @@ BENCHMARKS = {
             about="LiveCodeBench: programming contest problems, by date and difficulty, judged by tests (pass@k)",
         ),
         Benchmark(
+            name="mbpp",
+            module="scripts.run_mbpp",
+            external_parser="json",
+            about="MBPP: 500 short Python functions from a sentence and assertions, judged by these (pass@k)",
+            checks=True,
+        ),
+        Benchmark(
             name="tasks",
             module="scripts.run_tasks",
             external_parser="json",

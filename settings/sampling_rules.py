@@ -35,6 +35,8 @@ class Published:
 
 PUBLISHED: Mapping[str, Published] = MappingProxyType(
     {
+        # Austin et al. 2021 (arXiv:2108.07732): 80 completions behind three examples, at temperature 0.5.
+        "mbpp": Published(n_samples=80, temperature=0.5, top_p=1.0, others={"prompt_style": "completion"}),
         # README and lcb_runner/runner/parser.py of https://github.com/LiveCodeBench/LiveCodeBench at commit 28fef95.
         "lcb": Published(n_samples=10, temperature=0.2, top_p=0.95),
         # Chen et al. 2021 (arXiv:2107.03374): 200 completions per problem, always top_p 0.95, and temperature 0.2 for
@@ -54,10 +56,10 @@ def require_sense(benchmark: str, given: Mapping[str, Any]) -> None:
     drawn = [name for name in TOKEN_SAMPLING if given.get(name) is not None]
     if given.get("as_published"):
         if benchmark not in PUBLISHED:
-            drawing = " and ".join(name for name, one in PUBLISHED.items() if one.top_p is not None)
+            *others, last = (name for name, one in PUBLISHED.items() if one.top_p is not None)
             raise UsageError(
                 f"--as-published: {benchmark} has no published sampling of its own",
-                hint=f"{drawing} have one; give --n-samples, --temperature and --top-p yourself",
+                hint=f"{', '.join(others)} and {last} have one; give --n-samples, --temperature and --top-p yourself",
                 settings=("as_published",),
             )
         published = PUBLISHED[benchmark]

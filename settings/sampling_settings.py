@@ -212,7 +212,7 @@ SAMPLING_SETTINGS = (
         name="as_published",
         kind="flag",
         help="Ask as the benchmark's authors did; human_eval: 200 completions, lcb: 10, both at temperature 0.2 and "
-        "top-p 0.95; mmlu: 5 examples, completion style.",
+        "top-p 0.95; mbpp: 80 at 0.5, completion style; mmlu: 5 examples, completion style.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         default=False,

@@ -94,7 +94,7 @@ sweep good.gguf | 2 | has no benchmark | give --benchmark NAME, one of human_eva
 sweep good.gguf --benchmark humaneval | 2 | did you mean human_eval? | `bench_runner.py sweep --help`
 leaderboard --benchmark humaneval | 2 | there is no benchmark 'humaneval' | did you mean human_eval?
 leaderboard --benchmark zzz | 2 | there is no benchmark 'zzz' | one of gsm8k, human_eval,
-{GOOD} --dataset q.jsonl | 2 | --dataset does not apply to --benchmark human_eval | lcb and gsm8k and mmlu and tools
+{GOOD} --dataset q.jsonl | 2 | --dataset does not apply to --benchmark human_eval | lcb and gsm8k and mmlu
 {GOOD} --tasks sums.yaml | 2 | --tasks does not apply | it belongs to tasks
 
 # choosing

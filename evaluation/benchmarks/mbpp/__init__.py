@@ -1,0 +1,1 @@
+"""MBPP: short Python functions from a sentence and three assertions."""
