@@ -1,0 +1,123 @@
+"""A suite file becomes types, and every mistake in one is told with its line, its field and what was meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+import yaml
+
+from evaluation.suites.format import ChoiceAnswer, LetterAnswer, json_schema
+from evaluation.suites.loader import read_suite_file
+from results.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUITE = """\
+name: mine
+version: 1
+about: Two tasks.
+licence: CC0-1.0
+data: {hub: some/thing, split: validation}
+answer: {kind: choice, choices: ["no", "yes"], correct: label}
+tasks:
+  first:
+    data: {config: one}
+    prompt: "{{ sentence }} "
+    few_shot: {count: 2, split: train}
+  second:
+    prompt: |
+      {{ question }}
+      Answer:
+    answer: {kind: letter, choices: options, correct: gold}
+    metrics: [accuracy]
+    tags: {level: "{{ level }}"}
+"""
+
+
+def _read(tmp_path: Path, text: str):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return read_suite_file(path)
+
+
+def _told(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(UsageError) as error:
+        _read(tmp_path, text)
+    assert "suites validate" in error.value.hint
+    return [
+        line.partition("mine.yaml:")[2] for line in error.value.message.splitlines() if "mine.yaml:" in line
+    ]
+
+
+def test_what_stands_beside_the_tasks_holds_for_each_and_data_is_merged(tmp_path):
+    read = _read(tmp_path, SUITE)
+    first, second = read.suite.tasks["first"], read.suite.tasks["second"]
+    assert (first.data.hub, first.data.config, first.data.split) == ("some/thing", "one", "validation")
+    assert (second.data.config, second.prompt) == ("", "{{ question }}\nAnswer:\n")
+    assert first.answer == ChoiceAnswer(choices=("no", "yes"), correct="label")
+    assert second.answer == LetterAnswer(choices="options", correct="gold")
+    assert read.suite.version == "1"
+    assert read.place("second", "prompt").endswith("mine.yaml:13: tasks.second.prompt")
+    assert read.place("first", "answer.correct").endswith("mine.yaml:6: answer.correct")
+
+
+def test_one_task_stands_at_the_top(tmp_path):
+    read = _read(
+        tmp_path,
+        'name: sums\nversion: "2"\nabout: A.\nlicence: none\ndata: {file: rows.jsonl}\nprompt: "{{ q }}"\n'
+        "answer: {kind: number, correct: a}\n",
+    )
+    assert list(read.suite.tasks) == ["sums"]
+    assert read.is_single
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        ("version: 1", "versoin: 1", "2: versoin: is not a field of the format; did you mean version?"),
+        ("name: mine", "name: my suite", "1: name: 'my suite' does not match"),
+        ("kind: choice", "kind: choise", "6: answer.kind: 'choise' is not one of choice, letter,"),
+        ("kind: choice", "kind: choise", "did you mean choice?"),
+        ("config: one", "confg: one", "9: tasks.first.data.confg: is not a field of the format; did you mean config?"),
+        ("count: 2,", "count: 0,", "11: tasks.first.few_shot.count: 0 must be at least 1"),
+        ("count: 2,", "count: two,", "11: tasks.first.few_shot.count: must be a whole number, not 'two'"),
+        ("split: train", "seed: 1", "11: tasks.first.few_shot: needs one of split, file and examples"),
+        ("{{ question }}", "{% if %}", "14: tasks.second.prompt: is a template with an error: Expected an expression"),
+        ("{{ question }}", "{{ q|uper }}", "there is no filter 'uper' here (did you mean upper?)"),
+        ("correct: gold", "correct: '{{ gold }}'", "16: tasks.second.answer.correct: is an expression, without braces"),
+        ("correct: label", "correct: a b", "6: answer.correct: is an expression with an error"),
+        ("{hub: some/thing, split: validation}", "{split: validation}", "data: needs either hub or file"),
+        ("metrics: [accuracy]", "metrics: accuracy", "17: tasks.second.metrics: must be a list, not a text"),
+        ("  second:\n", "  second: 5\n  third:\n", "12: tasks.second: must be a mapping"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_line_and_what_was_meant(tmp_path, was, now, told):
+    assert was in SUITE
+    lines = _told(tmp_path, SUITE.replace(was, now, 1))
+    assert any(told in line for line in lines), lines
+
+
+def test_a_mistake_beside_the_tasks_is_told_once(tmp_path):
+    lines = _told(
+        tmp_path, SUITE.replace("label}", "label, leters: true}").replace("kind: letter", "kind: letter")
+    )
+    (line,) = {line for line in lines if "leters" in line}
+    assert line.startswith("6: answer.leters: is not a field of the format; did you mean letters?")
+
+
+def test_the_schema_for_editors_takes_what_the_loader_takes_and_refuses_what_it_refuses():
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    right = yaml.safe_load(SUITE.replace("version: 1", 'version: "1"'))
+    assert list(check.iter_errors(right)) == []
+    for wrong in (
+        right | {"versoin": "1"},
+        right | {"answer": {"kind": "choise", "choices": ["a", "b"], "correct": "x"}},
+        right | {"tasks": {"first": {"promt": ""}}},
+        {name: value for name, value in right.items() if name != "licence"},
+    ):
+        assert list(check.iter_errors(wrong))
