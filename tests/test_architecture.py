@@ -63,6 +63,7 @@ SHARED = (
     "results",
     "results.cache_folder",
     "results.completion_lines",
+    "results.data_pin",
     "results.durable",
     "results.errors",
     "results.extras",

@@ -84,6 +84,7 @@ show | 2 | RUN... is missing | bench_runner.py show [OPTIONS] RUN
 compare last | 2 | B is missing | bench_runner.py compare [OPTIONS] A B
 compare Big-Q8 Big-Q4 Other | 2 | unexpected extra argument (Other) | compare [OPTIONS] A B
 compare Big-Q8 Big-Q4 --margin 5 | 2 | there is no option --margin | did you mean --fail-if-worse?
+data fetch | 2 | SUITE... is missing | see `bench_runner.py data fetch --help`
 completion powershell | 2 | 'powershell' is not one of bash, zsh, fish | `bench_runner.py completion --help`
 
 # benchmarks

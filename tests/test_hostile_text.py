@@ -251,6 +251,7 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("watch-build", "--benchmark", "human_eval", "--baseline", evil): 2,
         ("tasks", "validate", f"{evil}.yaml"): 2,
         ("cache", evil): 2,
+        ("data", "fetch", evil): 2,
         ("completion", evil): 2,
         ("fit", evil): 2,
         ("models",): 0,
@@ -260,7 +261,7 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
     }
 
 
-WITHOUT_RESULTS = {"tasks", "cache", "completion", "doctor", "fit", "models", "schema"}
+WITHOUT_RESULTS = {"tasks", "data", "cache", "completion", "doctor", "fit", "models", "schema"}
 
 
 def test_every_command_is_walked(results, tmp_path):

@@ -1,11 +1,10 @@
-"""Read a data set's rows: JSON Lines, Parquet or CSV, from a file at hand or fetched from the Hugging Face Hub."""
+"""Read a data set's rows: JSON Lines, Parquet or CSV."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -17,6 +16,7 @@ from results.json_text import NOT_THAT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 
 T = TypeVar("T")
@@ -29,13 +29,14 @@ class Row(NamedTuple):
     data: Any
 
 
-def read_rows(path: Path, *, columns: Sequence[str] = ()) -> list[Row]:
+def read_rows(path: Path, *, columns: Sequence[str] = (), header: bool = False) -> list[Row]:
     """All rows of a file; its suffix says of which kind it is.
 
-    columns: names of a CSV file's, which has no header; empty where the data set has no CSV form. Raises UsageError
-    naming the file and line, ScriptError where Parquet can't be read for want of its reader.
+    columns: names of a CSV file's, which has no header. header: a CSV file's first line names them. Neither: the data
+    set has no CSV form. Raises UsageError naming the file and line, ScriptError where Parquet can't be read for want of
+    its reader.
     """
-    known = [".jsonl", ".parquet", *([".csv"] if columns else [])]
+    known = [".jsonl", ".parquet", *([".csv"] if columns or header else [])]
     if path.suffix not in known:
         what = "is a folder, not a data set" if path.is_dir() else "is not a data set"
         raise UsageError(f"{path} {what}", hint=f"give a file whose name ends in {' or '.join(known)}")
@@ -80,29 +81,6 @@ def checked(row: Row, kind: type[T]) -> T:
         raise UsageError(f"{row.where}: {error}", hint=f"its fields are {_fields(kind)}") from error
 
 
-def fetch(repository: str, name: str) -> Path:
-    """A file of a data set on the Hugging Face Hub, from its cache where it is there.
-
-    Raises ScriptError, before anything is fetched where it could not be read afterwards.
-    """
-    if name.endswith(".parquet"):
-        _need_parquet(f"{name} of {repository}", "; or give the data as JSON Lines with --dataset FILE.jsonl")
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        try:
-            return Path(hf_hub_download(repository, name, repo_type="dataset", local_files_only=True))
-        except LocalEntryNotFoundError:
-            return Path(hf_hub_download(repository, name, repo_type="dataset"))
-    except Exception as error:  # every HTTP library's own, by version; whatever it is, the file is not there
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ScriptError(
-            f"the data set {repository} could not be fetched from the Hugging Face Hub: {why}",
-            hint="without a network, use --dataset FILE",
-        ) from error
-
-
 def files_sha256(paths: Iterable[Path]) -> str:
     """Of the content of files, in their order; of one file, the same as sha256sum's."""
     digest = hashlib.sha256()
@@ -132,6 +110,7 @@ def _csv(path: Path, columns: Sequence[str]) -> list[Row]:
     with io.TextIOWrapper(open_to_read(path), encoding="utf-8-sig", newline="") as lines:
         reader = csv.reader(lines, strict=True)
         try:
+            columns = columns or next(reader, [])
             for values in reader:
                 where = f"{path}:{reader.line_num}"
                 if len(values) != len(columns):
@@ -149,7 +128,11 @@ def _csv(path: Path, columns: Sequence[str]) -> list[Row]:
 
 
 def _parquet(path: Path) -> list[Row]:
-    _need_parquet(str(path), "; or give a .jsonl file")
+    if not has_parquet():
+        raise ScriptError(
+            f"{path} is Parquet, but pyarrow is not installed",
+            hint=install_command("parquet") + "; or give a .jsonl file",
+        )
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -162,13 +145,6 @@ def _parquet(path: Path) -> list[Row]:
             hint="fetch the file again, or give the data as .jsonl",
         ) from error
     return [Row(f"{path}, row {number}", row) for number, row in enumerate(found)]
-
-
-def _need_parquet(what: str, otherwise: str) -> None:
-    if not has_parquet():
-        raise ScriptError(
-            f"{what} is Parquet, but pyarrow is not installed", hint=install_command("parquet") + otherwise
-        )
 
 
 def _fields(kind: type[Any]) -> str:

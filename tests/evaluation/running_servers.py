@@ -70,3 +70,8 @@ def asked_of(url):
     """What a scripted provider was asked: path, headers, body, key and status of each request."""
     with OPENER.open(url + "/asked") as response:
         return json.load(response)
+
+
+def data_hub(folder):
+    """Give its URL while it runs: see data_hub.py."""
+    return _running(PROGRAMS / "data_hub.py", folder)

@@ -225,7 +225,12 @@ def test_a_release_is_found_in_the_cache_or_its_absence_told_with_what_to_do(tmp
     def fetched(
         release,
     ):  # in a process of its own: huggingface_hub reads the environment when it is imported
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+        environment = {
+            **os.environ,
+            "HF_HUB_OFFLINE": "1",
+            "HF_HOME": str(tmp_path),
+            "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        }
         command = [sys.executable, "-c", FETCH, release]
         return subprocess.run(
             command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True

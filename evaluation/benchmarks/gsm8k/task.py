@@ -12,7 +12,8 @@ from evaluation.answers.numbers import FinalNumber, final_number, gold_number
 from evaluation.benchmarks.gsm8k.examples import EXAMPLES
 from evaluation.benchmarks.gsm8k.lm_eval_filters import COT, COT_LLAMA, FLEXIBLE, STRICT, lm_eval_verdicts
 from evaluation.data.data_set import DataSet, DataSetTask
-from evaluation.data.files import checked, fetch, files_sha256, read_rows
+from evaluation.data.files import checked, files_sha256, read_rows
+from evaluation.data.hub import fetch_file
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import UsageError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from results.records import Completion, Metric
 
 NAME = "gsm8k"
-_REPOSITORY, _FILE = "openai/gsm8k", "main/test-00000-of-00001.parquet"
+REPOSITORY, FILE = "openai/gsm8k", "main/test-00000-of-00001.parquet"
 
 # The wording of Meta's evaluation of Llama 3, which is lm-eval's task gsm8k_cot_llama.
 _CHAT_PROMPT = (
@@ -45,7 +46,7 @@ def load_data(path: Path | None) -> DataSet:
 
     Raises BenchError.
     """
-    path = path or fetch(_REPOSITORY, _FILE)
+    path = path or fetch_file(REPOSITORY, FILE)
     samples = []
     for number, row in enumerate(read_rows(path)):
         problem = checked(row, _Problem)

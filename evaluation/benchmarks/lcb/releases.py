@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from evaluation.data.files import fetch
+from evaluation.data.hub import fetch_file
 from results.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,4 +43,4 @@ def release_files(release: str) -> tuple[str, ...]:
 
 def fetch_release(release: str) -> list[Path]:
     """Its files, from the Hugging Face Hub or its cache on this machine. Raises UsageError, ScriptError."""
-    return [fetch(REPOSITORY, name) for name in release_files(release)]
+    return [fetch_file(REPOSITORY, name) for name in release_files(release)]

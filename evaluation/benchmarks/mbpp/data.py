@@ -9,7 +9,8 @@ import msgspec
 from evaluation.answers.syntax import syntax_tree
 from evaluation.benchmarks.mbpp.unit_tests import entry_point
 from evaluation.data.data_set import DataSet
-from evaluation.data.files import Row, checked, fetch, files_sha256, read_rows
+from evaluation.data.files import Row, checked, files_sha256, read_rows
+from evaluation.data.hub import fetch_file
 from evaluation.protocols import Sample
 from results.errors import UsageError
 from results.files import read_file
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = "google-research-datasets/mbpp"
 Subset = Literal["full", "sanitized"]
-_FILE = "{subset}/test-00000-of-00001.parquet"
+FILE = "{subset}/test-00000-of-00001.parquet"
 _TEST_SPLIT = range(11, 511)  # task ids; 1 to 10 are examples, those behind are for training and validation
 
 
@@ -46,7 +47,7 @@ def load_data(path: Path | None, *, subset: Subset = "full", challenge: bool = F
     subset: which is fetched; a file is what it is. challenge: the challenge tests, which few rows of the full set have,
     must be passed too. Raises BenchError.
     """
-    path = path or fetch(REPOSITORY, _FILE.format(subset=subset))
+    path = path or fetch_file(REPOSITORY, FILE.format(subset=subset))
     samples = []
     for row in _rows(path):
         problem = checked(row, _Problem)

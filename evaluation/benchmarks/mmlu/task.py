@@ -11,7 +11,8 @@ from evaluation.answers.deciding_line import deciding_line
 from evaluation.answers.letters import chosen_letter, read_choice
 from evaluation.benchmarks.mmlu.subjects import CATEGORY_OF
 from evaluation.data.data_set import DataSet, DataSetTask
-from evaluation.data.files import checked, fetch, files_sha256, read_rows
+from evaluation.data.files import checked, files_sha256, read_rows
+from evaluation.data.hub import fetch_file
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import UsageError
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 NAME = "mmlu"
 
-_REPOSITORY = "cais/mmlu"
-_TEST, _DEV = (f"all/{split}-00000-of-00001.parquet" for split in ("test", "dev"))
+REPOSITORY = "cais/mmlu"
+TEST, DEV = (f"all/{split}-00000-of-00001.parquet" for split in ("test", "dev"))
 _LETTERS = ("A", "B", "C", "D")
 _COLUMNS = ("question", *_LETTERS, "answer")  # of the CSV files, which have no header
 
@@ -59,11 +60,11 @@ def load_data(path: Path | None, *, few_shot: int, by_letter: bool) -> MmluData:
     few_shot: how many examples a question needs; they are taken from the `dev` file that is published beside the
     test file. by_letter: every answer is written, none is chosen by its probability. Raises BenchError.
     """
-    files = _files(path) if path else [fetch(_REPOSITORY, _TEST)]
+    files = _files(path) if path else [fetch_file(REPOSITORY, TEST)]
     examples: dict[str, tuple[Sample, ...]] = {}
     dev_files = []
     if few_shot:
-        dev_files = [_dev_of(file) for file in files] if path else [fetch(_REPOSITORY, _DEV)]
+        dev_files = [_dev_of(file) for file in files] if path else [fetch_file(REPOSITORY, DEV)]
         by_subject: dict[str, list[Sample]] = {}
         for example in _read(dev_files, choices=()):
             by_subject.setdefault(example.data["subject"], []).append(example)
