@@ -1,4 +1,4 @@
-"""The contracts between a benchmark (Task), a way to reach a model (Interface) and the runner between."""
+"""The contracts between a benchmark (Task), a way to reach a model (Provider) and the runner between."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from evaluation.models.sampling import Sampling
 from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
 from results.messages import Message, ToolCall  # noqa: TC001 - fields as well
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from results.records import Completion, Metric
+    from settings.providers import Supports
 
 Tool = dict[
     str, Any
@@ -56,9 +58,12 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One completion to ask for. stop: sequences that end the answer; json_schema: of the answer, where one
-    is asked for; choices: as in `Sample`; prompt_sha256: of what is asked, by which it is known again. history,
-    tools: as in `Prompt`; turns: what was said after the user's text, in earlier requests for the same completion.
+    """One completion to ask for, with all that determines it; `evaluation.loop.requests` makes it.
+
+    index: which completion of the sample. sampling: the run's, with this request's own seed. stop: sequences that end
+    the answer; json_schema: of the answer, where one is asked for; choices: as in `Sample`; prompt_sha256: of what is
+    asked, by which it is known again. history, tools: as in `Prompt`; turns: what was said after the user's text, in
+    earlier requests for the same completion.
     """
 
     task_id: str
@@ -66,8 +71,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     style: PromptStyle
     system: str
     user: str
+    sampling: Sampling = msgspec.field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
-    seed: int | None = None
     json_schema: dict[str, Any] | None = None
     choices: tuple[str, ...] = ()
     prompt_sha256: str = ""
@@ -88,7 +93,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     empty where the answer was generated.
 
     tool_calls: that the model asks for. transcript: as in `results.records.Completion`; of an answer that took several
-    requests, the text is the last one's, and tokens and seconds are those of all.
+    requests, the text is the last one's, and tokens, seconds and cost are those of all.
+
+    cost_usd: what the provider charges for it; None where that is not known, or nobody charges. cached: it was given
+    before, and no request was sent for it.
     """
 
     text: str = ""
@@ -107,6 +115,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     choice_probabilities: dict[str, float] = {}
     tool_calls: tuple[ToolCall, ...] = ()
     transcript: tuple[Message, ...] = ()
+    cost_usd: float | None = None
+    cached: bool = False
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,17 +196,19 @@ class Task(Protocol):
         """The scores over all, as fractions."""
 
 
-class Interface(Protocol):
-    """A way to reach a model. It knows nothing of the benchmark."""
+class Provider(Protocol):
+    """A way to reach a model. It knows nothing of the benchmark. Wrappers, such as a cache, have the same contract."""
 
-    def prepare_request(self, sample: Sample, task: Task, index: int = 0) -> Request:
-        """What to ask for the completion `index` of a sample."""
+    @property
+    def supports(self) -> Supports:
+        """What requests may ask for there; what else they ask for is left out, or done without the server."""
 
-    async def generate_batch(self, requests: Sequence[Request]) -> list[Answer]:
-        """The answers, in the order of the requests; a request that can't be answered has its `error`.
+    async def generate(self, request: Request) -> Answer:
+        """The answer; it has its `error` where the request can't be answered. Many may be under way at once.
 
-        Raises ServerError where going on makes no sense: the server is gone for good, or refuses everything.
+        Raises ServerError where going on makes no sense (the server is gone for good, or refuses everything), and
+        UsageError where it refuses what was asked for.
         """
 
-    async def test_connection(self, max_retries: int, timeout: float) -> None:  # noqa: ASYNC109 - the caller's word
+    async def check_connection(self, max_retries: int, timeout: float) -> None:  # noqa: ASYNC109 - the caller's word
         """Raises ServerError unless the server answers within `timeout` seconds in one of the attempts."""

@@ -70,7 +70,9 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     older files. tags: the sample's, such as its difficulty; scores are also given by tag. failed_check: what failed in
     it, and on which values; None in older files. prompt_sha256: of the line of `prompts.jsonl` that was asked; empty in
     older files. transcript: where tools could be called, all that was said after that prompt, the results of tools
-    included; `answer` is its last text then, and tokens and seconds are those of all its requests.
+    included; `answer` is its last text then, and tokens, seconds and cost are those of all its requests. cost_usd: what
+    the provider charges for it; None where that is not known, or nobody charges. cached: the answer came out of a cache
+    of answers, and no request was sent for it.
     """
 
     task_id: str
@@ -98,6 +100,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failed_check: FailedCheck | None = None
     prompt_sha256: str = ""
     transcript: tuple[Message, ...] = ()
+    cost_usd: float | None = None
+    cached: bool = False
 
     def __post_init__(self) -> None:
         lost = self.outcome is Outcome.INFRASTRUCTURE_ERROR

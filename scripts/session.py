@@ -12,6 +12,7 @@ import msgspec
 
 from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_settings
 from evaluation.loop.grader import Grader
+from evaluation.loop.requests import make_request
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
 from evaluation.models.asked import asked_by
@@ -155,7 +156,7 @@ class _Session:
         )
         async with interface:
             self.events.emit("phase", phase="connect")
-            await interface.test_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
+            await interface.check_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
             properties = await interface.properties()
             self.parameters.read_properties(properties)
             if style is None:
@@ -173,7 +174,8 @@ class _Session:
             task = self.benchmark.make_task(style.chosen, self.grader)
             self.bound = settings = self._settings(task, style)
             self.journal.bind(settings)
-            asked = [interface.prepare_request(sample, task) for sample in self._samples(task)]
+            sampling = self.connection.sampling
+            asked = [make_request(task, sample, 0, sampling) for sample in self._samples(task)]
             write_prompts(arguments.output, map(asked_by, asked))
             if any(request.tools for request in asked) and shows_no_tools(properties):
                 self.warnings.append(NO_TOOLS_SHOWN)
@@ -183,6 +185,7 @@ class _Session:
                 task,
                 interface,
                 self.journal,
+                sampling=sampling,
                 concurrency=concurrency,
                 on_progress=self._progress,
                 can_judge=opening,

@@ -123,7 +123,7 @@ class _SpeedSession:
         async with get_interface_for_provider(
             self._connection, server_wait=arguments.server_wait
         ) as interface:
-            await interface.test_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
+            await interface.check_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
             properties = await interface.properties()
         self._slots = properties.get("total_slots")
         self._start(self._concurrencies(self._slots or _DEFAULT_CONCURRENCY) or ())

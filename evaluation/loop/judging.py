@@ -100,6 +100,8 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         read_in=judgement.read_in if judgement else "",
         prompt_sha256=request.prompt_sha256,
         transcript=answer.transcript,
+        cost_usd=answer.cost_usd,
+        cached=answer.cached,
     )
 
 

@@ -1,4 +1,4 @@
-"""Bring any task and any interface together: bounded concurrency, judging beside generation, checkpoint,
+"""Bring any task and any provider together: bounded concurrency, judging beside generation, checkpoint,
 progress.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluation.loop.judging import judge, without_open_thoughts
+from evaluation.loop.requests import make_request
 from evaluation.protocols import PromptStyle
 from results.errors import BenchError, Reported, ScriptError
 from results.records import Completion, Loss, Outcome
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from evaluation.loop.checkpoint import Journal, Key
-    from evaluation.protocols import Answer, Interface, Request, Sample, Task
+    from evaluation.models.sampling import Sampling
+    from evaluation.protocols import Answer, Provider, Request, Sample, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +55,26 @@ class Runner:
     """One evaluation. Stops at the first error that makes going on senseless; what is answered by then is
     still judged and written.
 
-    can_judge: answers wait until it is done; None: for nothing. Where it raises BenchError, that ends the evaluation.
+    sampling: the run's, of which each request has its own. can_judge: answers wait until it is done; None: for nothing.
+    Where it raises BenchError, that ends the evaluation.
     opens_thought: the chat template is known to open a thought in every prompt.
     """
 
     def __init__(
         self,
         task: Task,
-        interface: Interface,
+        provider: Provider,
         journal: Journal,
         *,
+        sampling: Sampling,
         concurrency: int,
         on_progress: Callable[[Progress], None],
         can_judge: asyncio.Future[None] | None = None,
         opens_thought: bool = False,
     ) -> None:
         self._task = task
-        self._interface = interface
+        self._provider = provider
+        self._sampling = sampling
         self._journal = journal
         self._concurrency = concurrency
         self._on_progress = on_progress
@@ -147,22 +152,18 @@ class Runner:
             await self._backlog.acquire()
             if self._error is not None:
                 return
-            request = self._interface.prepare_request(sample, self._task, index)
+            request = make_request(self._task, sample, index, self._sampling)
             if self._first_request is None:
                 self._first_request = time.perf_counter()
             self._in_flight += 1
             try:
-                answer = await self._task.solver.solve(sample, request, self._answer)
+                answer = await self._task.solver.solve(sample, request, self._provider.generate)
             finally:
                 self._in_flight -= 1
             self._last_answer = time.perf_counter()
             self._tokens += answer.completion_tokens or 0
             self._new_tokens += answer.completion_tokens or 0
             judges.create_task(self._judge(sample, request, answer))
-
-    async def _answer(self, request: Request) -> Answer:
-        (answer,) = await self._interface.generate_batch([request])
-        return answer
 
     async def _judge(self, sample: Sample, request: Request, answer: Answer) -> None:
         try:

@@ -95,7 +95,7 @@ def _bounded(call: ToolCall, otherwise: str) -> ToolCall:
 
 
 def _whole(answers: Sequence[Answer], transcript: Sequence[Message]) -> Answer:
-    """The last one with the tokens, seconds and tries of all."""
+    """The last one with the tokens, seconds, cost and tries of all."""
     return msgspec.structs.replace(
         answers[-1],
         prompt_tokens=_sum([each.prompt_tokens for each in answers]),
@@ -105,9 +105,11 @@ def _whole(answers: Sequence[Answer], transcript: Sequence[Message]) -> Answer:
         request_s=_sum([each.request_s for each in answers]),
         attempts=1 + sum(each.attempts - 1 for each in answers),
         transcript=tuple(transcript),
+        cost_usd=_sum([each.cost_usd for each in answers], digits=12),
+        cached=all(each.cached for each in answers),
     )
 
 
-def _sum(values: Sequence[Any]) -> Any:
+def _sum(values: Sequence[Any], *, digits: int = 4) -> Any:
     """None where one is not known."""
-    return None if None in values else round(sum(values), 4)
+    return None if None in values else round(sum(values), digits)

@@ -89,12 +89,14 @@ class Parameters:
         """Whether a default of that name is still sent."""
         return _WHOLE.get(name, name) not in self._refused
 
-    def fields(self, values: Mapping[str, Any], own: Collection[str] = ()) -> dict[str, Any]:
-        """The parameters of a request that the server takes: the sampling's, and `values`, which go before them.
+    def fields(
+        self, sampling: Sampling, values: Mapping[str, Any], own: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The parameters of a request that the server takes: its sampling's, and `values`, which go before them.
 
         own: those of the values that the request chose, whatever was asked for.
         """
-        wanted = {**self.sampling.parameters(self._dialect), **values}
+        wanted = {**sampling.parameters(self._dialect), **values}
         return {
             self.sent_as.get(name, name): value
             for name, value in wanted.items()

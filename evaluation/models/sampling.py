@@ -69,6 +69,10 @@ class Sampling(RequestSettings, frozen=True, kw_only=True):
                     raise UsageError(f"{row.name}: {error.message}") from None
         require_room(self.thinking_budget, self.max_tokens)
 
+    def system(self, text: str) -> str:
+        """The system text of a request: the one that was asked for, then the task's own."""
+        return "\n\n".join(filter(None, (self.system_prompt, text)))
+
     def settings(self) -> dict[str, Any]:
         """Each by its name, those that are not sent included."""
         return {name: getattr(self, name) for name in SETTINGS}

@@ -151,8 +151,8 @@ def server(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """The pauses between tries are the same, but shorter."""
-    monkeypatch.setattr("evaluation.models.openai_interface._FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr("evaluation.models.openai_interface._LOADING_S", 0.01)
+    monkeypatch.setattr("evaluation.models.exchange._FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr("evaluation.models.exchange._LOADING_S", 0.01)
 
 
 def interface(url, **config):
@@ -221,7 +221,7 @@ def play(folder, url, grader, *, style=None, limit, **config):
             await reached.properties()
             task = HumanEvalTask(data, style=choice.chosen if choice else style, grader=grader)
             runner = Runner(
-                task, reached, journal, concurrency=4, on_progress=lambda _: None,
+                task, reached, journal, sampling=reached.info.sampling, concurrency=4, on_progress=lambda _: None,
                 opens_thought=bool(choice and choice.opens_thought),
             )  # fmt: skip
             return task.style, (await runner.run(task.get_samples(limit), 1, finished)).completions
@@ -384,11 +384,11 @@ def test_what_gives_a_larger_context_depends_on_the_server(tmp_path, owner, advi
 
     async def main(url):
         async with interface(url) as reached:
-            await reached.test_connection(1, 5.0)
-            return await reached.generate_batch([ASK])
+            await reached.check_connection(1, 5.0)
+            return await reached.generate(ASK)
 
     with scripted_server(tmp_path / "scenarios", {"x": scenario}) as url:
-        assert asyncio.run(main(f"{url}/x"))[0].context_advice == advice
+        assert asyncio.run(main(f"{url}/x")).context_advice == advice
 
 
 def test_counts_that_are_no_whole_numbers_lose_nothing(tmp_path, server, grader):

@@ -396,7 +396,7 @@ def ask(url, style, *, count=1):
     async def main():
         info = build_connection_info("openai", {"base_url": url, "model": "m"})
         async with get_interface_for_provider(info) as interface:
-            return [(await interface.generate_batch([request]))[0] for _ in range(count)]
+            return [await interface.generate(request) for _ in range(count)]
 
     return asyncio.run(main())
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.loop.requests import request_seed
 from evaluation.models.connection import ConnectionInfo, build_connection_info
-from evaluation.models.openai_interface import request_seed
 from evaluation.models.prompt_style import choose_style
 from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle, Request
@@ -36,7 +36,7 @@ def generate(url, *requests, server_wait=5.0, outages=None, **config):
             info, server_wait=server_wait, on_outage=(outages if outages is not None else []).append
         )
         async with interface:
-            return await interface.generate_batch(requests or [ASK])
+            return await asyncio.gather(*map(interface.generate, requests or [ASK]))
 
     return asyncio.run(main())
 
@@ -45,7 +45,7 @@ def connect(url, *, retries=1, timeout=60.0, **config):
     async def main():
         info = build_connection_info("openai", {"base_url": url, **config})
         async with get_interface_for_provider(info) as interface:
-            await interface.test_connection(retries, timeout)
+            await interface.check_connection(retries, timeout)
 
     asyncio.run(main())
 
@@ -119,7 +119,7 @@ def test_a_dead_server_is_waited_for_and_that_is_no_attempt():
         info = build_connection_info("openai", {"base_url": url, "max_retries": 0})
         interface = get_interface_for_provider(info, server_wait=60, on_outage=outages.append)
         async with interface:
-            waiting = asyncio.create_task(interface.generate_batch([ASK] * 5))
+            waiting = asyncio.gather(*map(interface.generate, [ASK] * 5))
             await asyncio.sleep(0.5)
             process = subprocess.Popen(  # noqa: ASYNC220 - a start of milliseconds
                 [sys.executable, PROGRAM, "--port", str(port)], stdout=subprocess.DEVNULL
@@ -166,12 +166,13 @@ def test_a_proxy_is_not_asked_for_loopback(monkeypatch):
 
 ASK_BOTH = """
 import asyncio, sys
+from evaluation.loop.requests import request_seed
 from evaluation.models.connection import build_connection_info
 from evaluation.models.providers import get_interface_for_provider
 from results.errors import ServerError
 async def connect(url):
     async with get_interface_for_provider(build_connection_info("openai", {"base_url": url}), server_wait=0) as found:
-        await found.test_connection(0, 30)
+        await found.check_connection(0, 30)
 asyncio.run(connect(sys.argv[1]))
 try: asyncio.run(connect(sys.argv[2]))
 except ServerError as error: print(error.message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import msgspec
 import pytest
 
 from evaluation.models.connection import build_connection_info
@@ -26,7 +27,7 @@ def ask(url, parameters, *, count=1, properties=None, system="", **fields):
         style=PromptStyle.CHAT,
         system=system,
         user=USER,
-        seed=7,
+        sampling=msgspec.structs.replace(parameters.sampling, seed=7),
         stop=("\nX",),
         **fields,
     )
@@ -35,7 +36,7 @@ def ask(url, parameters, *, count=1, properties=None, system="", **fields):
         info = build_connection_info("openai", {"base_url": url, "model": "m"})
         parameters.read_properties(properties or {})
         async with get_interface_for_provider(info, parameters=parameters) as interface:
-            return await interface.generate_batch([request] * count)
+            return await asyncio.gather(*(interface.generate(request) for _ in range(count)))
 
     return asyncio.run(main())
 
@@ -86,8 +87,8 @@ def test_what_was_asked_for_is_never_left_out(name, how):
 def test_of_two_that_exclude_each_other_the_default_goes():
     said = b'{"error": {"message": "`temperature` and `top_p` cannot both be specified for this model."}}'
     parameters = Parameters(Sampling(top_p=0.9, given={"top_p": "--top-p"}))
-    assert parameters.refuse(said, parameters.fields({}))
-    assert parameters.fields({}) == {"top_p": 0.9, "max_tokens": 1024}
+    assert parameters.refuse(said, parameters.fields(parameters.sampling, {}))
+    assert parameters.fields(parameters.sampling, {}) == {"top_p": 0.9, "max_tokens": 1024}
 
 
 @pytest.mark.parametrize("given", [{}, {"max_tokens": "--max-tokens"}])
@@ -147,7 +148,7 @@ def test_a_template_without_levels_of_effort_is_known_before_anything_is_asked()
 def test_a_server_that_is_not_llama_cpp_is_not_taken_for_it(properties):
     parameters = Parameters(Sampling(repeat_penalty=1.1, given={"repeat_penalty": "--repeat-penalty"}))
     parameters.read_properties(properties)
-    assert "repetition_penalty" in parameters.fields({})
+    assert "repetition_penalty" in parameters.fields(parameters.sampling, {})
 
 
 def test_a_refused_system_prompt_is_named():
@@ -155,7 +156,7 @@ def test_a_refused_system_prompt_is_named():
     parameters = Parameters(asked)
     said = b'{"error": {"message": "System role not supported"}}'
     with pytest.raises(UsageError, match=r"--system-prompt\): System role not supported"):
-        parameters.refuse(said, parameters.fields({}))
+        parameters.refuse(said, parameters.fields(parameters.sampling, {}))
     assert not Parameters(Sampling()).refuse(said, {})
 
 

@@ -180,7 +180,7 @@ def ask(url, style=PromptStyle.CHAT):
         async with get_interface_for_provider(info, server_wait=1.0) as interface:
             request = Request(task_id="t", index=0, style=style, system="", user="x")
             properties = await interface.properties()
-            (answer,) = await interface.generate_batch([request])
+            answer = await interface.generate(request)
             return answer, properties
 
     return asyncio.run(main())

@@ -1,4 +1,4 @@
-"""The runner between a task and an interface: how many at once, and what stops it."""
+"""The runner between a task and a provider: how many at once, and what stops it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import pytest
 from evaluation.loop.checkpoint import Journal
 from evaluation.loop.runner import Runner
 from evaluation.loop.solver import SingleRequest
-from evaluation.protocols import Answer, Judgement, PromptStyle, Request, Sample
+from evaluation.models.sampling import Sampling
+from evaluation.protocols import Answer, Judgement, Prompt, PromptStyle, Sample
 from results.errors import ResultsError, ScriptError, ServerError
 
 SAMPLES = [Sample(task_id=f"t/{number}", data={}) for number in range(40)]
 
 
 class Echo:
-    """An interface that says the sample's name at once, and fails when it is told to."""
+    """A provider that says the sample's name at once, and fails when it is told to."""
 
     def __init__(self, *, gone_after=None):
         self.asked = 0
@@ -28,10 +29,7 @@ class Echo:
         self._running = 0
         self._gone_after = gone_after
 
-    def prepare_request(self, sample, task, index=0):
-        return Request(task_id=sample.task_id, index=index, style=task.style, system="", user="")
-
-    async def generate_batch(self, requests):
+    async def generate(self, request):
         self.asked += 1
         self._running += 1
         self.most = max(self.most, self._running)
@@ -40,13 +38,15 @@ class Echo:
         if self._gone_after is not None and self.asked > self._gone_after:
             raise ServerError("gone for good")
         self.answered += 1
-        return [Answer(text=request.task_id, finish_reason="stop") for request in requests]
+        return Answer(text=request.task_id, finish_reason="stop")
 
 
 class Words:
     """A task whose answers are right, but for those that can't be judged."""
 
     style = PromptStyle.CHAT
+    stop = ()
+    json_schema = None
     judge_workers = 2
     solver = SingleRequest()
 
@@ -54,6 +54,9 @@ class Words:
         self._broken = broken
         self._breaking = breaking
         self._unreadable = unreadable
+
+    def get_prompt(self, sample):
+        return Prompt("", sample.task_id)
 
     def calculate_metrics(self, prediction, expected, sample):
         if prediction in self._unreadable:
@@ -65,13 +68,20 @@ class Words:
         return Judgement(passed=not broken, broken=broken, detail="sandbox: it is gone" if broken else "")
 
 
-def run(folder, task, interface):
+def run(folder, task, provider):
     """What it comes to, and the lines on disk."""
 
     async def main():
         async with Journal(folder) as journal:
             journal.open()
-            runner = Runner(task, interface, journal, concurrency=4, on_progress=lambda _progress: None)
+            runner = Runner(
+                task,
+                provider,
+                journal,
+                sampling=Sampling(),
+                concurrency=4,
+                on_progress=lambda _progress: None,
+            )
             return await runner.run(SAMPLES, 1, {})
 
     try:
@@ -85,19 +95,19 @@ def lines(folder):
 
 
 def test_it_asks_as_many_at_once_as_it_is_told(tmp_path):
-    interface = Echo()
-    evaluation, found = run(tmp_path, Words(), interface)
-    assert interface.most == 4
+    provider = Echo()
+    evaluation, found = run(tmp_path, Words(), provider)
+    assert provider.most == 4
     assert len(found) == len(evaluation.completions) == 40
 
 
 def test_a_sandbox_that_fails_stops_the_run_and_is_no_wrong_answer(tmp_path):
     """What was judged is kept; what could not be is an infrastructure error, which a resume tries again."""
-    interface = Echo()
-    error, found = run(tmp_path, Words(broken={"t/5"}), interface)
+    provider = Echo()
+    error, found = run(tmp_path, Words(broken={"t/5"}), provider)
     assert isinstance(error, ScriptError)
     assert "an answer could not be judged: sandbox: it is gone" in error.message
-    assert interface.asked < 40
+    assert provider.asked < 40
     outcomes = {line["task_id"]: line["outcome"] for line in found}
     assert outcomes.pop("t/5") == "infrastructure_error"
     assert len(outcomes) >= 5
@@ -113,36 +123,43 @@ def test_an_answer_that_breaks_its_judging_stops_nothing(tmp_path):
 
 
 def test_a_sample_that_can_not_be_judged_stops_the_asking_and_not_the_judging_of_others(tmp_path):
-    interface = Echo()
-    error, found = run(tmp_path, Words(unreadable={"t/5"}), interface)
+    provider = Echo()
+    error, found = run(tmp_path, Words(unreadable={"t/5"}), provider)
     assert str(error) == "t/5 has no tests"
-    assert interface.asked < 40
-    assert len(found) == interface.answered - 1
+    assert provider.asked < 40
+    assert len(found) == provider.answered - 1
     assert {line["outcome"] for line in found} == {"passed"}
 
 
 def test_a_server_that_is_gone_for_good_stops_the_run_and_what_was_answered_is_judged(tmp_path):
-    interface = Echo(gone_after=10)
-    error, found = run(tmp_path, Words(), interface)
+    provider = Echo(gone_after=10)
+    error, found = run(tmp_path, Words(), provider)
     assert isinstance(error, ServerError)
-    assert len(found) == interface.answered > 0
+    assert len(found) == provider.answered > 0
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_only_what_is_missing_is_asked_for(tmp_path, count):
-    interface = Echo()
-    evaluation, _ = run(tmp_path, Words(), interface)
+    provider = Echo()
+    evaluation, _ = run(tmp_path, Words(), provider)
     finished = {(c.task_id, c.index): c for c in evaluation.completions[count:]}
-    interface = Echo()
+    provider = Echo()
 
     async def again():
         async with Journal(tmp_path) as journal:
             journal.open()
-            runner = Runner(Words(), interface, journal, concurrency=4, on_progress=lambda _progress: None)
+            runner = Runner(
+                Words(),
+                provider,
+                journal,
+                sampling=Sampling(),
+                concurrency=4,
+                on_progress=lambda _progress: None,
+            )
             return await runner.run(SAMPLES, 1, finished)
 
     assert len(asyncio.run(again()).completions) == 40
-    assert interface.asked == count
+    assert provider.asked == count
 
 
 @pytest.mark.parametrize("room_bytes", [0, 1, 1000, 2000, 3000])

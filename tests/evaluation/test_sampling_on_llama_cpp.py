@@ -62,17 +62,18 @@ def thinking_url(server_of, tmp_path_factory):
 def answer(url, **settings):
     """To always the same request."""
     settings = {"max_tokens": 16, "seed": 1, **settings}
+    sampling = Sampling(**settings, given={name: f"--{name}" for name in settings})
     request = Request(
-        task_id="t", index=0, style=PromptStyle.CHAT, system=settings.get("system_prompt", ""),
-        user="Tell me about the sea.", seed=settings["seed"],
+        task_id="t", index=0, style=PromptStyle.CHAT, system=sampling.system(""),
+        user="Tell me about the sea.", sampling=sampling,
     )  # fmt: skip
 
     async def main():
-        parameters = Parameters(Sampling(**settings, given={name: f"--{name}" for name in settings}))
+        parameters = Parameters(sampling)
         info = build_connection_info("openai", {"base_url": url, "model": "m", "timeout": 60})
         async with get_interface_for_provider(info, parameters=parameters) as interface:
             parameters.read_properties(await interface.properties())
-            (found,) = await interface.generate_batch([request])
+            found = await interface.generate(request)
         assert parameters.left_out == ()
         return found
 

@@ -199,7 +199,7 @@ class LoadClient:
                 "prompt": prompt,
                 "stream": True,
                 "stream_options": {"include_usage": True},
-                **self._parameters.fields(self._wanted(output_tokens)),
+                **self._parameters.fields(self._parameters.sampling, self._wanted(output_tokens)),
             }
         )
 
@@ -210,7 +210,7 @@ class LoadClient:
         """Whether the server takes the fields that are its own; that it streams, and counts tokens."""
         parameters = self._parameters
         while (streamed := await self._short(WORDS[0])).status in REFUSING:
-            sent = parameters.fields(self._wanted(2))
+            sent = parameters.fields(parameters.sampling, self._wanted(2))
             if not parameters.refuse(streamed.refusal, sent):
                 if not sent.keys() & _FORCED:
                     break

@@ -1,0 +1,190 @@
+"""Send a request's body to a server or provider and get the answer's body, whatever the API is called.
+
+Failures for the moment are tried again, a dead server is waited for, and a rate limiter is asked before each attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import aiohttp
+import msgspec
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+)
+
+from evaluation.models.failures import NotFound, Refused, ServerWasDown, TooLong, Transient, require_answer
+from evaluation.models.http_session import no_answer, open_session
+from evaluation.models.replies import NotAnAnswer, read_body
+from evaluation.models.server_watch import ServerWatch
+from evaluation.protocols import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from types import TracebackType
+
+    from evaluation.models.connection import ConnectionInfo
+
+_MAX_OUTAGES = 3  # of the server, during one request: perhaps it is this very request that kills it
+_FIRST_BACKOFF_S = 0.25
+_MAX_BACKOFF_S = 30.0
+_PROBE_RETRIES = 4
+_LOADING_S = 30.0  # that a probe waits for a server that says so
+
+
+class RateLimiter(Protocol):
+    """Holds requests back where a provider limits how many it takes."""
+
+    async def admit(self, request_tokens: int) -> None:
+        """Return when a request may be sent. request_tokens: the most of it and its answer; 0: unknown."""
+
+    def told(self, status: int, headers: Mapping[str, str]) -> None:
+        """What became of an admitted request. status: of HTTP, 0 where there was no answer."""
+
+
+class Exchange:
+    """Requests to one server. Use as an async context manager; safe for many requests at once.
+
+    limiter: None: requests are sent at once. headers: go with every request, beside the key.
+    """
+
+    def __init__(
+        self,
+        info: ConnectionInfo,
+        *,
+        server_wait: float,
+        on_outage: Callable[[bool], None],
+        limiter: RateLimiter | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.info = info
+        self._server_wait = server_wait
+        self._on_outage = on_outage
+        self._limiter = limiter
+        self._headers = {"Content-Type": "application/json", **(headers or {})}
+        self.session: aiohttp.ClientSession
+        self._watch: ServerWatch
+
+    async def __aenter__(self) -> Self:
+        self.session = open_session(self.info)
+        self._watch = ServerWatch(
+            self.session, self.info.base_url, wait_s=self._server_wait, on_outage=self._on_outage
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.session.close()
+
+    async def send(self, path: str, body: dict[str, Any], *, request_tokens: int = 0) -> tuple[bytes, float]:
+        """The body of the server's answer, and the seconds it took. One attempt.
+
+        Raises Transient, Refused, and ServerError where going on makes no sense.
+        """
+        limiter = self._limiter
+        if limiter is not None:
+            await limiter.admit(request_tokens)
+        status = 0
+        headers: Mapping[str, str] = {}
+        started = time.perf_counter()
+        try:
+            async with self.session.post(
+                self.info.base_url + path, data=msgspec.json.encode(body), headers=self._headers
+            ) as response:
+                status, headers, raw = response.status, response.headers, await read_body(response)
+        except NotAnAnswer as error:  # too long, and so it would be once more
+            raise Refused(str(error)) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Transient(no_answer(error, self.session)) from error
+        finally:
+            if limiter is not None:
+                limiter.told(status, headers)
+        seconds = time.perf_counter() - started
+        require_answer(status, headers, raw, where=f"{self.info.base_url} rejected {path}")
+        return raw, seconds
+
+    async def answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What an attempt comes to, made again as long as that can help; `error` where it can't.
+
+        attempt: sends a request, and raises what `send` raises. Raises ServerError where going on makes no sense.
+        """
+        attempts = 0
+        for _ in range(_MAX_OUTAGES):
+            try:
+                async for trial in AsyncRetrying(
+                    retry=retry_if_exception_type(Transient),
+                    stop=stop_after_attempt(self.info.max_retries + 1)
+                    | stop_after_delay(2 * self.info.timeout),
+                    wait=_backoff,
+                    reraise=True,
+                ):
+                    with trial:
+                        attempts += 1
+                        answer = await self._watched(attempt)
+                        return msgspec.structs.replace(answer, attempts=attempts)
+            except ServerWasDown:
+                continue
+            except Transient as error:
+                partial = error.partial or Answer()
+                return msgspec.structs.replace(partial, error=_times(error, attempts), attempts=attempts)
+            except Refused as error:
+                return Answer(error=str(error), too_long=isinstance(error, TooLong), attempts=attempts)
+        return Answer(error=f"the server died {_MAX_OUTAGES} times on this prompt", attempts=attempts)
+
+    async def first_answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The same before anything is known of the server: `refused` says that an error is no matter of the moment.
+
+        A refusal for the moment is waited out: one that comes again and again for some seconds, a server that is still
+        loading longer.
+        """
+        started, tries = time.monotonic(), 0
+        most_tries = 1 + max(self.info.max_retries, _PROBE_RETRIES)
+        while True:
+            outages = self._watch.outages
+            try:
+                return await attempt()
+            except (Refused, NotFound) as error:
+                return Answer(error=str(error), refused=True)
+            except Transient as error:
+                tries += 1
+                if error.retry_after is None:
+                    await self._watch.was_down(outages)
+                waited = time.monotonic() - started
+                patience = min(self._server_wait, _LOADING_S) if error.status == 503 else 0.0
+                if waited > 2 * self.info.timeout or (tries >= most_tries and waited >= patience):
+                    return Answer(error=_times(error, tries), refused=error.status == 200)
+                await asyncio.sleep(_pause(tries, error.retry_after))
+
+    async def _watched(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        outages = self._watch.outages
+        try:
+            return await attempt()
+        except Transient as error:
+            if error.retry_after is None and await self._watch.was_down(outages):
+                raise ServerWasDown from error
+            raise
+
+
+def _backoff(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    return _pause(state.attempt_number, error.retry_after if isinstance(error, Transient) else None)
+
+
+def _times(error: Exception, tries: int) -> str:
+    return f"{error}, {tries} times" if tries > 1 else str(error)
+
+
+def _pause(tries: int, retry_after: float | None) -> float:
+    """Seconds until the next try, after so many."""
+    return (
+        float(min(_FIRST_BACKOFF_S * 2 ** (tries - 1), _MAX_BACKOFF_S))
+        if retry_after is None
+        else retry_after
+    )
