@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
-from results.records import Reduction
+from results.sweep_place import Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

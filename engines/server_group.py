@@ -18,8 +18,9 @@ from results.errors import (
     ServerOutOfMemory,
     UsageError,
 )
-from results.records import ErrorRecord, RunRecord, RunStatus, SweepPlace
+from results.records import ErrorRecord, RunRecord, RunStatus
 from results.store.runs import Runs
+from results.sweep_place import SweepPlace
 from results.views.sweep_text import reduction_text
 from runner.run import run
 
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from engines.planned_run import PlannedRun
-    from results.records import Reduction
     from results.store.family_styles import StyleClaim
     from results.store.sweep_folder import SweepFolder
+    from results.sweep_place import Reduction
     from runner.display import Display
     from runner.run import FinishedRun
     from runner.spec import RunSpec

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from results.records import SweepPlace
     from results.store.family_styles import StyleClaim
     from results.store.run_folder import RunFolder
     from results.store.runs import Runs
+    from results.sweep_place import SweepPlace
     from runner.display import Display
     from runner.kld.choice import KldChoice
     from runner.serving import Serving

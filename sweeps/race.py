@@ -9,11 +9,12 @@ import msgspec
 
 from engines.lane import going_on, has_failed
 from results.errors import UsageError
-from results.records import Outcome, RaceEnd, RaceResult, RunStatus
+from results.records import Outcome, RunStatus
 from results.stats.racing import Standing, race
 from results.stats.sample_order import order_key
 from results.store.runs import Runs
 from results.store.verdicts import read_verdicts
+from results.sweep_place import RaceEnd, RaceResult
 from results.views.sweep_text import race_text
 from sweeps.guide import kld_guide
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from results.compare.versus_best import Versus
-    from results.records import RaceResult, RunRecord
+    from results.records import RunRecord
     from results.store.run_folder import RunFolder
+    from results.sweep_place import RaceResult
 
 # Fields of the config that a table shows elsewhere, or that say nothing.
 _NO_SETTING = {

@@ -18,8 +18,9 @@ from results.durable import explained, replace_file, sync_folder
 from results.errors import NewerRecord, ResultsError
 from results.files import read_file
 from results.json_text import NOT_THAT_JSON, encode_indented
-from results.records import RaceResult, RunRecord, RunStatus, SweepPlace
+from results.records import RunRecord, RunStatus
 from results.store.run_folder import RunFolder
+from results.sweep_place import RaceResult, SweepPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

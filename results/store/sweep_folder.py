@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterator
 
-    from results.records import RunRecord, SweepPlace
+    from results.records import RunRecord
+    from results.sweep_place import SweepPlace
 
 SWEEPS = "sweeps"
 SWEEP_VERSION = 1

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from results.compare.fidelity import fidelity_of
 from results.compare.versus_best import Rank, lost_too_many
-from results.records import RaceEnd
 from results.stats.divergence import headline
+from results.sweep_place import RaceEnd
 from results.views.comparison_text import p_text
 from results.views.leaderboard_text import GIB, judged_text, speed_text
 

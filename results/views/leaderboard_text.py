@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from results.compare.fidelity import fidelity_of
 from results.compare.versus_best import Rank, lost_too_many
-from results.records import RaceEnd, RunStatus
+from results.records import RunStatus
 from results.stats.speed import headline, measured_loads
 from results.store.names import short_names
+from results.sweep_place import RaceEnd
 from results.views.comparison_text import p_text
 from results.views.energy_cost import money, unknown_costs
 from results.views.sweep_text import race_end_text, race_reason_text, race_text, reduction_text

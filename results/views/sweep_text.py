@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.records import RaceEnd
+from results.sweep_place import RaceEnd
 
 if TYPE_CHECKING:
-    from results.records import RaceResult, Reduction
+    from results.sweep_place import RaceResult, Reduction
 
 
 def race_text(result: RaceResult) -> str:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from results.records import Completion, Metric, ModelIdentity, Outcome, Results, Score, SweepPlace
+from results.records import Completion, Metric, ModelIdentity, Outcome, Results, Score
 from results.stats.intervals import wilson_interval
 from results.store.run_folder import RunFolder
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
+from results.sweep_place import SweepPlace
 from tests.results.conftest import a_record
 
 if TYPE_CHECKING:

@@ -13,14 +13,11 @@ from results.compare.versus_best import Rank
 from results.records import (
     Completion,
     Loss,
-    RaceEnd,
-    RaceResult,
-    Reduction,
-    SweepPlace,
     decode_record,
     encode_record,
 )
 from results.store.run_folder import all_records
+from results.sweep_place import RaceEnd, RaceResult, Reduction, SweepPlace
 from results.views.leaderboard_text import notes, rank_text
 from results.views.sweep_text import race_text
 from tests.results.recorded_runs import P, record_run

@@ -11,8 +11,9 @@ from results.compare.leaderboard import GroupBy, SortBy, make_tables
 from results.compare.run_choice import Choice, choose_runs, parse_since
 from results.compare.versus_best import Rank, adjusted_for_choice
 from results.errors import UsageError
-from results.records import RunStatus, SweepPlace
+from results.records import RunStatus
 from results.stats.paired import holm, mcnemar_exact
+from results.sweep_place import SweepPlace
 from results.telemetry import TelemetrySummary
 from results.views.conclusion import conclusion
 from results.views.leaderboard_text import judged_text, notes, print_tables, rank_text, table_cells

@@ -7,10 +7,11 @@ import datetime as dt
 import pytest
 
 from results.errors import UsageError
-from results.records import ModelIdentity, ServerFacts, SweepPlace
+from results.records import ModelIdentity, ServerFacts
 from results.store.names import NameFacts, match_name, short_names
 from results.store.run_folder import RunFolder
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
+from results.sweep_place import SweepPlace
 from tests.results.conftest import a_record
 
 # Id, model, benchmark, quantisation. Model names are as long as people's, so their ids lack the middle.

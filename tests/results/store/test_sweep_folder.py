@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from results.errors import ResultsError
-from results.records import RunRecord, RunStatus, SweepPlace
+from results.records import RunRecord, RunStatus
 from results.store.run_folder import RunFolder
 from results.store.sweep_folder import SweepFolder
+from results.sweep_place import SweepPlace
 
 NOW = dt.datetime(2026, 11, 21, 3, 46, tzinfo=dt.UTC)
 

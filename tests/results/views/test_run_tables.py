@@ -9,9 +9,10 @@ import pytest
 
 from results.compare.leaderboard import make_tables
 from results.plain_text import uncoloured
-from results.records import Metric, RunStatus, Score, SweepPlace
+from results.records import Metric, RunStatus, Score
 from results.store.run_folder import RunFolder, all_records
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
+from results.sweep_place import SweepPlace
 from results.views.leaderboard_text import print_tables
 from results.views.run_text import print_list
 from sweeps.status import print_status
