@@ -79,6 +79,7 @@ SHARED = (
     "results.response_store",
     "results.sent_prompts",
     "results.stats",
+    "results.sweep_place",
     "results.telemetry",
 )
 

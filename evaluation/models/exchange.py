@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import aiohttp
 import msgspec
@@ -38,14 +38,23 @@ _PROBE_RETRIES = 4
 _LOADING_S = 30.0  # that a probe waits for a server that says so
 
 
+class Reply(NamedTuple):
+    """What came back for one attempt, whatever it says. seconds: from sending it to the end of the answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+    seconds: float
+
+
 class RateLimiter(Protocol):
     """Holds requests back where a provider limits how many it takes."""
 
-    async def admit(self, request_tokens: int) -> None:
-        """Return when a request may be sent. request_tokens: the most of it and its answer; 0: unknown."""
+    async def send(self, attempt: Callable[[], Awaitable[Reply]]) -> Reply:
+        """The first reply that is no refusal for the rate. attempt: sends the request once; its errors pass.
 
-    def told(self, status: int, headers: Mapping[str, str]) -> None:
-        """What became of an admitted request. status: of HTTP, 0 where there was no answer."""
+        Raises ServerError where the provider refuses for longer than it is waited for.
+        """
 
 
 class Exchange:
@@ -83,32 +92,33 @@ class Exchange:
     ) -> None:
         await self.session.close()
 
-    async def send(self, path: str, body: dict[str, Any], *, request_tokens: int = 0) -> tuple[bytes, float]:
-        """The body of the server's answer, and the seconds it took. One attempt.
+    async def send(self, path: str, body: dict[str, Any]) -> tuple[bytes, float]:
+        """The body of the server's answer, and the seconds it took.
 
         Raises Transient, Refused, and ServerError where going on makes no sense.
         """
-        limiter = self._limiter
-        if limiter is not None:
-            await limiter.admit(request_tokens)
-        status = 0
-        headers: Mapping[str, str] = {}
+        data = msgspec.json.encode(body)
+
+        async def once() -> Reply:
+            return await self._attempt(path, data)
+
+        reply = await (once() if self._limiter is None else self._limiter.send(once))
+        require_answer(reply.status, reply.headers, reply.raw, where=f"{self.info.base_url} rejected {path}")
+        return reply.raw, reply.seconds
+
+    async def _attempt(self, path: str, data: bytes) -> Reply:
+        """Every attempt is sent here. Raises Transient and Refused where there is no reply."""
         started = time.perf_counter()
         try:
             async with self.session.post(
-                self.info.base_url + path, data=msgspec.json.encode(body), headers=self._headers
+                self.info.base_url + path, data=data, headers=self._headers
             ) as response:
-                status, headers, raw = response.status, response.headers, await read_body(response)
+                raw = await read_body(response)
+                return Reply(response.status, response.headers, raw, time.perf_counter() - started)
         except NotAnAnswer as error:  # too long, and so it would be once more
             raise Refused(str(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(no_answer(error, self.session)) from error
-        finally:
-            if limiter is not None:
-                limiter.told(status, headers)
-        seconds = time.perf_counter() - started
-        require_answer(status, headers, raw, where=f"{self.info.base_url} rejected {path}")
-        return raw, seconds
 
     async def answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """What an attempt comes to, made again as long as that can help; `error` where it can't.
