@@ -10,6 +10,7 @@ import msgspec
 from evaluation.models.sampling import Sampling
 from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
 from results.messages import Message, ToolCall  # noqa: TC001 - fields as well
+from results.scored_continuation import ScoredContinuation  # noqa: TC001 - as well
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -46,6 +47,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     tags: what scores are also given by, such as {"difficulty": "easy"}. choices: answers of one token, of which the
     likeliest is taken where the server tells probabilities; else, and where empty, an answer is generated.
+    continuations: of the prompt, of which each is scored by its log-probability instead of an answer being generated.
     least_prompt_tokens: a server that counts fewer tokens in the prompt has cut it; 0: not known.
     """
 
@@ -54,6 +56,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     expected: Any = None
     tags: dict[str, str] = {}
     choices: tuple[str, ...] = ()
+    continuations: tuple[str, ...] = ()
     least_prompt_tokens: int = 0
 
 
@@ -61,8 +64,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One completion to ask for, with all that determines it; `evaluation.loop.requests` makes it.
 
     index: which completion of the sample. sampling: the run's, with this request's own seed. stop: sequences that end
-    the answer; json_schema: of the answer, where one is asked for; choices: as in `Sample`; prompt_sha256: of what is
-    asked, by which it is known again. history, tools: as in `Prompt`; turns: what was said after the user's text, in
+    the answer; json_schema: of the answer, where one is asked for; choices, continuations: as in `Sample`; prompt_sha256: of
+    what is asked, by which it is known again. history, tools: as in `Prompt`; turns: what was said after the user's text, in
     earlier requests for the same completion.
     """
 
@@ -75,6 +78,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     json_schema: dict[str, Any] | None = None
     choices: tuple[str, ...] = ()
+    continuations: tuple[str, ...] = ()
     prompt_sha256: str = ""
     history: tuple[Message, ...] = ()
     turns: tuple[Message, ...] = ()
@@ -90,7 +94,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     empty where it was not.
 
     choice_probabilities: of the choices that were likely enough to be told, where the text is the likeliest of them;
-    empty where the answer was generated.
+    empty where the answer was generated. continuations: the score of each of the request's, where it has any; the text
+    is the likeliest of them.
 
     tool_calls: that the model asks for. transcript: as in `results.records.Completion`; of an answer that took several
     requests, the text is the last one's, and tokens, seconds and cost are those of all.
@@ -113,6 +118,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
     context_advice: str = ""
     choice_probabilities: dict[str, float] = {}
+    continuations: tuple[ScoredContinuation, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     transcript: tuple[Message, ...] = ()
     cost_usd: float | None = None
@@ -191,6 +197,9 @@ class Task(Protocol):
 
     def judge_transcript(self, transcript: Sequence[Message], sample: Sample) -> Judgement:
         """Judge what was said and called, where an answer has a transcript; otherwise as `calculate_metrics`."""
+
+    def judge_continuations(self, scored: Sequence[ScoredContinuation], sample: Sample) -> Judgement:
+        """Judge how likely the sample's continuations are, where it has any."""
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
         """The scores over all, as fractions."""

@@ -16,6 +16,7 @@ from results.errors import NewerRecord, ResultsError
 from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
 from results.json_text import NOT_THAT_JSON, encode
 from results.messages import Message  # noqa: TC001 - a field: msgspec reads it at run time
+from results.scored_continuation import ScoredContinuation  # noqa: TC001 - a field
 from results.sweep_place import SweepPlace  # noqa: TC001 - a field: msgspec reads it at run time
 from results.telemetry import TelemetrySummary  # noqa: TC001 - a field: msgspec reads it at run time
 
@@ -72,7 +73,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     older files. transcript: where tools could be called, all that was said after that prompt, the results of tools
     included; `answer` is its last text then, and tokens, seconds and cost are those of all its requests. cost_usd: what
     the provider charges for it; None where that is not known, or nobody charges. cached: the answer came out of a cache
-    of answers, and no request was sent for it.
+    of answers, and no request was sent for it. continuations: where given continuations were scored and none was written, the
+    score of each; `answer` is the likeliest of them then.
     """
 
     task_id: str
@@ -102,6 +104,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transcript: tuple[Message, ...] = ()
     cost_usd: float | None = None
     cached: bool = False
+    continuations: tuple[ScoredContinuation, ...] = ()
 
     def __post_init__(self) -> None:
         lost = self.outcome is Outcome.INFRASTRUCTURE_ERROR

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evaluation.protocols import Judgement, PromptStyle, Sample, Solver
     from results.messages import Message
     from results.records import Completion, Metric
+    from results.scored_continuation import ScoredContinuation
 
 
 class DataSet(NamedTuple):
@@ -48,6 +49,10 @@ class DataSetTask:
 
     def judge_transcript(self, transcript: Sequence[Message], sample: Sample) -> Judgement:
         """Never called: a single request leaves no transcript."""
+        raise NotImplementedError
+
+    def judge_continuations(self, scored: Sequence[ScoredContinuation], sample: Sample) -> Judgement:
+        """Never called where samples have no continuations."""
         raise NotImplementedError
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:

@@ -40,7 +40,8 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
     judgement: Judgement | None = None
     loss: Loss | None = None
     try:
-        spoken = split_reasoning(answer.text, answer.reasoning, chat=chat)
+        if not answer.continuations:
+            spoken = split_reasoning(answer.text, answer.reasoning, chat=chat)
         if answer.error or ending_of(answer.finish_reason) is Ending.BROKEN_OFF:
             outcome = Outcome.INFRASTRUCTURE_ERROR
             detail = answer.error or f"the server broke off the answer ({answer.finish_reason})"
@@ -51,6 +52,9 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
                 f"the server cut the prompt: it read {answer.prompt_tokens} of at least "
                 f"{sample.least_prompt_tokens} tokens"
             )
+        elif answer.continuations:
+            judgement = task.judge_continuations(answer.continuations, sample)
+            outcome, detail = _outcome(judgement, cut=False), judgement.detail
         elif not spoken.answer.strip() and not any(each.tool_calls for each in answer.transcript):
             outcome = Outcome.TRUNCATED if _is_short(cut) or spoken.unclosed else Outcome.NO_ANSWER
             detail = _nothing_said(answer, spoken, cut)
@@ -102,6 +106,7 @@ def judge(task: Task, sample: Sample, request: Request, answer: Answer) -> Compl
         transcript=answer.transcript,
         cost_usd=answer.cost_usd,
         cached=answer.cached,
+        continuations=answer.continuations,
     )
 
 

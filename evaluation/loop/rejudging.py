@@ -116,6 +116,7 @@ def _judged(task: Task, sample: Sample, recorded: Completion) -> Completion:
         attempts=recorded.attempts,
         choice_probabilities=chosen,
         transcript=recorded.transcript,
+        continuations=recorded.continuations,
     )
     request = Request(
         task_id=recorded.task_id,

@@ -1,24 +1,27 @@
-"""Ask a running server how it predicts a text: its own slots, KV cache, attention and build at work.
-
-llama-server is made to write the text: a grammar of token ids (llama.cpp#17816) leaves it no choice, and `n_probs` has
-it report the likeliest tokens before the grammar is applied. vLLM reports them for a prompt (`prompt_logprobs`).
-"""
+"""Ask a running server how it predicts a text: its own slots, KV cache, attention and build at work."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
+from evaluation.likelihood.forced_tokens import (
+    NEWER_LLAMA,
+    UNREADABLE,
+    forced_by_llama,
+    read_ids,
+    read_vllm,
+    tokenize_request,
+    vllm_request,
+)
 from evaluation.models.http_session import no_answer, open_session
 from evaluation.models.replies import NotAnAnswer, as_mapping, error_message, read_body, read_json
 from evaluation.models.server_kind import owner_of
 from evaluation.models.server_watch import ServerWatch
 from results.errors import ServerError, ServerExited, UsageError
 from results.json_text import whole_number
-from results.stats.divergence import LEAST_LOGPROB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +36,6 @@ _ANSWER_BYTES = 24 << 20  # as long as an answer is made at most
 _TOKEN_BYTES = 80  # of an answer, for each likely token
 _PAUSE_S = 0.5
 _BUSY = {429, 503}
-_NEWER_LLAMA = "use a newer llama.cpp: grammars of token ids came at the end of 2025"
 
 
 class PredictingServer:
@@ -49,6 +51,8 @@ class PredictingServer:
         self.kind = self.build = self.quantization = ""
         self.slots: int | None = None
         self._room: int | None = None
+        self._unwritable: set[int] = set()
+        self._plain = 0
         self._info = info
         self._top = top
         self._server_wait_s = server_wait_s
@@ -101,6 +105,7 @@ class PredictingServer:
         """
         whole = await self._tokens(text, special=True)
         one, with_begin = await self._tokens("a", special=False), await self._tokens("a", special=True)
+        self._plain = one[-1]
         begin = with_begin[0] if len(with_begin) > len(one) and with_begin[0] != one[0] else None
         return whole, begin
 
@@ -115,67 +120,41 @@ class PredictingServer:
         return found
 
     async def _forced(self, before: Sequence[int], forced: Sequence[int]) -> list[Prediction]:
-        body = {
-            "prompt": list(before),
-            "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in forced),
-            "n_predict": len(forced),
-            "n_probs": self._top,
-            "temperature": 0,
-            "samplers": ["top_k"],
-            "cache_prompt": False,
-            "ignore_eos": False,
-        }
-        answer = as_mapping(await self._post("/completion", body))
-        given = answer.get("completion_probabilities")
         try:
-            found = [_prediction(each["top_logprobs"], each) for each in given or ()]
-            written = [each["id"] for each in given or ()]
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise self._not_predictions(repr(error)) from error
-        if written != list(forced):
-            what = f"{len(written)} of {len(forced)}" if len(written) < len(forced) else "other"
-            raise self._not_predictions(f"it wrote {what} tokens, whatever the grammar says")
-        return found
+            found = await forced_by_llama(
+                self._post, before, forced, unwritable=self._unwritable, plain=self._plain, top=self._top,
+                cache_prompt=False,
+            )  # fmt: skip
+        except UNREADABLE as error:
+            raise self._not_predictions(str(error)) from error
+        return [each.likeliest for each in found]
 
     async def _predicted_by_vllm(self, window: Window) -> list[Prediction]:
-        body = {
-            "model": self._info.model,
-            "prompt": list(window.tokens),
-            "max_tokens": 1,
-            "temperature": 0,
-            "prompt_logprobs": self._top,
-        }
+        body = vllm_request(self._info.model, [window.tokens], top=self._top)
         answer = await self._post("/v1/completions", body)
         try:
-            given = answer["choices"][0]["prompt_logprobs"]
-            if len(given) != len(window.tokens):
-                raise ValueError(f"{len(given)} tokens instead of {len(window.tokens)}")
-            measured = zip(window.measured, given[window.first :], strict=True)
-            return [_of_vllm(token, each, self._top) for token, each in measured]
-        except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
-            raise self._not_predictions(repr(error)) from error
+            found = read_vllm(answer, window.tokens, window.first, top=self._top)
+        except UNREADABLE as error:
+            raise self._not_predictions(str(error)) from error
+        return [each.likeliest for each in found]
 
     def _not_predictions(self, why: str) -> ServerError:
         return ServerError(
             f"the server at {self._info.base_url} does not give log-probabilities of given tokens: {why}",
-            hint="use a newer vLLM" if self.kind == "vllm" else _NEWER_LLAMA,
+            hint="use a newer vLLM" if self.kind == "vllm" else NEWER_LLAMA,
         )
 
     async def _tokens(self, text: str, *, special: bool) -> list[int]:
-        body = {
-            "content": text,
-            "add_special": special,
-            "parse_special": False,
-        }
-        if self.kind == "vllm":
-            body = {"model": self._info.model, "prompt": text, "add_special_tokens": special}
-        tokens = as_mapping(await self._post("/tokenize", body)).get("tokens")
-        ids = tokens if isinstance(tokens, list) else []
-        if not ids or not all(type(token) is int and 0 <= token < 2**31 for token in ids):
+        body = tokenize_request(self.kind, self._info.model, text, begin=special, special=False)
+        answer = await self._post("/tokenize", body)
+        try:
+            ids, unwritable = read_ids(answer)
+        except ValueError as error:
             raise ServerError(
                 f"the server at {self._info.base_url} gives no ids of a text's tokens",
                 hint="kld needs its /tokenize",
-            )
+            ) from error
+        self._unwritable |= unwritable
         return ids
 
     async def _get(self, path: str) -> bytes:
@@ -222,39 +201,8 @@ class PredictingServer:
         if "logprobs" in said:
             hint = f"start vLLM with --max-logprobs {self._top} (behind --), or lower --kld-top"
         elif "grammar" in said:
-            hint = _NEWER_LLAMA
+            hint = NEWER_LLAMA
         return ServerError(f"the server refused {self._info.base_url}{path}: {status}, {said}", hint=hint)
-
-
-def _prediction(top: Any, own: Mapping[str, Any]) -> Prediction:
-    found = {_id(each["id"]): _logprob(each["logprob"]) for each in top}
-    found.setdefault(_id(own["id"]), _logprob(own["logprob"]))
-    return found
-
-
-def _of_vllm(token: int, given: Mapping[str, Mapping[str, Any]], top: int) -> Prediction:
-    """The prompt's token stands behind the likeliest. Of equal likelihood it may give more than asked for."""
-    found = {
-        int(name): _logprob(each["logprob"])
-        for name, each in given.items()
-        if each["rank"] <= top or int(name) == token
-    }
-    if token not in found:
-        raise ValueError("the prompt's own token is missing")
-    return found
-
-
-def _id(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**31:
-        raise ValueError(f"{value!r} is no id of a token")
-    return value
-
-
-def _logprob(value: Any) -> float:
-    number = float(value)
-    if math.isnan(number) or number > 1e-3:  # servers round
-        raise ValueError(f"{value!r} is no logarithm of a probability")
-    return max(min(number, 0.0), LEAST_LOGPROB)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""How likely a model finds given tokens: what llama-server and vLLM tell, and what follows for continuations."""
