@@ -64,9 +64,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One completion to ask for, with all that determines it; `evaluation.loop.requests` makes it.
 
     index: which completion of the sample. sampling: the run's, with this request's own seed. stop: sequences that end
-    the answer; json_schema: of the answer, where one is asked for; choices, continuations: as in `Sample`; prompt_sha256: of
-    what is asked, by which it is known again. history, tools: as in `Prompt`; turns: what was said after the user's text, in
-    earlier requests for the same completion.
+    the answer; json_schema: of the answer, where one is asked for; choices, continuations: as in `Sample`;
+    prompt_sha256: of what is asked, by which it is known again. history, tools: as in `Prompt`; turns: what was said
+    after the user's text, in earlier requests for the same completion.
     """
 
     task_id: str

@@ -73,8 +73,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     older files. transcript: where tools could be called, all that was said after that prompt, the results of tools
     included; `answer` is its last text then, and tokens, seconds and cost are those of all its requests. cost_usd: what
     the provider charges for it; None where that is not known, or nobody charges. cached: the answer came out of a cache
-    of answers, and no request was sent for it. continuations: where given continuations were scored and none was written, the
-    score of each; `answer` is the likeliest of them then.
+    of answers, and no request was sent for it. continuations: where given continuations were scored and none was
+    written, the score of each; `answer` is the likeliest of them then.
     """
 
     task_id: str

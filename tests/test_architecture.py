@@ -77,6 +77,7 @@ SHARED = (
     "results.plain_text",
     "results.records",
     "results.response_store",
+    "results.scored_continuation",
     "results.sent_prompts",
     "results.stats",
     "results.sweep_place",

@@ -32,6 +32,7 @@ def make_request(task: Task, sample: Sample, index: int, sampling: Sampling) -> 
         stop=task.stop,
         json_schema=task.json_schema,
         choices=sample.choices,
+        continuations=sample.continuations,
         history=prompt.history,
         tools=prompt.tools,
     )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from evaluation.likelihood.continuations import Scorer
     from evaluation.models.connection import ConnectionInfo
     from evaluation.models.exchange import RateLimiter
     from evaluation.models.parameters import Parameters
@@ -60,6 +61,7 @@ class OpenAIInterface:
         self._owner = ""
         self._models = b""
         self._properties: dict[str, Any] = {}
+        self._scorer: Scorer | None = None
 
     async def __aenter__(self) -> Self:
         await self._exchange.__aenter__()
@@ -127,6 +129,24 @@ class OpenAIInterface:
         ids = await token_ids(self._exchange.session, self.info, text)
         return None if ids is None else len(ids)
 
+    async def find_scorer(self) -> tuple[str, str]:
+        """The way in which continuations are scored here, tried out on one; or "", and why they can't be, in a line.
+
+        Call it after `check_connection` and `properties`. Raises ServerError where the server gives no answer.
+        """
+        from evaluation.likelihood.continuations import TRIED, scorer_for
+
+        scorer = scorer_for(
+            self._post_body, owner=self._owner, model=self.info.model, properties=self._properties
+        )
+        if scorer is None:
+            return "", "only llama-server and vLLM tell how likely given tokens are"
+        tried = await self._exchange.first_answer(lambda: scorer.answer(TRIED))
+        if tried.error and not tried.refused:
+            raise ServerError(f"the server scores no continuation: {tried.error}", hint="see its log")
+        self._scorer = None if tried.error else scorer
+        return "" if tried.error else scorer.way, tried.error
+
     async def probe(self, request: Request, *, max_tokens: int) -> Answer:
         """One short answer, greedy; `error` says why there is none, `refused` that it is no matter of the moment.
 
@@ -157,6 +177,10 @@ class OpenAIInterface:
             return 0, str(error) or type(error).__name__
 
     async def _attempt(self, request: Request) -> Answer:
+        if request.continuations:
+            if self._scorer is None:
+                raise Refused("this server scores no continuations")
+            return await self._scorer.answer(request)
         if request.choices and self._gives_logprobs and self._parameters.takes("logprobs"):
             chosen = await self._choose(request)
             if chosen is not None:
@@ -198,6 +222,9 @@ class OpenAIInterface:
                 again = self._parameters.refuse(refusal.raw, fields, own)
                 if not again or (needs and not self._parameters.takes(needs)):
                     raise
+
+    async def _post_body(self, path: str, body: Mapping[str, Any]) -> bytes:
+        return (await self._exchange.send(path, dict(body)))[0]
 
     async def _choose(self, request: Request) -> Answer | None:
         """The likeliest choice, from one token; None where that does not tell it, so that an answer is generated."""
