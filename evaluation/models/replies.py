@@ -125,17 +125,22 @@ def as_mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def retry_after_s(header: str | None) -> float | None:
-    """Seconds to wait, at most MAX_RETRY_AFTER_S; None where the header says neither a number nor a date."""
+def retry_after_s(
+    header: str | None, *, most: float = MAX_RETRY_AFTER_S, now_s: float | None = None
+) -> float | None:
+    """Seconds to wait, at most `most`; None where the header says neither a number nor a date.
+
+    now_s: seconds since 1970, where it isn't now.
+    """
     text = (header or "").strip()
     if re.fullmatch(r"\d{1,15}(\.\d{1,15})?", text, re.ASCII):
         seconds = float(text)
     else:
         try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+            seconds = parsedate_to_datetime(text).timestamp() - (time.time() if now_s is None else now_s)
         except (ValueError, TypeError, IndexError, OverflowError, OSError):
             return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+    return min(max(seconds, 0.0), most)
 
 
 def error_message(raw: bytes, *, limit: int = 300) -> str:

@@ -1,0 +1,165 @@
+"""Send each request when a provider's rate limits allow it; a request that they refuse is sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from evaluation.models.replies import error_message
+from evaluation.rate_limits.allowance import Allowance
+from evaluation.rate_limits.headers import asked_wait_s, told_limits
+from evaluation.rate_limits.pace import Pace
+from results.errors import SAME_COMMAND, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+DEFAULT_PATIENCE_S = 600.0
+_RATE_LIMITED, _OVERLOADED, _UNAVAILABLE = 429, 529, 503
+_FIRST_BACKOFF_S, _MAX_BACKOFF_S = 0.25, 30.0
+_NAP_S = 0.5  # the longest sleep of who waits for its turn: meanwhile others may learn of a better one
+_NOBODY = 2  # refusals in a row, after which all wait
+_WORTH_SAYING_S = 5.0
+_MOST_LIMITS = 8  # of one provider: what it tells is not trusted to be little
+# Refusals with the status of a rate limit that no waiting helps against: OpenAI's and DeepSeek's without credit, and a
+# request that is larger than the limit of a minute.
+_NO_CREDIT = (
+    "insufficient_quota",
+    "exceeded your current quota, please check your plan",
+    "credit balance is too low",
+)
+_TOO_LARGE = ("request too large for",)
+
+
+class Reply(NamedTuple):
+    """What a server answered to one request, whatever it is. seconds: from the request to the whole body."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+    seconds: float
+
+
+class RateLimiter:
+    """The rate limits of one provider, shared by all requests to it.
+
+    where: its URL, for messages. patience_s: for how long one request may be refused. on_wait: is told, in a sentence,
+    of a wait that a user would wonder about.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        patience_s: float = DEFAULT_PATIENCE_S,
+        on_wait: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._where = where
+        self._patience_s = patience_s
+        self._on_wait = on_wait
+        self._pace = Pace()
+        self._allowances: dict[str, Allowance] = {}
+        self._turn = asyncio.Lock()  # first come, first served
+        self._number = 0
+        self._held_until = self._refused_at = 0.0
+        self._answered = True  # since the last refusal
+        self._in_a_row = 0  # refusals of requests that were sent one after the other, and no answer
+        self.refusals = 0  # how often a request was refused
+
+    async def send(self, attempt: Callable[[], Awaitable[Reply]]) -> Reply:
+        """The first reply that is no refusal for a rate limit or an overload, whatever else it is.
+
+        attempt: sends the request once. Raises ServerError where the refusals outlast the patience, or waiting would
+        not help, and what `attempt` raises.
+        """
+        clock = asyncio.get_running_loop().time
+        refused_first: float | None = None
+        tries = 0
+        while True:
+            number, sent_at = await self._leave(clock)
+            reply = await attempt()
+            self._tell(reply, number, sent_at)
+            now = clock()
+            if not _is_refusal(reply):
+                self._answered = True
+                self._pace.accepted(now, self._known_rate())
+                return reply
+            tries += 1
+            refused_first = now if refused_first is None else refused_first
+            wait_s = self._refused(reply, number, sent_at, now, tries)
+            self._require_patience(reply, wait_s, now - refused_first)
+            if wait_s >= _WORTH_SAYING_S:
+                self._on_wait(f"{self._where} asks to wait {wait_s:.0f} s: {error_message(reply.raw)}")
+            await asyncio.sleep(wait_s)
+
+    async def _leave(self, clock: Callable[[], float]) -> tuple[int, float]:
+        """Wait for a turn; the number of the request that may be sent now, and the time."""
+        async with self._turn:
+            while True:
+                now = clock()
+                waits = [self._held_until - now, self._pace.wait_s(now)]
+                waits += [each.wait_s(self._number + 1, now) for each in self._allowances.values()]
+                if max(waits) <= 0:
+                    break
+                await asyncio.sleep(min(max(waits), _NAP_S))
+            self._number += 1
+            self._pace.send(self._number, now)
+            return self._number, now
+
+    def _tell(self, reply: Reply, number: int, sent_at: float) -> None:
+        for name, told in told_limits(reply.headers, time.time()).items():
+            if name in self._allowances or len(self._allowances) < _MOST_LIMITS:
+                self._allowances.setdefault(name, Allowance(name)).tell(told, number, sent_at)
+
+    def _refused(self, reply: Reply, number: int, sent_at: float, now: float, tries: int) -> float:
+        """Learn from a refusal; seconds until this request may ask again."""
+        self.refusals += 1
+        asked = asked_wait_s(reply.headers, reply.raw, time.time())
+        wait_s = min(_FIRST_BACKOFF_S * 2 ** min(tries - 1, 10), _MAX_BACKOFF_S) if asked is None else asked
+        if is_new := sent_at > self._refused_at:
+            self._refused_at = now
+            self._in_a_row = 0 if self._answered else self._in_a_row + 1
+            self._answered = False
+        held = self._in_a_row >= _NOBODY
+        if reply.status == _RATE_LIMITED and not held:  # an overload says nothing of our rate
+            rates = [each.rate for each in self._allowances.values()]
+            self._pace.refused(number, sent_at, now, min((rate for rate in rates if rate), default=None))
+        if is_new and held:
+            self._held_until = max(self._held_until, now + wait_s)
+        return wait_s
+
+    def _known_rate(self) -> float | None:
+        rates = [each.known_rate for each in self._allowances.values()]
+        return min((rate for rate in rates if rate), default=None)
+
+    def _require_patience(self, reply: Reply, wait_s: float, waited_s: float) -> None:
+        said = error_message(reply.raw)
+        text = reply.raw.decode(errors="replace").lower()
+        if any(sign in text for sign in _NO_CREDIT):
+            raise ServerError(
+                f"{self._where} has no credit left for this key: {said}",
+                hint=f"add credit and {SAME_COMMAND} (what is finished is kept)",
+            )
+        if any(sign in text for sign in _TOO_LARGE):
+            raise ServerError(
+                f"a request is larger than the rate limit of {self._where} allows: {said}",
+                hint="lower --max-tokens, or raise the limit at the provider",
+            )
+        if waited_s + wait_s > self._patience_s:
+            asks = (
+                f"asks to wait {wait_s:.0f} s"
+                if wait_s > self._patience_s
+                else f"refused it for {waited_s:.0f} s"
+            )
+            raise ServerError(
+                f"{self._where} takes no more requests ({reply.status}, {asks}): {said}",
+                hint=f"{SAME_COMMAND} later (what is finished is kept), or raise --rate-limit-patience",
+            )
+
+
+def _is_refusal(reply: Reply) -> bool:
+    """Whether it is for the moment, and because of how much is asked for."""
+    if reply.status in {_RATE_LIMITED, _OVERLOADED}:
+        return True
+    return reply.status == _UNAVAILABLE and any(name.lower() == "retry-after" for name in reply.headers)
