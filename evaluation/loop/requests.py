@@ -28,8 +28,8 @@ def make_request(task: Task, sample: Sample, index: int, sampling: Sampling) -> 
         style=task.style,
         system=sampling.system(prompt.system),
         user=prompt.user,
-        sampling=msgspec.structs.replace(sampling, seed=seed),
-        stop=task.stop,
+        sampling=msgspec.structs.replace(sampling, seed=seed, max_tokens=_max_tokens(sample, sampling)),
+        stop=sample.stop or task.stop,
         json_schema=task.json_schema,
         choices=sample.choices,
         continuations=sample.continuations,
@@ -37,6 +37,13 @@ def make_request(task: Task, sample: Sample, index: int, sampling: Sampling) -> 
         tools=prompt.tools,
     )
     return msgspec.structs.replace(request, prompt_sha256=asked_by(request).sha256)
+
+
+def _max_tokens(sample: Sample, sampling: Sampling) -> int:
+    """The sample's own limit only makes the run's default smaller: what a user asks for holds."""
+    if sample.max_tokens is None or "max_tokens" in sampling.given:
+        return sampling.max_tokens
+    return min(sample.max_tokens, sampling.max_tokens)
 
 
 def request_seed(seed: int, task_id: str, index: int) -> int:

@@ -198,6 +198,9 @@ class SuiteTask(_Part, frozen=True, kw_only=True):
             "empty: the usual one of the kind of answer."
         ),
     ] = ()
+    positive: Annotated[
+        str, Meta(description="The class that f1, precision and recall are about, as the answer calls it.")
+    ] = ""
     max_tokens: Annotated[Count | None, Meta(description="Of an answer.")] = None
     stop: Annotated[tuple[Text, ...], Meta(description="Texts that end an answer, in completion style.")] = ()
     tags: Annotated[
