@@ -10,13 +10,20 @@ import msgspec
 from parsers.output import said_as, summary_event
 from parsers.tally import Tally, read_tally
 from results.errors import ParseError
-from results.records import Metric, Score
+from results.records import Metric, Outcome, Score
+from results.stats.scoring import figures_of, score_of
+from results.store.verdicts import read_scored
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from parsers.contract import ScriptOutput
+    from results.metric_scoring import Scoring
 
 _ROUNDING_PERCENT = 1e-6
 _FIELDS = set(Score.__struct_fields__) - {"details"}
+_ANSWERED = {Outcome.PASSED, Outcome.FAILED}
 _OTHER = {"event", "benchmark"}  # said elsewhere in the record
 
 
@@ -34,11 +41,12 @@ class Summary:
         path = output.folder / "completions.jsonl"
         try:
             tally = read_tally(path)
+            figures, answered = _figures(path, tally, said.scoring)
         except OSError as error:
             raise ParseError(
                 f"cannot read {path}: {error.strerror}", hint="the score is computed from this file"
             ) from error
-        return _checked(said, tally, str(path))
+        return _checked(said, tally, figures, answered, str(path))
 
 
 def _said(summary: dict[str, Any]) -> Score:
@@ -47,22 +55,34 @@ def _said(summary: dict[str, Any]) -> Score:
     return said_as(known | {"details": details}, Score)
 
 
-def _checked(said: Score, tally: Tally, where: str) -> Score:
-    pass_at_1 = tally.pass_at(1)
-    if pass_at_1 is None:
+def _figures(path: Path, tally: Tally, scoring: Scoring | None) -> tuple[dict[str, Metric], float | None]:
+    """What must be among the metrics, the score first, and the score of finished answers. Empty without completions."""
+    scored = read_scored(path)[0] if scoring is not None else []
+    figures = figures_of(scored, scoring) if scoring is not None else {}
+    if scoring is not None and scoring.tasks:
+        return figures, score_of([each for each in scored if each.outcome in _ANSWERED], scoring)
+    passed = tally.pass_at(1)
+    return ({"pass@1": passed, **figures} if passed is not None else {}), tally.score_answered
+
+
+def _checked(
+    said: Score, tally: Tally, figures: Mapping[str, Metric], answered: float | None, where: str
+) -> Score:
+    main = next(iter(figures.values()), None)
+    if main is None:
         raise ParseError(f"{where} has no completions", hint="see script.log for what the script did")
     wrong = []
     metrics: dict[str, Metric] = {}
-    for name, metric in {"pass@1": pass_at_1, **said.metrics}.items():
+    for name, metric in {**figures, **said.metrics}.items():
         of = re.fullmatch(r"pass@([1-9]\d{0,5})(?: (.+=.*))?", name, re.DOTALL)
-        counted = tally.pass_at(int(of[1]), of[2] or "") if of else metric
+        counted = tally.pass_at(int(of[1]), of[2] or "") if of else figures.get(name, metric)
         if counted is None:
             wrong.append(f"{name} where a sample has fewer completions than that, or no sample has the tag")
         elif name in said.metrics and _differ(100 * said.metrics[name].value, 100 * counted.value):
             wrong.append(f"{name} {said.metrics[name].value} instead of {counted.value}")
         else:
             metrics[name] = counted
-    score = 100 * pass_at_1.value
+    score = 100 * main.value
     counts = {
         "samples": len(tally.by_sample),
         "completions": tally.completions,
@@ -83,7 +103,7 @@ def _checked(said: Score, tally: Tally, where: str) -> Score:
             f"the script's summary disagrees with {where}{torn}: " + "; ".join(wrong),
             hint="both are in the run's folder; run again with --resume to do what is missing",
         )
-    changed = {"score": score, "metrics": metrics, "score_answered": tally.score_answered, **counts}
+    changed = {"score": score, "metrics": metrics, "score_answered": answered, **counts}
     return msgspec.structs.replace(said, **changed)
 
 

@@ -16,6 +16,7 @@ from results.errors import NewerRecord, ResultsError
 from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
 from results.json_text import NOT_THAT_JSON, encode
 from results.messages import Message  # noqa: TC001 - a field: msgspec reads it at run time
+from results.metric_scoring import Scoring  # noqa: TC001 - a field: msgspec reads it at run time
 from results.scored_continuation import ScoredContinuation  # noqa: TC001 - a field
 from results.sweep_place import SweepPlace  # noqa: TC001 - a field: msgspec reads it at run time
 from results.telemetry import TelemetrySummary  # noqa: TC001 - a field: msgspec reads it at run time
@@ -113,7 +114,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A fraction, 0 to 1, with its standard error and 95 % interval."""
+    """A fraction, 0 to 1 (a correlation from -1 to 1), with its standard error and 95 % interval."""
 
     value: float
     stderr: float | None = None
@@ -125,10 +126,11 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """A parser's result.
 
     score: percent of all samples, including those lost to infrastructure; None if the tool doesn't measure a fraction
-    (but a speed or a perplexity, say). score_answered: percent of finished answers (neither truncated, empty nor lost).
-    completions: all that were requested. outcomes: number of completions by `Outcome` value. near_time_limit: number of
-    completions with that mark. details["speed"]: figures by name and unit. generate_s: first request to last answer;
-    execute_s: sum over completions.
+    (but a speed or a perplexity, say). metrics: the first is the score. scoring: how that comes from what the
+    completions have; None: it is the share that passed. score_answered: percent of finished answers (neither
+    truncated, empty nor lost). completions: all that were requested. outcomes: number by `Outcome` value.
+    near_time_limit: number of completions with that mark. details["speed"]: figures by name and unit. generate_s: first
+    request to last answer; execute_s: sum over completions.
     """
 
     score: float | None
@@ -144,6 +146,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     execute_s: float | None = None
     warnings: tuple[str, ...] = ()
     details: dict[str, Any] = {}
+    scoring: Scoring | None = None
 
     @property
     def passed(self) -> int | None:

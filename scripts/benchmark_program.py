@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from evaluation.loop.grader import Grader, Known
     from evaluation.models.openai_interface import OpenAIInterface
     from evaluation.protocols import Prompt, PromptStyle, Task
+    from results.metric_scoring import Scoring
     from results.records import Completion
 
 
@@ -26,6 +27,7 @@ class BenchmarkProgram:
     details: what its summary says beside the scores; "warnings" in it go to the others.
     prepare: is called before the task is made, where its samples depend on the server. identity: prompts that stand for
     all of these, by which runs are known to be comparable; None: all prompts as they are sent.
+    scoring: how metrics become the score; None: it is the share that passed.
     """
 
     name: str
@@ -38,3 +40,4 @@ class BenchmarkProgram:
     details: Callable[[Sequence[Completion]], Mapping[str, Any]] | None = None
     prepare: Callable[[OpenAIInterface, PromptStyle], Awaitable[None]] | None = None
     identity: Callable[[PromptStyle], Sequence[Prompt]] | None = None
+    scoring: Scoring | None = None

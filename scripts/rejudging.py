@@ -96,6 +96,7 @@ async def rejudge_benchmark(
         benchmark=benchmark.name,
         style=settings.prompt_style,
         max_tokens=settings.max_tokens,
+        scoring=benchmark.scoring,
     )
     details = dict(benchmark.details(completions)) if benchmark.details is not None else {}
     warnings = [*grader.warnings, *summary["warnings"], *details.pop("warnings", [])]

@@ -293,6 +293,7 @@ class _Session:
             benchmark=self.benchmark.name,
             style=settings.prompt_style,
             max_tokens=settings.max_tokens,
+            scoring=self.benchmark.scoring,
         )
         summary["samples_there"] = len(task.get_samples(None))
         details = dict(self.benchmark.details(completions)) if self.benchmark.details is not None else {}

@@ -73,6 +73,7 @@ SHARED = (
     "results.json_text",
     "results.locks",
     "results.messages",
+    "results.metric_scoring",
     "results.open_files",
     "results.plain_text",
     "results.records",

@@ -144,6 +144,9 @@ def _as_thought(done: Completion) -> Completion:
         detail=detail,
         failed_check=None,
         read_in="",
+        metrics={
+            name: value for name, value in done.metrics.items() if name == BY_LOGPROBS or name[:2] == "p("
+        },
     )
 
 

@@ -10,20 +10,30 @@ import msgspec
 
 from evaluation.loop.judging import BY_LOGPROBS
 from results.records import Cut, Loss, Outcome
+from results.stats.scoring import figures_of, score_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from evaluation.loop.runner import Evaluation
+    from results.metric_scoring import Scoring
     from results.records import Completion, Metric
 
 _UNANSWERED = {Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.INFRASTRUCTURE_ERROR}
 
 
 def summarize(
-    evaluation: Evaluation, metrics: Mapping[str, Metric], *, benchmark: str, style: str, max_tokens: int
+    evaluation: Evaluation,
+    metrics: Mapping[str, Metric],
+    *,
+    benchmark: str,
+    style: str,
+    max_tokens: int,
+    scoring: Scoring | None = None,
 ) -> dict[str, Any]:
     """The fields of the summary event. score and score_answered in percent; metrics are fractions.
+
+    metrics: those of a benchmark whose score is the share that passed. scoring: of one whose score is a metric.
 
     score_answered: of the completions that are an answer (neither truncated, nor empty, nor lost to
     infrastructure); None where there are none. generate_s and tokens_per_s are of this try alone, where a run
@@ -34,6 +44,12 @@ def summarize(
     outcomes = Counter(str(completion.outcome) for completion in completions)
     answered = [completion for completion in completions if completion.outcome not in _UNANSWERED]
     passed = sum(completion.passed for completion in answered)
+    score_answered = 100.0 * passed / len(answered) if answered else None
+    if scoring is not None:
+        figures = figures_of(completions, scoring)
+        metrics = figures if scoring.tasks else {**metrics, **figures}
+        if scoring.tasks:
+            score_answered = score_of(answered, scoring)
     speed = (
         evaluation.new_tokens / evaluation.generate_s
         if evaluation.new_tokens and evaluation.generate_s
@@ -50,13 +66,14 @@ def summarize(
     return {
         **ways,
         "benchmark": benchmark,
-        "score": 100.0 * metrics["pass@1"].value,
+        **({"scoring": msgspec.to_builtins(scoring)} if scoring is not None else {}),
+        "score": 100.0 * next(iter(metrics.values())).value,
         "metrics": {name: msgspec.to_builtins(metric) for name, metric in metrics.items()},
         "samples": len({completion.task_id for completion in completions}),
         "completions": len(completions),
         "outcomes": {str(outcome): outcomes.get(str(outcome), 0) for outcome in Outcome},
         "near_time_limit": sum(completion.near_time_limit for completion in completions),
-        "score_answered": 100.0 * passed / len(answered) if answered else None,
+        "score_answered": score_answered,
         "prompt_tokens": _sum(completion.prompt_tokens for completion in completions),
         "completion_tokens": _sum(completion.completion_tokens for completion in completions),
         "generate_s": round(evaluation.generate_s, 4),

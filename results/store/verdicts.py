@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -13,6 +13,9 @@ from results.records import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_Verdict = TypeVar("_Verdict", bound="CompletionVerdict")
 
 
 class CompletionVerdict(msgspec.Struct, frozen=True):
@@ -31,17 +34,33 @@ class CompletionVerdict(msgspec.Struct, frozen=True):
         return number(self.metrics.get(name)) if isinstance(self.metrics, dict) else None
 
 
+class ScoredVerdict(CompletionVerdict, frozen=True):
+    """A verdict with what was read in the answer and what was expected, for metrics of all answers together."""
+
+    completion: Any = None
+    expected: Any = None
+
+
+def read_scored(path: Path) -> tuple[list[ScoredVerdict], int]:
+    """As `read_verdicts`, with what metrics need."""
+    return _read(path, ScoredVerdict)
+
+
 def read_verdicts(path: Path) -> tuple[list[CompletionVerdict], int]:
     """The last verdict of each (task_id, index), and the number of unreadable lines, such as a torn one.
 
     Raises OSError, and ParseError for a line that contradicts itself.
     """
-    verdicts: dict[tuple[str, int], CompletionVerdict] = {}
+    return _read(path, CompletionVerdict)
+
+
+def _read(path: Path, kind: type[_Verdict]) -> tuple[list[_Verdict], int]:
+    verdicts: dict[tuple[str, int], _Verdict] = {}
     unreadable = 0
     with open_to_read(path) as lines:
         for line in lines:
             try:
-                verdict = msgspec.json.decode(line, type=CompletionVerdict)
+                verdict = msgspec.json.decode(line, type=kind)
             except NOT_THAT_JSON:
                 unreadable += bool(line.strip())
                 continue
