@@ -7,11 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from results.errors import BenchError, UsageError
+from results.files import user_path
 from results.json_text import encode
 from results.plain_text import cell, indented
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from evaluation.data.hub_data import HubData
 
@@ -39,14 +41,39 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _known(names: Sequence[str]) -> list[tuple[str, str, HubData]]:
-    """Suite, task and data set: of these names, or of all that have any. Raises UsageError for another name."""
+    """Suite, task and data set: of these names and suite files, or of all that are part of the program.
+
+    Raises UsageError for another name.
+    """
     from evaluation.benchmarks.hub_data import benchmarks_hub_data
+    from settings.suites import is_suite_file, shipped_suites
 
     every = {name: [("", data) for data in some] for name, some in benchmarks_hub_data().items()}
-    for name in names:
-        if name not in every:
-            raise UsageError(f"no data set belongs to {name!r}", hint=f"one of {', '.join(sorted(every))}")
+    shipped = shipped_suites()
+    for name in names or shipped:
+        if name in shipped or is_suite_file(name):
+            every[name] = _of_suite(shipped.get(name) or user_path(name))
+        elif name not in every:
+            known = sorted({*every, *shipped})
+            raise UsageError(
+                f"no data set belongs to {name!r}", hint=f"one of {', '.join(known)}, or a suite file"
+            )
     return [(name, task, data) for name in names or sorted(every) for task, data in every[name]]
+
+
+def _of_suite(path: Path) -> list[tuple[str, HubData]]:
+    """Of each task: its rows, and the split that its examples come from; files of the user's own need no fetching."""
+    from evaluation.suites.loader import read_suite_file
+    from evaluation.suites.rows import examples_data, hub_data
+
+    found = []
+    for name, task in read_suite_file(path).suite.tasks.items():
+        if task.data.hub:
+            found.append((name, hub_data(task.data)))
+        examples = examples_data(task.data, task.few_shot) if task.few_shot else None
+        if examples:
+            found.append((name, examples))
+    return found
 
 
 def _fetch_all(known: Iterable[tuple[str, str, HubData]], *, renew: bool) -> int:

@@ -23,6 +23,7 @@ from sweeps.plan import plan_runs
 from tests.command_line import ROOT, command_server, logged
 from tests.options_page import page as options_page
 from tests.servers.gguf_file import STRING, gguf
+from tests.suites_page import page as suites_page
 
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
@@ -232,6 +233,11 @@ def test_a_benchmark_is_added_by_following_the_page(tmp_path):
     (run,) = logged(tmp_path / "r")
     assert (run["benchmark"], run["status"], run["results"]["score"]) == ("double", "succeeded", 25.0)
     assert re.search(r"^score +25\.0 of 100", done.stdout, re.MULTILINE)
+
+
+def test_the_page_of_shipped_suites_is_that_of_their_files():
+    """Made anew by `python -m tests.suites_page > docs/shipped-suites.md`."""
+    assert PAGES["docs/shipped-suites.md"] == suites_page()
 
 
 def test_the_page_of_options_is_that_of_the_table():

@@ -17,6 +17,7 @@ Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEMPLATE)]
 Template = Annotated[str, Meta(max_length=LONGEST_TEMPLATE)]
 Expression = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEMPLATE)]
+Ending = Annotated[str, Meta(pattern=r"[\s\S]", max_length=100)]  # may be a line end alone
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Choices = Annotated[
     Expression | Annotated[tuple[Template, ...], Meta(min_length=2)],
@@ -202,7 +203,9 @@ class SuiteTask(_Part, frozen=True, kw_only=True):
         str, Meta(description="The class that f1, precision and recall are about, as the answer calls it.")
     ] = ""
     max_tokens: Annotated[Count | None, Meta(description="Of an answer.")] = None
-    stop: Annotated[tuple[Text, ...], Meta(description="Texts that end an answer, in completion style.")] = ()
+    stop: Annotated[
+        tuple[Ending, ...], Meta(description="Texts that end an answer, in completion style.")
+    ] = ()
     tags: Annotated[
         dict[Name, Template], Meta(description="Templates; scores are also given by each value.")
     ] = {}

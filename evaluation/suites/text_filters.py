@@ -24,4 +24,17 @@ def _without_brackets(line: str) -> str:
     return "".join([*kept, line[at:]])
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"without_brackets": without_brackets}
+def detokenized(text: str) -> str:
+    """Without the blanks that a tokeniser put before punctuation and into words, as lm-eval takes them out of WSC."""
+    text = str(text)
+    for apart, together in _TOKENISED:
+        text = text.replace(apart, together)
+    return text
+
+
+_TOKENISED = (
+    *((" n't", "n't"), (" )", ")"), ("( ", "("), ('" ', '"'), (' "', '"')),
+    *((" '", "'"), (" .", "."), (" ,", ",")),
+)
+
+FILTERS: dict[str, Callable[..., Any]] = {"without_brackets": without_brackets, "detokenized": detokenized}

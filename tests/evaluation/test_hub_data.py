@@ -179,6 +179,22 @@ def test_what_the_hub_lacks_and_a_wrong_hash_are_told(hub, user):
         assert words in each["error"]
 
 
+def test_the_data_of_suites_is_listed_and_fetched_by_task(hub, user, repositories, tmp_path):
+    write_parquet(repositories / "nyu/parts" / BRANCH / "cola/test/0000.parquet", "asked")
+    suite = tmp_path / "mine.yaml"
+    suite.write_text(
+        "{name: mine, version: 1, about: A suite, licence: none, prompt: '{{text}}',"
+        " answer: {kind: span, correct: text},"
+        " data: {hub: nyu/parts, config: cola, split: test}, few_shot: {split: train}}"
+    )
+    done = bench_runner("data", "fetch", suite, "--json", env={**user, "HF_ENDPOINT": hub})
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert [(each["split"], each["here"]) for each in found] == [("test", True), ("train", True)], done.err
+    listed = bench_runner("data", "list", "glue", "--json", env=user).out.splitlines()
+    assert [json.loads(line)["task"] for line in listed][:2] == ["cola", "sst2"]
+    assert not any(json.loads(line)["here"] for line in listed)
+
+
 def test_names_that_have_no_data_are_refused():
     done = bench_runner("data", "fetch", "human_evil")
     assert done.code == 2
