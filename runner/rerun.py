@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from settings.setting import Setting
 
 # They determine nothing, but without them the run might lose answers, or not work at all.
-_ASKED_AGAIN = {"sandbox", "health_path", "request_timeout"}
+_ASKED_AGAIN = {"sandbox", "health_path", "request_timeout", "rate_limit_patience"}
 
 
 def asked_again(

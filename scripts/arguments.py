@@ -54,6 +54,7 @@ class Arguments:
     cpu_limit: float
     memory_limit: int
     request_timeout: float
+    rate_limit_patience: float
     sandbox: str
     prompt_style: str
     family_style: str | None
@@ -127,7 +128,7 @@ def parse(
         metavar="N",
         help="requests in flight (default: the server's slots, or 16)",
     )
-    add_settings(parser, ("request_timeout",))
+    add_settings(parser, ("request_timeout", "rate_limit_patience"))
     add(
         "--server-wait",
         type=number(0, 86_400),
@@ -238,6 +239,7 @@ def connection_of(arguments: Arguments) -> ConnectionInfo:
             "model": arguments.model,
             "api_key_env": arguments.api_key_env,
             "timeout": arguments.request_timeout,
+            "rate_limit_patience": arguments.rate_limit_patience,
             "max_retries": arguments.max_retries,
         },
     )

@@ -153,6 +153,7 @@ class _Session:
             parameters=self.parameters,
             server_wait=arguments.server_wait,
             on_outage=self._outage,
+            on_wait=self.events.say,
         )
         async with interface:
             self.events.emit("phase", phase="connect")

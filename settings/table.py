@@ -92,6 +92,18 @@ SETTINGS = (
         to_script=True,
     ),
     Setting(
+        name="rate_limit_patience",
+        kind="number",
+        help="How long a provider may refuse one request for its rate limits, in seconds; then the run stops.",
+        section=Section.PATIENCE,
+        determines=Determines.NOTHING,
+        metavar="S",
+        minimum=0,
+        maximum=604_800,
+        default=600.0,
+        to_script=True,
+    ),
+    Setting(
         name="script_timeout",
         kind="number",
         help="Stop the script after S seconds.",

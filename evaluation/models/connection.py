@@ -23,7 +23,8 @@ class ConnectionInfo:
     """Where a model is served and how it is asked.
 
     base_url: without a trailing `/v1`. timeout: seconds a request may take. max_retries: tries after the
-    first, on connection errors, 429 and 5xx. use_guided_json: let the server hold answers to a task's JSON
+    first, on connection errors and 5xx. rate_limit_patience: seconds for which one request may be refused for a rate
+    limit. use_guided_json: let the server hold answers to a task's JSON
     schema. The key never appears in a repr.
     """
 
@@ -33,6 +34,7 @@ class ConnectionInfo:
     api_key: str = field(default="", repr=False)
     timeout: float = 600.0
     max_retries: int = 4
+    rate_limit_patience: float = 600.0
     use_guided_json: bool = False
     sampling: Sampling = field(default_factory=Sampling)
 
@@ -48,7 +50,8 @@ class ConnectionInfo:
 
 
 def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]) -> ConnectionInfo:
-    """Check a provider's settings: base_url, model, api_key or api_key_env, timeout, max_retries, use_guided_json, and
+    """Check a provider's settings: base_url, model, api_key or api_key_env, timeout, max_retries, rate_limit_patience,
+    use_guided_json, and
     those of `Sampling`, such as temperature and max_tokens. What is left out has its default. Raises UsageError naming
     the setting.
     """
@@ -61,6 +64,7 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
         "api_key_env",
         "timeout",
         "max_retries",
+        "rate_limit_patience",
         "use_guided_json",
         *SETTINGS,
     }
@@ -85,6 +89,7 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
     info = ConnectionInfo(provider=provider_type, sampling=sampling, **config)
     _in_range("timeout", info.timeout, 0.001, 86_400)
     _in_range("max_retries", info.max_retries, 0, 100)
+    _in_range("rate_limit_patience", info.rate_limit_patience, 0, 604_800)
     return info
 
 

@@ -35,6 +35,7 @@ _MAX_OUTAGES = 3  # of the server, during one request: perhaps it is this very r
 _FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 30.0
 _PROBE_RETRIES = 4
+_RATE_LIMITED = (429, 529)  # too many requests; overloaded, of Anthropic
 _LOADING_S = 30.0  # that a probe waits for a server that says so
 
 
@@ -60,7 +61,8 @@ class RateLimiter(Protocol):
 class Exchange:
     """Requests to one server. Use as an async context manager; safe for many requests at once.
 
-    limiter: None: requests are sent at once. headers: go with every request, beside the key.
+    limiter: None: requests are sent at once, until one is refused for a rate limit. make_limiter: makes it then.
+    headers: go with every request, beside the key.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class Exchange:
         server_wait: float,
         on_outage: Callable[[bool], None],
         limiter: RateLimiter | None = None,
+        make_limiter: Callable[[], RateLimiter] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.info = info
         self._server_wait = server_wait
         self._on_outage = on_outage
         self._limiter = limiter
+        self._make_limiter = make_limiter
         self._headers = {"Content-Type": "application/json", **(headers or {})}
         self.session: aiohttp.ClientSession
         self._watch: ServerWatch
@@ -102,9 +106,26 @@ class Exchange:
         async def once() -> Reply:
             return await self._attempt(path, data)
 
-        reply = await (once() if self._limiter is None else self._limiter.send(once))
+        if self._limiter is None:
+            reply = await once()
+            if reply.status in _RATE_LIMITED and self._make_limiter is not None:
+                reply = await self._send_limited(reply, once)
+        else:
+            reply = await self._limiter.send(once)
         require_answer(reply.status, reply.headers, reply.raw, where=f"{self.info.base_url} rejected {path}")
         return reply.raw, reply.seconds
+
+    async def _send_limited(self, refusal: Reply, once: Callable[[], Awaitable[Reply]]) -> Reply:
+        """The reply to a request that was refused while there was no limiter."""
+        replies = [refusal]
+
+        async def attempt() -> Reply:
+            return replies.pop() if replies else await once()
+
+        if self._limiter is None and self._make_limiter is not None:
+            self._limiter = self._make_limiter()
+            return await self._limiter.send(attempt)
+        return await self._limiter.send(once) if self._limiter is not None else refusal
 
     async def _attempt(self, path: str, data: bytes) -> Reply:
         """Every attempt is sent here. Raises Transient and Refused where there is no reply."""

@@ -53,10 +53,17 @@ class OpenAIInterface:
         server_wait: float,
         on_outage: Callable[[bool], None],
         limiter: RateLimiter | None = None,
+        make_limiter: Callable[[], RateLimiter] | None = None,
     ) -> None:
         self.info = info
         self._parameters = parameters
-        self._exchange = Exchange(info, server_wait=server_wait, on_outage=on_outage, limiter=limiter)
+        self._exchange = Exchange(
+            info,
+            server_wait=server_wait,
+            on_outage=on_outage,
+            limiter=limiter,
+            make_limiter=make_limiter,
+        )
         self._gives_logprobs = True  # until it answers without
         self._owner = ""
         self._models = b""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from evaluation.models.connection import ConnectionInfo
     from evaluation.models.openai_interface import OpenAIInterface
+    from evaluation.rate_limits.limiter import RateLimiter
 
 
 def get_interface_for_provider(
@@ -21,11 +22,13 @@ def get_interface_for_provider(
     parameters: Parameters | None = None,
     server_wait: float = 120.0,
     on_outage: Callable[[bool], None] = lambda _down: None,
+    on_wait: Callable[[str], None] = lambda _said: None,
 ) -> OpenAIInterface:
     """The interface to a provider; close it when done.
 
     parameters: of the requests, where more is known of them than the connection's sampling. server_wait: seconds that a
     dead server is waited for. on_outage: called with True when it is found dead and with False when it is back.
+    on_wait: is told, in a sentence, of a long wait for a rate limit.
     """
     with contextlib.nullcontext() if info.needs_certificates else _no_certificates():
         from evaluation.models.openai_interface import OpenAIInterface
@@ -35,7 +38,15 @@ def get_interface_for_provider(
         parameters=parameters or Parameters(info.sampling),
         server_wait=server_wait,
         on_outage=on_outage,
+        limiter=None if info.is_loopback else _rate_limiter(info, on_wait),
+        make_limiter=lambda: _rate_limiter(info, on_wait),
     )
+
+
+def _rate_limiter(info: ConnectionInfo, on_wait: Callable[[str], None]) -> RateLimiter:
+    from evaluation.rate_limits.limiter import RateLimiter
+
+    return RateLimiter(info.base_url, patience_s=info.rate_limit_patience, on_wait=on_wait)
 
 
 @contextlib.contextmanager

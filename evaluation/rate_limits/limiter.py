@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from evaluation.models.replies import error_message
 from evaluation.rate_limits.allowance import Allowance
@@ -13,7 +13,9 @@ from evaluation.rate_limits.pace import Pace
 from results.errors import SAME_COMMAND, ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
+
+    from evaluation.models.exchange import Reply
 
 DEFAULT_PATIENCE_S = 600.0
 _RATE_LIMITED, _OVERLOADED, _UNAVAILABLE = 429, 529, 503
@@ -30,15 +32,6 @@ _NO_CREDIT = (
     "credit balance is too low",
 )
 _TOO_LARGE = ("request too large for",)
-
-
-class Reply(NamedTuple):
-    """What a server answered to one request, whatever it is. seconds: from the request to the whole body."""
-
-    status: int
-    headers: Mapping[str, str]
-    raw: bytes
-    seconds: float
 
 
 class RateLimiter:

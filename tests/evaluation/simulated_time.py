@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from email.utils import formatdate
 
-from evaluation.rate_limits.limiter import Reply
+from evaluation.models.exchange import Reply
 
 BEGINS_S = 1_800_000_000.0  # of the wall clock, since 1970
 

@@ -117,7 +117,6 @@ STYLES = {
     "an error that came as an answer, at first": (
         says({"_raw": {"error": {"code": 502, "message": "bad gateway"}}}, "4"), CHAT, 2, "",
     ),
-    "always busy": (says(BUSY), STOPS, 5, "429"),
     "always failing": (says({"_status": 500, "_raw": {"error": "boom"}}), STOPS, 5, "boom"),
     "always broken off": (says(message("", "abort")), STOPS, 5, "broke off"),
     "nothing said": (says(message("", "stop")), STOPS, 2, "empty"),
@@ -153,10 +152,13 @@ def impatient(monkeypatch):
     """The pauses between tries are the same, but shorter."""
     monkeypatch.setattr("evaluation.models.exchange._FIRST_BACKOFF_S", 0.001)
     monkeypatch.setattr("evaluation.models.exchange._LOADING_S", 0.01)
+    monkeypatch.setattr("evaluation.rate_limits.limiter._FIRST_BACKOFF_S", 0.001)
 
 
 def interface(url, **config):
-    info = build_connection_info("openai", {"base_url": url, "model": "m", **config})
+    info = build_connection_info(
+        "openai", {"base_url": url, "model": "m", "rate_limit_patience": 2, **config}
+    )
     return get_interface_for_provider(info, server_wait=5.0)
 
 
@@ -240,7 +242,7 @@ def test_a_model_of_which_nothing_is_known_is_asked_in_a_chat(tmp_path, server, 
 
 
 def test_a_probe_that_is_always_refused_for_the_moment_stops_the_run(tmp_path, server, grader):
-    with pytest.raises(ServerError, match=r"needs --prompt-style: .* try again in 1 s, 5 times"):
+    with pytest.raises(ServerError, match=r"takes no more requests .*429.* try again in 1 s"):
         play(tmp_path, f"{server}/probe_busy", grader, limit=1)
 
 

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from evaluation.models.exchange import Reply
 from evaluation.rate_limits.allowance import Allowance
 from evaluation.rate_limits.headers import Told, asked_wait_s, told_limits
-from evaluation.rate_limits.limiter import RateLimiter, Reply
+from evaluation.rate_limits.limiter import RateLimiter
 from results.errors import ServerError
 from tests.evaluation.simulated_time import SimulatedProvider, in_simulated_time
 

@@ -21,6 +21,7 @@ INDIFFERENT = {
     "ready_timeout": 5.0,
     "stall_timeout": 5.0,
     "request_timeout": 5.0,
+    "rate_limit_patience": 5.0,
     "script_timeout": 5.0,
     "max_restarts": 9,
     "sandbox": "process",

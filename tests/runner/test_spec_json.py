@@ -24,7 +24,8 @@ EVERYTHING = {
     "shuffle": 4, "prompt_style": "chat", "system_prompt": "Say ${NOTHING}, and $${NOTHING}.",
     "reasoning_effort": "low", "thinking_budget": 0, "chat_template_kwargs": '{"enable_thinking":false}',
     "sandbox": "process", "cpu_limit": 2.5, "memory_limit": 1 << 28, "ready_timeout": 9.0,
-    "stall_timeout": 8.0, "request_timeout": 900.0, "script_timeout": 7.0, "max_restarts": 0,
+    "stall_timeout": 8.0, "request_timeout": 900.0, "rate_limit_patience": 30.0,
+    "script_timeout": 7.0, "max_restarts": 0,
 }  # fmt: skip
 
 

@@ -176,5 +176,6 @@ def test_each_row_makes_sense(setting):
         assert setting.determines in {Determines.RESULT, Determines.SAMPLES} or setting.name in {
             "sandbox",
             "request_timeout",
+            "rate_limit_patience",
             "kld_cache_size",
         }
