@@ -49,7 +49,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     likeliest is taken where the server tells probabilities; else, and where empty, an answer is generated.
     continuations: of the prompt, of which each is scored by its log-probability instead of an answer being generated.
     least_prompt_tokens: a server that counts fewer tokens in the prompt has cut it; 0: not known. stop: sequences that
-    end its answer; empty: the task's. max_tokens: of its answer, if fewer than the run's default; None: as that.
+    end its answer; empty: the task's. max_tokens: of its answer, if fewer than the run's default; None: as that. style:
+    its own; None: the task's.
     """
 
     task_id: str
@@ -61,6 +62,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     least_prompt_tokens: int = 0
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
+    style: PromptStyle | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from evaluation.loop.grader import Grader, Known
     from evaluation.models.openai_interface import OpenAIInterface
+    from evaluation.models.prompt_style import StyleChoice
     from evaluation.protocols import Prompt, PromptStyle, Task
     from results.metric_scoring import Scoring
     from results.records import Completion
@@ -25,7 +26,8 @@ class BenchmarkProgram:
     options: the benchmark's own settings that determine results, as JSON gives them back; style_options: those that
     depend on the style.
     details: what its summary says beside the scores; "warnings" in it go to the others.
-    prepare: is called before the task is made, where its samples depend on the server. identity: prompts that stand for
+    prepare: is called before the task is made, where its samples depend on the server. find_style: is called first, and
+    gives the style where that needs no probe of the model. identity: prompts that stand for
     all of these, by which runs are known to be comparable; None: all prompts as they are sent.
     scoring: how metrics become the score; None: it is the share that passed.
     """
@@ -39,5 +41,6 @@ class BenchmarkProgram:
     style_options: Callable[[PromptStyle], Mapping[str, Any]] | None = None
     details: Callable[[Sequence[Completion]], Mapping[str, Any]] | None = None
     prepare: Callable[[OpenAIInterface, PromptStyle], Awaitable[None]] | None = None
+    find_style: Callable[[OpenAIInterface], Awaitable[StyleChoice | None]] | None = None
     identity: Callable[[PromptStyle], Sequence[Prompt]] | None = None
     scoring: Scoring | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from results.errors import ResumeMismatch
+from results.errors import ResumeMismatch, ServerError
 from results.files import user_path
 from scripts.arguments import parse
 from scripts.program import leave, run_program
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from evaluation.models.prompt_style import StyleChoice
     from evaluation.suites.loader import SuiteFile
     from scripts.arguments import Arguments
     from scripts.events import Events
@@ -22,7 +23,9 @@ _ABOUT = (
     "A suite: tasks, prompts, answers and metrics as a YAML file declares them. Executes no code of a model."
 )
 _MAX_TOKENS = 1024
-_ANSWERED_BY, _BY_LETTER = "answered_by", "letter"
+_ANSWERED_BY, _BY_LETTER, _BY_LIKELIHOOD = "answered_by", "letter", "likelihood"
+_CHAT = "chat"
+_RULE = "completion, because likelihoods of continuations are those of a text, unless a chat is asked for"
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +58,12 @@ async def _main(arguments: Arguments, events: Events) -> None:
     if arguments.options["check"]:
         SuiteTask(rows, style=PromptStyle.CHAT).identity()
         return
-    way = _Way(file, arguments.rejudge or arguments.output)
+    way = _Way(file, arguments.rejudge or arguments.output, events)
 
     def task(style: PromptStyle) -> SuiteTask:
-        return SuiteTask(rows, style=style, likelihoods=bool(way.likelihoods))
+        return SuiteTask(
+            rows, style=style, likelihoods=way.by_likelihood, in_chat=way.in_chat(arguments.prompt_style)
+        )
 
     benchmark = BenchmarkProgram(
         name=file.suite.name,
@@ -67,42 +72,80 @@ async def _main(arguments: Arguments, events: Events) -> None:
         options={"suite_version": facts.version, "suite_sha256": facts.sha256},
         style_options=lambda _: way.options(),
         prepare=lambda interface, _style: way.find(interface),
+        find_style=way.style,
         identity=lambda style: task(style).identity(),
         details=lambda _: {
-            "suite": {"file": file.path.name, "version": facts.version, "sha256": facts.sha256}
+            "suite": {"file": file.path.name, "version": facts.version, "sha256": facts.sha256},
+            **({"likelihoods": way.technique} if way.technique else {}),
         },
     )
     await run_benchmark(benchmark, arguments, events)
 
 
 class _Way:
-    """How choices are answered: by likelihood, in a way that the server has, or else by letter.
+    """How choices are answered: by their likelihood, where the server tells it, or else by letter.
 
-    A run that goes on keeps its way. likelihoods: the way; "" for letters.
+    A run that goes on keeps its way, and one that is judged again. technique: how the server tells likelihoods.
     """
 
-    def __init__(self, file: SuiteFile, earlier: Path) -> None:
+    def __init__(self, file: SuiteFile, earlier: Path, events: Events) -> None:
         from evaluation.loop.checkpoint import read_settings
         from evaluation.suites.format import ChoiceAnswer
 
-        self._matters = any(isinstance(task.answer, ChoiceAnswer) for task in file.suite.tasks.values())
+        self._events = events
+        answers = [task.answer for task in file.suite.tasks.values()]
+        choices = [answer for answer in answers if isinstance(answer, ChoiceAnswer)]
+        self._matters = bool(choices)
+        self._is_all = len(choices) == len(answers)
+        self._needs_likelihoods = not all(answer.letters for answer in choices)
         before = read_settings(earlier)
         self._before = None if before is None else before.options.get(_ANSWERED_BY)
-        self.likelihoods = "" if self._before in (None, _BY_LETTER) else str(self._before)
+        self._chat_before = before is not None and before.style_choice.get("requested") == _CHAT
+        self._is_found = False
+        self.by_likelihood = self._before == _BY_LIKELIHOOD
+        self.technique = ""
+
+    def in_chat(self, prompt_style: str) -> bool:
+        """Whether likelihoods are those of a model's turn in a chat: only where that was asked for."""
+        return prompt_style == _CHAT or self._chat_before
 
     def options(self) -> dict[str, Any]:
-        return {_ANSWERED_BY: self.likelihoods or _BY_LETTER} if self._matters else {}
+        now = _BY_LIKELIHOOD if self.by_likelihood else _BY_LETTER
+        return {_ANSWERED_BY: now} if self._matters else {}
 
     async def find(self, interface: Any) -> None:
-        """Ask the server. Raises ResumeMismatch where it was another way at first."""
-        find_scorer = getattr(interface, "find_scorer", None) if self._matters else None
-        self.likelihoods = (await find_scorer())[0] if find_scorer is not None else ""
-        now = self.likelihoods or _BY_LETTER
-        if self._matters and self._before not in (None, now):
+        """Ask the server, once. Raises ResumeMismatch where it was another way at first, and ServerError."""
+        if self._is_found or not self._matters:
+            return
+        self._is_found = True
+        find_scorer = getattr(interface, "find_scorer", None)
+        why = "providers don't tell how likely given tokens are"
+        if find_scorer is not None:
+            self.technique, why = await find_scorer()
+        self.by_likelihood = bool(self.technique)
+        if self._needs_likelihoods and not self.by_likelihood:
+            raise ServerError(
+                f"this suite needs the likelihoods of its choices: {why}",
+                hint="take llama-server or vLLM, or say `letters: true` in the suite",
+            )
+        now = self.options()[_ANSWERED_BY]
+        if self._before not in (None, now):
             raise ResumeMismatch(
                 f"choices were answered by {self._before}, and this server only takes {now}",
                 hint="go on with the server of the first time, or choose another --output",
             )
+        told = f"likelihood ({self.technique})" if self.by_likelihood else f"letter: {why}"
+        self._events.say(f"choices are answered by {told}")
+
+    async def style(self, interface: Any) -> StyleChoice | None:
+        """Where all there is are likelihoods, as lm-eval has it by default: texts, without the chat template."""
+        from evaluation.models.prompt_style import StyleChoice
+        from evaluation.protocols import PromptStyle
+
+        await self.find(interface)
+        if not (self._is_all and self.by_likelihood):
+            return None
+        return StyleChoice(requested="auto", chosen=PromptStyle.COMPLETION, rule=_RULE)
 
 
 if __name__ == "__main__":

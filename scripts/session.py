@@ -160,6 +160,8 @@ class _Session:
             await interface.check_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
             properties = await interface.properties()
             self.parameters.read_properties(properties)
+            if style is None and self.benchmark.find_style is not None:
+                style = await self.benchmark.find_style(interface)
             if style is None:
                 self.events.emit("phase", phase="probe")
                 family = arguments.family_style

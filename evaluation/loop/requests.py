@@ -25,7 +25,7 @@ def make_request(task: Task, sample: Sample, index: int, sampling: Sampling) -> 
     request = Request(
         task_id=sample.task_id,
         index=index,
-        style=task.style,
+        style=sample.style or task.style,
         system=sampling.system(prompt.system),
         user=prompt.user,
         sampling=msgspec.structs.replace(sampling, seed=seed, max_tokens=_max_tokens(sample, sampling)),

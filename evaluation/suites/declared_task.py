@@ -6,6 +6,7 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any
 
+from evaluation.likelihood.choice_metrics import CHOICE_METRICS
 from evaluation.metrics.registry import SAMPLE_METRICS
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from evaluation.suites.kinds import kind_of
@@ -26,28 +27,40 @@ if TYPE_CHECKING:
     from results.scored_continuation import ScoredContinuation
 
 TASK_TAG = "task"
-_COMPUTED = ("accuracy", "label_f1", "acc", "acc_norm", "mc2")  # by the kinds of answers themselves
+_COMPUTED = ("accuracy", "label_f1", *CHOICE_METRICS)  # by the kinds of answers themselves
 _SEPARATOR = "\n\n"  # between a system text and what follows, in a text to go on with
 
 
 class DeclaredTask:
-    """A task with its rows. Raises BenchError where it has none, or a metric that there is not."""
+    """A task with its rows. Raises BenchError where it has none, or a metric that there is not.
+
+    likelihoods: the server scores continuations, of a text as lm-eval has it, or, in_chat, of a model's turn in a chat.
+    """
 
     def __init__(
-        self, file: SuiteFile, name: str, style: PromptStyle, rows: TaskRows, *, likelihoods: bool = False
+        self,
+        file: SuiteFile,
+        name: str,
+        style: PromptStyle,
+        rows: TaskRows,
+        *,
+        likelihoods: bool = False,
+        in_chat: bool = False,
     ) -> None:
         self.name = name
         self.declared = file.suite.tasks[name]
         self._file = file
-        self._style = style
         self.rows = rows
+        self._kind: Kind = kind_of(self.declared.answer, likelihoods=likelihoods)
+        if self._kind.scores and not in_chat:
+            style = PromptStyle.COMPLETION
+        self._style = style
         chat = self.declared.chat_prompt if style is PromptStyle.CHAT else None
         self._prompt_field = "prompt" if chat is None else "chat_prompt"
         self._prompt = Template(self.declared.prompt if chat is None else chat)
         self._system = Template(self.declared.system)
         self._target = None if self.declared.target is None else Template(self.declared.target)
         self._tags = {tag: Template(text) for tag, text in self.declared.tags.items()}
-        self._kind: Kind = kind_of(self.declared.answer, likelihoods=likelihoods)
         self.metrics = self.declared.metrics or self._kind.metrics
         self._own = {each: self._metric(each) for each in self.metrics if each not in CORPUS_METRICS}
 
@@ -63,6 +76,7 @@ class DeclaredTask:
             tags={**tasks, **{tag: value for tag, value in by_templates.items() if value}},
             choices=gold.letters,
             continuations=gold.continuations,
+            style=self._style,
             stop=self.declared.stop if self._style is PromptStyle.COMPLETION else (),
             max_tokens=self.declared.max_tokens if self._style is PromptStyle.COMPLETION else None,
         )

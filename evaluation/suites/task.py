@@ -40,18 +40,20 @@ class SuiteRows:
 
 
 class SuiteTask:
-    """Implements `Task`. likelihoods: the server scores continuations of a text."""
+    """Implements `Task`. likelihoods, in_chat: as in `DeclaredTask`."""
 
     json_schema: dict[str, Any] | None = None
     judge_workers = 0
     stop: tuple[str, ...] = ()  # each sample has its own
     solver: Solver = SingleRequest()
 
-    def __init__(self, rows: SuiteRows, *, style: PromptStyle, likelihoods: bool = False) -> None:
+    def __init__(
+        self, rows: SuiteRows, *, style: PromptStyle, likelihoods: bool = False, in_chat: bool = False
+    ) -> None:
         self.style = style
         self._suite = rows.file.suite
         self.tasks: Mapping[str, DeclaredTask] = {
-            name: DeclaredTask(rows.file, name, style, found, likelihoods=likelihoods)
+            name: DeclaredTask(rows.file, name, style, found, likelihoods=likelihoods, in_chat=in_chat)
             for name, found in rows.by_task.items()
         }
         self._samples = _Samples(self.tasks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evaluation.suites import format as declared
-from evaluation.suites.kinds.choice import ChoiceByLetter
+from evaluation.suites.kinds.choice import ChoiceByLetter, ChoiceByLikelihood
 from evaluation.suites.kinds.letter import Letter
 from evaluation.suites.kinds.texts import Exact, Labels, Number, Span, Summary
 
@@ -18,10 +18,9 @@ def kind_of(answer: declared.Answer, *, likelihoods: bool = False) -> Kind:
 
     Raises TemplateProblem.
     """
-    del likelihoods
     match answer:
         case declared.ChoiceAnswer():
-            return ChoiceByLetter(answer)
+            return ChoiceByLikelihood(answer) if likelihoods else ChoiceByLetter(answer)
         case declared.LetterAnswer():
             return Letter(answer)
         case declared.NumberAnswer():

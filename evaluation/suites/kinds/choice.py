@@ -1,9 +1,11 @@
-"""One of several texts, chosen by its letter where a server does not tell likelihoods."""
+"""One of several texts: the likeliest as the continuation of the prompt; by its letter where no server tells that."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evaluation.likelihood.choice_metrics import choice_metrics
+from evaluation.likelihood.continuations import likeliest
 from evaluation.protocols import PromptStyle
 from evaluation.suites.kinds.choosing import LETTERS, Choices, right_ones, with_letters
 from evaluation.suites.kinds.contract import Gold, Reading, Written
@@ -11,15 +13,61 @@ from evaluation.suites.kinds.letter import read_letter
 from evaluation.suites.templates import Expression
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from evaluation.protocols import Sample
     from evaluation.suites.format import ChoiceAnswer
+    from results.scored_continuation import ScoredContinuation
 
 _ASKED = {
     PromptStyle.CHAT: "\n\n{choices}\nAnswer with the letter of the right choice only.",
     PromptStyle.COMPLETION: "\n\n{choices}\nThe letter of the right choice:",
 }
+
+
+_SHOWN_CHARS = 60
+
+
+class ChoiceByLikelihood:
+    """Implements `Kind`."""
+
+    metrics = ("acc", "acc_norm")
+    scores = True
+
+    def __init__(self, declared: ChoiceAnswer) -> None:
+        self._choices = Choices(declared.choices)
+        self._correct = Expression(declared.correct)
+
+    def gold(self, fields: Mapping[str, Any], style: PromptStyle, separator: str) -> Gold:
+        """In a chat the choices begin the model's turn, with nothing before them. Raises TemplateProblem."""
+        choices = self._choices.of(fields)
+        right = right_ones(self._correct.value(fields), choices)
+        texts = [choices[number].strip() for number in right]
+        before = "" if style is PromptStyle.CHAT else separator
+        return Gold(
+            expected=texts[0] if len(texts) == 1 else texts,
+            target=choices[right[0]],
+            choices=choices,
+            continuations=tuple(f"{before}{choice}" for choice in choices),
+            data={"right": right},
+        )
+
+    def read(self, text: str, sample: Sample) -> Reading:
+        """Never called: nothing is written."""
+        raise NotImplementedError
+
+    def read_scored(self, scored: Sequence[ScoredContinuation], sample: Sample) -> Reading:
+        """The text of the likeliest choice."""
+        choices, right = sample.data["choices"], sample.data["right"]
+        logprobs = [each.logprob for each in scored]
+        found = likeliest(logprobs)
+        wrong = f"{_short(choices[found])} is likelier than {_short(choices[right[0]])}"
+        return Reading(
+            choices[found].strip(),
+            detail="" if found in right else wrong,
+            ended=True,
+            metrics=choice_metrics(logprobs, choices, right),
+        )
 
 
 class ChoiceByLetter(Written):
@@ -54,3 +102,8 @@ class ChoiceByLetter(Written):
         if found.value is None:
             return found
         return found._replace(value=choices[LETTERS.index(found.value)].strip())
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return repr(text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}...")

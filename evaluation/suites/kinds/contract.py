@@ -46,16 +46,23 @@ class Reading(NamedTuple):
 class Written:
     """A kind whose answers are written."""
 
+    scores = False
+
     def read_scored(self, scored: Sequence[ScoredContinuation], sample: Sample) -> Reading:
         """Never called."""
         raise NotImplementedError
 
 
 class Kind(Protocol):
-    """A kind of answer. metrics: those of a task that names none; the first is the main one."""
+    """A kind of answer. metrics: those of a task that names none; the first is the main one. scores: continuations of
+    the prompt are scored, and nothing is written.
+    """
 
     @property
     def metrics(self) -> tuple[str, ...]: ...
+
+    @property
+    def scores(self) -> bool: ...
 
     def gold(self, fields: Mapping[str, Any], style: PromptStyle, separator: str) -> Gold:
         """What is right for a row. separator: between a prompt and what continues it. Raises TemplateProblem."""
