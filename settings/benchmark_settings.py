@@ -60,6 +60,8 @@ BENCHMARK_SETTINGS = (
         "gsm8k",
         "mmlu",
         "mbpp",
+        "human_eval_plus",
+        "mbpp_plus",
         "tools",
         is_path=True,
     ),

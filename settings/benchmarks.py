@@ -41,10 +41,24 @@ BENCHMARKS = {
             about="LiveCodeBench: programming contest problems, by date and difficulty, judged by tests (pass@k)",
         ),
         Benchmark(
+            name="human_eval_plus",
+            module="scripts.evalplus.run_human_eval_plus",
+            external_parser="evalplus",
+            about="HumanEval+: HumanEval's functions judged on many more inputs (pass@k on all, and on its own)",
+            checks=True,
+        ),
+        Benchmark(
             name="mbpp",
             module="scripts.run_mbpp",
             external_parser="json",
             about="MBPP: 500 short Python functions from a sentence and assertions, judged by these (pass@k)",
+            checks=True,
+        ),
+        Benchmark(
+            name="mbpp_plus",
+            module="scripts.evalplus.run_mbpp_plus",
+            external_parser="evalplus",
+            about="MBPP+: 378 of MBPP's functions judged on many more inputs (pass@k on all, and on its own)",
             checks=True,
         ),
         Benchmark(

@@ -42,6 +42,9 @@ PUBLISHED: Mapping[str, Published] = MappingProxyType(
         # Chen et al. 2021 (arXiv:2107.03374): 200 completions per problem, always top_p 0.95, and temperature 0.2 for
         # pass@1. Of the temperatures that they tried, 0.8 is the best for pass@100.
         "human_eval": Published(n_samples=200, temperature=0.2, top_p=0.95),
+        # Liu et al. 2023 (arXiv:2305.01210) and the leaderboard of EvalPlus: greedy.
+        "human_eval_plus": Published(),
+        "mbpp_plus": Published(),
         # Hendrycks et al. 2021 (arXiv:2009.03300): five examples of the subject, and the likeliest next letter.
         "mmlu": Published(others={"few_shot": 5, "prompt_style": "completion", "answer_by": "auto"}),
     }

@@ -212,7 +212,8 @@ SAMPLING_SETTINGS = (
         name="as_published",
         kind="flag",
         help="Ask as the benchmark's authors did; human_eval: 200 completions, lcb: 10, both at temperature 0.2 and "
-        "top-p 0.95; mbpp: 80 at 0.5, completion style; mmlu: 5 examples, completion style.",
+        "top-p 0.95; mbpp: 80 at 0.5, completion style; human_eval_plus, mbpp_plus: greedy; "
+        "mmlu: 5 examples, completion style.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         default=False,
@@ -238,7 +239,7 @@ SAMPLING_SETTINGS = (
         metavar="S",
         minimum=0.05,
         maximum=3600,
-        default_text="3; lcb 6",
+        default_text="3; lcb 6; human_eval_plus, mbpp_plus 10",
         not_for=("speed", "kld"),
         to_script=True,
     ),

@@ -32,6 +32,8 @@ _TODAY = {
     # Helpers that are corrected behind the code replace the first ones; code in calls of tools and edits is found.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
     "human_eval": VerdictRules(extraction_version=4, judging_version=3),
+    "human_eval_plus": VerdictRules(extraction_version=4),
+    "mbpp_plus": VerdictRules(extraction_version=4),
     "mbpp": VerdictRules(extraction_version=4),
     "lcb": VerdictRules(extraction_version=4),
     "tasks": VerdictRules(extraction_version=4),

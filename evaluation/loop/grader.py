@@ -77,10 +77,11 @@ class Grader:
         if self._box is not None:
             self._box.close()
 
-    def execute(self, program: Program) -> Execution:
-        """Run one program to its verdict. Blocks."""
+    def execute(self, program: Program, *, cpu_s: float | None = None) -> Execution:
+        """Run one program to its verdict. Blocks. cpu_s: processor time that it may take, instead of the usual."""
+        limits = self._limits if cpu_s is None else self.limits(cpu_s=cpu_s)
         try:
-            verdict = self._opened().run(program, self._limits)
+            verdict = self._opened().run(program, limits)
         except SandboxError as error:
             return Execution(passed=False, detail=f"sandbox: {error.message}", seconds=None, broken=True)
         return Execution(

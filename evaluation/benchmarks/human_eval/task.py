@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME = "human_eval"
 
 # The wording of EvalPlus, so that scores compare. It matters: a small model went from 0 to 20 % with it.
-_CHAT_PROMPT = (
+CHAT_PROMPT = (
     "Please provide a self-contained Python script that solves the following problem in a markdown code "
     "block:\n```\n{prompt}\n```\n"
 )
@@ -82,7 +82,7 @@ class HumanEvalTask(DataSetTask):
         """The bare prompt to go on with, or a request for the whole function."""
         prompt = sample.data["prompt"]
         return Prompt(
-            "", prompt if self.style is PromptStyle.COMPLETION else _CHAT_PROMPT.format(prompt=prompt.strip())
+            "", prompt if self.style is PromptStyle.COMPLETION else CHAT_PROMPT.format(prompt=prompt.strip())
         )
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:

@@ -1,0 +1,62 @@
+"""EvalPlus's data as its project releases it on GitHub: fetched once, or put there by hand."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import urllib.error
+import urllib.request
+import zlib
+from typing import TYPE_CHECKING
+
+from evaluation.data.hub import by_hand_folder
+from results.cache_folder import cache_folder
+from results.durable import explained, replace_file
+from results.errors import ScriptError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RELEASES = {
+    "human_eval_plus": ("HumanEvalPlus", "v0.1.10"),
+    "mbpp_plus": ("MbppPlus", "v0.2.0"),
+}  # of evalplus 0.3.1
+_PATH = "/evalplus/{folder}_release/releases/download/{version}/{name}.jsonl.gz"
+_TIMEOUT_S = 60.0
+_MOST_BYTES = 1 << 30
+
+
+def fetch_release(benchmark: str, *, say: Callable[[str], None], root: str = "https://github.com") -> Path:
+    """The file of a benchmark: put there by hand, fetched earlier, or fetched now. Raises BenchError.
+
+    say: told before anything is fetched. root: where the releases are.
+    """
+    name, version = RELEASES[benchmark]
+    by_hand = by_hand_folder() / "evalplus"
+    kept = cache_folder() / "evalplus" / f"{name}-{version}.jsonl.gz"
+    for path in (by_hand / f"{name}.jsonl", by_hand / f"{name}.jsonl.gz", kept):
+        if path.is_file():
+            return path
+    url = root + _PATH.format(folder=name.lower(), version=version, name=name)
+    say(f"fetching {url}")
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - of GitHub
+            data = answer.read(_MOST_BYTES)
+        gzip.decompress(data)  # else it is no such file, or a part of one
+    except (OSError, EOFError, zlib.error, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        raise ScriptError(
+            f"the data of {benchmark} could not be fetched from {url}: {_why(error)}",
+            hint=f"fetch it elsewhere and put it into {by_hand}, or give it with --dataset FILE",
+        ) from error
+    with explained("write", kept):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(kept, data)
+    return kept
+
+
+def _why(error: Exception) -> str:
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return (str(reason).splitlines() or [type(error).__name__])[0]

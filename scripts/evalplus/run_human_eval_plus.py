@@ -1,0 +1,9 @@
+"""HumanEval+ against any OpenAI-compatible server: `python -m scripts.evalplus.run_human_eval_plus --help`."""
+
+from __future__ import annotations
+
+from scripts.evalplus.program import run
+from scripts.program import leave
+
+if __name__ == "__main__":
+    leave(run("human_eval_plus"))

@@ -1,0 +1,9 @@
+"""MBPP+ against any OpenAI-compatible server: `python -m scripts.evalplus.run_mbpp_plus --help`."""
+
+from __future__ import annotations
+
+from scripts.evalplus.program import run
+from scripts.program import leave
+
+if __name__ == "__main__":
+    leave(run("mbpp_plus"))

@@ -1,0 +1,244 @@
+"""EvalPlus's data: its two files, the inputs as it passes them, what the references give, and where it comes from."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import random
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+
+from evaluation.benchmarks.evalplus.data import read_problems
+from evaluation.benchmarks.evalplus.expected import expected_outputs
+from evaluation.benchmarks.evalplus.inputs import as_passed
+from evaluation.benchmarks.evalplus.inside import all_close, decoded, encoded
+from evaluation.benchmarks.evalplus.released import fetch_release
+from evaluation.benchmarks.evalplus.task import usable
+from results.errors import ScriptError, UsageError
+from sandbox import open_sandbox
+from tests.evaluation.evalplus_problems import HUMAN_EVAL, MBPP, write_rows
+
+
+@pytest.fixture(scope="module")
+def box():
+    with open_sandbox(workers=2) as opened:
+        yield opened
+
+
+def first(path, rows, benchmark="human_eval_plus"):
+    return read_problems(write_rows(path, rows), benchmark).problems[0]
+
+
+def test_a_packed_file_is_the_same_data(tmp_path):
+    plain = write_rows(tmp_path / "HumanEvalPlus.jsonl", HUMAN_EVAL)
+    packed = tmp_path / "HumanEvalPlus.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    problems = [read_problems(path, "human_eval_plus").problems for path in (plain, packed)]
+    assert problems[0] == problems[1]
+    assert len(problems[0]) == len(HUMAN_EVAL)
+
+
+@pytest.mark.parametrize(
+    ("number", "given", "passed"),
+    [
+        (2, [[1, 2], [3]], [(1, 2), (3,)]),
+        (63, [[[1, 2], [3, 4]]], [[(1, 2), (3, 4)]]),
+        (75, [[[1, 2]], 6], [[(1, 2)], 6]),
+        (106, [[1], [2]], [[1], (2,)]),
+        (115, [[[1, 1], [], "x"]], [[{1}, {}, {}]]),
+        (124, ["1", "2j"], [1.0, 2j]),
+        (250, [[1], 2], [(1,), 2]),
+        (259, [[[1], [2]], [[3]]], [((1,), (2,)), ((3,),)]),
+        (278, [[1, [2]]], [(1, (2,))]),
+        (307, [[1], 2, 3], [(1,), 2, 3]),
+        (722, [{"a": [1]}, 2], [{"a": (1,)}, 2]),
+        (252, ["1+2j"], [1 + 2j]),
+        (580, [[1, [2]], 3], [(1, (2,)), 3]),
+        (11, [[1]], [[1]]),
+    ],
+)
+def test_inputs_get_the_types_of_their_task(number, given, passed):
+    made = as_passed(f"Mbpp/{number}", given)
+    assert repr(made) == repr(passed)
+
+
+def test_what_is_written_is_read_again():
+    values = [
+        None,
+        True,
+        1.5,
+        -(2**70),
+        "\ud800",
+        [],
+        (1, (2,)),
+        {1: [2]},
+        {3},
+        frozenset({4}),
+        1j,
+        b"\xff",
+        range(3),
+    ]
+    assert repr(decoded(json.loads(json.dumps(encoded(values))))) == repr(values)
+    assert decoded(encoded(np.float64(0.5))) == 0.5
+    assert math.isnan(decoded(encoded([math.nan]))[0])
+    assert decoded([math.nan]) != decoded([math.nan])
+
+
+def _random_value(random_, depth):
+    if depth == 0 or random_.random() < 0.4:
+        return random_.choice(
+            [0, 1, 1.0, 1 + 5e-8, 1 + 2e-7, 1 + 1e-3, -1, True, 2j, math.inf, math.nan, 2**63, "1"]
+        )
+    return [_random_value(random_, depth - 1) for _ in range(random_.choice([0, 1, 1, 2, 2]))]
+
+
+def test_tolerance_is_that_of_numpy():
+    """On nested lists of all kinds, also such as differ in shape."""
+    random_, answers = random.Random(1), []
+    for _ in range(8000):
+        got, expected = _random_value(random_, 3), _random_value(random_, 3)
+        if random_.random() < 0.5 and isinstance(expected, list):
+            got = [one if isinstance(one, (list, str)) else one + 1e-9 for one in expected]
+        pair = []
+        for compare in (
+            lambda a, b: all_close(a, b, 1e-6),
+            lambda a, b: bool(np.allclose(a, b, rtol=1e-7, atol=1e-6)),
+        ):
+            try:
+                pair.append(compare(got, expected))
+            except (TypeError, ValueError):
+                pair.append(False)
+        assert pair[0] == pair[1], (got, expected)
+        answers.append(pair[0])
+    assert min(answers.count(True), answers.count(False)) > 100
+    for huge in (2**64, -(2**63) - 1):
+        with pytest.raises(TypeError):
+            all_close([huge + 1], [huge], 1e-6)
+
+
+def test_expected_outputs_are_computed_once(tmp_path, box):
+    problem = first(tmp_path / "h.jsonl", HUMAN_EVAL)
+    once = expected_outputs([problem], box, workers=1, folder=tmp_path / "cache")
+    assert once[problem.task_id]["base"].outputs == [False, True]
+    files = sorted((tmp_path / "cache").iterdir())
+    assert len(files) == 2
+    changed = next(file for file in files if b"[false, true]" in file.read_bytes())
+    changed.write_bytes(changed.read_bytes().replace(b"[false, true]", b"[true, true]"))
+    again = expected_outputs([problem], box, workers=1, folder=tmp_path / "cache")
+    assert again[problem.task_id]["base"].outputs == [True, True]
+    changed.write_bytes(b'{"outputs": [1')  # half of a file is none
+    again = expected_outputs([problem], box, workers=1, folder=tmp_path / "cache")
+    assert again == once
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("    return object()\n", "an object of type object, which is no data"),
+        ("    raise ValueError(limit)\n", "the reference raises ValueError: 0.5"),
+        ("    import os\n    os._exit(0)\n", "the reference"),
+        ("    return (\n", "SyntaxError"),
+    ],
+)
+def test_a_problem_whose_reference_gives_no_data_is_left_out_by_name(tmp_path, box, body, said):
+    problem = first(tmp_path / "h.jsonl", [{**HUMAN_EVAL[0], "canonical_solution": body}])
+    good = first(tmp_path / "g.jsonl", [HUMAN_EVAL[2]])
+    found = usable([problem, good], expected_outputs([problem, good], box, workers=1, folder=tmp_path / "c"))
+    assert [one.problem.task_id for one in found.problems] == [good.task_id]
+    assert said in found.excluded[problem.task_id]
+
+
+_ROW = HUMAN_EVAL[2]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "row", "said", "hint"),
+    [
+        ("mbpp_plus", _ROW, "'HumanEval/2' is not Mbpp/NUMBER", "--benchmark human_eval_plus"),
+        ("human_eval_plus", {**_ROW, "task_id": "2"}, "is not HumanEval/NUMBER", "as EvalPlus publishes"),
+        ("human_eval_plus", {**_ROW, "base_input": []}, "has no base_input", ""),
+        ("human_eval_plus", {**_ROW, "entry_point": "a b"}, "has no entry_point", ""),
+        (
+            "human_eval_plus",
+            {**_ROW, "base_input": [1]},
+            ":1: Expected `array`, got `int` - at `$.base_input[0]`",
+            "",
+        ),
+        ("human_eval_plus", {"task_id": "HumanEval/2"}, "missing required field `prompt`", "its fields are"),
+        ("mbpp_plus", {**MBPP[0], "base_input": [[1, 2]]}, "the inputs are not such as Mbpp/2 has", ""),
+    ],
+)
+def test_bad_rows_are_refused(tmp_path, benchmark, row, said, hint):
+    with pytest.raises(UsageError) as caught:
+        first(tmp_path / "rows.jsonl", [row], benchmark)
+    assert said in caught.value.message
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b but not packed", b"\xff", b"[1", b"\n"])
+def test_a_file_of_something_else_is_refused(tmp_path, data):
+    path = tmp_path / "HumanEvalPlus.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match=str(path)):
+        read_problems(path, "human_eval_plus")
+
+
+ASKED = []
+
+
+class _Releases(BaseHTTPRequestHandler):
+    """What each was asked stays in `ASKED`."""
+
+    data = gzip.compress(json.dumps(HUMAN_EVAL[2]).encode())
+
+    def do_GET(self):
+        ASKED.append(self.path)
+        self.send_response(200 if "human" in self.path else 404)
+        self.end_headers()
+        self.wfile.write(self.data)
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+@pytest.fixture
+def releases(monkeypatch, tmp_path):
+    """Their root, on an HTTP server."""
+    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("no_proxy", "*")
+    ASKED.clear()
+    with HTTPServer(("127.0.0.1", 0), _Releases) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_release_is_fetched_once_and_one_put_there_by_hand_is_taken(tmp_path, releases):
+    said = []
+    for _ in range(2):
+        path = fetch_release("human_eval_plus", say=said.append, root=releases)
+        assert read_problems(path, "human_eval_plus").problems[0].task_id == "HumanEval/2"
+    asked = "/evalplus/humanevalplus_release/releases/download/v0.1.10/HumanEvalPlus.jsonl.gz"
+    assert (ASKED, said) == ([asked], [f"fetching {releases}{asked}"])
+    by_hand = tmp_path / "XDG_DATA_HOME" / "bench_runner" / "data" / "evalplus" / "HumanEvalPlus.jsonl"
+    by_hand.parent.mkdir(parents=True)
+    by_hand.touch()
+    assert fetch_release("human_eval_plus", say=said.append, root=releases) == by_hand
+
+
+@pytest.mark.parametrize(("benchmark", "why"), [("mbpp_plus", "Not Found"), ("human_eval_plus", "")])
+def test_a_release_that_can_not_be_had_says_where_to_put_it(tmp_path, releases, monkeypatch, benchmark, why):
+    monkeypatch.setattr(_Releases, "data", _Releases.data[:40])  # half of it
+    with pytest.raises(ScriptError) as caught:
+        fetch_release(benchmark, say=str, root=releases)
+    assert f"the data of {benchmark} could not be fetched from {releases}/evalplus/" in caught.value.message
+    assert why in caught.value.message
+    assert str(tmp_path / "XDG_DATA_HOME") in caught.value.hint
+    assert not (tmp_path / "XDG_CACHE_HOME").exists()
