@@ -149,6 +149,11 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     scoring: Scoring | None = None
 
     @property
+    def by_metric(self) -> bool:
+        """Whether the score is a metric, and not the share that passed."""
+        return self.scoring is not None and bool(self.scoring.tasks)
+
+    @property
     def passed(self) -> int | None:
         """Completions that passed; None if not known."""
         return self.outcomes.get(Outcome.PASSED)

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.records import Outcome
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 MOST_VALUES = 16  # of one tag, such as MMLU's subjects
 _CELL = ("length", "depth")  # tags that make a table together
@@ -18,7 +16,7 @@ _CELL = ("length", "depth")  # tags that make a table together
 
 class TagPair(msgspec.Struct, frozen=True, kw_only=True):
     """The common samples with these tags. first, second: how many each run solved; parts where a sample has several
-    completions.
+    completions. Where the score is a metric, the sum of its values.
     """
 
     tags: dict[str, str]
@@ -28,17 +26,17 @@ class TagPair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def by_tag(
-    pairs: Iterable[tuple[str, Sequence[Outcome], Sequence[Outcome]]],
+    pairs: Iterable[tuple[str, float, float]],
     tags_of: Mapping[str, Mapping[str, str]],
 ) -> tuple[TagPair, ...]:
     """For each tag with 2 to 16 values, in the order of the samples, and for each length and depth.
 
-    pairs: id and outcomes of each sample in both runs. tags_of: by id.
+    pairs: id of each sample, and how far each run solved it, from 0 to 1. tags_of: by id.
     """
     found: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = defaultdict(list)
     for task_id, first, second in pairs:
         tags = tags_of.get(task_id, {})
-        solved = (_solved(first), _solved(second))
+        solved = (first, second)
         for tag in tags.items():
             found[(tag,)].append(solved)
         if all(name in tags for name in _CELL):
@@ -57,7 +55,3 @@ def by_tag(
         for group, solved in found.items()
         if len(group) > 1 or 1 < len(values[group[0][0]]) <= MOST_VALUES
     )
-
-
-def _solved(outcomes: Sequence[Outcome]) -> float:
-    return sum(outcome is Outcome.PASSED for outcome in outcomes) / len(outcomes)

@@ -85,9 +85,27 @@ def forbidding(
     if (ways := _decided_by(first, one)) is not None and (others := _decided_by(second, other)) is not None:
         one, other = one | {"answers_by": ways}, other | {"answers_by": others}
         one.pop("answer_by", None), other.pop("answer_by", None)  # asked for; this is what came of it
+    if (metrics := _scored_by(first)) is not None and (others := _scored_by(second)) is not None:
+        one, other = one | {"metrics": metrics}, other | {"metrics": others}
     if one.get("parser") != other.get("parser"):  # one parser may have two names
         one, other = one | {"parser": _parser(one)}, other | {"parser": _parser(other)}
     return _differences(one, other, without=_MAY_DIFFER | _NOTED | _what_may_differ())
+
+
+def _scored_by(record: RunRecord) -> str | None:
+    """What its score is made of; None without a score."""
+    if record.score is None or record.score.score is None:
+        return None
+    scoring = record.score.scoring
+    tasks = scoring.tasks if scoring is not None else {}
+    each = [
+        f"{name}: {' '.join(task.metrics)}{f' of {task.positive}' if task.positive else ''}"
+        for name, task in tasks.items()
+    ]
+    return (
+        "; ".join([*each, *(["by samples"] if scoring is not None and scoring.by_samples else [])])
+        or "pass@1"
+    )
 
 
 def _decided_by(record: RunRecord, settings: Mapping[str, Any]) -> str | None:

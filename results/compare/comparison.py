@@ -10,31 +10,45 @@ import msgspec
 from results.compare.by_tag import TagPair, by_tag
 from results.compare.changed_answers import ChangedAnswers, changed_answers
 from results.compare.comparability import Difference, forbidding, read_run_settings, what_differs
+from results.compare.metric_pair import paired_tasks, scoring_of
 from results.durable import explained
 from results.errors import NotComparable, UsageError
 from results.records import Outcome, RunRecord, RunStatus
 from results.stats.context import RECALL, read_context
 from results.stats.lost_answers import too_many_lost
 from results.stats.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
+from results.stats.paired_metrics import compare_metrics, sample_values
 from results.stats.pass_at_k import pass_at_k, usual_ks
 from results.stats.speed import answering_speed
 from results.store.answers import natural
-from results.store.verdicts import CompletionVerdict, read_verdicts
+from results.store.verdicts import CompletionVerdict, read_scored, read_verdicts
 from settings.verdict_rules import VerdictRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from results.stats.paired_metrics import Pairing
     from results.store.run_folder import RunFolder
 
 
 class Flip(msgspec.Struct, frozen=True):
-    """A sample on which the runs differ: the outcomes of its completions in each run."""
+    """A sample on which the runs differ: the outcomes of its completions in each run. first_value, second_value: how
+    good they are, from 0 to 1, where the score is a metric.
+    """
 
     task_id: str
     first: tuple[Outcome, ...]
     second: tuple[Outcome, ...]
+    first_value: float | None = None
+    second_value: float | None = None
+
+    @property
+    def gain(self) -> float:
+        """How much better the second run is on it; in completions, or in parts of one where the score is a metric."""
+        if self.first_value is not None and self.second_value is not None:
+            return self.second_value - self.first_value
+        return passed(self.second) - passed(self.first)
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -70,11 +84,11 @@ class Measured(msgspec.Struct, frozen=True):
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Second minus first, on the samples that both have.
 
-    results: by metric, `pass@1` first. only_in_first, only_in_second: number of samples that the other run doesn't
-    have. not_judged: samples left out because an answer was lost to infrastructure. better_first, better_second:
-    samples on which that run did better. answers: what was answered otherwise, word for word; None if a run
-    kept no words. by_tag: how many of the samples with each tag were solved. recall: the
-    same as results for the share of values found, partial credit included; None without such.
+    results: by metric, the score first: `pass@1` unless `metric` names another. only_in_first, only_in_second: number
+    of samples that the other run doesn't have. not_judged: samples left out because an answer was lost to
+    infrastructure. better_first, better_second: samples on which that run did better. answers: what was answered
+    otherwise, word for word; None if a run kept no words. by_tag: how many of the samples with each tag were solved.
+    recall: the same as results for the share of values found, partial credit included; None without such.
     """
 
     benchmark: str
@@ -92,6 +106,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     answers: ChangedAnswers | None = None
     by_tag: tuple[TagPair, ...] = ()
     recall: PairedResult | None = None
+    metric: str = ""
 
 
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
@@ -112,7 +127,11 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
             if {reason.name for reason in reasons} <= set(VerdictRules._fields)
             else "run one of them again with the other's settings",
         )
-    verdicts = [_verdicts(folder.completions, folder.run_id) for folder in (first, second)]
+    scoring = scoring_of(records[0])
+    verdicts = [
+        _verdicts(folder.completions, folder.run_id, read_verdicts if scoring is None else read_scored)
+        for folder in (first, second)
+    ]
     one, other = map(_outcomes, verdicts)
     common = [task_id for task_id in one if task_id in other]
     if not common:
@@ -137,7 +156,12 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
             hint="run both with the same --n-samples",
         )
     (completions,) = counts
-    gains = {flip.task_id: _passed(flip.second) - _passed(flip.first) for flip in flips}
+    results = _results(flips, completions)
+    if scoring is not None:
+        tasks = paired_tasks(verdicts[0], verdicts[1], judged, scoring)
+        only_passed = results["pass@1"] if completions == 1 else None
+        results = compare_metrics(tasks, scoring, only_passed)
+        flips = _with_values(flips, tasks)
     return Comparison(
         benchmark=records[0].benchmark,
         first=_measured(records[0]),
@@ -147,16 +171,17 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
         only_in_first=len(one) - len(common),
         only_in_second=len(other) - len(common),
         not_judged=not_judged,
-        results=_results(flips, completions),
-        better_first=tuple(flip for flip in flips if gains[flip.task_id] < 0),
-        better_second=tuple(flip for flip in flips if gains[flip.task_id] > 0),
+        results=results,
+        better_first=tuple(flip for flip in flips if flip.gain < 0),
+        better_second=tuple(flip for flip in flips if flip.gain > 0),
         differences=what_differs(*records),
         answers=changed_answers(first, second),
         by_tag=by_tag(
-            ((flip.task_id, flip.first, flip.second) for flip in flips),
+            () if scoring is not None and len(scoring.tasks) > 1 else _solved(flips, completions),
             {verdict.task_id: verdict.tags for verdict in verdicts[0]},
         ),
         recall=_recall(judged, *map(_shares, verdicts)),
+        metric=next(iter(results)) if scoring is not None else "",
     )
 
 
@@ -178,7 +203,9 @@ def _finished(folder: RunFolder) -> RunRecord:
 _WHAT_BECAME = {RunStatus.FAILED: "failed", RunStatus.INTERRUPTED: "was interrupted"}
 
 
-def _verdicts(path: Path, run_id: str) -> list[CompletionVerdict]:
+def _verdicts(
+    path: Path, run_id: str, read: Callable[[Path], tuple[Sequence[CompletionVerdict], int]]
+) -> list[CompletionVerdict]:
     """Those of each sample's completions, in a fixed order."""
     if not path.exists():
         raise NotComparable(
@@ -186,8 +213,30 @@ def _verdicts(path: Path, run_id: str) -> list[CompletionVerdict]:
             hint="only runs whose scripts write one can be compared",
         )
     with explained("read", path):
-        verdicts, _ = read_verdicts(path)
+        verdicts, _ = read(path)
     return sorted(verdicts, key=lambda verdict: (natural(verdict.task_id), verdict.index))
+
+
+def _with_values(flips: Sequence[Flip], tasks: Sequence[Pairing]) -> list[Flip]:
+    """How good each sample's answers are, where its task has such a figure."""
+    first: dict[str, float] = {}
+    second: dict[str, float] = {}
+    for one, other in tasks:
+        first |= sample_values(one)
+        second |= sample_values(other)
+    return [
+        Flip(each.task_id, each.first, each.second, first.get(each.task_id), second.get(each.task_id))
+        for each in flips
+    ]
+
+
+def _solved(flips: Sequence[Flip], completions: int) -> Iterator[tuple[str, float, float]]:
+    """How far each run solved each sample."""
+    for flip in flips:
+        if flip.first_value is not None and flip.second_value is not None:
+            yield flip.task_id, flip.first_value, flip.second_value
+        else:
+            yield flip.task_id, passed(flip.first) / completions, passed(flip.second) / completions
 
 
 def _outcomes(verdicts: Sequence[CompletionVerdict]) -> dict[str, list[Outcome]]:
@@ -216,19 +265,20 @@ def _recall(judged: Sequence[str], first: dict[str, float], second: dict[str, fl
 
 def _results(flips: Sequence[Flip], completions: int) -> dict[str, PairedResult]:
     if completions == 1:
-        first, second = ([bool(_passed(getattr(flip, run))) for flip in flips] for run in ("first", "second"))
+        first, second = ([bool(passed(getattr(flip, run))) for flip in flips] for run in ("first", "second"))
         return {"pass@1": compare_verdicts(first, second)}
     found = {}
     for k in usual_ks(completions):
         first_values, second_values = (
-            [pass_at_k(completions, _passed(getattr(flip, run)), k) for flip in flips]
+            [pass_at_k(completions, passed(getattr(flip, run)), k) for flip in flips]
             for run in ("first", "second")
         )
         found[f"pass@{k}"] = compare_fractions(first_values, second_values)
     return dict(zip(found, with_holm([*found.values()]), strict=True))
 
 
-def _passed(outcomes: Iterable[Outcome]) -> int:
+def passed(outcomes: Iterable[Outcome]) -> int:
+    """How many of a sample's completions did."""
     return sum(outcome is Outcome.PASSED for outcome in outcomes)
 
 

@@ -30,8 +30,9 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(comparison: Comparison, margin_points: float | None) -> Gate:
-    """Judge B against A. Without a margin, B fails if it is shown to be worse in any metric, at the 5 % level (Holm).
-    With one, B passes if every metric is shown to be at most that much worse.
+    """Judge B against A. Without a margin, B fails if it is shown to be worse in any pass@k, at the 5 % level (Holm).
+    With one, B passes if every one is shown to be at most that much worse. Where the score is a metric, only that
+    counts.
 
     Raises NotComparable if a run lost so many answers that the rest says little about the benchmark.
     """
@@ -48,7 +49,7 @@ def judge(comparison: Comparison, margin_points: float | None) -> Gate:
 
 
 def _shown_worse(comparison: Comparison) -> Gate:
-    results = comparison.results
+    results = _counting(comparison)
     worse = {name: each for name, each in results.items() if each.shown and each.difference < 0}
     if worse:
         name, result = min(worse.items(), key=lambda found: found[1].difference)
@@ -75,12 +76,11 @@ def _shown_worse(comparison: Comparison) -> Gate:
 
 def _within(comparison: Comparison, margin_points: float) -> Gate:
     margin = margin_points / 100
-    missing = {
-        name: result for name, result in comparison.results.items() if not shown_non_inferior(result, margin)
-    }
+    results = _counting(comparison)
+    missing = {name: result for name, result in results.items() if not shown_non_inferior(result, margin)}
     points = f"{margin_points:g} {'point' if margin_points == 1 else 'points'}"
     if not missing:
-        name, result = min(comparison.results.items(), key=lambda found: found[1].low)
+        name, result = min(results.items(), key=lambda found: found[1].low)
         why = f"B is at most {points} worse than A: {name} {_points(result)}"
         return Gate(passed=True, margin_points=margin_points, why=why)
     name, result = min(missing.items(), key=lambda found: found[1].low)
@@ -88,6 +88,13 @@ def _within(comparison: Comparison, margin_points: float) -> Gate:
     return Gate(
         passed=False, margin_points=margin_points, why=why, notes=(_what_it_takes(result, margin, points),)
     )
+
+
+def _counting(comparison: Comparison) -> dict[str, PairedResult]:
+    """The results that decide."""
+    if comparison.metric:
+        return {comparison.metric: comparison.results[comparison.metric]}
+    return comparison.results
 
 
 def _what_it_takes(result: PairedResult, margin: float, points: str) -> str:

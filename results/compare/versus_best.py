@@ -1,6 +1,7 @@
 """Which of several comparable runs is the best, and which of the others are shown to be worse.
 
-Every run is tested against the one with the highest score, on the samples that both have. That one is chosen from the
+Every run is tested against the one with the highest score, on the samples that both have: which they solved, or, where
+the score is a metric, by that (`results.stats.paired_metrics`). That one is chosen from the
 same data, and the highest of many equal runs is high by chance: if only the seven tests among eight equal models are
 adjusted for, 8 % of tables call one of them worse. So the p-values are adjusted (Holm) for all pairs in the table;
 untested pairs count as not shown. At most 5 % of tables wrongly call a run worse, whichever run is chosen.
@@ -18,19 +19,24 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from results.compare.metric_pair import paired_tasks, scoring_of
 from results.durable import explained
 from results.errors import BenchError
 from results.records import Outcome, RunStatus
 from results.stats.intervals import CONFIDENCE
 from results.stats.lost_answers import too_many_lost
 from results.stats.paired import compare_fractions, holm, mcnemar_exact, tango_interval
-from results.store.verdicts import read_verdicts
+from results.stats.paired_metrics import main_result
+from results.store.verdicts import read_scored, read_verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from results.metric_scoring import Scoring
     from results.records import RunRecord
+    from results.stats.paired import PairedResult
     from results.store.run_folder import RunFolder
+    from results.store.verdicts import CompletionVerdict
 
 
 class Rank(enum.StrEnum):
@@ -102,13 +108,13 @@ def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | N
             found[i] = Versus(Rank.UNTESTED, why="every run lost too many answers")
         return found
     best = max(whole, key=lambda i: (_samples(runs[i][1]), _score(runs[i][1]) or 0.0, -i))
-    reference, why_not = _verdicts(runs[best][0])
+    reference, why_not = _verdicts(*runs[best])
     tests: dict[int, _Test] = {}
     for i in able:
         if i == best:
             continue
-        own, why = ({}, why_not) if why_not else _verdicts(runs[i][0])
-        test = why or _test(reference, own)
+        own, why = ((), why_not) if why_not else _verdicts(*runs[i])
+        test = why or _test(reference, own, scoring_of(runs[best][1]))
         if isinstance(test, str):
             found[i] = Versus(Rank.UNTESTED, why=test)
         else:
@@ -154,42 +160,55 @@ def _samples(record: RunRecord) -> int:
     return (record.score.samples if record.score is not None else None) or 0
 
 
-def _verdicts(folder: RunFolder) -> tuple[dict[str, list[Outcome]], str]:
-    """The outcomes of each sample's completions, or why there are none."""
-    found: dict[str, list[Outcome]] = {}
+def _verdicts(folder: RunFolder, record: RunRecord) -> tuple[Sequence[CompletionVerdict], str]:
+    """The verdicts, or why there are none."""
     if not folder.completions.exists():
-        return {}, "its script wrote no verdict per sample"
+        return (), "its script wrote no verdict per sample"
     try:
         with explained("read", folder.completions):
-            verdicts, _ = read_verdicts(folder.completions)
+            read = read_verdicts if scoring_of(record) is None else read_scored
+            return read(folder.completions)[0], ""
     except BenchError as error:
-        return {}, error.message
+        return (), error.message
+
+
+def _by_sample(verdicts: Sequence[CompletionVerdict]) -> dict[str, list[Outcome]]:
+    """The outcomes of each sample's completions."""
+    found: dict[str, list[Outcome]] = {}
     for verdict in verdicts:
         found.setdefault(verdict.task_id, []).append(verdict.outcome)
-    return found, ""
+    return found
 
 
-def _test(best: Mapping[str, list[Outcome]], own: Mapping[str, list[Outcome]]) -> _Test | str:
+def _test(
+    best: Sequence[CompletionVerdict], own: Sequence[CompletionVerdict], scoring: Scoring | None
+) -> _Test | str:
     """The test of own minus best on the samples judged in both, or why there is none."""
+    one, other = _by_sample(best), _by_sample(own)
     broken = Outcome.INFRASTRUCTURE_ERROR
     common = sorted(
-        task for task, outcomes in own.items() if broken not in (*outcomes, *best.get(task, [broken]))
+        task for task, outcomes in other.items() if broken not in (*outcomes, *one.get(task, [broken]))
     )
     if not common:
         return "no sample in common"
-    counts = {len(outcomes) for task in common for outcomes in (own[task], best[task])}
+    counts = {len(outcomes) for task in common for outcomes in (other[task], one[task])}
     if len(counts) > 1:
         return "samples with different numbers of completions"
     (completions,) = counts
-    first, second = ([_passed(of[task]) for task in common] for of in (best, own))
+    if scoring is not None:
+        return _of(main_result(paired_tasks(best, own, common, scoring), scoring))
+    first, second = ([_passed(of[task]) for task in common] for of in (one, other))
     if completions > 1:
-        result = compare_fractions([c / completions for c in first], [c / completions for c in second])
-        return _Test(len(common), result.difference, result.low, result.high, result.p_value)
+        return _of(compare_fractions([c / completions for c in first], [c / completions for c in second]))
     only_best = sum(a > b for a, b in zip(first, second, strict=True))
     only_own = sum(b > a for a, b in zip(first, second, strict=True))
     low, high = tango_interval(only_best, only_own, len(common))
     difference = (only_own - only_best) / len(common)
     return _Test(len(common), difference, low, high, mcnemar_exact(only_best, only_own))
+
+
+def _of(result: PairedResult) -> _Test:
+    return _Test(result.samples, result.difference, result.low, result.high, result.p_value)
 
 
 def _passed(outcomes: Sequence[Outcome]) -> int:

@@ -12,6 +12,7 @@ from statistics import NormalDist, fmean, pstdev, stdev
 from typing import TYPE_CHECKING, TypeVar
 
 from results.stats.intervals import CONFIDENCE
+from results.stats.resampling import flipped_means, share_as_far, swaps_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 POWER = 0.80
 _ROUNDING = 1e-12  # error of sums of fractions
 _FEWEST = 6  # samples that can show a difference: 2 of 2^6 combinations of signs are less than 5 %
+_MOST_COUNTED = 3e8  # steps, some 0.3 s
 _FINEST = 2520  # the largest denominator: a common one for halves to tenths
 MCNEMAR = "exact McNemar"
 SIGN_FLIP = "exact sign-flip test"
@@ -95,7 +97,7 @@ def compare_verdicts(first: Sequence[bool], second: Sequence[bool]) -> PairedRes
 def compare_fractions(first: Sequence[float], second: Sequence[float]) -> PairedResult:
     """Compare one fraction per sample, such as its pass@k: sign-flip test, adjusted interval. Raises ValueError too."""
     differences = [b - a for a, b in _paired(first, second)]
-    p_value = sign_flip_test(differences)
+    p_value, test = sign_flips(differences)
     low, high = mean_interval(differences, p_value)
     return PairedResult(
         samples=len(differences),
@@ -106,7 +108,7 @@ def compare_fractions(first: Sequence[float], second: Sequence[float]) -> Paired
         high=high,
         p_value=p_value,
         adjusted_p=p_value,
-        test=SIGN_FLIP,
+        test=test,
         only_first=sum(difference < 0 for difference in differences),
         only_second=sum(difference > 0 for difference in differences),
         samples_needed=samples_for_mean(differences),
@@ -175,6 +177,19 @@ def odds_ratio(
     return ratio, _odds(float(share.low)), _odds(float(share.high))
 
 
+def sign_flips(differences: Sequence[float]) -> tuple[float, str]:
+    """The p-value of one difference per sample and the test's name: all signs counted, or, where that takes long
+    because many samples have many values, drawn with a fixed seed.
+    """
+    sizes = [abs(each) for each in differences if each]
+    unit = _unit(differences)
+    if len(sizes) * sum(sizes) * unit / 2 <= _MOST_COUNTED:
+        return sign_flip_test(differences), SIGN_FLIP
+    draws = swaps_for(len(sizes))
+    drawn = flipped_means(differences, draws=draws)
+    return share_as_far(drawn, fmean(differences)), f"sign-flip test, {draws:,} drawn"
+
+
 def sign_flip_test(differences: Sequence[float]) -> float:
     """The exact two-sided p-value of one difference per sample, for any number of samples.
 
@@ -188,8 +203,7 @@ def sign_flip_test(differences: Sequence[float]) -> float:
     """
     import numpy as np
 
-    ways = [Fraction(value).limit_denominator(_FINEST).denominator for value in set(differences)]
-    unit = min(_FINEST, math.lcm(*ways))
+    unit = _unit(differences)
     whole = [round(value * unit) for value in differences]
     flipped = sorted(abs(value) for value in whole if value)
     # The share of combinations by the flipped amount; their sum is the total minus twice that amount.
@@ -201,6 +215,16 @@ def sign_flip_test(differences: Sequence[float]) -> float:
         shares[: reached + 1] /= 2
     tail = float(shares[: (reached - abs(sum(whole))) // 2 + 1].sum())
     return min(1.0, 2 * tail)
+
+
+def _unit(differences: Sequence[float]) -> int:
+    """The common denominator of the differences, as far as there is one."""
+    found = 1
+    for value in set(differences):
+        found = math.lcm(found, Fraction(value).limit_denominator(_FINEST).denominator)
+        if found >= _FINEST:
+            return _FINEST
+    return found
 
 
 def mean_interval(
@@ -223,8 +247,13 @@ def mean_interval(
     mean = fmean(with_two)
     half = _quantile(confidence) * pstdev(with_two, mean) / math.sqrt(len(with_two))
     low, high = max(-1.0, mean - half), min(1.0, mean + half)
-    if p_value is None:
-        return low, high
+    return (low, high) if p_value is None else agreeing(low, high, mean, p_value, confidence=confidence)
+
+
+def agreeing(
+    low: float, high: float, mean: float, p_value: float, *, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """An interval extended to 0 or cut off there, where it contradicts the test."""
     if p_value >= 1 - confidence:
         return min(low, 0.0), max(high, 0.0)
     return (max(low, 0.0), high) if mean > 0 else (low, min(high, 0.0))

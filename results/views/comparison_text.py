@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from results.records import Outcome
+from results.stats.corpus_metrics import CORPUS_METRICS
 from results.views.tag_pairs_text import tag_facts
 from results.views.terminal import Fact, say_facts
 from settings.needle_lengths import length_text
@@ -22,6 +23,7 @@ NAME_WIDTH = 16
 _MOST_SHOWN = 20
 _CELL_WIDTH = 24
 _GIB = 1 << 30
+_ROUNDING = 1e-12
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -43,14 +45,16 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
     yield Fact("compared on", _compared_on(comparison))
     yield from _lost(comparison)
     for name, result in comparison.results.items():
-        yield from _result(name, result, single=comparison.completions_per_sample == 1)
+        yield from _result(
+            name, result, single=comparison.completions_per_sample == 1 and name.startswith("pass@")
+        )
     if comparison.recall is not None:
         yield from _result("recall", comparison.recall, single=False)
     many = comparison.completions_per_sample > 1
-    name = "{} better on" if many else "only {} solved"
+    name = "{} better on" if many or comparison.metric else "only {} solved"
     yield Fact(name.format("B"), _flips(comparison.better_second, "B", many=many))
     yield Fact(name.format("A"), _flips(comparison.better_first, "A", many=many))
-    yield from tag_facts(comparison.by_tag)
+    yield from tag_facts(comparison.by_tag, _of_tags(comparison))
     yield from _effective(comparison.first, comparison.second)
     if comparison.answers is not None:
         yield Fact("changed answers", changed_text(comparison.answers))
@@ -103,12 +107,14 @@ def _lost(comparison: Comparison) -> Iterator[Fact]:
 
 def _result(name: str, result: PairedResult, *, single: bool) -> Iterator[Fact]:
     yield Fact(name, f"A {100 * result.first:.1f}, B {100 * result.second:.1f} of 100")
-    if not result.only_first and not result.only_second:
+    if not result.only_first and not result.only_second and abs(result.difference) < _ROUNDING:
         text = "A and B solved the same samples" if single else "A and B are equal on every sample"
         low = max(abs(result.low), abs(result.high))
         yield Fact("", f"{text}; a difference of up to {100 * low:.1f} points could hide")
         return
-    if single:
+    if not result.only_first and not result.only_second:
+        flips = "A and B are right on the same samples"
+    elif single:
         flips = (
             f"B solved {_count(result.only_second, 'sample')} that A didn't, A solved {result.only_first} "
         )
@@ -164,7 +170,7 @@ def _flips(flips: Sequence[Flip], winner: str, *, many: bool) -> str:
     """The flipped samples, largest changes first."""
     if not flips:
         return "none"
-    ordered = sorted(flips, key=lambda flip: -abs(_passed(flip.second) - _passed(flip.first)))
+    ordered = sorted(flips, key=lambda flip: -abs(flip.gain))
     shown = [_flip(flip, winner, many=many) for flip in ordered[:_MOST_SHOWN]]
     more = len(flips) - len(shown)
     return ", ".join(shown) + (f", and {more} more (all with --json)" if more else "")
@@ -172,6 +178,8 @@ def _flips(flips: Sequence[Flip], winner: str, *, many: bool) -> str:
 
 def _flip(flip: Flip, winner: str, *, many: bool) -> str:
     """The sample; with one completion, also why the other run failed it, unless its answer was simply wrong."""
+    if flip.first_value is not None and flip.second_value is not None:
+        return f"{flip.task_id} ({flip.first_value:.2g} and {flip.second_value:.2g})"
     if many:
         return f"{flip.task_id} ({_passed(flip.first)} and {_passed(flip.second)} of {len(flip.first)})"
     (lost,) = flip.first if winner == "B" else flip.second
@@ -181,6 +189,11 @@ def _flip(flip: Flip, winner: str, *, many: bool) -> str:
 
 def _passed(outcomes: Sequence[Outcome]) -> int:
     return sum(outcome is Outcome.PASSED for outcome in outcomes)
+
+
+def _of_tags(comparison: Comparison) -> str:
+    """What tags are given by, if not by how many were solved."""
+    return "" if comparison.metric in CORPUS_METRICS else comparison.metric
 
 
 def _effective(first: Measured, second: Measured) -> Iterator[Fact]:

@@ -101,7 +101,11 @@ def judged_text(row: Row) -> str:
     if score is None or not row.lost:
         return ""
     judged = row.answers - row.lost
-    right = f"{judged} judged" if score.passed is None else f"{score.passed} of {judged} judged right"
+    right = (
+        f"{judged} judged"
+        if score.passed is None or score.by_metric
+        else f"{score.passed} of {judged} judged right"
+    )
     return f"{right}, {row.lost} lost"
 
 

@@ -137,7 +137,7 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
         rows += context_rows(context)
     if score.lost:
         judged = (score.completions or 0) - score.lost
-        right = "" if score.passed is None else f", of which {score.passed} are right"
+        right = "" if score.passed is None or score.by_metric else f", of which {score.passed} are right"
         rows.append(("lost answers", f"{score.lost}; {judged} were judged{right}"))
     if score.score_answered is not None and score.score_answered != score.score:
         rows.append(

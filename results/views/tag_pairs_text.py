@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from results.compare.by_tag import TagPair
 
 
-def tag_facts(pairs: Sequence[TagPair]) -> Iterator[Fact]:
-    """Lines for tags that stand alone, then the table."""
+def tag_facts(pairs: Sequence[TagPair], metric: str = "") -> Iterator[Fact]:
+    """Lines for tags that stand alone, then the table. metric: what the score is, if not how many were solved."""
     cells = [pair for pair in pairs if len(pair.tags) > 1]
     in_table = {name for cell in cells for name in cell.tags}
     before = ""
@@ -23,7 +23,11 @@ def tag_facts(pairs: Sequence[TagPair]) -> Iterator[Fact]:
         ((name, value),) = pair.tags.items()
         if name in in_table:
             continue
-        solved = f"A {_number(pair.first)}, B {_number(pair.second)} of {pair.samples} solved"
+        if metric:
+            figures = [f"{100 * each / pair.samples:.1f}" for each in (pair.first, pair.second)]
+            solved = f"{metric} A {figures[0]}, B {figures[1]} of 100 ({pair.samples} samples)"
+        else:
+            solved = f"A {_number(pair.first)}, B {_number(pair.second)} of {pair.samples} solved"
         yield Fact(f"by {name}" if name != before else "", f"{value}: {solved}")
         before = name
     if cells:

@@ -219,6 +219,27 @@ def test_the_sign_flip_test_of_verdicts_is_mcnemars():
     assert sign_flip_test(differences) == pytest.approx(mcnemar_exact(3, 11))
 
 
+def test_the_sign_flip_test_finds_a_difference_of_equal_runs_in_five_of_a_hundred():
+    """The error of the first kind, of fractions as token F1 has them: 5 % is promised, 400 tables are seen."""
+    generator = np.random.default_rng(8)
+    found = 0
+    for _ in range(400):
+        one, other = generator.beta(0.4, 0.4, size=(2, 25)).round(2)
+        found += compare_fractions(one.tolist(), other.tolist()).p_value < 0.05
+    assert 6 <= found <= 34
+
+
+def test_many_samples_with_many_values_have_their_signs_drawn():
+    """Counting all of them would take minutes; the same samples always give the same p-value."""
+    generator = np.random.default_rng(9)
+    one, other = generator.random((2, 4000))
+    result = compare_fractions(one.tolist(), (other + 0.01).tolist())
+    assert result.test == "sign-flip test, 5,000 drawn"
+    z = np.sum(other + 0.01 - one) / np.sqrt(np.sum((other + 0.01 - one) ** 2))
+    assert result.p_value == pytest.approx(math.erfc(z / math.sqrt(2)), abs=0.03)
+    assert compare_fractions(one.tolist(), (other + 0.01).tolist()) == result
+
+
 def test_the_sign_flip_test_agrees_with_theory_where_that_holds():
     """Many samples, an ordinary distribution, no common unit: the p-value of the same z."""
     chance = random.Random(1)
