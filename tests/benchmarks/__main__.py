@@ -37,6 +37,7 @@ BENCHMARKS = (
     "choice",
     "watch",
     "certify",
+    "rate_limits",
     "gpu",
 )
 
