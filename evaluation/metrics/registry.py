@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from evaluation.metrics.ifbench import ifbench_prompt_loose, ifbench_prompt_strict
 from evaluation.metrics.rouge import rouge1, rouge2, rouge_l, rouge_l_sum
 from evaluation.metrics.squad import exact_match, hotpot_f1, token_f1
 from results.errors import UsageError
@@ -48,6 +49,8 @@ SAMPLE_METRICS: dict[str, SampleMetric] = {
     "rougeLsum": rouge_l_sum,
     "closeness": closeness,
     "no_leakage": no_leakage,
+    "ifbench_prompt_loose": ifbench_prompt_loose,
+    "ifbench_prompt_strict": ifbench_prompt_strict,
 }
 
 

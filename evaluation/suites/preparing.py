@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from evaluation.metrics.ifbench import instructions_text
 from evaluation.metrics.squad import exact_match
 
 Rows = Sequence[dict[str, Any]]
@@ -43,6 +44,11 @@ def record_entities(rows: Rows) -> list[dict[str, Any]]:
     return prepared
 
 
+def ifbench_instructions(rows: Rows) -> list[dict[str, Any]]:
+    """With all of a row's instructions as one text (`instructions`). Raises ScriptError without their checkers."""
+    return [{**row, "instructions": instructions_text(row)} for row in rows]
+
+
 PREPARED: dict[str, Prepare] = {
-    each.__name__: each for each in (first_300, medhallu_answers, record_entities)
+    each.__name__: each for each in (first_300, ifbench_instructions, medhallu_answers, record_entities)
 }
