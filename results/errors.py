@@ -9,6 +9,7 @@ Reported                            exit code
 │   │   ├── ServerNotReady               ... was not ready in time
 │   │   └── ServerNotOurs                ... that answers is not the one that we started
 │   ├── ScriptError                 4    the benchmark's script failed or ran out of time
+│   ├── CapReached                  10   a cap on cost or tokens
 │   ├── ParseError                  5    its output could not be parsed
 │   └── ResultsError                6    log unreadable or newer, resume mismatch, disk full
 │       ├── ResumeMismatch               ... the run to resume was made with other settings
@@ -103,6 +104,13 @@ class ServerNotOurs(ServerError):
 class ScriptError(BenchError):
     exit_code = 4
     kind = "script"
+
+
+class CapReached(BenchError):
+    """The run has spent what it may: it counts as interrupted, and a higher cap lets it go on."""
+
+    exit_code = 10
+    kind = "cap_reached"
 
 
 class ParseError(BenchError):

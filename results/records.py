@@ -130,7 +130,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     completions have; None: it is the share that passed. score_answered: percent of finished answers (neither
     truncated, empty nor lost). completions: all that were requested. outcomes: number by `Outcome` value.
     near_time_limit: number of completions with that mark. details["speed"]: figures by name and unit. generate_s: first
-    request to last answer; execute_s: sum over completions.
+    request to last answer; execute_s: sum over completions. cost_usd: what the provider charges for all answers; None
+    unless the cost of each is known. cached: answers that came out of a cache of answers; with any, nothing says how
+    fast the server is.
     """
 
     score: float | None
@@ -144,6 +146,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int | None = None
     generate_s: float | None = None
     execute_s: float | None = None
+    cost_usd: float | None = None
+    cached: int = 0
     warnings: tuple[str, ...] = ()
     details: dict[str, Any] = {}
     scoring: Scoring | None = None

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_LIMIT_BYTES = 2 << 30
-SMALLEST_LIMIT_BYTES = 1 << 20
 _APPLICATION = 0x62726573
 _VERSION = 1
 _BUSY_S = 10.0  # another process's transaction takes milliseconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,10 +12,10 @@ import msgspec
 from parsers.contract import ScriptOutput, read_end
 from parsers.fit import fitted
 from results.durable import explained
-from results.errors import BenchError, ParseError, ScriptError
+from results.errors import BenchError, ParseError, ScriptError, UsageError
 from results.records import Outcome
 from runner.asked_style import on_style
-from runner.fingerprint import fingerprint
+from runner.fingerprint import fingerprint, served_by
 from runner.kld.serverless import PHASES, NoServer
 from runner.script import Target, prepare_script, require_success, run_script
 from runner.serving import MeasuredServer
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from results.telemetry import TelemetrySummary
     from runner.display import Display
     from runner.kld.choice import KldChoice
+    from runner.script import Script
     from runner.serving import Held, Serving
     from runner.spec import RunSpec
     from servers.plan import LaunchPlan
@@ -149,6 +151,7 @@ class Attempt:
             if held is not None:
                 self._note_server(held)
                 telemetry.phase("generate")
+            script = self._with_cache(script, held)
             self._update(script_command=script.shown)
             self._entry.write(self.record)
             ended = run_script(
@@ -170,6 +173,20 @@ class Attempt:
             raise (
                 error if isinstance(self._server, MeasuredServer) else self._server.failure(error)
             ) from error
+
+    def _with_cache(self, script: Script, held: Held | None) -> Script:
+        """With what the server's answers depend on, if some are kept."""
+        if held is None or not self._spec.asked["cache"]:
+            return script
+        identity = served_by(self._spec, held.server.effective)
+        if identity is None:
+            raise UsageError(
+                "--cache can't tell what is served: the content of the model isn't known",
+                hint="leave --cache out, or give the model as a file or folder",
+                settings=("cache",),
+            )
+        words = ("--cache-identity", identity)
+        return replace(script, command=(*script.command, *words), shown=(*script.shown, *words))
 
     def _watching(self, held: Held | None) -> Watchdog | NoServer:
         if isinstance(self._server, NoServer):
@@ -200,7 +217,8 @@ class Attempt:
         if self._telemetry is None:
             return
         score = self.record.score
-        completions = score.details.get("new_completions") if score is not None else None
+        # Answers out of a cache took no energy here.
+        completions = score.details.get("new_completions") if score is not None and not score.cached else None
         solved = None
         if score is not None and completions is not None and completions == score.completions:
             solved = score.outcomes.get(Outcome.PASSED)

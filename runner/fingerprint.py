@@ -29,6 +29,8 @@ from servers.speculation.draft_model import draft_sha256
 from settings.setting import Determines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runner.spec import RunSpec
     from servers.models import Model
 
@@ -41,6 +43,28 @@ def fingerprint(spec: RunSpec) -> str:
     and inode. Raises UsageError if a file can't be read.
     """
     return digest({"version": VERSION, **determining(spec, model=_known_by(spec.server.model))})
+
+
+def served_by(spec: RunSpec, effective: Mapping[str, Any]) -> str | None:
+    """A hash of all that a server's answers depend on beside the request: the content of the model, and the settings
+    that were asked for and those in force. None if that isn't known.
+
+    effective: as `servers.effective` read them back. Raises UsageError if a file can't be read.
+    """
+    model = spec.server.model
+    known = content_sha256(model) if model is not None else spec.server.model_name
+    if known is None or not effective:
+        return None
+    table = spec.asked.table
+    asked = {
+        name: value
+        for name, value in determining(spec, model=known).items()
+        if name not in table or table[name].determines is Determines.SERVER
+    }
+    of_server = {
+        name: value for name, value in asked.items() if name not in {"benchmark", "parser", "kld_way"}
+    }
+    return digest({"asked": of_server, "effective": dict(effective)})
 
 
 def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:

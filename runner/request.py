@@ -21,6 +21,7 @@ from settings.kld_lengths import longest_window
 from settings.needle_lengths import longest_text
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
+from settings.spending.options import SPENDING_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +39,7 @@ _LONGEST: Mapping[str, Callable[[Asked], LongestRequest | None]] = {
     "kld": longest_window,
 }
 _MAX_LOGPROBS = "--max-logprobs"
+_OF_OUR_REQUESTS = {row.name for row in SPENDING_SETTINGS}
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 
 
@@ -138,6 +140,12 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
             raise UsageError(
                 f"{setting.option} is for our own script, not for --script",
                 hint="use --script-args",
+                settings=(name,),
+            )
+        if external and name in _OF_OUR_REQUESTS:
+            raise UsageError(
+                f"{setting.option} is for our own scripts: what another program sends isn't seen here",
+                hint="set a limit at the provider, or use the program's own option with --script-args",
                 settings=(name,),
             )
         if not external and not setting.knows_benchmark(benchmark.name):

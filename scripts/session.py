@@ -5,6 +5,7 @@ said.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from evaluation.loop.runner import Progress
     from evaluation.models.connection import ConnectionInfo
     from evaluation.protocols import Prompt, Sample, Task
+    from evaluation.spending.paid_requests import PaidRequests
     from results.records import Completion
     from sandbox.opening import OpeningSandbox
     from scripts.arguments import Arguments
@@ -148,14 +150,19 @@ class _Session:
         from evaluation.models.providers import get_interface_for_provider
 
         arguments = self.arguments
+        spending = self._spending()
         interface = get_interface_for_provider(
             self.connection,
             parameters=self.parameters,
             server_wait=arguments.server_wait,
             on_outage=self._outage,
             on_wait=self.events.say,
+            spending=spending,
         )
-        async with interface:
+        async with contextlib.AsyncExitStack() as closing:
+            if spending is not None:
+                closing.push_async_callback(spending.close)
+            await closing.enter_async_context(interface)
             self.events.emit("phase", phase="connect")
             await interface.check_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
             properties = await interface.properties()
@@ -198,6 +205,30 @@ class _Session:
                 opening, runner.run(self._samples(task), settings.n_samples, self.finished)
             )
         self._finish(task, self.bound, evaluation)
+
+    def _spending(self) -> PaidRequests | None:
+        """What requests cost and which need not be sent; None where that is no question."""
+        from evaluation.spending.opening import SpendingAsked, open_spending
+
+        arguments = self.arguments
+        asked = SpendingAsked(
+            max_cost_usd=arguments.max_cost,
+            max_tokens=arguments.max_tokens_total,
+            cache=arguments.cache,
+            cache_bytes=arguments.cache_size,
+            cache_identity=arguments.cache_identity,
+        )
+        return open_spending(
+            asked,
+            self.connection,
+            arguments.output,
+            finished=self.finished.values(),
+            warn=self._warn,
+        )
+
+    def _warn(self, what: str) -> None:
+        self.events.say(f"WARNING: {what}")
+        self.warnings.append(what)
 
     def _learnt(self, what: str) -> None:
         """Written down before the first completion that it is true of."""

@@ -37,6 +37,7 @@ class Section(enum.StrEnum):
     MODEL = "Model and server"
     SAMPLING = "Samples and sampling"
     JUDGING = "Executed code"
+    COST = "Cost and cache"
     PATIENCE = "Supervision"
     OWN = "Options of single benchmarks"
 

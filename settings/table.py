@@ -14,6 +14,7 @@ from settings.parsers import PARSERS
 from settings.sampling_settings import SAMPLING_SETTINGS
 from settings.server_settings import SERVER_SETTINGS
 from settings.setting import MOST, Determines, Section, Setting
+from settings.spending.options import SPENDING_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,6 +60,7 @@ SETTINGS = (
     ),
     *SERVER_SETTINGS,
     *SAMPLING_SETTINGS,
+    *SPENDING_SETTINGS,
     Setting(
         name="ready_timeout",
         kind="number",

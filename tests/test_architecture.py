@@ -80,6 +80,7 @@ SHARED = (
     "results.response_store",
     "results.scored_continuation",
     "results.sent_prompts",
+    "results.spending",
     "results.stats",
     "results.sweep_place",
     "results.telemetry",

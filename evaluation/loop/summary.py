@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,9 @@ def summarize(
     metrics: those of a benchmark whose score is the share that passed. scoring: of one whose score is a metric.
 
     score_answered: of the completions that are an answer (neither truncated, nor empty, nor lost to
-    infrastructure); None where there are none. generate_s and tokens_per_s are of this try alone, where a run
-    was resumed; execute_s is the sum over all completions. answers_by: how many choices were made in which way;
-    answers_by_sha256: of which they are, where there are both.
+    infrastructure); None where there are none. cost_usd: of all answers, those that got lost left out. generate_s
+    and tokens_per_s are of this try alone, where a run was resumed; execute_s is the sum over all completions.
+    answers_by: how many choices were made in which way; answers_by_sha256: of which they are, where there are both.
     """
     completions = evaluation.completions
     outcomes = Counter(str(completion.outcome) for completion in completions)
@@ -55,6 +56,7 @@ def summarize(
         if evaluation.new_tokens and evaluation.generate_s
         else None
     )
+    cached = sum(completion.cached for completion in completions)
     chosen = Counter(
         "logprobs" if completion.metrics[BY_LOGPROBS] else "generation"
         for completion in completions
@@ -79,7 +81,9 @@ def summarize(
         "generate_s": round(evaluation.generate_s, 4),
         "execute_s": _sum(completion.execute_s for completion in completions),
         "new_completions": evaluation.new,
-        "tokens_per_s": round(speed, 2) if speed else None,
+        "tokens_per_s": round(speed, 2) if speed and not cached else None,
+        "cost_usd": _cost(completions),
+        "cached": cached,
         "warnings": warnings(completions, style=style, max_tokens=max_tokens),
     }
 
@@ -169,6 +173,13 @@ def _which_by_logprobs(completions: Sequence[Completion]) -> str:
         if BY_LOGPROBS in each.metrics
     )
     return hashlib.sha256("\n".join(chosen).encode()).hexdigest()
+
+
+def _cost(completions: Sequence[Completion]) -> float | None:
+    """In USD; None where that of an answer is not known."""
+    answered = [done for done in completions if done.outcome is not Outcome.INFRASTRUCTURE_ERROR]
+    costs = [done.cost_usd for done in answered if done.cost_usd is not None]
+    return round(math.fsum(costs), 10) if answered and len(costs) == len(answered) else None
 
 
 def _sum(values: Any) -> Any:

@@ -36,6 +36,7 @@ _FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 30.0
 _PROBE_RETRIES = 4
 _RATE_LIMITED = (429, 529)  # too many requests; overloaded, of Anthropic
+_PROBE = -1  # the index of what is no completion
 _LOADING_S = 30.0  # that a probe waits for a server that says so
 
 
@@ -58,11 +59,26 @@ class RateLimiter(Protocol):
         """
 
 
+class Spending(Protocol):
+    """Answers what was asked before without sending it, and holds requests to what they may cost."""
+
+    async def send(
+        self, path: str, body: Mapping[str, Any], data: bytes, attempt: Callable[[], Awaitable[Reply]]
+    ) -> Reply:
+        """The reply to a request, known or sent by `attempt`, whose errors pass. data: the body as it is sent.
+
+        Raises CapReached where it may cost more than is left.
+        """
+
+    async def billed(self, index: int, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What the work comes to, with the cost of the requests that it sent. index: of the completion."""
+
+
 class Exchange:
     """Requests to one server. Use as an async context manager; safe for many requests at once.
 
     limiter: None: requests are sent at once, until one is refused for a rate limit. make_limiter: makes it then.
-    headers: go with every request, beside the key.
+    spending: None: all are sent, whatever they cost. headers: go with every request, beside the key.
     """
 
     def __init__(
@@ -73,6 +89,7 @@ class Exchange:
         on_outage: Callable[[bool], None],
         limiter: RateLimiter | None = None,
         make_limiter: Callable[[], RateLimiter] | None = None,
+        spending: Spending | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.info = info
@@ -80,6 +97,7 @@ class Exchange:
         self._on_outage = on_outage
         self._limiter = limiter
         self._make_limiter = make_limiter
+        self._spending = spending
         self._headers = {"Content-Type": "application/json", **(headers or {})}
         self.session: aiohttp.ClientSession
         self._watch: ServerWatch
@@ -106,12 +124,16 @@ class Exchange:
         async def once() -> Reply:
             return await self._attempt(path, data)
 
-        if self._limiter is None:
+        async def admitted() -> Reply:
+            if self._limiter is not None:
+                return await self._limiter.send(once)
             reply = await once()
             if reply.status in _RATE_LIMITED and self._make_limiter is not None:
-                reply = await self._send_limited(reply, once)
-        else:
-            reply = await self._limiter.send(once)
+                return await self._send_limited(reply, once)
+            return reply
+
+        spending = self._spending
+        reply = await (admitted() if spending is None else spending.send(path, body, data, admitted))
         require_answer(reply.status, reply.headers, reply.raw, where=f"{self.info.base_url} rejected {path}")
         return reply.raw, reply.seconds
 
@@ -141,11 +163,17 @@ class Exchange:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(no_answer(error, self.session)) from error
 
-    async def answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def answer(self, attempt: Callable[[], Awaitable[Answer]], *, index: int = 0) -> Answer:
         """What an attempt comes to, made again as long as that can help; `error` where it can't.
 
-        attempt: sends a request, and raises what `send` raises. Raises ServerError where going on makes no sense.
+        attempt: sends a request, and raises what `send` raises. index: of the completion that is asked for. Raises
+        ServerError where going on makes no sense.
         """
+        if self._spending is None:
+            return await self._answer(attempt)
+        return await self._spending.billed(index, lambda: self._answer(attempt))
+
+    async def _answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         attempts = 0
         for _ in range(_MAX_OUTAGES):
             try:
@@ -175,6 +203,11 @@ class Exchange:
         A refusal for the moment is waited out: one that comes again and again for some seconds, a server that is still
         loading longer.
         """
+        if self._spending is None:
+            return await self._first_answer(attempt)
+        return await self._spending.billed(_PROBE, lambda: self._first_answer(attempt))
+
+    async def _first_answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         started, tries = time.monotonic(), 0
         most_tries = 1 + max(self.info.max_retries, _PROBE_RETRIES)
         while True:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from evaluation.likelihood.continuations import Scorer
     from evaluation.models.connection import ConnectionInfo
-    from evaluation.models.exchange import RateLimiter
+    from evaluation.models.exchange import RateLimiter, Spending
     from evaluation.models.parameters import Parameters
 
 _LOOK = aiohttp.ClientTimeout(total=10)  # for what a server says of itself
@@ -54,6 +54,7 @@ class OpenAIInterface:
         on_outage: Callable[[bool], None],
         limiter: RateLimiter | None = None,
         make_limiter: Callable[[], RateLimiter] | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self.info = info
         self._parameters = parameters
@@ -63,6 +64,7 @@ class OpenAIInterface:
             on_outage=on_outage,
             limiter=limiter,
             make_limiter=make_limiter,
+            spending=spending,
         )
         self._gives_logprobs = True  # until it answers without
         self._owner = ""
@@ -86,7 +88,7 @@ class OpenAIInterface:
 
     async def generate(self, request: Request) -> Answer:
         """The answer, or its `error`. Raises ServerError where going on makes no sense."""
-        return await self._exchange.answer(lambda: self._attempt(request))
+        return await self._exchange.answer(lambda: self._attempt(request), index=request.index)
 
     async def check_connection(self, max_retries: int, timeout: float) -> None:  # noqa: ASYNC109 - as in Provider
         """Raises ServerError unless the server lives, knows the key, and has loaded its model within

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from evaluation.models.connection import ConnectionInfo
+    from evaluation.models.exchange import Spending
     from evaluation.models.openai_interface import OpenAIInterface
     from evaluation.rate_limits.limiter import RateLimiter
 
@@ -23,12 +24,14 @@ def get_interface_for_provider(
     server_wait: float = 120.0,
     on_outage: Callable[[bool], None] = lambda _down: None,
     on_wait: Callable[[str], None] = lambda _said: None,
+    spending: Spending | None = None,
 ) -> OpenAIInterface:
     """The interface to a provider; close it when done.
 
     parameters: of the requests, where more is known of them than the connection's sampling. server_wait: seconds that a
     dead server is waited for. on_outage: called with True when it is found dead and with False when it is back.
     on_wait: is told, in a sentence, of a long wait for a rate limit.
+    spending: of what requests cost and which need not be sent; None: all are sent.
     """
     with contextlib.nullcontext() if info.needs_certificates else _no_certificates():
         from evaluation.models.openai_interface import OpenAIInterface
@@ -40,6 +43,7 @@ def get_interface_for_provider(
         on_outage=on_outage,
         limiter=None if info.is_loopback else _rate_limiter(info, on_wait),
         make_limiter=lambda: _rate_limiter(info, on_wait),
+        spending=spending,
     )
 
 

@@ -260,8 +260,11 @@ def headline(loads: Sequence[LoadFigures]) -> str:
 def answering_speed(score: Score) -> float | None:
     """Generated tokens per second of a benchmark's answers, all requests together; None if unknown.
 
-    For a resumed run it is the last try's, because tokens are counted over all tries but seconds only for the last.
+    For a resumed run it is the last try's, because tokens are counted over all tries but seconds only for the last. A
+    run with answers out of a cache has none.
     """
+    if score.cached:
+        return None
     told = score.details.get("tokens_per_s")
     if isinstance(told, int | float):
         return float(told)

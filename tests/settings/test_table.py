@@ -178,4 +178,8 @@ def test_each_row_makes_sense(setting):
             "request_timeout",
             "rate_limit_patience",
             "kld_cache_size",
+            "max_cost",
+            "max_tokens_total",
+            "cache",
+            "cache_size",
         }

@@ -1,0 +1,125 @@
+"""What stands between a run and its requests: a cache of answers, caps, and the prices of what is asked."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from results.errors import UsageError
+from results.records import Outcome
+from settings.base_url import parse_base_url
+from settings.spending.options import CACHE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from evaluation.models.connection import ConnectionInfo
+    from evaluation.spending.paid_requests import PaidRequests
+    from results.records import Completion
+    from results.spending import Spending
+
+_OPEN_API = {"", "openai", "local"}  # names that say how one is asked, and not who answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpendingAsked:
+    """max_cost_usd, max_tokens: caps. cache_bytes: of the file of answers; None: they have the usual room.
+
+    cache_identity: of a server on this machine, what its answers depend on beside the request: the content of the model
+    and the settings that are in force.
+    """
+
+    max_cost_usd: float | None = None
+    max_tokens: int | None = None
+    cache: bool = False
+    cache_bytes: int | None = None
+    cache_identity: str = ""
+
+
+def open_spending(
+    asked: SpendingAsked,
+    connection: ConnectionInfo,
+    folder: Path,
+    *,
+    finished: Iterable[Completion],
+    warn: Callable[[str], None],
+) -> PaidRequests | None:
+    """None where nobody charges, and neither a cap nor the cache was asked for. Close it when done.
+
+    folder: the run's. finished: the completions of its earlier tries. Raises UsageError for a cap that can't be held.
+    """
+    charges = not is_own(connection)
+    capped = asked.max_cost_usd is not None or asked.max_tokens is not None
+    if not (charges or capped or asked.cache):
+        return None
+    from evaluation.spending.paid_requests import PaidRequests
+
+    cache = budget = None
+    if charges or capped:
+        from evaluation.spending.budget import Budget, Caps
+        from results.spending import read_spending
+        from settings.spending.prices import price_of, require_price
+
+        find = require_price if asked.max_cost_usd is not None else price_of
+        budget = Budget(
+            folder,
+            price=find(connection.provider, connection.base_url, connection.model)
+            if charges or capped
+            else None,
+            caps=Caps(max_cost_usd=asked.max_cost_usd, max_tokens=asked.max_tokens),
+            earlier=_known(read_spending(folder), [*finished], capped=asked.max_cost_usd is not None),
+        )
+    if asked.cache:
+        from evaluation.spending.response_cache import ResponseCache
+        from results.response_store import store_path
+
+        cache = ResponseCache(
+            store_path(),
+            where=asked.cache_identity or _root(connection),
+            limit_bytes=asked.cache_bytes or CACHE_BYTES,
+            warn=warn,
+        )
+    return PaidRequests(cache=cache, budget=budget)
+
+
+def is_own(connection: ConnectionInfo) -> bool:
+    """Whether a server of one's own answers, here or in the same network, which charges nothing."""
+    if connection.provider not in _OPEN_API:
+        return connection.provider == "ollama"
+    url = parse_base_url(connection.base_url)
+    try:
+        return url.is_local or ipaddress.ip_address(url.host).is_private
+    except ValueError:
+        return url.is_local or "." not in url.host
+
+
+def _root(connection: ConnectionInfo) -> str:
+    if is_own(connection):
+        raise UsageError(
+            f"--cache can't tell what is served at {connection.base_url}: another model may stand there tomorrow",
+            hint="say with --cache-identity what its answers depend on, or let `run` start the server",
+            settings=("cache",),
+        )
+    return connection.base_url
+
+
+def _known(earlier: Spending | None, finished: list[Completion], *, capped: bool) -> Spending | None:
+    """What earlier tries spent; where they did not write it down, by what their answers say."""
+    from results.spending import Spending
+
+    if earlier is not None and not (capped and earlier.most_cost_usd is None):
+        return earlier
+    paid = [done for done in finished if done.outcome is not Outcome.INFRASTRUCTURE_ERROR]
+    costs = [done.cost_usd for done in paid if done.cost_usd is not None]
+    if len(costs) < len(paid) and capped:
+        raise UsageError(
+            "--max-cost can't be held: what the earlier tries of this run cost is not known",
+            hint="leave it out, or start a new run",
+            settings=("max_cost",),
+        )
+    tokens = sum((done.prompt_tokens or 0) + (done.completion_tokens or 0) for done in paid)
+    cost = math.fsum(costs) if len(costs) == len(paid) else None
+    return Spending(cost_usd=cost, tokens=tokens, most_cost_usd=cost, most_tokens=tokens) if paid else earlier

@@ -1,0 +1,1 @@
+"""What requests may cost: prices, caps, and the cache of answers."""
