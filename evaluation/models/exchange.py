@@ -21,7 +21,7 @@ from tenacity import (
 
 from evaluation.models.failures import NotFound, Refused, ServerWasDown, TooLong, Transient, require_answer
 from evaluation.models.http_session import no_answer, open_session
-from evaluation.models.replies import NotAnAnswer, read_body
+from evaluation.models.replies import NotAnAnswer, meant_status, read_body
 from evaluation.models.server_watch import ServerWatch
 from evaluation.protocols import Answer
 
@@ -128,7 +128,7 @@ class Exchange:
             if self._limiter is not None:
                 return await self._limiter.send(once)
             reply = await once()
-            if reply.status in _RATE_LIMITED and self._make_limiter is not None:
+            if meant_status(reply.status, reply.raw) in _RATE_LIMITED and self._make_limiter is not None:
                 return await self._send_limited(reply, once)
             return reply
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evaluation.models.parameters import REFUSING
-from evaluation.models.replies import error_message, error_status, retry_after_s
-from results.errors import ServerError
+from evaluation.models.replies import error_message, meant_status, retry_after_s
+from results.errors import SAME_COMMAND, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evaluation.protocols import Answer
 
-# llama-server, OpenAI and vLLM, LM Studio, SGLang and Together, TGI.
+# llama-server, OpenAI and vLLM, LM Studio, SGLang and Together, TGI, Anthropic.
 _OVERFLOW = (
     "exceed_context_size",
     "maximum context length",
@@ -25,7 +25,12 @@ _OVERFLOW = (
     "longer than the model's context length",
     "longer than the maximum model length",
     "exceeds the maximum allowed input length",
+    "prompt is too long",
+    "exceed context limit",
 )
+# Anthropic says it in a 400, OpenAI in a 429; others have the status for it.
+_NO_CREDIT = ("credit balance is too low", "insufficient_quota")
+_PAYMENT = 402
 _BUSY = (408, 425, 429)  # timed out, too early, too many
 
 
@@ -73,12 +78,19 @@ def require_answer(status: int, headers: Mapping[str, str], raw: bytes, *, where
 
     where: the server and the path, for the message.
     """
-    meant = (error_status(raw) or status) if status == 200 else status
+    meant = meant_status(status, raw)
     if meant == 200:
         return
     what = f"HTTP status {status}: {error_message(raw)}"
     if meant not in {401, 403, 404, *_BUSY} and _is_overflow(raw):
         raise TooLong(f"prompt does not fit the context of a slot: {error_message(raw)}")
+    if meant == _PAYMENT or (
+        meant < 500 and any(sign in raw.decode(errors="replace") for sign in _NO_CREDIT)
+    ):
+        raise ServerError(
+            f"the server at {where} with {meant}: {error_message(raw)}",
+            hint=f"add credit and {SAME_COMMAND} (what is finished is kept)",
+        )
     if meant in _BUSY or (meant >= 500 and meant != 501):
         after = retry_after_s(headers.get("Retry-After")) if meant in {*_BUSY, 503} else None
         raise Transient(what, after, status=status if meant == 500 else meant)

@@ -110,6 +110,11 @@ def error_status(raw: bytes) -> int | None:
     return next((code for code in codes if code is not None and 400 <= code < 600), 500)
 
 
+def meant_status(status: int, raw: bytes) -> int:
+    """The status of a reply, or the one that it should have had."""
+    return (error_status(raw) or status) if status == 200 else status
+
+
 def read_properties(raw: bytes) -> dict[str, Any]:
     """llama-server's /props; {} for what is no mapping, and without the slots where they are no number of slots."""
     try:

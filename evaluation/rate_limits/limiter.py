@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from evaluation.models.replies import error_message
+from evaluation.models.replies import error_message, meant_status
 from evaluation.rate_limits.allowance import Allowance
 from evaluation.rate_limits.headers import asked_wait_s, told_limits
 from evaluation.rate_limits.pace import Pace
@@ -115,7 +115,9 @@ class RateLimiter:
             self._in_a_row = 0 if self._answered else self._in_a_row + 1
             self._answered = False
         held = self._in_a_row >= _NOBODY
-        if reply.status == _RATE_LIMITED and not held:  # an overload says nothing of our rate
+        if (
+            meant_status(reply.status, reply.raw) == _RATE_LIMITED and not held
+        ):  # an overload says nothing of our rate
             rates = [each.rate for each in self._allowances.values()]
             self._pace.refused(number, sent_at, now, min((rate for rate in rates if rate), default=None))
         if is_new and held:
@@ -153,6 +155,6 @@ class RateLimiter:
 
 def _is_refusal(reply: Reply) -> bool:
     """Whether it is for the moment, and because of how much is asked for."""
-    if reply.status in {_RATE_LIMITED, _OVERLOADED}:
+    if meant_status(reply.status, reply.raw) in {_RATE_LIMITED, _OVERLOADED}:
         return True
     return reply.status == _UNAVAILABLE and any(name.lower() == "retry-after" for name in reply.headers)

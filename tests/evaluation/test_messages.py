@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from evaluation.models.failures import NotFound, Refused, TooLong, Transient, require_answer
 from evaluation.models.messages import read_message
 from evaluation.models.replies import NotAnAnswer, error_status, read_answer
 from evaluation.protocols import PromptStyle
+from results.errors import ServerError
 
 SHAPES = {
     "plain": {"content": "4"},
@@ -144,6 +147,25 @@ def test_all_that_the_model_wrote_is_counted(usage, counts):
 )
 def test_an_error_that_came_as_an_answer_is_understood(body, status):
     assert error_status(json.dumps(body).encode()) == status
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (400, "Your credit balance is too low to access the Anthropic API.", ServerError),
+        (402, "Insufficient credits", ServerError),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", TooLong),
+        (400, "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000", TooLong),
+        (529, "Overloaded", Transient),
+        (413, "Request exceeds the maximum size", Refused),
+        (404, "model: claude-0", NotFound),
+    ],
+)
+def test_a_providers_refusal_is_understood(status, message, error):
+    """What holds for every request ends the run; what holds for one is its error."""
+    body = {"type": "error", "error": {"type": "some_error", "message": message}, "request_id": "req_1"}
+    with pytest.raises(error, match=re.escape(message[:20])):
+        require_answer(status, {}, json.dumps(body).encode(), where="it rejected /v1/messages")
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,18 @@ def test_any_other_reply_is_handed_on(status, monkeypatch):
     assert (reply.status, seconds) == (status, 0)
 
 
+def test_a_refusal_that_came_as_an_answer_is_one(monkeypatch):
+    """OpenRouter says so, where a provider behind it refuses."""
+    bodies = [b'{"error": {"code": 429, "message": "too many"}}', b'{"choices": []}']
+
+    async def attempt():
+        return Reply(200, {}, bodies.pop(0), 0.0)
+
+    reply, seconds = in_simulated_time(RateLimiter("x").send(attempt), monkeypatch)
+    assert reply.raw == b'{"choices": []}'
+    assert seconds > 0
+
+
 def test_an_overload_now_and_then_does_not_slow_the_others(monkeypatch):
     asked = []
 
