@@ -16,7 +16,7 @@ from tests.command_line import PROGRAM, PROGRAMS, bench_runner, bench_runners
 from tests.servers.gguf_file import STRING, U32, gguf
 
 REFUSED = [
-    ("--benchmark human_eval,mbpp", "there is no benchmark 'mbpp'"),
+    ("--benchmark human_eval,mbpq", "there is no benchmark 'mbpq'"),
     ("--benchmark human_eval,speed", "--benchmark speed has no verdict for each sample"),
     ("", "no --benchmark given"),
     ("--benchmark human_eval --context 100", "--context 100: llama.cpp gives a slot at least 256 tokens"),
