@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from results.errors import BenchError, ScriptError, UsageError
@@ -20,6 +21,13 @@ def check_options(spec: RunSpec) -> None:
     """Run the script's check. Raises UsageError with the script's message, or ScriptError if the check itself fails."""
     target = Target(base_url="http://127.0.0.1:9", model_name="none", output_dir=ROOT, concurrency=1)
     trouble = _trouble((*script_command(spec, target), "--check"))
+    if trouble is not None:
+        raise trouble
+
+
+def check_metrics(text: str) -> None:
+    """Load metrics of a user's own in a process of its own. Raises UsageError with what is wrong, or ScriptError."""
+    trouble = _trouble((sys.executable, "-m", "scripts.benchmark_program", text))
     if trouble is not None:
         raise trouble
 

@@ -18,6 +18,7 @@ from settings.adapters import AdapterText, adapter_text
 from settings.benchmark_settings import KLD_TOP
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
 from settings.kld_lengths import longest_window
+from settings.metric_texts import metrics_below
 from settings.needle_lengths import longest_text
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
@@ -62,6 +63,10 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
         parser=parser,
     )
     script_command(spec, _ANY_TARGET)  # reports an unknown placeholder now
+    if asked["metrics"] is not None:
+        from runner.option_check import check_metrics
+
+        check_metrics(asked["metrics"])
     if benchmark.checks and not external:
         from runner.option_check import check_options
 
@@ -78,6 +83,8 @@ def _with_whole_paths(asked: Asked) -> Asked:
             changes[name] = tuple(_whole_adapter(text) for text in value)
         if name == "model_draft":
             changes[name] = _same_variables(str(draft_path(value)), value)
+        if name == "metrics":
+            changes[name] = metrics_below(Path.cwd(), value)
         if name == "kld_reference" and user_path(value).exists():
             changes[name] = str(user_path(value).absolute())
         if setting.kind != "path" or name == "model_draft":
@@ -136,7 +143,7 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
         )
     for name in asked.given:
         setting = asked.table[name]
-        if external and setting.is_own:
+        if external and (setting.is_own or name == "metrics"):
             raise UsageError(
                 f"{setting.option} is for our own script, not for --script",
                 hint="use --script-args",

@@ -42,7 +42,8 @@ class Arguments:
     """What was asked for; None where it is decided later. Times in seconds.
     family_style: the prompt style where that is left open. cpu_limit: processor time of one execution. memory_limit: of
     one execution, in bytes. max_cost: in USD. cache_size: in bytes. cache_identity: see `SpendingAsked`. rejudge:
-    the folder of a run whose answers are judged again; None: a model is asked. options: the benchmark's own.
+    the folder of a run whose answers are judged again; None: a model is asked. metrics: a user's own,
+    as `settings.metric_texts` reads them. options: the benchmark's own.
     """
 
     base_url: str
@@ -64,6 +65,7 @@ class Arguments:
     max_retries: int
     api_key_env: str
     shuffle: int | None
+    metrics: str | None
     rejudge: Path | None
     max_cost: float | None
     max_tokens_total: int | None
@@ -135,7 +137,7 @@ def parse(
         metavar="N",
         help="requests in flight (default: the server's slots, or 16)",
     )
-    add_settings(parser, ("request_timeout", "rate_limit_patience", *SPENDING))
+    add_settings(parser, ("metrics", "request_timeout", "rate_limit_patience", *SPENDING))
     add(
         "--cache-identity",
         default="",

@@ -1,9 +1,18 @@
-"""What makes one benchmark's program differ from another's."""
+"""What makes one benchmark's program differ from another's, and `--metrics` for any of them: `python -m
+scripts.benchmark_program TEXT` checks that these can be called.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from results.metric_scoring import Scoring
+from scripts.program import leave, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,8 +21,8 @@ if TYPE_CHECKING:
     from evaluation.models.openai_interface import OpenAIInterface
     from evaluation.models.prompt_style import StyleChoice
     from evaluation.protocols import Prompt, PromptStyle, Task
-    from results.metric_scoring import Scoring
     from results.records import Completion
+    from scripts.events import Events
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,3 +53,31 @@ class BenchmarkProgram:
     find_style: Callable[[OpenAIInterface], Awaitable[StyleChoice | None]] | None = None
     identity: Callable[[PromptStyle], Sequence[Prompt]] | None = None
     scoring: Scoring | None = None
+
+
+def with_own_metrics(benchmark: BenchmarkProgram, text: str | None) -> BenchmarkProgram:
+    """The program whose answers are measured by these too. Raises UsageError for one that can't be loaded."""
+    if not text:
+        return benchmark
+    from evaluation.loop.measured_task import MeasuredTask
+    from evaluation.metrics.own import own_metrics
+
+    metrics = own_metrics(text)
+    scoring = msgspec.structs.replace(
+        benchmark.scoring or Scoring(), beside=tuple(metric.name for metric in metrics)
+    )
+
+    def make_task(style: PromptStyle, grader: Grader) -> Task:
+        return cast("Task", MeasuredTask(benchmark.make_task(style, grader), metrics))
+
+    return dataclasses.replace(benchmark, make_task=make_task, scoring=scoring)
+
+
+async def _check(text: str, _: Events) -> None:
+    from evaluation.metrics.own import own_metrics
+
+    own_metrics(text)
+
+
+if __name__ == "__main__":
+    leave(run_program(lambda: sys.argv[1], _check))

@@ -27,6 +27,7 @@ from results.records import Outcome
 from results.sent_prompts import write_prompts
 from results.stats.sample_order import order_key
 from scripts.arguments import connection_of
+from scripts.benchmark_program import with_own_metrics
 from settings.sampling_rules import require_chat_for
 from settings.verdict_rules import rules_of
 
@@ -60,6 +61,7 @@ async def run_benchmark(
 
     opening: the sandbox for it, where that opens already.
     """
+    benchmark = with_own_metrics(benchmark, arguments.metrics)
     if arguments.rejudge is not None:
         from scripts.rejudging import rejudge_benchmark
 

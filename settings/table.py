@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from settings.benchmark_settings import BENCHMARK_SETTINGS
 from settings.benchmarks import BENCHMARKS, NAME
+from settings.metric_texts import PATTERN
 from settings.parsers import PARSERS
 from settings.sampling_settings import SAMPLING_SETTINGS
 from settings.server_settings import SERVER_SETTINGS
@@ -57,6 +58,17 @@ SETTINGS = (
         choices=tuple(PARSERS),
         also=_A_FILE,
         default_text="the benchmark's own",
+    ),
+    Setting(
+        name="metrics",
+        kind="text",
+        help="Also measure each answer by functions of your own, such as mine.words of mine.py.",
+        section=Section.BENCHMARK,
+        determines=Determines.RESULT,
+        metavar="FILE.FUNCTION,...",
+        pattern=PATTERN,
+        not_for=("speed", "kld"),
+        to_script=True,
     ),
     *SERVER_SETTINGS,
     *SAMPLING_SETTINGS,

@@ -16,6 +16,7 @@ from results.files import user_path
 from runner.fingerprint import determining, digest
 from settings.adapters import AdapterText, adapter_text
 from settings.asked import Asked
+from settings.metric_texts import metrics_below
 from settings.table import TABLE
 from settings.variables import Filled, as_written, shown
 from sweeps.combinations import Combinations, Wanted, place
@@ -155,6 +156,8 @@ class _Planner:
                 value = _below(self.manifest.folder, value)
             elif kind == "model":
                 value = value.text
+            elif name == "metrics" and value is not None:
+                value = metrics_below(self.manifest.folder, value)
             elif kind == "adapters" and value is not None:
                 value = tuple(_adapter_below(self.manifest.folder, text) for text in value)
             found[name] = value

@@ -216,6 +216,10 @@ sweep torn.toml | 2 | torn.toml:1: not valid TOML | `bench_runner.py schema`
 sweep typo.yaml | 2 | there is no such setting; did you mean gpu_layers? | `bench_runner.py schema`
 sweep units.yaml | 2 | units.yaml:1: matrix.ctx_size: "8k" is not a whole number (write 8192) | schema
 
+# metrics of one's own
+{RUN} --metrics absent.words | 2 | there is no absent.py in the current folder | FOLDER/FILE.FUNCTION
+{RUN} --metrics words | 2 | 'words' is not FILE.FUNCTION | run --help
+
 # servers' addresses
 {RUN} --base-url htp://127.0.0.1 | 2 | is not the URL of a server | such as http://127.0.0.1:8080
 {RUN} --base-url http://127.0.0.1:99999 | 2 | is not the URL of a server | such as http://127.0.0.1:8080

@@ -38,6 +38,7 @@ DETERMINING = {
     "max_tokens": 9,
     "seed": 7,
     "shuffle": 7,
+    "metrics": "bisect.bisect",
     "prompt_style": "chat",
     "gpu_memory_utilization": 0.5,
     "tensor_parallel_size": 2,

@@ -1,0 +1,42 @@
+"""Metrics of a user's own, as `--metrics` names them: MODULE.FUNCTION, several with commas between.
+
+MODULE is a Python file without its ending, in the current folder, in a manifest's own, or at a path; else a module that
+is installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from results.files import user_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE = r"[^,\s][^,]*\.[A-Za-z_][A-Za-z0-9_]*"
+PATTERN = f"{ONE}(,{ONE})*"
+
+
+def metric_texts(value: str) -> tuple[str, ...]:
+    """Each one, without repetitions."""
+    return tuple(dict.fromkeys(text.strip() for text in value.split(",")))
+
+
+def metric_name(text: str) -> str:
+    """What it is called in a record: `mine.words` of /home/me/mine.words."""
+    return text.rpartition("/")[2]
+
+
+def file_of(text: str) -> Path:
+    """The file that MODULE would be."""
+    return user_path(text.rpartition(".")[0] + ".py")
+
+
+def metrics_below(folder: Path, value: str) -> str:
+    """The same with whole paths, where MODULE is a file below the folder or has a path."""
+    found = []
+    for text in metric_texts(value):
+        path = folder / file_of(text)
+        is_file = "/" in text or path.is_file()
+        found.append(f"{path.absolute().with_suffix('')}.{text.rpartition('.')[2]}" if is_file else text)
+    return ",".join(found)
