@@ -62,8 +62,17 @@ BENCHMARK_SETTINGS = (
         "mbpp",
         "human_eval_plus",
         "mbpp_plus",
+        "ifeval",
         "tools",
         is_path=True,
+    ),
+    _own(
+        "lm_eval",
+        "PATH",
+        "lm-eval's program; default: the one in bench-runner's environment, or on PATH.",
+        "ifeval",
+        is_path=True,
+        determines=Determines.NOTHING,
     ),
     _own(
         "mbpp_set",

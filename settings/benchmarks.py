@@ -83,6 +83,14 @@ BENCHMARKS = {
             checks=True,
         ),
         Benchmark(
+            name="ifeval",
+            module="scripts.lm_eval.run_ifeval",
+            parser="lm_eval",
+            external_parser="lm_eval",
+            about="IFEval: 541 prompts with instructions that a program verifies; by lm-eval, installed separately",
+            checks=True,
+        ),
+        Benchmark(
             name="needle",
             module="scripts.run_needle",
             external_parser="json",

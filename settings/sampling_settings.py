@@ -33,7 +33,7 @@ SAMPLING_SETTINGS = (
         metavar="S",
         minimum=0,
         maximum=LARGEST_SEED,
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(
@@ -46,7 +46,7 @@ SAMPLING_SETTINGS = (
         minimum=1,
         maximum=10_000,
         default_text="1",
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(
@@ -110,7 +110,7 @@ SAMPLING_SETTINGS = (
         above=0,
         maximum=10,
         default_text="the server's",
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(
@@ -130,7 +130,7 @@ SAMPLING_SETTINGS = (
         name="max_tokens",
         kind="whole",
         help="The longest answer, in tokens.",
-        default_text="1024; lcb 4096, gsm8k 2048",
+        default_text="1024; lcb 4096, gsm8k 2048, ifeval 1280",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         metavar="N",
@@ -194,7 +194,7 @@ SAMPLING_SETTINGS = (
         minimum=0,
         maximum=MOST,
         default_text="the server's",
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(
@@ -217,7 +217,7 @@ SAMPLING_SETTINGS = (
         section=Section.SAMPLING,
         determines=Determines.RESULT,
         default=False,
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(
@@ -240,7 +240,7 @@ SAMPLING_SETTINGS = (
         minimum=0.05,
         maximum=3600,
         default_text="3; lcb 6; human_eval_plus, mbpp_plus 10",
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(
@@ -253,7 +253,7 @@ SAMPLING_SETTINGS = (
         metavar="SIZE",
         minimum=16 << 20,
         maximum=1 << 40,
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
 )

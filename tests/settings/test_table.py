@@ -182,4 +182,5 @@ def test_each_row_makes_sense(setting):
             "max_tokens_total",
             "cache",
             "cache_size",
+            "lm_eval",
         }

@@ -1,0 +1,1 @@
+"""Benchmarks that lm-eval asks and judges, under our supervision."""

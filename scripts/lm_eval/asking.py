@@ -1,0 +1,112 @@
+"""Let lm-eval ask a server for a task and judge the answers: its settings as a file, its progress as events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from evaluation.models.sampling import Dialect
+from results.errors import SAME_COMMAND, ScriptError
+from results.plain_text import tail
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scripts.arguments import Arguments
+    from scripts.events import Events
+    from scripts.lm_eval.installed import Installed
+
+SETTINGS_NAME = "lm_eval.json"
+_STOP_GRACE_S = 10.0
+_SAID_BYTES = 8 << 10
+_CONCURRENCY = 16  # of a server that does not say how many slots it has
+_PROGRESS = re.compile(rb"Requesting API:[^\r\n]*?\| *(\d+)/(\d+) \[")
+
+
+def settings_file(arguments: Arguments, task: str, *, chat: bool) -> dict[str, Any]:
+    """What lm-eval is told, as it reads it with --config."""
+    sampling = arguments.sampling
+    path = "chat/completions" if chat else "completions"
+    asked = sampling.parameters(Dialect.LLAMA_CPP)  # names that differ belong to settings that are refused
+    asked["max_gen_toks"] = asked.pop("max_tokens")
+    model: dict[str, Any] = {
+        "model": arguments.model,
+        "base_url": f"{arguments.base_url.rstrip('/').removesuffix('/v1')}/v1/{path}",
+        "num_concurrent": arguments.concurrency or _CONCURRENCY,
+        "max_retries": arguments.max_retries + 1,  # it counts tries
+        "timeout": max(1, round(arguments.request_timeout)),
+        "seed": sampling.seed or 0,
+    }
+    if not chat:
+        model |= {"tokenizer_backend": None, "tokenized_requests": False}
+    output = arguments.output.absolute()
+    return {
+        "model": "local-chat-completions" if chat else "local-completions",
+        "model_args": model,
+        "tasks": [task],
+        "include_path": str(output),
+        "gen_kwargs": asked,
+        "apply_chat_template": chat,
+        "output_path": str(output),
+        "log_samples": True,
+        "use_cache": str(output / "lm_eval_answers"),  # so that a resumed run asks for what is missing
+        **({"limit": arguments.limit} if arguments.limit is not None else {}),
+        **({"system_instruction": sampling.system_prompt} if sampling.system_prompt else {}),
+    }
+
+
+async def ask(installed: Installed, settings: dict[str, Any], folder: Path, events: Events) -> None:
+    """Run lm-eval to its end. Raises ScriptError with its last words where it fails."""
+    path = folder / SETTINGS_NAME
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    events.emit("phase", phase="generate")
+    process = await asyncio.create_subprocess_exec(
+        installed.program, "run", "--config", path,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    if process.stdout is None:
+        raise RuntimeError("it was started with a pipe")
+    said, known = b"", (0, 0)
+    try:
+        while part := await process.stdout.read(1 << 16):
+            said = (said + part)[-_SAID_BYTES:]
+            _pass_on(part)
+            if found := _PROGRESS.findall(said):
+                done, total = map(int, found[-1])
+                if (done, total) != known:
+                    known = (done, total)
+                    events.progress({"done": done, "total": total})
+        code = await process.wait()
+    finally:
+        await _end(process)
+    if code != 0:
+        lines = [line for line in tail(said.decode("utf-8", "replace")).splitlines() if line.strip()]
+        raise ScriptError(
+            f"lm-eval ended with exit code {code}: {lines[-1].strip() if lines else 'it said nothing'}",
+            hint=f"what it said is in the run's log; fix that and {SAME_COMMAND}",
+            log_tail="\n".join(lines[-20:]),
+        )
+
+
+def _pass_on(part: bytes) -> None:
+    """To stderr: stdout is for events."""
+    with contextlib.suppress(OSError):
+        os.write(2, part)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), _STOP_GRACE_S)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
