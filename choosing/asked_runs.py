@@ -140,7 +140,7 @@ class RunSource:
         given = [
             run
             for run in reversed(self._had.get(planned.fingerprint, []))
-            if spec.server.kind == "attach" or finished.is_current(run[1], spec)
+            if spec.server.is_running or finished.is_current(run[1], spec)
         ]
         yield from given
         for run in finished.each(spec, lambda: planned.fingerprint):

@@ -70,7 +70,7 @@ def require_certifiable(questions: Sequence[Question]) -> None:
                 settings=("benchmark",),
             )
         for spec in specs:
-            if spec.server.kind != "attach":  # whose plan asks the server
+            if not spec.server.is_running:  # an attached server's plan asks it
                 plan(dataclasses.replace(spec.server, port=None), nonce="0")
         if fingerprint(specs[0]) == fingerprint(specs[1]):
             raise UsageError(

@@ -15,6 +15,7 @@ from results.durable import explained
 from results.errors import BenchError, ParseError, ScriptError, UsageError
 from results.records import Outcome
 from runner.asked_style import on_style
+from runner.attached import ProvidedServer
 from runner.fingerprint import fingerprint, served_by
 from runner.kld.serverless import PHASES, NoServer
 from runner.script import Target, prepare_script, require_success, run_script
@@ -23,6 +24,7 @@ from servers.effective import gives_prompt_logprobs
 from servers.speculation.acceptance import drafted_in_log
 from servers.watchdog import Watchdog
 from settings.parsers import BY_PROMPT_LOGPROBS
+from settings.providers import provider_of
 from telemetry.measure import Telemetry
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ STARTING = {
     "attach": "using the running server",
     "embedded": "starting the built-in llama.cpp",
     "llama.cpp": "starting llama-server",
+    "provider": "asking the provider",
     "llama-perplexity": "running llama-perplexity, without a server,",
     "vllm": "starting vLLM",
 }
@@ -102,7 +105,9 @@ class Attempt:
                 words = stack.enter_context(reference_words(self._spec, self._plan, self._kld, *about))
             self._measure(words)
 
-    def _measured_server(self) -> MeasuredServer | NoServer:
+    def _measured_server(self) -> MeasuredServer | NoServer | ProvidedServer:
+        if self._plan.is_provider:
+            return ProvidedServer()
         if not self._plan.has_server:
             stall_timeout_s = self._spec.asked["stall_timeout"]
             return NoServer(self._plan, self._folder.path, stall_timeout_s=stall_timeout_s)
@@ -114,8 +119,12 @@ class Attempt:
         )
 
     def _measure(self, words: tuple[str, ...]) -> None:
+        where, provider = self._plan.asked_at, self._spec.server.provider
         target = Target(
-            base_url=self._plan.base_url.url if self._plan.has_server else "",
+            base_url=where.url if where else "",
+            api_url=where.api_url if where else None,
+            address=where.written if where else None,
+            key_variables=provider_of(provider).key_variables if provider else (),
             model_name=self._plan.model_name or self.record.model,
             output_dir=self._folder.path,
             concurrency=int(self._plan.asked.get("parallel") or 1),
@@ -124,7 +133,7 @@ class Attempt:
         )
         known = self._style.known if self._style is not None else None
         script = prepare_script(self._spec, target, family_style=known.style if known is not None else None)
-        starting = self._server.is_started or self._plan.kind == "attach"
+        starting = self._server.is_started or self._spec.server.is_running
         does = STARTING.get(self._plan.kind, "starting the server") if starting else "using the same server"
         self._display.say(f"{does} for {self.record.model}")
         if self._plan.disk_bytes is not None:
@@ -134,23 +143,12 @@ class Attempt:
             )
         with ExitStack() as stack:
             stack.callback(self._note_output)
-            self._telemetry = telemetry = (
-                Telemetry(  # looks for devices, which takes seconds if a driver hangs
-                    self._folder.telemetry,
-                    pids=self._server.pids,
-                    fetch_metrics=self._server.metrics,
-                    on_gpu=self._plan.kind != "embedded" and self._plan.asked.get("gpu_layers") != 0,
-                    server_was_up=not self._server.is_started,
-                )
-            )
-            stack.callback(telemetry.stop)
-            telemetry.start()
-            telemetry.phase("load")
+            self._measure_devices(stack)
             held = self._server.acquire()
             stack.push(self._release)
             if held is not None:
                 self._note_server(held)
-                telemetry.phase("generate")
+                self._telemetry_phase("generate")
             script = self._with_cache(script, held)
             self._update(script_command=script.shown)
             self._entry.write(self.record)
@@ -162,7 +160,11 @@ class Attempt:
                 on_process=self._server.note_script,
             )
             self._phases(script_s=ended.seconds)
-            if ended.exit.code == 0 and self._spec.parser in BY_PROMPT_LOGPROBS:
+            if (
+                ended.exit.code == 0
+                and self._spec.parser in BY_PROMPT_LOGPROBS
+                and not self._plan.is_provider
+            ):
                 self._prompt_logprobs = gives_prompt_logprobs(self._plan, target.model_name)
         self._note_program()
         try:
@@ -170,9 +172,7 @@ class Attempt:
                 ended, self._folder, said_from=self._output_began, command=self.record.script_command
             )
         except ScriptError as error:
-            raise (
-                error if isinstance(self._server, MeasuredServer) else self._server.failure(error)
-            ) from error
+            raise (self._server.failure(error) if isinstance(self._server, NoServer) else error) from error
 
     def _with_cache(self, script: Script, held: Held | None) -> Script:
         """With what the server's answers depend on, if some are kept."""
@@ -188,8 +188,28 @@ class Attempt:
         words = ("--cache-identity", identity)
         return replace(script, command=(*script.command, *words), shown=(*script.shown, *words))
 
-    def _watching(self, held: Held | None) -> Watchdog | NoServer:
-        if isinstance(self._server, NoServer):
+    def _measure_devices(self, stack: ExitStack) -> None:
+        """Nothing here has to do with what a provider does."""
+        server = self._server
+        if isinstance(server, ProvidedServer):
+            return
+        self._telemetry = telemetry = Telemetry(  # looks for devices, which takes seconds if a driver hangs
+            self._folder.telemetry,
+            pids=server.pids,
+            fetch_metrics=server.metrics,
+            on_gpu=self._plan.kind != "embedded" and self._plan.asked.get("gpu_layers") != 0,
+            server_was_up=not server.is_started,
+        )
+        stack.callback(telemetry.stop)
+        telemetry.start()
+        telemetry.phase("load")
+
+    def _telemetry_phase(self, name: str) -> None:
+        if self._telemetry is not None:
+            self._telemetry.phase(name)
+
+    def _watching(self, held: Held | None) -> Watchdog | NoServer | ProvidedServer:
+        if isinstance(self._server, NoServer | ProvidedServer):
             return self._server
         if held is None:
             raise RuntimeError("a run with a server holds one")
@@ -203,7 +223,7 @@ class Attempt:
 
     def _note_program(self) -> None:
         """What the program in the server's place really used."""
-        if isinstance(self._server, MeasuredServer) or self.record.server is None:
+        if not isinstance(self._server, NoServer) or self.record.server is None:
             return
         effective, differences = self._server.effective()
         self._update(
@@ -272,8 +292,7 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         del kind, trace
-        if self._telemetry is not None:
-            self._telemetry.phase("stop")
+        self._telemetry_phase("stop")
         self._phases(stop_s=self._server.release(error))
 
     def _note_server(self, held: Held) -> None:
@@ -312,8 +331,8 @@ class Attempt:
             self._on_phase(event["phase"])
 
     def _on_phase(self, name: str) -> None:
-        if isinstance(self._server, NoServer) and self._telemetry is not None and name in PHASES:
-            self._telemetry.phase(name)
+        if isinstance(self._server, NoServer) and name in PHASES:
+            self._telemetry_phase(name)
             self._server.note_phase(name)
             self._phases(load_s=self._server.load_s)
         if name in SAID_PHASES:

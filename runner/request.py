@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from parsers import registry
 from results.errors import UsageError
 from results.files import instead_of, unreadable, user_path
+from runner.attached import with_provider
 from runner.kld.way import perplexity_request, require_text
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
@@ -39,6 +40,7 @@ _LONGEST: Mapping[str, Callable[[Asked], LongestRequest | None]] = {
     "needle": longest_text,
     "kld": longest_window,
 }
+_OF_A_SERVER = {"speed", "kld"}
 _MAX_LOGPROBS = "--max-logprobs"
 _OF_OUR_REQUESTS = {row.name for row in SPENDING_SETTINGS}
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
@@ -46,7 +48,7 @@ _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=
 
 def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
     """Build the RunSpec. model: if it is already resolved. Raises UsageError."""
-    asked = _with_whole_paths(asked)
+    asked = _with_whole_paths(with_provider(asked))
     benchmark = _benchmark(asked)
     _require_meaning(asked, benchmark)
     external = asked["script"] is not None
@@ -169,10 +171,15 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
     from servers.lora import adapter_of
     from servers.request import ServerRequest
 
+    provider = asked["provider"]
     kind = asked["server"] or ("attach" if asked["base_url"] else "llama.cpp")
+    if provider is not None:
+        kind = "provider"
+        _require_answers(benchmark, asked)
     if asked["server_command"] and asked["server"] is None:
         kind = "command"
-    if asked["base_url"] and kind != "attach":
+    is_running = kind in {"attach", "provider"}
+    if asked["base_url"] and not is_running:
         raise UsageError(
             f"--base-url goes with --server attach, not {kind}",
             hint=f"leave --server {kind} out: a server that is running is only asked",
@@ -186,10 +193,13 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
     needs_memory = kind == "llama.cpp" and slots is None and asked["gpu_layers"] != 0
     return ServerRequest(
         kind=cast("ServerKind", kind),
-        model=None if kind == "attach" else model or _model(asked["model"]),
+        model=None if is_running else model or _model(asked["model"]),
         server_binary=asked["server_binary"],
         base_url=asked["base_url"],
-        model_name=asked["model"] if kind == "attach" else None,
+        model_name=asked["model"] if is_running else None,
+        provider=provider,
+        provider_params=asked["provider_params"],
+        api_key_file=Path(asked["api_key_file"]) if asked["api_key_file"] else None,
         command=asked["server_command"],
         health_path=asked["health_path"],
         gpu_layers=asked["gpu_layers"],
@@ -205,6 +215,16 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
         longest=longest,
         perplexity=perplexity,
     )
+
+
+def _require_answers(benchmark: Benchmark, asked: Asked) -> None:
+    """Raise UsageError for a benchmark that measures a server, not answers."""
+    if asked["script"] is None and benchmark.name in _OF_A_SERVER:
+        raise UsageError(
+            f"--benchmark {benchmark.name} measures a server, and a provider's can't be measured",
+            hint="leave --provider out: --model FILE, or --base-url of a server of yours",
+            settings=("provider",),
+        )
 
 
 def _logprobs_allowed(asked: Asked, benchmark: Benchmark, kind: str) -> tuple[str, ...]:

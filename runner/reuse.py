@@ -72,7 +72,7 @@ class FinishedRuns:
         """The runs that this one would repeat, newest first. fingerprint: called only if there may be one, because it
         reads the model's files the first time. alone: only runs whose prompt style no other model of a sweep decided.
         """
-        if spec.server.kind == "attach" or _names_a_run(spec):
+        if spec.server.is_running or _names_a_run(spec):
             return
         candidates = self._by_kind.get(_kind_of(spec), [])
         candidates = [run for run in candidates if self._is_of_today(run[1]) and _same_rules(run[1], spec)]
@@ -91,10 +91,10 @@ class FinishedRuns:
 
     def is_current(self, record: RunRecord, spec: RunSpec) -> bool:
         """Whether the run, finished or not, is of this program on this machine, judged by today's rules, on a server
-        whose program has not changed since it began. Never known of a server that was already running.
+        whose program has not changed since it began. Never known of a server that was already running, or a provider's.
         """
         return (
-            spec.server.kind != "attach"
+            not spec.server.is_running
             and self._is_of_today(record)
             and _same_rules(record, spec)
             and _same_program(record, spec)

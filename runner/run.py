@@ -169,7 +169,7 @@ def _first_record(
         server=ServerFacts(
             kind=plan.kind,
             command=plan.shown,
-            url=plan.base_url.url if plan.has_server else "",
+            url=plan.asked_at.url if plan.asked_at else "",
             asked=plan.asked,
         ),
         host=host_facts(),

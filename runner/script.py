@@ -37,7 +37,8 @@ LOOK_S = 0.1  # how often to look for new events; the end is seen at once
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """What the script is told about the server, and where it writes. words: further ones, for our own scripts.
-    base_url: "" without a server.
+    base_url: "" without a server. api_url: where its API lies; None: at /v1 below. address: what our own scripts get;
+    None: the base_url. key_variables: where else than in OPENAI_API_KEY the provider's key is looked for.
     """
 
     base_url: str
@@ -46,6 +47,9 @@ class Target:
     concurrency: int
     api_key: str | None = None
     words: tuple[str, ...] = ()
+    api_url: str | None = None
+    address: str | None = None
+    key_variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +106,16 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
     script = spec.external_script
     if script is None:
         options = {
-            "base-url": target.base_url,
+            "base-url": target.address or target.base_url,
             "model": target.model_name,
             "output": str(target.output_dir),
             "concurrency": str(target.concurrency),
         }
         words = [part for name, value in options.items() if value for part in _words(f"--{name}", value)]
+        if spec.server.provider is not None:
+            words += _words("--provider", spec.server.provider)
+        if spec.server.provider_params is not None:
+            words += _words("--provider-params", spec.server.provider_params)
         for setting, value in spec.for_script():
             words += option_words(setting, value)
         return (sys.executable, "-m", spec.benchmark.module, *words, *target.words)
@@ -162,7 +170,8 @@ def script_environment(spec: RunSpec, target: Target) -> dict[str, str]:
         **os.environ,
         **{f"BENCH_{name.upper()}": value for name, value in facts.items() if value},
         "BENCH_API_KEY": target.api_key or "",
-        "OPENAI_BASE_URL": f"{target.base_url}/v1",
+        "OPENAI_BASE_URL": facts["api_url"],
+        **(dict.fromkeys(target.key_variables, target.api_key) if target.api_key else {}),
         "OPENAI_API_KEY": target.api_key or "none",
         "PYTHONUNBUFFERED": "1",
     }
@@ -177,6 +186,7 @@ def _facts(spec: RunSpec, target: Target) -> dict[str, str]:
     }
     return {
         "base_url": target.base_url,
+        "api_url": target.api_url or f"{target.base_url}/v1",
         "model": target.model_name,
         "model_path": str(model.path.absolute()) if model is not None and model.path is not None else "",
         "output_dir": str(target.output_dir),

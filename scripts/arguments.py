@@ -10,11 +10,12 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from evaluation.models.connection import build_connection_info
+from evaluation.models.connection import DEFAULT_KEY_VARIABLE, build_connection_info
 from evaluation.models.sampling import SETTINGS, Sampling
 from results.errors import UsageError
 from results.files import user_path
 from sandbox import MEMORY_BYTES
+from settings.providers import LOCAL, provider_of
 from settings.sampling_rules import PUBLISHED, option_of, require_sense
 from settings.sampling_settings import SAMPLING_SETTINGS
 from settings.spending.options import SPENDING_SETTINGS
@@ -47,6 +48,9 @@ class Arguments:
     """
 
     base_url: str
+    provider: str
+    provider_params: Mapping[str, Any]
+    use_guided_json: bool
     model: str
     model_identity: str
     output: Path
@@ -63,7 +67,7 @@ class Arguments:
     family_style: str | None
     server_wait: float
     max_retries: int
-    api_key_env: str
+    api_key_env: str | None
     shuffle: int | None
     metrics: str | None
     rejudge: Path | None
@@ -109,8 +113,9 @@ def parse(
         "--base-url",
         default=env.get("BENCH_BASE_URL") or env.get("OPENAI_BASE_URL"),
         metavar="URL",
-        help="of an OpenAI-compatible server (default: $BENCH_BASE_URL, $OPENAI_BASE_URL)",
+        help="of an OpenAI-compatible server (default: $BENCH_BASE_URL, $OPENAI_BASE_URL, or the provider's)",
     )
+    add_settings(parser, ("provider", "provider_params"))
     add(
         "--model",
         default=env.get("BENCH_MODEL"),
@@ -160,9 +165,9 @@ def parse(
     )
     add(
         "--api-key-env",
-        default="OPENAI_API_KEY",
+        default=None,
         metavar="NAME",
-        help="variable with the API key (default: OPENAI_API_KEY)",
+        help="variable with the API key (default: the provider's, else OPENAI_API_KEY)",
     )
     add(
         "--family-style",
@@ -180,7 +185,12 @@ def parse(
     of_sampling = {"n_samples", *SETTINGS}
     parser.set_defaults(**{name: value for name, value in defaults.items() if name not in of_sampling})
     found = vars(parser.parse_args(argv))
-    needed = ("model", "output") if serverless and found[serverless] else ("base_url", "model", "output")
+    facts = provider_of(found["provider"] or LOCAL)
+    found["provider"], found["provider_params"] = facts.name, found["provider_params"] or {}
+    if facts.api == "ollama":
+        _take_over(found)
+    without_url = facts.root or (serverless and found[serverless])
+    needed = ("model", "output") if without_url else ("base_url", "model", "output")
     for name in ("output",) if found["rejudge"] else needed:
         if not found[name]:
             raise UsageError(f"--{name.replace('_', '-')} is missing", hint="see --help")
@@ -220,6 +230,26 @@ def add_settings(
             )
 
 
+# What Ollama calls settings that we have.
+_OLLAMAS = {"num_predict": "max_tokens", **{name: name for name in SETTINGS}}
+
+
+def _take_over(found: dict[str, Any]) -> None:
+    """Of the parameters that pass through, those that are settings. Raises UsageError for one that says otherwise."""
+    params = dict(found["provider_params"])
+    for name in params.keys() & _OLLAMAS.keys():
+        setting, value = _OLLAMAS[name], params.pop(name)
+        value = read_value(TABLE[setting], value, variables=False)
+        if found[setting] is not None and found[setting] != value:
+            raise UsageError(
+                f"--provider-params says {name}: {value}, and {option_of(setting)} {found[setting]}",
+                hint="give it once",
+                settings=("provider_params",),
+            )
+        found[setting] = value
+    found["provider_params"] = params
+
+
 def _reader(row: Setting) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         try:
@@ -248,11 +278,14 @@ def _sampling(
 def connection_of(arguments: Arguments) -> ConnectionInfo:
     """How the model is reached and asked. Raises UsageError."""
     info = build_connection_info(
-        "openai",
+        arguments.provider,
         {
             "base_url": arguments.base_url,
             "model": arguments.model,
-            "api_key_env": arguments.api_key_env,
+            "api_key_env": arguments.api_key_env
+            or (DEFAULT_KEY_VARIABLE if arguments.provider == LOCAL else None),
+            "use_guided_json": arguments.use_guided_json,
+            "provider_params": arguments.provider_params,
             "timeout": arguments.request_timeout,
             "rate_limit_patience": arguments.rate_limit_patience,
             "max_retries": arguments.max_retries,

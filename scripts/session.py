@@ -17,8 +17,8 @@ from evaluation.loop.requests import make_request
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
 from evaluation.models.asked import asked_by
-from evaluation.models.parameters import Parameters
-from evaluation.models.prompt_style import StyleChoice, choose_style
+from evaluation.models.prompt_style import StyleChoice, chat_only, choose_style
+from evaluation.models.providers import get_interface_for_provider, parameters_for
 from evaluation.models.server_kind import NO_TOOLS_SHOWN, shows_no_tools
 from evaluation.protocols import PromptStyle
 from results.errors import SAME_COMMAND, ResultsError, ScriptError, UsageError
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from evaluation.loop.checkpoint import Key
     from evaluation.loop.runner import Progress
     from evaluation.models.connection import ConnectionInfo
+    from evaluation.models.parameters import Parameters
     from evaluation.protocols import Prompt, Sample, Task
     from evaluation.spending.paid_requests import PaidRequests
     from results.records import Completion
@@ -107,8 +108,8 @@ class _Session:
     warnings: list[str] = field(default_factory=list)
 
     async def run(self, old: Settings | None) -> None:
-        self.parameters = Parameters(
-            self.connection.sampling,
+        self.parameters = parameters_for(
+            self.connection,
             left_out=old.left_out or () if old is not None else (),
             sent_as=old.sent_as if old is not None else None,
             on_learnt=self._learnt,
@@ -149,8 +150,6 @@ class _Session:
         self.grader.self_test(good, bad)
 
     async def _evaluate(self, style: StyleChoice | None, opening: asyncio.Future[None]) -> None:
-        from evaluation.models.providers import get_interface_for_provider
-
         arguments = self.arguments
         spending = self._spending()
         interface = get_interface_for_provider(
@@ -184,6 +183,11 @@ class _Session:
                 await self.benchmark.prepare(interface, style.chosen)
             concurrency = arguments.concurrency or int(properties.get("total_slots") or _DEFAULT_CONCURRENCY)
             task = self.benchmark.make_task(style.chosen, self.grader)
+            if self.connection.use_guided_json and task.json_schema is None:
+                raise UsageError(
+                    f"{self.benchmark.name} has no JSON schema for its answers",
+                    hint="leave --use-guided-json out",
+                )
             self.bound = settings = self._settings(task, style)
             self.journal.bind(settings)
             sampling = self.connection.sampling
@@ -250,6 +254,8 @@ class _Session:
     def _known_style(self, old: Settings | None) -> StyleChoice | None:
         """The style where it needs no probe: the only one, asked for, or found out the first time."""
         asked, only = self.arguments.prompt_style, self.benchmark.style
+        if not self.connection.facts.supports.completions:
+            return chat_only(self.connection.facts, asked, only, self.benchmark.name)
         if only is not None:
             if asked not in {"auto", only}:
                 raise UsageError(
@@ -281,12 +287,21 @@ class _Session:
             limit=len(self._samples(task)),
             n_samples=arguments.n_samples,
             shuffle=arguments.shuffle,
+            **self._provided(),
             **arguments.sampling.settings(),
             **self._learnt_settings(),
             **rules_of(self.benchmark.name)._asdict(),
             options={**self.benchmark.options, **of_style},
             style_choice=msgspec.to_builtins(style),
         )
+
+    def _provided(self) -> dict[str, Any]:
+        """What is set of the provider; nothing for a server of one's own."""
+        info = self.connection
+        guided = {"use_guided_json": True} if info.use_guided_json else {}
+        if info.facts.is_local:
+            return guided
+        return {"provider": info.provider, "provider_params": dict(info.provider_params) or None, **guided}
 
     def _started(self, settings: Settings, *, concurrency: int) -> None:
         choice = settings.style_choice

@@ -29,6 +29,8 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
     Raises UsageError, and ServerError if kind is "attach" and nothing usable answers.
     """
     require_known(request)
+    if request.kind == "provider":
+        return other_servers.provider_plan(request)
     if request.kind == "attach":
         return other_servers.attach_plan(request)
     if request.model is not None and request.perplexity is not None:

@@ -1,4 +1,4 @@
-"""Other servers: launched by the user's own command line, or already running somewhere."""
+"""Other servers: launched by the user's own command line, already running somewhere, or a provider's."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from results.errors import ServerError, ServerNotReady, UsageError
 from servers import model_list
 from servers.http_probe import request as ask
 from servers.http_probe import whole
-from servers.plan import LaunchPlan
+from servers.plan import PROVIDER, LaunchPlan
 from servers.ports import port_holder
-from settings.base_url import BaseUrl, parse_base_url
-from settings.secrets import given_key, read_key
+from settings.base_url import BaseUrl, parse_api_url, parse_base_url
+from settings.providers import COMPATIBLE, provider_of
+from settings.secrets import given_key, read_key, read_key_file
 from settings.variables import Filled, as_written, shown, split_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from servers.models import Model
     from servers.request import ServerRequest
+    from settings.providers import ProviderFacts
 
 DEFAULT_PARALLEL = 4
+_PROVIDER_PARALLEL = 8  # what a provider takes at once is learnt from its refusals
 MAX_PARALLEL = 4096  # slots that we believe a server to have; our scripts send no more requests at once
 _COMMAND = ("server_command",)  # the setting that its errors name
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
@@ -91,8 +95,9 @@ def _named_variables(texts: Iterable[str]) -> frozenset[str]:
 
 
 def attach_plan(request: ServerRequest) -> LaunchPlan:
-    """The plan for a server that is already running, which is asked for its models. The key is $OPENAI_API_KEY.
+    """The plan for a server that is already running, which is asked for its models.
 
+    The key is $OPENAI_API_KEY, or in a file.
     Raises UsageError (address, choice of model) and ServerError (nothing answers, key refused).
     """
     if not request.base_url:
@@ -106,7 +111,9 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
             settings=("server_args",),
         )
     base_url = parse_base_url(request.base_url)
-    api_key = read_key("OPENAI_API_KEY")
+    api_key = (
+        read_key("OPENAI_API_KEY") if request.api_key_file is None else read_key_file(request.api_key_file)
+    )
     names = _served_names(base_url, api_key)
     name = request.model_name
     if name is None and len(names) != 1:
@@ -134,6 +141,55 @@ def attach_plan(request: ServerRequest) -> LaunchPlan:
         api_key=api_key,
         asked={"parallel": request.parallel or _slots(base_url, api_key) or DEFAULT_PARALLEL},
     )
+
+
+def provider_plan(request: ServerRequest) -> LaunchPlan:
+    """The plan. Sends nothing. Raises UsageError, also where the key is missing."""
+    if request.provider is None:
+        raise UsageError(
+            "--server provider needs --provider", hint="such as --provider openai", settings=("server",)
+        )
+    facts = provider_of(request.provider)
+    if request.model_name is None:
+        raise UsageError(
+            f"which model of {facts.name}?", hint="give its name with --model", settings=("provider",)
+        )
+    if request.extra_args:
+        raise UsageError(
+            "arguments can't be passed to a provider's server",
+            hint="leave out what stands after --; parameters of requests go into --provider-params",
+            settings=("server_args",),
+        )
+    if not (request.base_url or facts.root):
+        raise UsageError(
+            f"--provider {COMPATIBLE} needs --base-url",
+            hint="such as --base-url https://api.example.com/v1",
+            settings=("provider",),
+        )
+    parallel = request.parallel or _PROVIDER_PARALLEL
+    return LaunchPlan(
+        kind=PROVIDER,
+        argv=(),
+        base_url=parse_api_url(request.base_url or facts.root),
+        health_path="",
+        model_name=request.model_name,
+        api_key=_provider_key(facts, request.api_key_file),
+        asked={"parallel": parallel},
+    )
+
+
+def _provider_key(facts: ProviderFacts, file: Path | None) -> str | None:
+    if file is not None:
+        return read_key_file(file)
+    key = next(filter(None, map(read_key, facts.key_variables)), None)
+    if key is None and facts.needs_key:
+        names = " or ".join(facts.key_variables)
+        raise UsageError(
+            f"{facts.name} needs an API key, and the environment variable {names} is not set",
+            hint=f"export {facts.key_variables[0]}=KEY, or name a file that only you can read: --api-key-file FILE",
+            settings=("provider",),
+        )
+    return key
 
 
 def _served_names(base_url: BaseUrl, api_key: str | None) -> list[str]:

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 
 KIND_WITHOUT_SERVER = "llama-perplexity"
+PROVIDER = "provider"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchPlan:
     """One server, ready to be launched; or the program that the script runs in its place.
 
-    kind: "llama.cpp", "embedded", "vllm", "command" or "attach"; "llama-perplexity" without a server. argv: the exact
-    command line; () for attach and without a server. tool: without a server, what the script runs, as far as the
-    settings say it; script_words: what tells it so. left_out: options of the server that this program doesn't have.
-    disk_bytes: about what is written into the cache, unless it is there.
+    kind: "llama.cpp", "embedded", "vllm", "command" or "attach"; "llama-perplexity" and "provider" without a server.
+    argv: the exact command line; () for attach and without a server. tool: without a server, what the script runs, as
+    far as the settings say it; script_words: what tells it so. left_out: options of the server that this program
+    doesn't have. disk_bytes: about what is written into the cache, unless it is there.
     env: variables added to the harness's own environment. own_keys: variables with keys that the server may see; all
     other keys are removed from its environment. base_url: where it listens and receives requests. health_path: answers
     200 once the server is ready; "" if there is none. model_name: must be among the names in /v1/models; None means not
@@ -49,7 +50,17 @@ class LaunchPlan:
 
     @property
     def has_server(self) -> bool:
-        return self.kind != KIND_WITHOUT_SERVER
+        return self.kind not in {KIND_WITHOUT_SERVER, PROVIDER}
+
+    @property
+    def is_provider(self) -> bool:
+        """Whether somebody's API answers, of whose processes and metrics nothing can be known."""
+        return self.kind == PROVIDER
+
+    @property
+    def asked_at(self) -> BaseUrl | None:
+        """Where requests are sent; None if the script runs a program instead."""
+        return None if self.kind == KIND_WITHOUT_SERVER else self.base_url
 
     @property
     def shown(self) -> tuple[str, ...]:

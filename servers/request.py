@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a dataclass field
 from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003 - a dataclass field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from results.errors import UsageError
@@ -11,13 +12,11 @@ from settings.server_settings import SERVER_KINDS
 from settings.table import TABLE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from servers.lora import Adapter
     from servers.models import Model
     from settings.speed_lengths import LongestRequest
 
-ServerKind = Literal["llama.cpp", "vllm", "command", "attach"]
+ServerKind = Literal["llama.cpp", "vllm", "command", "attach", "provider"]
 # Fields of the request whose settings have other names.
 _SETTING_OF = {"command": "server_command"}
 
@@ -40,7 +39,8 @@ class PerplexityRequest:
 class ServerRequest:
     """The requested server. None means not given; a default is chosen.
 
-    server_binary: llama-server, vllm or the Python that has vLLM. base_url, model_name: of a running server (attach).
+    server_binary: llama-server, vllm or the Python that has vLLM. base_url, model_name: of a running server (attach),
+    or of a provider. provider, provider_params: see the settings of these names. api_key_file: with the key for either.
     command: a template, see `other_servers.command_plan`. health_path: for command and attach. ctx_size: tokens per
     slot. parallel: slots. lora: adapters, by absolute paths. options: settings for which the server has its own option,
     by their names in the table. extra_args: passed to the server unchanged. gpu_memory_bytes: of the largest GPU, used
@@ -53,6 +53,9 @@ class ServerRequest:
     server_binary: str | None = None
     base_url: str | None = None
     model_name: str | None = None
+    provider: str | None = None
+    provider_params: str | None = None
+    api_key_file: Path | None = None
     command: str | None = None
     health_path: str = "/health"
     gpu_layers: int | None = None
@@ -65,6 +68,11 @@ class ServerRequest:
     gpu_memory_bytes: int | None = None
     longest: LongestRequest | None = None
     perplexity: PerplexityRequest | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether nothing is launched for it."""
+        return self.kind in {"attach", "provider"}
 
     @property
     def slots(self) -> int | None:
@@ -95,7 +103,7 @@ def require_known(request: ServerRequest) -> None:
         raise UsageError(
             f"unknown kind of server: {request.kind!r}", hint=f"one of {', '.join(SERVER_KINDS)}"
         )
-    if request.model_name is not None and request.kind != "attach":
+    if request.model_name is not None and not request.is_running:
         raise UsageError(
             f"a model's name alone is not enough for --server {request.kind}",
             hint="give a file or a folder, or --base-url with a server that has the model",

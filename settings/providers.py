@@ -1,8 +1,18 @@
-"""Who answers requests, and what each of them takes: one row a provider."""
+"""Who answers requests, and what each of them takes: one row a provider.
+
+A new OpenAI-compatible provider is a row, with a source for each fact. What a row says of fields is where a run begins:
+whatever a provider refuses besides is learnt from its answer (`evaluation.models.parameters`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from results.errors import UsageError
+from results.files import user_path
+
+Api = Literal["openai", "anthropic", "ollama"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,3 +30,155 @@ class Supports:
     json_schema: bool = True
     tools: bool = True
     most_stops: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderFacts:
+    """One provider.
+
+    aliases: other names. root: where its API lies; empty: --base-url says it. api: which one it speaks. key_variables:
+    environment variables with the key, the first that is set counts. limit_field: what it calls `max_tokens`.
+    params_name: what its users call the parameters that pass through.
+    """
+
+    name: str
+    about: str
+    root: str = ""
+    api: Api = "openai"
+    aliases: tuple[str, ...] = ()
+    key_variables: tuple[str, ...] = ()
+    needs_key: bool = True
+    supports: Supports = field(default_factory=Supports)
+    limit_field: str = "max_tokens"
+    params_name: str = "provider_params"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a server that is launched, or measured, here; not a service."""
+        return self.name == LOCAL
+
+
+class NamedModel(NamedTuple):
+    """provider/model, in one text."""
+
+    provider: str
+    model: str
+
+
+LOCAL = "local"
+COMPATIBLE = "compatible"
+
+_ROWS = (
+    # Chat Completions: max_tokens is deprecated for max_completion_tokens, which models that think require; up to four
+    # stop sequences (none for o3, o4-mini); completions only for old models.
+    # https://platform.openai.com/docs/api-reference/chat/create
+    ProviderFacts(
+        name="openai",
+        about="OpenAI",
+        root="https://api.openai.com/v1",
+        key_variables=("OPENAI_API_KEY",),
+        supports=Supports(completions=False),
+        limit_field="max_completion_tokens",
+    ),
+    # Messages: max_tokens is required; no seed, no log-probabilities; tools; output_config.format has a JSON schema.
+    # Its OpenAI layer is "not considered a long-term or production-ready solution", and passes over what it lacks.
+    # https://docs.anthropic.com/en/api/messages, https://docs.anthropic.com/en/api/openai-sdk
+    ProviderFacts(
+        name="anthropic",
+        about="Anthropic, by its Messages API",
+        root="https://api.anthropic.com/v1",
+        api="anthropic",
+        key_variables=("ANTHROPIC_API_KEY",),
+        supports=Supports(seed=False, logprobs=False, completions=False, json_schema=False),
+    ),
+    # Below /v1beta/openai, without another /v1; unknown fields such as seed are a 400; five stop sequences.
+    # https://ai.google.dev/gemini-api/docs/openai
+    ProviderFacts(
+        name="gemini",
+        about="Google Gemini, by its OpenAI-compatible API",
+        root="https://generativelanguage.googleapis.com/v1beta/openai",
+        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        supports=Supports(seed=False, logprobs=False, completions=False),
+    ),
+    # Chat Completions are its older API; models that think refuse stop and presence_penalty, which is learnt.
+    # https://docs.x.ai/docs/api-reference, https://docs.x.ai/developers/model-capabilities/text/comparison
+    ProviderFacts(
+        name="xai",
+        about="xAI",
+        root="https://api.x.ai/v1",
+        aliases=("grok",),
+        key_variables=("XAI_API_KEY",),
+        supports=Supports(completions=False),
+    ),
+    # The router to Inference Providers: chats only; what else holds depends on who serves the model.
+    # https://huggingface.co/docs/inference-providers/tasks/chat-completion
+    ProviderFacts(
+        name="huggingface",
+        about="Hugging Face's router to Inference Providers",
+        root="https://router.huggingface.co/v1",
+        key_variables=("HF_TOKEN",),
+        supports=Supports(logprobs=False, completions=False),
+    ),
+    # States the cost of each answer in usage.cost; parameters that a model lacks are left out there, not refused,
+    # unless provider.require_parameters says otherwise.
+    # https://openrouter.ai/docs/api-reference/overview, https://openrouter.ai/docs/api-reference/parameters
+    ProviderFacts(
+        name="openrouter",
+        about="OpenRouter",
+        root="https://openrouter.ai/api/v1",
+        key_variables=("OPENROUTER_API_KEY",),
+        supports=Supports(logprobs=False, completions=False),
+    ),
+    # Its OpenAI-compatible API passes over num_ctx, top_k, min_p and whatever else it doesn't know without a word, so
+    # its own API is asked, which takes them as `options`.
+    # https://github.com/ollama/ollama/blob/main/docs/api.md, https://docs.ollama.com/api/openai-compatibility
+    ProviderFacts(
+        name="ollama",
+        about="an Ollama daemon that runs, by its own API",
+        root="http://127.0.0.1:11434",
+        api="ollama",
+        key_variables=("OLLAMA_API_KEY",),
+        needs_key=False,
+        supports=Supports(logprobs=False, most_stops=16),
+        params_name="ollama_params",
+    ),
+    # Whoever else speaks OpenAI's API: --base-url says where.
+    ProviderFacts(
+        name=COMPATIBLE,
+        about="any other OpenAI-compatible API, at --base-url",
+        key_variables=("OPENAI_API_KEY",),
+        needs_key=False,
+    ),
+    # llama-server, vLLM and the like: launched by us, or measured while they serve us.
+    ProviderFacts(
+        name=LOCAL,
+        about="a server on a machine of yours, as without --provider",
+        key_variables=("OPENAI_API_KEY",),
+        needs_key=False,
+    ),
+)
+PROVIDERS: dict[str, ProviderFacts] = {row.name: row for row in _ROWS}
+NAMES = tuple(name for row in _ROWS for name in (row.name, *row.aliases))
+
+
+def provider_of(name: str) -> ProviderFacts:
+    """The row of that name or alias. Raises UsageError."""
+    for row in _ROWS:
+        if name in {row.name, *row.aliases}:
+            return row
+    raise UsageError(
+        f"unknown provider {name!r}",
+        hint=f"known are {', '.join(NAMES)}; any OpenAI-compatible API is --provider {COMPATIBLE} --base-url URL",
+        settings=("provider",),
+    )
+
+
+def named_by_model(text: str) -> NamedModel | None:
+    """What `openai/gpt-4o-mini` names; None for another text, and where there is a file or folder of that name.
+
+    With a kind of server that loads models it is a name on the Hub; whoever asks sees to that.
+    """
+    prefix, slash, model = text.partition("/")
+    if not slash or not model or prefix in {LOCAL, COMPATIBLE} or prefix not in NAMES:
+        return None
+    return None if user_path(text).exists() else NamedModel(provider_of(prefix).name, model)

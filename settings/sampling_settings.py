@@ -209,6 +209,15 @@ SAMPLING_SETTINGS = (
         may_hold_secret=True,
     ),
     Setting(
+        name="use_guided_json",
+        kind="flag",
+        help="Let the server hold answers to the JSON schema that the benchmark has for them.",
+        section=Section.SAMPLING,
+        determines=Determines.RESULT,
+        not_for=("speed", "kld"),
+        to_script=True,
+    ),
+    Setting(
         name="as_published",
         kind="flag",
         help="Ask as the benchmark's authors did; human_eval: 200 completions, lcb: 10, both at temperature 0.2 and "

@@ -5,15 +5,20 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import stat
 from typing import TYPE_CHECKING
 
 from results.errors import UsageError
+from results.files import open_to_read
 from settings.variables import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 HIDDEN = "***"
+_KEY_FILE = "--api-key-file"
+_MOST_KEY_BYTES = 16 << 10
 
 _SECRETS = ("apikey", "token", "secret", "password", "passwd", "passphrase", "credential", "credentials")
 _WHOLE = {"key", "keys", "auth", "authorization", "cookie", "hft"}  # -hft: llama-server's --hf-token
@@ -48,6 +53,35 @@ def read_key(variable: str, environment: Mapping[str, str] = os.environ) -> str 
             hint=f"set it again: export {variable}=KEY, without quotes and blanks inside",
         )
     return key or None
+
+
+def read_key_file(file: Path) -> str:
+    """The key in a file, which nobody but its owner may read. Raises UsageError."""
+    try:
+        with open_to_read(file) as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            text = opened.read(_MOST_KEY_BYTES).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not a text"
+        raise UsageError(
+            f"{_KEY_FILE} {file} can't be read: {why}",
+            hint="give a file that has the key in one line",
+            settings=("api_key_file",),
+        ) from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UsageError(
+            f"{_KEY_FILE} {file} is open to others than its owner",
+            hint=f"chmod 600 {file}",
+            settings=("api_key_file",),
+        )
+    key = read_key(_KEY_FILE, {_KEY_FILE: text})
+    if key is None:
+        raise UsageError(
+            f"{_KEY_FILE} {file} has no key",
+            hint="put the key into it, in one line",
+            settings=("api_key_file",),
+        )
+    return key
 
 
 def environment_without_keys(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from settings.providers import NAMES
 from settings.setting import MOST, Determines, Section, Setting
 from settings.speculation_settings import SPECULATION_SETTINGS
 
-SERVER_KINDS = ("llama.cpp", "vllm", "command", "attach")
+SERVER_KINDS = ("llama.cpp", "vllm", "command", "attach", "provider")
 _IN_COMMAND = "put it into the command, in the form that the server expects"
 
 SERVER_SETTINGS = (
     Setting(
         name="model",
         kind="model",
-        help="A GGUF file, a Hugging Face folder, hf:owner/name/file.gguf, demo, or a name that `models` lists.",
+        help="A GGUF file, a Hugging Face folder, hf:owner/name/file.gguf, demo, a name that `models` lists, or "
+        "PROVIDER/NAME.",
         section=Section.MODEL,
         determines=Determines.SERVER,
         metavar="MODEL",
@@ -59,12 +61,41 @@ SERVER_SETTINGS = (
     Setting(
         name="base_url",
         kind="text",
-        help="Use a server that is already running; nothing is launched or stopped.",
+        help="Use a server that is already running; nothing is launched or stopped. With --provider: where its API is.",
         section=Section.MODEL,
         determines=Determines.SERVER,
         metavar="URL",
-        servers=("attach",),
+        servers=("attach", "provider"),
         may_hold_secret=True,
+    ),
+    Setting(
+        name="provider",
+        kind="text",
+        help="Ask a provider's API instead of a server; see docs/providers.md.",
+        section=Section.MODEL,
+        determines=Determines.SERVER,
+        choices=NAMES,
+        servers=("provider",),
+    ),
+    Setting(
+        name="provider_params",
+        kind="json",
+        help="Parameters for every request to the provider, such as '{\"num_ctx\": 8192}' for ollama.",
+        section=Section.MODEL,
+        determines=Determines.SERVER,
+        metavar="JSON",
+        aliases=("--ollama-params",),
+        servers=("provider",),
+    ),
+    Setting(
+        name="api_key_file",
+        kind="path",
+        help="File with the API key for --provider or --base-url, which only its owner may read; else an "
+        "environment variable has it.",
+        section=Section.MODEL,
+        determines=Determines.NOTHING,
+        metavar="FILE",
+        servers=("attach", "provider"),
     ),
     Setting(
         name="gpu_layers",

@@ -13,6 +13,7 @@ from engines.shared_server import server_key
 from parsers import registry
 from results.errors import BenchError, UsageError
 from results.files import user_path
+from runner.attached import with_provider
 from runner.fingerprint import determining, digest
 from settings.adapters import AdapterText, adapter_text
 from settings.asked import Asked
@@ -113,7 +114,11 @@ class _Planner:
             self.problems.append(Problem(wanted.line, wanted.field, "has no benchmark", hint))
             return None
         choice: ModelChoice | None = given["model"].value if "model" in given else None
-        asked = self.asked(given)
+        try:
+            asked = with_provider(self.asked(given))
+        except UsageError as error:
+            self.blame(error, given, wanted)
+            return None
         try:
             if choice and not _runs_already(asked):
                 folder = self.manifest.folder
@@ -233,7 +238,10 @@ def _broken(asked: Asked, error: UsageError) -> PlannedRun:
 
 
 def _runs_already(asked: Mapping[str, Any]) -> bool:
-    return bool(asked.get("base_url")) or asked.get("server") == "attach"
+    return bool(asked.get("base_url") or asked.get("provider")) or asked.get("server") in {
+        "attach",
+        "provider",
+    }
 
 
 def _below(folder: Path, text: str) -> str:
@@ -267,7 +275,8 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
     found: list[str] = []
     for run in runs:
         model = run.spec.server.model if run.spec else None
-        name = model.name if model else Path(str(run.asked["model"] or run.asked["base_url"])).stem
+        named = run.spec.server.model_name if run.spec and run.spec.server.provider else None
+        name = model.name if model else named or Path(str(run.asked["model"] or run.asked["base_url"])).stem
         words = [name, run.asked["benchmark"]]
         for setting in varying:
             value = run.asked[setting]

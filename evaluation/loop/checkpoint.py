@@ -37,6 +37,7 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     model: the model's identity (its name, unless the caller knows a better one, such as the file's hash).
     data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. timeout_s, memory_limit_bytes:
     processor time and memory of one execution. shuffle: seed of the samples' order; None: that of the data set.
+    provider, provider_params, use_guided_json: see the settings of these names; None for a server of one's own.
     left_out: parameters that the server refused, so that its own defaults held; None where there are none. sent_as:
     those that it takes by another name. extraction_version, judging_version: see `settings.verdict_rules`. options: the
     benchmark's own, as JSON gives them back. `limit` and `n_samples` say how much, so they may grow on resume;
@@ -56,6 +57,9 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     limit: int
     n_samples: int
     shuffle: int | None = None
+    provider: str | None = None
+    provider_params: dict[str, Any] | None = None
+    use_guided_json: bool = False
     left_out: tuple[str, ...] | None = None
     sent_as: dict[str, str] | None = None
     extraction_version: int = FIRST.extraction_version

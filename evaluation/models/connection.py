@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping  # noqa: TC003 - a dataclass field
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evaluation.models.sampling import SETTINGS, Sampling
 from results.errors import UsageError
-from settings.base_url import parse_base_url
+from settings.base_url import parse_api_url, parse_base_url
+from settings.providers import ProviderFacts, provider_of
 from settings.secrets import read_key
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-PROVIDERS = ("openai",)  # any OpenAI-compatible server: llama-server, vLLM, Ollama, OpenAI
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
+_OUR_FIELDS = {"model", "messages", "prompt", "system", "stream", "tools"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionInfo:
     """Where a model is served and how it is asked.
 
-    base_url: without a trailing `/v1`. timeout: seconds a request may take. max_retries: tries after the
-    first, on connection errors and 5xx. rate_limit_patience: seconds for which one request may be refused for a rate
-    limit. use_guided_json: let the server hold answers to a task's JSON
-    schema. The key never appears in a repr.
+    base_url: of the server; its API lies at api_path below it, mostly /v1. timeout: seconds a request may take.
+    max_retries: tries after the first, on connection errors and 5xx. rate_limit_patience: seconds for which one request
+    may be refused for a rate limit. use_guided_json: let the server hold answers to a task's JSON schema.
+    provider_params: go into every request as they are. The key never appears in a repr.
     """
 
     provider: str
     base_url: str
+    api_path: str = "/v1"
     model: str = ""
     api_key: str = field(default="", repr=False)
     timeout: float = 600.0
     max_retries: int = 4
     rate_limit_patience: float = 600.0
     use_guided_json: bool = False
+    provider_params: Mapping[str, Any] = field(default_factory=dict)
     sampling: Sampling = field(default_factory=Sampling)
+
+    @property
+    def facts(self) -> ProviderFacts:
+        """The provider's row."""
+        return provider_of(self.provider)
 
     @property
     def is_loopback(self) -> bool:
@@ -51,12 +57,11 @@ class ConnectionInfo:
 
 def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]) -> ConnectionInfo:
     """Check a provider's settings: base_url, model, api_key or api_key_env, timeout, max_retries, rate_limit_patience,
-    use_guided_json, and
-    those of `Sampling`, such as temperature and max_tokens. What is left out has its default. Raises UsageError naming
+    use_guided_json, provider_params, and those of `Sampling`, such as temperature and max_tokens. What is left out has
+    its default: the provider's own root, and the key in the variable that it is known to have. Raises UsageError naming
     the setting.
     """
-    if provider_type not in PROVIDERS:
-        raise UsageError(f"unknown provider {provider_type!r}", hint="known are " + ", ".join(PROVIDERS))
+    facts = provider_of(provider_type)
     known = {
         "base_url",
         "model",
@@ -66,6 +71,7 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
         "max_retries",
         "rate_limit_patience",
         "use_guided_json",
+        "provider_params",
         *SETTINGS,
     }
     if unknown := sorted(set(provider_config) - known):
@@ -75,22 +81,39 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
     config = {
         key: value for key, value in provider_config.items() if value is not None and key != "api_key_env"
     }
-    variable = provider_config.get("api_key_env")
-    if variable and "api_key" not in config:
-        config["api_key"] = read_key(variable) or ""
-        if not config["api_key"] and variable != DEFAULT_KEY_VARIABLE:
-            raise UsageError(
-                f"the environment variable {variable} with the API key is not set",
-                hint=f"export {variable}=KEY",
-            )
-    config["base_url"] = parse_base_url(str(config.get("base_url", ""))).url
+    if "api_key" not in config:
+        config["api_key"] = _key(facts, provider_config.get("api_key_env"))
+    given = str(config.get("base_url") or facts.root)
+    parsed = parse_base_url(given) if facts.is_local else parse_api_url(given)
+    config["base_url"], config["api_path"] = parsed.url, parsed.api
+    if ours := sorted(_OUR_FIELDS & set(config.get("provider_params") or ())):
+        raise UsageError(
+            f"--provider-params can't have {ours[0]!r}: each request has its own",
+            hint="leave it out",
+            settings=("provider_params",),
+        )
     asked = {name: config.pop(name) for name in SETTINGS if name in config}
     sampling = Sampling(**asked, given={name: name for name in asked})
-    info = ConnectionInfo(provider=provider_type, sampling=sampling, **config)
+    info = ConnectionInfo(provider=facts.name, sampling=sampling, **config)
     _in_range("timeout", info.timeout, 0.001, 86_400)
     _in_range("max_retries", info.max_retries, 0, 100)
     _in_range("rate_limit_patience", info.rate_limit_patience, 0, 604_800)
     return info
+
+
+def _key(facts: ProviderFacts, variable: str | None) -> str:
+    """The key in the variable, or in one of the provider's. Raises UsageError where none is set and one is needed."""
+    if facts.is_local and variable is None:
+        return ""
+    variables = (variable,) if variable else facts.key_variables
+    key = next(filter(None, map(read_key, variables)), "")
+    needed = facts.needs_key or (variable is not None and variable != DEFAULT_KEY_VARIABLE)
+    if not key and needed:
+        raise UsageError(
+            f"the environment variable {variables[0]} with the API key is not set",
+            hint=f"export {variables[0]}=KEY",
+        )
+    return key
 
 
 def _in_range(name: str, value: float, low: float, high: float) -> None:

@@ -15,7 +15,7 @@ def open_session(info: ConnectionInfo, *, keep_alive: bool = True) -> aiohttp.Cl
     """As many requests at once as one likes. keep_alive: connections serve more than one request."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, force_close=not keep_alive, ssl=_certificates(info)),
-        headers={"Authorization": f"Bearer {info.api_key}"} if info.api_key else {},
+        headers=_key_header(info),
         timeout=aiohttp.ClientTimeout(total=info.timeout),
         trust_env=not info.is_loopback,
     )
@@ -30,6 +30,14 @@ def no_answer(error: Exception, session: aiohttp.ClientSession) -> str:
     ):
         return f"no answer within {session.timeout.total:g} s (--request-timeout)"
     return f"no answer: {str(error) or type(error).__name__}"
+
+
+def _key_header(info: ConnectionInfo) -> dict[str, str]:
+    if not info.api_key:
+        return {}
+    if info.facts.api == "anthropic":
+        return {"x-api-key": info.api_key}
+    return {"Authorization": f"Bearer {info.api_key}"}
 
 
 def _certificates(info: ConnectionInfo) -> ssl.SSLContext | bool:

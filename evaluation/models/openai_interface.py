@@ -26,7 +26,6 @@ from evaluation.models.tool_calls import sent_messages
 from evaluation.models.tool_refusals import answer_without
 from evaluation.protocols import Answer, PromptStyle, Request
 from results.errors import ServerError, ServerNotReady
-from settings.providers import Supports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,10 +35,10 @@ if TYPE_CHECKING:
     from evaluation.models.connection import ConnectionInfo
     from evaluation.models.exchange import RateLimiter, Spending
     from evaluation.models.parameters import Parameters
+    from settings.providers import Supports
 
 _LOOK = aiohttp.ClientTimeout(total=10)  # for what a server says of itself
 _SMALLEST_CONTEXT = 128  # in tokens, that anybody serves
-_LOCAL = Supports()
 
 
 class OpenAIInterface:
@@ -84,7 +83,7 @@ class OpenAIInterface:
     @property
     def supports(self) -> Supports:
         """What requests may ask for."""
-        return _LOCAL
+        return self.info.facts.supports
 
     async def generate(self, request: Request) -> Answer:
         """The answer, or its `error`. Raises ServerError where going on makes no sense."""
@@ -101,10 +100,10 @@ class OpenAIInterface:
         tries = 0
         while True:
             status, why = await self._list_models()
-            if status in {401, 403}:
+            if status == 401 or (status == 403 and self.info.facts.is_local):
                 raise ServerError(
                     f"the server at {self.info.base_url} rejected the API key ({status})",
-                    hint="put the key into an environment variable and name it with --api-key-env",
+                    hint=f"export the right key as {' or '.join(self.info.facts.key_variables)}",
                 )
             if 0 < status < 500:
                 return
@@ -118,6 +117,8 @@ class OpenAIInterface:
 
     async def properties(self) -> dict[str, Any]:
         """What the server says of itself at llama-server's `/props`; empty where it says nothing."""
+        if not self.info.facts.is_local:
+            return {}
         try:
             async with self._exchange.session.get(self.info.base_url + "/props", timeout=_LOOK) as response:
                 found = read_properties(await read_body(response)) if response.status == 200 else {}
@@ -135,6 +136,8 @@ class OpenAIInterface:
 
     async def count_tokens(self, text: str) -> int | None:
         """The tokens of a text, without what a template adds; None where the server doesn't tell them."""
+        if not self.info.facts.is_local:
+            return None
         ids = await token_ids(self._exchange.session, self.info, text)
         return None if ids is None else len(ids)
 
@@ -173,7 +176,7 @@ class OpenAIInterface:
         """The status of that request, and what happened."""
         try:
             async with self._exchange.session.get(
-                self.info.base_url + "/v1/models", timeout=_LOOK
+                f"{self.info.base_url}{self.info.api_path}/models", timeout=_LOOK
             ) as response:
                 status = response.status
                 if status == 200:
@@ -190,7 +193,8 @@ class OpenAIInterface:
             if self._scorer is None:
                 raise Refused("this server scores no continuations")
             return await self._scorer.answer(request)
-        if request.choices and self._gives_logprobs and self._parameters.takes("logprobs"):
+        gives = self.supports.logprobs and self._gives_logprobs
+        if request.choices and gives and self._parameters.takes("logprobs"):
             chosen = await self._choose(request)
             if chosen is not None:
                 return chosen
@@ -224,9 +228,8 @@ class OpenAIInterface:
         while True:
             fields = self._parameters.fields(request.sampling, values, own)
             try:
-                return await self._exchange.send(
-                    path, {"model": self.info.model, "stream": False, **fields, **prompt}
-                )
+                raw, seconds = await self._exchange.send(path, self._body(fields, prompt))
+                return self._in_openais_form(raw), seconds
             except Refused as refusal:
                 again = self._parameters.refuse(refusal.raw, fields, own)
                 if not again or (needs and not self._parameters.takes(needs)):
@@ -265,14 +268,21 @@ class OpenAIInterface:
     def _prompt(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Where a request goes, and its prompt as it stands there."""
         if request.style is PromptStyle.COMPLETION:
-            return "/v1/completions", {"prompt": asked_by(request).text}
+            return f"{self.info.api_path}/completions", {"prompt": asked_by(request).text}
         body: dict[str, Any] = {"messages": sent_messages(asked_by(request).messages)}
         if request.tools:
             body["tools"] = request.tools
-        if request.json_schema is not None and self.info.use_guided_json:
+        if request.json_schema is not None and self.info.use_guided_json and self.supports.json_schema:
             schema = {"name": "answer", "schema": request.json_schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return "/v1/chat/completions", body
+        return f"{self.info.api_path}/chat/completions", body
+
+    def _body(self, fields: Mapping[str, Any], prompt: Mapping[str, Any]) -> dict[str, Any]:
+        return {"model": self.info.model, "stream": False, **fields, **prompt}
+
+    def _in_openais_form(self, raw: bytes) -> bytes:
+        """An answer's body as `read_answer` knows it."""
+        return raw
 
     def _values(self, request: Request) -> dict[str, Any]:
         """The parameters that differ from request to request."""

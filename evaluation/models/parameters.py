@@ -27,7 +27,8 @@ class Parameters:
 
     What was asked for is sent, or the run ends; a mere default is left out once the server refuses it.
 
-    left_out, sent_as: as an earlier try learnt them. on_learnt: is told in a sentence what was learnt, before the
+    left_out, sent_as: as an earlier try learnt them, or the provider's row has them. extra: what was asked for beside
+    the sampling, by the provider's names. on_learnt: is told in a sentence what was learnt, before the
     refused request is sent again.
     """
 
@@ -37,13 +38,16 @@ class Parameters:
         *,
         left_out: Iterable[str] = (),
         sent_as: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        dialect: Dialect = Dialect.VLLM,
         on_learnt: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.sampling = sampling
         self.sent_as = dict(sent_as or {})
         self._refused = set(left_out)
+        self._extra = dict(extra or {})
         self._on_learnt = on_learnt
-        self._speak(Dialect.VLLM)
+        self._speak(dialect)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -96,7 +100,7 @@ class Parameters:
 
         own: those of the values that the request chose, whatever was asked for.
         """
-        wanted = {**sampling.parameters(self._dialect), **values}
+        wanted = {**sampling.parameters(self._dialect), **values, **self._extra}
         return {
             self.sent_as.get(name, name): value
             for name, value in wanted.items()
@@ -134,7 +138,8 @@ class Parameters:
 
     def _speak(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._given = {dialect.value.get(name, name): option for name, option in self.sampling.given.items()}
+        given = {dialect.value.get(name, name): option for name, option in self.sampling.given.items()}
+        self._given = {**given, **dict.fromkeys(self._extra, "--provider-params")}
 
     def _refusal(self, name: str, said: str) -> UsageError:
         option = self._given.get(name, f"--{name.replace('_', '-')}")

@@ -10,13 +10,14 @@ from evaluation.answers.endings import Ending, ending_of
 from evaluation.answers.thoughts import split_reasoning, thinks_aloud
 from evaluation.models.server_kind import has_no_template
 from evaluation.protocols import PromptStyle, Request
-from results.errors import ServerError
+from results.errors import ServerError, UsageError
 
 if TYPE_CHECKING:
     from typing import Any
 
     from evaluation.models.openai_interface import OpenAIInterface
     from evaluation.protocols import Answer
+    from settings.providers import ProviderFacts
 
 _PROBE_TOKENS = 64
 _LONG_PROBE_TOKENS = 512  # enough for most thoughts about a sum
@@ -68,6 +69,18 @@ async def choose_style(
     if family is None:
         return found
     return msgspec.structs.replace(found, chosen=family, rule=FAMILY_RULE, own=str(found.chosen))
+
+
+def chat_only(facts: ProviderFacts, asked: str, only: PromptStyle | None, benchmark: str) -> StyleChoice:
+    """The style where a provider has only that. only: the benchmark's only style. Raises UsageError for another one."""
+    wanted = only or asked
+    if wanted not in {"auto", PromptStyle.CHAT}:
+        raise UsageError(
+            f"{facts.about} has no prompts of style {wanted}, only chats",
+            hint="leave --prompt-style out" if only is None else f"{benchmark} needs a server of your own",
+            settings=("prompt_style",),
+        )
+    return StyleChoice(requested=asked, chosen=PromptStyle.CHAT, rule=f"{facts.name} only has chats")
 
 
 async def _found_out(interface: OpenAIInterface, properties: dict[str, Any]) -> StyleChoice:

@@ -24,6 +24,8 @@ class Dialect(enum.Enum):
     VLLM = MappingProxyType(
         {"repeat_penalty": "repetition_penalty", "thinking_budget": "thinking_token_budget"}
     )
+    # https://github.com/ollama/ollama/blob/main/docs/modelfile.md: the options of its own API
+    OLLAMA = MappingProxyType({"max_tokens": "num_predict"})
 
 
 class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ _PROBE_TIMEOUT_S = 5.0
 class ServerWatch:
     """The state of one server, shared by all requests to it: one of them polls, the others wait.
 
-    outages: how often it was found dead and came back.
+    outages: how often it was found dead and came back. paths: where it says that it lives, the first that it has.
     """
 
     def __init__(
@@ -30,20 +30,24 @@ class ServerWatch:
         *,
         wait_s: float,
         on_outage: Callable[[bool], None],
+        paths: tuple[str, ...] = ("/health", "/v1/models"),
     ) -> None:
         self.outages = 0
         self._session = session
         self._root = root_url
         self._wait_s = wait_s
         self._on_outage = on_outage
+        self._paths = paths
         self._lock = asyncio.Lock()
 
     async def lives(self) -> bool:
         """Whether it says so now: `/health` is 200 or, on a server without it, `/v1/models` answers."""
+        status = 500
         try:
-            status = await self._status("/health")
-            if status in {404, 405, 501}:
-                status = await self._status("/v1/models")
+            for path in self._paths:
+                status = await self._status(path)
+                if status not in {404, 405, 501}:
+                    break
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
         return status < 500

@@ -176,6 +176,8 @@ def _need(run: PlannedRun, machine: Machine) -> tuple[Need, list[Finding]]:
             finding("error", run.error.message if run.error else "can't work")
         ]
     kind = run.spec.server.kind
+    if kind == "provider":
+        return bare, []
     if kind == "attach":
         trouble = _out_of_reach(run.spec.server.base_url or "")
         return bare, [finding("error", trouble)] if trouble else []

@@ -156,9 +156,7 @@ def impatient(monkeypatch):
 
 
 def interface(url, **config):
-    info = build_connection_info(
-        "openai", {"base_url": url, "model": "m", "rate_limit_patience": 2, **config}
-    )
+    info = build_connection_info("local", {"base_url": url, "model": "m", "rate_limit_patience": 2, **config})
     return get_interface_for_provider(info, server_wait=5.0)
 
 

@@ -394,7 +394,7 @@ def ask(url, style, *, count=1):
     )  # fmt: skip
 
     async def main():
-        info = build_connection_info("openai", {"base_url": url, "model": "m"})
+        info = build_connection_info("local", {"base_url": url, "model": "m"})
         async with get_interface_for_provider(info) as interface:
             return [await interface.generate(request) for _ in range(count)]
 

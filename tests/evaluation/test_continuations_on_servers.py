@@ -91,7 +91,7 @@ def with_scorer(server, work):
 
     async def main():
         info = build_connection_info(
-            "openai",
+            "local",
             {
                 "base_url": server.plan.base_url.url + "/v1",
                 "model": server.plan.model_name or "m",
@@ -187,7 +187,7 @@ def test_kld_measures_texts_whose_characters_are_several_tokens(exact):
     text = "The 漢字 and the 🙃 are here, and then some more of them follow."
 
     async def main():
-        info = build_connection_info("openai", {"base_url": exact.plan.base_url.url, "api_key": KEY})
+        info = build_connection_info("local", {"base_url": exact.plan.base_url.url, "api_key": KEY})
         async with PredictingServer(info, top=5, server_wait_s=5, on_outage=lambda _down: None) as server:
             await server.look(16)
             tokens, _ = await server.tokenize(text)

@@ -26,7 +26,7 @@ def ask(folder, scenario, work, *, top=5):
     """What `work` gives of a server that answers so."""
 
     async def main(url):
-        info = ConnectionInfo(provider="openai", base_url=url, model="m", timeout=20, max_retries=0)
+        info = ConnectionInfo(provider="local", base_url=url, model="m", timeout=20, max_retries=0)
         async with PredictingServer(info, top=top, server_wait_s=5, on_outage=lambda _down: None) as server:
             await server.look(8)
             return await work(server)

@@ -31,7 +31,7 @@ DEAD = "http://127.0.0.1:1"
 
 def generate(url, *requests, server_wait=5.0, outages=None, **config):
     async def main():
-        info = build_connection_info("openai", {"base_url": url, "model": "m", "seed": 0, **config})
+        info = build_connection_info("local", {"base_url": url, "model": "m", "seed": 0, **config})
         interface = get_interface_for_provider(
             info, server_wait=server_wait, on_outage=(outages if outages is not None else []).append
         )
@@ -43,7 +43,7 @@ def generate(url, *requests, server_wait=5.0, outages=None, **config):
 
 def connect(url, *, retries=1, timeout=60.0, **config):
     async def main():
-        info = build_connection_info("openai", {"base_url": url, **config})
+        info = build_connection_info("local", {"base_url": url, **config})
         async with get_interface_for_provider(info) as interface:
             await interface.check_connection(retries, timeout)
 
@@ -133,7 +133,7 @@ def test_a_dead_server_is_waited_for_and_that_is_no_attempt():
     outages = []
 
     async def main():
-        info = build_connection_info("openai", {"base_url": url, "max_retries": 0})
+        info = build_connection_info("local", {"base_url": url, "max_retries": 0})
         interface = get_interface_for_provider(info, server_wait=60, on_outage=outages.append)
         async with interface:
             waiting = asyncio.gather(*map(interface.generate, [ASK] * 5))
@@ -188,7 +188,7 @@ from evaluation.models.connection import build_connection_info
 from evaluation.models.providers import get_interface_for_provider
 from results.errors import ServerError
 async def connect(url):
-    async with get_interface_for_provider(build_connection_info("openai", {"base_url": url}), server_wait=0) as found:
+    async with get_interface_for_provider(build_connection_info("local", {"base_url": url}), server_wait=0) as found:
         await found.check_connection(0, 30)
 asyncio.run(connect(sys.argv[1]))
 try: asyncio.run(connect(sys.argv[2]))
@@ -243,9 +243,7 @@ def test_a_server_without_chat_is_given_a_text_to_go_on_with():
 
 def style_of(*options):
     async def main(url):
-        async with get_interface_for_provider(
-            build_connection_info("openai", {"base_url": url})
-        ) as interface:
+        async with get_interface_for_provider(build_connection_info("local", {"base_url": url})) as interface:
             return await choose_style(interface, await interface.properties())
 
     with canonical_server(*options) as url:
@@ -276,7 +274,7 @@ def test_a_seed_belongs_to_the_completion_and_to_nothing_else():
 )
 def test_a_bad_setting_is_named(config, message):
     with pytest.raises(UsageError, match=message):
-        build_connection_info("openai", config)
+        build_connection_info("local", config)
 
 
 def test_an_unknown_provider_is_named():
@@ -286,12 +284,12 @@ def test_an_unknown_provider_is_named():
 
 @pytest.mark.parametrize("url", ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/", "h:1"])
 def test_a_url_may_be_given_in_any_usual_form(url):
-    assert build_connection_info("openai", {"base_url": url}).base_url == "http://h:1"
+    assert build_connection_info("local", {"base_url": url}).base_url == "http://h:1"
 
 
 def test_the_key_comes_from_the_environment_and_is_not_shown(monkeypatch):
     monkeypatch.setenv("MY_KEY", "secret")
-    info = build_connection_info("openai", {"base_url": "http://h", "api_key_env": "MY_KEY"})
+    info = build_connection_info("local", {"base_url": "http://h", "api_key_env": "MY_KEY"})
     assert isinstance(info, ConnectionInfo)
     assert info.api_key == "secret"
     assert "secret" not in repr(info)

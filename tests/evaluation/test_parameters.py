@@ -33,7 +33,7 @@ def ask(url, parameters, *, count=1, properties=None, system="", **fields):
     )
 
     async def main():
-        info = build_connection_info("openai", {"base_url": url, "model": "m"})
+        info = build_connection_info("local", {"base_url": url, "model": "m"})
         parameters.read_properties(properties or {})
         async with get_interface_for_provider(info, parameters=parameters) as interface:
             return await asyncio.gather(*(interface.generate(request) for _ in range(count)))

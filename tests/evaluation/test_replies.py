@@ -176,7 +176,7 @@ def test_any_time_to_wait_is_bounded(header):
 
 def ask(url, style=PromptStyle.CHAT):
     async def main():
-        info = build_connection_info("openai", {"base_url": url, "model": "m", "max_retries": 0})
+        info = build_connection_info("local", {"base_url": url, "model": "m", "max_retries": 0})
         async with get_interface_for_provider(info, server_wait=1.0) as interface:
             request = Request(task_id="t", index=0, style=style, system="", user="x")
             properties = await interface.properties()

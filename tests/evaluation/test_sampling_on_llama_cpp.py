@@ -70,7 +70,7 @@ def answer(url, **settings):
 
     async def main():
         parameters = Parameters(sampling)
-        info = build_connection_info("openai", {"base_url": url, "model": "m", "timeout": 60})
+        info = build_connection_info("local", {"base_url": url, "model": "m", "timeout": 60})
         async with get_interface_for_provider(info, parameters=parameters) as interface:
             parameters.read_properties(await interface.properties())
             found = await interface.generate(request)

@@ -74,7 +74,7 @@ class LoadClient:
         self._server_wait_s = server_wait_s
         self._on_outage = on_outage
         self._on_request = on_request
-        self._url = f"{info.base_url}/v1/completions"
+        self._url = f"{info.base_url}{info.api_path}/completions"
         self._prompts: TokenPrompts | WordPrompts
         self._session: aiohttp.ClientSession
         self._watch: ServerWatch
