@@ -108,8 +108,9 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.needle import task as needle
     from evaluation.benchmarks.needle.measured import MeasuredNeedles
     from evaluation.loop.checkpoint import read_settings
+    from evaluation.loop.requests import shuffled
     from scripts.benchmark_program import BenchmarkProgram
-    from scripts.session import run_benchmark, shuffled
+    from scripts.session import run_benchmark
 
     before = read_settings(arguments.rejudge or arguments.output)
     earlier = (

@@ -13,7 +13,7 @@ import msgspec
 
 from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_settings
 from evaluation.loop.grader import Grader
-from evaluation.loop.requests import make_request
+from evaluation.loop.requests import make_request, prompts_sha256, shuffled
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
 from evaluation.models.asked import asked_by
@@ -22,23 +22,21 @@ from evaluation.models.providers import get_interface_for_provider, parameters_f
 from evaluation.models.server_kind import NO_TOOLS_SHOWN, shows_no_tools
 from evaluation.protocols import PromptStyle
 from results.errors import SAME_COMMAND, ResultsError, ScriptError, UsageError
-from results.json_text import encode
 from results.records import Outcome
 from results.sent_prompts import write_prompts
-from results.stats.sample_order import order_key
 from scripts.arguments import connection_of
 from scripts.benchmark_program import with_own_metrics
 from settings.sampling_rules import require_chat_for
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Sequence
 
     from evaluation.loop.checkpoint import Key
     from evaluation.loop.runner import Progress
     from evaluation.models.connection import ConnectionInfo
     from evaluation.models.parameters import Parameters
-    from evaluation.protocols import Prompt, Sample, Task
+    from evaluation.protocols import Sample, Task
     from evaluation.spending.paid_requests import PaidRequests
     from results.records import Completion
     from sandbox.opening import OpeningSandbox
@@ -383,20 +381,3 @@ async def _unless_it_fails(
     finally:
         evaluating.cancel()
         await asyncio.gather(evaluating, return_exceptions=True)
-
-
-def shuffled(samples: Sequence[Sample], seed: int) -> list[Sample]:
-    """See `results.stats.sample_order`."""
-    return sorted(samples, key=lambda sample: order_key(seed, sample.task_id))
-
-
-def prompts_sha256(prompts: Iterable[Prompt]) -> str:
-    """Of every prompt as it is sent, so that another wording is another benchmark."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for prompt in prompts:
-        digest.update(f"{prompt.system}\0{prompt.user}\0".encode())
-        if prompt.history or prompt.tools:  # what older benchmarks don't have changes nothing of them
-            digest.update(encode([prompt.history, prompt.tools]))
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""From a task's sample to the request for one completion of it."""
+"""From a task's samples to the requests for completions of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import msgspec
 
 from evaluation.models.asked import asked_by
 from evaluation.protocols import Request
+from results.json_text import encode
+from results.stats.sample_order import order_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from evaluation.models.sampling import Sampling
-    from evaluation.protocols import Sample, Task
+    from evaluation.protocols import Prompt, Sample, Task
 
 
 def make_request(task: Task, sample: Sample, index: int, sampling: Sampling) -> Request:
@@ -50,3 +54,18 @@ def request_seed(seed: int, task_id: str, index: int) -> int:
     """The seed of one request, from the run's and what is asked: 31 bits, which every server takes."""
     digest = hashlib.sha256(f"{seed}/{task_id}/{index}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
+
+
+def shuffled(samples: Sequence[Sample], seed: int) -> list[Sample]:
+    """See `results.stats.sample_order`."""
+    return sorted(samples, key=lambda sample: order_key(seed, sample.task_id))
+
+
+def prompts_sha256(prompts: Iterable[Prompt]) -> str:
+    """Of every prompt as it is sent, so that another wording is another benchmark."""
+    digest = hashlib.sha256()
+    for prompt in prompts:
+        digest.update(f"{prompt.system}\0{prompt.user}\0".encode())
+        if prompt.history or prompt.tools:  # what older benchmarks don't have changes nothing of them
+            digest.update(encode([prompt.history, prompt.tools]))
+    return digest.hexdigest()

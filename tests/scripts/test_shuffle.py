@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from evaluation.loop.requests import shuffled
 from evaluation.protocols import Sample
-from scripts.session import shuffled
 from tests.evaluation.running_servers import canonical_server
 
 ROOT = Path(__file__).parents[2]
