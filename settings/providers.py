@@ -89,7 +89,7 @@ _ROWS = (
         root="https://api.anthropic.com/v1",
         api="anthropic",
         key_variables=("ANTHROPIC_API_KEY",),
-        supports=Supports(seed=False, logprobs=False, completions=False, json_schema=False),
+        supports=Supports(seed=False, logprobs=False, completions=False),
     ),
     # Below /v1beta/openai, without another /v1; unknown fields such as seed are a 400; five stop sequences.
     # https://ai.google.dev/gemini-api/docs/openai

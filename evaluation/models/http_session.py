@@ -10,6 +10,8 @@ import aiohttp
 if TYPE_CHECKING:
     from evaluation.models.connection import ConnectionInfo
 
+_ANTHROPIC_VERSION = "2023-06-01"  # of its API, without which no request is taken
+
 
 def open_session(info: ConnectionInfo, *, keep_alive: bool = True) -> aiohttp.ClientSession:
     """As many requests at once as one likes. keep_alive: connections serve more than one request."""
@@ -33,10 +35,10 @@ def no_answer(error: Exception, session: aiohttp.ClientSession) -> str:
 
 
 def _key_header(info: ConnectionInfo) -> dict[str, str]:
+    if info.facts.api == "anthropic":
+        return {"anthropic-version": _ANTHROPIC_VERSION, "x-api-key": info.api_key}
     if not info.api_key:
         return {}
-    if info.facts.api == "anthropic":
-        return {"x-api-key": info.api_key}
     return {"Authorization": f"Bearer {info.api_key}"}
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from evaluation.models.sampling import Sampling
     from evaluation.rate_limits.limiter import RateLimiter
 
+_DIALECTS = {"ollama": Dialect.OLLAMA, "anthropic": Dialect.ANTHROPIC}
+
 
 def get_interface_for_provider(
     connection_info: ConnectionInfo,
@@ -79,7 +81,7 @@ def parameters_for(
         left_out={*left_out, *(() if facts.supports.seed else ("seed",))},
         sent_as={**names, **(sent_as or {})},
         extra=info.provider_params,
-        dialect=Dialect.OLLAMA if facts.api == "ollama" else Dialect.VLLM,
+        dialect=_DIALECTS.get(facts.api, Dialect.VLLM),
         on_learnt=on_learnt,
     )
 
@@ -90,6 +92,10 @@ def _class_for(info: ConnectionInfo) -> type[OpenAIInterface]:
         from evaluation.models.adapters.ollama import OllamaInterface
 
         return OllamaInterface
+    if info.facts.api == "anthropic":
+        from evaluation.models.adapters.anthropic import AnthropicInterface
+
+        return AnthropicInterface
     from evaluation.models.openai_interface import OpenAIInterface
 
     return OpenAIInterface

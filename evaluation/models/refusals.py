@@ -60,7 +60,7 @@ def refuses_system_prompt(raw: bytes) -> bool:
 
 def _names(text: str, sent: Collection[str]) -> Iterator[str]:
     for name in sent:
-        places = re.finditer(rf"(?<![\w.])['\"`\[]?\b{re.escape(name)}\b['\"`\]]?", text)
+        places = re.finditer(rf"(?<![\w.])['\"`\[]?\b{re.escape(name)}\b(\.\w[\w.]*\b)?['\"`\]]?", text)
         for found in itertools.islice(places, _MOST_PLACES):
             before, after = text[: found.start()][-_AROUND:], text[found.end() :][:_AROUND]
             if not _SUGGESTION.search(before) and (_BEFORE.search(before) or _AFTER.search(after)):

@@ -26,6 +26,8 @@ class Dialect(enum.Enum):
     )
     # https://github.com/ollama/ollama/blob/main/docs/modelfile.md: the options of its own API
     OLLAMA = MappingProxyType({"max_tokens": "num_predict"})
+    # The fields of Anthropic's Messages API that are made of these
+    ANTHROPIC = MappingProxyType({"thinking_budget": "thinking", "reasoning_effort": "output_config"})
 
 
 class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
