@@ -15,6 +15,10 @@ from results.messages import Message
 from tests.evaluation.running_servers import asked_of, scripted_provider
 
 KEY = "sk-ant-test"
+BUDGETED = (
+    '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" '
+    "to control thinking behavior."
+)
 TOOLS = (
     {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}},
 )
@@ -141,8 +145,7 @@ def test_thinking_is_sent_in_its_form_and_without_a_default_temperature(config, 
     ("said", "config", "words"),
     [
         (
-            '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.'
-            + 'effort" to control thinking behavior.',
+            BUDGETED,
             {"thinking_budget": 1024},
             "refuses thinking .*is not supported",
         ),
