@@ -138,7 +138,8 @@ def _parquet(path: Path) -> list[Row]:
 
     try:
         with open_to_read(path) as file:
-            found = pa.parquet.read_table(file).to_pylist()
+            # In this thread: with its pools, now and then the interpreter's end meets one that just starts, and aborts.
+            found = pa.parquet.read_table(file, use_threads=False, pre_buffer=False).to_pylist()
     except pa.ArrowException as error:
         raise UsageError(
             f"{path} can't be read as Parquet: {error}",

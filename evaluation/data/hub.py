@@ -132,26 +132,39 @@ def _listed(asked: HubData, otherwise: str) -> tuple[str, list[str]]:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RevisionNotFoundError
 
-    try:
-        told = HfApi().dataset_info(asked.repository, revision=asked.revision_asked)
-        every = sorted(sibling.rfilename for sibling in told.siblings or ())
-    except RevisionNotFoundError as error:
+    there: list[str] = []
+    for revision in asked.revisions:
+        try:
+            told = HfApi().dataset_info(asked.repository, revision=revision)
+        except RevisionNotFoundError:
+            continue
+        except (
+            Exception
+        ) as error:  # every HTTP library's own, by version; whatever it is, the file is not there
+            raise _not_fetched(asked, asked.patterns, error, otherwise) from error
+        there.append(revision)
+        names = _wanted(asked, sorted(sibling.rfilename for sibling in told.siblings or ()))
+        if names and told.sha:
+            return told.sha, names
+    page = f"{hub_address()}/datasets/{asked.repository}"
+    if not there:
         raise ScriptError(
-            f"{asked.repository} has no revision {asked.revision_asked} on the Hugging Face Hub",
-            hint=f"see {hub_address()}/datasets/{asked.repository}, and name the revision and `files` in a suite of "
-            "your own",
-        ) from error
-    except Exception as error:  # every HTTP library's own, by version; whatever it is, the file is not there
-        raise _not_fetched(asked, asked.patterns, error, otherwise) from error
-    missing = [pattern for pattern in asked.patterns if not any(fnmatchcase(name, pattern) for name in every)]
-    if missing or not told.sha:
-        raise ScriptError(
-            f"{asked.repository} has no {' and no '.join(missing)} at {asked.revision_asked}",
-            hint=f"see {_page(asked)} for what it has; a suite of your own can name `files`",
+            f"{asked.repository} has no revision {' or '.join(asked.revisions)} on the Hugging Face Hub",
+            hint=f"see {page}; a suite of your own can name the revision and `files`",
         )
+    said = " and no " if asked.files else " or "
+    raise ScriptError(
+        f"{asked.repository} has no {said.join(asked.patterns)} at {' or '.join(there)}",
+        hint=f"see {page}/tree/{quote(there[-1], safe='')} for what it has; a suite of your own can name `files`",
+    )
+
+
+def _wanted(asked: HubData, every: Sequence[str]) -> list[str]:
+    """All files that are asked for by name, else those of the first pattern that fits any; none if one is missing."""
     if asked.files:
-        return told.sha, list(asked.files)
-    return told.sha, [name for name in every if any(fnmatchcase(name, one) for one in asked.patterns)]
+        return list(asked.files) if set(asked.files) <= set(every) else []
+    fitting = ([name for name in every if fnmatchcase(name, pattern)] for pattern in asked.patterns)
+    return next(filter(None, fitting), [])
 
 
 def _download(asked: HubData, name: str, revision: str, otherwise: str) -> Path:

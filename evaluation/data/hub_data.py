@@ -32,9 +32,17 @@ class HubData:
         return self.revision or ("main" if self.files else PARQUET_BRANCH)
 
     @property
+    def revisions(self) -> tuple[str, ...]:
+        """Where its files are looked for the first time. Not all data sets have been converted: then `main`."""
+        return (self.revision_asked,) if self.files or self.revision else (PARQUET_BRANCH, "main")
+
+    @property
     def patterns(self) -> tuple[str, ...]:
-        """What its files are called in the repository: names, or one pattern."""
-        return self.files or (f"{self.config or 'default'}/{self.split}/*.parquet",)
+        """What its files are called in the repository: their names; or one of some patterns, the usual one first."""
+        if self.files:
+            return self.files
+        published = f"{self.config or 'data'}/{self.split}-*.parquet"  # as `push_to_hub` names them
+        return f"{self.config or 'default'}/{self.split}/*.parquet", published
 
     def __str__(self) -> str:
         parts = [f"config {self.config}" if self.config else "", f"split {self.split}" if self.split else ""]

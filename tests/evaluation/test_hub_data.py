@@ -169,8 +169,8 @@ def test_what_the_hub_lacks_and_a_wrong_hash_are_told(hub, user):
         found,
         (
             "nobody/none (split test) could not be fetched",
-            "some/lines has no revision refs/convert/parquet",
-            "nyu/parts has no cola/test/*.parquet at refs/convert/parquet",
+            "some/lines has no default/test/*.parquet or data/test-*.parquet at main",
+            "nyu/parts has no cola/test/*.parquet or cola/test-*.parquet at refs/convert/parquet",
             "some/lines has no gone.jsonl at main",
             "is not what its suite names",
         ),
@@ -193,6 +193,20 @@ def test_the_data_of_suites_is_listed_and_fetched_by_task(hub, user, repositorie
     listed = bench_runner("data", "list", "glue", "--json", env=user).out.splitlines()
     assert [json.loads(line)["task"] for line in listed][:2] == ["cola", "sst2"]
     assert not any(json.loads(line)["here"] for line in listed)
+
+
+def test_a_data_set_that_was_not_converted_is_taken_as_it_was_published(hub, user, repositories):
+    for name in ("parts/main/data/test-00000-of-00002", "parts/main/data/test-00001-of-00002"):
+        write_parquet(repositories / f"other/{name}.parquet", name[-10])
+    write_parquet(repositories / "other/parts/main/data/train-00000-of-00001.parquet", "train")
+    asked = {"repository": "other/parts", "split": "test"}
+    (found,) = fetch(asked, env={**user, "HF_ENDPOINT": hub})
+    assert [row["text"] for row in found["rows"]] == ["0", "1"]
+    assert fetch(asked, env={**user, "HF_HUB_OFFLINE": "1"}) == [found]
+    (revision,) = fetch({**asked, "revision": found["commit"]}, env={**user, "HF_ENDPOINT": hub})
+    assert revision == found
+    (gone,) = fetch({**asked, "revision": "f" * 40}, env={**user, "HF_ENDPOINT": hub})
+    assert f"other/parts has no revision {'f' * 40}" in gone["error"]
 
 
 def test_names_that_have_no_data_are_refused():
