@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from results.compare.comparability import forbidding, read_run_settings
+from results.compare.metric_pair import require_passes
 from results.errors import NotComparable
 from results.stats.lost_answers import too_many_lost
 from results.stats.sentinel import RunFigures
@@ -38,6 +39,8 @@ def watched(baseline: Sequence[Run], new: Sequence[Run]) -> Watched:
     sample, or lost too many answers; ResultsError.
     """
     runs = [*baseline, *new]
+    for _, record in runs:
+        require_passes(record, "watch-build")
     first_folder, first = runs[0]
     settings = read_run_settings(first_folder)
     for folder, record in runs[1:]:

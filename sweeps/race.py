@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from engines.lane import going_on, has_failed
+from results.compare.metric_pair import scoring_of
 from results.errors import UsageError
 from results.records import Outcome, RunStatus
+from results.stats.corpus_metrics import CORPUS_METRICS
 from results.stats.racing import Standing, race
 from results.stats.sample_order import order_key
+from results.stats.scoring import main_metric, value_of
 from results.store.runs import Runs
 from results.store.verdicts import read_verdicts
 from results.sweep_place import RaceEnd, RaceResult
@@ -99,12 +102,13 @@ def run_race(
     total = _total(able, folder, lane, seed=seed, asked=asked, display=display)
     if not total:
         return  # no run got far enough to find out the number of samples
+    metric = _metric(_entries(able, folder, display))
     tried: set[tuple[int, int]] = set()
     asked_again: set[tuple[int, int]] = set()  # lost answers are asked for again once per round
     short: set[int] = set()  # succeeded without verdicts on all requested samples: can't continue
     while True:
         entries = _entries(able, folder, display)
-        state = race(_rows(entries, seed), total, withdrawn=short | _withdrawn(entries, folder))
+        state = race(_rows(entries, seed, metric), total, withdrawn=short | _withdrawn(entries, folder))
         lossy = _to_ask_again(entries, state) - asked_again
         if lossy:
             asked_again |= lossy
@@ -112,7 +116,7 @@ def run_race(
                 lane.do([_todo(entries[position], samples, seed, folder)])
             continue
         if state.next_samples is None:
-            _note(entries, state, total, folder, display)
+            _note(entries, state, total, folder, display, metric=metric)
             return
         for position in guided.ordered(state.racing) if guided is not None else state.racing:
             entry = entries[position]
@@ -200,19 +204,42 @@ def _to_ask_again(entries: Sequence[Entry], state: Race) -> set[tuple[int, int]]
     }
 
 
-def _rows(entries: Sequence[Entry], seed: int) -> list[list[bool | None]]:
-    """Each entry's verdicts in the common order, up to the first missing one; None for a lost answer.
+def _metric(entries: Sequence[Entry]) -> str:
+    """The metric of an answer that is the score; "" if that is the share that passed. Raises UsageError if no single
+    answer has it.
+    """
+    known = [scoring_of(entry.record) for entry in entries if entry.record is not None]
+    scoring = next((each for each in known if each is not None), None)
+    if scoring is None:
+        return ""
+    metric = main_metric(scoring)
+    if len(scoring.tasks) > 1 or metric in CORPUS_METRICS:
+        what = "the mean over several tasks" if len(scoring.tasks) > 1 else "a metric of all answers together"
+        raise UsageError(
+            f"--race: the score of {entries[0].planned.label} is {what} ({metric}), which no single answer shows",
+            hint="leave out --race; with --limit a sweep is as short",
+        )
+    return metric
+
+
+def _rows(entries: Sequence[Entry], seed: int, metric: str = "") -> list[list[float | None]]:
+    """Each entry's verdicts, or values of a metric, in the common order, up to the first missing one; None for a lost
+    answer.
 
     An interrupted run has verdicts in the order in which answers arrived, so those after its first missing sample don't
     count yet.
     """
-    judged: list[dict[str, bool | None]] = []
+    judged: list[dict[str, float | None]] = []
     for entry in entries:
         path = entry.folder.completions if entry.folder else None
         verdicts = read_verdicts(path)[0] if path is not None and path.exists() else []
         judged.append(
             {
-                verdict.task_id: None if verdict.outcome is Outcome.INFRASTRUCTURE_ERROR else verdict.passed
+                verdict.task_id: None
+                if verdict.outcome is Outcome.INFRASTRUCTURE_ERROR
+                else value_of(verdict, metric)
+                if metric
+                else verdict.passed
                 for verdict in verdicts
             }
         )
@@ -230,7 +257,15 @@ def _rows(entries: Sequence[Entry], seed: int) -> list[list[bool | None]]:
     return rows
 
 
-def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder, display: Display) -> None:
+def _note(
+    entries: Sequence[Entry],
+    state: Race,
+    total: int,
+    folder: SweepFolder,
+    display: Display,
+    *,
+    metric: str,
+) -> None:
     """Write the race's result into the runs' records, and print it."""
     runs = Runs(folder.results_dir, display.say)
     display.say("")
@@ -242,7 +277,10 @@ def _note(entries: Sequence[Entry], state: Race, total: int, folder: SweepFolder
             lost=racer.lost,
             by="" if racer.by is None else entries[racer.by].planned.label,
         )
-        solved = f"{racer.solved} of {racer.samples - racer.lost} solved"
+        answered = racer.samples - racer.lost
+        solved = f"{racer.solved:g} of {answered} solved"
+        if metric and answered:
+            solved = f"{metric} {100 * racer.solved / answered:.1f} of 100 on {answered} samples"
         display.say(f"race: {entry.planned.label}: {solved}; {race_text(result)}")
         if entry.record is None or entry.folder is None or entry.record.sweep is None:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from results.compare.metric_pair import require_passes
 from results.durable import explained
 from results.records import Outcome
 from results.store.verdicts import read_verdicts
@@ -60,6 +61,7 @@ def read_answered(runs: Sequence[tuple[RunFolder, RunRecord]]) -> Answered:
     solved: dict[str, dict[str, bool | None]] = {}
     unfinished = 0
     for folder, record in runs:
+        require_passes(record, "recommend")
         with explained("read", folder.completions):
             verdicts, _ = read_verdicts(folder.completions)
         solved[record.benchmark] = {

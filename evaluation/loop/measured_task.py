@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from evaluation.metrics.own import OwnMetric
     from evaluation.protocols import Judgement, Sample, Task
     from results.messages import Message
+
+
+def _row(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data set's own row, where a suite keeps it among other things."""
+    fields = getattr(data.get("row"), "fields", None)
+    return dict(fields["row"] if fields is not None else data)
 
 
 class MeasuredTask:
@@ -41,6 +47,6 @@ class MeasuredTask:
     def _measured(self, judgement: Judgement, answer: str, sample: Sample) -> Judgement:
         if judgement.broken:
             return judgement
-        facts = (answer, sample.expected, sample.data)
+        facts = (answer, sample.expected, _row(sample.data))
         more = {metric.name: metric(*facts, task_id=sample.task_id) for metric in self._metrics}
         return msgspec.structs.replace(judgement, metrics={**judgement.metrics, **more})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from results.errors import NotComparable
 from results.stats.scoring import tasks_of
 
 if TYPE_CHECKING:
@@ -13,11 +14,26 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.stats.paired_metrics import Pairing
 
+_ROUNDING = 1e-6  # percent
+
 
 def scoring_of(record: RunRecord) -> Scoring | None:
     """How a run's answers become its score, if that is a metric."""
     scoring = record.score.scoring if record.score is not None else None
     return scoring if scoring is not None and scoring.tasks else None
+
+
+def require_passes(record: RunRecord, what: str) -> None:
+    """Raise NotComparable for a run whose score is another figure than the share of answers that passed."""
+    score = record.score
+    if score is None or not score.by_metric or score.score is None or not score.completions:
+        return
+    if abs(score.score - 100 * (score.passed or 0) / score.completions) > _ROUNDING:
+        raise NotComparable(
+            f"{what} goes by which answers passed, but the score of {record.run_id} is another figure "
+            f"({next(iter(score.metrics), 'a metric')})",
+            hint="`compare` tests such scores; take a benchmark or suite whose answers are right or wrong",
+        )
 
 
 def paired_tasks(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from results.compare.changed_answers import ChangedAnswer, first_difference
 from results.compare.comparison import compare_runs
+from results.compare.metric_pair import require_passes
 from results.errors import NotComparable
 from results.records import Outcome
 from results.stats.certification import ThreeRuns, certify, odd_ones
@@ -63,6 +64,8 @@ def judge_trios(trios: Sequence[Trio], *, margin: float) -> JudgedTrios:
     Raises NotComparable if runs are not complete, differ in what determines a score or lost too many answers, and
     ResultsError.
     """
+    for trio in trios:
+        require_passes(trio.plain.read_record(), "certify")
     comparisons = [_compared(each) for each in trios]
     answered = [_answered(each) for each in trios]
     samples: dict[tuple[str, str], list[_Three]] = defaultdict(list)

@@ -20,6 +20,9 @@ BEHIND  It is not shown to be worse and may be equal, but is very unlikely to be
         here with multinomial verdicts and a flat prior. A predictive probability is a martingale, so looking often
         does not raise the error, as far as the prior holds.
 
+Where the score is a metric, x is the difference of two fractions, to which the same bets apply; the chance of getting
+ahead is then that of the sign-flip test, from normal differences with a flat prior for their mean (`chance_of_mean`).
+
 LOST ANSWERS are gaps, not failures. In the evidence against a configuration, its own lost answers count as solved and
 its rivals' as not solved. Complete answers would never give less evidence, so the error stays below 5 % whatever the
 reason for the gaps; nothing here assumes that answers are lost at random. The chance of still getting ahead is computed
@@ -40,6 +43,7 @@ import dataclasses
 import enum
 import functools
 import math
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from results.stats.lost_answers import too_many_lost
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Answers = Sequence[bool | None]  # solved or not; None if the answer was lost
+    Answers = Sequence[float | None]  # how far each is solved, 0 to 1 or True and False; None if it was lost
 
 FIRST_ROUND = 20  # least samples: fewer rarely show anything, and each round costs a start of every server
 FIRST_SHARE = (
@@ -89,14 +93,15 @@ class Standing(enum.StrEnum):
 class Racer:
     """The standing of one configuration.
 
-    samples, solved, lost: numbers so far; a lost answer counts as a sample that is not solved. by: the position of the
+    samples, solved, lost: numbers so far; a lost answer counts as a sample that is not solved. Where the score is a
+    metric, solved is the sum of its values. by: the position of the
     one that beats it most clearly, or that it is behind. evidence: against it being the best; 20 is enough. chance: of
     it still being shown better than the leader, at the last look; None for the leader and before the first look.
     """
 
     standing: Standing
     samples: int
-    solved: int
+    solved: float
     lost: int = 0
     by: int | None = None
     evidence: float = 0.0
@@ -151,7 +156,7 @@ def race(verdicts: Sequence[Answers], total: int, *, withdrawn: Collection[int] 
         Racer(
             Standing.WITHDRAWN if i in withdrawn else Standing.RACING,
             len(row),
-            row.count(True),
+            _solved(row),
             row.count(None),
         )
         for i, row in enumerate(verdicts)
@@ -185,7 +190,7 @@ def _look(racers: list[Racer], racing: Sequence[int], seen: Sequence[Answers], t
         return None
 
     # The leader (the first of equal ones) never stops, so that a winner remains.
-    leader = max(judged, key=lambda i: (seen[i].count(True) / max(len(seen[i]) - lost[i], 1), -i))
+    leader = max(judged, key=lambda i: (_solved(seen[i]) / max(len(seen[i]) - lost[i], 1), -i))
     for i in judged:
         evidence, by = evidence_against(i, seen, total)
         standing, chance = Standing.RACING, None
@@ -214,14 +219,14 @@ def evidence_against(position: int, seen: Sequence[Answers], total: int) -> tupl
     """
     import numpy as np
 
-    own = np.array([verdict is not False for verdict in seen[position]], dtype=float)
+    own = np.array([1.0 if verdict is None else verdict for verdict in seen[position]], dtype=float)
     mean = np.zeros(len(own))
     last = {}
     for rival, row in enumerate(seen):
         common = min(len(own), len(row))
         if rival == position or not common:
             continue
-        theirs = np.array([verdict is True for verdict in row[:common]], dtype=float)
+        theirs = np.array([verdict or 0.0 for verdict in row[:common]], dtype=float)
         capital = _capital(theirs - own[:common], total)
         mean += np.concatenate([capital, np.full(len(own) - common, capital[-1])])
         last[rival] = float(capital[-1])
@@ -249,10 +254,39 @@ def _capital(differences: Floats, total: int) -> Floats:
 
 def _chance_against(own: Answers, leaders: Answers, total: int) -> float:
     """The chance of still being shown better than the leader, given the samples that both answered."""
-    both = [pair for pair in zip(own, leaders, strict=True) if None not in pair]
+    both = [
+        (mine, theirs)
+        for mine, theirs in zip(own, leaders, strict=True)
+        if mine is not None and theirs is not None
+    ]
+    if any(value not in {0, 1} for pair in both for value in pair):
+        return chance_of_mean([mine - theirs for mine, theirs in both], total)
     wins = sum(bool(mine) and not theirs for mine, theirs in both)
     losses = sum(bool(theirs) and not mine for mine, theirs in both)
     return chance_to_be_better(wins, losses, len(both), total)
+
+
+def chance_of_mean(differences: Sequence[float], total: int) -> float:
+    """The predictive probability that the mean of all samples' differences is significantly above 0, at 5 %.
+
+    The same as `chance_to_be_better` for fractions: the sum of the remaining differences is normal, its mean that of
+    those seen, with a flat prior; the spread is that of `paired.mean_interval`, two added differences included.
+    """
+    seen, left = len(differences), total - len(differences)
+    squares, amounts = math.fsum(each * each for each in differences), math.fsum(map(abs, differences))
+    size = (squares + 1) / (amounts + 1)
+    spread = math.sqrt((squares + 2 * size**2) / (seen + 2))
+    needed = NormalDist().inv_cdf(1 - SIGNIFICANCE / 2) * spread * math.sqrt(total)
+    so_far = math.fsum(differences)
+    if not left or not seen:
+        return float(so_far > needed)
+    to_come = NormalDist(left * so_far / seen, spread * math.sqrt(left + left**2 / seen))
+    return 1 - to_come.cdf(needed - so_far)
+
+
+def _solved(row: Answers) -> float:
+    """How many, or the sum of their values."""
+    return math.fsum(value for value in row if value is not None)
 
 
 @functools.lru_cache(maxsize=100_000)

@@ -27,7 +27,14 @@ PASSED = "pass@1"
 OVERALL = "score"  # the metric of several tasks together
 
 
-class Scored(Protocol):
+class Measured(Protocol):
+    """A completion with metrics of its own."""
+
+    @property
+    def metrics(self) -> Any: ...
+
+
+class Scored(Measured, Protocol):
     """A completion as far as its score goes; see `results.records.Completion`."""
 
     @property
@@ -38,8 +45,6 @@ class Scored(Protocol):
     def completion(self) -> Any: ...
     @property
     def expected(self) -> Any: ...
-    @property
-    def metrics(self) -> Any: ...
     @property
     def tags(self) -> Mapping[str, str]: ...
 
@@ -83,7 +88,7 @@ class TaskAnswers:
         return mean_of_samples(values, verdicts if whole or verdicts > len(values) else None)
 
 
-def value_of(completion: Scored, metric: str) -> float:
+def value_of(completion: Measured, metric: str) -> float:
     """What a completion has under a metric's name, from 0 to 1; 0 for nothing, or what is no number."""
     values = completion.metrics
     value = values.get(metric) if isinstance(values, dict) else None

@@ -17,6 +17,7 @@ from results.stats.racing import (
     FIRST_ROUND,
     Standing,
     _capital,
+    chance_of_mean,
     chance_to_be_better,
     evidence_against,
     race,
@@ -113,6 +114,44 @@ def test_the_predictive_probability_is_a_martingale(wins, losses, same, left):
 def test_with_all_samples_seen_it_is_what_the_test_says(wins, losses):
     better = wins > losses and mcnemar_exact(wins, losses) < 0.05
     assert chance_to_be_better(wins, losses, 100, 100) == pytest.approx(float(better))
+
+
+def fractions(generator, means, count):
+    """Values from 0 to 1 of each configuration, which agree as far as samples are hard or easy for all."""
+    hard = generator.normal(0, 0.2, count)
+    return [np.clip(mean + hard + generator.normal(0, 0.2, count), 0, 1).round(3).tolist() for mean in means]
+
+
+def test_fractions_are_raced_by_the_same_bets():
+    """The best of four sets of fractions is beaten in at most 5 % of races; sixty are seen here."""
+    generator = np.random.default_rng(12)
+    beaten = 0
+    for _ in range(60):
+        rows = fractions(generator, [0.5, 0.5, 0.48, 0.3], 150)
+        best = max(range(4), key=lambda i: sum(rows[i]))
+        state = run(rows)[-1]
+        assert state.over
+        beaten += state.racers[best].standing is Standing.BEATEN
+        assert state.racers[3].standing in {Standing.BEATEN, Standing.BEHIND}
+        assert state.racers[3].samples < 150
+    assert beaten <= 6
+
+
+def test_verdicts_as_fractions_make_the_same_race():
+    verdicts = [[True, False] * 40, [True] * 60 + [False] * 20, [False] * 60 + [None] + [True] * 19]
+    numbers = [[None if value is None else float(value) for value in row] for row in verdicts]
+    assert race(numbers, 80) == race(verdicts, 80)
+
+
+def test_the_chance_of_a_mean_is_that_of_the_test_at_the_end():
+    """With all samples seen it is certain; before that, equal ones hardly ever get ahead, and clear leads stay."""
+    lead = [0.25, 0.5, 0.0, 0.25] * 20
+    assert chance_of_mean(lead, 80) == 1.0
+    assert chance_of_mean([-each for each in lead], 80) == 0.0
+    assert chance_of_mean(lead[:40], 80) > 0.99
+    assert chance_of_mean([0.25, -0.25] * 36, 80) < 0.01
+    assert 0.2 < chance_of_mean([0.25, -0.2] * 10, 400) < 0.8
+    assert chance_of_mean([], 80) == 0.0
 
 
 def test_a_clear_winner_stops_the_others_early():
