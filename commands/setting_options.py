@@ -110,7 +110,7 @@ class RunCommand(SectionedCommand):
         rest = super().parse_args(ctx, args[:cut])
         stray = ctx.params.get("server_args") or ()
         if stray and not ctx.resilient_parsing:
-            raise stray_word(stray[0], TABLE["benchmark"].choices)
+            raise stray_word(stray[0], TABLE["benchmark"].every_choice)
         ctx.params["server_args"] = tuple(args[cut + 1 :])
         return rest
 
@@ -138,7 +138,7 @@ class _Text(click.ParamType):  # type: ignore[type-arg] # generic only in newer 
         before, comma, typed = incomplete.rpartition(",") if self._several else ("", "", incomplete)
         return [
             CompletionItem(f"{before}{comma}{choice}")
-            for choice in setting.choices
+            for choice in setting.every_choice
             if choice.startswith(typed)
         ]
 

@@ -81,6 +81,7 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         "server": spec.server.kind,
         "parser": spec.parser,
         "kld_way": spec.kld_way,
+        "suite": spec.suite_sha256,
         "draft": draft_sha256(spec.server),
     }
     return {name: value for name, value in {**found, **followed}.items() if value not in {None, ()}}

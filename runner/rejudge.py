@@ -20,8 +20,8 @@ from runner.attempt import RAW_OUTPUT_BYTES
 from runner.host import harness_facts
 from runner.rerun import recorded_value
 from runner.run import FinishedRun, as_ended
-from runner.script import ROOT, Script, option_words, require_success, run_script
-from settings.benchmarks import BENCHMARKS
+from runner.script import ROOT, Script, option_words, require_success, run_script, suite_words
+from settings.benchmarks import recorded_benchmark
 from settings.secrets import without_secrets
 from settings.setting import Section
 from settings.table import TABLE
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
     from results.store.runs import RunEntry, Runs
     from runner.display import Display
+    from settings.benchmarks import Benchmark
 
 _PASSED_ON = {"as_published"}  # beside the benchmark's own settings, and those of execution
 
@@ -94,7 +95,7 @@ def _judgeable(entry: RunEntry) -> RunRecord:
             f"{folder.run_id} was made by an external script, which judged its answers in its own way",
             hint="only runs of the built-in benchmarks can be judged again",
         )
-    if record.benchmark not in BENCHMARKS or not folder.completions.exists():
+    if recorded_benchmark(record.benchmark, record.config) is None or not folder.completions.exists():
         raise UsageError(
             f"{folder.run_id} has no answers to judge: it has no {folder.completions.name}",
             hint="a benchmark of speed has none",
@@ -110,7 +111,15 @@ def _command(record: RunRecord, parent: RunFolder, folder: RunFolder, sandbox: s
         wanted = setting.is_own or setting.section is Section.JUDGING or name in _PASSED_ON
         if wanted and setting.knows_benchmark(record.benchmark) and config.get(name) is not None:
             words += option_words(setting, recorded_value(setting, config[name]))
-    return (sys.executable, "-m", BENCHMARKS[record.benchmark].module, *words)
+    benchmark = _benchmark(record)
+    return (sys.executable, "-m", benchmark.module, *words, *suite_words(benchmark))
+
+
+def _benchmark(record: RunRecord) -> Benchmark:
+    found = recorded_benchmark(record.benchmark, record.config)
+    if found is None:
+        raise AssertionError("only runs of our own benchmarks are judged again")
+    return found
 
 
 def _first_record(
@@ -158,7 +167,7 @@ def _judged(record: RunRecord, folder: RunFolder, command: tuple[str, ...], disp
     ended = run_script(script, folder, _NoServer(), on_event=on_event)
     require_success(ended, folder, said_from=said_from, command=record.script_command)
     output = ScriptOutput.from_files(folder.script_out, folder.script_log, folder.path, exit_code=0)
-    score = registry.get(BENCHMARKS[record.benchmark].parser).parse(output)
+    score = registry.get(_benchmark(record).parser).parse(output)
     seconds = round(time.monotonic() - began, 3)
     return msgspec.structs.replace(
         record,

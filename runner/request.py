@@ -24,6 +24,7 @@ from settings.needle_lengths import longest_text
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
 from settings.spending.options import SPENDING_SETTINGS
+from settings.suites import is_suite_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,6 +84,8 @@ def _with_whole_paths(asked: Asked) -> Asked:
         setting = asked.table[name]
         if setting.kind == "adapters":
             changes[name] = tuple(_whole_adapter(text) for text in value)
+        if name == "benchmark" and asked["script"] is None and is_suite_file(value):
+            changes[name] = str(user_path(value).absolute())
         if name == "model_draft":
             changes[name] = _same_variables(str(draft_path(value)), value)
         if name == "metrics":
@@ -124,7 +127,8 @@ def _benchmark(asked: Asked) -> Benchmark:
     if name is None:
         raise UsageError(
             "no --benchmark given",
-            hint=f"one of {', '.join(sorted(BENCHMARKS))}, or a program with --script; see `run --help`",
+            hint=f"one of {', '.join(sorted(BENCHMARKS))}, a suite (`suites list`), or a program with --script; see "
+            "`run --help`",
             settings=("benchmark",),
         )
     return get_benchmark(name)

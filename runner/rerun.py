@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from results.errors import UsageError
 from runner.asked_style import FAMILY_STYLE, decided_alone
 from settings.asked import Asked
+from settings.benchmarks import asked_name
 from settings.secrets import HIDDEN
 from settings.setting import Determines
 from settings.table import TABLE
@@ -56,7 +57,10 @@ def asked_again(
     }
     if str(config["script"]).startswith("scripts."):
         given.pop("script", None)
-    given |= {"benchmark": record.benchmark, "model": model or config.get("path") or record.model}
+    given |= {
+        "benchmark": asked_name(record.benchmark, config),
+        "model": model or config.get("path") or record.model,
+    }
     if not decided_alone(record):  # alone it might be asked in the other style
         given["prompt_style"] = config[FAMILY_STYLE].get("style")
     if sandbox is not None:

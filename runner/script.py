@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from processes.process import Exit, ManagedProcess
     from results.store.run_folder import RunFolder
     from runner.spec import RunSpec
+    from settings.benchmarks import Benchmark
     from settings.setting import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -118,6 +119,7 @@ def script_command(spec: RunSpec, target: Target) -> tuple[str, ...]:
             words += _words("--provider-params", spec.server.provider_params)
         for setting, value in spec.for_script():
             words += option_words(setting, value)
+        words += suite_words(spec.benchmark)
         return (sys.executable, "-m", spec.benchmark.module, *words, *target.words)
     facts = _facts(spec, target)
     try:
@@ -138,6 +140,11 @@ def option_words(setting: Setting, value: Any) -> list[str]:
     if setting.kind == "flag":
         return [setting.option] if value else []
     return _words(setting.option, value if isinstance(value, str) else str(value))
+
+
+def suite_words(benchmark: Benchmark) -> list[str]:
+    """Which suite it is; nothing for a benchmark that is a program."""
+    return [] if benchmark.suite is None else _words("--suite", str(benchmark.suite))
 
 
 def _words(option: str, text: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from servers.lora import adapter_contents
 from servers.speculation.draft_model import draft_sha256
+from settings.suites import shipped_suites, suite_facts
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class RunSpec:
             "gpu_layers": server.gpu_layers,
             "ctx_size": server.ctx_size,
             "kld_way": self.kld_way,
+            **self._suite(),
             "lora_content": adapter_contents(self.asked["lora"]) if self.asked["lora"] else None,
             "draft_sha256": draft_sha256(server),
             **(rules_of(self.benchmark.name)._asdict() if self.external_script is None else {}),
@@ -69,6 +71,21 @@ class RunSpec:
         for name in ("benchmark", "model", "port"):  # the record has its own fields for these
             kept.pop(name, None)
         return kept
+
+    @property
+    def suite_sha256(self) -> str | None:
+        """Of the file that declares the benchmark and what it names; None for one that is a program."""
+        suite = self.benchmark.suite
+        return None if suite is None else suite_facts(suite).sha256
+
+    def _suite(self) -> dict[str, str]:
+        """What says which suite it was. suite: the file of one's own."""
+        path = self.benchmark.suite
+        if path is None:
+            return {}
+        facts = suite_facts(path)
+        own = {} if path in shipped_suites().values() else {"suite": str(path)}
+        return {**own, "suite_version": facts.version, "suite_sha256": facts.sha256}
 
     @property
     def kld_way(self) -> str | None:

@@ -73,6 +73,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
         style_options=lambda _: way.options(),
         prepare=lambda interface, _style: way.find(interface),
         find_style=way.style,
+        scoring=SuiteTask(rows, style=PromptStyle.CHAT).scoring,
         identity=lambda style: task(style).identity(),
         details=lambda _: {
             "suite": {"file": file.path.name, "version": facts.version, "sha256": facts.sha256},

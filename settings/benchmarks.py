@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from results.files import user_path
+from settings.suites import is_suite_file, shipped_suites, suite_facts
+from settings.values import close_match
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # an external script's benchmark
 
@@ -15,7 +22,8 @@ NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # an external script's ben
 class Benchmark:
     """module: our script. parser: the parser of our script's output; external_parser: that of an external script's.
 
-    checks: our script has --check, which reads the data and checks that the settings fit it.
+    checks: our script has --check, which reads the data and checks that the settings fit it. suite: the file that
+    declares it; None for one that is a program.
     """
 
     name: str
@@ -24,6 +32,7 @@ class Benchmark:
     external_parser: str = "human_eval_cli"
     about: str
     checks: bool = False
+    suite: Path | None = None
 
 
 BENCHMARKS = {
@@ -134,13 +143,50 @@ def external_benchmark(name: str) -> Benchmark:
 
 
 def get_benchmark(name: str) -> Benchmark:
-    """The benchmark of that name. Raises UsageError for an unknown one, naming the closest."""
-    try:
+    """The benchmark of that name, or the suite in that file. Raises UsageError for another, naming the closest."""
+    if name in BENCHMARKS:
         return BENCHMARKS[name]
-    except KeyError:
-        known = ", ".join(sorted(BENCHMARKS))
-        close = difflib.get_close_matches(name.lower().replace("-", "_"), BENCHMARKS, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]}? " if close else ""
+    if name in shipped_suites():
+        return _suite(shipped_suites()[name])
+    if is_suite_file(name):
+        return _suite(user_path(name))
+    close = close_match(name, (*BENCHMARKS, *shipped_suites()))
+    hint = f"did you mean {close}? " if close else ""
+    raise UsageError(
+        f"there is no benchmark {name!r}",
+        hint=f"{hint}known: {', '.join(sorted(BENCHMARKS))}; suites: `suites list`, or a file FILE.yaml",
+        settings=("benchmark",),
+    )
+
+
+def recorded_benchmark(name: str, config: Mapping[str, Any]) -> Benchmark | None:
+    """That of a record, by its name and config; None for one that is not ours. Raises UsageError."""
+    if name in BENCHMARKS:
+        return BENCHMARKS[name]
+    if "suite_sha256" not in config:
+        return None
+    return get_benchmark(asked_name(name, config))
+
+
+def asked_name(name: str, config: Mapping[str, Any]) -> str:
+    """What --benchmark was given for a record: of a suite of one's own, its file."""
+    return str(config.get("suite") or name)
+
+
+def _suite(path: Path) -> Benchmark:
+    facts = suite_facts(path)
+    if facts.name in BENCHMARKS or not NAME.fullmatch(facts.name):
         raise UsageError(
-            f"there is no benchmark {name!r}", hint=f"{hint}known: {known}", settings=("benchmark",)
-        ) from None
+            f"{path}: a suite can't be named {facts.name!r}"
+            + (", because a benchmark is" if facts.name in BENCHMARKS else ""),
+            hint="use at most 64 letters, digits and the characters _ . -, and a name of its own",
+            settings=("benchmark",),
+        )
+    return Benchmark(
+        name=facts.name,
+        module="scripts.run_suite",
+        external_parser="json",
+        about=facts.about,
+        checks=True,
+        suite=path,
+    )

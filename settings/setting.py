@@ -49,7 +49,8 @@ class Setting:
     name: with underscores; the option has dashes. aliases: other names on the command line.
     kind: `size` is bytes (512M, 2G), `words` a list or a text that is split like in a shell, `json` an object,
     `path` a file or folder that exists, `flag` true or false, `adapters` one or several FILE[:SCALE].
-    choices: the allowed values, besides those that match `also`. pattern: the whole text must match it.
+    choices: the allowed values, besides those that match `also`; more_choices: further ones, which help doesn't list.
+    pattern: the whole text must match it.
     minimum, maximum: inclusive. above: exclusive. default: the value if none is given; None if it is decided elsewhere,
     in a way that default_text describes.
     servers: the kinds of server that support it; empty: all. instead: by kind of server, what to do if it doesn't.
@@ -67,6 +68,7 @@ class Setting:
     metavar: str = ""
     aliases: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    more_choices: tuple[str, ...] = ()
     also: str = ""
     pattern: str = ""
     minimum: float | None = None
@@ -86,6 +88,11 @@ class Setting:
     def option(self) -> str:
         """Its name on the command line."""
         return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def every_choice(self) -> tuple[str, ...]:
+        """The allowed values, also those that help doesn't list."""
+        return (*self.choices, *self.more_choices)
 
     @property
     def is_own(self) -> bool:

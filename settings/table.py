@@ -16,6 +16,7 @@ from settings.sampling_settings import SAMPLING_SETTINGS
 from settings.server_settings import SERVER_SETTINGS
 from settings.setting import MOST, Determines, Section, Setting
 from settings.spending.options import SPENDING_SETTINGS
+from settings.suites import shipped_suites
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,11 +27,12 @@ SETTINGS = (
     Setting(
         name="benchmark",
         kind="text",
-        help="The benchmark; with --script, any name.",
+        help="The benchmark; or a suite, by its name (`suites list`) or its YAML file; with --script, any name.",
         section=Section.BENCHMARK,
         determines=Determines.RESULT,
         choices=tuple(BENCHMARKS),
-        also=NAME.pattern,
+        more_choices=tuple(shipped_suites()),
+        also=rf"{NAME.pattern}|.+\.ya?ml",
     ),
     Setting(
         name="script",

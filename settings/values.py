@@ -96,10 +96,10 @@ def _typed(setting: Setting, value: Any) -> Any:
 
 
 def _text(setting: Setting, value: str) -> str:
-    known = value in setting.choices or (setting.also and re.fullmatch(setting.also, value))
+    known = value in setting.every_choice or (setting.also and re.fullmatch(setting.also, value))
     if setting.choices and not known:
         raise UsageError(
-            f"{value!r} is not one of {', '.join(setting.choices)}{closest(value, setting.choices)}",
+            f"{value!r} is not one of {', '.join(setting.choices)}{closest(value, setting.every_choice)}",
             hint=SEVERAL if set(value.split(",")) <= set(setting.choices) else "",
         )
     if setting.pattern and not re.fullmatch(setting.pattern, value):

@@ -18,6 +18,7 @@ from runner.fingerprint import determining, digest
 from settings.adapters import AdapterText, adapter_text
 from settings.asked import Asked
 from settings.metric_texts import metrics_below
+from settings.suites import is_suite_file
 from settings.table import TABLE
 from settings.variables import Filled, as_written, shown
 from sweeps.combinations import Combinations, Wanted, place
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _PATH_OR_NAME: Mapping[str, Callable[[str], bool]] = {
     "server_binary": lambda text: "/" in text,
     "parser": registry.is_file,
+    "benchmark": is_suite_file,
     "kld_reference": lambda text: text.endswith(".gguf") and not text.startswith("hf:"),
 }
 
@@ -277,7 +279,7 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
         model = run.spec.server.model if run.spec else None
         named = run.spec.server.model_name if run.spec and run.spec.server.provider else None
         name = model.name if model else named or Path(str(run.asked["model"] or run.asked["base_url"])).stem
-        words = [name, run.asked["benchmark"]]
+        words = [name, _benchmark_of(run)]
         for setting in varying:
             value = run.asked[setting]
             if value not in {None, ()}:
@@ -286,6 +288,11 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
         same = sum(other == label or other.startswith(f"{label} #") for other in found)
         found.append(f"{label} #{same + 1}" if same else label)
     return found
+
+
+def _benchmark_of(run: PlannedRun) -> str:
+    """Its name, which a suite's file says."""
+    return run.spec.benchmark.name if run.spec else str(run.asked.get("benchmark") or "")
 
 
 def _shown(value: Any, all_values: Iterable[Any]) -> str:

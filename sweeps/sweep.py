@@ -174,7 +174,7 @@ def _facts(runs: Sequence[PlannedRun], *, fingerprints: bool) -> tuple[PlanEntry
     return tuple(
         PlanEntry(
             label=run.label,
-            benchmark=str(run.asked.get("benchmark") or ""),
+            benchmark=run.spec.benchmark.name if run.spec else str(run.asked.get("benchmark") or ""),
             model=run.spec.server.model.name if run.spec and run.spec.server.model else "",
             group=run.group,
             fingerprint=run.fingerprint if fingerprints else "",

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from evaluation.loop.solver import SingleRequest
-from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.suites.declared_task import DeclaredTask
 from evaluation.suites.rows import read_task_rows
+from results.metric_scoring import Scoring, TaskScoring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,8 +86,20 @@ class SuiteTask:
         return self._task_of(sample).judge_scored(scored, sample)
 
     def aggregate_metrics(self, completions: Sequence[Completion]) -> Mapping[str, Metric]:
-        """The figures of each task, and the suite's."""
-        return pass_at_k_metrics(completions)
+        """Nothing: `scoring` says how answers become figures."""
+        del completions
+        return {}
+
+    @property
+    def scoring(self) -> Scoring:
+        """How answers become the score: by the tasks' metrics."""
+        return Scoring(
+            tasks={
+                name: TaskScoring(metrics=task.metrics, positive=task.declared.positive)
+                for name, task in self.tasks.items()
+            },
+            by_samples=self._suite.score == "samples",
+        )
 
     def identity(self) -> list[Prompt]:
         """Prompts that stand for all: these follow from the suite, its data and the program alone."""

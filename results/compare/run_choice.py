@@ -17,6 +17,7 @@ from results.store.run_folder import all_records
 from results.store.sweep_folder import SWEEPS, SweepFolder
 from settings.benchmarks import BENCHMARKS
 from settings.setting import Determines
+from settings.suites import shipped_suites
 from settings.table import TABLE
 from settings.values import closest
 
@@ -90,8 +91,11 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
         newest[_configuration(record, in_sweep=bool(choice.sweep_id))] = len(kept)
         kept.append((folder, record))
     for name in choice.benchmarks:
-        if name not in known:
-            hint = closest(name, known).removeprefix("; ") or f"one of {', '.join(sorted(known))}"
+        if name not in known | shipped_suites().keys():
+            hint = (
+                closest(name, known | shipped_suites().keys()).removeprefix("; ")
+                or f"one of {', '.join(sorted(known))}"
+            )
             raise UsageError(f"there is no benchmark {name!r}, and no run of one", hint=hint)
     if choice.model and models and not any(_fits(model, choice.model) for model in models):
         meant = closest(choice.model, models).removeprefix("; ") or "see `bench_runner.py list`"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from documents.problems import Problem
 from documents.reading import read_file, read_text
 from results.errors import UsageError
+from settings.suites import is_suite_file
 from settings.table import TABLE
 from settings.values import closest, read_value
 from settings.variables import expand
@@ -245,10 +246,10 @@ class _Reader:
 
     def require_benchmarks(self) -> None:
         """Check the benchmarks' names. External scripts may use any name."""
-        choices = self.known["benchmark"].choices
+        listed, choices = self.known["benchmark"].choices, self.known["benchmark"].every_choice
         for given in self.benchmarks if not self.has_script else ():
-            if given.value not in choices:
-                known = f"not one of {', '.join(choices)}{closest(given.value, choices)}"
+            if given.value not in choices and not is_suite_file(given.value):
+                known = f"not one of {', '.join(listed)}{closest(given.value, choices)}"
                 self.wrong(given.line, given.field, f"{given.value!r} is {known}")
 
     def model(self, node: Node, where: str) -> ModelChoice | None:

@@ -84,7 +84,7 @@ def _kinds(setting: Setting) -> list[dict[str, Any]]:
         return [{"type": "string"}, {**_object(described), "required": ["path"]}]
     if setting.choices:
         others = [{"type": "string", "pattern": f"^({setting.also})$"}] if setting.also else []
-        return [{"enum": list(setting.choices)}, *others, _VARIABLE]
+        return [{"enum": list(setting.every_choice)}, *others, _VARIABLE]
     if setting.pattern:
         numbers = [{"type": "number"}] if setting.is_own else []
         return [{"type": "string", "pattern": f"^({setting.pattern})$"}, *numbers, _VARIABLE]

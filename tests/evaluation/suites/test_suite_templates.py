@@ -45,7 +45,7 @@ def test_our_own_filters():
         Template("{{ t|without_brackets }}").fill({"t": "a [b] c [d [e] f]\n[g\nh] i"})
         == "a  c  f]\n[g\nh] i"
     )
-    assert Template("{{ t|without_brackets|length }}").fill({"t": "[" * 400_000}) == "400000"
+    assert Template("{{ t|without_brackets|length }}").fill({"t": "[" * 100_000}) == "100000"
 
 
 def test_an_expression_gives_a_value_and_not_a_text():
