@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from evaluation.models.connection import DEFAULT_KEY_VARIABLE, build_connection_info
 from evaluation.models.sampling import SETTINGS, Sampling
+from evaluation.spending.opening import SpendingAsked
 from results.errors import UsageError
 from results.files import user_path
 from sandbox import MEMORY_BYTES
@@ -292,6 +293,17 @@ def connection_of(arguments: Arguments) -> ConnectionInfo:
         },
     )
     return replace(info, sampling=arguments.sampling)
+
+
+def spending_of(arguments: Arguments) -> SpendingAsked:
+    """What it may cost, and whether answers are kept."""
+    return SpendingAsked(
+        max_cost_usd=arguments.max_cost,
+        max_tokens=arguments.max_tokens_total,
+        cache=arguments.cache,
+        cache_bytes=arguments.cache_size,
+        cache_identity=arguments.cache_identity,
+    )
 
 
 def whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,10 +22,11 @@ from evaluation.models.prompt_style import StyleChoice, chat_only, choose_style
 from evaluation.models.providers import get_interface_for_provider, parameters_for
 from evaluation.models.server_kind import NO_TOOLS_SHOWN, shows_no_tools
 from evaluation.protocols import PromptStyle
+from evaluation.spending.opening import is_own, open_spending, spent_so_far
 from results.errors import SAME_COMMAND, ResultsError, ScriptError, UsageError
 from results.records import Outcome
 from results.sent_prompts import write_prompts
-from scripts.arguments import connection_of
+from scripts.arguments import connection_of, spending_of
 from scripts.benchmark_program import with_own_metrics
 from settings.sampling_rules import require_chat_for
 from settings.verdict_rules import rules_of
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from evaluation.models.connection import ConnectionInfo
     from evaluation.models.parameters import Parameters
     from evaluation.protocols import Sample, Task
-    from evaluation.spending.paid_requests import PaidRequests
     from results.records import Completion
     from sandbox.opening import OpeningSandbox
     from scripts.arguments import Arguments
@@ -149,7 +150,13 @@ class _Session:
 
     async def _evaluate(self, style: StyleChoice | None, opening: asyncio.Future[None]) -> None:
         arguments = self.arguments
-        spending = self._spending()
+        spending = open_spending(
+            spending_of(arguments),
+            self.connection,
+            arguments.output,
+            finished=self.finished.values(),
+            warn=self._warn,
+        )
         interface = get_interface_for_provider(
             self.connection,
             parameters=self.parameters,
@@ -163,8 +170,15 @@ class _Session:
                 closing.push_async_callback(spending.close)
             await closing.enter_async_context(interface)
             self.events.emit("phase", phase="connect")
-            await interface.check_connection(_CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait))
-            properties = await interface.properties()
+            properties: dict[str, Any] = {}
+            check = partial(
+                interface.check_connection, _CONNECT_RETRIES, max(_CONNECT_S, arguments.server_wait)
+            )
+            if spending is not None and arguments.cache and not is_own(self.connection):
+                spending.before_sending(check)  # every answer may be kept, so that nobody needs to be there
+            else:
+                await check()
+                properties = await interface.properties()
             self.parameters.read_properties(properties)
             if style is None and self.benchmark.find_style is not None:
                 style = await self.benchmark.find_style(interface)
@@ -209,26 +223,6 @@ class _Session:
                 opening, runner.run(self._samples(task), settings.n_samples, self.finished)
             )
         self._finish(task, self.bound, evaluation)
-
-    def _spending(self) -> PaidRequests | None:
-        """What requests cost and which need not be sent; None where that is no question."""
-        from evaluation.spending.opening import SpendingAsked, open_spending
-
-        arguments = self.arguments
-        asked = SpendingAsked(
-            max_cost_usd=arguments.max_cost,
-            max_tokens=arguments.max_tokens_total,
-            cache=arguments.cache,
-            cache_bytes=arguments.cache_size,
-            cache_identity=arguments.cache_identity,
-        )
-        return open_spending(
-            asked,
-            self.connection,
-            arguments.output,
-            finished=self.finished.values(),
-            warn=self._warn,
-        )
 
     def _warn(self, what: str) -> None:
         self.events.say(f"WARNING: {what}")
@@ -361,6 +355,7 @@ class _Session:
             "summary",
             **summary,
             **details,
+            **spent_so_far(self.arguments.output),
             sampling=self.parameters.describe(),
             prompt_style=settings.style_choice,
             sandbox=self.grader.describe(),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from results.errors import UsageError
 from results.records import Outcome
@@ -83,6 +85,18 @@ def open_spending(
             warn=warn,
         )
     return PaidRequests(cache=cache, budget=budget)
+
+
+def spent_so_far(folder: Path) -> dict[str, Any]:
+    """What all tries of a run spent, for its summary; empty if nobody charges. Raises ResultsError."""
+    from results.spending import read_spending
+
+    spent = read_spending(folder)
+    if spent is None:
+        return {}
+    told = structs.asdict(spent)
+    del told["schema_version"]
+    return {"spent": told}
 
 
 def is_own(connection: ConnectionInfo) -> bool:

@@ -5,6 +5,7 @@ The answers to one request for a completion, its retries and refusals included, 
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -39,20 +40,22 @@ _BILL: ContextVar[_Bill] = ContextVar("bill")
 
 
 class PaidRequests:
-    """Implements `exchange.Spending`. cache, budget: None: without. before_sending: awaited once, before the first
-    request that is sent.
-    """
+    """Implements `exchange.Spending`. cache, budget: None: without."""
 
     def __init__(
         self,
         *,
         cache: ResponseCache | None = None,
         budget: Budget | None = None,
-        before_sending: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._cache = cache
         self._budget = budget
-        self.before_sending = before_sending
+        self._check: Callable[[], Awaitable[None]] | None = None
+        self._checking = asyncio.Lock()
+
+    def before_sending(self, check: Callable[[], Awaitable[None]]) -> None:
+        """Await this once, before the first request that has to be sent; its errors end the run."""
+        self._check = check
 
     async def billed(self, index: int, work: Callable[[], Awaitable[Answer]]) -> Answer:
         """What the work comes to, with what its requests cost. A whole answer is kept."""
@@ -83,8 +86,10 @@ class PaidRequests:
             for key in keys:
                 if (kept := await self._cache.get(key)) is not None:
                     return Reply(kept[0], {}, kept[1], 0.0)
-        if self.before_sending is not None:
-            await self.before_sending()
+        async with self._checking:
+            if self._check is not None:
+                await self._check()
+                self._check = None
         reply = await (
             attempt() if self._budget is None else self._paid(self._budget, body, data, attempt, bill)
         )

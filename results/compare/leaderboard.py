@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from results.compare.charges import usd_per_solved
 from results.compare.comparability import Difference, forbidding, read_run_settings
 from results.compare.fidelity import mean_divergence
 from results.compare.lora_names import lora_names
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # Fields of the config that a table shows elsewhere, or that say nothing.
 _NO_SETTING = {
     "path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options", "lora_content", "family_style",
-    "draft_sha256",
+    "draft_sha256", "cache", "cache_size", "max_cost", "max_tokens_total",
 }  # fmt: skip
 _QUANTIZATION = re.compile(
     r"[-._](?:i?q\d\w*|tq\d\w*|f16|bf16|f32|fp16|fp8|int[48]|w\da\d+|awq|gptq|mxfp4|nvfp4)(?=[-._]|$)",
@@ -41,6 +42,7 @@ class SortBy(enum.StrEnum):
     MEMORY = "memory"
     JOULES = "joules"
     SECONDS = "seconds"
+    COST = "cost"
 
 
 class GroupBy(enum.StrEnum):
@@ -51,9 +53,10 @@ class GroupBy(enum.StrEnum):
 @dataclass(frozen=True)
 class Row:
     """One run. score and its 95 % interval: percent. tokens_per_s: generated tokens of all requests together; only
-    speed benchmarks have its interval. gpu_memory_bytes, host_memory_bytes: peaks. family: the model's name without the
-    quantisation. settings: those that differ within the table. versus: None for a run that is alone or has no score.
-    called: what a report calls it, if not by its name. price_per_kwh: in the user's currency, if the cost is shown.
+    speed benchmarks have its interval. gpu_memory_bytes, host_memory_bytes: peaks. family: the model's name without
+    the quantisation. settings: those that differ within the table. versus: None for a run that is alone or has no
+    score. usd_per_solved: what a provider charged. called: what a report calls it, if not by its name.
+    price_per_kwh: in the user's currency, if the cost is shown.
     """
 
     folder: RunFolder
@@ -74,6 +77,7 @@ class Row:
     joules_per_solved: float | None
     seconds: float | None
     settings: dict[str, str]
+    usd_per_solved: float | None = None
     versus: Versus | None = None
     called: str = ""
     price_per_kwh: float | None = None
@@ -196,6 +200,7 @@ def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
             SortBy.MEMORY: (row.memory_bytes, 1),
             SortBy.JOULES: (row.joules_per_solved, 1),
             SortBy.SECONDS: (row.seconds, 1),
+            SortBy.COST: (row.usd_per_solved, 1),
         }[sort_by]
         return _last_if_none(None if value is None else sign * value)
 
@@ -284,8 +289,9 @@ def _row(folder: RunFolder, record: RunRecord) -> Row:
         host_memory_bytes=telemetry.peak_process_memory_bytes or None if telemetry is not None else None,
         energy_j=telemetry.energy_j if telemetry is not None else None,
         joules_per_solved=telemetry.joules_per_solved if telemetry is not None else None,
-        seconds=record.results.time_taken,
+        seconds=record.results.time_taken if score is None or not score.cached else None,
         settings={},
+        usd_per_solved=usd_per_solved(score),
     )
 
 

@@ -88,6 +88,9 @@ COLUMNS: dict[str, type] = {
     "mean_kld_high_nats": float,
     "same_top": float,
     "perplexity": float,
+    "cost_usd": float,
+    "cost_per_solved_usd": float,
+    "cached_completions": int,
 }
 
 
@@ -184,7 +187,7 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "energy_per_solved_j": row.joules_per_solved,
         "energy_per_1000_solved_wh": row.wh_per_1000_solved,
         "cost_per_1000_solved": row.cost_per_1000_solved,
-        "time_taken_s": row.seconds,
+        "time_taken_s": record.results.time_taken,
         "load_s": record.phases.load_s,
         "generate_s": record.phases.generate_s,
         "execute_s": record.phases.execute_s,
@@ -202,6 +205,9 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "note": record.remarks.note or None,
         "one_at_a_time": chat_text(row) or None,
         **_fidelity(row),
+        "cost_usd": score.cost_usd if score else None,
+        "cost_per_solved_usd": row.usd_per_solved,
+        "cached_completions": score.cached if score else None,
     }
     return {name: kind(values[name]) if values[name] is not None else None for name, kind in COLUMNS.items()}
 

@@ -51,6 +51,7 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
             lambda row: _number(row.wh_per_1000_solved, 1, 1) if row.price_per_kwh is not None else "",
         ),
         ("cost/1k", lambda row: money(row.cost_per_1000_solved)),
+        ("USD/solved", lambda row: money(row.usd_per_solved)),
         ("seconds", lambda row: _number(row.seconds, 1, 0)),
         ("note", lambda row: "; ".join(notes(row))),
     ]
@@ -173,6 +174,8 @@ def notes(row: Row, *, alone: bool = False) -> list[str]:
         found.append("speed not comparable")
     if telemetry is not None and telemetry.energy_doubts:
         found.append("energy unsure")
+    if row.record.score is not None and row.record.score.cached:
+        found.append(f"{row.record.score.cached} kept answers")
     if place is not None:
         found += [f"reduced: {reduction_text(each)}" for each in place.reductions]
     if result is not None:
@@ -236,7 +239,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
     lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best",
               "adjusted_p", "samples", "lost", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved",
               "seconds", "note", "label", "wh_per_1k_solved", "cost_per_1k_solved",
-              "mean_kld", "same_top", "perplexity"]]  # fmt: skip
+              "mean_kld", "same_top", "perplexity", "usd_per_solved"]]  # fmt: skip
     for table in tables:
         for row in table.rows:
             adjusted_p = row.versus.adjusted_p if row.versus is not None else None
@@ -266,6 +269,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
                     _estimate(_figures(row), name, digits=6, interval=False)
                     for name in ("mean_kld", "same_top", "perplexity")
                 ),
+                money(row.usd_per_solved),
             ]
             lines.append(cells)
     return lines

@@ -19,6 +19,7 @@ from results.stats.context import read_context
 from results.stats.speed import answering_speed, headline, measured_loads, table
 from results.store.certificates import CERTIFICATES, certificates_of
 from results.store.names import short_names
+from results.views.charges_text import charge_rows
 from results.views.context_table import context_rows
 from results.views.energy_cost import cost_text
 from results.views.terminal import Fact, print_table, say_facts
@@ -152,6 +153,7 @@ def _score_rows(score: Score) -> list[tuple[str, str]]:
     ways = score.details.get("answers_by")
     if isinstance(ways, dict):
         rows.append(("answers by", ", ".join(f"{way} {count}" for way, count in ways.items())))
+    rows += charge_rows(score)
     rate = answering_speed(score)
     if rate is not None and "speed" not in score.details:
         rows.append(("speed", f"{rate:.1f} tokens/s, {score.completion_tokens} tokens generated"))
@@ -274,6 +276,7 @@ def _list_line(shown_id: str, status: RunStatus, record: RunRecord) -> tuple[str
 def _note(record: RunRecord) -> str:
     """Short notes for a table; `show` explains them."""
     telemetry, lost = record.telemetry, record.score.lost if record.score is not None else 0
+    cached = record.score.cached if record.score is not None else 0
     loads = measured_loads(record.score.details) if record.score is not None else []
     fidelity = divergence.kld_result(record.score.details) if record.score is not None else None
     notes = (
@@ -283,6 +286,7 @@ def _note(record: RunRecord) -> str:
         "archived" * record.remarks.archived,
         f"answers of {record.rejudged_from}" * bool(record.rejudged_from),
         f"{lost} answers lost" * bool(lost),
+        f"{cached} kept answers" * bool(cached),
         "speed not comparable" * bool(telemetry is not None and telemetry.not_comparable),
         "energy unsure" * bool(telemetry is not None and telemetry.energy_doubts),
     )

@@ -116,6 +116,7 @@ def _columns(table: Table) -> list[Column]:
             lambda row: _number(row.wh_per_1000_solved) if row.price_per_kwh is not None else "",
         ),
         ("cost/1k", "number", lambda row: money(row.cost_per_1000_solved)),
+        ("USD/solved", "number", lambda row: money(row.usd_per_solved)),
         ("seconds", "number", lambda row: "" if row.seconds is None else f"{row.seconds:,.0f}"),
         ("note", "long", _notes),
     ]

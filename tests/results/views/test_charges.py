@@ -1,0 +1,100 @@
+"""What a provider charged, in each view; and a run with kept answers, which says nothing of speed or cost."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from results.compare.charges import usd_per_solved
+from results.records import decode_record
+from results.stats.speed import answering_speed
+from tests.command_line import bench_runners
+from tests.results.recorded_runs import F, P, record_run
+
+
+def charged(results_dir, verdicts, /, **score):
+    """A recorded run with these fields of its score."""
+    run = record_run(results_dir, verdicts, model=score.pop("model", "m"))
+    record = run.read_record()
+    changed = msgspec.structs.replace(record.score, **score)
+    run.write_record(msgspec.structs.replace(record, score=changed))
+    return run
+
+
+@pytest.fixture
+def views(tmp_path):
+    """What `show`, `leaderboard` and `list` say of a priced run, a local one and one with kept answers."""
+    priced = charged(
+        tmp_path, (P, P, P, F), model="priced", cost_usd=0.6, details={"spent": {"most_cost_usd": 0.9}}
+    )
+    local = charged(tmp_path, (P, P, F, F), model="local")
+    kept = charged(tmp_path, (P, P, P, F), model="kept", cost_usd=0.1, cached=3)
+    shown = bench_runners(
+        *(("show", run.run_id, "--results-dir", tmp_path) for run in (priced, local, kept)),
+        ("leaderboard", "--json", "--results-dir", tmp_path),
+        ("leaderboard", "--sort", "cost", "--results-dir", tmp_path),
+        ("list", "--results-dir", tmp_path),
+        ("report", "--format", "md", "--out", "-", "--results-dir", tmp_path),
+    )
+    return [each.out for each in shown]
+
+
+def test_a_run_shows_what_it_was_charged(views):
+    priced, local, kept, *_ = views
+    assert (
+        "0.6 USD for the answers, 0.2 a solved sample, at most 0.9 with the requests whose answers" in priced
+    )
+    assert "charged" not in local
+    assert "3 of 4 were not asked for again, so there is no speed" in kept
+    assert "a solved sample" not in kept
+    assert "tokens/s" not in kept
+
+
+def test_tables_have_the_cost_of_a_solved_sample(views):
+    rows = {row["model"]: row for row in map(json.loads, views[3].splitlines())}
+    of = {
+        name: (row["cost_usd"], row["cost_per_solved_usd"], row["tokens_per_s"], row["cached_completions"])
+        for name, row in rows.items()
+    }
+    assert of == {
+        "priced": (0.6, pytest.approx(0.2), 100.0, 0),
+        "local": (None, None, 100.0, 0),
+        "kept": (0.1, None, None, 3),
+    }
+    header, *lines = [line.split("\t") for line in views[4].splitlines()]
+    assert {line[header.index("model")]: line[header.index("usd_per_solved")] for line in lines} == {
+        "priced": "0.2",
+        "local": "",
+        "kept": "",
+    }
+    assert "3 kept answers" in views[5]
+
+
+@pytest.mark.parametrize(
+    ("fields", "each"),
+    [
+        ({"cost_usd": 1.0}, 0.5),
+        ({"cost_usd": 0.0}, 0.0),  # a model that is free costs nothing, which is known
+        ({"cost_usd": None}, None),
+        ({"cost_usd": 1.0, "outcomes": {"failed": 3}}, None),
+        ({"cost_usd": 1.0, "cached": 1}, None),
+    ],
+)
+def test_unknown_is_none_and_never_nothing(tmp_path, fields, each):
+    score = charged(tmp_path, (P, P, F), **fields).read_record().score
+    assert usd_per_solved(score) == each
+
+
+def test_kept_answers_have_no_speed(tmp_path):
+    score = charged(tmp_path, (P,), cached=1, details={"tokens_per_s": 5000.0}).read_record().score
+    assert answering_speed(score) is None
+
+
+def test_older_records_have_no_cost(tmp_path):
+    data = json.loads(record_run(tmp_path, (P,)).run_json.read_bytes())
+    for name in ("cost_usd", "cached"):
+        data["score"].pop(name)
+    read = decode_record(json.dumps(data), where="")
+    assert (read.score.cost_usd, read.score.cached) == (None, 0)
