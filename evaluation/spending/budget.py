@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from settings.spending.prices import PaidTokens, Price
 
-_LIMITS = ("max_tokens", "max_completion_tokens")
+_LIMITS = ("max_tokens", "max_completion_tokens", "num_predict")
 _TEMPLATE_TOKENS = 64  # what a chat template adds beyond the bytes of a body's own JSON
 _TOOL_TOKENS = 1000  # the instructions that providers add to a prompt with tools or a schema
 _STEPS = 32  # writes of `spending.json` until the cap; a kill loses as much of it
@@ -152,7 +152,9 @@ class Budget:
         return None if self._price is None else self._price.cost_usd(tokens)
 
     def _worst(self, body: Mapping[str, Any], size_bytes: int) -> Reservation:
-        limit = next((body[name] for name in _LIMITS if type(body.get(name)) is int), -1)
+        options = body.get("options")  # of Ollama's own API
+        fields = {**body, **options} if isinstance(options, dict) else body
+        limit = next((fields[name] for name in _LIMITS if type(fields.get(name)) is int), -1)
         if limit < 0:
             if not self._caps.any:
                 return Reservation(cost_usd=0.0, tokens=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,8 @@ from msgspec import structs
 
 from results.errors import UsageError
 from results.records import Outcome
-from settings.base_url import parse_base_url
 from settings.spending.options import CACHE_BYTES
+from settings.spending.prices import charges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from evaluation.spending.paid_requests import PaidRequests
     from results.records import Completion
     from results.spending import Spending
-
-_OPEN_API = {"", "openai", "local"}  # names that say how one is asked, and not who answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +50,14 @@ def open_spending(
 
     folder: the run's. finished: the completions of its earlier tries. Raises UsageError for a cap that can't be held.
     """
-    charges = not is_own(connection)
+    is_paid = not is_own(connection)
     capped = asked.max_cost_usd is not None or asked.max_tokens is not None
-    if not (charges or capped or asked.cache):
+    if not (is_paid or capped or asked.cache):
         return None
     from evaluation.spending.paid_requests import PaidRequests
 
     cache = budget = None
-    if charges or capped:
+    if is_paid or capped:
         from evaluation.spending.budget import Budget, Caps
         from results.spending import read_spending
         from settings.spending.prices import price_of, require_price
@@ -69,7 +66,7 @@ def open_spending(
         budget = Budget(
             folder,
             price=find(connection.provider, connection.base_url, connection.model)
-            if charges or capped
+            if is_paid or capped
             else None,
             caps=Caps(max_cost_usd=asked.max_cost_usd, max_tokens=asked.max_tokens),
             earlier=_known(read_spending(folder), [*finished], capped=asked.max_cost_usd is not None),
@@ -100,14 +97,8 @@ def spent_so_far(folder: Path) -> dict[str, Any]:
 
 
 def is_own(connection: ConnectionInfo) -> bool:
-    """Whether a server of one's own answers, here or in the same network, which charges nothing."""
-    if connection.provider not in _OPEN_API:
-        return connection.provider == "ollama"
-    url = parse_base_url(connection.base_url)
-    try:
-        return url.is_local or ipaddress.ip_address(url.host).is_private
-    except ValueError:
-        return url.is_local or "." not in url.host
+    """Whether a server of one's own answers, which charges nothing, and may serve something else tomorrow."""
+    return not charges(connection.provider, connection.base_url)
 
 
 def _root(connection: ConnectionInfo) -> str:

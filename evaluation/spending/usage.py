@@ -21,6 +21,9 @@ def paid_tokens(raw: bytes) -> PaidTokens | None:
         body = as_mapping(read_json(raw))
     except ValueError:
         return None
+    if (given := _count(body, "prompt_eval_count")) is not None:  # Ollama's
+        output = _count(body, "eval_count")
+        return None if output is None else PaidTokens(input_tokens=given, output_tokens=output)
     usage = as_mapping(body.get("usage"))
     tier = body.get("service_tier", usage.get("service_tier"))
     tier = tier if isinstance(tier, str) and len(tier) < 100 else ""

@@ -7,12 +7,14 @@ price is asked for.
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from results.errors import UsageError
 from results.extras import install_command
-from settings.base_url import parse_base_url
+from settings.providers import COMPATIBLE, LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,8 @@ _LISTED_AS = {"gemini": "google", "xai": "x-ai"}
 _ROUTED = (
     "huggingface"  # its prices are those of the provider behind it, which stands behind the model's name
 )
-_FREE = {"local", "ollama"}
+_FREE = {"ollama"}
+_BY_ADDRESS = {"", LOCAL, COMPATIBLE}  # names that say how one is asked, and not who answers
 _LOOK_AGAIN = dt.timedelta(hours=1)
 _STEP_TOKENS = 128  # to which the worst case is rounded up: computing it takes a millisecond
 
@@ -120,7 +123,7 @@ class Price:
 def price_of(provider: str, base_url: str, model: str) -> Price | None:
     """The price of a model. None: it has none, isn't listed, or the price lists aren't installed.
 
-    provider: our name of it; with "" and "openai" the address says whose prices hold.
+    provider: our name of it; where that only says how it is asked, the address says whose prices hold.
     """
     if provider in _FREE or not has_prices():
         return None
@@ -131,7 +134,7 @@ def price_of(provider: str, base_url: str, model: str) -> Price | None:
         name, _, behind = model.rpartition(":")
         where: dict[str, Any] = {"provider_id": f"{_ROUTED}_{behind}", "provider_api_url": None}
         model = name or model
-    elif provider in {"", "openai"}:
+    elif provider in _BY_ADDRESS:
         where = {"provider_id": None, "provider_api_url": base_url}
     else:
         where = {"provider_id": _LISTED_AS.get(provider, provider), "provider_api_url": None}
@@ -140,6 +143,20 @@ def price_of(provider: str, base_url: str, model: str) -> Price | None:
     except LookupError:
         return None
     return found if found.is_whole else None
+
+
+def is_own_address(url: str) -> bool:
+    """Whether it is on this machine, or in its own network: whoever answers there charges nothing."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host
+
+
+def charges(provider: str, base_url: str) -> bool:
+    """Whether answers have to be paid, as far as one can tell before they are."""
+    return not is_own_address(base_url) if provider in _BY_ADDRESS else provider not in _FREE
 
 
 def has_prices() -> bool:
@@ -157,7 +174,7 @@ def require_price(provider: str, base_url: str, model: str) -> Price:
     price = price_of(provider, base_url, model)
     if price is not None:
         return price
-    if provider in _FREE or parse_base_url(base_url).is_local:
+    if provider in _FREE or (provider in _BY_ADDRESS and is_own_address(base_url)):
         raise UsageError(
             "--max-cost needs a provider that charges: a server of your own has no price",
             hint="leave it out, or cap the tokens with --max-tokens-total",

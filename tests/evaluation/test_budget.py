@@ -200,6 +200,10 @@ def test_a_request_without_a_limit_is_refused_under_a_cap(tmp_path):
         await Budget(tmp_path, price=PRICE, caps=caps).reserve({"model": "m", "max_tokens": None}, SIZE)
 
     asyncio.run(ask(Caps()))
+    ollama = Budget(tmp_path, price=None, caps=Caps(max_tokens=1000)).reserve(
+        {"options": {"num_predict": 50}}, 100
+    )
+    assert 150 <= asyncio.run(ollama).tokens < 300
     with pytest.raises(UsageError, match="no limit"):
         asyncio.run(ask(Caps(max_cost_usd=1.0)))
 

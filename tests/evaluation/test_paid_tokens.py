@@ -51,6 +51,11 @@ def test_anthropic():
     )
 
 
+def test_ollama():
+    raw = json.dumps({"message": {}, "prompt_eval_count": 12, "eval_count": 3}).encode()
+    assert paid_tokens(raw) == PaidTokens(input_tokens=12, output_tokens=3)
+
+
 def test_openrouter_states_the_cost():
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.25}
     assert read(usage).stated_cost_usd == 0.25

@@ -50,7 +50,8 @@ def test_a_tier_of_service_has_its_price():
         ("openrouter", "https://openrouter.ai/api", "openai/gpt-4o-mini"),
         ("huggingface", "https://router.huggingface.co", "meta-llama/Llama-3.3-70B-Instruct:together"),
         ("", "https://api.deepseek.com", "deepseek-chat"),
-        ("openai", "https://api.deepseek.com", "deepseek-chat"),
+        ("local", "https://api.deepseek.com", "deepseek-chat"),
+        ("compatible", "https://api.deepseek.com", "deepseek-chat"),
         GEMINI,
     ],
 )
@@ -79,7 +80,7 @@ def test_counts_that_contradict_each_other_have_no_cost():
     [
         ("local", "http://127.0.0.1:8080", "gpt-4o-mini"),
         ("", "http://127.0.0.1:8080", "gpt-4o-mini"),
-        ("openai", "http://127.0.0.1:8080", "gpt-4o-mini"),
+        ("compatible", "http://192.168.1.5:8080", "gpt-4o-mini"),
         ("ollama", "http://127.0.0.1:11434", "llama3"),
         ("openai", "https://api.openai.com", "a-model-of-next-year"),
         ("huggingface", "https://router.huggingface.co", "meta-llama/Llama-3.3-70B-Instruct"),
