@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from huggingface_hub import close_session, constants
 
-from tests.command_line import ROOT, bench_runner
-from tests.evaluation.running_servers import asked_of, data_hub
-
-BRANCH = "refs%2Fconvert%2Fparquet"
-PARQUET, LINES = "nyu/parts/{}/cola/validation/{}.parquet", "some/lines/main/test.jsonl"
-PARTS = {"repository": "nyu/parts", "config": "cola", "split": "validation"}
-FETCH = """
-import json, sys
 from evaluation.data.files import read_rows
 from evaluation.data.hub import fetch_data
 from evaluation.data.hub_data import HubData
 from results.errors import BenchError
-for asked in json.loads(sys.argv[1]):
-    asked["files"] = tuple(asked.get("files", ()))
-    try:
-        found = fetch_data(HubData(**asked))
-        rows = [row.data for path in found.paths for row in read_rows(path, header=True)]
-        print(json.dumps({"rows": rows, "paths": [str(path) for path in found.paths], "sha256": found.sha256,
-                          "commit": found.commit}))
-    except BenchError as error:
-        print(json.dumps({"error": error.message, "hint": error.hint, "code": error.exit_code}))
-"""
+from scripts import data_sets
+from tests.command_line import bench_runner
+from tests.evaluation.running_servers import asked_of, data_hub
+
+REAL = "https://huggingface.co"
+BRANCH = "refs%2Fconvert%2Fparquet"
+PARQUET, LINES = "nyu/parts/{}/cola/validation/{}.parquet", "some/lines/main/test.jsonl"
+PARTS = {"repository": "nyu/parts", "config": "cola", "split": "validation"}
 
 
 def write_parquet(path, *texts):
@@ -62,26 +50,45 @@ def hub(repositories):
 
 
 @pytest.fixture
-def user(tmp_path):
-    """A user's folders, empty."""
-    names = {"HF_HOME": "hf", "XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data"}
-    return {"no_proxy": "127.0.0.1", **{name: str(tmp_path / folder) for name, folder in names.items()}}
+def user(tmp_path, monkeypatch):
+    """A user's folders, empty, in this process. huggingface_hub reads its variables when it is imported, for good."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
+
+    def at(url):
+        """url: of the hub; None: there is no network."""
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", url is None)
+        monkeypatch.setattr(constants, "ENDPOINT", url or REAL)
+        template = f"{url or REAL}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        close_session()
+
+    yield at
+    close_session()
 
 
-def fetch(*asked, env):
-    """What becomes of each, in a process of its own: huggingface_hub reads the environment when it is imported."""
-    done = subprocess.run(
-        [sys.executable, "-c", FETCH, json.dumps(asked)],
-        env={**os.environ, **env}, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+def fetch(*asked):
+    """What becomes of each."""
+    found = []
+    for each in asked:
+        data = HubData(**{**each, "files": tuple(each.get("files", ()))})
+        try:
+            got = fetch_data(data)
+        except BenchError as error:
+            found.append({"error": error.message, "hint": error.hint, "code": error.exit_code})
+            continue
+        rows = [row.data for path in got.paths for row in read_rows(path, header=True)]
+        found.append({"rows": rows, "paths": list(map(str, got.paths)), "commit": got.commit})
+    return found
 
 
 def test_a_split_is_fetched_once_and_then_needs_no_network(hub, user, tmp_path):
     lines = {"repository": "some/lines", "files": ["test.jsonl"]}
     csv = {"repository": "some/lines", "files": ["test.csv"]}
-    both = fetch(*[PARTS, lines, csv] * 2, env={**user, "HF_ENDPOINT": hub})
+    user(hub)
+    both = fetch(*[PARTS, lines, csv] * 2)
     first = both[:3]
     assert both[3:] == first
     assert [found["rows"] for found in first] == [
@@ -93,7 +100,8 @@ def test_a_split_is_fetched_once_and_then_needs_no_network(hub, user, tmp_path):
     assert sorted(path.partition("/")[2] for path in sent if path) == [
         "cola/validation/0000.parquet", "cola/validation/0001.parquet", "test.csv", "test.jsonl",
     ]  # fmt: skip
-    assert fetch(PARTS, lines, csv, env={**user, "HF_HUB_OFFLINE": "1"}) == first
+    user(None)
+    assert fetch(PARTS, lines, csv) == first
     pins = [json.loads(path.read_text()) for path in (tmp_path / "config").rglob("*.json")]
     assert sorted(pin["commit"] for pin in pins) == sorted(found["commit"] for found in first)
     assert {file["name"] for pin in pins for file in pin["files"]} == {
@@ -102,57 +110,65 @@ def test_a_split_is_fetched_once_and_then_needs_no_network(hub, user, tmp_path):
 
 
 def test_a_changed_file_is_refused_and_a_deleted_one_is_fetched_again(hub, user):
-    env = {**user, "HF_ENDPOINT": hub}
-    first = fetch(PARTS, env=env)
+    user(hub)
+    first = fetch(PARTS)
     path = Path(first[0]["paths"][1])
     path.unlink()
-    assert fetch(PARTS, env=env) == first
+    assert fetch(PARTS) == first
     path.unlink()
     write_parquet(path, "tampered")
-    (changed,) = fetch(PARTS, env={**env, "HF_HUB_OFFLINE": "1"})
+    user(None)
+    (changed,) = fetch(PARTS)
     assert f"{path} has changed since nyu/parts was first used" in changed["error"]
     assert "--renew" in changed["hint"]
 
 
-def test_what_the_hub_changes_later_is_not_taken_unless_asked_for(hub, user, repositories):
-    env = {**user, "HF_ENDPOINT": hub}
+def told(capsys, *words):
+    """What the program behind `data` prints, a mapping for each line."""
+    assert data_sets.main(words) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_what_the_hub_changes_later_is_not_taken_unless_asked_for(hub, user, repositories, capsys):
+    user(hub)
     file = repositories / "openai/gsm8k/main/main/test-00000-of-00001.parquet"
     write_parquet(file, "old")
-    old = bench_runner("data", "fetch", "gsm8k", "--json", env=env)
+    old = told(capsys, "fetch", "gsm8k")
     write_parquet(file, "new")
-    again = bench_runner("data", "fetch", "gsm8k", "--json", env=env)
-    assert again.out == old.out != ""
-    new = bench_runner("data", "fetch", "gsm8k", "--renew", "--json", env=env)
-    assert json.loads(new.out)["commit"] != json.loads(old.out)["commit"], new.err
-    table = bench_runner("data", "list", "gsm8k", "mmlu", env=env).out.splitlines()
-    assert json.loads(new.out)["commit"][:12] in table[1]
-    assert "not here" in table[2]
+    assert told(capsys, "fetch", "gsm8k") == old
+    (new,) = told(capsys, "fetch", "gsm8k", "--renew")
+    assert new["commit"] != old[0]["commit"]
+    listed = told(capsys, "list", "gsm8k", "mmlu")
+    assert [(each["here"], each["commit"]) for each in listed] == [
+        (True, new["commit"]), (False, None), (False, None),
+    ]  # fmt: skip
 
 
 def test_without_a_network_the_error_names_the_file_and_its_place_and_a_file_put_there_is_used(
-    user, repositories
+    user, repositories, tmp_path
 ):
-    offline = {**user, "HF_HUB_OFFLINE": "1"}
-    (missing,) = fetch(PARTS, env=offline)
+    user(None)
+    (missing,) = fetch(PARTS)
     assert "nyu/parts (config cola, split validation) could not be fetched" in missing["error"]
     address = "https://huggingface.co/datasets/nyu/parts/resolve/refs%2Fconvert%2Fparquet/cola/validation/0000.parquet"
-    place = f"{user['XDG_DATA_HOME']}/bench_runner/data/nyu/parts/cola/validation/0000.parquet"
+    place = f"{tmp_path}/data/bench_runner/data/nyu/parts/cola/validation/0000.parquet"
     assert address in missing["hint"]
     assert place in missing["hint"]
     Path(place).parent.mkdir(parents=True)
     shutil.copy(repositories / PARQUET.format(BRANCH, "0000"), place)
-    (found,) = fetch(PARTS, env=offline)
+    (found,) = fetch(PARTS)
     assert (found["rows"], found["paths"]) == ([{"text": "first"}], [place])
     write_parquet(repositories / PARQUET.format(BRANCH, "0000"), "other")
     shutil.copy(repositories / PARQUET.format(BRANCH, "0000"), place)
-    assert "has changed" in fetch(PARTS, env=offline)[0]["error"]
+    assert "has changed" in fetch(PARTS)[0]["error"]
 
 
-def test_a_file_of_json_lines_put_there_by_hand_needs_no_reader_of_parquet(user):
-    place = f"{user['XDG_DATA_HOME']}/bench_runner/data/nyu/parts/cola/validation.jsonl"
+def test_a_file_of_json_lines_put_there_by_hand_needs_no_reader_of_parquet(user, tmp_path):
+    user(None)
+    place = f"{tmp_path}/data/bench_runner/data/nyu/parts/cola/validation.jsonl"
     Path(place).parent.mkdir(parents=True)
     Path(place).write_text('{"text": "mine"}\n')
-    assert fetch(PARTS, env={**user, "HF_HUB_OFFLINE": "1"})[0]["rows"] == [{"text": "mine"}]
+    assert fetch(PARTS)[0]["rows"] == [{"text": "mine"}]
 
 
 def test_what_the_hub_lacks_and_a_wrong_hash_are_told(hub, user):
@@ -163,7 +179,8 @@ def test_what_the_hub_lacks_and_a_wrong_hash_are_told(hub, user):
         {"repository": "some/lines", "files": ["gone.jsonl"]},
         {"repository": "some/lines", "files": ["test.jsonl"], "sha256": "0" * 64},
     ]
-    found = fetch(*wrong, env={**user, "HF_ENDPOINT": hub})
+    user(hub)
+    found = fetch(*wrong)
     assert [each["code"] for each in found] == [4] * 5
     for each, words in zip(
         found,
@@ -179,7 +196,7 @@ def test_what_the_hub_lacks_and_a_wrong_hash_are_told(hub, user):
         assert words in each["error"]
 
 
-def test_the_data_of_suites_is_listed_and_fetched_by_task(hub, user, repositories, tmp_path):
+def test_the_data_of_suites_is_listed_and_fetched_by_task(hub, user, repositories, tmp_path, capsys):
     write_parquet(repositories / "nyu/parts" / BRANCH / "cola/test/0000.parquet", "asked")
     suite = tmp_path / "mine.yaml"
     suite.write_text(
@@ -187,12 +204,12 @@ def test_the_data_of_suites_is_listed_and_fetched_by_task(hub, user, repositorie
         " answer: {kind: span, correct: text},"
         " data: {hub: nyu/parts, config: cola, split: test}, few_shot: {split: train}}"
     )
-    done = bench_runner("data", "fetch", suite, "--json", env={**user, "HF_ENDPOINT": hub})
-    found = [json.loads(line) for line in done.out.splitlines()]
-    assert [(each["split"], each["here"]) for each in found] == [("test", True), ("train", True)], done.err
-    listed = bench_runner("data", "list", "glue", "--json", env=user).out.splitlines()
-    assert [json.loads(line)["task"] for line in listed][:2] == ["cola", "sst2"]
-    assert not any(json.loads(line)["here"] for line in listed)
+    user(hub)
+    fetched = told(capsys, "fetch", str(suite))
+    assert [(each["split"], each["here"]) for each in fetched] == [("test", True), ("train", True)]
+    listed = told(capsys, "list", "glue")
+    assert [each["task"] for each in listed][:2] == ["cola", "sst2"]
+    assert not any(each["here"] for each in listed)
 
 
 def test_a_data_set_that_was_not_converted_is_taken_as_it_was_published(hub, user, repositories):
@@ -200,16 +217,23 @@ def test_a_data_set_that_was_not_converted_is_taken_as_it_was_published(hub, use
         write_parquet(repositories / f"other/{name}.parquet", name[-10])
     write_parquet(repositories / "other/parts/main/data/train-00000-of-00001.parquet", "train")
     asked = {"repository": "other/parts", "split": "test"}
-    (found,) = fetch(asked, env={**user, "HF_ENDPOINT": hub})
+    user(hub)
+    (found,) = fetch(asked)
     assert [row["text"] for row in found["rows"]] == ["0", "1"]
-    assert fetch(asked, env={**user, "HF_HUB_OFFLINE": "1"}) == [found]
-    (revision,) = fetch({**asked, "revision": found["commit"]}, env={**user, "HF_ENDPOINT": hub})
+    user(None)
+    assert fetch(asked) == [found]
+    user(hub)
+    (revision,) = fetch({**asked, "revision": found["commit"]})
     assert revision == found
-    (gone,) = fetch({**asked, "revision": "f" * 40}, env={**user, "HF_ENDPOINT": hub})
+    (gone,) = fetch({**asked, "revision": "f" * 40})
     assert f"other/parts has no revision {'f' * 40}" in gone["error"]
 
 
-def test_names_that_have_no_data_are_refused():
-    done = bench_runner("data", "fetch", "human_evil")
+def test_the_command_prints_a_table_and_refuses_other_names(tmp_path):
+    env = {"XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "HF_HOME": str(tmp_path)}
+    table = bench_runner("data", "list", "gsm8k", env=env)
+    assert table.out.splitlines()[1].split("\t")[:3] == ["gsm8k", "", "openai/gsm8k"], table.err
+    assert "not here" in table.out
+    done = bench_runner("data", "fetch", "human_evil", env=env)
     assert done.code == 2
     assert "no data set belongs to 'human_evil'" in done.err
