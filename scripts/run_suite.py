@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from evaluation.loop.grader import Grader
     from evaluation.models.prompt_style import StyleChoice
     from evaluation.suites.loader import SuiteFile
     from scripts.arguments import Arguments
     from scripts.events import Events
 
 _ABOUT = (
-    "A suite: tasks, prompts, answers and metrics as a YAML file declares them. Executes no code of a model."
+    "A suite: tasks, prompts, answers and metrics as a YAML file declares them. Code of a model is executed in a "
+    "sandbox, where answers are code."
 )
 _MAX_TOKENS = 1024
 _ANSWERED_BY, _BY_LETTER, _BY_LIKELIHOOD = "answered_by", "letter", "likelihood"
@@ -46,8 +48,9 @@ def _read_arguments() -> Arguments:
 
 async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.protocols import PromptStyle
+    from evaluation.suites.kinds.code import known_programs
     from evaluation.suites.loader import read_suite_file
-    from evaluation.suites.task import SuiteRows, SuiteTask
+    from evaluation.suites.task import SuiteRows, SuiteTask, executes_code
     from scripts.benchmark_program import BenchmarkProgram
     from scripts.session import run_benchmark
     from settings.suites import suite_facts
@@ -60,15 +63,20 @@ async def _main(arguments: Arguments, events: Events) -> None:
         return
     way = _Way(file, arguments.rejudge or arguments.output, events)
 
-    def task(style: PromptStyle) -> SuiteTask:
+    def task(style: PromptStyle, grader: Grader | None = None) -> SuiteTask:
         return SuiteTask(
-            rows, style=style, likelihoods=way.by_likelihood, in_chat=way.in_chat(arguments.prompt_style)
+            rows,
+            style=style,
+            likelihoods=way.by_likelihood,
+            in_chat=way.in_chat(arguments.prompt_style),
+            grader=grader,
         )
 
     benchmark = BenchmarkProgram(
         name=file.suite.name,
         data_sha256=rows.sha256,
-        make_task=lambda style, _grader: task(style),
+        make_task=task,
+        known_programs=known_programs if executes_code(file) else None,
         options={"suite_version": facts.version, "suite_sha256": facts.sha256},
         style_options=lambda _: way.options(),
         prepare=lambda interface, _style: way.find(interface),

@@ -21,6 +21,7 @@ from results.stats.corpus_metrics import CORPUS_METRICS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from evaluation.loop.grader import Grader
     from evaluation.suites.kinds.contract import Gold, Kind, Reading
     from evaluation.suites.loader import SuiteFile
     from evaluation.suites.rows import NumberedRow, TaskRows
@@ -35,6 +36,7 @@ class DeclaredTask:
     """A task with its rows. Raises BenchError where it has none, or a metric that there is not.
 
     likelihoods: the server scores continuations, of a text as lm-eval has it, or, in_chat, of a model's turn in a chat.
+    grader: executes answers that are code; None where nothing is judged.
     """
 
     def __init__(
@@ -46,12 +48,13 @@ class DeclaredTask:
         *,
         likelihoods: bool = False,
         in_chat: bool = False,
+        grader: Grader | None = None,
     ) -> None:
         self.name = name
         self.declared = file.suite.tasks[name]
         self._file = file
         self.rows = rows
-        self._kind: Kind = kind_of(self.declared.answer, likelihoods=likelihoods)
+        self._kind: Kind = kind_of(self.declared.answer, likelihoods=likelihoods, grader=grader)
         if self._kind.scores and not in_chat:
             style = PromptStyle.COMPLETION
         self._style = style
@@ -128,6 +131,7 @@ class DeclaredTask:
         for name, metric in self._own.items():
             known = reading.metrics.get(name)
             found[name] = metric(value, expected, sample) if known is None else known
+        execution = reading.execution
         main = self.metrics[0]
         passed = found[main] == 1.0 if main in found else value in _texts(expected)
         return Judgement(
@@ -137,6 +141,10 @@ class DeclaredTask:
             metrics=found,
             ended=reading.ended,
             read_in=reading.read_in,
+            execute_s=execution.seconds if execution else None,
+            broken=execution is not None and execution.broken,
+            near_time_limit=execution is not None and execution.near_time_limit,
+            failed_check=execution.failed_check if execution else None,
         )
 
     def _metric(self, name: str) -> Callable[[str, Any, Sample], float]:

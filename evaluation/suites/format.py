@@ -152,10 +152,22 @@ class SummaryAnswer(_Part, frozen=True, kw_only=True, tag_field="kind", tag="sum
 
 
 class CodeAnswer(_Part, frozen=True, kw_only=True, tag_field="kind", tag="code"):
-    """A program that is executed in the sandbox."""
+    """A program that is executed in the sandbox, where tests call a function of it."""
 
-    entry_point: Annotated[str, Meta(description="A template: the name of the function.")] = ""
-    tests: Annotated[str, Meta(description="A template: the program that tests it.")] = ""
+    entry_point: Annotated[Text, Meta(description="A template: the name of the function.")]
+    tests: Annotated[
+        Text,
+        Meta(description="A template: Python that calls the function, such as assertions; it has to end."),
+    ]
+    before: Annotated[
+        str,
+        Meta(
+            description="A template: what the answer goes on from, such as the signature; executed before it."
+        ),
+    ] = ""
+    correct: Annotated[
+        str, Meta(description="A template: a right answer, as an example before a question shows it.")
+    ] = ""
 
 
 Answer = (

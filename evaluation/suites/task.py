@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, overload
 
 from evaluation.loop.solver import SingleRequest
 from evaluation.suites.declared_task import DeclaredTask
+from evaluation.suites.format import CodeAnswer
 from evaluation.suites.rows import read_task_rows
 from results.metric_scoring import Scoring, TaskScoring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from evaluation.loop.grader import Grader
     from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample, Solver
     from evaluation.suites.loader import SuiteFile
     from evaluation.suites.rows import NumberedRow, TaskRows
@@ -39,21 +41,36 @@ class SuiteRows:
         return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
+def executes_code(file: SuiteFile) -> bool:
+    """Whether answers to any of its tasks are programs."""
+    return any(isinstance(task.answer, CodeAnswer) for task in file.suite.tasks.values())
+
+
 class SuiteTask:
-    """Implements `Task`. likelihoods, in_chat: as in `DeclaredTask`."""
+    """Implements `Task`. likelihoods, in_chat, grader: as in `DeclaredTask`."""
 
     json_schema: dict[str, Any] | None = None
-    judge_workers = 0
+    judge_workers = 0  # of one that executes code, the grader's
     stop: tuple[str, ...] = ()  # each sample has its own
     solver: Solver = SingleRequest()
 
     def __init__(
-        self, rows: SuiteRows, *, style: PromptStyle, likelihoods: bool = False, in_chat: bool = False
+        self,
+        rows: SuiteRows,
+        *,
+        style: PromptStyle,
+        likelihoods: bool = False,
+        in_chat: bool = False,
+        grader: Grader | None = None,
     ) -> None:
         self.style = style
+        if grader is not None and executes_code(rows.file):
+            self.judge_workers = grader.workers
         self._suite = rows.file.suite
         self.tasks: Mapping[str, DeclaredTask] = {
-            name: DeclaredTask(rows.file, name, style, found, likelihoods=likelihoods, in_chat=in_chat)
+            name: DeclaredTask(
+                rows.file, name, style, found, likelihoods=likelihoods, in_chat=in_chat, grader=grader
+            )
             for name, found in rows.by_task.items()
         }
         self._samples = _Samples(self.tasks)

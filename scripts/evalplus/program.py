@@ -96,8 +96,9 @@ def _details(found: Usable) -> dict[str, Any]:
         name, why = next(iter(found.excluded.items()))
         warnings.append(f"{_named(found.excluded)} can't be judged and are left out; {name}: {why}")
     if found.contract:
+        count = sum(found.contract.values())
         warnings.append(
-            f"{sum(found.contract.values())} inputs break the contract of their problem: {_named(found.contract)}"
+            f"inputs that break the contract of their problem: {count}, of {_named(found.contract)}"
         )
     return {"excluded": found.excluded, "warnings": warnings}
 

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from evaluation.suites import format as declared
 from evaluation.suites.kinds.choice import ChoiceByLetter, ChoiceByLikelihood
+from evaluation.suites.kinds.code import Code
 from evaluation.suites.kinds.letter import Letter
 from evaluation.suites.kinds.texts import Exact, Labels, Number, Span, Summary
 
 if TYPE_CHECKING:
+    from evaluation.loop.grader import Grader
     from evaluation.suites.kinds.contract import Kind
 
 
-def kind_of(answer: declared.Answer, *, likelihoods: bool = False) -> Kind:
-    """The kind of an answer as it is declared. likelihoods: the server scores continuations of a text.
+def kind_of(answer: declared.Answer, *, likelihoods: bool = False, grader: Grader | None = None) -> Kind:
+    """The kind of an answer as it is declared. likelihoods: the server scores continuations of a text. grader: executes
+    answers that are code; None where nothing is judged.
 
     Raises TemplateProblem.
     """
@@ -33,4 +36,5 @@ def kind_of(answer: declared.Answer, *, likelihoods: bool = False) -> Kind:
             return Labels(answer)
         case declared.SummaryAnswer():
             return Summary(answer)
-    raise NotImplementedError(f"answers of the kind {type(answer).__name__}")
+        case declared.CodeAnswer():
+            return Code(answer, grader)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from evaluation.loop.grader import Execution
     from evaluation.protocols import PromptStyle, Sample
     from results.scored_continuation import ScoredContinuation
 
@@ -33,7 +34,8 @@ class Gold:
 
 class Reading(NamedTuple):
     """What an answer says. value: None where that is not clear. detail: why not, in a line. ended: as in `Judgement`.
-    read_in: the words. metrics: those that this kind computes itself, as fractions.
+    read_in: the words. metrics: those that this kind computes itself, as fractions. execution: of an answer that is
+    code.
     """
 
     value: str | None
@@ -41,6 +43,7 @@ class Reading(NamedTuple):
     ended: bool = False
     read_in: str = ""
     metrics: Mapping[str, float] = {}
+    execution: Execution | None = None
 
 
 class Written:
