@@ -27,7 +27,8 @@ class Parameters:
 
     What was asked for is sent, or the run ends; a mere default is left out once the server refuses it.
 
-    left_out, sent_as: as an earlier try learnt them, or the provider's row has them. extra: what was asked for beside
+    left_out, sent_as: as an earlier try learnt them, or the provider's row has them. limit_by_row: the newer name of
+    the limit of tokens is the row's, and not learnt. extra: what was asked for beside
     the sampling, by the provider's names. on_learnt: is told in a sentence what was learnt, before the
     refused request is sent again.
     """
@@ -38,12 +39,15 @@ class Parameters:
         *,
         left_out: Iterable[str] = (),
         sent_as: Mapping[str, str] | None = None,
+        limit_by_row: bool = False,
         extra: Mapping[str, Any] | None = None,
         dialect: Dialect = Dialect.VLLM,
         on_learnt: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.sampling = sampling
         self.sent_as = dict(sent_as or {})
+        self._limit_by_row = limit_by_row
+        self._went_back = False
         self._refused = set(left_out)
         self._extra = dict(extra or {})
         self._on_learnt = on_learnt
@@ -116,6 +120,8 @@ class Parameters:
         if "system_prompt" in self._given and refuses_system_prompt(raw):
             raise self._refusal("system_prompt", said)
         names = refused_parameters(raw, sent)
+        if names == (_NEWER_LIMIT,) and self._limit_by_row and self._takes_older_limit(said):
+            return True
         if _NEWER_LIMIT in names or (_LIMIT in names and _NEWER_LIMIT not in said):
             raise self._refusal(_LIMIT, said)
         if _LIMIT in names and _LIMIT not in self.sent_as:
@@ -127,6 +133,17 @@ class Parameters:
             raise self._refusal(others[0], said)
         self.leave_out(defaults, said)
         return bool(names)
+
+    def _takes_older_limit(self, said: str) -> bool:
+        """Whether the limit may go by its older name: behind a provider's API may be a server that knows only that.
+
+        True too for a request that was on its way while this was learnt.
+        """
+        if _LIMIT in self.sent_as and not self._went_back:
+            self._went_back = True
+            del self.sent_as[_LIMIT]
+            self._on_learnt(f"the server does not take {_NEWER_LIMIT}, so {_LIMIT} is sent: {said}")
+        return _LIMIT not in self.sent_as
 
     def leave_out(self, names: Iterable[str], said: str) -> None:
         """Send these defaults no more."""

@@ -80,6 +80,7 @@ def parameters_for(
         info.sampling if sampling is None else sampling,
         left_out={*left_out, *(() if facts.supports.seed else ("seed",))},
         sent_as={**names, **(sent_as or {})},
+        limit_by_row=bool(names),
         extra=info.provider_params,
         dialect=_DIALECTS.get(facts.api, Dialect.VLLM),
         on_learnt=on_learnt,

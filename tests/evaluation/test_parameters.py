@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 
 from evaluation.models.connection import build_connection_info
 from evaluation.models.parameters import Parameters
-from evaluation.models.providers import get_interface_for_provider
+from evaluation.models.providers import get_interface_for_provider, parameters_for
 from evaluation.models.sampling import Sampling
 from evaluation.protocols import PromptStyle, Request
 from results.errors import UsageError
@@ -175,3 +176,46 @@ def test_a_refused_system_prompt_is_named():
 def test_a_value_that_no_server_takes_is_named(settings, message):
     with pytest.raises(UsageError, match=message):
         Sampling(**settings)
+
+
+def test_what_a_provider_s_row_says_is_where_a_run_begins(tmp_path):
+    """OpenAI's newer name for the limit first, and the older one where what answers there does not know it."""
+    info = build_connection_info(
+        "openai",
+        {"base_url": "http://h", "model": "m", "api_key": "k", "provider_params": {"service_tier": "flex"}},
+    )
+    parameters = parameters_for(info)
+    assert parameters.fields(Sampling(), {}) == {
+        "temperature": 0.0, "max_completion_tokens": 1024, "service_tier": "flex",
+    }  # fmt: skip
+    refuse = ("--refuse", "max_completion_tokens=openai-unknown")
+    with canonical_server(*refuse, "--delay", 0.05, "--bodies", tmp_path / "bodies") as url:
+        answers = ask(url, parameters, count=20)
+    assert all("def add" in answer.text for answer in answers)
+    assert bodies(tmp_path / "bodies")[-1]["max_tokens"] == 1024
+    assert parameters.sent_as == {}
+
+
+def test_a_limit_that_is_too_large_by_either_name_ends_it():
+    info = build_connection_info("openai", {"base_url": "http://h", "model": "m", "api_key": "k"})
+    refuse = ("--refuse", "max_tokens=openai-newer", "--refuse", "max_completion_tokens=too-large")
+    with canonical_server(*refuse) as url, pytest.raises(UsageError, match="too large: 1024"):
+        ask(url, parameters_for(info))
+
+
+def test_a_refused_parameter_that_passed_through_ends_it():
+    parameters = Parameters(Sampling(), extra={"num_ctx": 1})
+    with (
+        canonical_server("--refuse", "num_ctx=openai-unknown") as url,
+        pytest.raises(UsageError, match=r"the server refuses num_ctx \(--provider-params\)"),
+    ):
+        ask(url, parameters)
+
+
+def test_what_a_provider_has_no_use_for_is_left_out_and_said_unless_asked_for():
+    for given in ({}, {"seed": "--seed"}):
+        info = build_connection_info("gemini", {"model": "m", "api_key": "k"})
+        info = dataclasses.replace(info, sampling=Sampling(seed=1, given=given))
+        parameters = parameters_for(info)
+        assert ("seed" in parameters.fields(info.sampling, {"seed": 7})) is bool(given)
+        assert parameters.left_out == (() if given else ("seed",))

@@ -75,7 +75,7 @@ ELSEWHERE = {
     "parser",
     "lora",  # in tests/servers/test_lora.py
     "model_draft",  # in tests/servers/test_speculation.py
-    "provider",  # in tests/runner/test_providers.py, with the two below
+    "provider",  # in tests/runner/test_provider_runs.py, with the two below
     "provider_params",
     "api_key_file",
 }
