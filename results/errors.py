@@ -7,7 +7,8 @@ Reported                            exit code
 │   │   ├── ServerExited                 ... exited, before it was ready or later
 │   │   │   └── ServerOutOfMemory        ... because a device or the machine ran out of memory
 │   │   ├── ServerNotReady               ... was not ready in time
-│   │   └── ServerNotOurs                ... that answers is not the one that we started
+│   │   ├── ServerNotOurs                ... that answers is not the one that we started
+│   │   └── RateLimited                  ... refuses requests for its rate limits for too long
 │   ├── ScriptError                 4    the benchmark's script failed or ran out of time
 │   ├── CapReached                  10   a cap on cost or tokens
 │   ├── ParseError                  5    its output could not be parsed
@@ -99,6 +100,15 @@ class ServerNotOurs(ServerError):
     """The server that answers on the port is not the process that we started."""
 
     kind = "server_not_ours"
+
+
+class RateLimited(ServerError):
+    """A provider takes no more requests for now: the run counts as interrupted, and goes on later.
+
+    What is on its way is still answered, and kept.
+    """
+
+    kind = "rate_limited"
 
 
 class ScriptError(BenchError):

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parsers import registry
-from results.errors import BenchError, CapReached, Interrupted, Reported, ResumeMismatch, UsageError
+from results.errors import (
+    BenchError,
+    CapReached,
+    Interrupted,
+    RateLimited,
+    Reported,
+    ResumeMismatch,
+    UsageError,
+)
 from results.open_files import too_many
 from results.records import ErrorRecord, Remarks, RunRecord, RunStatus, ServerFacts
 from results.store.continuing import in_harness, to_continue
@@ -237,7 +245,11 @@ def as_ended(record: RunRecord, error: BaseException | None) -> RunRecord:
     """The record with its status and error, whose hint says which command goes on."""
     if error is None:
         return msgspec.structs.replace(record, status=RunStatus.SUCCEEDED, error=None)
-    status = RunStatus.INTERRUPTED if isinstance(error, Interrupted | CapReached) else RunStatus.FAILED
+    status = (
+        RunStatus.INTERRUPTED
+        if isinstance(error, Interrupted | CapReached | RateLimited)
+        else RunStatus.FAILED
+    )
     if isinstance(error, Interrupted):
         error.hint = f"{to_continue(record)} to continue"
     if isinstance(error, CapReached):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from parsers.contract import read_end
 from processes import process as processes
-from results.errors import CapReached, ResultsError, ResumeMismatch, ScriptError, UsageError
+from results.errors import CapReached, RateLimited, ResultsError, ResumeMismatch, ScriptError, UsageError
 from results.plain_text import tail
 from runner.events import EventTail, last_error
 from settings.secrets import without_secrets
@@ -245,7 +245,7 @@ def run_script(
 
 
 def require_success(ended: ScriptRun, folder: RunFolder, *, said_from: int, command: tuple[str, ...]) -> None:
-    """Raises ScriptError, CapReached, ResultsError or ResumeMismatch with the script's own words for its failure.
+    """Raises ScriptError, CapReached, RateLimited, ResultsError or ResumeMismatch with the script's own words.
 
     said_from: where its output begins in the file, behind that of earlier tries.
     """
@@ -260,6 +260,8 @@ def require_success(ended: ScriptRun, folder: RunFolder, *, said_from: int, comm
         raise ResultsError(last["message"], hint=last["hint"])
     if ended.exit.code == CapReached.exit_code and last.get("kind") == CapReached.kind:
         raise CapReached(last["message"], hint=last["hint"])
+    if ended.exit.code == RateLimited.exit_code and last.get("kind") == RateLimited.kind:
+        raise RateLimited(last["message"], hint=last["hint"])
     raise ScriptError(
         last.get("message") or f"the script failed: {ended.exit.describe()}",
         hint=last.get("hint") or f"see {folder.script_log}",

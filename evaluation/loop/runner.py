@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from evaluation.loop.judging import judge, without_open_thoughts
 from evaluation.loop.requests import make_request
 from evaluation.protocols import PromptStyle
-from results.errors import BenchError, Reported, ScriptError
+from results.errors import BenchError, RateLimited, Reported, ScriptError
 from results.records import Completion, Loss, Outcome
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Runner:
                 for _ in range(self._concurrency):
                     askers.create_task(self._ask(work, judges))
         except* Reported as errors:
-            self._error = first_error(errors)
+            self._error = self._error or first_error(errors)
 
     async def _ask(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
         for sample, index in work:
@@ -158,6 +158,9 @@ class Runner:
             self._in_flight += 1
             try:
                 answer = await self._task.solver.solve(sample, request, self._provider.generate)
+            except RateLimited as error:  # the others are still answered, and may be paid for
+                self._error = self._error or error
+                return
             finally:
                 self._in_flight -= 1
             self._last_answer = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from evaluation.models.replies import error_message, meant_status
 from evaluation.rate_limits.allowance import Allowance
 from evaluation.rate_limits.headers import asked_wait_s, told_limits
 from evaluation.rate_limits.pace import Pace
-from results.errors import SAME_COMMAND, ServerError
+from results.errors import SAME_COMMAND, RateLimited, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,18 +59,22 @@ class RateLimiter:
         self._held_until = self._refused_at = 0.0
         self._answered = True  # since the last refusal
         self._in_a_row = 0  # refusals of requests that were sent one after the other, and no answer
+        self._end: RateLimited | None = None
+        self._ended = asyncio.Event()
         self.refusals = 0  # how often a request was refused
 
     async def send(self, attempt: Callable[[], Awaitable[Reply]]) -> Reply:
         """The first reply that is no refusal for a rate limit or an overload, whatever else it is.
 
-        attempt: sends the request once. Raises ServerError where the refusals outlast the patience, or waiting would
-        not help, and what `attempt` raises.
+        attempt: sends the request once. Raises RateLimited where the refusals outlast the patience, of this
+        request or of another; ServerError where waiting would not help; and what `attempt` raises.
         """
         clock = asyncio.get_running_loop().time
         refused_first: float | None = None
         tries = 0
         while True:
+            if self._end is not None:
+                raise self._end
             number, sent_at = await self._leave(clock)
             reply = await attempt()
             self._tell(reply, number, sent_at)
@@ -84,7 +89,7 @@ class RateLimiter:
             self._require_patience(reply, wait_s, now - refused_first)
             if wait_s >= _WORTH_SAYING_S:
                 self._on_wait(f"{self._where} asks to wait {wait_s:.0f} s: {error_message(reply.raw)}")
-            await asyncio.sleep(wait_s)
+            await self._sleep(wait_s)
 
     async def _leave(self, clock: Callable[[], float]) -> tuple[int, float]:
         """Wait for a turn; the number of the request that may be sent now, and the time."""
@@ -95,7 +100,7 @@ class RateLimiter:
                 waits += [each.wait_s(self._number + 1, now) for each in self._allowances.values()]
                 if max(waits) <= 0:
                     break
-                await asyncio.sleep(min(max(waits), _NAP_S))
+                await self._sleep(min(max(waits), _NAP_S))
             self._number += 1
             self._pace.send(self._number, now)
             return self._number, now
@@ -147,10 +152,20 @@ class RateLimiter:
                 if wait_s > self._patience_s
                 else f"refused it for {waited_s:.0f} s"
             )
-            raise ServerError(
+            self._end = RateLimited(
                 f"{self._where} takes no more requests ({reply.status}, {asks}): {said}",
                 hint=f"{SAME_COMMAND} later (what is finished is kept), or raise --rate-limit-patience",
             )
+            self._ended.set()
+            raise self._end
+
+    async def _sleep(self, seconds: float) -> None:
+        """Raises RateLimited as soon as another request has waited too long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        if self._end is not None:
+            raise self._end
 
 
 def _is_refusal(reply: Reply) -> bool:

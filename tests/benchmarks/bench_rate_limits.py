@@ -57,7 +57,7 @@ def at_once(rate: int) -> int:
 
 async def answered(url: str, rate: int) -> int:
     """How many requests have an answer."""
-    info = build_connection_info("openai", {"base_url": url, "model": "scripted", "max_retries": 0})
+    info = build_connection_info("compatible", {"base_url": url, "model": "scripted", "max_retries": 0})
     work = iter(range(requests_at(rate)))
     found = 0
     async with get_interface_for_provider(info) as interface:

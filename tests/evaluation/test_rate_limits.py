@@ -8,7 +8,7 @@ from evaluation.models.exchange import Reply
 from evaluation.rate_limits.allowance import Allowance
 from evaluation.rate_limits.headers import Told, asked_wait_s, told_limits
 from evaluation.rate_limits.limiter import RateLimiter
-from results.errors import ServerError
+from results.errors import RateLimited, ServerError
 from tests.evaluation.simulated_time import SimulatedProvider, in_simulated_time
 
 NOW_S = 1_800_000_000.0  # 2027-01-15T08:00:00Z
@@ -99,7 +99,7 @@ def test_refusals_that_outlast_the_patience_end_the_run(status, monkeypatch):
     attempt = fails_always(status, b'{"error": {"message": "slow down"}}', {"Retry-After": "10"})
 
     async def main():
-        with pytest.raises(ServerError, match=f"takes no more requests.*{status}.*slow down") as caught:
+        with pytest.raises(RateLimited, match=f"takes no more requests.*{status}.*slow down") as caught:
             await limiter.send(attempt)
         return caught.value
 
@@ -107,6 +107,21 @@ def test_refusals_that_outlast_the_patience_end_the_run(status, monkeypatch):
     assert 40 <= seconds <= 65  # the patience, and its last turn
     assert "--rate-limit-patience" in error.hint
     assert "asks to wait 10 s" in said[0]
+
+
+def test_all_that_wait_end_with_the_first_that_waited_too_long(monkeypatch):
+    """And those that are on their way are answered."""
+    provider = SimulatedProvider(1 / 1000, 3, latency_s=20.0)
+
+    async def main():
+        limiter = RateLimiter("http://provider", patience_s=60)
+        asked = [limiter.send(provider) for _ in range(8)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    found, seconds = in_simulated_time(main(), monkeypatch)
+    assert [type(each) for each in found].count(RateLimited) == 5
+    assert [each.status for each in found if isinstance(each, Reply)] == [200] * 3
+    assert seconds < 40
 
 
 @pytest.mark.parametrize(

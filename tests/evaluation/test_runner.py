@@ -14,7 +14,7 @@ from evaluation.loop.runner import Runner
 from evaluation.loop.solver import SingleRequest
 from evaluation.models.sampling import Sampling
 from evaluation.protocols import Answer, Judgement, Prompt, PromptStyle, Sample
-from results.errors import ResultsError, ScriptError, ServerError
+from results.errors import RateLimited, ResultsError, ScriptError, ServerError
 
 SAMPLES = [Sample(task_id=f"t/{number}", data={}) for number in range(40)]
 
@@ -88,6 +88,24 @@ def run(folder, task, provider):
         return asyncio.run(main()), lines(folder)
     except (ResultsError, ScriptError, ServerError) as error:
         return error, lines(folder)
+
+
+class Refusing(Echo):
+    """It answers those that it has taken, and takes no more after some."""
+
+    async def generate(self, request):
+        if self.asked >= 7:
+            raise RateLimited("takes no more")
+        answer = await super().generate(request)
+        await asyncio.sleep(0.05)
+        return answer
+
+
+def test_what_is_on_its_way_is_kept_when_a_provider_takes_no_more(tmp_path):
+    provider = Refusing()
+    error, found = run(tmp_path, Words(), provider)
+    assert isinstance(error, RateLimited)
+    assert len(found) == provider.answered == 7
 
 
 def lines(folder):
