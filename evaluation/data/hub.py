@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from evaluation.data.files import files_sha256
 from evaluation.data.hub_data import HubData
-from evaluation.data.pins import read_pin, verify, write_pin
+from evaluation.data.pins import keep_pin, new_pin, read_pin, verify
 from results.errors import ScriptError
 from results.extras import has_parquet, install_command
 
@@ -45,14 +45,15 @@ def fetch_data(asked: HubData, *, otherwise: str = "") -> Fetched:
     names, paths, commit = _pinned_files(asked, pin, otherwise) if pin else _first_files(asked, otherwise)
     if pin:
         verify(pin, paths)
-    digest = files_sha256(paths)
+    else:
+        pin = new_pin(asked, commit, list(zip(names, paths, strict=True)))
+    digest = pin.files[0].sha256 if len(paths) == 1 else files_sha256(paths)
     if asked.sha256 not in (None, digest):
         raise ScriptError(
             f"{asked} is not what its suite names: its sha256 is {digest}, not {asked.sha256}",
             hint="give the revision that has that hash, or correct sha256 in the suite's file",
         )
-    if not pin:
-        write_pin(asked, commit, list(zip(names, paths, strict=True)))
+    keep_pin(asked, pin)
     return Fetched(tuple(paths), digest, commit)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,14 +44,14 @@ def read_pin(asked: HubData) -> DataPin | None:
     with explained("read", path):
         try:
             text = read_file(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
     return decode_versioned(text, DataPin, version=DATA_PIN_VERSION, where=str(path), what="a data set's pin")
 
 
-def write_pin(asked: HubData, commit: str, files: Sequence[tuple[str, Path]]) -> DataPin:
-    """Remember these files (name and place) as what this data set is. Raises ResultsError."""
-    pin = DataPin(
+def new_pin(asked: HubData, commit: str, files: Sequence[tuple[str, Path]]) -> DataPin:
+    """What these files (name and place) are. Raises ResultsError."""
+    return DataPin(
         repository=asked.repository,
         config=asked.config,
         split=asked.split,
@@ -62,12 +63,21 @@ def write_pin(asked: HubData, commit: str, files: Sequence[tuple[str, Path]]) ->
         ),
         timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def keep_pin(asked: HubData, pin: DataPin) -> None:
+    """Remember it, if nothing is remembered yet. Where that can't be written, a warning says so."""
     path = pin_path(asked)
-    with explained("write", path):
+    if path.exists():
+        return
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with lock(path.parent / ".lock"):
-            replace_file(path, encode_indented(pin) + b"\n")
-    return pin
+            if not path.exists():  # another process may have been first
+                replace_file(path, encode_indented(pin) + b"\n")
+    except OSError as error:
+        why = error.strerror or error
+        print(f"warning: {asked} is not pinned: cannot write {path}: {why}", file=sys.stderr)
 
 
 def forget_pin(asked: HubData) -> None:

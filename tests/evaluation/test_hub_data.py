@@ -109,6 +109,13 @@ def test_a_split_is_fetched_once_and_then_needs_no_network(hub, user, tmp_path):
     }  # fmt: skip
 
 
+def test_where_nothing_can_be_remembered_the_data_is_used_all_the_same(hub, user, tmp_path, capsys):
+    user(hub)
+    (tmp_path / "config").write_text("a file where the folder would be")
+    assert len(fetch(PARTS)[0]["rows"]) == 2
+    assert "nyu/parts (config cola, split validation) is not pinned" in capsys.readouterr().err
+
+
 def test_a_changed_file_is_refused_and_a_deleted_one_is_fetched_again(hub, user):
     user(hub)
     first = fetch(PARTS)
