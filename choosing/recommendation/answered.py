@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _UNFINISHED = (Outcome.TRUNCATED, Outcome.NO_ANSWER)
 # How many samples a benchmark has, where that is fixed.
-SAMPLES = {"human_eval": 164, "gsm8k": 1319, "mmlu": 14042}
+SAMPLES = {"human_eval": 164, "human_eval_plus": 164, "mbpp_plus": 378, "gsm8k": 1319, "mmlu": 14042}
 
 
 @dataclass(frozen=True, kw_only=True)

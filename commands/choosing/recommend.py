@@ -38,7 +38,8 @@ _NOT_HERE = {
     "gpu_layers", "ctx_size", "parallel", "gpu_memory_utilization", "tensor_parallel_size", "port", "shuffle",
     "n_samples", "as_published", "server_args", "concurrencies", "depths", "prompt_tokens", "output_tokens", "requests",
 }  # fmt: skip
-_NO_ANSWERS = {"speed", "kld"}  # benchmarks without a verdict for each sample
+# Benchmarks without a verdict for each sample.
+_NO_ANSWERS = {name for name, benchmark in BENCHMARKS.items() if benchmark.parser != "summary"}
 _SETTINGS = {name: setting for name, setting in TABLE.items() if name not in _NOT_HERE}
 _OF_SERVERS = {Section.MODEL, Section.PATIENCE}
 
