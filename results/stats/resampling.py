@@ -7,7 +7,8 @@ them, twenty right answers of twenty would leave no doubt at all.
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from results.stats.corpus_metrics import CORPUS_METRICS, Pair
@@ -26,7 +27,7 @@ SEED = 20260101
 DRAWS = 2000  # of a bootstrap
 MOST_SWAPS, FEWEST_SWAPS = 10_000, 2000
 _SWAPPED = 20_000_000  # draws times samples, from which on there are fewer draws
-_CHUNK = 100  # draws whose counts are in memory at once
+_AT_ONCE = 200_000  # answers of draws in memory
 _CORRELATIONS = {"pearson", "spearman"}
 
 Answers = list[list[Pair]]  # of each sample, as many as it has completions
@@ -39,8 +40,8 @@ def swaps_for(samples: int) -> int:
 
 def corpus_value(name: str, answers: Answers, positive: str = "") -> float:
     """The mean of the metric over the first completions of all samples, over the second ones, and so on."""
-    cells, (index,) = _indexed(answers)
-    return float(_values(name, cells, positive, iter([index]))[0])
+    kinds = _Kinds.of([answers])
+    return float(kinds.values(name, positive, (0, kinds.counts[None]))[0])
 
 
 def corpus_interval(
@@ -82,12 +83,15 @@ def swapped_differences(
     """
     import numpy as np
 
-    cells, (one, other) = _indexed(first, second)
+    kinds = _Kinds.of([first, second])
     chance = np.random.default_rng(seed)
-    heads = [chance.random(len(one)) < 0.5 for _ in range(draws)]
-    swapped = _values(name, cells, positive, (np.where(head[:, None], other, one) for head in heads))
-    kept = _values(name, cells, positive, (np.where(head[:, None], one, other) for head in heads))
-    return kept - swapped
+    found = []
+    for rows in _batches(draws, len(kinds.counts)):
+        kept = chance.binomial(kinds.counts, 0.5, (rows, len(kinds.counts)))
+        swapped = kinds.counts - kept
+        one, other = (kinds.values(name, positive, (run, kept), (1 - run, swapped)) for run in (0, 1))
+        found.append(other - one)
+    return np.concatenate(found)
 
 
 def flipped_means(differences: Sequence[float], *, draws: int, seed: int = SEED) -> Floats:
@@ -98,8 +102,7 @@ def flipped_means(differences: Sequence[float], *, draws: int, seed: int = SEED)
     sizes = np.abs(np.asarray(differences, dtype=float))
     flipped = sizes[sizes > 0]
     parts = []
-    for start in range(0, draws, _CHUNK):
-        rows = min(_CHUNK, draws - start)
+    for rows in _batches(draws, len(flipped)):
         signs = 2.0 * chance.integers(0, 2, size=(rows, len(flipped)), dtype=np.int8) - 1
         parts.append(signs @ flipped)
     return np.concatenate(parts) / len(sizes)
@@ -116,31 +119,56 @@ def share_as_far(drawn: Floats, seen: float) -> float:
     return (far + 1) / (len(drawn) + 1)
 
 
-def _indexed(*runs: Answers) -> tuple[list[Pair], list[Whole]]:
-    """The different pairs, and for each run the number of that of each sample (row) and completion (column)."""
-    import numpy as np
-
-    place: dict[Pair, int] = {}
-    width = min(len(sample) for run in runs for sample in run)
-    found = [
-        np.array([[place.setdefault(pair, len(place)) for pair in sample[:width]] for sample in run])
-        for run in runs
-    ]
-    return [*place], found
+def _batches(draws: int, answers: int) -> Iterator[int]:
+    """How many draws of so many answers to hold in memory at once, one batch after another."""
+    size = max(1, _AT_ONCE // max(1, answers))
+    yield from [size] * (draws // size)
+    if draws % size:
+        yield draws % size
 
 
-def _values(name: str, cells: Sequence[Pair], positive: str, drawn: Iterator[Whole]) -> Floats:
-    """The metric of each drawn set of answers, given as `_indexed` does."""
-    import numpy as np
+@dataclass(frozen=True)
+class _Kinds:
+    """Samples whose answers are the same in all runs are of one kind. counts: of the samples of each. cells: the
+    different pairs of what was read and expected. places: of each run, by kind (row) and completion (column), which of
+    these it is.
+    """
 
-    found = []
-    while chunk := list(itertools.islice(drawn, _CHUNK)):
-        by_column = [
-            np.array([np.bincount(index[:, column], minlength=len(cells)) for index in chunk], dtype=float)
-            for column in range(chunk[0].shape[1])
-        ]
-        found.append(np.mean([CORPUS_METRICS[name](counts, cells, positive) for counts in by_column], axis=0))
-    return np.concatenate(found)
+    counts: Whole
+    cells: tuple[Pair, ...]
+    places: tuple[Whole, ...]
+
+    @classmethod
+    def of(cls, runs: Sequence[Answers], added: Sequence[Answers] = ()) -> _Kinds:
+        """added: kinds of samples of which there are none yet; of each run one pair."""
+        import numpy as np
+
+        width = min(len(sample) for run in runs for sample in run)
+        samples = zip(*([tuple(sample[:width]) for sample in run] for run in runs), strict=True)
+        kinds = Counter(samples)
+        rows = [*kinds, *zip(*([(sample[0],) * width for sample in run] for run in added), strict=True)]
+        place: dict[Pair, int] = {}
+        places = tuple(
+            np.array([[place.setdefault(pair, len(place)) for pair in row[run]] for row in rows])
+            for run in range(len(runs))
+        )
+        return cls(np.array([*kinds.values(), *[0] * (len(rows) - len(kinds))]), tuple(place), places)
+
+    def values(self, name: str, positive: str, *drawn: tuple[int, Whole]) -> Floats:
+        """The metric for each row of the numbers of samples of each kind. drawn: these, and whose answers to take."""
+        import numpy as np
+        from scipy.sparse import csr_array
+
+        kinds, width = self.places[0].shape
+        found = []
+        for column in range(width):
+            counts = np.zeros((len(drawn[0][1]), len(self.cells)))
+            for run, numbers in drawn:
+                places = self.places[run][:, column]
+                where = csr_array((np.ones(kinds), (np.arange(kinds), places)), (kinds, len(self.cells)))
+                counts += numbers @ where
+            found.append(CORPUS_METRICS[name](counts, self.cells, positive))
+        return np.asarray(np.mean(found, axis=0), dtype=float)
 
 
 def _bootstrap(
@@ -152,23 +180,20 @@ def _bootstrap(
     """
     import numpy as np
 
-    count, more = len(runs[0]), len(added[0])
-    width = min(len(sample) for run in runs for sample in run)
-    found = []
-    for run, extra in zip(runs, added, strict=True):
-        cells, (index,) = _indexed([*run, *([sample[0]] * width for sample in extra)])
-        chance = np.random.default_rng(SEED)
-
-        def drawn(chance: np.random.Generator = chance, index: Whole = index) -> Iterator[Whole]:
-            for _ in range(draws):
-                chosen = chance.integers(0, count, count)
-                if more:
-                    hit = chance.random(count) < len(runs) / (count + len(runs))
-                    chosen[hit] = count + chance.integers(0, more, int(hit.sum()))
-                yield index[chosen]
-
-        found.append(_values(name, cells, positive, drawn()))
-    return found
+    kinds = _Kinds.of(runs, added)
+    more, count = len(added[0]), int(kinds.counts.sum())
+    shares = kinds.counts / count
+    if more:
+        rare = len(runs) / (count + len(runs))
+        shares = shares * (1 - rare)
+        shares[-more:] = rare / more
+    chance = np.random.default_rng(SEED)
+    parts: list[list[Floats]] = [[] for _ in runs]
+    for rows in _batches(draws, len(shares)):
+        numbers = chance.multinomial(count, shares, rows)
+        for run, found in enumerate(parts):
+            found.append(kinds.values(name, positive, (run, numbers)))
+    return [np.concatenate(found) for found in parts]
 
 
 def _wrong(name: str, answers: Answers) -> Answers:
