@@ -297,7 +297,7 @@ class _Session:
 
     def _started(self, settings: Settings, *, concurrency: int) -> None:
         choice = settings.style_choice
-        if choice["requested"] == "auto" and self.benchmark.style is None:
+        if choice["requested"] == "auto" and self.benchmark.style is None and choice.get("observed"):
             said = {name: str(choice.get(name) or "") for name in ("chosen", "own", "observed")}
             self.events.emit("style", **said)
         total = settings.limit * settings.n_samples
