@@ -59,7 +59,7 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     shuffle: int | None = None
     provider: str | None = None
     provider_params: dict[str, Any] | None = None
-    use_guided_json: bool = False
+    use_guided_json: bool | None = None
     left_out: tuple[str, ...] | None = None
     sent_as: dict[str, str] | None = None
     extraction_version: int = FIRST.extraction_version
