@@ -28,9 +28,9 @@ class Parameters:
     What was asked for is sent, or the run ends; a mere default is left out once the server refuses it.
 
     left_out, sent_as: as an earlier try learnt them, or the provider's row has them. limit_by_row: the newer name of
-    the limit of tokens is the row's, and not learnt. extra: what was asked for beside
-    the sampling, by the provider's names. on_learnt: is told in a sentence what was learnt, before the
-    refused request is sent again.
+    the limit of tokens is the row's, and not learnt. without_effect: defaults that the provider lacks, and that would
+    change nothing. extra: what was asked for beside the sampling, by the provider's names. on_learnt: is told in a
+    sentence what was learnt, before the refused request is sent again.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Parameters:
         left_out: Iterable[str] = (),
         sent_as: Mapping[str, str] | None = None,
         limit_by_row: bool = False,
+        without_effect: Iterable[str] = (),
         extra: Mapping[str, Any] | None = None,
         dialect: Dialect = Dialect.VLLM,
         on_learnt: Callable[[str], None] = lambda _: None,
@@ -49,6 +50,7 @@ class Parameters:
         self._limit_by_row = limit_by_row
         self._went_back = False
         self._refused = set(left_out)
+        self._without_effect = frozenset(without_effect)
         self._extra = dict(extra or {})
         self._on_learnt = on_learnt
         self._speak(dialect)
@@ -95,7 +97,8 @@ class Parameters:
 
     def takes(self, name: str) -> bool:
         """Whether a default of that name is still sent."""
-        return _WHOLE.get(name, name) not in self._refused
+        name = _WHOLE.get(name, name)
+        return name not in self._refused and name not in self._without_effect
 
     def fields(
         self, sampling: Sampling, values: Mapping[str, Any], own: Collection[str] = ()

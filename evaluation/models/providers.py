@@ -75,10 +75,14 @@ def parameters_for(
 ) -> Parameters:
     """What is known of a provider's parameters before anything is asked: by its row, and as an earlier try learnt."""
     facts = info.facts
+    sampling = info.sampling if sampling is None else sampling
+    no_seed = () if facts.supports.seed else ("seed",)
+    is_greedy = sampling.temperature == 0  # then a seed changes nothing, and its absence divides no runs
     names = {} if facts.limit_field == "max_tokens" else {"max_tokens": facts.limit_field}
     return Parameters(
-        info.sampling if sampling is None else sampling,
-        left_out={*left_out, *(() if facts.supports.seed else ("seed",))},
+        sampling,
+        left_out={*left_out, *(() if is_greedy else no_seed)},
+        without_effect=no_seed if is_greedy else (),
         sent_as={**names, **(sent_as or {})},
         limit_by_row=bool(names),
         extra=info.provider_params,

@@ -212,10 +212,14 @@ def test_a_refused_parameter_that_passed_through_ends_it():
         ask(url, parameters)
 
 
-def test_what_a_provider_has_no_use_for_is_left_out_and_said_unless_asked_for():
-    for given in ({}, {"seed": "--seed"}):
-        info = build_connection_info("gemini", {"model": "m", "api_key": "k"})
-        info = dataclasses.replace(info, sampling=Sampling(seed=1, given=given))
-        parameters = parameters_for(info)
-        assert ("seed" in parameters.fields(info.sampling, {"seed": 7})) is bool(given)
-        assert parameters.left_out == (() if given else ("seed",))
+@pytest.mark.parametrize(
+    ("temperature", "given", "left_out"),
+    [(0.5, {}, ("seed",)), (0.5, {"seed": "--seed"}, ()), (0.0, {"seed": "--seed"}, ()), (0.0, {}, ())],
+)
+def test_a_seed_that_a_provider_lacks_is_left_out_and_said_where_it_matters(temperature, given, left_out):
+    """Unless it was asked for. Where answers are greedy it changes nothing, so such runs are compared with others."""
+    info = build_connection_info("gemini", {"model": "m", "api_key": "k"})
+    info = dataclasses.replace(info, sampling=Sampling(temperature=temperature, seed=1, given=given))
+    parameters = parameters_for(info)
+    assert ("seed" in parameters.fields(info.sampling, {"seed": 7})) is bool(given)
+    assert parameters.left_out == left_out

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +26,7 @@ from tests.command_line import bench_runner, only_run
 from tests.evaluation.running_servers import asked_of, scripted_provider
 
 KEY = "sk-of-nobody-0123"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -163,8 +170,8 @@ def test_a_whole_run_launches_nothing_and_leaves_no_key_anywhere(tmp_path):
     )
     assert record["server"]["url"] == f"{url}/v1beta/openai"
     settings = json.loads((folder / "settings.json").read_text())
-    assert (settings["provider"], settings["left_out"]) == ("gemini", ["seed", "temperature"])
-    assert any("does not take seed, temperature" in warning for warning in record["score"]["warnings"])
+    assert (settings["provider"], settings["left_out"]) == ("gemini", ["temperature"])
+    assert any("does not take temperature" in warning for warning in record["score"]["warnings"])
     assert not (folder / "server.log").exists() or not (folder / "server.log").read_text()
     left = [
         path for path in (tmp_path / "r").rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()
@@ -187,3 +194,30 @@ def test_a_key_that_a_provider_repeats_is_in_no_message(tmp_path):
     assert not [
         path for path in (tmp_path / "r").rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()
     ]
+
+
+def test_the_documented_way_to_add_a_provider_works(tmp_path):
+    """CONTRIBUTING's row, in a copy of the table: it is offered, checked, and asked where its API lies."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    row = textwrap.dedent(re.search(r"( *ProviderFacts\(\n.*?\n  \)\n)", text, re.DOTALL)[1])
+    begin = tmp_path / "begin.py"
+    begin.write_text(
+        "import runpy\nimport settings.providers as providers\nfrom settings.providers import ProviderFacts, Supports\n"
+        f"row = (\n{row})\n"
+        "providers._ROWS = (*providers._ROWS, row)\nproviders.PROVIDERS[row.name] = row\n"
+        "providers.NAMES = (*providers.NAMES, row.name)\n"
+        "runpy.run_module('scripts.run_human_eval', run_name='__main__', alter_sys=True)\n"
+    )
+    options = ("--prefix", "/v2/chat", "--key", KEY, "--chat-only", "--answers", "canonical")
+    with scripted_provider(*options) as url:
+        words = ("--provider", "example", "--model", "m", "--base-url", f"{url}/v2/chat", "--limit", "2")
+        done = subprocess.run(
+            [sys.executable, begin, *words, "--output", tmp_path / "out"],
+            env={**os.environ, "EXAMPLE_API_KEY": KEY, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, cwd=ROOT, timeout=100, check=False,
+        )  # fmt: skip
+        asked = asked_of(url)
+    assert done.returncode == 0, done.stderr
+    assert {each["path"] for each in asked} == {"/v2/chat/models", "/v2/chat/chat/completions"}
+    assert all("seed" not in each["body"] for each in asked if each["body"])
+    assert json.loads(done.stdout.splitlines()[-1])["score"] == 100.0
