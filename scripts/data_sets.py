@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from evaluation.benchmarks.evalplus.released import RELEASES, fetch_release, forget_release, release_facts
 from results.errors import BenchError, UsageError
 from results.files import user_path
 from results.json_text import encode
@@ -28,12 +29,18 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--renew", action="store_true")
     asked = parser.parse_args(argv)
     try:
-        known = _known(asked.names)
+        released = [name for name in asked.names or RELEASES if name in RELEASES]
+        names = [name for name in asked.names if name not in RELEASES]
+        known = _known(names) if names or not asked.names else []
         if asked.action == "list":
-            for line in _listed(known):
+            for line in [*_listed(known), *map(release_facts, released)]:
                 _print(line)
             return 0
-        return _fetch_all(known, renew=asked.renew)
+        codes = [
+            _fetch_all(known, renew=asked.renew),
+            *(_fetch_release(name, renew=asked.renew) for name in released),
+        ]
+        return next((code for code in codes if code), 0)
     except BenchError as error:
         return _explain(error)
     except KeyboardInterrupt:
@@ -54,7 +61,7 @@ def _known(names: Sequence[str]) -> list[tuple[str, str, HubData]]:
         if name in shipped or is_suite_file(name):
             every[name] = _of_suite(shipped.get(name) or user_path(name))
         elif name not in every:
-            known = sorted({*every, *shipped})
+            known = sorted({*every, *shipped, *RELEASES})
             raise UsageError(
                 f"no data set belongs to {name!r}", hint=f"one of {', '.join(known)}, or a suite file"
             )
@@ -92,6 +99,17 @@ def _fetch_all(known: Iterable[tuple[str, str, HubData]], *, renew: bool) -> int
             continue
         _print({**_facts(name, task, data), "paths": [str(path) for path in fetched.paths]})
     return next(iter(codes), 0)
+
+
+def _fetch_release(name: str, *, renew: bool) -> int:
+    try:
+        if renew:
+            forget_release(name)
+        path = fetch_release(name, say=lambda text: print(cell(text), file=sys.stderr, flush=True))
+    except BenchError as error:
+        return _explain(error)
+    _print({**release_facts(name), "paths": [str(path)]})
+    return 0
 
 
 def _listed(known: Iterable[tuple[str, str, HubData]]) -> list[dict[str, Any]]:

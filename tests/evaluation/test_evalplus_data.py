@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import math
 import random
@@ -20,6 +21,7 @@ from evaluation.benchmarks.evalplus.released import fetch_release
 from evaluation.benchmarks.evalplus.task import usable
 from results.errors import ScriptError, UsageError
 from sandbox import open_sandbox
+from scripts.data_sets import main as data_sets
 from tests.evaluation.evalplus_problems import HUMAN_EVAL, MBPP, write_rows
 
 
@@ -231,6 +233,21 @@ def test_a_release_is_fetched_once_and_one_put_there_by_hand_is_taken(tmp_path, 
     by_hand.parent.mkdir(parents=True)
     by_hand.touch()
     assert fetch_release("human_eval_plus", say=said.append, root=releases) == by_hand
+
+
+def test_data_list_and_fetch_know_the_releases(releases, capsys):
+    assert data_sets(["list", "mbpp_plus", "human_eval_plus"]) == 0
+    found = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    assert [(one["suite"], one["here"], one["revision"]) for one in found] == [
+        ("mbpp_plus", False, "v0.2.0"),
+        ("human_eval_plus", False, "v0.1.10"),
+    ]
+    kept = fetch_release("human_eval_plus", say=str, root=releases)
+    assert data_sets(["fetch", "human_eval_plus"]) == 0
+    (fetched,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (fetched["here"], fetched["paths"]) == (True, [str(kept)])
+    assert fetched["files"][0]["sha256"] == hashlib.sha256(kept.read_bytes()).hexdigest()
+    assert len(ASKED) == 1
 
 
 @pytest.mark.parametrize(("benchmark", "why"), [("mbpp_plus", "Not Found"), ("human_eval_plus", "")])

@@ -7,8 +7,9 @@ import http.client
 import urllib.error
 import urllib.request
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from evaluation.data.files import files_sha256
 from evaluation.data.hub import by_hand_folder
 from results.cache_folder import cache_folder
 from results.durable import explained, replace_file
@@ -33,11 +34,9 @@ def fetch_release(benchmark: str, *, say: Callable[[str], None], root: str = "ht
     say: told before anything is fetched. root: where the releases are.
     """
     name, version = RELEASES[benchmark]
-    by_hand = by_hand_folder() / "evalplus"
-    kept = cache_folder() / "evalplus" / f"{name}-{version}.jsonl.gz"
-    for path in (by_hand / f"{name}.jsonl", by_hand / f"{name}.jsonl.gz", kept):
-        if path.is_file():
-            return path
+    by_hand, kept = by_hand_folder() / "evalplus", _kept(benchmark)
+    if (here := local_release(benchmark)) is not None:
+        return here
     url = root + _PATH.format(folder=name.lower(), version=version, name=name)
     say(f"fetching {url}")
     try:
@@ -55,6 +54,45 @@ def fetch_release(benchmark: str, *, say: Callable[[str], None], root: str = "ht
         kept.parent.mkdir(parents=True, exist_ok=True)
         replace_file(kept, data)
     return kept
+
+
+def local_release(benchmark: str) -> Path | None:
+    """The file that is here: the one that was put there by hand, or else the one that was fetched."""
+    by_hand, name = by_hand_folder() / "evalplus", RELEASES[benchmark][0]
+    places = (by_hand / f"{name}.jsonl", by_hand / f"{name}.jsonl.gz", _kept(benchmark))
+    return next((path for path in places if path.is_file()), None)
+
+
+def forget_release(benchmark: str) -> None:
+    """Remove what was fetched. Raises ResultsError."""
+    kept = _kept(benchmark)
+    with explained("remove", kept):
+        kept.unlink(missing_ok=True)
+
+
+def release_facts(benchmark: str) -> dict[str, Any]:
+    """The data set as `data list` shows it: its repository on GitHub, its file, and whether that is here."""
+    name, version = RELEASES[benchmark]
+    path = local_release(benchmark)
+    return {
+        "suite": benchmark,
+        "task": "",
+        "repository": f"github.com/evalplus/{name.lower()}_release",
+        "config": "",
+        "split": "",
+        "names": [f"{name}.jsonl.gz"],
+        "revision": version,
+        "here": path is not None,
+        "commit": None,
+        "files": None
+        if path is None
+        else [{"name": path.name, "size_bytes": path.stat().st_size, "sha256": files_sha256([path])}],
+    }
+
+
+def _kept(benchmark: str) -> Path:
+    name, version = RELEASES[benchmark]
+    return cache_folder() / "evalplus" / f"{name}-{version}.jsonl.gz"
 
 
 def _why(error: Exception) -> str:
