@@ -71,6 +71,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "models": ("commands.models", "List the models here, by the names that --model takes."),
         "fit": ("commands.fit", "Show which context, slots and layers of a model fit on a card."),
         "tasks": ("commands.tasks", "Validate a file of your own coding tasks."),
+        "suites": ("commands.suites", "Show and check suites: benchmarks that a YAML file declares."),
         "data": ("commands.data", "Fetch the data sets of benchmarks and suites, or list them."),
     },
     "Run": {

@@ -252,6 +252,8 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("tasks", "validate", f"{evil}.yaml"): 2,
         ("cache", evil): 2,
         ("data", "fetch", evil): 2,
+        ("suites", "show", evil): 2,
+        ("suites", "validate", f"{evil}.yaml"): 2,
         ("completion", evil): 2,
         ("fit", evil): 2,
         ("models",): 0,
@@ -261,7 +263,7 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
     }
 
 
-WITHOUT_RESULTS = {"tasks", "data", "cache", "completion", "doctor", "fit", "models", "schema"}
+WITHOUT_RESULTS = {"tasks", "suites", "data", "cache", "completion", "doctor", "fit", "models", "schema"}
 
 
 def test_every_command_is_walked(results, tmp_path):

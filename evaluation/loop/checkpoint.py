@@ -90,7 +90,12 @@ def check_settings(old: Settings, new: Settings, folder: Path) -> None:
     for name in Settings.__struct_fields__:
         was, now = getattr(old, name), getattr(new, name)
         grows = name in _MAY_GROW and now >= was
-        if name not in _NOT_COMPARED and was != now and not grows:
+        if name == "options":
+            names = [own for own in {**was, **now} if was.get(own) != now.get(own)]
+            differences += [
+                f"{own} was {_shown(was.get(own))} and is now {_shown(now.get(own))}" for own in names
+            ]
+        elif name not in _NOT_COMPARED and was != now and not grows:
             differences.append(f"{name} was {_shown(was)} and is now {_shown(now)}")
     if differences:
         other_rules = any(getattr(old, name) != getattr(new, name) for name in VerdictRules._fields)

@@ -56,6 +56,11 @@ def posts(url):
         return json.load(response)["posts"]
 
 
+def answering_server(answers):
+    """Give its URL while it runs: see answering_server.py. answers: its file."""
+    return _running(PROGRAMS / "answering_server.py", answers)
+
+
 def tool_server(*options):
     """Give its URL while it runs: see tool_server.py."""
     return _running(PROGRAMS / "tool_server.py", *options)

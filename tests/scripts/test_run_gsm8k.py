@@ -220,7 +220,7 @@ def test_other_examples_are_another_benchmark(tmp_path):
     with reference_server() as url:
         run(url, tmp_path, "--limit", 2)
         event, _ = run(url, tmp_path, "--limit", 2, "--few-shot", 2, code=6)
-    assert "options was " in event["message"]
+    assert "few_shot was " in event["message"]
 
 
 @pytest.mark.servers

@@ -1,0 +1,1 @@
+"""Programs that show and check the files of a user: suites."""
