@@ -154,8 +154,13 @@ def test_a_turn_with_calls_goes_back_as_it_came():
     raw = (REPLIES / "tool_use.json").read_bytes()
     name, blocks = turn_with_calls(raw)
     assert name == "toolu_01"
-    sent = sent_prompt(TALK, {name: blocks})["messages"][1]
-    assert sent == {"role": "assistant", "content": json.loads(raw)["content"]}
+    answer = answer_to("tool_use")
+    turn = Message("assistant", answer.text, tool_calls=answer.tool_calls)
+    assert sent_prompt((turn,), {name: blocks})["messages"] == [
+        {"role": "assistant", "content": json.loads(raw)["content"]}
+    ]
+    (another,) = sent_prompt((TALK[2],), {name: blocks})["messages"]
+    assert [block["type"] for block in another["content"]] == ["text", "tool_use", "tool_use"]
     assert turn_with_calls((REPLIES / "text.json").read_bytes()) is None
     assert turn_with_calls(b"{") is None
 

@@ -1,7 +1,7 @@
 """A hosted provider without a model: OpenAI's API and Anthropic's Messages API, with the habits of each provider.
 
     python tests/programs/scripted_provider.py [--port P] [--prefix /v1] [--key KEY] [--chat-only] [--latency S]
-        [--answers FILE|canonical] [--refuse NAME=HOW ...] [--cost USD] [--fail-every N] [--overloaded-every N]
+        [--answers FILE|canonical|tools] [--refuse NAME=HOW ...] [--cost USD] [--fail-every N] [--overloaded-every N]
         [--rate R [--burst N] [--window S]] [--tokens-a-minute N] [--retry-after number|date|ms|nonsense|none|SECONDS]
         [--told openai|anthropic|window|none]
 
@@ -9,10 +9,11 @@ It prints {"port": P} when it listens. Below --prefix (Gemini's is /v1beta/opena
 chat/completions, completions and models; /v1/messages and /v1/models with `x-api-key` are Anthropic's. Any other path
 is a 404, one without the right --key a 401.
 
---answers: "canonical" gives HumanEval's solutions; a file has [[PART, ANSWER], ...], of which the first whose PART
-stands in the prompt holds. ANSWER: a text, or {"text", "reasoning", "tools": [[NAME, ARGUMENTS]], "end": the reason,
-"usage": {...}, "status": 400, "raw": whole body, "headers": {...}}. --refuse: as refusals.py names it; Anthropic's API
-refuses every field that it doesn't know anyway. --cost: of a token, in `usage.cost` as OpenRouter states it.
+--answers: "canonical" gives HumanEval's solutions, "tools" the calls of the shipped scenarios; a file has
+[[PART, ANSWER], ...], of which the first whose PART stands in the prompt holds. ANSWER: a text, or {"text",
+"reasoning", "tools": [[NAME, ARGUMENTS]], "end": the reason, "usage": {...}, "status": 400, "raw": whole body,
+"headers": {...}}. --refuse: as refusals.py names it; Anthropic's API refuses every field that it doesn't know anyway.
+--cost: of a token, in `usage.cost` as OpenRouter states it.
 --fail-every, --overloaded-every: each Nth request is a 500, a 529.
 
 --rate: requests a second, from a bucket of --burst (default: a second's worth); with --window, so many seconds' worth
@@ -30,6 +31,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import math
 import re
@@ -37,6 +39,7 @@ import time
 from email.utils import formatdate
 from pathlib import Path
 
+from known_answers import KNOWN
 from refusals import refusal
 
 KEYS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
@@ -48,6 +51,8 @@ ANTHROPIC_ERRORS = {
     400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 413: "request_too_large",
     429: "rate_limit_error", 500: "api_error", 529: "overloaded_error",
 }  # fmt: skip
+
+CALLS = itertools.count()
 
 
 class Bucket:
@@ -101,15 +106,9 @@ class Provider:
         self.asked = []
         self.posts = self.answered = self.refused = 0
         self.first = self.last = 0.0
-        self.rules = (
-            [] if options.answers in {None, "canonical"} else json.loads(Path(options.answers).read_text())
-        )
-        self.canonical = None
-        if options.answers == "canonical":
-            from canonical_server import Answers
-
-            fields = {"answered": None, "wrong_if": [], "wrong": 0.0, "mode": "canonical", "salt": ""}
-            self.canonical = Answers(argparse.Namespace(**fields))
+        known = KNOWN.get(options.answers)
+        self.known = known() if known else None
+        self.rules = [] if known or not options.answers else json.loads(Path(options.answers).read_text())
         self.requests = self.tokens = None
         if options.rate:
             burst = max(1.0, options.rate if options.burst is None else options.burst)
@@ -174,7 +173,7 @@ class Provider:
         self.answered += 1
         told = self.told()
         prompt = text_of(body)
-        answer = self.pick(prompt, chat=not completion)
+        answer = self.pick(body, prompt, chat=not completion)
         answer = {"text": answer} if isinstance(answer, str) else answer
         told |= answer.get("headers", {})
         if "raw" in answer:
@@ -184,9 +183,9 @@ class Provider:
         make = anthropic_answer if anthropic else openai_answer
         return 200, told, make(body, answer, prompt, chat, self.options.cost)
 
-    def pick(self, prompt, *, chat):
-        if self.canonical:
-            return self.canonical.answer(prompt, chat=chat)
+    def pick(self, body, prompt, *, chat):
+        if self.known:
+            return self.known(body, prompt, chat)
         return next((answer for part, answer in self.rules if part in prompt), "ok")
 
     def limit(self, body, anthropic):
@@ -338,8 +337,8 @@ def anthropic_answer(body, answer, prompt, _chat, _cost):
         content.append({"type": "thinking", "thinking": answer["reasoning"], "signature": "c2ln"})
     if answer.get("text"):
         content.append({"type": "text", "text": answer["text"]})
-    for number, (name, given) in enumerate(answer.get("tools", ())):
-        content.append({"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": given})
+    for name, given in answer.get("tools", ()):
+        content.append({"type": "tool_use", "id": f"toolu_{next(CALLS)}", "name": name, "input": given})
     usage = {
         "input_tokens": len(prompt) // 4,
         "cache_creation_input_tokens": 0,

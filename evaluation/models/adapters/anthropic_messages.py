@@ -96,8 +96,12 @@ def turn_with_calls(raw: bytes) -> tuple[str, list[Block]] | None:
 def _blocks(message: Message, said: Mapping[str, list[Block]]) -> list[Block]:
     if message.role == "tool":
         return [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.content}]
-    if message.tool_calls and message.tool_calls[0].id in said:
-        return list(said[message.tool_calls[0].id])
+    if message.tool_calls:
+        turn = said.get(message.tool_calls[0].id, [])
+        if [_key(block) for block in turn if block.get("type") == "tool_use"] == [
+            (call.id, call.name, call.arguments) for call in message.tool_calls
+        ]:
+            return list(turn)
     text = [{"type": "text", "text": message.content}] if message.content or not message.tool_calls else []
     calls = [
         {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call.arguments)}
@@ -122,6 +126,11 @@ def _input(arguments: str) -> dict[str, Any]:
 def _call(block: Block) -> dict[str, Any]:
     function = {"name": block.get("name"), "arguments": json.dumps(block.get("input"), ensure_ascii=False)}
     return {"id": block.get("id"), "type": "function", "function": function}
+
+
+def _key(block: Block) -> tuple[Any, Any, str]:
+    call = _call(block)
+    return call["id"], call["function"]["name"], call["function"]["arguments"]
 
 
 def _joined(blocks: Iterable[Block], kind: str) -> str:
