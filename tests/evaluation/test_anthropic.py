@@ -35,13 +35,16 @@ def answers(url, *requests, **config):
         parameters = parameters_for(info, on_learnt=learnt.append)
         async with get_interface_for_provider(info, parameters=parameters) as provider:
             await provider.check_connection(1, 10.0)
-            return [await provider.generate(make(info.sampling)) for make in requests]
+            found = []
+            for make in requests:
+                found.append(await provider.generate(make(info.sampling, found)))
+            return found
 
     return asyncio.run(main()), learnt
 
 
 def request(user="2 + 2?", **fields):
-    def make(sampling):
+    def make(sampling, _before):
         fixed = {"task_id": "t", "index": 0, "style": PromptStyle.CHAT, "system": ""}
         return Request(**{**fixed, "user": user, "sampling": sampling, **fields})
 
@@ -178,14 +181,16 @@ def test_tools_are_called_and_a_turn_with_thoughts_goes_back_as_it_came(tmp_path
     call = {"text": "I add.", "reasoning": "Add.", "tools": [["add", {"a": 2}], ["add", {"a": 3}]]}
     rules = (["five", "It is five."], ["2 + 3", call])
     with scripted_provider(*script(tmp_path, *rules)) as url:
-        (first,), _ = answers(url, request("2 + 3?", tools=TOOLS))
-        turns = (
-            Message("assistant", first.text, tool_calls=first.tool_calls, reasoning=first.reasoning),
-            *(Message("tool", "five", tool_call_id=each.id) for each in first.tool_calls),
-        )
-        (_, second), _ = answers(
-            url, request("2 + 3?", tools=TOOLS), request("2 + 3?", tools=TOOLS, turns=turns), max_tokens=50
-        )
+
+        def go_on(sampling, before):
+            said = before[0]
+            turns = (
+                Message("assistant", said.text, tool_calls=said.tool_calls, reasoning=said.reasoning),
+                *(Message("tool", "five", tool_call_id=each.id) for each in said.tool_calls),
+            )
+            return request("2 + 3?", tools=TOOLS, turns=turns)(sampling, before)
+
+        (first, second), _ = answers(url, request("2 + 3?", tools=TOOLS), go_on)
         asked = bodies(url)
     assert [(each.name, each.arguments) for each in first.tool_calls] == [
         ("add", '{"a": 2}'),
