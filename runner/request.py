@@ -24,6 +24,7 @@ from settings.needle_lengths import longest_text
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
 from settings.spending.options import SPENDING_SETTINGS
+from settings.spending.prices import require_price
 from settings.suites import is_suite_file
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
         server=_server(asked, model, benchmark),
         parser=parser,
     )
+    if asked["max_cost"] is not None:
+        require_price(spec.server.provider or "", spec.server.base_url or "", spec.server.model_name or "")
     script_command(spec, _ANY_TARGET)  # reports an unknown placeholder now
     if asked["metrics"] is not None:
         from runner.option_check import check_metrics
@@ -164,7 +167,9 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
         if not external and not setting.knows_benchmark(benchmark.name):
             raise UsageError(
                 f"{setting.option} does not apply to --benchmark {benchmark.name}",
-                hint=f"it belongs to {' and '.join(setting.benchmarks)}" if setting.is_own else "",
+                hint=f"it belongs to {' and '.join(setting.benchmarks)}"
+                if setting.is_own
+                else f"leave {setting.option} out",
                 settings=(name,),
             )
     if not external:

@@ -96,6 +96,10 @@ sweep good.gguf --benchmark humaneval | 2 | did you mean human_eval? | `bench_ru
 leaderboard --benchmark humaneval | 2 | there is no benchmark 'humaneval' | did you mean human_eval?
 leaderboard --benchmark zzz | 2 | there is no benchmark 'zzz' | one of gsm8k, human_eval,
 {GOOD} --dataset q.jsonl | 2 | --dataset does not apply to --benchmark human_eval | lcb and gsm8k and mmlu
+{GOOD} --max-cost 2 | 2 | a server of your own has no price | --max-tokens-total
+{GOOD} --max-cost lots | 2 | --max-cost: 'lots' is not a number | give a number
+{GOOD} --script sums.yaml --max-tokens-total 5 | 2 | --max-tokens-total is for our own scripts | at the provider
+run --benchmark speed --model good.gguf --cache | 2 | --cache does not apply | leave --cache out
 {GOOD} --tasks sums.yaml | 2 | --tasks does not apply | it belongs to tasks
 
 # choosing

@@ -164,7 +164,8 @@ class Runner:
             finally:
                 self._in_flight -= 1
             self._last_answer = time.perf_counter()
-            self._tokens += answer.completion_tokens or 0
+            if not answer.cached:  # its speed would be none
+                self._tokens += answer.completion_tokens or 0
             self._new_tokens += answer.completion_tokens or 0
             judges.create_task(self._judge(sample, request, answer))
 

@@ -88,7 +88,10 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
         if choice.statuses and status not in choice.statuses:
             left_out[str(status)] = left_out.get(str(status), 0) + 1
             continue
-        newest[_configuration(record, in_sweep=bool(choice.sweep_id))] = len(kept)
+        configuration = _configuration(record, in_sweep=bool(choice.sweep_id))
+        shown = newest.get(configuration)
+        if shown is None or not _has_kept_answers(record) or _has_kept_answers(kept[shown][1]):
+            newest[configuration] = len(kept)
         kept.append((folder, record))
     for name in choice.benchmarks:
         if name not in known | shipped_suites().keys():
@@ -101,10 +104,10 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
         meant = closest(choice.model, models).removeprefix("; ") or "see `bench_runner.py list`"
         raise UsageError(f"no run has a model that fits {choice.model!r}", hint=meant)
     if not choice.every:
-        shown = set(newest.values())
-        if len(kept) > len(shown):
-            left_out["older"] = len(kept) - len(shown)
-        kept = [run for position, run in enumerate(kept) if position in shown]
+        positions = set(newest.values())
+        if len(kept) > len(positions):
+            left_out["older"] = len(kept) - len(positions)
+        kept = [run for position, run in enumerate(kept) if position in positions]
     return Chosen(tuple(kept), left_out)
 
 
@@ -138,6 +141,11 @@ def parse_since(text: str, now: dt.datetime, option: str = "--since") -> dt.date
         raise UsageError(
             f"{option} {text!r} is not a time", hint="such as 2026-11-21, 2026-11-21T09:00, 12h or 7d"
         ) from error
+
+
+def _has_kept_answers(record: RunRecord) -> bool:
+    """Whether it knows no speed and no cost, because answers came out of the cache."""
+    return record.score is not None and record.score.cached > 0
 
 
 def _asked_for(record: RunRecord, choice: Choice) -> bool:

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from results.errors import UsageError
-from runner.fingerprint import determining, fingerprint
+from runner.fingerprint import determining, fingerprint, served_by
 from runner.request import build_spec
 from settings.asked import Asked
 from settings.setting import Determines
@@ -25,6 +25,9 @@ INDIFFERENT = {
     "script_timeout": 5.0,
     "max_restarts": 9,
     "sandbox": "process",
+    "max_tokens_total": 5000,
+    "cache": True,
+    "cache_size": 1 << 30,
     "health_path": "/",
 }
 DETERMINING = {
@@ -75,6 +78,7 @@ ELSEWHERE = {
     "parser",
     "lora",  # in tests/servers/test_lora.py
     "model_draft",  # in tests/servers/test_speculation.py
+    "max_cost",  # needs a provider; in tests/scripts/test_paid_run.py
     "provider",  # in tests/runner/test_provider_runs.py, with the two below
     "provider_params",
     "api_key_file",
@@ -131,6 +135,25 @@ def test_a_model_that_changed_without_its_size_is_seen(model):
     model.write_bytes(data)
     os.utime(model, ns=(1, 1))
     assert fingerprint(spec(model)) != before
+
+
+def test_answers_are_kept_by_all_that_they_depend_on_beside_the_request(model):
+    """Another model, server setting or build answers otherwise; the sampling is part of each request."""
+    build = {"build": "b1", "ctx_size": 4096}
+    known = served_by(spec(model), build)
+    assert known == served_by(spec(model, temperature=0.5, limit=3, cache=True, port=8099), build)
+    others = {
+        served_by(spec(model), {**build, "build": "b2"}),
+        served_by(spec(model), {**build, "ctx_size": 2048}),
+        served_by(spec(model, gpu_layers=3), build),
+        served_by(spec(model, parallel=2), build),
+        served_by(spec(model, server_args=("-fa", "on")), build),
+    }
+    model.write_bytes(gguf({"general.name": (STRING, "x")}))
+    others.add(served_by(spec(model), build))
+    assert len(others) == 6
+    assert known not in others
+    assert served_by(spec(model), {}) is None
 
 
 def test_a_server_that_already_runs_is_its_address_and_its_models_name():

@@ -8,18 +8,19 @@ import msgspec
 import pytest
 
 from results.compare.charges import usd_per_solved
+from results.compare.run_choice import Choice, choose_runs
 from results.records import decode_record
 from results.stats.speed import answering_speed
 from tests.command_line import bench_runners
 from tests.results.recorded_runs import F, P, record_run
 
 
-def charged(results_dir, verdicts, /, **score):
-    """A recorded run with these fields of its score."""
-    run = record_run(results_dir, verdicts, model=score.pop("model", "m"))
-    record = run.read_record()
-    changed = msgspec.structs.replace(record.score, **score)
-    run.write_record(msgspec.structs.replace(record, score=changed))
+def charged(results_dir, verdicts, /, *, record=None, **score):
+    """A recorded run with these fields of its score. record: fields of the record."""
+    run = record_run(results_dir, verdicts, model=score.pop("model", "m"), **(record or {}))
+    written = run.read_record()
+    changed = msgspec.structs.replace(written.score, **score)
+    run.write_record(msgspec.structs.replace(written, score=changed))
     return run
 
 
@@ -90,6 +91,23 @@ def test_unknown_is_none_and_never_nothing(tmp_path, fields, each):
 def test_kept_answers_have_no_speed(tmp_path):
     score = charged(tmp_path, (P,), cached=1, details={"tokens_per_s": 5000.0}).read_record().score
     assert answering_speed(score) is None
+
+
+def test_a_run_with_kept_answers_never_stands_for_one_that_was_measured(tmp_path):
+    """Of runs of one configuration the newest is shown, unless it knows no speed and no cost."""
+
+    def shown():
+        chosen = choose_runs(tmp_path, Choice(), warn=pytest.fail)
+        return [folder.run_id for folder, _ in chosen.runs]
+
+    same = {"config": {"path": "/m/m.gguf"}}
+    first = charged(tmp_path, (P,), cached=1, record=same)
+    assert shown() == [first.run_id]
+    measured = charged(tmp_path, (P,), record=same)
+    charged(tmp_path, (P,), cached=1, record=same)
+    assert shown() == [measured.run_id]
+    newer = charged(tmp_path, (P,), record=same)
+    assert shown() == [newer.run_id]
 
 
 def test_older_records_have_no_cost(tmp_path):
