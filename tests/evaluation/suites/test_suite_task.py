@@ -1,0 +1,241 @@
+"""From a suite's file and rows to samples, prompts and verdicts; and what a file from anybody can't reach."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from evaluation.protocols import PromptStyle
+from evaluation.suites.loader import read_suite_file
+from evaluation.suites.task import SuiteRows, SuiteTask
+from results.errors import UsageError
+from results.messages import Message
+
+HEAD = 'name: mine\nversion: "1"\nabout: A.\nlicence: none\n'
+ROWS = [
+    {"q": "first", "options": ["a dog", "a cat", "a cow"], "gold": 1, "animal": "yes", "n": 2, "kinds": ["x", "z"]},
+    {"q": "second", "options": ["a car", "a bus", "a cab"], "gold": 2, "animal": "no", "n": 1200, "kinds": []},
+    {"q": "third", "options": ["a pig", "a hen", "a rat"], "gold": 0, "animal": "yes", "n": -3, "kinds": ["y"]},
+]  # fmt: skip
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """Make a task of a file's text: its name in answers is mine."""
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in ROWS))
+
+    def made(text: str, style: PromptStyle = PromptStyle.CHAT, **more) -> SuiteTask:
+        path = tmp_path / "mine.yaml"
+        path.write_text(HEAD + text)
+        return SuiteTask(SuiteRows(read_suite_file(path)), style=style, **more)
+
+    return made
+
+
+def _judged(task: SuiteTask, answer: str, number: int = 0):
+    sample = task.get_samples(None)[number]
+    return task.calculate_metrics(answer, sample.expected, sample)
+
+
+def _single(answer: str, more: str = "") -> str:
+    return f"data: {{file: rows.jsonl}}\nprompt: '{{{{ q }}}}?'\nanswer: {answer}\n{more}"
+
+
+def test_samples_come_in_turn_and_a_smaller_limit_is_a_beginning(suite):
+    task = suite(
+        "data: {file: rows.jsonl}\nanswer: {kind: number, correct: n}\ntasks:\n"
+        "  one: {prompt: '{{ q }}'}\n  two: {data: {where: n > 0}, prompt: '{{ q }}!'}\n"
+    )
+    ids = [sample.task_id for sample in task.get_samples(None)]
+    assert ids == ["mine/one/0", "mine/two/0", "mine/one/1", "mine/two/1", "mine/one/2"]
+    assert [sample.task_id for sample in task.get_samples(3)] == ids[:3]
+    assert [sample.tags for sample in task.get_samples(2)] == [{"task": "one"}, {"task": "two"}]
+    assert task.get_prompt(task.get_samples(4)[3]).user == "second!"
+
+
+def test_examples_stand_before_the_question_and_never_are_the_question(suite):
+    few_shot = "few_shot: {count: 2, file: rows.jsonl, seed: null}\n"
+    task = suite(_single("{kind: number, correct: n}", few_shot), PromptStyle.COMPLETION)
+    prompts = [task.get_prompt(sample).user for sample in task.get_samples(None)]
+    assert prompts == [
+        "second? 1200\n\nthird? -3\n\nfirst?",
+        "first? 2\n\nthird? -3\n\nsecond?",
+        "first? 2\n\nsecond? 1200\n\nthird?",
+    ]
+
+
+def test_drawn_examples_are_the_same_each_time_and_others_by_another_seed(suite):
+    def shown(seed: int) -> str:
+        task = suite(
+            _single("{kind: number, correct: n}", f"few_shot: {{count: 2, file: rows.jsonl, seed: {seed}}}\n")
+        )
+        return task.get_prompt(task.get_samples(1)[0]).user
+
+    assert shown(1) == shown(1)
+    assert len({shown(seed) for seed in range(8)}) > 1
+
+
+def test_examples_are_turns_of_a_chat_where_that_is_asked_for_and_one_text_elsewhere(suite):
+    text = _single(
+        "{kind: exact, correct: animal}",
+        "system: Be {{ animal }}.\ntarget: 'It is {{ animal }}.'\nchat_prompt: 'Chat: {{ q }}?'\n"
+        "few_shot: {as_turns: true, examples: [{q: fixed, animal: no}]}\n",
+    )
+    chat = suite(text)
+    prompt = chat.get_prompt(chat.get_samples(1)[0])
+    assert prompt.history == (Message("user", "Chat: fixed?"), Message("assistant", "It is no."))
+    assert (prompt.system, prompt.user) == ("Be yes.", "Chat: first?")
+    completion = suite(text, PromptStyle.COMPLETION)
+    prompt = completion.get_prompt(completion.get_samples(1)[0])
+    assert prompt.system + prompt.user == "Be yes.\n\nfixed? It is no.\n\nfirst?"
+
+
+def test_the_limits_of_an_answer_hold_for_texts_to_go_on_with(suite):
+    text = _single("{kind: exact, correct: q}", 'stop: ["\\n"]\nmax_tokens: 7\n')
+    sample = suite(text, PromptStyle.COMPLETION).get_samples(1)[0]
+    assert (sample.stop, sample.max_tokens) == (("\n",), 7)
+    sample = suite(text).get_samples(1)[0]
+    assert (sample.stop, sample.max_tokens) == ((), None)
+
+
+CHOICES = "choices: options, correct: gold"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "value", "passed"),
+    [
+        (f"{{kind: letter, {CHOICES}}}", "The answer is (B).", "B", True),
+        (f"{{kind: letter, {CHOICES}}}", "A cat.", "B", True),
+        (f"{{kind: letter, {CHOICES}}}", "C", "C", False),
+        (f"{{kind: choice, {CHOICES}}}", "**B**", "a cat", True),
+        (f"{{kind: choice, {CHOICES}}}", "a", "a dog", False),
+        ("{kind: letter, choices: [a, b, c], correct: \"'B'\"}", "b", "B", True),
+        ("{kind: letter, choices: options, correct: '[0, 1, 1]'}", "C", "C", True),
+        ("{kind: number, correct: n}", "So 1 + 1 = 2.0", "2", True),
+        ("{kind: number, correct: n}", "I don't know", "", False),
+        ("{kind: exact, correct: q}", "\n`first`\nbecause", "first", True),
+        ("{kind: exact, correct: q}", "First", "First", False),
+        ("{kind: exact, correct: q, ignore_case: true, ignore_punctuation: true}", "First!", "First!", True),
+        ("{kind: exact, correct: \"[q, 'other']\"}", "Answer: other", "other", True),
+        ("{kind: span, correct: \"['the first']\"}", "First.", "First.", True),
+        ("{kind: labels, labels: ['yes', 'no'], correct: animal}", "Answer: Yes.", "yes", True),
+        ("{kind: labels, labels: ['yes', 'no'], correct: animal}", "It is an animal, so yes", "yes", True),
+        ("{kind: labels, labels: ['yes', 'no'], correct: animal}", "yes or no", "", False),
+        (
+            "{kind: labels, labels: [entailment, not entailment], correct: 1}",
+            "not entailment",
+            "not entailment",
+            True,
+        ),
+        ("{kind: labels, labels: [x, y, z], correct: kinds, several: true}", "z and x", "x, z", True),
+        ("{kind: labels, labels: [x, y, z], correct: kinds, several: true}", "x, y", "x, y", False),
+    ],
+)
+def test_how_each_kind_of_answer_is_read(suite, answer, said, value, passed):
+    judged = _judged(suite(_single(answer)), said)
+    assert (judged.completion, judged.passed) == (value, passed)
+    assert bool(judged.detail) != passed
+
+
+def test_several_labels_count_by_what_is_right_of_them(suite):
+    task = suite(_single("{kind: labels, labels: [x, y, z], correct: kinds, several: true}"))
+    assert _judged(task, "x, y").metrics == {"label_f1": 0.5, "accuracy": 0.0}
+    assert _judged(task, "none of them", 1).metrics == {"label_f1": 1.0, "accuracy": 1.0}
+
+
+def test_what_comes_behind_a_stop_does_not_count(suite):
+    text = _single("{kind: number, correct: n}", 'stop: ["\\nQ:"]\n')
+    assert _judged(suite(text, PromptStyle.COMPLETION), "2\nQ: 5 + 5?\nA: 10").passed
+
+
+def test_the_names_of_figures_do_not_depend_on_the_server(suite):
+    text = _single(f"{{kind: choice, {CHOICES}}}")
+    assert suite(text).scoring == suite(text, likelihoods=True).scoring
+
+
+def test_metrics_of_ones_own_are_functions_of_a_file_beside_the_suite(suite, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def long(answer, expected, row):\n    return len(answer) / 10 if row['q'] == expected else 0\n"
+        "def wrong(answer, expected, row):\n    return 2\ndef broken(answer, expected, row):\n    return 1 / 0\n"
+    )
+    task = suite(_single("{kind: exact, correct: q}", "metrics: [mine.long, accuracy]\n"))
+    assert _judged(task, "first").metrics == {"mine.long": 0.5, "accuracy": 1.0}
+    for name, told in (
+        ("mine.wrong", "gave 2.0 for mine/0"),
+        ("mine.broken", "failed on mine/0 with ZeroDivisionError"),
+    ):
+        task = suite(_single("{kind: exact, correct: q}", f"metrics: [{name}]\n"))
+        with pytest.raises(UsageError, match=told):
+            _judged(task, "first")
+
+
+@pytest.mark.parametrize(
+    "name", ["os.system", "subprocess.run", "mine.missing", "builtins.exec", "acuracy", "a/b.c"]
+)
+def test_nothing_but_a_file_beside_the_suite_can_be_called(suite, tmp_path, name):
+    (tmp_path / "mine.py").write_text("def there(answer, expected, row):\n    return 1\n")
+    with pytest.raises(UsageError) as error:
+        suite(_single("{kind: exact, correct: q}", f"metrics: [{name}]\n"))
+    assert "mine.yaml:8: metrics" in error.value.message
+    if name == "acuracy":
+        assert "did you mean accuracy?" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd.jsonl", "../rows.jsonl", "a/../../rows.jsonl", "link.jsonl", "mine.yaml"]
+)
+def test_only_data_beside_the_suite_is_read(suite, tmp_path, name):
+    """Rows go to a model, perhaps to somebody's API: a file from anybody must not name any file here."""
+    outside = tmp_path.parent / "outside.jsonl"
+    outside.write_text("{}\n")
+    (tmp_path / "link.jsonl").symlink_to(outside)
+    with pytest.raises(UsageError, match=r"is not beside the suite|is not a data set"):
+        suite(f"data: {{file: {name}}}\nprompt: x\nanswer: {{kind: number, correct: '1'}}\n")
+
+
+def test_a_pipe_in_place_of_the_data_does_not_hang(suite, tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(UsageError):
+        suite("data: {file: pipe.jsonl}\nprompt: x\nanswer: {kind: number, correct: '1'}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            _single("{kind: number, correct: nn}"),
+            "mine.yaml:7: answer.*rows.jsonl:1: there is no field 'nn'.*mean n",
+        ),
+        (_single("{kind: number, correct: q}"), "what is right must be a number, and is 'first'"),
+        (
+            _single("{kind: letter, choices: options, correct: n + 7}"),
+            "there is no choice 9: they are 0 to 2",
+        ),
+        (_single("{kind: letter, choices: q, correct: '0'}"), "the choices must be a list of two or more"),
+        (
+            _single("{kind: number, correct: n}", "few_shot: {count: 3, file: rows.jsonl}\n"),
+            "and there are 2",
+        ),
+        (
+            "data: {file: rows.jsonl, where: n > 9999}\nprompt: x\nanswer: {kind: number, correct: n}\n",
+            "no row is left",
+        ),
+        (
+            "data: {file: rows.jsonl, sha256: abc}\nprompt: x\nanswer: {kind: number, correct: n}\n",
+            "has the sha256",
+        ),
+    ],
+)
+def test_rows_that_do_not_fit_are_told_with_file_and_line(suite, text, told):
+    with pytest.raises(UsageError, match=f"(?s){told}"):
+        suite(text).identity()
+
+
+def test_the_data_of_a_run_is_known_by_its_content(suite, tmp_path):
+    text = _single("{kind: number, correct: n}")
+    suite(text)
+    rows = SuiteRows(read_suite_file(tmp_path / "mine.yaml")).sha256
+    (tmp_path / "rows.jsonl").write_text(f"{json.dumps(ROWS[0])}\n")
+    assert SuiteRows(read_suite_file(tmp_path / "mine.yaml")).sha256 != rows
