@@ -221,7 +221,7 @@ def test_completion_works_in_bash():
         echo "${{COMPREPLY[@]}}"
     """
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["human_eval"], done.stderr
+    assert done.stdout.split() == ["human_eval", "human_eval_plus"], done.stderr
 
 
 def test_doctor_names_what_is_found():
