@@ -50,7 +50,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     continuations: of the prompt, of which each is scored by its log-probability instead of an answer being generated.
     least_prompt_tokens: a server that counts fewer tokens in the prompt has cut it; 0: not known. stop: sequences that
     end its answer; empty: the task's. max_tokens: of its answer, if fewer than the run's default; None: as that. style:
-    its own; None: the task's.
+    its own; None: the task's. json_schema: that its answer fits, where that is asked for; None: the task's.
     """
 
     task_id: str
@@ -63,6 +63,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
     style: PromptStyle | None = None
+    json_schema: dict[str, Any] | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 
 from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_settings
 from evaluation.loop.grader import Grader
-from evaluation.loop.requests import make_request, prompts_sha256, shuffled
+from evaluation.loop.requests import make_request, prompts_sha256, require_schema, shuffled
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
 from evaluation.models.asked import asked_by
@@ -195,15 +195,12 @@ class _Session:
                 await self.benchmark.prepare(interface, style.chosen)
             concurrency = arguments.concurrency or int(properties.get("total_slots") or _DEFAULT_CONCURRENCY)
             task = self.benchmark.make_task(style.chosen, self.grader)
-            if self.connection.use_guided_json and task.json_schema is None:
-                raise UsageError(
-                    f"{self.benchmark.name} has no JSON schema for its answers",
-                    hint="leave --use-guided-json out",
-                )
             self.bound = settings = self._settings(task, style)
             self.journal.bind(settings)
             sampling = self.connection.sampling
             asked = [make_request(task, sample, 0, sampling) for sample in self._samples(task)]
+            if self.connection.use_guided_json:
+                require_schema(asked, self.benchmark.name)
             write_prompts(arguments.output, map(asked_by, asked))
             if any(request.tools for request in asked) and shows_no_tools(properties):
                 self.warnings.append(NO_TOOLS_SHOWN)

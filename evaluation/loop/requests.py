@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evaluation.models.asked import asked_by
-from evaluation.protocols import Request
+from evaluation.protocols import PromptStyle, Request
+from results.errors import UsageError
 from results.json_text import encode
 from results.stats.sample_order import order_key
 
@@ -34,7 +35,7 @@ def make_request(task: Task, sample: Sample, index: int, sampling: Sampling) -> 
         user=prompt.user,
         sampling=msgspec.structs.replace(sampling, seed=seed, max_tokens=_max_tokens(sample, sampling)),
         stop=sample.stop or task.stop,
-        json_schema=task.json_schema,
+        json_schema=sample.json_schema or task.json_schema,
         choices=sample.choices,
         continuations=sample.continuations,
         history=prompt.history,
@@ -48,6 +49,18 @@ def _max_tokens(sample: Sample, sampling: Sampling) -> int:
     if sample.max_tokens is None or "max_tokens" in sampling.given:
         return sampling.max_tokens
     return min(sample.max_tokens, sampling.max_tokens)
+
+
+def require_schema(requests: Iterable[Request], benchmark: str) -> None:
+    """Raise UsageError unless there is a JSON schema that answers can be held to."""
+    schemas = {request.style for request in requests if request.json_schema is not None}
+    if PromptStyle.CHAT not in schemas:
+        what = "is asked for texts to go on with" if schemas else "has no JSON schema for its answers"
+        raise UsageError(
+            f"--use-guided-json: {benchmark} {what}",
+            hint="give --prompt-style chat" if schemas else "leave --use-guided-json out",
+            settings=("use_guided_json",),
+        )
 
 
 def request_seed(seed: int, task_id: str, index: int) -> int:

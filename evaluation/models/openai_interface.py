@@ -274,7 +274,7 @@ class OpenAIInterface:
         body: dict[str, Any] = {"messages": sent_messages(asked_by(request).messages)}
         if request.tools:
             body["tools"] = request.tools
-        if request.json_schema is not None and self.info.use_guided_json and self.supports.json_schema:
+        if request.json_schema is not None and self.info.use_guided_json:
             schema = {"name": "answer", "schema": request.json_schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return f"{self.info.api_path}/chat/completions", body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,7 @@ class DeclaredTask:
             continuations=gold.continuations,
             style=self._style,
             stop=self.declared.stop if self._style is PromptStyle.COMPLETION else (),
+            json_schema=self.declared.json_schema,
             max_tokens=self.declared.max_tokens if self._style is PromptStyle.COMPLETION else None,
         )
 
@@ -118,6 +120,8 @@ class DeclaredTask:
         whole = prediction
         if self._style is PromptStyle.COMPLETION:
             prediction = self._until_stop(prediction)
+        if self.declared.json_field:
+            prediction = _in_json(prediction, self.declared.json_field)
         reading = self._kind.read(prediction, sample)
         return self._judged(reading._replace(ended=reading.ended or prediction != whole), expected, sample)
 
@@ -212,6 +216,18 @@ class DeclaredTask:
         for stop in self.declared.stop:
             text = text.split(stop, 1)[0]
         return text
+
+
+def _in_json(text: str, field: str) -> str:
+    """What a JSON object says in that field, as a text; of anything else, the text itself."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    value = said.get(field) if isinstance(said, dict) else None
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return text if value is None else str(value)
 
 
 def _texts(expected: Any) -> list[str]:

@@ -214,6 +214,13 @@ class SuiteTask(_Part, frozen=True, kw_only=True):
     positive: Annotated[
         str, Meta(description="The class that f1, precision and recall are about, as the answer calls it.")
     ] = ""
+    json_schema: Annotated[
+        dict[str, Any] | None,
+        Meta(description="A JSON Schema that a server holds written answers to, with --use-guided-json."),
+    ] = None
+    json_field: Annotated[
+        str, Meta(description="Of an answer that is a JSON object, the field with what is read; empty: all.")
+    ] = ""
     max_tokens: Annotated[Count | None, Meta(description="Of an answer.")] = None
     stop: Annotated[
         tuple[Ending, ...], Meta(description="Texts that end an answer, in completion style.")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import jsonschema
+import msgspec
 import pytest
 import yaml
 
+from evaluation.loop.requests import make_request, require_schema
+from evaluation.models.sampling import Sampling
+from evaluation.protocols import PromptStyle, Request
 from evaluation.suites.format import ChoiceAnswer, LetterAnswer, json_schema
 from evaluation.suites.loader import read_suite_file
+from evaluation.suites.task import SuiteRows, SuiteTask
 from results.errors import UsageError
 
 if TYPE_CHECKING:
@@ -121,3 +127,52 @@ def test_the_schema_for_editors_takes_what_the_loader_takes_and_refuses_what_it_
         {name: value for name, value in right.items() if name != "licence"},
     ):
         assert list(check.iter_errors(wrong))
+
+
+JSON_SUITE = """\
+name: mine
+version: 1
+about: Answers in JSON.
+licence: CC0-1.0
+data: {file: rows.jsonl}
+prompt: "{{ question }}"
+answer: {kind: labels, labels: [red, green], correct: colour}
+json_schema:
+  type: object
+  properties: {colour: {enum: [red, green]}}
+  required: [colour]
+json_field: colour
+"""
+
+
+def test_an_answer_in_json_is_held_to_a_schema_and_read_out_of_a_field(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"question": "Which?", "colour": "green"}\n')
+    path = tmp_path / "mine.yaml"
+    path.write_text(JSON_SUITE)
+    task = SuiteTask(SuiteRows(read_suite_file(path)), style=PromptStyle.CHAT)
+    (sample,) = task.get_samples(None)
+    request = make_request(task, sample, 0, Sampling())
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"enum": ["red", "green"]}},
+        "required": ["colour"],
+    }
+    assert json.loads(msgspec.json.encode(request.json_schema)) == schema
+    require_schema([request], "mine")
+    for said, passed in (
+        ('{"colour": "green"}', True),
+        ('{"colour": "red", "why": "not green"}', False),
+        ("green", True),
+        ("[1]", False),
+    ):
+        assert task.calculate_metrics(said, sample.expected, sample).passed is passed, said
+
+
+@pytest.mark.parametrize(
+    ("style", "schema", "said"),
+    [(PromptStyle.CHAT, None, "has no JSON schema"), (PromptStyle.COMPLETION, {}, "texts to go on with")],
+)
+def test_a_schema_that_would_hold_nothing_is_refused(style, schema, said):
+    request = Request(task_id="t", index=0, style=style, system="", user="", json_schema=schema)
+    with pytest.raises(UsageError, match=said):
+        require_schema([request], "mine")
