@@ -214,7 +214,7 @@ SAMPLING_SETTINGS = (
         help="Let the server hold answers to the JSON schema that the benchmark has for them.",
         section=Section.SAMPLING,
         determines=Determines.RESULT,
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(

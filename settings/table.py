@@ -69,7 +69,7 @@ SETTINGS = (
         determines=Determines.RESULT,
         metavar="FILE.FUNCTION,...",
         pattern=PATTERN,
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     *SERVER_SETTINGS,

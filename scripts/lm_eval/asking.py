@@ -16,6 +16,7 @@ from results.plain_text import tail
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evaluation.models.connection import ConnectionInfo
     from scripts.arguments import Arguments
     from scripts.events import Events
     from scripts.lm_eval.installed import Installed
@@ -24,18 +25,28 @@ SETTINGS_NAME = "lm_eval.json"
 _STOP_GRACE_S = 10.0
 _SAID_BYTES = 8 << 10
 _CONCURRENCY = 16  # of a server that does not say how many slots it has
+# By whether it is a chat, and whether the limit of tokens is called max_completion_tokens.
+_CLIENTS = {
+    (True, False): "local-chat-completions",
+    (True, True): "openai-chat-completions",
+    (False, False): "local-completions",
+    (False, True): "local-completions",
+}
 _PROGRESS = re.compile(rb"Requesting API:[^\r\n]*?\| *(\d+)/(\d+) \[")
 
 
-def settings_file(arguments: Arguments, task: str, *, chat: bool) -> dict[str, Any]:
-    """What lm-eval is told, as it reads it with --config."""
+def settings_file(
+    arguments: Arguments, connection: ConnectionInfo, task: str, *, chat: bool
+) -> dict[str, Any]:
+    """What lm-eval is told, as it reads it with --config. The key is not in it."""
     sampling = arguments.sampling
     path = "chat/completions" if chat else "completions"
     asked = sampling.parameters(Dialect.LLAMA_CPP)  # names that differ belong to settings that are refused
-    asked["max_gen_toks"] = asked.pop("max_tokens")
+    longest = asked.pop("max_tokens")
+    asked = {**asked, **connection.provider_params, "max_gen_toks": longest}
     model: dict[str, Any] = {
         "model": arguments.model,
-        "base_url": f"{arguments.base_url.rstrip('/').removesuffix('/v1')}/v1/{path}",
+        "base_url": f"{connection.base_url}{connection.api_path}/{path}",
         "num_concurrent": arguments.concurrency or _CONCURRENCY,
         "max_retries": arguments.max_retries + 1,  # it counts tries
         "timeout": max(1, round(arguments.request_timeout)),
@@ -45,7 +56,7 @@ def settings_file(arguments: Arguments, task: str, *, chat: bool) -> dict[str, A
         model |= {"tokenizer_backend": None, "tokenized_requests": False}
     output = arguments.output.absolute()
     return {
-        "model": "local-chat-completions" if chat else "local-completions",
+        "model": _CLIENTS[chat, connection.facts.limit_field == "max_completion_tokens"],
         "model_args": model,
         "tasks": [task],
         "include_path": str(output),
@@ -59,15 +70,18 @@ def settings_file(arguments: Arguments, task: str, *, chat: bool) -> dict[str, A
     }
 
 
-async def ask(installed: Installed, settings: dict[str, Any], folder: Path, events: Events) -> None:
-    """Run lm-eval to its end. Raises ScriptError with its last words where it fails."""
+async def ask(
+    installed: Installed, settings: dict[str, Any], folder: Path, events: Events, connection: ConnectionInfo
+) -> None:
+    """Run lm-eval to its end, with the connection's key. Raises ScriptError with its last words where it fails."""
+    key = {"OPENAI_API_KEY": connection.api_key} if connection.api_key else {}
     path = folder / SETTINGS_NAME
     path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     events.emit("phase", phase="generate")
     process = await asyncio.create_subprocess_exec(
         installed.program, "run", "--config", path,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **key, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     if process.stdout is None:
         raise RuntimeError("it was started with a pipe")

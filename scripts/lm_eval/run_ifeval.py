@@ -24,8 +24,19 @@ _ABOUT = (
 _MAX_TOKENS = 1280  # lm-eval's
 _NEEDS = ("langdetect", "immutabledict", "nltk")
 _OWN_TASK = "ifeval"
-# Settings that lm-eval has no place for, or whose names differ between servers.
-_REFUSED = ("shuffle", "thinking_budget", "repeat_penalty")
+# Settings that lm-eval has no place for, or whose names differ between servers; and what they are if nobody gave them.
+_REFUSED = {
+    "n_samples": 1,
+    "shuffle": None,
+    "thinking_budget": None,
+    "repeat_penalty": None,
+    "metrics": None,
+    "use_guided_json": False,
+    "max_cost": None,
+    "max_tokens_total": None,
+    "cache": False,
+    "cache_size": None,
+}
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -56,11 +67,20 @@ def _read_arguments() -> Arguments:
 
 
 async def _main(arguments: Arguments, events: Events) -> None:
-    from results.errors import ScriptError
+    from results.errors import ScriptError, UsageError
+    from scripts.arguments import connection_of
     from scripts.lm_eval.asking import ask, settings_file
     from scripts.lm_eval.installed import VERSION, find_lm_eval
+    from settings.providers import provider_of
 
     _require_sense(arguments)
+    facts = provider_of(arguments.provider)
+    if facts.api != "openai":
+        raise UsageError(
+            f"lm-eval can't ask {facts.about} as ifeval has it",
+            hint="use --base-url of an OpenAI-compatible API, with --provider compatible",
+            settings=("provider",),
+        )
     file: Path | None = arguments.options["dataset"]
     if file is not None:
         from evaluation.benchmarks.ifeval_rows import require_ifeval_rows
@@ -69,6 +89,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     installed = find_lm_eval(arguments.options["lm_eval"], extra="ifeval", needs=_NEEDS)
     if arguments.options["check"]:
         return
+    connection = connection_of(arguments)
     if installed.version != VERSION:
         events.say(f"WARNING: lm-eval is version {installed.version}; {VERSION} was tested")
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -83,7 +104,9 @@ async def _main(arguments: Arguments, events: Events) -> None:
                 hint="choose another --output",
             ) from error
     chat = arguments.prompt_style != "completion" and arguments.family_style != "completion"
-    await ask(installed, settings_file(arguments, task, chat=chat), arguments.output, events)
+    await ask(
+        installed, settings_file(arguments, connection, task, chat=chat), arguments.output, events, connection
+    )
 
 
 def _require_sense(arguments: Arguments) -> None:
@@ -91,10 +114,9 @@ def _require_sense(arguments: Arguments) -> None:
     from results.errors import UsageError
     from settings.sampling_rules import option_of
 
-    given = {**arguments.sampling.settings(), "shuffle": arguments.shuffle}
-    refused = [name for name in _REFUSED if given[name] is not None]
-    if arguments.n_samples > 1:
-        refused.append("n_samples")
+    sampling = arguments.sampling.settings()
+    given = {name: sampling[name] if name in sampling else getattr(arguments, name) for name in _REFUSED}
+    refused = [name for name, value in given.items() if value != _REFUSED[name]]
     if refused:
         raise UsageError(
             f"{option_of(refused[0])} does not apply to ifeval: lm-eval asks for it",

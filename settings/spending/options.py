@@ -18,7 +18,7 @@ SPENDING_SETTINGS = (
         above=0,
         maximum=1_000_000,
         default_text="none",
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(
@@ -31,7 +31,7 @@ SPENDING_SETTINGS = (
         minimum=1,
         maximum=MOST_TOKENS,
         default_text="none",
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(
@@ -40,7 +40,7 @@ SPENDING_SETTINGS = (
         help="Keep answers, and take those that are kept instead of asking again. The run has no speed then.",
         section=Section.COST,
         determines=Determines.NOTHING,
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
     Setting(
@@ -53,7 +53,7 @@ SPENDING_SETTINGS = (
         minimum=1 << 20,
         maximum=1 << 50,
         default_text=f"{CACHE_BYTES >> 30}G",
-        not_for=("speed", "kld"),
+        not_for=("speed", "kld", "ifeval"),
         to_script=True,
     ),
 )

@@ -116,6 +116,7 @@ def test_no_problem_of_ours_is_left_out_and_broken_contracts_are_counted(judges)
 
 
 @pytest.mark.tools
+@pytest.mark.timeout(900)  # a process for each of 2,500 verdicts
 def test_the_same_verdicts_as_evalplus_gives_now(judges, tmp_path):
     """Its own code on its own format, unprotected; all of the solutions are of this repository."""
     some = attempts()

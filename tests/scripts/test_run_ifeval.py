@@ -147,12 +147,29 @@ def test_its_end_is_told_with_its_last_words(tmp_path, lm_eval):
     assert "1/2" in said
 
 
+def test_a_provider_is_asked_with_its_key_which_is_written_nowhere(tmp_path, lm_eval):
+    program = lm_eval("import os; print('the key is', os.environ['OPENAI_API_KEY'][::-1])")
+    words = ("--lm-eval", program, "--provider", "openrouter", "--base-url", "")
+    _, said = run(tmp_path, *words, env={"OPENROUTER_API_KEY": "secret-1"})
+    assert "the key is 1-terces" in said
+    text = (tmp_path / "out" / "lm_eval.json").read_text()
+    assert "secret" not in text
+    found = json.loads(text)
+    assert found["model_args"]["base_url"] == "https://openrouter.ai/api/v1/chat/completions"
+    run(tmp_path, *words[:3], "openai", *words[4:], env={"OPENAI_API_KEY": "secret-2"})
+    found = json.loads((tmp_path / "out" / "lm_eval.json").read_text())
+    assert found["model"] == "openai-chat-completions"  # which calls the limit max_completion_tokens
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--n-samples", 2), "--n-samples does not apply to ifeval"),
         (("--shuffle", 2), "--shuffle does not apply to ifeval"),
         (("--thinking-budget", 2), "--thinking-budget does not apply to ifeval"),
+        (("--cache",), "--cache does not apply to ifeval"),
+        (("--max-cost", 1), "--max-cost does not apply to ifeval"),
+        (("--provider", "anthropic"), "lm-eval can't ask Anthropic"),
         (("--rejudge", "."), "can't be judged again"),
     ],
 )

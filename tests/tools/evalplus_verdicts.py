@@ -36,6 +36,6 @@ def verdict(solution):
 
 
 solutions = json.loads((folder / "solutions.json").read_text())
-with ThreadPoolExecutor(2) as pool:
+with ThreadPoolExecutor(4) as pool:
     verdicts = list(pool.map(verdict, solutions))
 (folder / "verdicts.json").write_text(json.dumps(verdicts))
