@@ -21,6 +21,7 @@ from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
 from settings.kld_lengths import longest_window
 from settings.metric_texts import metrics_below
 from settings.needle_lengths import longest_text
+from settings.providers import require_taken
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
 from settings.spending.options import SPENDING_SETTINGS
@@ -174,6 +175,7 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
             )
     if not external:
         require_sense(benchmark.name, asked.given)
+        require_taken(asked["provider"], asked.given)
 
 
 def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRequest:

@@ -16,7 +16,7 @@ from evaluation.spending.opening import SpendingAsked
 from results.errors import UsageError
 from results.files import user_path
 from sandbox import MEMORY_BYTES
-from settings.providers import LOCAL, provider_of
+from settings.providers import LOCAL, provider_of, require_taken
 from settings.sampling_rules import PUBLISHED, option_of, require_sense
 from settings.sampling_settings import SAMPLING_SETTINGS
 from settings.spending.options import SPENDING_SETTINGS
@@ -198,6 +198,7 @@ def parse(
     if found.pop("test_mode"):
         found["limit"] = min(found["limit"] or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
     require_sense(benchmark, found)
+    require_taken(found["provider"], found)
     published = PUBLISHED[benchmark] if found.pop("as_published") else None
     found |= _sampling(found, defaults, published)
     found |= published.others if published is not None else {}

@@ -6,11 +6,13 @@ whatever a provider refuses besides is learnt from its answer (`evaluation.model
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - a dataclass field
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from results.errors import UsageError
 from results.files import user_path
+from settings.sampling_rules import option_of
 
 Api = Literal["openai", "anthropic", "ollama"]
 
@@ -36,7 +38,9 @@ class ProviderFacts:
 
     aliases: other names. root: where its API lies; empty: --base-url says it. api: which one it speaks. key_variables:
     environment variables with the key, the first that is set counts. limit_field: what it calls `max_tokens`.
-    params_name: what its users call the parameters that pass through.
+    params_name: what its users call the parameters that pass through. lacks: settings that its API has no field for,
+    and what to do instead. efforts: levels of reasoning that it knows; empty: not known. least_thinking: tokens, the
+    smallest budget but none. thinks_at_temperature: the only one with which its models think; None: any.
     """
 
     name: str
@@ -49,6 +53,10 @@ class ProviderFacts:
     supports: Supports = field(default_factory=Supports)
     limit_field: str = "max_tokens"
     params_name: str = "provider_params"
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    efforts: tuple[str, ...] = ()
+    least_thinking: int = 0
+    thinks_at_temperature: float | None = None
 
     @property
     def is_local(self) -> bool:
@@ -87,6 +95,16 @@ _ROWS = (
         root="https://api.anthropic.com/v1",
         api="anthropic",
         key_variables=("ANTHROPIC_API_KEY",),
+        lacks={
+            "seed": "leave it out: answers can't be drawn again from a seed there",
+            "min_p": "take --top-p",
+            "repeat_penalty": "leave it out",
+            "presence_penalty": "leave it out",
+            "chat_template_kwargs": "take --reasoning-effort or --thinking-budget",
+        },
+        efforts=("none", "low", "medium", "high", "xhigh", "max"),
+        least_thinking=1024,
+        thinks_at_temperature=1.0,
         supports=Supports(seed=False, logprobs=False, completions=False),
     ),
     # Below /v1beta/openai, without another /v1; unknown fields such as seed are a 400; five stop sequences.
@@ -139,6 +157,10 @@ _ROWS = (
         needs_key=False,
         supports=Supports(logprobs=False, most_stops=16),
         params_name="ollama_params",
+        lacks=dict.fromkeys(
+            ("thinking_budget", "chat_template_kwargs"),
+            "leave it out; --reasoning-effort none turns thinking off",
+        ),
     ),
     # Whoever else speaks OpenAI's API: --base-url says where.
     ProviderFacts(
@@ -180,3 +202,43 @@ def named_by_model(text: str) -> NamedModel | None:
     if not slash or not model or prefix in {LOCAL, COMPATIBLE} or prefix not in NAMES:
         return None
     return None if user_path(text).exists() else NamedModel(provider_of(prefix).name, model)
+
+
+def require_taken(provider: str | None, given: Mapping[str, Any]) -> None:
+    """Raise UsageError for settings that the provider can't follow.
+
+    given: the values that were given, by name; None is none. What only some of its models refuse is left to their
+    own words.
+    """
+    if provider is None:
+        return
+    facts = provider_of(provider)
+    for name, hint in facts.lacks.items():
+        if given.get(name) is not None:
+            raise UsageError(
+                f"{option_of(name)} does not apply to --provider {facts.name}: its API has no such parameter",
+                hint=hint,
+                settings=(name,),
+            )
+    budget, effort = given.get("thinking_budget"), given.get("reasoning_effort")
+    if budget is not None and 0 < budget < facts.least_thinking:
+        raise UsageError(
+            f"--thinking-budget {budget} is less than --provider {facts.name} takes",
+            hint=f"take at least {facts.least_thinking}, or 0 for none",
+            settings=("thinking_budget",),
+        )
+    if effort is not None and facts.efforts and effort not in facts.efforts:
+        raise UsageError(
+            f"--provider {facts.name} has no reasoning effort {effort!r}",
+            hint="take one of " + ", ".join(facts.efforts),
+            settings=("reasoning_effort",),
+        )
+    thinks = [value for value in (budget, effort) if value is not None]
+    heat = given.get("temperature")
+    fixed = facts.thinks_at_temperature
+    if fixed is not None and heat not in {None, fixed} and thinks and not {0, "none"} & set(thinks):
+        raise UsageError(
+            f"models of --provider {facts.name} think at temperature {fixed:g} only, not {heat:g}",
+            hint="leave --temperature out, or turn thinking off with --reasoning-effort none",
+            settings=("temperature",),
+        )

@@ -104,13 +104,13 @@ def test_what_was_asked_for_and_is_refused_ends_the_run():
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"seed": 1}, "has no seed"),
-        ({"min_p": 0.1}, "has no min_p"),
-        ({"presence_penalty": 1.0}, "has no presence_penalty"),
-        ({"chat_template_kwargs": {"x": 1}}, "has no chat_template_kwargs"),
+        ({"seed": 1}, "--seed does not apply"),
+        ({"min_p": 0.1}, "--min-p does not apply"),
+        ({"presence_penalty": 1.0}, "--presence-penalty does not apply"),
+        ({"chat_template_kwargs": {"x": 1}}, "--chat-template-kwargs does not apply"),
         ({"thinking_budget": 500, "max_tokens": 2000}, "less than"),
         ({"reasoning_effort": "minimal"}, "no reasoning effort 'minimal'"),
-        ({"thinking_budget": 1024, "max_tokens": 2000, "temperature": 0.5}, "temperature 1 only"),
+        ({"thinking_budget": 1024, "max_tokens": 2000, "temperature": 0.5}, "think at temperature 1 only"),
     ],
 )
 def test_what_the_api_lacks_is_refused_before_anything_is_sent(config, words):

@@ -22,6 +22,7 @@ from evaluation.models.failures import Refused
 from evaluation.models.openai_interface import OpenAIInterface
 from evaluation.protocols import PromptStyle
 from results.errors import UsageError
+from settings.providers import require_taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +30,6 @@ if TYPE_CHECKING:
     from evaluation.models.adapters.anthropic_messages import Block
     from evaluation.protocols import Request
 
-_NOT_THERE = {
-    "seed": "answers can't be drawn again from a seed",
-    "min_p": "take --top-p",
-    "repeat_penalty": "leave it out",
-    "presence_penalty": "leave it out",
-    "chat_template_kwargs": "take --reasoning-effort or --thinking-budget",
-}
-_LEAST_BUDGET = 1024  # tokens of thinking
-_EFFORTS = ("none", "low", "medium", "high", "xhigh", "max")
 _MOST_TURNS = 4096  # of conversations that are under way
 
 
@@ -50,15 +42,9 @@ class AnthropicInterface(OpenAIInterface):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         sampling = self._parameters.sampling
-        _require_there(sampling.given)
-        _require_thinking(sampling.thinking_budget, sampling.reasoning_effort)
+        require_taken("anthropic", {name: getattr(sampling, name) for name in sampling.given})
         self._thinking = thinking_of(sampling.thinking_budget, sampling.reasoning_effort)
         if self._thinks and sampling.temperature != 1:
-            if "temperature" in sampling.given:
-                raise UsageError(
-                    "Anthropic's models think at temperature 1 only",
-                    hint="leave --temperature out, or turn thinking off with --reasoning-effort none",
-                )
             self._parameters.leave_out(["temperature"], "its models think at their own")
         self._said: OrderedDict[str, list[Block]] = OrderedDict()
 
@@ -123,21 +109,3 @@ class AnthropicInterface(OpenAIInterface):
 def _is_plain(name: str, value: Any) -> bool:
     """Whether it is a setting as it was asked for, of which `_values` makes the field, or `none` of it."""
     return name in {"thinking", "output_config"} and not isinstance(value, dict)
-
-
-def _require_there(given: Mapping[str, str]) -> None:
-    for name, hint in _NOT_THERE.items():
-        if name in given:
-            raise UsageError(f"Anthropic's API has no {name} ({given[name]})", hint=hint)
-
-
-def _require_thinking(budget: int | None, effort: str | None) -> None:
-    if budget is not None and 0 < budget < _LEAST_BUDGET:
-        raise UsageError(
-            f"a thinking budget of {budget} tokens is less than Anthropic's API takes",
-            hint=f"take at least {_LEAST_BUDGET}, or 0 for none",
-        )
-    if effort is not None and effort not in _EFFORTS:
-        raise UsageError(
-            f"Anthropic's API has no reasoning effort {effort!r}", hint="known are " + ", ".join(_EFFORTS)
-        )
