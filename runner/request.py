@@ -25,7 +25,7 @@ from settings.providers import require_taken
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
 from settings.spending.options import SPENDING_SETTINGS
-from settings.spending.prices import require_price
+from settings.spending.prices import charges, require_price
 from settings.suites import is_suite_file
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
         server=_server(asked, model, benchmark),
         parser=parser,
     )
-    if asked["max_cost"] is not None:
-        require_price(spec.server.provider or "", spec.server.base_url or "", spec.server.model_name or "")
+    _require_known_answers(spec)
     script_command(spec, _ANY_TARGET)  # reports an unknown placeholder now
     if asked["metrics"] is not None:
         from runner.option_check import check_metrics
@@ -79,6 +78,19 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
 
         check_options(spec)
     return spec
+
+
+def _require_known_answers(spec: RunSpec) -> None:
+    """Raise UsageError for a cap that can't be held, and for a cache that could give another model's answers."""
+    provider, base_url = spec.server.provider or "", spec.server.base_url or ""
+    if spec.asked["max_cost"] is not None:
+        require_price(provider, base_url, spec.server.model_name or "")
+    if spec.asked["cache"] and provider and not charges(provider, base_url):
+        raise UsageError(
+            f"--cache can't tell what {provider} serves: another model may stand there tomorrow under the same name",
+            hint="leave --cache out, or give --base-url without --provider if it says what it serves",
+            settings=("cache",),
+        )
 
 
 def _with_whole_paths(asked: Asked) -> Asked:

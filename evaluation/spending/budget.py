@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from settings.spending.prices import PaidTokens, Price
 
 _LIMITS = ("max_tokens", "max_completion_tokens", "num_predict", "n_predict")
+_NOT_BY_TOKENS = {"plugins", "web_search_options", "search_parameters", "modalities", "audio"}
 _TEMPLATE_TOKENS = 64  # what a chat template adds beyond the bytes of a body's own JSON
 _TOOL_TOKENS = 1000  # the instructions that providers add to a prompt with tools or a schema
 _STEPS = 32  # writes of `spending.json` until the cap; a kill loses as much of it
@@ -161,10 +162,16 @@ class Budget:
             raise UsageError(
                 "a cap can't be held: the requests have no limit of their tokens", hint="give --max-tokens"
             )
+        if self._caps.max_cost_usd is not None and (unbounded := sorted(_NOT_BY_TOKENS & fields.keys())):
+            raise UsageError(
+                f"--max-cost can't be held with {unbounded[0]}, which is not charged by tokens",
+                hint="leave it out of --provider-params, or cap the tokens with --max-tokens-total",
+                settings=("max_cost", "provider_params"),
+            )
         # A token has at least one byte. Thoughts have their own budget with some providers.
         with_tools = any(name in body for name in ("tools", "response_format", "output_config"))
         prompt = size_bytes + _TEMPLATE_TOKENS + _TOOL_TOKENS * with_tools
-        answer = limit + _thoughts(body)
+        answer = (limit + _thoughts(body)) * _choices(body)
         cost = 0.0 if self._price is None else self._price.worst_usd(prompt, answer)
         return Reservation(cost_usd=cost, tokens=prompt + answer)
 
@@ -215,6 +222,12 @@ class Budget:
             f"{worst.tokens}"
         )
         return CapReached(said, hint="raise --max-tokens-total", settings=("max_tokens_total",))
+
+
+def _choices(body: Mapping[str, Any]) -> int:
+    """How many answers a body asks for."""
+    given = [body.get(name) for name in ("n", "best_of")]
+    return max((value for value in given if type(value) is int and value > 0), default=1)
 
 
 def _thoughts(body: Mapping[str, Any]) -> int:

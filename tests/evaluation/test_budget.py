@@ -208,6 +208,23 @@ def test_a_request_without_a_limit_is_refused_under_a_cap(tmp_path):
         asyncio.run(ask(Caps(max_cost_usd=1.0)))
 
 
+@pytest.mark.parametrize("field", ["web_search_options", "plugins", "search_parameters"])
+def test_what_is_not_charged_by_tokens_can_t_be_capped(tmp_path, field):
+    async def ask(caps):
+        await Budget(tmp_path, price=PRICE, caps=caps).reserve({**BODY, field: {}}, SIZE)
+
+    asyncio.run(ask(Caps(max_tokens=10_000)))
+    with pytest.raises(UsageError, match="not charged by tokens"):
+        asyncio.run(ask(Caps(max_cost_usd=1.0)))
+
+
+def test_several_answers_to_one_request_are_reserved(tmp_path):
+    async def ask(body):
+        return await Budget(tmp_path, price=PRICE, caps=Caps(max_tokens=10**6)).reserve(body, SIZE)
+
+    assert asyncio.run(ask({**BODY, "n": 5})).tokens == asyncio.run(ask(BODY)).tokens + 400
+
+
 def test_thoughts_with_a_budget_of_their_own_are_reserved(tmp_path):
     async def ask(body):
         return await Budget(tmp_path, price=PRICE, caps=Caps(max_tokens=10**6)).reserve(body, SIZE)
