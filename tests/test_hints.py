@@ -59,6 +59,11 @@ leaderbord | 2 | there is no command 'leaderbord' | did you mean leaderboard?
 runs | 2 | there is no command 'runs' | did you mean run?
 optimise | 2 | there is no command 'optimise' | see `bench_runner.py --help`
 cache stat | 2 | no such command 'stat' | `bench_runner.py cache --help`
+suites lst | 2 | no such command 'lst' | `bench_runner.py suites --help`
+suites show glew | 2 | there is no suite 'glew' | did you mean glue?
+suites validate none.txt | 2 | there is no suite 'none.txt' | or a file FILE.yaml
+run --benchmark glew | 2 | there is no benchmark 'glew' | did you mean glue?
+run --benchmark none.yaml | 2 | none.yaml is not a suite | suites validate
 tasks valid sums.yaml | 2 | no such command 'valid' | `bench_runner.py tasks --help`
 {GOOD} --gpu-layer 3 | 2 | there is no option --gpu-layer | did you mean --gpu-layers?
 {GOOD} --flash-attn on | 2 | there is no option --flash-attn | `-- --flash-attn`
