@@ -63,7 +63,8 @@ def gives_prompt_logprobs(plan: LaunchPlan, model: str) -> bool | None:
         "echo": True,
         "logprobs": 1,
     }
-    answer = request(plan.base_url, "/v1/completions", api_key=plan.api_key, body=asked, timeout_s=30)
+    path = f"{plan.base_url.api}/completions"
+    answer = request(plan.base_url, path, api_key=plan.api_key, body=asked, timeout_s=30)
     if answer is None:
         return None
     if answer.status in _NOT_THERE:
@@ -126,7 +127,7 @@ def _from_props(plan: LaunchPlan) -> dict[str, Any]:
 
 def _from_models(plan: LaunchPlan) -> dict[str, Any]:
     """The settings in our model's entry in /v1/models, and in vLLM's /version."""
-    answer = _answer(plan, "/v1/models")
+    answer = _answer(plan, f"{plan.base_url.api}/models")
     entries = model_list.entries(answer) if answer is not None else []
     ours = [entry for entry in entries if entry["id"] == plan.model_name] or entries
     if not ours or (len(ours) > 1 and plan.model_name is None):

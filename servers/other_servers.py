@@ -194,7 +194,7 @@ def _provider_key(facts: ProviderFacts, file: Path | None) -> str | None:
 
 def _served_names(base_url: BaseUrl, api_key: str | None) -> list[str]:
     """The names in /v1/models; [] if the server answers but has no such list."""
-    answer = ask(base_url, "/v1/models", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
+    answer = ask(base_url, f"{base_url.api}/models", api_key=api_key, timeout_s=ASK_TIMEOUT_S)
     if answer is None:
         raise _no_answer(base_url)
     if answer.status in {401, 403}:
@@ -204,7 +204,8 @@ def _served_names(base_url: BaseUrl, api_key: str | None) -> list[str]:
         )
     if answer.is_cut:
         raise ServerError(
-            f"{base_url}/v1/models returned {answer.text()}", hint="is that the address of a model server?"
+            f"{base_url.api_url}/models returned {answer.text()}",
+            hint="is that the address of a model server?",
         )
     return list(dict.fromkeys(entry["id"] for entry in model_list.entries(answer)))
 
@@ -212,8 +213,8 @@ def _served_names(base_url: BaseUrl, api_key: str | None) -> list[str]:
 def _no_answer(base_url: BaseUrl) -> ServerNotReady:
     """Why nothing answers: the other scheme, another kind of server, or none."""
     other = "http" if base_url.scheme == "https" else "https"
-    elsewhere = parse_base_url(f"{other}://{base_url.url.partition('://')[2]}")
-    if ask(elsewhere, "/v1/models", timeout_s=ASK_TIMEOUT_S) is not None:  # without the key
+    elsewhere = parse_base_url(f"{other}://{base_url.written.partition('://')[2]}")
+    if ask(elsewhere, f"{elsewhere.api}/models", timeout_s=ASK_TIMEOUT_S) is not None:  # without the key
         hint = f"it speaks {other}: --base-url {elsewhere}"
     elif base_url.is_local and (holder := port_holder(base_url.port)) is not None:
         hint = f"{holder.describe()} listens there and speaks no HTTP; correct the port in --base-url"

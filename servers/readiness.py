@@ -90,17 +90,18 @@ class Readiness:
         expected = self.plan.model_name
         if expected is None:
             return ""
-        answer = self._ask("/v1/models")
+        path = f"{self.plan.base_url.api}/models"
+        answer = self._ask(path)
         if answer is None:
-            return "/v1/models does not answer"
+            return f"{path} does not answer"
         if answer.status >= 500:
-            return f"/v1/models returned {answer.status}"
+            return f"{path} returned {answer.status}"
         names = model_list.names(answer)
         if answer.status == 200 and expected in names:
             return ""
         says = f"offers {model_list.listed(names)}" if names else f"says {answer.status} {answer.text(120)}"
         raise ServerNotOurs(
-            f"the server does not offer the model {expected!r}: /v1/models {says}",
+            f"the server does not offer the model {expected!r}: {path} {says}",
             hint="use the name that the server lists" if self.plan.kind == "attach" else "",
             log_tail=self.log.tail(),
             command=self.plan.argv,
@@ -111,11 +112,11 @@ class Readiness:
         name = self.plan.model_name
         common: dict[str, Any] = {} if name is None else {"model": name}
         timeout_s = self._at_most(PROBE_TIMEOUT_S)
-        path = "/v1/completions"
+        path = f"{self.plan.base_url.api}/completions"
         began = time.monotonic()
         answer = self._ask(path, {"prompt": "Hello", "max_tokens": 1, **common}, timeout_s)
         if answer is not None and answer.status in {404, 405, 501}:
-            path = "/v1/chat/completions"
+            path = f"{self.plan.base_url.api}/chat/completions"
             common["messages"] = [{"role": "user", "content": "Hello"}]
             answer = self._ask(path, {"max_tokens": 1, **common}, timeout_s)
             if answer is not None and answer.status in {400, 422} and NEWER_LIMIT in answer.text():

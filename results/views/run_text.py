@@ -58,7 +58,9 @@ def _certified(record: RunRecord, folder: Path) -> str:
 
 
 def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[tuple[str, str]]:
-    rows = [("run", record.run_id), ("model", record.model), ("status", _status_text(record))]
+    provider = record.config.get("provider")
+    model = f"{record.model} ({provider})" if provider else record.model
+    rows = [("run", record.run_id), ("model", model), ("status", _status_text(record))]
     if record.remarks.label:
         rows.insert(1, ("label", record.remarks.label))
     if record.remarks.archived:

@@ -178,6 +178,21 @@ def test_a_whole_run_launches_nothing_and_leaves_no_key_anywhere(tmp_path):
     ]
     assert left == []
     assert KEY not in done.out + done.err
+    assert "m (gemini)" in done.out
+
+
+def test_a_running_server_whose_api_lies_elsewhere_is_asked_there(tmp_path):
+    """Without --provider too: its models, the probe and all answers."""
+    with scripted_provider("--prefix", "/v1beta/openai", "--answers", "canonical") as url:
+        done = bench_runner(
+            "run", "--benchmark", "human_eval", "--limit", 1, "--base-url", f"{url}/v1beta/openai/",
+            "--results-dir", tmp_path / "r",
+        )  # fmt: skip
+        asked = [each for each in asked_of(url) if "/health" not in each["path"]]
+    assert done.code == 0, done.err
+    assert json.loads((only_run(tmp_path / "r") / "run.json").read_text())["results"]["score"] == 100.0
+    answered = {each["path"].removeprefix("/v1beta/openai") for each in asked if each["status"] == 200}
+    assert answered == {"/models", "/completions", "/chat/completions"}
 
 
 def test_a_key_that_a_provider_repeats_is_in_no_message(tmp_path):
