@@ -39,7 +39,9 @@ _MAX_ID = 2**31
 
 
 class PredictedToken(NamedTuple):
-    """A given token, as the model saw it coming. likeliest: log-probabilities by id, of the token too."""
+    """A given token, as the model saw it coming. likeliest: log-probabilities by id, of the token too; empty where the
+    server told none.
+    """
 
     token: int
     likeliest: dict[int, float]
@@ -65,7 +67,8 @@ async def forced_by_llama(
     top: int,
     **options: Any,
 ) -> list[PredictedToken]:
-    """How llama-server predicts tokens behind others: one request, and one more for each that it can't write.
+    """How llama-server predicts tokens behind others: one request, and one more for each that it can't write, or that
+    it took from a draft: of these it tells no probability.
 
     plain: any token that it can write. options: for its `/completion`. Raises what `post` raises, and `UNREADABLE`.
     """
@@ -73,13 +76,29 @@ async def forced_by_llama(
     for writable, run in itertools.groupby(forced, key=lambda token: token not in unwritable):
         tokens = list(run)
         if writable:
-            body = {**llama_request([*before, *forced[: len(found)]], tokens, top=top), **options}
-            found += read_llama(await post("/completion", body), tokens)
+            for each in await _written_by_llama(post, [*before, *forced[: len(found)]], tokens, top, options):
+                if not each.likeliest:
+                    here = [*before, *forced[: len(found)]]
+                    (alone,) = await _written_by_llama(
+                        post, here, [each.token], top, options
+                    )  # without a draft
+                    if not alone.likeliest:
+                        raise ValueError("it tells no probabilities of what it writes")
+                    found.append(alone)
+                else:
+                    found.append(each)
             continue
         for token in tokens:
             here = [*before, *forced[: len(found)]]
             found.append(await _looked_up(post, here, token, plain=plain, top=top, options=options))
     return found
+
+
+async def _written_by_llama(
+    post: Post, before: Sequence[int], tokens: Sequence[int], top: int, options: Mapping[str, Any]
+) -> list[PredictedToken]:
+    answer = await post("/completion", {**llama_request(before, tokens, top=top), **options})
+    return read_llama(answer, tokens)
 
 
 def llama_request(before: Sequence[int], forced: Sequence[int], *, top: int) -> dict[str, Any]:
@@ -174,8 +193,9 @@ def read_ids(answer: Any) -> tuple[list[int], set[int]]:
 
 def _written(given: Mapping[str, Any]) -> PredictedToken:
     found = {_id(each["id"]): _logprob(each["logprob"]) for each in given["top_logprobs"]}
-    token = _id(given["id"])
-    found.setdefault(token, _logprob(given["logprob"]))
+    token, own = _id(given["id"]), _logprob(given["logprob"])
+    if found:
+        found.setdefault(token, own)
     return PredictedToken(token, found)
 
 

@@ -156,6 +156,23 @@ def test_without_a_context_the_text_stands_behind_the_token_that_begins_or_ends_
     assert found.logprob == pytest.approx(expected([0], ids_of("ab")))
 
 
+def test_tokens_from_a_draft_are_asked_for_alone_because_their_probability_is_not_told():
+    """Of what it took from a draft, llama-server says log-probability 0 and no likely tokens; one alone has none."""
+
+    class Drafting(PlayedLlama):
+        def completion(self, body):
+            answer = super().completion(body)
+            for each in answer["completion_probabilities"][1:]:
+                each |= {"logprob": 0.0, "top_logprobs": []}
+            return answer
+
+    server = Drafting()
+    (found,) = scored(server, "c", " a b b")
+    assert found.logprob == pytest.approx(expected([0, *ids_of("c")], ids_of(" a b b")))
+    grammars = [body["grammar"].count("<") for _, body in server.asked if "grammar" in body]
+    assert grammars == [3, 1, 1]
+
+
 def test_greedy_means_that_each_token_was_the_likeliest():
     before = [0, *ids_of("c")]
     best = max(range(2, 9), key=logprobs(before).__getitem__)
@@ -236,8 +253,13 @@ def test_the_answer_to_a_chat_continues_the_model_s_turn_as_its_template_begins_
     [
         {"completion_probabilities": [{"id": 5, "logprob": -1.0, "top_logprobs": []}] * 3},
         {"completion_probabilities": [{"id": 6, "logprob": -1.0, "top_logprobs": []}]},
-        {"completion_probabilities": [{"id": 5, "logprob": "much", "top_logprobs": []}]},
-        {"completion_probabilities": [{"id": 5, "logprob": 2.0, "top_logprobs": []}]},
+        {"completion_probabilities": [{"id": 5, "logprob": 0.0, "top_logprobs": []}]},
+        {
+            "completion_probabilities": [
+                {"id": 5, "logprob": "much", "top_logprobs": [{"id": 6, "logprob": -1}]}
+            ]
+        },
+        {"completion_probabilities": [{"id": 5, "logprob": 2.0, "top_logprobs": [{"id": 6, "logprob": -1}]}]},
         {"completion_probabilities": 7},
         {"content": " a"},
         [],
@@ -255,7 +277,8 @@ def test_what_tells_no_log_probabilities_of_these_tokens_is_no_score(reply):
 def test_a_probability_too_small_for_the_server_s_numbers_stays_finite():
     class Tiny(PlayedLlama):
         def completion(self, body):
-            return {"completion_probabilities": [{"id": 5, "logprob": -3.4e38, "top_logprobs": []}]}
+            top = [{"id": 6, "logprob": 0.0}]
+            return {"completion_probabilities": [{"id": 5, "logprob": -3.4e38, "top_logprobs": top}]}
 
     (found,) = scored(Tiny(), "c", " a")
     assert found.logprob == LEAST_LOGPROB

@@ -28,7 +28,7 @@ from servers.supervisor import launch
 from settings.base_url import parse_base_url
 from tests.evaluation.running_servers import OPENER
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(1200)]
 
 KEY = "sesame-and-more"
 # llama.cpp's kernels for the CPU differ between one token and many: 1e-2 of a quantised model's log-probability, 1e-3
@@ -36,7 +36,7 @@ KEY = "sesame-and-more"
 EXACT = ("-t", "1", "--flash-attn", "off", "--cache-type-k", "f32", "--cache-type-v", "f32")
 TEXTS = (
     ("The capital of France is", (" Paris.", " London, of course.", " a")),
-    ("Q: What is 2 + 2?\nA:  ", ("4", "The answer is four.")),
+    ("Q: What is 2 + 2?\nA: ", ("4", "The answer is four.")),
     ("A group of boys", (" xylophone and — “ünïcode” 漢字 🙂🙃 end", " are here.<|im_end|>")),
     ("", ("The cat sat on the mat.",)),
 )
@@ -67,7 +67,7 @@ def exact(float32, tmp_path_factory):
         base_url=parse_base_url(f"http://127.0.0.1:{port}/v1"),
         api_key=KEY,
     )
-    with launch(made, log_path=tmp_path_factory.mktemp("llama") / "log", ready_timeout_s=60) as running:
+    with launch(made, log_path=tmp_path_factory.mktemp("llama") / "log", ready_timeout_s=200) as running:
         yield running
 
 
@@ -82,7 +82,7 @@ def vllm(vllm_python, vllm_model, tmp_path_factory):
             extra_args=("--enforce-eager", "--dtype", "float32"),
         )  # fmt: skip
         log = tmp_path_factory.mktemp("vllm") / "log"
-        with launch(plan(asked, nonce="n0nce"), log_path=log, ready_timeout_s=300) as running:
+        with launch(plan(asked, nonce="n0nce"), log_path=log, ready_timeout_s=2000) as running:
             yield running
 
 
@@ -198,6 +198,29 @@ def test_kld_measures_texts_whose_characters_are_several_tokens(exact):
         expected, _ = looked_up(exact, tokens[:place], tokens[place])
         assert prediction[tokens[place]] == pytest.approx(expected, abs=1e-4)
         assert 5 <= len(prediction) <= 6
+
+
+def test_what_a_draft_proposed_is_scored_as_without_one(exact, float32, tmp_path):
+    fox = "The quick brown fox jumps over the lazy dog and runs away. "
+    texts = [(fox * 3 + "The quick brown fox", (" jumps over the lazy dog and runs away. The quick",))]
+    _, without = with_scorer(exact, _scores_of(texts))
+    port = free_port()
+    argv = (
+        *EMBEDDED,
+        "-m",
+        str(float32),
+        "--port",
+        str(port),
+        "-c",
+        "512",
+        "--spec-type",
+        "ngram-simple",
+        *EXACT,
+    )
+    made = LaunchPlan(kind="embedded", argv=argv, base_url=parse_base_url(f"http://127.0.0.1:{port}"))
+    with launch(made, log_path=tmp_path / "log", ready_timeout_s=200) as drafting:
+        _, found = with_scorer(drafting, _scores_of(texts))
+    assert found[0].logprob == pytest.approx(without[0].logprob, abs=1e-3)
 
 
 def test_vllm_tells_the_same_of_the_same_weights(vllm, exact):
