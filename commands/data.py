@@ -69,11 +69,15 @@ def _told(action: str, names: Sequence[str], options: Sequence[str], *, as_json:
         text=True,
     ) as program:
         rows = []
-        for line in program.stdout or ():
-            if as_json:
-                click.echo(line.rstrip("\n"))
-            else:
-                rows.append(_row(json.loads(line)))
+        try:
+            for line in program.stdout or ():
+                if as_json:
+                    click.echo(line.rstrip("\n"))
+                else:
+                    rows.append(_row(json.loads(line)))
+        except BaseException:  # an interruption: the program may wait for a hub that does not answer
+            program.kill()
+            raise
     if rows:
         print_table(HEADER, rows, optional=("sha256", "commit", "config", "task"), all_shown_by="--json")
         if action == "list" and any(row[5] == "not here" for row in rows):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import select
 import shutil
+import signal
+import socket
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +19,7 @@ from evaluation.data.hub import fetch_data
 from evaluation.data.hub_data import HubData
 from results.errors import BenchError
 from scripts import data_sets
-from tests.command_line import bench_runner
+from tests.command_line import bench_runner, signalled
 from tests.evaluation.running_servers import asked_of, data_hub
 
 REAL = "https://huggingface.co"
@@ -244,3 +247,17 @@ def test_the_command_prints_a_table_and_refuses_other_names(tmp_path):
     done = bench_runner("data", "fetch", "human_evil", env=env)
     assert done.code == 2
     assert "no data set belongs to 'human_evil'" in done.err
+
+
+def test_a_signal_while_the_hub_does_not_answer_ends_the_command_and_its_program(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        env = {
+            "HF_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "HF_HOME": str(tmp_path),
+            "XDG_CONFIG_HOME": str(tmp_path),
+            "XDG_DATA_HOME": str(tmp_path),
+            "no_proxy": "127.0.0.1",
+        }
+        done = signalled(signal.SIGTERM, "data", "fetch", "gsm8k", env=env,
+                         when=lambda _: select.select([silent], [], [], 0)[0])  # fmt: skip
+    assert (done.code, "Traceback" in done.err) == (143, False), done.err
