@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evaluation.suites.rows import NumberedRow, TaskRows
     from results.scored_continuation import ScoredContinuation
 
+_MOST_CHARS = 4_000_000  # of a prompt: no context has room for more
 TASK_TAG = "task"
 _COMPUTED = ("accuracy", "label_f1", *CHOICE_METRICS)  # by the kinds of answers themselves
 _SEPARATOR = "\n\n"  # between a system text and what follows, in a text to go on with
@@ -64,6 +65,7 @@ class DeclaredTask:
         self._prompt = Template(self.declared.prompt if chat is None else chat)
         self._system = Template(self.declared.system)
         self._target = None if self.declared.target is None else Template(self.declared.target)
+        self._shown: dict[str, tuple[str, str]] = {}  # examples, by their rows
         self._tags = {tag: Template(text) for tag, text in self.declared.tags.items()}
         self.metrics = self.declared.metrics or self._kind.metrics
         self._own = {each: self._metric(each) for each in self.metrics if each not in CORPUS_METRICS}
@@ -99,6 +101,9 @@ class DeclaredTask:
         shots = self.declared.few_shot
         examples = [] if shots is None else self.rows.examples_for(row, example_count(shots))
         shown = [self._example(each) for each in examples]
+        if len(system) + len(asked) + sum(len(text) for pair in shown for text in pair) > _MOST_CHARS:
+            told = TemplateProblem(f"makes, with its examples, more than {_MOST_CHARS:,} characters")
+            raise self._unfit(self._prompt_field, row, told)
         chat = self._style is PromptStyle.CHAT
         if shots is not None and shots.as_turns and chat:
             turns = [
@@ -186,9 +191,12 @@ class DeclaredTask:
 
     def _example(self, row: NumberedRow) -> tuple[str, str]:
         """A question, and its answer."""
+        if row.where in self._shown:
+            return self._shown[row.where]
         gold = self._gold(row)
         target = gold.target if self._target is None else self._filled("target", self._target, row)
-        return self._asked(row) + gold.shown, target
+        self._shown[row.where] = (self._asked(row) + gold.shown, target)
+        return self._shown[row.where]
 
     def _asked(self, row: NumberedRow) -> str:
         return self._filled(self._prompt_field, self._prompt, row)

@@ -233,6 +233,15 @@ def test_rows_that_do_not_fit_are_told_with_file_and_line(suite, text, told):
         suite(text).identity()
 
 
+def test_a_prompt_whose_examples_fill_the_memory_is_refused(suite):
+    """Each text has a budget of its own, and a file from anybody may ask for a hundred of them."""
+    few_shot = f"few_shot: {{examples: [{', '.join(['{q: long}'] * 20)}]}}\n"
+    text = _single("{kind: exact, correct: q}", few_shot).replace("{{ q }}?", "{{ q }}" + "x" * 90_000)
+    suite(text).identity()
+    with pytest.raises(UsageError, match="makes, with its examples, more than 4,000,000 characters"):
+        suite(text.replace("{q: long}", "{q: " + "y" * 200_000 + "}")).identity()
+
+
 def test_the_data_of_a_run_is_known_by_its_content(suite, tmp_path):
     text = _single("{kind: number, correct: n}")
     suite(text)
