@@ -20,6 +20,7 @@ from evaluation.loop.grader import Grader
 from evaluation.protocols import PromptStyle
 from sandbox import open_sandbox
 from tests.evaluation.evalplus_problems import HUMAN_EVAL, MBPP, attempts, write_rows
+from tests.sandbox.test_forgery_suite import FORGERIES
 
 ROOT = Path(__file__).parents[2]
 # What evalplus 0.3.1 says of `attempts()`: by task and name, p or f on the base inputs, and on the others. To record
@@ -161,17 +162,41 @@ FORGED = {
     "takes the judge's names": _SAME + "_plus = {{'oracle': Same(), 'cases': []}}\n_given = _expected = _got = Same()\n"
     "def {name}(*_):\n    return _expected",
 }  # fmt: skip
-# Where evalplus takes whatever is returned.
-_ANYTHING = {"are_equivalent"}
+# One of each oracle and kind of result; not Mbpp/164, where evalplus takes whatever is returned.
+TRIED = (
+    *(f"HumanEval/{number}" for number in (0, 4, 5, 8, 21, 32, 90, 95)),
+    *(f"Mbpp/{number}" for number in (2, 9, 82, 103, 295, 558, 581)),
+)
 
 
 @pytest.mark.parametrize("name", FORGED)
 def test_no_forged_answer_passes(judges, name):
     code = FORGED[name].replace("{{", "{").replace("}}", "}").replace("{cache}", str(judges.cache))
     assert list(judges.cache.glob("*.json"))
-    passed = []
-    for task_id, (_, judged) in judges.by_id.items():
-        entry_point = judged.problem.entry_point
-        if entry_point not in _ANYTHING and judges.judge(task_id, code.replace("{name}", entry_point)).passed:
-            passed.append(entry_point)
+    passed = [
+        task_id
+        for task_id in TRIED
+        if judges.judge(task_id, code.replace("{name}", judges.by_id[task_id][1].problem.entry_point)).passed
+    ]
+    assert passed == []
+
+
+@pytest.mark.servers
+def test_no_answer_of_the_forgery_suite_passes(judges):
+    """Those that are tried on HumanEval's tests too; none of them computes, so a short limit does."""
+    grader = Grader(level="auto", timeout_s=0.5)
+    grader.open()
+    try:
+        passed = []
+        for row in (HUMAN_EVAL[0], HUMAN_EVAL[6]):
+            judged = judges.by_id[row["task_id"]][1]
+            task = EvalPlusTask("human_eval_plus", [judged], style=PromptStyle.COMPLETION, grader=grader)
+            for name, path in FORGERIES.items():
+                text = path.read_text(encoding="utf-8").replace("{E}", row["entry_point"])
+                if task.judge(judged, f"{row['prompt']}\n{text}").passed:
+                    passed.append((row["task_id"], name))
+            assert task.judge(judged, judged.problem.reference).passed
+    finally:
+        grader.close()
+    assert len(FORGERIES) > 20
     assert passed == []

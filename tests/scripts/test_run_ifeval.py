@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,31 @@ def test_a_provider_is_asked_with_its_key_which_is_written_nowhere(tmp_path, lm_
     run(tmp_path, *words[:3], "openai", *words[4:], env={"OPENAI_API_KEY": "secret-2"})
     found = json.loads((tmp_path / "out" / "lm_eval.json").read_text())
     assert found["model"] == "openai-chat-completions"  # which calls the limit max_completion_tokens
+
+
+def test_lm_eval_ends_with_its_run(tmp_path, lm_eval):
+    """It has a process of its own, which would go on asking the server."""
+    program = lm_eval("import os, time; print('I am', os.getpid(), flush=True); time.sleep(600)")
+    words = [
+        "--base-url",
+        "http://127.0.0.1:9",
+        "--model",
+        "m",
+        "--output",
+        tmp_path / "out",
+        "--lm-eval",
+        program,
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "scripts.lm_eval.run_ifeval", *map(str, words)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    ) as script:  # fmt: skip
+        said = next(line for line in script.stderr if line.startswith("I am"))
+        script.send_signal(signal.SIGTERM)
+        script.communicate(timeout=60)
+    assert script.returncode == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(said.split()[2]), 0)
 
 
 @pytest.mark.parametrize(
