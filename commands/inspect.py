@@ -35,7 +35,7 @@ Examples:
     "other",
     metavar="OTHER",
     type=RunName(),
-    help="Those with another outcome than in the run OTHER.",
+    help="Those with another outcome, or value of the metric, than in the run OTHER.",
 )
 @click.option(
     "--completion",
@@ -63,6 +63,7 @@ def inspect(
     RUN is a run's id or a unique beginning of it, its label, last, last~N, or words that fit only one run (in quotes).
     TASK is a sample, such as HumanEval/17 or 17. Without TASK, --failed or --flipped, one line for each answer.
     """
+    from results.compare.metric_pair import metric_of_answers
     from results.errors import UsageError
     from results.store.answers import read_answers
     from results.store.run_folder import RunFolder
@@ -74,7 +75,8 @@ def inspect(
             f"{name} is a sample, and no run is named", hint=f"put the run first: inspect last {name}"
         )
     folder = results_dir or default_results_dir()
-    answers = read_answers(RunFolder.find(folder, name))
+    run = RunFolder.find(folder, name)
+    answers = read_answers(run)
     chosen = list(answers.completions.values())
     if task is not None:
         task_id = answers.task_id(task)
@@ -88,13 +90,17 @@ def inspect(
     was = None
     if other is not None:
         before = read_answers(RunFolder.find(folder, other))
+        metric = metric_of_answers(run.read_record())
         chosen = [
             each
             for each in chosen
             if (then := before.completions.get((each.task_id, each.index))) is not None
-            and then.outcome is not each.outcome
+            and (then.outcome is not each.outcome or then.metrics.get(metric) != each.metrics.get(metric))
         ]
-        was = {key: each.outcome for key, each in before.completions.items()}
+        was = {
+            key: f"{each.outcome} {each.metrics[metric]:.2g}" if metric in each.metrics else str(each.outcome)
+            for key, each in before.completions.items()
+        }
     if failed:
         chosen = [each for each in chosen if not each.passed]
     if as_json:

@@ -19,6 +19,7 @@ from results.json_text import encode
 from results.records import Completion, Outcome
 from results.sent_prompts import Message, sent_prompt, write_prompts
 from tests.command_line import PROGRAM, bench_runner, command_server
+from tests.results.metric_runs import record_metric_run, span
 from tests.results.recorded_runs import record_run
 
 FIRST = "Please provide a self-contained Python script"
@@ -285,3 +286,18 @@ def test_prompts_grow_with_a_resumed_run_and_go_with_a_rejudgement(tmp_path):
     assert FIRST in bench_runner("inspect", again, 2, "--results-dir", tmp_path).out
     repeated = bench_runner("rerun", run_id, "--results-dir", tmp_path)
     assert "changed answers  0 of 3 word for word; 0 outcomes flipped" in repeated.out, repeated.err
+
+
+def test_answers_whose_metric_changed_are_flipped_though_neither_passed(tmp_path):
+    runs = [
+        record_metric_run(tmp_path, [span(number, value) for number, value in enumerate(values)])
+        for values in ([0.25, 0.5, 1.0], [0.75, 0.5, 1.0])
+    ]
+    first, second = (run.run_id for run in runs)
+    done = bench_runner("inspect", second, "--flipped", first, "--results-dir", tmp_path)
+    assert done.code == 0, done.err
+    assert re.search(r"hotpot/0\s+failed", done.out)
+    assert "token_f1 0.75, exact_match 0" in done.out
+    assert "hotpot/1" not in done.out
+    done = bench_runner("inspect", second, "--flipped", first, "--brief", "--results-dir", tmp_path)
+    assert re.search(r"hotpot/0\s+failed 0\.25\s+failed", done.out)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from results.errors import NotComparable
-from results.stats.scoring import tasks_of
+from results.stats.corpus_metrics import CORPUS_METRICS
+from results.stats.scoring import main_metric, tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +22,15 @@ def scoring_of(record: RunRecord) -> Scoring | None:
     """How a run's answers become its score, if that is a metric."""
     scoring = record.score.scoring if record.score is not None else None
     return scoring if scoring is not None and scoring.tasks else None
+
+
+def metric_of_answers(record: RunRecord) -> str:
+    """The metric of single answers that is the score; "" if that is another one, or the share that passed."""
+    scoring = scoring_of(record)
+    if scoring is None or len(scoring.tasks) > 1:
+        return ""
+    metric = main_metric(scoring)
+    return "" if metric in CORPUS_METRICS else metric
 
 
 def require_passes(record: RunRecord, what: str) -> None:

@@ -25,7 +25,9 @@ _WHY_CHARS = 160
 _NO_PROMPT = "not kept: by a version of bench-runner that did not keep prompts yet, or by another script"
 
 
-Outcomes = Mapping[tuple[str, int], Outcome]  # by sample and index
+Outcomes = Mapping[
+    tuple[str, int], str
+]  # by sample and index, with the value of a metric where that is the score
 
 
 def print_index(completions: Sequence[Completion], was: Outcomes | None = None) -> None:
@@ -119,6 +121,7 @@ def facts_of(completion: Completion) -> Iterator[Fact]:
         yield Fact("read as", completion.completion or "nothing")
         yield Fact("in words", completion.read_in)
         yield Fact("expected", str(completion.expected), "green")
+    yield Fact("metrics", metrics_text(completion))
     yield Fact("tokens", _tokens(completion))
     yield Fact("seconds", _seconds(completion))
     if completion.near_time_limit:
@@ -127,6 +130,15 @@ def facts_of(completion: Completion) -> Iterator[Fact]:
         )
     if completion.attempts > 1:
         yield Fact("attempts", str(completion.attempts))
+
+
+def metrics_text(completion: Completion) -> str:
+    """Its metrics, but not how a choice was made."""
+    return ", ".join(
+        f"{name} {value:.3g}"
+        for name, value in completion.metrics.items()
+        if name != "by_logprobs" and not name.startswith("p(")
+    )
 
 
 def expected_text(relation: str, expected: str) -> str:
@@ -186,7 +198,7 @@ def is_code(completion: Completion) -> bool:
     return "\n" in completion.completion or completion.execute_s is not None
 
 
-def words(outcome: Outcome) -> str:
+def words(outcome: str) -> str:
     return str(outcome).replace("_", " ")
 
 
