@@ -144,7 +144,7 @@ def results(tmp_path_factory) -> Path:
         }
         line = Completion(
             task_id="HumanEval/1", outcome=outcomes[1], passed=outcomes[1] is P, finish_reason=EVIL, expected=EVIL,
-            tags={EVIL: EVIL}, prompt_sha256=told_of.sha256, **told_of_evil,
+            tags={EVIL: EVIL}, metrics={EVIL: 0.5}, prompt_sha256=told_of.sha256, **told_of_evil,
         )  # fmt: skip
         with run.completions.open("ab") as lines:
             lines.write(msgspec.json.encode(line) + b"\n")
