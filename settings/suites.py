@@ -27,13 +27,17 @@ _CODE_FIELDS = {"metrics", "prepare"}  # that may name a Python file
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteFacts:
-    """sha256: of the file, and of the files beside it that it names, so that it changes with each of them."""
+    """sha256: of the file, and of the files beside it that it names, so that it changes with each of them. tasks: how
+    many it has. metric: the main one of a single task, "" where the file names none.
+    """
 
     name: str
     version: str
     about: str
     path: Path
     sha256: str
+    tasks: int = 1
+    metric: str = ""
 
 
 @functools.cache
@@ -59,6 +63,7 @@ def suite_facts(path: Path) -> SuiteFacts:
                 hint=f"`suites validate {path}` tells what it lacks",
                 settings=("benchmark",),
             )
+    tasks = top["tasks"].value if "tasks" in top and isinstance(top["tasks"].value, dict) else {}
     del problems  # its script tells them, all and in full
     return SuiteFacts(
         name=top["name"].text,
@@ -66,7 +71,17 @@ def suite_facts(path: Path) -> SuiteFacts:
         about=top["about"].text if "about" in top else "",
         path=path,
         sha256=_whole_sha256(path, source.sha256, document),
+        tasks=len(tasks) or 1,
+        metric=_first((*tasks.values(), document)[0]) or _first(document),
     )
+
+
+def _first(task: Node) -> str:
+    """The first of a task's metrics."""
+    metrics = task.value.get("metrics") if isinstance(task.value, dict) else None
+    found = metrics.value if metrics is not None else None
+    first = found[0] if isinstance(found, list) and found else metrics
+    return first.text if first is not None and isinstance(first.value, str) else ""
 
 
 def _whole_sha256(path: Path, own: str, document: Node) -> str:

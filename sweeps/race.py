@@ -19,6 +19,7 @@ from results.store.runs import Runs
 from results.store.verdicts import read_verdicts
 from results.sweep_place import RaceEnd, RaceResult
 from results.views.sweep_text import race_text
+from settings.suites import suite_facts
 from sweeps.guide import kld_guide
 
 if TYPE_CHECKING:
@@ -62,6 +63,20 @@ def require_races(plan: Plan) -> None:
                 f"--race: {run.label} has several completions per sample",
                 hint="leave out --n-samples and --as-published",
             )
+        if run.spec.benchmark.suite is not None:
+            facts = suite_facts(run.spec.benchmark.suite)
+            _require_single_answers(run.label, facts.tasks, facts.metric)
+
+
+def _require_single_answers(label: str, tasks: int, metric: str) -> None:
+    """Raise UsageError for a score that no single answer shows."""
+    if tasks == 1 and metric not in CORPUS_METRICS:
+        return
+    what = "the mean over several tasks" if tasks > 1 else f"{metric}, a metric of all answers together"
+    raise UsageError(
+        f"--race: the score of {label} is {what}, which no single answer shows",
+        hint="leave out --race; with --limit a sweep is as short",
+    )
 
 
 def races(plan: Plan) -> list[tuple[PlannedRun, ...]]:
@@ -213,12 +228,7 @@ def _metric(entries: Sequence[Entry]) -> str:
     if scoring is None:
         return ""
     metric = main_metric(scoring)
-    if len(scoring.tasks) > 1 or metric in CORPUS_METRICS:
-        what = "the mean over several tasks" if len(scoring.tasks) > 1 else "a metric of all answers together"
-        raise UsageError(
-            f"--race: the score of {entries[0].planned.label} is {what} ({metric}), which no single answer shows",
-            hint="leave out --race; with --limit a sweep is as short",
-        )
+    _require_single_answers(entries[0].planned.label, len(scoring.tasks), metric)
     return metric
 
 
