@@ -10,7 +10,7 @@ from documents.problems import Problem, refuse
 from documents.reading import read_file, read_text
 from documents.tree import Node
 from documents.typed import TypedReader, join
-from evaluation.suites.format import ChoiceAnswer, LabelsAnswer, LetterAnswer, Suite, SuiteTask
+from evaluation.suites.format import ChoiceAnswer, CodeAnswer, LabelsAnswer, LetterAnswer, Suite, SuiteTask
 from evaluation.suites.template_rules import TemplateProblem
 from evaluation.suites.templates import Expression, Template
 
@@ -169,8 +169,12 @@ class _Reading:
         for name, node in nodes["tags"].value.items() if "tags" in nodes else ():
             yield join(at, f"tags.{name}"), node, Template
         answer = nodes["answer"].value
-        if "correct" in answer:
-            yield join(at, "answer.correct"), answer["correct"], Expression
+        if isinstance(task.answer, CodeAnswer):
+            for name in ("before", "entry_point", "tests", "correct"):
+                if name in answer:
+                    yield join(at, f"answer.{name}"), answer[name], Template
+            return
+        yield join(at, "answer.correct"), answer["correct"], Expression
         listed = "labels" if isinstance(task.answer, LabelsAnswer) else None
         listed = "choices" if isinstance(task.answer, (ChoiceAnswer, LetterAnswer)) else listed
         if listed is not None:
@@ -180,9 +184,6 @@ class _Reading:
             elif listed == "choices":
                 for number, each in enumerate(node.value):
                     yield join(at, f"answer.choices[{number}]"), each, Template
-        for name in ("entry_point", "tests"):
-            if name in answer:
-                yield join(at, f"answer.{name}"), answer[name], Template
 
     def _require_compiles(self, name: str, node: Node, kind: type[Template | Expression]) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -17,6 +18,7 @@ from evaluation.suites.format import ChoiceAnswer, LetterAnswer, json_schema
 from evaluation.suites.loader import read_suite_file
 from evaluation.suites.task import SuiteRows, SuiteTask
 from results.errors import UsageError
+from settings.suites import shipped_suites, suite_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,3 +178,55 @@ def test_a_schema_that_would_hold_nothing_is_refused(style, schema, said):
     request = Request(task_id="t", index=0, style=style, system="", user="", json_schema=schema)
     with pytest.raises(UsageError, match=said):
         require_schema([request], "mine")
+
+
+def test_the_fields_of_code_are_templates(tmp_path):
+    code = "{kind: code, entry_point: '{{ name }}', tests: 'f()', correct: '{{ body }}'}"
+    text = SUITE.replace("{kind: letter, choices: options, correct: gold}", code)
+    assert _read(tmp_path, text).suite.tasks["second"].answer.correct == "{{ body }}"
+    assert any(
+        "answer.before: is a template" in line
+        for line in _told(tmp_path, text.replace("{kind: code,", "{kind: code, before: '{% if %}',"))
+    )
+
+
+def test_whatever_a_file_holds_it_is_a_suite_or_told_to_be_none(tmp_path):
+    """Protects against a traceback for a user's mistake: lines of the shipped suites, cut, mixed and spoilt."""
+    draw = random.Random(7)
+    texts = [path.read_text() for path in shipped_suites().values()] + [SUITE]
+    spoils = [
+        "{{",
+        "}}",
+        "{%",
+        "[",
+        "]",
+        "{",
+        "}",
+        ": ",
+        "- ",
+        "'",
+        '"',
+        "&a",
+        "*a",
+        "<<",
+        "1e999",
+        "null",
+        "\t",
+        "~",
+        "|",
+    ]
+    path = tmp_path / "mine.yaml"
+    told = 0
+    for _ in range(150):
+        lines = draw.choice(texts).split("\n")
+        for _ in range(draw.randint(1, 4)):
+            at, spoil = draw.randrange(len(lines)), draw.choice(spoils)
+            middle = draw.randint(0, len(lines[at]))
+            lines[at : at + draw.randint(0, 1)] = [lines[at][:middle] + spoil + lines[at][middle:]]
+        path.write_text("\n".join(lines))
+        for read in (read_suite_file, suite_facts):
+            try:
+                read(path)
+            except UsageError:
+                told += 1
+    assert told
