@@ -220,6 +220,12 @@ def require_taken(provider: str | None, given: Mapping[str, Any]) -> None:
                 hint=hint,
                 settings=(name,),
             )
+    if given.get("prompt_style") == "completion" and not facts.supports.completions:
+        raise UsageError(
+            f"--prompt-style completion does not apply to --provider {facts.name}, which takes chats only",
+            hint="leave --prompt-style out",
+            settings=("prompt_style",),
+        )
     budget, effort = given.get("thinking_budget"), given.get("reasoning_effort")
     if budget is not None and 0 < budget < facts.least_thinking:
         raise UsageError(

@@ -19,6 +19,7 @@ from settings.providers import require_taken
         ("anthropic", {"reasoning_effort": "minimal"}, "has no reasoning effort 'minimal'"),
         ("anthropic", {"thinking_budget": 1024, "temperature": 0.5}, "think at temperature 1 only, not 0.5"),
         ("anthropic", {"reasoning_effort": "high", "temperature": 0.0}, "think at temperature 1 only, not 0"),
+        ("gemini", {"prompt_style": "completion"}, "--prompt-style completion does not apply"),
         ("ollama", {"thinking_budget": 5}, "--thinking-budget does not apply to --provider ollama"),
     ],
 )
@@ -36,7 +37,8 @@ def test_what_an_api_lacks_is_refused_with_the_option_and_a_way_out(provider, gi
         ("anthropic", {"thinking_budget": 0, "temperature": 0.5}),
         ("anthropic", {"reasoning_effort": "none", "temperature": 0.0}),
         ("anthropic", {"thinking_budget": 1024, "reasoning_effort": "max", "temperature": 1.0}),
-        ("openai", {"seed": 3, "reasoning_effort": "minimal", "thinking_budget": 5}),
+        ("ollama", {"prompt_style": "completion"}),
+        ("openai", {"prompt_style": "chat", "seed": 3, "reasoning_effort": "minimal", "thinking_budget": 5}),
         ("local", {"seed": 3, "min_p": 0.1, "thinking_budget": 5}),
         (None, {"seed": 3}),
     ],
