@@ -61,6 +61,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     if arguments.options["check"]:
         SuiteTask(rows, style=PromptStyle.CHAT).identity()
         return
+    arguments = _with_room(arguments, file)
     way = _Way(file, arguments.rejudge or arguments.output, events)
 
     def task(style: PromptStyle, grader: Grader | None = None) -> SuiteTask:
@@ -89,6 +90,19 @@ async def _main(arguments: Arguments, events: Events) -> None:
         },
     )
     await run_benchmark(benchmark, arguments, events)
+
+
+def _with_room(arguments: Arguments, file: SuiteFile) -> Arguments:
+    """With a limit of answers that is large enough for all tasks, where none was asked for."""
+    import dataclasses
+
+    import msgspec
+
+    sampling = arguments.sampling
+    most = max((task.max_tokens or 0 for task in file.suite.tasks.values()), default=0)
+    if "max_tokens" in sampling.given or most <= sampling.max_tokens:
+        return arguments
+    return dataclasses.replace(arguments, sampling=msgspec.structs.replace(sampling, max_tokens=most))
 
 
 class _Way:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from results.files import user_path
-from settings.suites import is_suite_file, shipped_suites, suite_facts
+from settings.suites import ENDINGS, is_suite_file, shipped_suites, suite_facts
 from settings.values import close_match
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ def get_benchmark(name: str) -> Benchmark:
     if is_suite_file(name):
         return _suite(user_path(name))
     close = close_match(name, (*BENCHMARKS, *shipped_suites()))
-    hint = f"did you mean {close}? " if close else ""
+    file = next((f"./{name}{ending}" for ending in ENDINGS if user_path(name + ending).is_file()), "")
+    hint = f"did you mean {file or close}? " if file or close else ""
     raise UsageError(
         f"there is no benchmark {name!r}",
         hint=f"{hint}known: {', '.join(sorted(BENCHMARKS))}; suites: `suites list`, or a file FILE.yaml",

@@ -63,6 +63,8 @@ suites lst | 2 | no such command 'lst' | `bench_runner.py suites --help`
 suites show glew | 2 | there is no suite 'glew' | did you mean glue?
 suites validate none.txt | 2 | there is no suite 'none.txt' | or a file FILE.yaml
 run --benchmark glew | 2 | there is no benchmark 'glew' | did you mean glue?
+run mine.yaml | 2 | 'mine.yaml' belongs to no option | give it as --benchmark mine.yaml
+run --benchmark none | 2 | there is no benchmark 'none' | did you mean ./none.yaml?
 run --benchmark none.yaml | 2 | none.yaml is not a suite | suites validate
 tasks valid sums.yaml | 2 | no such command 'valid' | `bench_runner.py tasks --help`
 {GOOD} --gpu-layer 3 | 2 | there is no option --gpu-layer | did you mean --gpu-layers?

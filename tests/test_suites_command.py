@@ -93,7 +93,7 @@ def test_a_suite_runs_resumes_compares_and_reruns_by_its_content(capitals):
     """From a file of one's own to a score in the run log; what the file or its data says decides what is the same."""
     folder, results = capitals.parent, capitals.parent / "results"
     text = capitals.read_text().replace(
-        "max_tokens: 16\n", "max_tokens: 16\nmetrics: [accuracy, lengths.short_enough]\n"
+        "max_tokens: 16\n", "max_tokens: 3000\nmetrics: [accuracy, lengths.short_enough]\n"
     )
     capitals.write_text(text)
     answers = folder / "answers.json"
@@ -113,6 +113,8 @@ def test_a_suite_runs_resumes_compares_and_reruns_by_its_content(capitals):
         assert run["config"]["suite_version"] == "1"
         made = {each["task_id"]: each for each in lines(only_run(results) / "completions.jsonl")}
         assert sorted(made) == ["capitals/0", "capitals/1", "capitals/2", "capitals/3"]
+        settings = json.loads((only_run(results) / "settings.json").read_text())
+        assert settings["max_tokens"] == 3000  # the largest that a task asks for
         assert made["capitals/2"]["tags"] == {"region": "west"}
         assert made["capitals/2"]["metrics"].keys() == {"accuracy", "lengths.short_enough"}
         # Another wording of the same suite is another run.
@@ -121,12 +123,14 @@ def test_a_suite_runs_resumes_compares_and_reruns_by_its_content(capitals):
         assert resumed.code == 6
         assert "suite_sha256 was" in resumed.err
         assert fresh.code == 0, fresh.err
-        compared, judged, rerun = bench_runners(
+        compared, judged, rerun, ranked = bench_runners(
             ["compare", run["run_id"], "last", "--results-dir", results],
             ["rejudge", "last", "--results-dir", results],
             ["rerun", "last", "--results-dir", results],
+            ["leaderboard", "--benchmark", capitals.name, "--results-dir", results],
             cwd=folder,
         )
     assert compared.code != 0
     assert "suite_sha256" in compared.err + compared.out
-    assert (judged.code, rerun.code) == (0, 0), judged.err + rerun.err
+    assert (judged.code, rerun.code, ranked.code) == (0, 0, 0), judged.err + rerun.err + ranked.err
+    assert "capitals" in ranked.out

@@ -11,6 +11,7 @@ import click
 from results.errors import UsageError
 from results.files import user_path
 from settings.benchmarks import BENCHMARKS
+from settings.suites import is_suite_file
 from settings.values import close_match
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def no_such_command(name: str, known: Iterable[str], ctx: click.Context) -> Usag
 
 def stray_word(word: str, benchmarks: Iterable[str]) -> UsageError:
     """A word of `run` that belongs to no option and doesn't stand after --."""
-    if word in benchmarks:
+    if word in benchmarks or is_suite_file(word):
         hint = f"give it as --benchmark {word}"
     elif word.lower().endswith(".gguf") or "/" in word:
         hint = f"give a model as --model {word}; `sweep` takes several"

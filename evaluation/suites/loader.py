@@ -13,12 +13,12 @@ from documents.typed import TypedReader, join
 from evaluation.suites.format import ChoiceAnswer, CodeAnswer, LabelsAnswer, LetterAnswer, Suite, SuiteTask
 from evaluation.suites.template_rules import TemplateProblem
 from evaluation.suites.templates import Expression, Template
+from settings.suites import ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-ENDINGS = (".yaml", ".yml", ".json")
 _OF_TASK = SuiteTask.__struct_fields__
 _OF_SUITE = ("name", "version", "about", "licence", "source", "score", "tasks")
 _BLOCK = re.compile(r"(?:^|[:\s-])\s*[|>][-+0-9]*\s*(?:#.*)?$")  # a line whose text begins in the next

@@ -6,18 +6,19 @@ import datetime as dt
 import fnmatch
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from results.errors import UsageError
+from results.files import user_path
 from results.records import RunStatus
 from results.store.run_folder import all_records
 from results.store.sweep_folder import SWEEPS, SweepFolder
 from settings.benchmarks import BENCHMARKS
 from settings.setting import Determines
-from settings.suites import shipped_suites
+from settings.suites import is_suite_file, shipped_suites, suite_facts
 from settings.table import TABLE
 from settings.values import closest
 
@@ -69,6 +70,10 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
 
     Raises UsageError for a benchmark that nobody knows, NewerRecord, ResultsError.
     """
+    names = tuple(
+        suite_facts(user_path(name)).name if is_suite_file(name) else name for name in choice.benchmarks
+    )
+    choice = replace(choice, benchmarks=names)
     known = set(BENCHMARKS)
     models: set[str] = set()
     left_out: dict[str, int] = {}
