@@ -156,7 +156,7 @@ def impatient(monkeypatch):
 
 
 def interface(url, **config):
-    info = build_connection_info("local", {"base_url": url, "model": "m", "rate_limit_patience": 2, **config})
+    info = build_connection_info("local", {"base_url": url, "model": "m", "rate_limit_patience": 60, **config})
     return get_interface_for_provider(info, server_wait=5.0)
 
 
@@ -241,7 +241,7 @@ def test_a_model_of_which_nothing_is_known_is_asked_in_a_chat(tmp_path, server, 
 
 def test_a_probe_that_is_always_refused_for_the_moment_stops_the_run(tmp_path, server, grader):
     with pytest.raises(ServerError, match=r"takes no more requests .*429.* try again in 1 s"):
-        play(tmp_path, f"{server}/probe_busy", grader, limit=1)
+        play(tmp_path, f"{server}/probe_busy", grader, limit=1, rate_limit_patience=0.5)
 
 
 @pytest.mark.parametrize("style", [None, PromptStyle.CHAT])
