@@ -219,6 +219,11 @@ class _Session:
             evaluation = await _unless_it_fails(
                 opening, runner.run(self._samples(task), settings.n_samples, self.finished)
             )
+        if interface.refusals:
+            self.warnings.append(
+                f"{interface.refusals} requests were refused for rate limits and sent again: the speed is that of the "
+                "limits"
+            )
         self._finish(task, self.bound, evaluation)
 
     def _warn(self, what: str) -> None:

@@ -52,7 +52,9 @@ class Reply(NamedTuple):
 
 
 class RateLimiter(Protocol):
-    """Holds requests back where a provider limits how many it takes."""
+    """Holds requests back where a provider limits how many it takes. refusals: how often it refused one."""
+
+    refusals: int
 
     async def send(self, attempt: Callable[[], Awaitable[Reply]]) -> Reply:
         """The first reply that is no refusal for the rate. attempt: sends the request once; its errors pass.
@@ -147,6 +149,11 @@ class Exchange:
         reply = await (admitted() if spending is None else spending.send(path, body, data, admitted))
         require_answer(reply.status, reply.headers, reply.raw, where=f"{self.info.base_url} rejected {path}")
         return reply.raw, reply.seconds
+
+    @property
+    def refusals(self) -> int:
+        """How often a request was refused for a rate limit."""
+        return 0 if self._limiter is None else self._limiter.refusals
 
     async def _send_limited(self, refusal: Reply, once: Callable[[], Awaitable[Reply]]) -> Reply:
         """The reply to a request that was refused while there was no limiter."""

@@ -85,6 +85,11 @@ class OpenAIInterface:
         """What requests may ask for."""
         return self.info.facts.supports
 
+    @property
+    def refusals(self) -> int:
+        """How often a request was refused for a rate limit, and sent again."""
+        return self._exchange.refusals
+
     async def generate(self, request: Request) -> Answer:
         """The answer, or its `error`. Raises ServerError where going on makes no sense."""
         return await self._exchange.answer(lambda: self._attempt(request), index=request.index)

@@ -156,7 +156,9 @@ def impatient(monkeypatch):
 
 
 def interface(url, **config):
-    info = build_connection_info("local", {"base_url": url, "model": "m", "rate_limit_patience": 60, **config})
+    info = build_connection_info(
+        "local", {"base_url": url, "model": "m", "rate_limit_patience": 60, **config}
+    )
     return get_interface_for_provider(info, server_wait=5.0)
 
 

@@ -50,6 +50,16 @@ def test_a_run_that_a_limit_ends_keeps_what_is_on_its_way_and_goes_on(tmp_path):
     assert record_of(tmp_path)["results"]["score"] == 100.0
 
 
+def test_a_speed_that_is_that_of_the_limits_is_called_so(tmp_path):
+    options = ("--answers", "canonical", "--key", KEY, "--rate", 10, "--burst", 2, "--told", "anthropic")
+    with scripted_provider(*options) as url:
+        done = run(tmp_path, url, "--limit", 12)
+        refused = counts(url)["refused"]
+    assert done.code == 0, done.err
+    (warning,) = [each for each in record_of(tmp_path)["score"]["warnings"] if "rate limits" in each]
+    assert warning.startswith(f"{refused} requests were refused")
+
+
 def test_scenarios_of_tools_are_done_right_by_anthropics_api(tmp_path):
     """With thoughts, whose signed turns go back as they came."""
     with scripted_provider("--answers", "tools", "--key", KEY) as url:
