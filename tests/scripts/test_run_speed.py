@@ -61,9 +61,11 @@ def test_times_and_rates_are_those_of_the_server(tmp_path):
         assert (load["completed"], load["failed"], load["ended_early"]) == (3, 0, 0)
         assert (load["prompt_tokens"], load["completion_tokens"]) == (120, 33)
         assert 200 <= load["ttft_ms"]["p50"] < 4000
-        assert 15 <= load["itl_ms"]["p50"] < 400
-        assert 19 <= load["tpot_ms"]["mean"] < 600
         assert load["e2e_ms"]["min"] >= 395
+        # Whoever sees the first token late sees the others sooner behind it.
+        behind_the_first = load["e2e_ms"]["mean"] - load["ttft_ms"]["mean"]
+        assert load["tpot_ms"]["mean"] == pytest.approx(behind_the_first / 10)
+        assert load["itl_ms"]["mean"] == pytest.approx(behind_the_first / 10, rel=0.2)
         assert load["tokens_per_chunk"] == 1
         assert load["prefill_tokens_per_s"]["p50"] == pytest.approx(
             40 / load["ttft_ms"]["p50"] * 1000, rel=0.2
