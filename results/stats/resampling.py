@@ -7,6 +7,7 @@ them, twenty right answers of twenty would leave no doubt at all.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ def corpus_interval(
     if np.ptp(values) < 1e-12:
         return None
     value = corpus_value(name, answers, positive)
-    low, high = _percentiles(values)
+    low, high = _percentiles(values, len(answers))
     return float(values.std(ddof=1)), min(low, value), max(high, value)
 
 
@@ -67,7 +68,7 @@ def difference_interval(
         [[Pair(each[0].expected, each[0].expected)] for each in _wrong(name, first)],
     )
     one, other = _bootstrap(name, [first, second], [[*wrong, *right], [*right, *wrong]], positive, DRAWS)
-    low, high = _percentiles(other - one)
+    low, high = _percentiles(other - one, len(first))
     value = corpus_value(name, second, positive) - corpus_value(name, first, positive)
     return min(low, value), max(high, value)
 
@@ -207,9 +208,15 @@ def _wrong(name: str, answers: Answers) -> Answers:
     ]
 
 
-def _percentiles(values: Floats) -> tuple[float, float]:
-    import numpy as np
+def _percentiles(values: Floats, samples: int) -> tuple[float, float]:
+    """The 95 % interval of resampled values, further out where there are few samples, as Student's t is.
 
-    tail = 50 * (1 - CONFIDENCE)
+    Hesterberg (2015), "What teachers should know about the bootstrap", The American Statistician 69, section 5.3.
+    """
+    import numpy as np
+    from scipy.stats import norm, t
+
+    few = max(1, samples - 1)
+    tail = 100 * float(norm.cdf(math.sqrt(samples / few) * t.ppf((1 - CONFIDENCE) / 2, few)))
     low, high = np.percentile(values, [tail, 100 - tail])
     return float(low), float(high)

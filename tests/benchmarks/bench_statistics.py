@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from tests.benchmarks import metric_simulation
 from tests.benchmarks.rows import Row
 from tests.benchmarks.statistics_simulation import (
     CORRELATIONS,
@@ -30,6 +31,8 @@ LARGE = 100  # samples; of so many and more the runs are half as many, since the
 MOST_OFF = 1.5  # points from 95 %, averaged
 MOST_FALSE = 0.055
 MOST_MISSED = 0.065
+MOST_SHORT = 3.5  # points, of metrics, at each number of samples
+MOST_BY_CHANCE = 0.075  # of 400 pairs; 5 % are meant
 
 
 def measure(repeats: int = REPEATS) -> Iterator[Row]:
@@ -46,6 +49,32 @@ def measure(repeats: int = REPEATS) -> Iterator[Row]:
         yield Row(f"{name}: false positives of the paired test", pairs.false_positives, "of 1", MOST_FALSE)
         note = f"of one pair of models at most {pairs.most_missed:.3f}"
         yield Row(f"{name}: intervals that miss the true difference", pairs.missed, "of 1", MOST_MISSED, note)
+    yield from _of_metrics(max(1, repeats // 4))
+
+
+def _of_metrics(repeats: int) -> Iterator[Row]:
+    for samples in metric_simulation.SAMPLES:
+        covered = {"a mean of fractions": metric_simulation.mean_coverage(samples, repeats=repeats)}
+        for metric in metric_simulation.METRICS:
+            covered[metric] = metric_simulation.corpus_coverage(metric, samples, repeats=repeats)
+        for name, share in covered.items():
+            note = f"covers {share:.1%}"
+            yield Row(
+                f"{samples} samples, {name}: short of 95 %",
+                100 * max(0.0, 0.95 - share),
+                "points",
+                MOST_SHORT,
+                note,
+            )
+        wrong = metric_simulation.false_positives_of_signs(samples, repeats=repeats)
+        yield Row(
+            f"{samples} samples, fractions: false positives of the sign-flip test",
+            wrong,
+            "of 1",
+            MOST_BY_CHANCE,
+        )
+        wrong = metric_simulation.false_positives_of_swaps("mcc", samples, repeats=repeats)
+        yield Row(f"{samples} samples, mcc: false positives of the swap test", wrong, "of 1", MOST_BY_CHANCE)
 
 
 def _runs(samples: int, repeats: int) -> int:

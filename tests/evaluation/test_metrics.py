@@ -122,3 +122,8 @@ def test_a_metric_of_nothing_is_an_error():
 
 def test_names_are_unique():
     assert len(set(metric_names())) == len(metric_names())
+
+
+def test_the_page_has_every_metric():
+    page = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
+    assert [name for name in metric_names() if f"`{name}`" not in page] == []
