@@ -18,6 +18,7 @@ from runner.asked_style import on_style
 from runner.attached import ProvidedServer
 from runner.fingerprint import fingerprint, served_by
 from runner.kld.serverless import PHASES, NoServer
+from runner.program_age import changed_s
 from runner.script import Target, prepare_script, require_success, run_script
 from runner.serving import MeasuredServer
 from servers.effective import gives_prompt_logprobs
@@ -178,7 +179,9 @@ class Attempt:
         """With what the server's answers depend on, if some are kept."""
         if held is None or not self._spec.asked["cache"]:
             return script
-        identity = served_by(self._spec, held.server.effective)
+        # A build that doesn't say which one it is, as the built-in one, is known by its age.
+        effective = {**held.server.effective, "program_changed_s": changed_s(self._plan)}
+        identity = served_by(self._spec, effective if held.server.effective else {})
         if identity is None:
             raise UsageError(
                 "--cache can't tell what is served: the content of the model isn't known",

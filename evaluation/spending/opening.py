@@ -80,6 +80,7 @@ def open_spending(
             where=asked.cache_identity or _root(connection),
             limit_bytes=asked.cache_bytes or CACHE_BYTES,
             warn=warn,
+            by_name=not asked.cache_identity,
         )
     return PaidRequests(cache=cache, budget=budget)
 

@@ -84,7 +84,7 @@ class PaidRequests:
         bill = _BILL.get(None)
         keys: tuple[bytes, ...] = ()
         if self._cache is not None and bill is not None:
-            keys = (self._cache.key(path, data, bill.index), self._cache.refusal_key(path, body))
+            keys = (self._cache.key(path, body, bill.index), self._cache.refusal_key(path, body))
             for key in keys:
                 if (kept := await self._cache.get(key)) is not None:
                     return Reply(kept[0], {}, kept[1], 0.0)

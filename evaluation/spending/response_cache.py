@@ -36,12 +36,17 @@ class ResponseCache:
     """Answers of one model at one place. One event loop; close it when done.
 
     where: what is asked: the provider's root URL, or, of a server on this machine, the content of its model and its
-    effective settings. warn: told in a sentence what is wrong with the file.
+    effective settings. by_name: whether the model's name in a request says which one it is; not so where `where`
+    says it, since each run of ours gives its server's model another name. warn: told in a sentence what is wrong
+    with the file.
     """
 
-    def __init__(self, path: Path, *, where: str, limit_bytes: int, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, *, where: str, limit_bytes: int, warn: Callable[[str], None], by_name: bool = True
+    ) -> None:
         self._path = path
         self._where = where
+        self._by_name = by_name
         self._limit_bytes = limit_bytes
         self._warn = warn
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="answers")  # the store has one user at a time
@@ -50,15 +55,19 @@ class ResponseCache:
         self._to_keep: dict[bytes, bytes] = {}
         self._keeping: asyncio.Future[None] | None = None
 
-    def key(self, path: str, data: bytes, index: int) -> bytes:
-        """Of one request. data: its body; index: which completion of the sample it is for."""
+    def key(self, path: str, body: Mapping[str, Any], index: int) -> bytes:
+        """Of one request. index: which completion of the sample it is for."""
+        data = msgspec.json.encode(self._without_name(body))
         return _sha256(b"answer", self._where.encode(), path.encode(), str(index).encode(), data)
 
     def refusal_key(self, path: str, body: Mapping[str, Any]) -> bytes:
         """Of the parameters of a request, whatever its prompt."""
-        fields = {name: value for name, value in body.items() if name not in _OF_ITS_OWN}
+        fields = {name: value for name, value in self._without_name(body).items() if name not in _OF_ITS_OWN}
         names = sorted(body)
         return _sha256(b"refusal", self._where.encode(), path.encode(), msgspec.json.encode([names, fields]))
+
+    def _without_name(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return body if self._by_name else {**body, "model": ""}
 
     async def get(self, key: bytes) -> tuple[int, bytes] | None:
         """The status and the body of the answer; None if it isn't kept."""

@@ -157,18 +157,29 @@ def test_another_request_is_asked(tmp_path, changed):
 
 
 def test_another_place_or_completion_has_other_answers(tmp_path):
-    def key(where, path, data, index):
-        cache = ResponseCache(tmp_path / "none", where=where, limit_bytes=1 << 20, warn=print)
-        return cache.key(path, data, index)
+    def key(where, path, said, index, **more):
+        cache = ResponseCache(tmp_path / "none", where=where, limit_bytes=1 << 20, warn=print, **more)
+        return cache.key(path, {"model": said, "prompt": said}, index)
 
     keys = {
-        key(where, path, data, index)
+        key(where, path, said, index)
         for where in ("a", "b", "a/v1")
         for path in ("/v1", "/v1/x")
-        for data in (b"1", b"2")
+        for said in ("1", "2")
         for index in (0, 1)
     }
     assert len(keys) == 24
+
+
+def test_a_server_of_ours_has_another_name_in_each_run(tmp_path):
+    """What it serves is known by its content then, and the name in a request says nothing."""
+
+    def key(name, *, by_name):
+        cache = ResponseCache(tmp_path / "x", where="w", limit_bytes=1 << 20, warn=print, by_name=by_name)
+        return cache.key("/v1", {"model": name, "prompt": "p"}, 0), cache.refusal_key("/v1", {"model": name})
+
+    assert key("m-12ab", by_name=False) == key("m-34cd", by_name=False)
+    assert not set(key("m", by_name=True)) & set(key("n", by_name=True))
 
 
 def test_a_refused_parameter_is_known_again_without_asking(tmp_path):
