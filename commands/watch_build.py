@@ -142,7 +142,7 @@ def watch_build(
         raise UsageError(
             f"--accept can't be combined with {other}", hint="--accept makes today's build the baseline"
         )
-    for name in ("server_binary", "server_command", "base_url"):
+    for name in ("server_binary", "server_command", "base_url", "provider"):
         if binaries and options.get(name):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"--binaries can't be combined with {option}", hint=f"leave out {option}")

@@ -293,3 +293,28 @@ def test_the_key_comes_from_the_environment_and_is_not_shown(monkeypatch):
     assert isinstance(info, ConnectionInfo)
     assert info.api_key == "secret"
     assert "secret" not in repr(info)
+
+
+def test_an_interface_may_name_provider_and_model_itself():
+    """A connection can be shared by models."""
+    info = build_connection_info(
+        provider_type="openai", provider_config={"base_url": "https://api.openai.com/v1", "api_key": "k"}
+    )
+    found = get_interface_for_provider(provider_type="openai", connection_info=info, model_name="gpt-4o-mini")
+    assert (found.info.model, found.info.base_url + found.info.api_path) == (
+        "gpt-4o-mini",
+        "https://api.openai.com/v1",
+    )
+    assert not found.supports.completions
+
+
+def test_a_provider_has_its_own_root_and_key(monkeypatch):
+    monkeypatch.setenv("GOOGLE_API_KEY", "k-google")
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    info = build_connection_info("gemini", {"model": "m"})
+    assert (info.base_url, info.api_path) == ("https://generativelanguage.googleapis.com/v1beta/openai", "")
+    assert info.api_key == "k-google"
+    assert "k-google" not in repr(info)
+    monkeypatch.delenv("GOOGLE_API_KEY")
+    with pytest.raises(UsageError, match="GEMINI_API_KEY with the API key is not set"):
+        build_connection_info("gemini", {"model": "m"})
