@@ -221,8 +221,7 @@ class _Session:
             )
         if interface.refusals:
             self.warnings.append(
-                f"{interface.refusals} requests were refused for rate limits and sent again: the speed is that of the "
-                "limits"
+                f"requests refused for rate limits, and sent again: {interface.refusals}; the speed is the limits'"
             )
         self._finish(task, self.bound, evaluation)
 

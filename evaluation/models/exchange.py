@@ -165,7 +165,10 @@ class Exchange:
         if self._limiter is None and self._make_limiter is not None:
             self._limiter = self._make_limiter()
             return await self._limiter.send(attempt)
-        return await self._limiter.send(once) if self._limiter is not None else refusal
+        if self._limiter is None:
+            return refusal
+        self._limiter.refusals += 1
+        return await self._limiter.send(once)
 
     async def _attempt(self, path: str, data: bytes) -> Reply:
         """Every attempt is sent here. Raises Transient and Refused where there is no reply."""

@@ -45,7 +45,7 @@ def get_interface_for_provider(
     if provider_type is not None or model_name is not None:
         name = provider_of(provider_type).name if provider_type else info.provider
         info = dataclasses.replace(info, provider=name, model=model_name or info.model)
-    is_limited = not info.is_loopback or info.facts.needs_key
+    is_limited = not (info.is_loopback and info.facts.is_local)
     with contextlib.nullcontext() if info.needs_certificates else _no_certificates():
         make = _class_for(info)
     return make(

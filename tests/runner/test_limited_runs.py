@@ -57,7 +57,7 @@ def test_a_speed_that_is_that_of_the_limits_is_called_so(tmp_path):
         refused = counts(url)["refused"]
     assert done.code == 0, done.err
     (warning,) = [each for each in record_of(tmp_path)["score"]["warnings"] if "rate limits" in each]
-    assert warning.startswith(f"{refused} requests were refused")
+    assert warning.startswith(f"requests refused for rate limits, and sent again: {refused};")
 
 
 def test_scenarios_of_tools_are_done_right_by_anthropics_api(tmp_path):
