@@ -95,11 +95,19 @@ def test_choices_are_scored_as_texts_without_a_probe_of_the_model(suite):
     (summary,) = [event for event in events if event["event"] == "summary"]
     assert summary["score"] == 50.0
     assert summary["likelihoods"] == "grammar of token ids"
+    # It says nothing of how a model wants to be asked, so that other benchmarks of a sweep find that out.
+    assert not [event for event in events if event["event"] == "style"]
     settings = json.loads((suite.parent / "out" / "settings.json").read_text())
     assert settings["options"]["answered_by"] == "likelihood"
     assert settings["prompt_style"] == "completion"
-    # It says nothing of how a model wants to be asked, so that other benchmarks of a sweep find that out.
-    assert not [event for event in events if event["event"] == "style"]
+    # Judged again, from the scores that are kept; the server is gone.
+    events, _ = run(suite, url, "--rejudge", suite.parent / "out", "--output", suite.parent / "again")
+    (again,) = [event for event in events if event["event"] == "summary"]
+    assert again["score"] == 50.0
+    verdicts = [
+        json.loads(line) for line in (suite.parent / "again" / "completions.jsonl").read_text().splitlines()
+    ]
+    assert sorted(each["task_id"] for each in verdicts if each["outcome"] == "passed") == ["two/1"]
 
 
 def test_elsewhere_letters_answer_and_a_run_never_mixes_the_two(suite):
