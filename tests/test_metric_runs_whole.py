@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
-from tests.command_line import bench_runner, logged
+from tests.command_line import PROGRAMS, bench_runner, logged
 from tests.evaluation.running_servers import answering_server
+from tests.sweep_runs import models, own_devices
 
 pytestmark = pytest.mark.servers
+__all__ = ["own_devices"]
 SUITE = """\
 name: capitals
 version: "1"
@@ -50,6 +53,38 @@ def results(tmp_path_factory):
             )  # fmt: skip
         assert done.code == 0, done.err
     return folder / "r"
+
+
+def test_a_sweep_races_by_it(results, tmp_path, own_devices):
+    """Of three models, the one with the highest token F1 wins, and the worst stops early."""
+    suite = tmp_path / "many.yaml"
+    rows = [
+        {"question": f"Capital {n:03}?", "answers": [f"great old Town{n}"], "level": "easy"}
+        for n in range(96)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    suite.write_text(SUITE.replace(", mine.short", ""))
+    files = models(tmp_path / "m", "best", "near", "poor")
+    for path, forms in zip(
+        files, (["great old Town{n}", "great"], ["great old", "great"], ["great", "no"]), strict=True
+    ):
+        answers = {row["question"]: forms[n % 3 == 0].format(n=n) for n, row in enumerate(rows)}
+        path.with_name(f"{path.name}.json").write_text(json.dumps(answers))
+    words = f"{sys.executable} {PROGRAMS / 'answering_server.py'} {{model}}.json {{port}}"
+    done = bench_runner(
+        "sweep", *files, "--server-command", words, "--benchmark", suite, "--prompt-style", "chat", "--race",
+        "--results-dir", tmp_path / "r", timeout=300,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    ends = {record["model"]: record["sweep"]["race_result"] for record in logged(tmp_path / "r")}
+    assert ends["best"]["end"] == "winner"
+    assert ends["poor"]["end"] in {"beaten", "behind"}
+    assert ends["poor"]["samples"] < 96
+    assert "token_f1 " in done.err + done.out
+    suite.write_text(SUITE.replace("token_f1, exact_match, mine.short", "macro_f1, exact_match"))
+    refused = bench_runner("sweep", *files, "--benchmark", suite, "--race", "--results-dir", tmp_path / "r2")
+    assert refused.code == 2
+    assert "macro_f1, a metric of all answers together" in refused.err
 
 
 def ids(results):

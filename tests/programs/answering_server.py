@@ -1,6 +1,6 @@
 """An OpenAI-compatible server without a model, which answers as a file says.
 
-    python tests/programs/answering_server.py FILE
+    python tests/programs/answering_server.py FILE [PORT]
 
 FILE: JSON, {text: answer or [answer, ...]}: a prompt that holds the text gets that answer; of several it gets the first
 one the first time, and so on round. Any other prompt gets "4". It prints {"port": P} when it listens.
@@ -70,6 +70,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", int(next(iter(sys.argv[2:]), 0))), Handler)
     print(json.dumps({"port": server.server_address[1]}), flush=True)
     server.serve_forever()
