@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from settings.secrets import without_key
+
 if TYPE_CHECKING:
     import requests
 
@@ -81,7 +83,7 @@ def request(
             headers,
         )
         response = connection.getresponse()
-        return _answer(response.status, response.read(MAX_BODY_BYTES + 1))
+        return _answer(response.status, response.read(MAX_BODY_BYTES + 1), api_key)
     except (OSError, http.client.HTTPException):
         return None
     finally:
@@ -123,15 +125,16 @@ def _elsewhere(url: str, api_key: str | None, body: Any, timeout_s: float, ends:
             response = session.request(
                 method, url, json=body, headers=headers, timeout=timeout_s, stream=True
             )
-            return _answer(response.status_code, response.raw.read(MAX_BODY_BYTES + 1, decode_content=True))
+            read = response.raw.read(MAX_BODY_BYTES + 1, decode_content=True)
+            return _answer(response.status_code, read, api_key)
     except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError):
         return None
     except ValueError:  # a redirect to an invalid URL
         return None
 
 
-def _answer(status: int, body: bytes) -> Answer:
-    return Answer(status, body[:MAX_BODY_BYTES], is_cut=len(body) > MAX_BODY_BYTES)
+def _answer(status: int, body: bytes, api_key: str | None) -> Answer:
+    return Answer(status, without_key(body[:MAX_BODY_BYTES], api_key), is_cut=len(body) > MAX_BODY_BYTES)
 
 
 class _Timed:

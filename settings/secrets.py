@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 _KEY_FILE = "--api-key-file"
+_SHORTEST_KEY = 8
 _MOST_KEY_BYTES = 16 << 10
 
 _SECRETS = ("apikey", "token", "secret", "password", "passwd", "passphrase", "credential", "credentials")
@@ -82,6 +83,14 @@ def read_key_file(file: Path) -> str:
             settings=("api_key_file",),
         )
     return key
+
+
+def without_key(said: bytes, key: str | None) -> bytes:
+    """What a server said, without the key: it is shown and recorded, and some repeat it.
+
+    A key of fewer than eight letters stays: it may be a word of an answer.
+    """
+    return said.replace(key.encode(), HIDDEN.encode()) if key and len(key) >= _SHORTEST_KEY else said
 
 
 def environment_without_keys(

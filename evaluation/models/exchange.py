@@ -24,7 +24,7 @@ from evaluation.models.http_session import no_answer, open_session
 from evaluation.models.replies import NotAnAnswer, meant_status, read_body
 from evaluation.models.server_watch import ServerWatch
 from evaluation.protocols import Answer
-from settings.secrets import HIDDEN
+from settings.secrets import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -38,7 +38,6 @@ _MAX_BACKOFF_S = 30.0
 _PROBE_RETRIES = 4
 _RATE_LIMITED = (429, 529)  # too many requests; overloaded, of Anthropic
 _PROBE = -1  # the index of what is no completion
-_SHORTEST_KEY = 8  # a shorter one may be a word of an answer
 _LOADING_S = 30.0  # that a probe waits for a server that says so
 
 
@@ -180,17 +179,12 @@ class Exchange:
                 headers=self._headers,
                 allow_redirects=self.info.facts.is_local,  # a key goes where it was meant to go
             ) as response:
-                raw = self._without_key(await read_body(response))
+                raw = without_key(await read_body(response), self.info.api_key)
                 return Reply(response.status, response.headers, raw, time.perf_counter() - started)
         except NotAnAnswer as error:  # too long, and so it would be once more
             raise Refused(str(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(no_answer(error, self.session)) from error
-
-    def _without_key(self, raw: bytes) -> bytes:
-        """What a server says is shown and recorded, and some repeat the key."""
-        key = self.info.api_key.encode()
-        return raw.replace(key, HIDDEN.encode()) if len(key) >= _SHORTEST_KEY else raw
 
     async def answer(self, attempt: Callable[[], Awaitable[Answer]], *, index: int = 0) -> Answer:
         """What an attempt comes to, made again as long as that can help; `error` where it can't.

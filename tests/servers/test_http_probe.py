@@ -129,3 +129,12 @@ def test_a_list_of_models_that_is_too_long_is_told(tmp_path):
         pytest.raises(ServerError, match="/v1/models returned an answer of more than 16 MiB"),
     ):
         plan(ServerRequest(kind="attach", base_url=url), nonce="ab12")
+
+
+def test_a_key_that_a_server_repeats_is_not_read(tmp_path):
+    """What it says of a refusal stands in messages and records."""
+    said = {"status": 401, "json": {"error": "the key sk-0123456789 is not known"}}
+    with raw_server(tmp_path, {"*": said}) as url:
+        answer = request(parse_base_url(url), "/v1/models", api_key="sk-0123456789")
+    assert answer.status == 401
+    assert answer.json() == {"error": "the key *** is not known"}
