@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from results.metric_scoring import Scoring
 
 _ROUNDING_PERCENT = 1e-6
+_ROUNDING_USD = 1e-9
 _FIELDS = set(Score.__struct_fields__) - {"details"}
 _ANSWERED = {Outcome.PASSED, Outcome.FAILED}
 _OTHER = {"event", "benchmark"}  # said elsewhere in the record
@@ -88,6 +89,7 @@ def _checked(
         "completions": tally.completions,
         "outcomes": tally.outcomes,
         "near_time_limit": tally.near_time_limit,
+        "cached": tally.cached,
     }
     if said.score is None or _differ(said.score, score):
         wrong.append(f"score {said.score} instead of {score}")
@@ -97,6 +99,10 @@ def _checked(
             told = dict.fromkeys(tally.outcomes, 0) | told if told else told
         if told not in (None, {}) and told != count:
             wrong.append(f"{name} {told} instead of {count}")
+    if said.cost_usd is not None and (
+        tally.cost_usd is None or abs(said.cost_usd - tally.cost_usd) > _ROUNDING_USD
+    ):
+        wrong.append(f"cost_usd {said.cost_usd} instead of {tally.cost_usd}")
     if wrong:
         torn = f" ({tally.unreadable} of its lines can't be read)" if tally.unreadable else ""
         raise ParseError(
@@ -104,6 +110,7 @@ def _checked(
             hint="both are in the run's folder; run again with --resume to do what is missing",
         )
     changed = {"score": score, "metrics": metrics, "score_answered": answered, **counts}
+    changed["cost_usd"] = said.cost_usd if said.cost_usd is not None else tally.cost_usd
     return msgspec.structs.replace(said, **changed)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
+from results.json_text import number
 from results.records import Outcome
 from results.stats.pass_at_k import pass_at
 from results.store.verdicts import read_verdicts
@@ -16,17 +18,22 @@ if TYPE_CHECKING:
 
     from results.records import Metric
 
+_LOST = Outcome.INFRASTRUCTURE_ERROR
+
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
     """The outcomes of each sample's completions. tags: of each sample, as "difficulty=easy"; near_time_limit: how many
-    completions have that mark; unreadable: lines that are none, such as a torn one.
+    completions have that mark; unreadable: lines that are none, such as a torn one; cached: answers out of a cache;
+    cost_usd: of all answers that weren't lost, None unless each one's is known.
     """
 
     by_sample: Mapping[str, Sequence[Outcome]]
     tags: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     near_time_limit: int = 0
     unreadable: int = 0
+    cached: int = 0
+    cost_usd: float | None = None
 
     @property
     def completions(self) -> int:
@@ -69,4 +76,13 @@ def read_tally(path: Path) -> Tally:
         by_sample.setdefault(verdict.task_id, []).append(verdict.outcome)
         tags[verdict.task_id] = frozenset(f"{tag}={value}" for tag, value in verdict.tags.items())
     near = sum(verdict.near_time_limit for verdict in verdicts)
-    return Tally(by_sample, tags, near, unreadable)
+    costs = [number(verdict.cost_usd) for verdict in verdicts if verdict.outcome is not _LOST]
+    known = [cost for cost in costs if cost is not None]
+    return Tally(
+        by_sample,
+        tags,
+        near,
+        unreadable,
+        cached=sum(verdict.cached is True for verdict in verdicts),
+        cost_usd=math.fsum(known) if costs and len(known) == len(costs) else None,
+    )

@@ -27,7 +27,9 @@ class CompletionVerdict(msgspec.Struct, frozen=True):
     passed: bool = False
     near_time_limit: bool = False
     tags: dict[str, str] = {}
-    metrics: Any = None  # a script of somebody else's may have anything there
+    metrics: Any = None  # a script of somebody else's may have anything there, and in the next two
+    cost_usd: Any = None
+    cached: Any = False
 
     def metric(self, name: str) -> float | None:
         """One of its metrics; None where it has none of that name."""

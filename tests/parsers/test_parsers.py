@@ -82,6 +82,34 @@ def test_a_summary_that_disagrees_with_the_completions_is_an_error(tmp_path, fie
     assert "1 of its lines can't be read" in error.value.message
 
 
+def paid(folder, **last):
+    """Three answers that were paid, one out of the cache, and one that got lost; `last` changes the fourth."""
+    lines = [
+        {"task_id": "a", "outcome": "passed", "passed": True, "cost_usd": 0.25},
+        {"task_id": "b", "outcome": "failed", "cost_usd": 0.5},
+        {"task_id": "c", "outcome": "infrastructure_error"},
+        {"task_id": "d", "outcome": "passed", "passed": True, "cost_usd": 0.0, "cached": True, **last},
+    ]
+    (folder / "completions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_cost_and_kept_answers_are_counted_again(tmp_path):
+    paid(tmp_path)
+    score = registry.get("summary").parse(output(summary(score=50.0, cost_usd=0.75, cached=1), tmp_path))
+    assert (score.cost_usd, score.cached) == (0.75, 1)
+    for wrong in ({"cost_usd": 0.5}, {"cached": 0}, {"cached": 4}):
+        said = {"score": 50.0, "cost_usd": 0.75, "cached": 1, **wrong}
+        with pytest.raises(ParseError, match=f"disagrees.*{next(iter(wrong))}"):
+            registry.get("summary").parse(output(summary(**said), tmp_path))
+
+
+@pytest.mark.parametrize("cost", [None, "0.1", -1, True])
+def test_the_cost_is_unknown_where_that_of_one_answer_is(tmp_path, cost):
+    paid(tmp_path, cost_usd=cost)
+    score = registry.get("summary").parse(output(summary(score=50.0, cached=1), tmp_path))
+    assert score.cost_usd is None
+
+
 def test_the_last_verdict_of_a_completion_holds_and_pass_at_k_is_unbiased(tmp_path):
     """What failed for infrastructure was tried again on resume; averaging all lines would count it twice."""
     first = [("a", 0, "infrastructure_error"), ("a", 1, "passed"), ("b", 0, "failed"), ("b", 1, "failed")]
