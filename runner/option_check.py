@@ -41,7 +41,7 @@ def _trouble(command: tuple[str, ...]) -> BenchError | None:
     except subprocess.TimeoutExpired:
         return ScriptError(
             f"the data could not be read within {_PATIENCE_S:g} s",
-            hint="try again; a large data set is read from a fast disk",
+            hint="fetch it first: `data fetch NAME`; or try again, as a large data set is read from a fast disk",
             command=command,
         )
     if done.returncode == 0:
