@@ -85,6 +85,7 @@ SERVER_SETTINGS = (
         determines=Determines.SERVER,
         metavar="JSON",
         aliases=("--ollama-params",),
+        not_for=("ifeval",),
         servers=("provider",),
     ),
     Setting(

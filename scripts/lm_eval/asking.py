@@ -42,8 +42,7 @@ def settings_file(
     sampling = arguments.sampling
     path = "chat/completions" if chat else "completions"
     asked = sampling.parameters(Dialect.LLAMA_CPP)  # names that differ belong to settings that are refused
-    longest = asked.pop("max_tokens")
-    asked = {**asked, **connection.provider_params, "max_gen_toks": longest}
+    asked["max_gen_toks"] = asked.pop("max_tokens")
     model: dict[str, Any] = {
         "model": arguments.model,
         "base_url": f"{connection.base_url}{connection.api_path}/{path}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from results.files import user_path
 from scripts.arguments import parse
@@ -24,12 +24,14 @@ _ABOUT = (
 _MAX_TOKENS = 1280  # lm-eval's
 _NEEDS = ("langdetect", "immutabledict", "nltk")
 _OWN_TASK = "ifeval"
-# Settings that lm-eval has no place for, or whose names differ between servers; and what they are if nobody gave them.
-_REFUSED = {
+# Settings that lm-eval has no place for, that it would write down with their secrets, or whose names differ between
+# servers; and what they are if nobody gave them.
+_REFUSED: dict[str, Any] = {
     "n_samples": 1,
     "shuffle": None,
     "thinking_budget": None,
     "repeat_penalty": None,
+    "provider_params": {},
     "metrics": None,
     "use_guided_json": False,
     "max_cost": None,

@@ -157,6 +157,13 @@ def test_a_problem_whose_reference_gives_no_data_is_left_out_by_name(tmp_path, b
 _ROW = HUMAN_EVAL[2]
 
 
+def _deep(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("benchmark", "row", "said", "hint"),
     [
@@ -164,6 +171,13 @@ _ROW = HUMAN_EVAL[2]
         ("human_eval_plus", {**_ROW, "task_id": "2"}, "is not HumanEval/NUMBER", "as EvalPlus publishes"),
         ("human_eval_plus", {**_ROW, "base_input": []}, "has no base_input", ""),
         ("human_eval_plus", {**_ROW, "entry_point": "a b"}, "has no entry_point", ""),
+        ("human_eval_plus", {**_ROW, "entry_point": "class"}, "has no entry_point", ""),
+        (
+            "human_eval_plus",
+            {**_ROW, "plus_input": [[_deep(700)]]},
+            "the inputs are not such as HumanEval/2 has",
+            "",
+        ),
         (
             "human_eval_plus",
             {**_ROW, "base_input": [1]},

@@ -193,6 +193,7 @@ def test_lm_eval_ends_with_its_run(tmp_path, lm_eval):
         (("--n-samples", 2), "--n-samples does not apply to ifeval"),
         (("--shuffle", 2), "--shuffle does not apply to ifeval"),
         (("--thinking-budget", 2), "--thinking-budget does not apply to ifeval"),
+        (("--provider-params", '{"a": 1}'), "--provider-params does not apply to ifeval"),
         (("--cache",), "--cache does not apply to ifeval"),
         (("--max-cost", 1), "--max-cost does not apply to ifeval"),
         (("--provider", "anthropic"), "lm-eval can't ask Anthropic"),

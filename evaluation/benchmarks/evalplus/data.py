@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import keyword
 import re
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -116,17 +117,16 @@ def _problem(row: Row, benchmark: str) -> Problem:
             if other
             else f"give the data of {benchmark} as EvalPlus publishes it",
         )
-    if not problem.entry_point.isidentifier() or not problem.base_input:
-        what = "no base_input" if problem.entry_point.isidentifier() else "no entry_point"
+    is_named = problem.entry_point.isidentifier() and not keyword.iskeyword(problem.entry_point)
+    if not is_named or not problem.base_input:
+        what = "no base_input" if is_named else "no entry_point"
         raise UsageError(
             f"{row.where}: {problem.task_id} has {what}", hint="give a name and lists of arguments"
         )
-    if benchmark != "mbpp_plus":
-        return problem
+    make = as_passed if benchmark == "mbpp_plus" else _unchanged
     try:
         made = [
-            [as_passed(problem.task_id, one) for one in some]
-            for some in (problem.base_input, problem.plus_input)
+            [make(problem.task_id, one) for one in some] for some in (problem.base_input, problem.plus_input)
         ]
         encoded(made)
     except (ValueError, TypeError, LookupError, AttributeError, NotData, RecursionError) as error:
@@ -135,3 +135,7 @@ def _problem(row: Row, benchmark: str) -> Problem:
             hint="EvalPlus writes tuples, sets and complex numbers of some tasks as lists and text; keep its form",
         ) from error
     return msgspec.structs.replace(problem, base_input=made[0], plus_input=made[1])
+
+
+def _unchanged(_task_id: str, given: list[Any]) -> list[Any]:
+    return given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from typing import TYPE_CHECKING, Any
 
 from evaluation.answers.code import Extracted, from_chat, from_completion
@@ -39,7 +40,7 @@ class Code(Written):
         """Raises TemplateProblem where there is no function, or the tests are no Python."""
         del style, separator
         name, tests = self._name.fill(fields).strip(), self._tests.fill(fields)
-        if not name.isidentifier():
+        if not name.isidentifier() or keyword.iskeyword(name):
             raise TemplateProblem(f"entry_point must be the name of a function, and is {name[:60]!r}")
         if not tests.strip() or syntax_tree(tests) is None:
             raise TemplateProblem(f"the tests are no Python: {tests.strip()[:60]!r}")

@@ -97,6 +97,7 @@ def test_the_grader_proves_itself(grader):
     ("old", "new", "said"),
     [
         ("{{name}}", "{{name}}()", "entry_point must be the name of a function, and is 'twice()'"),
+        ('"{{name}}"', '"def"', "entry_point must be the name of a function, and is 'def'"),
         ("assert {{one}}", "assert {{one}} ==", "the tests are no Python"),
         ('  entry_point: "{{name}}"\n', "", "entry_point"),
     ],
