@@ -176,3 +176,13 @@ def test_drawn_signs_are_as_likely_as_counted_ones():
 def test_the_same_answers_always_give_the_same_figures():
     completions = labels("ynynyn yy", "ynnnyyyyn")
     assert figures_of(completions, LABELS) == figures_of(completions, LABELS)
+
+
+def test_several_completions_of_a_sample_are_resampled_together():
+    """Twice the same answers are no more evidence than once."""
+    once = labels("ynynyyyynnnn" * 3, "ynyynyynnnyn" * 3)
+    twice = [msgspec.structs.replace(each, index=index) for each in once for index in (0, 1)]
+    one, two = (figures_of(each, LABELS)["mcc"] for each in (once, twice))
+    assert one == two
+    mixed = [*once, *(msgspec.structs.replace(each, index=1, completion=each.expected) for each in once)]
+    assert figures_of(mixed, LABELS)["mcc"].value == pytest.approx((one.value + 1) / 2)
