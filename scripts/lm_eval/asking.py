@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from evaluation.models.sampling import Dialect
+from results.durable import replace_file
 from results.errors import SAME_COMMAND, ScriptError
 from results.plain_text import tail
 
@@ -75,7 +76,7 @@ async def ask(
     """Run lm-eval to its end, with the connection's key. Raises ScriptError with its last words where it fails."""
     key = {"OPENAI_API_KEY": connection.api_key} if connection.api_key else {}
     path = folder / SETTINGS_NAME
-    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    replace_file(path, (json.dumps(settings, indent=2) + "\n").encode())
     events.emit("phase", phase="generate")
     process = await asyncio.create_subprocess_exec(
         installed.program, "run", "--config", path,

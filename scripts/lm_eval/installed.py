@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from results.errors import ScriptError, UsageError
+from results.files import open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ def _pythons(program: Path) -> list[Path]:
     """The Python of its first line, and those beside it and beside what it is a link to."""
     first = ""
     try:
-        with program.open("rb") as file:
+        with open_to_read(program) as file:
             first = file.readline(4096).decode("utf-8", "replace").strip()
     except OSError:
         pass

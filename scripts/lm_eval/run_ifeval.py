@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from results.durable import replace_file
 from results.files import user_path
 from scripts.arguments import parse
 from scripts.program import leave, run_program
@@ -142,7 +143,7 @@ def _write_task(installed: Installed, file: Path, path: Path) -> None:
         "dataset_path: json",
         f"dataset_kwargs: {{data_files: {{train: {json.dumps(str(file.absolute()))}}}}}",
     ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    replace_file(path, ("\n".join(lines) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def test_a_zero_byte_is_in_no_name():
 # servers/embedded.py is a program without our packages.
 BY_OTHER_MEANS = {
     "commands/standard_streams.py", "results/files.py", "results/durable.py", "evaluation/loop/journal.py",
-    "evaluation/benchmarks/human_eval/task.py",
+    "evaluation/benchmarks/human_eval/task.py", "evaluation/benchmarks/evalplus/expected.py",
     "evaluation/benchmarks/lcb/programs.py", "processes/bounded_log.py", "processes/guardian.py",
     "processes/process.py", "processes/tree.py", "results/locks.py", "runner/host.py",
     "scripts/events.py", "servers/demo_model.py", "servers/embedded.py", "servers/ports.py", "telemetry/processes.py",

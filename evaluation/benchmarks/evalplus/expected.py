@@ -15,6 +15,7 @@ import msgspec
 from evaluation.benchmarks.evalplus.inside import NOT_NONE, encoded
 from results.cache_folder import cache_folder
 from results.durable import replace_file
+from results.files import read_file
 from sandbox import Limits, Program, VerdictKind
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _expected(
     key = hashlib.sha256(f"{python}\0{inside()}\0{asked}".encode()).hexdigest()
     path = folder / f"{key}.json"
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        return _read(path.read_bytes(), len(inputs))
+        return _read(read_file(path), len(inputs))
     found = _computed(asked, len(inputs), box)
     if not found.failed:
         with contextlib.suppress(OSError):  # it is computed again the next time
