@@ -188,8 +188,7 @@ def parse(
     found = vars(parser.parse_args(argv))
     facts = provider_of(found["provider"] or LOCAL)
     found["provider"], found["provider_params"] = facts.name, found["provider_params"] or {}
-    if facts.api == "ollama":
-        _take_over(found)
+    _take_over(found)
     without_url = facts.root or (serverless and found[serverless])
     needed = ("model", "output") if without_url else ("base_url", "model", "output")
     for name in ("output",) if found["rejudge"] else needed:
@@ -232,16 +231,21 @@ def add_settings(
             )
 
 
-# What Ollama calls settings that we have.
-_OLLAMAS = {"num_predict": "max_tokens", **{name: name for name in SETTINGS}}
+# What APIs call settings that we have.
+_THEIR_NAMES = {
+    **{name: name for name in SETTINGS},
+    "num_predict": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "repetition_penalty": "repeat_penalty",
+}
 
 
 def _take_over(found: dict[str, Any]) -> None:
     """Of the parameters that pass through, those that are settings. Raises UsageError for one that says otherwise."""
     params = dict(found["provider_params"])
-    for name in params.keys() & _OLLAMAS.keys():
-        setting, value = _OLLAMAS[name], params.pop(name)
-        value = read_value(TABLE[setting], value, variables=False)
+    for name in sorted(params.keys() & _THEIR_NAMES.keys()):
+        setting = _THEIR_NAMES[name]
+        value = _in_params(name, TABLE[setting], params.pop(name))
         if found[setting] is not None and found[setting] != value:
             raise UsageError(
                 f"--provider-params says {name}: {value}, and {option_of(setting)} {found[setting]}",
@@ -250,6 +254,16 @@ def _take_over(found: dict[str, Any]) -> None:
             )
         found[setting] = value
     found["provider_params"] = params
+
+
+def _in_params(name: str, row: Setting, value: Any) -> Any:
+    try:
+        read = read_value(row, value, variables=False)
+    except UsageError as error:
+        raise UsageError(
+            f"--provider-params: {name}: {error.message}", hint=error.hint, settings=("provider_params",)
+        ) from None
+    return json.loads(read) if row.kind == "json" else read
 
 
 def _reader(row: Setting) -> Callable[[str], Any]:

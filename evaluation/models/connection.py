@@ -14,7 +14,10 @@ from settings.providers import ProviderFacts, provider_of
 from settings.secrets import read_key
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
-_OUR_FIELDS = {"model", "messages", "prompt", "system", "stream", "tools"}
+_OUR_FIELDS = {
+    "model", "messages", "prompt", "system", "stream", "tools", "n", "stop", "stop_sequences", "response_format",
+    "logprobs", "top_logprobs",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

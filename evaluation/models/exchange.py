@@ -115,6 +115,7 @@ class Exchange:
             wait_s=self._server_wait,
             on_outage=self._on_outage,
             paths=("/health", models) if info.facts.is_local else (models,),
+            follows_redirects=info.facts.is_local,
         )
         return self
 

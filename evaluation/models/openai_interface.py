@@ -110,6 +110,11 @@ class OpenAIInterface:
                     f"the server at {self.info.base_url} rejected the API key ({status})",
                     hint=f"export the right key as {' or '.join(self.info.facts.key_variables)}",
                 )
+            if 300 <= status < 400:
+                raise ServerError(
+                    f"{self.info.base_url} redirects to another address, where no key is sent",
+                    hint="give the address that it means with --base-url",
+                )
             if 0 < status < 500:
                 return
             tries += status != 503
@@ -181,7 +186,9 @@ class OpenAIInterface:
         """The status of that request, and what happened."""
         try:
             async with self._exchange.session.get(
-                f"{self.info.base_url}{self.info.api_path}/models", timeout=_LOOK
+                f"{self.info.base_url}{self.info.api_path}/models",
+                timeout=_LOOK,
+                allow_redirects=self.info.facts.is_local,  # a key goes where it was meant to go
             ) as response:
                 status = response.status
                 if status == 200:

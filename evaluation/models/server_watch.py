@@ -31,6 +31,7 @@ class ServerWatch:
         wait_s: float,
         on_outage: Callable[[bool], None],
         paths: tuple[str, ...] = ("/health", "/v1/models"),
+        follows_redirects: bool = True,
     ) -> None:
         self.outages = 0
         self._session = session
@@ -38,6 +39,7 @@ class ServerWatch:
         self._wait_s = wait_s
         self._on_outage = on_outage
         self._paths = paths
+        self._follows_redirects = follows_redirects
         self._lock = asyncio.Lock()
 
     async def lives(self) -> bool:
@@ -77,5 +79,7 @@ class ServerWatch:
 
     async def _status(self, path: str) -> int:
         timeout = aiohttp.ClientTimeout(total=_PROBE_TIMEOUT_S)
-        async with self._session.get(self._root + path, timeout=timeout) as response:
+        async with self._session.get(
+            self._root + path, timeout=timeout, allow_redirects=self._follows_redirects
+        ) as response:
             return response.status

@@ -142,5 +142,37 @@ def test_params_that_are_settings_count_as_these(tmp_path):
 
 
 def test_a_request_keeps_its_own_fields(tmp_path):
-    with pytest.raises(UsageError, match="--provider-params can't have 'messages'"):
-        connection_of(arguments(tmp_path, {"messages": []}))
+    for name in ("messages", "n", "stop", "response_format"):
+        with pytest.raises(UsageError, match=f"--provider-params can't have '{name}'"):
+            connection_of(arguments(tmp_path, {name: []}))
+
+
+def test_a_probe_has_its_own_limit():
+    with ollama(SAID) as (url, asked):
+
+        async def main():
+            info = build_connection_info("ollama", {"base_url": url, "model": "m"})
+            async with get_interface_for_provider(info) as reached:
+                request = Request(task_id="t", index=0, style=PromptStyle.CHAT, system="", user="x")
+                await reached.probe(request, max_tokens=7)
+
+        asyncio.run(main())
+    assert asked[0][1]["options"] == {"temperature": 0.0, "num_predict": 7}
+
+
+def test_what_is_a_setting_is_one_for_every_provider(tmp_path):
+    """Or two runs of other temperatures would be compared, and the record would deny it."""
+    argv = ["--provider", "compatible", "--base-url", "http://h", "--model", "m", "--output", str(tmp_path)]
+    params = {
+        "temperature": 1,
+        "max_completion_tokens": 9,
+        "chat_template_kwargs": {"x": 1},
+        "service_tier": "flex",
+    }
+    found = parse([*argv, "--provider-params", json.dumps(params)], benchmark="gsm8k", about="")
+    assert (found.sampling.temperature, found.sampling.max_tokens) == (1, 9)
+    assert found.sampling.chat_template_kwargs == {"x": 1}
+    assert {"temperature", "max_tokens"} <= found.sampling.given.keys()
+    assert found.provider_params == {"service_tier": "flex"}
+    with pytest.raises(UsageError, match="--provider-params: top_p: 3 is out of range"):
+        parse([*argv, "--provider-params", '{"top_p": 3}'], benchmark="gsm8k", about="")

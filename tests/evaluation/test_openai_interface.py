@@ -17,12 +17,21 @@ import pytest
 
 from evaluation.loop.requests import request_seed
 from evaluation.models.connection import ConnectionInfo, build_connection_info
+from evaluation.models.exchange import Exchange
+from evaluation.models.failures import Refused
 from evaluation.models.prompt_style import choose_style
 from evaluation.models.providers import get_interface_for_provider
 from evaluation.protocols import PromptStyle, Request
 from results.errors import ServerError, ServerNotReady, UsageError
 from servers.ports import free_port
-from tests.evaluation.running_servers import PROGRAM, asked_of, canonical_server, posts, scripted_provider
+from tests.evaluation.running_servers import (
+    PROGRAM,
+    asked_of,
+    canonical_server,
+    posts,
+    raw_server,
+    scripted_provider,
+)
 
 ASK = Request(task_id="t", index=0, style=PromptStyle.CHAT, system="", user="def add(x: int, y: int):")
 ROOT = Path(__file__).parents[2]
@@ -41,9 +50,9 @@ def generate(url, *requests, server_wait=5.0, outages=None, **config):
     return asyncio.run(main())
 
 
-def connect(url, *, retries=1, timeout=60.0, **config):
+def connect(url, *, retries=1, timeout=60.0, provider="local", **config):
     async def main():
-        info = build_connection_info("local", {"base_url": url, **config})
+        info = build_connection_info(provider, {"base_url": url, **config})
         async with get_interface_for_provider(info) as interface:
             await interface.check_connection(retries, timeout)
 
@@ -318,3 +327,23 @@ def test_a_provider_has_its_own_root_and_key(monkeypatch):
     monkeypatch.delenv("GOOGLE_API_KEY")
     with pytest.raises(UsageError, match="GEMINI_API_KEY with the API key is not set"):
         build_connection_info("gemini", {"model": "m"})
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai", "gemini", "ollama"])
+def test_no_key_goes_where_a_provider_redirects(provider, tmp_path):
+    """Neither with a question nor with a look whether it lives: a client drops only one kind of header by itself."""
+    with scripted_provider() as other:
+        away = {"status": 302, "headers": {"Location": other + "/v1/models"}, "json": {}}
+        with raw_server(tmp_path, {"*": away}) as url:
+            with pytest.raises(ServerError, match="redirects to another address"):
+                connect(url, provider=provider, api_key="sk-0123456789", retries=0)
+
+            async def look():
+                info = build_connection_info(provider, {"base_url": url, "api_key": "sk-0123456789"})
+                async with Exchange(info, server_wait=0.0, on_outage=lambda _: None) as exchange:
+                    with pytest.raises(Refused):
+                        await exchange.send("/v1/messages", {})
+                    await exchange._watch.lives()
+
+            asyncio.run(look())
+        assert asked_of(other) == []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from results.messages import Message
 
 _NOT_THERE = ("thinking_budget", "chat_template_kwargs")
+_LIMIT = {"max_tokens": "num_predict"}  # of a probe, whose limit goes before the sampling's
 _OUTSIDE = {"reasoning_effort", "parallel_tool_calls"}  # of the options
 
 
@@ -55,7 +56,8 @@ class OllamaInterface(OpenAIInterface):
         effort = fields.get("reasoning_effort")
         if effort is not None:
             body["think"] = effort if effort in {"low", "medium", "high"} else effort != "none"
-        return {**body, "options": {name: value for name, value in fields.items() if name not in _OUTSIDE}}
+        options = {_LIMIT.get(name, name): value for name, value in fields.items() if name not in _OUTSIDE}
+        return {**body, "options": options}
 
     def _in_openais_form(self, raw: bytes) -> bytes:
         """The same answer as OpenAI's API has it; what is none stays as it is."""
