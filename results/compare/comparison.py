@@ -55,6 +55,7 @@ class Measured(msgspec.Struct, frozen=True):
     """What all of a run's samples cost. None means not measured. completions: all that were requested, including lost
     ones. not_comparable: why its speed says little; energy_doubts: why its energy says little. draft_acceptance: the
     share of the tokens proposed by speculation that the model took. effective_context: see `results.stats.context`.
+    cost_usd: what a provider charged for the answers.
     """
 
     run_id: str
@@ -74,6 +75,7 @@ class Measured(msgspec.Struct, frozen=True):
     lost: int = 0
     draft_acceptance: float | None = None
     effective_context: int | None = None
+    cost_usd: float | None = None
 
     @property
     def lost_too_many(self) -> bool:
@@ -297,6 +299,7 @@ def _measured(record: RunRecord) -> Measured:
         host_memory_bytes=telemetry.peak_process_memory_bytes if telemetry is not None else None,
         energy_j=telemetry.energy_j if telemetry is not None else None,
         joules_per_solved=telemetry.joules_per_solved if telemetry is not None else None,
+        cost_usd=score.cost_usd if score is not None and not score.cached else None,
         tokens_per_completion=tokens / score.completions
         if score is not None and tokens and score.completions
         else None,

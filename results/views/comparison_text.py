@@ -217,6 +217,7 @@ def _costs(first: Measured, second: Measured) -> Iterator[Fact]:
         ("host memory", "host_memory_bytes", "{:.2f} GiB at most", _GIB),
         ("energy", "energy_j", "{:.0f} J", 1),
         ("", "joules_per_solved", "{:.1f} J per solved sample", 1),
+        ("charged", "cost_usd", "{:.4g} USD", 1),
     )
     for name, field, form, unit in rows:
         values = [getattr(run, field) for run in (first, second)]

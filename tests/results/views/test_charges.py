@@ -116,3 +116,16 @@ def test_older_records_have_no_cost(tmp_path):
         data["score"].pop(name)
     read = decode_record(json.dumps(data), where="")
     assert (read.score.cost_usd, read.score.cached) == (None, 0)
+
+
+def test_compare_has_what_both_were_charged(tmp_path):
+    """Which provider is cheaper for the same answers; a run with kept ones did not pay for them."""
+    first = charged(tmp_path, (P, P, F), model="a", cost_usd=0.5)
+    second = charged(tmp_path, (P, F, F), model="b", cost_usd=0.125)
+    kept = charged(tmp_path, (P, F, F), model="c", cost_usd=0.125, cached=1)
+    shown, without = bench_runners(
+        *(("compare", first.run_id, run.run_id, "--results-dir", tmp_path) for run in (second, kept))
+    )
+    assert "A 0.5 USD" in shown.out
+    assert "B 0.125 USD" in shown.out
+    assert "B not measured" in without.out
