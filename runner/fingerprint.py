@@ -26,6 +26,7 @@ from results.files import open_to_read
 from servers.lora import adapter_contents
 from servers.models import content_sha256
 from servers.speculation.draft_model import draft_sha256
+from settings.metric_texts import metric_hashes
 from settings.setting import Determines
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         "kld_way": spec.kld_way,
         "suite": spec.suite_sha256,
         "draft": draft_sha256(spec.server),
+        "own_metrics": digest(metric_hashes(own)) if (own := spec.asked["metrics"]) else None,
     }
     return {name: value for name, value in {**found, **followed}.items() if value not in {None, ()}}
 

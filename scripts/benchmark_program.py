@@ -13,6 +13,7 @@ import msgspec
 
 from results.metric_scoring import Scoring
 from scripts.program import leave, run_program
+from settings.metric_texts import OWN_METRICS, metric_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -70,7 +71,8 @@ def with_own_metrics(benchmark: BenchmarkProgram, text: str | None) -> Benchmark
     def make_task(style: PromptStyle, grader: Grader) -> Task:
         return cast("Task", MeasuredTask(benchmark.make_task(style, grader), metrics))
 
-    return dataclasses.replace(benchmark, make_task=make_task, scoring=scoring)
+    options = {**benchmark.options, OWN_METRICS: metric_hashes(text)}
+    return dataclasses.replace(benchmark, make_task=make_task, scoring=scoring, options=options)
 
 
 async def _check(text: str, _: Events) -> None:

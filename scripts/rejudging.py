@@ -18,6 +18,7 @@ from results.durable import explained
 from results.errors import ResultsError
 from results.files import read_file
 from results.sent_prompts import read_prompts, write_prompts
+from settings.metric_texts import OWN_METRICS
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ async def rejudge_benchmark(
     earlier = _settings_of(parent, benchmark)
     style = PromptStyle(earlier.prompt_style)
     own = {**benchmark.options, **(benchmark.style_options(style) if benchmark.style_options else {})}
-    known = {name: value for name, value in earlier.options.items() if value is not None}
+    known = {
+        name: value for name, value in earlier.options.items() if value is not None and name != OWN_METRICS
+    }
     settings = msgspec.structs.replace(
         earlier, options={**own, **known}, **rules_of(benchmark.name)._asdict()
     )

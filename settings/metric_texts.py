@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.files import user_path
+from results.files import read_file, user_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ONE = r"[^,\s][^,]*\.[A-Za-z_][A-Za-z0-9_]*"
+OWN_METRICS = "own_metrics"  # of a run's recorded settings: by name, what each is
 PATTERN = f"{ONE}(,{ONE})*"
 
 
@@ -30,6 +31,18 @@ def metric_name(text: str) -> str:
 def file_of(text: str) -> Path:
     """The file that MODULE would be."""
     return user_path(text.rpartition(".")[0] + ".py")
+
+
+def metric_hashes(value: str) -> dict[str, str]:
+    """By name, the sha256 of the file that each is from; of an installed module its name."""
+    import hashlib
+
+    return {
+        metric_name(text): hashlib.sha256(read_file(file_of(text))).hexdigest()
+        if "/" in text and file_of(text).is_file()
+        else text
+        for text in metric_texts(value)
+    }
 
 
 def metrics_below(folder: Path, value: str) -> str:

@@ -20,6 +20,7 @@ from results.files import read_file
 from results.json_text import NOT_THAT_JSON
 from results.records import Completion, Outcome, decode_versioned
 from sandbox import MEMORY_BYTES
+from settings.metric_texts import OWN_METRICS
 from settings.verdict_rules import FIRST, VerdictRules
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ def check_settings(old: Settings, new: Settings, folder: Path) -> None:
         grows = name in _MAY_GROW and now >= was
         if name == "options":
             names = [own for own in {**was, **now} if was.get(own) != now.get(own)]
+            if not now.get(
+                OWN_METRICS
+            ):  # they may be left out from now on, but no other ones may measure the rest
+                names = [own for own in names if own != OWN_METRICS]
             differences += [
                 f"{own} was {_shown(was.get(own))} and is now {_shown(now.get(own))}" for own in names
             ]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _PAGE = "docs/statistics.md shows a complete one"
 _ABOUT = ("metrics",)
+_GOING_ON = (
+    "correct the function and run anew, or go on with --resume but without --metrics: answers are kept"
+)
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,12 @@ class OwnMetric:
             place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
             raise ScriptError(
                 f"--metrics {self.name} failed on the answer to {task_id}: {type(error).__name__}: {error}{place}",
-                hint="correct the function; the answers before are kept, and --resume continues",
+                hint=_GOING_ON,
             ) from error
         if not isinstance(value, bool | int | float) or not math.isfinite(value) or not 0 <= value <= 1:
             raise ScriptError(
                 f"--metrics {self.name} gave {value!r:.80} for the answer to {task_id}, which is no number from 0 to 1",
-                hint="correct the function; the answers before are kept, and --resume continues",
+                hint=_GOING_ON,
             )
         return float(value)
 

@@ -25,7 +25,7 @@ def accuracy(prediction: str, expected: Any) -> float:
 def closeness(prediction: str, expected: Any) -> float:
     """How near a number is to another, both from 0 to 5: 1 if equal, 0 if it is no number."""
     try:
-        distance = abs(float(prediction) - float(expected)) / _HIGHEST_SIMILARITY
+        distance = abs(float(prediction) - float(str(expected))) / _HIGHEST_SIMILARITY
     except ValueError:
         return 0.0
     return max(0.0, 1 - distance) if math.isfinite(distance) else 0.0

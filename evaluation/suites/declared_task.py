@@ -160,11 +160,26 @@ class DeclaredTask:
         if name in _COMPUTED and name not in SAMPLE_METRICS:
             return lambda value, expected, _: float(value in _texts(expected))
         if name in SAMPLE_METRICS:
-            theirs = SAMPLE_METRICS[name]
-            return lambda value, expected, _: theirs(value, expected)
+            return functools.partial(self._known_metric, name)
         known = (*SAMPLE_METRICS, *CORPUS_METRICS, *_COMPUTED)
         own = own_function(self._file, name, self._file.place(self.name, "metrics"), known=known)
         return functools.partial(self._own_metric, name, own)
+
+    def _known_metric(self, name: str, value: str, expected: Any, sample: Sample) -> float:
+        try:
+            return SAMPLE_METRICS[name](value, expected)
+        except Exception as error:
+            raise UsageError(
+                f"{self._file.place(self.name, 'metrics')}: {name} can't be computed for {sample.task_id}, whose right "
+                f"answer is {_in_short(expected)} ({type(error).__name__}: {error})",
+                hint="take a metric that fits the kind of answer, or another `correct`",
+            ) from error
+
+    def require_metrics(self, row: NumberedRow) -> None:
+        """Compute all of an empty answer. Raises UsageError for one that does not fit the right answer."""
+        sample = self.sample(row)
+        for metric in self._own.values():
+            metric("", sample.expected, sample)
 
     def _own_metric(
         self,
@@ -240,3 +255,8 @@ def _in_json(text: str, field: str) -> str:
 
 def _texts(expected: Any) -> list[str]:
     return [str(each) for each in expected] if isinstance(expected, (list, tuple)) else [str(expected)]
+
+
+def _in_short(expected: Any) -> str:
+    text = repr(expected)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -120,6 +120,9 @@ class SuiteTask:
 
     def identity(self) -> list[Prompt]:
         """Prompts that stand for all: these follow from the suite, its data and the program alone."""
+        for task in self.tasks.values():
+            for row in task.rows.rows[:1]:
+                task.require_metrics(row)  # before anything is asked
         first = (task.sample(row) for task in self.tasks.values() for row in task.rows.rows[:_IDENTIFYING])
         return [self.get_prompt(sample) for sample in first]
 

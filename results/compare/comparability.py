@@ -14,6 +14,7 @@ from results.durable import explained
 from results.errors import ResultsError
 from results.files import read_file
 from results.json_text import NOT_THAT_JSON
+from settings.metric_texts import OWN_METRICS
 from settings.parsers import PARSERS
 from settings.setting import Determines
 from settings.table import TABLE
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
 
 # Fields of settings.json that say nothing about comparability. (Which samples a run has is known from its verdicts.)
-_MAY_DIFFER = {"schema_version", "model", "style_choice", "sent_as"}
+_MAY_DIFFER = {"schema_version", "model", "style_choice", "sent_as", OWN_METRICS}
 # Fields of the record's config that are not settings but facts about the run.
 _NOTED = {"path", "nonce", "family_style", "lora_content", "draft_sha256", "suite"}
 _SCRIPT = ("script", "script_args")

@@ -80,6 +80,7 @@ def test_metrics_are_those_that_the_libraries_give_now(tools_python, seed, count
         ("closeness", "2.5", "5", 0.5),
         ("closeness", "-9", "5", 0.0),
         ("closeness", "nan", "5", 0.0),
+        ("closeness", "5", ["5"], 0.0),  # a list is no number
         ("closeness", "much", "5", 0.0),
     ],
 )
@@ -90,6 +91,9 @@ def test_a_metric_of_one_answer(name, said, expected, value):
 def test_a_long_answer_costs_no_table_of_its_length():
     many = " ".join(map(str, range(20_000)))
     assert sample_metric("rougeL")(many, many) == 1.0
+    assert (
+        0 < sample_metric("rougeLsum")(many, many) < 1.0
+    )  # of one line of 20,000 words, so many don't count
 
 
 @pytest.mark.parametrize("name", ["mcc", "Accuracy", ""])

@@ -15,6 +15,9 @@ from evaluation.metrics.own import own_metrics
 from evaluation.protocols import Judgement
 from results.errors import ScriptError, UsageError
 from results.messages import Message
+from runner.fingerprint import fingerprint
+from runner.request import build_spec
+from settings.asked import Asked
 from settings.metric_texts import PATTERN, metric_name, metrics_below
 from tests.command_line import bench_runner, lines, only_run
 from tests.evaluation.reference import GSM8K, reference_server
@@ -212,3 +215,32 @@ def test_conversations_and_choices_are_measured_too(code):
     assert task.judge_transcript(said, _Sample).metrics == {"own": 1.0, "mine.named": 1.0}
     assert task.judge_continuations((), _Sample).metrics == {"mine.named": 1.0}
     assert task.calculate_metrics("Paris", "Paris", _Sample).metrics == {}  # it was not judged
+
+
+def test_no_mean_is_of_two_functions(code, tmp_path):
+    """Answers that a function has not seen would count as 0, and those of an older one as its own."""
+    out, metric = tmp_path / "out", ("--metrics", f"{code}.named")
+    with reference_server() as url:
+        gsm8k(url, out, *metric, "--limit", 2)
+        gsm8k(url, out, *metric, "--limit", 3)
+        code.with_suffix(".py").write_text(CODE + "\n# another\n")
+        error = gsm8k(url, out, *metric, "--limit", 4, code=6)
+        assert "own_metrics was" in error["message"]
+        summary = gsm8k(url, out, "--limit", 4)  # they may be left out
+        assert [*summary["metrics"]][:1] == ["pass@1"]
+        assert "mine.named" not in summary["metrics"]
+        error = gsm8k(url, out, *metric, "--limit", 4, code=6)
+        assert "own_metrics was None" in error["message"]
+
+
+def test_a_changed_function_is_another_run(code, tmp_path):
+    def made():
+        asked = Asked(
+            {"benchmark": "human_eval", "base_url": "http://127.0.0.1:9", "metrics": f"{code}.named"}
+        )
+        return fingerprint(build_spec(asked))
+
+    before = made()
+    assert made() == before
+    code.with_suffix(".py").write_text(CODE + "\n")
+    assert made() != before

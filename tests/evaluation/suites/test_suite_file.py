@@ -230,3 +230,14 @@ def test_whatever_a_file_holds_it_is_a_suite_or_told_to_be_none(tmp_path):
             except UsageError:
                 told += 1
     assert told
+
+
+def test_a_metric_that_does_not_fit_the_right_answers_is_refused_before_anything_is_asked(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"q": "2 + 2?", "a": "4"}\n')
+    text = "name: mine\nversion: 1\nabout: x\nlicence: CC0-1.0\ndata: {file: rows.jsonl}\nprompt: '{{ q }}'\n"
+    text += "answer: {kind: exact, correct: a}\nmetrics: [ifbench_prompt_strict]\n"
+    task = SuiteTask(SuiteRows(_read(tmp_path, text)), style=PromptStyle.CHAT)
+    with pytest.raises(
+        UsageError, match=r"ifbench_prompt_strict can't be computed for mine/0, whose right answer is '4'"
+    ):
+        task.identity()
