@@ -282,3 +282,36 @@ def test_many_answers_at_once_are_kept_in_a_few_transactions(tmp_path):
         assert len(asked_of(url)) == asked
     assert all(answer.cached for answer in again)
     assert (tmp_path / "responses" / "responses.sqlite").stat().st_size < 1 << 20
+
+
+def test_a_refusal_for_the_rate_costs_nothing(tmp_path):
+    """It is sent again by the limiter, within the same reservation."""
+    with scripted_provider("--rate", "20", "--burst", "2", "--retry-after", "0.05") as url:
+        asking = Asking(url, tmp_path, caps=Caps(max_cost_usd=1.0))
+        answers = asking.ask([request(number) for number in range(5)], at_once=5)
+        asked = asked_of(url)
+    assert {answer.error for answer in answers} == {""}
+    assert {each["status"] for each in asked} == {200, 429}
+    spent = read_spending(tmp_path)
+    assert spent.lost_requests == 0
+    assert spent.most_cost_usd == pytest.approx(charged_usd(asked))
+
+
+def test_requests_on_their_way_when_a_run_is_interrupted_count_as_paid(tmp_path):
+    """The provider may go on generating what nobody waits for any more."""
+
+    async def interrupted(url):
+        asking = Asking(url, tmp_path, caps=Caps(max_cost_usd=1.0))
+        running = asyncio.create_task(asking._ask(iter([request(number) for number in range(4)]), 4))
+        while asking._budget.spent().lost_requests < 4:  # noqa: ASYNC110 - nothing tells it
+            await asyncio.sleep(0.01)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+    with scripted_provider("--latency", "60") as url:
+        asyncio.run(interrupted(url))
+    spent = read_spending(tmp_path)
+    assert spent.lost_requests == 4
+    assert spent.cost_usd == 0
+    assert spent.most_cost_usd > 0
