@@ -57,8 +57,11 @@ class Price:
         self._worst: dict[tuple[int, int], float] = {}
         self._looked = dt.datetime.min.replace(tzinfo=dt.UTC)
 
-    def cost_usd(self, tokens: PaidTokens) -> float | None:
-        """What a request costs today: by its own length, its cached tokens and its tier. None: that can't be said."""
+    def cost_usd(self, tokens: PaidTokens, when: dt.datetime | None = None) -> float | None:
+        """What a request costs: by its own length, its cached tokens and its tier. None: that can't be said.
+
+        when: it was sent; None: now.
+        """
         context = {"service_tier": tokens.service_tier} if tokens.service_tier else None
         parts = {
             "input_tokens": tokens.input_tokens,
@@ -66,7 +69,7 @@ class Price:
             "cache_read_tokens": tokens.cache_read_tokens,
             "cache_write_tokens": tokens.cache_write_tokens,
         }
-        return self._total(self._prices(_now(), context), {name: n for name, n in parts.items() if n})
+        return self._total(self._prices(when or _now(), context), {name: n for name, n in parts.items() if n})
 
     def worst_usd(self, input_tokens: int, output_tokens: int) -> float:
         """The most that so many tokens can cost within the next day: at the dearest tier and hour, and with the prompt

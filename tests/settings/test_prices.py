@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 import sys
 
@@ -10,12 +11,13 @@ import pytest
 from results.errors import UsageError
 from settings.spending.prices import PaidTokens, price_of, require_price
 
+WHEN = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
 OPENAI = ("openai", "https://api.openai.com", "gpt-4o-mini")
 GEMINI = ("gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "gemini-2.5-pro")
 
 
 def cost(of, **tokens):
-    return price_of(*of).cost_usd(PaidTokens(**tokens))
+    return price_of(*of).cost_usd(PaidTokens(**tokens), WHEN)
 
 
 def test_a_request_is_priced_by_its_own_tokens():
