@@ -140,7 +140,7 @@ def test_a_run_goes_on_where_it_was_with_the_lengths_it_had(tmp_path):
     done, _ = run("http://127.0.0.1:9", tmp_path, *options)  # nothing is missing: no server is needed
     assert done["score"] == summary["score"]
     error, _ = run("http://127.0.0.1:9", tmp_path, *options, "--lengths", "1k", code=6)
-    assert "options" in error["message"]
+    assert "lengths was [1024, 2048] and is now [1024]" in error["message"]
 
 
 @pytest.mark.parametrize(
