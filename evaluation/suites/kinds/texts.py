@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _LABEL = re.compile(r"^\W{0,3}(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\s*:\W{0,3}\s*", re.IGNORECASE)
 _AROUND = " \t\"'`*_"
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+_JOINED_WORDS = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")  # as in not-supported; the mark of -1 is part of it
+_BEFORE = 80  # characters before a label that may deny it
+_DENIED = re.compile(  # what stands before: a negation, and at most two words between
+    r"\b(?:not?|non|nor|neither|never|cannot|without|\w+n['\u2019]t)(?:[^\w.,;:!?\n]+[\w'\u2019]+){0,2}[^\w.,;:!?\n]+$"
+)
 
 
 class Number(Written):
@@ -167,7 +172,7 @@ class Labels(Written):
             detail = "" if right else f"{said or 'no label'} instead of {sample.expected}"
             words = deciding_line(text, partial(_says, names, said)) if said else ""
             return Reading(said, detail, read_in=words, metrics={"accuracy": float(right)})
-        found = mentioned(text, names)
+        found = {name for name, denied in mentioned(text, names).items() if not denied}
         said = ", ".join(name for name in names if name in found)
         wanted = set(filter(None, str(sample.expected).split(", ")))
         f1 = _f1(found, wanted)
@@ -179,26 +184,37 @@ class Labels(Written):
 
 
 def one_label(text: str, names: Sequence[str]) -> str | None:
-    """The label that is stated, alone in a line, or the only one that is mentioned; None where that is not clear."""
+    """The label that is stated, alone in a line, or the only one that is mentioned; None where that is not clear.
+
+    A label that is denied (`not harmful`) is not clear: what is meant may be another one, or none.
+    """
     if len(names) <= len(LETTERS) and (letter := chosen_text(text, names, LETTERS[: len(names)])):
         return names[LETTERS.index(letter)]
     for part in (first_line(text), text):
         found = mentioned(part, names)
         if len(found) == 1:
-            return found.pop()
+            name, denied = found.popitem()
+            return None if denied else name
     return None
 
 
-def mentioned(text: str, names: Sequence[str]) -> set[str]:
-    """The labels whose words stand in a text. What is part of a longer one there does not count."""
-    found = set()
-    rest = " ".join(text.split()).casefold()
+def mentioned(text: str, names: Sequence[str]) -> dict[str, bool]:
+    """The labels whose words stand in a text, and whether it denies them. What is part of a longer one there does not
+    count. Words are the same whether a blank, a hyphen or a `_` joins them.
+    """
+    found: dict[str, bool] = {}
+    rest = _words(text)
     for name in sorted(names, key=len, reverse=True):
-        words = re.escape(" ".join(name.split()).casefold())
-        rest, count = re.subn(rf"(?<!\w){words}(?!\w)", "\n", rest)
-        if count:
-            found.add(name)
+        label = re.compile(rf"(?<!\w){re.escape(_words(name))}(?!\w)")
+        places = [match.start() for match in label.finditer(rest)]
+        if places:
+            found[name] = any(_DENIED.search(rest[max(0, at - _BEFORE) : at]) for at in places)
+            rest = label.sub("\n", rest)
     return found
+
+
+def _words(text: str) -> str:
+    return " ".join(_JOINED_WORDS.sub(" ", text).split()).casefold()
 
 
 def first_line(text: str) -> str:

@@ -139,6 +139,33 @@ def test_how_each_kind_of_answer_is_read(suite, answer, said, value, passed):
     assert bool(judged.detail) != passed
 
 
+@pytest.mark.parametrize(
+    ("labels", "said", "value"),
+    [
+        ("[NOT_SUPPORTED, SUPPORTED]", "not-supported", "NOT_SUPPORTED"),
+        ("[NOT_SUPPORTED, SUPPORTED]", "The claim is not SUPPORTED.", "NOT_SUPPORTED"),
+        ("[NOT_SUPPORTED, SUPPORTED]", "The claim is supported.", "SUPPORTED"),
+        ("[NOT_SUPPORTED, SUPPORTED]", "I do not call it supported", ""),
+        ("[Harmless, Harmful]", "Not harmful", ""),
+        ("[Harmless, Harmful]", "This isn't really a **harmful** question", ""),
+        ("[Harmless, Harmful]", "non-harmful", ""),
+        ("[Harmless, Harmful]", "Certainly not. A harmful one", "Harmful"),
+        ("[Harmless, Harmful]", "Harmful\nIt is not harmful to ask, but the aim is", "Harmful"),
+        ("['-1', '1']", "I choose -1", "-1"),
+        ("['-1', '1']", "I choose 1", "1"),
+    ],
+)
+def test_a_label_that_an_answer_denies_is_not_its_answer(suite, labels, said, value):
+    """Taken for the label, it were a wrong verdict where there should be none."""
+    task = suite(_single(f"{{kind: labels, labels: {labels}, correct: '0'}}"))
+    assert _judged(task, said).completion == value
+
+
+def test_of_several_labels_those_that_are_denied_do_not_count(suite):
+    task = suite(_single("{kind: labels, labels: [x, y, z], correct: kinds, several: true}"))
+    assert _judged(task, "x and z, but not y").completion == "x, z"
+
+
 def test_several_labels_count_by_what_is_right_of_them(suite):
     task = suite(_single("{kind: labels, labels: [x, y, z], correct: kinds, several: true}"))
     assert _judged(task, "x, y").metrics == {"label_f1": 0.5, "accuracy": 0.0}
