@@ -15,7 +15,7 @@ from evaluation.suites.own_code import own_function
 from evaluation.suites.rows import example_count
 from evaluation.suites.template_rules import TemplateProblem
 from evaluation.suites.templates import Template
-from results.errors import UsageError
+from results.errors import BenchError, UsageError
 from results.messages import Message
 from results.stats.corpus_metrics import CORPUS_METRICS
 
@@ -168,6 +168,8 @@ class DeclaredTask:
     def _known_metric(self, name: str, value: str, expected: Any, sample: Sample) -> float:
         try:
             return SAMPLE_METRICS[name](value, expected)
+        except BenchError:  # such as: what a metric needs is not installed
+            raise
         except Exception as error:
             raise UsageError(
                 f"{self._file.place(self.name, 'metrics')}: {name} can't be computed for {sample.task_id}, whose right "
@@ -176,10 +178,10 @@ class DeclaredTask:
             ) from error
 
     def require_metrics(self, row: NumberedRow) -> None:
-        """Compute all of an empty answer. Raises UsageError for one that does not fit the right answer."""
+        """Compute all of the right answer. Raises UsageError for one that does not fit it."""
         sample = self.sample(row)
         for metric in self._own.values():
-            metric("", sample.expected, sample)
+            metric(next(iter(_texts(sample.expected)), ""), sample.expected, sample)
 
     def _own_metric(
         self,

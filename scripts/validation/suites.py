@@ -115,6 +115,7 @@ def _tried(file: SuiteFile, name: str) -> Iterator[str]:
     for row in rows.rows[:TRIED_ROWS]:
         for way in ways:
             way.prompt(way.sample(row))
+        ways[0].require_metrics(row)
     sample = ways[0].sample(rows.rows[0])
     prompt = ways[0].prompt(sample)
     how = "its choices are scored as what goes on" if sample.continuations else "as it is asked in a chat"

@@ -155,12 +155,15 @@ class Labels(Written):
         names = tuple(map(str, labels))
         value = self._correct.value(fields)
         if not self._several:
-            (number,) = right_ones(value, names)
-            return Gold(expected=names[number], target=names[number], choices=names)
+            right = right_ones(value, names)
+            if len(right) != 1:
+                raise TemplateProblem(f"{len(right)} labels are right, where one may be: say `several: true`")
+            name = names[right[0]]
+            return Gold(expected=name, target=name, choices=names)
         if not isinstance(value, (list, tuple)):
             raise TemplateProblem("what is right must be a list of labels where several may be")
-        right = {right_ones(each, names)[0] for each in value}
-        said = ", ".join(name for number, name in enumerate(names) if number in right)
+        several = {right_ones(each, names)[0] for each in value}
+        said = ", ".join(name for number, name in enumerate(names) if number in several)
         return Gold(expected=said, target=said or "none", choices=names)
 
     def read(self, text: str, sample: Sample) -> Reading:

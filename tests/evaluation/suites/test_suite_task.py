@@ -12,6 +12,7 @@ from evaluation.suites.loader import read_suite_file
 from evaluation.suites.task import SuiteRows, SuiteTask
 from results.errors import UsageError
 from results.messages import Message
+from scripts.validation.suites import main
 
 HEAD = 'name: mine\nversion: "1"\nabout: A.\nlicence: none\n'
 ROWS = [
@@ -253,11 +254,30 @@ def test_a_pipe_in_place_of_the_data_does_not_hang(suite, tmp_path):
             "data: {file: rows.jsonl, sha256: abc}\nprompt: x\nanswer: {kind: number, correct: n}\n",
             "has the sha256",
         ),
+        (
+            _single("{kind: labels, labels: [x, y], correct: '[1, 1]'}"),
+            "rows.jsonl:1: 2 labels are right, where one may be: say `several: true`",
+        ),
     ],
 )
 def test_rows_that_do_not_fit_are_told_with_file_and_line(suite, text, told):
     with pytest.raises(UsageError, match=f"(?s){told}"):
         suite(text).identity()
+
+
+def test_a_metric_that_a_later_row_does_not_fit_ends_with_an_error_of_ours(suite, tmp_path, capsys):
+    """The first rows are tried before a model is asked; of a later one there must be no traceback."""
+    correct = """correct: "q if n < 0 else '{}'\""""
+    text = _single(f"{{kind: exact, {correct}}}".replace("'{}'", """'{\\"instructions\\": []}'"""))
+    task = suite(f"{text}metrics: [ifbench_prompt_strict]\n")
+    assert task.identity()
+    assert _judged(task, "anything").passed
+    with pytest.raises(UsageError, match="ifbench_prompt_strict can't be computed for mine/2"):
+        _judged(task, "anything", 2)
+    assert main(["validate", str(tmp_path / "mine.yaml")]) == 2
+    assert (
+        "mine.yaml:8: metrics: ifbench_prompt_strict can't be computed for mine/2" in capsys.readouterr().err
+    )
 
 
 def test_a_prompt_whose_examples_fill_the_memory_is_refused(suite):
