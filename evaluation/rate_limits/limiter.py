@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_PATIENCE_S = 600.0
 _RATE_LIMITED, _OVERLOADED, _UNAVAILABLE = 429, 529, 503
 _FIRST_BACKOFF_S, _MAX_BACKOFF_S = 0.25, 30.0
+_LEAST_AGAIN_S = 0.025
 _NAP_S = 0.5  # the longest sleep of who waits for its turn: meanwhile others may learn of a better one
 _NOBODY = 2  # refusals in a row, after which all wait
 _WORTH_SAYING_S = 5.0
@@ -114,7 +115,9 @@ class RateLimiter:
         """Learn from a refusal; seconds until this request may ask again."""
         self.refusals += 1
         asked = asked_wait_s(reply.headers, reply.raw, time.time())
-        wait_s = min(_FIRST_BACKOFF_S * 2 ** min(tries - 1, 10), _MAX_BACKOFF_S) if asked is None else asked
+        backoff_s = _FIRST_BACKOFF_S if asked is None else _LEAST_AGAIN_S * (tries > 1)
+        # What a provider asks for holds, but one that says 0 again and again is not asked without a pause.
+        wait_s = max(asked or 0.0, min(backoff_s * 2 ** min(tries - 1, 10), _MAX_BACKOFF_S))
         if is_new := sent_at > self._refused_at:
             self._refused_at = now
             self._in_a_row = 0 if self._answered else self._in_a_row + 1

@@ -109,6 +109,26 @@ def test_refusals_that_outlast_the_patience_end_the_run(status, monkeypatch):
     assert "asks to wait 10 s" in said[0]
 
 
+@pytest.mark.parametrize("status", [429, 503, 529])
+def test_a_provider_that_says_at_once_again_and_again_is_asked_with_pauses(status, monkeypatch):
+    """`Retry-After: 0` of an overloaded one once led to thousands of requests a second."""
+    asked = 0
+
+    async def refuse():
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.001)
+        return Reply(status, {"Retry-After": "0"}, b"", 0.001)
+
+    async def main():
+        limiter = RateLimiter("http://provider", patience_s=60)
+        with pytest.raises(RateLimited):
+            await asyncio.gather(*(limiter.send(refuse) for _ in range(16)))
+
+    in_simulated_time(main(), monkeypatch)
+    assert 16 <= asked < 16 * 30
+
+
 def test_all_that_wait_end_with_the_first_that_waited_too_long(monkeypatch):
     """And those that are on their way are answered."""
     provider = SimulatedProvider(1 / 1000, 3, latency_s=20.0)
