@@ -25,6 +25,7 @@ _LEAST_AGAIN_S = 0.025
 _NAP_S = 0.5  # the longest sleep of who waits for its turn: meanwhile others may learn of a better one
 _NOBODY = 2  # refusals in a row, after which all wait
 _WORTH_SAYING_S = 5.0
+_LONG_TURN_S = 30.0
 _MOST_LIMITS = 8  # of one provider: what it tells is not trusted to be little
 # Refusals with the status of a rate limit that no waiting helps against: OpenAI's and DeepSeek's without credit, and a
 # request that is larger than the limit of a minute.
@@ -93,15 +94,25 @@ class RateLimiter:
             await self._sleep(wait_s)
 
     async def _leave(self, clock: Callable[[], float]) -> tuple[int, float]:
-        """Wait for a turn; the number of the request that may be sent now, and the time."""
+        """Wait for a turn; the number of the request that may be sent now, and the time.
+
+        A limit that would hold it up for longer than the patience is not believed: the provider's answer decides.
+        """
         async with self._turn:
+            is_said = False
             while True:
                 now = clock()
+                told = [each.wait_s(self._number + 1, now) for each in self._allowances.values()]
                 waits = [self._held_until - now, self._pace.wait_s(now)]
-                waits += [each.wait_s(self._number + 1, now) for each in self._allowances.values()]
-                if max(waits) <= 0:
+                wait_s = max(*waits, *(each for each in told if each <= self._patience_s))
+                if wait_s <= 0:
                     break
-                await self._sleep(min(max(waits), _NAP_S))
+                if wait_s >= _LONG_TURN_S and not is_said:
+                    is_said = True
+                    self._on_wait(
+                        f"by the limits of {self._where}, the next request can be sent in {wait_s:.0f} s"
+                    )
+                await self._sleep(min(wait_s, _NAP_S))
             self._number += 1
             self._pace.send(self._number, now)
             return self._number, now
@@ -117,7 +128,7 @@ class RateLimiter:
         asked = asked_wait_s(reply.headers, reply.raw, time.time())
         backoff_s = _FIRST_BACKOFF_S if asked is None else _LEAST_AGAIN_S * (tries > 1)
         # What a provider asks for holds, but one that says 0 again and again is not asked without a pause.
-        wait_s = max(asked or 0.0, min(backoff_s * 2 ** min(tries - 1, 10), _MAX_BACKOFF_S))
+        wait_s = max(asked or 0.0, float(min(backoff_s * 2 ** min(tries - 1, 10), _MAX_BACKOFF_S)))
         if is_new := sent_at > self._refused_at:
             self._refused_at = now
             self._in_a_row = 0 if self._answered else self._in_a_row + 1

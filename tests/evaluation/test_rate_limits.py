@@ -85,6 +85,13 @@ def test_nobody_asks_while_the_provider_lets_nobody_through(monkeypatch):
     assert seconds <= 1.6 * 60
 
 
+def answers(status, headers):
+    async def attempt():
+        return Reply(status, headers, b"{}", 0.0)
+
+    return attempt
+
+
 def fails_always(status, body=b"{}", headers=None):
     async def attempt():
         return Reply(status, headers or {}, body, 0.0)
@@ -107,6 +114,44 @@ def test_refusals_that_outlast_the_patience_end_the_run(status, monkeypatch):
     assert 40 <= seconds <= 65  # the patience, and its last turn
     assert "--rate-limit-patience" in error.hint
     assert "asks to wait 10 s" in said[0]
+
+
+def test_a_told_limit_is_waited_for_no_longer_than_the_patience(monkeypatch):
+    """Groq tells limits of a day as well: a run waited for hours without a word."""
+    said = []
+    limiter = RateLimiter("http://provider", patience_s=60, on_wait=said.append)
+    headers = {
+        "x-ratelimit-limit-requests": "10",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "24h0m0s",
+    }
+
+    async def main():
+        await limiter.send(answers(200, headers))
+        with pytest.raises(RateLimited, match="asks to wait 86400 s"):
+            await limiter.send(answers(429, {**headers, "Retry-After": "86400"}))
+
+    _, seconds = in_simulated_time(main(), monkeypatch)
+    assert seconds <= 61
+
+
+def test_a_long_wait_for_a_turn_is_said_once(monkeypatch):
+    said = []
+    limiter = RateLimiter("http://provider", patience_s=600, on_wait=said.append)
+    headers = {
+        "x-ratelimit-limit-requests": "1",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "2m0s",
+    }
+
+    async def main():
+        await limiter.send(answers(200, headers))
+        await limiter.send(answers(200, headers))
+
+    _, seconds = in_simulated_time(main(), monkeypatch)
+    assert 60 <= seconds <= 130
+    (line,) = said
+    assert "the next request can be sent in" in line
 
 
 @pytest.mark.parametrize("status", [429, 503, 529])
