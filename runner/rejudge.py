@@ -24,6 +24,7 @@ from runner.script import ROOT, Script, option_words, require_success, run_scrip
 from settings.benchmarks import recorded_benchmark
 from settings.secrets import without_secrets
 from settings.setting import Section
+from settings.suites import suite_identity
 from settings.table import TABLE
 from settings.verdict_rules import rules_of
 
@@ -132,7 +133,9 @@ def _first_record(
         run_id=entry.folder.run_id,
         timestamp=known.timestamp if known else now.isoformat(timespec="seconds"),
         status=RunStatus.STARTED,
-        config=before.config | rules_of(before.benchmark)._asdict(),
+        config=before.config
+        | rules_of(before.benchmark)._asdict()
+        | suite_identity(_benchmark(before).suite),
         results=Results(),
         score=None,
         phases=Phases(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from servers.lora import adapter_contents
 from servers.speculation.draft_model import draft_sha256
-from settings.suites import shipped_suites, suite_facts
+from settings.suites import shipped_suites, suite_facts, suite_identity
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
@@ -83,9 +83,8 @@ class RunSpec:
         path = self.benchmark.suite
         if path is None:
             return {}
-        facts = suite_facts(path)
         own = {} if path in shipped_suites().values() else {"suite": str(path)}
-        return {**own, "suite_version": facts.version, "suite_sha256": facts.sha256}
+        return {**own, **suite_identity(path)}
 
     @property
     def kld_way(self) -> str | None:

@@ -19,6 +19,7 @@ from results.errors import ResultsError
 from results.files import read_file
 from results.sent_prompts import read_prompts, write_prompts
 from settings.metric_texts import OWN_METRICS
+from settings.suites import IDENTITY as SUITE_IDENTITY
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ async def rejudge_benchmark(
     style = PromptStyle(earlier.prompt_style)
     own = {**benchmark.options, **(benchmark.style_options(style) if benchmark.style_options else {})}
     known = {
-        name: value for name, value in earlier.options.items() if value is not None and name != OWN_METRICS
+        name: value
+        for name, value in earlier.options.items()
+        if value is not None and name not in {OWN_METRICS, *SUITE_IDENTITY}  # those of today judge
     }
     settings = msgspec.structs.replace(
         earlier, options={**own, **known}, **rules_of(benchmark.name)._asdict()

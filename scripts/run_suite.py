@@ -53,7 +53,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.suites.task import SuiteRows, SuiteTask, executes_code
     from scripts.benchmark_program import BenchmarkProgram
     from scripts.session import run_benchmark
-    from settings.suites import suite_facts
+    from settings.suites import suite_facts, suite_identity
 
     file = read_suite_file(arguments.options["suite"])
     facts = suite_facts(file.path)
@@ -78,7 +78,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
         data_sha256=rows.sha256,
         make_task=task,
         known_programs=known_programs if executes_code(file) else None,
-        options={"suite_version": facts.version, "suite_sha256": facts.sha256},
+        options=suite_identity(file.path),
         style_options=lambda _: way.options(),
         prepare=lambda interface, _style: way.find(interface),
         find_style=way.style,

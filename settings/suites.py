@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from documents.tree import Node
 
+IDENTITY = ("suite_version", "suite_sha256")  # in settings and records
 ENDINGS = (".yaml", ".yml")
 SHIPPED = Path(__file__).resolve().parent.parent / "evaluation" / "suites" / "data"
 _OWN_CODE = re.compile(r"([A-Za-z_]\w*)\.[A-Za-z_]\w*")
@@ -74,6 +75,12 @@ def suite_facts(path: Path) -> SuiteFacts:
         tasks=len(tasks) or 1,
         metric=_first((*tasks.values(), document)[0]) or _first(document),
     )
+
+
+def suite_identity(path: Path | None) -> dict[str, str]:
+    """What records and settings say of a suite; runs that differ in it are not compared. None: no suite."""
+    facts = None if path is None else suite_facts(path)
+    return {} if facts is None else dict(zip(IDENTITY, (facts.version, facts.sha256), strict=True))
 
 
 def _first(task: Node) -> str:

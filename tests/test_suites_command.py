@@ -123,6 +123,7 @@ def test_a_suite_runs_resumes_compares_and_reruns_by_its_content(capitals):
         assert resumed.code == 6
         assert "suite_sha256 was" in resumed.err
         assert fresh.code == 0, fresh.err
+        fresh_id = logged(results)[-1]["run_id"]
         compared, judged, rerun, ranked = bench_runners(
             ["compare", run["run_id"], "last", "--results-dir", results],
             ["rejudge", "last", "--results-dir", results],
@@ -130,6 +131,13 @@ def test_a_suite_runs_resumes_compares_and_reruns_by_its_content(capitals):
             ["leaderboard", "--benchmark", capitals.name, "--results-dir", results],
             cwd=folder,
         )
+        # Judged again by another file, verdicts are that file's.
+        capitals.write_text(capitals.read_text().replace("max_tokens: 3000", "max_tokens: 3001"))
+        (again,) = bench_runners(["rejudge", fresh_id, "--results-dir", results], cwd=folder)
+    assert again.code == 0, again.err
+    of = {run["run_id"]: run["config"]["suite_sha256"] for run in logged(results)}
+    (rejudged,) = [run for run in logged(results)[::-1] if run.get("rejudged_from") == fresh_id][:1]
+    assert of[rejudged["run_id"]] not in {of[fresh_id], of[run["run_id"]]}
     assert compared.code != 0
     assert "suite_sha256" in compared.err + compared.out
     assert (judged.code, rerun.code, ranked.code) == (0, 0, 0), judged.err + rerun.err + ranked.err
