@@ -116,6 +116,7 @@ class Exchange:
             on_outage=self._on_outage,
             paths=("/health", models) if info.facts.is_local else (models,),
             follows_redirects=info.facts.is_local,
+            is_near=info.is_loopback,
         )
         return self
 

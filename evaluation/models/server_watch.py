@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _POLL_S = 0.1  # loopback answers in under a millisecond, so this costs nothing and loses no time
+_FAR_POLL_S = 2.0  # of somebody else's server
 _PROBE_TIMEOUT_S = 5.0
 
 
@@ -21,6 +22,7 @@ class ServerWatch:
     """The state of one server, shared by all requests to it: one of them polls, the others wait.
 
     outages: how often it was found dead and came back. paths: where it says that it lives, the first that it has.
+    is_near: on this machine, where asking often costs nothing.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class ServerWatch:
         on_outage: Callable[[bool], None],
         paths: tuple[str, ...] = ("/health", "/v1/models"),
         follows_redirects: bool = True,
+        is_near: bool = True,
     ) -> None:
         self.outages = 0
         self._session = session
@@ -40,6 +43,7 @@ class ServerWatch:
         self._on_outage = on_outage
         self._paths = paths
         self._follows_redirects = follows_redirects
+        self._poll_s = _POLL_S if is_near else _FAR_POLL_S
         self._lock = asyncio.Lock()
 
     async def lives(self) -> bool:
@@ -72,7 +76,7 @@ class ServerWatch:
                         f"the server at {self._root} is gone and was not back within {self._wait_s:g} s",
                         hint=f"start it and {SAME_COMMAND} (what is finished is kept)",
                     )
-                await asyncio.sleep(_POLL_S)
+                await asyncio.sleep(self._poll_s)
             self.outages += 1
             self._on_outage(False)
             return True
