@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ from settings.needle_lengths import longest_text
 from settings.providers import require_taken
 from settings.sampling_rules import require_sense
 from settings.speed_lengths import longest_request
-from settings.spending.options import SPENDING_SETTINGS
+from settings.spending.options import SPENDING_SETTINGS, require_priced_by_tokens
 from settings.spending.prices import charges, require_price
 from settings.suites import is_suite_file
 
@@ -85,6 +86,7 @@ def _require_known_answers(spec: RunSpec) -> None:
     provider, base_url = spec.server.provider or "", spec.server.base_url or ""
     if spec.asked["max_cost"] is not None:
         require_price(provider, base_url, spec.server.model_name or "")
+        require_priced_by_tokens(json.loads(spec.asked["provider_params"] or "{}"))
     if spec.asked["cache"] and provider and not charges(provider, base_url):
         raise UsageError(
             f"--cache can't tell what {provider} serves: another model may stand there tomorrow under the same name",

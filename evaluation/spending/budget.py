@@ -16,6 +16,7 @@ from evaluation.models.replies import error_status
 from evaluation.spending.usage import paid_tokens
 from results.errors import CapReached, UsageError
 from results.spending import Spending, write_spending
+from settings.spending.options import require_priced_by_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from settings.spending.prices import PaidTokens, Price
 
 _LIMITS = ("max_tokens", "max_completion_tokens", "num_predict", "n_predict")
-_NOT_BY_TOKENS = {"plugins", "web_search_options", "search_parameters", "modalities", "audio"}
 _TEMPLATE_TOKENS = 64  # what a chat template adds beyond the bytes of a body's own JSON
 _TOOL_TOKENS = 1000  # the instructions that providers add to a prompt with tools or a schema
 _STEPS = 32  # writes of `spending.json` until the cap; a kill loses as much of it
@@ -78,6 +78,7 @@ class Budget:
         self._most_tokens = spent.most_tokens
         self._on_disk = (self._most_cost_usd, self._most_tokens)
         self._has_ended = False
+        self._markup = 1.0  # of what is charged, over the listed price
 
     async def reserve(self, body: Mapping[str, Any], size_bytes: int) -> Reservation:
         """Return when the worst case of the request fits below the caps beside those on their way.
@@ -100,8 +101,7 @@ class Budget:
         self._reserved_usd += worst.cost_usd
         self._reserved_tokens += worst.tokens
         try:
-            if self._caps.any:
-                self._write_ahead()
+            self._write_ahead()
         except BaseException:
             self._close(worst)
             raise
@@ -148,31 +148,29 @@ class Budget:
         write_spending(self._folder, self.spent())
 
     def _cost_of(self, tokens: PaidTokens) -> float | None:
-        if tokens.stated_cost_usd is not None:
-            return tokens.stated_cost_usd
-        return None if self._price is None else self._price.cost_usd(tokens)
+        listed = None if self._price is None else self._price.cost_usd(tokens)
+        stated = tokens.stated_cost_usd
+        if stated is not None and listed:
+            self._markup = max(self._markup, stated / listed)  # OpenRouter may have taken a dearer provider
+        return listed if stated is None else stated
 
     def _worst(self, body: Mapping[str, Any], size_bytes: int) -> Reservation:
         options = body.get("options")  # of Ollama's own API
         fields = {**body, **options} if isinstance(options, dict) else body
-        limit = next((fields[name] for name in _LIMITS if type(fields.get(name)) is int), -1)
+        limit = max((fields[name] for name in _LIMITS if type(fields.get(name)) is int), default=-1)
         if limit < 0:
             if not self._caps.any:
                 return Reservation(cost_usd=0.0, tokens=0)
             raise UsageError(
                 "a cap can't be held: the requests have no limit of their tokens", hint="give --max-tokens"
             )
-        if self._caps.max_cost_usd is not None and (unbounded := sorted(_NOT_BY_TOKENS & fields.keys())):
-            raise UsageError(
-                f"--max-cost can't be held with {unbounded[0]}, which is not charged by tokens",
-                hint="leave it out of --provider-params, or cap the tokens with --max-tokens-total",
-                settings=("max_cost", "provider_params"),
-            )
+        if self._caps.max_cost_usd is not None:
+            require_priced_by_tokens(body)
         # A token has at least one byte. Thoughts have their own budget with some providers.
         with_tools = any(name in body for name in ("tools", "response_format", "output_config"))
         prompt = size_bytes + _TEMPLATE_TOKENS + _TOOL_TOKENS * with_tools
         answer = (limit + _thoughts(body)) * _choices(body)
-        cost = 0.0 if self._price is None else self._price.worst_usd(prompt, answer)
+        cost = 0.0 if self._price is None else self._price.worst_usd(prompt, answer) * self._markup
         return Reservation(cost_usd=cost, tokens=prompt + answer)
 
     def _fits(self, worst: Reservation) -> bool:
@@ -198,8 +196,8 @@ class Budget:
         if cost <= self._on_disk[0] and tokens <= self._on_disk[1]:
             return
         caps = self._caps
-        cost += cost / 4 if caps.max_cost_usd is None else caps.max_cost_usd / _STEPS
-        tokens += tokens // 4 if caps.max_tokens is None else caps.max_tokens // _STEPS
+        cost += cost / 8 if caps.max_cost_usd is None else caps.max_cost_usd / _STEPS
+        tokens += tokens // 8 if caps.max_tokens is None else caps.max_tokens // _STEPS
         ahead = structs.replace(
             spent, most_cost_usd=None if self._price is None else cost, most_tokens=tokens
         )

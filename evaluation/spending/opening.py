@@ -113,19 +113,32 @@ def _root(connection: ConnectionInfo) -> str:
 
 
 def _known(earlier: Spending | None, finished: list[Completion], *, capped: bool) -> Spending | None:
-    """What earlier tries spent; where they did not write it down, by what their answers say."""
+    """What earlier tries spent: by what they wrote down, and at least by what their answers say."""
     from results.spending import Spending
 
-    if earlier is not None and not (capped and earlier.most_cost_usd is None):
-        return earlier
     paid = [done for done in finished if done.outcome is not Outcome.INFRASTRUCTURE_ERROR]
     costs = [done.cost_usd for done in paid if done.cost_usd is not None]
-    if len(costs) < len(paid) and capped:
+    is_known = len(costs) == len(paid)
+    if capped and not is_known and (earlier is None or earlier.most_cost_usd is None):
         raise UsageError(
             "--max-cost can't be held: what the earlier tries of this run cost is not known",
             hint="leave it out, or start a new run",
             settings=("max_cost",),
         )
-    tokens = sum((done.prompt_tokens or 0) + (done.completion_tokens or 0) for done in paid)
-    cost = math.fsum(costs) if len(costs) == len(paid) else None
-    return Spending(cost_usd=cost, tokens=tokens, most_cost_usd=cost, most_tokens=tokens) if paid else earlier
+    asked = [done for done in paid if not done.cached]
+    tokens = sum((done.prompt_tokens or 0) + (done.completion_tokens or 0) for done in asked)
+    cost = math.fsum(costs)
+    if earlier is None:
+        known = cost if is_known else None
+        return (
+            Spending(cost_usd=known, tokens=tokens, most_cost_usd=known, most_tokens=tokens) if paid else None
+        )
+    return structs.replace(
+        earlier,
+        cost_usd=None if earlier.cost_usd is None else max(earlier.cost_usd, cost),
+        tokens=max(earlier.tokens, tokens),
+        most_cost_usd=cost
+        if earlier.most_cost_usd is None and is_known
+        else max(earlier.most_cost_usd or 0.0, cost),
+        most_tokens=max(earlier.most_tokens, tokens),
+    )

@@ -208,14 +208,69 @@ def test_a_request_without_a_limit_is_refused_under_a_cap(tmp_path):
         asyncio.run(ask(Caps(max_cost_usd=1.0)))
 
 
-@pytest.mark.parametrize("field", ["web_search_options", "plugins", "search_parameters"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "web_search_options",
+        "plugins",
+        "models",
+        "route",
+        "preset",
+        "speed",
+        "inference_geo",
+        "cache_control",
+        "any",
+    ],
+)
 def test_what_is_not_charged_by_tokens_can_t_be_capped(tmp_path, field):
     async def ask(caps):
         await Budget(tmp_path, price=PRICE, caps=caps).reserve({**BODY, field: {}}, SIZE)
 
     asyncio.run(ask(Caps(max_tokens=10_000)))
-    with pytest.raises(UsageError, match="not charged by tokens"):
+    with pytest.raises(UsageError, match="price isn't known"):
         asyncio.run(ask(Caps(max_cost_usd=1.0)))
+
+
+def test_the_higher_of_two_limits_is_reserved(tmp_path):
+    """A provider may take either."""
+
+    async def ask(body):
+        return await Budget(tmp_path, price=PRICE, caps=Caps(max_tokens=10**6)).reserve(body, SIZE)
+
+    both = asyncio.run(ask({**BODY, "max_completion_tokens": 100_000}))
+    assert both.tokens == asyncio.run(ask(BODY)).tokens - 100 + 100_000
+
+
+def test_a_provider_that_charges_more_than_its_list_is_reserved_for_accordingly(tmp_path):
+    async def ask():
+        budget = Budget(tmp_path, price=PRICE, caps=Caps(max_cost_usd=1.0))
+        first = await budget.reserve(BODY, SIZE)
+        listed = PRICE.cost_usd(PaidTokens(input_tokens=100, output_tokens=10))
+        settle(budget, first, answer(100, 10, cost=3 * listed))
+        second = await budget.reserve(BODY, SIZE)
+        assert second.cost_usd == pytest.approx(3 * first.cost_usd)
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("uncapped", [Caps(), Caps(max_tokens=10**9)])
+def test_a_try_without_that_cap_that_was_killed_counts_too(tmp_path, uncapped):
+    """Capped, then continued without a cap and killed, then capped again: nothing of the second try is forgotten."""
+
+    async def killed(caps, many, earlier=None):
+        budget = Budget(tmp_path, price=PRICE, caps=caps, earlier=earlier)
+        for _ in range(many):
+            settle(budget, await budget.reserve(BODY, SIZE), answer(500, 100))
+        await budget.reserve(BODY, SIZE)
+        return budget.spent()
+
+    asyncio.run(killed(Caps(max_cost_usd=0.01), 5))
+    spent = asyncio.run(killed(uncapped, 200, read_spending(tmp_path)))
+    kept = read_spending(tmp_path)
+    assert spent.most_cost_usd <= kept.most_cost_usd <= 1.2 * spent.most_cost_usd
+    assert (
+        spent.most_tokens <= kept.most_tokens <= max(1.2 * spent.most_tokens, spent.most_tokens + 10**9 / 32)
+    )
 
 
 def test_several_answers_to_one_request_are_reserved(tmp_path):

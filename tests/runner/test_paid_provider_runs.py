@@ -34,6 +34,14 @@ def test_a_run_at_its_cap_is_interrupted_and_says_how_to_go_on():
     [
         ({"provider": "openrouter", "model": "nobody/knows", "max_cost": 1.0}, "price of nobody/knows"),
         ({"provider": "ollama", "model": "llama3", "max_cost": 1.0}, "has no price"),
+        (
+            {
+                "model": "openrouter/openai/gpt-4o-mini",
+                "max_cost": 1.0,
+                "provider_params": '{"models": ["o1-pro"]}',
+            },
+            "--max-cost can't be held with models",
+        ),
         ({"base_url": "http://127.0.0.1:1", "model": "m", "max_cost": 1.0}, "has no price"),
         ({"provider": "ollama", "model": "llama3", "cache": True}, "can't tell what ollama serves"),
         ({"model": "openai/gpt-4o-mini", "benchmark": "speed", "cache": True}, "--cache does not apply"),
