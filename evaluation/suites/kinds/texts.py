@@ -240,6 +240,8 @@ def golds(expected: Any) -> list[str]:
 
 
 def _texts(value: Any) -> Gold:
+    if value is None or (isinstance(value, (list, tuple)) and None in value):
+        raise TemplateProblem("what is right is null, which is no text")
     texts = golds(value)
     if not texts:
         raise TemplateProblem("nothing is right: the list is empty")

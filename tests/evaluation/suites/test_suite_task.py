@@ -254,6 +254,11 @@ def test_a_pipe_in_place_of_the_data_does_not_hang(suite, tmp_path):
             "data: {file: rows.jsonl, sha256: abc}\nprompt: x\nanswer: {kind: number, correct: n}\n",
             "has the sha256",
         ),
+        *(
+            (_single(f"{{kind: {kind}, correct: {correct}}}"), "what is right is null, which is no text")
+            for kind in ("exact", "span", "summary")
+            for correct in ("none", "'[q, none]'")
+        ),
         (
             _single("{kind: labels, labels: [x, y], correct: '[1, 1]'}"),
             "rows.jsonl:1: 2 labels are right, where one may be: say `several: true`",
