@@ -28,7 +28,9 @@ FILES = (".jsonl", ".csv", ".parquet")
 
 @dataclass(frozen=True)
 class NumberedRow:
-    """number: in the split, from 0. fields: what templates see. where: file and line, for messages."""
+    """number: in the split, from 0. fields: what templates see. where: file and line, or such like, for messages; no
+    other row has the same.
+    """
 
     number: int
     fields: dict[str, Any]
@@ -155,7 +157,7 @@ def _numbered(file: SuiteFile, name: str, paths: Sequence[Path]) -> list[Numbere
         found += read_rows(path, header=True)
     prepare = _preparation(file, name)
     if prepare is not None:
-        return _prepared(file, name, prepare, found)
+        return _prepared(file, name, prepare, found, paths[0])
     return [NumberedRow(number, _row_fields(row), row.where) for number, row in enumerate(found)]
 
 
@@ -164,6 +166,7 @@ def _prepared(
     name: str,
     prepare: Callable[[list[dict[str, Any]]], Iterable[dict[str, Any]]],
     rows: Sequence[Row],
+    path: Path,
 ) -> list[NumberedRow]:
     place = file.place(name, "data.prepare")
     try:
@@ -175,7 +178,10 @@ def _prepared(
             f"{place}: {file.suite.tasks[name].data.prepare} failed with {type(error).__name__}: {error}",
             hint="it gets a list of rows, each a mapping, and gives such a list",
         ) from error
-    return [NumberedRow(number, row, f"{place}, row {number}") for number, row in enumerate(made)]
+    return [
+        NumberedRow(number, row, f"{place} of {path}, row {number}")  # by its source, and so by itself
+        for number, row in enumerate(made)
+    ]
 
 
 def _preparation(file: SuiteFile, name: str) -> Callable[..., Any] | None:

@@ -67,6 +67,19 @@ def test_examples_stand_before_the_question_and_never_are_the_question(suite):
     ]
 
 
+def test_prepared_examples_of_another_file_are_no_questions(suite, tmp_path):
+    """Rows that a function made have no lines: the second example must not be taken for the second question."""
+    (tmp_path / "mine.py").write_text("def same(rows):\n    return rows\n")
+    rows = ({"q": f"example {n}", "n": n} for n in range(2))
+    (tmp_path / "more.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    few_shot = "few_shot: {count: 2, file: more.jsonl, seed: null}\n"
+    text = _single("{kind: number, correct: n}", few_shot)
+    task = suite(text.replace("rows.jsonl}", "rows.jsonl, prepare: mine.same}", 1), PromptStyle.COMPLETION)
+    shown = "example 0? 0\n\nexample 1? 1\n\n"
+    prompts = [task.get_prompt(sample).user for sample in task.get_samples(None)]
+    assert prompts == [f"{shown}first?", f"{shown}second?", f"{shown}third?"]
+
+
 def test_drawn_examples_are_the_same_each_time_and_others_by_another_seed(suite):
     def shown(seed: int) -> str:
         task = suite(
