@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from runner.display import Display
     from settings.benchmarks import Benchmark
 
-_PASSED_ON = {"as_published"}  # beside the benchmark's own settings, and those of execution
+_PASSED_ON = {"as_published", "metrics"}  # beside the benchmark's own settings, and those of execution
 
 
 def rejudge(

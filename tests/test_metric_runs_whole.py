@@ -136,4 +136,5 @@ def test_answers_are_judged_again_by_the_same_metrics(results):
     done = json.loads(command(results, "rejudge", ids(results)[0], "--json").out)
     assert done["record"]["score"]["score"] == pytest.approx(200 / 3)
     assert done["record"]["score"]["scoring"]["tasks"]["capitals"]["metrics"][0] == "token_f1"
+    assert done["record"]["score"]["scoring"]["beside"] == ["mine.short"]  # the run's own metrics too
     assert done["flips"] == []
