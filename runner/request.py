@@ -24,6 +24,7 @@ from settings.metric_texts import metrics_below
 from settings.needle_lengths import longest_text
 from settings.providers import require_taken
 from settings.sampling_rules import require_sense
+from settings.secrets import require_no_secret
 from settings.speed_lengths import longest_request
 from settings.spending.options import SPENDING_SETTINGS, require_priced_by_tokens
 from settings.spending.prices import charges, require_price
@@ -82,11 +83,15 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
 
 
 def _require_known_answers(spec: RunSpec) -> None:
-    """Raise UsageError for a cap that can't be held, and for a cache that could give another model's answers."""
+    """Raise UsageError for a key where a record would keep it, a cap that can't be held, and a cache that could give
+    another model's answers.
+    """
     provider, base_url = spec.server.provider or "", spec.server.base_url or ""
+    params = json.loads(spec.asked["provider_params"] or "{}")
+    require_no_secret(params)
     if spec.asked["max_cost"] is not None:
         require_price(provider, base_url, spec.server.model_name or "")
-        require_priced_by_tokens(json.loads(spec.asked["provider_params"] or "{}"))
+        require_priced_by_tokens(params)
     if spec.asked["cache"] and provider and not charges(provider, base_url):
         raise UsageError(
             f"--cache can't tell what {provider} serves: another model may stand there tomorrow under the same name",

@@ -24,6 +24,7 @@ _MOST_KEY_BYTES = 16 << 10
 _SECRETS = ("apikey", "token", "secret", "password", "passwd", "passphrase", "credential", "credentials")
 _WHOLE = {"key", "keys", "auth", "authorization", "cookie", "hft"}  # -hft: llama-server's --hf-token
 _ABOUT = {"file", "path", "env", "id", "type", "size", "length"}  # --api-key-file is no key itself
+_NO_SECRETS = {"prompt_cache_key"}  # OpenAI's word for which requests share a cache
 _QUOTED = r""""[^"]*"|'[^']*'|[^\s"']+"""
 _OPTION = re.compile(r"(?<![\w-])--?([A-Za-z][\w-]*)")
 _VALUE = re.compile(rf"(?:=|\s+)(?!--)({_QUOTED})")
@@ -40,6 +41,27 @@ def is_secret(name: str) -> bool:
     if last in _ABOUT:
         return False
     return last in _WHOLE or any(part.endswith(_SECRETS) for part in (*before, last))
+
+
+def require_no_secret(params: object) -> None:
+    """Raise UsageError for a parameter, at any depth, whose name says that it is a key or password.
+
+    params: as --provider-params have them, which records and command lines keep in clear.
+    """
+    waiting = [params]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            for name in value:
+                if is_secret(str(name)) and name not in _NO_SECRETS:
+                    raise UsageError(
+                        f"--provider-params can't have {name!r}: a record would keep it",
+                        hint="put the key into the provider's variable, or into a file for --api-key-file",
+                        settings=("provider_params",),
+                    )
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
 
 
 def read_key(variable: str, environment: Mapping[str, str] = os.environ) -> str | None:

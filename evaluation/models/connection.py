@@ -11,7 +11,7 @@ from evaluation.models.sampling import SETTINGS, Sampling
 from results.errors import UsageError
 from settings.base_url import parse_api_url, parse_base_url
 from settings.providers import ProviderFacts, provider_of
-from settings.secrets import read_key
+from settings.secrets import read_key, require_no_secret
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 _OUR_FIELDS = {
@@ -95,6 +95,7 @@ def build_connection_info(provider_type: str, provider_config: Mapping[str, Any]
             hint="leave it out",
             settings=("provider_params",),
         )
+    require_no_secret(config.get("provider_params"))
     asked = {name: config.pop(name) for name in SETTINGS if name in config}
     sampling = Sampling(**asked, given={name: name for name in asked})
     info = ConnectionInfo(provider=facts.name, sampling=sampling, **config)

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 
 
 def usd_per_solved(score: Score | None) -> float | None:
-    """Of one solved sample, in USD. None where the cost is not known, nothing was solved, the score is not a share of
-    solved samples, or answers came out of a cache, for which this run did not pay.
+    """Of one solved sample, in USD, each asked once: with several completions a sample, of one that passed. None
+    where the cost is not known, nothing was solved, the score is not a share of solved samples, or answers came out
+    of a cache, for which this run did not pay.
     """
     if (
         score is None

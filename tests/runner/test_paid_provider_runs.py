@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from evaluation.models.connection import build_connection_info
 from results.errors import CapReached, UsageError
 from results.records import RunStatus
 from runner.request import build_spec
@@ -53,6 +54,26 @@ def test_what_cannot_be_held_is_refused_before_anything_starts(monkeypatch, aske
     with pytest.raises(UsageError, match=message) as refused:
         spec(**asked)
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        '{"api_key": "sk-secret-of-nobody"}',
+        '{"headers": {"Authorization": "Bearer sk-secret-of-nobody"}}',
+        '{"metadata": [{"access_token": "sk-secret-of-nobody"}]}',
+    ],
+)
+def test_no_key_gets_into_a_record_by_the_parameters(monkeypatch, params):
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    with pytest.raises(UsageError, match="a record would keep it") as refused:
+        spec(model="openai/gpt-4o-mini", provider_params=params)
+    assert "--api-key-file" in refused.value.hint
+    assert "sk-secret" not in refused.value.message
+    with pytest.raises(UsageError, match="a record would keep it"):
+        build_connection_info("openai", {"model": "m", "provider_params": json.loads(params)})
+    harmless = '{"prompt_cache_key": "a", "max_completion_tokens_details": 1, "user": "u"}'
+    assert spec(model="openai/gpt-4o-mini", provider_params=harmless)
 
 
 def test_a_cap_with_a_known_price_is_taken(monkeypatch):
