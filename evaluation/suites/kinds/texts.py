@@ -26,6 +26,7 @@ _LABEL = re.compile(r"^\W{0,3}(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\s*:\W{0,3
 _AROUND = " \t\"'`*_"
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _JOINED_WORDS = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")  # as in not-supported; the mark of -1 is part of it
+_RIGHT = "right"  # of a sample's data: the labels
 _BEFORE = 80  # characters before a label that may deny it
 _DENIED = re.compile(  # what stands before: a negation, and at most two words between
     r"\b(?:not?|non|nor|neither|never|cannot|without|\w+n['\u2019]t)(?:[^\w.,;:!?\n]+[\w'\u2019]+){0,2}[^\w.,;:!?\n]+$"
@@ -163,8 +164,9 @@ class Labels(Written):
         if not isinstance(value, (list, tuple)):
             raise TemplateProblem("what is right must be a list of labels where several may be")
         several = {right_ones(each, names)[0] for each in value}
-        said = ", ".join(name for number, name in enumerate(names) if number in several)
-        return Gold(expected=said, target=said or "none", choices=names)
+        wanted = [name for number, name in enumerate(names) if number in several]
+        said = ", ".join(wanted)
+        return Gold(expected=said, target=said or "none", choices=names, data={_RIGHT: wanted})
 
     def read(self, text: str, sample: Sample) -> Reading:
         """The labels that an answer names."""
@@ -177,12 +179,12 @@ class Labels(Written):
             return Reading(said, detail, read_in=words, metrics={"accuracy": float(right)})
         found = {name for name, denied in mentioned(text, names).items() if not denied}
         said = ", ".join(name for name in names if name in found)
-        wanted = set(filter(None, str(sample.expected).split(", ")))
-        f1 = _f1(found, wanted)
+        wanted = set(sample.data[_RIGHT])  # a label may have a comma itself
+        right = found == wanted
         return Reading(
             said,
-            "" if said == sample.expected else f"{said or 'no label'} instead of {sample.expected or 'none'}",
-            metrics={"label_f1": f1, "accuracy": float(said == sample.expected)},
+            "" if right else f"{said or 'no label'} instead of {sample.expected or 'none'}",
+            metrics={"label_f1": _f1(found, wanted), "accuracy": float(right)},
         )
 
 

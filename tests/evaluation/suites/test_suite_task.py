@@ -186,6 +186,12 @@ def test_several_labels_count_by_what_is_right_of_them(suite):
     assert _judged(task, "none of them", 1).metrics == {"label_f1": 1.0, "accuracy": 1.0}
 
 
+def test_a_label_with_a_comma_is_one_of_several_labels(suite):
+    task = suite(_single("{kind: labels, labels: ['p, q', q], correct: \"['p, q']\", several: true}"))
+    assert _judged(task, "p, q").metrics == {"label_f1": 1.0, "accuracy": 1.0}
+    assert _judged(task, "q").metrics == {"label_f1": 0.0, "accuracy": 0.0}
+
+
 def test_what_comes_behind_a_stop_does_not_count(suite):
     text = _single("{kind: number, correct: n}", 'stop: ["\\nQ:"]\n')
     assert _judged(suite(text, PromptStyle.COMPLETION), "2\nQ: 5 + 5?\nA: 10").passed
