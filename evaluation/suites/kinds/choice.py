@@ -1,4 +1,6 @@
-"""One of several texts: the likeliest as the continuation of the prompt; by its letter where no server tells that."""
+"""One of several texts: the likeliest as the continuation of the prompt; by its letter where no server tells that, or
+by its text where there are more choices than letters.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from evaluation.protocols import PromptStyle
 from evaluation.suites.kinds.choosing import LETTERS, Choices, right_ones, with_letters
 from evaluation.suites.kinds.contract import Gold, Reading, Written
 from evaluation.suites.kinds.letter import read_letter
+from evaluation.suites.kinds.texts import one_label
 from evaluation.suites.templates import Expression
 
 if TYPE_CHECKING:
@@ -23,7 +26,10 @@ _ASKED = {
     PromptStyle.CHAT: "\n\n{choices}\nAnswer with the letter of the right choice only.",
     PromptStyle.COMPLETION: "\n\n{choices}\nThe letter of the right choice:",
 }
-
+_ASKED_BY_TEXT = {  # data sets have few such rows, which must not end a run
+    PromptStyle.CHAT: "\n\n{choices}\nAnswer with the right choice only, as it stands here.",
+    PromptStyle.COMPLETION: "\n\n{choices}\nThe right choice:",
+}
 
 _SHOWN_CHARS = 60
 
@@ -83,25 +89,40 @@ class ChoiceByLetter(Written):
         """Raises TemplateProblem."""
         del separator
         choices = self._choices.of(fields)
-        shown = _ASKED[style].format(choices=with_letters(choices).replace("{", "{{").replace("}", "}}"))
         right = right_ones(self._correct.value(fields), choices)
         texts = [choices[number].strip() for number in right]
+        by_letter = len(choices) <= len(LETTERS)
+        names = LETTERS[: len(choices)] if by_letter else tuple(choice.strip() for choice in choices)
+        lines = with_letters(choices) if by_letter else "".join(f"- {name}\n" for name in names)
+        asked = _ASKED[style] if by_letter else _ASKED_BY_TEXT[style]
         return Gold(
             expected=texts[0] if len(texts) == 1 else texts,
-            target=LETTERS[right[0]],
+            target=names[right[0]],
             choices=choices,
-            letters=LETTERS[: len(choices)],
-            shown=shown,
-            data={"right": [LETTERS[number] for number in right]},
+            letters=names if by_letter else (),
+            shown=asked.replace("{choices}", lines),
+            data={"right": [names[number] for number in right]},
         )
 
     def read(self, text: str, sample: Sample) -> Reading:
-        """The text of the choice whose letter an answer says, so that metrics see what the data set calls it."""
-        choices = sample.data["choices"]
-        found = read_letter(text, choices, sample.data["right"])
+        """The text of the choice that an answer says by its letter or text, so that metrics see what the data set calls
+        it.
+        """
+        choices, right = sample.data["choices"], sample.data["right"]
+        if len(choices) > len(LETTERS):
+            return _read_text(text, choices, right)
+        found = read_letter(text, choices, right)
         if found.value is None:
             return found
         return found._replace(value=choices[LETTERS.index(found.value)].strip())
+
+
+def _read_text(text: str, choices: Sequence[str], right: Sequence[str]) -> Reading:
+    names = [choice.strip() for choice in choices]
+    last = text.strip().rpartition("\n")[2]
+    said = one_label(last, names) or one_label(text, names)
+    detail = "" if said in right else f"{_short(said) if said else 'no choice'} instead of {_short(right[0])}"
+    return Reading(said, detail, read_in=last if said else "")
 
 
 def _short(text: str) -> str:

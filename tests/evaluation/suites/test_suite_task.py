@@ -180,6 +180,33 @@ def test_of_several_labels_those_that_are_denied_do_not_count(suite):
     assert _judged(task, "x and z, but not y").completion == "x, z"
 
 
+@pytest.mark.parametrize("style", list(PromptStyle))
+def test_a_row_with_more_choices_than_letters_is_asked_for_the_choice_itself(suite, tmp_path, style):
+    """Such a row in the midst of a data set (ReCoRD has some) ended a run whose answers were paid for."""
+    names = [f"person {chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(27)]
+    rows = ({"q": "Who", "options": names[:count], "gold": 2} for count in (26, 27))
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    few_shot = "few_shot: {count: 1, file: rows.jsonl, seed: null}\n"
+    task = suite(_single(f"{{kind: choice, {CHOICES}}}", few_shot), style)
+    by_letter, by_text = task.get_samples(None)
+    assert len(by_letter.choices) == 26
+    assert by_text.choices == ()
+    shown = task.get_prompt(by_text).user
+    assert "\nB. person ab\n" in shown  # the example
+    assert "\n- person ba\n" in shown
+    assert "person ac\n\nWho?" in task.get_prompt(by_letter).user
+    for said, passed in (
+        ("Person AC.", True),
+        ("It is person ac", True),
+        ("person aa or person ac?\nSo: person ac", True),
+        ("person ba", False),
+        ("person", False),
+    ):
+        judged = _judged(task, said, 1)
+        assert judged.passed == passed, said
+        assert set(judged.metrics) == {"acc", "acc_norm"}
+
+
 def test_several_labels_count_by_what_is_right_of_them(suite):
     task = suite(_single("{kind: labels, labels: [x, y, z], correct: kinds, several: true}"))
     assert _judged(task, "x, y").metrics == {"label_f1": 0.5, "accuracy": 0.0}
