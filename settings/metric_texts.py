@@ -34,15 +34,30 @@ def file_of(text: str) -> Path:
 
 
 def metric_hashes(value: str) -> dict[str, str]:
-    """By name, the sha256 of the file that each is from; of an installed module its name."""
+    """By name, the sha256 of the file that each is from; of an installed module without one its name."""
     import hashlib
 
-    return {
-        metric_name(text): hashlib.sha256(read_file(file_of(text))).hexdigest()
-        if "/" in text and file_of(text).is_file()
-        else text
-        for text in metric_texts(value)
-    }
+    found = {}
+    for text in metric_texts(value):
+        path = file_of(text) if "/" in text else _installed_file(text.rpartition(".")[0])
+        has_file = path is not None and path.is_file()
+        found[metric_name(text)] = hashlib.sha256(read_file(path)).hexdigest() if path and has_file else text
+    return found
+
+
+def _installed_file(module: str) -> Path | None:
+    """Where an installed module is; nothing is imported."""
+    from importlib.machinery import PathFinder
+    from pathlib import Path
+
+    places = None
+    parts = module.split(".")
+    for number in range(len(parts)):
+        spec = PathFinder.find_spec(".".join(parts[: number + 1]), places)
+        if spec is None:
+            return None
+        places = spec.submodule_search_locations
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
 
 
 def metrics_below(folder: Path, value: str) -> str:

@@ -18,7 +18,7 @@ from results.messages import Message
 from runner.fingerprint import fingerprint
 from runner.request import build_spec
 from settings.asked import Asked
-from settings.metric_texts import PATTERN, metric_name, metrics_below
+from settings.metric_texts import PATTERN, metric_hashes, metric_name, metrics_below
 from tests.command_line import bench_runner, lines, only_run
 from tests.evaluation.reference import GSM8K, reference_server
 
@@ -231,6 +231,22 @@ def test_no_mean_is_of_two_functions(code, tmp_path):
         assert "mine.named" not in summary["metrics"]
         error = gsm8k(url, out, *metric, "--limit", 4, code=6)
         assert "own_metrics was None" in error["message"]
+
+
+def test_an_installed_module_is_known_by_its_file_too(tmp_path, monkeypatch):
+    (tmp_path / "apack").mkdir()
+    (tmp_path / "apack" / "__init__.py").write_text("raise ValueError('nothing is imported to find it')")
+    module = tmp_path / "apack" / "amod.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    hashes = set()
+    for text in ("", "# changed"):
+        module.write_text(text)
+        hashes.add(metric_hashes("apack.amod.f")["apack.amod.f"])
+    assert len(hashes) == 2
+    assert metric_hashes("not_there.f,sys.intern") == {
+        "not_there.f": "not_there.f",
+        "sys.intern": "sys.intern",
+    }
 
 
 def test_a_changed_function_is_another_run(code, tmp_path):
