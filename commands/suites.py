@@ -70,6 +70,7 @@ def validate(name: str) -> None:
     """Check FILE, a YAML file or the name of a suite. Each error names file, line and field.
 
     Where the data of a task is on this machine, its rows are tried and the first prompt is shown. Nothing is fetched.
+    Python files beside FILE that it names (prepare, metrics) are executed: read somebody else's first.
     """
     _leave("validate", str(_file(name)))
 
