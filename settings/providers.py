@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from results.errors import UsageError
 from results.files import user_path
 from settings.sampling_rules import option_of
+from settings.secrets import is_secret
 
 Api = Literal["openai", "anthropic", "ollama"]
 
@@ -39,7 +40,8 @@ class ProviderFacts:
     aliases: other names. root: where its API lies; empty: --base-url says it. api: which one it speaks. key_variables:
     environment variables with the key, the first that is set counts. limit_field: what it calls `max_tokens`.
     params_name: what its users call the parameters that pass through. lacks: settings that its API has no field for,
-    and what to do instead. efforts: levels of reasoning that it knows; empty: not known. least_thinking: tokens, the
+    and what to do instead. drops: how to have parameters refused that it would leave out without a word where a model
+    lacks them. efforts: levels of reasoning that it knows; empty: not known. least_thinking: tokens, the
     smallest budget but none. thinks_at_temperature: the only one with which its models think; None: any.
     """
 
@@ -54,6 +56,7 @@ class ProviderFacts:
     limit_field: str = "max_tokens"
     params_name: str = "provider_params"
     lacks: Mapping[str, str] = field(default_factory=dict)
+    drops: str = ""
     efforts: tuple[str, ...] = ()
     least_thinking: int = 0
     thinks_at_temperature: float | None = None
@@ -73,6 +76,7 @@ class NamedModel(NamedTuple):
 
 LOCAL = "local"
 COMPATIBLE = "compatible"
+_NO_SECRETS = {"prompt_cache_key"}  # parameters that only sound like one
 
 _ROWS = (
     # Chat Completions: max_tokens is deprecated for max_completion_tokens, which models that think require; up to four
@@ -144,6 +148,8 @@ _ROWS = (
         root="https://openrouter.ai/api/v1",
         key_variables=("OPENROUTER_API_KEY",),
         supports=Supports(logprobs=False, completions=False),
+        lacks=dict.fromkeys(("thinking_budget", "chat_template_kwargs"), "take --reasoning-effort"),
+        drops='--provider-params \'{"provider": {"require_parameters": true}}\'',
     ),
     # Its OpenAI-compatible API passes over num_ctx, top_k, min_p and whatever else it doesn't know without a word, so
     # its own API is asked, which takes them as `options`.
@@ -213,6 +219,7 @@ def require_taken(provider: str | None, given: Mapping[str, Any]) -> None:
     if provider is None:
         return
     facts = provider_of(provider)
+    _require_no_key(given.get("provider_params"))
     for name, hint in facts.lacks.items():
         if given.get(name) is not None:
             raise UsageError(
@@ -248,3 +255,20 @@ def require_taken(provider: str | None, given: Mapping[str, Any]) -> None:
             hint="leave --temperature out, or turn thinking off with --reasoning-effort none",
             settings=("temperature",),
         )
+
+
+def _require_no_key(params: Any) -> None:
+    """Parameters stand in records and command lines."""
+    if isinstance(params, list):
+        for each in params:
+            _require_no_key(each)
+    if not isinstance(params, dict):
+        return
+    for name, value in params.items():
+        if isinstance(value, str) and is_secret(name) and name not in _NO_SECRETS:
+            raise UsageError(
+                f"--provider-params can't have a key or a password: {name}",
+                hint="put the key into the provider's variable, or into a file for --api-key-file",
+                settings=("provider_params",),
+            )
+        _require_no_key(value)

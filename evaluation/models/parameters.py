@@ -19,6 +19,7 @@ _LIMIT, _NEWER_LIMIT = (
     "max_tokens",
     "max_completion_tokens",
 )  # OpenAI's models that think know the newer name only
+_ALWAYS_TAKEN = {"max_tokens", "system_prompt"}
 _WHOLE = {"top_logprobs": "logprobs"}  # one means nothing without the other
 
 
@@ -29,7 +30,8 @@ class Parameters:
 
     left_out, sent_as: as an earlier try learnt them, or the provider's row has them. limit_by_row: the newer name of
     the limit of tokens is the row's, and not learnt. without_effect: defaults that the provider lacks, and that would
-    change nothing. extra: what was asked for beside the sampling, by the provider's names. on_learnt: is told in a
+    change nothing. extra: what was asked for beside the sampling, by the provider's names. drops: see
+    `settings.providers.ProviderFacts`. on_learnt: is told in a
     sentence what was learnt, before the refused request is sent again.
     """
 
@@ -43,6 +45,7 @@ class Parameters:
         without_effect: Iterable[str] = (),
         extra: Mapping[str, Any] | None = None,
         dialect: Dialect = Dialect.VLLM,
+        drops: str = "",
         on_learnt: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.sampling = sampling
@@ -52,6 +55,7 @@ class Parameters:
         self._refused = set(left_out)
         self._without_effect = frozenset(without_effect)
         self._extra = dict(extra or {})
+        self._drops = drops
         self._on_learnt = on_learnt
         self._speak(dialect)
 
@@ -63,12 +67,19 @@ class Parameters:
     @property
     def warnings(self) -> list[str]:
         """What to know before comparing, in sentences."""
-        if not self.left_out:
-            return []
-        names = ", ".join(self.left_out)
-        return [
-            f"the server does not take {names} and used its own: compare only with runs where it did so too"
-        ]
+        found = []
+        if self.left_out:
+            names = ", ".join(self.left_out)
+            found.append(
+                f"the server does not take {names} and used its own: compare only with runs where it did so too"
+            )
+        asked_for = sorted(option for name, option in self._given.items() if name not in _ALWAYS_TAKEN)
+        if self._drops and asked_for:
+            found.append(
+                f"the provider leaves out {', '.join(asked_for)} without a word where the model has no such "
+                f"parameter; {self._drops} makes that an error"
+            )
+        return found
 
     def describe(self) -> dict[str, Any]:
         """What is sent and what is not, for the record."""

@@ -86,6 +86,7 @@ def parameters_for(
         sent_as={**names, **(sent_as or {})},
         limit_by_row=bool(names),
         extra=info.provider_params,
+        drops="" if "provider" in info.provider_params else facts.drops,
         dialect=_DIALECTS.get(facts.api, Dialect.VLLM),
         on_learnt=on_learnt,
     )

@@ -223,3 +223,16 @@ def test_a_seed_that_a_provider_lacks_is_left_out_and_said_where_it_matters(temp
     parameters = parameters_for(info)
     assert ("seed" in parameters.fields(info.sampling, {"seed": 7})) is bool(given)
     assert parameters.left_out == left_out
+
+
+def test_what_openrouter_may_leave_out_in_silence_is_said():
+    def warned(config):
+        info = build_connection_info("openrouter", {"model": "m", "api_key": "k-of-nobody", **config})
+        return parameters_for(info).warnings
+
+    (warning,) = warned({"temperature": 0.7, "max_tokens": 100})
+    assert "leaves out temperature without a word" in warning
+    assert "require_parameters" in warning
+    assert warned({"max_tokens": 100}) == []
+    strict = {"provider": {"require_parameters": True}}
+    assert warned({"temperature": 0.7, "provider_params": strict}) == []

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from scripts.arguments import parse
 from tests.command_line import ENDINGS, ROOT
 
 TIDY = """
@@ -124,3 +125,24 @@ def test_words_for_people_never_get_among_the_events(tmp_path):
     )
     os.close(write)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [
+        (None, "http://127.0.0.1:9/v1"),
+        ("openai", "http://127.0.0.1:9/v1"),
+        ("compatible", "http://127.0.0.1:9/v1"),
+        ("anthropic", None),
+        ("openrouter", None),
+    ],
+)
+def test_an_address_in_the_environment_gets_no_other_providers_key(provider, url, monkeypatch, tmp_path):
+    """A proxy for OpenAI's API got Anthropic's key."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.delenv("BENCH_BASE_URL", raising=False)
+    words = ["--provider", provider] if provider else []
+    found = parse(
+        [*words, "--model", "m", "--output", str(tmp_path)], benchmark="gsm8k", about="", defaults={}
+    )
+    assert found.base_url == url
