@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 from results.errors import UsageError
 from results.files import user_path
 from settings.sampling_rules import option_of
-from settings.secrets import is_secret
 
 Api = Literal["openai", "anthropic", "ollama"]
 
@@ -76,7 +75,6 @@ class NamedModel(NamedTuple):
 
 LOCAL = "local"
 COMPATIBLE = "compatible"
-_NO_SECRETS = {"prompt_cache_key"}  # parameters that only sound like one
 
 _ROWS = (
     # Chat Completions: max_tokens is deprecated for max_completion_tokens, which models that think require; up to four
@@ -219,7 +217,6 @@ def require_taken(provider: str | None, given: Mapping[str, Any]) -> None:
     if provider is None:
         return
     facts = provider_of(provider)
-    _require_no_key(given.get("provider_params"))
     for name, hint in facts.lacks.items():
         if given.get(name) is not None:
             raise UsageError(
@@ -255,20 +252,3 @@ def require_taken(provider: str | None, given: Mapping[str, Any]) -> None:
             hint="leave --temperature out, or turn thinking off with --reasoning-effort none",
             settings=("temperature",),
         )
-
-
-def _require_no_key(params: Any) -> None:
-    """Parameters stand in records and command lines."""
-    if isinstance(params, list):
-        for each in params:
-            _require_no_key(each)
-    if not isinstance(params, dict):
-        return
-    for name, value in params.items():
-        if isinstance(value, str) and is_secret(name) and name not in _NO_SECRETS:
-            raise UsageError(
-                f"--provider-params can't have a key or a password: {name}",
-                hint="put the key into the provider's variable, or into a file for --api-key-file",
-                settings=("provider_params",),
-            )
-        _require_no_key(value)

@@ -22,12 +22,6 @@ from settings.providers import require_taken
         ("gemini", {"prompt_style": "completion"}, "--prompt-style completion does not apply"),
         ("ollama", {"thinking_budget": 5}, "--thinking-budget does not apply to --provider ollama"),
         ("openrouter", {"thinking_budget": 5}, "--thinking-budget does not apply to --provider openrouter"),
-        ("openai", {"provider_params": {"api_key": "sk-x"}}, "can't have a key or a password: api_key"),
-        (
-            "xai",
-            {"provider_params": {"a": [{"X-Api-Key": "sk-x"}]}},
-            "can't have a key or a password: X-Api-Key",
-        ),
     ],
 )
 def test_what_an_api_lacks_is_refused_with_the_option_and_a_way_out(provider, given, message):
@@ -46,7 +40,6 @@ def test_what_an_api_lacks_is_refused_with_the_option_and_a_way_out(provider, gi
         ("anthropic", {"thinking_budget": 1024, "reasoning_effort": "max", "temperature": 1.0}),
         ("ollama", {"prompt_style": "completion"}),
         ("openai", {"prompt_style": "chat", "seed": 3, "reasoning_effort": "minimal", "thinking_budget": 5}),
-        ("openai", {"provider_params": {"prompt_cache_key": "humaneval", "stop_token_ids": [1, 2]}}),
         ("local", {"seed": 3, "min_p": 0.1, "thinking_budget": 5}),
         (None, {"seed": 3}),
     ],
