@@ -24,7 +24,7 @@ _MOST_KEY_BYTES = 16 << 10
 _SECRETS = ("apikey", "token", "secret", "password", "passwd", "passphrase", "credential", "credentials")
 _WHOLE = {"key", "keys", "auth", "authorization", "cookie", "hft"}  # -hft: llama-server's --hf-token
 _ABOUT = {"file", "path", "env", "id", "type", "size", "length"}  # --api-key-file is no key itself
-_NO_SECRETS = {"prompt_cache_key"}  # OpenAI's word for which requests share a cache
+_NO_SECRETS = ("prompt_cache_key", "token_ids")  # OpenAI's for which requests share a cache, vLLM's for tokens
 _QUOTED = r""""[^"]*"|'[^']*'|[^\s"']+"""
 _OPTION = re.compile(r"(?<![\w-])--?([A-Za-z][\w-]*)")
 _VALUE = re.compile(rf"(?:=|\s+)(?!--)({_QUOTED})")
@@ -53,7 +53,7 @@ def require_no_secret(params: object) -> None:
         value = waiting.pop()
         if isinstance(value, dict):
             for name in value:
-                if is_secret(str(name)) and name not in _NO_SECRETS:
+                if is_secret(str(name)) and not str(name).endswith(_NO_SECRETS):
                     raise UsageError(
                         f"--provider-params can't have {name!r}: a record would keep it",
                         hint="put the key into the provider's variable, or into a file for --api-key-file",
