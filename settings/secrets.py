@@ -24,7 +24,10 @@ _MOST_KEY_BYTES = 16 << 10
 _SECRETS = ("apikey", "token", "secret", "password", "passwd", "passphrase", "credential", "credentials")
 _WHOLE = {"key", "keys", "auth", "authorization", "cookie", "hft"}  # -hft: llama-server's --hf-token
 _ABOUT = {"file", "path", "env", "id", "type", "size", "length"}  # --api-key-file is no key itself
-_NO_SECRETS = ("prompt_cache_key", "token_ids")  # OpenAI's for which requests share a cache, vLLM's for tokens
+_NO_SECRETS = (
+    "prompt_cache_key",
+    "token_ids",
+)  # OpenAI's for which requests share a cache, vLLM's for tokens
 _QUOTED = r""""[^"]*"|'[^']*'|[^\s"']+"""
 _OPTION = re.compile(r"(?<![\w-])--?([A-Za-z][\w-]*)")
 _VALUE = re.compile(rf"(?:=|\s+)(?!--)({_QUOTED})")

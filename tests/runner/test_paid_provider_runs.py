@@ -72,7 +72,9 @@ def test_no_key_gets_into_a_record_by_the_parameters(monkeypatch, params):
     assert "sk-secret" not in refused.value.message
     with pytest.raises(UsageError, match="a record would keep it"):
         build_connection_info("openai", {"model": "m", "provider_params": json.loads(params)})
-    harmless = '{"prompt_cache_key": "a", "max_completion_tokens_details": 1, "stop_token_ids": [2], "user": "u"}'
+    harmless = (
+        '{"prompt_cache_key": "a", "max_completion_tokens_details": 1, "stop_token_ids": [2], "user": "u"}'
+    )
     assert spec(model="openai/gpt-4o-mini", provider_params=harmless)
 
 
