@@ -99,6 +99,13 @@ class ChoiceAnswer(_Part, frozen=True, kw_only=True, tag_field="kind", tag="choi
             description="Where the server can't tell likelihoods, show the choices with letters and ask for one."
         ),
     ] = True
+    shuffle: Annotated[
+        bool,
+        Meta(
+            description="Show them in an order that follows from their texts: for data whose right choices stand at "
+            "the same places in every row."
+        ),
+    ] = False
 
 
 class LetterAnswer(_Part, frozen=True, kw_only=True, tag_field="kind", tag="letter"):

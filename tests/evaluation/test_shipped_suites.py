@@ -139,6 +139,16 @@ def test_every_row_is_asked_and_its_right_answer_passes_and_a_wrong_one_does_not
         assert not task.calculate_metrics(wrong, sample.expected, sample).passed, (sample.task_id, wrong)
 
 
+@pytest.mark.parametrize("name", ["mc1", "mc2"])
+def test_who_always_says_a_is_not_always_right_in_truthful_qa(suites, name):
+    """In its data the true answers come first."""
+    task = SuiteTask(suites["truthful_qa"], style=PromptStyle.CHAT)
+    samples = [sample for sample in task.get_samples(None) if sample.tags["task"] == name]
+    passed = [task.calculate_metrics("A", sample.expected, sample).passed for sample in samples]
+    assert len(passed) >= 3
+    assert not all(passed)
+
+
 def answers(file, sample):
     """The right answer of a sample, and a wrong one."""
     tasks = file.suite.tasks

@@ -4,6 +4,7 @@ by its text where there are more choices than letters.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from evaluation.likelihood.choice_metrics import choice_metrics
@@ -84,6 +85,7 @@ class ChoiceByLetter(Written):
     def __init__(self, declared: ChoiceAnswer) -> None:
         self._choices = Choices(declared.choices)
         self._correct = Expression(declared.correct)
+        self._shuffles = declared.shuffle
 
     def gold(self, fields: Mapping[str, Any], style: PromptStyle, separator: str) -> Gold:
         """Raises TemplateProblem."""
@@ -91,6 +93,10 @@ class ChoiceByLetter(Written):
         choices = self._choices.of(fields)
         right = right_ones(self._correct.value(fields), choices)
         texts = [choices[number].strip() for number in right]
+        if self._shuffles:
+            order = _order(choices)
+            choices = tuple(choices[number] for number in order)
+            right = tuple(place for place, number in enumerate(order) if number in right)
         by_letter = len(choices) <= len(LETTERS)
         names = LETTERS[: len(choices)] if by_letter else tuple(choice.strip() for choice in choices)
         lines = with_letters(choices) if by_letter else "".join(f"- {name}\n" for name in names)
@@ -115,6 +121,16 @@ class ChoiceByLetter(Written):
         if found.value is None:
             return found
         return found._replace(value=choices[LETTERS.index(found.value)].strip())
+
+
+def _order(choices: Sequence[str]) -> list[int]:
+    """An order that follows from the texts alone, and says nothing about which of them are right."""
+    whole = "\n".join(choices)
+
+    def place(number: int) -> str:
+        return hashlib.sha256(f"{whole}\n\n{choices[number]}".encode("utf-8", "surrogatepass")).hexdigest()
+
+    return sorted(range(len(choices)), key=place)
 
 
 def _read_text(text: str, choices: Sequence[str], right: Sequence[str]) -> Reading:

@@ -207,6 +207,30 @@ def test_a_row_with_more_choices_than_letters_is_asked_for_the_choice_itself(sui
         assert set(judged.metrics) == {"acc", "acc_norm"}
 
 
+def test_a_right_choice_that_always_comes_first_has_any_letter(suite, tmp_path):
+    """As in TruthfulQA: a model that always says A would have it all right."""
+    rows = [
+        {"q": f"{n}?", "options": [f"true {n}", f"lie {n}", f"myth {n}"], "gold": [1, 0, 0]}
+        for n in range(12)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    text = _single(f"{{kind: choice, {CHOICES}, shuffle: true}}")
+    task = suite(text)
+    right = []
+    for number, sample in enumerate(task.get_samples(None)):
+        shown = task.get_prompt(sample).user
+        (letter,) = sample.data["right"]
+        assert f"{letter}. true {number}\n" in shown
+        assert sample.expected == f"true {number}"
+        passed = [_judged(task, each, number).passed for each in "ABC"]
+        assert passed == [each == letter for each in "ABC"]
+        assert suite(text).get_prompt(sample).user == shown  # the same each time
+        right.append(letter)
+    assert set(right) == {"A", "B", "C"}
+    by_likelihood = suite(text, likelihoods=True).get_samples(1)[0]
+    assert by_likelihood.data["choices"] == ("true 0", "lie 0", "myth 0")
+
+
 def test_several_labels_count_by_what_is_right_of_them(suite):
     task = suite(_single("{kind: labels, labels: [x, y, z], correct: kinds, several: true}"))
     assert _judged(task, "x, y").metrics == {"label_f1": 0.5, "accuracy": 0.0}
