@@ -32,6 +32,12 @@ Correct = Annotated[
 ]
 
 
+# Parts of the paths under which data is looked for: a suite from anybody must not lead to other files of its user.
+_HUB_ID = r"^([A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?)?$"
+_ONE_NAME = r"^([^/\\.][^/\\]*)?$"
+_BELOW = r"^(?!/)(?!.*(^|/)\.\.?(/|$)).+$"
+
+
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A mapping of the file."""
 
@@ -39,11 +45,15 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Data(_Part, frozen=True, kw_only=True):
     """Where the rows come from: the Hugging Face Hub, or a file."""
 
-    hub: Annotated[str, Meta(description="A data set on the Hugging Face Hub, such as nyu-mll/glue.")] = ""
-    config: Annotated[str, Meta(description="The configuration (subset) of the data set.")] = ""
-    split: Annotated[str, Meta(description="The split, such as validation.")] = ""
+    hub: Annotated[
+        str, Meta(pattern=_HUB_ID, description="A data set on the Hugging Face Hub, such as nyu-mll/glue.")
+    ] = ""
+    config: Annotated[
+        str, Meta(pattern=_ONE_NAME, description="The configuration (subset) of the data set.")
+    ] = ""
+    split: Annotated[str, Meta(pattern=_ONE_NAME, description="The split, such as validation.")] = ""
     files: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Meta(pattern=_BELOW)], ...],
         Meta(description="Files in the data set's repository, where the split does not name them."),
     ] = ()
     revision: Annotated[
@@ -71,8 +81,10 @@ class FewShot(_Part, frozen=True, kw_only=True):
     """Rows that stand before each question with their answers."""
 
     count: Annotated[int, Meta(ge=1, le=100, description="How many.")] = 1
-    split: Annotated[str, Meta(description="The split that they come from.")] = ""
-    config: Annotated[str, Meta(description="The configuration, where it is another one.")] = ""
+    split: Annotated[str, Meta(pattern=_ONE_NAME, description="The split that they come from.")] = ""
+    config: Annotated[
+        str, Meta(pattern=_ONE_NAME, description="The configuration, where it is another one.")
+    ] = ""
     file: Annotated[
         str, Meta(description="The file that they come from, where the rows come from a file.")
     ] = ""

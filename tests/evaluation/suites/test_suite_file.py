@@ -108,6 +108,34 @@ def test_a_mistake_is_told_with_its_line_and_what_was_meant(tmp_path, was, now, 
     assert any(told in line for line in lines), lines
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hub", "/home/me/private"),
+        ("hub", "../private"),
+        ("hub", "a/../b"),
+        ("hub", "a/b/c"),
+        ("config", "../.."),
+        ("config", "."),
+        ("split", "x/../../y"),
+        ("files", "[../x.jsonl]"),
+        ("files", "[/etc/passwd]"),
+        ("files", "[a/../../x.jsonl]"),
+    ],
+)
+def test_data_is_named_by_no_path_that_leads_elsewhere(tmp_path, field, value):
+    """A suite from anybody read private files, whose rows went to a provider."""
+    data = {"hub": "some/thing", "split": "validation"} | {field: value}
+    shown = ", ".join(f"{name}: {each}" for name, each in data.items())
+    lines = _told(tmp_path, SUITE.replace("hub: some/thing, split: validation", shown))
+    assert any(f"data.{field}" in line for line in lines), lines
+    schema = jsonschema.Draft202012Validator(json_schema())
+    wrong = yaml.safe_load(SUITE.replace("version: 1", 'version: "1"')) | {
+        "data": yaml.safe_load(f"{{{shown}}}")
+    }
+    assert list(schema.iter_errors(wrong))
+
+
 def test_a_mistake_beside_the_tasks_is_told_once(tmp_path):
     lines = _told(
         tmp_path, SUITE.replace("label}", "label, leters: true}").replace("kind: letter", "kind: letter")
