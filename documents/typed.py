@@ -53,6 +53,8 @@ class TypedReader:
     def _value(self, node: Node, kind: inspect.Type, at: str) -> Any:
         match kind:
             case inspect.Metadata():
+                if isinstance(kind.type, inspect.StrType):
+                    return self._text(node, kind.type, at, (kind.extra or {}).get("rule", ""))
                 return self._value(node, kind.type, at)
             case inspect.StructType():
                 return self._struct(node, kind, at)
@@ -147,8 +149,8 @@ class TypedReader:
             )
         return self._value(node, tags[tag.text], at)
 
-    def _text(self, node: Node, kind: inspect.StrType, at: str) -> str:
-        """As it is written: a number or `yes` without quotes is a text too."""
+    def _text(self, node: Node, kind: inspect.StrType, at: str, rule: str = "") -> str:
+        """As it is written: a number or `yes` without quotes is a text too. rule: what its pattern wants, in words."""
         if isinstance(node.value, (list, dict)):
             raise self.wrong(node, at, f"must be a text, not a {kind_of(node)}")
         if node.value is None or (kind.min_length and not node.text.strip()):
@@ -156,7 +158,7 @@ class TypedReader:
         if kind.max_length is not None and len(node.text) > kind.max_length:
             raise self.wrong(node, at, f"is longer than {kind.max_length} characters")
         if kind.pattern is not None and not re.search(kind.pattern, node.text):
-            raise self.wrong(node, at, f"{shown(node)} does not match {kind.pattern}")
+            raise self.wrong(node, at, f"{shown(node)} {rule or f'does not match {kind.pattern}'}")
         return node.text
 
     def _number(self, node: Node, kind: inspect.IntType | inspect.FloatType, at: str) -> float:

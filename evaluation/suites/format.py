@@ -33,9 +33,23 @@ Correct = Annotated[
 
 
 # Parts of the paths under which data is looked for: a suite from anybody must not lead to other files of its user.
-_HUB_ID = r"^([A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?)?$"
-_ONE_NAME = r"^([^/\\.][^/\\]*)?$"
-_BELOW = r"^(?!/)(?!.*(^|/)\.\.?(/|$)).+$"
+_PLAIN = r"^(?![\s\S]*[\x00-\x1f\\])"
+_HUB_ID = (
+    _PLAIN + r"(?!.*(?:--|\.\.|\.git$))(?:\w(?:[\w.-]*\w)?/)?(?:\w(?:[\w.-]*\w)?)?$"
+)  # as the Hub's own check
+HubId = Annotated[
+    str, Meta(pattern=_HUB_ID, max_length=96, extra={"rule": "is no data set of the Hub: write OWNER/NAME"})
+]
+OneName = Annotated[
+    str, Meta(pattern=_PLAIN + r"(?!\.)[^/]*$", extra={"rule": "must have no / and not begin with ."})
+]
+Below = Annotated[
+    str,
+    Meta(
+        pattern=_PLAIN + r"(?!/)(?!(?:.*/)?\.{0,2}(?:/|$)).+$",
+        extra={"rule": "must lie in the data set's repository, without .."},
+    ),
+]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,19 +59,15 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Data(_Part, frozen=True, kw_only=True):
     """Where the rows come from: the Hugging Face Hub, or a file."""
 
-    hub: Annotated[
-        str, Meta(pattern=_HUB_ID, description="A data set on the Hugging Face Hub, such as nyu-mll/glue.")
-    ] = ""
-    config: Annotated[
-        str, Meta(pattern=_ONE_NAME, description="The configuration (subset) of the data set.")
-    ] = ""
-    split: Annotated[str, Meta(pattern=_ONE_NAME, description="The split, such as validation.")] = ""
+    hub: Annotated[HubId, Meta(description="A data set on the Hugging Face Hub, such as nyu-mll/glue.")] = ""
+    config: Annotated[OneName, Meta(description="The configuration (subset) of the data set.")] = ""
+    split: Annotated[OneName, Meta(description="The split, such as validation.")] = ""
     files: Annotated[
-        tuple[Annotated[str, Meta(pattern=_BELOW)], ...],
+        tuple[Below, ...],
         Meta(description="Files in the data set's repository, where the split does not name them."),
     ] = ()
     revision: Annotated[
-        str | None, Meta(description="The commit of the data set; null: what the first fetch finds.")
+        Below | None, Meta(description="The commit of the data set; null: what the first fetch finds.")
     ] = None
     sha256: Annotated[
         str | None, Meta(description="Of the rows' files; null: not checked. Other content is refused.")
@@ -81,10 +91,8 @@ class FewShot(_Part, frozen=True, kw_only=True):
     """Rows that stand before each question with their answers."""
 
     count: Annotated[int, Meta(ge=1, le=100, description="How many.")] = 1
-    split: Annotated[str, Meta(pattern=_ONE_NAME, description="The split that they come from.")] = ""
-    config: Annotated[
-        str, Meta(pattern=_ONE_NAME, description="The configuration, where it is another one.")
-    ] = ""
+    split: Annotated[OneName, Meta(description="The split that they come from.")] = ""
+    config: Annotated[OneName, Meta(description="The configuration, where it is another one.")] = ""
     file: Annotated[
         str, Meta(description="The file that they come from, where the rows come from a file.")
     ] = ""

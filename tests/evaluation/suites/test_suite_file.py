@@ -115,6 +115,11 @@ def test_a_mistake_is_told_with_its_line_and_what_was_meant(tmp_path, was, now, 
         ("hub", "../private"),
         ("hub", "a/../b"),
         ("hub", "a/b/c"),
+        ("hub", "a/b--c"),  # this and the next three: the Hub's client refuses them
+        ("hub", "a/b.git"),
+        ("hub", "a./b"),
+        ("hub", '"a/b\\n"'),
+        ("revision", "../x"),
         ("config", "../.."),
         ("config", "."),
         ("split", "x/../../y"),
@@ -128,12 +133,21 @@ def test_data_is_named_by_no_path_that_leads_elsewhere(tmp_path, field, value):
     data = {"hub": "some/thing", "split": "validation"} | {field: value}
     shown = ", ".join(f"{name}: {each}" for name, each in data.items())
     lines = _told(tmp_path, SUITE.replace("hub: some/thing, split: validation", shown))
-    assert any(f"data.{field}" in line for line in lines), lines
+    assert any(f"data.{field}" in line and "does not match" not in line for line in lines), lines  # but words
     schema = jsonschema.Draft202012Validator(json_schema())
     wrong = yaml.safe_load(SUITE.replace("version: 1", 'version: "1"')) | {
         "data": yaml.safe_load(f"{{{shown}}}")
     }
     assert list(schema.iter_errors(wrong))
+
+
+@pytest.mark.parametrize("name", ["squad", "a-b.c/d_e.f-1", "0x/y"])
+@pytest.mark.parametrize("part", ["3.0.0", "wsc.fixed", "en-US", "a b"])
+@pytest.mark.parametrize("inside", ["refs/pr/1", "data/a b.jsonl", "a..b/c.jsonl", "main"])
+def test_data_sets_may_have_every_name_that_the_hub_takes(tmp_path, name, part, inside):
+    data = {"hub": name, "config": part, "split": part, "files": [inside], "revision": inside}
+    text = SUITE.replace("{hub: some/thing, split: validation}", json.dumps(data))
+    assert _read(tmp_path, text).suite.tasks["second"].data.hub == name
 
 
 def test_a_mistake_beside_the_tasks_is_told_once(tmp_path):
