@@ -149,7 +149,7 @@ def test_a_window_of_days_is_a_setting_that_a_resume_must_repeat(tmp_path):
         assert set(lines(tmp_path / "out")) == {"1900_E", "kiosk_g"}
         assert events[-1]["score"] == 100.0
         events, said = run(url, tmp_path / "out", *options, code=6)
-        assert "options" in said
+        assert "end_date was '2024-06-15' and is now None" in said
         assert "end_date" in said
 
 

@@ -6,6 +6,7 @@ import json
 import os
 
 import pytest
+from huggingface_hub import constants
 
 from results.errors import UsageError
 from servers.library.listing import kept_names, list_models
@@ -24,7 +25,9 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # Read once, by whoever imports it first.
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / ".cache/huggingface/hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
