@@ -60,7 +60,9 @@ def what_it_takes(contenders: Sequence[Contender], selection: Selection) -> str:
     asked = own.answered.solved
     rest = sum(max(SAMPLES.get(name, 0) - len(tasks), 0) for name, tasks in asked.items())
     ways = [f"leave out --limit ({rest:,} more)"] if rest else []
-    ways += [f"add {name} ({SAMPLES[name]:,})" for name in SAMPLES if name not in asked]
+    # The problems of human_eval_plus and mbpp_plus are those of human_eval and mbpp.
+    others = [name for name in SAMPLES if name not in asked and not name.endswith("_plus")]
+    ways += [f"add {name} ({SAMPLES[name]:,})" for name in others]
     return (
         f"About {more:,} more samples would show {own.label} in four of five cases, if the differences seen are the "
         f"true ones: {' or '.join(ways)}. A wider tolerance chosen now would not be fair."

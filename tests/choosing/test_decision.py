@@ -79,6 +79,7 @@ def test_not_shown_worse_is_not_taken():
     assert "none is shown to be within 2 points of every other one" in found.head
     assert "more samples would show Q8 in four of five cases" in found.needed
     assert "leave out --limit (144 more) or add " in found.needed
+    assert "human_eval_plus" not in found.needed  # the same problems once more
     assert "add gsm8k (1,319) or add mmlu (14,042)" in found.needed
     assert "A wider tolerance chosen now would not be fair" in found.needed
 
