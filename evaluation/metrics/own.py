@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PAGE = "docs/statistics.md shows a complete one"
 _ABOUT = ("metrics",)
 _GOING_ON = (
-    "correct the function and run anew, or go on with --resume but without --metrics: answers are kept"
+    "correct the function and run anew, or go on with --resume but without --metrics: what was judged is kept"
 )
 
 
