@@ -154,7 +154,7 @@ _ROWS = (
     # https://github.com/ollama/ollama/blob/main/docs/api.md, https://docs.ollama.com/api/openai-compatibility
     ProviderFacts(
         name="ollama",
-        about="an Ollama daemon that runs, by its own API",
+        about="a running Ollama daemon, by its own API",
         root="http://127.0.0.1:11434",
         api="ollama",
         key_variables=("OLLAMA_API_KEY",),

@@ -286,9 +286,9 @@ def test_many_answers_at_once_are_kept_in_a_few_transactions(tmp_path):
 
 def test_a_refusal_for_the_rate_costs_nothing(tmp_path):
     """It is sent again by the limiter, within the same reservation."""
-    with scripted_provider("--rate", "20", "--burst", "2", "--retry-after", "0.05") as url:
+    with scripted_provider("--rate", "1", "--burst", "2", "--retry-after", "0.05") as url:
         asking = Asking(url, tmp_path, caps=Caps(max_cost_usd=1.0))
-        answers = asking.ask([request(number) for number in range(5)], at_once=5)
+        answers = asking.ask([request(number) for number in range(4)], at_once=4)
         asked = asked_of(url)
     assert {answer.error for answer in answers} == {""}
     assert {each["status"] for each in asked} == {200, 429}
