@@ -54,6 +54,7 @@ STARTING = {
     "vllm": "starting vLLM",
 }
 SAID_PHASES = {
+    "expected": "finding what the reference solutions give",
     "generate": "generating",
     "load": "loading the model",
     "probe": "probing the prompt style",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from results.files import user_path
@@ -11,8 +12,12 @@ from scripts.program import run_program
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from evaluation.benchmarks.evalplus.data import Problem
+    from evaluation.benchmarks.evalplus.expected import Expected
     from evaluation.benchmarks.evalplus.task import Usable
+    from sandbox import Sandbox
     from scripts.arguments import Arguments
     from scripts.events import Events
 
@@ -24,6 +29,7 @@ _ABOUT = {
 }
 CPU_LIMIT_S = 10.0  # of all inputs of a set together; evalplus has a second for each, and a minute for all
 _MOST_NAMED = 5
+_TOLD_EVERY_S = 10.0
 
 
 def run(benchmark: str) -> int:
@@ -67,15 +73,22 @@ async def _main(benchmark: str, arguments: Arguments, events: Events) -> None:
     from sandbox.opening import OpeningSandbox, usual_workers
 
     with OpeningSandbox(arguments.sandbox) as opening:
-        from evaluation.benchmarks.evalplus.expected import expected_outputs
-        from evaluation.benchmarks.evalplus.task import EvalPlusTask, known_programs, usable
+        from evaluation.benchmarks.evalplus.task import (
+            EvalPlusTask,
+            expected_of_asked,
+            known_programs,
+            usable,
+        )
         from scripts.benchmark_program import BenchmarkProgram
         from scripts.session import run_benchmark
 
-        events.emit("phase", phase="prepare")
-        found = usable(
-            data.problems, expected_outputs(data.problems, opening.wait(), workers=usual_workers())
+        events.emit("phase", phase="expected")
+        expected = expected_of_asked(
+            data.problems,
+            lambda problems: _computed(problems, opening.wait(), usual_workers(), events),
+            **_asked(arguments),
         )
+        found = usable(data.problems, expected)
         program = BenchmarkProgram(
             name=benchmark,
             data_sha256=data.sha256,
@@ -87,6 +100,36 @@ async def _main(benchmark: str, arguments: Arguments, events: Events) -> None:
             details=lambda _: _details(found),
         )
         await run_benchmark(program, arguments, events, opening=opening)
+
+
+def _asked(arguments: Arguments) -> dict[str, int | None]:
+    """Which problems are asked: of answers that are judged again, those of their run."""
+    if arguments.rejudge is not None:
+        from evaluation.loop.checkpoint import read_settings
+
+        earlier = read_settings(arguments.rejudge)
+        if earlier is None:
+            return {"limit": None, "shuffle": None}  # `run_benchmark` says that nothing is there
+        return {"limit": earlier.limit, "shuffle": earlier.shuffle}
+    return {"limit": arguments.limit, "shuffle": arguments.shuffle}
+
+
+def _computed(
+    problems: Sequence[Problem], box: Sandbox, workers: int, events: Events
+) -> dict[str, dict[str, Expected]]:
+    """Says how far it is where that takes a while: the first time, some minutes for all problems."""
+    from evaluation.benchmarks.evalplus.expected import expected_outputs
+
+    total, told = len(problems), time.monotonic()
+    events.say(f"finding what the reference solutions give ({total} problems)")
+
+    def done(count: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _TOLD_EVERY_S:
+            told = time.monotonic()
+            events.say(f"reference solutions: {count} of {total} done")
+
+    return expected_outputs(problems, box, workers=workers, on_done=done)
 
 
 def _details(found: Usable) -> dict[str, Any]:

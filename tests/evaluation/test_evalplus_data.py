@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import math
+import os
 import random
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,8 +19,9 @@ from evaluation.benchmarks.evalplus.expected import expected_outputs
 from evaluation.benchmarks.evalplus.inputs import as_passed
 from evaluation.benchmarks.evalplus.inside import all_close, decoded, encoded
 from evaluation.benchmarks.evalplus.released import fetch_release
-from evaluation.benchmarks.evalplus.task import usable
+from evaluation.benchmarks.evalplus.task import expected_of_asked, usable
 from results.errors import ScriptError, UsageError
+from results.stats.sample_order import order_key
 from sandbox import open_sandbox
 from scripts.data_sets import main as data_sets
 from tests.evaluation.evalplus_problems import HUMAN_EVAL, MBPP, write_rows
@@ -135,6 +137,37 @@ def test_expected_outputs_are_computed_once(tmp_path, box):
     changed.write_bytes(b'{"outputs": [1')  # half of a file is none
     again = expected_outputs([problem], box, workers=1, folder=tmp_path / "cache")
     assert again == once
+
+
+def test_only_the_problems_that_are_asked_are_computed_and_a_failure_is_kept(tmp_path, box):
+    bad = {**HUMAN_EVAL[0], "canonical_solution": "    return object()\n"}
+    problems = read_problems(
+        write_rows(tmp_path / "h.jsonl", [bad, *HUMAN_EVAL[1:]]), "human_eval_plus"
+    ).problems
+    computed, done = [], []
+
+    def compute(some):
+        computed.append([one.task_id for one in some])
+        return expected_outputs(some, box, workers=1, folder=tmp_path / "cache", on_done=done.append)
+
+    expected = expected_of_asked(problems, compute, limit=1, shuffle=None)
+    assert (computed, done) == ([[problems[0].task_id], [problems[1].task_id]], [1, 1])
+    found = usable(problems, expected)
+    assert [one.problem.task_id for one in found.problems] == [one.task_id for one in problems[1:]]
+    assert list(found.excluded) == [problems[0].task_id]
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
+    assert len(kept) == 4
+    expected_of_asked(problems, compute, limit=1, shuffle=None)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()} == kept
+    for path in kept:
+        os.utime(path, (0, 0))
+    expected_of_asked(problems, compute, limit=1, shuffle=None)
+    again = [path for path in kept if path.stat().st_mtime_ns]
+    assert len(again) == 2  # what failed is computed again after a day; what did not, never
+    shuffled_first = min(problems, key=lambda one: order_key(3, one.task_id)).task_id
+    del computed[:]
+    expected_of_asked(problems, compute, limit=1, shuffle=3)
+    assert computed[0] == [shuffled_first]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,14 @@ from results.files import read_file
 from sandbox import Limits, Program, VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from evaluation.benchmarks.evalplus.data import Problem
     from sandbox import Sandbox
 
 _LIMITS = Limits(cpu_s=120.0, memory_bytes=8 << 30, output_bytes=64 << 20)
 SETS = ("base", "plus")
+_FAILURE_KEPT_S = 24 * 3600.0  # it may have been the machine's: too little memory, too slow at that time
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +48,17 @@ def inside() -> str:
 
 
 def expected_outputs(
-    problems: Sequence[Problem], box: Sandbox, *, workers: int, folder: Path | None = None
+    problems: Sequence[Problem],
+    box: Sandbox,
+    *,
+    workers: int,
+    folder: Path | None = None,
+    on_done: Callable[[int], None] = lambda _: None,
 ) -> dict[str, dict[str, Expected]]:
     """By task id and set, "base" or "plus". Raises SandboxError.
 
-    They are computed again for another Python, which may give other floats. folder: the cache's.
+    They are computed again for another Python, which may give other floats; what failed, a day later too. folder: the
+    cache's. on_done: told after each problem how many are done.
     """
     place = folder or cache_folder() / "evalplus"
     python = str(box.describe().get("python", ""))
@@ -59,8 +67,15 @@ def expected_outputs(
         inputs = {"base": problem.base_input, "plus": problem.plus_input}
         return {name: _expected(problem, inputs[name], box, place, python) for name in SETS}
 
-    with ThreadPoolExecutor(workers) as pool:
-        return dict(zip((one.task_id for one in problems), pool.map(of_problem, problems), strict=True))
+    found = {}
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for problem, of_sets in zip(problems, pool.map(of_problem, problems), strict=True):
+            found[problem.task_id] = of_sets
+            on_done(len(found))
+    finally:
+        pool.shutdown(cancel_futures=True)  # of those that no one waits for any more
+    return found
 
 
 def _expected(
@@ -78,12 +93,13 @@ def _expected(
     key = hashlib.sha256(f"{python}\0{inside()}\0{asked}".encode()).hexdigest()
     path = folder / f"{key}.json"
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        return _read(read_file(path), len(inputs))
+        kept = _read(read_file(path), len(inputs))
+        if not kept.failed or time.time() - path.stat().st_mtime < _FAILURE_KEPT_S:
+            return kept
     found = _computed(asked, len(inputs), box)
-    if not found.failed:
-        with contextlib.suppress(OSError):  # it is computed again the next time
-            folder.mkdir(parents=True, exist_ok=True)
-            replace_file(path, json.dumps(msgspec.to_builtins(found)).encode())
+    with contextlib.suppress(OSError):  # it is computed again the next time
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(path, json.dumps(msgspec.to_builtins(found)).encode())
     return found
 
 

@@ -16,10 +16,11 @@ from evaluation.data.data_set import DataSetTask
 from evaluation.failed_checks import located
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
+from results.stats.sample_order import order_key
 from sandbox import Program, UnitTests
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from evaluation.benchmarks.evalplus.data import Problem
     from evaluation.loop.grader import Grader
@@ -39,7 +40,7 @@ for _given, _expected in _plus["cases"]:
 
 
 class Judged(NamedTuple):
-    """One problem that can be judged. expected: by set."""
+    """One problem that can be judged. expected: by set; empty for a problem that is not asked."""
 
     problem: Problem
     expected: Mapping[str, Expected]
@@ -54,18 +55,47 @@ class Usable(NamedTuple):
 
 
 def usable(problems: Sequence[Problem], expected: Mapping[str, Mapping[str, Expected]]) -> Usable:
-    """Those whose reference solutions give data for all inputs, and why others can't be judged."""
+    """Those whose reference solutions give data for all inputs, and why others can't be judged. expected: of those that
+    are asked, at least.
+    """
     failed = {
         problem.task_id: why
         for problem in problems
-        if (why := next((some.failed for some in expected[problem.task_id].values() if some.failed), ""))
+        if (why := next((some.failed for some in _of(problem, expected).values() if some.failed), ""))
     }
     broken = {name: sum(len(some.breaks) for some in sets.values()) for name, sets in expected.items()}
     return Usable(
-        tuple(Judged(one, expected[one.task_id]) for one in problems if one.task_id not in failed),
+        tuple(Judged(one, _of(one, expected)) for one in problems if one.task_id not in failed),
         failed,
         {name: count for name, count in broken.items() if count},
     )
+
+
+def expected_of_asked(
+    problems: Sequence[Problem],
+    compute: Callable[[Sequence[Problem]], Mapping[str, Mapping[str, Expected]]],
+    *,
+    limit: int | None,
+    shuffle: int | None,
+) -> dict[str, Mapping[str, Expected]]:
+    """What is expected of the problems that a run asks: the first `limit` in its order that can be judged."""
+    order = problems
+    if shuffle is not None:
+        order = sorted(problems, key=lambda problem: order_key(shuffle, problem.task_id))
+    found: dict[str, Mapping[str, Expected]] = {}
+    judged = 0
+    while len(found) < len(order) and (limit is None or judged < limit):
+        until = (
+            None if limit is None else len(found) + limit - judged
+        )  # for each that fails, one more is asked
+        new = compute(order[len(found) : until])
+        found.update(new)
+        judged += sum(not any(some.failed for some in sets.values()) for sets in new.values())
+    return found
+
+
+def _of(problem: Problem, expected: Mapping[str, Mapping[str, Expected]]) -> Mapping[str, Expected]:
+    return expected.get(problem.task_id, {})
 
 
 def program(benchmark: str, judged: Judged, inputs: str, code: str) -> Program:
