@@ -142,6 +142,10 @@ def test_no_forged_answer_passes(tmp_path, grader, name):
             [{"task_id": 20, "text": "x", "code": "def f(): pass", "test_list": ["assert 1"]}],
             "no test that calls",
         ),
+        (
+            [PROBLEMS[0].row, PROBLEMS[1].row, PROBLEMS[0].row],
+            "mbpp.jsonl:3: task_id 11 is there twice, first at ",
+        ),
         ([{"task_id": "20", "text": "x", "code": "", "test_list": []}], ":1: Expected `int`"),
     ],
 )

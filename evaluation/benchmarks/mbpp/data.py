@@ -48,11 +48,18 @@ def load_data(path: Path | None, *, subset: Subset = "full", challenge: bool = F
     must be passed too. Raises BenchError.
     """
     path = path or fetch_file(REPOSITORY, FILE.format(subset=subset))
-    samples = []
+    samples: list[Sample] = []
+    first: dict[int, str] = {}
     for row in _rows(path):
         problem = checked(row, _Problem)
         if problem.task_id not in _TEST_SPLIT:
             continue
+        if problem.task_id in first:
+            raise UsageError(
+                f"{row.where}: task_id {problem.task_id} is there twice, first at {first[problem.task_id]}",
+                hint="leave one of the rows out",
+            )
+        first[problem.task_id] = row.where
         text = problem.text or problem.prompt
         tests = problem.test_list + (problem.challenge_test_list if challenge else [])
         name = entry_point(problem.code, tests)
