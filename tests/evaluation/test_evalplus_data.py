@@ -20,6 +20,7 @@ from evaluation.benchmarks.evalplus.inputs import as_passed
 from evaluation.benchmarks.evalplus.inside import all_close, decoded, encoded
 from evaluation.benchmarks.evalplus.released import fetch_release
 from evaluation.benchmarks.evalplus.task import expected_of_asked, usable
+from evaluation.data import packed
 from results.errors import ScriptError, UsageError
 from results.stats.sample_order import order_key
 from sandbox import open_sandbox
@@ -234,6 +235,37 @@ def test_a_file_of_something_else_is_refused(tmp_path, data):
     path.write_bytes(data)
     with pytest.raises(UsageError, match=str(path)):
         read_problems(path, "human_eval_plus")
+
+
+def test_a_small_file_can_not_fill_the_memory(tmp_path, releases, monkeypatch):
+    monkeypatch.setattr(packed, "MOST_UNPACKED_BYTES", 3 << 20)
+    zeros = gzip.compress(bytes(1 << 24))
+    path = tmp_path / "HumanEvalPlus.jsonl.gz"
+    path.write_bytes(zeros)
+    with pytest.raises(UsageError, match="unpacks to more than 3,145,728 bytes"):
+        read_problems(path, "human_eval_plus")
+    monkeypatch.setattr(_Releases, "data", zeros)
+    with pytest.raises(ScriptError, match="unpacks to more than 3,145,728 bytes"):
+        fetch_release("human_eval_plus", say=str, root=releases)
+
+
+@pytest.mark.parametrize("before", [b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.0 200 OK\r\nX: "])
+def test_a_server_that_drips_is_not_waited_for_without_end(releases, monkeypatch, before):
+    """In the body or in the headers: each byte comes in time, and there is no last one."""
+    given_up = threading.Event()
+
+    def drip(self):
+        self.wfile.write(before)
+        while not given_up.wait(0.01):
+            self.wfile.write(b"x")
+
+    monkeypatch.setattr(_Releases, "do_GET", drip)
+    try:
+        with pytest.raises(ScriptError, match=r"it was not there after 0\.3 s") as caught:
+            fetch_release("human_eval_plus", say=str, root=releases, most_s=0.3)
+    finally:
+        given_up.set()
+    assert "--dataset FILE" in caught.value.hint
 
 
 ASKED = []

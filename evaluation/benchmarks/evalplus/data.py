@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import keyword
@@ -16,6 +15,7 @@ from evaluation.answers.syntax import syntax_tree
 from evaluation.benchmarks.evalplus.inputs import as_passed
 from evaluation.benchmarks.evalplus.inside import NotData, encoded
 from evaluation.data.files import Row, checked
+from evaluation.data.packed import unpacked
 from results.errors import UsageError
 from results.files import read_file
 
@@ -78,8 +78,8 @@ def read_problems(path: Path, benchmark: str) -> Problems:
     """
     try:
         data = read_file(path)
-        text = gzip.decompress(data).decode() if data[:2] == b"\x1f\x8b" else data.decode()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        text = (b"".join(unpacked(data)) if data[:2] == b"\x1f\x8b" else data).decode()
+    except (OSError, EOFError, zlib.error, ValueError) as error:  # of them that of what is not UTF-8
         raise UsageError(
             f"cannot read {path}: {getattr(error, 'strerror', None) or error}",
             hint="give HumanEvalPlus.jsonl or MbppPlus.jsonl as published, or the same as .jsonl.gz",

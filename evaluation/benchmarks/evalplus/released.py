@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
+import collections
 import http.client
+import queue
+import threading
+import time
 import urllib.error
 import urllib.request
 import zlib
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.data.files import files_sha256
 from evaluation.data.hub import by_hand_folder
+from evaluation.data.packed import unpacked
 from results.cache_folder import cache_folder
 from results.durable import explained, replace_file
 from results.errors import ScriptError
@@ -26,12 +30,16 @@ RELEASES = {
 _PATH = "/evalplus/{folder}_release/releases/download/{version}/{name}.jsonl.gz"
 _TIMEOUT_S = 60.0
 _MOST_BYTES = 1 << 30
+_PIECE_BYTES = 1 << 16
 
 
-def fetch_release(benchmark: str, *, say: Callable[[str], None], root: str = "https://github.com") -> Path:
+def fetch_release(
+    benchmark: str, *, say: Callable[[str], None], root: str = "https://github.com", most_s: float = 900.0
+) -> Path:
     """The file of a benchmark: put there by hand, fetched earlier, or fetched now. Raises BenchError.
 
-    say: told before anything is fetched. root: where the releases are.
+    say: told before anything is fetched. root: where the releases are. most_s: how long the fetching may
+    take as a whole.
     """
     name, version = RELEASES[benchmark]
     by_hand, kept = by_hand_folder() / "evalplus", _kept(benchmark)
@@ -40,9 +48,8 @@ def fetch_release(benchmark: str, *, say: Callable[[str], None], root: str = "ht
     url = root + _PATH.format(folder=name.lower(), version=version, name=name)
     say(f"fetching {url}")
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - of GitHub
-            data = answer.read(_MOST_BYTES)
-        gzip.decompress(data)  # else it is no such file, or a part of one
+        data = _downloaded(url, most_s)
+        collections.deque(unpacked(data), maxlen=0)  # else it is no such file, or a part of one
     except (OSError, EOFError, zlib.error, http.client.HTTPException, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
@@ -93,6 +100,39 @@ def release_facts(benchmark: str) -> dict[str, Any]:
 def _kept(benchmark: str) -> Path:
     name, version = RELEASES[benchmark]
     return cache_folder() / "evalplus" / f"{name}-{version}.jsonl.gz"
+
+
+def _downloaded(url: str, most_s: float) -> bytes:
+    """Raises OSError, http.client.HTTPException or ValueError.
+
+    The time-out of a connection is one of each read, and a server that drips keeps that; so it is read in a thread, for
+    which nobody waits any longer than `most_s`.
+    """
+    ends = time.monotonic() + most_s
+    found: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def read() -> None:
+        data = bytearray()
+        try:
+            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - of GitHub
+                while piece := answer.read1(_PIECE_BYTES):
+                    data += piece
+                    if len(data) > _MOST_BYTES:
+                        raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+                    if time.monotonic() > ends:
+                        return
+            found.put(bytes(data))
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            found.put(error)
+
+    threading.Thread(target=read, name="download", daemon=True).start()
+    try:
+        got = found.get(timeout=most_s)
+    except queue.Empty:
+        raise TimeoutError(f"it was not there after {most_s:g} s") from None
+    if isinstance(got, Exception):
+        raise got
+    return got
 
 
 def _why(error: Exception) -> str:
