@@ -289,7 +289,7 @@ class _Releases(BaseHTTPRequestHandler):
 @pytest.fixture
 def releases(monkeypatch, tmp_path):
     """Their root, on an HTTP server."""
-    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME"):
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("no_proxy", "*")
     ASKED.clear()
@@ -312,6 +312,34 @@ def test_a_release_is_fetched_once_and_one_put_there_by_hand_is_taken(tmp_path, 
     by_hand.parent.mkdir(parents=True)
     by_hand.touch()
     assert fetch_release("human_eval_plus", say=said.append, root=releases) == by_hand
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_release_that_changed_is_refused_until_it_is_renewed(tmp_path, releases, capsys, by_hand):
+    if by_hand:
+        path = tmp_path / "XDG_DATA_HOME" / "bench_runner" / "data" / "evalplus" / "HumanEvalPlus.jsonl"
+        path.parent.mkdir(parents=True)
+        write_rows(path, HUMAN_EVAL)
+        assert fetch_release("human_eval_plus", say=str, root=releases) == path
+    else:
+        path = fetch_release("human_eval_plus", say=str, root=releases)
+    whole = path.read_bytes()
+    assert fetch_release("human_eval_plus", say=str, root=releases) == path
+    write_rows(path, HUMAN_EVAL[:2])
+    with pytest.raises(
+        ScriptError, match=r"has changed since github\.com/evalplus/humanevalplus_release was first"
+    ):
+        fetch_release("human_eval_plus", say=str, root=releases)
+    assert data_sets(["fetch", "human_eval_plus"]) != 0
+    assert "--renew" in capsys.readouterr().err
+    assert data_sets(["list", "human_eval_plus"]) == 0
+    (told,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert told["files"][0]["sha256"] == hashlib.sha256(whole).hexdigest()
+    if by_hand:
+        assert data_sets(["fetch", "human_eval_plus", "--renew"]) == 0
+    else:
+        path.unlink()
+    assert fetch_release("human_eval_plus", say=str, root=releases) == path
 
 
 def test_data_list_and_fetch_know_the_releases(releases, capsys):

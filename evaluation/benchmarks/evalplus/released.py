@@ -12,9 +12,10 @@ import urllib.request
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from evaluation.data.files import files_sha256
 from evaluation.data.hub import by_hand_folder
+from evaluation.data.hub_data import HubData
 from evaluation.data.packed import unpacked
+from evaluation.data.pins import forget_pin, keep_pin, new_pin, read_pin, verify
 from results.cache_folder import cache_folder
 from results.durable import explained, replace_file
 from results.errors import ScriptError
@@ -30,21 +31,23 @@ RELEASES = {
 _PATH = "/evalplus/{folder}_release/releases/download/{version}/{name}.jsonl.gz"
 _TIMEOUT_S = 60.0
 _MOST_BYTES = 1 << 30
+_SUFFIXES = (".jsonl", ".gz")
 _PIECE_BYTES = 1 << 16
 
 
 def fetch_release(
     benchmark: str, *, say: Callable[[str], None], root: str = "https://github.com", most_s: float = 900.0
 ) -> Path:
-    """The file of a benchmark: put there by hand, fetched earlier, or fetched now. Raises BenchError.
+    """The file of a benchmark: put there by hand, fetched earlier, or fetched now. It is pinned at its first use.
 
+    Raises BenchError, also if it is not the one that was pinned.
     say: told before anything is fetched. root: where the releases are. most_s: how long the fetching may
     take as a whole.
     """
     name, version = RELEASES[benchmark]
     by_hand, kept = by_hand_folder() / "evalplus", _kept(benchmark)
     if (here := local_release(benchmark)) is not None:
-        return here
+        return _pinned(benchmark, here)
     url = root + _PATH.format(folder=name.lower(), version=version, name=name)
     say(f"fetching {url}")
     try:
@@ -60,7 +63,7 @@ def fetch_release(
     with explained("write", kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
         replace_file(kept, data)
-    return kept
+    return _pinned(benchmark, kept)
 
 
 def local_release(benchmark: str) -> Path | None:
@@ -71,20 +74,23 @@ def local_release(benchmark: str) -> Path | None:
 
 
 def forget_release(benchmark: str) -> None:
-    """Remove what was fetched. Raises ResultsError."""
+    """Remove what was fetched, and what is remembered of it. Raises ResultsError."""
     kept = _kept(benchmark)
+    for suffix in _SUFFIXES:
+        forget_pin(_asked(benchmark, suffix))
     with explained("remove", kept):
         kept.unlink(missing_ok=True)
 
 
 def release_facts(benchmark: str) -> dict[str, Any]:
-    """The data set as `data list` shows it: its repository on GitHub, its file, and whether that is here."""
+    """The data set as `data list` shows it: its repository on GitHub, whether its file is here, and what is pinned."""
     name, version = RELEASES[benchmark]
     path = local_release(benchmark)
+    pin = read_pin(_asked(benchmark, path.suffix)) if path is not None else None
     return {
         "suite": benchmark,
         "task": "",
-        "repository": f"github.com/evalplus/{name.lower()}_release",
+        "repository": _asked(benchmark).repository,
         "config": "",
         "split": "",
         "names": [f"{name}.jsonl.gz"],
@@ -92,9 +98,31 @@ def release_facts(benchmark: str) -> dict[str, Any]:
         "here": path is not None,
         "commit": None,
         "files": None
-        if path is None
-        else [{"name": path.name, "size_bytes": path.stat().st_size, "sha256": files_sha256([path])}],
+        if pin is None
+        else [
+            {"name": file.name, "size_bytes": file.size_bytes, "sha256": file.sha256} for file in pin.files
+        ],
     }
+
+
+def _asked(benchmark: str, suffix: str = ".gz") -> HubData:
+    """As the pins know it; packed and unpacked, it is two files."""
+    name, version = RELEASES[benchmark]
+    return HubData(
+        f"github.com/evalplus/{name.lower()}_release",
+        files=(f"{name}.jsonl{'.gz' if suffix == '.gz' else ''}",),
+        revision=version,
+    )
+
+
+def _pinned(benchmark: str, path: Path) -> Path:
+    asked = _asked(benchmark, path.suffix)
+    pin = read_pin(asked)
+    if pin is not None:
+        verify(pin, [path])
+    else:
+        keep_pin(asked, new_pin(asked, "", [(asked.files[0], path)]))
+    return path
 
 
 def _kept(benchmark: str) -> Path:
