@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from results.data_pin import DataPin
+
+
+_NUMBERED = re.compile(r"([0-9]{4})\.parquet")
+_OF_SOME = re.compile(r"(.+)-[0-9]{5}-of-([0-9]{5})\.parquet")
+_MOST_SHARDS = 10_000
 
 
 class Fetched(NamedTuple):
@@ -68,7 +74,8 @@ def is_here(asked: HubData) -> bool:
     pin = read_pin(asked)
     if pin is None:
         cached = [_cached(asked, name, asked.revision_asked) for name in asked.files]
-        return bool(_by_hand(asked)) or (bool(cached) and all(cached))
+        put_there = _by_hand(asked)
+        return (bool(put_there) and not _missing_shard(asked, put_there)) or (bool(cached) and all(cached))
     return all(_local(asked, pin, file.name) for file in pin.files)
 
 
@@ -86,6 +93,7 @@ def _pinned_files(asked: HubData, pin: DataPin, otherwise: str) -> tuple[Sequenc
 def _first_files(asked: HubData, otherwise: str) -> tuple[Sequence[str], Sequence[Path], str]:
     if put_there := _by_hand(asked):
         folder = by_hand_folder() / asked.repository
+        _require_whole(asked, put_there)
         return [path.relative_to(folder).as_posix() for path in put_there], put_there, ""
     _need_parquet(asked, asked.patterns, otherwise)
     if asked.files and (cached := [_cached(asked, name, asked.revision_asked) for name in asked.files]):
@@ -106,6 +114,45 @@ def _by_hand(asked: HubData) -> list[Path]:
     if shards := sorted((base / asked.split).glob("*.parquet")):
         return shards
     return [path for suffix in (".jsonl", ".csv") if (path := base / f"{asked.split}{suffix}").is_file()][:1]
+
+
+def _require_whole(asked: HubData, put_there: Sequence[Path]) -> None:
+    """Raises ScriptError if one of several files was not copied. That some are missing at the end can't be seen of
+    files that only have a number, so a warning says what is taken as the whole.
+    """
+    if missing := _missing_shard(asked, put_there):
+        place = put_there[0].with_name(missing)
+        raise ScriptError(
+            f"{asked}: {place.parent} has {_counted(put_there)}, but not {missing}",
+            hint=f"copy all files of the split there; {_page(asked)} has them",
+        )
+    if not asked.files and _NUMBERED.fullmatch(put_there[-1].name):
+        print(
+            f"warning: {asked} is taken as whole: {_counted(put_there)} in {put_there[0].parent}; "
+            f"see {_page(asked)} for whether there are more",
+            file=sys.stderr,
+        )
+
+
+def _missing_shard(asked: HubData, paths: Sequence[Path]) -> str:
+    """The first that lacks among 0000.parquet, 0001.parquet, ... or NAME-00000-of-00002.parquet, ...; or nothing."""
+    if asked.files:
+        return ""  # whoever names files may want some of them
+    names = {path.name for path in paths}
+    last = max((int(found[1]) for name in names if (found := _NUMBERED.fullmatch(name))), default=-1)
+    wanted = [f"{number:04}.parquet" for number in range(min(last, _MOST_SHARDS) + 1)]
+    for found in filter(None, map(_OF_SOME.fullmatch, sorted(names))):
+        wanted += [
+            f"{found[1]}-{number:05}-of-{found[2]}.parquet"
+            for number in range(min(int(found[2]), _MOST_SHARDS))
+        ]
+    return next((name for name in wanted if name not in names), "")
+
+
+def _counted(paths: Sequence[Path]) -> str:
+    if len(paths) == 1:
+        return paths[0].name
+    return f"{len(paths)} files, {paths[0].name} to {paths[-1].name}"
 
 
 def _local(asked: HubData, pin: DataPin, name: str) -> Path | None:

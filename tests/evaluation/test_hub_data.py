@@ -15,7 +15,7 @@ import pytest
 from huggingface_hub import close_session, constants
 
 from evaluation.data.files import read_rows
-from evaluation.data.hub import fetch_data
+from evaluation.data.hub import fetch_data, is_here
 from evaluation.data.hub_data import HubData
 from results.errors import BenchError
 from scripts import data_sets
@@ -171,6 +171,37 @@ def test_without_a_network_the_error_names_the_file_and_its_place_and_a_file_put
     write_parquet(repositories / PARQUET.format(BRANCH, "0000"), "other")
     shutil.copy(repositories / PARQUET.format(BRANCH, "0000"), place)
     assert "has changed" in fetch(PARTS)[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("put_there", "missing"),
+    [
+        (["0001"], "0000.parquet"),
+        (["0000", "0002"], "0001.parquet"),
+        (["validation-00000-of-00002"], "validation-00001-of-00002.parquet"),
+    ],
+)
+def test_a_split_of_which_a_file_was_not_copied_is_refused_by_its_name(
+    user, tmp_path, capsys, put_there, missing
+):
+    user(None)
+    folder = tmp_path / "data/bench_runner/data/nyu/parts/cola/validation"
+    for name in put_there:
+        write_parquet(folder / f"{name}.parquet", name)
+    assert not is_here(HubData(**PARTS))
+    (found,) = fetch(PARTS)
+    assert found["code"] == 4
+    assert f"but not {missing}" in found["error"]
+    write_parquet(folder / missing, missing)
+    assert is_here(HubData(**PARTS))
+    (found,) = fetch(PARTS)
+    assert len(found["rows"]) == len(put_there) + 1
+    told_whole = f"taken as whole: {len(put_there) + 1} files" in capsys.readouterr().err
+    assert told_whole == put_there[0].isdigit()  # `of` says by itself how many there are
+    fetch(PARTS)
+    assert not capsys.readouterr().err  # at the first use only
+    (named,) = fetch({"repository": "nyu/parts", "files": [f"cola/validation/{put_there[0]}.parquet"]})
+    assert len(named["rows"]) == 1  # who names files may want some of them
 
 
 def test_a_file_of_json_lines_put_there_by_hand_needs_no_reader_of_parquet(user, tmp_path):

@@ -41,6 +41,7 @@ def fetch_release(
     """The file of a benchmark: put there by hand, fetched earlier, or fetched now. It is pinned at its first use.
 
     Raises BenchError, also if it is not the one that was pinned.
+
     say: told before anything is fetched. root: where the releases are. most_s: how long the fetching may
     take as a whole.
     """
