@@ -15,6 +15,7 @@ from evaluation.data.hub_data import HubData
 from evaluation.data.pins import keep_pin, new_pin, read_pin, verify
 from results.errors import ScriptError
 from results.extras import has_parquet, install_command
+from results.plain_text import cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,11 +128,8 @@ def _require_whole(asked: HubData, put_there: Sequence[Path]) -> None:
             hint=f"copy all files of the split there; {_page(asked)} has them",
         )
     if not asked.files and _NUMBERED.fullmatch(put_there[-1].name):
-        print(
-            f"warning: {asked} is taken as whole: {_counted(put_there)} in {put_there[0].parent}; "
-            f"see {_page(asked)} for whether there are more",
-            file=sys.stderr,
-        )
+        told = f"warning: {asked} is taken as whole: {_counted(put_there)} in {put_there[0].parent}"
+        print(cell(f"{told}; see {_page(asked)} for whether there are more"), file=sys.stderr)
 
 
 def _missing_shard(asked: HubData, paths: Sequence[Path]) -> str:

@@ -121,7 +121,7 @@ def _computed(
     from evaluation.benchmarks.evalplus.expected import expected_outputs
 
     total, told = len(problems), time.monotonic()
-    events.say(f"finding what the reference solutions give ({total} problems)")
+    events.say(f"finding what the reference solutions give, for {total} problem{'s' * (total != 1)}")
 
     def done(count: int) -> None:
         nonlocal told
