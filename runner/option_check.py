@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from processes.short_program import answer_of
 from results.errors import BenchError, ScriptError, UsageError
 from runner.script import ROOT, Target, script_command
 
@@ -35,9 +36,7 @@ def check_metrics(text: str) -> None:
 @functools.cache  # runs of a sweep mostly differ in the model, and each check takes a minute if the data is unreachable
 def _trouble(command: tuple[str, ...]) -> BenchError | None:
     try:
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
-        )
+        done = answer_of(command, cwd=ROOT, timeout_s=_PATIENCE_S)
     except subprocess.TimeoutExpired:
         return ScriptError(
             f"the data could not be read within {_PATIENCE_S:g} s",
@@ -51,7 +50,10 @@ def _trouble(command: tuple[str, ...]) -> BenchError | None:
         message, hint, settings = said["message"], said["hint"], tuple(said["settings"])
     except (IndexError, KeyError, TypeError, ValueError):
         return ScriptError(
-            "the script failed at once", hint="run the command by hand", log_tail=done.stderr, command=command
+            "the script failed at once",
+            hint="run the command by hand",
+            log_tail=done.stderr.decode("utf-8", "replace"),
+            command=command,
         )
     if done.returncode == UsageError.exit_code:
         return UsageError(message, hint=hint, settings=settings)

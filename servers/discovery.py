@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from processes.short_program import answer_of
+
 VERSION_TIMEOUT_S = 20.0
 
 
@@ -101,19 +103,12 @@ def version_of(program: str | None) -> str:
     if program is None:
         return ""
     try:
-        answer = subprocess.run(
-            [program, "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=VERSION_TIMEOUT_S,
-            check=False,
-        )
+        answer = answer_of([program, "--version"], timeout_s=VERSION_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     if answer.returncode != 0:
         return ""
-    lines = (answer.stdout + answer.stderr).strip().splitlines()
+    lines = (answer.stdout + answer.stderr).decode("utf-8", "replace").strip().splitlines()
     named = next((line for line in lines if "version" in line.lower()), lines[0] if lines else "?")
     return re.sub(r"^\w*\s*version:?\s*", "", named).strip()
 

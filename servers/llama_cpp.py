@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from processes.short_program import answer_of
 from results.errors import UsageError
 from results.files import user_path
 from servers.capacity.context_size import choose_ctx_size, require_room
@@ -323,7 +324,7 @@ def help_of(binary: Path) -> str | None:
 @functools.lru_cache(maxsize=16)
 def _help_of(binary: Path, _signature: tuple[int, int, int]) -> str | None:
     try:
-        answer = subprocess.run([str(binary), "--help"], capture_output=True, timeout=20, check=False)
+        answer = answer_of([str(binary), "--help"], timeout_s=20)
     except (OSError, subprocess.TimeoutExpired):
         return None  # the launch itself will report why
     return answer.stdout.decode("utf-8", "replace") or None

@@ -8,6 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from processes.short_program import answer_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -47,9 +49,7 @@ def ask(
     sizes = ("-c", str(ctx_size * parallel), "-np", str(parallel))
     command = [str(program), "-m", str(model.absolute()), *sizes, *extra_args, "--fit-print", "on"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=_PATIENCE_S, check=False, stdin=subprocess.DEVNULL
-        )
+        done = answer_of(command, timeout_s=_PATIENCE_S)
     except (OSError, subprocess.TimeoutExpired):
         return None
     lines = _LINE.findall(done.stdout.decode("utf-8", "replace"))
