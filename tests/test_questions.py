@@ -16,6 +16,7 @@ from results.records import Completion, ModelIdentity
 from results.sent_prompts import Message, sent_prompt, write_prompts
 from results.telemetry import TelemetrySummary
 from tests.command_line import ROOT, bench_runners, command_server
+from tests.evaluation.ollama_server import ollama
 from tests.evaluation.running_servers import canonical_server
 from tests.results.recorded_runs import F, P, record_run
 from tests.servers.gguf_file import STRING, U32, gguf
@@ -128,33 +129,44 @@ def test_questions_are_answered_with_a_server(tmp_path):
     )
     serving = (serving[0], f"{serving[1]} {{model}}")
     speed = command_server("timed_server.py")
-    with (
-        canonical_server("--name", "qwen2.5:7b") as ollama,
-        canonical_server("--name", "gpt-4o-mini") as openai,
-    ):
-        urls = {"http://127.0.0.1:11434": ollama, "https://api.openai.com/v1": openai}
+    said = {"message": {"content": "    return 4"}, "done": True, "done_reason": "stop"}
+    with ollama(said) as (daemon, _), canonical_server("--name", "gpt-4o-mini") as openai:
+        urls = {"ollama": daemon, "openai": openai}
         asked = []
         for question in questions():
-            commands = [[urls.get(word, word) for word in words] for words in question.commands]
-            kept = [words for words in commands if words[0] in SERVING or {"label", "baseline"} <= {*words}]
-            asked.append((question, [[*words, *served_by(words, serving, speed)] for words in kept]))
+            kept = [
+                words for words in question.commands
+                if words[0] in SERVING or {"label", "baseline"} <= {*words}
+            ]  # fmt: skip
+            asked.append((question, [[*words, *served_by(words, serving, speed, urls)] for words in kept]))
         answered(tmp_path, asked)
     assert "succeeded" in (tmp_path / "mails").read_text()
 
 
-def served_by(words: list[str], serving: tuple[str, ...], speed: tuple[str, ...]) -> tuple[str, ...]:
-    """What the command needs beside the words of the page: a server in place of llama-server, and few problems."""
+def served_by(
+    words: list[str], serving: tuple[str, ...], speed: tuple[str, ...], urls: dict[str, str]
+) -> tuple[str, ...]:
+    """What the command needs beside the words of the page: a server in place of llama-server, and few problems.
+
+    urls: by provider, who answers in its place.
+    """
     if words[0] not in {"run", "sweep"}:
         return ()
     if "speed" in words:
         return speed
-    return (*(() if "--base-url" in words else serving), "--limit", "4")
+    if "--provider" in words:
+        serving = ("--base-url", urls[words[words.index("--provider") + 1]])
+    return (*serving, "--limit", "4")
 
 
 def answered(folder: Path, asked: list[tuple[Question, list[list[str]]]]) -> None:
     every = [words for _, commands in asked for words in commands]
     path = f"{folder / 'bin'}:{os.environ['PATH']}"
-    done = iter(bench_runners(*every, cwd=folder, env={"PATH": path, "BENCH_RESULTS_DIR": ""}))
+    done = iter(
+        bench_runners(
+            *every, cwd=folder, env={"PATH": path, "BENCH_RESULTS_DIR": "", "OPENAI_API_KEY": "sk-of-nobody"}
+        )
+    )
     for question, commands in asked:
         out = ""
         for words in commands:

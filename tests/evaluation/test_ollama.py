@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -17,6 +14,7 @@ from evaluation.protocols import PromptStyle, Request
 from results.errors import UsageError
 from results.messages import Message, ToolCall
 from scripts.arguments import connection_of, parse
+from tests.evaluation.ollama_server import ollama
 
 COUNTS = {"done": True, "prompt_eval_count": 11, "eval_count": 5}
 SAID = {
@@ -24,35 +22,6 @@ SAID = {
     "done_reason": "stop",
     **COUNTS,
 }
-
-
-@contextlib.contextmanager
-def ollama(answer, status=200):
-    """Its URL, and a list of (path, body) that grows."""
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            asked.append((self.path, json.loads(body)))
-            data = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def ask(url, *, style=PromptStyle.CHAT, sampling=None, params=None, **fields):
