@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from evaluation.failed_checks import located
+from evaluation.protocols import Judgement
 from results.errors import ScriptError
 from sandbox import (
     MEMORY_BYTES,
@@ -24,6 +26,7 @@ from sandbox.opening import OpeningSandbox, usual_workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from evaluation.answers.code import Extracted
     from results.failed_check import FailedCheck
     from sandbox import Case, Sandbox, Verdict
 
@@ -40,6 +43,19 @@ class Execution(NamedTuple):
     broken: bool = False
     near_time_limit: bool = False
     failed_check: FailedCheck | None = None
+
+    def judgement(self, extracted: Extracted, before: str = "") -> Judgement:
+        """Of the answer that the code was taken out of. before: what stood before that code in the program."""
+        return Judgement(
+            passed=self.passed,
+            completion=extracted.code,
+            detail=self.detail,
+            execute_s=self.seconds,
+            ended=extracted.ended,
+            broken=self.broken,
+            near_time_limit=self.near_time_limit,
+            failed_check=located(self.failed_check, extracted.code, before),
+        )
 
 
 # What `Grader.execute` takes; or how a benchmark itself judges something with a grader.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.answers.code import COMPLETION_STOPS, from_chat, from_completion
 from evaluation.data.data_set import DataSet, DataSetTask
-from evaluation.failed_checks import located
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import ScriptError
 from sandbox import Program, UnitTests
@@ -96,14 +95,4 @@ class HumanEvalTask(DataSetTask):
             extracted = from_completion(prediction, problem["prompt"])
         if not extracted.code.strip():
             return Judgement(passed=False, detail="no code in the answer", ended=extracted.ended)
-        execution = self._grader.execute(program(problem, extracted.code))
-        return Judgement(
-            passed=execution.passed,
-            completion=extracted.code,
-            detail=execution.detail,
-            execute_s=execution.seconds,
-            ended=extracted.ended,
-            broken=execution.broken,
-            near_time_limit=execution.near_time_limit,
-            failed_check=located(execution.failed_check, extracted.code, problem["prompt"]),
-        )
+        return self._grader.execute(program(problem, extracted.code)).judgement(extracted, problem["prompt"])

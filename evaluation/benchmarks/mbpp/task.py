@@ -8,7 +8,6 @@ from evaluation.answers.code import Extracted, from_chat
 from evaluation.benchmarks.mbpp.prompts import STOP, chat_prompt, completion_prompt
 from evaluation.benchmarks.mbpp.unit_tests import program
 from evaluation.data.data_set import DataSet, DataSetTask
-from evaluation.failed_checks import located
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 
 if TYPE_CHECKING:
@@ -65,17 +64,7 @@ class MbppTask(DataSetTask):
         extracted = self._extracted(prediction, sample.data["entry_point"])
         if not extracted.code.strip():
             return Judgement(passed=False, detail="no code in the answer", ended=extracted.ended)
-        execution = self._grader.execute(program(sample.data, extracted.code))
-        return Judgement(
-            passed=execution.passed,
-            completion=extracted.code,
-            detail=execution.detail,
-            execute_s=execution.seconds,
-            ended=extracted.ended,
-            broken=execution.broken,
-            near_time_limit=execution.near_time_limit,
-            failed_check=located(execution.failed_check, extracted.code),
-        )
+        return self._grader.execute(program(sample.data, extracted.code)).judgement(extracted)
 
     def _extracted(self, prediction: str, entry_point: str) -> Extracted:
         if self.style is PromptStyle.CHAT:
