@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-servers test-tools test-pages check bench lock clean
+.PHONY: help setup run test test-servers test-tools test-pages test-web check bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -47,6 +47,9 @@ test-tools: $(DEV) setup  ## evalplus, LiveCodeBench, lm-eval, inspect and other
 
 test-pages: $(DEV)  ## reports in a real Chromium ($CHROMIUM, /usr/bin/chromium): layout, contrast, print
 	tests/real_browser.sh $(PYTEST) -m pages --timeout 600 tests/browser
+
+test-web: $(DEV) setup  ## `serve` for real: its jobs, PostgreSQL, and its pages in a real Chromium
+	tests/real_postgres.sh tests/real_browser.sh $(PYTEST) -m web --timeout 600 tests/web
 
 check: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff format --check .

@@ -1,0 +1,1 @@
+"""`serve`, and what goes with it: `worker`, `keys`, `index`."""

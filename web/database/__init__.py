@@ -1,0 +1,1 @@
+"""What isn't derived from run folders: jobs, keys, schedules and the audit log, in SQLite or PostgreSQL."""

@@ -1,0 +1,78 @@
+"""What a job is."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class JobStatus(enum.StrEnum):
+    """INTERRUPTED: its harness or host died, or the worker was stopped; it goes on by itself."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to the job by itself."""
+        return self in {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+
+
+class Priority(enum.IntEnum):
+    """HIGH: somebody waits for it. LOW: what a schedule posts."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A job to be added. manifest: the JSON text of its sweep, with names of variables, never their values.
+    suite, model_name: what a list shows and filters by, of all its runs. needs_device: whether it serves a
+    model on the worker's machine.
+    """
+
+    user: str
+    suite: str
+    model_name: str
+    manifest: str
+    priority: Priority = Priority.HIGH
+    project_id: str = ""
+    needs_device: bool = True
+    estimated_duration_s: float | None = None
+    schedule_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job. Times are seconds since the epoch, UTC. attempt: 1 at first; more after its host died or a retry.
+    host: of the worker that has it; "" if none. device: that it holds; "" if none. sweep_id: "" until it has begun.
+    running_s: its time so far, without waiting for a device. detail: why it failed, in words.
+    """
+
+    job_id: str
+    user: str
+    status: JobStatus
+    suite: str
+    model_name: str
+    manifest: str
+    priority: Priority
+    project_id: str
+    needs_device: bool
+    estimated_duration_s: float | None
+    schedule_id: str
+    created_at: float
+    started_at: float | None
+    completed_at: float | None
+    attempt: int
+    host: str
+    device: str
+    sweep_id: str
+    running_s: float
+    detail: str
