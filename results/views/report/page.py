@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from results.plain_text import plain, plain_lines
 from results.views.leaderboard_text import explanation
+from results.views.page_environment import page_environment
 from results.views.report.markdown import some
 from results.views.report.plots import CROSS, cost_plots, crosses, legend
 from results.views.report.problems import SIGNS
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from results.views.report.problems import Problems
     from results.views.report.table import Column, Line
     from results.views.report.verdict import Verdict
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -99,37 +101,6 @@ def _section(report: Report, number: int, table: Table) -> _Section:
 
 
 def _environment() -> Environment:
-    """Every text that a template prints is escaped, unless a filter here made or checked it."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup, escape
+    from jinja2 import FileSystemLoader
 
-    def finalized(value: Any) -> Any:
-        return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    def drawn(text: str) -> Markup:
-        """What our own code drew, which escapes by `page_text`."""
-        return Markup(text)  # noqa: S704 - see above
-
-    def lines(text: str) -> Markup:
-        return escape(plain_lines(text))
-
-    def sentence(text: str) -> str:
-        return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=finalized,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-    def firsts(sides: Sequence[tuple[str | None, str | None, bool]]) -> list[tuple[str | None, bool]]:
-        return [(first, changed) for first, _, changed in sides]
-
-    def seconds(sides: Sequence[tuple[str | None, str | None, bool]]) -> list[tuple[str | None, bool]]:
-        return [(second, changed) for _, second, changed in sides]
-
-    environment.filters |= {each.__name__: each for each in (drawn, lines, sentence, firsts, seconds)}
-    return environment
+    return page_environment(FileSystemLoader(TEMPLATES))

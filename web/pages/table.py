@@ -1,0 +1,201 @@
+"""A table as pages show it and `?format=md|csv|pdf` writes it: the same columns, the same rows, one type."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from results.views.report.table import short_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = str | int | float | bool | None
+_BAR = 120  # the width of an interval's drawing, as in a report
+_SPARK = (100, 20)
+
+
+class Kind(enum.StrEnum):
+    """How a column is laid out. LONG: text that may wrap. CODE: ids and commands. SCORE: a number with its interval,
+    drawn on the column's axis. SHARE: a number with a bar from 0 to 100. STATUS: a badge. TIME: ISO 8601, UTC.
+    """
+
+    TEXT = "text"
+    LONG = "long"
+    CODE = "code"
+    NUMBER = "number"
+    SCORE = "score"
+    SHARE = "share"
+    STATUS = "status"
+    TIME = "time"
+
+
+@dataclass(frozen=True)
+class Column:
+    """name: in a CSV file, with its unit. title: its heading. unit: below the heading. digits: of its numbers; None: as
+    many as fit. axis: the ends of a SCORE's drawing. order: the value of `?order=` that sorts by it, if it can.
+    term: its entry in `web.pages.words`, from which the page says what the column means.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    kind: Kind = Kind.TEXT
+    digits: int | None = None
+    axis: tuple[float, float] = (0.0, 100.0)
+    order: str = ""
+    term: str = ""
+
+    @property
+    def css(self) -> str:
+        """The class of its cells."""
+        return "number" if self.kind in {Kind.NUMBER, Kind.SHARE} else self.kind.value
+
+
+@dataclass(frozen=True)
+class Cell:
+    """value: as a CSV file has it. text: as a page shows it, if not the value. href: where it leads, on this site.
+    low, high: of its 95 % interval. also: a second, quieter line. tone: "good", "warn", "bad" or "dim". badge: a word
+    beside it. spark: values over time, drawn small; None where there is none.
+    """
+
+    value: Value = None
+    text: str | None = None
+    href: str = ""
+    low: float | None = None
+    high: float | None = None
+    also: str = ""
+    tone: str = ""
+    badge: str = ""
+    badge_tone: str = "good"
+    spark: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """cells: by the column's name; a missing one is empty. kind: "as-good", "worse", "stopped", "failed" or "".
+    id: of the element, for links to it.
+    """
+
+    cells: Mapping[str, Cell | Value]
+    kind: str = ""
+    id: str = ""
+
+    def cell(self, column: Column) -> Cell:
+        """The cell of a column."""
+        found = self.cells.get(column.name)
+        return found if isinstance(found, Cell) else Cell(found)
+
+
+@dataclass(frozen=True)
+class Empty:
+    """What stands where there is nothing: what that means, and what to do about it."""
+
+    title: str
+    text: str = ""
+    href: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True)
+class Pager:
+    """Which part of a list is shown. first, last: positions from 1. Links are empty where they lead nowhere."""
+
+    first: int
+    last: int
+    total: int
+    previous: str = ""
+    next: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """columns: without those that are empty in all rows, unless `keep_empty`. caption: what it shows, in a sentence.
+    order: the value of `?order=` it is sorted by; "-name" is the other way round.
+    """
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    empty: Empty = field(default_factory=lambda: Empty("Nothing to show."))
+    pager: Pager | None = None
+    order: str = ""
+    quiet_caption: bool = False
+    keep_empty: bool = False
+
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """The columns that say something in some row; the first one always does."""
+        if self.keep_empty:
+            return self.columns
+        return tuple(
+            column
+            for number, column in enumerate(self.columns)
+            if not number or any(shown_text(column, row.cell(column)) for row in self.rows)
+        )
+
+
+def shown_text(column: Column, cell: Cell) -> str:
+    """A cell's text on a page; empty for an unknown value."""
+    if cell.text is not None:
+        return cell.text
+    value = cell.value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value.replace("T", " ")[:16] if column.kind is Kind.TIME else value
+    if column.digits is not None and math.isfinite(value) and abs(value) < 1e7:
+        return f"{value:,.{column.digits}f}"
+    return f"{value:,}" if isinstance(value, int) and abs(value) < 1e7 else short_number(value)
+
+
+def interval_text(column: Column, cell: Cell) -> str:
+    """Its ends with the column's digits, such as 46.1 to 51.0; empty without an interval."""
+    if cell.low is None or cell.high is None:
+        return ""
+    digits = 1 if column.digits is None else column.digits
+    return f"{cell.low:,.{digits}f} to {cell.high:,.{digits}f}"
+
+
+def bar(column: Column, cell: Cell) -> tuple[float, float, float] | None:
+    """Where the interval and the value stand on a drawing of 120 units; None where it can't be drawn."""
+    low, high = column.axis
+    ends = (cell.low, cell.value, cell.high)
+    places = []
+    for end in ends:
+        if not isinstance(end, int | float) or not math.isfinite(end):
+            return None
+        places.append(round(_BAR * min(1.0, max(0.0, (end - low) / (high - low or 1))), 1))
+    return places[0], places[1], places[2]
+
+
+def axis_of(values: list[float | None]) -> tuple[float, float]:
+    """The ends of a common axis for these percentages, in steps of ten."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if not known:
+        return 0.0, 100.0
+    low = max(0.0, 10.0 * math.floor(min(known) / 10))
+    high = min(100.0, 10.0 * math.ceil(max(known) / 10))
+    return (low, high) if high > low else (max(0.0, high - 10), max(high, 10.0))
+
+
+def spark_path(values: tuple[float | None, ...]) -> str:
+    """The path of a sparkline in a box of 100 by 20; a gap where a value is unknown; empty with fewer than two."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if len(known) < 2:
+        return ""
+    low, high = min(known), max(known)
+    width, height = _SPARK
+    path, pen = [], "M"
+    for number, value in enumerate(values):
+        if value is None or not math.isfinite(value):
+            pen = "M"
+            continue
+        y = height / 2 if high == low else height - 2 - (value - low) / (high - low) * (height - 4)
+        path.append(f"{pen}{number * width / (len(values) - 1):.1f},{y:.1f}")
+        pen = "L"
+    return "".join(path)
