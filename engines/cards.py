@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engines.leases import PROCESSORS, lease
 from results.errors import UsageError
 from servers.capacity.memory_estimate import estimate_server, fewest_cards
+from servers.plan import PROVIDER
 from servers.vllm import card_count
 from telemetry.visibility import showing_only
 
@@ -38,8 +39,12 @@ class Cards:
         """Lease the devices that the run needs, once they are free, and hide all other cards from its server.
 
         on_wait: called if they are not free. A run on the processors has them to itself; it also gets a card, because
-        llama.cpp uses one even for a model without layers there. Raises ResultsError.
+        llama.cpp uses one even for a model without layers there. A run whose model a provider serves needs none, and
+        waits for nobody. Raises ResultsError.
         """
+        if run.spec is not None and run.spec.server.kind == PROVIDER:
+            yield
+            return
         with contextlib.ExitStack() as stack:
             # Processors before cards, one vendor's before the other's: a fixed order prevents deadlocks.
             if not self.gpus or on_processors(run):
