@@ -1,0 +1,129 @@
+"""What a refused or failed request is answered: JSON for programs, a page for people."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from results.errors import BenchError, NotComparable, UsageError
+from results.plain_text import plain
+from web.access.error_page import error_page
+from web.config import API_ROOT
+from web.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+_FOR_PROGRAMS = (API_ROOT, "/health", "/metrics")
+_OUR_WORDS = {404: "there is nothing here", 405: "this address doesn't take that method"}
+MOST_MISTAKES = 50
+
+
+def is_for_programs(path: str) -> bool:
+    """Whether a path is the API's, so that its answers are JSON, rather than a page's."""
+    return any(path == root or path.startswith(f"{root}/") for root in _FOR_PROGRAMS)
+
+
+def answer(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    mistakes: Iterable[tuple[str, str]] = (),
+    retry_after: int | None = None,
+    error_id: str = "",
+) -> Response:
+    """The answer to a request that failed. detail: text for its sender; it is escaped in a page."""
+    found = tuple(mistakes)
+    if not is_for_programs(request.url.path):
+        shown = error_page(
+            request, status, plain_paragraph(detail), retry_after=retry_after, error_id=error_id
+        )
+        shown.headers.update(headers or {})
+        return shown
+    body: dict[str, Any] = {"detail": detail}
+    if found:
+        body["errors"] = [{"field": field, "what": what} for field, what in found]
+    if retry_after is not None:
+        body["retry_after"] = retry_after
+    return JSONResponse(body, status, headers=dict(headers or {}))
+
+
+def plain_paragraph(text: str) -> str:
+    """Text without control characters, its lines kept."""
+    return "\n".join(map(plain, text.splitlines()))
+
+
+def answer_error(request: Request, error: ApiError | HTTPException) -> Response:
+    """The answer to an error that says its status. Starlette's own texts become ours."""
+    detail = str(error.detail)
+    if not isinstance(error, ApiError) and detail == HTTPStatus(error.status_code).phrase:
+        detail = _OUR_WORDS.get(error.status_code, detail)
+    ours = error if isinstance(error, ApiError) else None
+    return answer(
+        request,
+        error.status_code,
+        detail,
+        headers=error.headers,
+        mistakes=ours.mistakes if ours else (),
+        retry_after=ours.retry_after if ours else None,
+    )
+
+
+def mistakes_of(error: RequestValidationError) -> list[tuple[str, str]]:
+    """Every mistake of a request: its field, such as `config.model`, and what is wrong, without what was given."""
+    return [(_field(each["loc"]), _what(each)) for each in error.errors()[:MOST_MISTAKES]]
+
+
+def _field(loc: tuple[int | str, ...]) -> str:
+    parts = [part for part in loc if part not in {"body", "query", "path", "header"}] or [str(loc[0])]
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return plain(text.removeprefix("."))[:200]
+
+
+def _what(error: Mapping[str, Any]) -> str:
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not a field here"
+        case "json_invalid":
+            return f"is not JSON: {plain(str((error.get('ctx') or {}).get('error', '')))[:200]}"
+    text = plain(str(error["msg"])).removeprefix("Value error, ")
+    return text[:1].lower() + text[1:500]
+
+
+async def _validation(request: Request, error: RequestValidationError) -> Response:
+    found = mistakes_of(error)
+    lines = [f"{field}: {what}" for field, what in found]
+    detail = lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} mistakes:", *lines])
+    return answer(request, 400, detail, mistakes=found)
+
+
+async def _raised(request: Request, error: HTTPException) -> Response:
+    return answer_error(request, error)
+
+
+async def _usage(request: Request, error: BenchError) -> Response:
+    detail = f"{error.message}; try: {error.hint}" if error.hint else error.message
+    return answer(request, 409 if isinstance(error, NotComparable) else 400, detail)
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Give the app these answers. What isn't foreseen is left to the door, which gives it an id."""
+    handlers: dict[type[Exception], Any] = {
+        RequestValidationError: _validation,
+        HTTPException: _raised,
+        UsageError: _usage,
+        NotComparable: _usage,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
