@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import enum
 import math
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from results.compare.charges import usd_per_solved
 from results.compare.comparability import Difference, forbidding, read_run_settings
 from results.compare.fidelity import mean_divergence
-from results.compare.lora_names import lora_names
 from results.compare.versus_best import Rank, against_best
 from results.errors import ResultsError
 from results.records import RunStatus
-from results.stats.speed import answering_speed, measured_loads
+from results.store.reading.charges import usd_per_solved
+from results.store.reading.run_figures import (
+    family_of,
+    quantization_of,
+    short,
+    shown_settings,
+    tokens_per_s_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,17 +27,8 @@ if TYPE_CHECKING:
     from results.compare.versus_best import Versus
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
+    from results.store.run_store import RunStore
     from results.sweep_place import RaceResult
-
-# Fields of the config that a table shows elsewhere, or that say nothing.
-_NO_SETTING = {
-    "path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options", "lora_content", "family_style",
-    "draft_sha256", "cache", "cache_size", "max_cost", "max_tokens_total",
-}  # fmt: skip
-_QUANTIZATION = re.compile(
-    r"[-._](?:i?q\d\w*|tq\d\w*|f16|bf16|f32|fp16|fp8|int[48]|w\da\d+|awq|gptq|mxfp4|nvfp4)(?=[-._]|$)",
-    re.IGNORECASE,
-)
 
 
 class SortBy(enum.StrEnum):
@@ -141,9 +136,10 @@ def make_tables(
     group_by: GroupBy | None = None,
     sort_by: SortBy = SortBy.SCORE,
     price_per_kwh: float | None = None,
+    store: RunStore | None = None,
 ) -> list[Table]:
     """The tables of these runs. warn: called for a run whose settings can't be read; only its command line counts.
-    price_per_kwh: as in `Row`.
+    price_per_kwh: as in `Row`. store: as in `against_best`.
     """
     groups: dict[tuple[str, str], list[tuple[RunFolder, RunRecord]]] = {}
     for folder, record in runs:
@@ -155,7 +151,7 @@ def make_tables(
         for position, each in enumerate(sets):
             others = [one for number, one in enumerate(sets) if number != position]
             rows = _with_settings([_row(folder, record) for folder, record, _ in each])
-            places = against_best([(row.folder, row.record) for row in rows])
+            places = against_best([(row.folder, row.record) for row in rows], store)
             rows = [
                 replace(row, versus=versus, price_per_kwh=price_per_kwh)
                 for row, versus in zip(rows, places, strict=True)
@@ -247,36 +243,22 @@ def _apart(first: _Member, others: Sequence[Sequence[_Member]]) -> dict[str, str
 
 def _group_of(record: RunRecord, group_by: GroupBy | None) -> str:
     if group_by is GroupBy.MODEL:
-        return _family(record)
+        return family_of(record)
     if group_by is GroupBy.QUANTIZATION:
         return quantization_of(record) or "quantisation unknown"
     return ""
-
-
-def quantization_of(record: RunRecord) -> str:
-    """As its file or server says, else as its name does; "" if neither does."""
-    told = record.model_identity.quantization if record.model_identity is not None else None
-    if told:
-        return told
-    named = _QUANTIZATION.search(record.model)
-    return named[0][1:] if named else ""
-
-
-def _family(record: RunRecord) -> str:
-    """The model's name without the quantisation, the same for all quantisations of one model."""
-    return _QUANTIZATION.sub("", record.model) or record.model
 
 
 def _row(folder: RunFolder, record: RunRecord) -> Row:
     score, telemetry = record.score, record.telemetry
     metric = next(iter(score.metrics.values()), None) if score is not None else None
     has_score = score is not None and score.score is not None and metric is not None
-    speed, low, high = _tokens_per_s(record)
+    speed, low, high = tokens_per_s_of(record)
     return Row(
         folder=folder,
         record=record,
         status=folder.effective_status(record),
-        family=_family(record),
+        family=family_of(record),
         quantization=quantization_of(record),
         score=score.score if score is not None else None,
         score_low=100 * metric.low if has_score and metric and metric.low is not None else None,
@@ -295,29 +277,9 @@ def _row(folder: RunFolder, record: RunRecord) -> Row:
     )
 
 
-def _tokens_per_s(record: RunRecord) -> tuple[float | None, float | None, float | None]:
-    """The speed with its interval; of a speed benchmark, that of its fastest load.
-
-    At depths, it is how fast the shortest chat is written, since the time of all requests is mostly that of reading.
-    """
-    score = record.score
-    if score is None:
-        return None, None, None
-    loads = [load for load in measured_loads(score.details) if load.valid]
-    if loads and all(load.load.depth is not None for load in loads):
-        shortest = min(loads, key=lambda load: (load.load.prompt_tokens, load.load.concurrency))
-        written = shortest.generation_tokens_per_s
-        return (None, None, None) if written is None else (written.p50, None, None)
-    rates = [load.output_tokens_per_s for load in loads]
-    if rates:
-        fastest = max(rates, key=lambda rate: rate.value)
-        return fastest.value, fastest.low, fastest.high
-    return answering_speed(score), None, None
-
-
 def _with_settings(rows: Sequence[Row]) -> list[Row]:
     """Each row with the settings that differ between rows; with the model's hash and limit if only they differ."""
-    known = [_settings(row.record) for row in rows]
+    known = [shown_settings(row.record) for row in rows]
     names = {name: None for each in known for name in each}
     differing = [name for name in names if len({short(each.get(name)) for each in known}) > 1]
     settings = [
@@ -344,27 +306,3 @@ def _limit(record: RunRecord) -> object:
     """The requested limit; None in a race, which sets it itself."""
     raced = record.sweep is not None and record.sweep.race_result is not None
     return None if raced else record.config.get("limit")
-
-
-def _settings(record: RunRecord) -> dict[str, Any]:
-    options = record.config.get("options")
-    own = options if isinstance(options, dict) else {}
-    if lora := lora_names(record.config):
-        own = {**own, "lora": " ".join(lora)}
-    if isinstance(draft := record.config.get("model_draft"), str):
-        own = {**own, "model_draft": draft.rpartition("/")[2]}
-    asked = {name: value for name, value in record.config.items() if name not in _NO_SETTING}
-    gpus: Sequence[object] = record.host.get("gpus") or ()
-    cards = [str(gpu.get("name")) for gpu in gpus if isinstance(gpu, dict)]
-    return {**asked, **own, "GPUs": cards or None}
-
-
-def short(value: object) -> str:
-    """A setting's value for a table."""
-    if value is None:
-        return "not set"
-    if isinstance(value, list | tuple):
-        return " ".join(map(str, value))
-    text = str(value)
-    hexadecimal = len(text) >= 40 and all(letter in "0123456789abcdef" for letter in text)
-    return text[:8] if hexadecimal else text

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.reused_runs import ReusedRun
     from results.store.run_folder import RunFolder
+    from results.store.run_store import RunStore
 
 # Fields of the config that may differ between two runs of the same configuration.
 _NOT_CONFIGURATION = {
@@ -65,8 +66,14 @@ class Chosen:
     left_out: dict[str, int]
 
 
-def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None]) -> Chosen:
-    """Choose runs. One that can't be read is left out and reported to `warn`.
+def choose_runs(
+    results_dir: Path,
+    choice: Choice,
+    *,
+    warn: Callable[[str], None],
+    store: RunStore | None = None,
+) -> Chosen:
+    """Choose runs. One that can't be read is left out and reported to `warn`. store: of these runs, to read them from.
 
     Raises UsageError for a benchmark that nobody knows, NewerRecord, ResultsError.
     """
@@ -80,7 +87,7 @@ def choose_runs(results_dir: Path, choice: Choice, *, warn: Callable[[str], None
     kept: list[tuple[RunFolder, RunRecord]] = []
     newest: dict[str, int] = {}
     reused = _reused(results_dir, choice)
-    for folder, kept_record in all_records(results_dir, warn=warn):
+    for folder, kept_record in all_records(results_dir, warn=warn) if store is None else store.records():
         record = _as_in_sweep(kept_record, reused, choice)
         known.add(record.benchmark)
         models.add(record.model)

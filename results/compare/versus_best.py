@@ -19,6 +19,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from results.compare.metric_pair import paired_tasks, scoring_of
 from results.durable import explained
 from results.errors import BenchError
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.stats.paired import PairedResult
     from results.store.run_folder import RunFolder
+    from results.store.run_store import RunStore
     from results.store.verdicts import CompletionVerdict
+
+_TEST = "against best 1"  # of one pair; counted up when its arithmetic changes
 
 
 class Rank(enum.StrEnum):
@@ -69,8 +74,7 @@ class Versus:
     why: str = ""
 
 
-@dataclass(frozen=True)
-class _Test:
+class _Test(msgspec.Struct, frozen=True):
     samples: int
     difference: float
     low: float
@@ -90,10 +94,13 @@ def lost_too_many(record: RunRecord) -> bool:
     return score is not None and too_many_lost(score.lost, score.completions or 0)
 
 
-def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | None]:
+def against_best(
+    runs: Sequence[tuple[RunFolder, RunRecord]], store: RunStore | None = None
+) -> list[Versus | None]:
     """Rank each run, in the given order; None for a run without a score or with nothing to compare it with.
 
     The runs must be comparable. The best has the highest score among those with the most samples and few lost answers.
+    store: gives the verdicts and keeps the tests; without one the verdicts are read from the folders.
     """
     scored = [i for i, (_, record) in enumerate(runs) if _score(record) is not None]
     found: list[Versus | None] = [None] * len(runs)
@@ -108,13 +115,12 @@ def against_best(runs: Sequence[tuple[RunFolder, RunRecord]]) -> list[Versus | N
             found[i] = Versus(Rank.UNTESTED, why="every run lost too many answers")
         return found
     best = max(whole, key=lambda i: (_samples(runs[i][1]), _score(runs[i][1]) or 0.0, -i))
-    reference, why_not = _verdicts(*runs[best])
     tests: dict[int, _Test] = {}
+    against = _Against(runs[best], store)
     for i in able:
         if i == best:
             continue
-        own, why = ((), why_not) if why_not else _verdicts(*runs[i])
-        test = why or _test(reference, own, scoring_of(runs[best][1]))
+        test = against.test(*runs[i])
         if isinstance(test, str):
             found[i] = Versus(Rank.UNTESTED, why=test)
         else:
@@ -160,11 +166,43 @@ def _samples(record: RunRecord) -> int:
     return (record.score.samples if record.score is not None else None) or 0
 
 
-def _verdicts(folder: RunFolder, record: RunRecord) -> tuple[Sequence[CompletionVerdict], str]:
+class _Against:
+    """Tests of runs against the best, which is read only if a test isn't kept yet."""
+
+    def __init__(self, best: tuple[RunFolder, RunRecord], store: RunStore | None) -> None:
+        self._folder, self._record = best
+        self._store = store
+        self._read: tuple[Sequence[CompletionVerdict], str] | None = None
+
+    def test(self, folder: RunFolder, record: RunRecord) -> _Test | str:
+        """The test of that run minus the best, or why there is none."""
+        best = self._folder.run_id
+        if (
+            self._store is not None
+            and (kept := self._store.kept_test(best, folder.run_id, _TEST)) is not None
+        ):
+            return msgspec.json.decode(kept, type=_Test | str)
+        if self._read is None:
+            self._read = _verdicts(self._folder, self._record, self._store)
+        reference, why = self._read
+        own: Sequence[CompletionVerdict] = ()
+        if not why:
+            own, why = _verdicts(folder, record, self._store)
+        found = why or _test(reference, own, scoring_of(self._record))
+        if self._store is not None:
+            self._store.keep_test(best, folder.run_id, _TEST, msgspec.json.encode(found))
+        return found
+
+
+def _verdicts(
+    folder: RunFolder, record: RunRecord, store: RunStore | None
+) -> tuple[Sequence[CompletionVerdict], str]:
     """The verdicts, or why there are none."""
     if not folder.completions.exists():
         return (), "its script wrote no verdict per sample"
     try:
+        if store is not None and scoring_of(record) is None:
+            return store.verdicts(folder.run_id), ""
         with explained("read", folder.completions):
             read = read_verdicts if scoring_of(record) is None else read_scored
             return read(folder.completions)[0], ""

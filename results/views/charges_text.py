@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.compare.charges import usd_per_solved
+from results.store.reading.charges import usd_per_solved
 from results.views.energy_cost import money
 
 if TYPE_CHECKING:

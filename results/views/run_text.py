@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from results.compare.lora_names import lora_names
 from results.durable import explained
 from results.files import open_to_read
 from results.plain_text import plain_lines, uncoloured
@@ -19,6 +18,7 @@ from results.stats.context import read_context
 from results.stats.speed import answering_speed, headline, measured_loads, table
 from results.store.certificates import CERTIFICATES, certificates_of
 from results.store.names import short_names
+from results.store.reading.lora_names import lora_names
 from results.views.charges_text import charge_rows
 from results.views.context_table import context_rows
 from results.views.energy_cost import cost_text

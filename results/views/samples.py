@@ -9,12 +9,12 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from results.compare.leaderboard import quantization_of
 from results.completion_lines import latest
 from results.durable import explained, replace_file
 from results.files import open_to_read
 from results.json_text import encode_sorted
 from results.plain_text import csv_cell
+from results.store.reading.run_figures import quantization_of
 from results.views.export import require_parquet
 
 if TYPE_CHECKING:

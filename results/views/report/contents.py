@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from results.compare.leaderboard import make_tables, short
+from results.compare.leaderboard import make_tables
 from results.records import RunStatus
 from results.store.choices import choice_about
+from results.store.reading.run_figures import short
 from results.views.choice_text import choice_card
 from results.views.conclusion import conclusion
 from results.views.energy_cost import why_unknown

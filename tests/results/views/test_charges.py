@@ -7,10 +7,10 @@ import json
 import msgspec
 import pytest
 
-from results.compare.charges import usd_per_solved
 from results.compare.run_choice import Choice, choose_runs
 from results.records import decode_record
 from results.stats.speed import answering_speed
+from results.store.reading.charges import usd_per_solved
 from tests.command_line import bench_runners
 from tests.results.recorded_runs import F, P, record_run
 

@@ -10,9 +10,10 @@ import pytest
 
 from results.compare.answer_diff import MOST_LINES, side_by_side
 from results.compare.leaderboard import make_tables
-from results.compare.problem_grid import Solved, problem_grid
+from results.compare.problem_grid import problem_grid
 from results.records import Completion
 from results.sent_prompts import Message, sent_prompt, write_prompts
+from results.store.reading.problems import Solved
 from results.views.report.contents import runs_report
 from results.views.report.page import page
 from results.views.report.problems import problems_of
