@@ -51,8 +51,10 @@ _OF_OUR_REQUESTS = {row.name for row in SPENDING_SETTINGS}
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 
 
-def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
-    """Build the RunSpec. model: if it is already resolved. Raises UsageError."""
+def build_spec(asked: Asked, *, model: Model | None = None, ask_scripts: bool = True) -> RunSpec:
+    """Build the RunSpec. model: if it is already resolved. ask_scripts: whether benchmarks' own programs check data and
+    options, which takes them seconds. Raises UsageError.
+    """
     asked = _with_whole_paths(with_provider(asked))
     benchmark = _benchmark(asked)
     _require_meaning(asked, benchmark)
@@ -71,11 +73,11 @@ def build_spec(asked: Asked, *, model: Model | None = None) -> RunSpec:
     )
     _require_known_answers(spec)
     script_command(spec, _ANY_TARGET)  # reports an unknown placeholder now
-    if asked["metrics"] is not None:
+    if asked["metrics"] is not None and ask_scripts:
         from runner.option_check import check_metrics
 
         check_metrics(asked["metrics"])
-    if benchmark.checks and not external:
+    if benchmark.checks and ask_scripts and not external:
         from runner.option_check import check_options
 
         check_options(spec)

@@ -57,15 +57,16 @@ def plan_runs(
     *,
     changed: Asked | None = None,
     table: Mapping[str, Setting] = TABLE,
+    ask_scripts: bool = True,
 ) -> Plan:
     """All runs, grouped by model and then by server configuration, otherwise in the manifest's order.
 
-    changed: settings that override the manifest's in every run.
+    changed: settings that override the manifest's in every run. ask_scripts: as in `build_spec`.
     Raises UsageError with all errors and their lines. Starts nothing; may fetch models (`hf:`).
     """
     combinations = Combinations(manifest)
     wanted = combinations.wanted()
-    planner = _Planner(manifest, table, changed.given if changed else {})
+    planner = _Planner(manifest, table, changed.given if changed else {}, ask_scripts=ask_scripts)
     planner.problems += combinations.problems
     planner.notes += combinations.notes
     lines = [(run, each.line) for each in wanted if (run := planner.plan(each)) is not None]
@@ -98,10 +99,13 @@ class _Planner:
         manifest: Manifest,
         table: Mapping[str, Setting],
         changed: Mapping[str, Any],
+        *,
+        ask_scripts: bool,
     ) -> None:
         self.manifest = manifest
         self.table = table
         self.changed = changed
+        self.ask_scripts = ask_scripts
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.launches: dict[str, Mapping[str, Any] | UsageError] = {}
@@ -180,7 +184,7 @@ class _Planner:
         from runner.request import build_spec
 
         try:
-            return build_spec(asked)
+            return build_spec(asked, ask_scripts=self.ask_scripts)
         except BenchError as error:  # may come from a benchmark's script that checks its data
             self.blame(error, given, wanted)
             return None

@@ -1,0 +1,39 @@
+"""The preflight of a request is that of `sweep --dry-run`, by a process that ends in time and leaves nothing behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from results.errors import ResultsError
+from web.catalogue.mistakes import RequestRefused
+from web.catalogue.preflight import preflight_report
+from web.catalogue.request import RunConfig, RunRequest
+from web.config import ServeConfig
+
+
+@pytest.fixture
+def config(tmp_path):
+    data = tmp_path / "questions.jsonl"
+    data.write_text("no JSON\n")
+    return ServeConfig(results_dir=tmp_path, state_dir=tmp_path / ".serve", data={"questions": data})
+
+
+def test_the_report_of_what_would_run(config):
+    found = preflight_report(RunRequest(suite="human_eval", config=RunConfig(params={"limit": 1})), config)
+    assert found["ok"] is True
+    assert [need["label"] for need in found["needs"]] == ["SmolLM2-135M-Instruct.Q4_1 human_eval"]
+    assert sorted(path.name for path in config.results_dir.iterdir()) == ["questions.jsonl"]
+
+
+def test_a_benchmarks_own_check_of_its_data_is_told(config):
+    with pytest.raises(RequestRefused) as refused:
+        preflight_report(
+            RunRequest(suite="gsm8k", config=RunConfig(params={"dataset": "questions", "limit": 1})), config
+        )
+    (mistake,) = refused.value.mistakes
+    assert mistake.what.startswith("questions:1: not a JSON object")
+
+
+def test_it_does_not_wait_without_end(config):
+    with pytest.raises(ResultsError, match=r"did not end within 0\.01 s"):
+        preflight_report(RunRequest(suite="human_eval"), config, patience_s=0.01)

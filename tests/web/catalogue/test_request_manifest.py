@@ -1,0 +1,318 @@
+"""A request becomes a manifest that names only what the operator offers, and each mistake in it is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from sweeps.manifest.reader import parse_manifest
+from web.catalogue.manifest import MOST_RUNS, manifest_document
+from web.catalogue.mistakes import RequestRefused
+from web.catalogue.posting import checked_job
+from web.catalogue.request import RunRequest
+from web.config import ServeConfig
+from web.jobs.job import Priority
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    data = tmp_path / "questions ${HOME}.jsonl"
+    data.write_text("{}\n")
+    return ServeConfig(
+        results_dir=tmp_path,
+        state_dir=tmp_path / ".serve",
+        servers={
+            "cpu": {"gpu_layers": 0},
+            "there": {"base_url": "http://127.0.0.1:9/${WHERE:-v1}"},
+            "fixed": {"base_url": "http://127.0.0.1:9", "model": "one"},
+        },
+        providers={"ollama": {}, "gpt": {"provider": "openai"}, "anthropic": {}},
+        data={"questions": data},
+    )
+
+
+def document(config, /, **request):
+    return manifest_document(RunRequest.model_validate(request), config)
+
+
+def mistakes(config, /, **request):
+    with pytest.raises(RequestRefused) as refused:
+        checked_job(RunRequest.model_validate(request), config, "me")
+    return [str(each) for each in refused.value.mistakes]
+
+
+def run(config, suite="human_eval", **more):
+    return document(config, suite=suite, config=more)["runs"][0]
+
+
+def test_a_plain_request(config):
+    found = checked_job(
+        RunRequest(
+            suite="human_eval", config={"model": "demo", "params": {"limit": 3}}, project_id=7, priority="low"
+        ),
+        config,
+        "me",
+    ).job
+    assert json.loads(found.manifest) == {"runs": [{"benchmark": "human_eval", "model": "demo", "limit": 3}]}
+    assert (found.user, found.suite, found.model_name) == ("me", "human_eval", "SmolLM2-135M-Instruct.Q4_1")
+    assert (found.project_id, found.priority, found.needs_device) == ("7", Priority.LOW, True)
+    assert found.estimated_duration_s is None
+
+
+def test_priority_is_high_by_default(config):
+    assert checked_job(RunRequest(suite="human_eval"), config, "me").job.priority is Priority.HIGH
+
+
+def test_every_mistake_is_told_with_its_field(config):
+    assert mistakes(
+        config,
+        suite="humaneval",
+        config={
+            "model": "../x",
+            "params": {
+                "limit": 0, "temperature": "hot", "script": "x.py", "base_url": "http://127.0.0.1", "server_args": "-x",
+                "sandbox": "process", "temperatur": 1, "dataset": "/etc/passwd", "port": 1, "model": "demo",
+                "top_k": [1],
+            },
+        },
+    ) == [
+        _starts("suite: 'humaneval' is no benchmark; did you mean human_eval?"),
+        _starts("config.model: there is no model '../x'"),
+        "config.params.limit: 0 is out of range: 1 to 1000000",
+        "config.params.temperature: 'hot' is not a number",
+        "config.params.script: only the operator sets this",
+        "config.params.base_url: only the operator sets this",
+        "config.params.server_args: only the operator sets this",
+        "config.params.sandbox: 'process' is not offered; one of auto, bubblewrap, landlock, container",
+        "config.params.temperatur: there is no such setting; did you mean temperature?",
+        "config.params.dataset: '/etc/passwd' is no data of the catalogue; offered are: questions",
+        "config.params.port: only the operator sets this",
+        "config.params.model: belongs into config.model",
+        "config.params.top_k: a list is not a whole number",
+    ]  # fmt: skip
+
+
+def test_unknown_fields_are_mistakes(config):
+    with pytest.raises(ValidationError) as refused:
+        RunRequest.model_validate(
+            {
+                "suite": "human_eval",
+                "results_dir": "/",
+                "config": {"base_url": "x", "ollama_params": {"host": "x"}},
+            }
+        )
+    assert sorted(".".join(map(str, each["loc"])) for each in refused.value.errors()) == [
+        "config.base_url",
+        "config.ollama_params.host",
+        "results_dir",
+    ]
+
+
+@pytest.mark.parametrize("name", ["${HOME}", "$${HOME}", "${HOME:-x}", "a ${HOME} b"])
+def test_no_variable_of_a_request_is_ever_filled_in(config, monkeypatch, name):
+    """Neither when it is checked nor when its sweep reads the manifest."""
+    monkeypatch.setenv("HOME", "/secret")
+    found = document(config, suite="human_eval", config={"params": {"system_prompt": name}})
+    read = parse_manifest(json.dumps(found), form="json", name="x", folder=config.state_dir)
+    assert str(read.runs[0].settings["system_prompt"].value) == name
+    found = document(config, suite="human_eval", config={"params": {"chat_template_kwargs": {name: [name]}}})
+    read = parse_manifest(json.dumps(found), form="json", name="x", folder=config.state_dir)
+    assert json.loads(read.runs[0].settings["chat_template_kwargs"].value) == {name: [name]}
+
+
+def test_the_operators_variables_stay_as_they_are_written(config, monkeypatch):
+    monkeypatch.setenv("WHERE", "secret")
+    assert run(config, server="there", model="any")["base_url"] == "http://127.0.0.1:9/${WHERE:-v1}"
+
+
+def test_data_by_name(config):
+    found = document(config, suite="gsm8k", config={"params": {"dataset": "questions"}})
+    read = parse_manifest(json.dumps(found), form="json", name="x", folder=config.state_dir)
+    assert read.runs[0].settings["dataset"].value == str(config.data["questions"])
+
+
+def test_a_server_by_name_whose_settings_nobody_changes(config):
+    assert run(config, server="cpu", params={"limit": 1}) == {
+        "gpu_layers": 0, "benchmark": "human_eval", "model": "demo", "limit": 1}  # fmt: skip
+    assert mistakes(config, suite="human_eval", config={"server": "cpu", "params": {"gpu_layers": 3}}) == [
+        "config.params.gpu_layers: the operator sets this for server cpu"
+    ]
+    assert mistakes(config, suite="human_eval", config={"server": "x"}) == [
+        "config.server: there is no server 'x'; offered are: cpu, there, fixed"
+    ]
+
+
+def test_a_server_with_one_model_has_no_other(config):
+    assert run(config, server="fixed")["model"] == "one"
+    assert mistakes(config, suite="human_eval", config={"server": "fixed", "model": "two"}) == [
+        "config.model: server fixed has the model one only"
+    ]
+
+
+def test_ollamas_parameters_by_their_own_names(config):
+    params = {"temperature": 0.1, "top_p": 0.9, "top_k": 40, "num_predict": 64, "num_ctx": 2048, "seed": 3}
+    assert run(config, provider="ollama", model="mistral:latest", ollama_params=params) == {
+        "provider": "ollama", "benchmark": "human_eval", "model": "mistral:latest", "temperature": 0.1, "top_p": 0.9,
+        "top_k": 40, "max_tokens": 64, "provider_params": {"num_ctx": 2048}, "seed": 3}  # fmt: skip
+    assert mistakes(config, suite="human_eval", config={"model": "demo", "ollama_params": {"seed": 1}}) == [
+        "config.ollama_params: these are for the provider ollama; give params"
+    ]
+    assert mistakes(
+        config,
+        suite="human_eval",
+        config={
+            "provider": "ollama",
+            "model": "m",
+            "params": {"max_tokens": 5},
+            "ollama_params": {"num_predict": 9, "temperature": 99, "num_ctx": 0},
+        },
+    ) == [
+        "config.ollama_params.temperature: 99.0 is out of range: 0 to 5",
+        "config.ollama_params.num_predict: config.params has max_tokens too",
+        "config.ollama_params.num_ctx: 0 is out of range: 1 or more",
+    ]  # fmt: skip
+
+
+def test_providers_by_the_operators_names(config):
+    assert run(config, provider="gpt", model="gpt-4o-mini")["provider"] == "openai"
+    assert mistakes(config, suite="human_eval", config={"provider": "openai", "model": "x"}) == [
+        _starts("config.provider: there is no provider 'openai'")
+    ]
+    assert mistakes(config, suite="human_eval", config={"provider": "anthropic", "model": "x"}) == [
+        _starts("config.provider: no API key is configured for anthropic")
+    ]
+    assert mistakes(config, suite="human_eval", config={"provider": "gpt"}) == [
+        "config.model: say which model of provider gpt is asked"
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/x", "${HOME}", "-x", "x y", "x\n", "*", "hf://x", "x?y", "x/../y", "x//y"]
+)
+def test_a_providers_model_is_a_plain_name(config, name):
+    assert mistakes(config, suite="human_eval", config={"provider": "gpt", "model": name}) == [
+        _starts("config.model: ")
+    ]
+
+
+@pytest.mark.parametrize("value", ["\0", "a\0b", "\ud800", "x" * 70_000])
+def test_texts_that_no_command_line_takes(config, value):
+    assert len(mistakes(config, suite="human_eval", config={"params": {"system_prompt": value}})) == 1
+    assert (
+        len(mistakes(config, suite="human_eval", config={"params": {"chat_template_kwargs": {"a": value}}}))
+        == 1
+    )
+
+
+def test_what_only_shows_in_a_whole_run_is_told_in_the_requests_words(config):
+    assert mistakes(config, suite="human_eval", config={"params": {"answer_by": "letter"}}) == [
+        "config.params.answer_by: --answer-by does not apply to --benchmark human_eval (it belongs to mmlu)"
+    ]
+
+
+def test_either_a_suite_or_a_manifest(config):
+    assert mistakes(config) == ["give either suite (with config) or manifest"]
+    assert mistakes(config, suite="human_eval", manifest={"runs": []}) == [
+        "give either suite (with config) or manifest"
+    ]
+    assert mistakes(config, config={}, manifest={"runs": [{"benchmark": "human_eval"}]}) == [
+        "config: stands in the manifest: leave it out"
+    ]
+
+
+def test_a_whole_manifest(config):
+    found = checked_job(
+        RunRequest(
+            manifest={
+                "seed": 3,
+                "test_mode": True,
+                "defaults": {"server": "cpu", "system_prompt": "${HOME}"},
+                "matrix": {
+                    "model": ["demo", {"path": "demo", "name": "Again", "overrides": {"top_k": 3}}],
+                    "benchmark": ["human_eval", "mbpp"],
+                    "temperature": [0, 1],
+                    "exclude": [{"benchmark": "mbpp", "temperature": 1}],
+                    "include": [{"benchmark": "gsm8k", "limit": 2}],
+                },
+                "runs": [{"benchmark": "mmlu"}],
+            }
+        ),
+        config,
+        "me",
+    )
+    assert json.loads(found.job.manifest)["defaults"] == {"system_prompt": "$${HOME}", "gpu_layers": 0}
+    assert len(found.labels) == 8
+    assert found.job.suite == "human_eval, mbpp, gsm8k, mmlu"
+    assert found.job.model_name == "SmolLM2-135M-Instruct.Q4_1, Again"
+
+
+def test_a_manifest_with_mistakes_at_every_place(config):
+    assert mistakes(
+        config,
+        manifest={
+            "seed": -1,
+            "results_dir": "/",
+            "defaults": {"script": "x", "server": "cpu", "model": "${HOME}"},
+            "matrix": {
+                "server": ["cpu"], "gpu_layers": [1], "model": ["demo", "hf:a/b/c.gguf", {"path": "/x", "home": 1}],
+                "benchmark": "x", "metrics": "x.y", "include": [{"provider": "gpt"}, 3],
+                "exclude": [{"parser": "x"}],
+            },
+            "runs": [{"benchmark": "human_eval", "lora": "/x", "server": "there"}, []],
+        },
+    ) == [
+        _starts("manifest.results_dir: there is no such field"),
+        "manifest.seed: -1 is out of range: 0 to 2147483647",
+        "manifest.defaults.script: only the operator sets this",
+        _starts("manifest.defaults.model: there is no model '${HOME}'"),
+        "manifest.matrix.server: can't be an axis: give it in defaults, or in each of the runs",
+        "manifest.matrix.gpu_layers[0]: the operator sets this for server cpu",
+        _starts("manifest.matrix.model[1]: there is no model 'hf:a/b/c.gguf'"),
+        _starts("manifest.matrix.model[2].home: there is no such field"),
+        _starts("manifest.matrix.model[2].path: there is no model '/x'"),
+        _starts("manifest.matrix.benchmark: 'x' is no benchmark"),
+        "manifest.matrix.metrics: only the operator sets this",
+        "manifest.matrix.include[0]: can't say who answers: give it in defaults, or in each of the runs",
+        "manifest.matrix.include[1]: must be an object of settings",
+        "manifest.matrix.exclude[0].parser: only the operator sets this",
+        "manifest.runs[0]: defaults say who answers already: give it there, or in each of the runs",
+        "manifest.runs[0].lora: only the operator sets this",
+        "manifest.runs[1]: must be an object of settings",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"matrix": []}, {"runs": {}}, {"defaults": 3, "runs": [{"benchmark": "human_eval"}]}]
+)
+def test_a_manifest_of_another_shape(config, wrong):
+    assert mistakes(config, manifest=wrong)
+
+
+def test_a_manifest_can_not_be_multiplied_out_without_end(config):
+    axes = {"temperature": [0.1] * 100, "top_k": [1] * 100, "seed": [1] * 100, "benchmark": "human_eval"}
+    assert mistakes(config, manifest={"matrix": axes}) == [
+        f"manifest: it has 1000000 runs; a job has at most {MOST_RUNS}"
+    ]
+
+
+def test_a_key_in_a_text_is_refused_before_it_is_kept(config):
+    found = mistakes(
+        config,
+        suite="human_eval",
+        config={"params": {"system_prompt": "use --api-key sk-aaaaaaaaaaaaaaaaaaaaa"}},
+    )
+    assert found == [_starts("config.params.system_prompt: holds a key")]
+
+
+class _starts(str):  # noqa: N801 - reads like a word in the expected values
+    """Equal to every text that begins so."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return str(other).startswith(self)

@@ -1,0 +1,127 @@
+"""The models that a request may name: those below the operator's folder, and the demo model.
+
+A name is looked up in a listing and never becomes part of a path, so nothing outside the folder can be named.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results.errors import UsageError
+from results.file_hashes import parts_of
+from servers.demo_model import cached_path
+from servers.gguf import read_header
+from servers.library.places import files_below
+from settings.values import close_match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEMO = "demo"
+_GGUF = ".gguf"
+_CONFIG = "config.json"
+_MOST_NAMED = 8
+_LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferedModel:
+    """A model that a request may name. path: its file or folder; None: the demo model, which is fetched when it is
+    first used. server: the kind that serves it.
+    """
+
+    name: str
+    path: Path | None
+    server: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What its file says; None or "" for what isn't known. problem: why it can't be served; "" if nothing is known."""
+
+    name: str
+    server: str
+    size_bytes: int | None = None
+    architecture: str = ""
+    quantization: str = ""
+    parameter_count: int | None = None
+    context_length: int | None = None
+    problem: str = ""
+
+
+def offered_models(folder: Path | None) -> dict[str, OfferedModel]:
+    """By name, which is the path below the folder without .gguf. None: only the demo model.
+
+    Left out are links that lead out of the folder, later parts of split files, hidden files, and names that can't be
+    shown in one line. Nothing is read from the files.
+    """
+    found = {DEMO: OfferedModel(name=DEMO, path=None, server="llama.cpp")}
+    for model in _below(folder) if folder is not None else ():
+        name = model.name if model.name not in found else f"{model.name}{_GGUF}"
+        found.setdefault(name, model)
+    return found
+
+
+def find_model(name: str, folder: Path | None) -> OfferedModel:
+    """The model of that name, with or without .gguf. Raises UsageError, which names what is there."""
+    models = offered_models(folder)
+    found = models.get(name) or models.get(name.removesuffix(_GGUF))
+    if found is not None:
+        return found
+    close = close_match(name, models)
+    names = [*models][:_MOST_NAMED]
+    known = ", ".join(names) + (f" and {len(models) - len(names)} more" if len(models) > len(names) else "")
+    raise UsageError(
+        f"there is no model {name!r}", hint=f"did you mean {close}?" if close else f"offered are {known}"
+    )
+
+
+def model_facts(model: OfferedModel) -> ModelFacts:
+    """Reads a GGUF file's header. A file that is no model, or broken, has a problem."""
+    path = model.path or cached_path()
+    bare = ModelFacts(name=model.name, server=model.server)
+    if path is None or model.server != "llama.cpp":
+        return bare
+    try:
+        header = read_header(path)
+        if header.not_a_model is not None:
+            return ModelFacts(
+                name=model.name, server=model.server, problem=f"it is {header.not_a_model.what}"
+            )
+        size = sum(part.stat().st_size for part in parts_of(path))
+    except (UsageError, OSError):
+        return ModelFacts(name=model.name, server=model.server, problem="its file can't be read")
+    return ModelFacts(
+        name=model.name,
+        server=model.server,
+        size_bytes=size,
+        architecture=header.architecture,
+        quantization=header.quantization or "",
+        parameter_count=header.parameter_count,
+        context_length=header.context_length,
+    )
+
+
+def _below(folder: Path) -> Iterator[OfferedModel]:
+    root = Path(os.path.realpath(folder))
+    for path in files_below(root, suffix=_GGUF):
+        parts = parts_of(path)
+        if not _LATER_PART.search(path.stem) and all(_is_inside(part, root) for part in parts):
+            yield from _named(path, path.relative_to(root).as_posix()[: -len(_GGUF)], "llama.cpp")
+    for path in files_below(root, suffix=".json"):
+        home = path.parent
+        if path.name == _CONFIG and home != root and all(_is_inside(each, root) for each in home.iterdir()):
+            yield from _named(home, home.relative_to(root).as_posix(), "vllm")
+
+
+def _named(path: Path, name: str, server: str) -> Iterator[OfferedModel]:
+    if name.isprintable() and not name.startswith("-"):
+        yield OfferedModel(name=name, path=path, server=server)
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(root)
