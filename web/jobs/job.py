@@ -52,8 +52,8 @@ class NewJob:
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One job. Times are seconds since the epoch, UTC. attempt: 1 at first; more after its host died or a retry.
-    host: of the worker that has it; "" if none. device: that it holds; "" if none. sweep_id: "" until it has begun.
-    running_s: its time so far, without waiting for a device. detail: why it failed, in words.
+    host: of the worker that has it, or had it last; "" if none. device: that it holds; "" if none. sweep_id: "" until
+    it has begun. running_s: its time so far, without waiting for a device. detail: why it failed, in words.
     """
 
     job_id: str

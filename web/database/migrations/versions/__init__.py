@@ -1,0 +1,1 @@
+"""One file a step, each with the step before it. A step that was released is never changed."""

@@ -1,0 +1,73 @@
+"""When a waiting job is expected to start, from what the running ones still need."""
+
+from __future__ import annotations
+
+import heapq
+import statistics
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from web.database.tables import JOBS
+from web.jobs.job import JobStatus
+from web.jobs.rows import ACTIVE, WAITING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection, Row
+
+    from web.config import Limits
+
+_LATEST = 200  # completed jobs that a duration is taken from
+_SOONEST_S = 5.0  # a job that takes longer than expected may end at any moment
+
+
+def starts_in_s(connection: Connection, limits: Limits) -> dict[str, float]:
+    """By job_id: in how many seconds each waiting job is expected to start; devices aren't considered.
+
+    A job needs what its estimate says; without one, the median of completed jobs of its suite and model, of its model,
+    or of all; without any, it may need all that it is allowed.
+    """
+    rows = connection.execute(
+        select(JOBS).where(JOBS.c.status.in_((*WAITING, *ACTIVE))).order_by(JOBS.c.rank, JOBS.c.number)
+    ).all()
+    durations = _Durations(connection, limits.job_s)
+    places = [0.0] * limits.jobs_at_once
+    running = sorted((durations.left_s(row) for row in rows if row.status in ACTIVE), reverse=True)
+    places[: len(running)] = running[: limits.jobs_at_once]
+    heapq.heapify(places)
+    starts: dict[str, float] = {}
+    for row in rows:
+        if row.status in WAITING:
+            starts[row.job_id] = places[0]
+            heapq.heapreplace(places, places[0] + durations.left_s(row))
+    return starts
+
+
+class _Durations:
+    """What jobs needed so far."""
+
+    def __init__(self, connection: Connection, most_s: float) -> None:
+        self._most_s = most_s
+        self._done: Sequence[Any] = connection.execute(
+            select(JOBS.c.suite, JOBS.c.model_name, JOBS.c.running_s)
+            .where(JOBS.c.status == JobStatus.COMPLETED, JOBS.c.running_s > 0)
+            .order_by(JOBS.c.number.desc())
+            .limit(_LATEST)
+        ).all()
+
+    def left_s(self, row: Row[Any]) -> float:
+        """What the row's job still needs."""
+        expected: float | None = row.estimated_duration_s
+        if expected is None:
+            expected = self._median_s(row.suite, row.model_name)
+        return max(min(expected, self._most_s) - float(row.running_s), _SOONEST_S)
+
+    def _median_s(self, suite: str, model_name: str) -> float:
+        alike = (
+            [done.running_s for done in self._done if (done.suite, done.model_name) == (suite, model_name)],
+            [done.running_s for done in self._done if done.model_name == model_name],
+            [done.running_s for done in self._done],
+        )
+        return next((statistics.median(found) for found in alike if found), self._most_s)
