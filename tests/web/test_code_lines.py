@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from web.pages.code import MOST_LINE_CHARS, Part, as_html, code_lines, parts, shown, token_lines
+from web.pages.answers.code import MOST_LINE_CHARS, Part, as_html, code_lines, parts, shown, token_lines
 
 ANSWERS_CSS = Path(__file__).resolve().parents[2] / "web" / "pages" / "static" / "answers.css"
 HOSTILE = "x = '</script><script>alert(1)</script>' # \x1b[31m \u202e & \"onload=\" \x00 \u2028 end"

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from web.pages import line_pairs as module
-from web.pages.line_pairs import Fold, LinePair, folded, line_pairs
+from web.pages.answers import line_pairs as module
+from web.pages.answers.line_pairs import Fold, LinePair, folded, line_pairs
 
 
 def _hold(first: list[str], second: list[str]) -> tuple[LinePair, ...]:

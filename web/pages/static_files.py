@@ -17,7 +17,10 @@ _STATIC = Path(__file__).parent / "static"
 _CSS, _SCRIPT, _TEXT = "text/css", "text/javascript", "text/plain"
 # The only files that are served. The style begins with a report's, so that both look alike.
 _FILES: dict[str, tuple[str, tuple[Path, ...]]] = {
-    "site.css": (_CSS, (REPORT / "page.css", _STATIC / "site.css")),
+    "site.css": (
+        _CSS,
+        (REPORT / "page.css", _STATIC / "site.css", _STATIC / "answers.css", _STATIC / "work.css"),
+    ),
     "icon.svg": ("image/svg+xml", (_STATIC / "icon.svg",)),
     "site.js": (_SCRIPT, (_STATIC / "site.js",)),
     "charts.js": (_SCRIPT, (_STATIC / "charts.js",)),

@@ -1,0 +1,283 @@
+"""The form that starts a run or a sweep, made from the table of settings: fields by section, with help and defaults.
+
+Its values are texts by name, as a URL's query has them: `temperature=0,0.7` is a sweep over two temperatures. What is
+wrong with one stands at its field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from results.errors import UsageError
+from settings.benchmarks import BENCHMARKS
+from settings.setting import Section
+from settings.values import allowed, read_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from settings.setting import Setting
+
+Values = dict[str, tuple[str, ...]]  # by name, without empty ones
+MOST_LISTED = 150  # of models; more are named in a text field
+MOST_CHARS = 20_000  # of one value
+FIRST = ("limit",)  # settings that stand beside model and benchmark
+_TITLES = {
+    Section.MODEL: "Model and server",
+    Section.SAMPLING: "Problems and sampling",
+    Section.JUDGING: "Executed code",
+    Section.COST: "Cost and cache",
+    Section.PATIENCE: "Waiting and restarts",
+    Section.OWN: "Settings of single benchmarks",
+}
+_LONG = {"system_prompt", "chat_template_kwargs"}
+_ACRONYMS = {"kld": "KLD", "gpu": "GPU", "json": "JSON", "ctx": "context", "lm": "LM", "p": "p", "k": "k"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """about: a second, quieter text."""
+
+    value: str
+    text: str
+    about: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One input. name: in the URL, and with `field-` the id of its element. kind: "line", "text" (several lines),
+    "choices" (options, of which several may be chosen) or "list" (the same, many of them). default: what holds if it is
+    empty. several: whether commas separate values. error: what is wrong with `value`. error_values: which of several
+    are.
+    """
+
+    name: str
+    title: str
+    kind: str
+    help: str = ""
+    default: str = ""
+    several: bool = False
+    options: tuple[Option, ...] = ()
+    value: str = ""
+    error: str = ""
+    numeric: bool = False
+    required: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"field-{self.name}"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the user gave it, rightly or not."""
+        return bool(self.value or self.error or any(option.chosen for option in self.options))
+
+
+@dataclass(frozen=True)
+class Group:
+    """The fields of a section. open: whether it is shown unfolded, since a value stands in it."""
+
+    title: str
+    fields: tuple[Field, ...]
+
+    @property
+    def open(self) -> bool:
+        return any(field.is_set for field in self.fields)
+
+    @property
+    def given(self) -> int:
+        """How many of its fields the user gave."""
+        return sum(field.is_set for field in self.fields)
+
+
+@dataclass(frozen=True)
+class StartForm:
+    """basics: what everybody gives. groups: the others, folded. errors: what concerns no single field."""
+
+    basics: tuple[Field, ...]
+    groups: tuple[Group, ...]
+    errors: tuple[str, ...] = ()
+
+    @property
+    def wrong(self) -> tuple[Field, ...]:
+        """The fields with an error, in the order of the page."""
+        every = (*self.basics, *(field for group in self.groups for field in group.fields))
+        return tuple(field for field in every if field.error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offered:
+    """What the operator offers. models, benchmarks, servers, providers: names, and what is said of each. settings: by
+    name, those that a request may give; choices: which of their values, where not all. data: names of files.
+    """
+
+    models: Mapping[str, str]
+    benchmarks: Mapping[str, str]
+    servers: Mapping[str, str]
+    providers: Mapping[str, str]
+    settings: Mapping[str, Setting]
+    choices: Mapping[str, tuple[str, ...]]
+    data: Sequence[str] = ()
+
+
+def values_of(query: Iterable[tuple[str, str]], known: Iterable[str]) -> Values:
+    """The values that stand in a query, of known names only; without blanks, empty ones and repetitions."""
+    names = set(known)
+    found: Values = {}
+    for name, text in query:
+        value = text.strip()[:MOST_CHARS]
+        if name in names and value and value not in found.get(name, ()):
+            found[name] = (*found.get(name, ()), value)
+    return found
+
+
+def start_form(
+    offered: Offered, values: Values, errors: Mapping[str, str] | None = None, general: Sequence[str] = ()
+) -> StartForm:
+    """The form with these values in it. errors: by field, besides those that a value has by itself; general: others."""
+    wrong = {**read_settings(offered, values)[1], **(errors or {})} if errors is not None else {}
+    basics = [
+        _named("model", "Models", offered.models, values, wrong, required=True, listed=True),
+        _named("benchmark", "Benchmarks", offered.benchmarks, values, wrong, required=True, listed=True),
+        *(
+            _field(offered, offered.settings[name], values, wrong)
+            for name in FIRST
+            if name in offered.settings
+        ),
+    ]
+    groups: dict[Section, list[Field]] = {section: [] for section in _TITLES}
+    for kind, title, names in (
+        ("server", "Servers", offered.servers),
+        ("provider", "Providers", offered.providers),
+    ):
+        if names:
+            groups[Section.MODEL].append(_named(kind, title, names, values, wrong))
+    for name, setting in offered.settings.items():
+        if name not in FIRST and setting.section in groups:
+            groups[setting.section].append(_field(offered, setting, values, wrong))
+    made = tuple(Group(_TITLES[section], tuple(fields)) for section, fields in groups.items() if fields)
+    known = {field.name for field in basics} | {field.name for group in made for field in group.fields}
+    lost = tuple(text for name, text in wrong.items() if name not in known)
+    return StartForm(tuple(basics), made, (*general, *lost))
+
+
+def field_names(offered: Offered) -> tuple[str, ...]:
+    """The names that a query may have."""
+    return ("model", "other_model", "benchmark", "server", "provider", *offered.settings)
+
+
+def read_settings(offered: Offered, values: Values) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Each given setting's values, one or several; and by name what is wrong with others."""
+    read: dict[str, list[Any]] = {}
+    wrong: dict[str, str] = {}
+    for name, setting in offered.settings.items():
+        try:
+            found = [
+                _value(setting, text, offered) for text in _texts(setting, offered, values.get(name, ()))
+            ]
+        except UsageError as error:
+            hint = error.hint or allowed(setting)
+            wrong[name] = f"{error.message}{f' ({hint})' if hint else ''}"
+            continue
+        if found:
+            read[name] = found
+    return read, wrong
+
+
+def chosen(values: Values, name: str) -> list[str]:
+    """The chosen names, those in the text field beside a long list included."""
+    typed = (text.strip() for value in values.get(f"other_{name}", ()) for text in value.split(","))
+    return list(dict.fromkeys((*values.get(name, ()), *filter(None, typed))))
+
+
+def title_of(setting: Setting) -> str:
+    """`gpu_layers` as `GPU layers`."""
+    words = " ".join(_ACRONYMS.get(word, word) for word in setting.name.split("_"))
+    return words[:1].upper() + words[1:] if words.split(" ", 1)[0] not in {"p", "k"} else words
+
+
+def _named(
+    name: str,
+    title: str,
+    names: Mapping[str, str],
+    values: Values,
+    wrong: Mapping[str, str],
+    *,
+    required: bool = False,
+    listed: bool = False,
+) -> Field:
+    """A choice among names of the operator's. What was chosen stays shown, also where it isn't offered."""
+    picked = chosen(values, name)
+    shown = dict.fromkeys([*(each for each in picked if each not in names), *names])
+    options = [Option(each, each, names.get(each, "not offered here"), each in picked) for each in shown]
+    options.sort(key=lambda option: not option.chosen)
+    return Field(
+        name=name,
+        title=title,
+        kind="list" if listed else "choices",
+        help="One, or several for a sweep.",
+        several=len(options) > MOST_LISTED,
+        options=tuple(options[:MOST_LISTED]),
+        error=wrong.get(name, ""),
+        required=required,
+    )
+
+
+def _field(offered: Offered, setting: Setting, values: Values, wrong: Mapping[str, str]) -> Field:
+    given = values.get(setting.name, ())
+    options = _options(setting, offered)
+    default = setting.default_text or ("" if setting.default in {None, False} else _plain(setting.default))
+    of = f" For {', '.join(setting.benchmarks)}." if setting.benchmarks else ""
+    return Field(
+        name=setting.name,
+        title=title_of(setting),
+        kind="choices" if options else "text" if setting.name in _LONG else "line",
+        help=f"{setting.help}{of}",
+        default=default,
+        several=setting.is_numeric or setting.kind == "size",
+        options=tuple(Option(each, each, "", each in given) for each in _with_others(options, given)),
+        value="" if options else ",".join(given),
+        error=wrong.get(setting.name, ""),
+        numeric=setting.is_numeric,
+    )
+
+
+def _options(setting: Setting, offered: Offered) -> tuple[str, ...]:
+    if setting.kind == "flag":
+        return ("true", "false")
+    if setting.kind == "path":
+        return tuple(offered.data)
+    return offered.choices.get(setting.name, setting.choices)
+
+
+def _with_others(options: Sequence[str], given: Sequence[str]) -> Sequence[str]:
+    """The options, and after them what was given and is none, so that nothing that was asked for is hidden."""
+    return [*options, *(each for each in given if each not in options)] if options else ()
+
+
+def _texts(setting: Setting, offered: Offered, given: Sequence[str]) -> list[str]:
+    if _options(setting, offered) or not (setting.is_numeric or setting.kind == "size"):
+        return [*given]
+    return [text.strip() for value in given for text in value.split(",") if text.strip()]
+
+
+def _value(setting: Setting, text: str, offered: Offered) -> Any:
+    if setting.kind == "path":
+        if text not in offered.data:
+            raise UsageError(f"{text!r} is not one of {', '.join(offered.data) or 'none'}")
+        return text
+    choices = offered.choices.get(setting.name)
+    if choices is not None and text not in choices:
+        raise UsageError(f"{text!r} is not one of {', '.join(choices)}")
+    return read_value(setting, text, variables=False)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def program_texts() -> dict[str, str]:
+    """What is said of each benchmark that is a program."""
+    return {name: benchmark.about for name, benchmark in BENCHMARKS.items()}
