@@ -33,6 +33,7 @@ class ServeConfig:
     models that a request may name; None: only the built-in demo model. allowed_hosts: names by which it may be reached,
     besides loopback. servers, providers: by the name that a request gives; the settings of `run` that it stands for.
     data: by name, a file that a request may give as its data. notify_command: as `--notify` of `run`.
+    webhook_url: where the end of each job is POSTed to; may have a key in it, so it is never shown.
     """
 
     results_dir: Path
@@ -46,6 +47,7 @@ class ServeConfig:
     providers: dict[str, dict[str, object]] = field(default_factory=dict)
     data: dict[str, Path] = field(default_factory=dict)
     notify_command: str | None = None
+    webhook_url: str | None = None
     limits: Limits = Limits()
 
     @property
