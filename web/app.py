@@ -18,8 +18,7 @@ from web.access.rates import Rates
 from web.access.sessions import Sessions
 from web.access.traffic import Traffic
 from web.config import API_ROOT
-from web.pages import help as help_page
-from web.pages import static_files
+from web.pages import result_pages
 from web.pages.answers import grid, pair, sample
 
 if TYPE_CHECKING:
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
 ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     entry.router,
-    static_files.router,
-    help_page.router,
+    *result_pages.ROUTERS,
     grid.router,
     pair.router,
     sample.router,

@@ -35,9 +35,9 @@ class Kind(enum.StrEnum):
 @dataclass(frozen=True)
 class Column:
     """name: in a CSV file, with its unit. title: its heading. unit: below the heading. digits: of its numbers; None: as
-    many as fit. axis: the ends of a SCORE's drawing. order: the value of `?order=` that its heading leads to, if it sorts.
-    sorted: "ascending" or "descending" where the table is sorted by it. term: its entry in `web.pages.words`, from
-    which the page says what the column means.
+    many as fit. axis: the ends of a SCORE's drawing. order: the value of `?order=` that its heading leads to, if it can
+    be sorted by it. sorted: "ascending" or "descending" where the table is. term: its entry in `web.pages.words`, from
+    which the page says what the column means. only_exported: a page says it in another way.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Column:
     order: str = ""
     sorted: str = ""
     term: str = ""
+    only_exported: bool = False
 
     @property
     def css(self) -> str:
@@ -144,7 +145,7 @@ class Table:
     keep_empty: bool = False
 
     @property
-    def shown(self) -> tuple[Column, ...]:
+    def filled(self) -> tuple[Column, ...]:
         """The columns that say something in some row; the first one always does."""
         if self.keep_empty:
             return self.columns
@@ -153,6 +154,11 @@ class Table:
             for number, column in enumerate(self.columns)
             if not number or any(shown_text(column, row.cell(column)) for row in self.rows)
         )
+
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """Those of them that a page shows."""
+        return tuple(column for column in self.filled if not column.only_exported)
 
 
 def shown_text(column: Column, cell: Cell) -> str:
