@@ -109,6 +109,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "cache": ("commands.keeping.cache", "Show or remove the answers that --cache keeps."),
         "merge": ("commands.keeping.merge", "Take over runs from another machine or an archive."),
     },
+    "Serve": {
+        "serve": ("commands.serving.serve", "Open a dashboard and an API, with a queue of jobs."),
+        "keys": ("commands.serving.keys", "Say who may use `serve`, and what they may do."),
+    },
     "Set up": {
         "completion": (HERE, "Print the shell's completion code."),
         "schema": (HERE, "Print the JSON Schema of manifests."),

@@ -120,6 +120,19 @@ watch-build --benchmark human_eval --binaries gone/*/llama-server | 2 | matches 
 watch-build --benchmark human_eval --alarm-on noise | 2 | 'noise' is none of | `bench_runner.py watch-build --help`
 certify --benchmark speed --with --parallel 4 | 2 | has no verdict for each sample | certify by benchmarks such as
 
+# serve
+keys add | 2 | USER is missing | see `bench_runner.py keys add --help`
+keys add two words | 2 | unexpected extra argument (words) | `bench_runner.py keys add --help`
+keys revoke 123 | 2 | there is no key with that id | `keys list`
+keys link | 2 | serve doesn't run on | bench_runner.py serve
+serve --config gone.yaml | 2 | gone.yaml can't be read | did you mean
+serve --database postgresql://me:secret@db/x | 2 | holds a password | $BENCH_DATABASE_URL
+serve --database mysql://db/x | 2 | is no URL of PostgreSQL | postgresql://USER@HOST/DATABASE
+serve --models-dir gone | 2 | there is no folder | your models
+serve --host 0.0.0.0 | 2 | there is no key | keys add NAME
+serve --allowed-host http://x | 2 | is not the name of a host | bench.example.com
+serve --proxy 0.0.0.0/0 | 2 | everybody | the proxy's own address
+
 # models
 {RUN} --model goood.gguf | 2 | there is no model 'goood.gguf' | did you mean good.gguf?
 {RUN} --model good | 2 | there is no model 'good' | did you mean good.gguf?

@@ -20,7 +20,7 @@ from tests.sweep_runs import models, own_devices
 
 __all__ = ["own_devices"]
 TOLD = ("commands", "documents", "engines", "evaluation", "parsers", "processes", "results", "runner", "sandbox",
-        "scripts", "servers", "settings", "sweeps", "telemetry")  # fmt: skip
+        "scripts", "servers", "settings", "sweeps", "telemetry", "web")  # fmt: skip
 _QUOTED = re.compile(r"`([^`]+)`")
 _NAMED = re.compile(r"bench_runner\.py ([^`;,()]+)")
 _AFTER = re.compile(r" (continues|shows|lists|prints|to continue|takes|makes)\b.*|\s\s.*")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from results import __version__
 from web import operations
@@ -15,12 +16,11 @@ from web.access.door import Door
 from web.access.guesses import Guesses
 from web.access.identity import Identity
 from web.access.rates import Rates
-from web.access.sessions import Sessions
+from web.access.sessions import SECRET_FILE, Sessions
 from web.access.traffic import Traffic
-from web.api import compare, events, jobs, leaderboard, offers, results, samples, schedules
+from web.api import endpoints
 from web.config import API_ROOT
-from web.pages import help as help_page
-from web.pages import static_files
+from web.pages import result_pages
 from web.pages.answers import grid, pair, sample
 
 if TYPE_CHECKING:
@@ -32,16 +32,8 @@ if TYPE_CHECKING:
 ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     entry.router,
-    jobs.router,
-    events.router,
-    results.router,
-    compare.router,
-    leaderboard.router,
-    samples.router,
-    schedules.router,
-    offers.router,
-    static_files.router,
-    help_page.router,
+    *endpoints.ROUTERS,
+    *result_pages.ROUTERS,
     grid.router,
     pair.router,
     sample.router,
@@ -90,7 +82,7 @@ def create_app(services: Services, *, hold_back_s: float = 1.0, remember_s: floa
         redirect_slashes=False,
     )
     config = services.config
-    sessions = Sessions(config.state_dir / "session.key")
+    sessions = Sessions(config.state_dir / SECRET_FILE)
     identity = Identity(services.keys, sessions, config.port, remember_s=remember_s)
     rates = Rates(config.limits.requests_per_minute)
     guesses = Guesses(rates, hold_back_s=hold_back_s)
@@ -102,4 +94,6 @@ def create_app(services: Services, *, hold_back_s: float = 1.0, remember_s: floa
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Door, config=config, identity=identity, rates=rates, guesses=guesses, traffic=traffic)
+    if config.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*config.proxies])
     return app

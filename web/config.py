@@ -14,8 +14,8 @@ API_ROOT = "/api/v1/benchmarking"
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """How much at once. jobs_at_once: over all workers. queued_per_user: jobs that wait. job_s: how long a job may
-    run, without the time that it waits for a device. requests_per_minute: of one user, of the API and the pages.
-    body_bytes: of one request. streams: open event streams, of all users.
+    run, without the time that it waits for a device. requests_per_minute: of one user, of the API;
+    as many of the pages. body_bytes: of one request. streams: open event streams, of all users.
     """
 
     jobs_at_once: int = 3
@@ -31,8 +31,10 @@ class ServeConfig:
     """results_dir: the runs that are shown, and where jobs put theirs. state_dir: the database and the jobs' folders,
     readable by this user only. database_url: of a PostgreSQL database; None: SQLite in state_dir. models_dir: the
     models that a request may name; None: only the built-in demo model. allowed_hosts: names by which it may be reached,
-    besides loopback. servers, providers: by the name that a request gives; the settings of `run` that it stands for.
+    besides loopback. proxies: addresses or networks of reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto
+    are believed. servers, providers: by the name that a request gives; the settings of `run` that it stands for.
     data: by name, a file that a request may give as its data. notify_command: as `--notify` of `run`.
+    webhook_url: where the end of each job is POSTed to; may have a key in it, so it is never shown.
     """
 
     results_dir: Path
@@ -42,10 +44,12 @@ class ServeConfig:
     host: str = "127.0.0.1"
     port: int = 8765
     allowed_hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     servers: dict[str, dict[str, object]] = field(default_factory=dict)
     providers: dict[str, dict[str, object]] = field(default_factory=dict)
     data: dict[str, Path] = field(default_factory=dict)
     notify_command: str | None = None
+    webhook_url: str | None = None
     limits: Limits = Limits()
 
     @property

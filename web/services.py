@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
@@ -15,31 +15,37 @@ from web.working.progress import JobReaders
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from results.compare.cached_tables import CachedTables
+    from results.store.run_store import RunStore
     from web.access.streams import Streams
     from web.config import ServeConfig
+    from web.jobs.audit import Audit
+    from web.jobs.keys import Keys
+    from web.jobs.queue import Queue
+    from web.jobs.schedules import Schedules
 
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """config: what the operator set. queue, keys, schedules, audit: the database of jobs. store: the runs, as a
-    RunStore. tables: `results.compare.cached_tables.tables` over that store. streams: places for event streams.
-    worker_state: says "ok", or what is wrong with the worker that `serve` started.
+    """config: what the operator set. queue, keys, schedules, audit: the database of jobs. store: the runs. tables: of
+    its leaderboards. streams: places for event streams. worker_state: says "ok", or what is wrong with the worker that
+    `serve` started.
     """
 
     config: ServeConfig
-    queue: Any
-    keys: Any
-    schedules: Any
-    audit: Any
-    store: Any
-    tables: Any
+    queue: Queue
+    keys: Keys
+    schedules: Schedules
+    audit: Audit
+    store: RunStore
+    tables: CachedTables
     streams: Streams
     worker_state: Callable[[], str]
 
     @functools.cached_property
-    def answers(self) -> KeptAnswers:
-        """Those that are given again until a run changes."""
-        return KeptAnswers()
+    def readers(self) -> JobReaders:
+        """How far jobs are; one for all threads."""
+        return JobReaders(self.config)
 
     @functools.cached_property
     def feeds(self) -> JobFeeds:
@@ -47,9 +53,9 @@ class Services:
         return JobFeeds(self.queue.get, self.readers)
 
     @functools.cached_property
-    def readers(self) -> JobReaders:
-        """How far jobs are; one for all threads."""
-        return JobReaders(self.config)
+    def answers(self) -> KeptAnswers:
+        """Those that are given again until a run changes."""
+        return KeptAnswers()
 
 
 def get_services(request: Request) -> Services:

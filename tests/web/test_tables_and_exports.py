@@ -21,7 +21,7 @@ from web.pages.view import View, choice, here
 EVIL = '"><script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)>'
 COLUMNS = (
     Column("model", "model", term="model"),
-    Column("score", "score", kind=Kind.SCORE, digits=1, order="score", term="score"),
+    Column("score", "score", kind=Kind.SCORE, digits=1, order="score", sorted="descending", term="score"),
     Column("tokens_per_s", "tokens/s", kind=Kind.NUMBER, digits=1),
     Column("usd", "USD", kind=Kind.NUMBER),
 )
@@ -31,7 +31,7 @@ ROWS = (
     Row({"model": "=cmd|'/c calc'!A1"}),
     Row({"model": "a|b [x](http://evil) `c` \u202egnp.exe\u202c <!-- \x1b[2J"}),
 )
-TABLE = Table("All runs", COLUMNS, ROWS, order="-score", pager=Pager(1, 4, 9, next="/?cursor=4"))
+TABLE = Table("All runs", COLUMNS, ROWS, pager=Pager(1, 4, 9, next="/?cursor=4"))
 VIEW = View(title=f"Runs of {EVIL}", name="runs of ../x", lead="Qwen-Q4 is best.", tables=(TABLE,))
 
 
@@ -80,7 +80,7 @@ def test_columns_without_a_value_are_left_out_and_numbers_are_aligned(client):
     assert "1,234.6" in text
     assert "40.0 to 52.5" in text
     assert 'aria-sort="descending"' in text
-    assert "order=score" in text, "the heading turns the order round"
+    assert "order=score" in text, "the heading leads to it"
     assert "1 to 4 of 9" in text
 
 

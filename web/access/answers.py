@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from results.errors import BenchError, NotComparable, UsageError
 from results.plain_text import plain
 from web.access.error_page import error_page
 from web.config import API_ROOT
+from web.database.trouble import DatabaseUnavailable
 from web.errors import ApiError
 
 if TYPE_CHECKING:
@@ -23,7 +25,17 @@ if TYPE_CHECKING:
 
 _FOR_PROGRAMS = (API_ROOT, "/health", "/metrics")
 _OUR_WORDS = {404: "there is nothing here", 405: "this address doesn't take that method"}
+# By the kind of an error; others of bad usage are 400.
+_STATUSES = {
+    NotComparable.kind: 409,
+    "no_such_job": 404,
+    "wrong_status": 409,
+    "idempotency_key_reused": 409,
+    "queue_full": 429,
+    DatabaseUnavailable.kind: 503,
+}
 MOST_MISTAKES = 50
+logger = logging.getLogger(__name__)
 
 
 def is_for_programs(path: str) -> bool:
@@ -113,8 +125,19 @@ async def _raised(request: Request, error: HTTPException) -> Response:
 
 
 async def _usage(request: Request, error: BenchError) -> Response:
+    """A mistake that the code below noticed, by its kind. It may have `mistakes`, and `retry_after_s`."""
     detail = f"{error.message}; try: {error.hint}" if error.hint else error.message
-    return answer(request, 409 if isinstance(error, NotComparable) else 400, detail)
+    status = _STATUSES.get(error.kind, 400)
+    if status >= 500:
+        logger.error("%s %s: %s", request.method, plain(request.url.path)[:200], error.message)
+        detail = "the database can't be reached just now; nothing was changed"
+    shown = ApiError(
+        status,
+        detail,
+        mistakes=tuple(getattr(error, "mistakes", ())),
+        retry_after_s=getattr(error, "retry_after_s", 5.0 if status == 503 else None),
+    )
+    return answer_error(request, shown)
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -124,6 +147,7 @@ def handle_errors(app: FastAPI) -> None:
         HTTPException: _raised,
         UsageError: _usage,
         NotComparable: _usage,
+        DatabaseUnavailable: _usage,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)

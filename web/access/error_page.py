@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
+
+from web.pages import rendering
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,14 +37,9 @@ def error_page(
     title = _TITLES.get(status) or HTTPStatus(status).phrase
     hint = "" if retry_after is None else f"Try again in {retry_after} s."
     try:
-        rendering = importlib.import_module("web.pages.rendering")
-        shown: Response = rendering.error_page(
-            request, status, title=title, detail=detail, hint=hint, error_id=error_id
-        )
+        return rendering.error_page(request, status, title=title, detail=detail, hint=hint, error_id=error_id)
     except Exception:
         logger.exception("the page of an error could not be rendered")
-    else:
-        return shown
     text = Markup('<!doctype html><html lang="en"><title>{0}</title><h1>{0}</h1><p>{1}</p><p>{2}</p>')
     return HTMLResponse(text.format(title, detail, hint), status)
 

@@ -13,7 +13,6 @@ import os
 import secrets
 import time
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -23,16 +22,18 @@ from results.durable import explained, replace_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+SECRET_FILE = "session.key"  # noqa: S105 - a name, in the state folder
 LINK_S = 3600.0  # how long a printed link can be used, once
 SESSION_S = 7 * 24 * 3600.0
 _SECRET_BYTES = 32
+_SIGNATURE_BYTES = 18
 
 
-class _Signed(msgspec.Struct, frozen=True):
+class _Signed(msgspec.Struct, frozen=True, array_like=True):  # short, as a link has it
     kind: Literal["link", "session"]
     user: str
     key_id: str
-    expires_at: float
+    expires_at: int
     nonce: str
 
 
@@ -55,7 +56,7 @@ class Sessions:
 
     def link_token(self, user: str) -> str:
         """What a link carries: it begins a session of that user with every right, once."""
-        return self._sign(_Signed("link", user, "link", time.time() + LINK_S, secrets.token_urlsafe(12)))
+        return self._sign(_Signed("link", user, "link", int(time.time() + LINK_S), secrets.token_urlsafe(9)))
 
     def use_link(self, token: str) -> Session | None:
         """The session that the link begins; None if it isn't ours, is too old or was used before."""
@@ -71,7 +72,11 @@ class Sessions:
         """The value of the session's cookie."""
         return self._sign(
             _Signed(
-                "session", session.user, session.key_id, time.time() + SESSION_S, secrets.token_urlsafe(12)
+                "session",
+                session.user,
+                session.key_id,
+                int(time.time() + SESSION_S),
+                secrets.token_urlsafe(9),
             )
         )
 
@@ -89,23 +94,25 @@ class Sessions:
                 replace_file(self._file, secrets.token_hex(_SECRET_BYTES).encode())
 
     def _sign(self, what: _Signed) -> str:
-        body = base64.urlsafe_b64encode(msgspec.json.encode(what)).rstrip(b"=")
-        return f"{body.decode()}.{self._signature(body)}"
+        body = _text(msgspec.msgpack.encode(what))
+        return f"{body}.{self._signature(body)}"
 
     def _read(self, text: str, kind: str) -> _Signed | None:
         if len(text) > 1000 or not text.isascii():
             return None
         body, _, signature = text.partition(".")
-        if not hmac.compare_digest(self._signature(body.encode()), signature):
+        if not hmac.compare_digest(self._signature(body), signature):
             return None
         try:
-            found = msgspec.json.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=_Signed)
+            found = msgspec.msgpack.decode(
+                base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=_Signed
+            )
         except (ValueError, msgspec.MsgspecError):
             return None
         return found if found.kind == kind and found.expires_at > time.time() else None
 
-    def _signature(self, body: bytes) -> str:
-        return hmac.new(self._current_secret(), body, sha256).hexdigest()
+    def _signature(self, body: str) -> str:
+        return _text(hmac.digest(self._current_secret(), body.encode(), "sha256")[:_SIGNATURE_BYTES])
 
     def _current_secret(self) -> bytes:
         with explained("read", self._file):
@@ -133,3 +140,12 @@ class Sessions:
                 os.link(temporary, self._file)
         finally:
             temporary.unlink()
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def link_url(address: str, token: str) -> str:
+    """The link of a token. address: such as `http://127.0.0.1:8765`."""
+    return f"{address}/enter?token={token}"

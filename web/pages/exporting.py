@@ -52,9 +52,9 @@ def csv_text(view: View) -> str:
     for number, table in enumerate(view.tables):
         if number:
             writer.writerow([])
-        with_interval = {column.name for column in table.shown if _has_interval(table, column)}
+        with_interval = {column.name for column in table.filled if _has_interval(table, column)}
         heads: list[str] = []
-        for column in table.shown:
+        for column in table.filled:
             ends = [f"{column.name}_low", f"{column.name}_high"] if column.name in with_interval else []
             heads += [column.name, *ends]
         writer.writerow(heads)

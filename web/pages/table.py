@@ -35,8 +35,9 @@ class Kind(enum.StrEnum):
 @dataclass(frozen=True)
 class Column:
     """name: in a CSV file, with its unit. title: its heading. unit: below the heading. digits: of its numbers; None: as
-    many as fit. axis: the ends of a SCORE's drawing. order: the value of `?order=` that sorts by it, if it can.
-    term: its entry in `web.pages.words`, from which the page says what the column means.
+    many as fit. axis: the ends of a SCORE's drawing. order: the value of `?order=` that its heading leads to, if it can
+    be sorted by it. sorted: "ascending" or "descending" where the table is. term: its entry in `web.pages.words`, from
+    which the page says what the column means. only_exported: a page says it in another way.
     """
 
     name: str
@@ -46,7 +47,9 @@ class Column:
     digits: int | None = None
     axis: tuple[float, float] = (0.0, 100.0)
     order: str = ""
+    sorted: str = ""
     term: str = ""
+    only_exported: bool = False
 
     @property
     def css(self) -> str:
@@ -76,12 +79,13 @@ class Cell:
 @dataclass(frozen=True)
 class Row:
     """cells: by the column's name; a missing one is empty. kind: "as-good", "worse", "stopped", "failed" or "".
-    id: of the element, for links to it.
+    id: of the element, for links to it. pick: the value that choosing it gives, see `Picker`.
     """
 
     cells: Mapping[str, Cell | Value]
     kind: str = ""
     id: str = ""
+    pick: str = ""
 
     def cell(self, column: Column) -> Cell:
         """The cell of a column."""
@@ -101,19 +105,34 @@ class Empty:
 
 @dataclass(frozen=True)
 class Pager:
-    """Which part of a list is shown. first, last: positions from 1. Links are empty where they lead nowhere."""
+    """Which part of a list is shown. first, last: positions from 1. Links are empty where they lead nowhere; `start`
+    leads to the first part.
+    """
 
     first: int
     last: int
     total: int
     previous: str = ""
     next: str = ""
+    start: str = ""
+
+
+@dataclass(frozen=True)
+class Picker:
+    """A form around a table: rows are chosen by a box, and a button leads to what is done with them. action: where.
+    name: of the values in its URL. label: of the button. hidden: other values, by name.
+    """
+
+    action: str
+    name: str
+    label: str
+    hidden: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Table:
     """columns: without those that are empty in all rows, unless `keep_empty`. caption: what it shows, in a sentence.
-    order: the value of `?order=` it is sorted by; "-name" is the other way round.
+    quiet_caption: only screen readers and exports have it. picker: where rows can be chosen.
     """
 
     caption: str
@@ -121,12 +140,12 @@ class Table:
     rows: tuple[Row, ...]
     empty: Empty = field(default_factory=lambda: Empty("Nothing to show."))
     pager: Pager | None = None
-    order: str = ""
+    picker: Picker | None = None
     quiet_caption: bool = False
     keep_empty: bool = False
 
     @property
-    def shown(self) -> tuple[Column, ...]:
+    def filled(self) -> tuple[Column, ...]:
         """The columns that say something in some row; the first one always does."""
         if self.keep_empty:
             return self.columns
@@ -135,6 +154,11 @@ class Table:
             for number, column in enumerate(self.columns)
             if not number or any(shown_text(column, row.cell(column)) for row in self.rows)
         )
+
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """Those of them that a page shows."""
+        return tuple(column for column in self.filled if not column.only_exported)
 
 
 def shown_text(column: Column, cell: Cell) -> str:

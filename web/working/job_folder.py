@@ -35,16 +35,24 @@ _ATTEMPT = re.compile(r"attempt-([1-9]\d{0,5})")
 
 
 class Starts(msgspec.Struct, frozen=True, kw_only=True):
-    """How the attempt has gone so far. fruitless: starts in a row after which nothing more was finished.
-    runs_done, samples_done: what was finished before the last start. running_s: how long its sweep has been at work,
-    without waiting for a device, until counted_at (seconds since the epoch).
+    """How the attempt has gone so far.
+
+    count: how often its sweep was started. concluded: of how many starts the end has been seen. fruitless: starts in a
+    row after which nothing more was finished; error: what the last of them said. runs_done, samples_done: what was
+    finished before the last start; log_bytes: how long the log was; lock: what the lock said, which is of an earlier
+    start. running_s: how long the sweep has been at work, without waiting for a device, until counted_at (seconds since
+    the epoch).
     """
 
     schema_version: int = 1
     count: int = 0
+    concluded: int = 0
     fruitless: int = 0
+    error: str = ""
     runs_done: int = 0
     samples_done: int = 0
+    log_bytes: int = 0
+    lock: str = ""
     running_s: float = 0.0
     counted_at: float = 0.0
 
@@ -113,6 +121,20 @@ class AttemptFolder:
         """Raises ResultsError."""
         with explained("write", self._starts):
             replace_file(self._starts, encode_indented(starts))
+
+    def lock_text(self) -> str:
+        """What the lock says: of the last process that held it."""
+        try:
+            return read_file(self.lock).decode(errors="replace")
+        except OSError:
+            return ""
+
+    def log_bytes(self) -> int:
+        """How long the log is."""
+        try:
+            return self.log.stat().st_size
+        except OSError:
+            return 0
 
     def is_running(self) -> bool:
         """Whether its sweep lives, or is just being started."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from results.errors import RateLimited
 from results.plain_text import cell
 from results.records import RunStatus
 from web.jobs.job import JobStatus
-from web.working.job_folder import AttemptFolder, find_sweep
+from web.working.job_folder import find_sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.sweep_folder import SweepFolder
     from web.config import ServeConfig
+    from web.working.job_folder import AttemptFolder
 
 _TOLD = 3  # failed runs that are told one by one
 _LONGEST = 300  # characters of each
 _LOG_BYTES = 1 << 16
+ERROR = "error:"  # how a command of ours begins to tell its error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,8 @@ class JobOutcome:
     """status: COMPLETED if every run succeeded, FAILED if all have ended and some failed, INTERRUPTED if something is
     left to do. detail: which runs failed and why; of one that is INTERRUPTED, what stopped it, where that is known.
     run_ids: of the runs that have a record, in the plan's order. runs_total: 0 before the sweep has begun.
-    samples_done: completions on disk.
+    samples_done: completions on disk. waits_for_provider: what stopped it is a provider's limit of requests, which
+    passes.
     """
 
     status: JobStatus
@@ -36,6 +40,7 @@ class JobOutcome:
     runs_done: int = 0
     runs_total: int = 0
     samples_done: int = 0
+    waits_for_provider: bool = False
 
 
 def job_outcome(config: ServeConfig, job_id: str) -> JobOutcome:
@@ -77,19 +82,27 @@ def sweep_outcome(sweep: SweepFolder) -> JobOutcome:
         runs_done=done,
         runs_total=len(planned),
         samples_done=samples,
+        waits_for_provider=any(
+            run.error is not None and run.error.kind == RateLimited.kind for run in interrupted
+        ),
     )
 
 
-def last_words(folder: AttemptFolder) -> str:
-    """The end of what the sweep printed, from its error on if there is one, in one line; "" if it printed nothing."""
+def last_words(folder: AttemptFolder, since: int = 0) -> str:
+    """The end of what the sweep printed, from its error on if there is one, in one line; "" if it printed nothing.
+
+    since: how long the log was before.
+    """
+    size = folder.log_bytes()
+    begin = max(since if since <= size else 0, size - _LOG_BYTES)
     try:
         with folder.log.open("rb") as file:
-            file.seek(max(0, folder.log.stat().st_size - _LOG_BYTES))
+            file.seek(begin)
             lines = file.read(_LOG_BYTES).decode(errors="replace").splitlines()
     except OSError:
         return ""
     lines = [line for line in lines if line.strip()]
-    errors = [number for number, line in enumerate(lines) if line.startswith("error:")]
+    errors = [number for number, line in enumerate(lines) if line.startswith(ERROR)]
     told = lines[errors[-1] : errors[-1] + 3] if errors else lines[-2:]
     return _short(" ".join(told))
 

@@ -1,0 +1,8 @@
+"""The pages of results and what they share, in one list."""
+
+from __future__ import annotations
+
+from web.pages import help as help_page
+from web.pages import leaderboard, run_list, static_files
+
+ROUTERS = (static_files.router, help_page.router, leaderboard.router, run_list.router)
