@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from pydantic import BaseModel
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from results import __version__
@@ -18,10 +17,11 @@ from web.access.identity import Identity
 from web.access.rates import Rates
 from web.access.sessions import SECRET_FILE, Sessions
 from web.access.traffic import Traffic
-from web.api import endpoints
 from web.config import API_ROOT
+from web.openapi import RESPONSES, describe
 from web.pages import result_pages
 from web.pages.answers import grid, pair, sample
+from web.state_metrics import StateMetrics
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -32,40 +32,11 @@ if TYPE_CHECKING:
 ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     entry.router,
-    *endpoints.ROUTERS,
     *result_pages.ROUTERS,
     grid.router,
     pair.router,
     sample.router,
 )
-
-
-class Mistake(BaseModel):
-    """field: such as `config.model`."""
-
-    field: str
-    what: str
-
-
-class ErrorAnswer(BaseModel):
-    """detail: what is wrong, in words. errors: each mistake of a request. retry_after: seconds."""
-
-    detail: str
-    errors: list[Mistake] | None = None
-    retry_after: int | None = None
-
-
-_ERRORS = {
-    400: "A mistake in the request; every one is told",
-    401: "No key, or a wrong one",
-    403: "The key's role is too low, or another site's page sent it",
-    413: "The body is too long",
-    429: "Too many; `retry_after` says when to ask again",
-    500: "An error of ours, under an id in the server's log",
-}
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer, "description": text} for status, text in _ERRORS.items()
-}
 
 
 def create_app(services: Services, *, hold_back_s: float = 1.0, remember_s: float = 1.0) -> FastAPI:
@@ -87,10 +58,12 @@ def create_app(services: Services, *, hold_back_s: float = 1.0, remember_s: floa
     rates = Rates(config.limits.requests_per_minute)
     guesses = Guesses(rates, hold_back_s=hold_back_s)
     traffic = Traffic()
+    traffic.registry.register(StateMetrics(services))
     app.state.services = services
     app.state.entrance = entry.Entrance(identity, guesses)
     app.state.traffic = traffic
     handle_errors(app)
+    describe(app)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Door, config=config, identity=identity, rates=rates, guesses=guesses, traffic=traffic)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -15,7 +14,8 @@ from starlette.responses import Response
 from web.access.caller import Caller, caller_of, may
 from web.access.role import Role
 from web.config import API_ROOT
-from web.services import Services, ServicesDep  # noqa: TC001 - same
+from web.services import Services, ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
+from web.state_metrics import free_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ class Health(BaseModel):
     parts: dict[str, str] | None = Field(default=None)
 
 
-@router.get("/health")
+@router.get("/health", responses={503: {"model": Health, "description": "Something doesn't work"}})
 @router.get(f"{API_ROOT}/health", include_in_schema=False)
 def health(request: Request, services: ServicesDep, response: Response) -> Health:
     """Whether everything works. 503 if it doesn't."""
@@ -58,13 +58,8 @@ def _database(services: Services) -> str:
 
 
 def _disk(services: Services) -> str:
-    free = free_bytes(services)
+    free = free_bytes(services.config)
     return "ok" if free >= LEAST_FREE_BYTES else f"only {free >> 20} MiB are free"
-
-
-def free_bytes(services: Services) -> int:
-    """Room on the disk with the state of jobs."""
-    return shutil.disk_usage(services.config.state_dir).free
 
 
 def _state(name: str, check: Callable[[], str]) -> str:
@@ -77,10 +72,8 @@ def _state(name: str, check: Callable[[], str]) -> str:
 
 @router.get("/metrics", response_class=Response, include_in_schema=False)
 @router.get(f"{API_ROOT}/metrics", response_class=Response, include_in_schema=False)
-def metrics(
-    request: Request, services: ServicesDep, caller: Annotated[Caller, Depends(may(Role.READ))]
-) -> Response:
+def metrics(request: Request, caller: Annotated[Caller, Depends(may(Role.READ))]) -> Response:
     """Everything that is counted, in Prometheus's text format."""
-    del caller, services
+    del caller
     registry: Any = request.app.state.traffic.registry
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

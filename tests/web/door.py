@@ -1,55 +1,62 @@
-"""An app with no jobs and no runs, and clients that ask it: what the tests of the door share."""
+"""An app with an empty database, and clients that ask it: what the tests of `serve` share."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import tempfile
+import weakref
+from functools import cache
+from pathlib import Path
 
 from starlette.testclient import TestClient
 
+from results.compare.cached_tables import CachedTables
+from results.store.reading.folder_run_store import FolderRunStore
 from web.access.role import Role
 from web.access.streams import Streams
 from web.app import create_app
 from web.config import Limits, ServeConfig
+from web.database.database import open_database
+from web.jobs.audit import Audit
+from web.jobs.keys import Keys
+from web.jobs.queue import Queue
+from web.jobs.schedules import Schedules
 from web.services import Services
 
 HOST = "127.0.0.1:8765"
 HERE = f"http://{HOST}"
 
 
-class FewKeys:
-    """The seam of keys, in memory."""
-
-    def __init__(self):
-        self.by_secret = {}
-
-    def add(self, user, role):
-        key = SimpleNamespace(user=user, role=role, key_id=f"key-{len(self.by_secret)}", revoked_at=None)
-        secret = f"secret-{len(self.by_secret)}-{user}"
-        self.by_secret[secret] = key
-        return key, secret
-
-    def find(self, secret):
-        return self._valid(self.by_secret.get(secret))
-
-    def get(self, key_id):
-        return self._valid(next((key for key in self.by_secret.values() if key.key_id == key_id), None))
-
-    def revoke(self, key_id):
-        self.get(key_id).revoked_at = 1.0
-
-    @staticmethod
-    def _valid(key):
-        return None if key is None or key.revoked_at else key
+@cache
+def empty_database():
+    """The bytes of one: making its tables takes a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder)
+        open_database(ServeConfig(results_dir=state, state_dir=state)).close()
+        return (state / "serve.sqlite3").read_bytes()
 
 
 def services(tmp_path, *, limits=None, **config):
+    """Real ones, over the runs in tmp_path."""
     state = tmp_path / "state"
     state.mkdir(mode=0o700, exist_ok=True)
+    if not (state / "serve.sqlite3").exists():
+        (state / "serve.sqlite3").write_bytes(empty_database())
     found = ServeConfig(results_dir=tmp_path, state_dir=state, limits=limits or Limits(), **config)
+    database = open_database(found)
+    queue = Queue(database, found.limits)
+    weakref.finalize(queue, database.close)
+    store = FolderRunStore(tmp_path)
     return Services(
-        config=found, keys=FewKeys(), queue=None, schedules=None, audit=None, store=None, tables=None,
-        streams=Streams(found.limits.streams), worker_state=lambda: "ok",
-    )  # fmt: skip
+        config=found,
+        keys=Keys(database),
+        queue=queue,
+        schedules=Schedules(database),
+        audit=Audit(database),
+        store=store,
+        tables=CachedTables(store),
+        streams=Streams(found.limits.streams),
+        worker_state=lambda: "ok",
+    )
 
 
 def app_of(tmp_path, *, limits=None, **config):

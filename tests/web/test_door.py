@@ -22,7 +22,8 @@ def test_without_a_key_only_health_answers(app):
 def test_a_key_opens_a_revoked_one_does_not(app):
     secret = key(app)
     assert "database" in client(app, secret).get("/health").json()["parts"]
-    app.state.services.keys.revoke("key-0")
+    keys = app.state.services.keys
+    keys.revoke(keys.find(secret).key_id)
     assert client(app, secret).get("/metrics").status_code == 401
 
 
@@ -47,3 +48,36 @@ def test_a_form_of_another_origin_is_refused(app):
         posted = client(app).post("/login", data={"key": secret}, headers={"Origin": origin})
         assert posted.status_code == 403, origin
     assert client(app).post("/login", data={"key": secret}, headers={"Origin": HERE}).status_code == 303
+
+
+def test_every_mistake_of_a_request_is_told_once_as_400(app):
+    posted = client(app).post(
+        "/login", data={"key": "x" * 1001, "next": "/" * 4001}, headers={"Origin": HERE}
+    )
+    assert posted.status_code == 400
+    assert all(text in posted.text for text in ("2 mistakes", "key: ", "next: "))
+
+
+def test_the_api_describes_itself_with_our_errors(app):
+    schema = client(app, key(app)).get("/api/v1/benchmarking/openapi.json").json()
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            assert "422" not in operation["responses"]
+            assert {"400", "401", "403", "429", "500"} <= operation["responses"].keys()
+    assert "HTTPValidationError" not in schema["components"]["schemas"]
+
+
+def test_metrics_tell_of_jobs_runs_requests_and_disk(app):
+    watcher = client(app, key(app))
+    watcher.get("/health")
+    text = watcher.get("/metrics").text
+    for line in (
+        'bench_jobs{status="pending"} 0.0',
+        "bench_queue_age_seconds 0.0",
+        "bench_runs 0.0",
+        "bench_worker_up 1.0",
+        "bench_disk_free_bytes",
+        'bench_requests_total{method="GET",route="/health",status="200"} 1.0',
+        'bench_request_seconds_bucket{le="+Inf",route="/health"} 1.0',
+    ):
+        assert line in text
