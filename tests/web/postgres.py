@@ -121,5 +121,5 @@ def postgres():
         server.start()
         yield server
     finally:
-        server.stop()
+        server.stop(signal.SIGQUIT)  # an orderly end would first write everything
         shutil.rmtree(folder, ignore_errors=True)

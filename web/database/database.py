@@ -46,7 +46,7 @@ class Database:
     def __init__(self, engine: Engine, bell: Bell, *, clock: Callable[[], float] | None = None) -> None:
         self.engine = engine
         self.bell = bell
-        self.name = engine.url.render_as_string(hide_password=True).removeprefix("sqlite:///")
+        self.name = _name_of(engine)
         self._clock = clock
         self._is_sqlite = engine.dialect.name == "sqlite"
 
@@ -61,6 +61,8 @@ class Database:
             connection.info.pop(_RING, None)
             with connection.begin():
                 if not self._is_sqlite:
+                    # A snapshot that was taken before the lock is held, as other levels do, would be out of date.
+                    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'")
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_DECIDING})")
                 yield connection
@@ -143,14 +145,27 @@ def _begin_by_ourselves(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if deciding else "BEGIN")
 
 
+def _name_of(engine: Engine) -> str:
+    """Where it is, without its password, which may also stand behind the question mark."""
+    if engine.dialect.name == "sqlite":
+        return str(engine.url.database)
+    asked = engine.url
+    host = asked.host or next(iter(asked.normalized_query.get("host", ())), "")
+    return f"the PostgreSQL database {asked.database or ''} at {host or 'its default host'}"
+
+
 def _bring_to_head(database: Database) -> None:
-    with database.read() as connection:
-        if _revision(connection) == HEAD:
-            return
-    with database.decide() as connection:
-        found = _revision(connection)  # another process may have been faster
-        if found != HEAD:
-            _migrate(database, connection, found)
+    try:
+        with database.read() as connection:
+            if _revision(connection) == HEAD:
+                return
+        with database.decide() as connection:
+            found = _revision(connection)  # another process may have been faster
+            if found != HEAD:
+                _migrate(database, connection, found)
+    except BaseException:
+        database.close()
+        raise
 
 
 def _revision(connection: Connection) -> str | None:
@@ -174,13 +189,26 @@ def _migrate(database: Database, connection: Connection, found: str | None) -> N
             f"{database.name} is of a newer version of this program (its tables are at {found!r})",
             hint="use that version or a newer one, or restore a backup that this version made",
         )
+    if connection.dialect.name == "postgresql":
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+        if encoding != "UTF8":
+            raise ResultsError(
+                f"{database.name} has the encoding {encoding}, which can't hold all texts",
+                hint="make one that can: createdb --encoding UTF8 --template template0 DATABASE",
+            )
     command.upgrade(config, "head")
 
 
 def _make_private(folder: Path) -> None:
     with file_explained("make", folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        found = folder.stat()
+        if found.st_uid != os.geteuid():
+            raise ResultsError(
+                f"{folder} belongs to another user, who could read and change the keys in it",
+                hint="choose a folder of your own with --state-dir, or give this one to the user that runs this",
+            )
+        if stat.S_IMODE(found.st_mode) & 0o077:
             folder.chmod(0o700)
 
 

@@ -36,7 +36,7 @@ class Listener:
             self._connection = connection
 
     def _driver(self) -> Any:
-        return None if self._connection is None else self._connection.connection.driver_connection
+        return None if self._connection is None else self._connection.connection.dbapi_connection
 
     def fileno(self) -> int:
         driver = self._driver()

@@ -68,7 +68,7 @@ JOBS = Table(
     Column("token", Integer, nullable=False),  # of the newest claim; older ones change nothing
     Column("lease_until", Double),  # the claim holds until then; NULL: nobody has it
     Column("kept_until", Double),  # until then only its own host may take it again
-    Index("jobs_by_status", "status", "rank", "number"),
+    Index("jobs_by_status", "status", "number"),
     Index("jobs_by_user", "user", "number"),
     Index("jobs_by_schedule", "schedule_id", "number"),
     # What `decide` ensures, said once more where no mistake of ours gets past it.

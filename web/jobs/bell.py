@@ -7,9 +7,11 @@ removed by the next ring, because nobody reads it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import select
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from results.durable import explained
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 _SUFFIX = ".wait"
+_NO_FIFOS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}  # of a file system
+_CLOCKWORK_S = 0.3
 
 
 class Waiter(Protocol):
@@ -68,9 +72,15 @@ class Bell:
         finally:
             os.close(descriptor)
 
-    def waiter(self) -> FifoWaiter:
+    def waiter(self) -> FifoWaiter | Clockwork:
         """What is rung from now on wakes it. Raises ResultsError."""
-        return FifoWaiter(self._folder)
+        try:
+            return FifoWaiter(self._folder)
+        except OSError as error:
+            if error.errno in _NO_FIFOS:
+                return Clockwork()
+            with explained("make", self._folder):
+                raise
 
 
 class FifoWaiter:
@@ -80,12 +90,11 @@ class FifoWaiter:
         name = f"{os.getpid()}-{secrets.token_hex(6)}"
         new = folder / f"{name}.new"
         self._path = folder / f"{name}{_SUFFIX}"
-        with explained("make", new):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.mkfifo(new, 0o600)
-            # For writing too: so it is never at its end, whoever comes and goes.
-            self._descriptor = os.open(new, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            new.rename(self._path)  # only now, when somebody reads it, may it be rung
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.mkfifo(new, 0o600)
+        # For writing too: so it is never at its end, whoever comes and goes.
+        self._descriptor = os.open(new, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        new.rename(self._path)  # only now, when somebody reads it, may it be rung
 
     def fileno(self) -> int:
         return self._descriptor
@@ -105,6 +114,26 @@ class FifoWaiter:
             self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Clockwork:
+    """A waiter where there are no FIFOs: it wakes by itself. See Waiter."""
+
+    def fileno(self) -> int:
+        return -1
+
+    def wait(self, timeout_s: float) -> bool:
+        time.sleep(min(max(0, timeout_s), _CLOCKWORK_S))
+        return True
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def __enter__(self) -> Self:
         return self

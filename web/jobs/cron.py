@@ -23,7 +23,9 @@ def next_time(cron: str, time_zone: str, after: float) -> float:
     try:
         if len(cron) > _MOST_CHARACTERS or len(cron.split()) != 5:
             raise CronSimError("five fields are needed")
-        return float(next(CronSim(cron, dt.datetime.fromtimestamp(after, zone))).timestamp())
+        times = CronSim(cron, dt.datetime.fromtimestamp(after, zone))
+        # In an hour that is repeated, the next time may be that of the first one, which is over.
+        return next(time for time in (moment.timestamp() for moment in times) if time > after)
     except CronSimError as error:
         raise UsageError(
             f"{plain(cron)[:_MOST_CHARACTERS]!r} is no time in cron form: {error}",

@@ -106,7 +106,7 @@ class Schedules:
         """All of them, or one user's, in the order in which they were added."""
         asked = select(SCHEDULES).order_by(SCHEDULES.c.number)
         if user is not None:
-            asked = asked.where(SCHEDULES.c.user == user)
+            asked = asked.where(SCHEDULES.c.user == (user if storable(user) else ""))
         with self._database.read() as connection:
             return tuple(map(_schedule_of, connection.execute(asked)))
 

@@ -67,14 +67,15 @@ def test_priority_first_but_low_is_never_starved(bench):
     normal = add(queue)
     high = add(queue, priority=Priority.HIGH)
     order = []
-    for _ in range(200):  # high ones keep coming, faster than they are done
+    step_s = 240
+    for _ in range(2 * int(LEAD_S / step_s) + 4):  # high ones keep coming, faster than they are done
         add(queue, priority=Priority.HIGH)
         claim = queue.claim("h", ["gpu0"])
         order.append(claim.job.job_id)
-        bench.clock.now += 60
+        bench.clock.now += step_s
         queue.ended(claim, JobStatus.COMPLETED)
     assert order[0] == high.job_id
-    assert order.index(normal.job_id) < order.index(low.job_id) <= 2 * LEAD_S / 60 + 2
+    assert order.index(normal.job_id) < order.index(low.job_id) <= 2 * LEAD_S / step_s + 2
 
 
 def test_the_same_key_and_body_is_the_same_job(bench):
@@ -143,10 +144,10 @@ def test_lists_filter_and_page_and_stay_stable_while_jobs_are_added(bench):
             queue.jobs(JobQuery(cursor=cursor))
 
 
-@pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800"])
-def test_texts_that_can_not_be_stored_are_refused(bench, text):
-    with pytest.raises(UsageError, match="project_id"):
-        add(bench.queue(), project_id=text)
+def test_texts_that_can_not_be_stored_are_refused(bench):
+    for text in ("\x00", "a\x00b", "\ud800"):
+        with pytest.raises(UsageError, match="project_id"):
+            add(bench.queue(), project_id=text)
 
 
 def test_cancel(bench):

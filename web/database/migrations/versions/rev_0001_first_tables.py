@@ -39,7 +39,7 @@ def upgrade() -> None:
         Column("token", Integer, nullable=False),
         Column("lease_until", Double),
         Column("kept_until", Double),
-        Index("jobs_by_status", "status", "rank", "number"),
+        Index("jobs_by_status", "status", "number"),
         Index("jobs_by_user", "user", "number"),
         Index("jobs_by_schedule", "schedule_id", "number"),
         Index(
