@@ -41,10 +41,20 @@ def print_summary(record: RunRecord, folder: Path, *, price_per_kwh: float | Non
 
     price_per_kwh: in the user's currency; with it, the cost of the energy is shown.
     """
+    say_facts(
+        (Fact(*row) for row in summary_rows(record, folder, price_per_kwh)),
+        {"WARNING": "red", "error": "red"},
+    )
+
+
+def summary_rows(
+    record: RunRecord, folder: Path, price_per_kwh: float | None = None
+) -> list[tuple[str, str]]:
+    """What the summary says, by name."""
     rows = _rows(record, folder, price_per_kwh)
     if certified := _certified(record, folder):
         rows.insert([name for name, _ in rows].index("files"), ("certified", certified))
-    say_facts((Fact(*row) for row in rows), {"WARNING": "red", "error": "red"})
+    return rows
 
 
 def _certified(record: RunRecord, folder: Path) -> str:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from web.pages import help as help_page
-from web.pages import leaderboard, run_list, static_files
+from web.pages import leaderboard, run_list, run_page, static_files
 
-ROUTERS = (static_files.router, help_page.router, leaderboard.router, run_list.router)
+ROUTERS = (static_files.router, help_page.router, leaderboard.router, run_list.router, run_page.router)
