@@ -6,6 +6,7 @@ is a mean of several.
 
 from __future__ import annotations
 
+import functools
 import math
 from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ def wilson_interval(passed: float, total: float, confidence: float = CONFIDENCE)
     """
     if not 0 < total < math.inf or not 0 <= passed <= total or not 0 < confidence < 1:
         raise ValueError(f"no interval for {passed} of {total} at {confidence}")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    z = _quantile(confidence)
     p = passed / total
     scale = 1 + z * z / total
     center = (p + z * z / (2 * total)) / scale
@@ -36,6 +37,11 @@ def wilson_interval(passed: float, total: float, confidence: float = CONFIDENCE)
     low = 0.0 if passed == 0 else max(0.0, center - half)
     high = 1.0 if passed == total else min(1.0, center + half)
     return low, high
+
+
+@functools.cache
+def _quantile(confidence: float) -> float:
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def standard_error(values: Sequence[float]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
@@ -14,12 +15,13 @@ from results.errors import ResultsError
 from results.records import Outcome, RunStatus
 from results.store.answers import natural
 from results.store.reading import queries
-from results.store.reading.problems import cells_of
+from results.store.reading.problems import GridCell, cells_of
 from results.store.reading.run_files import (
     SampleLine,
     completion_at,
     completions_at,
     folder_of,
+    may_be_run,
     open_own,
     prompt_in,
     sample_lines,
@@ -120,15 +122,16 @@ class FolderRunStore:
 
     def grid(self, query: GridQuery) -> GridPage:
         runs = queries.columns_of(query, self._rows().get)
-        columns = [
-            cells_of(
-                (each.line.task_id, each.line.outcome)
-                for each in self._samples(run.run_id)
-                if not query.tag or each.line.tags.get(query.tag) == query.value
-            )
-            for run in runs
-        ]
+        columns = [self.column(run.run_id, query.tag, query.value) for run in runs]
         return queries.grid_page(query, runs, columns)
+
+    def column(self, run_id: str, tag: str, value: str) -> dict[str, GridCell]:
+        """The cells of one run in a grid, by problem."""
+        return cells_of(
+            (each.line.task_id, each.line.outcome)
+            for each in self._samples(run_id)
+            if not tag or each.line.tags.get(tag) == value
+        )
 
     def hardest(self, benchmark: str, limit: int = 100) -> tuple[TaskCounts, ...]:
         return queries.hardest(self._tasks(benchmark), limit)
@@ -139,18 +142,18 @@ class FolderRunStore:
     def tags(self, benchmark: str) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, set[str]] = defaultdict(set)
         for row in self._counted(benchmark):
-            for each in self._samples(row.run_id):
-                for name, value in each.line.tags.items():
-                    found[name].add(value)
+            for name, values in queries.tag_values(self._countable(row.run_id)).items():
+                found[name] |= values
         return {name: tuple(sorted(values)) for name, values in sorted(found.items())}
 
     def by_tag(self, benchmark: str, tag: str) -> tuple[TagCounts, ...]:
         found = []
         for row in reversed(self._counted(benchmark)):
+            countable = self._countable(row.run_id)
             by_value: dict[str, list[SampleLine]] = defaultdict(list)
-            for each in self._samples(row.run_id):
-                if tag in each.line.tags:
-                    by_value[each.line.tags[tag]].append(each.line)
+            for line in countable if tag in queries.tag_values(countable) else ():
+                if tag in line.tags:
+                    by_value[line.tags[tag]].append(line)
             for value, lines in sorted(by_value.items()):
                 seconds = [line.seconds for line in lines if line.seconds is not None]
                 tokens = [line.tokens_written for line in lines]
@@ -161,9 +164,9 @@ class FolderRunStore:
                         value,
                         outcomes=Counter(line.outcome for line in lines),
                         samples=len({line.task_id for line in lines}),
-                        request_s=sum(seconds) / len(seconds) if seconds else None,
+                        request_s=math.fsum(seconds) / len(seconds) if seconds else None,
                         completion_tokens=None if None in tokens else sum(filter(None, tokens)),
-                        cost_usd=None if None in costs else sum(filter(None, costs)),
+                        cost_usd=None if None in costs else math.fsum(filter(None, costs)),
                     )
                 )
         return tuple(found)
@@ -207,7 +210,7 @@ class FolderRunStore:
         """What is known of that folder, with its record's signature; None if it is no run's."""
         path = self._results_dir / name
         signature = _signature(path / "run.json")
-        if name.startswith(".") or signature is None:
+        if signature is None or not may_be_run(name):
             return None
         is_running = before is not None and _runs(before[1])
         if before is not None and before[0] == signature and not is_running:
@@ -226,8 +229,13 @@ class FolderRunStore:
                 for offset, _, line in sample_lines(file)
                 if line is not None
             }
-        ordered = sorted(found, key=lambda key: (natural(key[0]), key[1]))
+        ordered = sorted(found, key=lambda key: (natural(key[0]), *key))
         return [found[key] for key in ordered]
+
+    def _countable(self, run_id: str) -> list[SampleLine]:
+        """The same lines, where sums over runs are made; none of a run with an odd one."""
+        lines = [each.line for each in self._samples(run_id)]
+        return [] if any(line.oddity for line in lines) else lines
 
     def _counted(self, benchmark: str) -> list[RunRow]:
         return [row for row in self._rows().values() if row.benchmark == benchmark and queries.counts(row)]
@@ -237,8 +245,7 @@ class FolderRunStore:
         tags: dict[str, dict[str, str]] = {}
         for row in self._counted(benchmark):
             judged: Counter[str] = Counter()
-            for each in self._samples(row.run_id):
-                line = each.line
+            for line in self._countable(row.run_id):
                 there = counts.setdefault(line.task_id, [0, 0, 0])
                 tags[line.task_id] = line.tags
                 if line.outcome is not Outcome.INFRASTRUCTURE_ERROR:
@@ -260,6 +267,18 @@ def _runs(found: RunRow | str) -> bool:
 
 def read_row(results_dir: Path, name: str) -> RunRow | str:
     """The row of the run in that folder, or why there is none."""
+    found = read_run(results_dir, name)
+    if isinstance(found, str):
+        return found
+    folder, record = found
+    row = run_row(record, folder.effective_status(record))
+    if row.status is RunStatus.SUCCEEDED or row.answered is not None:
+        return row
+    return msgspec.structs.replace(row, **progress_of(folder))
+
+
+def read_run(results_dir: Path, name: str) -> tuple[RunFolder, RunRecord] | str:
+    """The run in that folder, or why there is none."""
     folder = folder_of(results_dir, name)
     if folder is None:
         return "it, or its run.json, is a link or no regular file"
@@ -269,10 +288,7 @@ def read_row(results_dir: Path, name: str) -> RunRow | str:
         return error.message
     if record.run_id != name:
         return f"its run.json is that of the run {record.run_id}"
-    row = run_row(record, folder.effective_status(record))
-    if row.status is RunStatus.SUCCEEDED or row.answered is not None:
-        return row
-    return msgspec.structs.replace(row, **progress_of(folder))
+    return folder, record
 
 
 def progress_of(folder: RunFolder) -> dict[str, object]:
@@ -315,7 +331,7 @@ def verdicts_in(folder: RunFolder | None) -> list[CompletionVerdict]:
         return []
     with explained("read", folder.completions):
         found, _ = read_verdicts(folder.completions)
-    return sorted(found, key=lambda verdict: (natural(verdict.task_id), verdict.index))
+    return sorted(found, key=lambda verdict: (natural(verdict.task_id), verdict.task_id, verdict.index))
 
 
 def _asked(line: SampleLine, query: SampleQuery) -> bool:

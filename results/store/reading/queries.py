@@ -27,9 +27,11 @@ from results.store.run_store import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from results.store.reading.run_files import SampleLine
     from results.store.reading.run_row import RunRow
     from results.store.run_store import TaskCounts
 
+MOST_VALUES = 200  # of one tag in one run; a tag with more is no group
 _Row = TypeVar("_Row")
 
 
@@ -191,3 +193,12 @@ def flipped(tasks: Iterable[TaskCounts], limit: int) -> tuple[TaskCounts, ...]:
     found = [task for task in tasks if task.disagreements]
     found.sort(key=lambda task: (-task.disagreements, natural(task.task_id)))
     return tuple(found[: max(1, min(limit, MOST_ROWS))])
+
+
+def tag_values(lines: Iterable[SampleLine]) -> dict[str, set[str]]:
+    """The tags of a run's samples with their values; without those that hardly two samples share."""
+    found: dict[str, set[str]] = {}
+    for line in lines:
+        for name, value in line.tags.items():
+            found.setdefault(name, set()).add(value)
+    return {name: values for name, values in found.items() if name and len(values) <= MOST_VALUES}

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST_LINE = 64 << 20  # bytes; a longer one counts as unreadable
-_MOST_JSON = 64 << 20  # bytes of a run.json
+_LONGEST_NAME = 255  # bytes
+_LONGEST_ID = 500  # bytes
+_SHOWN = 60  # characters of an id
 
 
 class SampleLine(msgspec.Struct, frozen=True, gc=False):
@@ -42,9 +44,18 @@ class SampleLine(msgspec.Struct, frozen=True, gc=False):
     request_s: Any = None
 
     @property
-    def contradicts(self) -> bool:
-        """Whether it says both that it passed and that it did not."""
-        return self.passed != (self.outcome is Outcome.PASSED)
+    def oddity(self) -> str:
+        """Why the line can't be counted with others; empty for nearly all."""
+        if self.passed != (self.outcome is Outcome.PASSED):
+            return f"{self.task_id[:_SHOWN]} says both passed={self.passed} and outcome={self.outcome}"
+        if not 0 <= self.index < 1 << 31:
+            return f"{self.task_id[:_SHOWN]} has the index {self.index}"
+        if len(self.task_id.encode()) > _LONGEST_ID or "\0" in self.task_id:
+            return f"the id {self.task_id[:_SHOWN]!r}... is none"
+        tags = "".join(f"{name}{value}" for name, value in self.tags.items()) if self.tags else ""
+        if len(tags) > _LONGEST_ID or "\0" in tags:
+            return f"the tags of {self.task_id[:_SHOWN]} are none"
+        return ""
 
     @property
     def tokens_asked(self) -> int | None:
@@ -66,9 +77,17 @@ class SampleLine(msgspec.Struct, frozen=True, gc=False):
 _decode_line = msgspec.json.Decoder(SampleLine).decode
 
 
+def may_be_run(name: str) -> bool:
+    """Whether a folder of that name may be a run's: it is Unicode and not hidden."""
+    try:
+        return name[:1] not in {"", "."} and len(name.encode()) <= _LONGEST_NAME
+    except UnicodeEncodeError:
+        return False
+
+
 def folder_of(results_dir: Path, run_id: str) -> RunFolder | None:
     """The folder of the run with that whole id; None unless it is a folder, and no link, with a `run.json`."""
-    if not run_id or run_id[0] in ".-" or "/" in run_id or "\0" in run_id or len(os.fsencode(run_id)) > 255:
+    if not may_be_run(run_id) or run_id[0] == "-" or "/" in run_id or "\0" in run_id:
         return None
     folder = RunFolder(results_dir / run_id)
     try:
@@ -94,34 +113,27 @@ def open_own(path: Path) -> BufferedReader | None:
 
 
 def lines_of(file: BufferedReader) -> Iterator[tuple[int, int, bytes | None]]:
-    """Each whole line from where the file stands, with its offset and size; None for one that is too long. What stands
-    behind the last newline is the beginning of a line that isn't written yet, and is left out.
+    """Each line from where the file stands: where it begins, where the next one does, and its bytes; None for bytes if
+    it is too long. A last line without a newline may not be whole yet, so the next one begins where it does.
     """
     offset = file.tell()
     while line := file.readline(LONGEST_LINE):
-        size = len(line)
-        if not line.endswith(b"\n"):
-            if size < LONGEST_LINE:
-                return
-            while (more := file.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
-                size += len(more)
-            if not more:
-                return
-            size += len(more)
-            yield offset, size, None
-        else:
-            yield offset, size, line
+        size, last = len(line), line
+        while len(last) == LONGEST_LINE and not last.endswith(b"\n"):
+            last = file.readline(LONGEST_LINE)
+            size += len(last)
+        following = offset + size if last.endswith(b"\n") else offset
+        yield offset, following, line if size == len(line) else None
         offset += size
 
 
 def sample_lines(file: BufferedReader) -> Iterator[tuple[int, int, SampleLine | None]]:
     """The same, read; None for a line that can't be."""
-    for offset, size, line in lines_of(file):
+    for offset, following, line in lines_of(file):
         try:
-            yield offset, size, None if line is None else _decode_line(line)
+            yield offset, following, None if line is None else _decode_line(line)
         except NOT_THAT_JSON:
-            if line is not None and line.strip():
-                yield offset, size, None
+            yield offset, following, None
 
 
 def completion_at(folder: RunFolder, offset: int) -> Completion | None:
@@ -142,6 +154,19 @@ def completions_at(folder: RunFolder, offsets: list[int]) -> Iterator[Completion
                 yield decode_completion(file.readline(LONGEST_LINE))
             except NOT_THAT_JSON:
                 yield None
+
+
+def prompt_at(folder: RunFolder, offset: int) -> SentPrompt | None:
+    """The prompt whose line begins there; None if it can't be read."""
+    file = open_own(folder.path / PROMPTS_NAME)
+    if file is None:
+        return None
+    with file:
+        file.seek(offset)
+        try:
+            return msgspec.json.decode(file.readline(LONGEST_LINE), type=SentPrompt)
+        except NOT_THAT_JSON:
+            return None
 
 
 def prompt_in(folder: RunFolder, task_id: str) -> SentPrompt | None:

@@ -1,0 +1,122 @@
+"""The index answers as the folders do, whatever happens to them, and no damage to it is ever trusted."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from results.store.index.database import INDEX_NAME
+from results.store.index.opening import Following, open_run_store
+from results.store.reading.folder_run_store import FolderRunStore
+from results.store.run_store import RunQuery
+from tests.results.recorded_runs import F, P, record_run
+from tests.results.store.stores import change, differences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from results.store.index.sql_run_store import SqlRunStore
+
+
+@contextlib.contextmanager
+def index_of(results_dir: Path) -> Iterator[SqlRunStore]:
+    store = open_run_store(results_dir)
+    try:
+        assert store.refresh(within_s=None)
+        yield store
+    finally:
+        store.database.dispose()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_answers_as_the_folders_do_whatever_happens_to_them(tmp_path, seed):
+    drawn = random.Random(seed)
+    happened = []
+    with index_of(tmp_path) as store:
+        for _ in range(7):
+            happened += [change(tmp_path, drawn) for _ in range(4)]
+            assert store.refresh()
+            assert not differences(store, FolderRunStore(tmp_path)), happened
+        assert not store.damaged
+    with index_of(tmp_path) as again:
+        assert not differences(again, FolderRunStore(tmp_path)), happened
+
+
+def test_two_writers_at_once_leave_it_right(tmp_path):
+    drawn = random.Random(5)
+    record_run(tmp_path, [P, F])
+    stop = threading.Event()
+    failed: list[Exception] = []
+
+    def refresh() -> None:
+        with index_of(tmp_path) as store:
+            try:
+                while not stop.is_set():
+                    store.refresh(within_s=None)
+                    store.runs(RunQuery())
+            except Exception as error:  # noqa: BLE001 - told below
+                failed.append(error)
+
+    threads = [threading.Thread(target=refresh) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(15):
+        change(tmp_path, drawn)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    with index_of(tmp_path) as store:
+        assert not differences(store, FolderRunStore(tmp_path))
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(b"no database at all" * 1000)
+
+
+def _middle(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    for place in range(4096, len(data), 4096):
+        data[place : place + 100] = b"\xee" * 100
+    path.write_bytes(data)
+
+
+def _half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: 4096 * 3 + 17])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _no_table(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE samples")
+
+
+def _other_version(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE meta SET value = '0' WHERE name = 'version'")
+        connection.execute("UPDATE samples SET outcome = 1")
+
+
+@pytest.mark.parametrize("damage", [_garbage, _middle, _half, _empty, _no_table, _other_version])
+def test_a_damaged_index_is_never_trusted_and_made_anew(tmp_path, damage):
+    for _ in range(3):
+        record_run(tmp_path, [P, F, P])
+    with index_of(tmp_path):
+        pass
+    damage(tmp_path / INDEX_NAME)
+    store = open_run_store(tmp_path)
+    changed = threading.Event()
+    with Following(store, then=changed.set):
+        assert changed.wait(30)
+    assert not differences(store, FolderRunStore(tmp_path))
+    assert not store.damaged
+    store.database.dispose()
