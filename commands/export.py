@@ -1,4 +1,4 @@
-"""`export`: runs as a table of single completions, or as one file for somebody else."""
+"""`export`: runs as a table of single completions, as one file for somebody else, or as a site to publish."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ Examples:
   bench_runner.py export Q8_0 Q4_K_M --per-sample samples.csv
   bench_runner.py export baseline --per-sample - | head
   bench_runner.py export baseline last --archive for-anna.zip
+  bench_runner.py export --site public
 """
 
 
@@ -43,12 +44,19 @@ Examples:
     metavar="FILE.zip",
     help="Write one file for somebody else: records, completions and a report; merge takes it apart.",
 )
+@click.option(
+    "--site",
+    "site_folder",
+    metavar="FOLDER",
+    help="Write the leaderboard, runs and samples as a site of files, to be published.  [needs the extra serve]",
+)
 @results_dir_option
 def export(
     *,
     names: tuple[str, ...],
     samples_file: str | None,
     archive_file: str | None,
+    site_folder: str | None,
     results_dir: Path | None,
 ) -> None:
     """Write runs for other programs, or for somebody else.
@@ -56,10 +64,13 @@ def export(
     Each RUN is a name (in quotes if it has several words) or a pattern of ids, labels or models. Without any, all runs
     that succeeded and are not archived.
     """
+    from commands.serving.options import require_extra
     from results.views.export import require_parquet
 
-    if samples_file is None and archive_file is None:
-        raise UsageError("nothing to export", hint="give --per-sample FILE or --archive FILE.zip")
+    if samples_file is None and archive_file is None and site_folder is None:
+        raise UsageError(
+            "nothing to export", hint="give --per-sample FILE, --archive FILE.zip or --site FOLDER"
+        )
     suffix = ".csv" if samples_file == "-" else Path(samples_file or "").suffix.lower()
     if samples_file is not None and suffix not in {".csv", ".parquet"}:
         raise UsageError(
@@ -73,11 +84,18 @@ def export(
         )
     if suffix == ".parquet":
         require_parquet()
+    if site_folder is not None:
+        require_extra()
+        from web.site.site import require_place
+
+        require_place(user_path(site_folder))
     runs = _chosen(results_dir or default_results_dir(), names)
     if archive_file is not None:
         _write_archive(user_path(archive_file), runs)
     if samples_file is not None:
         _write_samples(samples_file, suffix, runs)
+    if site_folder is not None:
+        _write_site(user_path(site_folder), runs)
 
 
 def _chosen(results_dir: Path, names: tuple[str, ...]) -> list[Run]:
@@ -125,6 +143,31 @@ def _write_archive(path: Path, runs: list[Run]) -> None:
     say(f"{path}: {count} with a report, {size_text(path.stat().st_size)}")
     if hidden:
         warn(f"{hidden} keys or passwords in it were replaced by ***")
+
+
+def _write_site(place: Path, runs: list[Run]) -> None:
+    from rich.console import Console
+
+    from results.errors import ResultsError
+    from results.records import RunStatus
+    from results.views.terminal import size_text
+    from web.site.site import write_site
+
+    for folder, record in runs:
+        if folder.effective_status(record) is RunStatus.STARTED:
+            raise ResultsError(f"{folder.run_id} is still running", hint="wait until it ends")
+    with Console(stderr=True).status("writing pages") as shown:  # on a terminal only
+
+        def progress(done: int, known: int) -> None:
+            shown.update(f"writing pages: {done} of {known} known so far")
+
+        written = write_site([folder for folder, _ in runs], place, progress=progress)
+    count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+    say(
+        f"{place}: {count} on {written.pages} pages, {size_text(written.size_bytes)}; open {place}/index.html"
+    )
+    if written.hidden:
+        warn(f"{written.hidden} keys or passwords in it were replaced by ***")
 
 
 _README = """\

@@ -220,6 +220,7 @@ leaderboard --csv gone/x.csv | 6 | cannot write gone/x.csv | make the folder gon
 export last --archive x.tar | 2 | its name must end in .zip | such as x.zip
 export last --per-sample x.txt | 2 | its name must end in .csv or .parquet | such as x.csv
 export last | 2 | nothing to export | --archive FILE.zip
+export last --site notes.txt | 2 | notes.txt is not a folder | name a new folder
 merge gone | 2 | gone can't be read: no such file | it has no such file
 merge gpu2:bench/results | 2 | can't be read: no such file | rsync -a gpu2:bench/results/
 merge notes.txt | 2 | notes.txt is neither a folder nor an archive | FILE.zip

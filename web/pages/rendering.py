@@ -72,7 +72,7 @@ def page(
             request=request,
             here=partial(here, request),
             viewer=viewer,
-            navigation=NAVIGATION,
+            navigation=navigation_of(request),
             current=current_place(request.url.path),
             **facts,
         )
@@ -92,7 +92,7 @@ def error_page(
             request=request,
             here=partial(here, request),
             viewer=getattr(request.state, "caller", None),
-            navigation=NAVIGATION,
+            navigation=navigation_of(request),
             current="",
             status_code=status_code,
             detail=detail,
@@ -101,6 +101,13 @@ def error_page(
         )
     )
     return HTMLResponse(text, status_code=status_code)
+
+
+def navigation_of(request: Request) -> tuple[tuple[str, tuple[Place, ...]], ...]:
+    """All links, or, in a site of files, those to results."""
+    if not getattr(request.state, "is_site", False):
+        return NAVIGATION
+    return tuple((title, places) for title, places in NAVIGATION if title != "Work")
 
 
 def current_place(path: str) -> str:
