@@ -39,7 +39,7 @@ TRIES = 3
 PAUSE_S = 2.0
 ANSWER_S = 10.0  # how long the service may take to answer
 _READ_BYTES = 1 << 12
-_WORDS = {JobStatus.COMPLETED: "succeeded", JobStatus.FAILED: "failed", JobStatus.CANCELLED: "interrupted"}
+_WORDS = {JobStatus.COMPLETED: "succeeded", JobStatus.FAILED: "failed", JobStatus.CANCELLED: "cancelled"}
 
 
 class EndingNote(msgspec.Struct, frozen=True, kw_only=True):

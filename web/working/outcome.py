@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results.errors import RateLimited
+from results.errors import Interrupted, RateLimited
 from results.plain_text import cell
 from results.records import RunStatus
 from web.jobs.job import JobStatus
@@ -30,8 +30,7 @@ class JobOutcome:
     """status: COMPLETED if every run succeeded, FAILED if all have ended and some failed, INTERRUPTED if something is
     left to do. detail: which runs failed and why; of one that is INTERRUPTED, what stopped it, where that is known.
     run_ids: of the runs that have a record, in the plan's order. runs_total: 0 before the sweep has begun.
-    samples_done: completions on disk. waits_for_provider: what stopped it is a provider's limit of requests, which
-    passes.
+    samples_done: completions on disk. waits_for_provider: what stopped it is a provider's limit of requests.
     """
 
     status: JobStatus
@@ -70,7 +69,7 @@ def sweep_outcome(sweep: SweepFolder) -> JobOutcome:
             interrupted.append(record)
         done += seen in {RunStatus.FAILED, RunStatus.SUCCEEDED}
     if done < len(planned):
-        status, detail = JobStatus.INTERRUPTED, next((why for run in interrupted if (why := _why(run))), "")
+        status, detail = JobStatus.INTERRUPTED, next((why for run in interrupted if (why := _cause(run))), "")
     elif failed:
         status, detail = JobStatus.FAILED, _failures(list(failed.values()), len(planned))
     else:
@@ -113,6 +112,11 @@ def _failures(failed: list[tuple[str, RunRecord]], total: int) -> str:
     )
     more = f"; and {len(failed) - _TOLD} more" if len(failed) > _TOLD else ""
     return f"{len(failed)} of {total} run{'s' if total > 1 else ''} failed: {told}{more}"
+
+
+def _cause(record: RunRecord) -> str:
+    """What stopped it, unless that was a signal, which says nothing about the job."""
+    return "" if record.error is None or record.error.kind == Interrupted.kind else _why(record)
 
 
 def _why(record: RunRecord) -> str:

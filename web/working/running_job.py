@@ -253,8 +253,13 @@ class RunningJob:
         more = outcome.runs_done > starts.runs_done or outcome.samples_done > starts.samples_done
         words = last_words(self.folder, starts.log_bytes)
         error = outcome.detail or (words if words.startswith(ERROR) else "")
-        fruitless = 0 if more else starts.fruitless + began
-        if fruitless and error and error == starts.error and not outcome.waits_for_provider:
+        fruitless = 0 if more else starts.fruitless + (began and self.stopping is None)
+        if (
+            fruitless > starts.fruitless
+            and error
+            and error == starts.error
+            and not outcome.waits_for_provider
+        ):
             fruitless = FRUITLESS_STARTS  # the same again: it won't become better
         starts = replace(
             starts,
@@ -286,8 +291,8 @@ class RunningJob:
         )
 
     def _why_fruitless(self, starts: Starts, outcome: JobOutcome) -> str:
-        words = outcome.detail or starts.error or last_words(self.folder) or "it ended, and printed nothing"
-        words = words.removeprefix(ERROR).strip()
+        words = outcome.detail or starts.error or last_words(self.folder, starts.log_bytes)
+        words = words.removeprefix(ERROR).strip() or "it ended, and printed nothing"
         without = min(starts.count, starts.fruitless)
         return f"{words} (started {starts.count} times, the last {without} without progress)"
 
