@@ -129,6 +129,8 @@ serve --config gone.yaml | 2 | gone.yaml can't be read | did you mean
 serve --database postgresql://me:secret@db/x | 2 | holds a password | $BENCH_DATABASE_URL
 serve --database mysql://db/x | 2 | is no URL of PostgreSQL | postgresql://USER@HOST/DATABASE
 serve --models-dir gone | 2 | there is no folder | your models
+worker --config gone.yaml | 2 | gone.yaml can't be read | did you mean
+worker --database mysql://db/x | 2 | is no URL of PostgreSQL | postgresql://USER@HOST/DATABASE
 serve --host 0.0.0.0 | 2 | there is no key | keys add NAME
 serve --allowed-host http://x | 2 | is not the name of a host | bench.example.com
 serve --proxy 0.0.0.0/0 | 2 | everybody | the proxy's own address

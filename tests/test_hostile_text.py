@@ -252,6 +252,7 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("keys", "add", evil): 2,
         ("keys", "revoke", evil): 2,
         ("serve", "--config", f"{evil}.yaml"): 2,
+        ("worker", "--config", f"{evil}.yaml"): 2,
         ("serve", "--allowed-host", evil): 2,
         ("serve", "--proxy", evil): 2,
         ("tasks", "validate", f"{evil}.yaml"): 2,

@@ -34,7 +34,7 @@ class ServeConfig:
     besides loopback. proxies: addresses or networks of reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto
     are believed. servers, providers: by the name that a request gives; the settings of `run` that it stands for.
     data: by name, a file that a request may give as its data. notify_command: as `--notify` of `run`.
-    webhook_url: where the end of each job is POSTed to; may have a key in it, so it is never shown.
+    webhook_url: where the end of each job is POSTed to, with ${NAME} for variables of the worker; never shown.
     """
 
     results_dir: Path

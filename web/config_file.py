@@ -60,6 +60,7 @@ class ServeFile(msgspec.Struct, frozen=True):
     providers: dict[_Name, dict[str, Any]] = {}
     data: dict[_Name, _Text] = {}
     notify: _Text | None = None
+    webhook: _Text | None = None
     limits: _Limits = _Limits()
 
 
@@ -94,6 +95,7 @@ def apply_file(config: ServeConfig, file: ServeFile) -> ServeConfig:
         providers=file.providers,
         data={name: Path(text) for name, text in file.data.items()},
         notify_command=file.notify,
+        webhook_url=file.webhook,
         limits=replace(Limits(), **{name: value for name, value in given.items() if value is not None}),
     )
 
@@ -144,7 +146,7 @@ def _problems(root: Mapping[str, Node], folder: Path) -> Iterator[Problem]:
         items = listed.value if listed is not None and isinstance(listed.value, list) else []
         for number, each in enumerate(items):
             yield from _checked(each, f"{section}[{number}]", check)
-    for name in ("database", "models_dir", "notify"):
+    for name in ("database", "models_dir", "notify", "webhook"):
         if name in root:
             yield from _checked(root[name], name, lambda text, name=name: _require(name, text, folder))
 
@@ -156,6 +158,10 @@ def _require(name: str, text: str, folder: Path) -> None:
         from runner.notification import read_notify
 
         read_notify(text)
+    elif name == "webhook":
+        from web.working.endings import require_webhook
+
+        require_webhook(text)
     elif not (folder / user_path(text)).is_dir():
         raise UsageError("there is no such folder", hint="paths are relative to this file")
 

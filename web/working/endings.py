@@ -25,6 +25,7 @@ from results.files import read_file
 from results.json_text import NOT_THAT_JSON, encode_indented
 from results.plain_text import plain
 from runner.notification import Ended, notifying, read_notify
+from settings.variables import VARIABLE, expand
 from web.jobs.job import JobStatus
 from web.working.job_folder import AttemptFolder
 
@@ -79,12 +80,10 @@ class Endings:
     def __init__(self, config: ServeConfig, say: Callable[[str], None]) -> None:
         self._jobs_dir = config.jobs_dir
         self._command = read_notify(config.notify_command)
-        self._url = config.webhook_url
+        self._url = None if config.webhook_url is None else require_webhook(expand(config.webhook_url))
         self._say = say
         self._due: queue.SimpleQueue[AttemptFolder | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        if self._url is not None:
-            _require_http(self._url)
 
     @property
     def wanted(self) -> bool:
@@ -178,7 +177,7 @@ def post(url: str, body: bytes, *, tries: int = TRIES, pause_s: float = PAUSE_S)
     for number in range(tries):
         if number:
             time.sleep(pause_s * 2 ** (number - 1))
-        request = urllib.request.Request(  # noqa: S310 - only http and https, see _require_http
+        request = urllib.request.Request(  # noqa: S310 - only http and https, see require_webhook
             url, data=body, headers={"Content-Type": "application/json", "User-Agent": "bench_runner"}
         )
         try:
@@ -196,10 +195,18 @@ def post(url: str, body: bytes, *, tries: int = TRIES, pause_s: float = PAUSE_S)
     return problem
 
 
-def _require_http(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+def require_webhook(url: str) -> str:
+    """The address of a service. Raises UsageError, without the address: it may have a key in it."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        well = (
+            parts.scheme in {"http", "https"} and bool(parts.hostname) and url.isascii() and url.isprintable()
+        )
+    except ValueError:
+        well = False
+    if not well and not VARIABLE.match(url):
         raise UsageError("the webhook must be an address such as https://example.com/hook", hint="correct it")
+    return url
 
 
 def _run(command: tuple[str, ...], note: EndingNote) -> list[str]:

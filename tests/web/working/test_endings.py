@@ -73,7 +73,8 @@ def state(job):
 
 def test_a_webhook_gets_the_end_once_and_no_secret(place, told, service, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    job = told(webhook_url=service.url)
+    monkeypatch.setenv("HOOK", service.url)
+    job = told(webhook_url="${HOOK}")
     ((path, body),) = service.bodies
     assert path == f"/{SECRET}"
     assert body["event"] == "job_ended"
