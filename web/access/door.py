@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 WITHOUT_KEY = frozenset({"/health", f"{API_ROOT}/health", "/login", "/enter", "/robots.txt", "/favicon.ico"})
 FILES = "/static/"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+MOST_LINES_BYTES = 16 << 10
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "Content-Security-Policy": (
@@ -131,6 +132,8 @@ class Door:
 
     def _require_form(self, scope: Scope, headers: Headers) -> None:
         """Raise ApiError unless it is a request to us, in the ordinary form."""
+        if _lines_size(scope) > MOST_LINES_BYTES:
+            raise ApiError(431, "the lines of the request are too long")
         hosts = headers.getlist("host")
         if len(hosts) != 1:
             raise ApiError(400, "exactly one Host header is needed")
@@ -207,6 +210,12 @@ class _Body:
 
     def _too_long(self) -> ApiError:
         return ApiError(413, f"a request's body has at most {self._most_bytes:,} bytes")
+
+
+def _lines_size(scope: Scope) -> int:
+    """Bytes of its address and headers. h11 has a limit too, but only for what comes in several parts."""
+    size = len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
+    return size + sum(len(name) + len(value) for name, value in scope["headers"])
 
 
 def _must_sign_in(request: Request, *, guessed: bool) -> Response:

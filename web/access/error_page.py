@@ -24,6 +24,7 @@ _TITLES = {
     409: "That doesn't fit together",
     413: "That is too large",
     421: "This server has another name",
+    431: "That is too long",
     429: "That was too often",
     500: "Something went wrong here",
     503: "Not now",
