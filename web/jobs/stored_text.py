@@ -15,4 +15,7 @@ def require_storable(**texts: str) -> None:
     """Raise UsageError, which names the first text that can't be stored."""
     for name, text in texts.items():
         if not storable(text):
-            raise UsageError(f"{name} has a character that can't be stored: {plain(text)[:60]!r}")
+            raise UsageError(
+                f"{name} has a character that can't be stored: {plain(text)[:60]!r}",
+                hint="leave out NUL and halves of surrogate pairs",
+            )
