@@ -1,0 +1,64 @@
+"""A job's progress as a stream of server-sent events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Header
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from web.api.asking import NOT_FOUND, JobId, Reader, find_job
+from web.config import API_ROOT
+from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import Receive, Scope, Send
+
+    from web.access.caller import Caller
+    from web.access.streams import Streams
+
+router = APIRouter(prefix=API_ROOT, tags=["jobs"])
+_EVENTS = "text/event-stream"
+
+
+class EventStream(StreamingResponse):
+    """Holds a place as long as it is sent, and ends its source when the reader has gone."""
+
+    media_type = _EVENTS
+
+    def __init__(self, events: AsyncIterator[bytes], streams: Streams, caller: Caller) -> None:
+        super().__init__(
+            events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type=_EVENTS
+        )
+        self._events = events
+        self._streams = streams
+        self._caller = caller
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._streams.place(self._caller):  # before the answer begins, so that 429 can still be said
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                await self._events.aclose()  # type: ignore[attr-defined] # a generator's
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses=NOT_FOUND
+    | {200: {"content": {_EVENTS: {"schema": {"type": "string"}}}, "description": "Events"}},
+)
+async def events(
+    job_id: JobId,
+    services: ServicesDep,
+    caller: Reader,
+    last_event_id: Annotated[str, Header(max_length=64)] = "",
+) -> StreamingResponse:
+    """`progress` whenever something changed, with status, phase, counts and incidents; `end` when the job has ended,
+    which is the last one. A comment every 15 seconds.
+    """
+    await run_in_threadpool(find_job, services, job_id)
+    return EventStream(services.feeds.events(job_id, last_event_id), services.streams, caller)
