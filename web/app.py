@@ -17,10 +17,10 @@ from web.access.identity import Identity
 from web.access.rates import Rates
 from web.access.sessions import SECRET_FILE, Sessions
 from web.access.traffic import Traffic
+from web.api.endpoints import ROUTERS as API_ROUTERS
 from web.config import API_ROOT
 from web.openapi import RESPONSES, describe
-from web.pages import result_pages
-from web.pages.answers import grid, pair, sample
+from web.pages import result_pages, work_pages
 from web.state_metrics import StateMetrics
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
 ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     entry.router,
+    *API_ROUTERS,
     *result_pages.ROUTERS,
-    grid.router,
-    pair.router,
-    sample.router,
+    *work_pages.ROUTERS,
 )
 
 

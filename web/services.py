@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
+
+from web.api.job_feed import JobFeeds
+from web.api.kept_answers import KeptAnswers
+from web.pages.work.machine_reader import MachineReader
+from web.working.progress import JobReaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +42,26 @@ class Services:
     tables: CachedTables
     streams: Streams
     worker_state: Callable[[], str]
+
+    @functools.cached_property
+    def readers(self) -> JobReaders:
+        """How far jobs are; one for all threads."""
+        return JobReaders(self.config)
+
+    @functools.cached_property
+    def feeds(self) -> JobFeeds:
+        """What event streams tell."""
+        return JobFeeds(self.queue.get, self.readers)
+
+    @functools.cached_property
+    def answers(self) -> KeptAnswers:
+        """Those that are given again until a run changes."""
+        return KeptAnswers()
+
+    @functools.cached_property
+    def machine(self) -> MachineReader:
+        """What this machine does now; it reads only while somebody asks."""
+        return MachineReader(self.config.results_dir)
 
 
 def get_services(request: Request) -> Services:

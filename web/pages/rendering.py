@@ -43,7 +43,7 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("/live", "Machine"),
         ),
     ),
-    ("", (Place("/help", "Help"),)),
+    ("", (Place("/keys", "Keys", "admin"), Place("/help", "Help"))),
 )
 
 

@@ -23,6 +23,8 @@ _FILES: dict[str, tuple[str, tuple[Path, ...]]] = {
     ),
     "icon.svg": ("image/svg+xml", (_STATIC / "icon.svg",)),
     "site.js": (_SCRIPT, (_STATIC / "site.js",)),
+    "jobs.js": (_SCRIPT, (_STATIC / "jobs.js",)),
+    "machine.js": (_SCRIPT, (_STATIC / "machine.js",)),
     "charts.js": (_SCRIPT, (_STATIC / "charts.js",)),
     "uplot.js": (_SCRIPT, (_STATIC / "vendor" / "uplot-1.6.32.min.js",)),
     "uplot.css": (_CSS, (_STATIC / "vendor" / "uplot-1.6.32.min.css",)),

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
-from settings.benchmarks import BENCHMARKS
 from settings.setting import Section
 from settings.values import allowed, read_value
+from web.catalogue.offered import OFFERED, offered_choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Values = dict[str, tuple[str, ...]]  # by name, without empty ones
 MOST_LISTED = 150  # of models; more are named in a text field
 MOST_CHARS = 20_000  # of one value
+PRIORITIES = {"": "high: somebody waits for it", "normal": "normal", "low": "low"}
 FIRST = ("limit",)  # settings that stand beside model and benchmark
 _TITLES = {
     Section.MODEL: "Model and server",
@@ -47,10 +48,9 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One input. name: in the URL, and with `field-` the id of its element. kind: "line", "text" (several lines),
-    "choices" (options, of which several may be chosen) or "list" (the same, many of them). default: what holds if it is
-    empty. several: whether commas separate values. error: what is wrong with `value`. error_values: which of several
-    are.
+    """One input. name: in the URL, and with `field-` the id of its element. kind: "line", "text" (several lines), "one"
+    (of the options), "choices" (of which several may be chosen) or "list" (the same, many of them). default: what holds
+    if it is empty. several: whether commas separate values. error: what is wrong with what the user gave.
     """
 
     name: str
@@ -109,17 +109,19 @@ class StartForm:
 
 @dataclass(frozen=True, kw_only=True)
 class Offered:
-    """What the operator offers. models, benchmarks, servers, providers: names, and what is said of each. settings: by
-    name, those that a request may give; choices: which of their values, where not all. data: names of files.
+    """What the operator offers. models, benchmarks: names, and what is said of each. who: names of servers and
+    providers as values of the field `who`, and what is said of each. data: names of files.
     """
 
     models: Mapping[str, str]
     benchmarks: Mapping[str, str]
-    servers: Mapping[str, str]
-    providers: Mapping[str, str]
-    settings: Mapping[str, Setting]
-    choices: Mapping[str, tuple[str, ...]]
+    who: Mapping[str, str]
     data: Sequence[str] = ()
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """Those that a request may give; those that name a file only where there is one to name."""
+        return {name: each for name, each in OFFERED.items() if each.kind != "path" or self.data}
 
 
 def values_of(query: Iterable[tuple[str, str]], known: Iterable[str]) -> Values:
@@ -136,36 +138,40 @@ def values_of(query: Iterable[tuple[str, str]], known: Iterable[str]) -> Values:
 def start_form(
     offered: Offered, values: Values, errors: Mapping[str, str] | None = None, general: Sequence[str] = ()
 ) -> StartForm:
-    """The form with these values in it. errors: by field, besides those that a value has by itself; general: others."""
-    wrong = {**read_settings(offered, values)[1], **(errors or {})} if errors is not None else {}
+    """The form with these values in it. errors: by field, besides those that a value has by itself; None: it is not
+    checked yet. general: errors that concern no single field.
+    """
+    wrong = {**read_settings(offered, values)[1], **errors} if errors is not None else {}
     basics = [
-        _named("model", "Models", offered.models, values, wrong, required=True, listed=True),
-        _named("benchmark", "Benchmarks", offered.benchmarks, values, wrong, required=True, listed=True),
-        *(
-            _field(offered, offered.settings[name], values, wrong)
-            for name in FIRST
-            if name in offered.settings
+        _named("model", "Models", offered.models, values, wrong),
+        _named("benchmark", "Benchmarks", offered.benchmarks, values, wrong),
+        _line(
+            "other_model", "Other models", "By name, separated by commas: those of a provider, say.", values
         ),
+        *(_field(offered, offered.settings[name], values, wrong) for name in FIRST),
     ]
     groups: dict[Section, list[Field]] = {section: [] for section in _TITLES}
-    for kind, title, names in (
-        ("server", "Servers", offered.servers),
-        ("provider", "Providers", offered.providers),
-    ):
-        if names:
-            groups[Section.MODEL].append(_named(kind, title, names, values, wrong))
+    if offered.who:
+        who = {"": "a server on this machine", **offered.who}
+        groups[Section.MODEL].append(_one("who", "Who answers", who, values, wrong))
     for name, setting in offered.settings.items():
         if name not in FIRST and setting.section in groups:
             groups[setting.section].append(_field(offered, setting, values, wrong))
-    made = tuple(Group(_TITLES[section], tuple(fields)) for section, fields in groups.items() if fields)
+    made = [Group(_TITLES[section], tuple(fields)) for section, fields in groups.items() if fields]
+    about = "Of your own, to find the job by."
+    job = (
+        _one("priority", "Priority", PRIORITIES, values, wrong),
+        _line("project_id", "Label", about, values, wrong),
+    )
+    made.append(Group("This job", job))
     known = {field.name for field in basics} | {field.name for group in made for field in group.fields}
     lost = tuple(text for name, text in wrong.items() if name not in known)
-    return StartForm(tuple(basics), made, (*general, *lost))
+    return StartForm(tuple(basics), tuple(made), (*general, *lost))
 
 
 def field_names(offered: Offered) -> tuple[str, ...]:
     """The names that a query may have."""
-    return ("model", "other_model", "benchmark", "server", "provider", *offered.settings)
+    return ("model", "other_model", "benchmark", "who", "priority", "project_id", *offered.settings)
 
 
 def read_settings(offered: Offered, values: Values) -> tuple[dict[str, list[Any]], dict[str, str]]:
@@ -199,29 +205,42 @@ def title_of(setting: Setting) -> str:
 
 
 def _named(
-    name: str,
-    title: str,
-    names: Mapping[str, str],
-    values: Values,
-    wrong: Mapping[str, str],
-    *,
-    required: bool = False,
-    listed: bool = False,
+    name: str, title: str, names: Mapping[str, str], values: Values, wrong: Mapping[str, str]
 ) -> Field:
-    """A choice among names of the operator's. What was chosen stays shown, also where it isn't offered."""
-    picked = chosen(values, name)
-    shown = dict.fromkeys([*(each for each in picked if each not in names), *names])
-    options = [Option(each, each, names.get(each, "not offered here"), each in picked) for each in shown]
-    options.sort(key=lambda option: not option.chosen)
+    """A choice among names of the operator's. What was chosen comes first, and stays shown where it isn't offered."""
+    picked = [*values.get(name, ())]
+    shown = dict.fromkeys([*picked, *names])
+    options = tuple(Option(each, each, names.get(each, "not offered here"), each in picked) for each in shown)
     return Field(
         name=name,
         title=title,
-        kind="list" if listed else "choices",
-        help="One, or several for a sweep.",
-        several=len(options) > MOST_LISTED,
-        options=tuple(options[:MOST_LISTED]),
+        kind="list",
+        options=options[:MOST_LISTED],
         error=wrong.get(name, ""),
-        required=required,
+        required=True,
+    )
+
+
+def _one(
+    name: str, title: str, options: Mapping[str, str], values: Values, wrong: Mapping[str, str]
+) -> Field:
+    picked = values.get(name, ("",))[0]
+    shown = {**options, **({} if picked in options else {picked: picked})}
+    return Field(
+        name=name,
+        title=title,
+        kind="one",
+        options=tuple(
+            Option(value, text, "", bool(value) and value == picked) for value, text in shown.items()
+        ),
+        error=wrong.get(name, ""),
+    )
+
+
+def _line(name: str, title: str, text: str, values: Values, wrong: Mapping[str, str] | None = None) -> Field:
+    given = ", ".join(values.get(name, ()))
+    return Field(
+        name=name, title=title, kind="line", help=text, value=given, error=(wrong or {}).get(name, "")
     )
 
 
@@ -249,7 +268,7 @@ def _options(setting: Setting, offered: Offered) -> tuple[str, ...]:
         return ("true", "false")
     if setting.kind == "path":
         return tuple(offered.data)
-    return offered.choices.get(setting.name, setting.choices)
+    return offered_choices(setting) if setting.choices else ()
 
 
 def _with_others(options: Sequence[str], given: Sequence[str]) -> Sequence[str]:
@@ -268,16 +287,11 @@ def _value(setting: Setting, text: str, offered: Offered) -> Any:
         if text not in offered.data:
             raise UsageError(f"{text!r} is not one of {', '.join(offered.data) or 'none'}")
         return text
-    choices = offered.choices.get(setting.name)
-    if choices is not None and text not in choices:
+    choices = offered_choices(setting) if setting.choices else ()
+    if choices and text not in choices:
         raise UsageError(f"{text!r} is not one of {', '.join(choices)}")
     return read_value(setting, text, variables=False)
 
 
 def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def program_texts() -> dict[str, str]:
-    """What is said of each benchmark that is a program."""
-    return {name: benchmark.about for name, benchmark in BENCHMARKS.items()}
