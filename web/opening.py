@@ -6,7 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from results.compare.cached_tables import CachedTables
-from results.store.reading.folder_run_store import FolderRunStore
+from results.errors import BenchError
+from results.store.index.opening import Following, open_run_store
+from results.store.index.sql_run_store import SqlRunStore
 from web.access.streams import Streams
 from web.database.database import open_database
 from web.jobs.audit import Audit
@@ -28,11 +30,15 @@ def no_worker() -> str:
 
 @contextlib.contextmanager
 def open_services(config: ServeConfig, *, worker_state: Callable[[], str] = no_worker) -> Iterator[Services]:
-    """Open the database, which is made if there is none, and the runs. Raises ResultsError, UsageError."""
-    config.results_dir.mkdir(parents=True, exist_ok=True)
-    database = open_database(config)
-    try:
-        store = FolderRunStore(config.results_dir)
+    """Open the database, which is made if there is none, and the index of the runs, which `following` keeps up to date.
+
+    Raises ResultsError, UsageError.
+    """
+    with contextlib.ExitStack() as stack:
+        database = open_database(config)
+        stack.callback(database.close)
+        store = open_run_store(config.results_dir, config.database_url)
+        stack.callback(store.database.dispose)
         yield Services(
             config=config,
             queue=Queue(database, config.limits),
@@ -44,5 +50,18 @@ def open_services(config: ServeConfig, *, worker_state: Callable[[], str] = no_w
             streams=Streams(config.limits.streams),
             worker_state=worker_state,
         )
-    finally:
-        database.close()
+
+
+def following(services: Services, warn: Callable[[str], None]) -> Following:
+    """Keeps the index of these services up to date within a `with` block, and the tables of the leaderboard ready.
+
+    warn: is told what goes wrong, once each.
+    """
+    if not isinstance(services.store, SqlRunStore):
+        raise TypeError("only an index is kept up to date")
+
+    def prepare() -> None:
+        with contextlib.suppress(BenchError):  # whoever asks for them is told
+            services.tables.tables()
+
+    return Following(services.store, warn=warn, then=prepare)

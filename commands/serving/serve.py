@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands.serving.keys import local_user
-from commands.serving.options import has_database, read_config, require_extra, serve_options
-from results.views.terminal import say
+from commands.serving.options import has_database, read_config, repeated, require_extra, serve_options
+from results.views.terminal import say, warn
 
 if TYPE_CHECKING:
     from web.config import ServeConfig
     from web.services import Services
 
+PROGRAM = Path(__file__).resolve().parents[2] / "bench_runner.py"
 EXAMPLES = """
 \b
 Examples:
@@ -84,22 +86,28 @@ def serve(
     )
     require_extra()
     _require_safe(config)
-    del no_worker
-    _serve(config)
+    command = () if no_worker else (sys.executable, str(PROGRAM), "worker", *repeated(options, config))
+    _serve(config, command)
 
 
-def _serve(config: ServeConfig) -> None:
+def _serve(config: ServeConfig, worker_command: tuple[str, ...]) -> None:
     from web.access.sessions import SECRET_FILE, Sessions, link_url
     from web.address_file import note_address, only_server
     from web.app import create_app
-    from web.opening import open_services
+    from web.opening import following, no_worker, open_services
     from web.serving import allow_open_files, answer_until_signal, base_url, listen, log_to_stderr
+    from web.working.child import WorkerChild
 
     allow_open_files()
     log_to_stderr()
+    child = WorkerChild(worker_command, say=warn) if worker_command else None
+
+    def worker_state() -> str:
+        return no_worker() if child is None or child.state == "running" else f"it is {child.state}"
+
     with only_server(config.state_dir):
         listening, config = listen(config)
-        with listening, open_services(config) as services:
+        with listening, open_services(config, worker_state=worker_state) as services:
             app = create_app(services)
             address = base_url(config)
 
@@ -109,9 +117,17 @@ def _serve(config: ServeConfig) -> None:
                 say(f"dashboard: {link_url(address, token)}")
                 say("the link works once, within an hour; `keys link` prints another; Ctrl-C stops", err=True)
                 sys.stdout.flush()
+                if child is not None:
+                    child.start()
 
-            ended_by = answer_until_signal(app, listening, ready=ready)
-            say(f"stopped by {ended_by}; {_jobs_left(services)}", err=True)
+            try:
+                with following(services, warn):
+                    ended_by = answer_until_signal(app, listening, ready=ready)
+                    say(f"stopping, by {ended_by}: running jobs are ended, to go on later", err=True)
+            finally:
+                if child is not None:
+                    child.stop()
+            say(f"stopped; {_jobs_left(services)}", err=True)
 
 
 def _jobs_left(services: Services) -> str:
