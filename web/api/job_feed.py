@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 LOOK_S = 1.0  # of a job that runs
-LOOK_WAITING_S = 3.0  # of one that doesn't
+LOOK_WAITING_S = 2.0  # of one that doesn't
 HEARTBEAT_S = 15.0
 LONGEST_S = 3600.0  # then the reader's program connects again
 HEARTBEAT = b": still here\n\n"
@@ -66,15 +66,26 @@ class JobFeeds:
     """
 
     def __init__(
-        self, get: Callable[[str], Job | None], readers: JobReaders, *, look_s: float = LOOK_S
+        self,
+        get: Callable[[str], Job | None],
+        readers: JobReaders,
+        *,
+        look_s: float = LOOK_S,
+        look_waiting_s: float = LOOK_WAITING_S,
     ) -> None:
         self._get = get
         self._readers = readers
         self._look_s = look_s
+        self._look_waiting_s = look_waiting_s
         self._followed: dict[str, _Followed] = {}
         self._looking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self.looks = 0  # how often a job was looked at, of all jobs
+
+    async def when_idle(self) -> None:
+        """Wait until nobody follows a job, and none is looked at."""
+        if self._looking is not None:
+            await self._looking
 
     async def events(
         self,
@@ -164,14 +175,13 @@ class JobFeeds:
                 job = self._get(job_id)
             except BenchError as error:
                 logger.warning("the state of a job can't be read: %s", error.message)
-                job = None
-                found[job_id] = (self._followed_state(job_id), LOOK_WAITING_S)
+                found[job_id] = (self._followed_state(job_id), self._look_waiting_s)
                 continue
             if job is None:
                 found[job_id] = (None, 0.0)
                 continue
             waits = job.status in {JobStatus.PENDING, JobStatus.INTERRUPTED}
-            found[job_id] = (state_of(job, self._readers), LOOK_WAITING_S if waits else self._look_s)
+            found[job_id] = (state_of(job, self._readers), self._look_waiting_s if waits else self._look_s)
         return found
 
     def _followed_state(self, job_id: str) -> JobState | None:

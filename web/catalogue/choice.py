@@ -44,15 +44,20 @@ class Choice:
         """
         if "model" in self.settings:
             if name not in {None, self.settings["model"]}:
-                raise UsageError(f"{self.what} has the model {self.settings['model']} only")
+                raise UsageError(
+                    f"{self.what} has the model {self.settings['model']} only", hint="leave model out"
+                )
             return None
         if self.loads:
             found = find_model(name or DEMO, models_dir)
             return str(found.path) if found.path is not None else found.name
         if name is None and self.provider:
-            raise UsageError(f"say which model of {self.what} is asked")
+            raise UsageError(f"{self.what} needs a model", hint="say what the provider calls it")
         if name is not None and (".." in name or not _AT_PROVIDER.fullmatch(name)):
-            raise UsageError(f"{name!r} is not the name of a model at {self.what}")
+            raise UsageError(
+                f"{name!r} is not the name of a model at {self.what}",
+                hint="give letters, digits and . _ : @ + - with single slashes between",
+            )
         return name
 
 
@@ -60,12 +65,12 @@ def choose(config: ServeConfig, *, provider: str = LOCAL, server: str | None = N
     """Raises UsageError for a name that the operator doesn't offer."""
     if provider != LOCAL:
         if server is not None:
-            raise UsageError("a provider has servers of its own: leave server out, or provider")
+            raise UsageError("a provider has servers of its own", hint="leave server out, or provider")
         return _provider(config, provider)
     if server is None:
         return Choice()
     if server not in config.servers:
-        raise UsageError(_not_offered("server", server, config.servers))
+        raise _not_offered("server", server, config.servers)
     settings = config.servers[server]
     return Choice(
         what=f"server {server}",
@@ -89,7 +94,7 @@ def _has_key(config: ServeConfig, name: str) -> bool:
 
 def _provider(config: ServeConfig, name: str) -> Choice:
     if name not in config.providers:
-        raise UsageError(_not_offered("provider", name, (LOCAL, *config.providers)))
+        raise _not_offered("provider", name, (LOCAL, *config.providers))
     settings = {"provider": name, **config.providers[name]}
     facts = provider_of(str(settings["provider"]))
     if facts.needs_key and not settings.get("api_key_file") and not _key_is_set(facts):
@@ -104,6 +109,6 @@ def _key_is_set(facts: ProviderFacts) -> bool:
     return any(os.environ.get(variable) for variable in facts.key_variables)
 
 
-def _not_offered(what: str, name: str, offered: Mapping[str, Any] | tuple[str, ...]) -> str:
+def _not_offered(what: str, name: str, offered: Mapping[str, Any] | tuple[str, ...]) -> UsageError:
     known = ", ".join(offered) if offered else "none"
-    return f"there is no {what} {name!r}{closest(name, offered)}; offered are: {known}"
+    return UsageError(f"there is no {what} {name!r}{closest(name, offered)}", hint=f"offered are: {known}")

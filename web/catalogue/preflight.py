@@ -96,4 +96,4 @@ def _said(text: str) -> UsageError:
     """What the program printed on stderr, as an error again."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(("note: ", "warning: "))] or ["it can't be checked"]
-    return UsageError("\n".join([kept[0].removeprefix("error: "), *kept[1:]]))
+    return UsageError("\n".join([kept[0].removeprefix("error: "), *kept[1:]]), hint="")

@@ -142,14 +142,14 @@ def test_a_server_by_name_whose_settings_nobody_changes(config):
         "config.params.gpu_layers: the operator sets this for server cpu"
     ]
     assert mistakes(config, suite="human_eval", config={"server": "x"}) == [
-        "config.server: there is no server 'x'; offered are: cpu, there, fixed"
+        "config.server: there is no server 'x' (offered are: cpu, there, fixed)"
     ]
 
 
 def test_a_server_with_one_model_has_no_other(config):
     assert run(config, server="fixed")["model"] == "one"
     assert mistakes(config, suite="human_eval", config={"server": "fixed", "model": "two"}) == [
-        "config.model: server fixed has the model one only"
+        "config.model: server fixed has the model one only (leave model out)"
     ]
 
 
@@ -186,7 +186,7 @@ def test_providers_by_the_operators_names(config):
         _starts("config.provider: no API key is configured for anthropic")
     ]
     assert mistakes(config, suite="human_eval", config={"provider": "gpt"}) == [
-        "config.model: say which model of provider gpt is asked"
+        "config.model: provider gpt needs a model (say what the provider calls it)"
     ]
 
 
