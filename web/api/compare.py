@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,7 +31,20 @@ router = APIRouter(prefix=API_ROOT, tags=["results"])
 MOST = 6  # runs of one comparison, which makes 15 pairs
 _PAGE = 500
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
-_Several = Annotated[list[_Name], Field(min_length=2, max_length=MOST)]
+_Several = Annotated[
+    list[_Name], Field(min_length=2, max_length=MOST, json_schema_extra={"uniqueItems": True})
+]
+
+
+def _either(schema: dict[str, Any]) -> None:
+    nothing, something = {"type": "null"}, {"not": {"type": "null"}}
+    schema["oneOf"] = [
+        {
+            "required": ["model_ids", "benchmark_suite"],
+            "properties": {"model_ids": something, "benchmark_suite": something, "run_ids": nothing},
+        },
+        {"required": ["run_ids"], "properties": {"run_ids": something, "model_ids": nothing}},
+    ]
 
 
 class CompareRequest(BaseModel):
@@ -39,7 +52,7 @@ class CompareRequest(BaseModel):
     the score.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_either)
     model_ids: _Several | None = None
     run_ids: _Several | None = None
     benchmark_suite: _Name | None = None

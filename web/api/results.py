@@ -29,7 +29,9 @@ MOST_ROWS = 100
 DAY_S = 86_400.0
 _Text = Annotated[str | None, Query(max_length=200)]
 _Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
-_Cursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")]
+_Cursor = Annotated[
+    str | None, Query(max_length=18, pattern="^[0-9]+$", description="`next_cursor` of the page before.")
+]
 
 
 class MetricValue(Answer):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+
+from web.catalogue.request_schema import SUITES, either, params_schema
 
 PRIORITIES = ("high", "normal", "low")
 _MOST_LABEL = 64
 _PARAMS = "Settings of `run` by name, such as limit, temperature, gpu_layers; GET /catalogue lists them."
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Suite = Annotated[Name, WithJsonSchema({"type": "string", "enum": list(SUITES)})]
 
 
 class OllamaParams(BaseModel):
@@ -35,18 +38,20 @@ class RunConfig(BaseModel):
     model: Name | None = Field(
         default=None, description="A name of the catalogue; of a provider, what it calls the model."
     )
-    params: dict[str, JsonValue] = Field(default_factory=dict, description=_PARAMS)
+    params: dict[str, JsonValue] = Field(
+        default_factory=dict, description=_PARAMS, json_schema_extra=params_schema()
+    )
     ollama_params: OllamaParams | None = None
 
 
 class RunRequest(BaseModel):
     """One job: a suite with its config, or a whole manifest."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=either)
     project_id: int | Annotated[str, Field(max_length=_MOST_LABEL)] | None = Field(
         default=None, description="A label of your own, to find the job by."
     )
-    suite: Name | None = Field(None, description="A benchmark or a suite, such as human_eval.")
+    suite: _Suite | None = Field(default=None, description="A benchmark or a suite, such as human_eval.")
     config: RunConfig | None = None
     manifest: dict[str, JsonValue] | None = Field(
         default=None,
