@@ -74,7 +74,7 @@ class Versus:
     why: str = ""
 
 
-class _Test(msgspec.Struct, frozen=True):
+class PairedTest(msgspec.Struct, frozen=True):
     samples: int
     difference: float
     low: float
@@ -115,7 +115,7 @@ def against_best(
             found[i] = Versus(Rank.UNTESTED, why="every run lost too many answers")
         return found
     best = max(whole, key=lambda i: (_samples(runs[i][1]), _score(runs[i][1]) or 0.0, -i))
-    tests: dict[int, _Test] = {}
+    tests: dict[int, PairedTest] = {}
     against = _Against(runs[best], store)
     for i in able:
         if i == best:
@@ -129,7 +129,7 @@ def against_best(
     adjusted = adjusted_for_choice([test.p_value for test in tests.values()], pairs)
     for (i, test), adjusted_p in zip(tests.items(), adjusted, strict=True):
         found[i] = Versus(
-            _rank(test.difference, adjusted_p),
+            rank_of(test.difference, adjusted_p),
             samples=test.samples,
             difference=test.difference,
             low=test.low,
@@ -150,7 +150,8 @@ def adjusted_for_choice(p_values: Sequence[float], pairs: int) -> list[float]:
     return holm([*p_values, *[1.0] * (pairs - len(p_values))])[: len(p_values)]
 
 
-def _rank(difference: float, adjusted_p: float) -> Rank:
+def rank_of(difference: float, adjusted_p: float) -> Rank:
+    """The rank that a test shows."""
     if adjusted_p >= 1 - CONFIDENCE:
         return Rank.SAME
     return Rank.WORSE if difference < 0 else Rank.BETTER
@@ -174,27 +175,27 @@ class _Against:
         self._store = store
         self._read: tuple[Sequence[CompletionVerdict], str] | None = None
 
-    def test(self, folder: RunFolder, record: RunRecord) -> _Test | str:
+    def test(self, folder: RunFolder, record: RunRecord) -> PairedTest | str:
         """The test of that run minus the best, or why there is none."""
         best = self._folder.run_id
         if (
             self._store is not None
             and (kept := self._store.kept_test(best, folder.run_id, _TEST)) is not None
         ):
-            return msgspec.json.decode(kept, type=_Test | str)
+            return msgspec.json.decode(kept, type=PairedTest | str)
         if self._read is None:
-            self._read = _verdicts(self._folder, self._record, self._store)
+            self._read = verdicts_of(self._folder, self._record, self._store)
         reference, why = self._read
         own: Sequence[CompletionVerdict] = ()
         if not why:
-            own, why = _verdicts(folder, record, self._store)
-        found = why or _test(reference, own, scoring_of(self._record))
+            own, why = verdicts_of(folder, record, self._store)
+        found = why or paired_test(reference, own, scoring_of(self._record))
         if self._store is not None:
             self._store.keep_test(best, folder.run_id, _TEST, msgspec.json.encode(found))
         return found
 
 
-def _verdicts(
+def verdicts_of(
     folder: RunFolder, record: RunRecord, store: RunStore | None
 ) -> tuple[Sequence[CompletionVerdict], str]:
     """The verdicts, or why there are none."""
@@ -218,9 +219,9 @@ def _by_sample(verdicts: Sequence[CompletionVerdict]) -> dict[str, list[Outcome]
     return found
 
 
-def _test(
+def paired_test(
     best: Sequence[CompletionVerdict], own: Sequence[CompletionVerdict], scoring: Scoring | None
-) -> _Test | str:
+) -> PairedTest | str:
     """The test of own minus best on the samples judged in both, or why there is none."""
     one, other = _by_sample(best), _by_sample(own)
     broken = Outcome.INFRASTRUCTURE_ERROR
@@ -242,11 +243,11 @@ def _test(
     only_own = sum(b > a for a, b in zip(first, second, strict=True))
     low, high = tango_interval(only_best, only_own, len(common))
     difference = (only_own - only_best) / len(common)
-    return _Test(len(common), difference, low, high, mcnemar_exact(only_best, only_own))
+    return PairedTest(len(common), difference, low, high, mcnemar_exact(only_best, only_own))
 
 
-def _of(result: PairedResult) -> _Test:
-    return _Test(result.samples, result.difference, result.low, result.high, result.p_value)
+def _of(result: PairedResult) -> PairedTest:
+    return PairedTest(result.samples, result.difference, result.low, result.high, result.p_value)
 
 
 def _passed(outcomes: Sequence[Outcome]) -> int:

@@ -130,7 +130,7 @@ def _result(name: str, result: PairedResult, *, single: bool) -> Iterator[Fact]:
     else:
         yield Fact("", "no real difference shown", "yellow")
         if result.samples_needed is not None:
-            needed = _about(max(result.samples_needed, result.samples + 1))
+            needed = about(max(result.samples_needed, result.samples + 1))
             yield Fact("", f"about {needed} samples would be needed to show a difference of this size")
     if single:
         yield Fact("effect", _effect(result))
@@ -239,7 +239,7 @@ def _ratio(first: float | None, second: float | None) -> str:
     return f"  ({second / first:.2f} of A)" if first and second else ""
 
 
-def _about(number: int) -> str:
+def about(number: int) -> str:
     """Rounded up to two digits, because it is an estimate from few samples."""
     step = 10 ** max(0, math.floor(math.log10(number)) - 1)
     return f"{math.ceil(number / step) * step:,}"

@@ -19,6 +19,11 @@ def print_divergences(pair: DivergencePair) -> None:
     say_facts(_facts(pair), {"A": "cyan", "B": "cyan"}, width=NAME_WIDTH)
 
 
+def divergence_rows(pair: DivergencePair) -> list[tuple[str, str]]:
+    """The same, by name."""
+    return [(fact.name, fact.text) for fact in _facts(pair)]
+
+
 def _facts(pair: DivergencePair) -> Iterator[Fact]:
     for name, run, result in (("A", pair.first_run, pair.first), ("B", pair.second_run, pair.second)):
         yield Fact(name, run)

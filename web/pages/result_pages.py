@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from web.pages import compare, leaderboard, rankings, run_list, run_page, static_files, tradeoffs
 from web.pages import help as help_page
-from web.pages import leaderboard, run_list, run_page, static_files
 
-ROUTERS = (static_files.router, help_page.router, leaderboard.router, run_list.router, run_page.router)
+ROUTERS = (
+    static_files.router,
+    help_page.router,
+    leaderboard.router,
+    run_list.router,
+    run_page.router,
+    rankings.router,
+    tradeoffs.router,
+    compare.router,
+)

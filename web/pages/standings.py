@@ -136,14 +136,20 @@ def _row(found: Standing, row: RunRow) -> Row:
 
 
 def run_table(
-    found: Standing, rows: Sequence[RunRow], order: SortBy, *, pager: Pager | None = None, caption: str = ""
+    found: Standing,
+    rows: Sequence[RunRow],
+    order: SortBy,
+    *,
+    pager: Pager | None = None,
+    sortable: bool = True,
 ) -> Table:
-    """These rows of the standing's table."""
+    """These rows of the standing's table. sortable: whether its headings sort it."""
     counts = {row.samples for row in found.table.rows}
     each = f", {counts.pop()} problems each" if len(counts) == 1 and None not in counts else ""
+    columns = run_columns(found.table.rows, order)
     return Table(
-        caption or f"Runs of {found.table.title}{each}. {found.explanation}".strip(),
-        run_columns(found.table.rows, order),
+        f"Runs of {found.table.title}{each}. {found.explanation}".strip(),
+        columns if sortable else tuple(replace(each, order="", sorted="") for each in columns),
         run_rows(found, rows),
         pager=pager,
     )

@@ -35,7 +35,11 @@ def environment() -> Environment:
         "spark_path": spark_path,
         "terms": TERMS,
     }
-    made.filters |= {"one_line": one_line, "script_data": script_data}
+    made.filters |= {
+        "one_line": one_line,
+        "script_data": script_data,
+        "pair_with_none": lambda name: (name, None),
+    }
     return made
 
 

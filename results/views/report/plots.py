@@ -66,11 +66,16 @@ class Cost(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """caption: in a few words. left_out: how many labels had no place."""
+    """caption: in a few words. left_out: how many labels had no place. points, front: what is drawn, and the corners of
+    the Pareto front, as (cost, score); for a page that draws it again.
+    """
 
     caption: str
     svg: str
     left_out: int
+    cost: Cost
+    points: tuple[Point, ...]
+    front: tuple[tuple[float, float], ...]
 
 
 class Family(NamedTuple):
@@ -107,6 +112,13 @@ COSTS = (
         lambda row: row.joules_per_solved,
         more_is_better=False,
         fair=_energy_sure,
+    ),
+    Cost(
+        "USD per solved sample",
+        "what a provider charges",
+        lambda row: row.usd_per_solved,
+        more_is_better=False,
+        fair=lambda _: True,
     ),
 )
 
@@ -247,7 +259,10 @@ class _Drawing:
             f'<svg role="img" class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" aria-labelledby="{self._name}-title">'
             f'<title id="{self._name}-title">{page_text(title)}</title>{body}{marks}</svg>'
         )
-        return Plot(f"Score against {self._cost.words}", svg, left_out)
+        front = tuple(self._corners([(point.cost, point.score) for point in self._on_front()]))
+        return Plot(
+            f"Score against {self._cost.words}", svg, left_out, self._cost, tuple(self._points), front
+        )
 
     def _y(self, score: float) -> float:
         bottom = HEIGHT - _BOTTOM
@@ -278,11 +293,15 @@ class _Drawing:
         )
         return "".join(parts)
 
+    def _on_front(self) -> list[Point]:
+        return sorted((self._points[i] for i in self._front), key=lambda point: point.cost)
+
     def _front_corners(self) -> list[tuple[float, float]]:
-        """The corners of the front's steps."""
-        ordered = sorted((self._points[i] for i in self._front), key=lambda point: point.cost)
-        places = [(self._x.at(point.cost), self._y(point.score)) for point in ordered]
-        corners = places[:1]
+        """The corners of the front's steps, as places."""
+        return self._corners([(self._x.at(point.cost), self._y(point.score)) for point in self._on_front()])
+
+    def _corners(self, places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+        corners = list(places[:1])
         for x, y in places[1:]:
             before = corners[-1]
             corners += [(before[0], y) if self._cost.more_is_better else (x, before[1]), (x, y)]

@@ -2,7 +2,7 @@
 "use strict";
 
 // A filter is applied as soon as it is chosen; typing still needs Enter or the button.
-for (const select of document.querySelectorAll("form.filters select"))
+for (const select of document.querySelectorAll("form.filters:not([data-wait]) select"))
   select.addEventListener("change", () => select.form.requestSubmit());
 
 // Empty fields stay out of the URL.

@@ -1,0 +1,1 @@
+"""What comparisons show, in sentences that name the runs."""

@@ -1,0 +1,56 @@
+"""Score against speed, memory, energy and cost, with intervals and the Pareto front."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation at run time
+from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotation at run time
+
+from results.compare.leaderboard import SortBy
+from results.views.report.plots import CROSS, crosses, legend
+from web.access.caller import may
+from web.access.role import Role
+from web.pages.benchmark_tables import shown_tables
+from web.pages.charts.trade_offs import trade_off_charts
+from web.pages.exporting import MOST_ROWS
+from web.pages.leaderboard import NO_RUNS, ROWS
+from web.pages.rendering import page
+from web.pages.standings import run_table
+from web.pages.table import Empty
+from web.pages.view import View
+from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(may(Role.READ))])
+
+
+@router.get("/tradeoffs")
+def tradeoffs(request: Request, services: ServicesDep, *, benchmark: str = "", table: str = "") -> Response:
+    """The plots of one table, and its runs."""
+    shown = shown_tables(services, benchmark, table)
+    found = shown.standing
+    if found is None:
+        empty = NO_RUNS if not shown.benchmark else Empty(f"No run of {shown.benchmark} has a result yet.")
+        return page(request, "tradeoffs.html.jinja", view=View(title="Trade-offs", name="tradeoffs"), empty=empty,
+                    shown=shown, charts=[], found=None, filters=())  # fmt: skip
+    most = MOST_ROWS if request.query_params.get("format") else ROWS
+    runs = run_table(found, found.table.rows[:most], SortBy.SCORE, sortable=False)
+    view = View(
+        title=f"Trade-offs of {shown.benchmark}",
+        name=f"tradeoffs-{shown.benchmark}",
+        lead=found.verdict.head,
+        sentences=found.verdict.reasons,
+        tables=(runs,),
+    )
+    return page(
+        request,
+        "tradeoffs.html.jinja",
+        view=view,
+        shown=shown,
+        found=found,
+        charts=trade_off_charts(found.table, found.names),
+        legend=legend(found.table),
+        crosses=crosses(found.table),
+        cross=CROSS,
+        filters=shown.table_choice(),
+        runs=runs,
+    )
