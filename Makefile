@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.setup
 DEV := $(VENV)/.dev
+SERVE := $(VENV)/.serve
 PYTEST := $(BIN)/pytest -q
 # Only errors: what setuptools says of itself is a boxed warning to pip.
 PIP := $(BIN)/python -m pip install --quiet --quiet
@@ -13,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-servers test-tools test-pages test-web check bench lock clean
+.PHONY: help setup run serve test test-servers test-tools test-pages test-web check bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -31,6 +32,13 @@ $(DEV): $(SETUP) requirements-dev.lock
 setup: $(SETUP)  ## everything a user needs, into .venv (no root): servers, sandbox, demo model
 	@$(BIN)/python -m servers.demo_model >/dev/null
 	@echo "ready: ./bench_runner.py doctor"
+
+$(SERVE): $(SETUP)
+	$(PIP) --constraint requirements-dev.lock --editable '.[serve]'
+	touch $@
+
+serve: $(SERVE) setup  ## the dashboard, with what it needs (an extra); it prints a link
+	./bench_runner.py serve
 
 run: setup  ## twenty HumanEval problems on the demo model, and the table
 	./bench_runner.py run --benchmark human_eval --limit 20
