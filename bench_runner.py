@@ -113,6 +113,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("commands.serving.serve", "Open a dashboard and an API, with a queue of jobs."),
         "worker": ("commands.serving.worker", "Run the jobs of `serve`, here or on another host."),
         "keys": ("commands.serving.keys", "Say who may use `serve`, and what they may do."),
+        "index": ("commands.serving.index", "Make or check the index that runs are read through."),
     },
     "Set up": {
         "completion": (HERE, "Print the shell's completion code."),

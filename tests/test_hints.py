@@ -124,6 +124,8 @@ certify --benchmark speed --with --parallel 4 | 2 | has no verdict for each samp
 keys add | 2 | USER is missing | see `bench_runner.py keys add --help`
 keys add two words | 2 | unexpected extra argument (words) | `bench_runner.py keys add --help`
 keys revoke 123 | 2 | there is no key with that id | `keys list`
+index check | 6 | there is no index of | `bench_runner.py index rebuild`
+index rebild | 2 | no such command 'rebild' | `bench_runner.py index --help`
 keys link | 2 | serve doesn't run on | bench_runner.py serve
 serve --config gone.yaml | 2 | gone.yaml can't be read | did you mean
 serve --database postgresql://me:secret@db/x | 2 | holds a password | $BENCH_DATABASE_URL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import sqlalchemy as sa
 
 from results.json_text import encode
@@ -52,8 +53,6 @@ class Numbers:
         """The numbers of these sets of tags, by their JSON, and of others."""
         columns = schema.tag_sets.c
         if self._tag_sets is None:
-            import msgspec
-
             found = connection.execute(sa.select(columns.tags, columns.tag_set)).all()
             self._tag_sets = {row.tags: row.tag_set for row in found}
             self.tags_of = {row.tag_set: msgspec.json.decode(row.tags) for row in found}
@@ -82,3 +81,9 @@ class Numbers:
         number = self._next[name]
         self._next[name] += 1
         return number
+
+
+def tags_by_number(connection: sa.Connection) -> dict[int | None, dict[str, str]]:
+    """All sets of tags."""
+    found = connection.execute(sa.select(schema.tag_sets))
+    return {row.tag_set: msgspec.json.decode(row.tags, type=dict[str, str]) for row in found}

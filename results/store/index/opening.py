@@ -71,13 +71,14 @@ class Following:
         told: set[str] = set()
         looked = version = ""
         due = 0.0
-        self._store.damaged = bool(self._store.database.check_whole())
+        self._store.damaged = self._store.database.check_whole()
         while not self._stop.is_set():
             try:
                 now = self._state()
                 if self._store.damaged:
+                    self._warn(f"the index of the runs is damaged and made anew: {self._store.damaged}")
                     self._store.indexer.rebuild(said=self._note)
-                    self._store.damaged = False
+                    self._store.damaged = ""
                 if now != seen or time.monotonic() >= due:
                     if self._refresh():
                         seen, due = now, time.monotonic() + _WHOLE_S

@@ -42,13 +42,13 @@ _MOST_RECORDS = 2000  # kept in memory
 class SqlRunStore:
     """The runs of the index. `refresh` brings it up to date; `opening.Following` does so as long as it is open.
 
-    damaged: whether the index failed otherwise than by being busy, so that it must be made anew.
+    damaged: how the index failed otherwise than by being busy, so that it must be made anew; empty if it didn't.
     """
 
     def __init__(self, database: IndexDatabase) -> None:
         self.database = database
         self.indexer = Indexer(database)
-        self.damaged = False
+        self.damaged = ""
         self._folders = FolderRunStore(database.results_dir)
         self._entries = Entries(database)
         self._samples = SampleReading(database, self._entries)
@@ -222,7 +222,8 @@ class SqlRunStore:
         try:
             return ask()
         except _FAILED as error:
-            self.damaged = self.damaged or not isinstance(error, DatabaseError) or is_damage(error)
+            if not isinstance(error, DatabaseError) or is_damage(error):
+                self.damaged = self.damaged or str(error).partition("\n")[0] or "unknown"
             self._entries.forget()
             return instead()
 

@@ -1,0 +1,75 @@
+"""The index in PostgreSQL answers as the folders do; and no kill leaves an index that is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from results.store.index.opening import open_run_store
+from results.store.reading.folder_run_store import FolderRunStore
+from tests.benchmarks.made_runs import made_runs
+from tests.results.store.stores import change, differences
+
+if TYPE_CHECKING:
+    from tests.web.postgres import Postgres
+
+pytestmark = pytest.mark.web
+ROOT = Path(__file__).parents[2]
+REFRESH = """
+import sys
+from pathlib import Path
+from results.store.index.opening import open_run_store
+store = open_run_store(Path(sys.argv[1]), sys.argv[2] or None)
+print("begins", flush=True)
+store.refresh(within_s=None)
+print("done", flush=True)
+"""
+
+
+def test_it_answers_as_the_folders_do_whatever_happens_to_them(tmp_path, postgres: Postgres):
+    drawn = random.Random(11)
+    happened = []
+    store = open_run_store(tmp_path, postgres.new_database())
+    for _ in range(4):
+        happened += [change(tmp_path, drawn) for _ in range(6)]
+        assert store.refresh()
+        assert not differences(store, FolderRunStore(tmp_path)), happened
+    assert not store.damaged
+    store.indexer.rebuild()
+    assert not differences(store, FolderRunStore(tmp_path)), happened
+    store.database.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_no_kill_leaves_it_wrong(tmp_path, postgres: Postgres, kind):
+    made_runs(tmp_path, runs=40, samples=60, benchmarks=("human_eval", "mbpp"))
+    url = postgres.new_database() if kind == "postgresql" else ""
+    drawn = random.Random(3)
+    kills = 0
+    for _ in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-c", REFRESH, tmp_path, url], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begins\n"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(drawn.uniform(0, 0.4))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+        process.stdout.close()
+        change(tmp_path, drawn)
+    assert kills
+    store = open_run_store(tmp_path, url or None)
+    assert store.refresh(within_s=None)
+    assert not differences(store, FolderRunStore(tmp_path))
+    assert not store.damaged
+    store.database.dispose()
