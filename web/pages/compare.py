@@ -114,9 +114,9 @@ def _pair(
     first, second = names[rows[0].run_id], names[rows[1].run_id]
     words = comparison_words(comparison, first, second)
     tables = [
-        flips_table(comparison, first, second),
-        tags_table(comparison, first, second),
         costs_table(comparison, first, second),
+        tags_table(comparison, first, second),
+        flips_table(comparison, first, second),
         differences_table(comparison.differences, first, second),
     ]
     view = View(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from web.pages.table import Value
 
 GIB = 1 << 30
-_MOST_FLIPS = 60
+_MOST_FLIPS = 30
 _COSTS = (
     ("speed, tokens/s", "tokens_per_s", 1, 1),
     ("tokens of an answer", "tokens_per_completion", 1, 0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web.pages import compare, leaderboard, rankings, run_list, run_page, static_files, tradeoffs
+from web.pages import compare, history, leaderboard, rankings, run_list, run_page, static_files, tradeoffs
 from web.pages import help as help_page
 
 ROUTERS = (
@@ -14,4 +14,5 @@ ROUTERS = (
     rankings.router,
     tradeoffs.router,
     compare.router,
+    history.router,
 )

@@ -74,6 +74,11 @@ TERMS: dict[str, Term] = {
         "it was stopped, and can be resumed.",
     ),
     "build": Term("build", "The exact version of the server program that answered."),
+    "change": Term(
+        "change",
+        "Each run is tested against the comparable run before it, on the same problems. Only a change that is shown "
+        "(p below 0.05, adjusted for all of them) is called better or worse.",
+    ),
     "comparable": Term(
         "comparable",
         "Runs are compared only if they answered the same problems with the same prompts and sampling, judged by the "

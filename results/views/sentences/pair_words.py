@@ -58,4 +58,6 @@ def _difference(result: PairedResult, first: str, second: str) -> str:
     points = f"{100 * result.difference:+.1f} points ({interval})"
     p_value = result.adjusted_p
     only = f"{second} did better on {result.only_second} problems, {first} on {result.only_first}"
-    return f"{only}: {points}, {p_text(p_value)} by the {result.test}"
+    return (
+        f"{only}: {points}, {p_text(p_value)} by the {result.test}{'' if 'test' in result.test else ' test'}"
+    )
