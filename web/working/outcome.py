@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results.errors import Interrupted, RateLimited
+from results.errors import CapReached, RateLimited
 from results.plain_text import cell
 from results.records import RunStatus
 from web.jobs.job import JobStatus
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _TOLD = 3  # failed runs that are told one by one
 _LONGEST = 300  # characters of each
 _LOG_BYTES = 1 << 16
+_OWN_CAUSES = {CapReached.kind, RateLimited.kind}
 ERROR = "error:"  # how a command of ours begins to tell its error
 
 
@@ -115,8 +116,8 @@ def _failures(failed: list[tuple[str, RunRecord]], total: int) -> str:
 
 
 def _cause(record: RunRecord) -> str:
-    """What stopped it, unless that was a signal, which says nothing about the job."""
-    return "" if record.error is None or record.error.kind == Interrupted.kind else _why(record)
+    """What stopped it, if that is the job's own; a signal or the death of its harness says nothing about it."""
+    return _why(record) if record.error is not None and record.error.kind in _OWN_CAUSES else ""
 
 
 def _why(record: RunRecord) -> str:

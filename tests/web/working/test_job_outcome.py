@@ -106,15 +106,12 @@ def test_a_deleted_run_is_done(config):
     assert job_outcome(config, JOB).status is JobStatus.COMPLETED
 
 
-def test_a_limit_of_a_provider_is_told_from_a_signal(config):
+@pytest.mark.parametrize("kind", ["interrupted", "killed"])
+def test_a_limit_of_a_provider_is_told_from_the_death_of_the_harness(config, kind):
+    """Which says nothing about the job: the same again doesn't mean that it can't work."""
     sweep = begin(config, "a", "b")
-    run(
-        config,
-        sweep,
-        "a",
-        RunStatus.INTERRUPTED,
-        error=ErrorRecord(kind="interrupted", message="stopped by SIGTERM"),
-    )
+    error = ErrorRecord(kind=kind, message="the harness was killed, or got a signal")
+    run(config, sweep, "a", RunStatus.INTERRUPTED, error=error)
     assert (job_outcome(config, JOB).detail, job_outcome(config, JOB).waits_for_provider) == ("", False)
     run(
         config, sweep, "b", RunStatus.INTERRUPTED, error=ErrorRecord(kind="rate_limited", message="slow down")
