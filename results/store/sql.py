@@ -44,7 +44,11 @@ def open_engine(url: str) -> sqlalchemy.Engine:
         except ModuleNotFoundError as error:
             raise ResultsError("psycopg is not installed", hint=install_command("postgres")) from error
         return sqlalchemy.create_engine(
-            asked.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=5, max_overflow=10
+            asked.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=5,
+            max_overflow=10,
+            connect_args={"client_encoding": "utf8"},  # of a database in SQL_ASCII all texts would be bytes
         )
     if backend != "sqlite":
         raise UsageError(

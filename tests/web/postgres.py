@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -10,8 +11,12 @@ import subprocess
 import tempfile
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _START_WITHIN_S = 60.0
 
@@ -85,9 +90,9 @@ def _as_other_user(*options: str) -> list[str]:
     return [*found, "--"]
 
 
-@pytest.fixture(scope="session")
-def postgres():
-    """For tests marked `web`; skipped where PostgreSQL's programs aren't installed."""
+@contextlib.contextmanager
+def throw_away_cluster() -> Iterator[Postgres]:
+    """A running server of its own. Skips the test where PostgreSQL's programs aren't installed."""
     named = os.environ.get("POSTGRES_BIN")
     installed = [Path(named)] if named else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not installed or not (installed[-1] / "initdb").exists():
@@ -123,3 +128,10 @@ def postgres():
     finally:
         server.stop(signal.SIGQUIT)  # an orderly end would first write everything
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """For tests marked `web`."""
+    with throw_away_cluster() as server:
+        yield server

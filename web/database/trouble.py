@@ -33,13 +33,13 @@ _POSTGRESQL = (
     (r'role ".*" does not exist', "name a role that exists: postgresql://USER@HOST/DATABASE", False),
     (r'database ".*" does not exist', "make it: createdb DATABASE", False),
     (
-        r"permission denied for schema|permission denied to create",
+        r"permission denied for schema|permission denied to create|no schema has been selected",
         "let the role own the database: createdb --owner ROLE DATABASE",
         False,
     ),
     (r"permission denied", "give the role its rights on the tables of this database", False),
     (r"no space left|could not extend file", "free some space on PostgreSQL's disk", True),
-    (r"read-only transaction", "connect to the primary server, not to a standby", True),
+    (r"read-only transaction|during recovery", "connect to the primary server, not to a standby", True),
     (r"too many (clients|connections)|remaining connection slots", "raise max_connections", True),
     (r"lock timeout|deadlock", "another process holds a lock for very long; look at pg_stat_activity", True),
     (r".", "look whether PostgreSQL runs and can be reached from here: psql with the same URL", True),
@@ -81,7 +81,8 @@ def _is_about_the_database(error: DBAPIError) -> bool:
     """Its state, its server or its disk, rather than the statement."""
     name = type(error).__name__
     return name in {"OperationalError", "DatabaseError", "InternalError", "NotSupportedError"} or (
-        name == "ProgrammingError" and "permission denied" in str(error.orig)
+        name == "ProgrammingError"
+        and re.search("permission denied|no schema has been selected", str(error.orig)) is not None
     )
 
 

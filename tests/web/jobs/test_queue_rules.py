@@ -170,5 +170,5 @@ class QueueRules(RuleBasedStateMachine):
 
 TestQueueRules = QueueRules.TestCase
 TestQueueRules.settings = settings(
-    max_examples=int(os.environ.get("QUEUE_EXAMPLES", "8")), stateful_step_count=30, deadline=None
+    max_examples=int(os.environ.get("QUEUE_EXAMPLES", "4")), stateful_step_count=30, deadline=None
 )
