@@ -55,6 +55,12 @@ NOT_OURS = {
     "--api-key",
     "--hf-token",
     "--token",
+    "--owner",
+    "--encoding",
+    "--exclude-schema",
+    "--clean",
+    "--if-exists",
+    "--dbname",
 }
 
 

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 
 BUSY_S = 30.0  # how long a writer waits for another one
 
+# What the URL doesn't say. Of a database in SQL_ASCII all texts would be bytes; a host that vanished, which sends nothing
+# at all, would hold its caller for minutes when it connects, and for hours later.
+_POSTGRESQL = {
+    "client_encoding": "utf8",
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
 
 def sqlite_url(path: Path) -> str:
     """The URL of a database in that file."""
@@ -48,7 +59,7 @@ def open_engine(url: str) -> sqlalchemy.Engine:
             pool_pre_ping=True,
             pool_size=5,
             max_overflow=10,
-            connect_args={"client_encoding": "utf8"},  # of a database in SQL_ASCII all texts would be bytes
+            connect_args={name: value for name, value in _POSTGRESQL.items() if name not in asked.query},
         )
     if backend != "sqlite":
         raise UsageError(

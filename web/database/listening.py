@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import time
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
@@ -20,12 +22,14 @@ class Listener:
     """A waiter with a connection of its own. See `web.jobs.bell.Waiter`.
 
     While its connection is lost, it wakes every two seconds and connects again, so that nothing is missed for longer.
+    Its descriptor stays the same, and is never readable meanwhile.
     """
 
     def __init__(self, engine: Engine, channel: str) -> None:
         self._engine = engine
         self._channel = channel
         self._connection: Connection | None = None
+        self._epoll = select.epoll()
         self._connect()
 
     def _connect(self) -> None:
@@ -34,17 +38,15 @@ class Listener:
             connection.detach()  # it is ours: a connection that listens must not go back to the pool
             connection.exec_driver_sql(f"LISTEN {self._channel}")
             self._connection = connection
+            self._epoll.register(self._driver().fileno(), select.EPOLLIN)
 
     def _driver(self) -> Any:
         return None if self._connection is None else self._connection.connection.dbapi_connection
 
     def fileno(self) -> int:
-        driver = self._driver()
-        return -1 if driver is None else int(driver.fileno())
+        return self._epoll.fileno()
 
     def wait(self, timeout_s: float) -> bool:
-        import psycopg
-
         driver = self._driver()
         if driver is None:
             time.sleep(min(timeout_s, _LOOK_S))
@@ -59,12 +61,18 @@ class Listener:
                 for _ in driver.notifies(timeout=0):
                     pass
         except (psycopg.Error, OSError):
-            self.close()
+            self._disconnect()
             return True
         return found
 
     def close(self) -> None:
+        self._disconnect()
+        self._epoll.close()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
+            with contextlib.suppress(OSError, ValueError, psycopg.Error):  # its socket may be closed already
+                self._epoll.unregister(self._driver().fileno())
             with contextlib.suppress(DBAPIError):
                 self._connection.close()
             self._connection = None

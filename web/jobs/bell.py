@@ -29,7 +29,9 @@ class Waiter(Protocol):
     """Something that wakes when others changed something. For one thread."""
 
     def fileno(self) -> int:
-        """Readable when there may be something new, for event loops; `wait(0)` makes it unreadable again."""
+        """Readable when there may be something new, for event loops; `wait(0)` makes it unreadable again. Look every
+        few seconds all the same.
+        """
 
     def wait(self, timeout_s: float) -> bool:
         """Whether something was changed since the last call, at the latest after that time. May wake for nothing."""
@@ -123,17 +125,20 @@ class FifoWaiter:
 
 
 class Clockwork:
-    """A waiter where there are no FIFOs: it wakes by itself. See Waiter."""
+    """A waiter where there are no FIFOs: it wakes by itself. See Waiter. Its descriptor never is readable."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
 
     def fileno(self) -> int:
-        return -1
+        return self._epoll.fileno()
 
     def wait(self, timeout_s: float) -> bool:
         time.sleep(min(max(0, timeout_s), _CLOCKWORK_S))
         return True
 
     def close(self) -> None:
-        """Nothing is open."""
+        self._epoll.close()
 
     def __enter__(self) -> Self:
         return self
