@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 BUSY_S = 30.0  # how long a writer waits for another one
 
-# What the URL doesn't say. Of a database in SQL_ASCII all texts would be bytes; a host that vanished, which sends nothing
-# at all, would hold its caller for minutes when it connects, and for hours later.
+# What the URL doesn't say. Of a database in SQL_ASCII all texts would be bytes; a host that vanished, which sends
+# nothing at all, would hold its caller for minutes when it connects, and for hours later.
 _POSTGRESQL = {
     "client_encoding": "utf8",
     "connect_timeout": 10,
