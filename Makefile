@@ -14,7 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-servers test-tools test-pages test-web check bench lock clean
+REAL := real-servers real-tools real-browser real-postgres
+.PHONY: help setup run serve test test-servers test-tools test-pages test-web $(REAL) check bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -58,6 +59,9 @@ test-pages: $(DEV)  ## reports in a real Chromium ($CHROMIUM, /usr/bin/chromium)
 
 test-web: $(DEV) setup  ## `serve` for real: its jobs, PostgreSQL, and its pages in a real Chromium
 	tests/real_postgres.sh tests/real_browser.sh $(PYTEST) -m web --timeout 600 tests/web
+
+$(REAL): $(DEV) setup  # what the slow suites need, made beforehand; by --jobs at once, which is not for llama.cpp's make
+	MAKEFLAGS= tests/$(subst -,_,$@).sh true
 
 check: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff format --check .

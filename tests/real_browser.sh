@@ -14,7 +14,8 @@ found() {
     return 1
 }
 if ! found >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium >/dev/null || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends \
+        -o DPkg::Lock::Timeout=600 chromium >/dev/null || true
 fi
 if ! CHROMIUM=$(found); then
     echo "no Chromium (set CHROMIUM), and no root or apt to install it: tests of pages are skipped" >&2

@@ -9,7 +9,8 @@ found() {
     command -v initdb >/dev/null && dirname "$(command -v initdb)"
 }
 if ! found >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends postgresql >/dev/null || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends \
+        -o DPkg::Lock::Timeout=600 postgresql >/dev/null || true
 fi
 if POSTGRES_BIN=$(found); then
     export POSTGRES_BIN

@@ -10,13 +10,14 @@ set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
 pinned=tests/tools/requirements.txt
+unset PYTHONDONTWRITEBYTECODE # most modules of these packages are never imported; what is, is compiled then
 
 if ! cmp -s $pinned .tools/.done; then
     rm -rf .tools
     "$python" -m venv .tools
-    .tools/bin/pip install --quiet --no-deps --requirement $pinned
+    .tools/bin/pip install --quiet --no-compile --no-deps --requirement $pinned
     "$python" -m venv .tools/bigcode
-    .tools/bigcode/bin/pip install --quiet --no-deps nvidia-bigcode-eval==26.3 \
+    .tools/bigcode/bin/pip install --quiet --no-compile --no-deps nvidia-bigcode-eval==26.3 \
         tree-sitter==0.21.3 tree-sitter-java==0.21.0 tree-sitter-javascript==0.21.4
     packages='import sysconfig; print(sysconfig.get_path("purelib"))'
     .tools/bin/python -c "$packages" >"$(.tools/bigcode/bin/python -c "$packages")/shared.pth"
