@@ -64,8 +64,8 @@ class Services:
         return MachineReader(self.config.results_dir)
 
 
-def get_services(request: Request) -> Services:
-    """The services of the app that answers this request."""
+async def get_services(request: Request) -> Services:
+    """The services of the app that answers this request. Asynchronous, as a thread would cost more than this does."""
     found: Services = request.app.state.services
     return found
 

@@ -10,7 +10,7 @@ from fastapi import Request  # noqa: TC002 - FastAPI reads the annotation at run
 from web.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from web.access.role import Role
 
@@ -24,13 +24,13 @@ class Caller:
     key_id: str
 
 
-def may(role: Role) -> Callable[[Request], Caller]:
+def may(role: Role) -> Callable[[Request], Awaitable[Caller]]:
     """A dependency that gives the caller: `caller: Annotated[Caller, Depends(may(Role.RUN))]`.
 
     Raises ApiError: 401 without a key, 403 if the key's role is too low.
     """
 
-    def get_caller(request: Request) -> Caller:
+    async def get_caller(request: Request) -> Caller:
         caller = caller_of(request)
         if caller is None:
             raise ApiError(401, "a key is needed")

@@ -1,0 +1,123 @@
+"""What the API of `serve` costs: leaderboards a second, and a hundred event streams of a job that runs."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from tests.benchmarks.made_runs import made_runs
+from tests.benchmarks.rows import Row
+from web.config import API_ROOT
+
+RUNS, SAMPLES = 1000, 40
+CLIENTS = 4
+ASK_S = 5.0
+STREAMS = 100
+WATCH_S = 20.0
+LEAST_A_SECOND = 200.0
+MOST_OF_A_CORE = 10.0  # percent
+
+
+class _Server:
+    def __init__(self, folder: Path) -> None:
+        words = [sys.executable, "-m", "tests.benchmarks.api_app", folder / "results", folder / "state"]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        port, self.secret, self.job_id = self.process.stdout.readline().split()
+        self.port = int(port)
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.secret}"}
+
+    def processor_s(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(60)
+
+
+def measure(repeats: int = 1) -> list[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made_runs(folder / "results", runs=RUNS, samples=SAMPLES)
+        server = _Server(folder)
+        try:
+            asked = max(_leaderboards_a_second(server) for _ in range(repeats))
+            share = min(_streams(server) for _ in range(repeats))
+        finally:
+            server.close()
+    about = f"{RUNS} runs, {CLIENTS} clients"
+    return [
+        Row(
+            "ms of one leaderboard of the API",
+            1000 / asked,
+            "ms",
+            1000 / LEAST_A_SECOND,
+            f"{asked:.0f} a second; {about}",
+        ),
+        Row(f"{STREAMS} event streams", share, "% of a core", MOST_OF_A_CORE, f"over {WATCH_S:g} s"),
+    ]
+
+
+def _leaderboards_a_second(server: _Server) -> float:
+    _ask(server, until=time.monotonic())  # fills what is kept
+    until = time.monotonic() + ASK_S
+    counts: list[int] = []
+    clients = [
+        threading.Thread(target=lambda: counts.append(_ask(server, until=until))) for _ in range(CLIENTS)
+    ]
+    began = time.monotonic()
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    return sum(counts) / (time.monotonic() - began)
+
+
+def _ask(server: _Server, *, until: float) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    count = 0
+    while True:
+        connection.request("GET", f"{API_ROOT}/leaderboard?limit=20", headers=server.headers())
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, body
+        count += 1
+        if time.monotonic() >= until:
+            connection.close()
+            return count
+
+
+def _streams(server: _Server) -> float:
+    text = (
+        f"GET {API_ROOT}/jobs/{server.job_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+        f"Authorization: Bearer {server.secret}\r\n\r\n"
+    )
+    opened = []
+    try:
+        for _ in range(STREAMS):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+            connection.sendall(text.encode())
+            opened.append(connection)
+        for connection in opened:
+            found = b""
+            while b"event: progress" not in found:
+                part = connection.recv(1 << 16)
+                assert part, found
+                found += part
+        before, began = server.processor_s(), time.monotonic()
+        time.sleep(WATCH_S)
+        return 100 * (server.processor_s() - before) / (time.monotonic() - began)
+    finally:
+        for connection in opened:
+            connection.close()
