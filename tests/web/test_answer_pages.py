@@ -73,7 +73,7 @@ def test_a_grid_without_runs_says_what_to_do(browser):
 def test_an_answer_says_why_it_failed_and_shows_what_was_executed(browser, runs):
     text = _page(browser, sample_url(runs["bad"], TASK))
     for part in ("got False, not True", "<dt>expected</dt><dd><code>True</code>", "<summary>Thinking, ",
-                 "You are a careful programmer.", '<span class="k">def</span>', "difficulty"):  # fmt: skip
+                 "You are a careful programmer.", '<span class="tk">def</span>', "difficulty"):  # fmt: skip
         assert part in text, part
     assert text.index("got False") < text.index("Executed code")
 

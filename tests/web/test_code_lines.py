@@ -39,17 +39,17 @@ def test_code_has_colours_by_class_and_each_line_closes_its_elements() -> None:
         as_html(tokens)
         for tokens in code_lines('def f(x):\n    """Two\n    lines."""\n    return "a" if x else 1')
     ]
-    assert lines[0] == '<span class="k">def</span> <span class="d">f</span>(x):'
-    assert lines[2] == '<span class="c">    lines.&#34;&#34;&#34;</span>'
-    assert '<span class="s">&#34;a&#34;</span>' in lines[3]
-    assert '<span class="n">1</span>' in lines[3]
+    assert lines[0] == '<span class="tk">def</span> <span class="td">f</span>(x):'
+    assert lines[2] == '<span class="tc">    lines.&#34;&#34;&#34;</span>'
+    assert '<span class="ts">&#34;a&#34;</span>' in lines[3]
+    assert '<span class="tn">1</span>' in lines[3]
 
 
 def test_a_part_of_a_line_is_marked_across_its_colours() -> None:
     (line,) = code_lines("return 'ab'")
     assert as_html(line, 3, 9) == (
-        '<span class="k">ret</span><mark><span class="k">urn</span></mark><mark> </mark>'
-        '<mark><span class="s">&#39;a</span></mark><span class="s">b&#39;</span>'
+        '<span class="tk">ret</span><mark><span class="tk">urn</span></mark><mark> </mark>'
+        '<mark><span class="ts">&#39;a</span></mark><span class="ts">b&#39;</span>'
     )
     assert _text(as_html(line, 3, 9).replace("<mark>", "").replace("</mark>", "")) == "return 'ab'"
 

@@ -184,18 +184,18 @@ def _kinds() -> Callable[[_TokenType], str]:
     from pygments.token import Token
 
     named = (
-        (Token.Comment, "c"),
-        (Token.Literal.String.Doc, "c"),
-        (Token.Literal.String, "s"),
-        (Token.Literal.Number, "n"),
-        (Token.Keyword, "k"),
-        (Token.Operator.Word, "k"),
-        (Token.Name.Function, "d"),
-        (Token.Name.Class, "d"),
-        (Token.Name.Decorator, "d"),
-        (Token.Name.Tag, "d"),
-        (Token.Name.Builtin, "b"),
-        (Token.Name.Exception, "b"),
+        (Token.Comment, "tc"),
+        (Token.Literal.String.Doc, "tc"),
+        (Token.Literal.String, "ts"),
+        (Token.Literal.Number, "tn"),
+        (Token.Keyword, "tk"),
+        (Token.Operator.Word, "tk"),
+        (Token.Name.Function, "td"),
+        (Token.Name.Class, "td"),
+        (Token.Name.Decorator, "td"),
+        (Token.Name.Tag, "td"),
+        (Token.Name.Builtin, "tb"),
+        (Token.Name.Exception, "tb"),
     )
 
     @functools.cache

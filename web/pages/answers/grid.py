@@ -198,17 +198,19 @@ _COLUMNS = (
     Column("task_id", "Problem"),
     Column("share", "Passed", "% of answers", kind=Kind.SHARE, digits=0),
     Column("runs", "Runs", kind=Kind.NUMBER),
-    Column("tags", "Tags", kind=Kind.LONG),
 )
+
+
+def _tags(counts: TaskCounts) -> str:
+    return ", ".join(f"{name} {value}" for name, value in counts.tags.items())[:120]
 
 
 def _counts(found: Sequence[TaskCounts], benchmark: str, caption: str) -> Table:
     rows = tuple(
         Row({
-            "task_id": Cell(each.task_id, href=pair_url(each.task_id, benchmark=benchmark)),
+            "task_id": Cell(each.task_id, href=pair_url(each.task_id, benchmark=benchmark), also=_tags(each)),
             "share": 100 * each.share,
             "runs": each.runs,
-            "tags": ", ".join(f"{name} {value}" for name, value in each.tags.items())[:200],
         })
         for each in found
     )  # fmt: skip

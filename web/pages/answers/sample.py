@@ -112,7 +112,7 @@ def told(completion: Completion, prompt: SentPrompt | None) -> Told:
         prompt_turns=turns(prompt.messages, most_bytes=ROOM_BYTES) if prompt is not None and chat else (),
         tools=tuple(str(each.get("function", each).get("name")) for each in prompt.tools) if prompt else (),
         thought=text_of(thought, "thought", language="") if thought else None,
-        answer=text_of(answer, "answer") if answer.strip() else None,
+        answer=text_of(answer, "answer", executed=code) if answer.strip() else None,
         code=shown(code, most_bytes=ROOM_BYTES) if code.strip() else None,
         conversation=turns(completion.transcript),
     )

@@ -22,10 +22,11 @@ PARTS = ("prompt", "thought", "answer", "code", "conversation")
 
 @dataclass(frozen=True)
 class Block:
-    """A text, or a fenced piece of one. language: "" for prose."""
+    """A text, or a fenced piece of one. language: "" for prose. again: it is the code that was executed."""
 
     shown: Shown
     language: str
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,17 @@ class Turn:
     left_out: bool = False
 
 
-def text_of(text: str, part: str = "", *, language: str | None = None, most_bytes: int = ROOM_BYTES) -> Text:
-    """A text with its fenced code in colours. language: of all of it, if it has no fences."""
+def text_of(
+    text: str,
+    part: str = "",
+    *,
+    language: str | None = None,
+    most_bytes: int = ROOM_BYTES,
+    executed: str = "",
+) -> Text:
+    """A text with its fenced code in colours. language: of all of it, if it has no fences. executed: code that stands
+    elsewhere on the page.
+    """
     pieces = (
         [(text, language)] if language is not None else [(each.text, each.language) for each in parts(text)]
     )
@@ -72,7 +82,7 @@ def text_of(text: str, part: str = "", *, language: str | None = None, most_byte
         if room < 200:
             break
         block = shown(piece, of, most_bytes=room)
-        blocks.append(Block(block, of))
+        blocks.append(Block(block, of, bool(of) and piece.strip() == executed.strip() != ""))
         room -= sum(len(line.encode()) + 1 for line in block.lines)
         kept += len(piece) - block.left_out
     whole = sum(len(piece) for piece, _ in pieces)

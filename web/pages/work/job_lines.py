@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from web.working.progress import JobProgress
 
 PHASES = {
-    "queued": "waits for its turn",
-    "preparing": "is being prepared",
-    "waiting": "waits for a device that another run is using",
-    "loading": "loads its model",
-    "running": "runs",
-    "interrupted": "was stopped and goes on by itself",
-    "ended": "has ended",
+    "queued": "waiting for its turn",
+    "preparing": "getting ready",
+    "waiting": "waiting for a device that another run is using",
+    "loading": "loading the model",
+    "running": "running",
+    "interrupted": "stopped for now; it goes on by itself",
+    "ended": "ended",
 }
 _CAN_CANCEL = {JobStatus.PENDING, JobStatus.RUNNING, JobStatus.INTERRUPTED}
 _CAN_RETRY = {JobStatus.FAILED, JobStatus.CANCELLED}

@@ -93,18 +93,18 @@ def _lead(line: JobLine, progress: JobProgress, runs: Sequence[JobRun]) -> str:
             (run for run in runs if run.score is not None), key=lambda run: run.score or 0, default=None
         )
         if len(runs) == 1 and best is not None:
-            return f"It scored {best.score:.1f} of 100"
-        return f"All {len(runs):,} runs are done" if runs else "It is done"
+            return f"Score {best.score:.1f} of 100"
+        return f"All {len(runs):,} runs are done" if runs else "Done"
     if job.status is JobStatus.FAILED:
         failed = progress.runs_failed
-        return f"{failed:,} of {progress.runs_total:,} runs failed" if failed else "It failed"
+        return f"{failed:,} of {progress.runs_total:,} runs failed" if failed else "Failed"
     if job.status is JobStatus.CANCELLED:
         return f"Cancelled, with {progress.runs_done:,} of {progress.runs_total:,} runs done"
     if job.status is JobStatus.CANCELLING:
-        return "It is being stopped"
+        return "Being stopped"
     if job.status is JobStatus.PENDING:
-        return f"It waits: {line.words}" if line.words else "It waits"
-    return f"It {PHASES.get(progress.phase, progress.phase)}"
+        return f"Waiting for its turn: {line.words}" if line.words else "Waiting for its turn"
+    return PHASES.get(progress.phase, progress.phase).capitalize()
 
 
 def _facts(job: Job) -> list[tuple[str, str]]:
