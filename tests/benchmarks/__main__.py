@@ -40,6 +40,7 @@ BENCHMARKS = (
     "rate_limits",
     "api",
     "gpu",
+    "queue",
 )
 
 

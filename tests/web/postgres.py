@@ -32,6 +32,10 @@ class Postgres:
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://bench@/{database}?host={self.folder}"
 
+    def program(self, name: str) -> Path:
+        """One that came with it, such as pg_dump."""
+        return self._binaries / name
+
     def new_database(self) -> str:
         """The URL of a new, empty database."""
         name = f"t{uuid.uuid4().hex[:12]}"

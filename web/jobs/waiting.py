@@ -13,13 +13,14 @@ from web.jobs.job import JobStatus
 from web.jobs.rows import ACTIVE, WAITING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.engine import Connection, Row
 
     from web.config import Limits
 
 _LATEST = 200  # completed jobs that a duration is taken from
+_NEEDED = tuple(
+    JOBS.c[name] for name in ("job_id", "status", "suite", "model_name", "estimated_duration_s", "running_s")
+)
 _SOONEST_S = 5.0  # a job that takes longer than expected may end at any moment
 
 
@@ -30,7 +31,7 @@ def starts_in_s(connection: Connection, limits: Limits) -> dict[str, float]:
     or of all; without any, it may need all that it is allowed.
     """
     rows = connection.execute(
-        select(JOBS).where(JOBS.c.status.in_((*WAITING, *ACTIVE))).order_by(JOBS.c.rank, JOBS.c.number)
+        select(*_NEEDED).where(JOBS.c.status.in_((*WAITING, *ACTIVE))).order_by(JOBS.c.rank, JOBS.c.number)
     ).all()
     durations = _Durations(connection, limits.job_s)
     places = [0.0] * limits.jobs_at_once
@@ -50,12 +51,13 @@ class _Durations:
 
     def __init__(self, connection: Connection, most_s: float) -> None:
         self._most_s = most_s
-        self._done: Sequence[Any] = connection.execute(
+        latest = connection.execute(
             select(JOBS.c.suite, JOBS.c.model_name, JOBS.c.running_s)
-            .where(JOBS.c.status == JobStatus.COMPLETED, JOBS.c.running_s > 0)
+            .where(JOBS.c.status == JobStatus.COMPLETED)
             .order_by(JOBS.c.number.desc())
             .limit(_LATEST)
-        ).all()
+        )
+        self._done = [row for row in latest if row.running_s > 0]
 
     def left_s(self, row: Row[Any]) -> float:
         """What the row's job still needs."""

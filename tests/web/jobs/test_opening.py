@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +19,7 @@ from web.database.database import open_database
 from web.database.tables import HEAD, metadata
 from web.database.trouble import DatabaseUnavailable
 from web.jobs.job import JobStatus
-from web.jobs.queue import Queue
+from web.jobs.queue import JobQuery, Queue
 
 
 @pytest.fixture
@@ -174,6 +178,25 @@ def test_a_new_file_is_made_once_by_many(config):
     assert set(Queue(opened[0], Limits()).places()) == jobs
     for database in opened:
         database.close()
+
+
+def test_a_backup_that_is_made_as_told_while_it_is_used_restores_all(config, tmp_path):
+    """The program of docs/serve.md, as it stands there."""
+    page = (Path(__file__).parents[3] / "docs" / "serve.md").read_text(encoding="utf-8")
+    program = re.search(r"python -c '(.*?)'", page, re.DOTALL)[1]
+    database = open_database(config)
+    queue = Queue(database, Limits())
+    kept = add(queue)
+    restored = ServeConfig(results_dir=tmp_path, state_dir=tmp_path / "restored")
+    restored.state_dir.mkdir()
+    with database.read() as connection:  # a reader keeps the newest rows out of the file itself
+        connection.exec_driver_sql("SELECT count(*) FROM jobs")
+        late = add(queue)
+        subprocess.run([sys.executable, "-c", program, file_of(config), file_of(restored)], check=True)
+    copy = open_database(restored)
+    assert {job.job_id for job in Queue(copy, Limits()).jobs(JobQuery()).jobs} == {kept.job_id, late.job_id}
+    for each in (database, copy):
+        each.close()
 
 
 def test_an_error_in_a_decision_undoes_it(bench):

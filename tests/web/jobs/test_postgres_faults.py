@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import select
 import signal
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -155,3 +158,20 @@ def test_a_listener_gives_its_connection_back(postgres, opened):
     while postgres.sql(listening) != [(0,)]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_dump_that_is_made_as_told_restores_all(postgres, opened):
+    """The options of docs/serve.md."""
+    page = (Path(__file__).parents[3] / "docs" / "serve.md").read_text(encoding="utf-8")
+    dump = re.search(r"^pg_dump (.*) -f /backup/serve.dump bench$", page, re.MULTILINE)[1].split()
+    restore = re.search(r"`pg_restore (.*?) --dbname bench /backup/serve.dump`", page)[1].split()
+    url = postgres.new_database()
+    queue = Queue(opened(url), Limits())
+    kept = add(queue)
+    file = postgres.folder / "serve.dump"
+    subprocess.run([postgres.program("pg_dump"), *dump, "-f", file, url], check=True)
+    late = add(queue)
+    subprocess.run([postgres.program("pg_restore"), *restore, "--dbname", url, file], check=True)
+    after = Queue(opened(url), Limits())
+    assert (after.get(kept.job_id), after.get(late.job_id)) == (kept, None)
+    add(after)
