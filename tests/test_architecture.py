@@ -262,3 +262,11 @@ def test_no_dependency_installs_a_package_of_our_name():
 def test_modules_stay_small():
     sizes = {str(path.relative_to(ROOT)): len(path.read_bytes().splitlines()) for path in modules()}
     assert {name: size for name, size in sizes.items() if size > MAX_LINES} == {}
+
+
+def test_names_of_test_files_are_unique():
+    """Without packages, the second file of a name is an error of the whole suite, but of no run of its folder alone."""
+    places = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        places.setdefault(path.name, []).append(str(path.relative_to(ROOT)))
+    assert not [found for found in places.values() if len(found) > 1]
