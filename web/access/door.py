@@ -156,18 +156,18 @@ class Door:
         if path.startswith(FILES) and method == "GET":
             return None
         found = await self._identity.of(request)
-        is_open = path in WITHOUT_KEY and method in SAFE_METHODS
-        if not is_open and embedded(headers, method) and "authorization" not in headers:
+        if found.guessed:
+            await self._guesses.count(request)
+        caller, is_open = found.caller, path in WITHOUT_KEY
+        if caller is None and not is_open:
+            return _must_sign_in(request, guessed=found.guessed)
+        is_embedded = embedded(headers, method) and "authorization" not in headers
+        if is_embedded and not (is_open and method in SAFE_METHODS):
             raise ApiError(403, "another site's page may not use this one")
         if method not in SAFE_METHODS and (foreign := self._foreign(request)):
             raise ApiError(403, f"this may only come from our own pages: {foreign}")
-        if found.guessed:
-            await self._guesses.count(request)
-        caller = found.caller
         request.scope["state"]["caller"] = caller
-        if caller is None:
-            return None if path in WITHOUT_KEY else _must_sign_in(request, guessed=found.guessed)
-        if path not in WITHOUT_KEY:
+        if caller is not None and not is_open:
             self._count(caller, path)
         return None
 
@@ -222,7 +222,8 @@ def _must_sign_in(request: Request, *, guessed: bool) -> Response:
     """401 for a program, the page to sign in for a person."""
     path, headers = request.url.path, request.headers
     if not is_for_programs(path) and request.method == "GET" and "authorization" not in headers:
-        if headers.get("sec-fetch-site", "").lower() in {"cross-site", "same-site"}:
+        site = headers.get("sec-fetch-site", "").lower()
+        if site in {"cross-site", "same-site"} and not embedded(headers, request.method):
             # Strict cookies don't come along with a link from elsewhere. From a page of ours they do.
             return follow_page()
         target = path + (f"?{request.url.query}" if request.url.query else "")
