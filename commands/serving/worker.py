@@ -45,7 +45,7 @@ def worker(**options: Any) -> None:
                 Queue(database, config.limits),
                 Schedules(database),
                 find_devices(),
-                host=host_name(),
+                host=host_name(config.state_dir),
                 say=say,
             ).run(control)
     finally:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import secrets
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from results.durable import explained
+from results.files import read_file
 from telemetry.devices import usable_gpus
 from telemetry.visibility import showing_only
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from telemetry.contract import DeviceFacts
 
@@ -42,6 +48,19 @@ def find_devices() -> Devices:
     return Devices(usable_gpus())
 
 
-def host_name() -> str:
-    """By which other workers know this host."""
-    return socket.gethostname()[:200] or "host"
+def host_name(state_dir: Path) -> str:
+    """By which other workers know this host, and which stays the same: its name, and some digits that are kept in the
+    state folder, because two machines may have one name. Raises ResultsError.
+    """
+    name = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:100] or "host"
+    path = state_dir / f"host-{name}"
+    with explained("write", path):
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            new = state_dir / f".host-{secrets.token_hex(8)}"
+            new.write_text(f"{secrets.token_hex(2)}\n")
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(new)  # whole, and only if no other worker was faster
+            new.unlink()
+        digits = read_file(path).decode(errors="replace").strip()
+    return f"{name}-{digits}" if re.fullmatch("[0-9a-f]{4}", digits) else name
