@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
 import axe_playwright_python
 from playwright.sync_api import sync_playwright
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
-VARIANTS = [(1280, "light"), (390, "dark"), (390, "light"), (768, "light"), (1280, "dark")]
+VARIANTS = [(1280, "light"), (768, "light"), (390, "light"), (390, "dark"), (1280, "dark")]
+JUDGED = {(1280, "light"), (390, "dark")}  # by axe, which takes long
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SCROLLERS = """() => [...document.querySelectorAll('*')].filter(e => e.checkVisibility()
   && e.scrollWidth > e.clientWidth + 1 && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)
@@ -28,67 +30,89 @@ ACTIVE = """() => [...document.querySelectorAll('script, iframe, object, embed, 
   .map(e => e.outerHTML.slice(0, 120))"""
 
 
+# Opens a chart where that needs a button, and points at it until something is said; what was said.
+POINT = """() => {
+  const figure = document.querySelector('figure[data-chart]');
+  if (figure === null) return null;
+  const button = figure.querySelector('button');
+  if (button !== null) button.click();
+  const over = figure.querySelector('.u-over');
+  if (over === null) return 'no plot';
+  const box = over.getBoundingClientRect();
+  const kinds = ['mouseenter', 'mousemove'];
+  for (let y = 4; y < box.height; y += 24) for (let x = 4; x < box.width; x += 24) {
+    const where = {clientX: box.left + x, clientY: box.top + y, bubbles: true};
+    for (const kind of kinds) over.dispatchEvent(new MouseEvent(kind, where));
+    const tip = figure.querySelector('.tip');
+    if (tip !== null && !tip.hidden && tip.textContent) return tip.textContent;
+  }
+  return 'nothing said';
+}"""
+
+
 class Looker:
-    """One Chromium for all pages."""
+    """One Chromium for all pages: each is loaded once with scripts, then made narrower and darker, and once without."""
 
     def __init__(self, browser, plan: dict) -> None:
-        self.browser, self.plan = browser, plan
+        self.plan = plan
+        self.open = self.context(browser, scripts=True)
+        self.quiet = self.context(browser, scripts=False)
 
-    def look(self, path: str, variants: list[tuple[int, str]]) -> dict:
+    def look(self, path: str) -> dict:
         """What is found on a page in each variant, and without scripts."""
-        found: dict = {"variants": [], "outside": [], "complaints": [], "bytes": 0}
-        for width, scheme in variants:
-            found["variants"].append(self.variant(path, width, scheme, found))
-        context = self.context(390, "light", scripts=False)
-        page = context.new_page()
-        page.goto(self.plan["base"] + path)
-        found["text_without_scripts"] = len(page.inner_text("main"))
-        context.close()
-        return found
-
-    def context(self, width: int, scheme: str, *, scripts: bool = True):
-        """Its own context: nothing of one page is left for the next."""
-        return self.browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            java_script_enabled=scripts,
-            extra_http_headers={"Authorization": f"Bearer {self.plan['secret']}"},
-        )
-
-    def variant(self, path: str, width: int, scheme: str, found: dict) -> dict:
-        """One size and theme."""
-        context = self.context(width, scheme)
-        page = context.new_page()
-        base = self.plan["base"]
+        found: dict = {"variants": [], "outside": [], "complaints": [], "active": [], "pointed": None}
+        page, base = self.open.new_page(), self.plan["base"]
         page.on("request", lambda r: None if r.url.startswith(base) else found["outside"].append(r.url))
         page.on("console", lambda message: found["complaints"].append(message.text))
         page.on("pageerror", lambda error: found["complaints"].append(str(error)))
         page.on("dialog", lambda dialog: (found["complaints"].append("a dialog"), dialog.dismiss()))
-        answer = page.goto(base + path, wait_until=self.plan.get("wait", "load"))
-        page.wait_for_timeout(50)
-        seen = {
-            "width": width,
-            "scheme": scheme,
-            "status": answer.status,
-            "overflow": page.evaluate(OVERFLOW),
-        }
-        found["bytes"] = max(found["bytes"], len(answer.body()))
-        seen["active"] = page.evaluate(ACTIVE)  # before a screenshot, which adds a style to fields
+        answer = page.goto(base + path)
+        found |= {"status": answer.status, "bytes": len(answer.body()), "active": page.evaluate(ACTIVE)}
+        found["live_plots"] = page.locator(".live-plot canvas:visible").count()
+        scheme = "light"
+        for width, wanted in VARIANTS:
+            if wanted != scheme:
+                scheme = wanted
+                page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            found["variants"].append(self.variant(page, path, width, scheme))
+        found["pointed"] = page.evaluate(POINT)
+        page.close()
+        page = self.quiet.new_page()
+        page.goto(base + path)
+        found["text_without_scripts"] = len(page.inner_text("main"))
+        found["drawings_without_scripts"] = page.locator(".drawing svg:visible").count()
+        page.close()
+        return found
+
+    def context(self, browser, *, scripts: bool):
+        return browser.new_context(
+            viewport={"width": 1280, "height": 900},
+            color_scheme="light",
+            java_script_enabled=scripts,
+            extra_http_headers={"Authorization": f"Bearer {self.plan['secret']}"},
+        )
+
+    def variant(self, page, path: str, width: int, scheme: str) -> dict:
+        """One size and theme."""
+        seen = {"width": width, "scheme": scheme, "overflow": page.evaluate(OVERFLOW), "axe": None}
         if self.plan["shots"]:
             name = re.sub(r"[^\w]+", "-", path).strip("-") or "home"
             file = Path(self.plan["shots"]) / f"{name[:60]}-{width}-{scheme}.png"
             page.screenshot(path=str(file), full_page=True)
-        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        opened = "document.querySelectorAll('details:not([open])')"
+        page.evaluate(f"window.opened = [...{opened}]; window.opened.forEach(e => {{ e.open = true }})")
         seen["overflow_open"] = page.evaluate(OVERFLOW)
         seen["unreachable"] = page.evaluate(SCROLLERS)
-        policy = page.evaluate(f"(() => {{ {AXE}; return typeof axe }})()")
-        result = page.evaluate("axe.run()") if policy == "object" else {"violations": []}
-        seen["axe"] = [
-            f"{each['id']} ({each['impact']}): {each['nodes'][0]['html'][:200]}"
-            for each in result["violations"]
-        ]
-        seen["axe_ran"] = policy == "object"
-        context.close()
+        if (width, scheme) in JUDGED:
+            page.evaluate(f"(() => {{ {AXE}; window.found = axe.run({{resultTypes: ['violations']}}) }})()")
+            result = page.evaluate("window.found")
+            seen["axe"] = [
+                f"{each['id']} ({each['impact']}): {each['nodes'][0]['html'][:200]}"
+                for each in result["violations"]
+            ]
+        page.evaluate("window.opened.forEach(e => { e.open = false })")
         return seen
 
 
@@ -97,8 +121,12 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=sys.argv[1], args=["--no-sandbox"])
         looker = Looker(browser, plan)
-        variants = [tuple(each) for each in plan.get("variants") or VARIANTS]
-        print(json.dumps({path: looker.look(path, variants) for path in plan["paths"]}))
+        found = {}
+        for path in plan["paths"]:
+            began = time.monotonic()
+            found[path] = looker.look(path)
+            print(f"{time.monotonic() - began:.1f} s {path}", file=sys.stderr)
+        print(json.dumps(found))
         browser.close()
 
 

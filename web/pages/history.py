@@ -71,10 +71,10 @@ def _all(
 ) -> Response:
     often = sorted(series.items(), key=lambda each: (-len(each[1]), each[0]))[:_MOST_MODELS]
     axis = axis_of([end for _, rows in often for end in (rows[-1].score_low, rows[-1].score_high)])
-    made, changed = [], []
+    made, changed, worse = [], [], False
     for model, rows in often:
         words = history_words(run_history(rows[-_MOST_STEPS:], services.store))
-        newest = rows[-1]
+        newest, worse = rows[-1], worse or words.kind == "bad"
         if words.kind != "calm":
             changed.append(f"{model}: {words.head[:1].lower()}{words.head[1:]}")
         cells: dict[str, Cell | Value] = {
@@ -111,7 +111,7 @@ def _all(
     view = View(title=f"History of {benchmark}", name=f"history-{benchmark}", lead=lead, sentences=sentences,
                 tables=(table,))  # fmt: skip
     return page(request, "history.html.jinja", view=view, tabs=tabs, table=table, chart=None,
-                kind="warn" if changed else "calm")  # fmt: skip
+                kind="bad" if worse else "good" if changed else "calm")  # fmt: skip
 
 
 def _one(

@@ -157,8 +157,10 @@ class Table:
 
     @property
     def shown(self) -> tuple[Column, ...]:
-        """Those of them that a page shows."""
-        return tuple(column for column in self.filled if not column.only_exported)
+        """Those that a page shows: with what it draws, and without what it says in another way."""
+        drawn = {column.name for column in self.columns for row in self.rows if row.cell(column).spark}
+        filled = {column.name for column in self.filled} | drawn
+        return tuple(each for each in self.columns if each.name in filled and not each.only_exported)
 
 
 def shown_text(column: Column, cell: Cell) -> str:
