@@ -126,6 +126,7 @@ keys add two words | 2 | unexpected extra argument (words) | `bench_runner.py ke
 keys revoke 123 | 2 | there is no key with that id | `keys list`
 index check | 6 | there is no index of | `bench_runner.py index rebuild`
 index rebild | 2 | no such command 'rebild' | `bench_runner.py index --help`
+keys log --limit 0 | 2 | --limit: 0 is out of range | `bench_runner.py keys log --help`
 keys link | 2 | serve doesn't run on | bench_runner.py serve
 serve --config gone.yaml | 2 | gone.yaml can't be read | did you mean
 serve --database postgresql://me:secret@db/x | 2 | holds a password | $BENCH_DATABASE_URL

@@ -254,6 +254,7 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("index", "rebuild"): 0,
         ("index", "check"): 0,
         ("keys", "revoke", evil): 2,
+        ("keys", "log", "--user", evil): 0,
         ("serve", "--config", f"{evil}.yaml"): 2,
         ("worker", "--config", f"{evil}.yaml"): 2,
         ("serve", "--allowed-host", evil): 2,

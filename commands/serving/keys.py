@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from web.config import ServeConfig
+    from web.database.database import Database
+    from web.jobs.audit import AuditRow
     from web.jobs.keys import Key, Keys
 
 EXAMPLES = """
@@ -26,6 +28,7 @@ Examples:
   bench_runner.py keys list
   bench_runner.py keys revoke 3f9a01b2c4d5
   bench_runner.py keys link
+  bench_runner.py keys log --user ada
 """
 ROLES = ("read", "run", "admin")
 
@@ -124,6 +127,38 @@ def link(**options: Any) -> None:
     click.echo(link_url(address, Sessions(config.state_dir / SECRET_FILE).link_token(local_user())))
 
 
+@keys.command(short_help="Show who did what: keys, jobs, schedules and refusals.", epilog=EXAMPLES)
+@click.option("--user", help="Only what this user did.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Show so many at most."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print each entry as one line of JSON.")
+@serve_options
+def log(*, user: str | None, limit: int, as_json: bool, **options: Any) -> None:
+    """Show the audit log, the newest first: who added, cancelled and retried which job, who made and revoked which key.
+
+    It holds the newest 100,000 entries.
+    """
+    from dataclasses import asdict
+
+    from results.json_text import encode
+
+    config = read_config(options)
+    found: tuple[AuditRow, ...] = ()
+    if has_database(config):
+        with _database(config) as database:
+            from web.jobs.audit import Audit
+
+            found = Audit(database).rows(who=user, limit=limit)
+    if as_json:
+        for row in found:
+            click.echo(encode(asdict(row)))
+        return
+    print_table(("when", "who", "what", "on"), [(_when(row.at), row.who, row.what, row.on) for row in found])
+    if not found:
+        say("nothing was noted yet", err=True)
+
+
 def local_user() -> str:
     """The user of this machine, as a name that a key can have."""
     try:
@@ -136,13 +171,20 @@ def local_user() -> str:
 @contextmanager
 def _keys(config: ServeConfig) -> Iterator[Keys]:
     """The keys of the database, which is made if there is none."""
+    with _database(config) as database:
+        from web.jobs.keys import Keys
+
+        yield Keys(database)
+
+
+@contextmanager
+def _database(config: ServeConfig) -> Iterator[Database]:
     require_extra()
     from web.database.database import open_database
-    from web.jobs.keys import Keys
 
     database = open_database(config)
     try:
-        yield Keys(database)
+        yield database
     finally:
         database.close()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from tests.command_line import bench_runners
 from tests.web.jobs.conftest import add
 from web.jobs import audit
 from web.jobs.audit import Audit
@@ -47,3 +50,18 @@ def test_the_oldest_rows_go(bench, monkeypatch):
     rows = log.rows(limit=1000)
     assert 20 <= len(rows) <= 30
     assert rows[0].on == "44"
+
+
+def test_the_command_shows_it_and_acts_on_no_text(bench):
+    if bench.config.database_url:
+        pytest.skip("the same code; SQLite is enough")
+    Audit(bench.database).note("ada", "key added for bob", "3f9a01b2c4d5")
+    Audit(bench.database).note("bob\x1b[31m", "said\n\x1b]0;title\x07 \u202e", "=1+1")
+    words = ("keys", "log", "--state-dir", bench.config.state_dir)
+    table, one, lines = bench_runners(words, (*words, "--user", "ada"), (*words, "--json"))
+    assert (table.code, one.code, lines.code) == (0, 0, 0)
+    assert not {"\x1b", "\x07", "\u202e"} & set(table.out)
+    assert len(table.out.splitlines()) == 3
+    assert "key added for bob" in one.out
+    assert "said" not in one.out
+    assert [json.loads(line)["who"] for line in lines.out.splitlines()] == ["bob\x1b[31m", "ada"]
