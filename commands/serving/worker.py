@@ -26,6 +26,7 @@ def worker(**options: Any) -> None:
     """
     config = read_config(options)
     require_extra()
+    from results.durable import explained
     from results.plain_text import plain
     from web.database.database import open_database
     from web.jobs.queue import Queue
@@ -37,6 +38,8 @@ def worker(**options: Any) -> None:
     def say(text: str) -> None:
         click.echo(f"worker: {plain(text)}", err=True)
 
+    with explained("make", config.results_dir):  # once: if it goes later, its disk isn't mounted
+        config.results_dir.mkdir(parents=True, exist_ok=True)
     database = open_database(config)
     try:
         with Control.of_environment() as control:

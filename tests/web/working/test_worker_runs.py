@@ -21,6 +21,7 @@ from tests.web.job_kills import kill_jobs
 from tests.web.working.conftest import require_nothing_left
 from web.config import Limits, ServeConfig
 from web.database.database import open_database
+from web.database.trouble import DatabaseUnavailable
 from web.jobs.job import Job, JobStatus, NewJob
 from web.jobs.queue import Queue
 from web.working.child import WorkerChild
@@ -47,7 +48,6 @@ class Site:
             database_url=self.url,
             limits=Limits(),
         )
-        self.config.results_dir.mkdir()
         (self.folder / "tmp").mkdir()
         self.database = open_database(self.config)
         self.queue = Queue(self.database, self.config.limits)
@@ -234,6 +234,36 @@ def test_on_postgresql_another_host_goes_on_when_one_is_lost(tmp_path, postgres)
         wait_for(lambda: not fences_of(folder), LONG_S)
     finally:
         site.close()
+
+
+def test_a_job_goes_on_while_postgresql_is_away(tmp_path, postgres):
+    site = Site(tmp_path, postgres.new_database())
+    try:
+        worker = site.worker()
+        job = site.add("--delay", 0.3, samples=8)
+        folder = site.until_answers(job)
+        pid = folder.process().pid
+        postgres.stop(signal.SIGQUIT)
+        try:
+            site.until_answers(job, 8)
+            wait_for(lambda: "it is tried again" in site.log(), LONG_S)
+        finally:
+            postgres.start()
+        done = wait_for(lambda: ended(site, job), LONG_S)
+        assert done.status is JobStatus.COMPLETED
+        assert worker.poll() is None
+        assert folder.read_starts().count == 1, f"{pid} was started again"
+    finally:
+        site.close()
+
+
+def ended(site: Site, job: Job) -> Job | None:
+    """The job, if it has ended and the database says so."""
+    try:
+        found = site.now(job)
+    except DatabaseUnavailable:
+        return None
+    return found if found.status.is_final else None
 
 
 def fences_of(folder: AttemptFolder) -> list[Path]:
