@@ -62,6 +62,6 @@ def following(services: Services, warn: Callable[[str], None]) -> Following:
 
     def prepare() -> None:
         with contextlib.suppress(BenchError):  # whoever asks for them is told
-            services.tables.tables()
+            services.tables.refresh()
 
     return Following(services.store, warn=warn, then=prepare)

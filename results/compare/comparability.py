@@ -6,6 +6,7 @@ compared: they may differ, and the differences are named.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +23,7 @@ from settings.verdict_rules import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
@@ -90,7 +92,7 @@ def forbidding(
         one, other = one | {"metrics": metrics}, other | {"metrics": others}
     if one.get("parser") != other.get("parser"):  # one parser may have two names
         one, other = one | {"parser": _parser(one)}, other | {"parser": _parser(other)}
-    return _differences(one, other, without=_MAY_DIFFER | _NOTED | _what_may_differ())
+    return _differences(one, other, without=_what_may_differ() | _MAY_DIFFER | _NOTED)
 
 
 def _scored_by(record: RunRecord) -> str | None:
@@ -124,9 +126,10 @@ def _decided_by(record: RunRecord, settings: Mapping[str, Any]) -> str | None:
     )
 
 
-def _what_may_differ() -> set[str]:
+@functools.cache
+def _what_may_differ() -> frozenset[str]:
     """Settings that may differ between comparable runs. One that the table doesn't have may not."""
-    return {name for name, setting in TABLE.items() if setting.determines is not Determines.RESULT}
+    return frozenset(name for name, setting in TABLE.items() if setting.determines is not Determines.RESULT)
 
 
 def _parser(config: Mapping[str, Any]) -> Any:
@@ -136,7 +139,7 @@ def _parser(config: Mapping[str, Any]) -> Any:
 
 def what_differs(first: RunRecord, second: RunRecord) -> tuple[Difference, ...]:
     """Differences in model, server, machine and program: what is being compared, and what may explain a speed."""
-    return _differences(_facts(first), _facts(second), without=set())
+    return _differences(_facts(first), _facts(second), without=frozenset())
 
 
 def _asked(record: RunRecord) -> dict[str, Any]:
@@ -187,7 +190,7 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _differences(
-    first: Mapping[str, Any], second: Mapping[str, Any], *, without: set[str]
+    first: Mapping[str, Any], second: Mapping[str, Any], *, without: AbstractSet[str]
 ) -> tuple[Difference, ...]:
     names = [name for name in {**first, **second} if name not in without]
     pairs = ((name, first.get(name), second.get(name)) for name in names)

@@ -11,7 +11,7 @@ from results.durable import explained
 from results.errors import BenchError
 from results.files import open_to_read
 from results.json_text import NOT_THAT_JSON
-from results.store.reading.problems import GridCell, GridRow, cells_of, grid_rows
+from results.store.reading.problems import GridCell, GridRow, cells_of, grid_rows, outcomes_of
 from results.store.verdicts import read_verdicts
 
 if TYPE_CHECKING:
@@ -61,4 +61,4 @@ def _cells(folder: RunFolder, warn: Callable[[str], None]) -> dict[str, GridCell
     except BenchError as error:
         warn(error.message)
         return {}
-    return cells_of((verdict.task_id, verdict.outcome) for verdict in verdicts)
+    return cells_of(outcomes_of((verdict.task_id, verdict.outcome) for verdict in verdicts))

@@ -19,19 +19,20 @@ from results.compare.versus_best import (
     Rank,
     Versus,
     adjusted_for_choice,
+    decode_test,
     lost_too_many,
+    outcomes_in,
     paired_test,
     rank_of,
     stopped_by_race,
-    verdicts_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from results.compare.leaderboard import Row
+    from results.records import Outcome
     from results.store.run_store import RunStore, TagCounts
-    from results.store.verdicts import CompletionVerdict
 
 _SCALES = (
     ("easy", "medium", "hard"),
@@ -58,9 +59,8 @@ def tag_ranks(rows: Sequence[Row], benchmark: str, tag: str, store: RunStore) ->
     """Rank these runs of one table on each value of the tag. Raises ResultsError."""
     by_id = {row.record.run_id: row for row in rows}
     counts: dict[str, dict[str, TagCounts]] = {value: {} for value in store.tags(benchmark).get(tag, ())}
-    for each in store.by_tag(benchmark, tag):
-        if each.run.run_id in by_id:
-            counts.setdefault(each.value, {})[each.run.run_id] = each
+    for each in store.by_tag(benchmark, tag, by_id.keys()):
+        counts.setdefault(each.value, {})[each.run.run_id] = each
     counts = {value: counts[value] for value in ordered_values(counts) if counts[value]}
     able = {
         run_id
@@ -83,8 +83,7 @@ def tag_ranks(rows: Sequence[Row], benchmark: str, tag: str, store: RunStore) ->
             continue
         best[value] = there[0]
         pairs += len(there) * (len(there) - 1) // 2
-        for run_id in there[1:]:
-            test = reader.test(there[0], run_id, value)
+        for run_id, test in reader.tests(there[0], there[1:], value):
             if isinstance(test, str):
                 versus[value][run_id] = Versus(Rank.UNTESTED, why=test)
             else:
@@ -131,24 +130,26 @@ class _Reader:
 
     def __init__(self, rows: dict[str, Row], tag: str, store: RunStore) -> None:
         self._rows, self._tag, self._store = rows, tag, store
-        self._read: dict[str, tuple[Sequence[CompletionVerdict], str]] = {}
 
-    def test(self, best: str, run_id: str, value: str) -> PairedTest | str:
-        """The test of the run minus the best, or why there is none."""
+    def tests(self, best: str, others: Sequence[str], value: str) -> list[tuple[str, PairedTest | str]]:
+        """Of each other run minus the best, or why there is none."""
         what = f"{_TEST} {self._tag}={value}"
-        if (kept := self._store.kept_test(best, run_id, what)) is not None:
-            return msgspec.json.decode(kept, type=PairedTest | str)
-        (first, why), (second, why_not) = self._of(best), self._of(run_id)
-        one, other = self._with(first, value), self._with(second, value)
-        found = why or why_not or paired_test(one, other, None)
-        self._store.keep_test(best, run_id, what, msgspec.json.encode(found))
+        kept = self._store.kept_tests(best, others, what)
+        new: dict[str, bytes] = {}
+        found: list[tuple[str, PairedTest | str]] = []
+        read: tuple[Mapping[str, Sequence[Outcome]], str] | None = None
+        for run_id in others:
+            if run_id in kept:
+                found.append((run_id, decode_test(kept[run_id])))
+                continue
+            read = read or self._of(best, value)
+            own, why = self._of(run_id, value)
+            test = read[1] or why or paired_test(read[0], own)
+            found.append((run_id, test))
+            new[run_id] = msgspec.json.encode(test)
+        if new:
+            self._store.keep_tests(best, what, new)
         return found
 
-    def _of(self, run_id: str) -> tuple[Sequence[CompletionVerdict], str]:
-        if run_id not in self._read:
-            row = self._rows[run_id]
-            self._read[run_id] = verdicts_of(row.folder, row.record, self._store)
-        return self._read[run_id]
-
-    def _with(self, verdicts: Sequence[CompletionVerdict], value: str) -> list[CompletionVerdict]:
-        return [verdict for verdict in verdicts if verdict.tags.get(self._tag) == value]
+    def _of(self, run_id: str, value: str) -> tuple[Mapping[str, Sequence[Outcome]], str]:
+        return outcomes_in(self._rows[run_id].folder, self._store, self._tag, value)

@@ -16,8 +16,9 @@ is given instead, whose error allows for looking many times (`results.stats.raci
 from __future__ import annotations
 
 import enum
+import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -29,10 +30,11 @@ from results.stats.intervals import CONFIDENCE
 from results.stats.lost_answers import too_many_lost
 from results.stats.paired import compare_fractions, holm, mcnemar_exact, tango_interval
 from results.stats.paired_metrics import main_result
+from results.store.reading.problems import outcomes_of
 from results.store.verdicts import read_scored, read_verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from results.metric_scoring import Scoring
     from results.records import RunRecord
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from results.store.run_store import RunStore
     from results.store.verdicts import CompletionVerdict
 
+NO_VERDICTS = "its script wrote no verdict per sample"
 _TEST = "against best 1"  # of one pair; counted up when its arithmetic changes
 
 
@@ -82,6 +85,9 @@ class PairedTest(msgspec.Struct, frozen=True):
     p_value: float
 
 
+decode_test = msgspec.json.Decoder(PairedTest | str).decode
+
+
 def stopped_by_race(record: RunRecord) -> bool:
     """Whether a race stopped it before the others, so that it has fewer samples."""
     result = record.sweep.race_result if record.sweep is not None else None
@@ -116,11 +122,8 @@ def against_best(
         return found
     best = max(whole, key=lambda i: (_samples(runs[i][1]), _score(runs[i][1]) or 0.0, -i))
     tests: dict[int, PairedTest] = {}
-    against = _Against(runs[best], store)
-    for i in able:
-        if i == best:
-            continue
-        test = against.test(*runs[i])
+    others = [i for i in able if i != best]
+    for i, test in zip(others, _tests(runs[best], [runs[i] for i in others], store), strict=True):
         if isinstance(test, str):
             found[i] = Versus(Rank.UNTESTED, why=test)
         else:
@@ -147,7 +150,7 @@ def adjusted_for_choice(p_values: Sequence[float], pairs: int) -> list[float]:
     """Holm's adjustment for tests against a best chosen from the same data. pairs: how many might have been tested.
     Untested pairs count as 1, which can only make the adjusted p-values larger than testing them would.
     """
-    return holm([*p_values, *[1.0] * (pairs - len(p_values))])[: len(p_values)]
+    return holm(p_values, pairs)
 
 
 def rank_of(difference: float, adjusted_p: float) -> Rank:
@@ -167,43 +170,62 @@ def _samples(record: RunRecord) -> int:
     return (record.score.samples if record.score is not None else None) or 0
 
 
-class _Against:
-    """Tests of runs against the best, which is read only if a test isn't kept yet."""
-
-    def __init__(self, best: tuple[RunFolder, RunRecord], store: RunStore | None) -> None:
-        self._folder, self._record = best
-        self._store = store
-        self._read: tuple[Sequence[CompletionVerdict], str] | None = None
-
-    def test(self, folder: RunFolder, record: RunRecord) -> PairedTest | str:
-        """The test of that run minus the best, or why there is none."""
-        best = self._folder.run_id
-        if (
-            self._store is not None
-            and (kept := self._store.kept_test(best, folder.run_id, _TEST)) is not None
-        ):
-            return msgspec.json.decode(kept, type=PairedTest | str)
-        if self._read is None:
-            self._read = verdicts_of(self._folder, self._record, self._store)
-        reference, why = self._read
-        own: Sequence[CompletionVerdict] = ()
-        if not why:
-            own, why = verdicts_of(folder, record, self._store)
-        found = why or paired_test(reference, own, scoring_of(self._record))
-        if self._store is not None:
-            self._store.keep_test(best, folder.run_id, _TEST, msgspec.json.encode(found))
-        return found
+def _tests(
+    best: tuple[RunFolder, RunRecord], others: Sequence[tuple[RunFolder, RunRecord]], store: RunStore | None
+) -> list[PairedTest | str]:
+    """The test of each other run minus the best, or why there is none. The best is read only if one isn't kept yet."""
+    run_id, scoring = best[0].run_id, scoring_of(best[1])
+    kept = {} if store is None else store.kept_tests(run_id, [folder.run_id for folder, _ in others], _TEST)
+    found: list[PairedTest | str] = []
+    new: dict[str, bytes] = {}
+    read: _Read | None = None
+    for folder, record in others:
+        if folder.run_id in kept:
+            found.append(decode_test(kept[folder.run_id]))
+            continue
+        read = read or _read(*best, scoring, store)
+        own = read if read.why else _read(folder, record, scoring, store)
+        test = own.why or _paired(read, own, scoring)
+        found.append(test)
+        new[folder.run_id] = msgspec.json.encode(test)
+    if store is not None and new:
+        store.keep_tests(run_id, _TEST, new)
+    return found
 
 
-def verdicts_of(
-    folder: RunFolder, record: RunRecord, store: RunStore | None
-) -> tuple[Sequence[CompletionVerdict], str]:
+class _Read(NamedTuple):
+    """Of a run: how its samples ended, its verdicts where the score is a metric, or why there is none."""
+
+    outcomes: Mapping[str, Sequence[Outcome]]
+    verdicts: Sequence[CompletionVerdict]
+    why: str
+
+
+def _read(folder: RunFolder, record: RunRecord, scoring: Scoring | None, store: RunStore | None) -> _Read:
+    if store is not None and scoring is None and scoring_of(record) is None:
+        outcomes, why = outcomes_in(folder, store)
+        return _Read(outcomes, (), why)
+    verdicts, why = _verdicts(folder, record)
+    return _Read(outcomes_of((each.task_id, each.outcome) for each in verdicts), verdicts, why)
+
+
+def outcomes_in(
+    folder: RunFolder, store: RunStore, tag: str = "", value: str = ""
+) -> tuple[Mapping[str, Sequence[Outcome]], str]:
+    """As `RunStore.outcomes`, or why there are none."""
+    if not folder.completions.exists():
+        return {}, NO_VERDICTS
+    try:
+        return store.outcomes(folder.run_id, tag, value), ""
+    except BenchError as error:
+        return {}, error.message
+
+
+def _verdicts(folder: RunFolder, record: RunRecord) -> tuple[Sequence[CompletionVerdict], str]:
     """The verdicts, or why there are none."""
     if not folder.completions.exists():
-        return (), "its script wrote no verdict per sample"
+        return (), NO_VERDICTS
     try:
-        if store is not None and scoring_of(record) is None:
-            return store.verdicts(folder.run_id), ""
         with explained("read", folder.completions):
             read = read_verdicts if scoring_of(record) is None else read_scored
             return read(folder.completions)[0], ""
@@ -211,44 +233,48 @@ def verdicts_of(
         return (), error.message
 
 
-def _by_sample(verdicts: Sequence[CompletionVerdict]) -> dict[str, list[Outcome]]:
-    """The outcomes of each sample's completions."""
-    found: dict[str, list[Outcome]] = {}
-    for verdict in verdicts:
-        found.setdefault(verdict.task_id, []).append(verdict.outcome)
-    return found
+def _paired(best: _Read, own: _Read, scoring: Scoring | None) -> PairedTest | str:
+    if scoring is None:
+        return paired_test(best.outcomes, own.outcomes)
+    common, why = _common(best.outcomes, own.outcomes)
+    if why:
+        return why
+    return _of(main_result(paired_tasks(best.verdicts, own.verdicts, common, scoring), scoring))
 
 
 def paired_test(
-    best: Sequence[CompletionVerdict], own: Sequence[CompletionVerdict], scoring: Scoring | None
+    best: Mapping[str, Sequence[Outcome]], own: Mapping[str, Sequence[Outcome]]
 ) -> PairedTest | str:
     """The test of own minus best on the samples judged in both, or why there is none."""
-    one, other = _by_sample(best), _by_sample(own)
-    broken = Outcome.INFRASTRUCTURE_ERROR
-    common = sorted(
-        task for task, outcomes in other.items() if broken not in (*outcomes, *one.get(task, [broken]))
-    )
-    if not common:
-        return "no sample in common"
-    counts = {len(outcomes) for task in common for outcomes in (other[task], one[task])}
-    if len(counts) > 1:
-        return "samples with different numbers of completions"
-    (completions,) = counts
-    if scoring is not None:
-        return _of(main_result(paired_tasks(best, own, common, scoring), scoring))
-    first, second = ([_passed(of[task]) for task in common] for of in (one, other))
+    common, why = _common(best, own)
+    if why:
+        return why
+    completions = len(own[common[0]])
+    first, second = ([of[task].count(Outcome.PASSED) for task in common] for of in (best, own))
     if completions > 1:
         return _of(compare_fractions([c / completions for c in first], [c / completions for c in second]))
-    only_best = sum(a > b for a, b in zip(first, second, strict=True))
-    only_own = sum(b > a for a, b in zip(first, second, strict=True))
+    only_best = sum(map(operator.gt, first, second))
+    only_own = sum(map(operator.gt, second, first))
     low, high = tango_interval(only_best, only_own, len(common))
     difference = (only_own - only_best) / len(common)
     return PairedTest(len(common), difference, low, high, mcnemar_exact(only_best, only_own))
 
 
+def _common(
+    best: Mapping[str, Sequence[Outcome]], own: Mapping[str, Sequence[Outcome]]
+) -> tuple[list[str], str]:
+    """The samples judged in both runs, or why they can't be compared."""
+    broken = Outcome.INFRASTRUCTURE_ERROR
+    common = sorted(
+        task
+        for task, outcomes in own.items()
+        if (theirs := best.get(task)) is not None and broken not in outcomes and broken not in theirs
+    )
+    if not common:
+        return [], "no sample in common"
+    counts = {len(of[task]) for of in (best, own) for task in common}
+    return (common, "") if len(counts) == 1 else ([], "samples with different numbers of completions")
+
+
 def _of(result: PairedResult) -> PairedTest:
     return PairedTest(result.samples, result.difference, result.low, result.high, result.p_value)
-
-
-def _passed(outcomes: Sequence[Outcome]) -> int:
-    return sum(outcome is Outcome.PASSED for outcome in outcomes)

@@ -167,14 +167,16 @@ def odds_ratio(
     Breslow & Day (1980), "Statistical methods in cancer research", volume 1, section 5.2: the interval of the
     binomial share (Clopper & Pearson 1934), turned into odds.
     """
-    from scipy.stats import binomtest
+    from scipy.special import betaincinv  # not scipy.stats, which takes a second and 50 MB
 
     differing = only_first + only_second
     if not differing:
         return None, None, None
-    share = binomtest(only_second, differing).proportion_ci(confidence, method="exact")
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(only_second, only_first + 1, tail)) if only_second else 0.0
+    high = float(betaincinv(only_second + 1, only_first, 1 - tail)) if only_first else 1.0
     ratio = only_second / only_first if only_first else None
-    return ratio, _odds(float(share.low)), _odds(float(share.high))
+    return ratio, _odds(low), _odds(high)
 
 
 def sign_flips(differences: Sequence[float]) -> tuple[float, str]:
@@ -259,16 +261,18 @@ def agreeing(
     return (max(low, 0.0), high) if mean > 0 else (low, min(high, 0.0))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for all tests together, in the given order.
+def holm(p_values: Sequence[float], tests: int | None = None) -> list[float]:
+    """The p-values adjusted for all tests together, in the given order. tests: how many there are, if more than are
+    given; the others count as 1.
 
     Holm (1979), "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6. The chance of any
     false finding in the whole table stays below the level, however the tests depend on each other.
     """
     adjusted = [0.0] * len(p_values)
     highest = 0.0
+    count = max(len(p_values), tests or 0)
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        highest = max(highest, min(1.0, (count - rank) * p_values[index]))
         adjusted[index] = highest
     return adjusted
 

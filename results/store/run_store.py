@@ -13,7 +13,7 @@ import msgspec
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from results.records import Completion, Outcome, RunRecord, RunStatus
@@ -200,6 +200,9 @@ class RunStore(Protocol):
     def runs(self, query: RunQuery) -> RunPage:
         """The runs that the query asks for. Raises UsageError for a cursor that is none."""
 
+    def rows(self) -> Sequence[RunRow]:
+        """All runs, oldest first. A row is the same object until its run changes."""
+
     def row(self, run_id: str) -> RunRow | None: ...
 
     def folder(self, run_id: str) -> RunFolder | None: ...
@@ -218,6 +221,11 @@ class RunStore(Protocol):
 
     def verdicts(self, run_id: str) -> Sequence[CompletionVerdict]:
         """The last verdict of each completion, in the order of the samples. Raises ParseError as `read_verdicts`."""
+
+    def outcomes(self, run_id: str, tag: str = "", value: str = "") -> Mapping[str, Sequence[Outcome]]:
+        """How each sample's completions ended, by index; of all samples, or of those with that value of the tag. Raises
+        ParseError as `read_verdicts`.
+        """
 
     def samples(self, run_id: str, query: SampleQuery) -> SamplePage:
         """Raises UsageError for a cursor that is none."""
@@ -239,13 +247,17 @@ class RunStore(Protocol):
     def tags(self, benchmark: str) -> Mapping[str, tuple[str, ...]]:
         """The tags of its samples, such as difficulty, with their values."""
 
-    def by_tag(self, benchmark: str, tag: str) -> tuple[TagCounts, ...]:
-        """Each succeeded run that is not archived on each value of the tag, newest run first."""
+    def by_tag(
+        self, benchmark: str, tag: str, run_ids: Collection[str] | None = None
+    ) -> tuple[TagCounts, ...]:
+        """Each succeeded run that is not archived on each value of the tag, newest run first. run_ids: only these."""
 
-    def kept_test(self, first: str, second: str, what: str) -> bytes | None:
-        """What `keep_test` kept for these two runs; None once either has changed."""
+    def kept_tests(self, first: str, others: Sequence[str], what: str) -> Mapping[str, bytes]:
+        """What `keep_tests` kept for the first run and each of the others, by the other's id; without those of runs
+        that have changed since.
+        """
 
-    def keep_test(self, first: str, second: str, what: str, found: bytes) -> None:
-        """Keep the outcome of a test between two runs, which takes long to compute. what: names the test, with the
-        version of its arithmetic.
+    def keep_tests(self, first: str, what: str, found: Mapping[str, bytes]) -> None:
+        """Keep the outcomes of tests between the first run and others, which take long to compute. what: names the
+        test, with the version of its arithmetic. found: by the other run's id.
         """

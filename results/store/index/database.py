@@ -171,21 +171,25 @@ class IndexDatabase:
 
     def upsert_samples(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """The same where some may be there already; those are replaced."""
-        if not rows:
-            return
+        if rows:
+            names = [column.name for column in schema.samples.columns]
+            values = [dict(zip(names, row, strict=True)) for row in rows]
+            connection.execute(self.upsert(schema.samples), values)
+
+    def upsert(self, table: sa.Table) -> sa.Insert:
+        """Inserts rows, or replaces those with the same key."""
         if self.file is None:
             from sqlalchemy.dialects.postgresql import insert
         else:
             from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
 
-        columns = schema.samples.columns
-        new = insert(schema.samples)
-        statement = new.on_conflict_do_update(
-            index_elements=["run", "task", "idx"],
-            set_={column.name: new.excluded[column.name] for column in columns if not column.primary_key},
+        new = insert(table)
+        return new.on_conflict_do_update(
+            index_elements=[column.name for column in table.primary_key],
+            set_={
+                column.name: new.excluded[column.name] for column in table.columns if not column.primary_key
+            },
         )
-        names = [column.name for column in columns]
-        connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
 
     def check_whole(self) -> str:
         """What is wrong with the database itself; empty if nothing. Takes part of a second for a million of them."""

@@ -19,6 +19,7 @@ from results.store.index.database import index_errors, is_damage
 from results.store.index.files import changed, completions_signature, signature_of, signatures
 from results.store.index.numbers import Numbers
 from results.store.index.run_reader import ReadTo
+from results.store.index.schema import column_text
 from results.store.reading.folder_run_store import progress_of, read_run
 from results.store.reading.queries import counts
 from results.store.reading.run_row import run_row
@@ -380,11 +381,6 @@ def _content(record: RunRecord, signature: str) -> str:
     """What tests between runs depend on: the record without what a user said of it, and the other files."""
     without = encode(msgspec.structs.replace(record, remarks=Remarks()))
     return hashlib.sha256(without + " ".join(signature.split(" ")[1:]).encode()).hexdigest()[:16]
-
-
-def column_text(text: str) -> str:
-    """For a column of text: PostgreSQL takes no zero bytes, and no index takes long texts."""
-    return text.replace("\0", "")[:500]
 
 
 def _by_key(row: tuple[Any, ...]) -> tuple[int, int]:

@@ -9,12 +9,17 @@ import msgspec
 import sqlalchemy as sa
 
 from results.store.index import schema
+from results.store.index.schema import column_text
 from results.store.reading.run_row import RunRow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
     from results.store.index.database import IndexDatabase
 
 _MOST_TAG_SETS = 50_000  # kept in memory
+_MOST_TASKS = 50_000  # kept in memory
 _row_of = msgspec.json.Decoder(RunRow).decode
 _tags_of = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -39,11 +44,12 @@ class Entries:
         self._version = ""
         self._entries: dict[str, Entry] = {}
         self._tags: dict[int, dict[str, str]] = {}
+        self._task_ids: dict[str, dict[int, str]] = {}
 
     def forget(self) -> None:
         """Read everything again, because the index failed."""
         with self._lock:
-            self._version, self._entries, self._tags = "", {}, {}
+            self._version, self._entries, self._tags, self._task_ids = "", {}, {}, {}
 
     def get(self, run_id: str) -> Entry | None:
         return self.synced()[1].get(run_id)
@@ -86,6 +92,22 @@ class Entries:
                 read[row.run] = Entry(row.run, row.revision, row.content, bool(row.odd), row.plain, facts)
         found = (read.get(run) or before.get(run) for run, _ in there)
         return {entry.row.run_id: entry for entry in found if entry is not None}
+
+    def task_ids(self, benchmark: str, wanted: AbstractSet[int]) -> Mapping[int, str]:
+        """The ids of these samples of the benchmark, and of others, by their numbers."""
+        with self._lock:
+            known = self._task_ids.get(benchmark, {})
+            if not wanted <= known.keys():
+                columns = schema.tasks.c
+                asked = sa.select(columns.task, columns.task_id).where(
+                    columns.benchmark == column_text(benchmark)
+                )
+                with self._database.engine.connect() as connection:
+                    known = {row.task: row.task_id for row in connection.execute(asked)}
+                if sum(map(len, self._task_ids.values())) > _MOST_TASKS:
+                    self._task_ids.clear()
+                self._task_ids[benchmark] = known
+            return known
 
     def tags_in(self, tag_set: int | None) -> dict[str, str]:
         """The tags of a set by its number."""

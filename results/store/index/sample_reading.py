@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from results.records import Outcome
 from results.store.index import schema
-from results.store.index.indexer import column_text
+from results.store.index.schema import column_text
 from results.store.reading import queries
-from results.store.reading.problems import GridCell, cells_of
+from results.store.reading.problems import GridCell, cells_of, outcomes_of
 from results.store.reading.run_files import completions_at, folder_of
 from results.store.run_store import SamplePage, SampleQuery, SampleRow
 from results.store.verdicts import CompletionVerdict
@@ -37,6 +37,24 @@ class SampleReading:
     def verdicts(self, entry: Entry) -> list[CompletionVerdict]:
         """In the order of the samples."""
         return [self._verdict(row) for row in self._samples(entry)]
+
+    def outcomes(self, entry: Entry, tag: str = "", value: str = "") -> dict[str, tuple[Outcome, ...]]:
+        """How each sample's completions ended, by index."""
+        columns = schema.samples.c
+        asked = (
+            sa.select(columns.task, columns.outcome, columns.tag_set)
+            .where(columns.run == entry.run)
+            .order_by(columns.run, columns.task, columns.idx)
+        )
+        with self._database.engine.connect() as connection:
+            there = connection.execute(asked).all()
+        names = self._entries.task_ids(entry.row.benchmark, {task for task, _, _ in there})
+        if tag:
+            sets = {tag_set for _, _, tag_set in there}
+            wanted = {each for each in sets if self._entries.tags_in(each).get(tag) == value}
+            there = [row for row in there if row[2] in wanted]
+        outcomes = schema.OUTCOMES
+        return outcomes_of((names[task], outcomes[outcome]) for task, outcome, _ in there)
 
     def _samples(
         self, entry: Entry, *, outcome: Outcome | None = None, limit: int | None = None, offset: int = 0
@@ -127,19 +145,7 @@ class SampleReading:
             if (kept := self._columns.get(key)) is not None:
                 self._columns.move_to_end(key)
                 return kept
-        columns, tasks = schema.samples.c, schema.tasks.c
-        asked = (
-            sa.select(tasks.task_id, columns.outcome, columns.tag_set)
-            .join(schema.tasks, tasks.task == columns.task)
-            .where(columns.run == entry.run)
-        )
-        with self._database.engine.connect() as connection:
-            there = connection.execute(asked).all()
-        cells = cells_of(
-            (task_id, schema.OUTCOMES[outcome])
-            for task_id, outcome, tag_set in there
-            if not tag or self._entries.tags_in(tag_set).get(tag) == value
-        )
+        cells = cells_of(self.outcomes(entry, tag, value))
         with self._lock:
             self._columns[key] = cells
             if len(self._columns) > _MOST_COLUMNS:

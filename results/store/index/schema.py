@@ -181,3 +181,8 @@ def views(*, postgresql: bool) -> Iterator[tuple[str, str]]:
             WHERE r.counted AND c.tag IN ('', 'difficulty')
             GROUP BY r.model, r.benchmark, c.tag, c.value""",  # noqa: S608 - constants
     )
+
+
+def column_text(text: str) -> str:
+    """For a column of text: PostgreSQL takes no zero bytes, and no index takes long texts."""
+    return text.replace("\0", "")[:500]

@@ -12,19 +12,21 @@ from results.errors import ResultsError
 from results.store.index import schema
 from results.store.index.database import is_damage
 from results.store.index.indexer import Indexer
+from results.store.index.kept_tests import KeptTests
 from results.store.index.run_entries import Entries
 from results.store.index.sample_reading import SampleReading
 from results.store.index.task_reading import TaskReading
 from results.store.reading import queries
 from results.store.reading.folder_run_store import FolderRunStore, slim, verdicts_in
+from results.store.reading.problems import cells_of
 from results.store.reading.run_files import completion_at, folder_of, prompt_at, prompt_in
 from results.store.run_store import SamplePage, SampleQuery, TaskCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from results.records import Completion, RunRecord
+    from results.records import Completion, Outcome, RunRecord
     from results.sent_prompts import SentPrompt
     from results.store.index.database import IndexDatabase
     from results.store.index.run_entries import Entry
@@ -53,6 +55,7 @@ class SqlRunStore:
         self._entries = Entries(database)
         self._samples = SampleReading(database, self._entries)
         self._tasks = TaskReading(database, self._entries)
+        self._kept = KeptTests(database, self._entries)
         self._records: dict[str, tuple[str, RunRecord]] = {}
 
     @property
@@ -70,6 +73,9 @@ class SqlRunStore:
         return self._try(
             lambda: queries.run_page(self._entries.rows(), query), lambda: self._folders.runs(query)
         )
+
+    def rows(self) -> Sequence[RunRow]:
+        return self._try(self._entries.rows, self._folders.rows)
 
     def row(self, run_id: str) -> RunRow | None:
         return self._try(lambda: self._entries.row(run_id), lambda: self._folders.row(run_id))
@@ -121,6 +127,15 @@ class SqlRunStore:
 
         return self._of_run(run_id, found, [], lambda: self._folders.verdicts(run_id))
 
+    def outcomes(self, run_id: str, tag: str = "", value: str = "") -> Mapping[str, Sequence[Outcome]]:
+        nothing: Mapping[str, Sequence[Outcome]] = {}
+        return self._of_run(
+            run_id,
+            lambda entry: self._samples.outcomes(entry, tag, value),
+            nothing,
+            lambda: self._folders.outcomes(run_id, tag, value),
+        )
+
     def samples(self, run_id: str, query: SampleQuery) -> SamplePage:
         return self._of_run(
             run_id,
@@ -171,51 +186,23 @@ class SqlRunStore:
     def tags(self, benchmark: str) -> Mapping[str, tuple[str, ...]]:
         return self._try(lambda: self._tasks.tags(benchmark), lambda: self._folders.tags(benchmark))
 
-    def by_tag(self, benchmark: str, tag: str) -> tuple[TagCounts, ...]:
+    def by_tag(
+        self, benchmark: str, tag: str, run_ids: Collection[str] | None = None
+    ) -> tuple[TagCounts, ...]:
         return self._try(
-            lambda: self._tasks.by_tag(benchmark, tag), lambda: self._folders.by_tag(benchmark, tag)
+            lambda: self._tasks.by_tag(benchmark, tag, run_ids),
+            lambda: self._folders.by_tag(benchmark, tag, run_ids),
         )
 
-    def kept_test(self, first: str, second: str, what: str) -> bytes | None:
-        def found() -> bytes | None:
-            one, other = (self._entries.get(run_id) for run_id in (first, second))
-            if one is None or other is None:
-                return None
-            columns = schema.tests.c
-            asked = sa.select(columns.found).where(
-                columns.first == one.run,
-                columns.second == other.run,
-                columns.what == what,
-                columns.content == f"{one.content} {other.content}",
-            )
-            with self.database.engine.connect() as connection:
-                text = connection.execute(asked).scalar()
-            return None if text is None else str(text).encode()
+    def kept_tests(self, first: str, others: Sequence[str], what: str) -> Mapping[str, bytes]:
+        return self._try(
+            lambda: self._kept.get(first, others, what), lambda: self._folders.kept_tests(first, others, what)
+        )
 
-        return self._try(found, lambda: self._folders.kept_test(first, second, what))
-
-    def keep_test(self, first: str, second: str, what: str, found: bytes) -> None:
-        def keep() -> None:
-            one, other = (self._entries.get(run_id) for run_id in (first, second))
-            if one is None or other is None:
-                return
-            columns = schema.tests.c
-            with self.database.engine.begin() as connection:
-                connection.execute(
-                    schema.tests.delete().where(
-                        columns.first == one.run, columns.second == other.run, columns.what == what
-                    )
-                )
-                values = {
-                    "first": one.run,
-                    "second": other.run,
-                    "what": what,
-                    "content": f"{one.content} {other.content}",
-                    "found": found.decode(),
-                }
-                connection.execute(schema.tests.insert(), [values])
-
-        self._try(keep, lambda: self._folders.keep_test(first, second, what, found))
+    def keep_tests(self, first: str, what: str, found: Mapping[str, bytes]) -> None:
+        self._try(
+            lambda: self._kept.put(first, what, found), lambda: self._folders.keep_tests(first, what, found)
+        )
 
     def _try(self, ask: Callable[[], _T], instead: Callable[[], _T]) -> _T:
         """Ask the index; the folders where it fails."""
@@ -241,5 +228,5 @@ class SqlRunStore:
     def _column(self, run_id: str, query: GridQuery) -> dict[str, GridCell]:
         entry = self._entries.get(run_id)
         if entry is None or entry.odd:
-            return self._folders.column(run_id, query.tag, query.value)
+            return cells_of(self._folders.lenient_outcomes(run_id, query.tag, query.value))
         return self._samples.column(entry, query.tag, query.value)

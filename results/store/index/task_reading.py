@@ -8,16 +8,19 @@ import msgspec
 import sqlalchemy as sa
 
 from results.store.index import schema
-from results.store.index.indexer import column_text
+from results.store.index.schema import column_text
 from results.store.reading import queries
 from results.store.run_store import TaskCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from results.store.index.database import IndexDatabase
     from results.store.index.run_entries import Entries
     from results.store.run_store import TagCounts
+
+
+_MOST_ASKED = 500  # runs of one question
 
 
 class TaskReading:
@@ -79,8 +82,10 @@ class TaskReading:
                 values.setdefault(tag, []).append(value)
         return {tag: tuple(sorted(each)) for tag, each in sorted(values.items())}
 
-    def by_tag(self, benchmark: str, tag: str) -> tuple[TagCounts, ...]:
-        """Newest run first, then by value."""
+    def by_tag(
+        self, benchmark: str, tag: str, run_ids: Collection[str] | None = None
+    ) -> tuple[TagCounts, ...]:
+        """Newest run first, then by value. run_ids: only these."""
         if not tag:
             return ()
         columns, runs = schema.slices.c, schema.runs.c
@@ -92,15 +97,20 @@ class TaskReading:
             )
             .order_by(runs.run_id.desc(), columns.value)
         )
+        entries = self._entries.synced()[1]
+        if run_ids is not None and len(run_ids) <= _MOST_ASKED:
+            asked = asked.where(columns.run.in_([entries[each].run for each in run_ids if each in entries]))
+        elif run_ids is not None:
+            entries = {run_id: entry for run_id, entry in entries.items() if run_id in run_ids}
         with self._database.engine.connect() as connection:
             there = connection.execute(asked).all()
         found = []
         for row in there:
-            if (run := self._entries.row(row.run_id)) is not None:
+            if (entry := entries.get(row.run_id)) is not None:
                 outcomes = {outcome: getattr(row, str(outcome)) for outcome in schema.OUTCOMES}
                 found.append(
                     queries.tag_counts(
-                        run,
+                        entry.row,
                         row.value,
                         outcomes=outcomes,
                         samples=row.samples,

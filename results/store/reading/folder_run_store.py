@@ -15,7 +15,7 @@ from results.errors import ResultsError
 from results.records import Outcome, RunStatus
 from results.store.answers import natural
 from results.store.reading import queries
-from results.store.reading.problems import GridCell, cells_of
+from results.store.reading.problems import cells_of, outcomes_of
 from results.store.reading.run_files import (
     SampleLine,
     completion_at,
@@ -31,7 +31,7 @@ from results.store.run_store import SamplePage, SampleQuery, SampleRow, TaskCoun
 from results.store.verdicts import CompletionVerdict, read_verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from results.records import Completion, RunRecord
@@ -72,6 +72,9 @@ class FolderRunStore:
     def runs(self, query: RunQuery) -> RunPage:
         return queries.run_page(self._rows().values(), query)
 
+    def rows(self) -> Sequence[RunRow]:
+        return [*self._rows().values()]
+
     def row(self, run_id: str) -> RunRow | None:
         return self._rows().get(run_id)
 
@@ -96,6 +99,21 @@ class FolderRunStore:
 
     def verdicts(self, run_id: str) -> Sequence[CompletionVerdict]:
         return verdicts_in(self.folder(run_id))
+
+    def outcomes(self, run_id: str, tag: str = "", value: str = "") -> Mapping[str, Sequence[Outcome]]:
+        return outcomes_of(
+            (verdict.task_id, verdict.outcome)
+            for verdict in self.verdicts(run_id)
+            if not tag or verdict.tags.get(tag) == value
+        )
+
+    def lenient_outcomes(self, run_id: str, tag: str, value: str) -> Mapping[str, Sequence[Outcome]]:
+        """The same, also where lines contradict themselves."""
+        return outcomes_of(
+            (each.line.task_id, each.line.outcome)
+            for each in self._samples(run_id)
+            if not tag or each.line.tags.get(tag) == value
+        )
 
     def samples(self, run_id: str, query: SampleQuery) -> SamplePage:
         folder = self.folder(run_id)
@@ -122,16 +140,8 @@ class FolderRunStore:
 
     def grid(self, query: GridQuery) -> GridPage:
         runs = queries.columns_of(query, self._rows().get)
-        columns = [self.column(run.run_id, query.tag, query.value) for run in runs]
+        columns = [cells_of(self.lenient_outcomes(run.run_id, query.tag, query.value)) for run in runs]
         return queries.grid_page(query, runs, columns)
-
-    def column(self, run_id: str, tag: str, value: str) -> dict[str, GridCell]:
-        """The cells of one run in a grid, by problem."""
-        return cells_of(
-            (each.line.task_id, each.line.outcome)
-            for each in self._samples(run_id)
-            if not tag or each.line.tags.get(tag) == value
-        )
 
     def hardest(self, benchmark: str, limit: int = 100) -> tuple[TaskCounts, ...]:
         return queries.hardest(self._tasks(benchmark), limit)
@@ -146,9 +156,13 @@ class FolderRunStore:
                 found[name] |= values
         return {name: tuple(sorted(values)) for name, values in sorted(found.items())}
 
-    def by_tag(self, benchmark: str, tag: str) -> tuple[TagCounts, ...]:
+    def by_tag(
+        self, benchmark: str, tag: str, run_ids: Collection[str] | None = None
+    ) -> tuple[TagCounts, ...]:
         found = []
         for row in reversed(self._counted(benchmark)):
+            if run_ids is not None and row.run_id not in run_ids:
+                continue
             countable = self._countable(row.run_id)
             by_value: dict[str, list[SampleLine]] = defaultdict(list)
             for line in countable if tag in queries.tag_values(countable) else ():
@@ -171,17 +185,22 @@ class FolderRunStore:
                 )
         return tuple(found)
 
-    def kept_test(self, first: str, second: str, what: str) -> bytes | None:
-        with self._lock:
-            state, found = self._tests.get((first, second, what), (None, b""))
-        return found if state is not None and state == self._states(first, second) else None
+    def kept_tests(self, first: str, others: Sequence[str], what: str) -> Mapping[str, bytes]:
+        found = {}
+        for other in others:
+            with self._lock:
+                state, test = self._tests.get((first, other, what), (None, b""))
+            if state is not None and state == self._states(first, other):
+                found[other] = test
+        return found
 
-    def keep_test(self, first: str, second: str, what: str, found: bytes) -> None:
-        state = self._states(first, second)
-        with self._lock:
-            if len(self._tests) >= _MOST_TESTS:
-                self._tests.clear()
-            self._tests[first, second, what] = (state, found)
+    def keep_tests(self, first: str, what: str, found: Mapping[str, bytes]) -> None:
+        for other, test in found.items():
+            state = self._states(first, other)
+            with self._lock:
+                if len(self._tests) >= _MOST_TESTS:
+                    self._tests.clear()
+                self._tests[first, other, what] = (state, test)
 
     def _states(self, *run_ids: str) -> object:
         return tuple(self._changed(run_id) for run_id in run_ids)

@@ -51,18 +51,28 @@ _WORST = (
     Outcome.PASSED,
 )
 _RANK = {outcome: rank for rank, outcome in enumerate(_WORST)}
+_ALONE = {outcome: (outcome,) for outcome in Outcome}  # one tuple for all of a thousand problems
+_SINGLE = {outcome: GridCell(int(outcome is Outcome.PASSED), 1, outcome) for outcome in Outcome}
 _ORDER = {solved: rank for rank, solved in enumerate(Solved)}
 
 
-def cells_of(outcomes: Iterable[tuple[str, Outcome]]) -> dict[str, GridCell]:
-    """The cells of one run, by problem. outcomes: of each completion, with its problem."""
-    by_task: dict[str, list[Outcome]] = {}
-    for task_id, outcome in outcomes:
-        by_task.setdefault(task_id, []).append(outcome)
+def cells_of(outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, GridCell]:
+    """The cells of one run, by problem. outcomes: of each problem's completions."""
     return {
-        task: GridCell(each.count(Outcome.PASSED), len(each), min(each, key=_RANK.__getitem__))
-        for task, each in by_task.items()
+        task: _SINGLE[each[0]]
+        if len(each) == 1
+        else GridCell(each.count(Outcome.PASSED), len(each), min(each, key=_RANK.__getitem__))
+        for task, each in outcomes.items()
     }
+
+
+def outcomes_of(completions: Iterable[tuple[str, Outcome]]) -> dict[str, tuple[Outcome, ...]]:
+    """By problem. completions: each with its problem."""
+    found: dict[str, tuple[Outcome, ...]] = {}
+    for task_id, outcome in completions:
+        before = found.get(task_id)
+        found[task_id] = _ALONE[outcome] if before is None else (*before, outcome)
+    return found
 
 
 def grid_rows(columns: Sequence[Mapping[str, GridCell]]) -> list[GridRow]:
@@ -73,11 +83,10 @@ def grid_rows(columns: Sequence[Mapping[str, GridCell]]) -> list[GridRow]:
 
 
 def _row(task: str, cells: tuple[GridCell | None, ...]) -> GridRow:
-    there = [cell for cell in cells if cell is not None]
-    if all(cell.passed == cell.total for cell in there):
-        solved = Solved.BY_ALL
-    elif not any(cell.passed for cell in there):
-        solved = Solved.BY_NONE
-    else:
-        solved = Solved.BY_SOME
+    passed = total = 0
+    for cell in cells:
+        if cell is not None:
+            passed += cell.passed
+            total += cell.total
+    solved = Solved.BY_ALL if passed == total else Solved.BY_SOME if passed else Solved.BY_NONE
     return GridRow(task, solved, cells)

@@ -48,6 +48,9 @@ def answers(store: RunStore) -> dict[str, Any]:
     for run_id in (*ids[:MOST], "unknown", *[*found["skipped"]][:MOST]):
         found[f"{run_id}"] = (store.row(run_id), store.record(run_id), store.folder(run_id))
         found[f"verdicts of {run_id}"] = _or_error(lambda run_id=run_id: [*store.verdicts(run_id)])
+        found[f"outcomes of {run_id}"] = _or_error(
+            lambda run_id=run_id: [store.outcomes(run_id), store.outcomes(run_id, "difficulty", "easy")]
+        )
         found[f"samples of {run_id}"] = store.samples(run_id, SampleQuery())
         found[f"some samples of {run_id}"] = (
             store.samples(run_id, SampleQuery(outcome=F, limit=2, cursor="1")),

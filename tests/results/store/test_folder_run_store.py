@@ -103,5 +103,7 @@ def test_tables_from_the_store_are_those_from_the_folders(tmp_path):
     expected = make_tables(chosen.runs, warn=pytest.fail)
     assert [*cached.tables().tables] == expected
     assert cached.tables() is cached.tables()
+    with pytest.raises(UsageError):  # no file is read for a name
+        cached.tables(Choice(benchmarks=("/etc/x.yaml",)))
     record_run(tmp_path, [P] * 12, model="M12b")
     assert len(cached.tables().tables[0].rows) == 4
