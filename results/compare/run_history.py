@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from results.compare.comparability import forbidding, read_run_settings
-from results.compare.metric_pair import scoring_of
-from results.compare.versus_best import PairedTest, Rank, paired_test, rank_of, verdicts_of
+from results.compare.versus_best import PairedTest, Rank, decode_test, rank_of, test_of_pair
 from results.errors import BenchError
 from results.stats.paired import holm
 
@@ -75,14 +74,10 @@ def _before(
     """The newest comparable one of the earlier runs, and the test against it."""
     why = ""
     for other in reversed(earlier):
-        kept = store.kept_test(other.run_id, row.run_id, _TEST)
-        found = (
-            msgspec.json.decode(kept, type=PairedTest | str)
-            if kept is not None
-            else _tested(other, row, store)
-        )
+        kept = store.kept_tests(other.run_id, [row.run_id], _TEST).get(row.run_id)
+        found = decode_test(kept) if kept is not None else _tested(other, row, store)
         if kept is None:
-            store.keep_test(other.run_id, row.run_id, _TEST, msgspec.json.encode(found))
+            store.keep_tests(other.run_id, _TEST, {row.run_id: msgspec.json.encode(found)})
         if isinstance(found, PairedTest):
             return other, found
         why = why or found
@@ -100,9 +95,7 @@ def _tested(other: RunRow, row: RunRow, store: RunStore) -> PairedTest | str:
         return error.message
     if reasons:
         return f"not comparable with the run before: {'; '.join(map(str, reasons[:3]))}"
-    reference, why = verdicts_of(first, one, store)
-    own, why_not = verdicts_of(second, two, store)
-    return why or why_not or paired_test(reference, own, scoring_of(one))
+    return test_of_pair((first, one), (second, two), store)
 
 
 def _changed(before: RunRow, row: RunRow) -> tuple[str, ...]:

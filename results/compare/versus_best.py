@@ -193,6 +193,16 @@ def _tests(
     return found
 
 
+def test_of_pair(
+    best: tuple[RunFolder, RunRecord], other: tuple[RunFolder, RunRecord], store: RunStore
+) -> PairedTest | str:
+    """The test of the other run minus the best, or why there is none. It is not kept."""
+    scoring = scoring_of(best[1])
+    read = _read(*best, scoring, store)
+    own = read if read.why else _read(*other, scoring, store)
+    return own.why or _paired(read, own, scoring)
+
+
 class _Read(NamedTuple):
     """Of a run: how its samples ended, its verdicts where the score is a metric, or why there is none."""
 
