@@ -39,6 +39,7 @@ BENCHMARKS = (
     "certify",
     "rate_limits",
     "api",
+    "serve",
     "gpu",
     "queue",
 )
