@@ -38,6 +38,7 @@ BENCHMARKS = (
     "watch",
     "certify",
     "rate_limits",
+    "worker",
     "api",
     "serve",
     "gpu",
