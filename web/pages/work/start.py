@@ -165,7 +165,7 @@ def _checked(
             title="What would happen",
             name="preflight",
             lead=f"{runs:,} run{'s' * (runs != 1)}, {_time(report)}",
-            sentences=tuple(plain(note) for note in report.notes),
+            sentences=(*_of_time(report), *(plain(note) for note in report.notes)),
             tables=(table,),
         ),
         report=report,
@@ -218,9 +218,15 @@ def _needs(report: Preflight) -> Table:
 
 def _time(report: Preflight) -> str:
     if report.unknown == len(report.needs):
-        return "for how long is not known: nothing similar has run here before"
-    more = f", and {report.unknown} more of which the time is not known" if report.unknown else ""
+        return "of unknown length"
+    more = f", and {report.unknown} of unknown length" if report.unknown else ""
     return f"{report.expected_text}{more}"
+
+
+def _of_time(report: Preflight) -> tuple[str, ...]:
+    return (
+        ("How long they take is not known: nothing similar has run here before.",) if report.unknown else ()
+    )
 
 
 def _words(error: BenchError) -> str:

@@ -145,11 +145,11 @@ def start_form(
     basics = [
         _named("model", "Models", offered.models, values, wrong),
         _named("benchmark", "Benchmarks", offered.benchmarks, values, wrong),
-        _line(
-            "other_model", "Other models", "By name, separated by commas: those of a provider, say.", values
-        ),
         *(_field(offered, offered.settings[name], values, wrong) for name in FIRST),
     ]
+    if offered.who or len(offered.models) > MOST_LISTED or "other_model" in values:
+        about = "By name, separated by commas: those of a provider, say."
+        basics.append(_line("other_model", "Other models", about, values))
     groups: dict[Section, list[Field]] = {section: [] for section in _TITLES}
     if offered.who:
         who = {"": "a server on this machine", **offered.who}
