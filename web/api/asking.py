@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from web.access.caller import Caller, may
 from web.access.role import Role
+from web.api.every_mistake import refused
 from web.catalogue.mistakes import RequestRefused, in_one_line
 from web.catalogue.preflight import PreflightBusy
 from web.errors import ApiError
@@ -52,11 +53,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except RequestRefused as error:
-        count = len(error.mistakes)
-        detail = error.message if count == 1 else f"{count} mistakes:\n{error.message}"
-        raise ApiError(
-            400, detail, mistakes=tuple((each.field, each.what) for each in error.mistakes)
-        ) from error
+        raise refused(error.mistakes) from error
     except QueueFull as error:
         raise ApiError(429, in_one_line(error), retry_after_s=error.retry_after_s) from error
     except PreflightBusy as error:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=API_ROOT, tags=["jobs"])
 _EVENTS = "text/event-stream"
+_TEXT = {"type": "string"}
+_EVENT = {"type": "object", "properties": {"event": _TEXT, "id": _TEXT, "data": _TEXT}}
 
 
 class EventStream(StreamingResponse):
@@ -48,8 +50,7 @@ class EventStream(StreamingResponse):
 @router.get(
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
-    responses=NOT_FOUND
-    | {200: {"content": {_EVENTS: {"schema": {"type": "string"}}}, "description": "Events"}},
+    responses=NOT_FOUND | {200: {"content": {_EVENTS: {"schema": _EVENT}}, "description": "Events"}},
 )
 async def events(
     job_id: JobId,

@@ -17,6 +17,7 @@ from web.api.asking import (
     find_own_job,
     told,
 )
+from web.api.every_mistake import EveryMistake
 from web.catalogue.posting import checked_job, duration_in_words
 from web.catalogue.preflight import preflight_report
 from web.catalogue.request import RunRequest  # noqa: TC001 - FastAPI reads the annotation at run time
@@ -25,7 +26,7 @@ from web.jobs.job import JobStatus
 from web.services import ServicesDep  # noqa: TC001 - same
 from web.working.log_tail import job_log, log_from
 
-router = APIRouter(prefix=API_ROOT, tags=["jobs"])
+router = APIRouter(prefix=API_ROOT, tags=["jobs"], route_class=EveryMistake)
 MOST_LOG_BYTES = 1 << 18
 
 IdempotencyKey = Annotated[

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from web.access.role import Role
 from web.api.asking import NOT_FOUND, Answer, Reader, Runner, moment, moment_or_none, require_own, told
+from web.api.every_mistake import EveryMistake
 from web.catalogue.posting import checked_job
 from web.catalogue.request import RunRequest
 from web.config import API_ROOT
@@ -21,7 +22,7 @@ from web.services import ServicesDep  # noqa: TC001 - same
 if TYPE_CHECKING:
     from web.jobs.schedules import Schedule
 
-router = APIRouter(prefix=API_ROOT, tags=["schedules"])
+router = APIRouter(prefix=API_ROOT, tags=["schedules"], route_class=EveryMistake)
 _Text = Annotated[str, Field(min_length=1, max_length=100)]
 
 
