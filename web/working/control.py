@@ -87,6 +87,10 @@ class Control:
         for number, before in self._before.items():
             signal.signal(number, before)
         signal.set_wakeup_fd(self._wakeup_before)
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening; the pipe stays open."""
         os.close(self._wake)
         os.close(self._wake_write)
 

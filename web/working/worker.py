@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 LOOK_S = 5.0  # how often to look for jobs though nobody rang
 SCHEDULES_S = 20.0
 SHUT_DOWN_S = 20.0  # the longest that jobs may take to end when the worker is stopped
-LOCK_S = 10.0  # a worker that was told to end is given so long
+LOCK_S = 5.0  # a worker that was told to end is given so long
 
 
 class Worker:
