@@ -23,3 +23,13 @@ def test_no_place_too_many_no_job_lost_and_none_started_twice(kind, request):
     figures = json.loads(done.stdout)
     assert figures["broken"] == {}, (figures, done.stderr)
     assert figures["acknowledged"] > 0
+
+
+@pytest.mark.web
+def test_no_acknowledged_job_is_lost_when_serve_is_killed_while_jobs_are_posted():
+    command = [sys.executable, "-m", "tests.web.web_kills", "--kills", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 1}, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["broken"] == {}, (figures, done.stderr)
+    assert figures["acknowledged"] > 0
