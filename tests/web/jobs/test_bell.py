@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
+import select
 import signal
 import subprocess
 import sys
@@ -110,3 +113,15 @@ def test_a_decision_that_was_undone_wakes_nobody(bench):
         with bench.database.decide():
             pass
         assert not waiter.wait(0.05)
+
+
+def test_without_fifos_who_waits_looks_by_itself(tmp_path, monkeypatch):
+    """Some file systems have none."""
+
+    def refuses(*_):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "mkfifo", refuses)
+    with Bell(tmp_path).waiter() as waiter:
+        assert waiter.wait(WITHIN_S)
+        assert select.select([waiter.fileno()], [], [], 0)[0] == []  # who polls it doesn't spin

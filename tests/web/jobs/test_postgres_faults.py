@@ -175,3 +175,25 @@ def test_a_dump_that_is_made_as_told_restores_all(postgres, opened):
     after = Queue(opened(url), Limits())
     assert (after.get(kept.job_id), after.get(late.job_id)) == (kept, None)
     add(after)
+
+
+def test_new_tables_are_made_once_by_many(postgres, tmp_path):
+    url = postgres.new_database()
+    config = ServeConfig(results_dir=tmp_path, state_dir=tmp_path / "state", database_url=url)
+    databases, failures = [], []
+
+    def opens():
+        try:
+            databases.append(open_database(config))
+        except ResultsError as error:
+            failures.append(error.message)
+
+    threads = [threading.Thread(target=opens) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    jobs = {add(Queue(database, Limits())).job_id for database in databases}
+    assert (failures, len(jobs)) == ([], 6)
+    for database in databases:
+        database.close()
