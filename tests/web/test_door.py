@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.web.door import HERE, app_of, client, key
+from web.access.role import Role
+from web.config import API_ROOT
 
 
 @pytest.fixture
@@ -81,3 +83,30 @@ def test_metrics_tell_of_jobs_runs_requests_and_disk(app):
         'bench_request_seconds_bucket{le="+Inf",route="/health"} 1.0',
     ):
         assert line in text
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{bad", "body: is not JSON, at character 1: "),
+        (b"", "body: is missing"),
+        (b"[]", "body: must be a JSON object"),
+        (b"\xff\xfe", "body: is not JSON, at character 0: "),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"config": {"model": 3}, "foo": 1}', "foo: is not a field here"),
+    ],
+)
+def test_a_body_that_cant_be_read_is_told_in_our_words(app, body, said):
+    program = client(app, key(app, Role.RUN))
+    posted = program.post(f"{API_ROOT}/run", content=body, headers={"Content-Type": "application/json"})
+    assert posted.status_code == 400
+    assert said in posted.json()["detail"]
+    assert "should" not in posted.text
+
+
+def test_a_query_that_cant_be_read_is_told_in_our_words(app):
+    asked = client(app, key(app)).get(f"{API_ROOT}/results?limit=abc&status=gone")
+    assert asked.status_code == 400
+    assert {each["field"] for each in asked.json()["errors"]} == {"limit", "status"}
+    assert "limit: must be a whole number" in asked.json()["detail"]
+    assert "status: must be 'pending', " in asked.json()["detail"]

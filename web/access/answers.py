@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,19 @@ _STATUSES = {
     DatabaseUnavailable.kind: 503,
 }
 MOST_MISTAKES = 50
+_PLACES = frozenset({"body", "query", "path", "header"})
+# In our words, by pydantic's name of the mistake; others begin with "Input should", "String should" and the like.
+_WHAT = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a field here",
+    "model_attributes_type": "must be a JSON object, sent as application/json",
+    "dict_type": "must be an object",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+}
+_SHOULD = re.compile(r"^(Input|String|Value|List|Dictionary|Tuple|Set|Data) should ")
+_UNREADABLE = "There was an error parsing the body"  # FastAPI's, of what is nested too deeply
 logger = logging.getLogger(__name__)
 
 
@@ -79,6 +93,10 @@ def answer_error(request: Request, error: ApiError | HTTPException) -> Response:
     detail = str(error.detail)
     if not isinstance(error, ApiError) and detail == HTTPStatus(error.status_code).phrase:
         detail = _OUR_WORDS.get(error.status_code, detail)
+    if detail == _UNREADABLE:
+        detail = (
+            "the body can't be read: it is nested too deeply, or not in the form that its Content-Type says"
+        )
     ours = error if isinstance(error, ApiError) else None
     return answer(
         request,
@@ -92,24 +110,25 @@ def answer_error(request: Request, error: ApiError | HTTPException) -> Response:
 
 def mistakes_of(error: RequestValidationError) -> list[tuple[str, str]]:
     """Every mistake of a request: its field, such as `config.model`, and what is wrong, without what was given."""
-    return [(_field(each["loc"]), _what(each)) for each in error.errors()[:MOST_MISTAKES]]
+    return [(_field(each), _what(each)) for each in error.errors()[:MOST_MISTAKES]]
 
 
-def _field(loc: tuple[int | str, ...]) -> str:
-    parts = [part for part in loc if part not in {"body", "query", "path", "header"}] or [str(loc[0])]
+def _field(error: Mapping[str, Any]) -> str:
+    loc: tuple[int | str, ...] = error["loc"]
+    parts = [part for part in loc if part not in _PLACES]
+    if not parts or error["type"] == "json_invalid":
+        return str(loc[0])
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return plain(text.removeprefix("."))[:200]
 
 
 def _what(error: Mapping[str, Any]) -> str:
-    match error["type"]:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden":
-            return "is not a field here"
-        case "json_invalid":
-            return f"is not JSON: {plain(str((error.get('ctx') or {}).get('error', '')))[:200]}"
-    text = plain(str(error["msg"])).removeprefix("Value error, ")
+    if error["type"] == "json_invalid":
+        why = (error.get("ctx") or {}).get("error", "")
+        return f"is not JSON, at character {error['loc'][-1]}: {plain(str(why))[:200]}"
+    if error["type"] in _WHAT:
+        return _WHAT[error["type"]]
+    text = _SHOULD.sub("must ", plain(str(error["msg"])).removeprefix("Value error, "))
     return text[:1].lower() + text[1:500]
 
 
