@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from web.catalogue.request import OllamaParams, RunRequest
     from web.config import ServeConfig
 
-MOST_RUNS = 500
+MOST_RUNS = 200  # planning them takes a second or two
 _WHO = ("provider", "server")
 _OF_OLLAMA = {"num_predict": "max_tokens"}
 
@@ -241,7 +241,9 @@ class _Translator:
         for name in value:
             if name not in MODEL_FIELDS:
                 self.mistakes.add(f"{where}.{name}", f"there is no such field{closest(name, MODEL_FIELDS)}")
-        self.take(found, "path", f"{where}.path", lambda: self.model(choice, value.get("path")))
+        if value.get("path") is None:
+            raise UsageError("the model has no path")
+        self.take(found, "path", f"{where}.path", lambda: self.model(choice, value["path"]))
         if value.get("name") is not None:
             self.take(found, "name", f"{where}.name", lambda: _glob(value["name"]))
         overrides = value.get("overrides")
@@ -272,6 +274,9 @@ class _Translator:
     def items(self, value: Any, where: str) -> list[Any]:
         if not isinstance(value, list):
             self.mistakes.add(where, "must be a list")
+            return []
+        if len(value) > MOST_RUNS:
+            self.mistakes.add(where, f"has more than {MOST_RUNS} items")
             return []
         return value
 

@@ -5,6 +5,8 @@ A name is looked up in a listing and never becomes part of a path, so nothing ou
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 import re
 from dataclasses import dataclass
@@ -53,6 +55,9 @@ class ModelFacts:
     problem: str = ""
 
 
+_BROKEN = ModelFacts(name="", server="llama.cpp", problem="its file can't be read")
+
+
 def offered_models(folder: Path | None) -> dict[str, OfferedModel]:
     """By name, which is the path below the folder without .gguf. None: only the demo model.
 
@@ -81,23 +86,31 @@ def find_model(name: str, folder: Path | None) -> OfferedModel:
 
 
 def model_facts(model: OfferedModel) -> ModelFacts:
-    """Reads a GGUF file's header. A file that is no model, or broken, has a problem."""
+    """Reads a GGUF file's header, once for each state of the file. One that is no model, or broken, has a problem."""
     path = model.path or cached_path()
-    bare = ModelFacts(name=model.name, server=model.server)
     if path is None or model.server != "llama.cpp":
-        return bare
+        return ModelFacts(name=model.name, server=model.server)
+    try:
+        status = path.stat()
+        facts = _of_file(path, (status.st_size, status.st_mtime_ns, status.st_ino))
+    except OSError:
+        facts = _BROKEN
+    return dataclasses.replace(facts, name=model.name)
+
+
+@functools.lru_cache(maxsize=2048)
+def _of_file(path: Path, _state: tuple[int, ...]) -> ModelFacts:
+    """_state: of the file, for which its facts are kept."""
     try:
         header = read_header(path)
         if header.not_a_model is not None:
-            return ModelFacts(
-                name=model.name, server=model.server, problem=f"it is {header.not_a_model.what}"
-            )
+            return ModelFacts(name="", server="llama.cpp", problem=f"it is {header.not_a_model.what}")
         size = sum(part.stat().st_size for part in parts_of(path))
     except (UsageError, OSError):
-        return ModelFacts(name=model.name, server=model.server, problem="its file can't be read")
+        return _BROKEN
     return ModelFacts(
-        name=model.name,
-        server=model.server,
+        name="",
+        server="llama.cpp",
         size_bytes=size,
         architecture=header.architecture,
         quantization=header.quantization or "",

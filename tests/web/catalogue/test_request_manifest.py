@@ -286,7 +286,14 @@ def test_a_manifest_with_mistakes_at_every_place(config):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"matrix": []}, {"runs": {}}, {"defaults": 3, "runs": [{"benchmark": "human_eval"}]}]
+    "wrong",
+    [
+        {"matrix": {"benchmark": "human_eval", "model": {"name": "x"}}},
+        {"runs": [{}] * (MOST_RUNS + 1)},
+        {"matrix": []},
+        {"runs": {}},
+        {"defaults": 3, "runs": [{"benchmark": "human_eval"}]},
+    ],
 )
 def test_a_manifest_of_another_shape(config, wrong):
     assert mistakes(config, manifest=wrong)
