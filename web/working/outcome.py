@@ -23,7 +23,7 @@ _TOLD = 3  # failed runs that are told one by one
 _LONGEST = 300  # characters of each
 _LOG_BYTES = 1 << 16
 _OWN_CAUSES = {CapReached.kind, RateLimited.kind}
-ERROR = "error:"  # how a command of ours begins to tell its error
+ERROR, HINT = "error:", "try:"  # how a command of ours begins to tell its error, and what to do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +103,11 @@ def last_words(folder: AttemptFolder, since: int = 0) -> str:
         return ""
     lines = [line for line in lines if line.strip()]
     errors = [number for number, line in enumerate(lines) if line.startswith(ERROR)]
-    told = lines[errors[-1] : errors[-1] + 3] if errors else lines[-2:]
-    return _short(" ".join(told))
+    if not errors:
+        return _short(" ".join(lines[-2:]))
+    error, *others = lines[errors[-1] :]
+    hint = next((line.removeprefix(HINT).strip() for line in others[:3] if line.startswith(HINT)), "")
+    return _short(error + (f" ({hint})" if hint else ""))
 
 
 def _failures(failed: list[tuple[str, RunRecord]], total: int) -> str:

@@ -33,7 +33,7 @@ def test_as_long_as_the_worker_is_heard_nothing_happens(tmp_path):
     beat.touch()
     process = start(tmp_path, "exec sleep 60")
     watcher = threading.Thread(
-        target=watch, args=(tmp_path / "lock", beat, 5.0, 6.0), kwargs={"look_s": 0.01}
+        target=watch, args=(tmp_path / "lock", beat, 60.0, 90.0), kwargs={"look_s": 0.01}
     )
     watcher.start()
     for number in range(20):

@@ -142,7 +142,7 @@ def test_last_words_begin_with_the_last_error(config):
     assert last_words(folder) == ""
     folder.make("{}")
     folder.log.write_text("one\nerror: first\ntwo\n\nerror: the disk is full\ntry: free it\n")
-    assert last_words(folder) == "error: the disk is full try: free it"
+    assert last_words(folder) == "error: the disk is full (free it)"
     assert last_words(folder, folder.log_bytes()) == ""
     folder.log.write_text(f"one\ntwo {HOSTILE}\nthree\n")
     assert last_words(folder) == "two \\u001b[31m<script>alert(1)</script>\\u202e three"

@@ -36,7 +36,7 @@ def test_what_refuses_twice_with_the_same_words_is_not_tried_further(place):
     job = place.running("refuse")
     end = place.end(job)
     assert end.status is JobStatus.FAILED
-    assert end.detail.startswith("this can't work try: something else (started 2 times")
+    assert end.detail.startswith("this can't work (something else) (started 2 times")
     assert len(place.starts(job)) == 2
 
 
