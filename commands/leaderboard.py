@@ -99,6 +99,7 @@ def leaderboard(
     from results.errors import UsageError
     from results.json_text import encode
     from results.records import RunStatus
+    from results.store.reading.fresh import fresh_index
     from results.store.sweep_folder import SweepFolder
     from results.views.export import csv_text, flat_rows, require_parquet, write_csv, write_parquet
     from results.views.leaderboard_text import print_tables
@@ -119,13 +120,15 @@ def leaderboard(
         archived=archived,
     )
     chosen = choose_runs(results_dir, choice, warn=warn)
-    tables = make_tables(
-        chosen.runs,
-        warn=warn,
-        group_by=GroupBy(group_by) if group_by else None,
-        sort_by=SortBy(sort_by),
-        price_per_kwh=price_per_kwh,
-    )
+    with fresh_index(results_dir) as store:
+        tables = make_tables(
+            chosen.runs,
+            warn=warn,
+            group_by=GroupBy(group_by) if group_by else None,
+            sort_by=SortBy(sort_by),
+            price_per_kwh=price_per_kwh,
+            store=store,
+        )
     if parquet_file is not None:
         write_parquet(parquet_file, tables)
     if csv_file == "-":

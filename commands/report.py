@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from results.compare.run_choice import Choice
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
+    from results.store.run_store import RunStore
     from results.views.report.contents import Report
 
 EXAMPLES = """
@@ -79,6 +81,7 @@ def report(
     """
     from results.durable import explained, replace_file
     from results.errors import UsageError
+    from results.store.reading.fresh import fresh_index
     from results.views.export import csv_text, require_parquet, write_csv, write_parquet
     from results.views.report.markdown import markdown
     from results.views.report.page import page
@@ -91,13 +94,12 @@ def report(
             hint="name the runs, or choose them with the options",
         )
     results_dir = results_dir or default_results_dir()
-    if names:
-        found, folder = _of_names(results_dir, names, price_per_kwh)
-    else:
-        found, folder = (
-            _chosen(results_dir, benchmarks, model, since, every=every, price_per_kwh=price_per_kwh),
-            results_dir,
-        )
+    with fresh_index(results_dir) as store:
+        if names:
+            found, folder = _of_names(results_dir, names, price_per_kwh, store)
+        else:
+            choice = _choice(benchmarks, model, since, every=every)
+            found, folder = _chosen(results_dir, choice, price_per_kwh, store), results_dir
     output = output or folder
     with explained("write the report into", output):
         output.mkdir(parents=True, exist_ok=True)
@@ -125,7 +127,9 @@ def report(
     say(output / "report.html")
 
 
-def _of_names(results_dir: Path, names: Sequence[str], price_per_kwh: float | None) -> tuple[Report, Path]:
+def _of_names(
+    results_dir: Path, names: Sequence[str], price_per_kwh: float | None, store: RunStore | None
+) -> tuple[Report, Path]:
     """The report of what is named, and the folder that it goes to. Raises UsageError, ResultsError."""
     from results.records import RunStatus
     from results.store.sweep_folder import SweepFolder
@@ -133,7 +137,7 @@ def _of_names(results_dir: Path, names: Sequence[str], price_per_kwh: float | No
 
     named = [find_sweep_or_run(results_dir, name, alone=len(names) == 1) for name in names]
     if len(named) == 1 and isinstance(named[0], SweepFolder):
-        return sweep_report(named[0], warn=warn, price_per_kwh=price_per_kwh), named[0].path
+        return sweep_report(named[0], warn=warn, price_per_kwh=price_per_kwh, store=store), named[0].path
     runs: dict[str, tuple[RunFolder, RunRecord]] = {}
     for each in named:
         if isinstance(each, SweepFolder):
@@ -141,7 +145,7 @@ def _of_names(results_dir: Path, names: Sequence[str], price_per_kwh: float | No
             runs |= {record.run_id: (run, record) for run, record in there}
         else:
             runs[each.run_id] = (each, each.read_record())
-    of_runs = runs_report([*runs.values()], warn=warn, price_per_kwh=price_per_kwh)
+    of_runs = runs_report([*runs.values()], warn=warn, price_per_kwh=price_per_kwh, store=store)
     if len(runs) == 1:
         ((run, record),) = runs.values()
         if run.effective_status(record) is not RunStatus.STARTED:
@@ -149,30 +153,29 @@ def _of_names(results_dir: Path, names: Sequence[str], price_per_kwh: float | No
     return of_runs, results_dir
 
 
-def _chosen(
-    results_dir: Path,
-    benchmarks: tuple[str, ...],
-    model: str,
-    since: str | None,
-    *,
-    every: bool,
-    price_per_kwh: float | None,
-) -> Report:
-    """The report of the runs that the options choose. Raises UsageError if there are none."""
-    from results.compare.run_choice import Choice, choose_runs, parse_since
-    from results.errors import UsageError
-    from results.views.report.contents import runs_report
+def _choice(benchmarks: tuple[str, ...], model: str, since: str | None, *, every: bool) -> Choice:
+    from results.compare.run_choice import Choice, parse_since
 
-    choice = Choice(
+    return Choice(
         benchmarks=benchmarks,
         model=model,
         since=parse_since(since, dt.datetime.now(dt.UTC)) if since else None,
         every=every,
     )
+
+
+def _chosen(results_dir: Path, choice: Choice, price_per_kwh: float | None, store: RunStore | None) -> Report:
+    """The report of the runs that the options choose. Raises UsageError if there are none."""
+    from results.compare.run_choice import choose_runs
+    from results.errors import UsageError
+    from results.views.report.contents import runs_report
+
     chosen = choose_runs(results_dir, choice, warn=warn)
     if not chosen.runs:
         raise UsageError(
             f"no such run has succeeded in {results_dir}",
             hint="`bench_runner.py leaderboard --status any` shows the others; --results-dir names another folder",
         )
-    return runs_report(chosen.runs, warn=warn, left_out=chosen.left_out, price_per_kwh=price_per_kwh)
+    return runs_report(
+        chosen.runs, warn=warn, left_out=chosen.left_out, price_per_kwh=price_per_kwh, store=store
+    )

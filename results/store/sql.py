@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy
 
+INDEX_NAME = ".index.sqlite3"  # of the index of the runs, in their folder
 BUSY_S = 30.0  # how long a writer waits for another one
 
 # What the URL doesn't say. Of a database in SQL_ASCII all texts would be bytes; a host that vanished, which sends

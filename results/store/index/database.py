@@ -15,13 +15,12 @@ from results.durable import explained
 from results.errors import ResultsError
 from results.locks import lock
 from results.store.index import schema
-from results.store.sql import open_engine, sqlite_url
+from results.store.sql import INDEX_NAME, open_engine, sqlite_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-INDEX_NAME = ".index.sqlite3"
 _LOCK_NAME = ".index.lock"
 _PG_LOCK = 0x62_656E_6368  # names our advisory lock
 _DAMAGED = ("malformed", "not a database", "disk i/o error", "no such table", "no such column", "undefined")

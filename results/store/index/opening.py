@@ -13,7 +13,7 @@ from results.store.index.sql_run_store import SqlRunStore
 from results.store.run_log import RUN_LOG_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Self
 
@@ -31,6 +31,19 @@ def open_run_store(results_dir: Path, database_url: str | None = None) -> SqlRun
     results_dir.mkdir(parents=True, exist_ok=True)
     with store.database.writing(within_s=0):
         return store
+
+
+@contextlib.contextmanager
+def up_to_date(results_dir: Path) -> Iterator[SqlRunStore | None]:
+    """The index of the folder, where there is one; None if it can't be brought up to date at once, or left a folder
+    out. Raises ResultsError.
+    """
+    store = SqlRunStore(IndexDatabase(results_dir))
+    try:
+        usable = store.database.is_there() and store.refresh(within_s=0) and not store.skipped()
+        yield store if usable and not store.damaged else None
+    finally:
+        store.database.dispose()
 
 
 class Following:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from results.compare.leaderboard import Row, Table
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
+    from results.store.run_store import RunStore
     from results.store.sweep_folder import SweepFolder
     from results.views.choice_text import ChoiceCard
     from results.views.report.context import PlainTable
@@ -95,7 +96,11 @@ class Report:
 
 
 def sweep_report(
-    folder: SweepFolder, *, warn: Callable[[str], None], price_per_kwh: float | None = None
+    folder: SweepFolder,
+    *,
+    warn: Callable[[str], None],
+    price_per_kwh: float | None = None,
+    store: RunStore | None = None,
 ) -> Report:
     """The report of a sweep. warn: called for runs that can't be read. price_per_kwh: see `Row`.
 
@@ -104,7 +109,7 @@ def sweep_report(
     sweep = folder.read()
     planned = folder.planned(warn=warn)
     runs = [*{found[1].run_id: found for _, found in planned if found is not None}.values()]
-    report = runs_report(runs, warn=warn, price_per_kwh=price_per_kwh)
+    report = runs_report(runs, warn=warn, price_per_kwh=price_per_kwh, store=store)
     deleted = [run for run, found in planned if found is None and folder.is_deleted(run)]
     return replace(
         report,
@@ -121,13 +126,14 @@ def runs_report(
     warn: Callable[[str], None],
     left_out: dict[str, int] | None = None,
     price_per_kwh: float | None = None,
+    store: RunStore | None = None,
 ) -> Report:
     """The report of these runs. warn, price_per_kwh, left_out: as in `sweep_report` and `Report`.
 
     Raises ResultsError.
     """
     done = [(run, record) for run, record in runs if record.status is RunStatus.SUCCEEDED]
-    tables = make_tables(done, warn=warn, price_per_kwh=price_per_kwh)
+    tables = make_tables(done, warn=warn, price_per_kwh=price_per_kwh, store=store)
     table_names = tuple(row_names(table) for table in tables)
     names = _names(tables, table_names)
     records = [record for _, record in done]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from results.store.index.checking import Check
-from results.store.index.database import INDEX_NAME
 from results.store.index.opening import Following, open_run_store
 from results.store.reading.folder_run_store import FolderRunStore
 from results.store.run_store import RunQuery
+from results.store.sql import INDEX_NAME
 from tests.results.recorded_runs import F, P, record_run
 from tests.results.store.stores import change, differences
 
