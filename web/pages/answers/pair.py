@@ -12,7 +12,7 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads the anno
 from results.compare.changed_answers import first_difference
 from results.plain_text import plain
 from results.store.answers import said, why_in_a_line
-from results.store.run_store import RunQuery, SampleQuery
+from results.store.run_store import RunQuery
 from results.views.answer_text import answer_of, is_code, thought_of
 from web.access.caller import Caller, may
 from web.access.role import Role
@@ -42,7 +42,7 @@ MOST_LINES = 5_000  # of either text; nobody reads a longer one beside another
 ROOM_BYTES = 78_000  # of HTML for the lines
 _ROW_BYTES = 110  # of HTML around two lines
 _MOST_ROWS = ROOM_BYTES // _ROW_BYTES
-MOST_RUNS = 40
+MOST_RUNS = 30
 _WHATS = {"code": "Executed code", "answer": "Answer", "thought": "Thinking", "all": "All that it wrote"}
 _AROUND = 60  # characters shown from where the answers differ
 
@@ -259,8 +259,7 @@ def _offer(request: Request, store: RunStore, task_id: str, run_id: str, benchma
     rows: list[Row] = []
     beside = run_id
     for run in store.runs(RunQuery(benchmark=benchmark, limit=MOST_RUNS)).rows:
-        query = SampleQuery(text=task_id, limit=100)
-        each = next((one for one in store.samples(run.run_id, query).rows if one.task_id == task_id), None)
+        each = store.sample(run.run_id, task_id)
         if each is None:
             continue
         beside = beside or run.run_id
@@ -271,7 +270,7 @@ def _offer(request: Request, store: RunStore, task_id: str, run_id: str, benchma
             Row({
                 "model": Cell(run.model, href=sample_url(run.run_id, task_id), also=run.timestamp[:10]),
                 "outcome": Cell(look.words, f"{look.sign} {look.words}", tone=tone),
-                "detail": each.detail,
+                "detail": why_in_a_line(each)[:300] or None,
                 "completion_tokens": each.completion_tokens,
                 "request_s": each.request_s,
                 "pair": pair,
