@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
@@ -149,7 +150,17 @@ def log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are about what strangers send
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel(logging.ERROR)  # its warnings are about what strangers send
+    server.addFilter(_isnt_an_end)
+
+
+def _isnt_an_end(record: logging.LogRecord) -> bool:
+    """Not of a request that was cut short because the server ends."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError) and not str(record.msg).startswith(
+        "Cancel %s running"
+    )
 
 
 class _Lines(logging.Formatter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -115,13 +116,17 @@ def test_only_loopback_listens(served):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_in_order(tmp_path, number):
-    """Also while a client keeps its connection open."""
-    with Serve(tmp_path, "--port", 0) as running:
+    """Also while a client keeps its connection open, and another reads a stream."""
+    with Serve(tmp_path, "--port", 0) as running, contextlib.ExitStack() as stack:
         port = int(running.url.rpartition(":")[2])
+        stream = running.by_link().get(f"{running.url}/live/events", stream=True, timeout=PATIENCE_S)
+        stack.enter_context(stream)
+        assert stream.headers["content-type"].startswith("text/event-stream")
         worker = wait_for(lambda: psutil.Process(running.process.pid).children())
         with socket.create_connection(("127.0.0.1", port)):
             assert running.stop(number) == 0
         assert "stopped; no jobs were running or waiting" in running.said()
+        assert "error" not in running.said()
         assert "Traceback" not in running.said()
         assert not [each for each in worker if each.is_running()]
         assert not (tmp_path / ".serve" / "address").exists()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from web.access.door import HEADERS
+from web.access.door import HEADERS, STREAMS
 
 if TYPE_CHECKING:
     import asyncio
@@ -64,6 +64,12 @@ class BoundedProtocol(H11Protocol):
         self._watch_arrival(fresh=True)
         if self.transport.get_write_buffer_size():
             self._watch_taking()
+
+    def shutdown(self) -> None:
+        """The server ends: a stream ends at once, as if its reader had gone; other answers get their time."""
+        super().shutdown()
+        if self.cycle is not None and not self.cycle.response_complete and self.scope.get(STREAMS):
+            self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()

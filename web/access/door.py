@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 WITHOUT_KEY = frozenset({"/health", f"{API_ROOT}/health", "/login", "/enter", "/robots.txt", "/favicon.ico"})
 FILES = "/static/"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+STREAMS = "bench_runner.streams"  # in a scope, whether its answer is a stream: for the end of the server
 MOST_LINES_BYTES = 16 << 10
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
@@ -91,6 +92,7 @@ class Door:
         began = time.perf_counter()
         asked = scope["method"]
         # A copy: uvicorn itself must see that it was HEAD, and leaves the body out.
+        of_server = scope
         scope = {**scope, "state": {**scope.get("state", {}), "caller": None}}
         status: int | None = None
 
@@ -98,6 +100,7 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                of_server[STREAMS] = _is_stream(message)
                 _add_headers(message, scope)
                 self._traffic.answered(scope, status, time.perf_counter() - began)
                 await send(message)
@@ -210,6 +213,11 @@ class _Body:
 
     def _too_long(self) -> ApiError:
         return ApiError(413, f"a request's body has at most {self._most_bytes:,} bytes")
+
+
+def _is_stream(message: Message) -> bool:
+    """Whether the answer that begins is a stream of events, which doesn't end by itself."""
+    return Headers(raw=message.get("headers", [])).get("content-type", "").startswith("text/event-stream")
 
 
 def _lines_size(scope: Scope) -> int:
