@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from tests.command_line import PROGRAM
-from tests.web.racing import AT_ONCE, Log, drain, run_workers
+from tests.web.racing import AT_ONCE, Log, drain, most_at_once, run_workers
 from tests.web.serve_process import Serve
 from web.config import API_ROOT, Limits, ServeConfig
 from web.database.database import open_database
@@ -170,7 +170,7 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, object]:
     seconds = time.monotonic() - began
     database = open_database(config)
     queue = Queue(database, limits)
-    most = drain(config, queue, workers)
+    most = max(drain(config, queue, workers), most_at_once(log.lines())[0])
     names: dict[str, str] = {}
     counted: Counter[str] = Counter()
     cursor = None
