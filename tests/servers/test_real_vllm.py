@@ -21,6 +21,7 @@ from servers.ports import foreign_holder, listening_inodes, socket_inodes
 from servers.request import ServerRequest
 from servers.supervisor import launch
 from servers.watchdog import progress
+from tests.evaluation.guided_requests import ask
 from tests.leaks import marked_processes
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
@@ -84,6 +85,13 @@ def test_without_a_tool_parser_it_takes_no_tools_and_we_say_what_it_needs(server
     with pytest.raises(ServerError, match="takes no tools") as found:
         answer_without(refused.value)
     assert "--tool-call-parser" in found.value.hint
+
+
+def test_it_holds_answers_to_a_schema(server):
+    text = ask(
+        server.plan.base_url.url, guided=True, name=server.plan.model_name, api_key=server.plan.api_key or ""
+    )
+    assert json.loads(text)["answer"] in {"A", "B"}
 
 
 def test_its_processes_are_ours_and_one_of_them_holds_the_port(server):
