@@ -46,10 +46,11 @@ run: setup  ## twenty HumanEval problems on the demo model, and the table
 	@echo "all 164: ./bench_runner.py run --benchmark human_eval"
 
 test: $(DEV) setup  ## the fast suite: real processes, the embedded server, the sandbox
-	$(PYTEST) -n 2
+	$(PYTEST) -n 3
 
 test-servers: $(DEV) setup  ## the slow suite: a real llama-server and a real vLLM on the CPU
-	tests/real_servers.sh $(PYTEST) -m servers --timeout 900
+	tests/real_servers.sh $(PYTEST) -m "servers and not alone" --timeout 900 -n 2 --dist loadfile
+	tests/real_servers.sh $(PYTEST) -m "servers and alone" --timeout 900
 
 test-tools: $(DEV) setup  ## evalplus, LiveCodeBench, lm-eval, inspect and others for real, from .tools
 	tests/real_tools.sh $(PYTEST) -m tools --timeout 600

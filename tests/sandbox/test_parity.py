@@ -101,6 +101,7 @@ STEADY = {
 
 
 @pytest.mark.servers
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 def test_a_hundred_repeats_under_full_load_give_the_same_verdicts():
     """All processors are busy with what has a higher priority than the sandbox."""

@@ -350,6 +350,7 @@ def test_a_server_that_does_not_count_tokens_is_exit_code_3(tmp_path):
 
 
 @pytest.mark.servers
+@pytest.mark.alone
 def test_from_launching_a_real_server_to_the_figures_in_the_log(tmp_path):
     options = ("--prompt-tokens", 24, "--output-tokens", 6, "--concurrencies", "1,2", "--requests", 4)
     done = bench_runner("run", "--benchmark", "speed", "--results-dir", tmp_path, *options, "--", "-t", "1")
@@ -372,6 +373,7 @@ def test_from_launching_a_real_server_to_the_figures_in_the_log(tmp_path):
 
 
 @pytest.mark.servers
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_the_context_is_chosen_to_hold_the_depth(tmp_path):
     """Without a context: beyond the usual 4096 tokens, with the one slot that a chat needs, and none from a cache."""
