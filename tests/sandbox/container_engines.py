@@ -6,10 +6,12 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from docker import APIClient
 from docker.errors import DockerException
@@ -25,6 +27,7 @@ PROGRAM = {"docker": "dockerd", "podman": "podman"}
 IMAGE = "sandbox-python:latest"
 WITHOUT_PYTHON = "sandbox-nothing:latest"
 START_S = 20.0
+ENDED_S = 60.0
 PODMANS_CGROUP = "libpod_parent"
 
 
@@ -51,10 +54,14 @@ def cgroup(engine: str) -> str:
 
 
 @contextlib.contextmanager
-def running(engine: str, folder: Path) -> Iterator[str]:
-    """Its URL; both images are in it. Skips the test where the engine is not installed or does not start."""
+def running(engine: str) -> Iterator[str]:
+    """Its URL; both images are in it. Skips the test where the engine is not installed or does not start.
+
+    Its folder is no tmp_path, which is longer beside other tests: Podman refuses more than 50 characters.
+    """
     if shutil.which(PROGRAM[engine]) is None:
         pytest.skip(f"{PROGRAM[engine]} is not installed: as root, tests/real_servers.sh does it on Debian")
+    folder = Path(tempfile.mkdtemp(prefix=engine, dir="/tmp"))
     socket, log = folder / "engine.sock", folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(command(engine, folder, socket), stdout=output, stderr=output)
@@ -72,6 +79,7 @@ def running(engine: str, folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
+        _wait_for_others(folder)
         _clean(engine, folder)
 
 
@@ -83,6 +91,21 @@ def _answering(socket: Path, process: subprocess.Popen[bytes]) -> APIClient | No
                 return APIClient(base_url=f"unix://{socket}", version="auto", timeout=60)
         time.sleep(0.05)
     return None
+
+
+def _wait_for_others(folder: Path) -> None:
+    """Podman's conmon starts another podman when a container ended, which makes and mounts its folders anew."""
+    deadline = time.monotonic() + ENDED_S
+    while left := [each.pid for each in psutil.process_iter() if _names(each, folder)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def _names(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return any(str(folder) in word for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def _clean(engine: str, folder: Path) -> None:

@@ -32,12 +32,9 @@ SLEEP = Program(code="import time\ntime.sleep(1.5)")
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def engine(request, tmp_path_factory):
+def engine(request):
     """A real engine of that name, chosen as a user does it."""
-    with (
-        running(request.param, tmp_path_factory.mktemp(request.param)) as url,
-        pytest.MonkeyPatch.context() as patch,
-    ):
+    with running(request.param) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", url)
         patch.setenv("BENCH_SANDBOX_IMAGE", IMAGE)
         yield request.param
