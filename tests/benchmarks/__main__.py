@@ -20,7 +20,7 @@ from tests.benchmarks.rows import HEADING, Row, as_json, as_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OWN_REPEATS = ("log", "sandbox")  # these know how many they need
+OWN_REPEATS = ("log", "sandbox", "index")  # these know how many they need
 BENCHMARKS = (
     "help",
     "script_start",
@@ -43,6 +43,7 @@ BENCHMARKS = (
     "serve",
     "gpu",
     "queue",
+    "index",
 )
 
 

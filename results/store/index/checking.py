@@ -56,11 +56,13 @@ class Check:
             )
             reasons = self._folders.skipped()
             for number, name in enumerate(sorted({*there, *known, *skipped})):
-                found = self._of_name(connection, name, known.get(name), skipped.get(name), reasons.get(name))
-                if found and signature_of(self._database.results_dir, name) == there.get(name, ""):
-                    yield name, found
+                row = known.get(name)
+                found = self._of_name(connection, name, row, skipped.get(name), reasons.get(name))
+                now = signature_of(self._database.results_dir, name)
+                if now != there.get(name, "") or (row is not None and now and row.signature != now):
+                    self._changed = True  # since the index was refreshed
                 elif found:
-                    self._changed = True
+                    yield name, found
                 said(number + 1, len(there))
             if not self._changed:
                 yield from self._of_sums(connection)

@@ -8,15 +8,17 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from results.records import Remarks
 from results.store.index.checking import Check
 from results.store.index.opening import Following, open_run_store
 from results.store.reading.folder_run_store import FolderRunStore
 from results.store.run_store import RunQuery
 from results.store.sql import INDEX_NAME
 from tests.results.recorded_runs import F, P, record_run
-from tests.results.store.stores import change, differences
+from tests.results.store.stores import change, differences, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +123,15 @@ def test_a_damaged_index_is_never_trusted_and_made_anew(tmp_path, damage):
     assert not differences(store, FolderRunStore(tmp_path))
     assert not store.damaged
     store.database.dispose()
+
+
+def test_what_happened_since_the_index_was_refreshed_is_no_disagreement(tmp_path):
+    runs = [record_run(tmp_path, [P, F]) for _ in range(3)]
+    with index_of(tmp_path) as store:
+        with runs[0].completions.open("ab") as file:
+            file.write(lines(random.Random(0)))
+        runs[1].write_record(msgspec.structs.replace(runs[1].read_record(), remarks=Remarks(label="new")))
+        assert not [*Check(store.database).disagreements()]
 
 
 @pytest.mark.parametrize(
