@@ -80,6 +80,7 @@ def site(folder: Path) -> Iterator[Site]:
         results_dir=folder / "results", state_dir=state, limits=Limits(requests_per_minute=1_000_000)
     )
     with open_services(config) as services:
+        services.store.indexer.refresh()
         _, secret = services.keys.add("ada", Role.ADMIN)
         job = services.queue.add(
             NewJob(user="ada", suite="human_eval", model_name="<b>demo</b>", manifest='{"runs": []}')

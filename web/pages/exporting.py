@@ -83,7 +83,7 @@ def _markdown_lines(view: View) -> Iterator[str]:
             continue
         columns = table.shown
         yield f"| {' | '.join(markdown_text(_heading(column)) for column in columns)} |"
-        yield f"|{''.join(' ---: |' if column.css == 'number' else ' --- |' for column in columns)}"
+        yield f"|{''.join(' ---: |' if column.css.startswith('number') else ' --- |' for column in columns)}"
         for row in table.rows:
             yield f"| {' | '.join(markdown_text(_words(column, row.cell(column))) for column in columns)} |"
 

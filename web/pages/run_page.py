@@ -150,10 +150,10 @@ def _samples(request: Request, services: Services, run_id: str, query: SampleQue
         *([Column("index", "answer", kind=Kind.NUMBER, digits=0)] if many else []),
         Column("outcome", "outcome", kind=Kind.STATUS, term="outcome"),
         Column("detail", "why", kind=Kind.LONG),
-        Column("tags", "tags", term="tag"),
-        Column("completion_tokens", "tokens", "written", Kind.NUMBER, 0),
-        Column("request_s", "time", "s", Kind.NUMBER, 1),
-        Column("cost_usd", "cost", "USD", Kind.NUMBER, 5),
+        Column("tags", "tags", term="tag", extra=True),
+        Column("completion_tokens", "tokens", "written", Kind.NUMBER, 0, extra=True),
+        Column("request_s", "time", "s", Kind.NUMBER, 1, extra=True),
+        Column("cost_usd", "cost", "USD", Kind.NUMBER, 5, extra=True),
     )
     pager = Pager(
         at,

@@ -37,7 +37,7 @@ class Column:
     """name: in a CSV file, with its unit. title: its heading. unit: below the heading. digits: of its numbers; None: as
     many as fit. axis: the ends of a SCORE's drawing. order: the value of `?order=` that its heading leads to, if it can
     be sorted by it. sorted: "ascending" or "descending" where the table is. term: its entry in `web.pages.words`, from
-    which the page says what the column means. only_exported: a page says it in another way.
+    which the page says what the column means. only_exported: a page says it in another way. extra: not on a phone.
     """
 
     name: str
@@ -50,11 +50,13 @@ class Column:
     sorted: str = ""
     term: str = ""
     only_exported: bool = False
+    extra: bool = False
 
     @property
     def css(self) -> str:
         """The class of its cells."""
-        return "number" if self.kind in {Kind.NUMBER, Kind.SHARE} else self.kind.value
+        kind = "number" if self.kind in {Kind.NUMBER, Kind.SHARE} else self.kind.value
+        return f"{kind} extra" if self.extra else kind
 
 
 @dataclass(frozen=True)
