@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Depends
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation at run time
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotation at run time
 
 from results.compare.leaderboard import SortBy
-from results.views.report.plots import CROSS, crosses, legend
+from results.views.report.plots import CROSS, crosses, legend, worth_drawing
 from web.access.caller import may
 from web.access.role import Role
 from web.pages.benchmark_tables import shown_tables
 from web.pages.charts.trade_offs import trade_off_charts
 from web.pages.exporting import MOST_ROWS
-from web.pages.leaderboard import NO_RUNS, ROWS
+from web.pages.leaderboard import NO_RUNS
 from web.pages.rendering import page
 from web.pages.standings import run_table
 from web.pages.table import Empty
 from web.pages.view import View
 from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
 
+MOST_POINTS = 40  # more are neither told apart nor drawn in the time of a page
+_ROWS = 25
 router = APIRouter(include_in_schema=False, dependencies=[Depends(may(Role.READ))])
 
 
@@ -32,7 +36,8 @@ def tradeoffs(request: Request, services: ServicesDep, *, benchmark: str = "", t
         empty = NO_RUNS if not shown.benchmark else Empty(f"No run of {shown.benchmark} has a result yet.")
         return page(request, "tradeoffs.html.jinja", view=View(title="Trade-offs", name="tradeoffs"), empty=empty,
                     shown=shown, charts=[], found=None, filters=())  # fmt: skip
-    most = MOST_ROWS if request.query_params.get("format") else ROWS
+    drawn = replace(found.table, rows=tuple(worth_drawing(found.table, MOST_POINTS)))
+    most = MOST_ROWS if request.query_params.get("format") else _ROWS
     runs = run_table(found, found.table.rows[:most], SortBy.SCORE, sortable=False)
     view = View(
         title=f"Trade-offs of {shown.benchmark}",
@@ -47,9 +52,10 @@ def tradeoffs(request: Request, services: ServicesDep, *, benchmark: str = "", t
         view=view,
         shown=shown,
         found=found,
-        charts=trade_off_charts(found.table, found.names),
-        legend=legend(found.table),
-        crosses=crosses(found.table),
+        charts=trade_off_charts(drawn, found.names),
+        legend=legend(drawn),
+        crosses=crosses(drawn),
+        drawn=len(drawn.rows),
         cross=CROSS,
         filters=shown.table_choice(),
         runs=runs,

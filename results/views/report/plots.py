@@ -135,6 +135,24 @@ def cost_plots(table: Table, names: Mapping[str, str], *, name: str) -> list[Plo
     return made
 
 
+def worth_drawing(table: Table, most: int) -> list[Row]:
+    """At most so many rows, in the table's order: those on a front first, then the highest scores. The fronts of these
+    are the fronts of all.
+    """
+    if len(table.rows) <= most:
+        return list(table.rows)
+    families, ids = _families(table), {row.record.run_id: row.record.run_id for row in table.rows}
+    chosen: dict[str, None] = {}
+    for cost in COSTS:
+        points = [point for row in table.rows if (point := _point(row, cost, families, ids)) is not None]
+        front = pareto_front(points, more_is_better=cost.more_is_better)
+        chosen |= dict.fromkeys(points[i].name for i in reversed(front))
+    scored = sorted((row for row in table.rows if row.score is not None), key=lambda row: -(row.score or 0.0))
+    chosen |= dict.fromkeys(plain(row.record.run_id) for row in scored)
+    kept = {*list(chosen)[:most]}
+    return [row for row in table.rows if plain(row.record.run_id) in kept]
+
+
 def legend(table: Table) -> list[Family]:
     """Models, if there are several and each has its colour."""
     families = _families(table)
