@@ -69,6 +69,9 @@ class Looker:
         answer = page.goto(base + path)
         found |= {"status": answer.status, "bytes": len(answer.body()), "active": page.evaluate(ACTIVE)}
         found["live_plots"] = page.locator(".live-plot canvas:visible").count()
+        page.evaluate(
+            "getSelection().selectAllChildren(document.querySelector('h1'))"
+        )  # no page reloads itself then
         scheme = "light"
         for width, wanted in VARIANTS:
             if wanted != scheme:

@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from results.views.report.verdict import Verdict
 
 GIB = 1 << 30
+# What a run costs, and in which direction its order goes.
+COSTS = (
+    (
+        Column("tokens_per_s", "speed", "tokens/s", Kind.NUMBER, 1, order="tokens_per_s", term="tokens_per_s"),
+        "descending",
+    ),
+    (Column("memory_gib", "memory", "GiB", Kind.NUMBER, 2, order="memory", term="memory"), "ascending"),
+    (
+        Column("joules_per_solved", "energy", "J/solved", Kind.NUMBER, 1, order="joules", term="energy", extra=True),
+        "ascending",
+    ),
+    (Column("usd_per_solved", "cost", "USD/solved", Kind.NUMBER, 5, order="cost", term="cost"), "ascending"),
+    (Column("seconds", "time", "s", Kind.NUMBER, 0, order="seconds", term="seconds", extra=True), "ascending"),
+)  # fmt: skip
 LONGEST_SENTENCE = 420  # characters; a sentence that names hundreds of runs is cut
 
 
@@ -71,7 +85,7 @@ def run_columns(rows: Sequence[RunRow], order: SortBy) -> tuple[Column, ...]:
     """The columns of runs of one table: what differs, the score, and what it costs."""
     settings = dict.fromkeys(name for row in rows for name in row.settings)
     axis = axis_of([end for row in rows for end in (row.score_low, row.score, row.score_high)])
-    up, alike = "ascending", len({row.samples for row in rows}) == 1
+    alike = len({row.samples for row in rows}) == 1
     score = Column("score_percent", "score", "", Kind.SCORE, 1, axis, order="score", term="score")
     return (
         Column("model", "model", term="model"),
@@ -79,20 +93,7 @@ def run_columns(rows: Sequence[RunRow], order: SortBy) -> tuple[Column, ...]:
         sorted_column(score, order),
         Column("against_best", "against the best", kind=Kind.LONG, term="versus"),
         Column("problems", "problems", kind=Kind.NUMBER, digits=0, term="samples", only_exported=alike),
-        sorted_column(
-            Column("tokens_per_s", "speed", "tokens/s", Kind.NUMBER, 1, order="tokens_per_s", term="tokens_per_s"),
-            order,
-        ),
-        sorted_column(
-            Column("memory_gib", "memory", "GiB", Kind.NUMBER, 2, order="memory", term="memory"), order, up
-        ),
-        sorted_column(
-            Column("joules_per_solved", "energy", "J/solved", Kind.NUMBER, 1, order="joules", term="energy"), order, up
-        ),
-        sorted_column(
-            Column("usd_per_solved", "cost", "USD/solved", Kind.NUMBER, 5, order="cost", term="cost"), order, up
-        ),
-        sorted_column(Column("seconds", "time", "s", Kind.NUMBER, 0, order="seconds", term="seconds"), order, up),
+        *(sorted_column(column, order, direction) for column, direction in COSTS),
         Column("note", "note", kind=Kind.LONG, only_exported=True),
         Column("run_id", "run", kind=Kind.CODE, only_exported=True),
     )  # fmt: skip
