@@ -128,6 +128,10 @@ def test_only_known_files_are_served_and_they_are_kept(client):
     style = client.get(f"/static/site.css{address}")
     assert "immutable" in style.headers["cache-control"]
     assert client.get("/static/site.css").headers["cache-control"] == "no-cache"
+    assert style.headers["content-encoding"] == "gzip", "a page with its charts stays small"
+    whole = client.get("/static/site.css", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in whole.headers
+    assert whole.content == style.content
     etag = style.headers["etag"]
     assert client.get("/static/site.css", headers={"if-none-match": etag}).status_code == 304
     for name in ("..%2frendering.py", "site.css%00", "vendor%2fuplot-1.6.32.min.js", "nothing"):

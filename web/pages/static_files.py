@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import APIRouter
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation at run time
@@ -38,24 +40,36 @@ def static_file(name: str, request: Request) -> Response:
     found = files().get(name)
     if found is None:
         return Response("no such file\n", status_code=404, media_type="text/plain")
-    kind, content, digest = found
+    kind, content, digest = found.kind, found.content, found.digest
     kept = "public, max-age=31536000, immutable" if request.query_params.get("v") == digest else "no-cache"
-    headers = {"cache-control": kept, "etag": f'"{digest}"'}
+    headers = {"cache-control": kept, "etag": f'"{digest}"', "vary": "Accept-Encoding"}
     if request.headers.get("if-none-match") == f'"{digest}"':
         return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", "").lower():  # nothing secret is in them
+        return Response(found.packed, media_type=kind, headers=headers | {"content-encoding": "gzip"})
     return Response(content, media_type=kind, headers=headers)
 
 
 def address_of(name: str) -> str:
     """The address of a file, for a page. Raises KeyError for one that isn't served."""
-    return f"/static/{name}?v={files()[name][2]}"
+    return f"/static/{name}?v={files()[name].digest}"
+
+
+class StaticFile(NamedTuple):
+    """packed: the same content, gzipped."""
+
+    kind: str
+    content: bytes
+    packed: bytes
+    digest: str
 
 
 @cache
-def files() -> dict[str, tuple[str, bytes, str]]:
-    """Type, content and digest of each file."""
+def files() -> dict[str, StaticFile]:
+    """By name, read once."""
     found = {}
     for name, (kind, paths) in _FILES.items():
         content = b"\n".join(path.read_bytes() for path in paths)
-        found[name] = (kind, content, hashlib.sha256(content).hexdigest()[:12])
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        found[name] = StaticFile(kind, content, gzip.compress(content, mtime=0), digest)
     return found
