@@ -22,8 +22,8 @@ from web.pages.table import Empty
 from web.pages.view import View
 from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
 
-MOST_POINTS = 40  # more are neither told apart nor drawn in the time of a page
-_ROWS = 25
+MOST_POINTS = 30  # more are neither told apart nor drawn in the time of a page
+_ROWS = 20
 router = APIRouter(include_in_schema=False, dependencies=[Depends(may(Role.READ))])
 
 
