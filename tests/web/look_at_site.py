@@ -63,7 +63,7 @@ class Looker:
         found: dict = {"variants": [], "outside": [], "complaints": [], "active": [], "pointed": None}
         page, base = self.open.new_page(), self.plan["base"]
         page.on("request", lambda r: None if r.url.startswith(base) else found["outside"].append(r.url))
-        page.on("console", lambda message: found["complaints"].append(message.text))
+        page.on("console", lambda message: self.note(message, found["complaints"]))
         page.on("pageerror", lambda error: found["complaints"].append(str(error)))
         page.on("dialog", lambda dialog: (found["complaints"].append("a dialog"), dialog.dismiss()))
         answer = page.goto(base + path)
@@ -96,6 +96,11 @@ class Looker:
             java_script_enabled=scripts,
             extra_http_headers={"Authorization": f"Bearer {self.plan['secret']}"},
         )
+
+    @staticmethod
+    def note(message, complaints: list[str]) -> None:
+        if message.type in {"error", "warning"}:  # not the browser's advice
+            complaints.append(message.text)
 
     def variant(self, page, path: str, width: int, scheme: str) -> dict:
         """One size and theme."""
