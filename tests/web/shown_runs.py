@@ -138,7 +138,7 @@ def one_run(
         ),
         model_identity=ModelIdentity(
             name=each.model, path=path, architecture="qwen2", quantization=each.quantization or None,
-            size_bytes=int(each.memory_gib * 0.8 * 2**30), sha256=f"{1 + min(number, 20):064x}",
+            size_bytes=int(each.memory_gib * 0.8 * 2**30), sha256=f"{1 + (20 if 20 <= number < 25 else number):064x}",
             parameter_count=7_615_616_512, context_length=32768, layer_count=28, chat_template_sha256="ab" * 32,
         ),
         **facts,

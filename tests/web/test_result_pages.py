@@ -106,6 +106,7 @@ def test_a_filter_that_nothing_fits_says_so_and_shows_the_way_back(get):
 def test_an_odd_value_in_a_url_is_no_error(get):
     for query in ("order=nonsense", "status=nonsense", "archived=1", "order=-score"):
         get(f"/runs?{query}")
+    assert "Compare the chosen runs" in get("/?benchmark=human_eval&table=nonsense&start=99999")
     get("/runs?cursor=nonsense", 400)
     get("/runs?since=whenever", 400)
 

@@ -99,6 +99,15 @@ def test_csv_keeps_numbers_and_defuses_formulas():
     assert "\x1b" not in rows[3][0]
 
 
+def test_a_heading_from_outside_is_no_formula_either():
+    """Tags of problems become headings."""
+    table = Table(
+        "By tag", (Column("model", "model"), Column("=1+1", "=1+1")), (Row({"model": "a", "=1+1": 3}),)
+    )
+    heads, _ = csv.reader(io.StringIO(csv_text(View(title="t", name="t", tables=(table,)))))
+    assert heads == ["model", "'=1+1"]
+
+
 def test_markdown_shows_everything_literally():
     text = markdown(VIEW)
     lines = [line for line in text.splitlines() if line.startswith("|")]

@@ -57,7 +57,7 @@ def csv_text(view: View) -> str:
         for column in table.filled:
             ends = [f"{column.name}_low", f"{column.name}_high"] if column.name in with_interval else []
             heads += [column.name, *ends]
-        writer.writerow(heads)
+        writer.writerow([csv_cell(head) for head in heads])
         for row in table.rows:
             writer.writerow(list(_csv_cells(table, row, with_interval)))
     return text.getvalue()

@@ -59,7 +59,7 @@ def leaderboard(
     by = SortBy(order) if order in set(SortBy) else SortBy.SCORE
     name = benchmark or there[0]
     chosen = services.tables.tables(Choice(benchmarks=(name,)), sort_by=by)
-    shown = [each for each in chosen.tables if not table or each.title == table]
+    shown = [each for each in chosen.tables if not table or each.title == table] or chosen.tables
     most = MOST_ROWS if request.query_params.get("format") else ROWS
     sections = [_section(request, each, by, start if table or len(shown) == 1 else 1, most) for each in shown]
     lead = f"{sections[0][0].verdict.head}." if len(sections) == 1 else ""
@@ -181,11 +181,11 @@ def _by_model(standings: Sequence[Standing]) -> Table | None:
     cells: dict[str, dict[str, Cell]] = {}
     for benchmark, found in largest.items():
         for row in found.table.rows:
-            if row.score is None or benchmark in cells.get(row.record.model, {}):
+            if row.score is None or f"score_{benchmark}" in cells.get(row.record.model, {}):
                 continue
             kind = row_kind(row)
             mine = cells.setdefault(row.record.model, {"model": Cell(row.record.model)})
-            mine[benchmark] = Cell(
+            mine[f"score_{benchmark}"] = Cell(
                 row.score, low=row.score_low, high=row.score_high, href=run_url(row.record.run_id),
                 tone={"as-good": "good", "worse": "dim", "stopped": "dim"}.get(kind, ""),
             )  # fmt: skip
@@ -195,7 +195,7 @@ def _by_model(standings: Sequence[Standing]) -> Table | None:
     columns = [Column("model", "model", term="model")]
     for name, found in largest.items():
         ends = [end for row in found.table.rows for end in (row.score_low, row.score_high)]
-        columns.append(Column(name, name, kind=Kind.SCORE, digits=1, axis=axis_of(ends)))
+        columns.append(Column(f"score_{name}", name, kind=Kind.SCORE, digits=1, axis=axis_of(ends)))
     return Table(
         "Models by benchmark, the highest score of each",
         tuple(columns),

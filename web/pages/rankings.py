@@ -102,7 +102,7 @@ def _table(found: Standing, rows: Sequence[RunRow], ranks: TagRanks, order: str)
     for value in values:
         many = max(each.samples for each in ranks.counts[value].values())
         columns.append(
-            Column(value, value, f"{many} problems", Kind.SCORE, 1, axis, order=value,
+            Column(f"{ranks.tag}={value}", value, f"{many} problems", Kind.SCORE, 1, axis, order=value,
                    sorted="descending" if by == value else "", term="interval" if value == values[0] else "")
         )  # fmt: skip
 
@@ -138,7 +138,7 @@ def _row(found: Standing, row: RunRow, ranks: TagRanks, values: Sequence[str]) -
         good = versus is not None and versus.rank in {Rank.BEST, Rank.SAME, Rank.BETTER} and counts.solved
         worse = versus is not None and versus.rank is Rank.WORSE
         p_value = versus.adjusted_p if versus is not None and versus.adjusted_p is not None else None
-        cells[value] = Cell(
+        cells[f"{ranks.tag}={value}"] = Cell(
             round(counts.solved, 4),
             low=counts.low,
             high=counts.high,
