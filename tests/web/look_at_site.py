@@ -30,24 +30,9 @@ ACTIVE = """() => [...document.querySelectorAll('script, iframe, object, embed, 
   .map(e => e.outerHTML.slice(0, 120))"""
 
 
-# Opens a chart where that needs a button, and points at it until something is said; what was said.
-POINT = """() => {
-  const figure = document.querySelector('figure[data-chart]');
-  if (figure === null) return null;
-  const button = figure.querySelector('button');
-  if (button !== null) button.click();
-  const over = figure.querySelector('.u-over');
-  if (over === null) return 'no plot';
-  const box = over.getBoundingClientRect();
-  const kinds = ['mouseenter', 'mousemove'];
-  for (let y = 4; y < box.height; y += 24) for (let x = 4; x < box.width; x += 24) {
-    const where = {clientX: box.left + x, clientY: box.top + y, bubbles: true};
-    for (const kind of kinds) over.dispatchEvent(new MouseEvent(kind, where));
-    const tip = figure.querySelector('.tip');
-    if (tip !== null && !tip.hidden && tip.textContent) return tip.textContent;
-  }
-  return 'nothing said';
-}"""
+FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+SAID = """() => { const tip = document.querySelector('figure[data-chart] .tip');
+  return tip !== null && !tip.hidden ? tip.textContent : '' }"""
 
 
 class Looker:
@@ -78,9 +63,9 @@ class Looker:
                 scheme = wanted
                 page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            page.evaluate(FRAMES)
             found["variants"].append(self.variant(page, path, width, scheme))
-        found["pointed"] = page.evaluate(POINT)
+        found["pointed"] = self.point(page)
         page.close()
         page = self.quiet.new_page()
         page.goto(base + path)
@@ -96,6 +81,25 @@ class Looker:
             java_script_enabled=scripts,
             extra_http_headers={"Authorization": f"Bearer {self.plan['secret']}"},
         )
+
+    @staticmethod
+    def point(page) -> str | None:
+        """Point at the first chart until it says something, opening it where that needs a button; what it said."""
+        figure = page.locator("figure[data-chart]").first
+        if not figure.count():
+            return None
+        if figure.locator("button").count():
+            figure.locator("button").click()
+        page.evaluate(FRAMES)
+        over = figure.locator(".u-over")
+        over.scroll_into_view_if_needed()
+        box = over.bounding_box()
+        for y in range(6, int(box["height"]), 24):
+            for x in range(6, int(box["width"]), 24):
+                page.mouse.move(box["x"] + x, box["y"] + y)
+                if said := page.evaluate(SAID):
+                    return said
+        return ""
 
     @staticmethod
     def note(message, complaints: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from typing import TYPE_CHECKING
 
 from results.plain_text import plain
@@ -52,7 +53,12 @@ def history_chart(rows: Sequence[RunRow], name: str) -> Chart | None:
         for when, row in scored
     ]
     front = [[when, row.score] for when, row in scored]
-    data = {"kind": "scatter", "time": True, "unit": "", "points": points, "front": front}
+    changes = [
+        [when, plain(row.server_build or "unknown")[:12]]
+        for (_, before), (when, row) in itertools.pairwise(scored)
+        if row.server_build != before.server_build
+    ]
+    data = {"kind": "scatter", "time": True, "unit": "", "points": points, "front": front, "events": changes}
     return Chart("history", "Score over time; dashed lines: another build of the server",
                  frame.drawing("history", title, body), data)  # fmt: skip
 

@@ -57,6 +57,17 @@
     values: [data.x, data.y],
   });
 
+  // UTC, like every time on a page.
+  const day = (seconds, whole) => {
+    const text = new Date(1000 * seconds).toISOString(), name = MONTHS[Number(text.slice(5, 7)) - 1];
+    return `${Number(text.slice(8, 10))} ${name}${whole ? ` ${text.slice(0, 4)}` : ""}`;
+  };
+  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const days = (plot, all) => {
+    const short = plot.scales.x.max - plot.scales.x.min < 3 * 86400;
+    return all.map(value => short ? `${day(value)} ${new Date(1000 * value).toISOString().slice(11, 16)}` : day(value));
+  };
+
   // Points with intervals. data.points: [x, y, low, high, family, name, fair]; front: [[x, y], ...], joined.
   const scatter = data => {
     const points = [...data.points].sort((a, b) => a[0] - b[0]);
@@ -66,7 +77,15 @@
       ctx.beginPath(); ctx.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height); ctx.clip();
       ctx.strokeStyle = colour("dim"); ctx.setLineDash([6, 5]); ctx.lineWidth = 1.2 * devicePixelRatio; ctx.beginPath();
       data.front.forEach(([x, y], i) => ctx[i ? "lineTo" : "moveTo"](...at(x, y)));
-      ctx.stroke(); ctx.setLineDash([]);
+      ctx.stroke();
+      ctx.strokeStyle = ctx.fillStyle = colour("warn"); ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+      ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`; ctx.lineWidth = devicePixelRatio;
+      for (const [x, name] of data.events ?? []) {
+        const left = plot.valToPos(x, "x", true);
+        ctx.beginPath(); ctx.moveTo(left, plot.bbox.top); ctx.lineTo(left, plot.bbox.top + plot.bbox.height); ctx.stroke();
+        ctx.fillText(name, left + 4 * devicePixelRatio, plot.bbox.top + 12 * devicePixelRatio);
+      }
+      ctx.setLineDash([]);
       for (const [x, y, low, high, family, , fair] of points) {
         ctx.strokeStyle = ctx.fillStyle = colour(`f${family}`);
         if (low !== null && high !== null) {
@@ -86,7 +105,7 @@
       height: 340,
       options: {
         scales: { x: { time: Boolean(data.time), range: padded }, y: { range: (plot, low, high) => plot.zoomed ? [low, high] : padded(plot, Math.min(...ends), Math.max(...ends)) } },
-        axes: axes(data.time ? { size: 34 } : { size: 30, values: (_, all) => all.map(number), label: data.unit, labelSize: 22 }, { size: 46, values: (_, all) => all.map(number) }),
+        axes: axes(data.time ? { size: 34, values: days } : { size: 30, values: (_, all) => all.map(number), label: data.unit, labelSize: 22 }, { size: 46, values: (_, all) => all.map(number) }),
         series: [{}, { paths: () => null, points: { show: false } }],
         cursor: { drag: { x: true, y: true, uni: 20 } },
         plugins: [{ hooks: { draw, setSelect: plot => { plot.zoomed = true; } } }, tip(plot => {
@@ -98,7 +117,7 @@
           if (best === null) return null;
           const [x, y, low, high, , name] = best;
           const interval = low === null ? "" : ` (${low.toFixed(1)} to ${high.toFixed(1)})`;
-          const where = data.time ? new Date(1000 * x).toISOString().slice(0, 10) : `${number(x)} ${data.unit}`;
+          const where = data.time ? day(x, true) : `${number(x)} ${data.unit}`;
           return { left: plot.valToPos(x, "x"), top: plot.valToPos(y, "y"), text: `${name}\n${y.toFixed(1)}${interval}, ${where}` };
         })],
       },
