@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
 
 _LOCK_NAME = ".index.lock"
 _PG_LOCK = 0x62_656E_6368  # names our advisory lock
-_DAMAGED = ("malformed", "not a database", "disk i/o error", "no such table", "no such column", "undefined")
+_DAMAGED = (
+    "malformed",
+    "not a database",
+    "disk i/o error",
+    "no such table",
+    "no such column",
+    "does not exist",
+)
 
 
 class IndexDatabase:
@@ -235,7 +243,9 @@ def index_errors() -> Iterator[None]:
 def is_damage(error: DatabaseError) -> bool:
     """Whether the index is damaged or of another version, and not only busy."""
     said = str(error.orig).lower()
-    return not isinstance(error, OperationalError) or any(words in said for words in _DAMAGED)
+    if any(words in said for words in _DAMAGED):
+        return True
+    return isinstance(error.orig, sqlite3.DatabaseError) and not isinstance(error, OperationalError)
 
 
 def _drop_all(connection: sa.Connection) -> None:

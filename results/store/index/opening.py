@@ -82,15 +82,19 @@ class Following:
     def _follow(self) -> None:
         seen: object = None
         told: set[str] = set()
+        repaired: set[str] = set()
         looked = version = ""
         due = 0.0
         self._store.damaged = self._store.database.check_whole()
         while not self._stop.is_set():
             try:
                 now = self._state()
-                if self._store.damaged:
-                    self._warn(f"the index of the runs is damaged and made anew: {self._store.damaged}")
+                if (damage := self._store.damaged) and damage not in repaired:
+                    self._warn(f"the index of the runs is damaged and made anew: {damage}")
                     self._store.indexer.rebuild(said=self._note)
+                    repaired.add(
+                        damage
+                    )  # once: what comes again is no damage, and the folders answer instead
                     self._store.damaged = ""
                 if now != seen or time.monotonic() >= due:
                     if self._refresh():
