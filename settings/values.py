@@ -30,6 +30,7 @@ _EXAMPLES = {
 }
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 SEVERAL = "`sweep` takes several, separated by commas; `run` takes one"
+_LARGEST = 2**63 - 1  # of whole numbers; no program that gets them takes more
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
@@ -166,7 +167,10 @@ def size_bytes(text: str) -> int:
     found = _SIZE.fullmatch(text)
     if found is None:
         raise UsageError(f"{_shown(text)} is not a size such as 512M or 2G")
-    return int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
+    size = float(found[1]) * (1 << _UNITS[found[2].upper()])
+    if size > _LARGEST:
+        raise UsageError(f"{_shown(text)} is out of range", hint="give fewer digits")
+    return int(size)
 
 
 def _size(setting: Setting, value: Any) -> int:
@@ -196,7 +200,8 @@ def _number(setting: Setting, value: Any) -> float | int:
     inside = (
         (low is None or value >= low) and (high is None or value <= high) and (above is None or value > above)
     )
-    if not math.isfinite(value) or not inside:
+    known = abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
+    if not inside or not known:
         raise UsageError(f"{value} is out of range: {_range(setting)}")
     return cast("float | int", value)
 

@@ -117,6 +117,15 @@ def test_what_the_catalogue_refuses_stands_at_its_field(people, asked, field, wh
     assert what in found[1]
 
 
+@pytest.mark.parametrize("name", ["seed", "gpu_layers", "limit", "cpu_limit", "memory_limit"])
+def test_a_number_without_end_is_a_mistake_and_no_error_of_ours(people, name):
+    asked = {"model": "demo", "benchmark": "human_eval", name: "1" * 400}
+    answer = people["ada"].post("/start", data=asked)
+    assert answer.status_code in {303, 400}
+    if answer.status_code == 400:
+        assert f'id="field-{name}-error"' in answer.text
+
+
 def test_empty_fields_leave_the_address(people):
     answer = people["ada"].get("/start", params={"model": "demo", "limit": "", "top_p": " ", "check": "1"})
     assert answer.status_code == 303

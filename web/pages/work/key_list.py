@@ -13,7 +13,7 @@ from web.access.caller import Caller, may
 from web.access.role import Role
 from web.api.asking import told
 from web.pages.rendering import page
-from web.pages.table import Column, Kind, Row, Table
+from web.pages.table import Column, Empty, Kind, Row, Table
 from web.pages.view import View
 from web.pages.work.job_lines import moment
 from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 Admin = Annotated[Caller, Depends(may(Role.ADMIN))]
+MOST_LOGGED = 40
 _ROLES = {
     Role.READ: "look at results and jobs",
     Role.RUN: "also start jobs, and cancel their own",
@@ -98,10 +99,12 @@ def _shown(
         })
         for key in found
     )  # fmt: skip
+    log = _log(services)
     return page(
         request,
         "work/keys.html.jinja",
-        view=View(title="Keys", name="keys", tables=(Table("All keys.", columns, rows),)),
+        view=View(title="Keys", name="keys", tables=(Table("All keys.", columns, rows), log)),
+        log=log,
         status_code=status,
         headers={"cache-control": "no-store"},
         valid=valid,
@@ -115,3 +118,18 @@ def _shown(
         role=role,
         problem=problem,
     )
+
+
+def _log(services: Services) -> Table:
+    """Who did what, the newest first."""
+    columns = (
+        Column("at", "When", kind=Kind.TIME),
+        Column("who", "Who"),
+        Column("what", "What", kind=Kind.LONG),
+        Column("on", "Of", kind=Kind.CODE),
+    )
+    rows = tuple(
+        Row({"at": moment(each.at), "who": each.who, "what": each.what, "on": each.on or None})
+        for each in services.audit.rows(limit=MOST_LOGGED)
+    )
+    return Table("Who did what, the newest first.", columns, rows, Empty("Nothing yet."))
