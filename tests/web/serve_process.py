@@ -9,7 +9,9 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 
+import psutil
 import requests
 
 from tests.command_line import PROGRAM
@@ -22,10 +24,12 @@ class Serve:
 
     def __init__(self, results_dir, *options, env=None):
         self.results_dir = results_dir
+        self.env = {**os.environ, **(env or {})}
+        self.last_said = ""
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--results-dir", results_dir, *map(str, options)],
-            stdout=subprocess.PIPE, stderr=self._said, env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE, stderr=self._said, env=self.env,
         )  # fmt: skip
         watch = threading.Timer(PATIENCE_S, self.process.kill)
         watch.start()
@@ -37,6 +41,8 @@ class Serve:
             self.process.wait()
             raise AssertionError(f"{line}{self.said()}")
         self.link, self.url, self.token = found.groups()
+        while "--no-worker" not in options and not psutil.Process(self.process.pid).children():
+            time.sleep(0.02)  # it is started right after the link is printed
 
     def said(self):
         """Everything on stderr so far."""
@@ -46,7 +52,7 @@ class Serve:
     def add_key(self, role="read", user="ada"):
         """The secret of a new key."""
         words = [PROGRAM, "keys", "add", user, "--role", role, "--results-dir", self.results_dir]
-        return subprocess.run(words, capture_output=True, check=True).stdout.decode().strip()
+        return subprocess.run(words, capture_output=True, check=True, env=self.env).stdout.decode().strip()
 
     def by_key(self, role="read", user="ada"):
         """A session of requests with a new key."""
@@ -76,4 +82,5 @@ class Serve:
         if self.process.poll() is None:
             self.stop()
         self.process.stdout.close()
+        self.last_said = self.said()
         self._said.close()

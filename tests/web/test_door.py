@@ -37,7 +37,8 @@ def test_a_link_becomes_a_cookie_once(app):
     cookie = entered.headers["set-cookie"].lower()
     assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/"))
     assert browser.get("/metrics").status_code == 200
-    assert client(app).get("/enter", params={"token": token}).status_code == 403
+    assert client(app).get("/enter", params={"token": token}).status_code == 410
+    assert browser.get("/enter", params={"token": token}).headers["location"] == "/"
 
 
 def test_another_host_is_refused(app):

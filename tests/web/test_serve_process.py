@@ -15,6 +15,7 @@ import requests
 
 from tests.command_line import bench_runner
 from tests.web.serve_process import PATIENCE_S, Serve
+from web.config import API_ROOT
 
 pytestmark = pytest.mark.web
 
@@ -47,7 +48,7 @@ def test_the_link_opens_once_and_another_is_printed(served, results):
     assert entered.headers["location"] == "/"
     assert served.token not in entered.headers["set-cookie"]
     assert get(f"{served.url}/", cookies=entered.cookies).status_code == 200
-    assert get(served.link).status_code == 403
+    assert get(served.link).status_code == 410
     another = bench_runner("keys", "link", "--results-dir", results).out.strip()
     assert get(another).status_code == 303
 
@@ -143,3 +144,17 @@ def test_a_killed_one_leaves_nothing_that_hinders_the_next(tmp_path):
     with Serve(tmp_path, "--port", port) as again:
         assert get(f"{again.url}/", cookies=cookies).status_code == 200
         wait_for(lambda: not worker.is_running())
+
+
+def test_postgresql_takes_the_place_of_sqlite(tmp_path, postgres):
+    """By $BENCH_DATABASE_URL, which stands in no argument list; keys are there, and a job that was posted."""
+    env = {"BENCH_DATABASE_URL": postgres.new_database()}
+    with Serve(tmp_path, "--port", 0, "--no-worker", env=env) as running:
+        session = running.by_key("run")
+        asked = {"suite": "human_eval", "config": {"model": "demo", "params": {"limit": 1}}}
+        posted = session.post(f"{running.url}{API_ROOT}/run", json=asked, timeout=PATIENCE_S)
+        assert posted.status_code == 202, posted.text
+        assert session.get(f"{running.url}/health", timeout=PATIENCE_S).json()["status"] == "ok"
+        assert not (tmp_path / ".serve" / "serve.sqlite3").exists()
+        assert env["BENCH_DATABASE_URL"] not in " ".join(psutil.Process(running.process.pid).cmdline())
+    assert "1 job is waiting" in running.last_said

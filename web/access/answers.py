@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _FOR_PROGRAMS = (API_ROOT, "/health", "/metrics")
-_OUR_WORDS = {404: "there is nothing here", 405: "this address doesn't take that method"}
+_OUR_WORDS = {404: "nothing has this address", 405: "this address doesn't take that method"}
 # By the kind of an error; others of bad usage are 400.
 _STATUSES = {
     NotComparable.kind: 409,

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Query
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation at run time
 from starlette.responses import RedirectResponse, Response
 
+from web.access.caller import caller_of
 from web.access.hosts import own_path
 from web.access.sessions import Session
 from web.errors import ApiError
@@ -40,11 +41,11 @@ async def enter(request: Request, token: Annotated[str, Query(max_length=1000)])
     """Use the printed link, once. The token leaves the address by the redirect."""
     parts = entrance(request)
     session = parts.identity.sessions.use_link(token)
+    if session is None and caller_of(request) is not None:
+        return RedirectResponse("/", 303)  # the same browser again: its session goes on
     if session is None:
         await parts.guesses.count(request)
-        raise ApiError(
-            403, "this link was used before, or is too old; `bench_runner.py keys link` prints a new one"
-        )
+        raise ApiError(410, "it was used before, or is too old; `bench_runner.py keys link` prints a new one")
     there = RedirectResponse("/", 303)
     parts.identity.set_cookie(request, there, session)
     return there

@@ -22,6 +22,7 @@ _TITLES = {
     404: "There is nothing here",
     405: "That can't be done here",
     409: "That doesn't fit together",
+    410: "This link doesn't work any more",
     413: "That is too large",
     421: "This server has another name",
     431: "That is too long",
@@ -36,7 +37,7 @@ def error_page(
 ) -> Response:
     """In the dashboard's style if it can be rendered, else plain. detail: one or several lines."""
     title = _TITLES.get(status) or HTTPStatus(status).phrase
-    hint = "" if retry_after is None else f"Try again in {retry_after} s."
+    hint = "" if retry_after is None else f"again in {retry_after} s"
     try:
         return rendering.error_page(request, status, title=title, detail=detail, hint=hint, error_id=error_id)
     except Exception:
