@@ -62,4 +62,6 @@ def test_the_page_can_be_followed(tmp_path):
     assert results["completed_at"]
     assert results["runs"][0]["telemetry"]["peak_host_memory_bytes"] > 0
     assert "event: end" in done.stdout
-    assert "are not comparable, they differ in temperature" in done.stdout  # what makes the two runs incomparable
+    assert (
+        "are not comparable, they differ in temperature" in done.stdout
+    )  # what makes the two runs incomparable

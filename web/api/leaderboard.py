@@ -11,7 +11,6 @@ from starlette.responses import Response
 from results.compare.leaderboard import SortBy
 from results.compare.run_choice import Choice
 from results.errors import ResultsError
-from results.store.run_store import RunQuery
 from settings.benchmarks import BENCHMARKS
 from settings.suites import shipped_suites
 from web.api.asking import CONFLICT, NOT_FOUND, Answer, Reader, unreadable
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from web.services import Services
 
 router = APIRouter(prefix=API_ROOT, tags=["results"])
-_PAGE = 500
 
 
 class Standing(Answer):
@@ -164,11 +162,6 @@ def _other(number: int, table: Table) -> OtherTable:
 
 def _benchmarks_by_model(services: Services) -> dict[str, int]:
     found: dict[str, set[str]] = {}
-    cursor = ""
-    while True:
-        page = services.store.runs(RunQuery(limit=_PAGE, cursor=cursor))
-        for row in page.rows:
-            found.setdefault(row.model, set()).add(row.benchmark)
-        cursor = page.next_cursor
-        if not cursor:
-            return {model: len(benchmarks) for model, benchmarks in found.items()}
+    for row in services.store.rows():
+        found.setdefault(row.model, set()).add(row.benchmark)
+    return {model: len(benchmarks) for model, benchmarks in found.items()}
