@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 _LOOK_S = 0.5  # between two looks at the runs in progress, and at the folder
+_AGAIN_S = 600.0  # after the same damage, an index is made anew no sooner
 _WHOLE_S = 20.0  # between two looks at every run, since a hand may have changed one
 
 
@@ -82,19 +83,20 @@ class Following:
     def _follow(self) -> None:
         seen: object = None
         told: set[str] = set()
-        repaired: set[str] = set()
+        repaired: dict[str, float] = {}
         looked = version = ""
         due = 0.0
         self._store.damaged = self._store.database.check_whole()
         while not self._stop.is_set():
             try:
                 now = self._state()
-                if (damage := self._store.damaged) and damage not in repaired:
+                damage, now_s = self._store.damaged, time.monotonic()
+                if damage and now_s - repaired.get(damage, now_s - _AGAIN_S) >= _AGAIN_S:
                     self._warn(f"the index of the runs is damaged and made anew: {damage}")
                     self._store.indexer.rebuild(said=self._note)
-                    repaired.add(
-                        damage
-                    )  # once: what comes again is no damage, and the folders answer instead
+                    repaired[damage] = (
+                        time.monotonic()
+                    )  # what comes again at once is none: the folders answer
                     self._store.damaged = ""
                 if now != seen or time.monotonic() >= due:
                     if self._refresh():

@@ -18,6 +18,8 @@ from results.store.run_store import SamplePage, SampleQuery, SampleRow
 from results.store.verdicts import CompletionVerdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from results.records import Completion
     from results.store.index.database import IndexDatabase
     from results.store.index.run_entries import Entries, Entry
@@ -76,19 +78,36 @@ class SampleReading:
 
     def page(self, entry: Entry, query: SampleQuery) -> SamplePage:
         folder = folder_of(self._database.results_dir, entry.row.run_id)
-        rows = self._samples(entry, outcome=query.outcome)
-        if query.tag:
-            rows = [row for row in rows if self._entries.tags_in(row.tag_set).get(query.tag) == query.value]
-        wanted = query.text.casefold()
-        rows = [row for row in rows if wanted in row.task_id.casefold()]
-        there, following = queries.page(rows, query.limit, query.cursor)
+        there: Sequence[Any]
+        if query.tag or query.text:
+            rows = self._samples(entry, outcome=query.outcome)
+            if query.tag:
+                rows = [
+                    row for row in rows if self._entries.tags_in(row.tag_set).get(query.tag) == query.value
+                ]
+            wanted = query.text.casefold()
+            rows = [row for row in rows if wanted in row.task_id.casefold()]
+            total = len(rows)
+            there, following = queries.page(rows, query.limit, query.cursor)
+        else:
+            total = self._count(entry, query.outcome)
+            start, end, following = queries.window(total, query.limit, query.cursor)
+            there = self._samples(entry, outcome=query.outcome, limit=end - start, offset=start)
         if folder is None:
             return SamplePage((), 0)
         details = completions_at(folder, [row.place for row in there])
         found = tuple(
             self._sample_row(row, completion) for row, completion in zip(there, details, strict=True)
         )
-        return SamplePage(found, len(rows), following)
+        return SamplePage(found, total, following)
+
+    def _count(self, entry: Entry, outcome: Outcome | None) -> int:
+        columns = schema.samples.c
+        asked = sa.select(sa.func.count()).where(columns.run == entry.run)
+        if outcome is not None:
+            asked = asked.where(columns.outcome == schema.NUMBER_OF[outcome])
+        with self._database.engine.connect() as connection:
+            return int(connection.execute(asked).scalar_one())
 
     def _sample_row(self, row: Any, completion: Completion | None) -> SampleRow:
         return SampleRow(

@@ -37,12 +37,18 @@ _Row = TypeVar("_Row")
 
 def page(rows: Sequence[_Row], limit: int, cursor: str) -> tuple[tuple[_Row, ...], str]:
     """A page of rows, and the cursor of the next one. Raises UsageError for a cursor that is none."""
+    start, end, following = window(len(rows), limit, cursor)
+    return tuple(rows[start:end]), following
+
+
+def window(total: int, limit: int, cursor: str) -> tuple[int, int, str]:
+    """Where a page begins and ends, and the cursor of the next one. Raises UsageError for a cursor that is none."""
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 12):
         raise UsageError(
             f"{cursor!r} is no cursor", hint="give the next_cursor of the page before, unchanged"
         )
     start, size = int(cursor or 0), max(1, min(limit, MOST_ROWS))
-    return tuple(rows[start : start + size]), str(start + size) if start + size < len(rows) else ""
+    return start, start + size, str(start + size) if start + size < total else ""
 
 
 def run_page(rows: Iterable[RunRow], query: RunQuery) -> RunPage:
