@@ -11,11 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
-from schemathesis.specs.openapi.checks import (
-    ignored_auth,
-    positive_data_acceptance,
-    response_schema_conformance,
-)
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
 from tests.results.recorded_runs import F, P
 from tests.web.api_services import Api
@@ -29,7 +25,7 @@ from web.jobs.job import JobStatus
 # 429, so a test of its own is about them.
 NOT_MEANT = [positive_data_acceptance, ignored_auth]
 pytestmark = pytest.mark.web
-EXAMPLES = 15  # of each endpoint, good and bad ones
+EXAMPLES = 10  # of each endpoint, good and bad ones
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +74,6 @@ def test_every_endpoint_keeps_its_contract(contract, known, mode):
 
 
 def requests_to(operation, mode, known):
-    left_out = NOT_MEANT + [response_schema_conformance] * operation.path.endswith("/events")
-
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
         max_examples=EXAMPLES,
@@ -92,7 +86,7 @@ def requests_to(operation, mode, known):
         for name, value in (case.path_parameters or {}).items():
             if name in known and mode is GenerationMode.POSITIVE and len(str(value)) % 2:
                 case.path_parameters[name] = known[name]
-        case.call_and_validate(timeout=PATIENCE_S, excluded_checks=left_out)
+        case.call_and_validate(timeout=PATIENCE_S, excluded_checks=NOT_MEANT)
 
     return ask
 
