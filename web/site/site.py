@@ -116,7 +116,10 @@ def _ask_for_all(results_dir: Path, site: Path, progress: Callable[[int, int], N
             address = waiting.popleft()
             answer = asker.get(address)
             if answer.status >= 500:
-                raise BenchError(f"the page {address} can't be made (status {answer.status})")
+                raise BenchError(
+                    f"the page {address} can't be made (status {answer.status})",
+                    hint="what is printed above says why; it is a mistake of this program, so please report it",
+                )
             if answer.status != 200:
                 continue
             path = site / file_of(address)
