@@ -242,6 +242,8 @@ def test_every_view_is_exported(made, path):
     text = client.get(f"{path}{mark}format=md").text
     assert text.startswith("# ")
     assert "<script>" not in text
+    if path == "/?benchmark=human_eval":
+        assert "not distinguishable (p = " in text, "the whole sentence"
     assert client.get(f"{path}{mark}format=exe").status_code == 400
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from results.errors import UsageError
 from results.plain_text import csv_cell
 from results.views.report.markdown import plain as markdown_text
-from web.pages.table import Cell, Column, interval_text, shown_text
+from web.pages.table import Cell, Column, interval_text, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def _heading(column: Column) -> str:
 
 
 def _words(column: Column, cell: Cell) -> str:
-    text = shown_text(column, cell)
+    text = whole_text(column, cell)
     if interval := interval_text(column, cell):
         text += f" ({interval})"
     return " ".join(filter(None, (text, f"({cell.badge})" if cell.badge else "")))

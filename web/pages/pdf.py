@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from results.errors import ResultsError, UsageError
 from results.extras import install_command
+from web.pages.table import whole_text
 from web.pages.templating import environment
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def pdf(view: View) -> bytes:
     """The PDF. Raises UsageError without WeasyPrint, ResultsError where it needs too long or too much memory."""
     if not has_weasyprint():
         raise UsageError("PDF needs WeasyPrint, which is not installed", hint=install_command("pdf"))
-    html = environment().get_template("pdf.html.jinja").render(view=view)
+    html = environment().get_template("pdf.html.jinja").render(view=view, whole_text=whole_text)
     if not _ONE_AT_A_TIME.acquire(timeout=WAIT_S):
         raise ResultsError(
             "other PDF files are being made", hint="try again in a minute, or take Markdown or CSV"

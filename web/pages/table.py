@@ -181,6 +181,12 @@ def shown_text(column: Column, cell: Cell) -> str:
     return f"{value:,}" if isinstance(value, int) and abs(value) < 1e7 else short_number(value)
 
 
+def whole_text(column: Column, cell: Cell) -> str:
+    """A cell's text where there is no second line: a sentence is not shortened."""
+    is_sentence = column.kind is Kind.LONG and isinstance(cell.value, str)
+    return str(cell.value) if is_sentence else shown_text(column, cell)
+
+
 def interval_text(column: Column, cell: Cell) -> str:
     """Its ends with the column's digits, such as 46.1 to 51.0; empty without an interval."""
     if cell.low is None or cell.high is None:
