@@ -285,11 +285,14 @@ def _texts(setting: Setting, offered: Offered, given: Sequence[str]) -> list[str
 def _value(setting: Setting, text: str, offered: Offered) -> Any:
     if setting.kind == "path":
         if text not in offered.data:
-            raise UsageError(f"{text!r} is not one of {', '.join(offered.data) or 'none'}")
+            raise UsageError(
+                f"{text!r} is not one of {', '.join(offered.data) or 'none'}",
+                hint="choose one of the offered names",
+            )
         return text
     choices = offered_choices(setting) if setting.choices else ()
     if choices and text not in choices:
-        raise UsageError(f"{text!r} is not one of {', '.join(choices)}")
+        raise UsageError(f"{text!r} is not one of {', '.join(choices)}", hint="choose one of them")
     return read_value(setting, text, variables=False)
 
 
