@@ -16,6 +16,7 @@ from web.access.sessions import Session
 from web.access.streams import Streams
 from web.app import create_app
 from web.config import API_ROOT, Limits
+from web.database.trouble import DatabaseUnavailable
 from web.errors import ApiError
 
 SCHEMA = f"{API_ROOT}/openapi.json"
@@ -166,3 +167,16 @@ def test_event_streams_have_places():
             with pytest.raises(ApiError), streams.place(Caller("eve", Role.READ, "c")):
                 pass
     assert streams.open == 0
+
+
+def test_a_database_that_is_away_is_no_bug_and_its_place_is_not_told(app, monkeypatch):
+    def is_away(_secret):
+        raise DatabaseUnavailable("cannot use the PostgreSQL database x at db.example", hint="look at it")
+
+    secret = key(app)
+    monkeypatch.setattr(app.state.services.keys, "find", is_away)
+    answer = client(app, secret).get(SCHEMA)
+    assert answer.status_code == 503
+    assert "db.example" not in answer.text
+    monkeypatch.undo()
+    assert client(app, secret).get(SCHEMA).status_code == 200

@@ -21,6 +21,7 @@ from web.access.answers import answer, answer_error, is_for_programs
 from web.access.error_page import follow_page
 from web.access.hosts import Hosts, embedded, foreign_origin
 from web.config import API_ROOT
+from web.database.trouble import DatabaseUnavailable
 from web.errors import ApiError
 
 if TYPE_CHECKING:
@@ -121,6 +122,11 @@ class Door:
                 refused = await self._admit(request)
             except ApiError as error:
                 refused = answer_error(request, error)
+            except DatabaseUnavailable as error:  # who asks isn't known yet, and isn't told where it is
+                logger.warning("%s", plain(error.message))
+                refused = answer_error(
+                    request, ApiError(503, "the database can't be used for now; try again")
+                )
             if refused is not None:
                 await refused(scope, body.receive, send_on)
             else:

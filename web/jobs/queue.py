@@ -173,7 +173,7 @@ class Queue(Claims):
     def places(self) -> dict[str, Place]:
         """Of each waiting job, by its id."""
         with self.database.read() as connection:
-            starts = starts_in_s(connection, self.limits)
+            starts = starts_in_s(connection, self.limits, self.database.now(connection))
         return {
             job_id: Place(ahead=ahead, starts_in_s=start)
             for ahead, (job_id, start) in enumerate(starts.items())
@@ -243,7 +243,7 @@ class Queue(Claims):
     def _refused(self, connection: Connection, user: str) -> QueueFull | None:
         if self.has_place(connection, user):
             return None
-        starts = starts_in_s(connection, self.limits)
+        starts = starts_in_s(connection, self.limits, self.database.now(connection))
         own = connection.execute(select(JOBS.c.job_id).where(JOBS.c.user == user, JOBS.c.status.in_(WAITING)))
         return QueueFull(
             f"{self.limits.queued_per_user} of this user's jobs wait already",

@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 
 _LATEST = 200  # completed jobs that a duration is taken from
 _NEEDED = tuple(
-    JOBS.c[name] for name in ("job_id", "status", "suite", "model_name", "estimated_duration_s", "running_s")
+    JOBS.c[name]
+    for name in (
+        *("job_id", "status", "suite", "model_name", "needs_device", "created_at"),
+        *("estimated_duration_s", "running_s"),
+    )
 )
+_TAKEN_WITHIN_S = 1.0  # a worker takes a job that it can run sooner than that
 _SOONEST_S = 5.0  # a job that takes longer than expected may end at any moment
 
 
-def starts_in_s(connection: Connection, limits: Limits) -> dict[str, float]:
-    """By job_id: in how many seconds each waiting job is expected to start; devices aren't considered.
+def starts_in_s(connection: Connection, limits: Limits, now: float) -> dict[str, float]:
+    """By job_id: in how many seconds each waiting job is expected to start.
 
+    How many devices there are only the workers know; but if a job that needs one still waits although there is a place,
+    those that are in use are all that there are.
     A job needs what its estimate says; without one, the median of completed jobs of its suite and model, of its model,
     or of all; without any, it may need all that it is allowed.
     """
@@ -38,11 +45,23 @@ def starts_in_s(connection: Connection, limits: Limits) -> dict[str, float]:
     running = sorted((durations.left_s(row) for row in rows if row.status in ACTIVE), reverse=True)
     places[: len(running)] = running[: limits.jobs_at_once]
     heapq.heapify(places)
+    devices = [durations.left_s(row) for row in rows if row.status in ACTIVE and row.needs_device]
+    waits_for_one = len(running) < limits.jobs_at_once and any(
+        row.status == JobStatus.PENDING and row.needs_device and now - row.created_at > _TAKEN_WITHIN_S
+        for row in rows
+    )
+    if not waits_for_one:
+        devices = []
+    heapq.heapify(devices)
     starts: dict[str, float] = {}
     for row in rows:
         if row.status in WAITING:
-            starts[row.job_id] = places[0]
-            heapq.heapreplace(places, places[0] + durations.left_s(row))
+            on_device = devices and row.needs_device
+            start = max(places[0], devices[0]) if on_device else places[0]
+            starts[row.job_id] = start
+            heapq.heapreplace(places, start + durations.left_s(row))
+            if on_device:
+                heapq.heapreplace(devices, start + durations.left_s(row))
     return starts
 
 

@@ -104,6 +104,21 @@ def test_when_to_try_again_is_when_the_next_of_ones_jobs_starts(bench):
     assert refused.value.retry_after_s == pytest.approx(60 + 50)
 
 
+def test_a_machine_with_one_device_has_one_place_for_jobs_that_need_it(bench):
+    """Else retry_after would be a second, again and again, while jobs run for hours."""
+    queue = bench.queue(queued_per_user=2, jobs_at_once=3)
+    add(queue, estimated_duration_s=100.0)
+    queue.claim("h", ["gpu0"])
+    second, third = add(queue, estimated_duration_s=50.0), add(queue)
+    hosted = add(queue, user="bob", needs_device=False)
+    bench.clock.now += 2
+    assert queue.claim("h", ["gpu0"]).job.job_id == hosted.job_id
+    assert [queue.places()[job.job_id].starts_in_s for job in (second, third)] == [100.0, 150.0]
+    with pytest.raises(QueueFull) as refused:
+        add(queue)
+    assert refused.value.retry_after_s == 100.0
+
+
 def test_without_an_estimate_earlier_jobs_say_how_long(bench):
     queue = bench.queue(queued_per_user=1, jobs_at_once=1, job_s=1000.0)
 
