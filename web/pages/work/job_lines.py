@@ -107,8 +107,8 @@ def moment(seconds: float | None) -> str | None:
     )
 
 
-def lasted(job: Job) -> float | None:
-    """Seconds from its start to its end."""
+def lasted(job: Job) -> str:
+    """From its start to its end, in words; "" if it never started."""
     if job.started_at is None or job.completed_at is None:
-        return None
-    return max(0.0, job.completed_at - job.started_at)
+        return ""
+    return duration(max(0.0, job.completed_at - job.started_at))

@@ -115,7 +115,11 @@ def _waiting(services: Services, caller: Caller) -> list[JobLine]:
 def _lead(running: Sequence[JobLine], waiting: Sequence[JobLine]) -> str:
     if not running and not waiting:
         return "Nothing runs, and nothing waits"
-    now = f"{len(running)} job{'s' * (len(running) != 1)} run{'s' * (len(running) == 1)}"
+    now = (
+        f"{len(running)} job{'s' * (len(running) != 1)} run{'s' * (len(running) == 1)}"
+        if running
+        else "Nothing runs"
+    )
     return f"{now}, {len(waiting)} wait{'s' * (len(waiting) == 1)}"
 
 

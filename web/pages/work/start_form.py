@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from settings.setting import Section
-from settings.values import allowed, read_value
+from settings.values import allowed, closest, read_value
 from web.catalogue.offered import OFFERED, offered_choices
 
 if TYPE_CHECKING:
@@ -285,14 +285,13 @@ def _texts(setting: Setting, offered: Offered, given: Sequence[str]) -> list[str
 def _value(setting: Setting, text: str, offered: Offered) -> Any:
     if setting.kind == "path":
         if text not in offered.data:
-            raise UsageError(
-                f"{text!r} is not one of {', '.join(offered.data) or 'none'}",
-                hint="choose one of the offered names",
-            )
+            raise UsageError(f"{text!r} is not offered", hint=f"one of {', '.join(offered.data)}")
         return text
     choices = offered_choices(setting) if setting.choices else ()
     if choices and text not in choices:
-        raise UsageError(f"{text!r} is not one of {', '.join(choices)}", hint="choose one of them")
+        raise UsageError(
+            f"{text!r} is not one of {', '.join(choices)}", hint=closest(text, choices).removeprefix("; ")
+        )
     return read_value(setting, text, variables=False)
 
 
