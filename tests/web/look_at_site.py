@@ -63,7 +63,10 @@ class Looker:
                 scheme = wanted
                 page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(FRAMES)
+            for _ in range(60):  # until it is laid out anew, which a busy machine puts off
+                page.evaluate(FRAMES)
+                if page.evaluate("innerWidth") == width and page.evaluate(OVERFLOW) == 0:
+                    break
             found["variants"].append(self.variant(page, path, width, scheme))
         found["pointed"] = self.point(page)
         page.close()
