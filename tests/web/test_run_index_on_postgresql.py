@@ -17,6 +17,10 @@ from results.store.index.opening import open_run_store
 from results.store.reading.folder_run_store import FolderRunStore
 from tests.benchmarks.made_runs import made_runs
 from tests.results.store.stores import change, differences
+from tests.web.jobs.conftest import add
+from web.config import Limits, ServeConfig
+from web.database.database import open_database
+from web.jobs.queue import Queue
 
 if TYPE_CHECKING:
     from tests.web.postgres import Postgres
@@ -72,4 +76,17 @@ def test_no_kill_leaves_it_wrong(tmp_path, postgres: Postgres, kind):
     assert store.refresh(within_s=None)
     assert not differences(store, FolderRunStore(tmp_path))
     assert not store.damaged
+    store.database.dispose()
+
+
+def test_a_long_rebuild_holds_up_no_decision_of_the_queue(tmp_path, postgres: Postgres):
+    url = postgres.new_database()
+    store = open_run_store(tmp_path / "runs", url)
+    queue = open_database(
+        ServeConfig(results_dir=tmp_path / "runs", state_dir=tmp_path / "state", database_url=url)
+    )
+    with store.database.writing():
+        job = add(Queue(queue, Limits()))  # an error where it has to wait
+    assert Queue(queue, Limits()).get(job.job_id) == job
+    queue.close()
     store.database.dispose()

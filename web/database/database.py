@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from web.jobs.bell import Waiter
 
 _FILE_NAME = "serve.sqlite3"
-_DECIDING = 0x62656E6368  # the advisory lock; its number means nothing but ours
+_DECIDING = 0x62656E6368  # the advisory lock; the index of the runs has another one in the same database
 _LOCK_TIMEOUT_S = 30
 _RING = "bench_runner_ring"
 _MIGRATIONS = Path(__file__).with_name("migrations")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_NAME = ".index.lock"
-_PG_LOCK = 0x62_656E_6368  # names our advisory lock
+_PG_LOCK = 0x69_6E64_6578  # names our advisory lock: not the queue's, whose decisions never wait for an index
 _DAMAGED = (
     "malformed",
     "not a database",
