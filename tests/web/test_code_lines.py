@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from web.pages.answers import code
 from web.pages.answers.code import MOST_LINE_CHARS, Part, as_html, code_lines, parts, shown, token_lines
 
 ANSWERS_CSS = Path(__file__).resolve().parents[2] / "web" / "pages" / "static" / "answers.css"
@@ -85,6 +86,19 @@ def test_an_answer_is_prose_and_fenced_code() -> None:
     ]  # fmt: skip
     assert [*parts("```` \n```\n````")] == [Part("```", "python")]
     assert [*parts("")] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["~" * 600_000 + "`", "~~~" + " " * 600_000 + "`", "~~~" + "a" * 600_000 + "`", "`" * 600_000]
+)
+def test_no_line_is_tried_as_a_fence_again_and_again(line: str) -> None:
+    """Where it is, the first three take hours, and the test its time limit."""
+    assert bool(code._FENCE.fullmatch(line)) == (line[0] == "`")
+
+
+def test_a_long_line_is_no_fence() -> None:
+    text = "```python\nx = 1\n```" + " " * 198 + "\ny = 2\n```"
+    assert [*parts(text)] == [Part(text[10:-4], "python")]
 
 
 def test_colours_can_be_read_on_every_ground_in_both_themes() -> None:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
     from pygments.token import _TokenType
 
-MOST_COLOURED_CHARS = 120_000  # of a text; a lexer's time grows with it
+MOST_COLOURED_CHARS = 40_000  # of a text; three times as many hostile ones take a lexer seconds
 MOST_COLOURED_LINE = 2_000  # characters of its longest line
 MOST_LINE_CHARS = 2_000  # of a line as it is shown
 _LINE_END = re.compile(r"\r\n|[\r\n]")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([\w+-]*)[^`\n]*")
+_MOST_FENCE = 200  # characters; a longer line is no fence
+# Nothing that matched is tried again shorter, or a line of ticks and blanks would take time with its square.
+_FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`\n]*+")
 _LANGUAGES = {"": "python", "py": "python", "python": "python", "python3": "python", "json": "json"}
 
 Token = tuple[str, str]  # class, "" for none; and text
@@ -119,7 +121,7 @@ def parts(text: str) -> Iterator[Part]:
         kept.clear()
 
     for line in text_lines(text):
-        found = _FENCE.fullmatch(line) if len(line) < MOST_LINE_CHARS else None
+        found = _FENCE.fullmatch(line) if len(line) <= _MOST_FENCE else None
         if found and not fence:
             yield from piece()
             fence, language = found[1], _LANGUAGES.get(found[2].lower(), "text")
