@@ -8,6 +8,7 @@ import select
 import threading
 
 import pytest
+from prometheus_client import generate_latest
 
 from tests.web.door import app_of, key
 from tests.web.live_door import PATIENCE_S, ask, connect, protocol, read_all, read_until, serving, status_of
@@ -54,6 +55,12 @@ REFUSED = {
     "a long address": (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HOST + CLOSE, 431),
     "nonsense": (b"\x16\x03\x01\x02\x00\x01\x00\r\n", 400),
 }  # fmt: skip
+
+
+def test_made_up_methods_are_counted_as_one(app, port):
+    for number in range(3):
+        assert status_of(ask(port, f"MADEUP{number} / HTTP/1.0\r\n\r\n".encode())) == 400
+    assert "MADEUP" not in generate_latest(app.state.traffic.registry).decode()
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi import FastAPI
@@ -11,7 +12,7 @@ from fastapi.testclient import TestClient
 from starlette.requests import Request
 
 from web.pages import help as help_page
-from web.pages import static_files
+from web.pages import pdf, static_files
 from web.pages.exporting import csv_text, markdown
 from web.pages.rendering import error_page, page
 from web.pages.table import Cell, Column, Empty, Kind, Pager, Row, Table, axis_of, spark_path
@@ -182,6 +183,15 @@ def test_a_pdf_is_made_without_fetching_anything(client):
     assert client.get("/table?format=pdf").content.startswith(b"%PDF-")
     hostile = '<link rel=stylesheet href="file:///etc/passwd"><img src="http://127.0.0.1:9/x"><object data="file:///etc/passwd">'
     assert made_pdf(hostile).startswith(b"%PDF-")
+
+
+@pytest.mark.skipif(not pdf.has_weasyprint(), reason="needs WeasyPrint")
+def test_a_pdf_waits_for_no_other_one(client):
+    """Who waits would hold a thread that others need; without end here, as the other one isn't ended."""
+    with pdf._ONE_AT_A_TIME, ThreadPoolExecutor() as threads:
+        answer = threads.submit(client.get, "/table?format=pdf").result(30)
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.web

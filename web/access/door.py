@@ -20,6 +20,7 @@ from results.plain_text import plain
 from web.access.answers import answer, answer_error, is_for_programs
 from web.access.error_page import follow_page
 from web.access.hosts import Hosts, embedded, foreign_origin
+from web.access.traffic import METHODS
 from web.config import API_ROOT
 from web.database.trouble import DatabaseUnavailable
 from web.errors import ApiError
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 WITHOUT_KEY = frozenset({"/health", f"{API_ROOT}/health", "/login", "/enter", "/robots.txt", "/favicon.ico"})
 FILES = "/static/"
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STREAMS = "bench_runner.streams"  # in a scope, whether its answer is a stream: for the end of the server
 MOST_LINES_BYTES = 16 << 10
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

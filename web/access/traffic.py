@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 if TYPE_CHECKING:
     from starlette.types import Scope
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_ROUTE = "none"  # an address that we don't have, so that strangers can't make up names
 _BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -29,6 +30,8 @@ class Traffic:
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         """Count an answer that begins."""
+        # Nor may they make up methods: what is refused before its method is looked at has any.
+        method = scope["method"] if status != 405 and scope["method"] in METHODS else "other"
         route = getattr(scope.get("route"), "path", NO_ROUTE)
-        self._requests.labels(scope["method"] if status != 405 else "other", route, str(status)).inc()
+        self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)

@@ -13,7 +13,7 @@ from web.access.caller import Caller, may
 from web.access.role import Role
 from web.api.every_mistake import refused
 from web.catalogue.mistakes import RequestRefused, in_one_line
-from web.catalogue.preflight import PreflightBusy
+from web.catalogue.preflight import ASK_AGAIN_S, PreflightBusy
 from web.errors import ApiError
 from web.jobs.refusals import KeyReused, NoSuchJob, QueueFull, WrongStatus
 
@@ -28,7 +28,6 @@ Reader = Annotated[Caller, Depends(may(Role.READ))]
 Runner = Annotated[Caller, Depends(may(Role.RUN))]
 JobId = Annotated[str, Path(max_length=64, description="What POST /run answered.")]
 RunId = Annotated[str, Path(max_length=255, description="The whole id of a run.")]
-_BUSY_S = 30.0
 
 
 class Answer(BaseModel):
@@ -57,7 +56,7 @@ def told() -> Iterator[None]:
     except QueueFull as error:
         raise ApiError(429, in_one_line(error), retry_after_s=error.retry_after_s) from error
     except PreflightBusy as error:
-        raise ApiError(429, in_one_line(error), retry_after_s=_BUSY_S) from error
+        raise ApiError(429, in_one_line(error), retry_after_s=ASK_AGAIN_S) from error
     except NoSuchJob as error:
         raise ApiError(404, in_one_line(error)) from error
     except (WrongStatus, KeyReused) as error:

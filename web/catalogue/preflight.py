@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 90.0
 MOST_AT_ONCE = 2
+ASK_AGAIN_S = 30  # who found no place
 _PROGRAM = Path(__file__).resolve().parents[2] / "bench_runner.py"
 _places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
@@ -41,7 +42,8 @@ def preflight_report(
     Raises RequestRefused with every mistake, PreflightBusy, and ResultsError if it takes too long.
     """
     document = manifest_document(request, config)
-    if not _places.acquire(timeout=patience_s / 3):
+    # Without waiting: whoever waits holds one of the few threads in which all requests are answered.
+    if not _places.acquire(blocking=False):
         raise PreflightBusy("too many checks run already", hint="try again in a minute")
     try:
         return _asked(encode(document).decode(), request, config, patience_s)

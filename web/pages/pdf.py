@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from results.errors import ResultsError, UsageError
 from results.extras import install_command
+from web.errors import ApiError
 from web.pages.table import whole_text
 from web.pages.templating import environment
 
@@ -19,20 +20,25 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 60.0
+ASK_AGAIN_S = 15.0
 _ONE_AT_A_TIME = threading.BoundedSemaphore(1)  # each takes a core and some 150 MB
 
 
 def pdf(view: View) -> bytes:
-    """The PDF. Raises UsageError without WeasyPrint, ResultsError where it needs too long or too much memory."""
+    """The PDF. Raises UsageError without WeasyPrint, ApiError (429) while another one is made, ResultsError where it
+    needs too long or too much memory.
+    """
     if not has_weasyprint():
         raise UsageError("PDF needs WeasyPrint, which is not installed", hint=install_command("pdf"))
-    html = environment().get_template("pdf.html.jinja").render(view=view, whole_text=whole_text)
-    if not _ONE_AT_A_TIME.acquire(timeout=WAIT_S):
-        raise ResultsError(
-            "other PDF files are being made", hint="try again in a minute, or take Markdown or CSV"
+    # Without waiting: whoever waits holds one of the few threads in which all requests are answered.
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        raise ApiError(
+            429,
+            "another PDF is being made; try again in a moment, or take Markdown or CSV",
+            retry_after_s=ASK_AGAIN_S,
         )
     try:
-        return made_pdf(html)
+        return made_pdf(environment().get_template("pdf.html.jinja").render(view=view, whole_text=whole_text))
     finally:
         _ONE_AT_A_TIME.release()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from results.errors import ResultsError
+from web.catalogue import preflight
 from web.catalogue.mistakes import RequestRefused
-from web.catalogue.preflight import preflight_report
+from web.catalogue.preflight import PreflightBusy, preflight_report
 from web.catalogue.request import RunConfig, RunRequest
 from web.config import ServeConfig
 
@@ -37,3 +40,11 @@ def test_a_benchmarks_own_check_of_its_data_is_told(config):
 def test_it_does_not_wait_without_end(config):
     with pytest.raises(ResultsError, match=r"did not end within 0\.01 s"):
         preflight_report(RunRequest(suite="human_eval"), config, patience_s=0.01)
+
+
+def test_it_waits_for_no_place(config):
+    """Who waits would hold a thread that others need: a day here."""
+    with ThreadPoolExecutor() as threads, preflight._places, preflight._places:
+        asked = threads.submit(preflight_report, RunRequest(suite="human_eval"), config, patience_s=86400.0)
+        with pytest.raises(PreflightBusy):
+            asked.result(30)

@@ -18,7 +18,7 @@ from web.api.asking import Runner  # noqa: TC001 - FastAPI reads the annotation 
 from web.api.jobs import preflight_of
 from web.catalogue.mistakes import RequestRefused
 from web.catalogue.posting import checked_job
-from web.catalogue.preflight import PreflightBusy, preflight_report
+from web.catalogue.preflight import ASK_AGAIN_S, PreflightBusy, preflight_report
 from web.jobs.refusals import KeyReused, QueueFull
 from web.jobs.schedules import NewSchedule
 from web.pages.rendering import page
@@ -153,7 +153,9 @@ def _checked(
     except RequestRefused as refused:
         return _refused(request, offered, values, refused)
     except PreflightBusy as error:
-        return _form(request, offered, values, errors={}, general=[_words(error)], status=429)
+        busy = _form(request, offered, values, errors={}, general=[_words(error)], status=429)
+        busy.headers["Retry-After"] = str(ASK_AGAIN_S)
+        return busy
     except BenchError as error:
         return _form(request, offered, values, errors={}, general=[_words(error)], status=400)
     table = _needs(report)
