@@ -96,8 +96,9 @@ def list_keys(*, as_json: bool, **options: Any) -> None:
 @click.argument("key_id", metavar="KEY")
 @serve_options
 def revoke(*, key_id: str, **options: Any) -> None:
-    """Revoke a key by its id, and with it the sessions that began with it. The word `links` stands for all sessions:
-    it also makes links useless that were printed and not used.
+    """Revoke a key by its id, and with it the sessions that began with it. With a user's last key that may start jobs,
+    those of the user's jobs that wait are cancelled. The word `links` stands for all sessions: it also makes links
+    useless that were printed and not used.
     """
     config = read_config(options)
     if key_id == "links":

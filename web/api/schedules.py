@@ -71,7 +71,9 @@ def list_schedules(services: ServicesDep, caller: Reader) -> ScheduleList:
 
 @router.post("/schedules", status_code=201)
 def add_schedule(request: ScheduleRequest, services: ServicesDep, caller: Runner) -> ScheduleRow:
-    """Post a job at these times from now on. It is checked now, and again when it runs."""
+    """Post a job at these times from now on, as long as the user has a valid key. The request is checked now, and its
+    jobs keep the operator's settings of today: after a change of those, remove the schedule and add it again.
+    """
     asked = RunRequest.model_validate(
         request.model_dump(include=set(RunRequest.model_fields), exclude_unset=True)
     )

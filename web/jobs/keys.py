@@ -22,6 +22,7 @@ from web.access.role import Role
 from web.database.tables import KEYS
 from web.database.trouble import DatabaseUnavailable
 from web.jobs.audit import note
+from web.jobs.key_holders import cancel_waiting, has_run_key
 from web.jobs.refusals import NoSuchJob
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ class Keys:
         return tuple(_user_of(name, found[name]) for name in sorted(found))
 
     def revoke(self, key_id: str, *, by: str = "operator") -> Key:
-        """It opens nothing from now on. Again: no change. Raises NoSuchJob if there is none with that id."""
+        """It opens nothing from now on. With the last of a user's keys that add jobs, the user's jobs that wait are
+        cancelled. Again: no change. Raises NoSuchJob if there is none with that id.
+        """
         with self._database.decide() as connection:
             row = connection.execute(select(KEYS).where(KEYS.c.key_id == _asked_id(key_id))).first()
             if row is None:
@@ -135,6 +138,8 @@ class Keys:
                     .returning(KEYS)
                 ).one()
                 note(self._database, connection, by, f"key of {row.user} revoked", row.key_id)
+                if Role(row.role).includes(Role.RUN) and not has_run_key(connection, row.user):
+                    cancel_waiting(self._database, connection, row.user, by)
             return _key_of(row)
 
     def _used(self, key_id: str, now: float) -> None:

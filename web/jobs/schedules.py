@@ -13,6 +13,7 @@ from web.database.tables import JOBS, SCHEDULES
 from web.jobs.audit import note
 from web.jobs.cron import next_time
 from web.jobs.job import Job, NewJob, Priority
+from web.jobs.key_holders import may_post
 from web.jobs.refusals import NoSuchJob
 from web.jobs.rows import WAITING
 from web.jobs.stored_text import require_storable, storable
@@ -28,7 +29,9 @@ MOST_OF_A_USER = 50
 
 @dataclass(frozen=True, kw_only=True)
 class NewSchedule:
-    """cron: five fields. time_zone: as in the tz database. What is posted: as in NewJob."""
+    """cron: five fields. time_zone: as in the tz database. What is posted: as in NewJob. manifest: so it keeps the
+    operator's settings of the day it was made.
+    """
 
     user: str
     name: str
@@ -133,7 +136,7 @@ class Schedules:
     def post_due(self, queue: Queue) -> tuple[Job, ...]:
         """Post the jobs whose time has come: one a schedule, however many times were missed. Any worker may call it at
         any time; each time is posted once. Nothing is posted while the schedule's last job still waits, or while its
-        user has no place in the queue: then the schedule's detail says so.
+        user has no valid key or no place in the queue: then the schedule's detail says so.
         """
         with self._database.read() as connection:
             if not _due(connection, self._database.now(connection)):
@@ -173,6 +176,8 @@ def _due(connection: Connection, now: float) -> list[Row[Any]]:
 
 
 def _refusal(connection: Connection, queue: Queue, row: Row[Any]) -> str:
+    if not may_post(connection, row.user):
+        return "its user has no valid key"
     waiting = select(JOBS.c.job_id).where(JOBS.c.schedule_id == row.schedule_id, JOBS.c.status.in_(WAITING))
     if connection.execute(waiting.limit(1)).first():
         return "its last job still waits"

@@ -7,8 +7,10 @@ import sqlite3
 import pytest
 
 from results.errors import UsageError
+from tests.web.jobs.conftest import add
 from web.access.role import Role
 from web.jobs.audit import Audit
+from web.jobs.job import JobStatus
 from web.jobs.keys import Keys
 from web.jobs.refusals import NoSuchJob
 
@@ -117,3 +119,33 @@ def test_users_are_those_who_have_keys(bench):
     keys.revoke(admin.key_id)
     keys.revoke(bob.key_id)
     assert {user.user: user.role for user in keys.users()} == {"ada": Role.RUN, "bob": None}
+
+
+def test_with_the_last_key_that_starts_jobs_what_waits_is_cancelled_and_nothing_else(bench):
+    keys, queue = Keys(bench.database), bench.queue()
+    first, _ = keys.add("eve", Role.RUN)
+    second, _ = keys.add("eve", Role.ADMIN)
+    keys.add("eve", Role.READ)
+    running, stopped, waiting = (add(queue, user="eve") for _ in range(3))
+    other = add(queue, user="ada")
+    queue.claim("h", ["gpu0", "gpu1"])
+    claim = queue.claim("h", ["gpu0", "gpu1"])
+    queue.started(claim)
+    queue.release(claim)
+
+    def statuses():
+        return [queue.get(job.job_id).status for job in (running, stopped, waiting, other)]
+
+    before = [JobStatus.RUNNING, JobStatus.INTERRUPTED, JobStatus.PENDING, JobStatus.PENDING]
+    keys.revoke(first.key_id)
+    assert statuses() == before
+    keys.revoke(second.key_id, by="root")
+    assert statuses() == [JobStatus.RUNNING, JobStatus.CANCELLED, JobStatus.CANCELLED, JobStatus.PENDING]
+    ended = queue.get(waiting.job_id)
+    assert (ended.detail, ended.completed_at) == (
+        "cancelled: its user's last key was revoked",
+        bench.clock.now,
+    )
+    assert [(row.who, row.what) for row in Audit(bench.database).rows(limit=2)] == [
+        ("root", "job cancelled")
+    ] * 2

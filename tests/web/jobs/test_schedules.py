@@ -9,9 +9,11 @@ import pytest
 
 from results.errors import UsageError
 from tests.web.jobs.conftest import add
+from web.access.role import Role
 from web.jobs.audit import Audit
 from web.jobs.cron import next_time
 from web.jobs.job import JobStatus, Priority
+from web.jobs.keys import Keys
 from web.jobs.queue import Queue
 from web.jobs.refusals import NoSuchJob
 from web.jobs.schedules import MOST_OF_A_USER, NewSchedule, Schedules
@@ -73,6 +75,29 @@ def test_nothing_is_posted_while_the_last_job_waits_or_the_queue_is_full(bench):
     posted, detail = after_a_minute()
     assert (len(posted), detail) == (1, "")
     assert posted[0].job_id != job.job_id
+
+
+def test_nothing_is_posted_for_a_user_whose_keys_were_revoked(bench):
+    """Else a key that was revoked would go on running jobs for ever."""
+    queue, schedules, keys = bench.queue(), Schedules(bench.database), Keys(bench.database)
+    schedules.add(new_schedule(cron="* * * * *", user="operator"))  # by the printed link: has never had a key
+    made = schedules.add(new_schedule(cron="* * * * *", user="eve"))
+    key, _ = keys.add("eve", Role.RUN)
+
+    def posted():
+        bench.clock.now += 60
+        users = [job.user for job in schedules.post_due(queue)]
+        while (claim := queue.claim("h", ["gpu0"])) is not None:
+            queue.ended(claim, JobStatus.COMPLETED)
+        return users
+
+    assert posted() == ["operator", "eve"]
+    keys.revoke(key.key_id)
+    keys.add("eve", Role.READ)
+    assert posted() == ["operator"]
+    assert schedules.get(made.schedule_id).detail == "its user has no valid key"
+    keys.add("eve", Role.RUN)
+    assert posted() == ["operator", "eve"]
 
 
 def test_two_workers_post_once(bench):
