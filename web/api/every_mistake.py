@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from web.access.answers import mistakes_of
 from web.catalogue.manifest import manifest_document
-from web.catalogue.mistakes import Mistake, RequestRefused
+from web.catalogue.mistakes import MOST_TOLD, Mistake, RequestRefused
 from web.catalogue.request import RunRequest
 from web.errors import ApiError
 
@@ -47,12 +46,12 @@ class EveryMistake(APIRoute):
 
 def mistakes_beside(error: RequestValidationError, config: ServeConfig) -> tuple[Mistake, ...]:
     """What the catalogue finds in the request without the fields of wrong form."""
-    body = copy.deepcopy(error.body)
-    for each in error.errors():
-        if each["loc"][:1] == ("body",):
-            _remove(body, each["loc"][1:])
-    if not isinstance(body, dict):
+    body, wrong = error.body, error.errors()
+    if not isinstance(body, dict) or len(wrong) > MOST_TOLD:
         return ()
+    for each in wrong:
+        if each["loc"][:1] == ("body",):
+            body = _without(body, each["loc"][1:])
     try:
         request = RunRequest.model_validate(
             {name: value for name, value in body.items() if name in RunRequest.model_fields}
@@ -73,13 +72,10 @@ def refused(mistakes: Iterable[Mistake]) -> ApiError:
     return ApiError(400, detail, mistakes=tuple((each.field, each.what) for each in found))
 
 
-def _remove(body: Any, path: tuple[int | str, ...]) -> None:
-    """Remove a field; one that is an item of a list, or a choice of types, with the field that has it."""
-    for name in path[:-1]:
-        if not isinstance(body, dict) or not isinstance(body.get(name), dict):
-            break
-        body = body[name]
-    else:
-        name = path[-1] if path else ""
-    if isinstance(body, dict):
-        body.pop(name, None)
+def _without(body: dict[str, Any], path: tuple[int | str, ...]) -> dict[str, Any]:
+    """The same without a field; without the field that has it, if it is an item of a list, or a choice of types."""
+    name, *rest = path or ("",)
+    inner = body.get(str(name))
+    if rest and isinstance(inner, dict):
+        return {**body, str(name): _without(inner, tuple(rest))}
+    return {each: value for each, value in body.items() if each != name}

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from results.errors import UsageError
 from settings.providers import LOCAL, provider_of
 from settings.values import closest
-from web.catalogue.models import DEMO, find_model
+from web.catalogue.models import DEMO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from settings.providers import ProviderFacts
+    from web.catalogue.models import ModelNames
     from web.config import ServeConfig
 
 _AT_PROVIDER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+-]|/(?=[A-Za-z0-9]))*")
@@ -37,7 +37,7 @@ class Choice:
         """The row of the table of providers; "" for a server."""
         return str(self.settings.get("provider") or "")
 
-    def model(self, name: str | None, models_dir: Path | None) -> str | None:
+    def model(self, name: str | None, models: ModelNames) -> str | None:
         """What a manifest calls the model of that name. None: the one that the operator set, or that the server says.
 
         Raises UsageError.
@@ -49,7 +49,7 @@ class Choice:
                 )
             return None
         if self.loads:
-            found = find_model(name or DEMO, models_dir)
+            found = models.find(name or DEMO)
             return str(found.path) if found.path is not None else found.name
         if name is None and self.provider:
             raise UsageError(f"{self.what} needs a model", hint="say what the provider calls it")

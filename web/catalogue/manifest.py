@@ -14,6 +14,7 @@ from settings.variables import as_written
 from sweeps.manifest.reader import FIELDS, MODEL_FIELDS
 from web.catalogue.choice import Choice, choose
 from web.catalogue.mistakes import Mistakes
+from web.catalogue.models import ModelNames
 from web.catalogue.values import require_plain, written_benchmark, written_value
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from web.config import ServeConfig
 
 MOST_RUNS = 200  # planning them takes a second or two
+MOST_EXCLUDED = 2_000  # values in all of exclude
 _WHO = ("provider", "server")
 _OF_OLLAMA = {"num_predict": "max_tokens"}
 
@@ -50,6 +52,8 @@ class _Translator:
     def __init__(self, config: ServeConfig) -> None:
         self.config = config
         self.mistakes = Mistakes()
+        self.models = ModelNames(config.models_dir)
+        self.excluded = 0
 
     def single(self, request: RunRequest) -> dict[str, Any]:
         """One run."""
@@ -124,7 +128,7 @@ class _Translator:
             elif name in _WHO:
                 self.mistakes.add(at, "can't be an axis: give it in defaults, or in each of the runs")
             else:
-                several = value if isinstance(value, list) else [value]
+                several = self.items(value, at) if isinstance(value, list) else [value]
                 axis: list[Any] = []
                 for index, each in enumerate(several):
                     place = f"{at}[{index}]" if isinstance(value, list) else at
@@ -152,7 +156,11 @@ class _Translator:
             return {}
         found: dict[str, Any] = {}
         for name, value in given.items():
-            several = value if isinstance(value, list) else [value]
+            several = self.items(value, f"{where}.{name}") if isinstance(value, list) else [value]
+            self.excluded += len(several)
+            if self.excluded > MOST_EXCLUDED:
+                self.mistakes.add("manifest.matrix.exclude", f"has more than {MOST_EXCLUDED} values")
+                self.mistakes.refuse()
             values: list[Any] = []
             for each in several:
                 one: dict[str, Any] = {}
@@ -205,7 +213,7 @@ class _Translator:
         elif name in choice.settings:
             self.mistakes.add(where, f"the operator sets this for {choice.what}")
         else:
-            self.take(found, name, where, lambda: written_value(name, value, self.config))
+            self.take(found, name, where, lambda: written_value(name, value, self.config, self.models))
 
     def values(self, found: dict[str, Any], given: dict[str, Any], where: str, choice: Choice) -> None:
         for name, value in given.items():
@@ -259,7 +267,7 @@ class _Translator:
     def model(self, choice: Choice, name: Any) -> str | None:
         if name is not None and not isinstance(name, str):
             raise UsageError("is not the name of a model")
-        found = choice.model(name, self.config.models_dir)
+        found = choice.model(name, self.models)
         return as_written(found) if found is not None else None
 
     def take(self, found: dict[str, Any], name: str, where: str, read: Callable[[], Any]) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from results.errors import BenchError
 
-_MOST_SHOWN = 50
+MOST_TOLD = 50
 
 
 class Mistake(NamedTuple):
@@ -30,14 +30,14 @@ class RequestRefused(UsageError):
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         found = list(dict.fromkeys(mistakes))
-        if len(found) > _MOST_SHOWN:
-            found[_MOST_SHOWN:] = [Mistake("", f"and {len(found) - _MOST_SHOWN} more mistakes")]
+        if len(found) > MOST_TOLD:
+            found[MOST_TOLD:] = [Mistake("", "and more mistakes, which aren't told")]
         super().__init__("\n".join(map(str, found)))
         self.mistakes = tuple(found)
 
 
 class Mistakes:
-    """Collects the mistakes of one request."""
+    """Collects the mistakes of one request, and ends it with RequestRefused when there are more than are told."""
 
     def __init__(self) -> None:
         self.found: list[Mistake] = []
@@ -45,6 +45,8 @@ class Mistakes:
     def add(self, field: str, what: str | BenchError) -> None:
         text = what if isinstance(what, str) else in_one_line(what)
         self.found.append(Mistake(plain(field), plain(text)))
+        if len(self.found) > MOST_TOLD:
+            self.refuse()
 
     def refuse(self) -> None:
         """Raise RequestRefused if there are any."""

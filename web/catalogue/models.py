@@ -27,6 +27,8 @@ DEMO = "demo"
 _GGUF = ".gguf"
 _CONFIG = "config.json"
 _MOST_NAMED = 8
+_MOST_MEANT = 3  # unknown names of a request that similar ones are looked for
+_LONGEST = 500  # characters of such a name
 _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}$")
 
 
@@ -71,18 +73,38 @@ def offered_models(folder: Path | None) -> dict[str, OfferedModel]:
     return found
 
 
+class ModelNames:
+    """Looks up the models of one request: the folder is listed once, when the first name is asked for."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._unknown = 0
+
+    @functools.cached_property
+    def _models(self) -> dict[str, OfferedModel]:
+        return offered_models(self._folder)
+
+    def find(self, name: str) -> OfferedModel:
+        """The model of that name, with or without .gguf. Raises UsageError, which names what is there."""
+        models = self._models
+        found = models.get(name) or models.get(name.removesuffix(_GGUF))
+        if found is not None:
+            return found
+        self._unknown += 1
+        # Comparing a name with all of a large folder takes long.
+        close = close_match(name, models) if self._unknown <= _MOST_MEANT and len(name) <= _LONGEST else ""
+        names = [*models][:_MOST_NAMED]
+        known = ", ".join(names) + (
+            f" and {len(models) - len(names)} more" if len(models) > len(names) else ""
+        )
+        raise UsageError(
+            f"there is no model {name!r}", hint=f"did you mean {close}?" if close else f"offered are {known}"
+        )
+
+
 def find_model(name: str, folder: Path | None) -> OfferedModel:
-    """The model of that name, with or without .gguf. Raises UsageError, which names what is there."""
-    models = offered_models(folder)
-    found = models.get(name) or models.get(name.removesuffix(_GGUF))
-    if found is not None:
-        return found
-    close = close_match(name, models)
-    names = [*models][:_MOST_NAMED]
-    known = ", ".join(names) + (f" and {len(models) - len(names)} more" if len(models) > len(names) else "")
-    raise UsageError(
-        f"there is no model {name!r}", hint=f"did you mean {close}?" if close else f"offered are {known}"
-    )
+    """The same, of one name."""
+    return ModelNames(folder).find(name)
 
 
 def model_facts(model: OfferedModel) -> ModelFacts:

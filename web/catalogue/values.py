@@ -11,17 +11,17 @@ from settings.suites import shipped_suites
 from settings.table import TABLE
 from settings.values import closest, read_value
 from settings.variables import as_written
-from web.catalogue.models import find_model
 from web.catalogue.offered import OFFERED, Offer, offer_of, offered_choices
 
 if TYPE_CHECKING:
+    from web.catalogue.models import ModelNames
     from web.config import ServeConfig
 
 _MOST_TEXT_BYTES = 64 << 10  # a command line takes 128 KiB in one word
 _DEEPEST = 32
 
 
-def written_value(name: str, value: Any, config: ServeConfig) -> Any:
+def written_value(name: str, value: Any, config: ServeConfig, models: ModelNames) -> Any:
     """What a manifest says for this value of a request's; None: not given. Raises UsageError."""
     setting = OFFERED.get(name)
     if setting is None:
@@ -33,7 +33,7 @@ def written_value(name: str, value: Any, config: ServeConfig) -> Any:
     if offer is Offer.DATA:
         return _data(value, config)
     if offer is Offer.MODEL:
-        return _model_or_run(value, config)
+        return _model_or_run(value, models)
     read = read_value(setting, value, variables=False)
     if (
         setting.choices
@@ -82,12 +82,12 @@ def _data(value: Any, config: ServeConfig) -> str:
     return str(as_written(str(config.data[value].absolute())))
 
 
-def _model_or_run(value: Any, config: ServeConfig) -> str:
+def _model_or_run(value: Any, models: ModelNames) -> str:
     if not isinstance(value, str):
         raise UsageError("is not a text")
     if RUN_ID.fullmatch(value):
         return value
-    found = find_model(value, config.models_dir)
+    found = models.find(value)
     return str(as_written(str(found.path))) if found.path is not None else found.name
 
 

@@ -7,9 +7,11 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from results.errors import UsageError
 from sweeps.manifest.reader import parse_manifest
-from web.catalogue.manifest import MOST_RUNS, manifest_document
-from web.catalogue.mistakes import RequestRefused
+from web.catalogue.manifest import MOST_EXCLUDED, MOST_RUNS, manifest_document
+from web.catalogue.mistakes import MOST_TOLD, RequestRefused
+from web.catalogue.models import ModelNames
 from web.catalogue.posting import checked_job
 from web.catalogue.request import RunRequest
 from web.config import ServeConfig
@@ -323,3 +325,54 @@ class _starts(str):  # noqa: N801 - reads like a word in the expected values
 
     def __eq__(self, other: object) -> bool:
         return str(other).startswith(self)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        {"benchmark": "human_eval", "model": ["x"] * (MOST_RUNS + 1)},
+        {"benchmark": "human_eval", "top_k": [1, 2], "exclude": [{"top_k": ["x"] * (MOST_RUNS + 1)}]},
+    ],
+)
+def test_a_list_that_is_too_long_is_not_read_at_all(config, matrix):
+    (only,) = mistakes(config, manifest={"matrix": matrix})
+    assert only.endswith(f": has more than {MOST_RUNS} items")
+
+
+def test_the_values_of_all_exclusions_are_few(config):
+    exclude = [{"top_k": [1] * MOST_RUNS}] * (MOST_EXCLUDED // MOST_RUNS)
+    matrix = {"benchmark": "human_eval", "top_k": [1, 2]}
+    assert document(config, manifest={"matrix": {**matrix, "exclude": exclude}})
+    assert mistakes(config, manifest={"matrix": {**matrix, "exclude": [*exclude, {"top_k": 1}]}}) == [
+        f"manifest.matrix.exclude: has more than {MOST_EXCLUDED} values"
+    ]
+
+
+def test_no_more_mistakes_are_looked_for_than_are_told(config):
+    class Counted(dict):
+        read = 0
+
+        def items(self):
+            for each in super().items():
+                Counted.read += 1
+                yield each
+
+    request = RunRequest(suite="human_eval", config={})
+    request.config.params = Counted((f"x{number}", 1) for number in range(2_000))
+    with pytest.raises(RequestRefused) as refused:
+        manifest_document(request, config)
+    assert [each.field for each in refused.value.mistakes] == [
+        *(f"config.params.x{number}" for number in range(MOST_TOLD)),
+        "",
+    ]
+    assert Counted.read == MOST_TOLD + 1
+
+
+def test_the_models_folder_is_listed_once_a_request(config, tmp_path):
+    """Seen by a file that comes between two look-ups: a second listing would have it."""
+    (tmp_path / "models").mkdir()
+    names = ModelNames(tmp_path / "models")
+    assert names.find("demo").path is None
+    (tmp_path / "models" / "late.gguf").touch()
+    with pytest.raises(UsageError, match="there is no model 'late'"):
+        names.find("late")
