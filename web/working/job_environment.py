@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
-from settings.providers import COMPATIBLE, named_by_model, provider_of
+from settings.providers import COMPATIBLE, provider_of
 from settings.variables import VARIABLE
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ def job_environment(
 
 
 def _named(manifest: str) -> set[str]:
-    """The variables that the manifest needs: those in its texts, and its providers' keys."""
+    """The variables that the manifest needs: those in its texts, and its providers' keys.
+
+    What a model is called says nothing about who answers: the catalogue always writes the provider.
+    """
     try:
         tree = json.loads(manifest)
     except ValueError:  # the sweep says what is wrong with it
@@ -75,8 +78,6 @@ def _named(manifest: str) -> set[str]:
             names |= _keys(value)
         elif field == "base_url":
             names |= _keys(COMPATIBLE)
-        elif field == "model" and "\0" not in value and (named := named_by_model(value)) is not None:
-            names |= _keys(named.provider)
     return names
 
 
@@ -95,9 +96,6 @@ def _texts(tree: Any) -> Iterator[tuple[str, str]]:
         if isinstance(value, str):
             yield field, value
         elif isinstance(value, dict):
-            waiting += [
-                ("model" if field == "model" and name == "path" else name, each)
-                for name, each in value.items()
-            ]
+            waiting += value.items()
         elif isinstance(value, list):
             waiting += [(field, each) for each in value]
