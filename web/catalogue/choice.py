@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from servers.library.places import HUB, LLAMA_CPP, LM_STUDIO, OLLAMA
 from settings.providers import LOCAL, provider_of
 from settings.values import closest
 from web.catalogue.models import DEMO
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from web.config import ServeConfig
 
 _AT_PROVIDER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+-]|/(?=[A-Za-z0-9]))*")
+_KEPT = (
+    HUB,
+    OLLAMA,
+    LM_STUDIO,
+    LLAMA_CPP,
+)  # how names of models begin that are fetched, or in a program's keeping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,11 @@ class Choice:
             return str(found.path) if found.path is not None else found.name
         if name is None and self.provider:
             raise UsageError(f"{self.what} needs a model", hint="say what the provider calls it")
+        if name is not None and name.startswith(_KEPT):
+            raise UsageError(
+                f"{name!r} is a model kept on this machine, not at {self.what}",
+                hint="say what the other side calls it",
+            )
         if name is not None and (".." in name or not _AT_PROVIDER.fullmatch(name)):
             raise UsageError(
                 f"{name!r} is not the name of a model at {self.what}",

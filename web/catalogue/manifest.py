@@ -148,7 +148,13 @@ class _Translator:
             return {}
         choice = self.choice(given, where, common)
         found = self.settings(given, where, choice)
-        return {**found, **_operators(choice)} if choice is not common else found
+        if choice is common:
+            return found
+        if given.get("model") is None and not choice.loads:
+            # Not the model of the defaults, which is a file here.
+            self.take(found, "model", f"{where}.model", lambda: self.model(choice, None))
+            found.setdefault("model", None)
+        return {**found, **_operators(choice)}
 
     def pattern(self, given: Any, where: str, common: Choice) -> dict[str, Any]:
         if not isinstance(given, dict):

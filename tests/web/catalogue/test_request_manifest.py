@@ -193,7 +193,11 @@ def test_providers_by_the_operators_names(config):
 
 
 @pytest.mark.parametrize(
-    "name", ["../x", "/x", "${HOME}", "-x", "x y", "x\n", "*", "hf://x", "x?y", "x/../y", "x//y"]
+    "name",
+    [
+        *("../x", "/x", "${HOME}", "-x", "x y", "x\n", "*", "hf://x", "x?y", "x/../y", "x//y"),
+        *("hf:owner/name/file.gguf", "ollama:x", "lmstudio:x", "llama.cpp:x"),
+    ],
 )
 def test_a_providers_model_is_a_plain_name(config, name):
     assert mistakes(config, suite="human_eval", config={"provider": "gpt", "model": name}) == [
@@ -376,3 +380,16 @@ def test_the_models_folder_is_listed_once_a_request(config, tmp_path):
     (tmp_path / "models" / "late.gguf").touch()
     with pytest.raises(UsageError, match="there is no model 'late'"):
         names.find("late")
+
+
+def test_the_defaults_model_is_not_sent_to_who_answers_elsewhere(config):
+    """It is a file here: a provider must be told its own name, and a server with an address says what it has."""
+    defaults = {"model": "demo", "benchmark": "human_eval"}
+    assert mistakes(config, manifest={"defaults": defaults, "runs": [{"provider": "gpt"}]}) == [
+        "manifest.runs[0].model: provider gpt needs a model (say what the provider calls it)"
+    ]
+    runs = [{"server": "there"}, {"server": "fixed"}, {"server": "cpu"}, {"provider": "gpt", "model": "m"}]
+    found = document(config, manifest={"defaults": defaults, "runs": runs})
+    assert [run.get("model", "the default") for run in found["runs"]] == [None, "one", "the default", "m"]
+    read = parse_manifest(json.dumps(found), form="json", name="x", folder=config.state_dir)
+    assert read.runs[0].settings["model"].value is None
