@@ -40,7 +40,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 def create_app(services: Services, *, hold_back_s: float = 1.0, remember_s: float = 1.0) -> FastAPI:
     """The application, without a server. hold_back_s: how long somebody who guesses keys waits. remember_s: how long
-    a key's holder is remembered without asking the database.
+    a key's holder is remembered without asking the database. Raises ResultsError if the sessions can't be read.
     """
     app = FastAPI(
         title="bench_runner",
@@ -53,6 +53,7 @@ def create_app(services: Services, *, hold_back_s: float = 1.0, remember_s: floa
     )
     config = services.config
     sessions = Sessions(config.state_dir / SECRET_FILE)
+    sessions.require_usable()
     identity = Identity(services.keys, sessions, config.port, remember_s=remember_s)
     rates = Rates(config.limits.requests_per_minute)
     guesses = Guesses(rates, hold_back_s=hold_back_s)

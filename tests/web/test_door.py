@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from results.errors import ResultsError
 from tests.web.door import HERE, app_of, client, key
+from web.access.door import WITHOUT_KEY
 from web.access.role import Role
+from web.access.sessions import SECRET_FILE, Sessions
+from web.access.spent import SPENT_FILE, Spent
+from web.app import create_app
 from web.config import API_ROOT
 
 
@@ -41,6 +46,51 @@ def test_a_link_becomes_a_cookie_once(app):
     assert browser.get("/enter", params={"token": token}).headers["location"] == "/"
 
 
+def test_a_link_and_a_session_that_ended_stay_so_after_a_restart(app):
+    """Signing out ends the cookie on the server, wherever it was copied to; `keys link` goes on making links."""
+    token = app.state.entrance.identity.sessions.link_token("ada")
+    browser, copied, other = client(app), client(app), client(app)
+    browser.get("/enter", params={"token": token})
+    other.get("/enter", params={"token": app.state.entrance.identity.sessions.link_token("ada")})
+    for name, value in browser.cookies.items():
+        copied.cookies.set(name, value)
+    assert copied.get("/metrics").status_code == 200
+    assert browser.post("/logout", headers={"Origin": HERE}).headers["location"] == "/login"
+    assert copied.get("/metrics").status_code == 401
+    again = create_app(app.state.services, remember_s=0.0)
+    for before, status in ((copied, 401), (other, 200)):
+        after = client(again)
+        after.cookies = before.cookies
+        assert after.get("/metrics").status_code == status
+    assert client(again).get("/enter", params={"token": token}).status_code == 410
+    state = app.state.services.config.state_dir
+    assert (state / SPENT_FILE).stat().st_mode & 0o777 == 0o600
+    fresh = Sessions(state / SECRET_FILE).link_token("ada")
+    assert client(again).get("/enter", params={"token": fresh}).headers["location"] == "/"
+
+
+def test_what_ended_is_forgotten_when_it_expires_and_a_torn_line_harms_nothing(tmp_path):
+    file = tmp_path / SPENT_FILE
+    file.write_text("old 5\ngood 99999999999\ntorn 9")
+    spent = Spent(file)
+    assert [spent.has(nonce) for nonce in ("old", "good", "torn")] == [False, True, False]
+    assert spent.add("new", 99999999999)
+    assert not spent.add("new", 99999999999)
+    assert file.read_text() == "good 99999999999\nnew 99999999999\n"
+
+
+def test_a_short_secret_is_refused(app):
+    (app.state.services.config.state_dir / SECRET_FILE).write_text("short")
+    with pytest.raises(ResultsError, match="holds no secret"):
+        create_app(app.state.services)
+
+
+def test_a_stranger_may_send_little(app):
+    for path in WITHOUT_KEY:
+        sent = client(app).post(path, content=b"&" * 9000, headers={"Origin": HERE})
+        assert sent.status_code == 413, path
+
+
 def test_another_host_is_refused(app):
     assert client(app, key(app), "http://evil.example").get("/health").status_code == 421
 
@@ -55,7 +105,7 @@ def test_a_form_of_another_origin_is_refused(app):
 
 def test_every_mistake_of_a_request_is_told_once_as_400(app):
     posted = client(app).post(
-        "/login", data={"key": "x" * 1001, "next": "/" * 4001}, headers={"Origin": HERE}
+        "/login", data={"key": "x" * 1001, "next": "a" * 4001}, headers={"Origin": HERE}
     )
     assert posted.status_code == 400
     assert all(text in posted.text for text in ("2 mistakes", "key: ", "next: "))

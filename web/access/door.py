@@ -43,6 +43,7 @@ WITHOUT_KEY = frozenset({"/health", f"{API_ROOT}/health", "/login", "/enter", "/
 FILES = "/static/"
 STREAMS = "bench_runner.streams"  # in a scope, whether its answer is a stream: for the end of the server
 MOST_LINES_BYTES = 16 << 10
+MOST_BYTES_OF_STRANGERS = 8 << 10  # of a body, where no key is needed: a long form takes long to read
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "Content-Security-Policy": (
@@ -110,7 +111,10 @@ class Door:
             elif asked != "HEAD":
                 await send(message)
 
-        body = _Body(receive, self._most_bytes)
+        most_bytes = self._most_bytes
+        if scope["path"] in WITHOUT_KEY:
+            most_bytes = min(most_bytes, MOST_BYTES_OF_STRANGERS)
+        body = _Body(receive, most_bytes)
         request = Request(scope, body.receive)
         try:
             refused: Response | None = None
@@ -161,7 +165,7 @@ class Door:
 
     async def _admit(self, request: Request) -> Response | None:
         """Find out who asks, and count it. An answer instead of the page's, or None. Raises ApiError."""
-        path, method, headers = request.url.path, request.method, request.headers
+        path, method, headers = request.scope["path"], request.method, request.headers
         if path.startswith(FILES) and method == "GET":
             return None
         found = await self._identity.of(request)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation at run time
 from starlette.responses import RedirectResponse, Response
 
@@ -40,7 +41,7 @@ def entrance(request: Request) -> Entrance:
 async def enter(request: Request, token: Annotated[str, Query(max_length=1000)]) -> Response:
     """Use the printed link, once. The token leaves the address by the redirect."""
     parts = entrance(request)
-    session = parts.identity.sessions.use_link(token)
+    session = await run_in_threadpool(parts.identity.sessions.use_link, token)
     if session is None and caller_of(request) is not None:
         return RedirectResponse("/", 303)  # the same browser again: its session goes on
     if session is None:
@@ -71,7 +72,9 @@ async def sign_in(
 
 @router.post("/logout")
 async def sign_out(request: Request) -> Response:
-    """End the session in this browser."""
+    """End the session, in this browser and wherever its cookie was copied to."""
+    identity = entrance(request).identity
+    await identity.end_session(request)
     there = RedirectResponse("/login", 303)
-    entrance(request).identity.forget_cookie(request, there)
+    identity.forget_cookie(request, there)
     return there

@@ -84,6 +84,11 @@ class Identity:
             secure=request.url.scheme == "https",
         )
 
+    async def end_session(self, request: Request) -> None:
+        """End the session of the request's cookie, for good."""
+        if value := request.cookies.get(self.cookie_name(request)):
+            await run_in_threadpool(self.sessions.end, value)
+
     def forget_cookie(self, request: Request, answer: Response) -> None:
         """End the session in the browser."""
         answer.delete_cookie(

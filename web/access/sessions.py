@@ -1,4 +1,5 @@
-"""Sessions of browsers: the printed link becomes a cookie. Both are signed texts, so nothing of them is kept.
+"""Sessions of browsers: the printed link becomes a cookie. Both are signed texts, so nothing of them is kept until
+they are used up or ended: that is noted in a file, which holds after a restart.
 
 They are signed with a secret in the state folder. Who may read that folder may make links, which is what
 `keys link` does; a new secret ends all sessions and links.
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from results.durable import explained, replace_file
+from results.errors import ResultsError
+from web.access.spent import SPENT_FILE, Spent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,20 +55,22 @@ class Sessions:
         self._file = secret_file
         self._stamp: tuple[int, int] | None = None
         self._secret = b""
-        self._used: dict[str, float] = {}  # nonces of links, until they expire
+        self._spent = Spent(secret_file.with_name(SPENT_FILE))
+
+    def require_usable(self) -> None:
+        """Make the secret if there is none. Raises ResultsError if it, or what was ended, can't be read."""
+        self._current_secret()
+        self._spent.has("")
 
     def link_token(self, user: str) -> str:
         """What a link carries: it begins a session of that user with every right, once."""
         return self._sign(_Signed("link", user, "link", int(time.time() + LINK_S), secrets.token_urlsafe(9)))
 
     def use_link(self, token: str) -> Session | None:
-        """The session that the link begins; None if it isn't ours, is too old or was used before."""
+        """The session that the link begins; None if it isn't ours, is too old or was used before. Writes a file."""
         found = self._read(token, "link")
-        now = time.time()
-        self._used = {nonce: end for nonce, end in self._used.items() if end > now}
-        if found is None or found.nonce in self._used:
+        if found is None or not self._spent.add(found.nonce, found.expires_at):
             return None
-        self._used[found.nonce] = found.expires_at
         return Session(found.user, found.key_id)
 
     def cookie(self, session: Session) -> str:
@@ -83,7 +88,15 @@ class Sessions:
     def read_cookie(self, value: str) -> Session | None:
         """The session of a cookie; None if it isn't ours or has ended. Whether its key still holds, the caller asks."""
         found = self._read(value, "session")
-        return None if found is None else Session(found.user, found.key_id)
+        if found is None or self._spent.has(found.nonce):
+            return None
+        return Session(found.user, found.key_id)
+
+    def end(self, value: str) -> None:
+        """End the session of a cookie, wherever it was copied to. Writes a file."""
+        found = self._read(value, "session")
+        if found is not None:
+            self._spent.add(found.nonce, found.expires_at)
 
     def end_all(self) -> None:
         """End all sessions and links, by a new secret. Raises ResultsError."""
@@ -123,7 +136,13 @@ class Sessions:
                 status = self._file.stat()
             stamp = (status.st_ino, status.st_mtime_ns)
             if stamp != self._stamp:
-                self._secret, self._stamp = self._file.read_bytes().strip(), stamp
+                secret = self._file.read_bytes().strip()
+                if len(secret) < _SECRET_BYTES:  # anybody could sign with what is guessed
+                    raise ResultsError(
+                        f"{self._file} holds no secret: it has fewer than {_SECRET_BYTES} bytes",
+                        hint="`bench_runner.py keys revoke links` makes a new one, and ends all sessions",
+                    )
+                self._secret, self._stamp = secret, stamp
         return self._secret
 
     def _make(self) -> None:
