@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from results.records import RunRecord
-    from results.store.sweep_folder import SweepFolder
+    from results.store.sweep_folder import PlanEntry, SweepFolder
     from web.config import ServeConfig
     from web.working.job_folder import AttemptFolder
 
@@ -29,9 +29,10 @@ ERROR, HINT = "error:", "try:"  # how a command of ours begins to tell its error
 @dataclass(frozen=True, kw_only=True)
 class JobOutcome:
     """status: COMPLETED if every run succeeded, FAILED if all have ended and some failed, INTERRUPTED if something is
-    left to do. detail: which runs failed and why; of one that is INTERRUPTED, what stopped it, where that is known.
-    run_ids: of the runs that have a record, in the plan's order. runs_total: 0 before the sweep has begun.
-    samples_done: completions on disk. waits_for_provider: what stopped it is a provider's limit of requests.
+    left to do, also a run that failed and shall be tried again. detail: which runs failed and why; of one that is
+    INTERRUPTED, what stopped it, where that is known. run_ids: of the runs that have a record, in the plan's order.
+    runs_total: 0 before the sweep has begun. samples_done: completions on disk. waits_for_provider: what stopped it is
+    a provider's limit of requests.
     """
 
     status: JobStatus
@@ -52,6 +53,7 @@ def job_outcome(config: ServeConfig, job_id: str) -> JobOutcome:
 def sweep_outcome(sweep: SweepFolder) -> JobOutcome:
     """The same, of a sweep. Raises ResultsError."""
     planned = sweep.planned(warn=lambda _: None)
+    again = sweep.requested_retries()
     failed: dict[str, tuple[str, RunRecord]] = {}
     interrupted: list[RunRecord] = []
     run_ids: dict[str, None] = {}
@@ -64,6 +66,8 @@ def sweep_outcome(sweep: SweepFolder) -> JobOutcome:
         run_ids[record.run_id] = None
         samples += _lines(folder.completions)
         seen = folder.effective_status(record)
+        if seen is RunStatus.FAILED and _fingerprint(entry, record) in again:
+            continue  # an earlier try, which says nothing about the one that was asked for
         if seen is RunStatus.FAILED:
             failed[record.run_id] = (entry.label, record)
         elif seen is RunStatus.INTERRUPTED:
@@ -88,6 +92,13 @@ def sweep_outcome(sweep: SweepFolder) -> JobOutcome:
     )
 
 
+def ask_for_retries(sweep: SweepFolder) -> None:
+    """Ask for every run that has failed to be tried again. Is idempotent. Raises ResultsError."""
+    for fingerprint, (folder, record) in sweep.runs(warn=lambda _: None).items():
+        if folder.effective_status(record) is RunStatus.FAILED:
+            sweep.request_retry(fingerprint)
+
+
 def last_words(folder: AttemptFolder, since: int = 0) -> str:
     """The end of what the sweep printed, from its error on if there is one, in one line; "" if it printed nothing.
 
@@ -108,6 +119,10 @@ def last_words(folder: AttemptFolder, since: int = 0) -> str:
     error, *others = lines[errors[-1] :]
     hint = next((line.removeprefix(HINT).strip() for line in others[:3] if line.startswith(HINT)), "")
     return _short(error + (f" ({hint})" if hint else ""))
+
+
+def _fingerprint(entry: PlanEntry, record: RunRecord) -> str:
+    return entry.fingerprint or (record.sweep.fingerprint if record.sweep else "")
 
 
 def _failures(failed: list[tuple[str, RunRecord]], total: int) -> str:

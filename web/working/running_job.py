@@ -18,7 +18,7 @@ from results.files import open_to_append
 from web.jobs.job import JobStatus
 from web.working.job_folder import AttemptFolder, Starts, find_sweep
 from web.working.job_process import ask_to_end, kill_left_behind, kill_sweep, left_behind, start_sweep
-from web.working.outcome import ERROR, JobOutcome, last_words, sweep_outcome
+from web.working.outcome import ERROR, JobOutcome, ask_for_retries, last_words, sweep_outcome
 from web.working.progress import waits_for_device
 
 if TYPE_CHECKING:
@@ -97,12 +97,14 @@ class RunningJob:
             if self.folder.is_running():
                 if not waits_for_device(self.folder) and starts.counted_at:
                     self.running_s += max(0.0, self._clock() - starts.counted_at)
-            elif starts.count > starts.concluded or self.claim.job.status is JobStatus.CANCELLING:
-                self._died_at = (
-                    time.monotonic()
-                )  # it died while no worker was there, or isn't wanted any more
             else:
-                self._start()
+                if starts.count == 0:
+                    self._try_again()
+                # It died while no worker was there, or isn't wanted any more.
+                if starts.count > starts.concluded or self.claim.job.status is JobStatus.CANCELLING:
+                    self._died_at = time.monotonic()
+                else:
+                    self._start()
         except AlreadyRunning:  # found just now
             return
         except BenchError as error:
@@ -296,11 +298,19 @@ class RunningJob:
         without = min(starts.count, starts.fruitless)
         return f"{words} (started {starts.count} times, the last {without} without progress)"
 
+    def _try_again(self) -> None:
+        """A new attempt goes on with the sweep of the one before it, if that can be read, and tries again what failed.
+
+        It is asked for here, before the sweep's process lives: else one that ends early would have failed as before.
+        """
+        sweep = find_sweep(self._config.results_dir, self.folder.job_id, self._sweep_ids)
+        if sweep is not None:
+            ask_for_retries(sweep)
+
     def _start(self) -> None:
         sweep = find_sweep(self._config.results_dir, self.folder.job_id, self._sweep_ids)
         outcome = JobOutcome(status=JobStatus.INTERRUPTED) if sweep is None else sweep_outcome(sweep)
         starts = self.folder.read_starts()
-        # A new attempt goes on with the sweep of the one before it, if that can be read, and tries again what failed.
         again = starts.count == 0 and sweep is not None
         self.folder.write_starts(
             replace(

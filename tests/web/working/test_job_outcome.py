@@ -19,7 +19,7 @@ from web.jobs.job import Job, JobStatus, Priority
 from web.working import progress
 from web.working.job_folder import AttemptFolder, Starts, find_sweep
 from web.working.log_tail import job_log, log_from
-from web.working.outcome import job_outcome, last_words
+from web.working.outcome import ask_for_retries, job_outcome, last_words
 from web.working.progress import JobReaders
 
 if TYPE_CHECKING:
@@ -96,6 +96,20 @@ def test_a_job_with_something_left_to_do_goes_on_whatever_has_failed(config, lef
     if left != "waiting":
         run(config, sweep, "b", RunStatus(left))
     assert job_outcome(config, JOB).status is JobStatus.INTERRUPTED
+
+
+def test_a_failed_run_that_shall_be_tried_again_is_left_to_do(config):
+    sweep = begin(config, "a", "b")
+    error = ErrorRecord(kind="server", message="no luck")
+    run(config, sweep, "a")
+    run(config, sweep, "b", RunStatus.FAILED, error=error)
+    assert job_outcome(config, JOB).status is JobStatus.FAILED
+    ask_for_retries(sweep)
+    assert sweep.requested_retries() == {"of b"}
+    found = job_outcome(config, JOB)
+    assert (found.status, found.detail, found.runs_done) == (JobStatus.INTERRUPTED, "", 1)
+    sweep.clear_retry("of b")  # as the sweep does when the run has ended once more
+    assert job_outcome(config, JOB).status is JobStatus.FAILED
 
 
 def test_a_deleted_run_is_done(config):

@@ -9,7 +9,10 @@ import time
 
 import pytest
 
+from results.records import ErrorRecord, RunStatus
 from tests.command_line import wait_for
+from tests.web.working.test_job_outcome import begin as begin_sweep_of
+from tests.web.working.test_job_outcome import run
 from web.config import Limits
 from web.jobs.job import JobStatus
 from web.working import job_process, running_job
@@ -218,6 +221,43 @@ def test_the_job_has_the_lock_the_mark_and_only_allowed_variables(place, monkeyp
     assert not names & {"BENCH_DATABASE_URL", "OPENAI_API_KEY"}
     job.stop(Why.CANCELLED)
     place.end(job)
+
+
+def test_a_retry_that_ends_early_has_not_failed_for_the_reason_of_the_try_before_it(place):
+    """The old record is all that there is until the first new one: it says nothing about the retry."""
+    added = place.add()
+    sweep = begin_sweep_of(place.config, "a", job_id=added.job_id)
+    error = ErrorRecord(kind="server", message="no luck")
+    run(place.config, sweep, "a", RunStatus.FAILED, error=error)
+    claim = place.queue.claim("here", ("cpu",))
+    place.queue.ended(claim, JobStatus.FAILED, "no luck")
+
+    def retried():
+        place.queue.retry(added.job_id, "ann")
+        claim = place.queue.claim("here", ("cpu",))
+        place.queue.started(claim)
+        return place.up(place.begun(claim))
+
+    job = retried()
+    job.cancel("cancelled by ann")
+    end = place.end(job)
+    assert (end.status, end.detail) == (JobStatus.CANCELLED, "cancelled by ann; 0 of 1 runs had ended")
+    place.queue.ended(job.claim, end.status, end.detail)
+
+    job = retried()
+    kill(job)
+    wait_for(lambda: job.tick() or len(place.starts(job)) == 2)
+    assert job.tick() is None
+    job.stop(Why.SHUT_DOWN)
+    end = place.end(job)
+    assert end.status is JobStatus.INTERRUPTED
+    place.queue.ended(job.claim, end.status, end.detail)
+
+    place.queue.retry(added.job_id, "ann")  # ended before its process ever lived
+    claim = place.queue.claim("here", ("cpu",))
+    place.queue.cancel(added.job_id, "ann")
+    (claim,) = place.queue.mine("here")
+    assert place.end(place.begun(claim)).status is JobStatus.CANCELLED
 
 
 def test_starting_twice_is_refused_by_the_lock_itself(place):
