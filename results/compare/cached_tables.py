@@ -27,19 +27,25 @@ _EVERY_BENCHMARK = Choice()
 
 @dataclass(frozen=True)
 class ChosenTables:
-    """left_out: how many runs were left out, by reason, as in `Chosen`. warnings: about what can't be read."""
+    """left_out: how many runs were left out, by reason, as in `Chosen`. warnings: about what can't be read. is_current:
+    whether they were of the runs as these were when the tables were asked for.
+    """
 
     tables: tuple[Table, ...]
     left_out: dict[str, int]
     warnings: tuple[str, ...]
+    is_current: bool = True
 
 
 @dataclass
 class _Kept:
-    """rows: of the runs that they were made from. stale_since: when they were first seen to be older than the runs."""
+    """rows: of the runs that they were made from. older: the same tables, as they are told when they are older than the
+    runs. stale_since: when they were first seen to be.
+    """
 
     rows: list[object]
     found: ChosenTables
+    older: ChosenTables
     used: float
     stale_since: float | None = None
 
@@ -100,7 +106,7 @@ class CachedTables:
                 return found
             made = self._make(*key)
             with self._lock:
-                self._kept[key] = _Kept(rows, made, time.monotonic())
+                self._kept[key] = _Kept(rows, made, replace(made, is_current=False), time.monotonic())
                 while len(self._kept) > _MOST:
                     self._kept.popitem(last=False)
             return made
@@ -122,7 +128,7 @@ class CachedTables:
             if patient or not self._refreshed:
                 kept.used = now
             self._kept.move_to_end(key)
-            return kept.found
+            return kept.found if kept.stale_since is None else kept.older
 
     def _make(self, choice: Choice, group_by: GroupBy | None, price_per_kwh: float | None) -> ChosenTables:
         for name in choice.benchmarks:

@@ -96,15 +96,20 @@ def leaderboard(
     version, key = services.store.version(), (suite, metric, limit, table)
     found = services.answers.get(version, key)
     if found is None:
-        found = ranking(services, suite, metric=metric, limit=limit, table=table).model_dump_json().encode()
-        services.answers.keep(version, key, found)
+        shown, is_current = ranking(services, suite, metric=metric, limit=limit, table=table)
+        found = shown.model_dump_json().encode()
+        if is_current:  # older tables do for this answer, but not for those to come
+            services.answers.keep(version, key, found)
     return Response(found, media_type="application/json")
 
 
 def ranking(
     services: Services, suite: str, *, metric: SortBy = SortBy.SCORE, limit: int = 10, table: int = 0
-) -> Leaderboard:
-    """Raises ApiError (404) for a suite that nobody knows, or that has no such table."""
+) -> tuple[Leaderboard, bool]:
+    """And whether it is of the runs as they are now.
+
+    Raises ApiError (404) for a suite that nobody knows, or that has no such table.
+    """
     known = {each.benchmark for each in services.store.benchmarks()} | {*BENCHMARKS} | {*shipped_suites()}
     if suite not in known:
         raise ApiError(404, f"there is no suite {suite!r}")
@@ -118,7 +123,7 @@ def ranking(
     shown = tables[table] if tables else None
     counts = _benchmarks_by_model(services)
     rows: Sequence[Row] = shown.rows if shown is not None else ()
-    return Leaderboard(
+    found = Leaderboard(
         suite=suite,
         metric=metric,
         leaderboard=tuple(_standing(place, row, counts) for place, row in enumerate(rows[:limit], 1)),
@@ -128,6 +133,7 @@ def ranking(
         other_tables=tuple(_other(number, each) for number, each in enumerate(tables) if number != table),
         left_out=chosen.left_out,
     )
+    return found, chosen.is_current
 
 
 def _standing(place: int, row: Row, counts: dict[str, int]) -> Standing:

@@ -178,6 +178,19 @@ def test_a_new_run_is_on_the_leaderboard_at_once(api, three):
     assert api.reader.get("/leaderboard").json()["total_models"] == 4
 
 
+@pytest.mark.parametrize("metric", ["score", "seconds"])
+def test_an_answer_of_older_tables_is_not_given_again(api, three, monkeypatch, metric):
+    """While newer tables are being made the older ones are shown; the answer after them must be the newer."""
+    monkeypatch.setattr(api.services.tables, "_refreshed", True)
+    api.services.tables.refresh()
+    url = f"/leaderboard?metric={metric}"
+    assert api.reader.get(url).json()["total_models"] == 3
+    record_run(api.config.results_dir, [P] * 70, model="new")
+    assert api.reader.get(url).json()["total_models"] == 3
+    api.services.tables.refresh()
+    assert api.reader.get(url).json()["total_models"] == 4
+
+
 def test_runs_that_cannot_be_compared_stand_in_tables_of_their_own(api, three):
     record_run(api.config.results_dir, [P] * 70, model="hot", settings={"temperature": 1.0})
     body = api.reader.get("/leaderboard").json()
