@@ -12,6 +12,7 @@ from settings.table import TABLE
 from settings.values import closest, read_value
 from settings.variables import as_written
 from sweeps.manifest.reader import FIELDS, MODEL_FIELDS
+from web.catalogue.amounts import MOST_SAMPLES, most_samples
 from web.catalogue.choice import Choice, choose
 from web.catalogue.mistakes import Mistakes
 from web.catalogue.models import ModelNames
@@ -44,6 +45,13 @@ def manifest_document(request: RunRequest, config: ServeConfig) -> dict[str, Any
         document = translator.whole(request.manifest)
     else:
         document = translator.single(request)
+    translator.mistakes.refuse()
+    for where, samples in most_samples(document):
+        if samples > MOST_SAMPLES:
+            translator.mistakes.add(
+                f"manifest.{where}" if request.manifest is not None else "config.params",
+                f"a run may ask for {samples} samples or requests; at most {MOST_SAMPLES} are taken",
+            )
     translator.mistakes.refuse()
     return document
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MOST_TEXT_BYTES = 64 << 10  # a command line takes 128 KiB in one word
 _DEEPEST = 32
+MOST_ITEMS = 64  # of a list in one text
+_LIST = "(,"  # in the pattern of a setting that takes such a list
 
 
 def written_value(name: str, value: Any, config: ServeConfig, models: ModelNames) -> Any:
@@ -41,6 +43,8 @@ def written_value(name: str, value: Any, config: ServeConfig, models: ModelNames
         and read in set(setting.every_choice) - {*offered_choices(setting)}
     ):
         raise UsageError(f"{read!r} is not offered; one of {', '.join(offered_choices(setting))}")
+    if _LIST in setting.pattern and isinstance(read, str) and read.count(",") >= MOST_ITEMS:
+        raise UsageError(f"has more than {MOST_ITEMS} items")
     return as_written(read) if isinstance(read, str) else read
 
 

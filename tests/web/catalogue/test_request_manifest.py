@@ -393,3 +393,35 @@ def test_the_defaults_model_is_not_sent_to_who_answers_elsewhere(config):
     assert [run.get("model", "the default") for run in found["runs"]] == [None, "one", "the default", "m"]
     read = parse_manifest(json.dumps(found), form="json", name="x", folder=config.state_dir)
     assert read.runs[0].settings["model"].value is None
+
+
+@pytest.mark.parametrize(
+    ("suite", "params", "what"),
+    [
+        ("needle", {"lengths": ",".join(["1k"] * 65)}, "lengths: has more than 64 items"),
+        ("speed", {"concurrencies": ",".join(["1"] * 65)}, "concurrencies: has more than 64 items"),
+        ("speed", {"concurrencies": "99999999"}, " a run may ask for 499999995 samples or requests"),
+        ("speed", {"requests": 99999999}, " a run may ask for 99999999 samples or requests"),
+        ("speed", {"depths": "0,1k", "requests": "60000"}, " a run may ask for 120000 samples or requests"),
+        (
+            "needle",
+            {"lengths": "1k,2k,4k", "per_cell": 9999},
+            " a run may ask for 749925 samples or requests",
+        ),
+        ("needle", {"n_samples": 10_000}, " a run may ask for 500000 samples or requests"),
+    ],
+)
+def test_no_run_asks_for_more_than_a_host_can_keep(config, suite, params, what):
+    (only,) = mistakes(config, suite=suite, config={"params": params})
+    assert what in only
+    (same,) = mistakes(config, manifest={"defaults": params, "matrix": {"benchmark": suite, "top_k": [1, 2]}})
+    assert what.lstrip() in same
+    model = {"path": "demo", "overrides": params}
+    (same,) = mistakes(config, manifest={"runs": [{"benchmark": suite, "model": model}]})
+    assert what.lstrip() in same
+
+
+def test_a_large_measurement_is_taken(config):
+    assert run(config, "needle", params={"lengths": "1k,2k,4k,8k,16k,32k,64k,128k", "per_cell": 500})
+    assert run(config, "speed", params={"concurrencies": "1,8,64,256", "depths": "0,8k,32k"})
+    assert run(config, params={"n_samples": 10_000})
