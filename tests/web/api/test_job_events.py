@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.web.door import HERE, client
+from web.access.role import Role
+from web.api import events
 from web.api.job_feed import HEARTBEAT, RETRY, JobFeeds, state_of
+from web.config import API_ROOT
 from web.jobs.job import JobStatus
 
 
@@ -18,6 +24,14 @@ def feeds_of(api, **more):
 def parsed(event):
     name, number, data, _, _ = event.decode().split("\n")
     return name.removeprefix("event: "), number.removeprefix("id: "), json.loads(data.removeprefix("data: "))
+
+
+def wait_until(holds):
+    for _ in range(6000):
+        if holds():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it took too long")
 
 
 def run(coroutine):
@@ -120,6 +134,60 @@ def test_a_stream_ends_after_its_longest_time(api):
         return [event async for event in feeds.events(job_id, heartbeat_s=0.01, longest_s=0.05)]
 
     assert run(follow())[0] == RETRY
+
+
+def test_a_stream_ends_with_the_key_or_session_of_its_reader(api, monkeypatch):
+    """Of a job that goes on waiting, so that nothing else ends it."""
+    monkeypatch.setattr(events, "ADMITTED_AGAIN_S", 0.05)
+    path = f"{API_ROOT}/jobs/{api.posted()}/events"
+    made, secret = api.keys.add("ada", Role.READ)
+    _, second = api.keys.add("ada", Role.READ)
+    browser, same = client(api.app), client(api.app)
+    for each in (browser, same):
+        each.post("/login", data={"key": second}, headers={"Origin": HERE})
+    same.cookies = browser.cookies
+    ends = {
+        client(api.app, secret): lambda: api.keys.revoke(made.key_id),
+        browser: lambda: same.post("/logout", headers={"Origin": HERE}),
+    }
+    for reader, end in ends.items():
+        with ThreadPoolExecutor() as threads:
+            stream = threads.submit(reader.get, path)
+            wait_until(lambda: api.services.streams.open == 1)
+            end()
+            assert "event: end" not in stream.result(60).text
+        assert reader.get(path).status_code == 401
+
+
+def test_the_source_of_a_stream_is_closed_however_it_ends():
+    closed = []
+
+    async def source():
+        try:
+            yield b"1"
+            await asyncio.Event().wait()
+        finally:
+            closed.append(True)
+
+    async def yes():
+        return True
+
+    async def no():
+        return False
+
+    async def follow():
+        first = source()
+        assert [each async for each in events.while_admitted(first, no, every_s=0.01)] == [b"1"]
+        second = source()
+        stream = events.while_admitted(second, yes, every_s=0.01)
+        assert await anext(stream) == b"1"
+        waiting = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    run(follow())
+    assert closed == [True, True]
 
 
 def test_when_nobody_follows_nothing_is_looked_at(api):
