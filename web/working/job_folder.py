@@ -40,8 +40,8 @@ class Starts(msgspec.Struct, frozen=True, kw_only=True):
     count: how often its sweep was started. concluded: of how many starts the end has been seen. fruitless: starts in a
     row after which nothing more was finished; error: what the last of them said. runs_done, samples_done: what was
     finished before the last start; log_bytes: how long the log was; lock: what the lock said, which is of an earlier
-    start. running_s: how long the sweep has been at work, without waiting for a device, until counted_at (seconds since
-    the epoch).
+    start. running_s: how long the sweep has been at work, without waiting for a device, until counted_s: seconds of the
+    clock that stands still while the machine sleeps, since it was started.
     """
 
     schema_version: int = 1
@@ -54,7 +54,7 @@ class Starts(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes: int = 0
     lock: str = ""
     running_s: float = 0.0
-    counted_at: float = 0.0
+    counted_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class RunningJob:
         devices: Devices,
         sweep_ids: dict[str, str],
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.claim = claim
         self.folder = AttemptFolder.of(config.jobs_dir, claim.job.job_id, claim.job.attempt)
@@ -95,8 +95,8 @@ class RunningJob:
             starts = self.folder.read_starts()
             self.running_s = starts.running_s
             if self.folder.is_running():
-                if not waits_for_device(self.folder) and starts.counted_at:
-                    self.running_s += max(0.0, self._clock() - starts.counted_at)
+                if not waits_for_device(self.folder) and starts.counted_s:
+                    self.running_s += max(0.0, self._clock() - starts.counted_s)
             else:
                 if starts.count == 0:
                     self._try_again()
@@ -269,7 +269,7 @@ class RunningJob:
             fruitless=fruitless,
             error="" if more else error,
             running_s=self.running_s,
-            counted_at=self._clock(),
+            counted_s=self._clock(),
         )
         self.folder.write_starts(starts)
         return starts
@@ -321,7 +321,7 @@ class RunningJob:
                 log_bytes=self.folder.log_bytes(),
                 lock=self.folder.lock_text(),
                 running_s=self.running_s,
-                counted_at=self._clock(),
+                counted_s=self._clock(),
             )
         )
         self._started = start_sweep(
@@ -345,7 +345,7 @@ class RunningJob:
             self._bound_log()
             with contextlib.suppress(ResultsError):  # a full disk costs only this
                 starts = self.folder.read_starts()
-                self.folder.write_starts(replace(starts, running_s=self.running_s, counted_at=self._clock()))
+                self.folder.write_starts(replace(starts, running_s=self.running_s, counted_s=self._clock()))
 
     def _bound_log(self) -> None:
         with contextlib.suppress(OSError), open_to_append(self.folder.log) as file:

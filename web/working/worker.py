@@ -20,6 +20,7 @@ from web.database.trouble import DatabaseUnavailable
 from web.jobs.claiming import BEAT_S
 from web.jobs.job import JobStatus
 from web.jobs.refusals import ClaimLost
+from web.working.beats import Beats
 from web.working.control import Control, Word
 from web.working.endings import Endings
 from web.working.fencing import Fences
@@ -62,7 +63,7 @@ class Worker:
         self._host = host
         self._say = say
         self._jobs: dict[str, RunningJob] = {}
-        self._beaten: dict[str, float] = {}
+        self._beats = Beats()
         self._strays: dict[AttemptFolder, float] = {}
         self._sweep_ids: dict[str, str] = {}
         self._endings = Endings(config, say)
@@ -152,13 +153,19 @@ class Worker:
         return any(descriptor == bell for descriptor, _ in poll.poll(1000 * wait_s))
 
     def _claim(self) -> None:
+        """Take what can run here. A claim ends leases that ran out, so first say what this worker still has: the
+        machine may just have slept, or its clock been set.
+        """
+        for running in self._jobs.values():
+            if self._beats.is_due(running.claim.job.job_id, BEAT_S):
+                self._beat(running)
         while (claim := self._queue.claim(self._host, self._devices.names)) is not None:
             self._take(claim)
 
     def _take(self, claim: Claim) -> None:
         running = RunningJob(self._config, claim, self._devices, self._sweep_ids)
         self._jobs[claim.job.job_id] = running
-        self._beaten[claim.job.job_id] = time.monotonic()
+        self._beats.heard(claim.job.job_id)
         self._fences.heard(running.folder)
         running.begin()
         self._fences.guard(running.folder)
@@ -176,7 +183,7 @@ class Worker:
         """Say that the worker is there, as often as it must."""
         job_id = running.claim.job.job_id
         found = running.look_for_sweep()
-        if time.monotonic() - self._beaten[job_id] < BEAT_S and not found:
+        if not self._beats.is_due(job_id, BEAT_S) and not found:
             return
         try:
             if found:
@@ -185,7 +192,7 @@ class Worker:
         except ClaimLost:
             running.stop(Why.LOST)
             return
-        self._beaten[job_id] = time.monotonic()
+        self._beats.heard(job_id)
         self._fences.heard(running.folder)
         if status is JobStatus.CANCELLING:
             running.cancel("")
@@ -223,6 +230,7 @@ class Worker:
                 self._say(lost.message)
                 tells = False
         del self._jobs[claim.job.job_id]
+        self._beats.forget(claim.job.job_id)
         running.close()
         self._say(f"job {claim.job.job_id}: {job.status}" + (f": {job.detail}" if job.detail else ""))
         if tells:

@@ -171,6 +171,14 @@ def test_its_time_goes_on_while_no_worker_was_there(place):
     place.end(second)
 
 
+def test_its_time_goes_by_the_clock_that_stands_still_in_sleep(place):
+    """Neither a night's sleep nor a clock that was set may use up the time that a job may run."""
+    job = place.up(place.running())
+    assert 0 < job.folder.read_starts().counted_s <= time.clock_gettime(time.CLOCK_MONOTONIC)
+    job.stop(Why.SHUT_DOWN)
+    place.end(job)
+
+
 def test_trouble_with_folders_is_told(place):
     job = place.running(begin=False)
     place.config.results_dir.rmdir()

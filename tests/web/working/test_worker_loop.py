@@ -17,6 +17,7 @@ from web.jobs.job import Job, JobStatus
 from web.jobs.queue import JobQuery, Queue
 from web.jobs.schedules import NewSchedule, Schedules
 from web.working import worker as worker_module
+from web.working.beats import Beats
 from web.working.control import STOP, Control
 from web.working.devices import Devices
 from web.working.job_folder import AttemptFolder
@@ -178,13 +179,36 @@ def test_a_bug_in_one_job_fails_that_job_only(place, hand, monkeypatch, capsys):
     assert "RuntimeError: a bug" in capsys.readouterr().err
 
 
-def test_it_posts_what_is_due(place, hand, tmp_path):
+@pytest.fixture
+def moved(place, tmp_path):
+    """A clock that the test moves, by which the place's queue goes."""
     now = [1_800_000_000.0]
     config = ServeConfig(results_dir=place.config.results_dir, state_dir=tmp_path / "other")
     database = open_database(config, clock=lambda: now[0])
-    queue = Queue(database, config.limits)
-    place.config, place.queue = config, queue
-    Schedules(database).add(
+    place.config, place.queue = config, Queue(database, config.limits)
+    yield now
+    database.close()
+
+
+def test_after_its_clock_was_set_two_jobs_dont_run_on_one_device(place, moved):
+    """Its own claim would end the lease of the job that it has."""
+    worker = Worker(
+        place.config, place.queue, Schedules(place.queue.database), Devices(()), host="here", say=print
+    )
+    worker._beats = Beats(wall=lambda: moved[0])
+    first, second = place.add(), place.add()
+    try:
+        worker._claim()
+        moved[0] += 3600
+        worker._claim()
+        assert place.queue.get(first.job_id).status is JobStatus.RUNNING
+        assert place.queue.get(second.job_id).status is JobStatus.PENDING
+    finally:
+        worker._shut_down()
+
+
+def test_it_posts_what_is_due(place, hand, moved):
+    Schedules(place.queue.database).add(
         NewSchedule(
             user="ann",
             name="nightly",
@@ -194,14 +218,13 @@ def test_it_posts_what_is_due(place, hand, tmp_path):
             manifest='{"odd": "sleep"}',
         )
     )
-    now[0] += 3 * 86400
+    moved[0] += 3 * 86400
     try:
         hand.start()
-        (job,) = wait_for(lambda: queue.jobs(JobQuery()).jobs, LONG_S)
+        (job,) = wait_for(lambda: place.queue.jobs(JobQuery()).jobs, LONG_S)
         hand.up(job)
     finally:
         hand.end()
-        database.close()
 
 
 def test_a_second_worker_of_the_host_is_refused(place, hand, monkeypatch):
