@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from documents.problems import Problem, refuse
 from documents.reading import read_file, read_text
 from documents.typed import TypedReader
 from results.errors import UsageError
+from results.extras import install_command
 from results.files import user_path
 from settings.secrets import require_no_secret, without_secrets, without_secrets_in
 from settings.table import TABLE
@@ -124,14 +124,32 @@ def require_network(text: str) -> str:
 
 def require_no_password(url: str, where: str) -> str:
     """The URL of a database, which must not hold a password. Raises UsageError."""
-    if re.match(r"[^/]*//[^/@]*:[^/@]+@", url) or re.search(r"[?&]password=", url):
+    try:
+        from sqlalchemy.engine import (
+            make_url,
+        )  # decides by what connects, which takes more forms than one thinks
+        from sqlalchemy.exc import ArgumentError
+    except ImportError:
+        raise UsageError(
+            f"{where} needs SQLAlchemy, which is not installed", hint=install_command("serve")
+        ) from None
+    try:
+        read = make_url(url)
+    except (ArgumentError, ValueError):
+        read = None
+    if read is not None and (read.password or any(map(_is_password, read.query))):
         raise UsageError(
             f"{where} holds a password, which others could read there",
             hint="put the whole URL into $BENCH_DATABASE_URL, or the password into $PGPASSWORD or ~/.pgpass",
         )
-    if not url.startswith(("postgresql://", "postgres://")):
+    if read is None or not url.startswith(("postgresql://", "postgres://")):
         raise UsageError(f"{where} is no URL of PostgreSQL", hint="postgresql://USER@HOST/DATABASE")
     return url
+
+
+def _is_password(parameter: str) -> bool:
+    # passfile is the path of a file
+    return "pass" in parameter.lower() and parameter.lower() != "passfile"
 
 
 def _problems(root: Mapping[str, Node], folder: Path) -> Iterator[Problem]:

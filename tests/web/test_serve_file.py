@@ -9,7 +9,7 @@ import pytest
 from commands.serving.options import read_config, repeated
 from results.errors import UsageError
 from web.config import Limits
-from web.config_file import read_serve_file
+from web.config_file import read_serve_file, require_no_password
 
 PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
 
@@ -90,6 +90,43 @@ notify: there-is-no-such-program
 def test_another_shape_is_refused(write, text):
     with pytest.raises(UsageError, match=r"serve\.yaml"):
         read_serve_file(write(text))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p/w@host/db",
+        "postgresql://u:p@w@host/db",
+        "postgresql://u@x:p@host/db",
+        "postgres://:p@host/db",
+        "postgresql://u@host/db?password=p",
+        "postgresql://u@host/db?sslmode=require&PassWord=p",
+        "postgresql://u@host/db?%70assword=p",
+        "postgresql://host/db?sslpassword=p",
+    ],
+)
+def test_a_password_in_any_form_is_refused(url):
+    with pytest.raises(UsageError, match="holds a password"):
+        require_no_password(url, "--database")
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "postgresql://host:port/db", "nothing", ""])
+def test_what_is_no_url_of_postgresql_is_refused(url):
+    with pytest.raises(UsageError, match="no URL of PostgreSQL"):
+        require_no_password(url, "--database")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///db",
+        "postgresql://u@[::1]:5432/db?passfile=/run/pass",
+        "postgres://u:@host/db",
+        "postgresql:///db?host=/run/postgresql&user=u",
+    ],
+)
+def test_without_a_password_it_is_taken(url):
+    assert require_no_password(url, "--database") == url
 
 
 def test_an_empty_file_says_nothing(write):
