@@ -62,7 +62,7 @@ class Claims:
         """The next job for a worker on this host, or None: nothing waits, all places are taken, or no device is free.
 
         devices: all that the host offers, also those in use. The job's attempt is one more if another host had it
-        before, and its running_s 0: begin it anew, unless you can go on with that attempt (then see `use_attempt`).
+        before: begin it anew, with running_s 0, unless you can go on with its sweep or its attempt (`use_attempt`).
         A worker calls `beat` for the jobs that it has before it claims: a claim also ends the leases that ran out.
         Cheap if there is nothing to do; call it when the bell rings, and every few seconds.
         """
@@ -85,7 +85,6 @@ class Claims:
                 host=host,
                 device=device,
                 attempt=row.attempt + moved,
-                running_s=0.0 if moved else row.running_s,
                 token=row.token + 1,
                 lease_until=now + LEASE_S,
                 kept_until=None,
@@ -222,9 +221,10 @@ class Claims:
         kept_until: float | None,
         detail: str,
     ) -> None:
-        """Nobody has it any more; its host's name stays, because its folder is there."""
-        if status is JobStatus.INTERRUPTED and row.started_at is None:
-            status = JobStatus.PENDING
+        """Nobody has it any more; its host's name stays, because its folder is there.
+
+        It is never PENDING again: its host may have begun it, even if the database never heard `started`.
+        """
         self._set(
             connection,
             row,

@@ -99,7 +99,7 @@ class RunningJob:
                     self.running_s += max(0.0, self._clock() - starts.counted_s)
             else:
                 if starts.count == 0:
-                    self._try_again()
+                    self._follow_on()
                 # It died while no worker was there, or isn't wanted any more.
                 if starts.count > starts.concluded or self.claim.job.status is JobStatus.CANCELLING:
                     self._died_at = time.monotonic()
@@ -298,13 +298,16 @@ class RunningJob:
         without = min(starts.count, starts.fruitless)
         return f"{words} (started {starts.count} times, the last {without} without progress)"
 
-    def _try_again(self) -> None:
+    def _follow_on(self) -> None:
         """A new attempt goes on with the sweep of the one before it, if that can be read, and tries again what failed.
 
         It is asked for here, before the sweep's process lives: else one that ends early would have failed as before.
         """
         sweep = find_sweep(self._config.results_dir, self.folder.job_id, self._sweep_ids)
         if sweep is not None:
+            self.running_s = max(
+                self.running_s, self.claim.job.running_s
+            )  # what other hosts have used of its time
             ask_for_retries(sweep)
 
     def _start(self) -> None:

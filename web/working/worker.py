@@ -64,6 +64,7 @@ class Worker:
         self._say = say
         self._jobs: dict[str, RunningJob] = {}
         self._beats = Beats()
+        self._unsaid: set[str] = set()  # jobs that run, but the database hasn't heard that they started
         self._strays: dict[AttemptFolder, float] = {}
         self._sweep_ids: dict[str, str] = {}
         self._endings = Endings(config, say)
@@ -169,8 +170,15 @@ class Worker:
         self._fences.heard(running.folder)
         running.begin()
         self._fences.guard(running.folder)
-        with contextlib.suppress(ClaimLost):  # the next beat says it
-            self._queue.started(claim)
+        self._unsaid.add(claim.job.job_id)
+        with contextlib.suppress(ClaimLost, DatabaseUnavailable):  # the next beat says it
+            self._say_started(running)
+
+    def _say_started(self, running: RunningJob) -> None:
+        job_id = running.claim.job.job_id
+        if job_id in self._unsaid:
+            self._queue.started(running.claim)
+            self._unsaid.remove(job_id)
 
     def _heed_cancels(self) -> None:
         for job_id in self._queue.cancelling(self._host):
@@ -186,6 +194,7 @@ class Worker:
         if not self._beats.is_due(job_id, BEAT_S) and not found:
             return
         try:
+            self._say_started(running)
             if found:
                 self._queue.note_sweep(running.claim, running.sweep_id)
             status = self._queue.beat(running.claim, running_s=running.running_s)
@@ -231,6 +240,7 @@ class Worker:
                 tells = False
         del self._jobs[claim.job.job_id]
         self._beats.forget(claim.job.job_id)
+        self._unsaid.discard(claim.job.job_id)
         running.close()
         self._say(f"job {claim.job.job_id}: {job.status}" + (f": {job.detail}" if job.detail else ""))
         if tells:

@@ -147,6 +147,24 @@ def test_the_limit_counts_running_but_not_waiting_for_a_device(place):
     assert waiting.folder.read_starts().running_s == before
 
 
+@pytest.mark.parametrize("resumes", [True, False])
+def test_another_host_counts_on_only_where_it_goes_on_with_the_sweep(place, resumes):
+    """Else each host would give a job all of its time again."""
+    added = place.add()
+    if resumes:
+        begin_sweep_of(place.config, "a", job_id=added.job_id)
+    claim = place.queue.claim("there", ("cpu",))
+    place.queue.beat(claim, running_s=5000.0)
+    place.queue.ended(claim, JobStatus.INTERRUPTED)
+    with place.queue.database.decide() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET kept_until = NULL")
+    job = place.up(place.begun(place.queue.claim("here", ("cpu",))))
+    assert job.claim.job.attempt == 2
+    assert (job.running_s >= 5000) is resumes
+    job.stop(Why.SHUT_DOWN)
+    place.end(job)
+
+
 def test_a_job_over_its_limit_has_failed_and_says_so(place):
     place.config = dataclasses.replace(place.config, limits=Limits(job_s=0.05))
     job = place.up(place.running())

@@ -13,6 +13,7 @@ from results.errors import ResultsError
 from tests.command_line import wait_for
 from web.config import ServeConfig
 from web.database.database import open_database
+from web.database.trouble import DatabaseUnavailable
 from web.jobs.job import Job, JobStatus
 from web.jobs.queue import JobQuery, Queue
 from web.jobs.schedules import NewSchedule, Schedules
@@ -205,6 +206,24 @@ def test_after_its_clock_was_set_two_jobs_dont_run_on_one_device(place, moved):
         assert place.queue.get(second.job_id).status is JobStatus.PENDING
     finally:
         worker._shut_down()
+
+
+def test_that_a_job_started_is_said_again_if_the_database_was_away(place, hand, monkeypatch):
+    monkeypatch.setattr(worker_module, "BEAT_S", 0.05)
+    real, tried = place.queue.started, []
+
+    def started(claim):
+        tried.append(claim)
+        if len(tried) == 1:
+            raise DatabaseUnavailable("away")
+        real(claim)
+
+    monkeypatch.setattr(place.queue, "started", started)
+    hand.start()
+    job = place.add()
+    wait_for(lambda: place.queue.get(job.job_id).started_at is not None, LONG_S)
+    hand.up(job)
+    assert len(tried) == 2
 
 
 def test_it_posts_what_is_due(place, hand, moved):
