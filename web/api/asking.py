@@ -78,9 +78,14 @@ def find_own_job(services: Services, job_id: str, caller: Caller) -> Job:
     return job
 
 
+def may_read_log(user: str, caller: Caller) -> bool:
+    """Whether that user's jobs' logs, and what is quoted of them, are the caller's to read."""
+    return user == caller.user or caller.role.includes(Role.ADMIN)
+
+
 def require_own(user: str, caller: Caller) -> None:
     """Raise ApiError (403) unless it is the caller's, or the caller an admin."""
-    if user != caller.user and not caller.role.includes(Role.ADMIN):
+    if not may_read_log(user, caller):
         raise ApiError(403, "this is another user's; only they and admins may do that")
 
 

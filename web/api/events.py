@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from web.api.asking import NOT_FOUND, JobId, Reader, find_job
+from web.api.asking import NOT_FOUND, JobId, Reader, find_job, may_read_log
 from web.config import API_ROOT
 from web.database.trouble import DatabaseUnavailable
 from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
@@ -114,5 +114,6 @@ async def events(
     """`progress` whenever something changed, with status, phase, counts and incidents; `end` when the job has ended,
     which is the last one. A comment every 15 seconds.
     """
-    await run_in_threadpool(find_job, services, job_id)
-    return EventStream(services.feeds.events(job_id, last_event_id), services.streams, caller)
+    job = await run_in_threadpool(find_job, services, job_id)
+    told = services.feeds.events(job_id, last_event_id, is_own=may_read_log(job.user, caller))
+    return EventStream(told, services.streams, caller)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from results.errors import BenchError
 from results.json_text import encode
-from web.jobs.job import JobStatus
+from web.jobs.job import JobStatus, told_detail
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -35,17 +35,20 @@ RETRY = b"retry: 2000\n\n"
 
 @dataclass(frozen=True)
 class JobState:
-    """What a stream tells. event_id: the same for the same state, whichever process tells it."""
+    """What a stream tells. event_id: the same for the same state, whichever process tells it. own_data: what those are
+    told who may read the job's log.
+    """
 
     event_id: str
     data: bytes
+    own_data: bytes
     is_final: bool
 
-    @property
-    def text(self) -> bytes:
+    def text(self, *, is_own: bool) -> bytes:
         """As an event of a stream."""
         name = b"end" if self.is_final else b"progress"
-        return b"event: %b\nid: %b\ndata: %b\n\n" % (name, self.event_id.encode(), self.data)
+        data = self.own_data if is_own else self.data
+        return b"event: %b\nid: %b\ndata: %b\n\n" % (name, self.event_id.encode(), data)
 
 
 @dataclass
@@ -92,12 +95,14 @@ class JobFeeds:
         job_id: str,
         last_event_id: str = "",
         *,
+        is_own: bool = False,
         heartbeat_s: float = HEARTBEAT_S,
         longest_s: float = LONGEST_S,
     ) -> AsyncIterator[bytes]:
         """The job's states from now on, and a comment when nothing happens, until it has ended.
 
-        last_event_id: of the state that the reader has; it is not told again.
+        last_event_id: of the state that the reader has; it is not told again. is_own: whether the reader may read the
+        job's log.
         """
         followed = self._follow(job_id)
         known = last_event_id
@@ -109,7 +114,7 @@ class JobFeeds:
                 state = followed.state
                 if state is not None and (state.event_id != known or state.is_final):
                     known = state.event_id
-                    yield state.text
+                    yield state.text(is_own=is_own)
                 if followed.is_gone or (state is not None and state.is_final):
                     return
                 if state is not followed.state or changed.is_set():  # while the reader took the last one
@@ -194,9 +199,11 @@ def state_of(job: Job, readers: JobReaders) -> JobState:
     facts = {
         "job_id": job.job_id,
         "status": str(job.status),
-        "detail": job.detail,
+        "detail": told_detail(job.detail, with_log=False),
         "attempt": job.attempt,
         "progress": dataclasses.asdict(readers.progress(job)),
     }
     data = encode(facts)
-    return JobState(event_id=hashlib.sha256(data).hexdigest()[:16], data=data, is_final=job.status.is_final)
+    own_data = encode({**facts, "detail": told_detail(job.detail, with_log=True)})
+    event_id = hashlib.sha256(data).hexdigest()[:16]
+    return JobState(event_id=event_id, data=data, own_data=own_data, is_final=job.status.is_final)

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Query
 
 from results.errors import ResultsError
-from web.api.asking import NOT_FOUND, Answer, JobId, Reader, find_job, moment, moment_or_none
+from web.api.asking import NOT_FOUND, Answer, JobId, Reader, find_job, may_read_log, moment, moment_or_none
 from web.catalogue.posting import duration_in_words
 from web.config import API_ROOT
-from web.jobs.job import JobStatus  # noqa: TC001 - same
+from web.jobs.job import JobStatus, told_detail
 from web.jobs.queue import JobQuery
 from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
 
 if TYPE_CHECKING:
     from results.records import RunRecord
+    from web.access.caller import Caller
     from web.jobs.job import Job
     from web.jobs.queue import JobPage
     from web.services import Services
@@ -107,7 +108,9 @@ class Summary(Answer):
 
 
 class JobRow(Answer):
-    """One job of a list. detail: why it failed, or who cancelled it."""
+    """One job of a list. detail: why it failed, or who cancelled it; what it quotes of the job's log is for the job's
+    user and admins.
+    """
 
     job_id: str
     status: JobStatus
@@ -158,8 +161,7 @@ class History(Answer):
 @router.get("/results/{job_id}", responses=NOT_FOUND)
 def results(job_id: JobId, services: ServicesDep, caller: Reader) -> JobResults:
     """The status and results of a job, also while it runs."""
-    del caller
-    return job_results(services, find_job(services, job_id))
+    return job_results(services, find_job(services, job_id), caller)
 
 
 @router.get("/results")
@@ -175,7 +177,6 @@ def list_results(
     cursor: _Cursor = None,
 ) -> JobList:
     """All users' jobs, the newest first."""
-    del caller
     page = services.queue.jobs(
         JobQuery(
             model_name=model_name,
@@ -186,7 +187,7 @@ def list_results(
             cursor=cursor,
         )
     )
-    return JobList(results=_rows(page), total=page.total, next_cursor=page.next_cursor)
+    return JobList(results=_rows(page, caller), total=page.total, next_cursor=page.next_cursor)
 
 
 @router.get("/history")
@@ -200,18 +201,17 @@ def history(
     cursor: _Cursor = None,
 ) -> History:
     """The jobs of the last days, the newest first."""
-    del caller
     since = time.time() - days * DAY_S
     page = services.queue.jobs(JobQuery(model_name=model_name, since=since, limit=limit, cursor=cursor))
     return History(
-        history=_rows(page),
+        history=_rows(page, caller),
         total_runs=page.total,
         date_range=f"Last {days} day{'s' * (days != 1)}",
         next_cursor=page.next_cursor,
     )
 
 
-def job_results(services: Services, job: Job) -> JobResults:
+def job_results(services: Services, job: Job, caller: Caller) -> JobResults:
     """What a job has measured so far, from its runs' records."""
     runs = [_run(services, each) for each in services.readers.runs(job)]
     outcomes: Counter[str] = Counter()
@@ -220,7 +220,7 @@ def job_results(services: Services, job: Job) -> JobResults:
     measured = [run for run in runs if run.metrics]
     of_benchmark = Counter(run.benchmark for run in measured)
     return JobResults(
-        **dict(job_row(job)),
+        **dict(job_row(job, caller)),
         summary=Summary(
             total_evaluations=sum(run.completions or 0 for run in runs),
             benchmarks_run=tuple(dict.fromkeys(run.benchmark for run in runs if run.run_id)),
@@ -243,8 +243,8 @@ def progress_of(progress: JobProgress) -> Progress:
     return Progress.model_validate(progress)
 
 
-def job_row(job: Job) -> JobRow:
-    """A job as a row of a list."""
+def job_row(job: Job, caller: Caller) -> JobRow:
+    """A job as a row of a list, as the caller may see it."""
     return JobRow(
         job_id=job.job_id,
         status=job.status,
@@ -258,7 +258,7 @@ def job_row(job: Job) -> JobRow:
         started_at=moment_or_none(job.started_at),
         completed_at=moment_or_none(job.completed_at),
         attempt=job.attempt,
-        detail=job.detail,
+        detail=told_detail(job.detail, with_log=may_read_log(job.user, caller)),
     )
 
 
@@ -268,8 +268,8 @@ def priority_word(job: Job) -> Literal["high", "normal", "low"]:
     return words[job.priority]
 
 
-def _rows(page: JobPage) -> tuple[JobRow, ...]:
-    return tuple(map(job_row, page.jobs))
+def _rows(page: JobPage, caller: Caller) -> tuple[JobRow, ...]:
+    return tuple(job_row(job, caller) for job in page.jobs)
 
 
 def _run(services: Services, run: JobRun) -> RunResult:

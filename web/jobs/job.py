@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+LOG_BEGINS = "\n"  # in a job's detail
+
 
 class JobStatus(enum.StrEnum):
     """INTERRUPTED: its harness or host died, or the worker was stopped; it goes on by itself."""
@@ -53,7 +55,8 @@ class NewJob:
 class Job:
     """One job. Times are seconds since the epoch, UTC. attempt: 1 at first; more after its host died or a retry.
     host: of the worker that has it, or had it last; "" if none. device: that it holds; "" if none. sweep_id: "" until
-    it has begun. running_s: its time so far, without waiting for a device. detail: why it failed, in words.
+    it has begun. running_s: its time so far, without waiting for a device. detail: why it failed, in words; what it
+    quotes of the job's log follows LOG_BEGINS, see `told_detail`.
     """
 
     job_id: str
@@ -76,3 +79,9 @@ class Job:
     sweep_id: str
     running_s: float
     detail: str
+
+
+def told_detail(detail: str, *, with_log: bool) -> str:
+    """A job's detail in one line. with_log: whether its reader may read the job's log, and so what is quoted of it."""
+    plain, _, log = detail.partition(LOG_BEGINS)
+    return f"{log} ({plain})" if log and with_log else plain

@@ -15,7 +15,7 @@ from processes.bounded_log import Log
 from processes.detached import AlreadyRunning
 from results.errors import BenchError, ResultsError
 from results.files import open_to_append
-from web.jobs.job import JobStatus
+from web.jobs.job import LOG_BEGINS, JobStatus
 from web.working.job_folder import AttemptFolder, Starts, find_sweep
 from web.working.job_process import ask_to_end, kill_left_behind, kill_sweep, left_behind, start_sweep
 from web.working.outcome import ERROR, JobOutcome, ask_for_retries, last_words, sweep_outcome
@@ -293,10 +293,12 @@ class RunningJob:
         )
 
     def _why_fruitless(self, starts: Starts, outcome: JobOutcome) -> str:
-        words = outcome.detail or starts.error or last_words(self.folder, starts.log_bytes)
-        words = words.removeprefix(ERROR).strip() or "it ended, and printed nothing"
         without = min(starts.count, starts.fruitless)
-        return f"{words} (started {starts.count} times, the last {without} without progress)"
+        tries = f"started {starts.count} times, the last {without} without progress"
+        if outcome.detail:
+            return f"{outcome.detail} ({tries})"
+        words = (starts.error or last_words(self.folder, starts.log_bytes)).removeprefix(ERROR).strip()
+        return f"{tries}{LOG_BEGINS}{words or 'it ended, and printed nothing'}"
 
     def _follow_on(self) -> None:
         """A new attempt goes on with the sweep of the one before it, if that can be read, and tries again what failed.

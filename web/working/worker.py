@@ -18,7 +18,7 @@ from results.errors import ResultsError
 from results.locks import lock
 from web.database.trouble import DatabaseUnavailable
 from web.jobs.claiming import BEAT_S
-from web.jobs.job import JobStatus
+from web.jobs.job import JobStatus, told_detail
 from web.jobs.refusals import ClaimLost
 from web.working.beats import Beats
 from web.working.control import Control, Word
@@ -227,7 +227,7 @@ class Worker:
         if end.status is not None:
             if tells:
                 try:
-                    self._endings.note(running, end.status, end.detail)
+                    self._endings.note(running, end.status, told_detail(end.detail, with_log=True))
                 except ResultsError as error:
                     self._say(error.message)
             try:
@@ -242,7 +242,8 @@ class Worker:
         self._beats.forget(claim.job.job_id)
         self._unsaid.discard(claim.job.job_id)
         running.close()
-        self._say(f"job {claim.job.job_id}: {job.status}" + (f": {job.detail}" if job.detail else ""))
+        detail = told_detail(job.detail, with_log=True)
+        self._say(f"job {claim.job.job_id}: {job.status}" + (f": {detail}" if detail else ""))
         if tells:
             self._endings.tell(running.folder)
 

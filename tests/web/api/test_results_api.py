@@ -259,3 +259,19 @@ def test_a_run_without_an_interval(api):
     api.measured(job_id, {"label": "A", "outcomes": (P,), "score": score})
     metric = api.reader.get(f"/results/{job_id}").json()["performance_data"]["human_eval"]["bleu"]
     assert metric == {"mean": 0.1, "stderr": None, "low": None, "high": None}
+
+
+def test_what_a_detail_quotes_of_the_log_is_for_the_jobs_user_and_admins(api):
+    """As the log itself, which may quote its prompts."""
+    job_id = api.posted()
+    api.ended(job_id, JobStatus.FAILED, "started 5 times\nmy secret prompt")
+    for who, told in (
+        (api.reader, "started 5 times"),
+        (api.bob, "started 5 times"),
+        (api.ada, "my secret prompt (started 5 times)"),
+        (api.admin, "my secret prompt (started 5 times)"),
+    ):
+        assert who.get(f"/results/{job_id}").json()["detail"] == told
+        assert who.get("/results").json()["results"][0]["detail"] == told
+        assert who.get("/history").json()["history"][0]["detail"] == told
+        assert ("secret" in who.get(f"/jobs/{job_id}/events").text) == ("secret" in told)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweeps.preflight.report import duration
 from web.access.role import Role
-from web.jobs.job import JobStatus
+from web.api.asking import may_read_log
+from web.jobs.job import JobStatus, told_detail
 
 if TYPE_CHECKING:
     from web.access.caller import Caller
@@ -70,6 +72,7 @@ def job_line(
 ) -> JobLine:
     """What this caller may do follows from the role, and from whose job it is."""
     own = caller.role.includes(Role.ADMIN) or (caller.role.includes(Role.RUN) and job.user == caller.user)
+    job = dataclasses.replace(job, detail=told_detail(job.detail, with_log=may_read_log(job.user, caller)))
     return JobLine(job, own and job.status in _CAN_CANCEL, own and job.status in _CAN_RETRY, progress, place)
 
 

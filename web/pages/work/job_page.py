@@ -11,8 +11,7 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads the anno
 
 from results.plain_text import plain
 from sweeps.preflight.report import duration
-from web.access.role import Role
-from web.api.asking import Reader, find_job
+from web.api.asking import Reader, find_job, may_read_log
 from web.config import API_ROOT
 from web.jobs.job import JobStatus, Priority
 from web.pages.answers.links import grid_url
@@ -49,8 +48,8 @@ def job_page(job_id: str, request: Request, services: ServicesDep, caller: Reade
     places = services.queue.places() if job.status is JobStatus.PENDING else {}
     progress, runs = services.readers.progress(job), services.readers.runs(job)
     line = job_line(job, caller, progress=progress, place=places.get(job_id))
-    may_read_log = job.user == caller.user or caller.role.includes(Role.ADMIN)
-    log = job_log(services.config, job_id, most_bytes=LOG_BYTES) if may_read_log else None
+    is_own = may_read_log(job.user, caller)
+    log = job_log(services.config, job_id, most_bytes=LOG_BYTES) if is_own else None
     table, incidents = _runs(runs), _incidents(progress.incidents)
     done = [run.run_id for run in runs if run.run_id and run.score is not None]
     benchmarks = {run.benchmark for run in runs if run.run_id in done}
@@ -58,7 +57,7 @@ def job_page(job_id: str, request: Request, services: ServicesDep, caller: Reade
         title=line.title,
         name=f"job-{job_id}",
         lead=_lead(line, progress, runs),
-        sentences=(plain(job.detail),) if job.detail else (),
+        sentences=(plain(line.job.detail),) if line.job.detail else (),
         facts=tuple(_facts(job)),
         tables=(table, incidents),
     )
@@ -66,7 +65,7 @@ def job_page(job_id: str, request: Request, services: ServicesDep, caller: Reade
         request,
         "work/job.html.jinja",
         view=view,
-        job=job,
+        job=line.job,
         line=line,
         progress=progress,
         phase=PHASES.get(progress.phase, progress.phase),
@@ -77,7 +76,7 @@ def job_page(job_id: str, request: Request, services: ServicesDep, caller: Reade
         left_out=max(0, len(runs) - MOST_RUNS),
         incidents=incidents,
         log=log,
-        manifest=_pretty(job.manifest) if may_read_log else "",
+        manifest=_pretty(job.manifest) if is_own else "",
         events=f"{API_ROOT}/jobs/{job_id}/events",
         log_url=f"{API_ROOT}/jobs/{job_id}/log",
         grid=grid_url(next(iter(benchmarks)), done[:24]) if done and len(benchmarks) == 1 else "",
