@@ -79,6 +79,29 @@ def test_what_ended_is_forgotten_when_it_expires_and_a_torn_line_harms_nothing(t
     assert file.read_text() == "good 99999999999\nnew 99999999999\n"
 
 
+def test_what_could_not_be_noted_is_noted_with_the_next(tmp_path):
+    file = tmp_path / SPENT_FILE
+    spent = Spent(file)
+    assert not spent.has("x")
+    file.mkdir()
+    assert spent.add("first", 99999999999)
+    assert not spent.add("first", 99999999999)
+    file.rmdir()
+    assert spent.add("second", 99999999999)
+    assert Spent(file).has("first")
+    assert Spent(file).has("second")
+
+
+def test_the_list_of_what_ended_does_not_grow_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("web.access.spent._MOST_EXPIRED", 5)
+    spent = Spent(tmp_path / SPENT_FILE)
+    spent.add("good", 99999999999)
+    for number in range(50):
+        spent.add(f"old{number}", 5)
+    assert spent.has("good")
+    assert len((tmp_path / SPENT_FILE).read_text().splitlines()) < 20
+
+
 def test_a_short_secret_is_refused(app):
     (app.state.services.config.state_dir / SECRET_FILE).write_text("short")
     with pytest.raises(ResultsError, match="holds no secret"):
