@@ -128,10 +128,11 @@ class Schedules:
             connection.execute(delete(SCHEDULES).where(SCHEDULES.c.number == row.number))
             note(self._database, connection, by, "schedule removed", row.schedule_id)
 
-    def next_due(self) -> float | None:
-        """When the next one posts, by the database's clock; None: there is none."""
+    def due_in_s(self) -> float | None:
+        """In how many seconds the next one posts, at most 0 if its time has come; None: there is none."""
         with self._database.read() as connection:
-            return connection.execute(select(func.min(SCHEDULES.c.next_at))).scalar()
+            next_at = connection.execute(select(func.min(SCHEDULES.c.next_at))).scalar()
+            return None if next_at is None else float(next_at) - self._database.now(connection)
 
     def post_due(self, queue: Queue) -> tuple[Job, ...]:
         """Post the jobs whose time has come: one a schedule, however many times were missed. Any worker may call it at

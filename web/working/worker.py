@@ -69,7 +69,7 @@ class Worker:
         self._sweep_ids: dict[str, str] = {}
         self._endings = Endings(config, say)
         self._fences = Fences(shared=config.database_url is not None)
-        self._looked = self._scheduled = float("-inf")
+        self._looked = self._post_at = float("-inf")
         self._trouble = ""
 
     def run(self, control: Control) -> None:
@@ -134,9 +134,8 @@ class Worker:
             ended = self._tick(running) or ended
         self._end_strays()
         with self._heard():
-            if now - self._scheduled >= SCHEDULES_S:
-                self._scheduled = now
-                look = bool(self._schedules.post_due(self._queue)) or look
+            if rang or now >= self._post_at:
+                look = self._post_due() or look
             if look or ended:
                 self._looked = now
                 self._claim()
@@ -146,12 +145,21 @@ class Worker:
         poll = select.poll()
         for descriptor in (bell, *control.descriptors):
             poll.register(descriptor, select.POLLIN)
-        wait_s = LOOK_S if not self._strays else SOON_S
+        wait_s = min(LOOK_S if not self._strays else SOON_S, max(self._post_at - time.monotonic(), SOON_S))
         for running in self._jobs.values():
             wait_s = min(wait_s, running.look_again_s)
             if running.fileno() >= 0:
                 poll.register(running.fileno(), select.POLLIN)
         return any(descriptor == bell for descriptor, _ in poll.poll(1000 * wait_s))
+
+    def _post_due(self) -> bool:
+        """Post what is due. Whether anything was; `_wait` ends when the next one is."""
+        self._post_at = time.monotonic() + LOOK_S  # if the database is away
+        posted = self._schedules.post_due(self._queue)
+        due_in_s = self._schedules.due_in_s()
+        # Often enough for a clock that is set.
+        self._post_at = time.monotonic() + min(SCHEDULES_S, SCHEDULES_S if due_in_s is None else due_in_s)
+        return bool(posted)
 
     def _claim(self) -> None:
         """Take what can run here. A claim ends leases that ran out, so first say what this worker still has: the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     from tests.web.working.conftest import Place
 
 LONG_S = 60.0
+
+
+def a_schedule() -> NewSchedule:
+    return NewSchedule(
+        user="ann",
+        name="nightly",
+        cron="0 3 * * *",
+        suite="s",
+        model_name="m",
+        manifest='{"odd": "sleep"}',
+    )
 
 
 class Hand:
@@ -227,16 +239,7 @@ def test_that_a_job_started_is_said_again_if_the_database_was_away(place, hand, 
 
 
 def test_it_posts_what_is_due(place, hand, moved):
-    Schedules(place.queue.database).add(
-        NewSchedule(
-            user="ann",
-            name="nightly",
-            cron="0 3 * * *",
-            suite="s",
-            model_name="m",
-            manifest='{"odd": "sleep"}',
-        )
-    )
+    Schedules(place.queue.database).add(a_schedule())
     moved[0] += 3 * 86400
     try:
         hand.start()
@@ -244,6 +247,22 @@ def test_it_posts_what_is_due(place, hand, moved):
         hand.up(job)
     finally:
         hand.end()
+
+
+def test_it_wakes_when_the_next_schedule_is_due(place, moved):
+    """And not some seconds later, when it looks next."""
+    schedules = Schedules(place.queue.database)
+    worker = Worker(place.config, place.queue, schedules, Devices(()), host="here", say=print)
+
+    before = time.monotonic()
+    assert not worker._post_due()
+    assert worker._post_at - before >= worker_module.SCHEDULES_S
+    due_at = schedules.add(a_schedule()).next_at
+    moved[0] = due_at - 3.0
+    assert not worker._post_due()
+    assert worker._post_at - time.monotonic() <= 3.0
+    moved[0] = due_at
+    assert worker._post_due()
 
 
 def test_a_second_worker_of_the_host_is_refused(place, hand, monkeypatch):
