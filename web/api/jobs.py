@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Literal
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 
@@ -25,6 +26,10 @@ from web.config import API_ROOT
 from web.jobs.job import JobStatus
 from web.services import ServicesDep  # noqa: TC001 - same
 from web.working.log_tail import job_log, log_from
+
+if TYPE_CHECKING:
+    from web.jobs.job import Job
+    from web.services import Services
 
 router = APIRouter(prefix=API_ROOT, tags=["jobs"], route_class=EveryMistake)
 MOST_LOG_BYTES = 1 << 18
@@ -113,12 +118,7 @@ def run(
 ) -> Posted:
     """Add a job to the queue. It is on disk when this answers."""
     with told():
-        checked = checked_job(request, services.config, caller.user)
-        job = services.queue.add(
-            checked.job,
-            idempotency_key,
-            fingerprint=None if idempotency_key is None else _fingerprint(request),
-        )
+        job = _added(request, services, caller.user, idempotency_key)
     return Posted(
         job_id=job.job_id,
         message=f"Benchmarking is queued: {job.suite} on {job.model_name}",
@@ -177,5 +177,18 @@ def log(
     return LogPart(text=text, next_offset=following, is_cut=offset > 0, attempt=job.attempt)
 
 
+def _added(request: RunRequest, services: Services, user: str, key: str | None) -> Job:
+    """The job that the key gave before, whatever the catalogue offers now; else a new one."""
+    if key is None:
+        return services.queue.add(checked_job(request, services.config, user).job)
+    fingerprint = _fingerprint(request)
+    earlier = services.queue.earlier(user, key, fingerprint)
+    if earlier is not None:
+        return earlier
+    return services.queue.add(checked_job(request, services.config, user).job, key, fingerprint=fingerprint)
+
+
 def _fingerprint(request: RunRequest) -> str:
-    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    """Of what was sent, in whatever order; what a later version adds to requests doesn't change it."""
+    sent = request.model_dump(mode="json", exclude_unset=True)
+    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()

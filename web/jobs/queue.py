@@ -86,18 +86,9 @@ class Queue(Claims):
         with self.database.decide() as connection:
             if idempotency_key is not None:
                 fingerprint = fingerprint or _fingerprint(new)
-                earlier = connection.execute(
-                    select(IDEMPOTENCY_KEYS).where(
-                        IDEMPOTENCY_KEYS.c.user == new.user, IDEMPOTENCY_KEYS.c.key == idempotency_key
-                    )
-                ).first()
+                earlier = _earlier(connection, new.user, idempotency_key, fingerprint)
                 if earlier is not None:
-                    if earlier.fingerprint != fingerprint:
-                        raise KeyReused(
-                            "this Idempotency-Key was used for another request",
-                            hint="send a new key with each new request",
-                        )
-                    return job_of(find_row(connection, earlier.job_id))
+                    return earlier
             refused = self._refused(connection, new.user)
             if refused is None:
                 job = self.insert(connection, new)
@@ -106,6 +97,13 @@ class Queue(Claims):
                 return job
             note(self.database, connection, new.user, "job refused", "too many of the user's jobs wait")
         raise refused  # after the commit, which keeps the note
+
+    def earlier(self, user: str, idempotency_key: str, fingerprint: str) -> Job | None:
+        """The job that `add` made of the user's key before. Raises KeyReused."""
+        if not storable(idempotency_key):
+            return None
+        with self.database.read() as connection:
+            return _earlier(connection, user, idempotency_key, fingerprint)
 
     def insert(self, connection: Connection, new: NewJob) -> Job:
         """Add a job within a transaction of `decide`, without looking at the limits."""
@@ -259,6 +257,18 @@ class Queue(Claims):
                 user=user, key=key, fingerprint=fingerprint, job_id=job.job_id, created_at=job.created_at
             )
         )
+
+
+def _earlier(connection: Connection, user: str, key: str, fingerprint: str) -> Job | None:
+    asked = select(IDEMPOTENCY_KEYS).where(IDEMPOTENCY_KEYS.c.user == user, IDEMPOTENCY_KEYS.c.key == key)
+    found = connection.execute(asked).first()
+    if found is None:
+        return None
+    if found.fingerprint != fingerprint:
+        raise KeyReused(
+            "this Idempotency-Key was used for another request", hint="send a new key with each new request"
+        )
+    return job_of(find_row(connection, found.job_id))
 
 
 def _rank(now: float, priority: Priority) -> float:

@@ -80,6 +80,26 @@ def test_the_same_key_posts_one_job(api):
     assert api.ada.post("/run", json=RUN, headers={"Idempotency-Key": "a b"}).status_code == 400
 
 
+def test_a_key_gives_its_job_again_in_whatever_order_it_is_sent_and_when_the_catalogue_has_changed(
+    tmp_path, monkeypatch
+):
+    data = tmp_path / "q.jsonl"
+    data.touch()
+    api = Api(tmp_path, data={"q": data})
+    try:
+        asked = {"suite": "gsm8k", "config": {"params": {"dataset": "q", "limit": 2}}}
+        turned = {"config": {"params": {"limit": 2, "dataset": "q"}}, "suite": "gsm8k"}
+        key = {"Idempotency-Key": "once"}
+        first = api.ada.post("/run", json=asked, headers=key)
+        assert first.status_code == 202, first.text
+        monkeypatch.delitem(api.config.data, "q")
+        assert api.ada.post("/run", json=turned, headers=key).json() == first.json()
+        assert api.ada.post("/run", json=asked).status_code == 400
+        assert api.ada.post("/run", json=asked | {"priority": "low"}, headers=key).status_code == 409
+    finally:
+        api.close()
+
+
 def test_a_full_queue_says_when_to_ask_again(tmp_path):
     api = Api(tmp_path, limits=Limits(queued_per_user=1, requests_per_minute=1000))
     try:
