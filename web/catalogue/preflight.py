@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from results.errors import BenchError, ResultsError, UsageError
 from results.json_text import encode
 from web.catalogue.manifest import manifest_document
 from web.catalogue.posting import NAME, refused_by
+from web.working.devices import find_devices
 from web.working.job_environment import job_environment
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def _asked(text: str, request: RunRequest, config: ServeConfig, patience_s: floa
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
-            env=job_environment(text, mark="preflight", device={}),
+            env=job_environment(text, mark="preflight", device=_one_jobs_device()),
             start_new_session=True,
         )
         try:
@@ -87,6 +89,12 @@ def _asked(text: str, request: RunRequest, config: ServeConfig, patience_s: floa
             _said(errors.decode("utf-8", "replace").replace(str(file), NAME)), request, config
         ) from None
     return {**found, "needs": [_need(each) for each in found["needs"]]}
+
+
+@functools.cache
+def _one_jobs_device() -> dict[str, str | None]:
+    """A job gets one GPU, so a model that needs two must be told not to fit. Loading drivers takes seconds: once."""
+    return find_devices().shown_first()
 
 
 def _need(need: dict[str, Any]) -> dict[str, Any]:

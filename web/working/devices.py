@@ -42,6 +42,10 @@ class Devices:
         chosen = [gpu for gpu in self.gpus if gpu.uuid == name]
         return showing_only(chosen, self.gpus, environment)
 
+    def shown_first(self, environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+        """The same, of the first device: for a check of what one job can do here."""
+        return self.shown(self.names[0], environment)
+
 
 def find_devices() -> Devices:
     """Look for GPUs; takes as long as their drivers need, see `telemetry.devices`."""

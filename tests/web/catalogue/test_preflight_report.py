@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from results.errors import ResultsError
+from telemetry.contract import DeviceFacts
 from web.catalogue import preflight
 from web.catalogue.mistakes import RequestRefused
 from web.catalogue.preflight import PreflightBusy, preflight_report
 from web.catalogue.request import RunConfig, RunRequest
 from web.config import ServeConfig
+from web.working.devices import Devices
 
 
 @pytest.fixture
@@ -26,6 +28,24 @@ def test_the_report_of_what_would_run(config):
     assert found["ok"] is True
     assert [need["label"] for need in found["needs"]] == ["SmolLM2-135M-Instruct.Q4_1 human_eval"]
     assert sorted(path.name for path in config.results_dir.iterdir()) == ["questions.jsonl"]
+
+
+def test_it_sees_what_one_job_would_see(config, monkeypatch, tmp_path):
+    """With all GPUs, a model that needs two would be said to fit, and its job would fail."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        'import json, os\nprint(json.dumps({"needs": [{"seen": os.environ.get("CUDA_VISIBLE_DEVICES")}]}))\n'
+    )
+    monkeypatch.setattr(preflight, "_PROGRAM", program)
+    gpus = tuple(DeviceFacts(kind="nvidia", uuid=f"GPU-{each}", index=at) for at, each in enumerate("ab"))
+    monkeypatch.setattr(preflight, "find_devices", lambda: Devices(gpus))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    preflight._one_jobs_device.cache_clear()
+    try:
+        found = preflight_report(RunRequest(suite="human_eval"), config)
+    finally:
+        preflight._one_jobs_device.cache_clear()
+    assert found["needs"] == [{"seen": "GPU-a"}]
 
 
 def test_a_benchmarks_own_check_of_its_data_is_told(config):

@@ -12,6 +12,7 @@ def test_each_gpu_is_a_device_and_a_job_sees_only_its_own():
     devices = Devices(GPUS)
     assert devices.names == ("GPU-a", "GPU-b")
     assert devices.shown("GPU-b", {}) == {"CUDA_VISIBLE_DEVICES": "GPU-b"}
+    assert devices.shown_first({}) == {"CUDA_VISIBLE_DEVICES": "GPU-a"}
     assert devices.shown("", {}) == {"CUDA_VISIBLE_DEVICES": "-1"}  # it needs none
 
 
