@@ -90,6 +90,7 @@ def add_schedule(request: ScheduleRequest, services: ServicesDep, caller: Runner
                 manifest=job.manifest,
                 project_id=job.project_id,
                 needs_device=job.needs_device,
+                names=job.names,
             )
         )
     return schedule_row(added)

@@ -18,7 +18,7 @@ from sweeps.preflight.report import duration
 from sweeps.preflight.run_time import expected
 from web.catalogue.manifest import manifest_document
 from web.catalogue.mistakes import Mistake, RequestRefused, in_one_line
-from web.jobs.job import NewJob, Priority
+from web.jobs.job import NewJob, Priority, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +112,7 @@ def _job(request: RunRequest, user: str, text: str, plan: Plan | None) -> NewJob
         manifest=text,
         priority=_PRIORITIES[request.priority],
         project_id="" if request.project_id is None else str(request.project_id),
+        names=names_of(suites, models),
         needs_device=plan is None or any(run.spec and run.spec.server.kind in _LAUNCHED for run in plan.runs),
     )
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0001"  # the newest migration
+HEAD = "0002"  # the newest migration
 
 # SQLite numbers rows by itself only if the type is INTEGER.
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -68,6 +68,7 @@ JOBS = Table(
     Column("token", Integer, nullable=False),  # of the newest claim; older ones change nothing
     Column("lease_until", Double),  # the claim holds until then; NULL: nobody has it
     Column("kept_until", Double),  # until then only its own host may take it again
+    Column("names", Text, nullable=False, server_default=""),  # of its suites and models, a line each
     Index("jobs_by_status", "status", "number"),
     Index("jobs_by_user", "user", "number"),
     Index("jobs_by_schedule", "schedule_id", "number"),
@@ -125,6 +126,7 @@ SCHEDULES = Table(
     Column("posted_at", Double),
     Column("job_id", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("names", Text, nullable=False, server_default=""),
     UniqueConstraint("user", "name", name="one_name_a_user"),
     sqlite_autoincrement=True,
 )

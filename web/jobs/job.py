@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LOG_BEGINS = "\n"  # in a job's detail
+_IN_A_LINE = {ord("\n"): " "}
 
 
 class JobStatus(enum.StrEnum):
@@ -36,8 +41,8 @@ class Priority(enum.IntEnum):
 @dataclass(frozen=True, kw_only=True)
 class NewJob:
     """A job to be added. manifest: the JSON text of its sweep, with names of variables, never their values.
-    suite, model_name: what a list shows and filters by, of all its runs. needs_device: whether it serves a
-    model on the worker's machine.
+    suite, model_name: what a list shows, of all its runs. needs_device: whether it serves a model on the worker's
+    machine. names: what it is found by besides, from `names_of`.
     """
 
     user: str
@@ -49,6 +54,7 @@ class NewJob:
     needs_device: bool = True
     estimated_duration_s: float | None = None
     schedule_id: str = ""
+    names: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +85,17 @@ class Job:
     sweep_id: str
     running_s: float
     detail: str
+
+
+def names_of(suites: Iterable[str], models: Iterable[str]) -> str:
+    """All of them as one text, in which `name_line` finds each."""
+    lines = [name_line("suite", each) for each in suites] + [name_line("model", each) for each in models]
+    return "".join(dict.fromkeys(lines))
+
+
+def name_line(kind: str, name: str) -> str:
+    """What the names of a job have, each once, if it is a suite's or a model's."""
+    return f"\n{kind} {name.translate(_IN_A_LINE)}\n"
 
 
 def told_detail(detail: str, *, with_log: bool) -> str:

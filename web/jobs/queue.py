@@ -8,13 +8,13 @@ import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, or_, select
 
 from results.errors import UsageError
 from web.database.tables import IDEMPOTENCY_KEYS, JOBS
 from web.jobs.audit import note
 from web.jobs.claiming import Claims
-from web.jobs.job import Job, JobStatus, NewJob, Priority
+from web.jobs.job import Job, JobStatus, NewJob, Priority, name_line
 from web.jobs.refusals import KeyReused, NoSuchJob, QueueFull, WrongStatus
 from web.jobs.rows import ACTIVE, WAITING, find_row, job_of
 from web.jobs.stored_text import require_storable, storable
@@ -31,7 +31,9 @@ KEYS_KEPT_S = 7 * 86400.0  # how long an Idempotency-Key is remembered
 
 @dataclass(frozen=True, kw_only=True)
 class JobQuery:
-    """Which jobs; None: any. since: seconds since the epoch, of created_at. cursor: next_cursor of the page before."""
+    """Which jobs; None: any. model_name, suite: of one of its runs. since: seconds since the epoch, of created_at.
+    cursor: next_cursor of the page before.
+    """
 
     user: str | None = None
     statuses: tuple[JobStatus, ...] = ()
@@ -78,6 +80,7 @@ class Queue(Claims):
             user=new.user,
             suite=new.suite,
             model=new.model_name,
+            names=new.names,
             manifest=new.manifest,
             project_id=new.project_id,
             schedule_id=new.schedule_id,
@@ -148,7 +151,9 @@ class Queue(Claims):
         Raises UsageError for a cursor that isn't one of ours.
         """
         wanted = _conditions(query)
-        page = select(*(column for column in JOBS.c if column is not JOBS.c.manifest)).where(*wanted)
+        page = select(*(each for each in JOBS.c if each not in {JOBS.c.manifest, JOBS.c.names})).where(
+            *wanted
+        )
         if query.cursor is not None:
             page = page.where(JOBS.c.number < _number(query.cursor))
         with self.database.read() as connection:
@@ -286,8 +291,6 @@ def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     texts: tuple[tuple[Any, str | None], ...] = (
         (JOBS.c.user, query.user),
-        (JOBS.c.model_name, query.model_name),
-        (JOBS.c.suite, query.suite),
         (JOBS.c.project_id, query.project_id),
         (JOBS.c.schedule_id, query.schedule_id),
     )
@@ -295,11 +298,22 @@ def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
         if text is not None:
             # What can't be stored is nobody's.
             found.append(column == text if storable(text) else JOBS.c.number < 0)
+    for shown, kind, name in (
+        (JOBS.c.model_name, "model", query.model_name),
+        (JOBS.c.suite, "suite", query.suite),
+    ):
+        if name is not None:
+            found.append(_has_name(shown, kind, name) if storable(name) else JOBS.c.number < 0)
     if query.statuses:
         found.append(JOBS.c.status.in_(query.statuses))
     if query.since is not None:
         found.append(JOBS.c.created_at >= query.since)
     return found
+
+
+def _has_name(shown: ColumnElement[str], kind: str, name: str) -> ColumnElement[bool]:
+    """It is all that is shown, or one of several. LIKE would take capitals for small letters in SQLite."""
+    return or_(shown == name, func.replace(JOBS.c.names, name_line(kind, name), "") != JOBS.c.names)
 
 
 def _number(cursor: str) -> int:

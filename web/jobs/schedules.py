@@ -42,6 +42,7 @@ class NewSchedule:
     time_zone: str = "UTC"
     project_id: str = ""
     needs_device: bool = True
+    names: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,7 @@ class Schedules:
             cron=new.cron,
             suite=new.suite,
             model=new.model_name,
+            names=new.names,
             manifest=new.manifest,
             project_id=new.project_id,
         )
@@ -194,6 +196,7 @@ def _new_job(row: Row[Any]) -> NewJob:
         priority=Priority.LOW,
         project_id=row.project_id,
         needs_device=row.needs_device,
+        names=row.names,
         schedule_id=row.schedule_id,
     )
 

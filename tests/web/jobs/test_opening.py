@@ -18,7 +18,7 @@ from web.config import Limits, ServeConfig
 from web.database.database import open_database
 from web.database.tables import HEAD, metadata
 from web.database.trouble import DatabaseUnavailable
-from web.jobs.job import JobStatus
+from web.jobs.job import JobStatus, names_of
 from web.jobs.queue import JobQuery, Queue
 
 
@@ -68,6 +68,18 @@ def test_a_folder_of_another_user_is_refused(config):
     with pytest.raises(ResultsError, match="another user") as refused:
         open_database(config)
     assert refused.value.hint
+
+
+def test_a_database_of_the_first_tables_is_brought_to_the_newest(bench):
+    add(bench.queue(), suite="mbpp")
+    with bench.database.decide() as connection:
+        for table in ("jobs", "schedules"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN names")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    queue = Queue(bench.again(), Limits())
+    assert queue.jobs(JobQuery(suite="mbpp")).total == 1
+    add(queue, suite="mbpp, gsm8k", names=names_of(["mbpp", "gsm8k"], []))
+    assert queue.jobs(JobQuery(suite="mbpp")).total == 2
 
 
 def test_a_newer_one_is_refused_and_left_alone(bench):

@@ -7,7 +7,7 @@ import pytest
 from results.errors import UsageError
 from tests.web.jobs.conftest import add, new_job
 from web.jobs.claiming import ELSEWHERE_AFTER_S, LEASE_S
-from web.jobs.job import JobStatus, Priority
+from web.jobs.job import JobStatus, Priority, names_of
 from web.jobs.queue import LEAD_S, JobQuery
 from web.jobs.refusals import ClaimLost, KeyReused, NoSuchJob, QueueFull, WrongStatus
 
@@ -157,6 +157,22 @@ def test_lists_filter_and_page_and_stay_stable_while_jobs_are_added(bench):
     for cursor in ("", "-1", "٣", "1e3", "9" * 30):
         with pytest.raises(UsageError):
             queue.jobs(JobQuery(cursor=cursor))
+
+
+def test_a_job_is_found_by_each_of_its_names_and_by_no_part_of_one(bench):
+    queue = bench.queue()
+    one = add(queue, suite="mbpp", model_name="Qwen").job_id
+    names = names_of(["human_eval", "mbpp"], ["Qwen", "a, b", "line\nmodel tail"])
+    several = add(queue, suite="human_eval, mbpp", model_name="Qwen, a, b…", names=names).job_id
+
+    def found(**query):
+        return {job.job_id for job in queue.jobs(JobQuery(**query)).jobs}
+
+    assert found(suite="mbpp") == found(model_name="Qwen") == {one, several}
+    assert found(suite="human_eval") == found(model_name="a, b") == {several}
+    assert found(model_name="Qwen", suite="human_eval") == {several}
+    for part in ("a", "b", "qwen", "Qwe", "%", "", "tail", "human_eval", "model Qwen", "Qwen\nmodel a, b"):
+        assert found(model_name=part) == set(), part
 
 
 def test_texts_that_can_not_be_stored_are_refused(bench):

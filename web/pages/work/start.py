@@ -111,6 +111,7 @@ def _add_schedule(services: Services, caller: Caller, job: Any, extra: dict[str,
             manifest=job.manifest,
             project_id=job.project_id,
             needs_device=job.needs_device,
+            names=job.names,
         )
     )
 
