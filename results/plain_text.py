@@ -23,9 +23,12 @@ _HALF = re.compile("[\ud800-\udfff]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _LINE_END = re.compile(r"\r\n|[\r\n]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_FORMULA = re.compile(
-    r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]"
-)  # full-width signs too, like some spreadsheets
+_SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"  # full-width ones too, like some spreadsheets
+_FORMULA = re.compile(rf"[\t\r\n]|\s*[{_SIGNS}]")
+# Where other signs than commas part the columns, as in many countries, a cell may begin inside a text. It matches at
+# every blank, so that none is looked at twice, however many there are.
+_INNER = re.compile(rf'([\s";|]++)([{_SIGNS}]?)')
+_PARTING = re.compile(r"[;|\t\r\n]")
 
 
 def plain(text: str) -> str:
@@ -65,8 +68,13 @@ def uncoloured(text: str) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """Safe text of several lines that no spreadsheet takes for a formula."""
-    return plain_lines(f"'{text}" if _FORMULA.match(text) else text)
+    """Safe text of several lines that no spreadsheet takes for a formula, whatever sign parts its columns."""
+    begun = f"'{text}" if _FORMULA.match(text) else text
+    return plain_lines(_INNER.sub(_defused, begun))
+
+
+def _defused(match: re.Match[str]) -> str:
+    return f"{match[1]}'{match[2]}" if match[2] and _PARTING.search(match[1]) else match[0]
 
 
 def in_unicode(text: str) -> str:

@@ -92,7 +92,7 @@ def test_an_answer_is_prose_and_fenced_code() -> None:
     "line", ["~" * 600_000 + "`", "~~~" + " " * 600_000 + "`", "~~~" + "a" * 600_000 + "`", "`" * 600_000]
 )
 def test_no_line_is_tried_as_a_fence_again_and_again(line: str) -> None:
-    """Where it is, the first three take hours, and the test its time limit."""
+    """Where it is, the first three take longer than a test may."""
     assert bool(code._FENCE.fullmatch(line)) == (line[0] == "`")
 
 

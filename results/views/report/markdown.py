@@ -19,6 +19,9 @@ _MOST_LABELS = 6
 _TICKS = re.compile("`+")
 # Characters that Markdown or HTML would interpret; an underscore inside a word is safe.
 _SPECIAL = re.compile(r"([\\`*|<>\[\]#~&!$]|(?<!\w)_|_(?!\w))")
+# What GitHub makes a link or mention of. It looks for @ after entities were read, so a blank of no width parts it.
+_LINKED = re.compile(r"(:(?=//))|(@)|(?<=www)(\.)", re.IGNORECASE)
+_UNLINKED = ("", "&#58;", "&#64;&#8203;", "&#46;")
 
 
 def markdown(report: Report) -> str:
@@ -26,8 +29,9 @@ def markdown(report: Report) -> str:
 
 
 def plain(text: str) -> str:
-    """Escape a text so that Markdown shows it literally, in one line."""
-    return _SPECIAL.sub(r"\\\1", cell(text)).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    """Escape a text so that Markdown shows it literally, in one line, and makes no link of it."""
+    escaped = _SPECIAL.sub(r"\\\1", cell(text)).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    return _LINKED.sub(lambda match: _UNLINKED[match.lastindex or 0], escaped)
 
 
 def some(labels: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench_runner import cli
+from results.plain_text import csv_cell
 from results.records import Completion, Cut, Loss, Outcome
 from results.store.remarks import RunRemarks
 from results.views.samples import SAMPLE_COLUMNS, samples_csv_text, write_samples_parquet
@@ -67,6 +68,25 @@ def test_csv_has_every_completion_and_no_formula(run):
         "request_failed",
     )
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("x;=HYPERLINK(1)", "x;'=HYPERLINK(1)"),
+        ('x; "=HYPERLINK(1)', "x; \"'=HYPERLINK(1)"),
+        ("a\t\t+b|@c\n-d", "a\t\t'+b|'@c\n'-d"),
+        (";=1", ";'=1"),
+        ("a - b; c = d, e@f", "a - b; c = d, e@f"),
+    ],
+)
+def test_no_text_has_a_formula_where_another_sign_than_a_comma_parts_the_columns(text, written):
+    assert csv_cell(text) == written
+
+
+def test_a_text_of_blanks_alone_is_looked_at_once():
+    """Where each is looked at again, this takes longer than a test may."""
+    assert csv_cell(";" + " " * 1_000_000 + "x;=1").endswith("x;'=1")
 
 
 def test_parquet_has_the_same_with_types(run, tmp_path):

@@ -183,6 +183,21 @@ def test_words_stay_words_in_markdown(text, shown):
     assert plain(text) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://evil.example/x", "see https&#58;//evil.example/x"),
+        ("FTP://evil.example", "FTP&#58;//evil.example"),
+        ("www.evil.example/x.y", "www&#46;evil.example/x.y"),
+        ("a@evil.example, @ada", "a&#64;&#8203;evil.example, &#64;&#8203;ada"),
+        ("score: 3.5 of 10:00", "score: 3.5 of 10:00"),
+    ],
+)
+def test_an_address_from_outside_becomes_no_link_in_markdown(text, shown):
+    """GitHub makes links of bare addresses; of those with an @ also where it stands as an entity alone."""
+    assert plain(text) == shown
+
+
 def point(cost, score, *, fair=True):
     return Point("l", "n", 0, cost, score, None, None, fair)
 
