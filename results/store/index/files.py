@@ -47,6 +47,12 @@ def completions_signature(signature: str) -> str:
     return signature.split(" ")[1] if signature else ""
 
 
+def has_grown(before: str, now: str) -> bool:
+    """Whether the completions of the second signature are the same file as those of the first, but longer."""
+    first, second = (completions_signature(each).split(".") for each in (before, now))
+    return len(first) == len(second) == 3 and first[2] == second[2] and int(first[1]) < int(second[1])
+
+
 def changed(there: Mapping[str, str], known: Mapping[str, str], always: Iterable[str]) -> list[str]:
     """The folders to read again. always: those that may change without a change of their signature."""
     following = {*always}

@@ -16,7 +16,7 @@ from results.json_text import encode
 from results.records import Remarks, RunStatus
 from results.store.index import counting, run_reader, schema
 from results.store.index.database import index_errors, is_damage
-from results.store.index.files import changed, completions_signature, signature_of, signatures
+from results.store.index.files import changed, completions_signature, has_grown, signature_of, signatures
 from results.store.index.numbers import Numbers
 from results.store.index.run_reader import ReadTo
 from results.store.index.schema import column_text
@@ -252,7 +252,9 @@ class Indexer:
         if before is not None and same_benchmark:
             if completions_signature(before.signature) == completions_signature(signature):
                 return before
-            goes_on = not before.odd and run_reader.continues(folder, before.read_to)
+            # A file that has changed but not grown was edited, maybe in its midst.
+            grown = not before.odd and has_grown(before.signature, signature)
+            goes_on = grown and run_reader.continues(folder, before.read_to)
         else:
             goes_on = False
         start = before.read_to if before is not None and goes_on else ReadTo()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from results.errors import ResultsError
 from results.store.index.database import IndexDatabase
+from results.store.index.files import signature_of
 from results.store.index.sql_run_store import SqlRunStore
+from results.store.removal import UNLOGGED
 from results.store.run_log import RUN_LOG_NAME
 
 if TYPE_CHECKING:
@@ -127,13 +129,17 @@ class Following:
             raise _Stopped
 
     def _state(self) -> object:
-        """Changes when a run begins, ends, is deleted or gets a label: few files to look at."""
-        found = []
-        for path in (self._store.results_dir, self._store.results_dir / RUN_LOG_NAME):
+        """Changes when a run begins, is resumed, ends, is deleted or gets a label: few files to look at."""
+        results_dir, found = self._store.results_dir, []
+        for path in (results_dir, results_dir / RUN_LOG_NAME):
             with contextlib.suppress(OSError):
                 status = path.stat()
                 found.append((status.st_mtime_ns, status.st_size, status.st_ino))
-        return found
+        # A run that is resumed is noted there first, and then writes its record.
+        with contextlib.suppress(OSError):
+            noted = sorted(note.name for note in (results_dir / UNLOGGED).iterdir())
+            return found, [(name, signature_of(results_dir, name).split(" ")[0]) for name in noted]
+        return found, []
 
 
 class _Stopped(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import sqlite3
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from results.records import Remarks
+from results.records import Remarks, RunStatus
 from results.store.index.checking import Check
 from results.store.index.opening import Following, open_run_store
 from results.store.reading.folder_run_store import FolderRunStore
@@ -123,6 +124,35 @@ def test_a_damaged_index_is_never_trusted_and_made_anew(tmp_path, damage):
     assert not differences(store, FolderRunStore(tmp_path))
     assert not store.damaged
     store.database.dispose()
+
+
+def test_a_change_of_the_same_length_in_an_earlier_completion_is_seen(tmp_path):
+    run = record_run(tmp_path, [P, *[F] * 20])
+    with index_of(tmp_path) as store:
+        before = run.completions.read_bytes()
+        changed = before.replace(b'"passed"', b'"failed"', 1)
+        assert changed != before
+        with run.completions.open("r+b") as file:
+            file.write(changed)
+        os.utime(run.completions, ns=(1, 1))  # a clock may be too coarse for two writes
+        assert store.refresh()
+        assert not differences(store, FolderRunStore(tmp_path))
+
+
+def test_a_run_that_is_resumed_is_seen_at_the_next_look(tmp_path):
+    """Neither the folder of the runs nor their log changes then."""
+    run = record_run(tmp_path, [P, F], status=RunStatus.INTERRUPTED)
+    notes = tmp_path / ".unlogged"
+    notes.mkdir(exist_ok=True)
+    with index_of(tmp_path) as store:
+        following = Following(store)
+        states = [following._state()]
+        (notes / run.run_id).touch()
+        states.append(following._state())
+        run.write_record(msgspec.structs.replace(run.read_record(), status=RunStatus.STARTED))
+        states.append(following._state())
+        assert states[2] == following._state()
+    assert states[0] != states[1] != states[2]
 
 
 def test_what_happened_since_the_index_was_refreshed_is_no_disagreement(tmp_path):
