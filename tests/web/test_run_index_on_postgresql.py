@@ -8,14 +8,17 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from results.store.index.opening import open_run_store
+from results.store.index.database import OtherFolder
+from results.store.index.opening import Following, open_run_store
 from results.store.reading.folder_run_store import FolderRunStore
 from tests.benchmarks.made_runs import made_runs
+from tests.results.recorded_runs import F, P, record_run
 from tests.results.store.stores import change, differences
 from tests.web.jobs.conftest import add
 from web.config import Limits, ServeConfig
@@ -29,6 +32,7 @@ pytestmark = pytest.mark.web
 ROOT = Path(__file__).parents[2]
 REFRESH = """
 import sys
+import threading
 from pathlib import Path
 from results.store.index.opening import open_run_store
 store = open_run_store(Path(sys.argv[1]), sys.argv[2] or None)
@@ -90,3 +94,33 @@ def test_a_long_rebuild_holds_up_no_decision_of_the_queue(tmp_path, postgres: Po
     assert Queue(queue, Limits()).get(job.job_id) == job
     queue.close()
     store.database.dispose()
+
+
+def test_another_results_folder_is_refused_and_answers_by_itself(tmp_path, postgres: Postgres):
+    url = postgres.new_database()
+    first_dir, second_dir = tmp_path / "first", tmp_path / "second"
+    record_run(first_dir, [P])
+    record_run(second_dir, [F, P])
+    first, second = open_run_store(first_dir, url), open_run_store(second_dir, url)
+    assert first.refresh()
+    for refused in (second.refresh, second.indexer.rebuild):
+        with pytest.raises(OtherFolder, match="another results folder"):
+            refused()
+    for store, folder in ((first, first_dir), (second, second_dir)):
+        assert not differences(store, FolderRunStore(folder))
+    warned, told = [], threading.Event()
+    with Following(second, warn=lambda said: (warned.append(said), told.set())):
+        assert told.wait(60)
+    assert "another results folder" in warned[0]
+    first_dir.rename(tmp_path / "moved")
+    moved = open_run_store(tmp_path / "moved", url)
+    assert moved.refresh()
+    assert len(moved.rows()) == 1
+    postgres.sql("DROP SCHEMA run_index CASCADE", url.split("/")[3].split("?")[0])
+    assert second.refresh(), "after its owner removed it, the database is free"
+    assert not differences(second, FolderRunStore(second_dir))
+    with pytest.raises(OtherFolder):
+        moved.refresh()
+    assert len(moved.rows()) == 1
+    for store in (first, second, moved):
+        store.database.dispose()

@@ -16,6 +16,7 @@ from results.durable import explained
 from results.errors import ResultsError
 from results.locks import lock
 from results.store.index import schema
+from results.store.index.folder_id import folder_id
 from results.store.sql import INDEX_NAME, open_engine, sqlite_url
 
 if TYPE_CHECKING:
@@ -34,14 +35,21 @@ _DAMAGED = (
 )
 
 
+class OtherFolder(ResultsError):
+    """The index in the database is that of another results folder."""
+
+
 class IndexDatabase:
     """In the file `.index.sqlite3` of the results folder, or in a PostgreSQL database. Safe to use from several threads
     and processes.
+
+    is_other: whether the index in PostgreSQL was last found to be of another results folder.
     """
 
     def __init__(self, results_dir: Path, database_url: str | None = None) -> None:
         """Nothing is opened yet. Raises UsageError for a URL that is none, ResultsError if SQLAlchemy is missing."""
         self.results_dir = results_dir
+        self.is_other = False
         self.file = None if database_url else results_dir / INDEX_NAME
         self._url = database_url or sqlite_url(results_dir / INDEX_NAME)
         self._engine: sa.Engine | None = None
@@ -82,7 +90,8 @@ class IndexDatabase:
     @contextlib.contextmanager
     def writing(self, *, within_s: float | None = None) -> Iterator[bool]:
         """Be the only writer of runs until the block ends. Yields whether that is so: within_s, if given, is how long
-        to wait for another one. Makes the tables first, if there are none of this version. Raises ResultsError.
+        to wait for another one. Makes the tables first, if there are none of this version. Raises ResultsError, and
+        OtherFolder before anything is changed.
         """
         with contextlib.ExitStack() as held:
             if self.file is not None:
@@ -91,9 +100,27 @@ class IndexDatabase:
                 ours = held_lock is not None
             else:
                 ours = held.enter_context(self._postgresql_lock(wait=within_s is None))
-            if ours and not self.is_there():
+            there = self.is_there() if ours or self.file is None else True
+            if ours and not there:
                 self.make_new()
+            elif there and self.file is None:
+                self._require_this_folder(ours=ours)
             yield ours
+
+    def _require_this_folder(self, *, ours: bool) -> None:
+        """Two folders that wrote one index would forget each other's runs without end."""
+        this = folder_id(self.results_dir)
+        with index_errors(), self.engine.begin() as connection:
+            other = self._meta(connection, "folder")
+            if other is None and ours:  # made by an earlier version
+                connection.execute(schema.meta.insert().values(name="folder", value=this))
+        self.is_other = other not in {None, this}
+        if self.is_other:
+            raise OtherFolder(
+                f"{self.where} is the index of another results folder than {self.results_dir}",
+                hint="give each results folder a database of its own with --database; after "
+                f"`DROP SCHEMA {schema.SCHEMA} CASCADE` there, this folder's index can be made in it",
+            )
 
     def make_new(self) -> None:
         """Make the tables anew, empty; only inside `writing`. A damaged file is removed first."""
@@ -114,6 +141,7 @@ class IndexDatabase:
             (self.results_dir / (INDEX_NAME + ending)).unlink(missing_ok=True)
 
     def _make_new(self) -> None:
+        this = folder_id(self.results_dir) if self.file is None else ""
         with self.engine.begin() as connection:
             if self.file is None:
                 connection.execute(DropSchema(schema.SCHEMA, cascade=True, if_exists=True))
@@ -130,9 +158,11 @@ class IndexDatabase:
                     {"name": "uid", "value": uuid.uuid4().hex[:12]},
                     {"name": "revision", "value": "0"},
                     {"name": "recount", "value": ""},
+                    {"name": "folder", "value": this},
                     {"name": "version", "value": schema.VERSION},  # last: with it the index counts
                 ],
             )
+        self.is_other = False
 
     def dispose(self) -> None:
         """Close all connections that nobody uses."""

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from results.errors import ResultsError
-from results.store.index.database import IndexDatabase
+from results.store.index.database import IndexDatabase, OtherFolder
 from results.store.index.files import signature_of
 from results.store.index.sql_run_store import SqlRunStore
 from results.store.removal import UNLOGGED
@@ -26,14 +26,16 @@ _WHOLE_S = 20.0  # between two looks at every run, since a hand may have changed
 
 def open_run_store(results_dir: Path, database_url: str | None = None) -> SqlRunStore:
     """The runs of that folder through their index, in PostgreSQL if a URL is given. Nothing is read yet: use
-    `Following`, or call `refresh`.
+    `Following`, or call `refresh`. If the index there is of another results folder, both say so, and
+    the folders answer.
 
     Raises ResultsError if the extra `serve` is not installed or the database can't be reached, UsageError for its URL.
     """
     store = SqlRunStore(IndexDatabase(results_dir.absolute(), database_url))
     results_dir.mkdir(parents=True, exist_ok=True)
-    with store.database.writing(within_s=0):
-        return store
+    with contextlib.suppress(OtherFolder), store.database.writing(within_s=0):
+        pass
+    return store
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`RunStore` from the index. What the index can't answer, because it is damaged or a run is odd, the folders answer."""
+"""`RunStore` from the index. What it can't answer, because it is damaged or a run is odd, the folders answer."""
 
 from __future__ import annotations
 
@@ -205,7 +205,9 @@ class SqlRunStore:
         )
 
     def _try(self, ask: Callable[[], _T], instead: Callable[[], _T]) -> _T:
-        """Ask the index; the folders where it fails."""
+        """Ask the index; the folders where it fails, or is of another results folder."""
+        if self.database.is_other:
+            return instead()
         try:
             return ask()
         except _FAILED as error:
