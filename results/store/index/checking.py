@@ -114,14 +114,15 @@ class Check:
         should = counts(facts) and not odd
         if should:
             judged: set[str] = set()
+            benchmark = schema.column_text(facts.benchmark)
             for (task_id, _), (outcome, *_) in expected.items():
-                sums = self._sums[facts.benchmark, task_id]
+                sums = self._sums[benchmark, task_id]
                 if outcome != schema.LOST:
                     sums["judged"] += 1
                     sums["passed"] += outcome == schema.PASSED
                     judged.add(task_id)
             for task_id in judged:
-                self._sums[facts.benchmark, task_id]["runs"] += 1
+                self._sums[benchmark, task_id]["runs"] += 1
         if there != expected:
             different = sum(there.get(key) != expected.get(key) for key in {**there, **expected})
             return f"{different} of {len(expected)} completions differ"

@@ -126,6 +126,12 @@ def test_a_damaged_index_is_never_trusted_and_made_anew(tmp_path, damage):
     store.database.dispose()
 
 
+def test_a_benchmark_whose_name_no_column_takes_whole_is_no_disagreement(tmp_path):
+    record_run(tmp_path, [P, F], benchmark="a\0b" + "c" * 600)
+    with index_of(tmp_path) as store:
+        assert not [*Check(store.database).disagreements()]
+
+
 def test_a_change_of_the_same_length_in_an_earlier_completion_is_seen(tmp_path):
     run = record_run(tmp_path, [P, *[F] * 20])
     with index_of(tmp_path) as store:
