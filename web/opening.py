@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from results.compare.cached_tables import CachedTables
 from results.errors import BenchError
+from results.store.index.indexer import Indexer
 from results.store.index.opening import Following, open_run_store
 from results.store.index.sql_run_store import SqlRunStore
 from web.access.streams import Streams
@@ -50,6 +51,13 @@ def open_services(config: ServeConfig, *, worker_state: Callable[[], str] = no_w
             streams=Streams(config.limits.streams),
             worker_state=worker_state,
         )
+
+
+def read_runs(services: Services) -> None:
+    """Bring the index of these services up to date, once. Raises ResultsError."""
+    if not isinstance(services.store, SqlRunStore):
+        raise TypeError("only an index is brought up to date")
+    Indexer(services.store.database).refresh()
 
 
 def following(services: Services, warn: Callable[[str], None]) -> Following:

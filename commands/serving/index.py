@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -111,15 +109,8 @@ def _sizes(connection: sqlalchemy.Connection) -> tuple[int, int, Sequence[tuple[
 
 @contextmanager
 def _told() -> Iterator[Callable[[int, int], None]]:
-    """Tell on a terminal how far it is, once a second."""
-    begun = last = time.monotonic()
+    """Tell on a terminal how far it is."""
+    from rich.console import Console
 
-    def told(done: int, of: int) -> None:
-        nonlocal last
-        if sys.stderr.isatty() and time.monotonic() - last > 1:
-            last = time.monotonic()
-            click.echo(f"\r{done} of {of} runs", err=True, nl=False)
-
-    yield told
-    if last != begun:
-        click.echo("\r\x1b[K", err=True, nl=False)
+    with Console(stderr=True).status("reading runs") as shown:
+        yield lambda done, of: shown.update(f"{done} of {of} runs")

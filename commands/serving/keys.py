@@ -54,7 +54,7 @@ def add(*, user: str, role: str, **options: Any) -> None:
 
     with _keys(read_config(options)) as known:
         key, secret = known.add(user, Role(role), by=local_user())
-    click.echo(secret)
+    say(secret)
     say(f"key {key.key_id} of {key.user} may {key.role}; it isn't shown again", err=True)
 
 
@@ -125,7 +125,7 @@ def link(**options: Any) -> None:
     address = running_address(config.state_dir)
     if address is None:
         raise UsageError(f"serve doesn't run on {config.state_dir}", hint="start it: bench_runner.py serve")
-    click.echo(link_url(address, Sessions(config.state_dir / SECRET_FILE).link_token(local_user())))
+    say(link_url(address, Sessions(config.state_dir / SECRET_FILE).link_token(local_user())))
 
 
 @keys.command(short_help="Show who did what: keys, jobs, schedules and refusals.", epilog=EXAMPLES)

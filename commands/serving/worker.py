@@ -27,7 +27,7 @@ def worker(**options: Any) -> None:
     config = read_config(options)
     require_extra()
     from results.durable import explained
-    from results.plain_text import plain
+    from results.views.terminal import say as print_line
     from web.database.database import open_database
     from web.jobs.queue import Queue
     from web.jobs.schedules import Schedules
@@ -36,7 +36,7 @@ def worker(**options: Any) -> None:
     from web.working.worker import Worker
 
     def say(text: str) -> None:
-        click.echo(f"worker: {plain(text)}", err=True)
+        print_line(f"worker: {text}", err=True)
 
     with explained("make", config.results_dir):  # once: if it goes later, its disk isn't mounted
         config.results_dir.mkdir(parents=True, exist_ok=True)

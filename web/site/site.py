@@ -20,7 +20,7 @@ from results.errors import BenchError, ResultsError, UsageError
 from web.access.answers import handle_errors
 from web.app import ROUTERS
 from web.config import ServeConfig
-from web.opening import open_services
+from web.opening import open_services, read_runs
 from web.site.addresses import STARTS, file_of, link, page_of
 from web.site.asking import Asker
 from web.site.rewriting import addresses_in, rewritten
@@ -157,5 +157,6 @@ def _reading_app(results_dir: Path) -> Iterator[FastAPI]:
     for router in ROUTERS:
         app.include_router(router)
     with open_services(ServeConfig(results_dir=results_dir, state_dir=results_dir / ".serve")) as services:
+        read_runs(services)
         app.state.services = services
         yield app
