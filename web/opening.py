@@ -55,9 +55,7 @@ def open_services(config: ServeConfig, *, worker_state: Callable[[], str] = no_w
 
 def read_runs(services: Services) -> None:
     """Bring the index of these services up to date, once. Raises ResultsError."""
-    if not isinstance(services.store, SqlRunStore):
-        raise TypeError("only an index is brought up to date")
-    Indexer(services.store.database).refresh()
+    Indexer(_index_of(services).database).refresh(within_s=None)
 
 
 def following(services: Services, warn: Callable[[str], None]) -> Following:
@@ -65,11 +63,15 @@ def following(services: Services, warn: Callable[[str], None]) -> Following:
 
     warn: is told what goes wrong, once each.
     """
-    if not isinstance(services.store, SqlRunStore):
-        raise TypeError("only an index is kept up to date")
 
     def prepare() -> None:
         with contextlib.suppress(BenchError):  # whoever asks for them is told
             services.tables.refresh()
 
-    return Following(services.store, warn=warn, then=prepare)
+    return Following(_index_of(services), warn=warn, then=prepare)
+
+
+def _index_of(services: Services) -> SqlRunStore:
+    if not isinstance(services.store, SqlRunStore):
+        raise TypeError("only an index is kept up to date")
+    return services.store

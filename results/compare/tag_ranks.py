@@ -23,8 +23,8 @@ from results.compare.versus_best import (
     lost_too_many,
     outcomes_in,
     paired_test,
-    rank_of,
     stopped_by_race,
+    versus_of,
 )
 
 if TYPE_CHECKING:
@@ -90,16 +90,7 @@ def tag_ranks(rows: Sequence[Row], benchmark: str, tag: str, store: RunStore) ->
                 tests.append((value, run_id, test))
     adjusted = adjusted_for_choice([test.p_value for _, _, test in tests], pairs)
     for (value, run_id, test), adjusted_p in zip(tests, adjusted, strict=True):
-        versus[value][run_id] = Versus(
-            rank_of(test.difference, adjusted_p),
-            samples=test.samples,
-            difference=test.difference,
-            low=test.low,
-            high=test.high,
-            p_value=test.p_value,
-            adjusted_p=adjusted_p,
-            pairs=pairs,
-        )
+        versus[value][run_id] = versus_of(test, adjusted_p, pairs)
     for value, run_id in best.items():
         beats = sum(each.rank is Rank.WORSE for each in versus[value].values())
         versus[value][run_id] = Versus(

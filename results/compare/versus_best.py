@@ -131,19 +131,24 @@ def against_best(
     pairs = len(able) * (len(able) - 1) // 2
     adjusted = adjusted_for_choice([test.p_value for test in tests.values()], pairs)
     for (i, test), adjusted_p in zip(tests.items(), adjusted, strict=True):
-        found[i] = Versus(
-            rank_of(test.difference, adjusted_p),
-            samples=test.samples,
-            difference=test.difference,
-            low=test.low,
-            high=test.high,
-            p_value=test.p_value,
-            adjusted_p=adjusted_p,
-            pairs=pairs,
-        )
+        found[i] = versus_of(test, adjusted_p, pairs)
     beats = sum(versus is not None and versus.rank is Rank.WORSE for versus in found)
     found[best] = Versus(Rank.BEST, samples=_samples(runs[best][1]), pairs=pairs if tests else 0, beats=beats)
     return found
+
+
+def versus_of(test: PairedTest, adjusted_p: float, pairs: int) -> Versus:
+    """What a run's test against the best says of it. adjusted_p, pairs: as in `Versus`."""
+    return Versus(
+        rank_of(test.difference, adjusted_p),
+        samples=test.samples,
+        difference=test.difference,
+        low=test.low,
+        high=test.high,
+        p_value=test.p_value,
+        adjusted_p=adjusted_p,
+        pairs=pairs,
+    )
 
 
 def adjusted_for_choice(p_values: Sequence[float], pairs: int) -> list[float]:
