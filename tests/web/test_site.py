@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from results.errors import UsageError
+from results.errors import ResultsError, UsageError
 from tests.command_line import bench_runner
 from tests.web.answered_runs import answer_run, hostile_run
 from web.site.addresses import file_of, page_of
@@ -89,6 +91,26 @@ def test_another_site_takes_its_place_whole(made, tmp_path):
     write_site(runs[1:2], place)
     assert not (place / "old.html").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.web
+def test_an_earlier_site_stays_where_the_new_one_cannot_take_its_place(made, tmp_path, monkeypatch):
+    _, runs, _ = made
+    place = tmp_path / "site"
+    place.mkdir()
+    (place / MARK).touch()
+    rename = Path.rename
+
+    def fails(path, target):
+        if path.name == "site" and path != place:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(ResultsError, match="No space left"):
+        write_site(runs[:1], place)
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+    assert (place / MARK).exists()
 
 
 def test_nothing_but_a_site_is_replaced(tmp_path):

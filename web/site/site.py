@@ -74,7 +74,12 @@ def write_site(
         with explained("write", place):
             if place.exists():
                 place.rename(made / "before")
-            (made / "site").rename(place)
+            try:
+                (made / "site").rename(place)
+            except OSError:
+                with contextlib.suppress(FileNotFoundError):  # there was none
+                    (made / "before").rename(place)
+                raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return Written(pages, size, hidden)
