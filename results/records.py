@@ -198,7 +198,9 @@ class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The server's requested and effective settings. differences: a sentence for each."""
+    """The server's requested and effective settings. differences: a sentence for each. program_changed_s: when its
+    program changed last before the run began (`runner.program_age`), in seconds since the epoch; None if not known.
+    """
 
     kind: str
     command: tuple[str, ...] = ()
@@ -206,6 +208,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     asked: dict[str, Any] = {}
     effective: dict[str, Any] = msgspec.field(name="in_force", default_factory=dict)
     differences: tuple[str, ...] = ()
+    program_changed_s: float | None = None
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from runner.spec import RunSpec
 
 _HOST = ("hostname", "processor", "gpus")
-_TIMESTAMP_S = 1.0  # a record says when it began in whole seconds
+_TIMESTAMP_S = 1.0  # an older record says only when it began, in whole seconds
 
 
 class FinishedRuns:
@@ -167,6 +167,8 @@ def _same_program(record: RunRecord, spec: RunSpec) -> bool:
     changed = changed_s(plan)
     if record.server is None or record.server.command[:1] != plan.shown[:1] or changed is None:
         return False
+    if record.server.program_changed_s is not None:
+        return changed == record.server.program_changed_s
     return changed < began + _TIMESTAMP_S
 
 

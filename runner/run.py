@@ -28,6 +28,7 @@ from results.store.continuing import in_harness, to_continue
 from runner.asked_style import with_style
 from runner.attempt import Attempt
 from runner.host import harness_facts, host_facts
+from runner.program_age import changed_s
 from runner.resume import require_same
 from runner.room import require_memory
 from runner.serving import OwnServer
@@ -161,6 +162,9 @@ def _first_record(
     spec: RunSpec, plan: LaunchPlan, run_id: str, now: dt.datetime, before: RunRecord | None
 ) -> RunRecord:
     name = _model_name(plan)
+    began_with = changed_s(plan)
+    if before is not None:
+        began_with = before.server.program_changed_s if before.server is not None else None
     record = RunRecord(
         run_id=run_id,
         timestamp=now.isoformat(timespec="seconds"),
@@ -179,6 +183,7 @@ def _first_record(
             command=plan.shown,
             url=plan.asked_at.url if plan.asked_at else "",
             asked=plan.asked,
+            program_changed_s=began_with,
         ),
         host=host_facts(),
         harness=harness_facts(),

@@ -70,7 +70,9 @@ def _build(record: RunRecord) -> str:
     build = str(server.effective.get("build") or _UNKNOWN)
     if _UNKNOWN not in build:
         return build
-    changed = program_changed_s(server.kind, server.command)
+    if server.program_changed_s is not None:
+        return f"{build} {server.program_changed_s}"
+    changed = program_changed_s(server.kind, server.command)  # an older record says only when it began
     began = dt.datetime.fromisoformat(record.timestamp).timestamp()
     return f"{build} {changed}" if changed is not None and changed < began else record.run_id
 

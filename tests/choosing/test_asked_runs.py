@@ -172,7 +172,7 @@ def test_a_model_that_changed_after_a_kill_is_run_and_the_rest_goes_on(two):
         {"harness": {"commit": "0" * 40}},
         {"host": {"hostname": "another"}},
         {"config": {"judging_version": 1}},
-        {"timestamp": "2020-01-01T00:00:00+00:00"},  # the server's program is newer
+        {"server": {"program_changed_s": 1.0}},  # the server's program is newer
     ],
 )
 def test_what_was_interrupted_under_another_program_or_machine_begins_anew(two, fields):

@@ -112,7 +112,7 @@ def changed(results, **fields):
         {"config": {"judging_version": 1}},
         {"remarks": {"archived": True}},
         {"status": "interrupted"},
-        {"timestamp": "2020-01-01T00:00:00+00:00"},  # the server's program is newer
+        {"server": {"program_changed_s": 1.0}},  # the server's program is newer
         {"fingerprint": "0" * 32},
     ],
 )
