@@ -15,7 +15,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 REAL := real-servers real-tools real-browser real-postgres
-.PHONY: help setup run serve test test-servers test-tools test-pages test-web $(REAL) check bench lock clean
+.PHONY: help setup run serve test test-servers test-tools test-pages test-web test-engines $(REAL) check bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -60,6 +60,9 @@ test-pages: $(DEV)  ## reports in a real Chromium ($CHROMIUM, /usr/bin/chromium)
 
 test-web: $(DEV) setup  ## `serve` for real: its jobs, PostgreSQL, and its pages in a real Chromium
 	tests/real_postgres.sh tests/real_browser.sh $(PYTEST) -m web --timeout 600 tests/web
+
+test-engines: $(DEV) setup  ## sweeps over several machines for real: their daemons, kills, and a run in shards
+	$(PYTEST) -m engines --timeout 300
 
 $(REAL): $(DEV) setup  # what the slow suites need, made beforehand; by --jobs at once, which is not for llama.cpp's make
 	MAKEFLAGS= tests/$(subst -,_,$@).sh true
