@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Lane:
     """A worker of a sweep. No two workers run the same server configuration at once, even in different processes.
 
-    nonce, may_reduce: as for `ServerGroup`.
+    nonce, may_reduce: as for `ServerGroup`. total: runs of the whole sweep, if these are only a part.
     """
 
     def __init__(
@@ -40,9 +40,10 @@ class Lane:
         cards: Cards,
         display: Display,
         held: Callable[[], AbstractContextManager[None]],
+        total: int | None = None,
     ) -> None:
         self._folder = folder
-        self._count = len(planned)
+        self._count = total or len(planned)
         self._nonce = nonce
         self._may_reduce = may_reduce
         self._groups = [tuple(group) for _, group in itertools.groupby(planned, key=lambda each: each.group)]

@@ -48,11 +48,16 @@ class SpecDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_spec(spec: RunSpec) -> bytes:
-    """Encode a spec. Reads the model's files for their hash, the first time. Raises UsageError if it can't read
-    them.
+    """As JSON. Raises like `spec_document`."""
+    return encode(spec_document(spec))
+
+
+def spec_document(spec: RunSpec) -> SpecDocument:
+    """A spec, ready to be encoded. Reads the model's files for their hash, the first time. Raises UsageError if it
+    can't read them.
     """
     model = spec.server.model
-    document = SpecDocument(
+    return SpecDocument(
         settings=spec.asked.written(),
         model=None if model is None else _model_document(model),
         lowered={
@@ -61,19 +66,23 @@ def encode_spec(spec: RunSpec) -> bytes:
             if (value := getattr(spec.server, name)) is not None and value != spec.asked[name]
         },
     )
-    return encode(document)
 
 
 def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
-    """Decode a spec. look_in: folders to search for a model that is not at its path.
-
-    Raises UsageError for any other document or a newer version, for settings that don't work on this machine, and if
-    the model is missing or a different one.
-    """
+    """Read a spec from JSON. Raises like `spec_from`, and UsageError for any other document."""
     try:
         document = msgspec.json.decode(data, type=SpecDocument)
     except NOT_THAT_JSON as error:
         raise UsageError(f"not a run in JSON: {error}") from error
+    return spec_from(document, look_in=look_in)
+
+
+def spec_from(document: SpecDocument, *, look_in: Iterable[Path] = ()) -> RunSpec:
+    """The spec, on this machine. look_in: folders to search for a model that is not at its path.
+
+    Raises UsageError for a newer version, for settings that don't work on this machine, and if the model is missing or
+    a different one.
+    """
     if document.version > VERSION:
         raise UsageError(
             f"a run of version {document.version}; this bench_runner reads {VERSION}",

@@ -1,0 +1,1 @@
+"""What runs on the machine that does a unit: one program for every engine."""
