@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.engine_options import asked_engine, engine_options
 from commands.options import (
     ModelName,
     SweepName,
@@ -98,6 +99,7 @@ class _SweepCommand(SectionedCommand):
     type=click.Choice(GUIDES),
     help="With --race: within a round, ask the models first that runs of kld call damaged.",
 )
+@engine_options
 @click.option(
     "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one per GPU]"
 )
@@ -138,6 +140,10 @@ def sweep(
     price_per_kwh: float | None,
     as_json: bool,
     results_dir: Path | None,
+    engine: str | None,
+    modal: bool,
+    hosts: str | None,
+    results_store: str | None,
     **options: Any,
 ) -> None:
     """Run a matrix of models, settings and benchmarks, from a manifest or from these options.
@@ -177,6 +183,13 @@ def sweep(
     if guide and folder is None and not race:
         raise UsageError("--guide needs --race", hint="add --race; without a race, everything is asked")
     manifest, plan = _planned(models, given, folder)
+    chosen = asked_engine(
+        folder.read().engine if folder is not None and not _manifests(models) else manifest.engine,
+        engine=engine,
+        modal=modal,
+        hosts=hosts,
+        results_store=results_store,
+    )
     races = race or (folder is not None and folder.read().race)
     reused = _reused(plan, folder, results_dir, race=races, fresh=fresh)
     found = _checked(plan, folder, results_dir, reused)
@@ -188,7 +201,9 @@ def sweep(
         require_races(plan)
     if folder is None:
         require_a_chance(plan)
-        folder = begin(manifest, plan, results_dir=results_dir, race=race, fresh=fresh, guide=guide or "")
+        folder = begin(
+            manifest, plan, results_dir=results_dir, race=race, fresh=fresh, guide=guide or "", engine=chosen
+        )
     if retry_failed:
         request_retries(folder)
     display = display_for_stderr()
@@ -204,6 +219,7 @@ def sweep(
                 on_oom=on_oom,
                 max_concurrent=max_concurrent,
                 reused=reused,
+                engine=chosen,
             )
         finally:
             display.close()

@@ -30,6 +30,12 @@ def settings_type(name: str) -> type[Any]:
     return found
 
 
+def settings_help(name: str) -> Mapping[str, str]:
+    """What each of an engine's settings means, in a sentence."""
+    found: Mapping[str, str] = _module(name).FIELDS
+    return found
+
+
 def make_engine(name: str, settings: object, display: Display) -> Engine:
     """The engine. settings: of its `settings_type`. Raises UsageError if the settings or what it needs are wrong."""
     engine: Engine = _module(name).make(settings, display)
@@ -39,4 +45,11 @@ def make_engine(name: str, settings: object, display: Display) -> Engine:
 def _module(name: str) -> Any:
     if name not in ENGINES:
         raise UsageError(f"there is no engine {name!r}", hint=f"one of {', '.join(NAMES)}")
-    return importlib.import_module(ENGINES[name])
+    try:
+        return importlib.import_module(ENGINES[name])
+    except ModuleNotFoundError as error:
+        if error.name and ENGINES[name].startswith(error.name):
+            raise UsageError(
+                f"this bench_runner has no engine {name}", hint="install it whole again"
+            ) from error
+        raise

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engines.planned_run import PlannedRun
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
+    from results.store.sweep_folder import EngineText
     from runner.display import Display
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
@@ -65,8 +66,9 @@ def begin(
     race: bool = False,
     fresh: bool = False,
     guide: str = "",
+    engine: EngineText | None = None,
 ) -> SweepFolder:
-    """Create the folder of a new sweep. fresh: it reuses no finished runs. guide: of its race, see `Sweep`.
+    """Create the folder of a new sweep. fresh: it reuses no finished runs. guide, engine: see `Sweep`.
 
     Raises ResultsError.
     """
@@ -82,6 +84,7 @@ def begin(
             race=race,
             fresh=fresh,
             guide=guide,
+            engine=engine,
         )
     )
     return folder
@@ -97,9 +100,10 @@ def work(
     on_oom: str | None = None,
     max_concurrent: int | None = None,
     reused: Sequence[Reused] = (),
+    engine: EngineText | None = None,
 ) -> SweepOutcome:
     """Do everything that is left to do, and record the current plan. on_oom, max_concurrent: apply from now on; None
-    keeps the earlier value. reused: finished runs to refer to.
+    keeps the earlier value. reused: finished runs to refer to. engine: where, from now on.
 
     Raises Interrupted (with a hint how to continue) and ResultsError.
     """
@@ -113,6 +117,7 @@ def work(
             on_oom=on_oom or before.on_oom,
             max_concurrent=max_concurrent or before.max_concurrent,
             changed=plan.changed.written() if plan.changed is not None else before.changed,
+            engine=engine,
         )
         folder.write(sweep)
         display.say(f"sweep {sweep.sweep_id}: {len(plan.runs)} runs")

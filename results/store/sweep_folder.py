@@ -67,11 +67,21 @@ class PlanEntry(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
 
 
+class EngineText(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine of a sweep, by name, with its settings as written: ${ENV} is not filled in. Relative paths in them
+    are relative to the manifest's folder.
+    """
+
+    name: str
+    settings: dict[str, Any] = {}
+
+
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     """A sweep as requested. nonce: ends the model's name at every server of the sweep. race: whether beaten
     configurations stop early. on_oom: "fail" or "reduce". max_concurrent: None means one per GPU. changed: settings
     that don't determine a result, such as timeouts, given when the sweep was resumed. fresh: whether it reuses no
     finished runs of others. guide: what decides the order within a round of the race; "" for the plan's.
+    engine: where its runs are made; None for this machine.
     """
 
     schema_version: int = SWEEP_VERSION
@@ -86,6 +96,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     changed: dict[str, Any] = {}
     fresh: bool = False
     guide: str = ""
+    engine: EngineText | None = None
 
     @property
     def may_reduce(self) -> bool:

@@ -16,6 +16,7 @@ from settings.suites import is_suite_file
 from settings.table import TABLE
 from settings.values import closest, read_value
 from settings.variables import expand
+from sweeps.manifest.engine_part import read_engine
 from sweeps.manifest.problems import COMMAND_LINE, refuse
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from documents.reading import Form
     from documents.tree import Node
+    from results.store.sweep_folder import EngineText
     from settings.setting import Setting
 
 TEST_MODE_SAMPLES = 5
@@ -35,6 +37,7 @@ FIELDS = {
     "defaults": "Default settings of all runs.",
     "matrix": "Runs of every combination: a setting with several values is an axis.",
     "runs": "Single runs, after those of the matrix.",
+    "engine": "The machines that the sweep runs on: an engine's name, or a mapping of name and its settings.",
 }
 MODEL_FIELDS = {
     "path": "The model: a file, a glob of files, a folder, or a name.",
@@ -88,7 +91,7 @@ class Matrix:
 class Manifest:
     """A manifest. text: as written, with the names of variables instead of their values. name: for messages.
 
-    folder: the base of relative paths.
+    folder: the base of relative paths. engine: as written; None if it isn't given.
     """
 
     text: str
@@ -100,6 +103,7 @@ class Manifest:
     defaults: Settings = field(default_factory=dict)
     matrix: Matrix | None = None
     runs: tuple[Entry, ...] = ()
+    engine: EngineText | None = None
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -156,6 +160,7 @@ class _Reader:
             "defaults": self.settings(fields["defaults"], "defaults") if "defaults" in fields else {},
             "matrix": matrix,
             "runs": runs,
+            "engine": read_engine(fields["engine"], self.problems) if "engine" in fields else None,
         }
         self.require_benchmarks()
         return found

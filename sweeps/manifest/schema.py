@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from settings.table import TABLE
+from sweeps.manifest.engine_schema import engine_definitions
 from sweeps.manifest.reader import FIELDS, MODEL_FIELDS
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def schema(known: Mapping[str, Setting] = TABLE) -> dict[str, Any]:
         "defaults": _definition("settings"),
         "matrix": _object({**axes, **include}),
         "runs": _list("settings"),
+        "engine": _definition("engine"),
     }
     return {
         "$schema": DRAFT,
@@ -45,6 +47,7 @@ def schema(known: Mapping[str, Setting] = TABLE) -> dict[str, Any]:
         **_object({name: {**fields[name], "description": text} for name, text in FIELDS.items()}),
         "anyOf": [{"required": ["matrix"]}, {"required": ["runs"]}],
         "$defs": {
+            **engine_definitions(),
             "settings": _object({name: _ref(name) for name in known}),
             **{f"setting_{name}": _setting(setting) for name, setting in known.items()},
         },

@@ -87,6 +87,8 @@ class _Translator:
         for name in given:
             if name not in FIELDS:
                 self.mistakes.add(f"manifest.{name}", f"there is no such field{closest(name, FIELDS)}")
+        if given.get("engine") is not None:
+            self.mistakes.add("manifest.engine", "the operator says on which machines jobs run: leave it out")
         for name in ("matrix", "defaults"):
             if given.get(name) is not None and not isinstance(given[name], dict):
                 self.mistakes.add(f"manifest.{name}", "must be an object")
