@@ -1,0 +1,159 @@
+"""A store of named blobs as a carrier: packs of changes, numbered in each direction.
+
+ADDRESS/to/00000001          what the coordinator put: the attempt's folder, in packs
+ADDRESS/from/00000001 ...    what the machine added, a pack each time there was something
+ADDRESS/claim                a program on a machine began; another one leaves the attempt alone
+ADDRESS/files/...            the folder as it was in the end, for people; it stays there
+
+Nobody lists anything: a reader asks for the next number. One that begins anew gets everything once more, which changes
+nothing in the folder that it ends with.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from engines.carriers.changes import MOST_BYTES, PART_BYTES, apply, pack, unpack
+from engines.carriers.growing_files import GrowingFiles
+from engines.node.attempt_files import UNIT
+from results.errors import ResultsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from engines.carriers.changes import Change
+    from engines.contract import Finding
+
+TO: Final = "to"
+FROM: Final = "from"
+CLAIM: Final = "claim"
+FILES: Final = "files"
+PATIENCE_S: Final = 60.0  # for which a store may not be reached before that is an error
+MOST_PACKS: Final = 64  # that one `fetch` brings, so that no attempt holds up the others
+
+
+class Blobs(Protocol):
+    """Named bytes below one address. A blob is there whole or not at all. Methods raise OSError."""
+
+    def put(self, name: str, data: bytes) -> None: ...
+
+    def put_file(self, name: str, path: Path) -> None: ...
+
+    def get(self, name: str, most: int) -> bytes | None:
+        """At most that many bytes of it; None if it isn't there."""
+
+    def remove(self, folder: str) -> None:
+        """Everything below it. Idempotent."""
+
+
+def packed(changes: Iterable[tuple[Change, bytes]], *, ended: bool = False) -> Iterator[bytes]:
+    """The changes in packs of a few MiB. ended: the last one, which may be empty, says that nothing follows."""
+    held: list[tuple[Change, bytes]] = []
+    held_bytes = 0
+    for change, data in changes:
+        if held_bytes + len(data) > PART_BYTES or len(held) >= 1000:
+            yield pack(held)
+            held, held_bytes = [], 0
+        held.append((change, data))
+        held_bytes += len(data)
+    if held or ended:
+        yield pack(held, last=ended)
+
+
+def pack_name(folder: str, number: int) -> str:
+    return f"{folder}/{number:08}"
+
+
+def received(blobs: Blobs, folder: str, first: int) -> Iterator[tuple[list[tuple[Change, bytes]], bool]]:
+    """The packs from that number on, as far as they are there. Raises OSError, ResultsError."""
+    for number in itertools.count(first):
+        data = blobs.get(pack_name(folder, number), MOST_BYTES + 1)
+        if data is None:
+            return
+        yield unpack(data)
+
+
+class BlobCarrier:
+    """A `Carrier` through such a store. open_at: the blobs below an address. where: the store, for messages; an address
+    is a name below it.
+    """
+
+    def __init__(
+        self, where: str, open_at: Callable[[str], Blobs], *, hint: str, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._where = where.rstrip("/")
+        self._open_at = open_at
+        self._hint = hint
+        self._patience_s = patience_s
+        self._lock = threading.Lock()
+        self._next: dict[str, int] = {}
+        self._failing_since: dict[str, float] = {}
+
+    def put(self, attempt: Path, name: str) -> str:
+        address = f"{self._where}/{name}"
+        blobs = self._open_at(address)
+        try:
+            for number, data in enumerate(packed(GrowingFiles(attempt).changes(), ended=True), 1):
+                blobs.put(pack_name(TO, number), data)
+        except OSError as error:
+            raise self._failed("write to", error) from error
+        return address
+
+    def program(self, address: str) -> tuple[str, ...]:
+        return "-m", "engines.node.carried", address, "--"
+
+    def fetch(self, address: str, attempt: Path) -> bool:
+        first = self._next.get(address, 1)
+        came = False
+        try:
+            packs = received(self._open_at(address), FROM, first)
+            for number, (changes, _) in enumerate(itertools.islice(packs, MOST_PACKS), first):
+                apply(changes, attempt, keep=(UNIT,))
+                came = True
+                with self._lock:
+                    self._next[address] = number + 1
+        except OSError as error:
+            with self._lock:
+                since = self._failing_since.setdefault(address, time.monotonic())
+            if time.monotonic() - since >= self._patience_s:
+                raise self._failed("read from", error) from error
+        else:
+            with self._lock:
+                self._failing_since.pop(address, None)
+        return came
+
+    def remove(self, address: str) -> None:
+        blobs = self._open_at(address)
+        try:
+            for folder in (TO, FROM, CLAIM):
+                blobs.remove(folder)
+        except OSError as error:
+            raise self._failed("remove from", error) from error
+        with self._lock:
+            self._next.pop(address, None)
+            self._failing_since.pop(address, None)
+
+    def check(self) -> Finding | None:
+        from engines.contract import Finding
+
+        blobs = self._open_at(f"{self._where}/.check")
+        try:
+            blobs.put("written", b"1")
+            found = blobs.get("written", 2)
+            blobs.remove("written")
+        except OSError as error:
+            failed = self._failed("use", error)
+            return Finding(message=failed.message, hint=failed.hint)
+        if found != b"1":
+            return Finding(
+                message=f"{self._where} doesn't give back what was just written there",
+                hint="take a store that is consistent after a write, as S3 is",
+            )
+        return None
+
+    def _failed(self, doing: str, error: OSError) -> ResultsError:
+        return ResultsError(f"cannot {doing} {self._where}: {error.strerror or error}", hint=self._hint)

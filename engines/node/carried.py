@@ -1,0 +1,198 @@
+"""`python -m engines.node.carried ADDRESS -- WORDS`: do an attempt that lies in a store, on a machine without its disk.
+
+The attempt's folder is made anew here, `unit_program FOLDER WORDS` runs in it, and what grows there is put into the
+store at most half a second later; `end.json` last. However this program ends, so does the unit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from engines.carriers.blobs import CLAIM, FILES, FROM, TO, pack_name, packed, received
+from engines.carriers.changes import apply
+from engines.carriers.choose import blobs_at
+from engines.carriers.growing_files import GrowingFiles
+from engines.node.attempt_files import END, LOG, UNIT, read_end
+from processes.signals import ENDING
+from results.durable import explained
+from results.errors import BenchError, ResultsError
+from runner.script import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from engines.carriers.blobs import Blobs
+
+LOOK_S: Final = 0.5
+GRACE_S: Final = 60.0  # for a unit that was stopped to write its records
+KEEP_TRYING_S: Final = 600.0  # to put the last of it into a store that can't be reached
+KEEP_TRYING_STOPPED_S: Final = 10.0  # the same after a signal: who sent it may not wait longer
+
+
+def main(words: Sequence[str]) -> int:
+    """Do the attempt at an address. Returns 0 if its `end.json` lies in the store, whatever it says."""
+    parser = argparse.ArgumentParser(prog="python -m engines.node.carried", description=__doc__)
+    parser.add_argument("address", help="where the attempt lies: s3://bucket/prefix/name, or a folder")
+    parser.add_argument("--workdir", type=Path, help="where to make its folder here (default: $TMPDIR)")
+    parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
+    parser.add_argument("words", nargs="*", help="of engines.node.unit_program, after --")
+    given = parser.parse_args(words)
+    try:
+        with _asked_to_stop() as stop:
+            if given.until_eof:
+                threading.Thread(target=_wait_for_eof, args=(stop,), name="until-eof", daemon=True).start()
+            return carry(blobs_at(given.address), given.words, stop=stop, workdir=given.workdir)
+    except BenchError as error:
+        print(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)
+        return error.exit_code
+
+
+def carry(blobs: Blobs, words: Sequence[str], *, stop: threading.Event, workdir: Path | None = None) -> int:
+    """The same at blobs that are open, until `stop` is set. Raises ResultsError if the store can't be used or another
+    program did this attempt before.
+    """
+    with _folder(workdir) as attempt:
+        try:
+            if blobs.get(CLAIM, 1) is not None:
+                raise ResultsError(
+                    "another program began this attempt before, on a machine that was taken away",
+                    hint="the sweep begins another attempt, which goes on from what that one had done",
+                )
+            blobs.put(CLAIM, b"1")
+            _bring(blobs, attempt)
+        except OSError as error:
+            raise ResultsError(f"cannot read the attempt from its store: {error}") from error
+        outgoing = _Outgoing(blobs, attempt)
+        with _unit_program(attempt, words) as program:
+            while program.poll() is None and not stop.is_set():
+                outgoing.put_what_is_new()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    program.wait(LOOK_S)
+        outgoing.put_the_end(KEEP_TRYING_STOPPED_S if stop.is_set() else KEEP_TRYING_S)
+        return 0 if read_end(attempt) else 1
+
+
+@contextlib.contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Set by a signal that ends programs. No exception: it could come between a file's being read and its being put."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait_for_eof(stop: threading.Event) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    stop.set()
+
+
+def _bring(blobs: Blobs, attempt: Path) -> None:
+    """Raises OSError, ResultsError."""
+    last = False
+    for changes, last in received(blobs, TO, 1):  # noqa: B007 - of the last one
+        apply(changes, attempt)
+    if not last or not (attempt / UNIT).is_file():
+        raise ResultsError("the attempt is not whole in its store", hint="was it removed meanwhile?")
+
+
+@contextlib.contextmanager
+def _folder(workdir: Path | None) -> Iterator[Path]:
+    with explained("make a folder in", workdir or Path(tempfile.gettempdir())):
+        if workdir is not None:
+            workdir.mkdir(parents=True, exist_ok=True)
+        path = Path(tempfile.mkdtemp(prefix="bench-attempt-", dir=workdir))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _unit_program(attempt: Path, words: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The program. It ends when its standard input does: with the block, or with this process, however that ends. It
+    has a session of its own, so that a Ctrl-C reaches it once, through this program.
+    """
+    command = [sys.executable, "-m", "engines.node.unit_program", str(attempt), "--until-eof", *words]
+    with explained("write to", attempt), (attempt / LOG).open("ab") as log:
+        program = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
+        )
+    try:
+        yield program
+    finally:
+        if program.stdin is not None:
+            program.stdin.close()
+        try:
+            program.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            program.kill()  # its guardians end what it started
+            program.wait()
+
+
+class _Outgoing:
+    """What goes back into the store, pack by pack. A pack that couldn't be put is put again before any other."""
+
+    def __init__(self, blobs: Blobs, attempt: Path) -> None:
+        self._blobs = blobs
+        self._attempt = attempt
+        self._files = GrowingFiles(attempt, leave=(UNIT,))
+        self._files.forget_changes()
+        self._number = 1
+        self._left: Iterator[bytes] = iter(())
+        self._held: bytes | None = None
+
+    def put_what_is_new(self) -> bool:
+        """Without `end.json`. Returns False if the store can't be reached now."""
+        return self._put(without=(END,))
+
+    def put_the_end(self, within_s: float) -> None:
+        """Everything, `end.json` after all that it speaks of, and whole files for people. Raises ResultsError."""
+        give_up = time.monotonic() + within_s
+        while not (self._put(without=(END,)) and self._put()):
+            if time.monotonic() > give_up:
+                raise ResultsError("the store can't be reached: the end of the attempt is not in it")
+            time.sleep(LOOK_S)
+        with contextlib.suppress(OSError):  # only a convenience
+            for relative in self._files.names():
+                self._blobs.put_file(f"{FILES}/{relative}", self._attempt / relative)
+
+    def _put(self, *, without: Collection[str] = ()) -> bool:
+        if not self._drain():
+            return False
+        self._left = packed(self._files.changes(without=without))
+        return self._drain()
+
+    def _drain(self) -> bool:
+        try:
+            while (data := self._held or next(self._left, None)) is not None:
+                self._held = data
+                self._blobs.put(pack_name(FROM, self._number), data)
+                self._held = None
+                self._number += 1
+        except OSError as error:
+            print(f"the store can't be reached now: {error}", file=sys.stderr)
+            return False
+        return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
