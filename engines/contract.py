@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engines.unit import Needs, Unit
+    from results.records import RunRecord
+    from results.store.run_folder import RunFolder
 
 END_S = 3.0  # after which no process of a cancelled attempt may be left, where the engine can promise it
 
@@ -100,6 +102,12 @@ class Units(Protocol):
         may come back after their end, so an engine asks again then.
         """
 
+    @property
+    def leaves(self) -> bool:
+        """Whether to return as soon as `take` has nothing, while attempts go on by themselves: only asked of engines
+        that outlive the coordinator.
+        """
+
 
 class Store(Protocol):
     """Where attempts begin and end. All methods raise ResultsError; `started` and `adopt` are durable."""
@@ -117,8 +125,10 @@ class Store(Protocol):
         it watches them to their end, or ends them as LOST if they are gone.
         """
 
-    def adopt(self, end: UnitEnd) -> None:
-        """Take over the runs of an ended attempt. Idempotent. An attempt that isn't in `running` is left alone."""
+    def adopt(self, end: UnitEnd) -> Sequence[tuple[RunFolder, RunRecord]]:
+        """Take over the runs of an ended attempt, and return them. Idempotent. An attempt that isn't in `running` is
+        left alone.
+        """
 
 
 class Engine(Protocol):

@@ -12,7 +12,7 @@ from results.errors import ResultsError
 from results.records import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from engines.cards import Cards
@@ -62,7 +62,11 @@ class Lane:
             while self._pass():
                 pass
         finally:
-            self._prefetch.stop()
+            self.close()
+
+    def close(self) -> None:
+        """Stop reading models ahead. Is idempotent."""
+        self._prefetch.stop()
 
     def _pass(self) -> bool:
         """Go through all configurations once. Returns whether there was anything to do."""
@@ -77,26 +81,7 @@ class Lane:
     def todo(self, group: Sequence[PlannedRun]) -> list[ToDo]:
         """Which of these runs are left to do, each once."""
         known = self._folder.runs(warn=self._display.say)
-        again = self._folder.requested_retries()
-        # Without earlier runs no fingerprints are needed, and computing them reads whole models.
-        first_of_all = not known and not self._tried
-        found: list[ToDo] = []
-        names: set[str] = set()
-        for planned in group:
-            if first_of_all:
-                found.append(ToDo(planned, planned.spec))
-                continue
-            name = planned.fingerprint
-            there = known.get(name)
-            if (
-                name in names
-                or (name in self._tried and name not in again)
-                or is_done(there, retry_requested=name in again)
-            ):
-                continue
-            names.add(name)
-            found.append(going_on(planned, planned.spec, there))
-        return found
+        return left_to_do(group, known, again=self._folder.requested_retries(), tried=self._tried)
 
     def do(self, todo: Sequence[ToDo], *, following: Sequence[Sequence[PlannedRun]] = ()) -> None:
         """Run these, which share a configuration, on one server, once devices are free.
@@ -133,6 +118,37 @@ class Lane:
 
     def _say_waiting(self) -> None:
         self._display.say("waiting for a device that another run is using")
+
+
+def left_to_do(
+    planned_runs: Sequence[PlannedRun],
+    known: Mapping[str, tuple[RunFolder, RunRecord]],
+    *,
+    again: frozenset[str],
+    tried: Collection[str] = (),
+) -> list[ToDo]:
+    """Which of these runs are left to do, each once. known: the runs so far, by fingerprint. again: those to retry.
+    tried: those that this process has tried.
+    """
+    # Without earlier runs no fingerprints are needed, and computing them reads whole models.
+    first_of_all = not known and not tried
+    found: list[ToDo] = []
+    names: set[str] = set()
+    for planned in planned_runs:
+        if first_of_all:
+            found.append(ToDo(planned, planned.spec))
+            continue
+        name = planned.fingerprint
+        there = known.get(name)
+        if (
+            name in names
+            or (name in tried and name not in again)
+            or is_done(there, retry_requested=name in again)
+        ):
+            continue
+        names.add(name)
+        found.append(going_on(planned, planned.spec, there))
+    return found
 
 
 def is_done(found: tuple[RunFolder, RunRecord] | None, *, retry_requested: bool) -> bool:

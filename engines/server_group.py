@@ -90,7 +90,7 @@ class ServerGroup:
         Raises Interrupted, and ResultsError if records can't be written. Any other error is in the run's record.
         """
         if todo.spec is None:
-            self._refuse(todo.planned, todo.planned.error or UsageError("it can't work"))
+            self.refuse(todo.planned, todo.planned.error or UsageError("it can't work"))
             return
         self._serving.keep = more
         spec, reduced, resume = todo.spec, todo.reduced, todo.resume
@@ -124,7 +124,7 @@ class ServerGroup:
         except ResultsError:
             raise
         except BenchError as refused:  # before the run began
-            self._refuse(planned, refused)
+            self.refuse(planned, refused)
             return refused
         self._display.say(outcome(finished.record))
         if isinstance(finished.error, Interrupted | ResultsError):
@@ -151,7 +151,7 @@ class ServerGroup:
         family = model_family(spec) if decides_its_style(spec) else ""
         return self._folder.styles.claim(family) if family else contextlib.nullcontext()
 
-    def _refuse(self, planned: PlannedRun, error: BenchError) -> None:
+    def refuse(self, planned: PlannedRun, error: BenchError) -> None:
         """Log a run that could not even begin."""
         now = dt.datetime.now(dt.UTC)
         benchmark = str(planned.asked.get("benchmark") or "benchmark")

@@ -6,13 +6,15 @@ Settings travel as written: `${ENV}` is filled in on the machine that runs them,
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from engines.planned_run import PlannedRun
+from engines.server_group import ToDo
 from results.errors import UsageError
 from results.json_text import NOT_THAT_JSON, encode_indented
 from results.store.family_styles import FamilyStyle  # noqa: TC001 - a type on disk
@@ -23,12 +25,12 @@ from runner.spec_json import SpecDocument, spec_document, spec_from
 from servers.capacity.memory_estimate import estimate_server
 from servers.plan import PROVIDER
 from servers.vllm import card_count
+from settings.asked import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
-    from engines.server_group import ToDo
 
 UNIT_VERSION = 1
 
@@ -79,7 +81,7 @@ class UnitDocument(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True, kw_only=True)
 class Unit:
     """One server configuration and what is to do on it. unit_id: that of its group, fit for file names. families: the
-    families of models whose style these runs may have to decide.
+    families of models whose style these runs may have to decide. written: what it was read from, see `of`.
     """
 
     unit_id: str
@@ -89,15 +91,50 @@ class Unit:
     total: int
     todo: tuple[ToDo, ...]
     families: frozenset[str] = frozenset()
+    written: UnitDocument | None = None
+
+    @classmethod
+    def of(cls, document: UnitDocument) -> Self:
+        """A unit that was written earlier, to watch or to cancel: its runs can't be started again from it."""
+        todo = (
+            ToDo(
+                PlannedRun(
+                    index=run.index,
+                    label=run.label,
+                    asked=Asked(run.spec.settings),
+                    spec=None,
+                    group=document.unit_id,
+                    needs=run.launch,
+                ),
+                None,
+            )
+            for run in document.runs
+        )
+        return cls(
+            unit_id=document.unit_id,
+            sweep_id=document.sweep_id,
+            nonce=document.nonce,
+            may_reduce=document.may_reduce,
+            total=document.total,
+            todo=tuple(todo),
+            written=document,
+        )
+
+    def without(self, fingerprints: Collection[str]) -> Self:
+        """The same without these runs: another unit has done them, of files with the same content."""
+        todo = tuple(each for each in self.todo if each.planned.fingerprint not in fingerprints)
+        return dataclasses.replace(self, todo=todo)
 
     @functools.cached_property
     def needs(self) -> Needs:
         """By the same estimates as on this machine, though cards elsewhere may be larger."""
-        return needs_of(self.todo[0].planned)
+        return self.written.needs if self.written is not None else needs_of(self.todo[0].planned)
 
     @property
     def label(self) -> str:
         """For people: its first run's, and how many more."""
+        if not self.todo:
+            return self.unit_id
         more = len(self.todo) - 1
         return self.todo[0].planned.label + (f" and {more} more" if more else "")
 

@@ -25,7 +25,7 @@ from sweeps.guide import kld_guide
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engines.lane import Lane
+    from engines.coordinator import Coordinator
     from engines.planned_run import PlannedRun
     from engines.server_group import ToDo
     from results.records import RunRecord
@@ -92,21 +92,22 @@ def races(plan: Plan) -> list[tuple[PlannedRun, ...]]:
 def run_race(
     runs: Sequence[PlannedRun],
     folder: SweepFolder,
-    lane: Lane,
+    coordinator: Coordinator,
     *,
     seed: int,
     display: Display,
     guide: str = "",
 ) -> None:
     """Run one race to its end, continuing where it stood. guide: what says in which order those of a round are asked;
-    the race's decisions are made between rounds and don't depend on it. Raises like `Lane.do`.
+    the race's decisions are made between rounds and don't depend on it. Raises like `Coordinator.work`.
     """
-    lane.do(lane.todo([run for run in runs if run.spec is None]))
+    coordinator.settle()
+    coordinator.do(coordinator.left([run for run in runs if run.spec is None]))
     # Files with the same content run only once.
     able = list({run.fingerprint: run for run in reversed(runs) if run.spec is not None}.values())[::-1]
     if len(able) < 2:
         _forget_parts(able, folder, display)
-        lane.do(lane.todo(able))
+        coordinator.do(coordinator.left(able))
         return
     asked = able[0].spec.asked["limit"] if able[0].spec else None
     guided = None
@@ -114,7 +115,7 @@ def run_race(
         guided = kld_guide(able, folder.results_dir, warn=display.say)
         for line in guided.why:
             display.say(line)
-    total = _total(able, folder, lane, seed=seed, asked=asked, display=display)
+    total = _total(able, folder, coordinator, seed=seed, asked=asked, display=display)
     if not total:
         return  # no run got far enough to find out the number of samples
     metric = _metric(_entries(able, folder, display))
@@ -127,12 +128,14 @@ def run_race(
         lossy = _to_ask_again(entries, state) - asked_again
         if lossy:
             asked_again |= lossy
-            for position, samples in sorted(lossy):
-                lane.do([_todo(entries[position], samples, seed, folder)])
+            coordinator.do(
+                [_todo(entries[position], samples, seed, folder) for position, samples in sorted(lossy)]
+            )
             continue
         if state.next_samples is None:
             _note(entries, state, total, folder, display, metric=metric)
             return
+        todo = []
         for position in guided.ordered(state.racing) if guided is not None else state.racing:
             entry = entries[position]
             if state.racers[position].samples >= state.next_samples and _succeeded(entry):
@@ -141,13 +144,14 @@ def run_race(
                 short.add(position)
                 continue
             tried.add((position, state.next_samples))
-            lane.do([_todo(entry, state.next_samples, seed, folder)])
+            todo.append(_todo(entry, state.next_samples, seed, folder))
+        coordinator.do(todo)  # a round ends before the next one begins, on any engine
 
 
 def _total(
     runs: Sequence[PlannedRun],
     folder: SweepFolder,
-    lane: Lane,
+    coordinator: Coordinator,
     *,
     seed: int,
     asked: int | None,
@@ -169,7 +173,7 @@ def _total(
             not _failed(entries[position])
             or entries[position].planned.fingerprint in folder.requested_retries()
         ):
-            lane.do([_todo(entries[position], first, seed, folder)])
+            coordinator.do([_todo(entries[position], first, seed, folder)])
     return None
 
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engines.cards import Cards, runs_at_once
-from engines.lane import Lane, is_done
-from engines.lane_processes import in_processes
+from engines.coordinator import Coordinator
+from engines.lane import is_done
+from engines.local import LocalEngine
 from results.errors import Interrupted, ResultsError
 from results.records import RunStatus
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
+from sweeps.engine_choice import engine_for
 from sweeps.race import RACE_SEED, races, run_race
 from sweeps.reuse import note_reused
 from telemetry.devices import usable_gpus
@@ -101,9 +103,11 @@ def work(
     max_concurrent: int | None = None,
     reused: Sequence[Reused] = (),
     engine: EngineText | None = None,
+    leaves: bool = False,
 ) -> SweepOutcome:
     """Do everything that is left to do, and record the current plan. on_oom, max_concurrent: apply from now on; None
     keeps the earlier value. reused: finished runs to refer to. engine: where, from now on.
+    leaves: return once everything was started, on an engine that goes on by itself.
 
     Raises Interrupted (with a hint how to continue) and ResultsError.
     """
@@ -121,36 +125,44 @@ def work(
         )
         folder.write(sweep)
         display.say(f"sweep {sweep.sweep_id}: {len(plan.runs)} runs")
-        gpus = usable_gpus()
+        gpus = usable_gpus() if engine is None else ()
         groups = {run.group for run in plan.runs}
         for group in groups:
             with folder.claim_group(group, within_s=WORKERS_END_S):
                 pass
         lanes = 1 if sweep.race else min(sweep.max_concurrent or runs_at_once(gpus), len(groups))
-        stopped = []
+        local = LocalEngine(
+            folder,
+            nonce=sweep.nonce,
+            may_reduce=sweep.may_reduce,
+            cards=Cards(gpus, lanes),
+            total=len(plan.runs),
+            worker=_worker_command(folder, lanes),
+            display=display,
+            held=held,
+        )
+        coordinator = Coordinator(
+            folder,
+            plan.runs,
+            engine_for(sweep, display) or local,
+            nonce=sweep.nonce,
+            may_reduce=sweep.may_reduce,
+            display=display,
+            held=held,
+            leaves=leaves,
+        )
         try:
-            if lanes == 1:
-                lane = Lane(
-                    folder,
-                    plan.runs,
-                    nonce=sweep.nonce,
-                    may_reduce=sweep.may_reduce,
-                    cards=Cards(gpus, 1),
-                    display=display,
-                    held=held,
-                )
-                if sweep.race:
-                    for runs in races(plan):
-                        run_race(runs, folder, lane, seed=RACE_SEED, display=display, guide=sweep.guide)
-                else:
-                    lane.work()
+            if sweep.race:
+                for runs in races(plan):
+                    run_race(runs, folder, coordinator, seed=RACE_SEED, display=display, guide=sweep.guide)
             else:
-                stopped = in_processes(_worker_command(folder, lanes), folder, lanes, display)
+                coordinator.work()
         except Interrupted as error:
             error.hint = f"bench_runner.py sweep --resume {sweep.sweep_id} continues it"
             raise
         folder.write(msgspec.structs.replace(sweep, runs=_facts(plan.runs, fingerprints=True)))
         done = _finished(folder, warn=display.say)
+        stopped = [*local.stopped, *coordinator.given_up]
         if stopped and not done.is_complete:
             raise ResultsError(
                 stopped[0], hint=f"bench_runner.py sweep --resume {sweep.sweep_id} continues the sweep"

@@ -112,12 +112,16 @@ class RunEntry:
 
     def begin(self, record: RunRecord) -> None:
         """Write the first record. From now on the run will get into the log, even if the harness is killed."""
+        self.note()
+        self.write(record)
+
+    def note(self) -> None:
+        """Note durably that the run is to be logged, also before its folder is there. Is idempotent."""
         notes = self._note.parent
         with explained("note the run in", notes):
             notes.mkdir(exist_ok=True)
             self._note.touch()
             sync_folder(notes)
-        self.write(record)
 
     def write(self, record: RunRecord) -> None:
         """Write what is known so far. What a user has said of the run meanwhile is kept."""
