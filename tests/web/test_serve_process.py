@@ -6,6 +6,8 @@ import contextlib
 import json
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import psutil
 import pytest
 import requests
 
-from tests.command_line import bench_runner
+from tests.command_line import ROOT, bench_runner
 from tests.web.serve_process import PATIENCE_S, Serve
 from web.config import API_ROOT
 
@@ -131,6 +133,29 @@ def test_a_signal_ends_it_in_order(tmp_path, number):
         assert "Traceback" not in running.said()
         assert not [each for each in worker if each.is_running()]
         assert not (tmp_path / ".serve" / "address").exists()
+
+
+def test_a_signal_wakes_it():
+    """It waits for the end, and doesn't look for it over and over, which would keep an idle machine awake."""
+    program = """
+import socket, web.serving as serving
+serving.TICK_S = 3600
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"here"})
+listening = socket.create_server(("127.0.0.1", 0))
+ready = lambda: print(listening.getsockname()[1], flush=True)
+print(serving.answer_until_signal(app, listening, ready=ready))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert get(f"http://127.0.0.1:{int(server.stdout.readline())}/").text == "here"
+            server.send_signal(signal.SIGTERM)
+            assert server.communicate(timeout=PATIENCE_S)[0] == "SIGTERM\n"
+        finally:
+            server.kill()
 
 
 def test_a_killed_one_leaves_nothing_that_hinders_the_next(tmp_path):

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _LOCK_NAME = ".index.lock"
 _PG_LOCK = 0x69_6E64_6578  # names our advisory lock: not the queue's, whose decisions never wait for an index
+_VERSION = sa.select(schema.meta.c.name, schema.meta.c.value).where(
+    schema.meta.c.name.in_(("uid", "revision"))
+)
 _DAMAGED = (
     "malformed",
     "not a database",
@@ -173,9 +176,7 @@ class IndexDatabase:
 
     def version(self, connection: sa.Connection) -> str:
         """A text that changes with every change of the index."""
-        found = connection.execute(
-            sa.select(schema.meta.c.name, schema.meta.c.value).where(schema.meta.c.name != "recount")
-        )
+        found = connection.execute(_VERSION)
         values = {row.name: row.value for row in found}
         return f"{values.get('uid')}-{values.get('revision')}"
 
