@@ -73,22 +73,20 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "tasks": ("commands.tasks", "Validate a file of your own coding tasks."),
         "suites": ("commands.suites", "Show and check suites: benchmarks that a YAML file declares."),
         "data": ("commands.data", "Fetch the data sets of benchmarks and suites, or list them."),
+        "engines": ("commands.sweeping.engines", "Look at the machines that a sweep can run on."),
     },
     "Run": {
         "run": (HERE, "Run one benchmark on one model."),
         "sweep": ("commands.sweep", "Run a matrix of models, settings and benchmarks."),
-        "status": ("commands.sweep", "Show the progress of one sweep, or of all sweeps."),
-        "cancel": ("commands.sweep", "Stop a running sweep cleanly."),
-        "retry": ("commands.sweep", "Try a sweep's failed runs again."),
+        "status": ("commands.sweeping.following", "Show the progress of a sweep, or of all."),
+        "cancel": ("commands.sweeping.following", "Stop a running sweep cleanly."),
+        "retry": ("commands.sweeping.following", "Try a sweep's failed runs again."),
         "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
         "rejudge": ("commands.rejudge", "Judge a run's answers again, under today's rules."),
     },
     "Choose": {
         "recommend": ("commands.choosing.recommend", "Recommend a model and its server command, with proof."),
-        "certify": (
-            "commands.choosing.certify",
-            "Say whether an acceleration loses anything: drafts, slots, KV types, builds.",
-        ),
+        "certify": ("commands.choosing.certify", "Say whether a draft, slots or a build lose anything."),
         "watch-build": ("commands.watch_build", "Alarm when a new build loses score, answers or speed."),
     },
     "Look at results": {

@@ -1,32 +1,26 @@
-"""`sweep`, and the commands to use in another terminal: `status`, `retry`, `cancel`."""
+"""`sweep`. The commands to use in another terminal are in commands/sweeping/following.py."""
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.engine_options import asked_engine, engine_options
 from commands.options import (
     ModelName,
     SweepName,
-    SweepOrRunName,
-    find_sweep_or_run,
-    named_argument,
     notify_option,
     price_option,
     results_dir_option,
 )
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
+from commands.sweeping.engine_options import asked_engine, engine_options
 from commands.usage.mistakes import require_words
 from results.files import user_path
 from results.store.run_folder import default_results_dir
-from results.views.terminal import say, warn
+from results.views.terminal import warn
 from settings.table import TABLE
 
 if TYPE_CHECKING:
@@ -34,17 +28,17 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from results.store.sweep_folder import SweepFolder
+    from results.store.sweep_folder import EngineText, SweepFolder
     from settings.asked import Asked
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
     from sweeps.preflight.checks import Preflight
+    from sweeps.preflight.engine import EngineCheck
     from sweeps.reuse import Reused
 
 GUIDES = ("kld",)
 FAILED_RUNS = 7  # the exit code of a finished sweep with failed runs
 MANIFESTS = (".yaml", ".yml", ".json", ".toml")
-CANCEL_S = 90.0
 
 EXAMPLES = """
 \b
@@ -161,6 +155,7 @@ def sweep(
     from sweeps.plan import require_a_chance
     from sweeps.preflight.report import print_findings, print_preflight
     from sweeps.race import require_races
+    from sweeps.retries import request_retries
     from sweeps.sweep import begin, work
 
     if resume and retry_failed:
@@ -192,11 +187,12 @@ def sweep(
     )
     races = race or (folder is not None and folder.read().race)
     reused = _reused(plan, folder, results_dir, race=races, fresh=fresh)
-    found = _checked(plan, folder, results_dir, reused)
+    found = _checked(plan, folder, results_dir, reused, elsewhere=chosen is not None)
+    on_engine = _checked_engine(chosen, manifest, plan, found)
     if dry_run:
-        print_preflight(found, as_json=as_json)
-        sys.exit(0 if found.ok else UsageError.exit_code)
-    print_findings(found)
+        print_preflight(found, as_json=as_json, engine=on_engine)
+        sys.exit(0 if found.ok and (on_engine is None or on_engine.ok) else UsageError.exit_code)
+    print_findings(found, on_engine)
     if races:
         require_races(plan)
     if folder is None:
@@ -205,7 +201,7 @@ def sweep(
             manifest, plan, results_dir=results_dir, race=race, fresh=fresh, guide=guide or "", engine=chosen
         )
     if retry_failed:
-        request_retries(folder)
+        request_retries(folder, warn=warn)
     display = display_for_stderr()
     with notifying(tell, warn=warn) as ended:
         ended.run_id = folder.sweep_id
@@ -259,13 +255,25 @@ def _reused(
 
 
 def _checked(
-    plan: Plan, folder: SweepFolder | None, results_dir: Path, reused: Sequence[Reused]
+    plan: Plan, folder: SweepFolder | None, results_dir: Path, reused: Sequence[Reused], *, elsewhere: bool
 ) -> Preflight:
     from sweeps.preflight.checks import preflight
 
     done = folder.done(warn=warn) if folder else frozenset()
     instead = {each.planned.index: each.record.run_id for each in reused}
-    return preflight(plan, results_dir=results_dir, done=done, reused=instead)
+    return preflight(plan, results_dir=results_dir, done=done, reused=instead, elsewhere=elsewhere)
+
+
+def _checked_engine(
+    chosen: EngineText | None, manifest: Manifest, plan: Plan, found: Preflight
+) -> EngineCheck | None:
+    """What the engine says to the plan; None on this machine."""
+    from runner.display import Lines
+    from sweeps.engine_choice import make_chosen
+    from sweeps.preflight.engine import check_engine
+
+    engine = make_chosen(chosen, manifest.folder, Lines())
+    return check_engine(engine, plan, found) if engine is not None else None
 
 
 def _changed(models: tuple[str, ...], given: dict[str, Any], folder: SweepFolder) -> Asked:
@@ -314,81 +322,3 @@ def _option(name: str) -> str:
 
 def _manifests(models: tuple[str, ...]) -> list[Path]:
     return [user_path(text) for text in models if text.lower().endswith(MANIFESTS)]
-
-
-def request_retries(folder: SweepFolder) -> int:
-    """Mark the failed runs for a retry. Returns their number."""
-    from results.records import RunStatus
-
-    failed = [
-        fingerprint
-        for fingerprint, (run, record) in folder.runs(warn=warn).items()
-        if run.effective_status(record) is RunStatus.FAILED
-    ]
-    for fingerprint in failed:
-        folder.request_retry(fingerprint)
-    return len(failed)
-
-
-@click.command()
-@named_argument(SweepOrRunName(), required=False)
-@click.option("--watch", is_flag=True, help="Update it every second, until it ends.")
-@results_dir_option
-def status(*, name: str | None, watch: bool, results_dir: Path | None) -> None:
-    """Show what a sweep, or a run, has done, is doing and has left to do; without a name, all sweeps."""
-    from results.store.sweep_folder import SweepFolder
-    from sweeps import status as statuses
-
-    results_dir = results_dir or default_results_dir()
-    if name is None:
-        statuses.print_sweeps(results_dir, warn=warn)
-        return
-    single = statuses.single_run_in_progress(results_dir) if name == "last" else None
-    found = single or find_sweep_or_run(results_dir, name)
-    watches = watch and sys.stdout.isatty()
-    if isinstance(found, SweepFolder):
-        statuses.watch_status(found) if watches else statuses.print_status(found, warn=warn)
-    else:
-        statuses.watch_run(found) if watches else statuses.print_run_status(found)
-
-
-@click.command()
-@named_argument(SweepName())
-@results_dir_option
-def retry(*, name: str, results_dir: Path | None) -> None:
-    """Try a sweep's failed runs again: in the running sweep if there is one, otherwise here and now."""
-    from results.store.sweep_folder import SweepFolder
-
-    folder = SweepFolder.find(results_dir or default_results_dir(), name)
-    if folder.worker_pid() is None:
-        context = click.get_current_context()
-        context.invoke(sweep, retry_failed=folder.sweep_id, results_dir=folder.results_dir)
-        return
-    count = request_retries(folder)
-    say(f"{count} failed runs will be tried again by the running sweep")
-
-
-@click.command()
-@named_argument(SweepName())
-@results_dir_option
-def cancel(*, name: str, results_dir: Path | None) -> None:
-    """Stop a running sweep cleanly. Finished work is kept, and --resume continues it."""
-    from results.errors import ResultsError, UsageError
-    from results.store.sweep_folder import SweepFolder
-
-    folder = SweepFolder.find(results_dir or default_results_dir(), name)
-    pid = folder.worker_pid()
-    if pid is None:
-        raise UsageError(
-            f"the sweep {folder.sweep_id} is not running",
-            hint=f"see `bench_runner.py status {folder.sweep_id}`; `sweep --resume {folder.sweep_id}` continues it",
-        )
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + CANCEL_S
-    while folder.worker_pid() == pid:
-        if time.monotonic() > deadline:
-            raise ResultsError(
-                f"process {pid} has not ended after {CANCEL_S:.0f} s", hint=f"kill -9 {pid} is safe"
-            )
-        time.sleep(0.1)
-    say(f"cancelled; continue with: bench_runner.py sweep --resume {folder.sweep_id}")

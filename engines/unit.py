@@ -193,7 +193,7 @@ def read_unit(data: bytes) -> UnitDocument:
     try:
         document = msgspec.json.decode(data, type=UnitDocument)
     except NOT_THAT_JSON as error:
-        raise UsageError(f"not a unit in JSON: {error}") from error
+        raise UsageError(f"not a unit in JSON: {error}", hint="the sweep makes a new attempt") from error
     if document.schema_version > UNIT_VERSION:
         raise UsageError(
             f"a unit of version {document.schema_version}; this bench_runner reads {UNIT_VERSION}",

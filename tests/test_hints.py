@@ -109,6 +109,14 @@ leaderboard --benchmark zzz | 2 | there is no benchmark 'zzz' | one of gsm8k, hu
 run --benchmark speed --model good.gguf --cache | 2 | --cache does not apply | leave --cache out
 {GOOD} --tasks sums.yaml | 2 | --tasks does not apply | it belongs to tasks
 
+# engines
+{SWEEP} good.gguf --engine slrum | 2 | 'slrum' is not one of local, ssh | did you mean slurm?
+{SWEEP} good.gguf --engine ssh --modal | 2 | --modal can't be combined with --engine ssh | leave out one of them
+{SWEEP} good.gguf --engine ray --hosts a | 2 | --hosts is for --engine ssh | leave out --hosts
+{SWEEP} good.gguf --results-store s3://b | 2 | --results-store needs an engine | add --engine NAME
+engines check | 2 | no other machines | give --engine or --hosts
+engines chek | 2 | no such command 'chek' | `bench_runner.py engines --help`
+
 # choosing
 recommend | 2 | MODELS... is missing | see `bench_runner.py recommend --help`
 recommend good.gguf | 2 | no --benchmark given | one or several of

@@ -264,6 +264,8 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("data", "fetch", evil): 2,
         ("suites", "show", evil): 2,
         ("suites", "validate", f"{evil}.yaml"): 2,
+        ("engines", "check", f"{evil}.yaml"): 2,
+        ("engines", "check", "--hosts", evil): 2,
         ("completion", evil): 2,
         ("fit", evil): 2,
         ("models",): 0,
@@ -273,7 +275,9 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
     }
 
 
-WITHOUT_RESULTS = {"tasks", "suites", "data", "cache", "completion", "doctor", "fit", "models", "schema"}
+WITHOUT_RESULTS = {
+    "tasks", "suites", "data", "cache", "completion", "doctor", "engines", "fit", "models", "schema"
+}  # fmt: skip
 
 
 def test_every_command_is_walked(results, tmp_path):

@@ -90,16 +90,23 @@ class Preflight:
 
 
 def preflight(
-    plan: Plan, *, results_dir: Path, done: Collection[str] = (), reused: Mapping[int, str] | None = None
+    plan: Plan,
+    *,
+    results_dir: Path,
+    done: Collection[str] = (),
+    reused: Mapping[int, str] | None = None,
+    elsewhere: bool = False,
 ) -> Preflight:
     """Check a plan against this machine and the results folder's run log. done: fingerprints of successful runs.
-    reused: ids of the finished runs that stand for planned ones, by index.
+    reused: ids of the finished runs that stand for planned ones, by index. elsewhere: an engine brings them to other
+    machines, so this one's memory, cards and ports don't matter.
     """
     from results.store.run_log import RUN_LOG_NAME, RunLog
 
     log = results_dir / RUN_LOG_NAME
     history = RunLog(log).runs() if log.exists() else ()
-    return inspect(plan, machine=this_machine(results_dir), history=history, done=done, reused=reused)
+    machine = this_machine(results_dir)
+    return inspect(plan, machine=machine, history=history, done=done, reused=reused, elsewhere=elsewhere)
 
 
 def inspect(
@@ -109,9 +116,10 @@ def inspect(
     history: Sequence[RunRecord] = (),
     done: Collection[str] = (),
     reused: Mapping[int, str] | None = None,
+    elsewhere: bool = False,
 ) -> Preflight:
-    """Check a plan against a machine and earlier runs. done, reused: as in `preflight`. Takes no port and starts
-    nothing.
+    """Check a plan against a machine and earlier runs. done, reused, elsewhere: as in `preflight`. Takes no port and
+    starts nothing.
     """
     instead = reused or {}
     findings: list[Finding] = []
@@ -120,7 +128,7 @@ def inspect(
     disk = 0
     for run in plan.runs:
         is_done = run.index in instead or (bool(done) and run.fingerprint in done)
-        need, found = _need(run, machine)
+        need, found = _need(run, None if elsewhere else machine)
         time = None if run.spec is None else expected(run.spec, history)
         if not is_done:
             findings += found
@@ -131,10 +139,7 @@ def inspect(
         if not is_done and (run.spec is None or run.spec.server.perplexity is None):
             started.add(run.group)
     to_do = [run for run, need in zip(plan.runs, needs, strict=True) if not need.done]
-    findings += _ports(to_do)
-    findings += [
-        Finding(level="warning", index=None, text=text) for text in template_warnings(plan.runs) if to_do
-    ]
+    findings += [] if elsewhere else _ports(to_do)
     findings += [
         Finding(level="warning", index=None, text=text) for text in template_warnings(plan.runs) if to_do
     ]
@@ -165,7 +170,9 @@ def _of_shared_memory(machine: Machine) -> list[str]:
     ]
 
 
-def _need(run: PlannedRun, machine: Machine) -> tuple[Need, list[Finding]]:
+def _need(run: PlannedRun, machine: Machine | None) -> tuple[Need, list[Finding]]:
+    """machine: None for one that isn't known yet."""
+
     def finding(level: Literal["error", "warning"], text: str) -> Finding:
         return Finding(level=level, index=run.index, text=text)
 
@@ -179,10 +186,14 @@ def _need(run: PlannedRun, machine: Machine) -> tuple[Need, list[Finding]]:
     if kind == "provider":
         return bare, []
     if kind == "attach":
+        if machine is None:
+            return bare, []
         trouble = _out_of_reach(run.spec.server.base_url or "")
         return bare, [finding("error", trouble)] if trouble else []
     try:
-        if kind == "vllm":
+        if machine is None:
+            need, texts = _anywhere(bare, run, run.spec)
+        elif kind == "vllm":
             need, texts = _vllm(bare, run, run.spec, machine)
         elif kind == "llama.cpp":
             need, texts = _llama(bare, run, run.spec, machine)
@@ -191,6 +202,25 @@ def _need(run: PlannedRun, machine: Machine) -> tuple[Need, list[Finding]]:
     except (UsageError, OSError) as error:
         return dataclasses.replace(bare, fits="no"), [finding("error", str(error))]
     return need, [finding("warning", text) for text in texts]
+
+
+def _anywhere(bare: Need, run: PlannedRun, spec: RunSpec) -> tuple[Need, list[str]]:
+    """By estimate; whether it fits depends on where it will run."""
+    if spec.server.model is None:
+        return bare, []
+    header = spec.server.model.header
+    trained = header.context_length if header else trained_length(spec.server.model.path)
+    memory = estimate_server(spec.server, run.needs)
+    texts = _beyond_training(run.needs, trained)
+    if memory is None:
+        return bare, texts
+    cards = card_count(spec.server, run.needs) if spec.server.kind == "vllm" else None
+    return (
+        dataclasses.replace(
+            bare, memory=memory, host_bytes=memory.host_bytes, gpu_bytes=memory.gpu_bytes, cards=cards
+        ),
+        texts,
+    )
 
 
 def _llama(bare: Need, run: PlannedRun, spec: RunSpec, machine: Machine) -> tuple[Need, list[str]]:

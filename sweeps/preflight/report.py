@@ -8,9 +8,11 @@ import click
 
 from results.json_text import encode_indented
 from results.views.terminal import print_table, say, size_text
+from sweeps.preflight.engine import engine_json, print_engine_findings, print_units
 
 if TYPE_CHECKING:
     from sweeps.preflight.checks import Need, Preflight
+    from sweeps.preflight.engine import EngineCheck
 
 HEADER = ("run", "what", "server", "GPU", "cards", "memory", "fits", "time")
 _GIB = 1 << 30
@@ -21,33 +23,40 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def print_preflight(report: Preflight, *, as_json: bool = False) -> None:
-    """Print the report on stdout."""
+def print_preflight(report: Preflight, *, as_json: bool = False, engine: EngineCheck | None = None) -> None:
+    """Print the report on stdout. engine: what it would do with the plan."""
     if as_json:
-        click.echo(to_json(report), nl=False)
+        click.echo(to_json(report, engine), nl=False)
         return
     lines = _lines(report)
     styles = [{"no": "red"}.get(line[HEADER.index("fits")]) for line in lines]
     print_table(HEADER, lines, numbers=set(HEADER) - {"what", "fits"}, styles=styles)
     for level, text in remarks(report):
         say(text, **_STYLES.get(level, {}))
+    if engine is not None:
+        print_units(engine)
 
 
-def print_findings(found: Preflight) -> None:
-    """Print notes, warnings and errors on stderr, for a sweep that starts."""
+def print_findings(found: Preflight, engine: EngineCheck | None = None) -> None:
+    """Print notes, warnings and errors on stderr, for a sweep that starts. Raises UsageError if the engine can't."""
     for note in found.notes:
         say(f"note: {note}", err=True)
     labels = {need.index: f"{need.label}: " for need in found.needs}
     for finding in found.findings:
         label = "" if finding.index is None else labels[finding.index]
         say(f"{finding.level}: {label}{finding.text}", err=True)
+    if engine is not None:
+        engine.require_ok()
+        print_engine_findings(engine.findings, err=True)
 
 
-def to_json(report: Preflight) -> str:
+def to_json(report: Preflight, engine: EngineCheck | None = None) -> str:
     """The whole report as JSON."""
     import msgspec
 
-    return encode_indented({"ok": report.ok, **msgspec.to_builtins(report)}, indent=2).decode()
+    ok = report.ok and (engine is None or engine.ok)
+    more = {"engine": engine_json(engine)} if engine is not None else {}
+    return encode_indented({"ok": ok, **msgspec.to_builtins(report), **more}, indent=2).decode()
 
 
 def remarks(report: Preflight) -> list[tuple[str, str]]:

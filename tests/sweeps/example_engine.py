@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import time
+from typing import Any, ClassVar, Literal
 
 import msgspec
+
+from engines.contract import Capabilities, Finding
+from engines.node_looks import NodeQuestion, look_of
 
 FIELDS = {
     "hosts": "The hosts.",
@@ -27,6 +31,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     token: str = ""
 
 
+class Example:
+    """A machine that says `answers`, by place, and finds what it is told."""
+
+    name = "slurm"
+    capabilities = Capabilities(outlives_coordinator=True)
+    answers: ClassVar[dict[str, bytes]] = {}
+    found: ClassVar[list[Finding]] = []
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def check(self, units: Any) -> Any:
+        del units
+        return list(self.found)
+
+    def looks(self, question: NodeQuestion) -> Any:
+        del question
+        now = time.time()
+        return [look_of(place, answer, asked=now, answered=now) for place, answer in self.answers.items()]
+
+
 def make(settings: Any, display: Any) -> Any:
     del display
-    return settings
+    return Example(settings)

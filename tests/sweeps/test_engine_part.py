@@ -47,7 +47,7 @@ def test_an_engine_is_a_name_or_a_mapping_and_stays_as_written(monkeypatch):
     assert found == EngineText(
         name="slurm", settings={"partition": "${QUEUE}", "nodes": 3, "cards": [{"name": "L4"}]}
     )
-    made = make_chosen(found, Path("/lab"), Lines())
+    made = make_chosen(found, Path("/lab"), Lines()).settings
     assert (made.partition, made.nodes, made.cards[0].name) == ("night", 3, "L4")
 
 
@@ -130,7 +130,7 @@ def test_a_file_of_hosts_means_the_same_in_another_folder(tmp_path, monkeypatch)
     assert hosts_as_written("hosts.yaml") == str(tmp_path / "hosts.yaml")
     assert hosts_as_written("a,b") == "a,b"
     named = EngineText(name="ssh", settings={"hosts": "hosts.yaml"})
-    assert make_chosen(named, Path("/lab"), Lines()).hosts == "/lab/hosts.yaml"
+    assert make_chosen(named, Path("/lab"), Lines()).settings.hosts == "/lab/hosts.yaml"
 
 
 def test_a_sweep_keeps_its_engine(tmp_path):

@@ -1,0 +1,1 @@
+"""The commands around a sweep: its engines, and what one does beside it."""
