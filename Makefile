@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 SETUP := $(VENV)/.setup
 DEV := $(VENV)/.dev
 SERVE := $(VENV)/.serve
+ENGINES := $(VENV)/.engines
 PYTEST := $(BIN)/pytest -q
 # Only errors: what setuptools says of itself is a boxed warning to pip.
 PIP := $(BIN)/python -m pip install --quiet --quiet
@@ -61,7 +62,11 @@ test-pages: $(DEV)  ## reports in a real Chromium ($CHROMIUM, /usr/bin/chromium)
 test-web: $(DEV) setup  ## `serve` for real: its jobs, PostgreSQL, and its pages in a real Chromium
 	tests/real_postgres.sh tests/real_browser.sh $(PYTEST) -m web --timeout 600 tests/web
 
-test-engines: $(DEV) setup  ## sweeps over several machines for real: their daemons, kills, and a run in shards
+# Without Ray, Modal or a store's packages, their tests are skipped with a line that says so.
+$(ENGINES): $(DEV) requirements-engines.lock
+	-$(PIP) --requirement requirements-engines.lock && touch $@
+
+test-engines: $(ENGINES) setup  ## sweeps over several machines for real: their daemons, kills, and a run in shards
 	$(PYTEST) -m engines --timeout 300
 
 $(REAL): $(DEV) setup  # what the slow suites need, made beforehand; by --jobs at once, which is not for llama.cpp's make
@@ -80,6 +85,8 @@ lock: $(DEV)  ## resolve the versions anew
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate setup.cfg --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --extra dev setup.cfg --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --extra dev --extra modal --extra ray --extra s3 \
+		setup.cfg tests/engines/requirements.in --output-file requirements-engines.lock
 
 clean:  ## remove what make made, results excepted
 	rm -rf $(VENV) .vllm .llama-server .tools .browser .bench-peers build *.egg-info

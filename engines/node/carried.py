@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from engines.carriers.blobs import Blobs
 
+# The folder is a results folder of its own; nobody needs its run log.
+_OF_THIS_MACHINE: Final = ("benchmark_results.json", "benchmark_results.json.lock")
 LOOK_S: Final = 0.5
 GRACE_S: Final = 60.0  # for a unit that was stopped to write its records
 KEEP_TRYING_S: Final = 600.0  # to put the last of it into a store that can't be reached
@@ -154,7 +156,7 @@ class _Outgoing:
     def __init__(self, blobs: Blobs, attempt: Path) -> None:
         self._blobs = blobs
         self._attempt = attempt
-        self._files = GrowingFiles(attempt, leave=(UNIT,))
+        self._files = GrowingFiles(attempt, leave=(UNIT, *_OF_THIS_MACHINE))
         self._files.forget_changes()
         self._number = 1
         self._left: Iterator[bytes] = iter(())

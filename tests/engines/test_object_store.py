@@ -111,7 +111,7 @@ def test_completions_are_here_while_the_run_goes_on_and_survive_the_machine(carr
         assert process.wait(60) == 0
     carrier.fetch(address, second.folder)
     sweep.store.adopt(UnitEnd(attempt=second, kind=EndKind.DONE))
-    (_, answers), = sweep.scores().values()
+    ((_, answers),) = sweep.scores().values()
     assert len(answers) == 8
     # What had come was not generated again: at most what was under way, or came within the last look, was.
     assert len(sweep.generated()) <= 8 + (8 - kept)
@@ -170,7 +170,9 @@ def test_a_second_program_leaves_the_attempt_alone(carrier, tmp_path, capsys):
 
 def test_no_secret_is_in_the_store_or_on_a_command_line(carrier, tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_OF_A_NODE", "sk-very-secret-0123456789")
-    command = f"{sys.executable} {PROGRAMS / 'canonical_server.py'} --port {{port}} --salt ${{SECRET_OF_A_NODE}}"
+    command = (
+        f"{sys.executable} {PROGRAMS / 'canonical_server.py'} --port {{port}} --salt ${{SECRET_OF_A_NODE}}"
+    )
     sweep = driven_sweep(tmp_path, limit=1, server_command=command)
     attempt = attempt_of(sweep)
     address = carrier.put(attempt.folder, attempt.name)
@@ -189,7 +191,9 @@ def test_no_secret_is_in_the_store_or_on_a_command_line(carrier, tmp_path, monke
 def test_what_is_wrong_with_a_store_is_told_before_anything_starts(carrier, monkeypatch):
     assert carrier.check() is None
     finding = carrier_for("s3://no-such-bucket/prefix").check()
-    assert finding.is_error and "bucket does not exist" in finding.message and "AWS_PROFILE" in finding.hint
+    assert finding.is_error
+    assert "bucket does not exist" in finding.message
+    assert "AWS_PROFILE" in finding.hint
 
 
 def test_a_store_that_stays_away_is_an_error_in_the_end(server, tmp_path):
