@@ -30,7 +30,7 @@ def setting_options(*, several: bool, table: Mapping[str, Setting] = TABLE) -> C
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for setting in reversed([*table.values()]):
-            if setting.name == "server_args" or (several and setting.name == "model"):
+            if setting.hidden or setting.name == "server_args" or (several and setting.name == "model"):
                 continue
             if setting.kind == "flag":
                 how: dict[str, Any] = {"is_flag": True, "default": None, "flag_value": "true"}

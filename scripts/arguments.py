@@ -19,6 +19,7 @@ from sandbox import MEMORY_BYTES
 from settings.providers import COMPATIBLE, LOCAL, provider_of, require_taken
 from settings.sampling_rules import PUBLISHED, option_of, require_sense
 from settings.sampling_settings import SAMPLING_SETTINGS
+from settings.shards import Shard
 from settings.spending.options import SPENDING_SETTINGS
 from settings.table import TABLE
 from settings.values import read_value
@@ -44,9 +45,10 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 class Arguments:
     """What was asked for; None where it is decided later. Times in seconds.
     family_style: the prompt style where that is left open. cpu_limit: processor time of one execution. memory_limit: of
-    one execution, in bytes. max_cost: in USD. cache_size: in bytes. cache_identity: see `SpendingAsked`. rejudge:
-    the folder of a run whose answers are judged again; None: a model is asked. metrics: a user's own,
-    as `settings.metric_texts` reads them. options: the benchmark's own.
+    one execution, in bytes. shard: the part of the samples; None: all. max_cost: in USD. cache_size: in bytes.
+    cache_identity: see `SpendingAsked`. rejudge: the folder of a run whose answers are judged again; None: a model is
+    asked. merge_shards: the folders of all shards of a run, in their order, which become one; none: a model is asked.
+    metrics: a user's own, as `settings.metric_texts` reads them. options: the benchmark's own.
     """
 
     base_url: str
@@ -72,13 +74,20 @@ class Arguments:
     api_key_env: str | None
     shuffle: int | None
     metrics: str | None
+    shard: Shard | None
     rejudge: Path | None
+    merge_shards: tuple[Path, ...]
     max_cost: float | None
     max_tokens_total: int | None
     cache: bool
     cache_size: int | None
     cache_identity: str
     options: Mapping[str, Any]
+
+    @property
+    def earlier(self) -> Path:
+        """The folder in whose settings it stands how the server was asked, if anywhere."""
+        return self.rejudge or (self.merge_shards[0] if self.merge_shards else self.output)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -181,6 +190,15 @@ def parse(
         metavar="DIR",
         help="ask no model: judge the answers in this folder of an earlier run again, into --output",
     )
+    add(
+        "--merge-shards",
+        type=user_path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="ask no model: put the answers of all shards of a run together into --output; once for each shard's "
+        "folder, in their order",
+    )
     if add_options is not None:
         add_options(parser)
     of_sampling = {"n_samples", *SETTINGS}
@@ -190,10 +208,12 @@ def parse(
     found["provider"], found["provider_params"] = facts.name, found["provider_params"] or {}
     if facts.name in _AT_THAT_URL:  # nobody else's key goes there
         found["base_url"] = found["base_url"] or env.get("BENCH_BASE_URL") or env.get("OPENAI_BASE_URL")
+    found["merge_shards"] = tuple(found["merge_shards"])
+    found["shard"] = None if found["shard"] is None else Shard.read(found["shard"])
     _take_over(found)
     without_url = facts.root or (serverless and found[serverless])
     needed = ("model", "output") if without_url else ("base_url", "model", "output")
-    for name in ("output",) if found["rejudge"] else needed:
+    for name in ("output",) if found["rejudge"] or found["merge_shards"] else needed:
         if not found[name]:
             raise UsageError(f"--{name.replace('_', '-')} is missing", hint="see --help")
     if found.pop("test_mode"):

@@ -108,11 +108,11 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.needle import task as needle
     from evaluation.benchmarks.needle.measured import MeasuredNeedles
     from evaluation.loop.checkpoint import read_settings
-    from evaluation.loop.requests import shuffled
     from scripts.benchmark_program import BenchmarkProgram
+    from scripts.chosen_samples import chosen
     from scripts.session import run_benchmark
 
-    before = read_settings(arguments.rejudge or arguments.output)
+    before = read_settings(arguments.earlier)
     earlier = (
         before.options.get("lengths") if before is not None else None
     )  # what the server's context was then
@@ -124,8 +124,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     )
 
     def choose(samples: Sequence[Sample]) -> Sequence[Sample]:
-        seed, limit = arguments.shuffle, arguments.limit
-        return (samples if seed is None else shuffled(samples, seed))[:limit]
+        return chosen(samples, arguments)
 
     seed = arguments.sampling.seed or 0
     measured = MeasuredNeedles(

@@ -62,7 +62,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
         SuiteTask(rows, style=PromptStyle.CHAT).identity()
         return
     arguments = _with_room(arguments, file)
-    way = _Way(file, arguments.rejudge or arguments.output, events)
+    way = _Way(file, arguments.earlier, events)
 
     def task(style: PromptStyle, grader: Grader | None = None) -> SuiteTask:
         return SuiteTask(

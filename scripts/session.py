@@ -14,7 +14,7 @@ import msgspec
 
 from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_settings
 from evaluation.loop.grader import Grader
-from evaluation.loop.requests import make_request, prompts_sha256, require_schema, shuffled
+from evaluation.loop.requests import make_request, prompts_sha256, require_schema
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
 from evaluation.models.asked import asked_by
@@ -28,7 +28,9 @@ from results.records import Outcome
 from results.sent_prompts import write_prompts
 from scripts.arguments import connection_of, spending_of
 from scripts.benchmark_program import with_own_metrics
+from scripts.chosen_samples import samples_of
 from settings.sampling_rules import require_chat_for
+from settings.shards import SERVER_WARNINGS
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
@@ -66,6 +68,11 @@ async def run_benchmark(
         from scripts.rejudging import rejudge_benchmark
 
         await rejudge_benchmark(benchmark, arguments.rejudge, arguments, events, opening=opening)
+        return
+    if arguments.merge_shards:
+        from scripts.merging import merge_shards
+
+        await merge_shards(benchmark, arguments, events)
         return
     connection = connection_of(arguments)
     async with Journal(arguments.output) as journal:
@@ -215,6 +222,7 @@ class _Session:
                 on_progress=self._progress,
                 can_judge=opening,
                 opens_thought=style.opens_thought,
+                corrects=arguments.shard is None,
             )
             evaluation = await _unless_it_fails(
                 opening, runner.run(self._samples(task), settings.n_samples, self.finished)
@@ -240,9 +248,8 @@ class _Session:
         return {"left_out": self.parameters.left_out or None, "sent_as": self.parameters.sent_as or None}
 
     def _samples(self, task: Task) -> Sequence[Sample]:
-        """Those that are wanted, in their order."""
-        seed, limit = self.arguments.shuffle, self.arguments.limit
-        return task.get_samples(limit) if seed is None else shuffled(task.get_samples(None), seed)[:limit]
+        """Those that are wanted, in their order. Raises UsageError where a shard has none."""
+        return samples_of(task, self.arguments)
 
     def _known_style(self, old: Settings | None) -> StyleChoice | None:
         """The style where it needs no probe: the only one, asked for, or found out the first time."""
@@ -280,6 +287,7 @@ class _Session:
             limit=len(self._samples(task)),
             n_samples=arguments.n_samples,
             shuffle=arguments.shuffle,
+            shard=arguments.shard.written if arguments.shard else None,
             **self._provided(),
             **arguments.sampling.settings(),
             **self._learnt_settings(),
@@ -341,13 +349,10 @@ class _Session:
         )
         summary["samples_there"] = len(task.get_samples(None))
         details = dict(self.benchmark.details(completions)) if self.benchmark.details is not None else {}
-        summary["warnings"] = [
-            *self.grader.warnings,
-            *summary["warnings"],
-            *self.parameters.warnings,
-            *self.warnings,
-            *details.pop("warnings", []),
-        ]
+        of_server = [*self.parameters.warnings, *self.warnings, *details.pop("warnings", [])]
+        summary["warnings"] = [*self.grader.warnings, *summary["warnings"], *of_server]
+        if self.arguments.shard is not None:  # the others are made again when all shards are there
+            summary[SERVER_WARNINGS] = [*self.grader.warnings, *of_server]
         for warning in summary["warnings"]:
             self.events.say(f"WARNING: {warning}")
         outcomes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in summary["outcomes"].items() if n)

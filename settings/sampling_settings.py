@@ -37,6 +37,18 @@ SAMPLING_SETTINGS = (
         to_script=True,
     ),
     Setting(
+        name="shard",
+        kind="text",
+        help="Only every N-th of these samples, from the I-th on.",
+        section=Section.SAMPLING,
+        determines=Determines.SAMPLES,
+        metavar="I/N",
+        pattern=r"[1-9][0-9]{0,3}/[1-9][0-9]{0,3}",
+        not_for=("speed", "kld", "ifeval"),
+        to_script=True,
+        hidden=True,
+    ),
+    Setting(
         name="n_samples",
         kind="whole",
         help="Completions per sample, for pass@k.",

@@ -57,6 +57,7 @@ class Setting:
     server_option: by kind of server, the server's own option for it.
     benchmarks: those that support it; empty: all except `not_for`.
     to_script: our own scripts get it as the option of the same name.
+    hidden: no user gives it; a run has it that this program made.
     may_hold_secret: a record has the text as the user wrote it, with the names of variables instead of their values.
     """
 
@@ -82,6 +83,7 @@ class Setting:
     benchmarks: tuple[str, ...] = ()
     not_for: tuple[str, ...] = ()
     to_script: bool = False
+    hidden: bool = False
     may_hold_secret: bool = False
 
     @property

@@ -21,6 +21,7 @@ from settings.suites import shipped_suites
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+MOST_SHARDS = 1000
 _A_FILE = r".*/.*|.*\.py"
 
 SETTINGS = (
@@ -74,6 +75,16 @@ SETTINGS = (
     ),
     *SERVER_SETTINGS,
     *SAMPLING_SETTINGS,
+    Setting(
+        name="shards",
+        kind="whole",
+        help="Split the run by its samples into N that may run at once, on other devices or machines; then merge them.",
+        section=Section.SAMPLING,
+        determines=Determines.NOTHING,
+        metavar="N",
+        minimum=1,
+        maximum=MOST_SHARDS,
+    ),
     *SPENDING_SETTINGS,
     Setting(
         name="ready_timeout",

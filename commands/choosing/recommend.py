@@ -37,6 +37,7 @@ _NOT_HERE = {
     "benchmark", "script", "script_args", "parser", "server", "server_command", "health_path", "base_url",
     "provider", "provider_params", "api_key_file",
     "gpu_layers", "ctx_size", "parallel", "gpu_memory_utilization", "tensor_parallel_size", "port", "shuffle",
+    "shard", "shards",
     "n_samples", "as_published", "server_args", "concurrencies", "depths", "prompt_tokens", "output_tokens", "requests",
 }  # fmt: skip
 # Benchmarks without a verdict for each sample.

@@ -38,6 +38,7 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     model: the model's identity (its name, unless the caller knows a better one, such as the file's hash).
     data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. timeout_s, memory_limit_bytes:
     processor time and memory of one execution. shuffle: seed of the samples' order; None: that of the data set.
+    shard: the part of them, as 2/4; None: all.
     provider, provider_params, use_guided_json: see the settings of these names; None for a server of one's own.
     left_out: parameters that the server refused, so that its own defaults held; None where there are none. sent_as:
     those that it takes by another name. extraction_version, judging_version: see `settings.verdict_rules`. options: the
@@ -58,6 +59,7 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     limit: int
     n_samples: int
     shuffle: int | None = None
+    shard: str | None = None
     provider: str | None = None
     provider_params: dict[str, Any] | None = None
     use_guided_json: bool | None = None
@@ -129,6 +131,10 @@ class Journal(LineJournal):
     def go_on(self) -> None:
         """After `look`: repair the journal, so that completions can be added. Raises ResultsError."""
         self.repair(self._there, self._kept)
+
+    def begin_with(self, lines: bytes) -> None:
+        """After `look`: let these be all that it has, at once. Raises ResultsError."""
+        self.repair(self._there, lines)
 
     def open(self) -> dict[Key, Completion]:
         """`look`, and `go_on`."""

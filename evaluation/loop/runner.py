@@ -57,7 +57,8 @@ class Runner:
 
     sampling: the run's, of which each request has its own. can_judge: answers wait until it is done; None: for nothing.
     Where it raises BenchError, that ends the evaluation.
-    opens_thought: the chat template is known to open a thought in every prompt.
+    opens_thought: the chat template is known to open a thought in every prompt. corrects: whether these are all answers
+    of a run, which together show what single ones are.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Runner:
         on_progress: Callable[[Progress], None],
         can_judge: asyncio.Future[None] | None = None,
         opens_thought: bool = False,
+        corrects: bool = True,
     ) -> None:
         self._task = task
         self._provider = provider
@@ -80,6 +82,7 @@ class Runner:
         self._on_progress = on_progress
         self._can_judge = can_judge
         self._opens_thought = opens_thought
+        self._corrects = corrects
         self._finished: dict[Key, Completion] = {}
         self._outcomes: Counter[str] = Counter()
         self._total = 0
@@ -129,7 +132,7 @@ class Runner:
 
     async def _correct(self, keys: Sequence[Key]) -> None:
         """What all answers together show of single ones is written behind them: the last line of one holds."""
-        if self._task.style is not PromptStyle.CHAT:
+        if self._task.style is not PromptStyle.CHAT or not self._corrects:
             return
         all_of_them = [self._finished[key] for key in keys]
         for completion in without_open_thoughts(all_of_them, known=self._opens_thought):

@@ -231,9 +231,13 @@ class _Reader:
 
     def setting(self, key: str, node: Node, where: str, others: tuple[str, ...] = ()) -> Setting | None:
         found = self.known.get(key)
-        if found is None:
-            hint = closest(key, [*self.known, *others]) or "; `bench_runner.py schema` lists them"
+        if found is None or found.hidden:
+            hint = (
+                closest(key, [*(name for name, each in self.known.items() if not each.hidden), *others])
+                or "; `bench_runner.py schema` lists them"
+            )
             self.wrong(node.line, where, f"there is no such setting{hint}")
+            return None
         return found
 
     def given(self, setting: Setting, node: Node, where: str) -> Given:

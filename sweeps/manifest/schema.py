@@ -23,6 +23,7 @@ _VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^{}]*)
 
 def schema(known: Mapping[str, Setting] = TABLE) -> dict[str, Any]:
     """The schema as plain JSON values."""
+    known = {name: setting for name, setting in known.items() if not setting.hidden}
     axes = {
         name: {"anyOf": [_ref(name), {"type": "array", "minItems": 1, "items": _ref(name)}]} for name in known
     }

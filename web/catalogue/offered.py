@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from settings.setting import Setting
 
 _OF_REQUEST = {"benchmark", "model", "server", "provider"}
+_OF_OPERATOR = {"shards"}  # on how many of the operator's machines a run is done
 _BY_MODEL = {"kld_reference"}
 _REFUSED_CHOICES = {"sandbox": ("process",)}  # no sandbox at all
 
@@ -40,6 +41,8 @@ def offer_of(setting: Setting) -> Offer:
     Numbers and choices are values, and so is what goes to the model as text. Whatever may name a file, a program, an
     address or an option of a program is the operator's, unless a name of the catalogue can stand for it.
     """
+    if setting.hidden or setting.name in _OF_OPERATOR:
+        return Offer.OPERATOR
     if setting.name in _OF_REQUEST:
         return Offer.FIELD
     if setting.name in _BY_MODEL:
