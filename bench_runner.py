@@ -214,6 +214,7 @@ def run(
 
     Everything after -- is passed to the server unchanged.
     """
+    from commands.running.sharded_run import run_once
     from results.errors import UsageError
     from runner.notification import notifying, read_notify
     from runner.request import build_spec
@@ -226,9 +227,7 @@ def run(
     spec = build_spec(asked_by_options(options))
     from results.records import encode_record
     from results.store.run_folder import default_results_dir
-    from results.store.runs import Runs
     from runner.display import display_for_stderr
-    from runner.run import run as run_once
 
     results_dir = results_dir or default_results_dir()
     if label is not None:
@@ -240,9 +239,8 @@ def run(
         finished = reusable_run(spec, results_dir) if reuse and not resume else None
         if finished is None:
             display = display_for_stderr()
-            runs = Runs(results_dir, display.say)
             try:
-                finished = run_once(spec, runs, display, held, resume=resume, label=label or "")
+                finished = run_once(spec, results_dir, display, held, resume=resume, label=label or "")
             finally:
                 display.close()
         ended.run_id, ended.status = finished.folder.run_id, str(finished.record.status)

@@ -258,9 +258,10 @@ def _checked(
     plan: Plan, folder: SweepFolder | None, results_dir: Path, reused: Sequence[Reused], *, elsewhere: bool
 ) -> Preflight:
     from sweeps.preflight.checks import preflight
+    from sweeps.reuse import by_place
 
     done = folder.done(warn=warn) if folder else frozenset()
-    instead = {each.planned.index: each.record.run_id for each in reused}
+    instead = by_place(plan, reused)
     return preflight(plan, results_dir=results_dir, done=done, reused=instead, elsewhere=elsewhere)
 
 

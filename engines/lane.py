@@ -144,6 +144,7 @@ def left_to_do(
             name in names
             or (name in tried and name not in again)
             or is_done(there, retry_requested=name in again)
+            or is_merged(planned, known)
         ):
             continue
         names.add(name)
@@ -160,6 +161,12 @@ def is_done(found: tuple[RunFolder, RunRecord] | None, *, retry_requested: bool)
     if status is RunStatus.FAILED:
         return has_failed(record) and not retry_requested
     return status is not RunStatus.INTERRUPTED
+
+
+def is_merged(planned: PlannedRun, known: Mapping[str, tuple[RunFolder, RunRecord]]) -> bool:
+    """Whether it is a shard of a run that is there already, merged or reused. known: see `SweepFolder.runs`."""
+    there = known.get(planned.whole.fingerprint) if planned.whole is not None else None
+    return there is not None and there[1].status is RunStatus.SUCCEEDED
 
 
 def has_failed(record: RunRecord) -> bool:

@@ -24,6 +24,7 @@ class PlannedRun:
     index: its place in the plan, from 0. label: short, and unique in the plan. asked: its settings. spec: what to do;
     None if it can't work because of the model's file, and error says why. group: runs of the same group may share one
     server. needs: the server's settings, see `LaunchPlan.asked`; empty for one that is already running.
+    whole: of a shard, the run that it is a part of, which nobody does as such.
     """
 
     index: int
@@ -33,6 +34,7 @@ class PlannedRun:
     group: str
     needs: Mapping[str, Any]
     error: UsageError | None = None
+    whole: PlannedRun | None = None
 
     @functools.cached_property
     def fingerprint(self) -> str:

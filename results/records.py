@@ -18,7 +18,7 @@ from results.json_text import NOT_THAT_JSON, encode
 from results.messages import Message  # noqa: TC001 - a field: msgspec reads it at run time
 from results.metric_scoring import Scoring  # noqa: TC001 - a field: msgspec reads it at run time
 from results.scored_continuation import ScoredContinuation  # noqa: TC001 - a field
-from results.sweep_place import SweepPlace  # noqa: TC001 - a field: msgspec reads it at run time
+from results.sweep_place import ShardFacts, SweepPlace  # noqa: TC001 - a field: msgspec reads it at run time
 from results.telemetry import TelemetrySummary  # noqa: TC001 - a field: msgspec reads it at run time
 
 SCHEMA_VERSION = 1
@@ -257,7 +257,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `run.json`, and one line of the run log.
 
     rejudged_from: the id of the run whose answers were judged again here; host, server and model are those of that run.
-    merged_from: the id that it had where it comes from, if that was taken here. fingerprint: of its settings, see
+    merged_from: the id that it had where it comes from, if that was taken here. shards: the runs that it was
+    merged of; its seconds and energy are sums over them. fingerprint: of its settings, see
     runner/fingerprint.py; "" until it has succeeded, and in older records. draft_identity: of the draft model.
     """
 
@@ -282,6 +283,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     resumed: int = 0
     rejudged_from: str = ""
     merged_from: str = ""
+    shards: tuple[ShardFacts, ...] = ()
     fingerprint: str = ""
     remarks: Remarks = Remarks()
     sweep: SweepPlace | None = None

@@ -1,4 +1,4 @@
-"""Which run of which sweep a record is, and how it ended in a race."""
+"""Which run of which sweep a record is, how it ended in a race, and of which shards it was made."""
 
 from __future__ import annotations
 
@@ -43,6 +43,22 @@ class Reduction(msgspec.Struct, frozen=True, kw_only=True):
     setting: str
     before: int
     after: int
+
+
+class ShardFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One shard, in the record of the run that it became a part of. shard: such as 2/4. time_taken_s: its whole run;
+    generate_s: first request to last answer. host, gpus: where it was answered.
+    """
+
+    run_id: str
+    shard: str
+    completions: int | None = None
+    began: str = ""
+    time_taken_s: float | None = None
+    generate_s: float | None = None
+    energy_j: float | None = None
+    host: str = ""
+    gpus: tuple[str, ...] = ()
 
 
 class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from runner.attempt import RAW_OUTPUT_BYTES
 from runner.host import harness_facts
 from runner.rerun import recorded_value
 from runner.run import FinishedRun, as_ended
-from runner.script import ROOT, Script, option_words, require_success, run_script, suite_words
+from runner.script import ROOT, NothingToWatch, Script, option_words, require_success, run_script, suite_words
 from settings.benchmarks import recorded_benchmark
 from settings.secrets import without_secrets
 from settings.setting import Section
@@ -91,6 +91,10 @@ def _judgeable(entry: RunEntry) -> RunRecord:
             f"{folder.run_id} did not finish (status: {status}), so its answers are not a fair selection",
             hint=f"finish it first: {to_continue(record)}",
         )
+    if shard := record.config.get("shard"):
+        raise UsageError(
+            f"{folder.run_id} is the shard {shard} of a run", hint="judge the whole run again; see `list`"
+        )
     if not str(record.config.get("script", "")).startswith("scripts."):
         raise UsageError(
             f"{folder.run_id} was made by an external script, which judged its answers in its own way",
@@ -146,6 +150,7 @@ def _first_record(
         resumed=known.resumed + 1 if known else 0,
         rejudged_from=before.run_id,
         merged_from="",
+        shards=(),
         remarks=known.remarks if known else Remarks(),
         sweep=None,
         error=None,
@@ -167,7 +172,7 @@ def _judged(record: RunRecord, folder: RunFolder, command: tuple[str, ...], disp
         if event["event"] == "progress":
             display.progress(event)
 
-    ended = run_script(script, folder, _NoServer(), on_event=on_event)
+    ended = run_script(script, folder, NothingToWatch(), on_event=on_event)
     require_success(ended, folder, said_from=said_from, command=record.script_command)
     output = ScriptOutput.from_files(folder.script_out, folder.script_log, folder.path, exit_code=0)
     score = registry.get(_benchmark(record).parser).parse(output)
@@ -180,13 +185,3 @@ def _judged(record: RunRecord, folder: RunFolder, command: tuple[str, ...], disp
         ),
         phases=Phases(script_s=round(ended.seconds, 3), execute_s=score.execute_s),
     )
-
-
-class _NoServer:
-    """Implements `runner.script.Watching`: there is nothing to look after."""
-
-    def look(self, in_flight: int | None) -> None:
-        del in_flight
-
-    def watched(self) -> tuple[int, ...]:
-        return ()

@@ -23,6 +23,7 @@ from settings.kld_lengths import longest_window
 from settings.metric_texts import metrics_below
 from settings.needle_lengths import longest_text
 from settings.providers import require_taken
+from settings.samples.shards import require_shardable
 from settings.sampling_rules import require_sense
 from settings.secrets import require_no_secret
 from settings.speed_lengths import longest_request
@@ -65,6 +66,7 @@ def build_spec(asked: Asked, *, model: Model | None = None, ask_scripts: bool = 
         asked["parser"] or (benchmark.external_parser if external else benchmark.parser)
     )
     registry.get(parser)
+    require_shardable(asked, benchmark=benchmark.name, parser=parser)
     spec = RunSpec(
         benchmark=benchmark,
         asked=asked,

@@ -89,6 +89,11 @@ def run(
             f"{before.run_id} asked no model: it judges the answers of {before.rejudged_from} again",
             hint=f"to continue it: rejudge {before.run_id}",
         )
+    if before is not None and before.shards and before.status is not RunStatus.SUCCEEDED:
+        raise UsageError(
+            f"{before.run_id} asked no model: it is merged of {len(before.shards)} shards",
+            hint=f"to continue it, {to_continue(before)}",
+        )
     kld = _kld_choice(spec, runs)
     serving = serving or OwnServer()
     plan = serving.plan(spec.server, nonce=place.nonce if place else _nonce(before))
@@ -195,6 +200,7 @@ def _first_record(
         timestamp=before.timestamp,
         resumed=before.resumed + 1,
         incidents=before.incidents,
+        shards=before.shards,
         results=msgspec.structs.replace(record.results, time_taken=before.results.time_taken),
     )
 

@@ -84,6 +84,16 @@ class Watching(Protocol):
     def watched(self) -> Sequence[int]: ...
 
 
+class NothingToWatch:
+    """Implements `Watching` for a script that needs no server."""
+
+    def look(self, in_flight: int | None) -> None:
+        del in_flight
+
+    def watched(self) -> tuple[int, ...]:
+        return ()
+
+
 def prepare_script(spec: RunSpec, target: Target, *, family_style: str | None = None) -> Script:
     """The run's script. Our own scripts run in the checkout, where their packages are. family_style: how they ask the
     model where the settings leave it open. Raises UsageError.

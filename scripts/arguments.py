@@ -17,9 +17,9 @@ from results.errors import UsageError
 from results.files import user_path
 from sandbox import MEMORY_BYTES
 from settings.providers import COMPATIBLE, LOCAL, provider_of, require_taken
+from settings.samples.shards import Shard
 from settings.sampling_rules import PUBLISHED, option_of, require_sense
 from settings.sampling_settings import SAMPLING_SETTINGS
-from settings.shards import Shard
 from settings.spending.options import SPENDING_SETTINGS
 from settings.table import TABLE
 from settings.values import read_value

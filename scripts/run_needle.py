@@ -109,8 +109,8 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.needle.measured import MeasuredNeedles
     from evaluation.loop.checkpoint import read_settings
     from scripts.benchmark_program import BenchmarkProgram
-    from scripts.chosen_samples import chosen
     from scripts.session import run_benchmark
+    from scripts.shards.chosen_samples import chosen
 
     before = read_settings(arguments.earlier)
     earlier = (

@@ -28,9 +28,9 @@ from results.records import Outcome
 from results.sent_prompts import write_prompts
 from scripts.arguments import connection_of, spending_of
 from scripts.benchmark_program import with_own_metrics
-from scripts.chosen_samples import samples_of
+from scripts.shards.chosen_samples import samples_of
+from settings.samples.shards import SERVER_WARNINGS
 from settings.sampling_rules import require_chat_for
-from settings.shards import SERVER_WARNINGS
 from settings.verdict_rules import rules_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def run_benchmark(
         await rejudge_benchmark(benchmark, arguments.rejudge, arguments, events, opening=opening)
         return
     if arguments.merge_shards:
-        from scripts.merging import merge_shards
+        from scripts.shards.merging import merge_shards
 
         await merge_shards(benchmark, arguments, events)
         return

@@ -25,6 +25,7 @@ from sweeps.combinations import Combinations, Wanted, place
 from sweeps.manifest.problems import COMMAND_LINE, refuse
 from sweeps.manifest.reader import TEST_MODE_SAMPLES
 from sweeps.model_files import model_argument
+from sweeps.shards import with_shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,11 +46,36 @@ _PATH_OR_NAME: Mapping[str, Callable[[str], bool]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """notes: things that the user might not expect, as sentences without a full stop. changed: that of `plan_runs`."""
+    """runs: what is to be done, with shards in the place of the runs that are split.
+    notes: things that the user might not expect, as sentences without a full stop. changed: that of `plan_runs`.
+    """
 
     runs: tuple[PlannedRun, ...]
     notes: tuple[str, ...] = ()
     changed: Asked | None = None
+
+    @property
+    def wholes(self) -> tuple[PlannedRun, ...]:
+        """The runs that are done in shards, each once."""
+        return tuple({id(run.whole): run.whole for run in self.runs if run.whole is not None}.values())
+
+    @property
+    def entries(self) -> tuple[PlannedRun, ...]:
+        """What is to be done, and each run that is split before its first shard."""
+        found: dict[int, PlannedRun] = {}
+        for run in self.runs:
+            for each in filter(None, (run.whole, run)):
+                found.setdefault(id(each), each)
+        return tuple(found.values())
+
+    @property
+    def results(self) -> tuple[PlannedRun, ...]:
+        """What comes of it: a run that is split once, and none of its shards."""
+        return tuple(run for run in self.entries if run.whole is None)
+
+    def shards(self, whole: PlannedRun) -> tuple[PlannedRun, ...]:
+        """The shards of one of `wholes`, in their order."""
+        return tuple(run for run in self.runs if run.whole is whole)
 
 
 def plan_runs(
@@ -78,10 +104,8 @@ def plan_runs(
     by_group = _first_places(run.group for run in planned)
     planned.sort(key=lambda run: (by_model[_model_key(run)], by_group[run.group]))  # stable
     labels = _labels(planned)
-    runs = tuple(
-        dataclasses.replace(run, index=index, label=label)
-        for index, (run, label) in enumerate(zip(planned, labels, strict=True))
-    )
+    named = [dataclasses.replace(run, label=label) for run, label in zip(planned, labels, strict=True)]
+    runs = tuple(dataclasses.replace(run, index=index) for index, run in enumerate(with_shards(named)))
     return Plan(runs=runs, notes=tuple(planner.notes), changed=changed)
 
 

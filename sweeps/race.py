@@ -50,6 +50,11 @@ class Entry(NamedTuple):
 
 def require_races(plan: Plan) -> None:
     """Raise UsageError if the plan can't be raced."""
+    if plan.wholes:
+        raise UsageError(
+            f"--race: {plan.wholes[0].label} is split into shards, and a race asks more and more samples of one run",
+            hint="leave out --race or --shards",
+        )
     for run in plan.runs:
         if run.spec is None:
             continue

@@ -13,7 +13,7 @@ from runner.reuse import FinishedRuns
 from sweeps.race import RACE_SEED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from engines.planned_run import PlannedRun
@@ -74,13 +74,22 @@ def find_reused(
     finished = FinishedRuns(results_dir, warn=warn, race_seed=RACE_SEED if race else None, lossy=lossy)
     found = []
     decided: dict[str, str] = {}
-    for planned in plan.runs:
+    for planned in plan.results:
         if planned.spec is None or (known and planned.fingerprint in known):
             continue
         there = finished.find(planned.spec, lambda planned=planned: planned.fingerprint)  # type: ignore[misc]
         if there is not None and fits_its_family(reused := Reused(planned, *there), decided, styles):
             found.append(reused)
     return tuple(found)
+
+
+def by_place(plan: Plan, reused: Iterable[Reused]) -> dict[int, str]:
+    """The ids of the runs that stand for planned ones, by index; one that stands for all shards of a run, for each."""
+    return {
+        run.index: each.record.run_id
+        for each in reused
+        for run in plan.shards(each.planned) or (each.planned,)
+    }
 
 
 def fits_its_family(reused: Reused, decided: dict[str, str], styles: FamilyStyles | None = None) -> bool:

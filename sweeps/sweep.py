@@ -19,15 +19,16 @@ from results.errors import Interrupted, ResultsError
 from results.records import RunStatus
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
 from sweeps.engine_choice import engine_for
+from sweeps.merged_runs import merge_what_is_done
 from sweeps.race import RACE_SEED, races, run_race
 from sweeps.reuse import note_reused
+from sweeps.shards import together
 from telemetry.devices import usable_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from engines.planned_run import PlannedRun
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
     from results.store.sweep_folder import EngineText
@@ -82,7 +83,7 @@ def begin(
             created=now.isoformat(timespec="seconds"),
             nonce=f"{time.time_ns() & 0xFFFF:04x}",
             manifest=_text_of(manifest),
-            runs=_facts(plan.runs, fingerprints=False),
+            runs=_facts(plan, fingerprints=False),
             race=race,
             fresh=fresh,
             guide=guide,
@@ -117,7 +118,7 @@ def work(
         sweep = msgspec.structs.replace(
             before,
             manifest=_text_of(manifest),
-            runs=_facts(plan.runs, fingerprints=bool(folder.runs(warn=display.say))),
+            runs=_facts(plan, fingerprints=bool(folder.runs(warn=display.say))),
             on_oom=on_oom or before.on_oom,
             max_concurrent=max_concurrent or before.max_concurrent,
             changed=plan.changed.written() if plan.changed is not None else before.changed,
@@ -141,10 +142,12 @@ def work(
             display=display,
             held=held,
         )
+        elsewhere = engine_for(sweep, display)
+        one_place = elsewhere is None and lanes == 1
         coordinator = Coordinator(
             folder,
-            plan.runs,
-            engine_for(sweep, display) or local,
+            together(plan.runs) if one_place else plan.runs,
+            elsewhere or local,
             nonce=sweep.nonce,
             may_reduce=sweep.may_reduce,
             display=display,
@@ -157,10 +160,11 @@ def work(
                     run_race(runs, folder, coordinator, seed=RACE_SEED, display=display, guide=sweep.guide)
             else:
                 coordinator.work()
+            merge_what_is_done(folder, plan, nonce=sweep.nonce, display=display, held=held)
         except Interrupted as error:
             error.hint = f"bench_runner.py sweep --resume {sweep.sweep_id} continues it"
             raise
-        folder.write(msgspec.structs.replace(sweep, runs=_facts(plan.runs, fingerprints=True)))
+        folder.write(msgspec.structs.replace(sweep, runs=_facts(plan, fingerprints=True)))
         done = _finished(folder, warn=display.say)
         stopped = [*local.stopped, *coordinator.given_up]
         if stopped and not done.is_complete:
@@ -187,7 +191,7 @@ def _text_of(manifest: Manifest) -> ManifestText:
     )
 
 
-def _facts(runs: Sequence[PlannedRun], *, fingerprints: bool) -> tuple[PlanEntry, ...]:
+def _facts(plan: Plan, *, fingerprints: bool) -> tuple[PlanEntry, ...]:
     return tuple(
         PlanEntry(
             label=run.label,
@@ -195,8 +199,9 @@ def _facts(runs: Sequence[PlannedRun], *, fingerprints: bool) -> tuple[PlanEntry
             model=run.spec.server.model.name if run.spec and run.spec.server.model else "",
             group=run.group,
             fingerprint=run.fingerprint if fingerprints else "",
+            shard_of=run.whole.label if run.whole is not None else "",
         )
-        for run in runs
+        for run in plan.entries
     )
 
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.sweep_place import SweepPlace
 
+    _Planned = tuple["PlanEntry", tuple[RunFolder, RunRecord] | None]
+
 SWEEPS = "sweeps"
 SWEEP_VERSION = 1
 PROBE_S = 0.5  # a reader that checks for a worker may block a claim for this long
@@ -57,7 +59,7 @@ class ManifestText(msgspec.Struct, frozen=True, kw_only=True):
 
 class PlanEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One planned run. group: runs of the same group share a server. fingerprint: "" if models weren't read; then the
-    label identifies its record.
+    label identifies its record. shard_of: the label of the run that it is a shard of, "" for others.
     """
 
     label: str
@@ -65,6 +67,7 @@ class PlanEntry(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     group: str
     fingerprint: str = ""
+    shard_of: str = ""
 
 
 class EngineText(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,7 +282,8 @@ class SweepFolder:
         self, *, warn: Callable[[str], None]
     ) -> list[tuple[PlanEntry, tuple[RunFolder, RunRecord] | None]]:
         """All planned runs with their folder and record, if any. The record gets the plan's label, which may have
-        changed with the manifest. Planned runs with the same fingerprint share a record. Raises like `runs` and `read`.
+        changed with the manifest. Planned runs with the same fingerprint share a record. Of a run that is split it has
+        the shards until they are merged, and itself from the time when all have ended. Raises like `runs` and `read`.
         """
         known = self.runs(warn=warn)
         by_label = {
@@ -292,7 +296,7 @@ class SweepFolder:
                 place = msgspec.structs.replace(there[1].sweep, label=planned.label)
                 there = (there[0], msgspec.structs.replace(there[1], sweep=place))
             found.append((planned, there))
-        return found
+        return _without_merged_shards(found)
 
     def _see(self, name: str, warn: Callable[[str], None]) -> _Seen | None:
         """The run in this folder; None if it isn't a run of this sweep, which is remembered."""
@@ -344,6 +348,26 @@ def all_sweeps(results_dir: Path) -> tuple[SweepFolder, ...]:
             return ()
         sweep_ids: dict[str, str] = {}  # shared, so that each run is looked up once
         return tuple(SweepFolder(path, sweep_ids) for path in paths if (path / "sweep.json").is_file())
+
+
+def _without_merged_shards(runs: list[_Planned]) -> list[_Planned]:
+    """The runs without the shards of those that are there, and without those that their shards still stand for."""
+    waiting: set[str] = set()  # for shards
+    split = {planned.shard_of for planned, _ in runs if planned.shard_of}
+    merged = {
+        planned.label
+        for planned, found in runs
+        if planned.label in split and found is not None and found[1].status is RunStatus.SUCCEEDED
+    }
+    for planned, found in runs:
+        if planned.shard_of and (found is None or found[1].status is not RunStatus.SUCCEEDED):
+            waiting.add(planned.shard_of)
+    return [
+        (planned, found)
+        for planned, found in runs
+        if planned.shard_of not in merged
+        and not (planned.label in waiting and planned.label not in merged and found is None)
+    ]
 
 
 def _sweep_id(run_json: Path) -> str:

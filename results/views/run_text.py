@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from results.records import Metric, RunRecord, Score
+    from results.sweep_place import ShardFacts
     from results.telemetry import TelemetrySummary
 
 MOST_VALUES = 16  # of one tag, such as MMLU's subjects
@@ -82,13 +83,15 @@ def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[
     rows.append(("speculation", _speculation(record)))
     if record.rejudged_from:
         rows.append(("answers of", record.rejudged_from))
+    if shard := record.config.get("shard"):
+        rows.append(("shard", f"{shard} of a run{f' in {record.sweep.sweep_id}' if record.sweep else ''}"))
     if record.score is not None:
         rows += _score_rows(record.score)
     if record.telemetry is not None:
         rows += _telemetry_rows(record.telemetry)
     if price_per_kwh is not None:
         rows.append(("cost", cost_text(record, price_per_kwh)))
-    rows += [("phases", _phases(record)), ("files", str(folder))]
+    rows += [("phases", _phases(record)), *map(_shard_row, record.shards), ("files", str(folder))]
     if record.server is not None:
         rows += [("note", difference) for difference in record.server.differences]
     if record.telemetry is not None:
@@ -101,6 +104,16 @@ def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[
         if record.error.hint:
             rows.append(("try", record.error.hint))
     return [(name, value) for name, value in rows if value]
+
+
+def _shard_row(shard: ShardFacts) -> tuple[str, str]:
+    """Which run it is, how much it answered, how long that took, and where."""
+    seconds = "" if shard.time_taken_s is None else f"{shard.time_taken_s:.0f} s"
+    done = "" if shard.completions is None else f"{shard.completions} completions"
+    gpus = " and ".join(dict.fromkeys(shard.gpus))
+    where = " with ".join(filter(None, (shard.host, gpus)))
+    took = " in ".join(filter(None, (done, seconds)))
+    return f"shard {shard.shard}", ", ".join(filter(None, (shard.run_id, took, where)))
 
 
 def _speculation(record: RunRecord) -> str:
@@ -297,6 +310,7 @@ def _note(record: RunRecord) -> str:
         f"with {', '.join(lora_names(record.config))}" * bool(record.config.get("lora")),
         "archived" * record.remarks.archived,
         f"answers of {record.rejudged_from}" * bool(record.rejudged_from),
+        f"shard {record.config.get('shard')}" * bool(record.config.get("shard")),
         f"{lost} answers lost" * bool(lost),
         f"{cached} kept answers" * bool(cached),
         "speed not comparable" * bool(telemetry is not None and telemetry.not_comparable),

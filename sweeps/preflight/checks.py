@@ -127,7 +127,7 @@ def inspect(
     started: set[str] = set()
     disk = 0
     for run in plan.runs:
-        is_done = run.index in instead or (bool(done) and run.fingerprint in done)
+        is_done = run.index in instead or (bool(done) and not _names(run).isdisjoint(done))
         need, found = _need(run, None if elsewhere else machine)
         time = None if run.spec is None else expected(run.spec, history)
         if not is_done:
@@ -160,6 +160,11 @@ def inspect(
         expected_s=sum(known) if known else None,
         unknown=len(times) - len(known),
     )
+
+
+def _names(run: PlannedRun) -> set[str]:
+    """The fingerprints of runs that make it superfluous."""
+    return {run.fingerprint, *([run.whole.fingerprint] if run.whole is not None else [])}
 
 
 def _of_shared_memory(machine: Machine) -> list[str]:

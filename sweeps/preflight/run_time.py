@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from results.records import RunStatus
+from settings.samples.shards import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,10 +103,15 @@ def _completions(spec: RunSpec, past: Sequence[_Past]) -> int | None:
     full = [
         each.record.score.samples
         for each in past
-        if each.record.score and each.record.score.samples and each.record.config.get("limit") is None
+        if each.record.score and each.record.score.samples
+        if each.record.config.get("limit") is None and each.record.config.get("shard") is None
     ]
     known = [each for each in (spec.asked["limit"], *full[-1:]) if each is not None]
-    return min(known) * (spec.asked["n_samples"] or 1) if known else None
+    if not known:
+        return None
+    shard = spec.asked["shard"]
+    samples = len(Shard.read(shard).of(range(min(known)))) if shard else min(known)
+    return samples * (spec.asked["n_samples"] or 1)
 
 
 def _same_model(record: RunRecord, spec: RunSpec) -> bool:

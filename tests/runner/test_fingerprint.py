@@ -18,6 +18,7 @@ from tests.servers.gguf_file import STRING, gguf
 # Settings that may differ between two runs of one result.
 INDIFFERENT = {
     "port": 8099,
+    "shards": 4,
     "ready_timeout": 5.0,
     "stall_timeout": 5.0,
     "request_timeout": 5.0,
@@ -36,6 +37,7 @@ DETERMINING = {
     "parallel": 2,
     "server_args": ("-fa", "on"),
     "limit": 3,
+    "shard": "2/4",
     "n_samples": 2,
     "temperature": 0.5,
     "max_tokens": 9,

@@ -161,9 +161,12 @@ def test_the_patience_for_one_answer_reaches_the_script_and_a_rerun_and_is_no_ot
 def test_every_setting_is_an_option_of_run_and_of_sweep():
     from commands.sweep import sweep
 
-    assert set(TABLE) <= {parameter.name for parameter in bench_runner.run.params}
+    given = {name for name, setting in TABLE.items() if not setting.hidden}
+    assert given <= {parameter.name for parameter in bench_runner.run.params}
     options = {parameter.name for parameter in sweep.params}
-    assert set(TABLE) - options == {"model"}, "a sweep's models are words of their own"
+    assert given - options == {"model"}, "a sweep's models are words of their own"
+    assert set(TABLE) - given == {"shard"}, "what this program alone gives"
+    assert "shard" not in options
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)

@@ -21,6 +21,7 @@ VALUES = """
 OPERATORS = """
     script script_args parser metrics server_binary server_command health_path base_url provider_params api_key_file
     lora model_draft speculative_config port server_args cache_size lm_eval perplexity_binary kld_cache_size
+    shard shards
 """
 CLASSES = {
     Offer.VALUE: VALUES.split(),

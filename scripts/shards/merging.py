@@ -18,12 +18,12 @@ from evaluation.loop.summary import summarize
 from evaluation.protocols import PromptStyle
 from results.completion_lines import latest
 from results.durable import explained
-from results.errors import ResultsError
+from results.errors import ScriptError
 from results.files import read_file
 from results.json_text import encode
 from results.sent_prompts import read_prompts, write_prompts
-from scripts.chosen_samples import of_whole_run
-from settings.shards import Shard
+from scripts.shards.chosen_samples import of_whole_run
+from settings.samples.shards import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,31 +77,31 @@ async def merge_shards(benchmark: BenchmarkProgram, arguments: Arguments, events
 
 
 def _settings(folders: Sequence[Path]) -> Settings:
-    """Those that all shards have. Raises ResultsError where they differ."""
+    """Those that all shards have. Raises ScriptError where they differ."""
     first: Settings | None = None
     for number, folder in enumerate(folders, start=1):
         settings = read_settings(folder)
         wanted = Shard(number, len(folders)).written
         if settings is None or settings.shard != wanted:
-            raise ResultsError(f"{folder} doesn't hold the shard {wanted} of a run", hint=_AGAIN)
+            raise ScriptError(f"{folder} doesn't hold the shard {wanted} of a run", hint=_AGAIN)
         first = first or settings
         for name in settings.__struct_fields__:
             one, other = getattr(first, name), getattr(settings, name)
             if name not in _MAY_DIFFER and one != other:
-                raise ResultsError(
+                raise ScriptError(
                     f"the shards are not of one run: {name} is {one!r} in {folders[0].name} and {other!r} in "
                     f"{folder.name}",
                     hint=_AGAIN,
                 )
     if first is None:
-        raise ResultsError("there is no shard to merge", hint="give --merge-shards once for each")
+        raise ScriptError("there is no shard to merge", hint="give --merge-shards once for each")
     return first
 
 
 def _read(
     folders: Sequence[Path], samples: Sequence[Sample], n_samples: int
 ) -> tuple[dict[Key, Completion], dict[str, SentPrompt]]:
-    """All completions and prompts. Raises ResultsError unless each shard has exactly its own ones."""
+    """All completions and prompts. Raises ScriptError unless each shard has exactly its own ones."""
     found: dict[Key, Completion] = {}
     prompts: dict[str, SentPrompt] = {}
     for number, folder in enumerate(folders, start=1):
@@ -113,7 +113,7 @@ def _read(
         missing, strange = sorted(keys - there.keys()), sorted(there.keys() - keys)
         if missing or strange:
             what, name = ("lacks", missing[0][0]) if missing else ("holds, not of this shard,", strange[0][0])
-            raise ResultsError(f"{path} {what} {name}", hint=_AGAIN)
+            raise ScriptError(f"{path} {what} {name}", hint=_AGAIN)
         found |= there
         prompts |= read_prompts(folder)
     return found, prompts

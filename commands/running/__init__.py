@@ -1,0 +1,1 @@
+"""How `run` does a run."""

@@ -1,0 +1,1 @@
+"""A run in shards, which are merged."""

@@ -1,0 +1,1 @@
+"""A run in shards: which samples each asks, and what they are together."""
