@@ -94,15 +94,17 @@ class Coordinator:
 
     def do(self, todo: Sequence[ToDo]) -> None:
         """Do these runs, at once where the engine has place, and wait for the end of all. Raises like `work`."""
-        self._refuse([each for each in todo if each.spec is None])
         units = _Waiting(
             self._units(todo),
             self.store,
             leaves=self._leaves,
             in_place=self._engine.capabilities.in_place,
         )
-        if units.is_done and not self.store.running():
-            return
+        if not units.is_done or self.store.running():
+            self._run(units)
+        self._refuse([each for each in todo if each.spec is None])
+
+    def _run(self, units: _Waiting) -> None:
         ends = self._engine.run(units, self.store)
         try:
             for end in ends:
