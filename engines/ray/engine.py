@@ -1,0 +1,291 @@
+"""The Ray engine: an existing cluster that asks for a token, or one started here for the sweep."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from engines.contract import END_S, Attempt, Capabilities, EndKind, Finding, UnitEnd
+from engines.node.attempt_files import read_end
+from engines.ray import messages
+from engines.ray.demands import demand_of, takers
+from engines.ray.link import LOCAL, DriverGone, Link
+from engines.ray.messages import Began, Do, Ended, Failed, Nodes, Ready, Start, Stop
+from results.errors import UsageError
+from results.extras import install_command
+from runner.host import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from engines.contract import Store, Units
+    from engines.ray.demands import Demand
+    from engines.ray.messages import Node
+    from engines.unit import Unit
+    from runner.display import Display
+
+LOOK_S: Final = 0.2
+MOST_DRIVERS: Final = 3  # in a row, each of which brought nothing to its end
+READY_S: Final = 90.0
+_Text = Annotated[str, Meta(max_length=4096)]
+
+FIELDS: Final[Mapping[str, str]] = {
+    "address": "the cluster, as HOST:6379; default: the one that this machine has joined. `local` starts one here",
+    "checkout": "the folder of bench_runner on the nodes; default: this one's",
+    "python": "the interpreter of bench_runner's environment there; default: the one that runs Ray",
+    "workdir": "a folder there for attempts; default: that for temporary files",
+    "models": "folders there in which to look for models that are not at the same path",
+    "cpus": "processors that each unit asks for; default: 1, or all of a node's for one that computes on them",
+    "gpu_memory_gib": "memory of each GPU, so that a larger model asks for several; default: one GPU a model",
+    "resources": "Ray's custom resources that each unit asks for, as {a100: 1}",
+    "wait_for_nodes_s": "how long a unit waits for a node that could take it, before it fails",
+}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the engine takes; `FIELDS` says what each is."""
+
+    address: _Text = ""
+    checkout: _Text = str(ROOT)
+    python: _Text = ""
+    workdir: _Text = ""
+    models: tuple[_Text, ...] = ()
+    cpus: Annotated[float, Meta(gt=0, le=4096)] | None = None
+    gpu_memory_gib: Annotated[float, Meta(gt=0, le=4096)] | None = None
+    resources: dict[str, float] = {}
+    wait_for_nodes_s: Annotated[float, Meta(ge=0, le=86400)] = 60.0
+
+
+def make(settings: Settings, display: Display) -> RayEngine:
+    """Raises UsageError if Ray isn't installed."""
+    if importlib.util.find_spec("ray") is None:
+        raise UsageError("the engine ray needs Ray", hint=install_command("ray"))
+    return RayEngine(settings, display)
+
+
+class RayEngine:
+    """See `engines.contract.Engine`."""
+
+    name = "ray"
+    capabilities = Capabilities()
+
+    def __init__(self, settings: Settings, display: Display) -> None:
+        self._settings = settings
+        self._display = display
+        self._lost_on: dict[str, set[str]] = {}  # unit -> nodes
+        self._refused_by: dict[str, dict[str, str]] = {}  # unit -> nodes, and why
+        self._session: _Session | None = None
+
+    def check(self, units: Sequence[Unit]) -> Sequence[Finding]:
+        """A cluster that is to be started here is taken as it will be."""
+        if self._settings.address == LOCAL:
+            return ()
+        try:
+            with Link(self._start()) as link:
+                nodes = _ready(link).nodes
+        except (UsageError, DriverGone) as error:
+            return (Finding(message=error.message, hint=error.hint),)
+        found = []
+        for unit in units:
+            demand = self._demand(unit, nodes)
+            if not takers(demand, nodes, ()):
+                message = f"{unit.label} needs {demand.describe()}; no node of the Ray cluster has that now"
+                hint = f"it waits {self._settings.wait_for_nodes_s:g} s for one, then it fails"
+                found.append(Finding(message=message, hint=hint, is_error=False))
+        return found
+
+    def run(self, units: Units, store: Store) -> Iterator[UnitEnd]:
+        for attempt in store.running():
+            # Ray ends the tasks of a driver that is gone, and our driver ends with its coordinator.
+            yield UnitEnd(
+                attempt=attempt,
+                kind=EndKind.LOST,
+                why="the process that coordinated the sweep was ended",
+                place=attempt.place,
+            )
+        in_vain = 0
+        while True:
+            session = self._session = _Session(self, units, store)
+            try:
+                with Link(self._start()) as link:
+                    yield from session.work(link)
+            except DriverGone as error:
+                in_vain = 0 if session.ended else in_vain + 1
+                if in_vain >= MOST_DRIVERS:
+                    raise
+                self._display.say(f"{error.message}; connecting again")
+                for attempt in session.active():
+                    yield UnitEnd(attempt=attempt, kind=EndKind.LOST, why=error.message, place=attempt.place)
+            else:
+                return
+            finally:
+                self._session = None
+
+    def cancel(self, attempts: Sequence[Attempt], grace_s: float) -> None:
+        """Attempts of another coordinator end with it: Ray ends the tasks of a driver that is gone."""
+        if self._session is not None:
+            self._session.cancel([attempt.name for attempt in attempts], grace_s)
+
+    def deploy(self) -> str:
+        raise UsageError(
+            "there is nothing to deploy for Ray",
+            hint="docs/engines.md says how machines join the cluster",
+        )
+
+    def order(self, attempt: Attempt) -> Do:
+        """What the driver has to do for an attempt."""
+        unit = attempt.unit
+        return Do(
+            key=attempt.name,
+            folder=str(attempt.folder.absolute()),
+            label=unit.label,
+            needs=unit.needs,
+            words=tuple(word for folder in self._settings.models for word in ("--models", folder)),
+            avoid=tuple(self._lost_on.get(unit.unit_id, ())),
+            never=tuple(self._refused_by.get(unit.unit_id, ())),
+        )
+
+    def end_of(self, attempt: Attempt, ended: Ended) -> UnitEnd:
+        """What the driver says of an attempt, and what its program wrote, as its end."""
+        unit_id = attempt.unit.unit_id
+        kind, why, hint, elsewhere = EndKind.LOST, ended.why, ended.hint, False
+        written = read_end(attempt.folder) if ended.kind == messages.ENDED else None
+        if written is not None:
+            kind, why, hint, elsewhere = written.kind, written.why, written.hint, written.elsewhere
+        elif ended.kind == messages.ENDED:
+            why = f"its program ended without a word: {ended.why}; see {attempt.folder}/unit.log"
+        elif ended.kind == messages.CANCELLED:
+            kind = EndKind.CANCELLED
+        elif ended.kind == messages.REFUSED:
+            kind, elsewhere = EndKind.REFUSED, True
+        elif ended.kind == messages.NOWHERE:
+            before = list(self._refused_by.get(unit_id, {}).values())
+            kind, why = EndKind.REFUSED, f"{why}: {before[-1]}" if before else why
+        if kind is EndKind.REFUSED and elsewhere and ended.node_id:
+            self._refused_by.setdefault(unit_id, {})[ended.node_id] = why
+        if kind is EndKind.LOST and ended.node_id:
+            self._lost_on.setdefault(unit_id, set()).add(ended.node_id)
+        return UnitEnd(
+            attempt=attempt, kind=kind, why=why, hint=hint, place=attempt.place, elsewhere=elsewhere
+        )
+
+    def _demand(self, unit: Unit, nodes: Sequence[Node]) -> Demand:
+        start = self._start()
+        return demand_of(
+            unit.needs,
+            nodes,
+            cpus=start.cpus,
+            gpu_memory_bytes=start.gpu_memory_bytes,
+            resources=start.resources,
+        )
+
+    def _start(self) -> Start:
+        gib = self._settings.gpu_memory_gib
+        return Start(
+            address=self._settings.address,
+            checkout=self._settings.checkout,
+            python=self._settings.python,
+            workdir=self._settings.workdir,
+            cpus=self._settings.cpus,
+            gpu_memory_bytes=None if gib is None else int(gib * 2**30),
+            resources=self._settings.resources,
+            wait_for_nodes_s=self._settings.wait_for_nodes_s,
+        )
+
+
+class _Session:
+    """What one driver does."""
+
+    def __init__(self, engine: RayEngine, units: Units, store: Store) -> None:
+        self.ended = 0
+        self._engine = engine
+        self._units = units
+        self._store = store
+        self._active: dict[str, Attempt] = {}
+        self._began: set[str] = set()
+        self._nodes = 1
+        self._link: Link | None = None
+
+    def active(self) -> list[Attempt]:
+        return list(self._active.values())
+
+    def work(self, link: Link) -> Iterator[UnitEnd]:
+        ready = _ready(link)
+        self._link = link
+        self._nodes = len(ready.nodes)
+        handle = f"job {ready.job} at {ready.address}"
+        try:
+            while True:
+                self._submit(link, handle)
+                if not self._active and self._units.is_done:
+                    return
+                for message in link.receive(LOOK_S):
+                    end = self._heard(message)
+                    if end is not None:
+                        yield end
+        finally:
+            self._stop(link)
+
+    def cancel(self, names: Sequence[str], grace_s: float) -> None:
+        """End these, from another thread than the one that works. Returns when they have ended."""
+        there = tuple(name for name in names if name in self._active)
+        if self._link is None or not there:
+            return
+        self._link.send(Stop(keys=there, grace_s=grace_s))
+        deadline = time.monotonic() + grace_s + END_S
+        while time.monotonic() < deadline and any(name in self._active for name in there):
+            time.sleep(LOOK_S)
+
+    def _submit(self, link: Link, handle: str) -> None:
+        """Keep a few waiting in Ray's queue: a free place then never waits for us."""
+        while len(self._active) - len(self._began) < max(2, self._nodes):
+            unit = self._units.take()
+            if unit is None:
+                return
+            attempt = self._store.started(self._store.partial(unit), handle=handle)
+            self._active[attempt.name] = attempt
+            link.send(self._engine.order(attempt))
+
+    def _heard(self, message: object) -> UnitEnd | None:
+        match message:
+            case Nodes(nodes=nodes):
+                self._nodes = len(nodes)
+            case Began(key=key, place=place) if key in self._active:
+                attempt = self._active[key]
+                self._began.add(key)
+                self._active[key] = self._store.started(attempt, handle=attempt.handle, place=place)
+            case Ended(key=key) as ended if key in self._active:
+                self.ended += 1
+                self._began.discard(key)
+                return self._engine.end_of(self._active.pop(key), ended)
+        return None
+
+    def _stop(self, link: Link) -> None:
+        """End what is still there, and take what it has."""
+        if not self._active:
+            return
+        deadline = time.monotonic() + END_S
+        try:
+            link.send(Stop(keys=None, grace_s=END_S / 2))
+            while self._active and time.monotonic() < deadline:
+                for message in link.receive(max(0.0, deadline - time.monotonic())):
+                    if isinstance(message, Ended):
+                        self._active.pop(message.key, None)
+        except DriverGone:
+            return
+
+
+def _ready(link: Link) -> Ready:
+    """Raises UsageError if the driver can't use the cluster."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        for message in link.receive(1.0):
+            if isinstance(message, Failed):
+                raise UsageError(message.why, hint=message.hint)
+            if isinstance(message, Ready):
+                return message
+    raise UsageError(f"the Ray cluster gave no answer for {READY_S:g} s", hint="see `ray status`")

@@ -1,0 +1,141 @@
+"""What the coordinator and its Ray driver say to each other: one message a packet, in JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+from engines.unit import Needs  # noqa: TC001 - a type in messages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PACKET_BYTES: Final = 128 * 1024  # no message is longer
+ENDED, LOST, REFUSED, CANCELLED, NOWHERE = "ended", "lost", "refused", "cancelled", "nowhere"
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """A living node of the cluster and what it has in total."""
+
+    node_id: str
+    name: str
+    cpus: float = 0.0
+    gpus: float = 0.0
+    memory_bytes: float = 0.0
+    resources: dict[str, float] = {}
+
+
+class Do(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Do an attempt. key: its name. words: the arguments of `unit_program` after the folder. avoid: nodes that lost the
+    unit, taken only if no other could do it. never: nodes that refused it.
+    """
+
+    key: str
+    folder: str
+    label: str
+    needs: Needs
+    words: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """End these attempts; each one's `Ended` follows. keys: None for all."""
+
+    keys: tuple[str, ...] | None
+    grace_s: float
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The driver is connected. Comes once, before anything else but `Failed`."""
+
+    address: str
+    job: str
+    nodes: tuple[Node, ...]
+
+
+class Nodes(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The cluster has other nodes now."""
+
+    nodes: tuple[Node, ...]
+
+
+class Began(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A node has the attempt."""
+
+    key: str
+    place: str
+    node_id: str
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The attempt's end. kind: "ended" if its program came to an end and all of its folder is here; otherwise "lost",
+    "refused", "cancelled", or "nowhere" if no node of the cluster could take it for long.
+    """
+
+    key: str
+    kind: str
+    why: str = ""
+    hint: str = ""
+    node_id: str = ""
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The driver can't use the cluster."""
+
+    why: str
+    hint: str = ""
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How to begin; the first message to the driver. address: "" for the cluster that this machine has joined, "local"
+    for one that the driver starts. cpus: for each unit; None for as many as it needs. gpu_memory_bytes: of each card.
+    """
+
+    address: str
+    checkout: str
+    python: str
+    workdir: str
+    cpus: float | None
+    gpu_memory_bytes: int | None
+    resources: dict[str, float]
+    wait_for_nodes_s: float
+
+
+ToDriver: TypeAlias = Start | Do | Stop
+FromDriver: TypeAlias = Ready | Nodes | Began | Ended | Failed
+
+_encoder = msgspec.json.Encoder()
+_to_driver = msgspec.json.Decoder(ToDriver)
+_from_driver = msgspec.json.Decoder(FromDriver)
+
+
+def encode(message: ToDriver | FromDriver) -> bytes:
+    return _encoder.encode(message)
+
+
+def to_driver(data: bytes) -> ToDriver:
+    message: ToDriver = _to_driver.decode(data)
+    return message
+
+
+def from_driver(data: bytes) -> FromDriver:
+    message: FromDriver = _from_driver.decode(data)
+    return message
+
+
+def node_of(facts: Mapping[str, object]) -> Node:
+    """Of an entry of `ray.nodes()`."""
+    given = facts.get("Resources")
+    resources = (
+        {str(name): float(amount) for name, amount in given.items()} if isinstance(given, dict) else {}
+    )
+    return Node(
+        node_id=str(facts["NodeID"]),
+        name=str(facts.get("NodeManagerHostname") or facts.get("NodeManagerAddress") or ""),
+        cpus=resources.pop("CPU", 0.0),
+        gpus=resources.pop("GPU", 0.0),
+        memory_bytes=resources.pop("memory", 0.0),
+        resources=resources,
+    )

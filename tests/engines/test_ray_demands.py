@@ -1,0 +1,56 @@
+"""What a unit asks of a Ray cluster."""
+
+from __future__ import annotations
+
+from engines.ray.demands import demand_of, takers
+from engines.ray.messages import Node
+from engines.unit import Needs
+
+GIB = 2**30
+
+
+def node(name, **facts):
+    return Node(node_id=name, name=name, **{"cpus": 8.0, "memory_bytes": 16.0 * GIB, **facts})
+
+
+PROCESSORS, ONE, FOUR = node("p"), node("one", gpus=1.0), node("four", gpus=4.0, memory_bytes=64.0 * GIB)
+
+
+def test_a_unit_that_can_do_without_gpus_takes_one_where_there_are_some():
+    needs = Needs(gpus=1)
+    assert demand_of(needs, [PROCESSORS, ONE]).gpus == 1
+    assert demand_of(needs, [PROCESSORS]).gpus == 0
+
+
+def test_a_unit_that_needs_more_gpus_than_any_node_has_fits_nowhere():
+    demand = demand_of(Needs(gpus=8, needs_gpus=True), [ONE, FOUR])
+    assert demand.gpus == 8
+    assert not takers(demand, [ONE, FOUR], ())
+    assert demand.describe() == "8 GPUs and 1 CPU"
+
+
+def test_a_model_larger_than_a_card_asks_for_several_if_the_cards_are_known():
+    needs = Needs(gpus=1, needs_gpus=True, gpu_memory_bytes=40 * GIB)
+    assert demand_of(needs, [FOUR]).gpus == 1
+    assert demand_of(needs, [FOUR], gpu_memory_bytes=24 * GIB).gpus == 2
+    assert demand_of(needs, [FOUR], gpu_memory_bytes=8 * GIB).gpus == 4  # all that there are
+
+
+def test_a_unit_on_the_processors_has_a_node_to_itself():
+    needs = Needs(memory_bytes=2 * GIB)
+    assert demand_of(needs, [PROCESSORS, node("small", cpus=4.0)]).cpus == 4.0
+    assert demand_of(needs, [PROCESSORS], cpus=2.0).cpus == 2.0
+    assert demand_of(Needs(), [PROCESSORS]).cpus == 1.0  # a provider's model computes elsewhere
+
+
+def test_an_estimate_of_memory_never_keeps_a_unit_from_all_nodes():
+    demand = demand_of(Needs(gpus=1, needs_gpus=True, memory_bytes=500 * GIB), [PROCESSORS, ONE, FOUR])
+    assert [each.name for each in takers(demand, [PROCESSORS, ONE, FOUR], ())] == ["four"]
+
+
+def test_nodes_that_lost_or_refused_a_unit_are_left_out():
+    demand = demand_of(Needs(gpus=1), [ONE, FOUR], resources={"fast": 1.0})
+    assert not takers(demand, [ONE, FOUR], ())
+    fast = node("fast", gpus=1.0, resources={"fast": 2.0})
+    assert takers(demand, [ONE, fast], ()) == [fast]
+    assert not takers(demand, [ONE, fast], {"fast"})
