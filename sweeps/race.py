@@ -50,14 +50,14 @@ class Entry(NamedTuple):
 
 def require_races(plan: Plan) -> None:
     """Raise UsageError if the plan can't be raced."""
-    if plan.wholes:
-        raise UsageError(
-            f"--race: {plan.wholes[0].label} is split into shards, and a race asks more and more samples of one run",
-            hint="leave out --race or --shards",
-        )
     for run in plan.runs:
         if run.spec is None:
             continue
+        if run.spec.asked["shard"] is not None:
+            raise UsageError(
+                f"--race: {run.label} is a part of a run that is split, and a race asks more and more samples of each run",
+                hint="leave out --race or --shards",
+            )
         if run.spec.external_script is not None or run.spec.parser != "summary":
             raise UsageError(
                 f"--race: {run.label} has no verdict for each sample",

@@ -79,7 +79,7 @@ def test_it_is_refused_before_anything_starts(tmp_path, suite, why):
 
 
 def _spec(suite):
-    asked = {"n_samples": None, "as_published": None}
+    asked = {"n_samples": None, "as_published": None, "shard": None}
     return SimpleNamespace(
         external_script=None, parser="summary", asked=asked, benchmark=get_benchmark(suite)
     )

@@ -77,7 +77,7 @@ def test_a_manifest_that_splits_what_can_not_be_split_is_refused_with_its_line(t
 
 
 def test_a_race_of_shards_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="--race: a human_eval is split into shards"):
+    with pytest.raises(UsageError, match="a part of a run that is split"):
         require_races(planned(tmp_path, shards=2))
 
 
