@@ -55,7 +55,7 @@ def require_races(plan: Plan) -> None:
             continue
         if run.spec.asked["shard"] is not None:
             raise UsageError(
-                f"--race: {run.label} is a part of a run that is split, and a race asks more and more samples of each run",
+                f"--race: {run.label} is a part of a run that is split, and a race asks more samples of it by and by",
                 hint="leave out --race or --shards",
             )
         if run.spec.external_script is not None or run.spec.parser != "summary":
