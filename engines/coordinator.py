@@ -62,6 +62,7 @@ class Coordinator:
         self._held = held
         self._leaves = leaves
         self._tried: set[str] = set()  # fingerprints, tried again only on request, whatever their outcome
+        self._asked_again: frozenset[str] = frozenset()
         self._given_up: list[str] = []
 
     @property
@@ -85,10 +86,11 @@ class Coordinator:
     def left(self, planned: Sequence[PlannedRun] | None = None) -> list[ToDo]:
         """What is left to do of these runs, or of all."""
         self.store.look_again()
+        self._asked_again = self._folder.requested_retries()
         return left_to_do(
             self._planned if planned is None else planned,
             self.store.known(),
-            again=self._folder.requested_retries(),
+            again=self._asked_again,
             tried=self._tried,
         )
 
@@ -137,8 +139,8 @@ class Coordinator:
         }
         if end.kind is EndKind.DONE:
             self._tried |= names
-            for name in names:
-                self._folder.clear_retry(name)
+            for name in names & self._asked_again if not self._engine.capabilities.in_place else ():
+                self._folder.clear_retry(name)  # others were asked for since
         elif end.kind is EndKind.REFUSED and not end.elsewhere:
             refusal = UsageError(f"{end.place or self._engine.name} refused it: {end.why}", hint=end.hint)
             self._refuse(self._again(unit, finished), error=refusal)
@@ -214,6 +216,7 @@ class Coordinator:
         ) as group:
             for each in todo:
                 planned = each.planned
+                self._display.say(f"\n[{planned.index + 1}/{len(self._planned)}] {planned.label}")
                 self._tried.add(planned.fingerprint)
                 group.refuse(planned, error or planned.error or UsageError("it can't work"))
                 self._folder.clear_retry(planned.fingerprint)
