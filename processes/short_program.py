@@ -7,14 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
 def answer_of(
-    command: Sequence[str], *, timeout_s: float, cwd: Path | None = None
+    command: Sequence[str],
+    *,
+    timeout_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Its end and what it printed. It does not stay behind, whenever a signal interrupts this.
+    """Its end and what it printed. It does not stay behind, whenever a signal interrupts this. env: its whole
+    environment, if not ours.
 
     Raises OSError if it can't be started, and subprocess.TimeoutExpired after `timeout_s`.
     """
@@ -23,7 +28,12 @@ def answer_of(
     def start() -> None:
         started.append(
             subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env=env,
             )
         )
 

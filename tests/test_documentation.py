@@ -33,6 +33,7 @@ FOR_USERS = "\n".join(text for name, text in PAGES.items() if name != "CONTRIBUT
 # Options of servers and of other people's programs that are named in prose, and of our own tools for developers.
 NOT_OURS = {
     "--alias",
+    *("--constraint", "--exclusive", "--qos", "--test-only"),  # sbatch's
     "--fail-with-body",
     "--enable-auto-tool-choice",
     "--no-jinja",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from engines.cards import Cards
 from engines.contract import EndKind
 from engines.lane import Lane
+from engines.leases import PROCESSORS
 from engines.node.attempt_files import UNIT, NodeEnd, NodeFacts, write_end, write_node
 from engines.unit import planned_here, read_unit
 from results.durable import explained
@@ -47,6 +48,9 @@ def main(words: Sequence[str]) -> int:
         "--models", type=Path, action="append", default=[], help="a folder to look for models in"
     )
     parser.add_argument("--lanes", type=int, default=1, help="how many units may run on this machine at once")
+    parser.add_argument(
+        "--processors", default=PROCESSORS, help="who shares processors: a scheduler's job has its own"
+    )
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
     given = parser.parse_args(words)
     folder: Path = given.folder.absolute()
@@ -63,7 +67,7 @@ def main(words: Sequence[str]) -> int:
                         f"it needs {unit.needs.gpus} GPUs, and {len(gpus)} can be used here",
                         hint="see `bench_runner.py doctor` there",
                     )
-                cards = Cards(gpus, given.lanes)
+                cards = Cards(gpus, given.lanes, processors=given.processors)
                 with _sweep_folder(folder, unit, planned) as sweep:
                     Lane(
                         sweep,

@@ -65,6 +65,7 @@ class DrivenUnits:
     waiting: list[Unit]
     taken: dict[str, Unit] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    leaves: bool = False
 
     def take(self, fits: Callable[[Needs], bool] | None = None) -> Unit | None:
         with self.lock:

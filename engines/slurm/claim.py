@@ -1,0 +1,81 @@
+"""Which job does an attempt: the first one that claims its folder, whatever was submitted or requeued twice.
+
+A coordinator that gives an attempt up claims it too, so that a job which is still somewhere does nothing. If a job has
+it already, the coordinator leaves a note, and the job stops once it can see it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from results.durable import explained, replace_file
+from results.files import read_file
+from results.json_text import NOT_THAT_JSON, encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLAIM: Final = "slurm.json"
+STOP: Final = "slurm.stop"
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """`slurm.json`. job: JOB_INDEX, or "" if the coordinator gave the attempt up. restarts: how often Slurm had
+    started the job before. at: ISO 8601.
+    """
+
+    job: str
+    node: str = ""
+    restarts: int = 0
+    at: str = ""
+
+
+def claim(folder: Path, job: str, *, node: str = "", restarts: int = 0) -> Claim | None:
+    """Claim the attempt. Returns None if it is ours now, or who has it. Raises ResultsError.
+
+    Nobody ever sees half a claim, also on NFS: a link is made as a whole or not at all, or exists already.
+    """
+    ours = Claim(
+        job=job, node=node, restarts=restarts, at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    )
+    draft = folder / f".{CLAIM}.{uuid.uuid4().hex}"
+    with explained("write to", folder):
+        replace_file(draft, encode(ours))
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, folder / CLAIM)
+            # An answer that got lost on the network says "exists" of a link that we made.
+            is_ours = draft.stat().st_nlink == 2
+        finally:
+            draft.unlink(missing_ok=True)
+    return None if is_ours else read_claim(folder) or Claim(job="?")
+
+
+def read_claim(folder: Path) -> Claim | None:
+    """None until somebody has claimed it, or if it can't be read."""
+    try:
+        return msgspec.json.decode(read_file(folder / CLAIM), type=Claim)
+    except (OSError, *NOT_THAT_JSON):
+        return None
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Let the attempt's job stop as by SIGTERM, wherever it is. Raises ResultsError."""
+    with explained("write to", folder):
+        (folder / STOP).touch()
+
+
+def is_asked_to_stop(folder: Path) -> bool:
+    return (folder / STOP).exists()
+
+
+def seen_anew(folder: Path) -> None:
+    """Let a network's file system look again: opening a folder asks its server what is in it."""
+    with contextlib.suppress(OSError):
+        os.listdir(folder)  # noqa: PTH208

@@ -1,0 +1,233 @@
+"""How attempts end: by `end.json` on the shared folder, by one list of all jobs, and by which job claimed which one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from engines.contract import EndKind, UnitEnd
+from engines.node.attempt_files import LOG, read_end
+from engines.slurm.claim import ask_to_stop, claim, is_asked_to_stop, read_claim, seen_anew
+from engines.slurm.commands import ControllerAwayError, listed_jobs
+from results.files import read_file
+from results.plain_text import tail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from engines.contract import Attempt
+    from engines.node.attempt_files import NodeEnd
+    from engines.slurm.commands import ListedJob
+    from engines.slurm.settings import Settings
+    from runner.display import Display
+
+SOONEST_S: Final = 0.5  # between two questions, after something has changed
+SLOWER: Final = 1.5
+MOST_AWAY_S: Final = 60.0  # between two questions to a controller that is away
+TELL_AWAY_S: Final = 20.0
+TELL_WAITING_S: Final = 20.0
+CANCELLED: Final = "CANCELLED"
+
+
+@dataclass(frozen=True)
+class Handle:
+    """By what an attempt is found again: the array's unique name, its index, and the job's number once known."""
+
+    name: str
+    index: int
+    number: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.index}" + (f"/{self.number}" if self.number else "")
+
+    @property
+    def job(self) -> str:
+        """As squeue has it; "" if not known."""
+        return f"{self.number}_{self.index}" if self.number else ""
+
+    @classmethod
+    def read(cls, text: str) -> Handle | None:
+        """None if it is none of ours."""
+        name, _, rest = text.partition("/")
+        index, _, number = rest.partition("/")
+        return cls(name, int(index), number) if name and index.isdigit() else None
+
+
+@dataclass
+class Watched:
+    """An attempt in Slurm. job: JOB_INDEX; "" until known. ended_s: since when it has no job any more."""
+
+    attempt: Attempt
+    handle: Handle
+    job: str = ""
+    state: str = ""
+    node: str = ""
+    reason: str = ""
+    ended_s: float | None = None
+
+    @classmethod
+    def of(cls, attempt: Attempt, handle: Handle) -> Watched:
+        return cls(attempt, handle, job=handle.job, node=attempt.place)
+
+
+@dataclass
+class Watch:
+    """All attempts that are in Slurm. Asks as often as things change, and at least every `poll_s`."""
+
+    settings: Settings
+    display: Display
+    jobs: dict[str, Watched] = field(default_factory=dict)  # by the attempt's name
+    _ask_s: float = 0.0
+    _every_s: float = SOONEST_S
+    _answered_s: float = field(default_factory=time.monotonic)
+    _told_away: bool = False
+    _told_waiting_s: float = field(default_factory=time.monotonic)
+
+    def add(self, attempt: Attempt, handle: Handle) -> None:
+        self.jobs[attempt.name] = Watched.of(attempt, handle)
+        self.ask_soon()
+
+    def ask_soon(self) -> None:
+        self._every_s = SOONEST_S
+        self._ask_s = min(self._ask_s, time.monotonic() + SOONEST_S)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the last question had no answer."""
+        return self._told_away
+
+    def look(self) -> Iterator[UnitEnd]:
+        """The attempts that have ended since. Raises ResultsError."""
+        now = time.monotonic()
+        if self.jobs and now >= self._ask_s:
+            self._ask(now)
+        for watched in list(self.jobs.values()):
+            end = self._end(watched)
+            if end is not None:
+                del self.jobs[watched.attempt.name]
+                self.ask_soon()
+                yield end
+
+    def _ask(self, now: float) -> None:
+        try:
+            listed = listed_jobs()
+        except ControllerAwayError as error:
+            self._every_s = min(self._every_s * 2, MOST_AWAY_S)
+            if not self._told_away and now - self._answered_s > TELL_AWAY_S:
+                self._told_away = True
+                self.display.say(f"Slurm gives no answer: {error}; what runs goes on, and it is asked again")
+        else:
+            if self._told_away:
+                self.display.say("Slurm answers again")
+            self._answered_s, self._told_away = time.monotonic(), False
+            changed = self.take(listed)
+            self._every_s = SOONEST_S if changed else min(self._every_s * SLOWER, self.settings.poll_s)
+            self._tell_waiting()
+        self._ask_s = time.monotonic() + self._every_s
+
+    def take(self, listed: Sequence[ListedJob]) -> bool:
+        """Note what squeue said. Returns whether anything has changed."""
+        by_job = {each.job: each for each in listed}
+        by_name = {(each.name, each.job.rpartition("_")[2]): each for each in listed}
+        changed = False
+        for watched in self.jobs.values():
+            before = watched.state
+            found = by_job.get(watched.job) if watched.job else None
+            found = found or by_name.get((watched.handle.name, str(watched.handle.index)))
+            if found is not None:
+                watched.job, watched.state, watched.reason = found.job, found.state, found.reason
+                watched.node = found.node or watched.node
+            elif watched.ended_s is None:
+                watched.state = ""  # it ended while nobody looked
+            if found is not None and found.is_alive:
+                watched.ended_s = None
+            elif watched.ended_s is None:
+                watched.ended_s = time.monotonic()
+                changed = True
+            changed = changed or watched.state != before
+        return changed
+
+    def _end(self, watched: Watched) -> UnitEnd | None:
+        attempt = watched.attempt
+        seen_anew(attempt.folder)
+        there = read_end(attempt.folder)
+        if there is not None and there.kind is not EndKind.CANCELLED:
+            return self._as_written(watched, there)
+        if watched.ended_s is None:
+            return None
+        if there is not None:
+            return self._stopped(watched, there)
+        asked = is_asked_to_stop(attempt.folder)
+        if time.monotonic() - watched.ended_s < self.settings.settle_s and not asked:
+            return None
+        return self._without_end(watched, cancelled=asked or watched.state == CANCELLED)
+
+    def _as_written(self, watched: Watched, there: NodeEnd) -> UnitEnd:
+        return UnitEnd(
+            attempt=watched.attempt,
+            kind=there.kind,
+            why=there.why,
+            hint=there.hint,
+            place=watched.node or _node(watched),
+            elsewhere=there.elsewhere,
+        )
+
+    def _stopped(self, watched: Watched, there: NodeEnd) -> UnitEnd:
+        """The program was asked to stop: by `cancel`, by somebody's scancel, or by Slurm itself."""
+        if watched.state == CANCELLED or is_asked_to_stop(watched.attempt.folder):
+            kind, why = EndKind.CANCELLED, there.why
+        else:
+            kind = EndKind.LOST
+            why = f"Slurm stopped job {watched.job}{_state(watched)}: it came near its time limit, or had to make room"
+        return UnitEnd(attempt=watched.attempt, kind=kind, why=why, place=watched.node or _node(watched))
+
+    def _without_end(self, watched: Watched, *, cancelled: bool) -> UnitEnd | None:
+        """Its job is gone, and left no end."""
+        attempt = watched.attempt
+        held = read_claim(attempt.folder) or claim(attempt.folder, "")
+        if held is not None and held.job not in ("", "?", watched.job):
+            # It was submitted twice, because an answer got lost, and the other one has it.
+            watched.job, watched.node, watched.state, watched.ended_s = held.job, held.node, "", None
+            self.ask_soon()
+            return None
+        ask_to_stop(attempt.folder)  # if it lives on, on a node that Slurm can't reach
+        job = f"job {watched.job}" if watched.job else "its job"
+        if cancelled:
+            kind, why, hint = EndKind.CANCELLED, f"{job} was cancelled", ""
+        elif held is None or not held.job:
+            kind, why = EndKind.LOST, f"{job} ended{_state(watched)} before it began"
+            hint = "see unit.log in its folder; do the nodes see the results folder, checkout and python at that path?"
+            why += _last_line(attempt)
+        else:
+            kind, why, hint = EndKind.LOST, f"{job} is gone{_state(watched)}", ""
+        return UnitEnd(attempt=attempt, kind=kind, why=why, hint=hint, place=watched.node or _node(watched))
+
+    def _tell_waiting(self) -> None:
+        waiting = [each for each in self.jobs.values() if each.state == "PENDING"]
+        now = time.monotonic()
+        if not waiting:
+            self._told_waiting_s = now
+        elif now - self._told_waiting_s > TELL_WAITING_S:
+            self._told_waiting_s = now + 15 * TELL_WAITING_S
+            reasons = sorted({each.reason for each in waiting if each.reason not in ("", "None")})
+            why = f": {', '.join(reasons[:3])}" if reasons else ""
+            self.display.say(f"{len(waiting)} of {len(self.jobs)} jobs wait in Slurm's queue{why}")
+
+
+def _node(watched: Watched) -> str:
+    held = read_claim(watched.attempt.folder)
+    return held.node if held is not None else ""
+
+
+def _state(watched: Watched) -> str:
+    return f" ({watched.state})" if watched.state else ""
+
+
+def _last_line(attempt: Attempt) -> str:
+    """What a job said before it could say how it ended."""
+    try:
+        said = tail(read_file(attempt.folder / LOG).decode(errors="replace"), lines=1).strip()
+    except OSError:
+        return ""
+    return f": {said}" if said else ""

@@ -1,0 +1,202 @@
+"""What the Slurm engine asks for and writes, without a cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+
+import pytest
+
+from engines.slurm import commands
+from engines.slurm.claim import claim, read_claim
+from engines.slurm.commands import DeclinedError, job_environment
+from engines.slurm.engine import FIELDS, Settings, make
+from engines.slurm.job import only_given
+from engines.slurm.job_script import Resources, job_options, script_text
+from engines.slurm.watch import Handle
+from engines.unit import Needs
+from results.errors import UsageError
+from telemetry.contract import DeviceFacts
+from tests.engines.driving import Said
+
+GIB = 1 << 30
+
+
+def gpus(count):
+    return tuple(
+        DeviceFacts(uuid=f"GPU-{number}", kind="nvidia", name="Card", index=number) for number in range(count)
+    )
+
+
+def test_every_setting_is_explained():
+    assert set(FIELDS) == set(Settings.__struct_fields__)
+
+
+def test_a_claim_is_given_to_exactly_one_of_many(tmp_path):
+    """Two jobs never do the same attempt, whichever way a submission was repeated."""
+    got = []
+    start = threading.Barrier(8)
+
+    def work(number):
+        start.wait()
+        got.append((number, claim(tmp_path, f"7_{number}")))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winners = [number for number, other in got if other is None]
+    assert len(winners) == 1
+    assert {other.job for _, other in got if other is not None} == {f"7_{winners[0]}"}
+    assert read_claim(tmp_path).job == f"7_{winners[0]}"
+    assert [path.name for path in tmp_path.iterdir()] == ["slurm.json"]
+
+
+def test_a_requeued_job_finds_its_own_claim_taken(tmp_path):
+    """Its first start may still be writing, on a node that Slurm lost."""
+    assert claim(tmp_path, "7_0", node="n1") is None
+    assert claim(tmp_path, "7_0", node="n2", restarts=1).node == "n1"
+
+
+def test_handles_are_read_back():
+    for handle in (Handle("bench-1", 3), Handle("bench-1", 3, "99")):
+        assert Handle.read(str(handle)) == handle
+    assert Handle("bench-1", 3, "99").job == "99_3"
+    for text in ("", "10.0.0.1", "a/b", "raytask", "/1"):
+        assert Handle.read(text) is None
+
+
+def test_jobs_ask_for_what_their_unit_needs():
+    settings = Settings(partition="gpu", account="lab", time="2:00:00", options=("--qos=high",))
+    needs = Needs(gpus=2, needs_gpus=True, memory_bytes=5 * GIB + 1)
+    options = job_options(settings, Resources.of(needs, settings, has_gpus=True))
+    for option in (
+        "--partition=gpu",
+        "--account=lab",
+        "--time=2:00:00",
+        "--gres=gpu:2",
+        "--mem=8G",
+        "--qos=high",
+    ):
+        assert option in options
+    assert "--no-requeue" in options  # a requeued job would run an attempt a second time
+    assert not any(
+        option.startswith("--gres")
+        for option in job_options(settings, Resources.of(needs, settings, has_gpus=False))
+    )
+
+
+@pytest.mark.parametrize(
+    ("gres", "given"),
+    [("gpu:a100", "--gres=gpu:a100:1"), ("gpu:a100:4", "--gres=gpu:a100:4"), ("none", None)],
+)
+def test_gpus_by_the_name_that_the_cluster_gives_them(gres, given):
+    settings = Settings(gres=gres)
+    options = job_options(settings, Resources.of(Needs(gpus=1), settings, has_gpus=True))
+    assert [each for each in options if "gres" in each] == ([given] if given else [])
+
+
+def test_the_script_reads_its_attempt_by_index_whatever_the_paths_are(tmp_path):
+    odd = tmp_path / 'it\'s $HOME; "a" & b'
+    for name in ("0", "1"):
+        (odd / name).mkdir(parents=True)
+    listed = odd / "list"
+    listed.write_text(f"{odd / '0'}\n{odd / '1'}\n")
+    settings = Settings(python="/bin/echo", checkout=str(odd), setup=("echo set up",), models=("/m o",))
+    script = script_text(listed, settings, 2)
+    environment = {"SLURM_ARRAY_TASK_ID": "1", "PATH": os.environ["PATH"]}
+    assert subprocess.run(["bash", "-c", script], env=environment, check=False).returncode == 0
+    said = (odd / "1" / "unit.log").read_text().splitlines()
+    assert said == ["set up", f"-m engines.slurm.job --models /m o --gpus 2 {odd / '1'}"]
+    assert not any((odd / "0").iterdir())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"options": ("--array=0-9",)},
+        {"options": ("--export=ALL",)},
+        {"options": ("-o/tmp/x",)},
+        {"options": ("requeue",)},
+        {"setup": ("export HF_TOKEN=hf_abcdefgh",)},
+        {"setup": ("a\0b",)},
+        {"environment": ("OPENAI_API_KEY",)},
+    ],
+)
+def test_settings_that_break_it_or_hold_a_secret_are_refused(settings):
+    with pytest.raises(UsageError) as refused:
+        make(Settings(**settings), Said())
+    assert refused.value.hint
+    assert "hf_abcdefgh" not in refused.value.message + refused.value.hint
+
+
+def test_only_named_variables_go_along():
+    """Slurm keeps a job's environment on its disk."""
+    environment = {
+        "HOME": "/h",
+        "PATH": "/p",
+        "OPENAI_API_KEY": "k",
+        "ODD": "1",
+        "CUDA_HOME": "/c",
+        "SLURM_JOB_ID": "9",
+    }
+    assert job_environment(("CUDA_HOME",), environment) == {"HOME": "/h", "PATH": "/p", "CUDA_HOME": "/c"}
+
+
+def test_a_job_shows_only_the_gpus_that_slurm_gave_it():
+    # Slurm doesn't hide the others: by its numbers.
+    assert only_given(gpus(4), 2, {"SLURM_JOB_GPUS": "1,3"}) == {"CUDA_VISIBLE_DEVICES": "GPU-1,GPU-3"}
+    # It does, and they count from 0 in the job.
+    assert only_given(gpus(2), 2, {"SLURM_JOB_GPUS": "4,5"}) == {}
+    assert only_given(gpus(4), 1, {"SLURM_JOB_GPUS": "2", "CUDA_VISIBLE_DEVICES": "2"}) == {}
+    # A job without any sees none.
+    assert only_given(gpus(4), 0, {}) == {"CUDA_VISIBLE_DEVICES": "-1"}
+    assert only_given((), 0, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "environment"),
+    [
+        (4, 2, {}),  # Slurm knows of no GPUs for it
+        (4, 1, {"SLURM_JOB_GPUS": "0,1"}),
+        (0, 1, {"SLURM_JOB_GPUS": "0"}),  # the driver doesn't see it
+        (4, 1, {"SLURM_JOB_GPUS": "7"}),
+        (4, 2, {"SLURM_JOB_GPUS": "0,1", "CUDA_VISIBLE_DEVICES": "0"}),
+    ],
+)
+def test_a_unit_whose_gpus_dont_match_is_refused(there, asked, environment):
+    with pytest.raises(UsageError):
+        only_given(gpus(there), asked, environment)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_limit", "is_needs", "is_array"),
+    [
+        ("Requested node configuration is not available", False, True, False),
+        ("Memory specification can not be satisfied", False, True, False),
+        (
+            "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+            True,
+            False,
+            False,
+        ),
+        ("Invalid job array specification", False, False, True),
+        ("Invalid partition name specified", False, False, False),
+        ("Invalid account or account/partition combination specified", False, False, False),
+    ],
+)
+def test_what_slurm_declines_is_told_apart(said, is_limit, is_needs, is_array):
+    error = DeclinedError(said)
+    assert (error.is_limit, error.is_needs, error.is_array) == (is_limit, is_needs, is_array)
+
+
+def test_without_slurms_programs_the_check_says_what_to_do(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    (found,) = make(Settings(), Said()).check([])
+    assert found.is_error
+    assert "sbatch" in found.message
+    assert "login node" in found.hint
+    with pytest.raises(UsageError, match="squeue"):
+        commands.listed_jobs()
