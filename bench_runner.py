@@ -51,7 +51,7 @@ except ModuleNotFoundError:
     sys.exit("bench_runner: its packages are missing here; run `make setup`, then ./bench_runner.py again")
 
 from commands.gate import find_baseline, gate_exit_code, gate_options
-from commands.options import RunName, named_argument, notify_option, price_option, results_dir_option
+from commands.options import RunName, notify_option, price_option, results_dir_option
 from commands.reuse import reusable_run, reuse_option
 from commands.setting_options import RunCommand, asked_by_options, setting_options
 from commands.usage.examples import RUN_EXAMPLES
@@ -91,7 +91,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look at results": {
         "list": (HERE, "List all runs, oldest first."),
-        "show": (HERE, "Show one run."),
+        "show": ("commands.sweeping.show", "Show one run, or a sweep."),
         "inspect": ("commands.inspect", "Show single answers of a run, and why they failed."),
         "compare": ("commands.compare", "Compare two runs on the same samples."),
         "leaderboard": ("commands.leaderboard", "Rank runs, and say which differences are real."),
@@ -288,43 +288,6 @@ def list_runs(*, archived: bool, wide: bool, as_json: bool, results_dir: Path | 
             )
         if len(found) < len(every):
             say(f"{len(every) - len(found)} archived: see list --archived", err=True, dim=True)
-
-
-@cli.command()
-@named_argument(RunName())
-@click.option("--raw", is_flag=True, help="Print the script's output; if piped, byte for byte.")
-@click.option("--json", "as_json", is_flag=True, help="Print the record as it is on disk.")
-@click.option("--plot", "as_plot", is_flag=True, help="Plot its telemetry, as a picture and a web page.")
-@price_option
-@results_dir_option
-def show(
-    *,
-    name: str,
-    raw: bool,
-    as_json: bool,
-    as_plot: bool,
-    price_per_kwh: float | None,
-    results_dir: Path | None,
-) -> None:
-    """Show one run, named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one."""
-    from results.durable import explained
-    from results.files import read_file
-    from results.store.run_folder import RunFolder, default_results_dir
-    from results.views.run_text import print_raw, print_summary
-
-    folder = RunFolder.find(results_dir or default_results_dir(), name)
-    if raw:
-        print_raw(folder.script_out)
-    elif as_json:
-        with explained("read", folder.run_json):
-            click.echo(read_file(folder.run_json).rstrip())
-    elif as_plot:
-        from telemetry.plot import device_names, plot
-
-        for path in plot(folder.path, device_names(folder.read_record().telemetry)):
-            say(path)
-    else:
-        print_summary(folder.read_record(), folder.path, price_per_kwh=price_per_kwh)
 
 
 @cli.command()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import SweepName, SweepOrRunName, find_sweep_or_run, named_argument, results_dir_option
+from commands.options import SweepName, SweepOrRunName, named_argument, results_dir_option
+from results.durable import explained
+from results.files import read_file
 from results.store.run_folder import default_results_dir
 from results.views.terminal import say, warn
 
@@ -23,23 +25,38 @@ CANCEL_S = 90.0
 @click.command()
 @named_argument(SweepOrRunName(), required=False)
 @click.option("--watch", is_flag=True, help="Update it every second, until it ends.")
+@click.option("--detailed", is_flag=True, help="Also each run's machine and measurements, and each attempt.")
+@click.option("--raw", is_flag=True, help="Print everything as JSON.")
 @results_dir_option
-def status(*, name: str | None, watch: bool, results_dir: Path | None) -> None:
+def status(*, name: str | None, watch: bool, detailed: bool, raw: bool, results_dir: Path | None) -> None:
     """Show what a sweep, or a run, has done, is doing and has left to do; without a name, all sweeps."""
+    from commands.sweeping.show import find_anywhere
     from results.store.sweep_folder import SweepFolder
     from sweeps import status as statuses
+    from sweeps import status_details
 
     results_dir = results_dir or default_results_dir()
     if name is None:
         statuses.print_sweeps(results_dir, warn=warn)
         return
     single = statuses.single_run_in_progress(results_dir) if name == "last" else None
-    found = single or find_sweep_or_run(results_dir, name)
+    found = single or find_anywhere(results_dir, name, alone=True)
     watches = watch and sys.stdout.isatty()
     if isinstance(found, SweepFolder):
+        if raw:
+            click.echo(status_details.raw(found, warn=warn), nl=False)
+            return
         statuses.watch_status(found) if watches else statuses.print_status(found, warn=warn)
-    else:
-        statuses.watch_run(found) if watches else statuses.print_run_status(found)
+        if detailed:
+            status_details.print_details(found, warn=warn)
+        return
+    if raw:
+        with explained("read", found.run_json):
+            click.echo(read_file(found.run_json).rstrip())
+        return
+    statuses.watch_run(found) if watches else statuses.print_run_status(found)
+    if detailed:
+        status_details.print_run_details(found)
 
 
 @click.command()

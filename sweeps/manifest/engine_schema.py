@@ -26,7 +26,10 @@ def engine_definitions() -> dict[str, Any]:
                 kinds.append(_settings(name, described, texts))
             else:
                 found[prefix + part] = described
-    return {"engine": {"anyOf": kinds}, **found}
+    plain: dict[str, Any] = msgspec.to_builtins(
+        {"engine": {"anyOf": kinds}, **found}
+    )  # a default may be a tuple
+    return plain
 
 
 def _settings(name: str, described: dict[str, Any], texts: Any) -> dict[str, Any]:

@@ -245,7 +245,7 @@ def _line(
 
 
 def _left_s(runs: Sequence[JobRun]) -> float | None:
-    """As in sweeps/status.py: runs that wait take as long as those that have succeeded; None if that can't be told."""
+    """As in sweeps/status_lines.py: runs that wait take as long as those that have succeeded. None if unknown."""
     left = [run.left_s for run in runs if run.status == "running"]
     known = [seconds for seconds in left if seconds is not None]
     waiting = sum(run.status in {"waiting", "interrupted"} for run in runs)

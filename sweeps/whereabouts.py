@@ -1,0 +1,142 @@
+"""Where the runs of a sweep are while an engine has them: on which machine, in which attempt, and how far.
+
+Read from the sweep's folder alone, so that any terminal may ask, also after the coordinator is gone.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from engines.node.attempt_files import read_node
+from results.errors import BenchError, ResultsError
+from results.store.attempts import STARTED, Attempts, runs_in
+from results.store.names import match_name
+from results.store.sweep_folder import SWEEPS, SweepFolder, all_sweeps
+from sweeps.engine_choice import engine_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from results.records import RunRecord
+    from results.store.attempts import AttemptEntry
+    from results.store.run_folder import RunFolder
+    from results.store.sweep_folder import PlanEntry, Sweep
+
+
+class LiveRun(NamedTuple):
+    """A run in the folder of an attempt that goes on."""
+
+    folder: RunFolder
+    record: RunRecord
+    attempt: AttemptEntry
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whereabouts:
+    """running: the attempts that were started and have no end, by unit. runs: those that have a record, by fingerprint
+    and by label. lost: the attempts that were lost or refused, oldest first. tries: attempts so far, by unit.
+    """
+
+    running: dict[str, AttemptEntry]
+    runs: dict[str, LiveRun]
+    lost: tuple[AttemptEntry, ...]
+    tries: dict[str, int]
+
+    def run(self, planned: PlanEntry) -> LiveRun | None:
+        """The run that stands for a planned one."""
+        return self.runs.get(planned.fingerprint) or self.runs.get(planned.label)
+
+    def attempt(self, planned: PlanEntry) -> AttemptEntry | None:
+        """The attempt that has it, begun or not."""
+        return self.running.get(planned.group)
+
+
+NOWHERE = Whereabouts(running={}, runs={}, lost=(), tries={})
+
+
+def whereabouts(folder: SweepFolder, warn: Callable[[str], None]) -> Whereabouts:
+    """Of a sweep's runs. What can't be read is left out, with a warning."""
+    attempts = Attempts(folder.path)
+    entries = attempts.entries()
+    if not entries:
+        return NOWHERE
+    running: dict[tuple[str, int], AttemptEntry] = {}
+    tries: dict[str, int] = {}
+    lost = []
+    for entry in entries:
+        key = (entry.unit_id, entry.number)
+        tries[entry.unit_id] = max(tries.get(entry.unit_id, 0), entry.number)
+        if entry.what == STARTED:
+            running[key] = entry
+        else:
+            running.pop(key, None)
+            if entry.what in {"lost", "refused"}:
+                lost.append(entry)
+    runs: dict[str, LiveRun] = {}
+    for entry in running.values():
+        path = attempts.folder(entry.unit_id, entry.number)
+        host = host_of(attempts, entry)
+        for run in runs_in(path):
+            try:
+                record = run.read_record()
+            except BenchError as error:
+                warn(error.message)
+                continue
+            if record.sweep is not None and record.sweep.sweep_id == folder.sweep_id:
+                live = LiveRun(run, record, entry, host)
+                runs[record.sweep.fingerprint] = runs[record.sweep.label] = live
+    return Whereabouts(
+        running={entry.unit_id: entry for entry in running.values()}, runs=runs, lost=tuple(lost), tries=tries
+    )
+
+
+def host_of(attempts: Attempts, entry: AttemptEntry) -> str:
+    """The machine's own name if it has said it, otherwise what the scheduler calls the place."""
+    node = read_node(attempts.folder(entry.unit_id, entry.number))
+    said = node.host.get("hostname") if node is not None else None
+    return said if isinstance(said, str) and said else entry.place
+
+
+class RunAway(NamedTuple):
+    """A run that is on a machine now, and its sweep."""
+
+    sweep: SweepFolder
+    run: RunFolder
+
+
+def find_away(results_dir: Path, name: str) -> RunAway:
+    """The run on a machine that `name` names, as `match_name` says. Raises UsageError, ResultsError."""
+    found = {
+        run.run_id: RunAway(sweep, run)
+        for sweep in all_sweeps(results_dir)
+        for run in Attempts(sweep.path).live_runs()
+    }
+    return found[match_name(name, found, functools.cache(lambda run_id: found[run_id].run.facts()))]
+
+
+def away(run: RunFolder) -> RunAway | None:
+    """The newer copy of an unfinished run that an engine has brought to a machine; None if there is none."""
+    try:
+        place = run.read_record().sweep
+    except ResultsError:
+        return None
+    if place is None:
+        return None
+    sweep = SweepFolder(run.path.parent / SWEEPS / place.sweep_id)
+    there = (each for each in Attempts(sweep.path).live_runs() if each.run_id == run.run_id)
+    return next((RunAway(sweep, each) for each in there), None)
+
+
+def goes_on_alone(sweep: Sweep) -> bool:
+    """Whether the engine's work goes on while no process coordinates it."""
+    from runner.display import Lines
+
+    try:
+        engine = engine_for(sweep, Lines())
+    except BenchError:
+        return False
+    return engine is not None and engine.capabilities.outlives_coordinator
