@@ -32,7 +32,7 @@ def require_same(
     """
     _require("benchmark", before.benchmark, now.benchmark, before.run_id)
     _require("model", before.model, now.model, before.run_id)
-    if now.model_identity is not None:
+    if now.model_identity is not None and not _is_same_of_sweep(before, now):
         _require_same_model(before, now.model_identity)
     _require(
         "lora (content)", before.config.get("lora_content"), now.config.get("lora_content"), before.run_id
@@ -53,6 +53,14 @@ def require_same(
         if name in _MAY_GROW and _grows(was, is_now):
             continue
         _require(name, was, is_now, before.run_id)
+
+
+def _is_same_of_sweep(before: RunRecord, now: RunRecord) -> bool:
+    """Whether both are one run of a sweep, whose fingerprint has the model's content: on another machine it may have
+    another path, and a run that was killed has no hash of it.
+    """
+    ours, theirs = before.sweep, now.sweep
+    return ours is not None and theirs is not None and ours.fingerprint == theirs.fingerprint != ""
 
 
 def _require_same_model(before: RunRecord, model: ModelIdentity) -> None:

@@ -15,7 +15,7 @@ import shutil
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engines.contract import Attempt, EndKind
 from engines.lane import going_on, is_done
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from engines.server_group import ToDo
     from engines.unit import Needs
     from results.store.sweep_folder import SweepFolder
+
+
+ANSWERED = "answered.log"
 
 
 class Said:
@@ -179,11 +182,19 @@ class DrivenSweep:
             for group, todo in groups.items()
         ]
 
-    def drive(self, engine: Engine, *, on_end: Callable[[UnitEnd], None] | None = None) -> list[UnitEnd]:
-        """Do it all. Returns each attempt's end."""
+    def drive(
+        self,
+        engine: Engine,
+        *,
+        on_end: Callable[[UnitEnd], None] | None = None,
+        before: Callable[[UnitEnd], None] | None = None,
+    ) -> list[UnitEnd]:
+        """Do it all. Returns each attempt's end. before, on_end: called before its runs are taken over, and after."""
         ends = []
         for end in engine.run(self.units, self.store):
             ends.append(end)
+            if before is not None:
+                before(end)
             self.store.adopt(end)
             if on_end is not None:
                 on_end(end)
@@ -206,7 +217,7 @@ class DrivenSweep:
         return sum(len(lines(run.completions)) for run in runs_in(attempt) if run.completions.exists())
 
 
-def driven_sweep(
+def driven_manifest(
     folder: Path,
     *,
     models: int = 1,
@@ -215,12 +226,11 @@ def driven_sweep(
     at_once: int = 1,
     models_dir: Path | None = None,
     **settings: object,
-) -> DrivenSweep:
-    """A sweep over models that are none, answered by canonical_server.py: a unit a model. settings: of a manifest."""
+) -> dict[str, Any]:
+    """A manifest over models that are none, answered by canonical_server.py: a unit a model. settings: its defaults."""
     files = model_files(models_dir or folder / "models", *(f"m{number}" for number in range(models)))
-    answered = folder / "answered.log"
     words = [sys.executable, str(PROGRAMS / "canonical_server.py"), "--port", "{port}", "--wrong", "0.4"]
-    words += ["--salt", "{model}", "--answered", str(answered), "--delay", str(delay_s)]
+    words += ["--salt", "{model}", "--answered", str(folder / ANSWERED), "--delay", str(delay_s)]
     defaults = {
         "server_command": " ".join(words),
         "limit": limit,
@@ -228,15 +238,17 @@ def driven_sweep(
         "prompt_style": "chat",
         **settings,
     }
-    text = json.dumps(
-        {
-            "defaults": defaults,
-            "matrix": {"model": [str(path) for path in files], "benchmark": ["human_eval"]},
-        }
-    )
+    return {
+        "defaults": defaults,
+        "matrix": {"model": [str(path) for path in files], "benchmark": ["human_eval"]},
+    }
+
+
+def driven_sweep(folder: Path, **facts: Any) -> DrivenSweep:
+    """The sweep of `driven_manifest`, begun."""
+    text = json.dumps(driven_manifest(folder, **facts))
     manifest = parse_manifest(text, form="json", name="driven.json", folder=folder)
     plan = plan_runs(manifest)
     assert needs_of(plan.runs[0]).gpus <= 1
-    return DrivenSweep(
-        folder=begin(manifest, plan, results_dir=folder / "results"), planned=plan.runs, answered=answered
-    )
+    begun = begin(manifest, plan, results_dir=folder / "results")
+    return DrivenSweep(folder=begun, planned=plan.runs, answered=folder / ANSWERED)

@@ -105,11 +105,13 @@ class SshHost:
         Path("/run/sshd").mkdir(exist_ok=True)
         (self.folder / "cable").unlink(missing_ok=True)
         os.mkfifo(self.folder / "cable")
+        # Machines outlive tests, so they don't have the mark of what a test starts; what runs there by ssh has it.
+        environment = {name: value for name, value in os.environ.items() if name != MARK.partition("=")[0]}
         with (self.folder / "sshd.log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--mount-proc", "--kill-child",
                  "sh", "-c", _SCRIPT.format(**facts)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment,
             )  # fmt: skip
         first = wait_for(self.first_pid)
         wait_for(lambda: _space(first, "net") != _space("self", "net"))

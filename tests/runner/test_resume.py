@@ -10,6 +10,7 @@ import pytest
 
 from results.errors import ResumeMismatch
 from results.records import ModelIdentity, RunRecord, RunStatus, decode_record, encode_record
+from results.sweep_place import SweepPlace
 from runner.resume import require_same
 from tests.command_line import bench_runner, command_server, logged, only_run, wait_for
 from tests.evaluation.running_servers import canonical_server
@@ -100,6 +101,29 @@ def test_what_a_record_keeps_otherwise_than_it_was_given_is_no_change():
     now.config["server_args"] = ("--mmproj", "/m/th\udce9.gguf")
     with pytest.raises(ResumeMismatch, match="server_args was"):
         require_same(before, now)
+
+
+def test_a_run_of_a_sweep_goes_on_where_its_model_lies_elsewhere():
+    """On another machine the same file has another path; a killed run has no hash of it, but its fingerprint has."""
+
+    def record(path, fingerprint):
+        return RunRecord(
+            run_id="r",
+            timestamp="2026-01-01T00:00:00+00:00",
+            status=RunStatus.STARTED,
+            benchmark="b",
+            model="m",
+            config={},
+            model_identity=ModelIdentity(name="m", path=path, size_bytes=1, modified_ns=2),
+            sweep=SweepPlace(sweep_id="s", fingerprint=fingerprint, label="m b", nonce="ab12")
+            if fingerprint
+            else None,
+        )
+
+    require_same(record("/one/m.gguf", "f1"), record("/two/m.gguf", "f1"))
+    for other in ("f2", ""):
+        with pytest.raises(ResumeMismatch, match="model file was"):
+            require_same(record("/one/m.gguf", "f1"), record("/two/m.gguf", other))
 
 
 def test_what_determines_nothing_may_change(tmp_path, model):
