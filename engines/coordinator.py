@@ -7,7 +7,7 @@ come back is on disk, and the next coordinator goes on with both.
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from engines.contract import EndKind, UnitEnd
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from results.store.sweep_folder import SweepFolder
     from runner.display import Display
 
-MOST_LOST = 3  # attempts in a row that brought nothing forward; then a unit is left for the next --resume
+# After so many attempts in a row, a unit is left for the next --resume.
+MOST_LOST = 3  # that brought nothing forward
+MOST_REFUSED = 3  # by machines that had refused it before
 
 
 class Coordinator:
@@ -67,7 +69,7 @@ class Coordinator:
 
     @property
     def given_up(self) -> Sequence[str]:
-        """A sentence for each unit that was lost too often."""
+        """A sentence for each unit that was lost, refused or cancelled too often; it is left for --resume."""
         return self._given_up
 
     def work(self) -> None:
@@ -80,8 +82,8 @@ class Coordinator:
                 return
 
     def settle(self) -> None:
-        """Wait for what earlier coordinators started. Raises like `work`."""
-        self.do(())
+        """Wait for what earlier coordinators started, and try nothing again. Raises like `work`."""
+        self.do((), again=False)
 
     def left(self, planned: Sequence[PlannedRun] | None = None) -> list[ToDo]:
         """What is left to do of these runs, or of all."""
@@ -94,12 +96,15 @@ class Coordinator:
             tried=self._tried,
         )
 
-    def do(self, todo: Sequence[ToDo]) -> None:
-        """Do these runs, at once where the engine has place, and wait for the end of all. Raises like `work`."""
+    def do(self, todo: Sequence[ToDo], *, again: bool = True) -> None:
+        """Do these runs, at once where the engine has place, and wait for the end of all. again: whether to try again
+        what is lost. Raises like `work`.
+        """
         units = _Waiting(
             self._units(todo),
             self.store,
             leaves=self._leaves,
+            again=again,
             in_place=self._engine.capabilities.in_place,
         )
         if not units.is_done or self.store.running():
@@ -107,6 +112,14 @@ class Coordinator:
         self._refuse([each for each in todo if each.spec is None])
 
     def _run(self, units: _Waiting) -> None:
+        if not self._engine.capabilities.in_place:  # where each run does it itself
+            self.store.begin()
+        try:
+            self._run_to_end(units)
+        finally:
+            self.store.log_unfinished()
+
+    def _run_to_end(self, units: _Waiting) -> None:
         ends = self._engine.run(units, self.store)
         try:
             for end in ends:
@@ -126,12 +139,10 @@ class Coordinator:
         progress = self._progress(unit)
         taken = self.store.adopt(end)
         units.gone(unit)
-        text = end_text(
-            str(end.kind), unit.label, end.place or end.attempt.place, end.why, [run for _, run in taken]
-        )
-        for line in text:
+        place = end.place or end.attempt.place
+        for line in end_text(str(end.kind), unit.label, place, end.why, [run for _, run in taken]):
             self._display.say(line)
-        names = _names(unit)
+        names = unit.fingerprints
         finished = {
             record.sweep.fingerprint
             for _, record in taken
@@ -142,17 +153,21 @@ class Coordinator:
             for name in names & self._asked_again if not self._engine.capabilities.in_place else ():
                 self._folder.clear_retry(name)  # others were asked for since
         elif end.kind is EndKind.REFUSED and not end.elsewhere:
-            refusal = UsageError(f"{end.place or self._engine.name} refused it: {end.why}", hint=end.hint)
+            refusal = UsageError(f"{place or self._engine.name} refused it: {end.why}", hint=end.hint)
             self._refuse(self._again(unit, finished), error=refusal)
-        elif end.kind is not EndKind.CANCELLED:
-            forward = self._progress(unit) > progress
-            again = self._unit(self._again(unit, finished))
-            if units.put_back(again, forward=forward or end.kind is EndKind.REFUSED):
-                return
-            why = f"{unit.label} was lost {MOST_LOST} times in a row: {end.why}"
-            self._display.say(f"{why}; it is left for --resume")
-            self._given_up.append(why)
-            self._tried |= names
+        elif end.kind is EndKind.CANCELLED:
+            self._give_up(unit, f"{unit.label} was cancelled" + (f": {end.why}" if end.why else ""))
+        elif units.again:
+            left = self._unit(self._again(unit, finished))
+            forward = bool(finished) or self._progress(unit) > progress
+            refused_by = place if end.kind is EndKind.REFUSED else None
+            if left is not None and not units.put_back(left, forward=forward, refused_by=refused_by):
+                self._give_up(unit, f"{unit.label} was {end.kind} again and again: {end.why}")
+
+    def _give_up(self, unit: Unit, why: str) -> None:
+        self._display.say(f"{why}; it is left for --resume")
+        self._given_up.append(why)
+        self._tried |= unit.fingerprints
 
     def _again(self, unit: Unit, finished: Collection[str] = ()) -> list[ToDo]:
         """What is left of a unit. finished: fingerprints of what is not."""
@@ -163,14 +178,14 @@ class Coordinator:
                 for each in unit.todo
                 if each.planned.fingerprint not in finished
             ]
-        names = {run.fingerprint for run in unit.written.runs} - set(finished)  # of an earlier coordinator
+        names = unit.fingerprints - set(finished)  # of an earlier coordinator
         planned = [run for run in self._planned if run.group == unit.unit_id and run.fingerprint in names]
         return left_to_do(planned, known, again=frozenset(), tried={""})
 
     def _progress(self, unit: Unit) -> int:
         """How far a unit's runs are, to compare."""
         found = 0
-        for name in _names(unit):
+        for name in unit.fingerprints:
             there = self.store.known().get(name)
             if there is not None and there[0].completions.exists():
                 found += there[0].completions.stat().st_size
@@ -223,80 +238,113 @@ class Coordinator:
         self.store.look_again()
 
 
-def _names(unit: Unit) -> set[str]:
-    """The fingerprints of a unit's runs."""
-    if unit.written is not None:
-        return {run.fingerprint for run in unit.written.runs}
-    return {each.planned.fingerprint for each in unit.todo}
-
-
 class _Waiting:
-    """The `Units` of one call. Of a family of models whose style isn't decided, one unit at a time is given out."""
+    """The `Units` of one call. Of a family of models whose style isn't decided, one unit at a time is given out.
+
+    again: whether units that come back are given out again.
+    """
 
     def __init__(
-        self, units: Iterable[Unit], store: FolderStore, *, leaves: bool, in_place: bool = False
+        self,
+        units: Iterable[Unit],
+        store: FolderStore,
+        *,
+        leaves: bool,
+        again: bool = True,
+        in_place: bool = False,
     ) -> None:
         self.leaves = leaves
+        self.again = again
         self._in_place = in_place  # the engine leaves out what has been done since, and reads no model before
         self._given: dict[str, str] = {}  # fingerprint -> unit: of files with the same content one is run
         self._store = store
-        out = {attempt.unit.unit_id for attempt in store.running()}
-        self._out: dict[str, Unit | None] = dict.fromkeys(out)
-        self._waiting = deque(unit for unit in units if unit.unit_id not in out)
-        self._lost: dict[str, int] = {}
+        self._out = {attempt.unit.unit_id: attempt.unit for attempt in store.running()}
+        # By what they need and which styles they may decide, so that asking doesn't go through thousands of units.
+        self._waiting: dict[tuple[Needs | None, frozenset[str]], deque[Unit]] = {}
+        self._order = itertools.count()
+        self._places: dict[str, int] = {}  # of each unit in the plan
+        for unit in units:
+            if unit.unit_id not in self._out:
+                self._add(unit)
+        self._lost: Counter[str] = Counter()
+        self._refused: Counter[tuple[str, str]] = Counter()
 
     @property
     def is_done(self) -> bool:
         return not self._waiting and not self._out
 
     def take(self, fits: Callable[[Needs], bool] | None = None) -> Unit | None:
-        if not self._waiting:
-            return None
-        deciding = self._deciding()
-        for place, unit in enumerate(self._waiting):
-            if unit.unit_id in self._out or self._undecided(unit) & deciding:
-                continue
-            if fits is not None and not fits(unit.needs):
-                continue
-            del self._waiting[place]
+        deciding = self._deciding() if self._waiting else frozenset()
+        while (unit := self._next(fits, deciding)) is not None:
             given = unit if self._in_place else self._only_new(unit)
-            if not given.todo:
-                return self.take(fits)
-            self._out[unit.unit_id] = given
-            return given
+            if given.todo:
+                self._out[unit.unit_id] = given
+                return given
         return None
 
+    def _next(self, fits: Callable[[Needs], bool] | None, deciding: frozenset[str]) -> Unit | None:
+        """The first unit in the plan's order that may be given out, which is removed."""
+        found: Unit | None = None
+        for units in self._waiting.values():
+            unit = next((each for each in units if each.unit_id not in self._out), None)
+            if unit is None or (found is not None and self._place(found) < self._place(unit)):
+                continue
+            if self._undecided(unit) & deciding or (fits is not None and not fits(unit.needs)):
+                continue
+            found = unit
+        if found is not None:
+            key = self._kind(found)
+            self._waiting[key].remove(found)
+            if not self._waiting[key]:
+                del self._waiting[key]
+        return found
+
+    def _add(self, unit: Unit, *, first: bool = False) -> None:
+        self._places.setdefault(unit.unit_id, next(self._order))
+        units = self._waiting.setdefault(self._kind(unit), deque())
+        units.appendleft(unit) if first else units.append(unit)
+
+    def _place(self, unit: Unit) -> int:
+        return self._places[unit.unit_id]
+
     def _only_new(self, unit: Unit) -> Unit:
-        elsewhere = {name for name, given in self._given.items() if given != unit.unit_id}
-        unit = unit.without(elsewhere) if elsewhere else unit
-        self._given |= dict.fromkeys(_names(unit), unit.unit_id)
-        return unit
+        names = unit.fingerprints
+        elsewhere = {name for name in names if self._given.get(name, unit.unit_id) != unit.unit_id}
+        self._given |= dict.fromkeys(names - elsewhere, unit.unit_id)
+        return unit.without(elsewhere) if elsewhere else unit
 
     def gone(self, unit: Unit) -> None:
         """It is no longer on any machine."""
         self._out.pop(unit.unit_id, None)
 
-    def put_back(self, unit: Unit | None, *, forward: bool) -> bool:
-        """Let it be taken again, what is left of it. forward: whether the last attempt brought it forward. False if it
-        was lost too often.
+    def put_back(self, unit: Unit, *, forward: bool, refused_by: str | None) -> bool:
+        """Let it be taken again, what is left of it. forward: whether the last attempt brought it forward. refused_by:
+        the place that refused it; None if it was lost. False if that happened too often.
         """
-        if unit is None:
-            return True
-        lost = self._lost[unit.unit_id] = 0 if forward else self._lost.get(unit.unit_id, 0) + 1
-        if lost >= MOST_LOST:
+        name = unit.unit_id
+        if refused_by is None:
+            self._lost[name] = 0 if forward else self._lost[name] + 1
+        else:
+            self._refused[name, refused_by] += 1
+            if self._refused[name, refused_by] > MOST_REFUSED:
+                return False
+        if self._lost[name] >= MOST_LOST:
             return False
-        self._waiting.appendleft(unit)
+        self._add(unit, first=True)
         return True
 
     def _deciding(self) -> frozenset[str]:
         """The families whose style a unit that is out may be deciding."""
-        out = [unit for unit in self._out.values() if unit is not None and unit.families]
-        if out:
+        undecided = [unit for unit in self._out.values() if self._undecided(unit)]
+        if undecided:
             attempts: dict[str, Attempt] = {each.unit.unit_id: each for each in self._store.running()}
-            for unit in out:
-                if unit.unit_id in attempts and self._undecided(unit):
+            for unit in undecided:
+                if unit.unit_id in attempts:
                     self._store.learn_styles(attempts[unit.unit_id])
-        return frozenset(family for unit in out for family in self._undecided(unit))
+        return frozenset(family for unit in undecided for family in self._undecided(unit))
 
     def _undecided(self, unit: Unit) -> frozenset[str]:
         return frozenset(family for family in unit.families if not self._store.is_decided(family))
+
+    def _kind(self, unit: Unit) -> tuple[Needs | None, frozenset[str]]:
+        return None if self._in_place else unit.needs, unit.families

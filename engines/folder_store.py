@@ -9,21 +9,26 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import os
-import shutil
-import stat
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from engines.contract import Attempt, EndKind
 from engines.node.attempt_files import UNIT
+from engines.run_copies import (
+    LOCK,
+    copy_run,
+    is_of_our_disk,
+    keep_regular_files,
+    message,
+    read_bounded,
+    remove,
+)
 from engines.unit import Unit, read_unit, write_unit
 from results.durable import explained, replace_file, sync_folder
 from results.errors import NewerRecord, ResultsError, UsageError
-from results.files import read_file
 from results.json_text import NOT_THAT_JSON
-from results.records import ErrorRecord, RunStatus
+from results.records import ErrorRecord, RunStatus, decode_record
 from results.store.attempts import STARTED, AttemptEntry, Attempts, runs_in
 from results.store.continuing import to_continue
 from results.store.family_styles import FamilyStyle
@@ -37,12 +42,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engines.contract import UnitEnd
-    from engines.unit import UnitDocument
     from results.records import RunRecord
     from results.store.sweep_folder import SweepFolder
 
-_NOT_COPIED = frozenset({"harness.lock"})
-_REPLACED = ".replaced-"
+_STYLES = frozenset({"chat", "completion"})
+_MOST_STYLE_BYTES = 1 << 20
+_REPLACED = ".replaced-"  # the run as it was in the results folder, until the new one is there
+_COPY = ".copy-"
+_LEFT = ".left-"  # the run of a lost attempt, whose machine may still write into its files
 _NEEDLESS = (
     "benchmark_results.json",
     "benchmark_results.json.lock",
@@ -66,6 +73,13 @@ class FolderStore:
         self._running: dict[str, Attempt] | None = None
         self._known: dict[str, tuple[RunFolder, RunRecord]] | None = None
         self._decided: set[str] = set()
+        self._unlogged: set[str] = (
+            set()
+        )  # ids of unfinished runs whose notes wait in place of a line in the log
+
+    def begin(self) -> None:
+        """Log what earlier processes couldn't. Call it before anything starts."""
+        self._runs.check()
 
     def partial(self, unit: Unit) -> Attempt:
         """See `Store`. Raises UsageError if a model's file can't be read."""
@@ -80,8 +94,10 @@ class FolderStore:
                 if todo.resume is not None:
                     there = RunFolder(self._folder.results_dir / todo.resume)
                     claimed.enter_context(there.claim())
+                    if not self._runs.entry(there).is_noted:
+                        self._unlogged.discard(todo.resume)  # another process has logged it
                     with explained("copy to", path):
-                        _copy(there.path, path / todo.resume)
+                        copy_run(there.path, path / todo.resume)
             with explained("write to", path):
                 replace_file(path / UNIT, document)
             self._claims[attempt.name] = claimed.pop_all()
@@ -103,27 +119,39 @@ class FolderStore:
             self.leave(attempt)
             return ()
         self.learn_styles(attempt)
-        document = _document(attempt)
-        fingerprints = {run.fingerprint for run in document.runs} if document else set()
         taken = []
-        for folder in runs_in(attempt.folder):
+        for folder in self._runs_of(end):
             try:
-                record = self._checked(folder, attempt, fingerprints)
-                if record is not None:
-                    taken.append(self._take(folder, record, end))
-                    self.known()[_fingerprint(record)] = taken[-1]
+                record = self._prepared(folder, end)
             except NewerRecord:
                 raise
             except (ResultsError, OSError) as error:
-                self._say(f"note: {folder.run_id} of {attempt.name} was left out: {_message(error)}")
+                if is_of_our_disk(error):
+                    raise ResultsError(message(error), hint=getattr(error, "hint", "")) from error
+                self._say(f"note: {folder.run_id} of {attempt.name} was left out: {message(error)}")
+                continue
+            taken.append(self._take(folder, record, end))
+            self.known()[_fingerprint(record)] = taken[-1]
         for name in _NEEDLESS:
-            _remove(attempt.folder / name)
-        for entry in attempt.folder.glob(f"{_REPLACED}*"):
-            _remove(entry)
+            remove(attempt.folder / name)
         self._note(attempt, what=str(end.kind), handle=attempt.handle, place=end.place, why=end.why)
+        for name in (_REPLACED, _COPY, _LEFT):
+            for entry in attempt.folder.glob(f"{name}*"):
+                target = self._folder.results_dir / entry.name.removeprefix(_REPLACED)
+                if name == _REPLACED and not target.exists():
+                    continue  # what was to replace it was left out
+                remove(entry)
         self._there().pop(attempt.name, None)
         self.leave(attempt)
         return taken
+
+    def log_unfinished(self) -> None:
+        """Log the runs that were taken over unfinished, at once, since nothing goes on with them for now. A run that
+        goes on again and again would otherwise be a line of the log that is replaced as often.
+        """
+        folders = [RunFolder(self._folder.results_dir / run_id) for run_id in sorted(self._unlogged)]
+        self._runs.log_all([folder for folder in folders if not folder.is_alive()])
+        self._unlogged.clear()
 
     def is_decided(self, family: str) -> bool:
         """Whether it is known how a family of models is asked. Remembers that it is."""
@@ -154,8 +182,10 @@ class FolderStore:
             if self.is_decided(family):
                 continue
             with contextlib.suppress(OSError, *NOT_THAT_JSON):
-                style = msgspec.json.decode(read_file(there / f"{family}.json"), type=FamilyStyle)
-                self._folder.styles.note(family, style)
+                data = read_bounded(there / f"{family}.json", _MOST_STYLE_BYTES)
+                style = msgspec.json.decode(data, type=FamilyStyle)
+                if style.style in _STYLES:
+                    self._folder.styles.note(family, style)
 
     def _there(self) -> dict[str, Attempt]:
         """The running attempts by name; those of earlier coordinators are read from their folders, once."""
@@ -163,22 +193,22 @@ class FolderStore:
             self._running = {}
             for entry in self._attempts.running():
                 path = self._attempts.folder(entry.unit_id, entry.number)
-                try:
-                    unit = Unit.of(read_unit(read_file(path / UNIT)))
-                except (OSError, UsageError):
-                    unit = Unit(
-                        unit_id=entry.unit_id,
-                        sweep_id=self._folder.sweep_id,
-                        nonce="",
-                        may_reduce=False,
-                        total=0,
-                        todo=(),
-                    )
+                unit = self._written(path / UNIT, entry.unit_id)
                 attempt = Attempt(
                     unit=unit, number=entry.number, folder=path, handle=entry.handle, place=entry.place
                 )
                 self._running[attempt.name] = attempt
         return self._running
+
+    def _written(self, path: Path, unit_id: str) -> Unit:
+        """The unit of an earlier coordinator; without runs if its file is not as that has written it."""
+        with contextlib.suppress(OSError, UsageError):
+            unit = Unit.of(read_unit(read_bounded(path)))
+            ours = unit.unit_id == unit_id and unit.sweep_id == self._folder.sweep_id
+            if ours and all(map(str.isalnum, unit.families)):
+                return unit
+        sweep_id = self._folder.sweep_id
+        return Unit(unit_id=unit_id, sweep_id=sweep_id, nonce="", may_reduce=False, total=0, todo=())
 
     def _note(self, attempt: Attempt, *, what: str, handle: str, place: str, why: str = "") -> None:
         self._attempts.note(
@@ -194,48 +224,86 @@ class FolderStore:
             )
         )
 
-    def _checked(self, folder: RunFolder, attempt: Attempt, fingerprints: set[str]) -> RunRecord | None:
-        """The record of a run that this attempt was to make, as it is to be kept; None for any other."""
-        if not RUN_ID.fullmatch(folder.run_id):
-            return None
+    def _runs_of(self, end: UnitEnd) -> list[RunFolder]:
+        """The runs in an attempt's folder, which nobody writes into any more."""
+        attempt = end.attempt
+        if attempt.folder.is_symlink():
+            self._say(f"note: {attempt.name} was left out: its folder is a link")
+            return []
+        for copy in attempt.folder.glob(f"{_COPY}*"):  # of a coordinator that was killed
+            left = attempt.folder / f"{_LEFT}{copy.name.removeprefix(_COPY)}"
+            there = attempt.folder / copy.name.removeprefix(_COPY)
+            if left.exists() and not there.exists():
+                copy.rename(there)
+            else:
+                remove(copy)
+        return runs_in(attempt.folder)
+
+    def _prepared(self, folder: RunFolder, end: UnitEnd) -> RunRecord:
+        """Make a run ready to be taken over, with its record as it is to be kept.
+
+        Raises ResultsError or OSError for what this attempt was not to make; then nothing has changed.
+        """
+        attempt = end.attempt
         if folder.path.is_symlink():
             raise ResultsError("it is a link")
-        _keep_regular_files(folder.path)
-        record = folder.read_record()
+        if not RUN_ID.fullmatch(folder.run_id):
+            raise ResultsError("its name is not that of a run")
+        record = decode_record(read_bounded(folder.run_json), where=str(folder.run_json))
         place = record.sweep
-        if place is None or place.sweep_id != attempt.unit.sweep_id or place.fingerprint not in fingerprints:
+        wanted = attempt.unit.fingerprints
+        if place is None or place.sweep_id != attempt.unit.sweep_id or place.fingerprint not in wanted:
             raise ResultsError("it isn't a run of this unit")
         if record.run_id != folder.run_id:
             raise ResultsError(f"its record is that of {record.run_id}")
+        target = RunFolder(self._folder.results_dir / folder.run_id)
+        if target.path.is_symlink() or target.path.exists():
+            there = target.read_record()
+            own = there.sweep is not None and there.sweep.sweep_id == self._folder.sweep_id
+            if not own or _fingerprint(there) != place.fingerprint or folder.run_id not in _resumed(attempt):
+                raise ResultsError(f"another run has its id: {target.path}")
+            record = msgspec.structs.replace(record, remarks=there.remarks)
         before = self.known().get(place.fingerprint)
         if before is not None and before[0].run_id != folder.run_id and before[1].sweep is not None:
             tries = before[1].sweep.earlier_tries + 1
             place = msgspec.structs.replace(place, earlier_tries=max(tries, place.earlier_tries))
             record = msgspec.structs.replace(record, sweep=place)
+        if record.status is RunStatus.STARTED:
+            record = _cut_off(record, end)
+        if end.kind is EndKind.LOST:
+            _leave_to_writers(folder.path)
+        keep_regular_files(folder.path)
+        remove(folder.path / LOCK)  # whoever holds it has nothing to do with what becomes of the run here
+        folder.write_record(record)
         return record
 
     def _take(self, folder: RunFolder, record: RunRecord, end: UnitEnd) -> tuple[RunFolder, RunRecord]:
-        """Rename the run into the results folder, and log it."""
+        """Rename the run into the results folder, and log it. Nobody else logs it meanwhile: it is claimed."""
         results_dir = self._folder.results_dir
         target = RunFolder(results_dir / folder.run_id)
-        before = None
-        if target.run_json.exists():
-            before = target.read_record()
-            if before.sweep is None or before.sweep.sweep_id != self._folder.sweep_id:
-                raise ResultsError(f"another run has its id: {target.path}")
-            record = msgspec.structs.replace(record, remarks=before.remarks)
-        if record.status is RunStatus.STARTED:
-            record = _cut_off(record, end)
-        folder.write_record(record)
-        entry = self._runs.entry(target, before)
-        entry.note()
-        with explained("move to", target.path):
-            if target.path.exists():
-                target.path.rename(folder.path.parent / f"{_REPLACED}{folder.run_id}")
-            folder.path.rename(target.path)
-            sync_folder(results_dir)
-            sync_folder(folder.path.parent)
-        return target, entry.finish(record)
+        may_be_logged = folder.run_id in _resumed(end.attempt) and folder.run_id not in self._unlogged
+        entry = self._runs.entry(target, record if may_be_logged else None)
+        with folder.claim():
+            entry.note()
+            with explained("move to", target.path):
+                before = folder.path.parent / f"{_REPLACED}{folder.run_id}"
+                if target.path.exists():
+                    remove(before)
+                    target.path.rename(before)
+                try:
+                    folder.path.rename(target.path)
+                except OSError:
+                    if before.exists():
+                        before.rename(target.path)
+                    raise
+                sync_folder(results_dir)
+                sync_folder(folder.path.parent)
+            if end.kind is EndKind.LOST and record.status is RunStatus.INTERRUPTED:
+                self._unlogged.add(folder.run_id)
+                return target, record
+            record = entry.finish(record)
+            self._unlogged.discard(folder.run_id)
+        return target, record
 
 
 def _cut_off(record: RunRecord, end: UnitEnd) -> RunRecord:
@@ -252,36 +320,18 @@ def _fingerprint(record: RunRecord) -> str:
     return record.sweep.fingerprint if record.sweep is not None else ""
 
 
-def _document(attempt: Attempt) -> UnitDocument | None:
-    try:
-        return read_unit(read_file(attempt.folder / UNIT))
-    except (OSError, UsageError):
-        return None
+def _resumed(attempt: Attempt) -> set[str]:
+    """The ids of the runs that it goes on with."""
+    if attempt.unit.written is not None:
+        return {run.resume for run in attempt.unit.written.runs if run.resume}
+    return {each.resume for each in attempt.unit.todo if each.resume}
 
 
-def _copy(source: Path, target: Path) -> None:
-    """A run's folder, but its lock."""
-    shutil.copytree(source, target, symlinks=True, ignore=lambda _, names: _NOT_COPIED & set(names))
-    _keep_regular_files(target)
-
-
-def _keep_regular_files(folder: Path) -> None:
-    """Remove what a run's folder never has: links, pipes, devices."""
-    for parent, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            path = os.path.join(parent, name)  # noqa: PTH118 - often
-            mode = os.lstat(path).st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                os.unlink(path)  # noqa: PTH108
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def _message(error: BaseException) -> str:
-    return error.message if isinstance(error, ResultsError) else str(error)
+def _leave_to_writers(path: Path) -> None:
+    """Put a copy of the run's folder in its place: on a shared disk, what was lost may live on with its files open."""
+    copy, left = (path.with_name(f"{prefix}{path.name}") for prefix in (_COPY, _LEFT))
+    if left.exists():
+        return  # a killed coordinator did it
+    copy_run(path, copy)
+    path.rename(left)
+    copy.rename(path)

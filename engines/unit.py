@@ -63,7 +63,7 @@ class UnitRun(msgspec.Struct, frozen=True, kw_only=True):
 
 class UnitDocument(msgspec.Struct, frozen=True, kw_only=True):
     """`unit.json`. total: runs of the whole sweep. styles: how families of models are asked, as far as decided.
-    harness: the program that wrote it; another one would judge otherwise.
+    harness: the program that wrote it; another one would judge otherwise. families: those whose style it may decide.
     """
 
     schema_version: int = UNIT_VERSION
@@ -76,6 +76,7 @@ class UnitDocument(msgspec.Struct, frozen=True, kw_only=True):
     needs: Needs
     styles: dict[str, FamilyStyle] = {}
     harness: dict[str, Any] = {}
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,7 @@ class Unit:
             may_reduce=document.may_reduce,
             total=document.total,
             todo=tuple(todo),
+            families=frozenset(document.families),
             written=document,
         )
 
@@ -124,6 +126,13 @@ class Unit:
         """The same without these runs: another unit has done them, of files with the same content."""
         todo = tuple(each for each in self.todo if each.planned.fingerprint not in fingerprints)
         return dataclasses.replace(self, todo=todo)
+
+    @functools.cached_property
+    def fingerprints(self) -> frozenset[str]:
+        """Of its runs. Reads the models' files for their hashes, the first time."""
+        if self.written is not None:
+            return frozenset(run.fingerprint for run in self.written.runs)
+        return frozenset(each.planned.fingerprint for each in self.todo)
 
     @functools.cached_property
     def needs(self) -> Needs:
@@ -162,6 +171,7 @@ class Unit:
             needs=self.needs,
             styles=styles,
             harness=harness_facts(),
+            families=tuple(sorted(self.families)),
         )
 
 

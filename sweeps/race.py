@@ -136,6 +136,8 @@ def run_race(
             coordinator.do(
                 [_todo(entries[position], samples, seed, folder) for position, samples in sorted(lossy)]
             )
+            if coordinator.given_up:
+                return
             continue
         if state.next_samples is None:
             _note(entries, state, total, folder, display, metric=metric)
@@ -151,6 +153,8 @@ def run_race(
             tried.add((position, state.next_samples))
             todo.append(_todo(entry, state.next_samples, seed, folder))
         coordinator.do(todo)  # a round ends before the next one begins, on any engine
+        if coordinator.given_up:
+            return  # without all its runs the next round could beat the wrong ones
 
 
 def _total(

@@ -27,6 +27,7 @@ from results.durable import explained, sync_folder
 from results.files import read_file
 from results.json_text import NOT_THAT_JSON, encode
 from results.store.run_folder import RunFolder
+from results.store.run_id import RUN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +107,9 @@ class Attempts:
     def live_runs(self) -> Iterator[RunFolder]:
         """The runs that are on a machine now, as far as they are known here."""
         for entry in self.running():
-            yield from runs_in(self.folder(entry.unit_id, entry.number))
+            for run in runs_in(self.folder(entry.unit_id, entry.number)):
+                if RUN_ID.fullmatch(run.run_id) and not run.path.is_symlink():
+                    yield run
 
     @property
     def _journal(self) -> Path:

@@ -22,7 +22,7 @@ from results.store.run_log import RUN_LOG_NAME, RunLog
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -63,6 +63,14 @@ class Runs:
     def entry(self, folder: RunFolder, before: RunRecord | None = None) -> RunEntry:
         """The run in that folder. before: its existing record."""
         return RunEntry(self._log, folder, before)
+
+    def log_all(self, folders: Sequence[RunFolder]) -> None:
+        """Log these runs, which were noted, by rewriting the log once."""
+        there = [folder for folder in folders if folder.run_json.exists()]
+        if there:
+            self._log.append_all(there)
+            for folder in there:
+                self.entry(folder).forget_note()
 
     def _recover(self, entry: RunEntry, *, logged: bool) -> None:
         folder = entry.folder
@@ -122,6 +130,11 @@ class RunEntry:
             notes.mkdir(exist_ok=True)
             self._note.touch()
             sync_folder(notes)
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether it is noted and, as far as is known, not in the log."""
+        return self._note.exists()
 
     def write(self, record: RunRecord) -> None:
         """Write what is known so far. What a user has said of the run meanwhile is kept."""
