@@ -79,6 +79,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "run": (HERE, "Run one benchmark on one model."),
         "sweep": ("commands.sweep", "Run a matrix of models, settings and benchmarks."),
         "status": ("commands.sweeping.following", "Show the progress of a sweep, or of all."),
+        "attach": ("commands.sweeping.following", "Follow a detached sweep and take over what is done."),
         "cancel": ("commands.sweeping.following", "Stop a running sweep cleanly."),
         "retry": ("commands.sweeping.following", "Try a sweep's failed runs again."),
         "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,17 +17,22 @@ from commands.options import (
     results_dir_option,
 )
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
-from commands.sweeping.engine_options import asked_engine, engine_options
+from commands.sweeping.engine_options import (
+    asked_engine,
+    deploy,
+    engine_options,
+    require_goes_on,
+    say_detached,
+)
 from commands.usage.mistakes import require_words
 from results.files import user_path
 from results.store.run_folder import default_results_dir
-from results.views.terminal import warn
+from results.views.terminal import say, warn
 from settings.table import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from results.store.sweep_folder import EngineText, SweepFolder
     from settings.asked import Asked
@@ -95,6 +101,14 @@ class _SweepCommand(SectionedCommand):
 )
 @engine_options
 @click.option(
+    "--detach",
+    is_flag=True,
+    help="With slurm or modal: return once everything is submitted; `attach` follows it later.",
+)
+@click.option(
+    "--deploy-engine", is_flag=True, help="Make ready what --engine runs on elsewhere, and exit (modal)."
+)
+@click.option(
     "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one per GPU]"
 )
 @click.option(
@@ -138,6 +152,8 @@ def sweep(
     modal: bool,
     hosts: str | None,
     results_store: str | None,
+    detach: bool,
+    deploy_engine: bool,
     **options: Any,
 ) -> None:
     """Run a matrix of models, settings and benchmarks, from a manifest or from these options.
@@ -151,12 +167,14 @@ def sweep(
     from results.store.sweep_folder import SweepFolder
     from runner.display import display_for_stderr
     from runner.notification import notifying, read_notify
+    from sweeps.manifest.reader import read_manifest
     from sweeps.outcome_text import highest_score, print_end
     from sweeps.plan import require_a_chance
     from sweeps.preflight.report import print_findings, print_preflight
     from sweeps.race import require_races
     from sweeps.retries import request_retries
     from sweeps.sweep import begin, work
+    from sweeps.without_coordinator import is_out
 
     if resume and retry_failed:
         raise UsageError(
@@ -166,6 +184,18 @@ def sweep(
         raise UsageError(
             "--fresh starts another sweep", hint="leave out --resume and --retry-failed, or --fresh"
         )
+    if deploy_engine:
+        files = _manifests(models)
+        written = read_manifest(files[0]) if files else None
+        asked = asked_engine(
+            written.engine if written else None,
+            engine=engine,
+            modal=modal,
+            hosts=hosts,
+            results_store=results_store,
+        )
+        say(deploy(asked, written.folder if written else Path.cwd()))
+        return
     tell = read_notify(notify)
     results_dir = (results_dir or default_results_dir()).absolute()
     known = resume or retry_failed
@@ -178,8 +208,9 @@ def sweep(
     if guide and folder is None and not race:
         raise UsageError("--guide needs --race", hint="add --race; without a race, everything is asked")
     manifest, plan = _planned(models, given, folder)
+    so_far = folder.read().engine if folder is not None else None
     chosen = asked_engine(
-        folder.read().engine if folder is not None and not _manifests(models) else manifest.engine,
+        so_far if not _manifests(models) else manifest.engine or so_far,
         engine=engine,
         modal=modal,
         hosts=hosts,
@@ -189,6 +220,8 @@ def sweep(
     reused = _reused(plan, folder, results_dir, race=races, fresh=fresh)
     found = _checked(plan, folder, results_dir, reused, elsewhere=chosen is not None)
     on_engine = _checked_engine(chosen, manifest, plan, found)
+    if detach:
+        require_goes_on(chosen, manifest.folder, race=races)
     if dry_run:
         print_preflight(found, as_json=as_json, engine=on_engine)
         sys.exit(0 if found.ok and (on_engine is None or on_engine.ok) else UsageError.exit_code)
@@ -216,10 +249,15 @@ def sweep(
                 max_concurrent=max_concurrent,
                 reused=reused,
                 engine=chosen,
+                leaves=detach,
             )
         finally:
             display.close()
             ended.score = highest_score(folder) if tell else None
+        if detach and is_out(folder):
+            ended.status = "started"
+            say_detached(folder)
+            return
         if finished.failed or finished.missing:
             ended.status = "failed"
     print_end(finished, as_json=as_json, price_per_kwh=price_per_kwh)

@@ -23,6 +23,7 @@ from sweeps.merged_runs import merge_what_is_done
 from sweeps.race import RACE_SEED, races, run_race
 from sweeps.reuse import note_reused
 from sweeps.shards import together
+from sweeps.without_coordinator import cancel_attempts
 from telemetry.devices import usable_gpus
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def work(
     with folder.claim():
         note_reused(folder, reused, display)
         before = folder.read()
+        if before.engine is not None and (engine is None or engine.name != before.engine.name):
+            cancel_attempts(folder, before, display)  # another engine would not find them
         sweep = msgspec.structs.replace(
             before,
             manifest=_text_of(manifest),

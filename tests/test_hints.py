@@ -114,6 +114,10 @@ run --benchmark speed --model good.gguf --cache | 2 | --cache does not apply | l
 {SWEEP} good.gguf --engine ssh --modal | 2 | --modal can't be combined with --engine ssh | leave out one of them
 {SWEEP} good.gguf --engine ray --hosts a | 2 | --hosts is for --engine ssh | leave out --hosts
 {SWEEP} good.gguf --results-store s3://b | 2 | --results-store needs an engine | add --engine NAME
+{SWEEP} good.gguf --detach | 2 | runs on this machine end with this process | nohup
+{SWEEP} good.gguf --engine ssh --hosts nowhere.invalid --detach --race | 2 | can't be combined with --race | nohup
+sweep --deploy-engine | 2 | --deploy-engine needs an engine | --engine modal
+attach gone | 2 | there is no sweep 'gone' | the latest are
 engines check | 2 | no other machines | give --engine or --hosts
 engines chek | 2 | no such command 'chek' | `bench_runner.py engines --help`
 

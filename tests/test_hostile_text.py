@@ -231,6 +231,8 @@ def commands(results: Path, out: Path) -> dict[tuple[str, ...], int]:
         ("status", "last"): 0,
         ("status", evil): 2,
         ("cancel", "last"): 2,
+        ("attach", "last"): 2,
+        ("attach", evil): 2,
         ("retry", evil): 2,
         ("rerun", evil): 2,
         ("rejudge", evil): 2,

@@ -10,8 +10,9 @@ from engines.registry import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from results.store.sweep_folder import EngineText
+    from results.store.sweep_folder import EngineText, SweepFolder
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -69,3 +70,45 @@ def asked_engine(
         **({"results_store": results_store} if results_store is not None else {}),
     }
     return chosen_engine(name, settings, otherwise)
+
+
+def deploy(chosen: EngineText | None, folder: Path) -> str:
+    """Make ready what an engine runs on elsewhere. Returns a sentence. Raises UsageError."""
+    from results.errors import UsageError
+    from runner.display import Lines
+    from sweeps.engine_choice import make_chosen
+
+    made = make_chosen(chosen, folder, Lines())
+    if made is None:
+        raise UsageError("--deploy-engine needs an engine", hint="add --engine modal")
+    return made.deploy()
+
+
+def require_goes_on(chosen: EngineText | None, folder: Path, *, race: bool) -> None:
+    """Raise UsageError if --detach can't be: this process is needed."""
+    from results.errors import UsageError
+    from runner.display import Lines
+    from sweeps.engine_choice import make_chosen
+
+    made = make_chosen(chosen, folder, Lines())
+    if race:
+        raise UsageError(
+            "--detach can't be combined with --race: between two rounds this process decides who goes on",
+            hint="leave out --detach, and start it in the background: nohup ... &",
+        )
+    if made is None or not made.capabilities.outlives_coordinator:
+        where = "this machine" if made is None else f"the engine {made.name}"
+        raise UsageError(
+            f"--detach: runs on {where} end with this process",
+            hint="leave out --detach, and start it in the background: nohup ... &",
+        )
+
+
+def say_detached(folder: SweepFolder) -> None:
+    """What goes on, and how to follow it."""
+    from results.store.attempts import Attempts
+    from results.views.terminal import say
+
+    count = len(Attempts(folder.path).running())
+    units = "1 unit goes on" if count == 1 else f"{count} units go on"
+    say(f"{units} without this process; follow it: bench_runner.py attach {folder.sweep_id}", err=True)

@@ -1,7 +1,8 @@
-"""The commands to use beside a sweep, in another terminal or later: `status`, `retry`, `cancel`."""
+"""The commands to use beside a sweep, in another terminal or later: `status`, `retry`, `attach`, `cancel`."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -19,7 +20,10 @@ from results.views.terminal import say, warn
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from results.store.sweep_folder import SweepFolder
+
 CANCEL_S = 90.0
+LOOK_S = 0.5
 
 
 @click.command()
@@ -80,19 +84,66 @@ def retry(*, name: str, results_dir: Path | None) -> None:
 @click.command()
 @named_argument(SweepName())
 @results_dir_option
-def cancel(*, name: str, results_dir: Path | None) -> None:
-    """Stop a running sweep cleanly. Finished work is kept, and --resume continues it."""
-    from results.errors import ResultsError, UsageError
+def attach(*, name: str, results_dir: Path | None) -> None:
+    """Follow a sweep that was detached, or whose process is gone, and take over what its engine has done.
+
+    Where a process still works on the sweep, it is watched until it ends. Otherwise this one takes its place, as by
+    `sweep --resume`.
+    """
+    from commands.sweep import sweep
+    from results.errors import UsageError
     from results.store.sweep_folder import SweepFolder
+    from sweeps import status as statuses
+
+    folder = SweepFolder.find(results_dir or default_results_dir(), name)
+    if folder.worker_pid() is None and folder.read().engine is None:
+        raise UsageError(
+            f"the sweep {folder.sweep_id} is on no engine, so nothing of it goes on alone",
+            hint=f"bench_runner.py sweep --resume {folder.sweep_id} continues it",
+        )
+    if folder.worker_pid() is None:
+        context = click.get_current_context()
+        context.invoke(sweep, resume=folder.sweep_id, results_dir=folder.results_dir)
+        return
+    if sys.stdout.isatty():
+        statuses.watch_status(folder)
+        return
+    while folder.worker_pid() is not None:
+        time.sleep(LOOK_S)
+    statuses.print_status(folder, warn=warn)
+
+
+@click.command()
+@named_argument(SweepName())
+@results_dir_option
+def cancel(*, name: str, results_dir: Path | None) -> None:
+    """Stop a sweep cleanly, on any engine. Finished work is kept, and --resume continues it."""
+    from results.errors import UsageError
+    from results.store.sweep_folder import SweepFolder
+    from runner.display import Lines
+    from sweeps.without_coordinator import cancel_attempts, is_out
 
     folder = SweepFolder.find(results_dir or default_results_dir(), name)
     pid = folder.worker_pid()
-    if pid is None:
+    if pid is None and not is_out(folder):
         raise UsageError(
             f"the sweep {folder.sweep_id} is not running",
             hint=f"see `bench_runner.py status {folder.sweep_id}`; `sweep --resume {folder.sweep_id}` continues it",
         )
-    os.kill(pid, signal.SIGTERM)
+    if pid is not None:
+        _end(folder, pid)
+    if is_out(folder):  # nobody coordinates it, or it was killed while it cleaned up
+        with folder.claim():
+            cancel_attempts(folder, folder.read(), Lines())
+    say(f"cancelled; continue with: bench_runner.py sweep --resume {folder.sweep_id}")
+
+
+def _end(folder: SweepFolder, pid: int) -> None:
+    """Stop the process that works on a sweep, and wait for its end."""
+    from results.errors import ResultsError
+
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + CANCEL_S
     while folder.worker_pid() == pid:
         if time.monotonic() > deadline:
@@ -100,4 +151,3 @@ def cancel(*, name: str, results_dir: Path | None) -> None:
                 f"process {pid} has not ended after {CANCEL_S:.0f} s", hint=f"kill -9 {pid} is safe"
             )
         time.sleep(0.1)
-    say(f"cancelled; continue with: bench_runner.py sweep --resume {folder.sweep_id}")

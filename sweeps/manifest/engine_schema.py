@@ -34,7 +34,11 @@ def engine_definitions() -> dict[str, Any]:
 
 def _settings(name: str, described: dict[str, Any], texts: Any) -> dict[str, Any]:
     fields = {
-        field: {**each, **({"description": texts[field]} if field in texts else {})}
+        # Not the defaults: some are paths of this machine.
+        field: {
+            **{name: value for name, value in each.items() if name != "default"},
+            **({"description": texts[field]} if field in texts else {}),
+        }
         for field, each in described.get("properties", {}).items()
     }
     return {
