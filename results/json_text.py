@@ -12,19 +12,19 @@ from results.plain_text import in_unicode
 NOT_THAT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-_MOST = 2**53  # above it JSON's numbers are no whole ones any more
+MOST_WHOLE = 2**53  # above it JSON's numbers are no whole ones any more
 
 
 def whole_number(value: object) -> int | None:
     """A count, from 0 on; 10.0 is one too. None for whatever else somebody says there."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST_WHOLE:
         return None
     return int(value) if value == int(value) else None
 
 
 def number(value: object) -> float | None:
     """A figure, from 0 on; None for whatever else somebody says there."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST_WHOLE:
         return None
     return float(value)
 

@@ -41,6 +41,7 @@ BENCHMARKS = (
     "worker",
     "api",
     "serve",
+    "pages",
     "gpu",
     "queue",
     "index",

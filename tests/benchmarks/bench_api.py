@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import os
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
+from tests.benchmarks.api_app import AppProcess
 from tests.benchmarks.made_runs import made_runs
 from tests.benchmarks.rows import Row
 from web.config import API_ROOT
@@ -25,37 +23,13 @@ LEAST_A_SECOND = 200.0
 MOST_OF_A_CORE = 10.0  # percent
 
 
-class _Server:
-    def __init__(self, folder: Path) -> None:
-        words = [sys.executable, "-m", "tests.benchmarks.api_app", folder / "results", folder / "state"]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        port, self.secret, self.job_id = self.process.stdout.readline().split()
-        self.port = int(port)
-
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.secret}"}
-
-    def processor_s(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(60)
-
-
 def measure(repeats: int = 1) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         made_runs(folder / "results", runs=RUNS, samples=SAMPLES)
-        server = _Server(folder)
-        try:
+        with AppProcess(folder / "results", folder / "state") as server:
             asked, used_ms = max(_leaderboards_a_second(server) for _ in range(repeats))
             share = min(_streams(server) for _ in range(repeats))
-        finally:
-            server.close()
     about = f"{RUNS} runs, {CLIENTS} clients"
     return [
         Row(
@@ -69,7 +43,7 @@ def measure(repeats: int = 1) -> list[Row]:
     ]
 
 
-def _leaderboards_a_second(server: _Server) -> tuple[float, float]:
+def _leaderboards_a_second(server: AppProcess) -> tuple[float, float]:
     """And the milliseconds of the server's processor time that each took: these hardly depend on who else is busy."""
     _ask(server, until=time.monotonic())  # fills what is kept
     until = time.monotonic() + ASK_S
@@ -86,7 +60,7 @@ def _leaderboards_a_second(server: _Server) -> tuple[float, float]:
     return sum(counts) / took, 1000 * used / sum(counts)
 
 
-def _ask(server: _Server, *, until: float) -> int:
+def _ask(server: AppProcess, *, until: float) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     count = 0
     while True:
@@ -100,7 +74,7 @@ def _ask(server: _Server, *, until: float) -> int:
             return count
 
 
-def _streams(server: _Server) -> float:
+def _streams(server: AppProcess) -> float:
     text = (
         f"GET {API_ROOT}/jobs/{server.job_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
         f"Authorization: Bearer {server.secret}\r\n\r\n"

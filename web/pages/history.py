@@ -16,6 +16,7 @@ from results.store.run_store import RunOrder, RunQuery
 from results.views.sentences.history_words import history_words, step_words
 from web.access.caller import may
 from web.access.role import Role
+from web.kept import KeptByParts
 from web.pages.charts.over_days import history_chart
 from web.pages.leaderboard import NO_RUNS
 from web.pages.rendering import page
@@ -35,6 +36,7 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(may(Role.READ)
 _MOST_RUNS = 500  # the newest of a benchmark
 _MOST_MODELS = 40
 _MOST_STEPS = 40  # the newest, which are tested
+_STEPS: KeptByParts[tuple[Step, ...]] = KeptByParts(4 * _MOST_MODELS)
 
 
 @router.get("/history")
@@ -73,7 +75,7 @@ def _all(
     axis = axis_of([end for _, rows in often for end in (rows[-1].score_low, rows[-1].score_high)])
     made, changed, worse = [], [], False
     for model, rows in often:
-        words = history_words(run_history(rows[-_MOST_STEPS:], services.store))
+        words = history_words(_steps(services, rows[-_MOST_STEPS:]))
         newest, worse = rows[-1], worse or words.kind == "bad"
         if words.kind != "calm":
             changed.append(f"{model}: {words.head[:1].lower()}{words.head[1:]}")
@@ -121,7 +123,7 @@ def _one(
     rows: Sequence[RunRow],
     tabs: Sequence[tuple[str, str, bool]],
 ) -> Response:
-    model, steps = rows[-1].model, run_history(rows[-_MOST_STEPS:], services.store)
+    model, steps = rows[-1].model, _steps(services, rows[-_MOST_STEPS:])
     words = history_words(steps)
     axis = axis_of([end for row in rows for end in (row.score_low, row.score_high)])
     columns = (
@@ -139,6 +141,10 @@ def _one(
     )
     return page(request, "history.html.jinja", view=view, tabs=tabs, table=table, chart=history_chart(rows, model),
                 kind=words.kind, back=(benchmark, here(request, model=None)))  # fmt: skip
+
+
+def _steps(services: Services, rows: Sequence[RunRow]) -> tuple[Step, ...]:
+    return _STEPS.get(rows, lambda: run_history(rows, services.store))
 
 
 def _step_row(step: Step) -> Row:

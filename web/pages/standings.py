@@ -10,6 +10,7 @@ from results.views.conclusion import conclusion
 from results.views.leaderboard_text import explanation, judged_text, notes, rank_text, row_kind
 from results.views.report.titles import row_names
 from results.views.report.verdict import cut_text, verdict
+from web.kept import KeptByParts
 from web.pages.table import Cell, Column, Kind, Pager, Row, Table, axis_of
 
 if TYPE_CHECKING:
@@ -49,8 +50,15 @@ class Standing:
     explanation: str
 
 
+_STANDINGS: KeptByParts[Standing] = KeptByParts(4)
+
+
 def standing(table: RunTable) -> Standing:
     """What is concluded of a table."""
+    return _STANDINGS.get([table], lambda: _concluded(table))
+
+
+def _concluded(table: RunTable) -> Standing:
     names = row_names(table)
     called = replace(table, rows=tuple(replace(row, called=names[row.record.run_id]) for row in table.rows))
     return Standing(

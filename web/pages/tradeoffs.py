@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation at run time
@@ -12,6 +13,7 @@ from results.compare.leaderboard import SortBy
 from results.views.report.plots import CROSS, crosses, legend, worth_drawing
 from web.access.caller import may
 from web.access.role import Role
+from web.kept import KeptByParts
 from web.pages.benchmark_tables import shown_tables
 from web.pages.charts.trade_offs import trade_off_charts
 from web.pages.exporting import MOST_ROWS
@@ -22,9 +24,27 @@ from web.pages.table import Empty
 from web.pages.view import View
 from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
 
+if TYPE_CHECKING:
+    from results.views.report.plots import Family
+    from web.pages.charts.chart import Chart
+    from web.pages.standings import Standing
+
 MOST_POINTS = 30  # more are neither told apart nor drawn in the time of a page
 _ROWS = 20
 router = APIRouter(include_in_schema=False, dependencies=[Depends(may(Role.READ))])
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """drawn: how many runs. crosses: whether some of them are marked by a cross."""
+
+    charts: list[Chart]
+    legend: list[Family]
+    crosses: bool
+    drawn: int
+
+
+_DRAWINGS: KeptByParts[_Drawing] = KeptByParts(4)
 
 
 @router.get("/tradeoffs")
@@ -36,7 +56,7 @@ def tradeoffs(request: Request, services: ServicesDep, *, benchmark: str = "", t
         empty = NO_RUNS if not shown.benchmark else Empty(f"No run of {shown.benchmark} has a result yet.")
         return page(request, "tradeoffs.html.jinja", view=View(title="Trade-offs", name="tradeoffs"), empty=empty,
                     shown=shown, charts=[], found=None, filters=())  # fmt: skip
-    drawn = replace(found.table, rows=tuple(worth_drawing(found.table, MOST_POINTS)))
+    drawing = _DRAWINGS.get([found], lambda: _drawing(found))
     most = MOST_ROWS if request.query_params.get("format") else _ROWS
     runs = run_table(found, found.table.rows[:most], SortBy.SCORE, sortable=False)
     view = View(
@@ -52,11 +72,16 @@ def tradeoffs(request: Request, services: ServicesDep, *, benchmark: str = "", t
         view=view,
         shown=shown,
         found=found,
-        charts=trade_off_charts(drawn, found.names),
-        legend=legend(drawn),
-        crosses=crosses(drawn),
-        drawn=len(drawn.rows),
+        charts=drawing.charts,
+        legend=drawing.legend,
+        crosses=drawing.crosses,
+        drawn=drawing.drawn,
         cross=CROSS,
         filters=shown.table_choice(),
         runs=runs,
     )
+
+
+def _drawing(found: Standing) -> _Drawing:
+    drawn = replace(found.table, rows=tuple(worth_drawing(found.table, MOST_POINTS)))
+    return _Drawing(trade_off_charts(drawn, found.names), legend(drawn), crosses(drawn), len(drawn.rows))

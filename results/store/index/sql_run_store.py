@@ -172,16 +172,14 @@ class SqlRunStore:
         return self._try(found, lambda: self._folders.grid(query))
 
     def hardest(self, benchmark: str, limit: int = 100) -> tuple[TaskCounts, ...]:
-        def found() -> tuple[TaskCounts, ...]:
-            return self._tasks.with_tags(benchmark, queries.hardest(self._tasks.of(benchmark), limit))
-
-        return self._try(found, lambda: self._folders.hardest(benchmark, limit))
+        return self._try(
+            lambda: self._tasks.hardest(benchmark, limit), lambda: self._folders.hardest(benchmark, limit)
+        )
 
     def flipped(self, benchmark: str, limit: int = 100) -> tuple[TaskCounts, ...]:
-        def found() -> tuple[TaskCounts, ...]:
-            return self._tasks.with_tags(benchmark, queries.flipped(self._tasks.of(benchmark), limit))
-
-        return self._try(found, lambda: self._folders.flipped(benchmark, limit))
+        return self._try(
+            lambda: self._tasks.flipped(benchmark, limit), lambda: self._folders.flipped(benchmark, limit)
+        )
 
     def tags(self, benchmark: str) -> Mapping[str, tuple[str, ...]]:
         return self._try(lambda: self._tasks.tags(benchmark), lambda: self._folders.tags(benchmark))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -13,13 +14,15 @@ from results.store.reading import queries
 from results.store.run_store import TaskCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from results.store.index.database import IndexDatabase
     from results.store.index.run_entries import Entries
     from results.store.run_store import TagCounts
 
 
+_T = TypeVar("_T")
+_MOST_KEPT = 100  # answers to questions about all runs
 _MOST_ASKED = 500  # runs of one question
 
 
@@ -29,8 +32,43 @@ class TaskReading:
     def __init__(self, database: IndexDatabase, entries: Entries) -> None:
         self._database = database
         self._entries = entries
+        self._lock = threading.Lock()
+        self._version = ""
+        self._kept: dict[tuple[object, ...], Any] = {}
 
-    def of(self, benchmark: str) -> list[TaskCounts]:
+    def hardest(self, benchmark: str, limit: int) -> tuple[TaskCounts, ...]:
+        """Those that the fewest completions passed, with their tags."""
+        return self._once(
+            ("hardest", benchmark, limit),
+            lambda: self._with_tags(benchmark, queries.hardest(self._of(benchmark), limit)),
+        )
+
+    def flipped(self, benchmark: str, limit: int) -> tuple[TaskCounts, ...]:
+        """Those on which completions disagree most, with their tags."""
+        return self._once(
+            ("flipped", benchmark, limit),
+            lambda: self._with_tags(benchmark, queries.flipped(self._of(benchmark), limit)),
+        )
+
+    def tags(self, benchmark: str) -> dict[str, tuple[str, ...]]:
+        """By name, with their values."""
+        return self._once(("tags", benchmark), lambda: self._tags(benchmark))
+
+    def _once(self, what: tuple[object, ...], find: Callable[[], _T]) -> _T:
+        """Ask once while nothing changes. The version is read first: what is found is never older than it."""
+        version = self._entries.synced()[0]
+        with self._lock:
+            if version == self._version and what in self._kept:
+                found: _T = self._kept[what]
+                return found
+        found = find()
+        with self._lock:
+            if version != self._version or len(self._kept) >= _MOST_KEPT:
+                self._version, self._kept = version, {}
+            self._kept[what] = found
+        return found
+
+    def _of(self, benchmark: str) -> list[TaskCounts]:
         """All problems that were judged, without their tags."""
         columns = schema.tasks.c
         asked = sa.select(columns.task_id, columns.runs, columns.passed, columns.judged).where(
@@ -42,7 +80,7 @@ class TaskReading:
                 for row in connection.execute(asked)
             ]
 
-    def with_tags(self, benchmark: str, tasks: Sequence[TaskCounts]) -> tuple[TaskCounts, ...]:
+    def _with_tags(self, benchmark: str, tasks: Sequence[TaskCounts]) -> tuple[TaskCounts, ...]:
         """The same with the tags that the newest run gave each."""
         wanted = {task.task_id for task in tasks}
         tags: dict[str, dict[str, str]] = {}
@@ -67,8 +105,7 @@ class TaskReading:
                 wanted -= found.keys()
         return tuple(msgspec.structs.replace(task, tags=tags.get(task.task_id, {})) for task in tasks)
 
-    def tags(self, benchmark: str) -> dict[str, tuple[str, ...]]:
-        """By name, with their values."""
+    def _tags(self, benchmark: str) -> dict[str, tuple[str, ...]]:
         columns, runs = schema.slices.c, schema.runs.c
         asked = (
             sa.select(columns.tag, columns.value)
