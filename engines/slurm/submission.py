@@ -104,7 +104,7 @@ class Submission:
         if not self._waiting or self._refusal is not None or time.monotonic() < self._again_s:
             return
         try:
-            if self._has_gpus is None:
+            if self._has_gpus is None and not self._settings.gres:
                 self._has_gpus = commands.has_gpus(self._settings.partition)
             self._find_unsure()
             kinds = sorted(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol")
 NODES = ("n1", "n2")
 _NODE = "TESTS_SLURM_NODE"  # what a node's daemon and its helpers have in their environment
+LONGEST_ARRAY = 3
 CARDS = 2  # of the first node
 _WITHIN_S = 60.0  # it takes a second; a busy machine many
 _CONFIG = """\
@@ -55,6 +56,7 @@ SlurmdTimeout=10
 MessageTimeout=5
 KillWait=5
 MinJobAge=5
+MaxArraySize={longest}
 GresTypes=gpu
 SlurmdParameters=config_overrides
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1} CPUs=4 RealMemory=64000 Gres=gpu:{cards}
@@ -90,7 +92,10 @@ class SlurmCluster:
             os.mknod(self.folder / f"card{number}", 0o600 | 0o020000, os.makedev(1, 3))
         ports = dict(zip(("controller", *NODES), _free_ports(3), strict=True))
         self.config.write_text(
-            _CONFIG.format(folder=self.folder, host=socket.gethostname(), cards=CARDS, **ports), "utf-8"
+            _CONFIG.format(
+                folder=self.folder, host=socket.gethostname(), cards=CARDS, longest=LONGEST_ARRAY, **ports
+            ),
+            "utf-8",
         )
         (self.folder / "gres.conf").write_text(
             f"NodeName=n1 Name=gpu File={self.folder}/card[0-{CARDS - 1}]\n", "utf-8"
@@ -158,10 +163,10 @@ class SlurmCluster:
         process.wait()
 
     def kill_node(self, node: str) -> None:
-        """As a power cut: its daemon and all that it started, at once."""
+        """As a power cut: its daemon and all that it started, at once. Slurm's own first, or they would tell of it."""
         self.kill(node)
-        while pids := self.processes(node):
-            for pid in pids:
+        while found := self.processes(node):
+            for pid in sorted(found, key=lambda pid: "slurmstepd" not in found[pid]):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+
 import pytest
 
-from engines.contract import EndKind
+from engines.contract import Attempt, EndKind
+from engines.node.attempt_files import read_node
 from engines.slurm.engine import Settings, make
+from results.errors import UsageError
+from results.records import RunStatus
+from tests.command_line import bench_runner
 from tests.engines.driving import driven_sweep
-from tests.engines.slurm_cluster import slurm_cluster
+from tests.engines.slurm_cluster import LONGEST_ARRAY, slurm_cluster
+from tests.sweep_runs import TWO_CARDS, models, scores, server, stored
 
 pytestmark = pytest.mark.engines
 
@@ -31,13 +45,297 @@ def engine(sweep, **settings):
     return make(Settings(**{"gres": "none", "poll_s": 1.0, "settle_s": 1.0, **settings}), sweep.said)
 
 
-def test_units_of_one_moment_are_one_array_and_end_as_on_this_machine(cluster, tmp_path):
-    sweep = driven_sweep(tmp_path, models=3, limit=2)
+def test_units_of_one_moment_are_arrays_as_long_as_the_cluster_takes_them(cluster, tmp_path):
+    sweep = driven_sweep(tmp_path, models=LONGEST_ARRAY + 1, limit=1)
     slurm = engine(sweep)
     assert not slurm.check(sweep.left())
     ends = sweep.drive(slurm)
-    assert [end.kind for end in ends] == [EndKind.DONE] * 3
-    assert len(sweep.scores()) == 3
-    assert len({end.attempt.handle.rpartition("/")[2] for end in ends}) == 1
+    assert [end.kind for end in ends] == [EndKind.DONE] * (LONGEST_ARRAY + 1)
+    assert len(sweep.scores()) == LONGEST_ARRAY + 1
+    assert len({end.attempt.handle.rpartition("/")[2] for end in ends}) == 2  # what was declined was halved
     assert {end.place for end in ends} <= {"n1", "n2"}
+    wait_for(lambda: not cluster.processes())
+
+
+def completions_of(sweep, count):
+    """Wait until the servers have been asked so often."""
+    wait_for(lambda: len(sweep.generated()) >= count)
+
+
+def here(sweep):
+    """How many completions the attempts have so far."""
+    return sum(
+        sweep.here(sweep.store.attempts.folder(each.unit_id, each.number))
+        for each in sweep.store.attempts.running()
+    )
+
+
+def wait_for(happened):
+    deadline = time.monotonic() + 100
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def driving(sweep, slurm):
+    """Drive it beside the test, which does to the cluster what may happen to one. Yields the ends so far.
+
+    What had come back of an attempt that was lost is never asked again.
+    """
+    ends, raised, back = [], [], set()
+
+    def ended(end):
+        ends.append(end)
+        if end.kind is EndKind.LOST:
+            back.update(stored(sweep.results))
+
+    def work():
+        try:
+            sweep.drive(slurm, on_end=ended)
+        except BaseException as error:  # noqa: BLE001 - raised again by the test
+            raised.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield ends
+    finally:
+        thread.join(100)
+    assert not thread.is_alive()
+    if raised:
+        raise raised[0]
+    asked = collections.Counter(sweep.generated())
+    assert {name: asked[name] for name in back if asked[name] != 1} == {}
+
+
+def samples(sweep):
+    """How many were scored, in all runs."""
+    return sum(len(answers) for _, answers in sweep.scores().values())
+
+
+def one_unit(tmp_path, limit=8):
+    return driven_sweep(tmp_path, models=1, limit=limit, delay_s=0.2)
+
+
+def unit_programs(cluster, *nodes):
+    return [pid for pid, command in cluster.processes(*nodes).items() if "engines.slurm.job" in command]
+
+
+def test_a_killed_unit_program_is_lost_and_goes_on_from_its_last_completion(cluster, tmp_path):
+    sweep = one_unit(tmp_path)
+    with driving(sweep, engine(sweep)) as ends:
+        wait_for(lambda: here(sweep) >= 3)
+        for pid in unit_programs(cluster):
+            os.kill(pid, signal.SIGKILL)
+    assert [end.kind for end in ends] == [EndKind.LOST, EndKind.DONE]
+    assert samples(sweep) == 8 <= len(sweep.generated())
+
+
+def test_a_dead_node_gives_its_unit_to_another(cluster, tmp_path):
+    sweep = one_unit(tmp_path)
+    with driving(sweep, engine(sweep)) as ends:
+        wait_for(lambda: here(sweep) >= 3)
+        (node,) = [node for node in ("n1", "n2") if unit_programs(cluster, node)]
+        cluster.kill_node(node)
+        # Slurm finds out by itself after SlurmdTimeout.
+        cluster.command("scontrol", "update", f"nodename={node}", "state=down", "reason=dead")
+    assert [end.kind for end in ends] == [EndKind.LOST, EndKind.DONE]
+    assert ends[0].place == node != ends[1].place
+    assert samples(sweep) == 8
+
+
+def test_a_controller_that_is_away_for_a_while_loses_nothing(cluster, tmp_path):
+    """Before it is asked for the first time, and while jobs run."""
+    sweep = one_unit(tmp_path)
+    cluster.kill("slurmctld")
+    with driving(sweep, engine(sweep)) as ends:
+        wait_for(lambda: any("no answer" in line for line in sweep.said.lines))
+        cluster.start_controller()
+        completions_of(sweep, 3)
+        cluster.kill("slurmctld")
+        wait_for(lambda: ends)  # by what its program wrote
+        cluster.start_controller()
+    assert [end.kind for end in ends] == [EndKind.DONE]
+    assert samples(sweep) == 8
+
+
+def test_somebodys_scancel_counts_as_cancelled(cluster, tmp_path):
+    sweep = one_unit(tmp_path)
+    with driving(sweep, engine(sweep)) as ends:
+        completions_of(sweep, 3)
+        cluster.command("scancel", "--me")
+    assert [end.kind for end in ends] == [EndKind.CANCELLED]
+
+
+def test_a_stopped_engine_leaves_no_process_and_interrupted_runs(cluster, tmp_path):
+    """One that runs, and one that waits for its time."""
+    sweep = driven_sweep(tmp_path, models=2, limit=30, delay_s=0.2)
+    slurm = engine(sweep, jobs=1)
+    running = slurm.run(sweep.units, sweep.store)
+    stopped = threading.Event()
+
+    class Stop(Exception):
+        pass
+
+    def stop(number, frame):
+        raise Stop
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    asker = threading.Thread(
+        target=lambda: (completions_of(sweep, 3), os.kill(os.getpid(), signal.SIGUSR1), stopped.wait())
+    )
+    asker.start()
+    try:
+        with pytest.raises(Stop):
+            next(running)
+    finally:
+        stopped.set()
+        asker.join()
+        signal.signal(signal.SIGUSR1, before)
     assert not cluster.processes()
+    assert not cluster.command("squeue", "--me", "--noheader")
+    (run,) = sweep.store.attempts.live_runs()
+    assert run.read_record().status is RunStatus.INTERRUPTED
+
+
+def test_jobs_that_wait_are_cancelled_before_they_begin(cluster, tmp_path):
+    """From another process, and twice."""
+    sweep = one_unit(tmp_path)
+    slurm = engine(sweep, options=("--begin=now+1hour",))
+    with driving(sweep, slurm) as ends:
+        wait_for(lambda: cluster.command("squeue", "--me", "--noheader"))
+        entries = sweep.store.attempts.running()
+        attempt = Attempt(
+            unit=sweep.units.taken[entries[-1].unit_id],
+            number=1,
+            folder=sweep.store.attempts.folder(entries[-1].unit_id, 1),
+            handle=entries[0].handle.rpartition("/")[0]
+            if entries[0].handle.count("/") == 2
+            else entries[0].handle,
+        )
+        for _ in range(2):
+            engine(sweep).cancel([attempt], 1.0)
+    assert [end.kind for end in ends] == [EndKind.CANCELLED]
+    assert not sweep.generated()
+
+
+def sbatch_that(tmp_path, monkeypatch, what):
+    """An sbatch before Slurm's own in $PATH: it does `what` once, with that one as $real, and then is that one."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sbatch").write_text(
+        f"""#!/bin/sh
+real={shutil.which("sbatch")}
+case "$*" in *--test-only*) exec "$real" "$@" ;; esac
+mkdir {folder}/once 2>/dev/null || exec "$real" "$@"
+{what}
+"""
+    )
+    (folder / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+LOST_ANSWER = (
+    'echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2; exit 1'
+)
+
+
+def test_an_answer_of_sbatch_that_got_lost_submits_nothing_twice(cluster, tmp_path, monkeypatch):
+    sbatch_that(tmp_path, monkeypatch, f'"$real" "$@" >/dev/null; {LOST_ANSWER}')
+    sweep = driven_sweep(tmp_path, models=2, limit=2)
+    with driving(sweep, engine(sweep)) as ends:
+        pass
+    assert [end.kind for end in ends] == [EndKind.DONE] * 2
+    assert len({end.attempt.handle.rpartition("/")[2] for end in ends}) == 1
+    assert samples(sweep) == 4
+    assert len(sweep.generated()) == 4
+
+
+def test_a_job_that_was_submitted_twice_is_done_once(cluster, tmp_path, monkeypatch):
+    """The first one begins late, when nobody believes in it any more."""
+    sbatch_that(
+        tmp_path, monkeypatch, f'"$real" "$@" --begin=now+3 --job-name=late >/dev/null; {LOST_ANSWER}'
+    )
+    sweep = one_unit(tmp_path)
+    with driving(sweep, engine(sweep)) as ends:
+        wait_for(lambda: "late" not in cluster.command("squeue", "--me", "--noheader", "--format=%j"))
+    assert [end.kind for end in ends] == [EndKind.DONE]
+    assert len(sweep.generated()) == 8
+
+
+@pytest.mark.parametrize("order", ['"$real" "$@"; kill -9 $PPID', 'kill -9 $PPID; sleep 3; "$real" "$@"'])
+def test_a_coordinator_killed_while_it_submits_loses_nothing_and_does_nothing_twice(
+    cluster, tmp_path, monkeypatch, order
+):
+    """Before the journal has the job's number; and a moment before Slurm has the job."""
+    sbatch_that(tmp_path, monkeypatch, f"{{ {order}; }} >/dev/null 2>&1")
+    answered, results = tmp_path / "answered", tmp_path / "results"
+    manifest = {
+        "engine": {"name": "slurm", "gres": "none", "poll_s": 1, "settle_s": 1},
+        "defaults": {"server_command": server(answered)[1], "limit": 3, "prompt_style": "chat"},
+        "matrix": {"model": list(map(str, models(tmp_path / "models", "a"))), "benchmark": ["human_eval"]},
+    }
+    (tmp_path / "sweep.json").write_text(json.dumps(manifest))
+    words = ("--results-dir", results)
+    assert bench_runner("sweep", tmp_path / "sweep.json", *words).code == -signal.SIGKILL
+    done = bench_runner("sweep", "--resume", "last", *words)
+    assert done.code == 0, done.err
+    assert len(scores(results)) == 1
+    wait_for(lambda: not cluster.command("squeue", "--me", "--noheader"))  # the late one too
+    assert len(answered.read_text().splitlines()) == 3
+
+
+def test_what_no_machine_has_is_refused_with_slurms_words(cluster, tmp_path):
+    sweep = one_unit(tmp_path)
+    slurm = engine(sweep, memory="900G")
+    (found,) = slurm.check(sweep.left())
+    assert found.is_error
+    (end,) = sweep.drive(slurm)
+    assert (end.kind, end.elsewhere) == (EndKind.REFUSED, False)
+    assert "configuration is not available" in end.why
+
+
+def test_settings_that_no_job_can_have_end_the_sweep_at_once(cluster, tmp_path):
+    sweep = one_unit(tmp_path)
+    slurm = engine(sweep, partition="nowhere")
+    (found,) = slurm.check(sweep.left())
+    assert "nowhere" in found.message
+    with pytest.raises(UsageError, match=r"[Pp]artition"):
+        sweep.drive(slurm)
+    assert not cluster.command("squeue", "--me", "--noheader")
+
+
+def test_nodes_that_dont_see_the_program_are_told_of(cluster, tmp_path):
+    sweep = one_unit(tmp_path)
+    sweep.most = 1
+    (end,) = sweep.drive(engine(sweep, python="/nowhere/python"))
+    assert end.kind is EndKind.LOST
+    assert "/nowhere/python" in end.why
+    assert end.hint
+
+
+def test_a_unit_gets_the_gpus_that_slurm_gave_it(cluster, tmp_path, nvml, monkeypatch):
+    """Of a machine with two, which shows both to everybody."""
+    for name, value in nvml(TWO_CARDS).items():
+        if name in ("LD_LIBRARY_PATH", "NVML_STUB"):
+            monkeypatch.setenv(name, value)
+    sweep = driven_sweep(tmp_path, models=1, limit=1)
+    slurm = engine(sweep, gres="", gpus=1, environment=("LD_LIBRARY_PATH", "NVML_STUB"))
+    assert not slurm.check(sweep.left())
+    (end,) = sweep.drive(slurm)
+    assert (end.kind, end.place) == (EndKind.DONE, "n1")
+    assert len(read_node(end.attempt.folder).cards) == 1
+
+
+def test_nothing_secret_of_the_environment_reaches_slurms_disk(cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-on-any-disk")
+    sweep = driven_sweep(tmp_path, models=1, limit=1)
+    seen = []
+    with driving(sweep, engine(sweep, setup=("env",))) as ends:
+        wait_for(sweep.generated)
+        there = [path for path in (*cluster.folder.rglob("*"), *tmp_path.rglob("*")) if path.is_file()]
+        seen += [path for path in there if b"sk-not-on-any-disk" in path.read_bytes()]
+    assert [end.kind for end in ends] == [EndKind.DONE]
+    assert "PATH=" in (ends[0].attempt.folder / "unit.log").read_text()
+    assert not seen
