@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_TAIL_BYTES: Final = 1024  # compared before more is appended: the file may have been cut and written anew
+_TAIL_BYTES: Final = 4096  # compared before more is appended: the file may have been cut and written anew
 _RECORDS: Final = ("run.json", END)  # in this order, last
 _MOST_DEEP: Final = 6
 MOST_NAME: Final = 200  # bytes

@@ -26,8 +26,9 @@ from engines.node.growing_files import GrowingFiles
 from engines.node.model_cache import ModelCache
 from engines.node.other_attempts import MARK, end_others
 from processes import process as processes
+from results.durable import write_at
 from results.errors import BenchError
-from results.files import user_path
+from results.files import open_to_append, user_path
 from runner.host import ROOT, harness_facts
 from telemetry.devices import usable_gpus
 from telemetry.visibility import showing_only
@@ -179,7 +180,8 @@ class HostProgram:
 
     def _greet(self, hello: messages.Hello) -> None:
         self._hello = hello
-        self._workdir = user_path(hello.workdir).absolute()
+        # Of a home that several machines share, each has its own part: no lock holds between machines.
+        self._workdir = user_path(hello.workdir).absolute() / os.uname().nodename
         (self._workdir / "attempts").mkdir(parents=True, exist_ok=True)
         self._cache = ModelCache(self._workdir / "models", hello.cache_bytes)
         os.environ.update(hello.environment)
@@ -208,8 +210,10 @@ class HostProgram:
     def _put(self, message: messages.Put, data: bytes) -> None:
         path = self._folder(message.attempt) / message.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb" if message.offset == 0 else "ab") as file:
-            file.write(data)
+        if message.offset == 0:
+            path.unlink(missing_ok=True)
+        with open_to_append(path) as file:
+            write_at(file.fileno(), data, message.offset)
 
     def _start(self, message: messages.Start) -> None:
         folder = self._folder(message.attempt)
@@ -311,6 +315,7 @@ class HostProgram:
 
 
 def _write(descriptor: int, data: bytes) -> None:
+    """Write all of it to a pipe."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

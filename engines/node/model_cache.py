@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from results.durable import write_at
 from results.errors import UsageError
 from results.file_hashes import files_sha256
+from results.files import open_to_append
 from results.locks import lock
 
 if TYPE_CHECKING:
@@ -113,10 +115,10 @@ class ModelCache:
 
     def write(self, wanted: WantModel, number: int, offset: int, data: bytes) -> None:
         """Append to a file."""
-        with self.path(wanted, number).open("ab") as file:
+        with open_to_append(self.path(wanted, number)) as file:
             if file.tell() != offset:
                 raise UsageError("parts of a model came in another order")
-            file.write(data)
+            write_at(file.fileno(), data, offset)
 
     def finish(self, wanted: WantModel) -> Path:
         """Check the whole model. Returns the folder to look in. If it is another, nothing is kept."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from processes.tree import read_member, send_signal
+from results.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,7 +40,7 @@ def _marked(marks: Collection[bytes]) -> list[Member]:
         if not name.isdigit():
             continue
         try:
-            environment = set(Path(f"/proc/{name}/environ").read_bytes().split(b"\0"))
+            environment = set(read_file(Path(f"/proc/{name}/environ")).split(b"\0"))
         except OSError:
             continue
         member = read_member(int(name)) if not environment.isdisjoint(marks) else None

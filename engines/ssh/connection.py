@@ -71,6 +71,10 @@ class Gone:
     error: OSError | None = None
 
 
+class _TroubleError(Exception):
+    """The host program said that it can't go on."""
+
+
 class GoneError(Exception):
     """Nothing can be sent any more."""
 
@@ -119,6 +123,10 @@ class Connection:
                 self._process.stdin.flush()
             except (OSError, ValueError) as error:
                 raise GoneError from error
+
+    def say(self, line: str) -> None:
+        """Tell people something of this machine."""
+        self._tell(self, Said(line))
 
     def ask_model(self, message: messages.WantModel | messages.ModelWhole) -> messages.ModelState:
         """Send it, and wait for the answer. One thread at a time for a model. Raises GoneError."""
@@ -191,7 +199,7 @@ class Connection:
         why, error = "", None
         try:
             why = self._until_gone()
-        except FrameError as strange:
+        except (FrameError, _TroubleError) as strange:
             why = str(strange)
         except RefusedFileError as refused:
             why = f"it sent {refused}, and is not trusted any more"
@@ -254,8 +262,13 @@ class Connection:
                 if self.ready is None:
                     self.ready = message
                     self._tell(self, Came(message))
-            case _:
+            case messages.Ended():
+                if message.attempt in self._receiving:
+                    self._tell(self, Came(message))
+            case messages.OthersEnded():
                 self._tell(self, Came(message))
+            case messages.Trouble():
+                raise _TroubleError(plain(message.why)[:500])
 
     def _say_lines(self, attempt: str, data: bytes) -> None:
         *lines, rest = (self._logs.get(attempt, b"") + data).split(b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import shlex
 import shutil
@@ -10,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from engines.contract import Capabilities
+from engines.contract import Capabilities, Finding
 from engines.node import messages
 from engines.node_looks import MODULE, NodeLook, findings, look_of, question_for
 from engines.ssh.connection import BEGIN_S, Came, Connection, Gone, GoneError, in_checkout, ssh_words
@@ -22,7 +23,7 @@ from results.plain_text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from engines.contract import Attempt, Finding, Store, UnitEnd, Units
+    from engines.contract import Attempt, Store, UnitEnd, Units
     from engines.node_looks import NodeQuestion
     from engines.ssh.settings import Place
     from engines.unit import Unit
@@ -57,7 +58,18 @@ class SshEngine:
         self._display = display
 
     def check(self, units: Sequence[Unit]) -> Sequence[Finding]:
-        return findings(self.looks(question_for(units)), units)
+        named = dict.fromkeys(name for place in self._places for name in place.environment)
+        missing = [name for name in named if name not in os.environ]
+        return [
+            *(
+                Finding(
+                    message=f"the variable {name} is not set here, so the machines don't get it",
+                    is_error=False,
+                )
+                for name in missing
+            ),
+            *findings(self.looks(question_for(units)), units),
+        ]
 
     def looks(self, question: NodeQuestion) -> Sequence[NodeLook]:
         """See `engines.node_looks`."""

@@ -7,6 +7,7 @@ regular files are written, and both their number and their bytes are bounded.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from dataclasses import dataclass, field
@@ -19,10 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MOST_BYTES: Final = 64 << 30
+MOST_BYTES: Final = 32 << 30
 MOST_FILES: Final = 10_000
 _MOST_DEEP: Final = 8
 _PART: Final = ".part"
+# What is wrong here, and no other machine's fault.
+_OF_THIS_DISK: Final = frozenset(
+    (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EMFILE,
+        errno.ENFILE,
+    )
+)
 
 
 class RefusedFileError(Exception):
@@ -49,16 +63,13 @@ class ReceivedFiles:
     folder: Path
     most_bytes: int = MOST_BYTES
     most_files: int = MOST_FILES
-    _left_bytes: int = field(init=False)
-    _files: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self._left_bytes = self.most_bytes
+    _sizes: dict[str, int] = field(default_factory=dict)
+    _total: int = 0
 
     def grew(self, path: str, offset: int, data: bytes) -> None:
         """Append to a file, which has `offset` bytes."""
         *parents, name = checked_path(path)
-        self._count(path, data)
+        self._count(path, offset + len(data))
         with self._parent(parents) as parent:
             flags = os.O_WRONLY | (os.O_CREAT if offset == 0 else 0)
             _write(parent, name, flags, offset, data)
@@ -66,18 +77,20 @@ class ReceivedFiles:
     def replaced(self, path: str, offset: int, data: bytes, *, last: bool) -> None:
         """Collect a file's new content, which takes the old one's place with the last piece."""
         *parents, name = checked_path(path)
-        self._count(path, data)
         part = f".{name}{_PART}"
+        self._count(path, offset + len(data))
         with self._parent(parents) as parent:
             flags = os.O_WRONLY | (os.O_CREAT | os.O_TRUNC if offset == 0 else 0)
             _write(parent, part, flags, offset, data)
             if last:
                 os.rename(part, name, src_dir_fd=parent, dst_dir_fd=parent)
 
-    def _count(self, path: str, data: bytes) -> None:
-        self._left_bytes -= len(data)
-        self._files.add(path)
-        if self._left_bytes < 0 or len(self._files) > self.most_files:
+    def _count(self, path: str, size: int) -> None:
+        """What a file will have; of one that is replaced, the larger of both."""
+        size = max(size, self._sizes.get(path, 0))
+        self._total += size - self._sizes.get(path, 0)
+        self._sizes[path] = size
+        if self._total > self.most_bytes or len(self._sizes) > self.most_files:
             raise RefusedFileError("more files or bytes than an attempt may have")
 
     @contextlib.contextmanager
@@ -93,6 +106,10 @@ class ReceivedFiles:
                 os.close(descriptor)
                 descriptor = below
             yield descriptor
+        except OSError as error:
+            if error.errno in _OF_THIS_DISK:
+                raise
+            raise RefusedFileError("a file where a folder is, or a folder where a file is") from error
         finally:
             os.close(descriptor)
 

@@ -34,6 +34,7 @@ LOOK_S: Final = 0.1  # how often units are asked for, while there is place
 AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # until a machine that went away is tried again
 ALONE_S: Final = 600.0  # how long all machines may be away
 _STOP_GRACE_S: Final = END_S - 1.0
+_MOST_WAITING: Final = 1000  # events; of a machine that says more than can be shown, lines are left out
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ class Session:
             raise ServerError(f"no machine was reachable for {ALONE_S / 60:.0f} minutes: {why}")
 
     def _tell(self, host: _Host, connection: Connection, event: Came | Gone | Said) -> None:
-        self._events.put((host, connection, event))
+        if not isinstance(event, Said) or self._events.qsize() < _MOST_WAITING:
+            self._events.put((host, connection, event))
 
     # Giving out
 
@@ -181,7 +183,6 @@ class Session:
         attempt = self._store.started(attempt, handle=f"{host.address} {attempt.name}", place=host.address)
         slots.take(attempt.name, cards)
         host.attempts[attempt.name] = attempt
-        self._display.say(f"({host.address}) {unit.label}")
 
         def start() -> None:
             try:
@@ -223,7 +224,7 @@ class Session:
         """What has happened; waits LOOK_S for the first."""
         timeout_s = LOOK_S
         with contextlib.suppress(queue.Empty):
-            while True:
+            for _ in range(_MOST_WAITING):
                 host, connection, event = self._events.get(timeout=timeout_s)
                 timeout_s = 0.0
                 yield from self._happened(host, connection, event)
@@ -238,14 +239,11 @@ class Session:
                 attempt = host.attempts.get(ended.attempt)
                 if attempt is not None:
                     yield self._ended(host, attempt, ended)
-            case Came(messages.Trouble() as trouble):
-                host.why = plain(trouble.why)
-                connection.close()
             case _NotStarted(attempt, error):
                 if attempt.name in host.attempts:
                     yield self._not_started(host, attempt, error)
             case Said(line):
-                self._display.say(f"({host.address}) {line}")
+                self._display.say(f"({host.address}) {line}" if line else "")
             case Gone() as gone:
                 yield from self._gone(host, gone)
 
@@ -259,7 +257,6 @@ class Session:
                     host.connection.close()
                 return
         host.slots = Slots(ready.cards)
-        host.failed = 0
         self._was_able = True
         if host.why:
             self._display.say(f"{host.address} is there again")
@@ -278,6 +275,7 @@ class Session:
         if end.kind is EndKind.REFUSED:
             return self._refusal(host, attempt, plain(end.why)[:500], plain(end.hint)[:500])
         self._lost.pop(unit_id, None)
+        host.failed = 0
         return UnitEnd(attempt=attempt, kind=EndKind.DONE, place=host.address)
 
     def _not_started(self, host: _Host, attempt: Attempt, error: Exception) -> UnitEnd:
@@ -329,7 +327,7 @@ class Session:
         why = host.why or gone.why
         host.next_try = time.monotonic() + AGAIN_S[min(host.failed, len(AGAIN_S) - 1)]
         host.failed += 1
-        if not host.useless and why != host.why:
+        if not host.useless and why != host.why:  # told once, not at each try
             self._display.say(f"{host.address}: {why}")
         host.why = why
         for attempt in tuple(host.attempts.values()):

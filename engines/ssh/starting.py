@@ -72,6 +72,8 @@ def _bring(connection: Connection, model: Model) -> str:
         if not state.why and state.have is not None:
             if len(state.have) != len(files):
                 raise NotThereError("it speaks of other files than the model has")
+            missing_bytes = sum(file.stat().st_size for file in files) - sum(state.have)
+            connection.say(f"copying {model.path.name}: {missing_bytes / 1e6:.0f} MB")
             state = _push(connection, sha256, list(zip(files, state.have, strict=True)))
     if state.why or state.have is not None:
         raise NotThereError(f"the model can't be copied there: {state.why}")

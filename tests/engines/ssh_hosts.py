@@ -76,7 +76,7 @@ class SshHost:
 
     @property
     def workdir(self) -> Path:
-        return self.folder / "home" / ".cache" / "bench_runner" / "ssh"
+        return self.folder / "home" / ".cache" / "bench_runner" / "ssh" / os.uname().nodename
 
     def start(self) -> None:
         """Power on. Returns once sshd listens."""
