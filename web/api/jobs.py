@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 
 from web.api.asking import (
     CONFLICT,
@@ -19,6 +17,7 @@ from web.api.asking import (
     told,
 )
 from web.api.every_mistake import EveryMistake
+from web.api.repeating import IdempotencyKey, fingerprint
 from web.catalogue.posting import checked_job, duration_in_words
 from web.catalogue.preflight import preflight_report
 from web.catalogue.request import RunRequest  # noqa: TC001 - FastAPI reads the annotation at run time
@@ -33,16 +32,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=API_ROOT, tags=["jobs"], route_class=EveryMistake)
 MOST_LOG_BYTES = 1 << 18
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Send the same key with the same request again, and the same job is answered, not another one.",
-    ),
-]
 
 
 class Posted(Answer):
@@ -181,14 +170,8 @@ def _added(request: RunRequest, services: Services, user: str, key: str | None) 
     """The job that the key gave before, whatever the catalogue offers now; else a new one."""
     if key is None:
         return services.queue.add(checked_job(request, services.config, user).job)
-    fingerprint = _fingerprint(request)
-    earlier = services.queue.earlier(user, key, fingerprint)
+    same = fingerprint(request)
+    earlier = services.queue.earlier(user, key, same)
     if earlier is not None:
         return earlier
-    return services.queue.add(checked_job(request, services.config, user).job, key, fingerprint=fingerprint)
-
-
-def _fingerprint(request: RunRequest) -> str:
-    """Of what was sent, in whatever order; what a later version adds to requests doesn't change it."""
-    sent = request.model_dump(mode="json", exclude_unset=True)
-    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
+    return services.queue.add(checked_job(request, services.config, user).job, key, fingerprint=same)

@@ -10,8 +10,19 @@ from pydantic import Field
 from starlette.responses import Response
 
 from web.access.role import Role
-from web.api.asking import NOT_FOUND, Answer, Reader, Runner, moment, moment_or_none, require_own, told
+from web.api.asking import (
+    CONFLICT,
+    NOT_FOUND,
+    Answer,
+    Reader,
+    Runner,
+    moment,
+    moment_or_none,
+    require_own,
+    told,
+)
 from web.api.every_mistake import EveryMistake
+from web.api.repeating import IdempotencyKey, fingerprint
 from web.catalogue.posting import checked_job
 from web.catalogue.request import RunRequest
 from web.config import API_ROOT
@@ -69,11 +80,18 @@ def list_schedules(services: ServicesDep, caller: Reader) -> ScheduleList:
     return ScheduleList(schedules=tuple(map(schedule_row, services.schedules.list(user))))
 
 
-@router.post("/schedules", status_code=201)
-def add_schedule(request: ScheduleRequest, services: ServicesDep, caller: Runner) -> ScheduleRow:
+@router.post("/schedules", status_code=201, responses=CONFLICT)
+def add_schedule(
+    request: ScheduleRequest, services: ServicesDep, caller: Runner, idempotency_key: IdempotencyKey = None
+) -> ScheduleRow:
     """Post a job at these times from now on, as long as the user has a valid key. The request is checked now, and its
     jobs keep the operator's settings of today: after a change of those, remove the schedule and add it again.
     """
+    same = fingerprint(request, "schedule")
+    with told():
+        earlier = services.schedules.earlier(caller.user, idempotency_key, same) if idempotency_key else None
+    if earlier is not None:  # whatever the catalogue offers now
+        return schedule_row(earlier)
     asked = RunRequest.model_validate(
         request.model_dump(include=set(RunRequest.model_fields), exclude_unset=True)
     )
@@ -91,7 +109,9 @@ def add_schedule(request: ScheduleRequest, services: ServicesDep, caller: Runner
                 project_id=job.project_id,
                 needs_device=job.needs_device,
                 names=job.names,
-            )
+            ),
+            idempotency_key,
+            fingerprint=same,
         )
     return schedule_row(added)
 

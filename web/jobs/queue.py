@@ -8,14 +8,15 @@ import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import func, insert, or_, select
 
 from results.errors import UsageError
-from web.database.tables import IDEMPOTENCY_KEYS, JOBS
+from web.database.tables import JOBS
 from web.jobs.audit import note
 from web.jobs.claiming import Claims
 from web.jobs.job import Job, JobStatus, NewJob, Priority, name_line
-from web.jobs.refusals import KeyReused, NoSuchJob, QueueFull, WrongStatus
+from web.jobs.refusals import NoSuchJob, QueueFull, WrongStatus
+from web.jobs.repeating import made_before, remember
 from web.jobs.rows import ACTIVE, WAITING, find_row, job_of
 from web.jobs.stored_text import require_storable, storable
 from web.jobs.waiting import starts_in_s
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 # A job of one priority is overtaken only by jobs of the next one that come within this time: none waits for ever.
 LEAD_S = 1800.0
-KEYS_KEPT_S = 7 * 86400.0  # how long an Idempotency-Key is remembered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,14 @@ class Queue(Claims):
             if refused is None:
                 job = self.insert(connection, new)
                 if idempotency_key is not None:
-                    self._remember(connection, new.user, idempotency_key, fingerprint or "", job)
+                    remember(
+                        connection,
+                        new.user,
+                        idempotency_key,
+                        fingerprint or "",
+                        made=job.job_id,
+                        created_at=job.created_at,
+                    )
                 return job
             note(self.database, connection, new.user, "job refused", "too many of the user's jobs wait")
         raise refused  # after the commit, which keeps the note
@@ -254,26 +261,10 @@ class Queue(Claims):
             hint="try again when one of them has started, or cancel one",
         )
 
-    def _remember(self, connection: Connection, user: str, key: str, fingerprint: str, job: Job) -> None:
-        old = job.created_at - KEYS_KEPT_S
-        connection.execute(delete(IDEMPOTENCY_KEYS).where(IDEMPOTENCY_KEYS.c.created_at < old))
-        connection.execute(
-            insert(IDEMPOTENCY_KEYS).values(
-                user=user, key=key, fingerprint=fingerprint, job_id=job.job_id, created_at=job.created_at
-            )
-        )
-
 
 def _earlier(connection: Connection, user: str, key: str, fingerprint: str) -> Job | None:
-    asked = select(IDEMPOTENCY_KEYS).where(IDEMPOTENCY_KEYS.c.user == user, IDEMPOTENCY_KEYS.c.key == key)
-    found = connection.execute(asked).first()
-    if found is None:
-        return None
-    if found.fingerprint != fingerprint:
-        raise KeyReused(
-            "this Idempotency-Key was used for another request", hint="send a new key with each new request"
-        )
-    return job_of(find_row(connection, found.job_id))
+    made = made_before(connection, user, key, fingerprint)
+    return None if made is None else job_of(find_row(connection, made))
 
 
 def _rank(now: float, priority: Priority) -> float:

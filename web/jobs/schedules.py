@@ -14,7 +14,8 @@ from web.jobs.audit import note
 from web.jobs.cron import next_time
 from web.jobs.job import Job, NewJob, Priority
 from web.jobs.key_holders import may_post
-from web.jobs.refusals import NoSuchJob
+from web.jobs.refusals import KeyReused, NoSuchJob
+from web.jobs.repeating import made_before, remember
 from web.jobs.rows import WAITING
 from web.jobs.stored_text import require_storable, storable
 
@@ -65,8 +66,12 @@ class Schedules:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, new: NewSchedule) -> Schedule:
-        """Add one. Raises UsageError: its time is none, the user has one of that name, or has too many."""
+    def add(self, new: NewSchedule, idempotency_key: str | None = None, *, fingerprint: str = "") -> Schedule:
+        """Add one. idempotency_key, fingerprint: as for Queue.add.
+
+        Raises UsageError: its time is none, the user has one of that name, or has too many; KeyReused: the key came
+        with something else, or what it added was removed.
+        """
         require_storable(
             user=new.user,
             name=new.name,
@@ -76,8 +81,13 @@ class Schedules:
             names=new.names,
             manifest=new.manifest,
             project_id=new.project_id,
+            idempotency_key=idempotency_key or "",
         )
         with self._database.decide() as connection:
+            if idempotency_key is not None:
+                earlier = _earlier(connection, new.user, idempotency_key, fingerprint)
+                if earlier is not None:
+                    return earlier
             now = self._database.now(connection)
             next_at = next_time(new.cron, new.time_zone, now)
             names = (
@@ -103,9 +113,19 @@ class Schedules:
                 )
                 .returning(SCHEDULES)
             ).one()
+            if idempotency_key is not None:
+                made = str(row.schedule_id)
+                remember(connection, new.user, idempotency_key, fingerprint, made=made, created_at=now)
             note(self._database, connection, new.user, "schedule added", row.schedule_id)
             self._database.ring(connection)
             return _schedule_of(row)
+
+    def earlier(self, user: str, idempotency_key: str, fingerprint: str) -> Schedule | None:
+        """The one that `add` made of the user's key before. Raises KeyReused."""
+        if not storable(idempotency_key):
+            return None
+        with self._database.read() as connection:
+            return _earlier(connection, user, idempotency_key, fingerprint)
 
     def list(self, user: str | None = None) -> tuple[Schedule, ...]:
         """All of them, or one user's, in the order in which they were added."""
@@ -169,6 +189,18 @@ class Schedules:
                 row.schedule_id,
             )
         return job
+
+
+def _earlier(connection: Connection, user: str, key: str, fingerprint: str) -> Schedule | None:
+    made = made_before(connection, user, key, fingerprint)
+    if made is None:
+        return None
+    row = _find(connection, made)
+    if row is None:
+        raise KeyReused(
+            "the schedule that this Idempotency-Key added was removed", hint="send a new key to add it again"
+        )
+    return _schedule_of(row)
 
 
 def _due(connection: Connection, now: float) -> list[Row[Any]]:

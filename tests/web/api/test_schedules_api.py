@@ -37,3 +37,29 @@ def test_mistakes_are_told_when_it_is_added(api):
         assert answer.status_code == 400, wrong
     assert api.ada.post("/schedules", json=NIGHTLY).status_code == 201
     assert api.ada.post("/schedules", json=NIGHTLY).status_code == 400
+
+
+def test_the_same_key_adds_one_schedule(api):
+    """Whose answer was lost sends it again; a name that is taken would be a mistake."""
+    key = {"Idempotency-Key": "once"}
+    first, again = (api.ada.post("/schedules", json=NIGHTLY, headers=key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201), again.text
+    assert again.json() == first.json()
+    assert api.ada.get("/schedules").json() == {"schedules": [first.json()]}
+    assert api.bob.post("/schedules", json=NIGHTLY, headers=key).json()["user"] == "bob"
+    other = NIGHTLY | {"name": "other"}
+    assert api.ada.post("/schedules", json=other, headers=key).status_code == 409
+    job = {name: NIGHTLY[name] for name in ("suite", "config")}
+    assert api.ada.post("/run", json=job, headers=key).status_code == 409
+    assert api.ada.delete(f"/schedules/{first.json()['schedule_id']}").status_code == 204
+    gone = api.ada.post("/schedules", json=NIGHTLY, headers=key)
+    assert gone.status_code == 409
+    assert "was removed" in gone.json()["detail"]
+    assert api.ada.post("/schedules", json=NIGHTLY).status_code == 201
+
+
+def test_a_key_of_a_job_adds_no_schedule(api):
+    key = {"Idempotency-Key": "once"}
+    job = {name: NIGHTLY[name] for name in ("suite", "config")}
+    assert api.ada.post("/run", json=job, headers=key).status_code == 202
+    assert api.ada.post("/schedules", json=NIGHTLY, headers=key).status_code == 409
