@@ -30,6 +30,10 @@ def host_facts() -> dict[str, Any]:
     }
 
 
+# Names the commit of a copy without git's folder, such as one in a container's image.
+COMMIT_VARIABLE = "BENCH_RUNNER_COMMIT"
+
+
 def harness_facts() -> dict[str, Any]:
     """The program: version, git commit (with -dirty if the checkout has changes), Python."""
     return {"version": __version__, "commit": _commit(), "python": platform.python_version()}
@@ -61,7 +65,7 @@ def _processor() -> str | None:
 
 def _commit() -> str | None:
     if not (ROOT / ".git").exists():
-        return None
+        return os.environ.get(COMMIT_VARIABLE) or None
     try:
         answer = subprocess.run(
             ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],

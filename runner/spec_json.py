@@ -15,6 +15,7 @@ from results.errors import UsageError
 from results.files import user_path
 from results.json_text import NOT_THAT_JSON, encode
 from runner.request import build_spec
+from servers.library.places import HUB
 from servers.models import content_sha256, resolve
 from settings.asked import Asked
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from servers.models import Model
 
 VERSION = 1
+DEMO = "demo"
 
 
 class SpecModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +80,8 @@ def decode_spec(data: bytes, *, look_in: Iterable[Path] = ()) -> RunSpec:
 
 
 def spec_from(document: SpecDocument, *, look_in: Iterable[Path] = ()) -> RunSpec:
-    """The spec, on this machine. look_in: folders to search for a model that is not at its path.
+    """The spec, on this machine. look_in: folders to search for a model that is not at its path. The demo model, and
+    one that was given as hf:owner/name/file, may be fetched from the network.
 
     Raises UsageError for a newer version, for settings that don't work on this machine, and if the model is missing or
     a different one.
@@ -91,7 +94,7 @@ def spec_from(document: SpecDocument, *, look_in: Iterable[Path] = ()) -> RunSpe
     asked = Asked.read(document.settings)
     model = None
     if document.model is not None:
-        model = _found(document.model, look_in)
+        model = _found(document.model, look_in, document.settings.get("model"))
         asked = asked.but(model=str(model.path) if model.path is not None else asked["model"])
     spec = build_spec(asked, model=model)
     lowered: dict[str, Any] = {**document.lowered}
@@ -103,7 +106,8 @@ def _model_document(model: Model) -> SpecModel:
     return SpecModel(name=model.name, path=path, sha256=content_sha256(model))
 
 
-def _found(wanted: SpecModel, look_in: Iterable[Path]) -> Model:
+def _found(wanted: SpecModel, look_in: Iterable[Path], asked: Any) -> Model:
+    """asked: as the user named it. What has a name everywhere is fetched, if it isn't there."""
     if wanted.path is None:
         return resolve(wanted.name)
     path = user_path(wanted.path)
@@ -115,6 +119,11 @@ def _found(wanted: SpecModel, look_in: Iterable[Path]) -> Model:
         if content_sha256(model) == wanted.sha256:
             return dataclasses.replace(model, name=wanted.name)
         others.append(place)
+    if not others and (asked in {None, DEMO} or (isinstance(asked, str) and asked.startswith(HUB))):
+        fetched = resolve(asked)
+        if content_sha256(fetched) == wanted.sha256:
+            return dataclasses.replace(fetched, name=wanted.name)
+        others.append(fetched.path or path)
     if others:
         raise UsageError(
             f"{others[0]} is not the requested model (sha256 {wanted.sha256})",

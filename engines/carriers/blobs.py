@@ -78,14 +78,21 @@ def received(blobs: Blobs, folder: str, first: int) -> Iterator[tuple[list[tuple
 
 
 class BlobCarrier:
-    """A `Carrier` through such a store. open_at: the blobs below an address. where: the store, for messages; an address
-    is a name below it.
+    """A `Carrier` through such a store. where: addresses are names below it. open_at: the blobs below an address. hint,
+    called: for messages; the store is `where` by default.
     """
 
     def __init__(
-        self, where: str, open_at: Callable[[str], Blobs], *, hint: str, patience_s: float = PATIENCE_S
+        self,
+        where: str,
+        open_at: Callable[[str], Blobs],
+        *,
+        hint: str,
+        called: str = "",
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._where = where.rstrip("/")
+        self._called = called or self._where
         self._open_at = open_at
         self._hint = hint
         self._patience_s = patience_s
@@ -150,10 +157,10 @@ class BlobCarrier:
             return Finding(message=failed.message, hint=failed.hint)
         if found != b"1":
             return Finding(
-                message=f"{self._where} doesn't give back what was just written there",
+                message=f"{self._called} doesn't give back what was just written there",
                 hint="take a store that is consistent after a write, as S3 is",
             )
         return None
 
     def _failed(self, doing: str, error: OSError) -> ResultsError:
-        return ResultsError(f"cannot {doing} {self._where}: {error.strerror or error}", hint=self._hint)
+        return ResultsError(f"cannot {doing} {self._called}: {error.strerror or error}", hint=self._hint)

@@ -6,6 +6,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from results.durable import replace_file
 from results.files import open_to_read
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ class FolderBlobs:
     def put(self, name: str, data: bytes) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}")
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        replace_file(path, data)
         self._commit()
 
     def put_file(self, name: str, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a dataclass field
 from typing import TYPE_CHECKING
@@ -62,11 +63,16 @@ class GrowingFiles:
 
     def _of(self, relative: str) -> Iterator[tuple[Change, bytes]]:
         try:
-            descriptor = os.open(self._folder / relative, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(
+                self._folder / relative, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            )
         except OSError:
             return
         with os.fdopen(descriptor, "rb", buffering=0) as file:
-            facts = inode, size, changed_ns = _facts(os.fstat(descriptor))
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):  # replaced since it was listed
+                return
+            facts = inode, size, changed_ns = _facts(status)
             known = self._known.get(relative)
             if known and (known.inode, known.size, known.changed_ns) == facts:
                 return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -20,13 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engines.carriers.blobs import CLAIM, FILES, FROM, TO, pack_name, packed, received
-from engines.carriers.changes import apply
+from engines.carriers.changes import apply, pack
 from engines.carriers.choose import blobs_at
 from engines.carriers.growing_files import GrowingFiles
 from engines.node.attempt_files import END, LOG, UNIT, read_end
 from processes.signals import ENDING
 from results.durable import explained
 from results.errors import BenchError, ResultsError
+from results.files import open_to_append
 from runner.script import ROOT
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
 # The folder is a results folder of its own; nobody needs its run log.
 _OF_THIS_MACHINE: Final = ("benchmark_results.json", "benchmark_results.json.lock")
+BEAT_S: Final = (
+    30.0  # at most between two packs, so that whoever waits for them knows that this machine works
+)
 LOOK_S: Final = 0.5
 GRACE_S: Final = 60.0  # for a unit that was stopped to write its records
 KEEP_TRYING_S: Final = 600.0  # to put the last of it into a store that can't be reached
@@ -47,22 +52,38 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m engines.node.carried", description=__doc__)
     parser.add_argument("address", help="where the attempt lies: s3://bucket/prefix/name, or a folder")
     parser.add_argument("--workdir", type=Path, help="where to make its folder here (default: $TMPDIR)")
+    parser.add_argument("--claim", default="1", help="what to leave there to say who does it")
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
-    parser.add_argument("words", nargs="*", help="of engines.node.unit_program, after --")
-    given = parser.parse_args(words)
+    # Split here, because argparse takes no rest after options that follow the address.
+    ours, unit_words = _split(words)
+    given = parser.parse_args(ours)
     try:
         with _asked_to_stop() as stop:
             if given.until_eof:
                 threading.Thread(target=_wait_for_eof, args=(stop,), name="until-eof", daemon=True).start()
-            return carry(blobs_at(given.address), given.words, stop=stop, workdir=given.workdir)
+            blobs = blobs_at(given.address)
+            return carry(blobs, unit_words, stop=stop, workdir=given.workdir, claim=given.claim)
     except BenchError as error:
         print(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)
         return error.exit_code
 
 
-def carry(blobs: Blobs, words: Sequence[str], *, stop: threading.Event, workdir: Path | None = None) -> int:
-    """The same at blobs that are open, until `stop` is set. Raises ResultsError if the store can't be used or another
-    program did this attempt before.
+def _split(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Our own words, and those after --."""
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
+
+
+def carry(
+    blobs: Blobs,
+    words: Sequence[str],
+    *,
+    stop: threading.Event,
+    workdir: Path | None = None,
+    claim: str = "1",
+) -> int:
+    """The same at blobs that are open, until `stop` is set. claim: who does it. Raises ResultsError if the store can't
+    be used or another program did this attempt before.
     """
     with _folder(workdir) as attempt:
         try:
@@ -71,10 +92,13 @@ def carry(blobs: Blobs, words: Sequence[str], *, stop: threading.Event, workdir:
                     "another program began this attempt before, on a machine that was taken away",
                     hint="the sweep begins another attempt, which goes on from what that one had done",
                 )
-            blobs.put(CLAIM, b"1")
+            blobs.put(CLAIM, claim.encode())
             _bring(blobs, attempt)
         except OSError as error:
-            raise ResultsError(f"cannot read the attempt from its store: {error}") from error
+            raise ResultsError(
+                f"cannot read the attempt from its store: {error}",
+                hint="look at this machine's keys for the store",
+            ) from error
         outgoing = _Outgoing(blobs, attempt)
         with _unit_program(attempt, words) as program:
             while program.poll() is None and not stop.is_set():
@@ -134,7 +158,7 @@ def _unit_program(attempt: Path, words: Sequence[str]) -> Iterator[subprocess.Po
     has a session of its own, so that a Ctrl-C reaches it once, through this program.
     """
     command = [sys.executable, "-m", "engines.node.unit_program", str(attempt), "--until-eof", *words]
-    with explained("write to", attempt), (attempt / LOG).open("ab") as log:
+    with explained("write to", attempt), open_to_append(attempt / LOG) as log:
         program = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
         )
@@ -161,6 +185,7 @@ class _Outgoing:
         self._number = 1
         self._left: Iterator[bytes] = iter(())
         self._held: bytes | None = None
+        self._last_put = time.monotonic()
 
     def put_what_is_new(self) -> bool:
         """Without `end.json`. Returns False if the store can't be reached now."""
@@ -171,7 +196,10 @@ class _Outgoing:
         give_up = time.monotonic() + within_s
         while not (self._put(without=(END,)) and self._put()):
             if time.monotonic() > give_up:
-                raise ResultsError("the store can't be reached: the end of the attempt is not in it")
+                raise ResultsError(
+                    "the store can't be reached: the end of the attempt is not in it",
+                    hint="the sweep goes on with what had come",
+                )
             time.sleep(LOOK_S)
         with contextlib.suppress(OSError):  # only a convenience
             for relative in self._files.names():
@@ -181,6 +209,8 @@ class _Outgoing:
         if not self._drain():
             return False
         self._left = packed(self._files.changes(without=without))
+        if time.monotonic() - self._last_put >= BEAT_S:
+            self._left = itertools.chain(self._left, (pack(()),))
         return self._drain()
 
     def _drain(self) -> bool:
@@ -190,6 +220,7 @@ class _Outgoing:
                 self._blobs.put(pack_name(FROM, self._number), data)
                 self._held = None
                 self._number += 1
+                self._last_put = time.monotonic()
         except OSError as error:
             print(f"the store can't be reached now: {error}", file=sys.stderr)
             return False

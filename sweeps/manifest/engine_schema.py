@@ -26,9 +26,8 @@ def engine_definitions() -> dict[str, Any]:
                 kinds.append(_settings(name, described, texts))
             else:
                 found[prefix + part] = described
-    plain: dict[str, Any] = msgspec.to_builtins(
-        {"engine": {"anyOf": kinds}, **found}
-    )  # a default may be a tuple
+    # A default may be a tuple, which JSON has as an array.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode({"engine": {"anyOf": kinds}, **found}))
     return plain
 
 

@@ -122,6 +122,7 @@ BY_OTHER_MEANS = {
     "telemetry/rapl.py", "telemetry/sampler.py",
     "evaluation/benchmarks/kld/base_cache.py", "results/store/archive_file.py",  # new files in folders of their own
     "engines/node/growing_files.py", "engines/ssh/received_files.py",  # no link is followed, only regular files
+    "engines/carriers/changes.py", "engines/carriers/growing_files.py",  # without following links, and without waiting
     "results/store/reading/run_files.py",  # opened without waiting, and looked at before it is read
 }  # fmt: skip
 

@@ -99,6 +99,17 @@ def test_a_model_is_its_content_wherever_it_is(model, tmp_path):
     assert decode_spec(data, look_in=[elsewhere]).server.model.path == elsewhere / "m.gguf"
 
 
+@pytest.mark.parametrize("asked", [{}, {"model": "demo"}])
+def test_the_demo_model_is_fetched_where_it_is_not_at_its_path(demo_model, asked):
+    """And in the same way a model on the Hub: each machine has its cache elsewhere."""
+    written = json.loads(encode_spec(build_spec(Asked({"benchmark": "human_eval", **asked}))))
+    written["model"]["path"] = "/another/home/.cache/SmolLM2.gguf"
+    assert decode_spec(json.dumps(written).encode()).server.model.path == demo_model
+    written["model"]["sha256"] = "0" * 64
+    with pytest.raises(UsageError, match="is not the requested model"):
+        decode_spec(json.dumps(written).encode())
+
+
 def test_a_name_given_in_a_manifest_is_kept(model):
     text = '{"runs": [{"benchmark": "human_eval", "model": {"path": "m.gguf", "name": "best"}}]}'
     (run,) = plan_runs(parse_manifest(text, form="json", name="m", folder=model.parent)).runs

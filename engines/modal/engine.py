@@ -1,0 +1,362 @@
+"""The engine modal: each attempt at a unit is a call of the deployed function, which goes on without this machine.
+
+What a later coordinator needs is the call's id, which is the attempt's handle, and the attempt's name, which is its
+address in the Volume. A coordinator that was killed between starting a call and noting its id finds the id in the
+Volume, where the call leaves it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from engines.carriers.blobs import CLAIM, BlobCarrier
+from engines.contract import Attempt, Capabilities, EndKind, Finding, UnitEnd
+from engines.modal.app_file import WRITTEN_BY_US, app_text, checked_app, deployment_id
+from engines.modal.service import DEPLOY_HINT, Service, require_modal, require_token
+from engines.modal.settings import FIELDS, KNOWN_GPUS, Settings
+from engines.node.attempt_files import read_end, read_node
+from results.durable import explained, replace_file
+from results.errors import BenchError, ResultsError, UsageError
+from results.files import read_file, user_path
+from results.plain_text import plain
+from runner.host import ROOT
+from runner.spec_json import DEMO
+from servers.library.places import HUB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from engines.contract import Store, Units
+    from engines.unit import Needs, Unit
+    from runner.display import Display
+
+__all__ = ["FIELDS", "Settings", "make"]
+NAME: Final = "modal"
+STARTING: Final = "starting"  # the handle of an attempt whose call may have begun, or not
+LOOK_S: Final = 1.0
+ASK_S: Final = 5.0  # without news from a machine, after which to ask Modal whether its call has ended
+SILENCE_S: Final = 300.0  # of a machine that had begun; after it, its call is cancelled and counts as lost
+STOP_S: Final = 10.0  # for a call to end, its records to be committed, and them to be brought here
+LOST_BY: Final = {
+    "success": "its machine was taken away meanwhile, or its program failed; `modal app logs` says why",
+    "failure": "its program failed; `modal app logs` says why",
+    "timeout": "it ran longer than timeout_s",
+    "terminated": "its call was cancelled at Modal",
+    "init_failure": "its machine could not start the function; `modal app logs` says why",
+}
+
+
+def make(settings: Settings, display: Display) -> ModalEngine:
+    """Raises UsageError without Modal's client, and for settings that it refuses; it doesn't connect."""
+    require_modal()
+    checked_app(settings)
+    return ModalEngine(settings, display, Service(settings))
+
+
+@dataclass
+class _Watched:
+    """An attempt that is out. claimed: a machine has begun it."""
+
+    attempt: Attempt
+    asked_at: float
+    heard_at: float
+    claimed: bool = False
+    failing: bool = False
+
+
+class ModalEngine:
+    """The `Engine` of that name."""
+
+    name: Final = NAME
+    capabilities: Final = Capabilities(outlives_coordinator=True, deploys=True)
+
+    def __init__(self, settings: Settings, display: Display, service: Service) -> None:
+        self._settings = settings
+        self._display = display
+        self._service = service
+        self._carrier = BlobCarrier(
+            "",
+            service.blobs,
+            called=f"the Volume {settings.volume} at Modal",
+            hint="look at `modal volume ls`, and resume the sweep later",
+        )
+
+    def check(self, units: Sequence[Unit]) -> Sequence[Finding]:
+        found = [
+            Finding(message=f"{unit.label}: {self._too_few(unit)}", hint=GPU_HINT)
+            for unit in units
+            if not self._fits(unit.needs)
+        ]
+        kind = (self._settings.gpu or "").partition(":")[0].rstrip("!")
+        if kind and kind.upper() not in KNOWN_GPUS:
+            message = f"{kind} is not among the GPUs that Modal is known to have: {', '.join(KNOWN_GPUS)}"
+            found.append(Finding(message=message, hint="a new one works if Modal has it", is_error=False))
+        try:
+            require_token()
+            self._service.check()
+            found += self._missing_models(units)
+        except BenchError as error:
+            found.append(Finding(message=error.message, hint=error.hint))
+        return found
+
+    def _missing_models(self, units: Sequence[Unit]) -> Iterator[Finding]:
+        """Files that only this machine has, as far as can be known; an image may have them too. Raises BenchError."""
+        volume = self._settings.models_volume
+        there = self._service.names_in(volume) if volume is not None else frozenset()
+        for path in sorted({path for unit in units if (path := _own_model(unit)) is not None}):
+            if path.name not in there:
+                where = f"the Volume {volume}" if volume is not None else "Modal"
+                put = f"modal volume put {volume or 'models'} {shlex.quote(str(path))}"
+                also = "" if volume is not None else ", and set models_volume: models"
+                yield Finding(
+                    message=plain(f"the model {path} is not in {where}"),
+                    hint=plain(f"run: {put}{also}"),
+                    is_error=False,
+                )
+
+    def run(self, units: Units, store: Store) -> Iterator[UnitEnd]:
+        require_token()
+        watched: dict[str, _Watched] = {}
+        try:
+            for attempt in store.running():
+                end = self._found_again(attempt, store, watched)
+                if end is not None:
+                    yield end
+            while True:
+                yield from self._start(units, store, watched)
+                if units.leaves or (units.is_done and not watched):
+                    return
+                ended = self._look(watched)
+                for end in ended:
+                    del watched[end.attempt.name]
+                    yield end
+                    self._tidy(end.attempt)
+                if not ended:
+                    time.sleep(LOOK_S)
+        except BaseException:
+            self._stop([each.attempt for each in watched.values()], STOP_S)
+            raise
+
+    def cancel(self, attempts: Sequence[Attempt], grace_s: float) -> None:
+        require_token()
+        self._stop(attempts, grace_s)
+
+    def deploy(self) -> str:
+        require_token()
+        path = user_path(self._settings.app_file).absolute()
+        if not (ROOT / "requirements.lock").is_file():
+            raise UsageError(
+                f"{ROOT} is no checkout of bench_runner, so there is nothing to bring to Modal",
+                hint="deploy from a checkout that was set up by `make setup`",
+            )
+        with explained("write", path):
+            if path.exists() and not read_file(path).startswith(WRITTEN_BY_US.encode()):
+                raise UsageError(
+                    f"{path} is a file of your own, so it is not overwritten",
+                    hint="set app_file to another name",
+                )
+            replace_file(path, app_text(self._settings).encode())
+        self._display.say(f"wrote {path}; Modal builds its image now, which takes minutes the first time")
+        done = subprocess.run(
+            [sys.executable, "-m", "modal", "deploy", str(path)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+        if done.returncode != 0:
+            raise UsageError(
+                f"`modal deploy` failed with exit code {done.returncode}",
+                hint=f"its output is above; the app is {path}",
+            )
+        volume = self._settings.volume
+        return f"the app {self._settings.app} is deployed at Modal; results will land in the Volume {volume}"
+
+    def _fits(self, needs: Needs) -> bool:
+        return not needs.needs_gpus or needs.gpus <= self._settings.gpus
+
+    def _too_few(self, unit: Unit) -> str:
+        return f"it needs {unit.needs.gpus} GPUs, and the engine's machines have {self._settings.gpus}"
+
+    def _start(self, units: Units, store: Store, watched: dict[str, _Watched]) -> Iterator[UnitEnd]:
+        """Start what there is place for; everything, if this process leaves, because Modal has a queue too."""
+        while (units.leaves or len(watched) < self._settings.at_once) and (unit := units.take()) is not None:
+            attempt = store.partial(unit)
+            if not self._fits(unit.needs):
+                attempt = store.started(attempt, handle=STARTING, place=self._place)
+                yield UnitEnd(
+                    attempt=attempt,
+                    kind=EndKind.REFUSED,
+                    why=self._too_few(unit),
+                    hint=GPU_HINT,
+                    place=self._place,
+                )
+                continue
+            attempt = store.started(attempt, handle=STARTING, place=self._place)
+            self._watch(attempt, watched)
+            try:
+                self._carrier.put(attempt.folder, attempt.name)
+                call = self._service.spawn(attempt.name, deployment_id(self._settings))
+            except ResultsError as error:
+                del watched[attempt.name]
+                self._cancel(attempt, kill=True)
+                yield self._lost(attempt, error.message)
+                continue
+            watched[attempt.name].attempt = store.started(attempt, handle=call, place=self._place)
+
+    def _found_again(self, attempt: Attempt, store: Store, watched: dict[str, _Watched]) -> UnitEnd | None:
+        """Watch an attempt of an earlier coordinator. Returns its end if it never began."""
+        if attempt.handle == STARTING:
+            claim = self._claim(attempt)
+            if claim is None:
+                # Whatever call there is must not begin any more: another attempt will.
+                with _as_results_error():
+                    self._service.blobs(_address(attempt)).put(CLAIM, b"nobody")
+                why = "the sweep ended before the call was known"
+                return UnitEnd(attempt=attempt, kind=EndKind.LOST, why=why, place=self._place)
+            attempt = store.started(attempt, handle=claim, place=self._place)
+        self._watch(attempt, watched)
+        return None
+
+    def _claim(self, attempt: Attempt) -> str | None:
+        with _as_results_error():
+            found = self._service.blobs(_address(attempt)).get(CLAIM, 200)
+        return None if found is None else plain(found.decode(errors="replace"))
+
+    def _watch(self, attempt: Attempt, watched: dict[str, _Watched]) -> None:
+        now = time.monotonic()
+        watched[attempt.name] = _Watched(attempt, asked_at=now, heard_at=now)
+
+    def _look(self, watched: dict[str, _Watched]) -> list[UnitEnd]:
+        """Bring what grew, of all at the same time, and find out which have ended."""
+        if not watched:
+            return []
+        with ThreadPoolExecutor(min(16, len(watched))) as threads:
+            return [end for end in threads.map(self._look_at, list(watched.values())) if end is not None]
+
+    def _look_at(self, each: _Watched) -> UnitEnd | None:
+        attempt, now = each.attempt, time.monotonic()
+        try:
+            if self._carrier.fetch(_address(attempt), attempt.folder):
+                each.heard_at, each.claimed = now, True
+            if (end := self._end(attempt)) is not None:
+                return end
+            if each.claimed and now - each.heard_at > SILENCE_S:
+                self._service.cancel(attempt.handle, kill=True)
+                return self._lost(attempt, f"nothing has come from its machine for {SILENCE_S:.0f} s")
+            if now - max(each.asked_at, each.heard_at) < ASK_S:
+                return None
+            each.asked_at = now
+            ended = self._service.ended(attempt.handle)
+            each.failing = False
+        except ResultsError as error:
+            if not each.failing:
+                self._display.say(f"note: {attempt.unit.label}: {error.message}; the engine keeps trying")
+            each.failing = True
+            return None
+        if ended is None:
+            return None
+        while self._carrier.fetch(_address(attempt), attempt.folder):
+            pass  # the last of it
+        return self._end(attempt) or self._lost(
+            attempt, LOST_BY.get(ended, f"its call ended at Modal: {ended}")
+        )
+
+    def _end(self, attempt: Attempt) -> UnitEnd | None:
+        """As its machine says. Another machine would refuse too: all are alike."""
+        said = read_end(attempt.folder)
+        if said is None:
+            return None
+        hint = said.hint
+        if said.kind is EndKind.REFUSED:
+            hint = f"{said.hint}; {DEPLOY_HINT}" if said.hint and said.hint != DEPLOY_HINT else DEPLOY_HINT
+        return UnitEnd(
+            attempt=attempt,
+            kind=said.kind,
+            why=plain(said.why),
+            hint=plain(hint),
+            place=self._place_of(attempt),
+        )
+
+    def _lost(self, attempt: Attempt, why: str) -> UnitEnd:
+        return UnitEnd(attempt=attempt, kind=EndKind.LOST, why=why, place=self._place_of(attempt))
+
+    @property
+    def _place(self) -> str:
+        return f"Modal {self._settings.gpu or 'without GPU'}"
+
+    def _place_of(self, attempt: Attempt) -> str:
+        node = read_node(attempt.folder)
+        host = node.host.get("hostname") if node is not None else None
+        return plain(f"{self._place} ({host})") if isinstance(host, str) else self._place
+
+    def _tidy(self, attempt: Attempt) -> None:
+        """What was needed to bring it here; its run folders stay in the Volume."""
+        try:
+            self._carrier.remove(_address(attempt))
+        except ResultsError as error:
+            self._display.say(f"note: {error.message}")
+
+    def _stop(self, attempts: Sequence[Attempt], grace_s: float) -> None:
+        """Cancel these, so that they write their records; kill what is left; and bring here what they have."""
+        left = {attempt.name: attempt for attempt in attempts}
+        for attempt in attempts:
+            self._cancel(attempt, kill=False)
+        give_up = time.monotonic() + grace_s
+        while left and time.monotonic() < give_up:
+            for name, attempt in list(left.items()):
+                with contextlib.suppress(BenchError):
+                    self._carrier.fetch(_address(attempt), attempt.folder)
+                if read_end(attempt.folder) is not None:
+                    del left[name]
+            time.sleep(min(LOOK_S, 0.2) if left else 0)
+        for attempt in left.values():
+            self._cancel(attempt, kill=True)
+            with contextlib.suppress(BenchError):
+                self._carrier.fetch(_address(attempt), attempt.folder)
+
+    def _cancel(self, attempt: Attempt, *, kill: bool) -> None:
+        try:
+            call = self._claim(attempt) if attempt.handle == STARTING else attempt.handle
+            if call is None:  # it may begin yet: it finds that somebody has it
+                self._service.blobs(_address(attempt)).put(CLAIM, b"nobody")
+            else:
+                self._service.cancel(call, kill=kill)
+        except (BenchError, OSError) as error:
+            why = error.message if isinstance(error, BenchError) else str(error)
+            self._display.say(f"note: {attempt.unit.label} could not be cancelled at Modal: {why}")
+
+
+def _own_model(unit: Unit) -> Path | None:
+    """The model's path, unless each machine can fetch it by its name."""
+    planned = unit.todo[0].planned
+    model = planned.spec.server.model if planned.spec is not None else None
+    asked = str(planned.asked.given.get("model") or DEMO)
+    if model is None or model.path is None or asked == DEMO or asked.startswith(HUB):
+        return None
+    return model.path
+
+
+GPU_HINT: Final = "set gpu in the manifest's engine: part, such as gpu: H100:2, and deploy again"
+
+
+def _address(attempt: Attempt) -> str:
+    return f"/{attempt.name}"
+
+
+@contextlib.contextmanager
+def _as_results_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(
+            f"the Volume at Modal can't be used: {plain(str(error))}", hint="try again later"
+        ) from error

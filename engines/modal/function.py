@@ -1,0 +1,106 @@
+"""What the deployed function does on Modal's machine: `engines.node.carried` on the mounted Volume."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from engines.carriers.blobs import FROM, pack_name
+from engines.carriers.changes import Change, pack
+from engines.carriers.folder_blobs import FolderBlobs
+from engines.contract import EndKind
+from engines.modal.app_file import MODELS
+from engines.modal.service import DEPLOY_HINT
+from engines.node.attempt_files import END, NodeEnd
+from results.json_text import encode
+from runner.script import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMIT_S: Final = 1.0  # between two commits of the Volume
+LAST_COMMITS: Final = 10
+GRACE_S: Final = 25.0  # Modal kills a machine that it takes away half a minute after it says so
+
+
+class Volume(Protocol):
+    """`modal.Volume`, as far as it is used."""
+
+    def commit(self) -> None: ...
+
+    def reload(self) -> None: ...
+
+
+def do_unit(name: str, expected: str, deployed: str, folder: str, volume: Volume) -> int:
+    """Do the attempt of that name below the folder. expected, deployed: which deployment. Returns as `carried`."""
+    commit, claim = _at_modal(volume)
+    address = Path(folder) / name
+    if expected != deployed:
+        end = NodeEnd(
+            kind=EndKind.REFUSED,
+            why="what is deployed at Modal has other settings, or is another version of bench_runner",
+            hint=DEPLOY_HINT,
+        )
+        data = encode(end)
+        changes = [(Change(path=END, size=len(data), whole=True), data)]
+        FolderBlobs(address, commit=commit).put(pack_name(FROM, 1), pack(changes, last=True))
+        return 0
+    command = [
+        sys.executable,
+        "-m",
+        "engines.node.carried",
+        str(address),
+        "--claim",
+        claim,
+        "--until-eof",
+        "--",
+    ]
+    if Path(MODELS).is_dir():
+        command += ["--models", MODELS]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as program:
+        try:
+            while program.poll() is None:
+                _committed(commit)
+                _wait(program, COMMIT_S)
+        except BaseException:  # the call is cancelled, or its machine taken away
+            if program.stdin is not None:
+                program.stdin.close()
+            _wait(program, GRACE_S)
+            program.kill()
+            raise
+        finally:
+            for _ in range(LAST_COMMITS):
+                if _committed(commit):
+                    break
+                time.sleep(COMMIT_S)
+    return program.returncode
+
+
+def _at_modal(volume: Volume) -> tuple[Callable[[], None], str]:
+    """How to commit, and the id of this call; in a test, where there is no Modal, neither means anything."""
+    import modal
+
+    if modal.is_local():
+        return (lambda: None), "local"
+    volume.reload()  # this machine may have been here before the attempt was put
+    return volume.commit, modal.current_function_call_id() or "1"
+
+
+def _committed(commit: Callable[[], None]) -> bool:
+    """Whether it worked; a commit that fails is made up for by the next one."""
+    try:
+        commit()
+    except Exception as error:  # noqa: BLE001 - whatever Modal says, the unit goes on
+        print(f"the Volume can't be committed now: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _wait(program: subprocess.Popen[bytes], within_s: float) -> None:
+    try:
+        program.wait(within_s)
+    except subprocess.TimeoutExpired:
+        return
