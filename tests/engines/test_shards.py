@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from functools import partial
 
 import pytest
 
+from engines.contract import Capabilities, UnitEnd
+from engines.coordinator import Coordinator
+from engines.node.attempt_files import read_end
+from sweeps.manifest.reader import parse_manifest
+from sweeps.merged_runs import merge_what_is_done
+from sweeps.plan import plan_runs
+from sweeps.sweep import begin
 from tests.command_line import PROGRAM, bench_runner, lines, logged, wait_for
+from tests.engines.driving import Said
 from tests.sweep_runs import TWO_CARDS, models, own_devices, server, status
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300), pytest.mark.usefixtures("own_devices")]
@@ -279,3 +289,71 @@ def test_it_is_refused_before_anything_starts(tmp_path):
         assert done.code == 2, done.err
         assert why in done.err
     assert not results.exists() or not list(results.glob("*/run.json"))
+
+
+class Programs:
+    """An engine of two places: the unit program in two processes of this machine."""
+
+    name = "programs"
+    capabilities = Capabilities()
+
+    def __init__(self):
+        self.most_at_once = 0
+
+    def run(self, units, store):
+        running = {}
+        while not units.is_done:
+            while len(running) < 2 and (unit := units.take()) is not None:
+                attempt = store.started(store.partial(unit), handle="a process", place="here")
+                words = [
+                    sys.executable,
+                    "-m",
+                    "engines.node.unit_program",
+                    str(attempt.folder),
+                    "--lanes",
+                    "2",
+                ]
+                with (attempt.folder / "unit.log").open("wb") as log:
+                    process = subprocess.Popen(words, cwd=PROGRAM.parent, stdout=log, stderr=log)
+                running[process] = attempt
+            self.most_at_once = max(self.most_at_once, len(running))
+            wait_for(partial(any_ended, running), 60)
+            for process in [each for each in running if each.poll() is not None]:
+                end = read_end(running[process].folder)
+                yield UnitEnd(attempt=running.pop(process), kind=end.kind, why=end.why)
+
+    def check(self, units):
+        return ()
+
+    def cancel(self, attempts, grace_s):
+        pass
+
+    def deploy(self):
+        return ""
+
+
+def any_ended(running):
+    return any(process.poll() is not None for process in running)
+
+
+def test_on_an_engine_each_shard_is_a_unit_of_its_own(calm, tmp_path):
+    """Nothing of shards is known there: they travel as runs, and the coordinator merges what has come back."""
+    _, model, plain = calm
+    results = tmp_path / "r"
+    _, command = server()
+    settings = {"model": str(model), "benchmark": "human_eval", "limit": LIMIT, "shuffle": 3, "seed": 5,
+                "temperature": 0.5, "server_command": command, "shards": 4}  # fmt: skip
+    manifest = parse_manifest(json.dumps({"runs": [settings]}), form="json", name="m", folder=tmp_path)
+    plan, said, engine = plan_runs(manifest), Said(), Programs()
+    folder = begin(manifest, plan, results_dir=results)
+    how = {"nonce": folder.read().nonce, "display": said, "held": contextlib.nullcontext}
+    with folder.claim():
+        Coordinator(folder, plan.runs, engine, may_reduce=False, **how).work()
+        for _ in range(2):
+            merge_what_is_done(folder, plan, **how)
+    record, shards = whole(results)
+    require_equal(results, record, calm)
+    assert record["fingerprint"] == plain["fingerprint"]
+    assert len(shards) == 4
+    assert engine.most_at_once == 2, said.lines
+    assert status(results) == {"a human_eval": "succeeded"}
