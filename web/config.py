@@ -35,6 +35,7 @@ class ServeConfig:
     are believed. servers, providers: by the name that a request gives; the settings of `run` that it stands for.
     data: by name, a file that a request may give as its data. notify_command: as `--notify` of `run`.
     webhook_url: where the end of each job is POSTed to, with ${NAME} for variables of the worker; never shown.
+    keep_jobs_days: how long the folder of a job that has ended is kept, with its log.
     """
 
     results_dir: Path
@@ -50,6 +51,7 @@ class ServeConfig:
     data: dict[str, Path] = field(default_factory=dict)
     notify_command: str | None = None
     webhook_url: str | None = None
+    keep_jobs_days: int = 90
     limits: Limits = Limits()
 
     @property

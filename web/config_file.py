@@ -61,6 +61,7 @@ class ServeFile(msgspec.Struct, frozen=True):
     data: dict[_Name, _Text] = {}
     notify: _Text | None = None
     webhook: _Text | None = None
+    keep_jobs_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
     limits: _Limits = _Limits()
 
 
@@ -96,6 +97,7 @@ def apply_file(config: ServeConfig, file: ServeFile) -> ServeConfig:
         data={name: Path(text) for name, text in file.data.items()},
         notify_command=file.notify,
         webhook_url=file.webhook,
+        keep_jobs_days=file.keep_jobs_days or config.keep_jobs_days,
         limits=replace(Limits(), **{name: value for name, value in given.items() if value is not None}),
     )
 

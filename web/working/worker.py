@@ -26,6 +26,7 @@ from web.working.endings import Endings
 from web.working.fencing import Fences
 from web.working.job_folder import AttemptFolder
 from web.working.job_process import ask_to_end, kill_sweep
+from web.working.old_folders import remove_old
 from web.working.running_job import KILL_AFTER_S, SOON_S, JobEnd, RunningJob, Why
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 5.0  # how often to look for jobs though nobody rang
 SCHEDULES_S = 20.0
+TIDY_S = 3600.0  # how often to look for folders of jobs that ended long ago
 SHUT_DOWN_S = 20.0  # the longest that jobs may take to end when the worker is stopped
 LOCK_S = 5.0  # a worker that was told to end is given so long
 
@@ -69,7 +71,7 @@ class Worker:
         self._sweep_ids: dict[str, str] = {}
         self._endings = Endings(config, say)
         self._fences = Fences(shared=config.database_url is not None)
-        self._looked = self._post_at = float("-inf")
+        self._looked = self._post_at = self._tidied = float("-inf")
         self._trouble = ""
 
     def run(self, control: Control) -> None:
@@ -139,6 +141,16 @@ class Worker:
             if look or ended:
                 self._looked = now
                 self._claim()
+            if now - self._tidied >= TIDY_S:
+                self._tidied = now
+                self._tidy()
+
+    def _tidy(self) -> None:
+        if count := remove_old(self._config, self._queue.get):
+            days = self._config.keep_jobs_days
+            self._say(
+                f"removed the folders of {count} {'job' if count == 1 else 'jobs'}, ended {days} days ago or more"
+            )
 
     def _wait(self, bell: int, control: Control) -> bool:
         """Wait for news. Whether somebody rang."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from tests.command_line import PROGRAMS, wait_for
 from web.config import Limits, ServeConfig
 from web.database.database import open_database
-from web.jobs.job import Job, NewJob
+from web.database.tables import JOBS
+from web.jobs.job import Job, JobStatus, NewJob
 from web.jobs.queue import Queue
 from web.working import job_process, running_job
 from web.working.devices import CPU, Devices
@@ -41,6 +44,22 @@ class Place:
         return self.queue.add(
             NewJob(**{"user": "ada", "suite": "s", "model_name": "m", "manifest": manifest} | facts)
         )
+
+    def ended(self, *, ago_s: float, status=JobStatus.COMPLETED, attempts: int = 1) -> AttemptFolder:
+        """The last folder of a job that ended so long ago, or came to this status."""
+        job, when = self.add(), time.time() - ago_s
+        with self.queue.database.decide() as connection:
+            connection.execute(
+                update(JOBS)
+                .where(JOBS.c.job_id == job.job_id)
+                .values(status=status, completed_at=when if status.is_final else None, attempt=attempts)
+            )
+        for attempt in range(1, attempts + 1):
+            folder = AttemptFolder.of(self.config.jobs_dir, job.job_id, attempt)
+            folder.make("{}")
+            folder.log.write_text("said\n")
+        os.utime(folder.path.parent, (when, when))
+        return folder
 
     def running(self, odd: str = "sleep", *, begin: bool = True, **facts) -> RunningJob:
         """A claimed job, begun."""

@@ -274,3 +274,11 @@ def test_a_second_worker_of_the_host_is_refused(place, hand, monkeypatch):
     )
     with pytest.raises(ResultsError, match=r"uses .+ already"):
         other.run(Control(None))
+
+
+def test_a_worker_removes_the_folders_of_jobs_that_ended_long_ago(hand):
+    old, newer = (hand.place.ended(ago_s=days * 86400.0) for days in (91, 89))
+    hand.start()
+    wait_for(lambda: "removed the folders of 1 job, ended 90 days ago or more" in hand.said, LONG_S)
+    assert not old.path.exists()
+    assert newer.path.exists()
