@@ -183,7 +183,7 @@ def test_every_exit_code_is_told_of():
         for each in vars(errors).values()
         if isinstance(each, type) and "exit_code" in vars(each)
     }
-    table = PAGES["README.md"].partition("## Exit codes")[2].partition("\n## ")[0]
+    table = PAGES["docs/troubleshooting.md"].partition("## Exit codes")[2].partition("\n## ")[0]
     assert [
         code
         for code in sorted({0, 7, 130, 143} | codes)
