@@ -9,6 +9,7 @@ from results.compare.comparability import forbidding, read_run_settings
 from results.compare.metric_pair import require_passes
 from results.errors import NotComparable
 from results.stats.lost_answers import too_many_lost
+from results.stats.machines import speed_doubts
 from results.stats.sentinel import RunFigures
 from results.stats.speed import answering_speed
 from results.store.answers import is_lost, read_answers, said
@@ -101,7 +102,7 @@ def _figures(run: Run, completions: Sequence[Completion], first: RunRecord, note
 def _speed(run: Run, first: RunRecord, notes: list[str]) -> float | None:
     """Tokens per second if they may be compared with those of the first run; otherwise notes why not."""
     folder, record = run
-    why = list(record.telemetry.not_comparable[:1]) if record.telemetry is not None else []
+    why = list(speed_doubts(record)[:1])
     if record.incidents:
         why.append("its server was restarted")
     machines = [[each.host.get(name) for name in ("hostname", "processor")] for each in (first, record)]

@@ -257,7 +257,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `run.json`, and one line of the run log.
 
     rejudged_from: the id of the run whose answers were judged again here; host, server and model are those of that run.
-    merged_from: the id that it had where it comes from, if that was taken here. shards: the runs that it was
+    merged_from: the id that it had where it comes from, if that was taken here. earlier_hosts: the machines whose
+    answers it went on with, where it was continued on another one than its host. shards: the runs that it was
     merged of; its seconds and energy are sums over them. fingerprint: of its settings, see
     runner/fingerprint.py; "" until it has succeeded, and in older records. draft_identity: of the draft model.
     """
@@ -281,6 +282,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: TelemetrySummary | None = None
     incidents: tuple[Incident, ...] = ()
     resumed: int = 0
+    earlier_hosts: tuple[str, ...] = ()
     rejudged_from: str = ""
     merged_from: str = ""
     shards: tuple[ShardFacts, ...] = ()

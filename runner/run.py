@@ -24,6 +24,7 @@ from results.errors import (
 )
 from results.open_files import too_many
 from results.records import ErrorRecord, Remarks, RunRecord, RunStatus, ServerFacts
+from results.stats.machines import with_host
 from results.store.continuing import in_harness, to_continue
 from runner.asked_style import with_style
 from runner.attempt import Attempt
@@ -104,7 +105,7 @@ def run(
     folder = entry.folder
     with entry.claim():
         hashing = _in_background(content_sha256, spec.server.model) if spec.server.model else None
-        record = _first_record(spec, plan, folder.run_id, now, before)
+        record = _first_record(spec, plan, folder, now, before)
         record = msgspec.structs.replace(
             record, sweep=place or (before.sweep if before else None), remarks=Remarks(label=label)
         )
@@ -164,14 +165,14 @@ def _kld_choice(spec: RunSpec, runs: Runs) -> KldChoice | None:
 
 
 def _first_record(
-    spec: RunSpec, plan: LaunchPlan, run_id: str, now: dt.datetime, before: RunRecord | None
+    spec: RunSpec, plan: LaunchPlan, folder: RunFolder, now: dt.datetime, before: RunRecord | None
 ) -> RunRecord:
     name = _model_name(plan)
     began_with = changed_s(plan)
     if before is not None:
         began_with = before.server.program_changed_s if before.server is not None else None
     record = RunRecord(
-        run_id=run_id,
+        run_id=folder.run_id,
         timestamp=now.isoformat(timespec="seconds"),
         status=RunStatus.STARTED,
         benchmark=spec.benchmark.name,
@@ -199,10 +200,20 @@ def _first_record(
         record,
         timestamp=before.timestamp,
         resumed=before.resumed + 1,
+        earlier_hosts=with_host(before.earlier_hosts, before.host, record.host)
+        if _has_answers(folder)
+        else before.earlier_hosts,
         incidents=before.incidents,
         shards=before.shards,
         results=msgspec.structs.replace(record.results, time_taken=before.results.time_taken),
     )
+
+
+def _has_answers(folder: RunFolder) -> bool:
+    try:
+        return folder.completions.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _model_name(plan: LaunchPlan) -> str:

@@ -73,7 +73,7 @@ def _state(entry: AttemptEntry, state: SweepState) -> str:
     return "running" if state.goes_on else "not followed"
 
 
-def raw(folder: SweepFolder, *, warn: Callable[[str], None]) -> str:
+def to_json(folder: SweepFolder, *, warn: Callable[[str], None]) -> str:
     """Everything as JSON: the sweep, a record for each planned run that has one, and the journal of its attempts."""
     import msgspec
 

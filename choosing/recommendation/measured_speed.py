@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from results.stats.machines import energy_doubts, speed_doubts
 from results.stats.speed import measured_loads
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def measured_speed(record: RunRecord) -> MeasuredSpeed:
     deepest = alone[-1].ttft_ms if alone else None
     telemetry = record.telemetry
     tokens = sum(load.completion_tokens for load in alone)
-    energy_j = telemetry.energy_j if telemetry is not None and not telemetry.energy_doubts else None
+    energy_j = telemetry.energy_j if telemetry is not None and not energy_doubts(record) else None
     return MeasuredSpeed(
         tokens_per_s=rates[-1].p50 if rates and rates[-1] is not None else None,
         empty_tokens_per_s=rates[0].p50 if rates and rates[0] is not None else None,
@@ -58,7 +59,7 @@ def measured_speed(record: RunRecord) -> MeasuredSpeed:
         watts=_watts(telemetry),
         joules_per_token=energy_j / tokens if energy_j is not None and tokens else None,
         memory_bytes=_memory(telemetry),
-        disturbed=telemetry.not_comparable if telemetry is not None else (),
+        disturbed=speed_doubts(record),
     )
 
 

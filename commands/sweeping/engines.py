@@ -75,7 +75,7 @@ def check(
             "machines": looks_json(looks),
             "findings": findings_json(found),
         }
-        click.echo(encode_indented(document, indent=2).decode(), nl=False)
+        click.echo(encode_indented(document, indent=2), nl=False)
     else:
         if looks:
             print_looks(looks)

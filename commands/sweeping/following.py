@@ -48,7 +48,7 @@ def status(*, name: str | None, watch: bool, detailed: bool, raw: bool, results_
     watches = watch and sys.stdout.isatty()
     if isinstance(found, SweepFolder):
         if raw:
-            click.echo(status_details.raw(found, warn=warn), nl=False)
+            click.echo(status_details.to_json(found, warn=warn), nl=False)
             return
         statuses.watch_status(found) if watches else statuses.print_status(found, warn=warn)
         if detailed:

@@ -100,7 +100,7 @@ def _show_sweep(folder: SweepFolder, *, detailed: bool, watches: bool, raw: bool
             hint=f"bench_runner.py report {folder.sweep_id} has plots of a sweep",
         )
     if raw:
-        click.echo(status_details.raw(folder, warn=warn), nl=False)
+        click.echo(status_details.to_json(folder, warn=warn), nl=False)
         return
     if watches:
         status.watch_status(folder)

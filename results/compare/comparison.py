@@ -16,6 +16,7 @@ from results.errors import NotComparable, UsageError
 from results.records import Outcome, RunRecord, RunStatus
 from results.stats.context import RECALL, read_context
 from results.stats.lost_answers import too_many_lost
+from results.stats.machines import energy_doubts, machine_of, speed_doubts
 from results.stats.paired import PairedResult, compare_fractions, compare_verdicts, with_holm
 from results.stats.paired_metrics import compare_metrics, sample_values
 from results.stats.pass_at_k import pass_at_k, usual_ks
@@ -55,7 +56,7 @@ class Measured(msgspec.Struct, frozen=True):
     """What all of a run's samples cost. None means not measured. completions: all that were requested, including lost
     ones. not_comparable: why its speed says little; energy_doubts: why its energy says little. draft_acceptance: the
     share of the tokens proposed by speculation that the model took. effective_context: see `results.stats.context`.
-    cost_usd: what a provider charged for the answers.
+    cost_usd: what a provider charged for the answers. machine: see `results.stats.machines.machine_of`.
     """
 
     run_id: str
@@ -76,6 +77,7 @@ class Measured(msgspec.Struct, frozen=True):
     draft_acceptance: float | None = None
     effective_context: int | None = None
     cost_usd: float | None = None
+    machine: tuple[str, ...] = ()
 
     @property
     def lost_too_many(self) -> bool:
@@ -303,8 +305,9 @@ def _measured(record: RunRecord) -> Measured:
         tokens_per_completion=tokens / score.completions
         if score is not None and tokens and score.completions
         else None,
-        not_comparable=telemetry.not_comparable if telemetry is not None else (),
-        energy_doubts=telemetry.energy_doubts if telemetry is not None else (),
+        not_comparable=speed_doubts(record),
+        energy_doubts=energy_doubts(record),
+        machine=machine_of(record),
         completions=(score.completions if score is not None else None) or 0,
         lost=score.lost if score is not None else 0,
         draft_acceptance=telemetry.draft_acceptance if telemetry is not None else None,

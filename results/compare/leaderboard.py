@@ -12,6 +12,7 @@ from results.compare.fidelity import mean_divergence
 from results.compare.versus_best import Rank, against_best
 from results.errors import ResultsError
 from results.records import RunStatus
+from results.stats.machines import kinds_of, machine_of
 from results.store.reading.charges import usd_per_solved
 from results.store.reading.run_figures import (
     family_of,
@@ -124,6 +125,11 @@ class Table:
     rows: tuple[Row, ...]
 
     @property
+    def machines(self) -> list[tuple[str, ...]]:
+        """The kinds of machine that its runs were made on, see `results.stats.machines`."""
+        return kinds_of(row.record for row in self.rows)
+
+    @property
     def title(self) -> str:
         settings = ", ".join(f"{name} {value}" for name, value in self.apart.items())
         return ", ".join(part for part in (self.benchmark, self.group, settings) if part)
@@ -176,7 +182,8 @@ def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
     reference if that is known, else by speed.
 
     Sorted by score, the run that all others are tested against comes first (a run on few samples may have a higher
-    score), and runs that a race stopped come last.
+    score), and runs that a race stopped come last. Sorted by something that the machine decides, runs of one kind of
+    machine stay together.
     """
     rows = list(rows)
     if sort_by is SortBy.SCORE and all(row.score is None for row in rows):
@@ -185,7 +192,12 @@ def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
             return sorted(rows, key=lambda row: _last_if_none(divergences[row.record.run_id]))
         sort_by = SortBy.TOKENS_PER_S
 
+    together = sort_by in {SortBy.TOKENS_PER_S, SortBy.JOULES, SortBy.SECONDS}
+    kinds = kinds_of(row.record for row in rows) if together else []
+
     def group(row: Row) -> int:
+        if together:
+            return kinds.index(machine_of(row.record))
         rank = row.versus.rank if row.versus is not None and sort_by is SortBy.SCORE else None
         return {Rank.BEST: 0, Rank.STOPPED: 2}.get(rank, 1) if rank is not None else 1
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from results.compare.versus_best import Rank, lost_too_many
 from results.records import Outcome
+from results.stats.machines import machine_of, speed_doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from results.compare.leaderboard import Row, Table
-    from results.records import RunRecord
 
 NEAR = 0.05  # share of the least memory, or of the highest speed, that says nothing
 MOST_UNFINISHED = (
@@ -139,13 +139,7 @@ def unfinished(row: Row) -> float:
 
 def undisturbed(row: Row) -> bool:
     """Whether its speed may be compared."""
-    return row.record.telemetry is None or not row.record.telemetry.not_comparable
-
-
-def machine_of(record: RunRecord) -> tuple[str, ...]:
-    """What decides speed on a machine: its processor and its GPUs."""
-    gpus = [str(gpu.get("name")) for gpu in record.host.get("gpus") or () if isinstance(gpu, dict)]
-    return (str(record.host.get("processor")), *gpus)
+    return not speed_doubts(row.record)
 
 
 def _rank(row: Row) -> Rank | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from results.records import Outcome
 from results.stats.corpus_metrics import CORPUS_METRICS
+from results.stats.machines import machine_text
 from results.views.tag_pairs_text import tag_facts
 from results.views.terminal import Fact, say_facts
 from settings.needle_lengths import length_text
@@ -23,6 +24,7 @@ NAME_WIDTH = 16
 _MOST_SHOWN = 20
 _CELL_WIDTH = 24
 _GIB = 1 << 30
+_OF_MACHINE = {"tokens_per_s", "load_s", "energy_j", "joules_per_solved"}  # what the kind of machine decides
 _ROUNDING = 1e-12
 
 
@@ -219,15 +221,20 @@ def _costs(first: Measured, second: Measured) -> Iterator[Fact]:
         ("", "joules_per_solved", "{:.1f} J per solved sample", 1),
         ("charged", "cost_usd", "{:.4g} USD", 1),
     )
+    same_kind = first.machine == second.machine
     for name, field, form, unit in rows:
         values = [getattr(run, field) for run in (first, second)]
         if values != [None, None]:
             cells = ["not measured" if value is None else form.format(value / unit) for value in values]
-            yield Fact(name, f"A {cells[0]:{_CELL_WIDTH}} B {cells[1]}{_ratio(*values)}")
+            ratio = _ratio(*values) if same_kind or field not in _OF_MACHINE else ""
+            yield Fact(name, f"A {cells[0]:{_CELL_WIDTH}} B {cells[1]}{ratio}")
     accepted = [run.draft_acceptance for run in (first, second)]
     if accepted != [None, None]:
         cells = ["no speculation" if share is None else f"{100 * share:.1f} % accepted" for share in accepted]
         yield Fact("draft tokens", f"A {cells[0]:{_CELL_WIDTH}} B {cells[1]}")
+    if not same_kind:
+        kinds = f"A ran on {machine_text(first.machine)}, B on {machine_text(second.machine)}"
+        yield Fact("not comparable", f"speed, load and energy: {kinds}")
     for name, run in (("A", first), ("B", second)):
         for why in run.not_comparable:
             yield Fact("not comparable", f"the speed of {name}: {why}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from results.compare.fidelity import fidelity_of
 from results.compare.versus_best import Rank, lost_too_many
 from results.stats.divergence import headline
+from results.stats.machines import energy_doubts, kinds_of, machine_of, machine_text, speed_doubts
 from results.sweep_place import RaceEnd
 from results.views.comparison_text import p_text
 from results.views.leaderboard_text import GIB, judged_text, speed_text
@@ -119,9 +120,10 @@ def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
         return
     undisturbed = [row for row in rows if not _disturbed(row)]
     found = []
-    if fast := [row for row in undisturbed if row.tokens_per_s is not None]:
+    several = len(kinds_of(row.record for row in rows)) > 1
+    for where, fast in _by_machine([row for row in undisturbed if row.tokens_per_s is not None]):
         row = max(fast, key=lambda row: row.tokens_per_s or 0.0)
-        found.append(f"{_name(row)} is the fastest ({speed_text(row)} tokens/s)")
+        found.append(f"{_name(row)} is the fastest{where} ({speed_text(row)} tokens/s)")
     on_gpu = all(row.gpu_memory_bytes is not None for row in rows)
     if light := [
         row for row in rows if row.memory_bytes is not None and (on_gpu or row.gpu_memory_bytes is None)
@@ -129,15 +131,27 @@ def _cheapest(rows: Sequence[Row]) -> Iterator[str]:
         row = min(light, key=lambda row: row.memory_bytes or 0)
         where = "GPU" if on_gpu else "host"
         found.append(f"{_name(row)} uses the least {where} memory ({(row.memory_bytes or 0) / GIB:.2f} GiB)")
-    sure = [row for row in rows if row.record.telemetry and not row.record.telemetry.energy_doubts]
-    if frugal := [row for row in sure if row.joules_per_solved is not None]:
+    sure = [row for row in rows if row.record.telemetry and not energy_doubts(row.record)]
+    for where, frugal in _by_machine([row for row in sure if row.joules_per_solved is not None]):
         row = min(frugal, key=lambda row: row.joules_per_solved or 0.0)
-        found.append(f"{_name(row)} uses the least energy ({row.joules_per_solved:.1f} J per solved sample)")
+        joules = f"{row.joules_per_solved:.1f} J per solved sample"
+        found.append(f"{_name(row)} uses the least energy{where} ({joules})")
     if found:
         yield f"Of these {len(rows)}: {'; '.join(found)}."
+    if several:
+        yield "They ran on several kinds of machine; speed and energy are compared only within one."
     if len(undisturbed) < len(rows):
         names = ", ".join(_name(row) for row in rows if _disturbed(row))
         yield f"Not ranked by speed because their speed was disturbed: {names}."
+
+
+def _by_machine(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """The rows of each kind of machine that has several, and where that is in words; all rows if there is one kind."""
+    kinds = kinds_of(row.record for row in rows)
+    for kind in kinds:
+        own = [row for row in rows if machine_of(row.record) == kind]
+        if len(kinds) == 1 or len(own) > 1:
+            yield f" on {machine_text(kind)}" if len(kinds) > 1 else "", own
 
 
 def about_fidelity(table: Table) -> list[str]:
@@ -163,6 +177,15 @@ def _about_speed(table: Table) -> list[str]:
     fair = [row for row in table.rows if row.tokens_per_s is not None and not _disturbed(row)]
     if not fair:
         return ["No run has a score or an undisturbed speed."]
+    if len(kinds_of(row.record for row in fair)) > 1:
+        each = [
+            f"{_name(max(own, key=lambda row: row.tokens_per_s or 0.0))} is the fastest of {len(own)}{where}"
+            for where, own in _by_machine(fair)
+        ]
+        return [
+            "They ran on several kinds of machine, so their speeds are not compared with each other."
+            + (f" {'; '.join(each)}." if each else "")
+        ]
     fastest = max(fair, key=lambda row: row.tokens_per_s or 0.0)
     overlap = [
         _name(row)
@@ -181,7 +204,7 @@ def _name(row: Row) -> str:
 
 
 def _disturbed(row: Row) -> bool:
-    return row.record.telemetry is not None and bool(row.record.telemetry.not_comparable)
+    return bool(speed_doubts(row.record))
 
 
 def _score(row: Row) -> str:

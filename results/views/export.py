@@ -16,6 +16,7 @@ from results.errors import UsageError
 from results.extras import install_command
 from results.json_text import encode_sorted
 from results.plain_text import csv_cell
+from results.stats.machines import energy_doubts, speed_doubts
 from results.views.leaderboard_text import chat_text
 from results.views.sweep_text import race_text, reduction_text
 
@@ -191,8 +192,8 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "load_s": record.phases.load_s,
         "generate_s": record.phases.generate_s,
         "execute_s": record.phases.execute_s,
-        "speed_not_comparable": _joined(telemetry.not_comparable if telemetry else ()),
-        "energy_doubts": _joined(telemetry.energy_doubts if telemetry else ()),
+        "speed_not_comparable": _joined(speed_doubts(record)),
+        "energy_doubts": _joined(energy_doubts(record)),
         "reduced": _joined([reduction_text(each) for each in place.reductions] if place else ()),
         "race": race_text(row.race_result) if row.race_result else None,
         "sweep_id": place.sweep_id if place else None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from results.compare.fidelity import fidelity_of
 from results.compare.versus_best import Rank, lost_too_many
 from results.records import RunStatus
+from results.stats.machines import energy_doubts, machine_of, machine_text, speed_doubts
 from results.stats.speed import headline, measured_loads
 from results.store.names import short_names
 from results.sweep_place import RaceEnd
@@ -41,6 +42,7 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
         ("without what was lost", judged_text),
         ("against the best", rank_text),
         ("samples", lambda row: "" if row.samples is None else str(row.samples)),
+        ("machine", _machine(table)),
         ("tokens/s", speed_text),
         ("one at a time", chat_text),
         ("GPU GiB", lambda row: _number(row.gpu_memory_bytes, GIB, 2)),
@@ -60,6 +62,29 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
         filled = [(name, cells) for name, cells in filled if name != "host GiB"]
     filled = [(name, cells) for name, cells in filled if any(cells)]
     return [name for name, _ in filled], [list(cells) for cells in zip(*(c for _, c in filled), strict=True)]
+
+
+def _machine(table: Table) -> Callable[[Row], str]:
+    """A letter for each kind of machine, if there are several."""
+    kinds = table.machines
+    return lambda row: machine_letter(kinds.index(machine_of(row.record))) if len(kinds) > 1 else ""
+
+
+def machine_letter(number: int) -> str:
+    """A, B and so on; after Z by number."""
+    return chr(ord("A") + number) if number < 26 else str(number + 1)
+
+
+def about_machines(table: Table) -> str:
+    """What the letters of several kinds of machine mean, and what can't be compared across them; otherwise empty."""
+    kinds = table.machines
+    if len(kinds) < 2:
+        return ""
+    named = "; ".join(f"{machine_letter(number)}: {machine_text(kind)}" for number, kind in enumerate(kinds))
+    return (
+        f"Scores are compared across machines. Speed, seconds and energy say something only within one kind of "
+        f"machine, and there are {len(kinds)}: {named}."
+    )
 
 
 def score_text(row: Row) -> str:
@@ -164,15 +189,15 @@ def row_kind(row: Row) -> str:
 
 def notes(row: Row, *, alone: bool = False) -> list[str]:
     """Notes that belong beside a row's figures. alone: no rank is shown, so the note says how a race ended."""
-    telemetry, place, result = row.record.telemetry, row.record.sweep, row.race_result
+    place, result = row.record.sweep, row.race_result
     found = [] if row.status is RunStatus.SUCCEEDED else [str(row.status)]
     if row.record.rejudged_from:
         found.append("judged again")
     if lost_too_many(row.record):
         found.append("too many answers lost to be the best")
-    if telemetry is not None and telemetry.not_comparable:
-        found.append("speed not comparable")
-    if telemetry is not None and telemetry.energy_doubts:
+    if speed_doubts(row.record):
+        found.append("moved between machines" if row.record.earlier_hosts else "speed not comparable")
+    if energy_doubts(row.record):
         found.append("energy unsure")
     if row.record.score is not None and row.record.score.cached:
         found.append(f"{row.record.score.cached} kept answers")
@@ -184,7 +209,11 @@ def notes(row: Row, *, alone: bool = False) -> list[str]:
 
 
 def explanation(table: Table) -> str:
-    """What the ranks of a table mean; empty if nothing was tested."""
+    """What the ranks of a table mean, and its machines; empty if nothing was tested, on one kind of machine."""
+    return " ".join(filter(None, (_about_tests(table), about_machines(table))))
+
+
+def _about_tests(table: Table) -> str:
     pairs = max((row.versus.pairs for row in table.rows if row.versus is not None), default=0)
     if not pairs:
         return ""
@@ -239,7 +268,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
     lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best",
               "adjusted_p", "samples", "lost", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved",
               "seconds", "note", "label", "wh_per_1k_solved", "cost_per_1k_solved",
-              "mean_kld", "same_top", "perplexity", "usd_per_solved"]]  # fmt: skip
+              "mean_kld", "same_top", "perplexity", "usd_per_solved", "machine"]]  # fmt: skip
     for table in tables:
         for row in table.rows:
             adjusted_p = row.versus.adjusted_p if row.versus is not None else None
@@ -270,6 +299,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
                     for name in ("mean_kld", "same_top", "perplexity")
                 ),
                 money(row.usd_per_solved),
+                machine_text(machine_of(row.record)) if row.record.host else "",
             ]
             lines.append(cells)
     return lines

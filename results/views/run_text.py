@@ -15,6 +15,7 @@ from results.plain_text import plain_lines, uncoloured
 from results.records import Outcome, RunStatus
 from results.stats import divergence
 from results.stats.context import read_context
+from results.stats.machines import energy_doubts, speed_doubts
 from results.stats.speed import answering_speed, headline, measured_loads, table
 from results.store.certificates import CERTIFICATES, certificates_of
 from results.store.names import short_names
@@ -94,8 +95,7 @@ def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[
     rows += [("phases", _phases(record)), *map(_shard_row, record.shards), ("files", str(folder))]
     if record.server is not None:
         rows += [("note", difference) for difference in record.server.differences]
-    if record.telemetry is not None:
-        rows += [("not comparable", f"the speed: {why}") for why in record.telemetry.not_comparable]
+    rows += [("not comparable", f"the speed: {why}") for why in speed_doubts(record)]
     if record.score is not None:
         rows += [("WARNING", warning) for warning in record.score.warnings]
     if record.error is not None:
@@ -300,7 +300,7 @@ def _list_line(shown_id: str, status: RunStatus, record: RunRecord) -> tuple[str
 
 def _note(record: RunRecord) -> str:
     """Short notes for a table; `show` explains them."""
-    telemetry, lost = record.telemetry, record.score.lost if record.score is not None else 0
+    lost = record.score.lost if record.score is not None else 0
     cached = record.score.cached if record.score is not None else 0
     loads = measured_loads(record.score.details) if record.score is not None else []
     fidelity = divergence.kld_result(record.score.details) if record.score is not None else None
@@ -313,7 +313,7 @@ def _note(record: RunRecord) -> str:
         f"shard {record.config.get('shard')}" * bool(record.config.get("shard")),
         f"{lost} answers lost" * bool(lost),
         f"{cached} kept answers" * bool(cached),
-        "speed not comparable" * bool(telemetry is not None and telemetry.not_comparable),
-        "energy unsure" * bool(telemetry is not None and telemetry.energy_doubts),
+        "speed not comparable" * bool(speed_doubts(record)),
+        "energy unsure" * bool(energy_doubts(record)),
     )
     return ", ".join(filter(None, notes))

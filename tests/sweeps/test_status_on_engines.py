@@ -14,7 +14,7 @@ from results.store.attempts import STARTED, AttemptEntry, Attempts
 from results.store.run_folder import RunFolder
 from results.store.sweep_folder import EngineText
 from sweeps.status import print_run_status, print_status, print_sweeps
-from sweeps.status_details import print_details, raw
+from sweeps.status_details import print_details, to_json
 from sweeps.whereabouts import away, find_away
 from tests.results.conftest import a_record
 from tests.results.recorded_runs import P, begin_sweep, place, record_run
@@ -142,7 +142,7 @@ def test_lost_attempts_are_told_with_the_reason(sweep, capsys):
 
 
 def test_all_of_it_as_json(sweep):
-    said = json.loads(raw(sweep, warn=pytest.fail))
+    said = json.loads(to_json(sweep, warn=pytest.fail))
     assert said["state"] == "detached: goes on at slurm"
     assert [run["status"] for run in said["runs"]] == ["succeeded", "running", "queued", "waiting", "waiting"]
     assert said["runs"][1]["record"]["model"] == "moved"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from results.records import Outcome, RunStatus
 from results.stats import divergence
+from results.stats.machines import energy_doubts, speed_doubts
 from results.stats.speed import headline, measured_loads
 from results.store.reading.run_figures import short
 from results.views.run_text import shown_status
@@ -81,10 +82,9 @@ def _without_score(score: Score | None) -> str:
 
 def stats_of(record: RunRecord, row: RunRow) -> tuple[Stat, ...]:
     """The figures at the top; those that aren't known are left out."""
-    telemetry = record.telemetry
     found = []
     if row.tokens_per_s is not None:
-        doubt = "not comparable" if telemetry is not None and telemetry.not_comparable else "tokens/s"
+        doubt = "not comparable" if speed_doubts(record) else "tokens/s"
         found.append(Stat("Speed", f"{row.tokens_per_s:,.1f}", doubt))
     if row.memory_bytes is not None:
         found.append(Stat("GPU memory", f"{row.memory_bytes / GIB:.2f}", "GiB at most"))
@@ -221,11 +221,9 @@ def _build(record: RunRecord) -> str:
 
 def doubts_of(record: RunRecord) -> tuple[str, ...]:
     """What keeps its figures from being compared, and what the server did otherwise than asked."""
-    telemetry = record.telemetry
     found = [*record.server.differences] if record.server is not None else []
-    if telemetry is not None:
-        found += [f"speed not comparable: {why}" for why in telemetry.not_comparable]
-        found += [f"energy unsure: {why}" for why in telemetry.energy_doubts]
+    found += [f"speed not comparable: {why}" for why in speed_doubts(record)]
+    found += [f"energy unsure: {why}" for why in energy_doubts(record)]
     return tuple(found)
 
 

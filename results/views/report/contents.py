@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.compare.leaderboard import make_tables
 from results.records import RunStatus
+from results.stats.machines import energy_doubts, speed_doubts
 from results.store.choices import choice_about
 from results.store.reading.run_figures import short
 from results.views.choice_text import choice_card
@@ -212,11 +213,10 @@ def _failure(record: RunRecord, status: RunStatus) -> Failure:
 
 def _notes(row: Row) -> list[str]:
     record = row.record
-    telemetry, place, score = record.telemetry, record.sweep, record.score
+    place, score = record.sweep, record.score
     found = []
-    if telemetry is not None:
-        found += [f"speed not comparable: {why}" for why in telemetry.not_comparable]
-        found += [f"energy unsure: {why}" for why in telemetry.energy_doubts]
+    found += [f"speed not comparable: {why}" for why in speed_doubts(record)]
+    found += [f"energy unsure: {why}" for why in energy_doubts(record)]
     if row.price_per_kwh is not None and row.cost_per_1000_solved is None:
         found.append(f"no cost: {why_unknown(record)}")
     if place is not None:

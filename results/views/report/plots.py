@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from results.compare.pick import undisturbed
 from results.compare.versus_best import Rank, lost_too_many
 from results.plain_text import plain
+from results.stats.machines import energy_doubts
 from results.views.leaderboard_text import GIB
 from results.views.report.label_places import Box, place_labels, text_width
 from results.views.report.page_text import page_text
@@ -87,7 +88,7 @@ class Family(NamedTuple):
 
 
 def _energy_sure(row: Row) -> bool:
-    return row.record.telemetry is None or not row.record.telemetry.energy_doubts
+    return not energy_doubts(row.record)
 
 
 def _host_gib(row: Row) -> float | None:
