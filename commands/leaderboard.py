@@ -156,4 +156,5 @@ _LEFT_OUT = {
     "started": "running",
     "older": "older of the same configuration (see --all)",
     "archived": "archived (see --archived)",
+    "shard": "shards of other runs",
 }

@@ -291,6 +291,11 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     sweep: SweepPlace | None = None
     error: ErrorRecord | None = None
 
+    @property
+    def is_shard(self) -> bool:
+        """Whether it is a part of another run, split by its samples."""
+        return bool(self.config.get("shard"))
+
 
 def encode_record(record: RunRecord) -> bytes:
     """One line of JSON, without the newline. Raises ResultsError for a record that could not be read back unchanged."""

@@ -91,9 +91,10 @@ def _judgeable(entry: RunEntry) -> RunRecord:
             f"{folder.run_id} did not finish (status: {status}), so its answers are not a fair selection",
             hint=f"finish it first: {to_continue(record)}",
         )
-    if shard := record.config.get("shard"):
+    if record.is_shard:
         raise UsageError(
-            f"{folder.run_id} is the shard {shard} of a run", hint="judge the whole run again; see `list`"
+            f"{folder.run_id} is the shard {record.config['shard']} of a run",
+            hint="judge the whole run again; see `list`",
         )
     if not str(record.config.get("script", "")).startswith("scripts."):
         raise UsageError(

@@ -26,7 +26,7 @@ def print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | N
         return
     print_tables(
         make_tables(
-            [run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED],
+            [run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED and not run[1].is_shard],
             warn=warn,
             price_per_kwh=price_per_kwh,
         ),
@@ -44,5 +44,5 @@ def print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | N
 
 def highest_score(folder: SweepFolder) -> float | None:
     """In percent; None if no run has one."""
-    found = folder.runs(warn=lambda _: None).values()
-    return max((score for _, record in found if (score := record.results.score) is not None), default=None)
+    found = [record for _, record in folder.runs(warn=lambda _: None).values() if not record.is_shard]
+    return max((score for record in found if (score := record.results.score) is not None), default=None)

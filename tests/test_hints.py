@@ -186,6 +186,11 @@ fit hf | 2 | hf is not a GGUF file | vLLM chooses by itself
 {GOOD} --temperature 9 | 2 | --temperature: 9.0 is out of range: 0 to 5 | give a number, 0 to 5
 {GOOD} --temperature 0,7 | 2 | --temperature: '0,7' is not a number | write 0.7
 {GOOD} --limit all | 2 | --limit: 'all' is not a whole number | leave it out
+{GOOD} --shards 0 | 2 | --shards: 0 is out of range: 1 to | give a number, 1 to
+{GOOD} --shards 4 --limit 2 | 2 | --shards 4: 2 samples can't be split into 4 | give fewer shards
+{GOOD} --shards 4 --max-cost 1 | 2 | nobody could hold --max-cost | leave --shards or --max-cost out
+run --benchmark speed --model good.gguf --shards 4 | 2 | speed can't be split | leave --shards out
+{SWEEP} good.gguf --race --shards 2 | 2 | is a part of a run that is split | leave out --race or --shards
 {GOOD} --limit 0 | 2 | --limit: 0 is out of range: 1 to | give a number, 1 to
 {GOOD} --request-timeout 10m | 2 | --request-timeout: '10m' is not a number | in seconds: 600
 {SWEEP} good.gguf --gpu-layers all | 2 | "all" is not a whole number (-1 is for all) | sweep --help

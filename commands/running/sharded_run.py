@@ -115,7 +115,7 @@ def _earlier(spec: RunSpec, results_dir: Path, resume: str) -> tuple[SweepFolder
 
     run = RunFolder.find(results_dir, resume)
     record = run.read_record()
-    if record.sweep is None or not (record.shards or record.config.get("shard")):
+    if record.sweep is None or not (record.shards or record.is_shard):
         raise UsageError(
             f"{run.run_id} was not split into shards",
             hint="leave --shards out, or start a new run without --resume",

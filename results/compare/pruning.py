@@ -58,7 +58,8 @@ def keep_rules(keep: Iterable[str], since: dt.datetime | None) -> KeepRules:
 def runs_to_prune(results_dir: Path, rules: KeepRules, *, warn: Callable[[str], None]) -> Pruning:
     """Apply the rules. Runs that are still running, or whose record can't be read, are kept. Raises ResultsError."""
     runs = all_records(results_dir, warn=warn)
-    last = {folder.run_id for folder, _ in runs[max(0, len(runs) - rules.last) :]}
+    whole = [folder for folder, record in runs if not (record.is_shard and record.remarks.archived)]
+    last = {folder.run_id for folder in whole[max(0, len(whole) - rules.last) :]}
     newest: set[str] = set()
     if rules.newest:
         chosen = choose_runs(results_dir, Choice(archived=True), warn=lambda _: None)

@@ -93,6 +93,9 @@ def choose_runs(
         models.add(record.model)
         if not _asked_for(record, choice):
             continue
+        if record.is_shard:  # a part of a result, also before the parts are merged
+            left_out["shard"] = left_out.get("shard", 0) + 1
+            continue
         if record.remarks.archived and not choice.archived:
             left_out["archived"] = left_out.get("archived", 0) + 1
             continue

@@ -104,7 +104,7 @@ def _completions(spec: RunSpec, past: Sequence[_Past]) -> int | None:
         each.record.score.samples
         for each in past
         if each.record.score and each.record.score.samples
-        if each.record.config.get("limit") is None and each.record.config.get("shard") is None
+        if each.record.config.get("limit") is None and not each.record.is_shard
     ]
     known = [each for each in (spec.asked["limit"], *full[-1:]) if each is not None]
     if not known:

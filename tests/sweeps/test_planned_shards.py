@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from engines.lane import is_merged
+from results.compare.pruning import keep_rules, runs_to_prune
+from results.compare.run_choice import Choice, choose_runs
 from results.errors import UsageError
-from results.records import RunStatus
+from results.records import Remarks, RunStatus
 from results.store.sweep_folder import PlanEntry
 from results.sweep_place import ShardFacts
 from runner.fingerprint import fingerprint
@@ -165,3 +167,25 @@ def test_a_record_keeps_its_shards(tmp_path):
     facts = (ShardFacts(run_id="r", shard="1/2", gpus=("card",)),)
     run = record_run(tmp_path, shards=facts)
     assert run.read_record().shards == facts
+
+
+def test_no_table_takes_a_shard_for_a_result(tmp_path):
+    run = record_run(tmp_path)
+    record_run(tmp_path, config={"shard": "1/2"})
+    record_run(tmp_path, config={"shard": "2/2"}, remarks=Remarks(archived=True))
+    for archived in (False, True):
+        chosen = choose_runs(tmp_path, Choice(archived=archived), warn=print)
+        assert [folder.run_id for folder, _ in chosen.runs] == [run.run_id]
+        assert chosen.left_out == {"shard": 2}
+
+
+def test_pruning_counts_a_run_that_was_merged_once(tmp_path):
+    """The last two are runs, however many shards were merged into the last of them."""
+    older = record_run(tmp_path)
+    shards = [
+        record_run(tmp_path, config={"shard": f"{n}/2"}, remarks=Remarks(archived=True)) for n in (1, 2)
+    ]
+    merged = record_run(tmp_path, config={"shards": 2})
+    found = runs_to_prune(tmp_path, keep_rules(["last=2"], None), warn=print)
+    assert [folder.run_id for folder in found.delete] == [folder.run_id for folder in shards]
+    assert older.run_id != merged.run_id

@@ -92,7 +92,11 @@ class Report:
     @property
     def left_out_text(self) -> str:
         """How many runs were left out, in words."""
-        words = {"started": "running", "older": "older of the same configuration (see --all)"}
+        words = {
+            "started": "running",
+            "older": "older of the same configuration (see --all)",
+            "shard": "shards of other runs",
+        }
         return ", ".join(f"{count} {words.get(why, why)}" for why, count in self.left_out.items())
 
 
