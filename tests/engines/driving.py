@@ -9,21 +9,17 @@ What is lost comes back as another attempt, which goes on with what came back; w
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import shutil
 import sys
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engines.contract import Attempt, EndKind
+from engines.contract import EndKind
+from engines.folder_store import FolderStore
 from engines.lane import going_on, is_done
-from engines.node.attempt_files import UNIT
-from engines.unit import Unit, needs_of, write_unit
-from results.durable import replace_file
-from results.store.attempts import STARTED, AttemptEntry, Attempts, runs_in
-from results.store.runs import Runs, end_record
+from engines.unit import Unit, needs_of
+from results.store.attempts import Attempts, runs_in
 from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 from sweeps.sweep import begin
@@ -39,6 +35,8 @@ if TYPE_CHECKING:
     from engines.planned_run import PlannedRun
     from engines.server_group import ToDo
     from engines.unit import Needs
+    from results.records import RunRecord
+    from results.store.run_folder import RunFolder
     from results.store.sweep_folder import SweepFolder
 
 
@@ -85,60 +83,19 @@ class DrivenUnits:
             return not self.waiting and not self.taken
 
 
-@dataclass
-class DrivenStore:
-    """`engines.contract.Store` over a sweep's folder."""
+class DrivenStore(FolderStore):
+    """The real store of a sweep's folder."""
 
-    folder: SweepFolder
-    said: Said
+    def __init__(self, folder: SweepFolder, said: Said) -> None:
+        super().__init__(folder, engine="driven", say=said.say)
+        self.attempts = Attempts(folder.path)
+        self.begin()
 
-    @property
-    def attempts(self) -> Attempts:
-        return Attempts(self.folder.path)
-
-    @property
-    def runs(self) -> Runs:
-        return Runs(self.folder.results_dir, self.said.say)
-
-    def partial(self, unit: Unit) -> Attempt:
-        number, path = self.attempts.create(unit.unit_id)
-        for each in unit.todo:
-            if each.resume:
-                shutil.copytree(self.folder.results_dir / each.resume, path / each.resume)
-        replace_file(path / UNIT, write_unit(unit.document({})))
-        return Attempt(unit=unit, number=number, folder=path)
-
-    def started(self, attempt: Attempt, *, handle: str, place: str = "") -> Attempt:
-        self.note(attempt, STARTED, handle=handle, place=place)
-        return Attempt(
-            unit=attempt.unit, number=attempt.number, folder=attempt.folder, handle=handle, place=place
-        )
-
-    def running(self) -> Sequence[Attempt]:
-        return []
-
-    def adopt(self, end: UnitEnd) -> None:
-        self.note(end.attempt, end.kind, place=end.place, why=end.why)
-        for found in runs_in(end.attempt.folder):
-            there = self.folder.results_dir / found.run_id
-            shutil.rmtree(there, ignore_errors=True)
-            found.path.rename(there)
-            entry = self.runs.entry(type(found)(there))
-            entry.begin(entry.folder.read_record())
-            end_record(entry.folder)
-            entry.log.append_from(entry.folder, replace=True)
-            entry.forget_note()
-
-    def note(self, attempt: Attempt, what: str, **facts: str) -> None:
-        self.attempts.note(
-            AttemptEntry(
-                unit_id=attempt.unit.unit_id,
-                number=attempt.number,
-                what=what,
-                at=dt.datetime.now(dt.UTC).isoformat(),
-                **facts,
-            )
-        )
+    def adopt(self, end: UnitEnd) -> Sequence[tuple[RunFolder, RunRecord]]:
+        """Also of an attempt that a test started by itself."""
+        if end.attempt.name not in {each.name for each in self.running()}:
+            self.started(end.attempt, handle="by hand")
+        return super().adopt(end)
 
 
 @dataclass
@@ -203,6 +160,7 @@ class DrivenSweep:
                 again = end.kind is EndKind.LOST or (end.kind is EndKind.REFUSED and end.elsewhere)
                 if again and end.attempt.number < self.most:
                     self.units.waiting += [each for each in self.left() if each.unit_id == unit.unit_id]
+        self.store.log_unfinished()
         return ends
 
     def scores(self):
