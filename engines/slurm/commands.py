@@ -148,6 +148,14 @@ def has_gpus(partition: str) -> bool:
     return "gpu" in _run("sinfo", "--noheader", "--format=%G", *where)
 
 
+def listed_nodes(partition: str) -> list[tuple[str, ...]]:
+    """Of each node there: name, state, features, processors, memory and gres. Raises ControllerAwayError."""
+    where = (f"--partition={partition}",) if partition else ()
+    printed = _run("sinfo", "--Node", "--noheader", "--format=%N|%T|%f|%c|%m|%G", *where)
+    rows = (tuple(line.strip().split("|")) for line in printed.splitlines())
+    return [row for row in rows if len(row) == 6]
+
+
 def cancel(jobs: Sequence[str], *options: str) -> None:
     """Run scancel. Jobs that have ended are no error. Raises ControllerAwayError."""
     for some in _parts(jobs):

@@ -11,6 +11,7 @@ from engines.slurm import commands
 from engines.slurm.cancelling import Cancelling
 from engines.slurm.commands import ControllerAwayError, DeclinedError
 from engines.slurm.job_script import Resources, job_options, require_usable, script_text
+from engines.slurm.looking import looks
 from engines.slurm.settings import FIELDS, Settings
 from engines.slurm.submission import Submission
 from results.durable import replace_file
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from engines.contract import Attempt, Store, UnitEnd, Units
+    from engines.node_looks import NodeLook, NodeQuestion
     from engines.unit import Unit
     from runner.display import Display
 
@@ -63,6 +65,10 @@ class SlurmEngine:
             return [
                 Finding(message=f"Slurm gives no answer: {error}", hint="see `scontrol ping` and `sinfo`")
             ]
+
+    def looks(self, question: NodeQuestion) -> Sequence[NodeLook]:
+        """See `engines.node_looks.LooksAtNodes`: one node of each kind, by a job that takes seconds."""
+        return looks(self._settings, question)
 
     def run(self, units: Units, store: Store) -> Iterator[UnitEnd]:
         """See `Engine`. Raises UsageError if Slurm takes no job of this user or with these settings."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LONGEST_ARRAY: Final = 1000  # what a cluster declines is halved
 FIRST_WAIT_S: Final = 1.0
 MOST_WAIT_S: Final = 60.0
-TICK_S: Final = 0.2
+TICK_S: Final = 0.1
 _TICK_EACH_S: Final = 0.004  # so that a shared disk is not asked hundreds of times a second
 _MOST_TICK_S: Final = 2.0
 

@@ -13,13 +13,15 @@ import time
 
 import pytest
 
+import results
 from engines.contract import Attempt, EndKind
 from engines.node.attempt_files import read_node
+from engines.node_looks import NodeQuestion
 from engines.slurm.engine import Settings, make
 from results.errors import UsageError
 from results.records import RunStatus
 from tests.command_line import bench_runner
-from tests.engines.driving import driven_sweep
+from tests.engines.driving import Said, driven_sweep
 from tests.engines.slurm_cluster import LONGEST_ARRAY, slurm_cluster
 from tests.sweep_runs import TWO_CARDS, models, scores, server, stored
 
@@ -326,6 +328,18 @@ def test_a_unit_gets_the_gpus_that_slurm_gave_it(cluster, tmp_path, nvml, monkey
     (end,) = sweep.drive(slurm)
     assert (end.kind, end.place) == (EndKind.DONE, "n1")
     assert len(read_node(end.attempt.folder).cards) == 1
+
+
+def test_nodes_say_what_they_have_by_a_short_job(cluster, tmp_path):
+    said = Said()
+    seen = make(Settings(gres="none"), said).looks(NodeQuestion(models=("/nowhere",)))
+    assert [each.place for each in seen] == ["n1", "n2"]  # one has GPUs
+    for each in seen:
+        assert each.check.models == {"/nowhere": None}
+        assert each.check.harness["version"] == results.__version__
+    (broken,) = make(Settings(gres="none", partition="cards", python="/nowhere"), said).looks(NodeQuestion())
+    assert "/nowhere" in broken.why
+    assert not cluster.command("squeue", "--me", "--noheader")
 
 
 def test_nothing_secret_of_the_environment_reaches_slurms_disk(cluster, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from engines.slurm.commands import DeclinedError, job_environment
 from engines.slurm.engine import FIELDS, Settings, make
 from engines.slurm.job import only_given
 from engines.slurm.job_script import Resources, job_options, script_text
+from engines.slurm.looking import kinds_of
 from engines.slurm.watch import Handle
 from engines.unit import Needs
 from results.errors import UsageError
@@ -190,6 +191,19 @@ def test_a_unit_whose_gpus_dont_match_is_refused(there, asked, environment):
 def test_what_slurm_declines_is_told_apart(said, is_limit, is_needs, is_array):
     error = DeclinedError(said)
     assert (error.is_limit, error.is_needs, error.is_array) == (is_limit, is_needs, is_array)
+
+
+def test_nodes_that_are_alike_are_looked_at_once_where_there_is_place():
+    """Whatever partitions they are in, and whether they answer."""
+    rows = [
+        ("a1", "allocated", "(null)", "64", "512000", "gpu:a100:8(S:0-1)"),
+        ("a2", "mixed", "(null)", "64", "512000", "gpu:a100:8(S:0-1)"),
+        ("a2", "mixed", "(null)", "64", "512000", "gpu:a100:8(S:0-1)"),
+        ("c1", "down*", "big", "128", "1024000", "(null)"),
+    ]
+    cards, plain = kinds_of(rows)
+    assert (cards.first, cards.names, cards.is_free, cards.gpus) == ("a2", ("a1", "a2"), True, 8)
+    assert (plain.place, plain.is_free, plain.state, plain.gpus) == ("c1", False, "down", 0)
 
 
 def test_without_slurms_programs_the_check_says_what_to_do(monkeypatch):
