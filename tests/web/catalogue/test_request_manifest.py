@@ -9,46 +9,13 @@ from pydantic import ValidationError
 
 from results.errors import UsageError
 from sweeps.manifest.reader import parse_manifest
-from web.catalogue.manifest import MOST_EXCLUDED, MOST_RUNS, manifest_document
+from tests.web.catalogue.checked_requests import document, mistakes, run, starts
+from web.catalogue.manifest import manifest_document
 from web.catalogue.mistakes import MOST_TOLD, RequestRefused
 from web.catalogue.models import ModelNames
 from web.catalogue.posting import checked_job
 from web.catalogue.request import RunRequest
-from web.config import ServeConfig
 from web.jobs.job import Priority
-
-
-@pytest.fixture
-def config(tmp_path, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
-    data = tmp_path / "questions ${HOME}.jsonl"
-    data.write_text("{}\n")
-    return ServeConfig(
-        results_dir=tmp_path,
-        state_dir=tmp_path / ".serve",
-        servers={
-            "cpu": {"gpu_layers": 0},
-            "there": {"base_url": "http://127.0.0.1:9/${WHERE:-v1}"},
-            "fixed": {"base_url": "http://127.0.0.1:9", "model": "one"},
-        },
-        providers={"ollama": {}, "gpt": {"provider": "openai"}, "anthropic": {}},
-        data={"questions": data},
-    )
-
-
-def document(config, /, **request):
-    return manifest_document(RunRequest.model_validate(request), config)
-
-
-def mistakes(config, /, **request):
-    with pytest.raises(RequestRefused) as refused:
-        checked_job(RunRequest.model_validate(request), config, "me")
-    return [str(each) for each in refused.value.mistakes]
-
-
-def run(config, suite="human_eval", **more):
-    return document(config, suite=suite, config=more)["runs"][0]
 
 
 def test_a_plain_request(config):
@@ -82,8 +49,8 @@ def test_every_mistake_is_told_with_its_field(config):
             },
         },
     ) == [
-        _starts("suite: 'humaneval' is no benchmark; did you mean human_eval?"),
-        _starts("config.model: there is no model '../x'"),
+        starts("suite: 'humaneval' is no benchmark; did you mean human_eval?"),
+        starts("config.model: there is no model '../x'"),
         "config.params.limit: 0 is out of range: 1 to 1000000",
         "config.params.temperature: 'hot' is not a number",
         "config.params.script: only the operator sets this",
@@ -182,10 +149,10 @@ def test_ollamas_parameters_by_their_own_names(config):
 def test_providers_by_the_operators_names(config):
     assert run(config, provider="gpt", model="gpt-4o-mini")["provider"] == "openai"
     assert mistakes(config, suite="human_eval", config={"provider": "openai", "model": "x"}) == [
-        _starts("config.provider: there is no provider 'openai'")
+        starts("config.provider: there is no provider 'openai'")
     ]
     assert mistakes(config, suite="human_eval", config={"provider": "anthropic", "model": "x"}) == [
-        _starts("config.provider: no API key is configured for anthropic")
+        starts("config.provider: no API key is configured for anthropic")
     ]
     assert mistakes(config, suite="human_eval", config={"provider": "gpt"}) == [
         "config.model: provider gpt needs a model (say what the provider calls it)"
@@ -201,7 +168,7 @@ def test_providers_by_the_operators_names(config):
 )
 def test_a_providers_model_is_a_plain_name(config, name):
     assert mistakes(config, suite="human_eval", config={"provider": "gpt", "model": name}) == [
-        _starts("config.model: ")
+        starts("config.model: ")
     ]
 
 
@@ -220,136 +187,13 @@ def test_what_only_shows_in_a_whole_run_is_told_in_the_requests_words(config):
     ]
 
 
-def test_either_a_suite_or_a_manifest(config):
-    assert mistakes(config) == ["give either suite (with config) or manifest"]
-    assert mistakes(config, suite="human_eval", manifest={"runs": []}) == [
-        "give either suite (with config) or manifest"
-    ]
-    assert mistakes(config, config={}, manifest={"runs": [{"benchmark": "human_eval"}]}) == [
-        "config: stands in the manifest: leave it out"
-    ]
-
-
-def test_a_whole_manifest(config):
-    found = checked_job(
-        RunRequest(
-            manifest={
-                "seed": 3,
-                "test_mode": True,
-                "defaults": {"server": "cpu", "system_prompt": "${HOME}"},
-                "matrix": {
-                    "model": ["demo", {"path": "demo", "name": "Again", "overrides": {"top_k": 3}}],
-                    "benchmark": ["human_eval", "mbpp"],
-                    "temperature": [0, 1],
-                    "exclude": [{"benchmark": "mbpp", "temperature": 1}],
-                    "include": [{"benchmark": "gsm8k", "limit": 2}],
-                },
-                "runs": [{"benchmark": "mmlu"}],
-            }
-        ),
-        config,
-        "me",
-    )
-    assert json.loads(found.job.manifest)["defaults"] == {"system_prompt": "$${HOME}", "gpu_layers": 0}
-    assert len(found.labels) == 8
-    assert found.job.suite == "human_eval, mbpp, gsm8k, mmlu"
-    assert found.job.model_name == "SmolLM2-135M-Instruct.Q4_1, Again"
-
-
-def test_a_manifest_with_mistakes_at_every_place(config):
-    assert mistakes(
-        config,
-        manifest={
-            "seed": -1,
-            "results_dir": "/",
-            "defaults": {"script": "x", "server": "cpu", "model": "${HOME}"},
-            "matrix": {
-                "server": ["cpu"], "gpu_layers": [1], "model": ["demo", "hf:a/b/c.gguf", {"path": "/x", "home": 1}],
-                "benchmark": "x", "metrics": "x.y", "include": [{"provider": "gpt"}, 3],
-                "exclude": [{"parser": "x"}],
-            },
-            "runs": [{"benchmark": "human_eval", "lora": "/x", "server": "there"}, []],
-        },
-    ) == [
-        _starts("manifest.results_dir: there is no such field"),
-        "manifest.seed: -1 is out of range: 0 to 2147483647",
-        "manifest.defaults.script: only the operator sets this",
-        _starts("manifest.defaults.model: there is no model '${HOME}'"),
-        "manifest.matrix.server: can't be an axis: give it in defaults, or in each of the runs",
-        "manifest.matrix.gpu_layers[0]: the operator sets this for server cpu",
-        _starts("manifest.matrix.model[1]: there is no model 'hf:a/b/c.gguf'"),
-        _starts("manifest.matrix.model[2].home: there is no such field"),
-        _starts("manifest.matrix.model[2].path: there is no model '/x'"),
-        _starts("manifest.matrix.benchmark: 'x' is no benchmark"),
-        "manifest.matrix.metrics: only the operator sets this",
-        "manifest.matrix.include[0]: can't say who answers: give it in defaults, or in each of the runs",
-        "manifest.matrix.include[1]: must be an object of settings",
-        "manifest.matrix.exclude[0].parser: only the operator sets this",
-        "manifest.runs[0]: defaults say who answers already: give it there, or in each of the runs",
-        "manifest.runs[0].lora: only the operator sets this",
-        "manifest.runs[1]: must be an object of settings",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"matrix": {"benchmark": "human_eval", "model": {"name": "x"}}},
-        {"runs": [{}] * (MOST_RUNS + 1)},
-        {"matrix": []},
-        {"runs": {}},
-        {"defaults": 3, "runs": [{"benchmark": "human_eval"}]},
-    ],
-)
-def test_a_manifest_of_another_shape(config, wrong):
-    assert mistakes(config, manifest=wrong)
-
-
-def test_a_manifest_can_not_be_multiplied_out_without_end(config):
-    axes = {"temperature": [0.1] * 100, "top_k": [1] * 100, "seed": [1] * 100, "benchmark": "human_eval"}
-    assert mistakes(config, manifest={"matrix": axes}) == [
-        f"manifest: it has 1000000 runs; a job has at most {MOST_RUNS}"
-    ]
-
-
 def test_a_key_in_a_text_is_refused_before_it_is_kept(config):
     found = mistakes(
         config,
         suite="human_eval",
         config={"params": {"system_prompt": "use --api-key sk-aaaaaaaaaaaaaaaaaaaaa"}},
     )
-    assert found == [_starts("config.params.system_prompt: holds a key")]
-
-
-class _starts(str):  # noqa: N801 - reads like a word in the expected values
-    """Equal to every text that begins so."""
-
-    __slots__ = ()
-    __hash__ = str.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return str(other).startswith(self)
-
-
-@pytest.mark.parametrize(
-    "matrix",
-    [
-        {"benchmark": "human_eval", "model": ["x"] * (MOST_RUNS + 1)},
-        {"benchmark": "human_eval", "top_k": [1, 2], "exclude": [{"top_k": ["x"] * (MOST_RUNS + 1)}]},
-    ],
-)
-def test_a_list_that_is_too_long_is_not_read_at_all(config, matrix):
-    (only,) = mistakes(config, manifest={"matrix": matrix})
-    assert only.endswith(f": has more than {MOST_RUNS} items")
-
-
-def test_the_values_of_all_exclusions_are_few(config):
-    exclude = [{"top_k": [1] * MOST_RUNS}] * (MOST_EXCLUDED // MOST_RUNS)
-    matrix = {"benchmark": "human_eval", "top_k": [1, 2]}
-    assert document(config, manifest={"matrix": {**matrix, "exclude": exclude}})
-    assert mistakes(config, manifest={"matrix": {**matrix, "exclude": [*exclude, {"top_k": 1}]}}) == [
-        f"manifest.matrix.exclude: has more than {MOST_EXCLUDED} values"
-    ]
+    assert found == [starts("config.params.system_prompt: holds a key")]
 
 
 def test_no_more_mistakes_are_looked_for_than_are_told(config):
@@ -380,19 +224,6 @@ def test_the_models_folder_is_listed_once_a_request(config, tmp_path):
     (tmp_path / "models" / "late.gguf").touch()
     with pytest.raises(UsageError, match="there is no model 'late'"):
         names.find("late")
-
-
-def test_the_defaults_model_is_not_sent_to_who_answers_elsewhere(config):
-    """It is a file here: a provider must be told its own name, and a server with an address says what it has."""
-    defaults = {"model": "demo", "benchmark": "human_eval"}
-    assert mistakes(config, manifest={"defaults": defaults, "runs": [{"provider": "gpt"}]}) == [
-        "manifest.runs[0].model: provider gpt needs a model (say what the provider calls it)"
-    ]
-    runs = [{"server": "there"}, {"server": "fixed"}, {"server": "cpu"}, {"provider": "gpt", "model": "m"}]
-    found = document(config, manifest={"defaults": defaults, "runs": runs})
-    assert [run.get("model", "the default") for run in found["runs"]] == [None, "one", "the default", "m"]
-    read = parse_manifest(json.dumps(found), form="json", name="x", folder=config.state_dir)
-    assert read.runs[0].settings["model"].value is None
 
 
 @pytest.mark.parametrize(
