@@ -26,14 +26,14 @@ from engines.run_copies import (
 )
 from engines.unit import Unit, read_unit, write_unit
 from results.durable import explained, replace_file, sync_folder
-from results.errors import NewerRecord, ResultsError, UsageError
+from results.errors import ResultsError, UsageError
 from results.json_text import NOT_THAT_JSON
 from results.records import ErrorRecord, RunStatus, decode_record
 from results.store.attempts import STARTED, AttemptEntry, Attempts, runs_in
 from results.store.continuing import to_continue
 from results.store.family_styles import FamilyStyle
 from results.store.run_folder import RunFolder
-from results.store.run_id import RUN_ID
+from results.store.run_id import RUN_ID, id_of_another
 from results.store.runs import Runs
 from results.store.sweep_folder import SWEEPS
 
@@ -73,9 +73,8 @@ class FolderStore:
         self._running: dict[str, Attempt] | None = None
         self._known: dict[str, tuple[RunFolder, RunRecord]] | None = None
         self._decided: set[str] = set()
-        self._unlogged: set[str] = (
-            set()
-        )  # ids of unfinished runs whose notes wait in place of a line in the log
+        # Ids of unfinished runs whose notes wait in place of a line in the log; False: it may have an older line.
+        self._unlogged: dict[str, bool] = {}
 
     def begin(self) -> None:
         """Log what earlier processes couldn't. Call it before anything starts."""
@@ -95,7 +94,7 @@ class FolderStore:
                     there = RunFolder(self._folder.results_dir / todo.resume)
                     claimed.enter_context(there.claim())
                     if not self._runs.entry(there).is_noted:
-                        self._unlogged.discard(todo.resume)  # another process has logged it
+                        self._unlogged.pop(todo.resume, None)  # another process has logged it
                     with explained("copy to", path):
                         copy_run(there.path, path / todo.resume)
             with explained("write to", path):
@@ -119,12 +118,11 @@ class FolderStore:
             self.leave(attempt)
             return ()
         self.learn_styles(attempt)
+        self.known()
         taken = []
         for folder in self._runs_of(end):
             try:
-                record = self._prepared(folder, end)
-            except NewerRecord:
-                raise
+                folder, record = self._prepared(folder, end)  # noqa: PLW2901 - it may get another id
             except (ResultsError, OSError) as error:
                 if is_of_our_disk(error):
                     raise ResultsError(message(error), hint=getattr(error, "hint", "")) from error
@@ -239,8 +237,9 @@ class FolderStore:
                 remove(copy)
         return runs_in(attempt.folder)
 
-    def _prepared(self, folder: RunFolder, end: UnitEnd) -> RunRecord:
-        """Make a run ready to be taken over, with its record as it is to be kept.
+    def _prepared(self, folder: RunFolder, end: UnitEnd) -> tuple[RunFolder, RunRecord]:
+        """Make a run ready to be taken over, with its record as it is to be kept. Two machines may have given two runs
+        the same id; the second one gets another.
 
         Raises ResultsError or OSError for what this attempt was not to make; then nothing has changed.
         """
@@ -254,15 +253,21 @@ class FolderStore:
         wanted = attempt.unit.fingerprints
         if place is None or place.sweep_id != attempt.unit.sweep_id or place.fingerprint not in wanted:
             raise ResultsError("it isn't a run of this unit")
-        if record.run_id != folder.run_id:
+        other_id = id_of_another(record.run_id, f"{attempt.name} {place.fingerprint}".encode())
+        if folder.run_id not in {record.run_id, other_id}:
             raise ResultsError(f"its record is that of {record.run_id}")
         target = RunFolder(self._folder.results_dir / folder.run_id)
         if target.path.is_symlink() or target.path.exists():
-            there = target.read_record()
-            own = there.sweep is not None and there.sweep.sweep_id == self._folder.sweep_id
-            if not own or _fingerprint(there) != place.fingerprint or folder.run_id not in _resumed(attempt):
-                raise ResultsError(f"another run has its id: {target.path}")
-            record = msgspec.structs.replace(record, remarks=there.remarks)
+            if folder.run_id in _resumed(attempt):
+                there = target.read_record()
+                if there.sweep is None or there.sweep.fingerprint != place.fingerprint:
+                    raise ResultsError(f"another run has its id: {target.path}")
+                record = msgspec.structs.replace(record, remarks=there.remarks)
+            else:
+                if folder.run_id == other_id:
+                    raise ResultsError(f"another run has its id: {target.path}")
+                folder = RunFolder(folder.path.rename(folder.path.with_name(other_id)))
+        record = msgspec.structs.replace(record, run_id=folder.run_id)
         before = self.known().get(place.fingerprint)
         if before is not None and before[0].run_id != folder.run_id and before[1].sweep is not None:
             tries = before[1].sweep.earlier_tries + 1
@@ -275,13 +280,15 @@ class FolderStore:
         keep_regular_files(folder.path)
         remove(folder.path / LOCK)  # whoever holds it has nothing to do with what becomes of the run here
         folder.write_record(record)
-        return record
+        return folder, record
 
     def _take(self, folder: RunFolder, record: RunRecord, end: UnitEnd) -> tuple[RunFolder, RunRecord]:
         """Rename the run into the results folder, and log it. Nobody else logs it meanwhile: it is claimed."""
         results_dir = self._folder.results_dir
         target = RunFolder(results_dir / folder.run_id)
-        may_be_logged = folder.run_id in _resumed(end.attempt) and folder.run_id not in self._unlogged
+        may_be_logged = folder.run_id in _resumed(end.attempt) and not self._unlogged.get(
+            folder.run_id, False
+        )
         entry = self._runs.entry(target, record if may_be_logged else None)
         with folder.claim():
             entry.note()
@@ -299,10 +306,10 @@ class FolderStore:
                 sync_folder(results_dir)
                 sync_folder(folder.path.parent)
             if end.kind is EndKind.LOST and record.status is RunStatus.INTERRUPTED:
-                self._unlogged.add(folder.run_id)
+                self._unlogged[folder.run_id] = not may_be_logged
                 return target, record
             record = entry.finish(record)
-            self._unlogged.discard(folder.run_id)
+            self._unlogged.pop(folder.run_id, None)
         return target, record
 
 

@@ -170,7 +170,7 @@ class Unit:
             ),
             needs=self.needs,
             styles=styles,
-            harness=harness_facts(),
+            harness=_harness(),
             families=tuple(sorted(self.families)),
         )
 
@@ -192,6 +192,12 @@ def needs_of(planned: PlannedRun) -> Needs:
         gpu_memory_bytes=memory.gpu_bytes if memory and memory.gpu_bytes else None,
         memory_bytes=memory.host_bytes if memory else None,
     )
+
+
+@functools.cache
+def _harness() -> dict[str, Any]:
+    """Of this program as it was when the first unit was written: machines with a later one would judge otherwise."""
+    return harness_facts()
 
 
 def write_unit(document: UnitDocument) -> bytes:

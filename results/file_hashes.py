@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SPLIT = re.compile(r"-00001-of-(\d{5})$")  # how llama-gguf-split names the first part
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_KEPT = 4096  # entries in the cache; the oldest are dropped
 _LOCK_S = 10.0  # other processes hold the lock for milliseconds each
+# The cache's file as it was read last: its signature, and its content.
+_read: tuple[object, dict[str, str]] | None = None
 
 
 def parts_of(path: Path) -> tuple[Path, ...]:
@@ -61,20 +64,28 @@ def _cache_path() -> Path:
 
 
 def _read_cache() -> dict[str, str]:
-    """The hash cache; {} if it is missing or unreadable, because it only saves time."""
+    """The hash cache; {} if it is missing or unreadable, because it only saves time. Reads it if it has changed."""
+    global _read  # noqa: PLW0603 - a sweep asks for the hashes of the same models thousands of times
+    path = _cache_path()
     try:
-        known = json.loads(read_file(_cache_path()))
+        status = path.stat()
+        signature = (str(path), status.st_mtime_ns, status.st_ino, status.st_size)
+        if _read is not None and _read[0] == signature:
+            return _read[1]
+        known = json.loads(read_file(path))
     except (OSError, ValueError, RecursionError):
         return {}
-    return (
+    found = (
         {key: digest for key, digest in known.items() if _is_sha256(digest)}
         if isinstance(known, dict)
         else {}
     )
+    _read = (signature, found)
+    return found
 
 
 def _is_sha256(digest: object) -> bool:
-    return isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest) is not None
+    return isinstance(digest, str) and _SHA256.fullmatch(digest) is not None
 
 
 def _keep(key: str, digest: str) -> None:
