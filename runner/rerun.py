@@ -38,6 +38,10 @@ def asked_again(
     UsageError if the record doesn't have enough information.
     """
     config = record.config
+    if record.is_shard:
+        raise UsageError(
+            f"{record.run_id} is the shard {config['shard']} of a run", hint="rerun the whole run; see `list`"
+        )
     if "script" not in config or record.server is None:
         raise UsageError(
             f"the record of {record.run_id} does not say how to run it",

@@ -99,13 +99,14 @@ def _note_failure(
     work: _Work, whole: PlannedRun, failed: Sequence[Shard], all_shards: Sequence[Shard], entry: RunEntry
 ) -> None:
     """Record the run as failed, as its first shard that did."""
-    planned, found = failed[0]
+    _, found = failed[0]
     if found is None:
         raise AssertionError("what has failed has a record")
     _, shard = found
     records = [there[1] for _, there in all_shards if there is not None]
     why = shard.error or ErrorRecord(kind="unexpected", message="it failed")
-    others = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+    names = [str(each.asked["shard"]) for each, _ in failed]
+    which = f"shards {', '.join(names[:-1])} and {names[-1]}" if names[1:] else f"shard {names[0]}"
     record = RunRecord(
         run_id=entry.folder.run_id,
         timestamp=min(record.timestamp for record in records),
@@ -118,9 +119,9 @@ def _note_failure(
         sweep=work.place(whole, records),
         error=ErrorRecord(
             kind=why.kind,
-            message=f"{planned.label.removeprefix(whole.label).strip()}{others} failed: {why.message}",
-            hint=f"{why.hint or 'see the run ' + shard.run_id}; then run "
-            f"`sweep --retry-failed {work.folder.sweep_id}`, which does only what failed",
+            message=f"{which} failed: {why.message}",
+            hint=f"`show {shard.run_id}` tells why; run `sweep --retry-failed {work.folder.sweep_id}` then, which does "
+            "only what failed",
             log_tail=why.log_tail,
         ),
     )

@@ -21,7 +21,7 @@ from sweeps.manifest.reader import parse_manifest
 from sweeps.merged_runs import merge_what_is_done
 from sweeps.plan import plan_runs
 from sweeps.sweep import begin
-from tests.command_line import PROGRAM, bench_runner, lines, logged, wait_for
+from tests.command_line import PROGRAM, bench_runner, bench_runners, lines, logged, wait_for
 from tests.engines.driving import Said
 from tests.sweep_runs import TWO_CARDS, models, own_devices, server, status
 
@@ -116,21 +116,20 @@ def test_merged_is_the_run_without_shards_and_stands_in_its_place(calm, tmp_path
     # One server for all, one after another: with one device there is one place.
     assert len({each["server"]["url"] for each in shards}) == 1
     # The shards are in no list and table any more, and the run is.
-    listed = bench_runner("list", "--results-dir", results).out
-    assert record["run_id"] in listed
-    assert not [each["run_id"] for each in shards if each["run_id"] in listed]
-    tables = bench_runner("leaderboard", "--json", "--results-dir", results).out
-    assert record["run_id"] in tables
-    assert not [each["run_id"] for each in shards if each["run_id"] in tables]
-    assert status(results) == {"a human_eval": "succeeded"}
-    shown = bench_runner("show", "split", "--results-dir", results).out
-    assert all(each["run_id"] in shown for each in shards)
-    shown = bench_runner("show", shards[1]["run_id"], "--results-dir", results).out
-    assert "2/4 of a run" in shown
-    # It can be judged again, and nothing is run again for it.
-    again = bench_runner("rejudge", "split", "--results-dir", results)
+    in_results = [
+        ("list",), ("leaderboard", "--json"), ("show", "split"), ("show", shards[1]["run_id"]),
+        ("status", "last"), ("rejudge", "split"), ("rejudge", shards[0]["run_id"]),
+    ]  # fmt: skip
+    listed, tables, shown, part, states, again, refused = bench_runners(
+        *([*words, "--results-dir", results] for words in in_results)
+    )
+    for said in (listed, tables):
+        assert record["run_id"] in said.out
+        assert not [each["run_id"] for each in shards if each["run_id"] in said.out]
+    assert all(each["run_id"] in shown.out for each in shards)
+    assert "2/4 of a run" in part.out
+    assert "finished, 1 runs: 1 succeeded" in states.out
     assert again.code == 0, again.err
-    refused = bench_runner("rejudge", shards[0]["run_id"], "--results-dir", results)
     assert refused.code == 2
     assert "is the shard 1/4 of a run" in refused.err
     before = len(logged(results))
@@ -252,7 +251,7 @@ def test_a_shard_that_fails_fails_the_run_and_only_it_is_done_again(calm, tmp_pa
     assert failed.code == 3, failed.err
     record, _ = whole(results)
     assert record["status"] == "failed"
-    assert record["error"]["message"].startswith("[2/4]")
+    assert record["error"]["message"].startswith("shards 2/4 and 4/4 failed: ")
     assert "--retry-failed" in record["error"]["hint"]
     assert "failed" in bench_runner("list", "--results-dir", results).out
     states = status(results)
