@@ -76,6 +76,14 @@ def _with_absolute_hosts(settings: Any, folder: Path) -> Any:
     return settings
 
 
+def with_absolute_hosts(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The settings as written, but for a file of hosts, which is found from any folder."""
+    hosts = settings.get(HOSTS)
+    if isinstance(hosts, str) and hosts.lower().endswith(FILES):
+        return {**settings, HOSTS: str(folder / user_path(hosts))}
+    return dict(settings)
+
+
 def hosts_as_written(text: str) -> str:
     """`--hosts`, so that it means the same in another folder."""
     return str(user_path(text).absolute()) if text.lower().endswith(FILES) else text

@@ -33,6 +33,7 @@ class ServeConfig:
     models that a request may name; None: only the built-in demo model. allowed_hosts: names by which it may be reached,
     besides loopback. proxies: addresses or networks of reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto
     are believed. servers, providers: by the name that a request gives; the settings of `run` that it stands for.
+    engines: by the name that a request gives; the manifest's `engine:` part that it stands for.
     data: by name, a file that a request may give as its data. notify_command: as `--notify` of `run`.
     webhook_url: where the end of each job is POSTed to, with ${NAME} for variables of the worker; never shown.
     keep_jobs_days: how long the folder of a job that has ended is kept, with its log.
@@ -48,6 +49,7 @@ class ServeConfig:
     proxies: tuple[str, ...] = ()
     servers: dict[str, dict[str, object]] = field(default_factory=dict)
     providers: dict[str, dict[str, object]] = field(default_factory=dict)
+    engines: dict[str, dict[str, object]] = field(default_factory=dict)
     data: dict[str, Path] = field(default_factory=dict)
     notify_command: str | None = None
     webhook_url: str | None = None

@@ -13,12 +13,15 @@ from msgspec import Meta
 from documents.problems import Problem, refuse
 from documents.reading import read_file, read_text
 from documents.typed import TypedReader
+from engines.registry import LOCAL
 from results.errors import UsageError
 from results.extras import install_command
 from results.files import user_path
 from settings.secrets import require_no_secret, without_secrets, without_secrets_in
 from settings.table import TABLE
 from settings.values import closest, read_value
+from sweeps.engine_choice import with_absolute_hosts
+from sweeps.manifest.engine_part import read_engine
 from web.access.hosts import split_host
 from web.config import Limits, ServeConfig
 
@@ -58,6 +61,7 @@ class ServeFile(msgspec.Struct, frozen=True):
     proxies: tuple[_Text, ...] = ()
     servers: dict[_Name, dict[str, Any]] = {}
     providers: dict[_Name, dict[str, Any]] = {}
+    engines: dict[_Name, dict[str, Any]] = {}
     data: dict[_Name, _Text] = {}
     notify: _Text | None = None
     webhook: _Text | None = None
@@ -94,6 +98,7 @@ def apply_file(config: ServeConfig, file: ServeFile) -> ServeConfig:
         proxies=(*config.proxies, *file.proxies),
         servers=file.servers,
         providers=file.providers,
+        engines=file.engines,
         data={name: Path(text) for name, text in file.data.items()},
         notify_command=file.notify,
         webhook_url=file.webhook,
@@ -158,6 +163,15 @@ def _problems(root: Mapping[str, Node], folder: Path) -> Iterator[Problem]:
     for section, refused in (("servers", _NOT_OF_A_SERVER), ("providers", _NOT_OF_A_PROVIDER)):
         for name, node in _members(root.get(section)):
             yield from _settings_problems(node, f"{section}.{name}", refused)
+    for name, node in _members(root.get("engines")):
+        found: list[Problem] = []
+        if read_engine(node, found, f"engines.{name}") is not None:
+            found += [
+                Problem(
+                    node.line, f"engines.{name}", "jobs run on this machine without an engine; leave it out"
+                )
+            ] * (node.plain()["name"] == LOCAL)
+        yield from found
     for name, node in _members(root.get("data")):
         yield from _checked(node, f"data.{name}", lambda text: _require_file(text, folder))
     checks = {"allowed_hosts": require_host_name, "proxies": require_network}
@@ -240,4 +254,5 @@ def _with_paths(file: ServeFile, folder: Path) -> ServeFile:
         state_dir=whole(file.state_dir),
         models_dir=whole(file.models_dir),
         data={name: str(folder / user_path(text)) for name, text in file.data.items()},
+        engines={name: with_absolute_hosts(each, folder) for name, each in file.engines.items()},
     )

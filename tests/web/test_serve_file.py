@@ -40,6 +40,7 @@ def test_the_file_of_the_page_is_read(write, tmp_path):
     assert found.data == {"questions": tmp_path / "questions.jsonl"}
     assert found.servers["fast"] == {"server": "llama.cpp", "gpu_layers": 99, "parallel": 4}
     assert found.providers == {"openai": {}}
+    assert found.engines == {"lab": {"name": "ssh", "hosts": str(tmp_path / "hosts.yaml")}}
     assert found.allowed_hosts == ("bench.example.com",)
 
 
@@ -83,6 +84,34 @@ notify: there-is-no-such-program
     }.items():
         assert f"serve.yaml:{line}: {text}" in told, told
     assert "secret" not in told
+    assert "abcdefgh" not in told
+
+
+def test_engines_are_checked_as_in_a_manifest(write, tmp_path):
+    found = config_of(
+        write("engines: {lab: {name: ssh, hosts: hosts.yaml}, big: {name: slurm, partition: gpu}}\n")
+    )
+    assert found.engines == {
+        "lab": {"name": "ssh", "hosts": str(tmp_path / "hosts.yaml")},
+        "big": {"name": "slurm", "partition": "gpu"},
+    }
+    file = write("""\
+engines:
+  lab: {name: shh}
+  big: {name: slurm, partitoin: gpu}
+  here: {name: local}
+  key: {name: slurm, options: ["--api-key=abcdefgh"]}
+""")
+    with pytest.raises(UsageError) as refused:
+        read_serve_file(file)
+    told = refused.value.message
+    for line, text in {
+        2: "engines.lab.name: there is no such engine; did you mean ssh?",
+        3: "engines.big.partitoin: is not a field of the format; did you mean partition?",
+        4: "engines.here: jobs run on this machine without an engine",
+        5: "engines.key.options[0]: the sweep's folder would keep the secret",
+    }.items():
+        assert f"serve.yaml:{line}: {text}" in told, told
     assert "abcdefgh" not in told
 
 

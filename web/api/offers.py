@@ -64,6 +64,7 @@ class Offers(Answer):
     models: tuple[OfferedModel, ...]
     servers: tuple[str, ...]
     providers: tuple[str, ...]
+    engines: tuple[str, ...]
     data: tuple[str, ...]
     suites: tuple[OfferedSuite, ...]
     settings: tuple[OfferedSetting, ...]
@@ -84,6 +85,7 @@ def offers(services: Services) -> Offers:
         models=tuple(OfferedModel.model_validate(model_facts(models[name])) for name in sorted(models)),
         servers=tuple(config.servers),
         providers=tuple(offered_providers(config)),
+        engines=tuple(config.engines),
         data=tuple(config.data),
         suites=offered_suites(),
         settings=tuple(map(_setting, OFFERED.values())),

@@ -45,6 +45,10 @@ def manifest_document(request: RunRequest, config: ServeConfig) -> dict[str, Any
         document = translator.whole(request.manifest)
     else:
         document = translator.single(request)
+    if request.engine is not None:
+        if "engine" in document:
+            translator.mistakes.add("engine", "stands in the manifest too: leave one out")
+        translator.engine(document, request.engine, "engine")
     translator.mistakes.refuse()
     for where, samples in most_samples(document):
         if samples > MOST_SAMPLES:
@@ -88,7 +92,7 @@ class _Translator:
             if name not in FIELDS:
                 self.mistakes.add(f"manifest.{name}", f"there is no such field{closest(name, FIELDS)}")
         if given.get("engine") is not None:
-            self.mistakes.add("manifest.engine", "the operator says on which machines jobs run: leave it out")
+            self.engine(found, given["engine"], "manifest.engine")
         for name in ("matrix", "defaults"):
             if given.get(name) is not None and not isinstance(given[name], dict):
                 self.mistakes.add(f"manifest.{name}", "must be an object")
@@ -119,6 +123,21 @@ class _Translator:
             self.mistakes.add("manifest", "it has neither a matrix nor runs")
         self.require_few(found)
         return found
+
+    def engine(self, found: dict[str, Any], name: Any, where: str) -> None:
+        """The machines, by the operator's name for them."""
+        engines = self.config.engines
+        if isinstance(name, str) and name in engines:
+            found["engine"] = dict(engines[name])
+        elif not isinstance(name, str):
+            self.mistakes.add(
+                where, "must be a name of the catalogue, which stands for an engine and its settings"
+            )
+        elif not engines:
+            self.mistakes.add(where, "the operator offers no engine: leave it out")
+        else:
+            known = closest(name, engines) or f"; one of {', '.join(engines)}"
+            self.mistakes.add(where, f"there is no engine {name!r}{known}")
 
     def matrix(self, given: dict[str, Any], common: Choice) -> dict[str, Any]:
         where = "manifest.matrix"

@@ -53,9 +53,13 @@ def checked_job(request: RunRequest, config: ServeConfig, user: str, *, schedule
     text = encode(document).decode()
     if _fetches_demo(document):
         job = _job(request, user, text, None)
+        if "engine" in document:
+            job = dataclasses.replace(job, needs_device=False)
         return CheckedJob(job=dataclasses.replace(job, schedule_id=schedule_id), labels=())
     plan = _planned(text, request, config)
     job = _job(request, user, text, plan)
+    if "engine" in document:  # its machines have devices of their own
+        job = dataclasses.replace(job, needs_device=False)
     return CheckedJob(
         job=dataclasses.replace(job, schedule_id=schedule_id, estimated_duration_s=_expected_s(plan, config)),
         labels=tuple(run.label for run in plan.runs),

@@ -88,13 +88,26 @@ def _asked(text: str, request: RunRequest, config: ServeConfig, patience_s: floa
         raise refused_by(
             _said(errors.decode("utf-8", "replace").replace(str(file), NAME)), request, config
         ) from None
-    return {**found, "needs": [_need(each) for each in found["needs"]]}
+    return {**_without_engine(found), "needs": [_need(each) for each in found["needs"]]}
 
 
 @functools.cache
 def _one_jobs_device() -> dict[str, str | None]:
     """A job gets one GPU, so a model that needs two must be told not to fit. Loading drivers takes seconds: once."""
     return find_devices().shown_first()
+
+
+def _without_engine(report: dict[str, Any]) -> dict[str, Any]:
+    """What an engine found is a finding like others; names of machines are the operator's."""
+    engine = report.pop("engine", None)
+    if engine is None:
+        return report
+    more = [
+        {"level": each["level"], "index": None, "text": each["text"]}
+        for each in engine["findings"]
+        if not each["place"]
+    ]
+    return {**report, "findings": [*report["findings"], *more]}
 
 
 def _need(need: dict[str, Any]) -> dict[str, Any]:

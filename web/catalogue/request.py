@@ -57,4 +57,8 @@ class RunRequest(BaseModel):
         default=None,
         description="Instead of suite and config: a sweep, as docs/manifest.md describes, with names of the catalogue.",
     )
+    engine: Name | None = Field(
+        default=None,
+        description="Machines that it runs on, by a name of the catalogue. Without it, the worker's own.",
+    )
     priority: Literal["high", "normal", "low"] = "high"

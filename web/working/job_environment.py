@@ -35,6 +35,15 @@ _ALLOWED_WORDS = """
 """
 _ALLOWED = frozenset(_ALLOWED_WORDS.split())
 _ALLOWED_PATTERN = re.compile(r"LC_[A-Z]+|(GGML|NCCL|VLLM)_(?!.*(KEY|TOKEN|SECRET|PASS))[A-Z0-9_]+")
+# What the programs of an engine need beside that, by its name: how to reach it, as whom. Only the sweep's own process
+# sees it; benchmarks and servers run elsewhere.
+_OF_ENGINES = {
+    "ssh": re.compile(r"SSH_AUTH_SOCK"),
+    "slurm": re.compile(r"SLURM_CONF|SBATCH_[A-Z_]+|MUNGE_[A-Z_]+"),
+    "ray": re.compile(r"RAY_(ADDRESS|AUTH_[A-Z_]+|TLS_[A-Z_]+|USE_TLS|RUNTIME_ENV_[A-Z_]+)"),
+    "modal": re.compile(r"MODAL_[A-Z_]+"),
+}
+_OF_STORES = re.compile(r"AWS_[A-Z0-9_]+|FSSPEC_[A-Z0-9_]+")
 _NEVER = re.compile(r"BENCH_DATABASE_URL|BENCH_SERVE_.*|PG[A-Z]+|DATABASE_URL|AWS_.*|GITHUB_.*|SSH_.*")
 
 
@@ -46,12 +55,17 @@ def job_environment(
     manifest: the JSON text of the sweep; the variables that it names, and those with its providers' keys, are added.
     mark: see JOB_MARK. device: what shows the job its device only; None removes a variable.
     """
-    names = _named(manifest)
+    tree = _tree(manifest)
+    names = _named(tree) | _sent_along(tree)
+    for_engine = _of_engine(tree)
     found = {
         name: value
         for name, value in environment.items()
-        if (name in _ALLOWED or name in names or _ALLOWED_PATTERN.fullmatch(name))
-        and not _NEVER.fullmatch(name)
+        if any(pattern.fullmatch(name) for pattern in for_engine)
+        or (
+            (name in _ALLOWED or name in names or _ALLOWED_PATTERN.fullmatch(name))
+            and not _NEVER.fullmatch(name)
+        )
     }
     for name, value in device.items():
         found.pop(name, None)
@@ -60,15 +74,35 @@ def job_environment(
     return {**found, JOB_MARK: mark, "PYTHONUNBUFFERED": "1"}
 
 
-def _named(manifest: str) -> set[str]:
+def _tree(manifest: str) -> Any:
+    try:
+        return json.loads(manifest)
+    except ValueError:  # the sweep says what is wrong with it
+        return None
+
+
+def _of_engine(tree: Any) -> list[re.Pattern[str]]:
+    """Which variables the sweep's engine needs. Its part is the operator's, whatever the request said."""
+    engine = tree.get("engine") if isinstance(tree, dict) else None
+    if not isinstance(engine, dict):
+        return []
+    own = _OF_ENGINES.get(str(engine.get("name")))
+    found = [own] if own is not None else []
+    return [*found, _OF_STORES] if engine.get("results_store") else found
+
+
+def _sent_along(tree: Any) -> set[str]:
+    """The variables that go along to the engine's machines, by name."""
+    engine = tree.get("engine") if isinstance(tree, dict) else None
+    names = engine.get("environment") if isinstance(engine, dict) else None
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+
+def _named(tree: Any) -> set[str]:
     """The variables that the manifest needs: those in its texts, and its providers' keys.
 
     What a model is called says nothing about who answers: the catalogue always writes the provider.
     """
-    try:
-        tree = json.loads(manifest)
-    except ValueError:  # the sweep says what is wrong with it
-        return set()
     names: set[str] = set()
     for field, value in _texts(tree):
         for found in VARIABLE.finditer(value):

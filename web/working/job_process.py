@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processes.detached import signal_running, start_detached
 from processes.tree import read_member, send_signal
+from results.durable import explained
 from results.errors import ResultsError
+from results.files import open_to_append
 from web.working.job_environment import JOB_MARK, job_environment
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Mapping
 
     from results.store.sweep_folder import SweepFolder
@@ -53,6 +55,32 @@ def start_sweep(
         env=job_environment(manifest, mark=mark_of(folder), device=device, environment=environment),
         cwd=folder.path,
     )
+
+
+def start_cancel(
+    folder: AttemptFolder,
+    *,
+    results_dir: Path,
+    manifest: str,
+    sweep: SweepFolder,
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """End what an engine still does for a sweep whose own process was killed. It ends by itself; the job's log has what
+    it says. Raises ResultsError if it can't be started.
+    """
+    words = ("cancel", sweep.sweep_id, "--results-dir", str(results_dir))
+    with explained("write", folder.log), open_to_append(folder.log) as log, explained("start", PROGRAM):
+        subprocess.Popen(
+            [sys.executable, str(PROGRAM), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder.path,
+            env=job_environment(
+                manifest, mark=f"cancel {mark_of(folder)}", device={}, environment=environment
+            ),
+            start_new_session=True,
+        )
 
 
 def ask_to_end(folder: AttemptFolder) -> bool:

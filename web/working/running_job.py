@@ -15,9 +15,17 @@ from processes.bounded_log import Log
 from processes.detached import AlreadyRunning
 from results.errors import BenchError, ResultsError
 from results.files import open_to_append
+from sweeps.without_coordinator import is_out
 from web.jobs.job import LOG_BEGINS, JobStatus
 from web.working.job_folder import AttemptFolder, Starts, find_sweep
-from web.working.job_process import ask_to_end, kill_left_behind, kill_sweep, left_behind, start_sweep
+from web.working.job_process import (
+    ask_to_end,
+    kill_left_behind,
+    kill_sweep,
+    left_behind,
+    start_cancel,
+    start_sweep,
+)
 from web.working.outcome import ERROR, JobOutcome, ask_for_retries, last_words, sweep_outcome
 from web.working.progress import waits_for_device
 
@@ -232,6 +240,13 @@ class RunningJob:
         outcome = JobOutcome(status=JobStatus.INTERRUPTED) if sweep is None else sweep_outcome(sweep)
         self.sweep_id = sweep.sweep_id if sweep is not None else self.sweep_id
         starts = self._concluded(outcome)
+        if self.stopping in {Why.CANCELLED, Why.TOO_LONG} and sweep is not None and is_out(sweep):
+            start_cancel(
+                self.folder,
+                results_dir=self._config.results_dir,
+                manifest=self.claim.job.manifest,
+                sweep=sweep,
+            )
         if self.stopping is Why.LOST:
             self._end = JobEnd(None)
         elif outcome.status is not JobStatus.INTERRUPTED:

@@ -22,5 +22,6 @@ def config(tmp_path, monkeypatch):
             "fixed": {"base_url": "http://127.0.0.1:9", "model": "one"},
         },
         providers={"ollama": {}, "gpt": {"provider": "openai"}, "anthropic": {}},
+        engines={"lab": {"name": "slurm", "partition": "gpu"}},
         data={"questions": data},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -256,3 +257,38 @@ def test_a_large_measurement_is_taken(config):
     assert run(config, "needle", params={"lengths": "1k,2k,4k,8k,16k,32k,64k,128k", "per_cell": 500})
     assert run(config, "speed", params={"concurrencies": "1,8,64,256", "depths": "0,8k,32k"})
     assert run(config, params={"n_samples": 10_000})
+
+
+def test_a_request_names_the_machines_that_the_operator_offers(config):
+    slurm = {"name": "slurm", "partition": "gpu"}
+    assert document(config, suite="human_eval", engine="lab")["engine"] == slurm
+    whole = {"engine": "lab", "runs": [{"benchmark": "human_eval"}]}
+    assert document(config, manifest=whole)["engine"] == slurm
+    assert checked_job(RunRequest(suite="human_eval", engine="lab"), config, "me").job.needs_device is False
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        ({"suite": "human_eval", "engine": "lba"}, "engine: there is no engine 'lba'; did you mean lab?"),
+        (
+            {"manifest": {"engine": {"name": "ssh", "hosts": "evil"}, "runs": [{}]}},
+            "manifest.engine: must be a name",
+        ),
+        (
+            {"manifest": {"engine": "slurm", "runs": [{}]}},
+            "manifest.engine: there is no engine 'slurm'; one of lab",
+        ),
+        (
+            {"engine": "lab", "manifest": {"engine": "lab", "runs": [{}]}},
+            "engine: stands in the manifest too",
+        ),
+    ],
+)
+def test_no_request_gives_machines_of_its_own(config, request_, why):
+    assert any(each.startswith(why) for each in mistakes(config, **request_)), mistakes(config, **request_)
+
+
+def test_without_an_engine_in_the_catalogue_none_is_taken(config):
+    (why,) = mistakes(replace(config, engines={}), suite="human_eval", engine="lab")
+    assert why == "engine: the operator offers no engine: leave it out"

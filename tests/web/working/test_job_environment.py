@@ -57,6 +57,25 @@ def test_it_sees_the_keys_of_its_providers_and_what_the_operator_named(manifest,
     assert SECRETS.keys() & seen(manifest).keys() == keys
 
 
+@pytest.mark.parametrize(
+    ("manifest", "names"),
+    [
+        ({"engine": {"name": "ssh", "hosts": "a"}}, {"SSH_AUTH_SOCK"}),
+        ({"engine": {"name": "slurm"}}, set()),
+        ({"engine": {"name": "ray", "results_store": "s3://b/p"}}, {"AWS_SECRET_ACCESS_KEY"}),
+        ({"engine": {"name": "slurm", "environment": ["HF_TOKEN", "PGPASSWORD", 3]}}, {"HF_TOKEN"}),
+        ({"engine": "ssh"}, set()),
+        (
+            {"runs": [{"chat_template_kwargs": {"engine": {"name": "ssh"}, "environment": ["HF_TOKEN"]}}]},
+            set(),
+        ),
+        ({"engine": {"name": ["ssh"]}}, set()),
+    ],
+)
+def test_the_process_of_a_sweep_on_an_engine_sees_how_to_reach_it(manifest, names):
+    assert SECRETS.keys() & seen(manifest).keys() == names
+
+
 def test_the_device_shows_itself_and_removes_others():
     assert seen("{}", CUDA_VISIBLE_DEVICES="GPU-1", HOME=None)["CUDA_VISIBLE_DEVICES"] == "GPU-1"
     assert "HOME" not in seen("{}", HOME=None)

@@ -38,6 +38,7 @@ def offered_by(config: ServeConfig) -> Offered:
         benchmarks=_benchmarks(),
         who=who,
         data=tuple(config.data),
+        engines=tuple(config.engines),
     )
 
 
@@ -77,6 +78,7 @@ def request_of(offered: Offered, values: Values) -> RunRequest:
             "manifest": {"defaults": defaults, "matrix": matrix},
             "priority": values.get("priority", ("high",))[0],
             "project_id": values.get("project_id", (None,))[0],
+            "engine": values.get("engine", (None,))[0],
         })  # fmt: skip
     except ValidationError as error:
         raise RequestRefused(

@@ -110,13 +110,14 @@ class StartForm:
 @dataclass(frozen=True, kw_only=True)
 class Offered:
     """What the operator offers. models, benchmarks: names, and what is said of each. who: names of servers and
-    providers as values of the field `who`, and what is said of each. data: names of files.
+    providers as values of the field `who`, and what is said of each. data: names of files. engines: names of machines.
     """
 
     models: Mapping[str, str]
     benchmarks: Mapping[str, str]
     who: Mapping[str, str]
     data: Sequence[str] = ()
+    engines: Sequence[str] = ()
 
     @property
     def settings(self) -> dict[str, Setting]:
@@ -159,7 +160,9 @@ def start_form(
             groups[setting.section].append(_field(offered, setting, values, wrong))
     made = [Group(_TITLES[section], tuple(fields)) for section, fields in groups.items() if fields]
     about = "Of your own, to find the job by."
+    machines = {"": "this machine", **{name: name for name in offered.engines}}
     job = (
+        *([_one("engine", "Machines", machines, values, wrong)] if offered.engines else []),
         _one("priority", "Priority", PRIORITIES, values, wrong),
         _line("project_id", "Label", about, values, wrong),
     )
@@ -171,7 +174,7 @@ def start_form(
 
 def field_names(offered: Offered) -> tuple[str, ...]:
     """The names that a query may have."""
-    return ("model", "other_model", "benchmark", "who", "priority", "project_id", *offered.settings)
+    return ("model", "other_model", "benchmark", "who", "engine", "priority", "project_id", *offered.settings)
 
 
 def read_settings(offered: Offered, values: Values) -> tuple[dict[str, list[Any]], dict[str, str]]:
