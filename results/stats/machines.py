@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from results.records import RunRecord
@@ -61,9 +61,18 @@ def moved_text(record: RunRecord) -> str:
     return f"it moved between machines: {', '.join(hosts)}"
 
 
+def shards_text(hosts: Sequence[str]) -> str:
+    """Why the speed of a run can't be compared that was merged of shards. hosts: of each shard."""
+    machines = len(set(hosts))
+    where = f" on {machines} machines" if machines > 1 else ""
+    return f"it was asked in {len(hosts)} shards{where}: seconds are sums over them, tokens/s those of one server"
+
+
 def speed_doubts(record: RunRecord) -> tuple[str, ...]:
     """Why its speed should not be compared with that of other runs; () if it can be."""
     measured = record.telemetry.not_comparable if record.telemetry is not None else ()
+    if record.telemetry is None and record.shards:
+        measured = (shards_text([shard.host for shard in record.shards]),)
     moved = moved_text(record)
     return (*measured, moved) if moved else measured
 

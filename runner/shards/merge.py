@@ -107,6 +107,7 @@ def _first_record(
         server=summed_server(shards),
         script_command=without_secrets(command),
         telemetry=None,
+        earlier_hosts=tuple(dict.fromkeys(host for record in shards for host in record.earlier_hosts)),
         incidents=tuple(incident for record in shards for incident in record.incidents),
         resumed=known.resumed + 1 if known else 0,
         merged_from="",

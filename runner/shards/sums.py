@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from results.records import Outcome, Phases, Results, ServerFacts
+from results.stats.machines import kind_of, machine_text, shards_text
 from results.sweep_place import ShardFacts
 from results.telemetry import TelemetrySummary
 from settings.samples.shards import SERVER_WARNINGS
@@ -97,16 +98,18 @@ def summed_telemetry(shards: Sequence[RunRecord], score: Score | None) -> Teleme
         accepted_draft_tokens=_sum(each.accepted_draft_tokens for each in measured),
         ticks=sum(each.ticks for each in measured),
         missed_ticks=sum(each.missed_ticks for each in measured),
-        energy_doubts=_all(each.energy_doubts for each in measured),
-        not_comparable=(speed_note(shards), *_all(each.not_comparable for each in measured)),
+        energy_doubts=(*_of_kinds(shards), *_all(each.energy_doubts for each in measured)),
+        not_comparable=(
+            shards_text([str(record.host.get("hostname") or "") for record in shards]),
+            *_all(each.not_comparable for each in measured),
+        ),
     )
 
 
-def speed_note(shards: Sequence[RunRecord]) -> str:
-    """Why the run's speed should not be compared with that of others."""
-    hosts = len({record.host.get("hostname") for record in shards})
-    where = f" on {hosts} machines" if hosts > 1 else ""
-    return f"it was asked in {len(shards)} shards{where}: seconds are sums over them, tokens/s those of one server"
+def _of_kinds(shards: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Why the energy is that of no one machine."""
+    kinds = dict.fromkeys(machine_text(kind_of(record.host)) for record in shards)
+    return (f"its shards were answered on different machines: {'; '.join(kinds)}",) if len(kinds) > 1 else ()
 
 
 def summed_server(shards: Sequence[RunRecord]) -> ServerFacts | None:

@@ -81,7 +81,7 @@ def _past(record: RunRecord, spec: RunSpec) -> _Past | None:
     if record.status is not RunStatus.SUCCEEDED or record.benchmark != spec.benchmark.name:
         return None
     disturbed = record.telemetry is not None and record.telemetry.not_comparable
-    if record.resumed or record.incidents or record.rejudged_from or disturbed:
+    if record.resumed or record.incidents or record.rejudged_from or record.shards or disturbed:
         return None
     if record.config.get("max_tokens") != spec.asked["max_tokens"]:
         return None

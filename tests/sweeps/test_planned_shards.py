@@ -11,11 +11,13 @@ from results.compare.pruning import keep_rules, runs_to_prune
 from results.compare.run_choice import Choice, choose_runs
 from results.errors import UsageError
 from results.records import Remarks, RunStatus
+from results.stats.machines import speed_doubts
 from results.store.sweep_folder import PlanEntry
 from results.sweep_place import ShardFacts
+from results.telemetry import TelemetrySummary
 from runner.fingerprint import fingerprint
 from runner.request import build_spec
-from runner.shards.sums import summed_score, summed_telemetry
+from runner.shards.sums import shard_facts, summed_score, summed_telemetry
 from runner.spec_json import spec_document, spec_from
 from settings.asked import Asked
 from sweeps.race import require_races
@@ -189,3 +191,26 @@ def test_pruning_counts_a_run_that_was_merged_once(tmp_path):
     found = runs_to_prune(tmp_path, keep_rules(["last=2"], None), warn=print)
     assert [folder.run_id for folder in found.delete] == [folder.run_id for folder in shards]
     assert older.run_id != merged.run_id
+
+
+def test_energy_is_summed_and_says_so_where_machines_differ(tmp_path):
+    def measured(host, gpu, joules):
+        return record_run(
+            tmp_path,
+            host={"hostname": host, "gpus": [{"name": gpu}]},
+            telemetry=TelemetrySummary(energy_j=joules, peak_memory_bytes=int(joules), ticks=2),
+            details={"new_completions": 1},
+        ).read_record()
+
+    same = [measured("x", "card", 3.0), measured("y", "card", 5.0)]
+    score = msgspec.structs.replace(summed_score(same[0].score, same), completions=2, completion_tokens=16)
+    found = summed_telemetry(same, score)
+    assert (found.energy_j, found.joules_per_completion, found.tokens_per_joule) == (8.0, 4.0, 2.0)
+    assert (found.peak_memory_bytes, found.ticks, found.energy_doubts) == (5, 4, ())
+    assert "2 shards on 2 machines" in found.not_comparable[0]
+    found = summed_telemetry([same[0], measured("y", "other", 5.0)], score)
+    assert "different machines: card" in found.energy_doubts[0]
+    unknown = msgspec.structs.replace(same[0], telemetry=None)
+    assert summed_telemetry([same[0], unknown], score) is None
+    run = msgspec.structs.replace(unknown, shards=(shard_facts(same[0]), shard_facts(same[1])))
+    assert "2 shards on 2 machines" in speed_doubts(run)[0], "also where nothing was measured"
