@@ -14,9 +14,10 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from engines.carriers.changes import MOST_BYTES, PART_BYTES, apply, pack, unpack
+from engines.carriers.changes import MOST_BYTES, PART_BYTES, Bounds, apply, pack, unpack
 from engines.carriers.growing_files import GrowingFiles
 from engines.node.attempt_files import UNIT
 from results.errors import ResultsError
@@ -77,6 +78,15 @@ def received(blobs: Blobs, folder: str, first: int) -> Iterator[tuple[list[tuple
         yield unpack(data)
 
 
+@dataclass
+class _Reading:
+    """How far one address was read. next: number of its next pack."""
+
+    next: int = 1
+    bounds: Bounds = field(default_factory=Bounds)
+    failing_since: float | None = None
+
+
 class BlobCarrier:
     """A `Carrier` through such a store. where: addresses are names below it. open_at: the blobs below an address. hint,
     called: for messages; the store is `where` by default.
@@ -97,8 +107,7 @@ class BlobCarrier:
         self._hint = hint
         self._patience_s = patience_s
         self._lock = threading.Lock()
-        self._next: dict[str, int] = {}
-        self._failing_since: dict[str, float] = {}
+        self._reading: dict[str, _Reading] = {}
 
     def put(self, attempt: Path, name: str) -> str:
         address = f"{self._where}/{name}"
@@ -114,24 +123,22 @@ class BlobCarrier:
         return "-m", "engines.node.carried", address, "--"
 
     def fetch(self, address: str, attempt: Path) -> bool:
-        first = self._next.get(address, 1)
-        came = False
+        with self._lock:
+            reading = self._reading.setdefault(address, _Reading())
+        first = reading.next
         try:
             packs = received(self._open_at(address), FROM, first)
-            for number, (changes, _) in enumerate(itertools.islice(packs, MOST_PACKS), first):
-                apply(changes, attempt, keep=(UNIT,))
-                came = True
-                with self._lock:
-                    self._next[address] = number + 1
+            for changes, _ in itertools.islice(packs, MOST_PACKS):
+                apply(changes, attempt, keep=(UNIT,), bounds=reading.bounds)
+                reading.next += 1
         except OSError as error:
-            with self._lock:
-                since = self._failing_since.setdefault(address, time.monotonic())
-            if time.monotonic() - since >= self._patience_s:
+            now = time.monotonic()
+            reading.failing_since = reading.failing_since or now
+            if now - reading.failing_since >= self._patience_s:
                 raise self._failed("read from", error) from error
         else:
-            with self._lock:
-                self._failing_since.pop(address, None)
-        return came
+            reading.failing_since = None
+        return reading.next > first
 
     def remove(self, address: str) -> None:
         blobs = self._open_at(address)
@@ -141,8 +148,7 @@ class BlobCarrier:
         except OSError as error:
             raise self._failed("remove from", error) from error
         with self._lock:
-            self._next.pop(address, None)
-            self._failing_since.pop(address, None)
+            self._reading.pop(address, None)
 
     def check(self) -> Finding | None:
         from engines.contract import Finding

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PART_BYTES: Final = 4 << 20  # of one change, so that nobody has to hold much more at once
 MOST_BYTES: Final = 16 << 20  # of a pack
+MOST_FOLDER_BYTES: Final = 32 << 30  # of all files of an attempt
+MOST_FILES: Final = 10_000
 _MAGIC: Final = b"bench-runner changes 1\n"
 _MOST_NAMES = 16
 _MOST_NAME_BYTES = 255
@@ -58,7 +61,7 @@ def pack(changes: Sequence[tuple[Change, bytes]], *, last: bool = False) -> byte
 
 
 def unpack(data: bytes) -> tuple[list[tuple[Change, bytes]], bool]:
-    """The changes, and whether nothing follows. Raises ResultsError."""
+    """The changes, and whether nothing follows. Raises WrongPack."""
     head, _, rest = data[len(_MAGIC) :].partition(b"\n")
     try:
         header = msgspec.json.decode(head, type=_Header)
@@ -77,14 +80,43 @@ def unpack(data: bytes) -> tuple[list[tuple[Change, bytes]], bool]:
     return found, header.last
 
 
-def apply(changes: Iterable[tuple[Change, bytes]], folder: Path, *, keep: Sequence[str] = ()) -> None:
-    """Make the changes below the folder. keep: names in it that are not to be changed. Raises ResultsError, with what
-    stood before the wrong change made.
+@dataclass
+class Bounds:
+    """How much a machine has sent of one attempt, so that it can't fill this machine's disk."""
+
+    most_bytes: int = MOST_FOLDER_BYTES
+    most_files: int = MOST_FILES
+    _sizes: dict[str, int] = field(default_factory=dict)
+    _total: int = 0
+
+    def count(self, change: Change) -> None:
+        """Raises WrongPack for more than an attempt may have."""
+        before = self._sizes.pop(change.path, 0)
+        self._total -= before
+        if not change.gone:
+            size = change.size if change.whole else max(before, change.offset + change.size)
+            self._sizes[change.path] = size
+            self._total += size
+        if self._total > self.most_bytes or len(self._sizes) > self.most_files:
+            raise _wrong("more files or bytes than an attempt may have")
+
+
+def apply(
+    changes: Iterable[tuple[Change, bytes]],
+    folder: Path,
+    *,
+    keep: Sequence[str] = (),
+    bounds: Bounds | None = None,
+) -> None:
+    """Make the changes below the folder. keep: names in it that are not to be changed. Raises WrongPack, with what
+    stood before the wrong change made, and ResultsError if the disk is full, for example.
     """
     for change, data in changes:
         parts = _parts(change.path)
         if parts[0] in keep:
             raise _wrong(f"{plain(change.path)} is not its to change")
+        if bounds is not None:
+            bounds.count(change)
         path = folder.joinpath(*parts)
         with explained("write", path):
             if change.gone:
@@ -168,8 +200,12 @@ def _parent(folder: Path, names: tuple[str, ...]) -> int:
     return descriptor
 
 
-def _wrong(what: str) -> ResultsError:
-    return ResultsError(
+class WrongPack(ResultsError):
+    """What a machine sent can't be right, so nothing more from it is read."""
+
+
+def _wrong(what: str) -> WrongPack:
+    return WrongPack(
         f"a machine sent a pack of changes that can't be right: {what}",
         hint="is it the same bench_runner on every machine, and is the store yours alone?",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from engines.carriers.blobs import CLAIM, BlobCarrier
+from engines.carriers.changes import WrongPack
 from engines.contract import Attempt, Capabilities, EndKind, Finding, UnitEnd
 from engines.modal.app_file import WRITTEN_BY_US, app_text, checked_app, deployment_id
 from engines.modal.service import DEPLOY_HINT, Service, require_modal, require_token
@@ -41,10 +43,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "Settings", "make"]
 NAME: Final = "modal"
+NOBODY: Final = "nobody"  # the claim to an attempt that must not begin
 STARTING: Final = "starting"  # the handle of an attempt whose call may have begun, or not
 LOOK_S: Final = 1.0
 ASK_S: Final = 5.0  # without news from a machine, after which to ask Modal whether its call has ended
 SILENCE_S: Final = 300.0  # of a machine that had begun; after it, its call is cancelled and counts as lost
+MOST_LAST: Final = 1000  # looks at what an ended call has left
 STOP_S: Final = 10.0  # for a call to end, its records to be committed, and them to be brought here
 LOST_BY: Final = {
     "success": "its machine was taken away meanwhile, or its program failed; `modal app logs` says why",
@@ -128,14 +132,12 @@ class ModalEngine:
         watched: dict[str, _Watched] = {}
         try:
             for attempt in store.running():
-                end = self._found_again(attempt, store, watched)
-                if end is not None:
-                    yield end
+                self._watch(attempt, watched)
             while True:
                 yield from self._start(units, store, watched)
                 if units.leaves or (units.is_done and not watched):
                     return
-                ended = self._look(watched)
+                ended = self._never_begun(watched, store) + self._look(watched)
                 for end in ended:
                     del watched[end.attempt.name]
                     yield end
@@ -212,24 +214,36 @@ class ModalEngine:
                 continue
             watched[attempt.name].attempt = store.started(attempt, handle=call, place=self._place)
 
-    def _found_again(self, attempt: Attempt, store: Store, watched: dict[str, _Watched]) -> UnitEnd | None:
-        """Watch an attempt of an earlier coordinator. Returns its end if it never began."""
-        if attempt.handle == STARTING:
-            claim = self._claim(attempt)
-            if claim is None:
-                # Whatever call there is must not begin any more: another attempt will.
-                with _as_results_error():
-                    self._service.blobs(_address(attempt)).put(CLAIM, b"nobody")
-                why = "the sweep ended before the call was known"
-                return UnitEnd(attempt=attempt, kind=EndKind.LOST, why=why, place=self._place)
-            attempt = store.started(attempt, handle=claim, place=self._place)
-        self._watch(attempt, watched)
-        return None
+    def _never_begun(self, watched: dict[str, _Watched], store: Store) -> list[UnitEnd]:
+        """Find the calls that an earlier coordinator started and couldn't note. Returns attempts that have none."""
+        found = []
+        for each in watched.values():
+            attempt, now = each.attempt, time.monotonic()
+            if attempt.handle != STARTING or (each.failing and now - each.asked_at < ASK_S):
+                continue
+            each.asked_at = now
+            try:
+                claim = self._claim(attempt)
+                if claim is None:
+                    # Whatever call there is must not begin any more: another attempt will.
+                    with _as_results_error():
+                        self._service.blobs(_address(attempt)).put(CLAIM, NOBODY.encode())
+            except ResultsError as error:
+                self._trouble(each, error)
+                continue
+            if claim in {None, NOBODY}:
+                found.append(self._lost(attempt, "the sweep ended before the call was known"))
+            else:
+                each.attempt = store.started(attempt, handle=str(claim), place=self._place)
+        return found
 
     def _claim(self, attempt: Attempt) -> str | None:
         with _as_results_error():
             found = self._service.blobs(_address(attempt)).get(CLAIM, 200)
-        return None if found is None else plain(found.decode(errors="replace"))
+        if found is None:
+            return None
+        text = found.decode(errors="replace")
+        return text if _CALL.fullmatch(text) else NOBODY
 
     def _watch(self, attempt: Attempt, watched: dict[str, _Watched]) -> None:
         now = time.monotonic()
@@ -244,6 +258,8 @@ class ModalEngine:
 
     def _look_at(self, each: _Watched) -> UnitEnd | None:
         attempt, now = each.attempt, time.monotonic()
+        if attempt.handle == STARTING:
+            return None
         try:
             if self._carrier.fetch(_address(attempt), attempt.folder):
                 each.heard_at, each.claimed = now, True
@@ -257,18 +273,26 @@ class ModalEngine:
             each.asked_at = now
             ended = self._service.ended(attempt.handle)
             each.failing = False
+            if ended is None:
+                return None
+            for _ in range(MOST_LAST):
+                if not self._carrier.fetch(_address(attempt), attempt.folder):
+                    break
+        except WrongPack as error:
+            self._cancel(attempt, kill=True)
+            return self._lost(attempt, error.message)
         except ResultsError as error:
-            if not each.failing:
-                self._display.say(f"note: {attempt.unit.label}: {error.message}; the engine keeps trying")
-            each.failing = True
+            self._trouble(each, error)
             return None
-        if ended is None:
-            return None
-        while self._carrier.fetch(_address(attempt), attempt.folder):
-            pass  # the last of it
         return self._end(attempt) or self._lost(
             attempt, LOST_BY.get(ended, f"its call ended at Modal: {ended}")
         )
+
+    def _trouble(self, each: _Watched, error: ResultsError) -> None:
+        """Modal can't be reached: the calls go on, so nothing is given up."""
+        if not each.failing:
+            self._display.say(f"note: {each.attempt.unit.label}: {error.message}; the engine keeps trying")
+        each.failing = True
 
     def _end(self, attempt: Attempt) -> UnitEnd | None:
         """As its machine says. Another machine would refuse too: all are alike."""
@@ -281,8 +305,8 @@ class ModalEngine:
         return UnitEnd(
             attempt=attempt,
             kind=said.kind,
-            why=plain(said.why),
-            hint=plain(hint),
+            why=plain(said.why[:_MOST_TEXT]),
+            hint=plain(hint[:_MOST_TEXT]),
             place=self._place_of(attempt),
         )
 
@@ -327,8 +351,8 @@ class ModalEngine:
         try:
             call = self._claim(attempt) if attempt.handle == STARTING else attempt.handle
             if call is None:  # it may begin yet: it finds that somebody has it
-                self._service.blobs(_address(attempt)).put(CLAIM, b"nobody")
-            else:
+                self._service.blobs(_address(attempt)).put(CLAIM, NOBODY.encode())
+            elif call != NOBODY:
                 self._service.cancel(call, kill=kill)
         except (BenchError, OSError) as error:
             why = error.message if isinstance(error, BenchError) else str(error)
@@ -345,6 +369,8 @@ def _own_model(unit: Unit) -> Path | None:
     return model.path
 
 
+_MOST_TEXT: Final = 500  # of what a machine says
+_CALL: Final = re.compile(r"fc-[A-Za-z0-9]{1,64}")
 GPU_HINT: Final = "set gpu in the manifest's engine: part, such as gpu: H100:2, and deploy again"
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engines.carriers import changes as packs
 from engines.carriers.blobs import packed
-from engines.carriers.changes import Change, apply, pack, unpack
+from engines.carriers.changes import Bounds, Change, apply, pack, unpack
 from engines.carriers.growing_files import GrowingFiles
 from results.errors import ResultsError
 
@@ -148,6 +148,25 @@ def test_no_name_leads_out_of_the_folder(path, tmp_path):
 def test_a_gap_is_refused_so_no_file_gets_large_for_nothing(tmp_path):
     with pytest.raises(ResultsError, match="gap"):
         apply([(Change(path="log", offset=1 << 60, size=1), b"x")], tmp_path)
+
+
+def test_a_machine_cannot_fill_this_disk(tmp_path):
+    bounds = Bounds(most_bytes=10, most_files=2)
+
+    def sent(path, **facts):
+        change = Change(path=path, **facts)
+        apply([(change, b"x" * change.size)], tmp_path, bounds=bounds)
+
+    sent("a", size=8, whole=True)
+    sent("a", size=9, whole=True)  # in its place
+    sent("b", size=1, whole=True)
+    with pytest.raises(ResultsError, match="more files or bytes"):
+        sent("b", offset=1, size=1)
+    sent("b", gone=True)
+    sent("a", size=1, whole=True)
+    sent("c", size=1, whole=True)
+    with pytest.raises(ResultsError, match="more files or bytes"):
+        sent("d", size=1, whole=True)
 
 
 def test_what_is_no_pack_is_an_error(monkeypatch):

@@ -13,6 +13,9 @@ import sys
 
 import pytest
 
+from engines.carriers.blobs import FROM, pack_name
+from engines.carriers.changes import Change, pack
+from engines.carriers.folder_blobs import FolderBlobs
 from engines.contract import EndKind
 from engines.coordinator import Coordinator
 from engines.modal.engine import STARTING, make
@@ -33,8 +36,10 @@ def account(tmp_path_factory):
 
 
 @pytest.fixture
-def deployed(account):
+def deployed(account, monkeypatch):
     account.deploy(Settings())
+    monkeypatch.setattr("engines.modal.engine.ASK_S", 1.0)
+    monkeypatch.setattr("engines.modal.engine.LOOK_S", 0.2)
     return account
 
 
@@ -75,7 +80,7 @@ def test_a_sweep_at_modal_is_done_and_its_results_stay_in_the_volume(deployed, t
 
 
 def test_a_machine_that_is_taken_away_loses_at_most_a_second(deployed, tmp_path):
-    sweep = driven_sweep(tmp_path, limit=10, delay_s=0.3)
+    sweep = driven_sweep(tmp_path, limit=8, delay_s=0.2)
     before = len(deployed.calls())
     killed = []
 
@@ -100,14 +105,14 @@ def test_a_machine_that_is_taken_away_loses_at_most_a_second(deployed, tmp_path)
     coordinated(sweep, engine)
     assert killed
     ((_, answers),) = sweep.scores().values()
-    assert len(answers) == 10
+    assert len(answers) == 8
     assert [each.why for each in journal(sweep, "lost")] == ["its program failed; `modal app logs` says why"]
-    assert len(sweep.generated()) <= 10 + 5, "what came within a second, and what was under way"
+    assert len(sweep.generated()) <= 8 + 6, "what came within a second, and what was under way"
 
 
 def test_this_machine_may_go_away_and_another_coordinator_finds_the_calls(deployed, tmp_path):
     """kill -9 of the coordinator; its calls go on, and the next one only waits for them."""
-    sweep = driven_sweep(tmp_path, models=2, limit=6, delay_s=0.3)
+    sweep = driven_sweep(tmp_path, models=2, limit=5, delay_s=0.2)
     before = len(deployed.calls())
     words = [
         "sweep", "--resume", sweep.folder.sweep_id, "--engine", "modal", "--results-dir", str(sweep.results)
@@ -121,7 +126,7 @@ def test_this_machine_may_go_away_and_another_coordinator_finds_the_calls(deploy
     assert done.returncode == 0, done.stderr.decode() + deployed.log
     assert len(deployed.calls()) == before + 2, "nothing was started again"
     assert len(sweep.scores()) == 2
-    assert len(sweep.generated()) == 12
+    assert len(sweep.generated()) == 10
 
 
 def test_a_call_that_was_started_but_not_noted_is_found_or_never_begins(deployed, tmp_path):
@@ -213,8 +218,12 @@ def test_more_cards_than_the_machines_have_are_refused_without_a_call(deployed, 
     before = len(deployed.calls())
     engine = make(Settings(), sweep.said)
     engine._fits = lambda needs: False
-    (finding,) = engine.check(sweep.left())
-    assert "GPUs" in finding.message
+    told = {finding.message: finding for finding in engine.check(sweep.left())}
+    (cards,) = [each for each in told.values() if "GPUs" in each.message]
+    assert cards.is_error
+    (model,) = [each for each in told.values() if "m0.gguf is not in Modal" in each.message]
+    assert not model.is_error
+    assert "modal volume put models" in model.hint
     coordinated(sweep, engine)
     (run,) = sweep.folder.runs(warn=sweep.said.say).values()
     assert "GPUs" in run[1].error.message
@@ -293,3 +302,33 @@ def test_deploying_without_a_token_is_an_error_and_writes_nothing(tmp_path, monk
     with pytest.raises(UsageError, match="no token"):
         make(Settings(app_file=str(path)), None).deploy()
     assert not path.exists()
+
+
+def test_a_machine_that_sends_what_cannot_be_right_is_stopped_and_lost(deployed, tmp_path):
+    """It may have been taken over by what a model wrote."""
+    sweep = driven_sweep(tmp_path, limit=40, delay_s=0.3)
+    engine = make(Settings(), sweep.said)
+    look, sent = engine._look, []
+    evil = pack([(Change(path="../../../evil", size=4, whole=True), b"evil")])
+
+    def look_and_send(watched):
+        for each in watched.values():
+            address = deployed.volume / each.attempt.name
+            if not sent and sweep.here(each.attempt.folder) >= 1:
+                number = engine._carrier._reading[f"/{each.attempt.name}"].next
+                for ahead in range(number, number + 50):
+                    FolderBlobs(address).put(pack_name(FROM, ahead), evil)
+                sent.append(address)
+            elif sent and address != sent[0]:
+                raise KeyboardInterrupt  # another attempt has begun
+        return look(watched)
+
+    engine._look = look_and_send
+    with pytest.raises(KeyboardInterrupt):
+        coordinated(sweep, engine)
+    (lost,) = journal(sweep, EndKind.LOST)[:1]
+    assert "can't be right" in lost.why
+    assert not list(tmp_path.rglob("evil"))
+    assert wait_for(lambda: len(deployed.calls("end")) == len(deployed.calls()), 30), "its call was killed"
+    (run,) = sweep.folder.runs(warn=sweep.said.say).values()
+    assert len(lines(run[0].completions)) >= 1, "what had come before stays"
