@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
@@ -10,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 import ray
 from ray import exceptions as trouble
 from ray._private import services
-from ray._raylet import GcsClient
+from ray._raylet import AuthenticationTokenLoader, GcsClient
 from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_put
 
 from engines.ray.link import LOCAL
 from engines.ray.messages import node_of
 from results.errors import UsageError
+from results.plain_text import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +39,8 @@ except AuthenticationError:
     sys.exit(3)
 """
 _CLOSED_CODE: Final = 3
-_ASK_S: Final = 30.0
+_ASK_S: Final = 15.0
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
 
 
 def connect(address: str, folder: Path) -> tuple[str, str]:
@@ -54,7 +58,7 @@ def connect(address: str, folder: Path) -> tuple[str, str]:
             ray.init(address=found, **options)
         except trouble.RayError as error:
             raise _no_cluster(found, str(error)) from error
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
             raise _no_cluster(found, str(error)) from error
     context = ray.get_runtime_context()
     return str(context.gcs_address), str(context.get_job_id())
@@ -79,6 +83,11 @@ def say_stop(key: str, grace_s: float | None) -> None:
 
 def _found(address: str) -> str:
     given = address or os.environ.get("RAY_ADDRESS") or "auto"
+    if given != "auto" and not _ADDRESS.fullmatch(given):
+        raise UsageError(
+            f"{plain(given)!r} is no address of a Ray cluster",
+            hint="give HOST:PORT of its head, such as 10.0.0.1:6379; Ray's own client, ray://, isn't used",
+        )
     try:
         found = services.canonicalize_bootstrap_address(given)
     except ConnectionError:
@@ -89,11 +98,18 @@ def _found(address: str) -> str:
             hint="join one with `ray start --address=HEAD:6379`, or let the sweep start one here: engine: {name: ray, "
             "address: local}",
         )
+    host, _, port = str(found).rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ASK_S).close()
+    except OSError as error:
+        raise _no_cluster(str(found), error.strerror or str(error)) from error
     return str(found)
 
 
 def _require_token(address: str) -> None:
     """Raise UsageError unless the cluster takes our token and nobody without one."""
+    if not AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
+        raise UsageError("there is no token for the Ray cluster on this machine", hint=TOKEN_HINT)
     try:
         GcsClient(address=address).internal_kv_keys(b"", None)
     except trouble.AuthenticationError as error:

@@ -245,6 +245,10 @@ def serve(connection: socket.socket, folder: Path) -> None:
     except BenchError as error:
         connection.sendall(encode(Failed(why=error.message, hint=error.hint)))
         return
+    except Exception as error:  # noqa: BLE001 - told, as what Ray says of itself
+        why = f"Ray can't be used: {type(error).__name__}: {error}".partition("\n")[0][:1000]
+        connection.sendall(encode(Failed(why=why, hint="see `ray status` on this machine")))
+        return
     ray.cloudpickle.register_pickle_by_value(stub)
     tasks = Tasks(start, connection)
     tasks.nodes = living_nodes()

@@ -46,7 +46,7 @@ class Node:
 
     def workers(self) -> list[Member]:
         """Those that are doing a task."""
-        return [each for each in self.members() if _command(each).startswith(b"ray::do_unit")]
+        return [each for each in self.members() if _command(each).startswith(b"ray::") and b"IDLE" not in _command(each)]
 
     def kill(self) -> None:
         """The raylet, and with it whatever Ray itself ends then."""
@@ -81,7 +81,9 @@ class RayCluster:
     def add(self, *, name: str, gpus: int = 1, cpus: int = 2, auth: str = "token", **env: str) -> Node:
         """A node; the first one is the head. Each has temporary files of its own, as another machine has."""
         words = [f"--num-cpus={cpus}", f"--num-gpus={gpus}", f"--object-store-memory={STORE_BYTES}"]
-        words += ["--disable-usage-stats", "--node-ip-address=127.0.0.1", f"--node-name={name}", "--block"]
+        words += ["--disable-usage-stats", f"--node-name={name}", "--block"]
+        # An address each, as a machine has: a driver takes the node of its own.
+        words += [f"--node-ip-address=127.0.0.{len(self.nodes) + 1}"]
         if self.nodes:
             words += [f"--address={self.address}"]
         else:
