@@ -7,6 +7,7 @@ ends when the coordinator does; Ray then ends its tasks.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -97,6 +98,9 @@ class _Task:
         except ResultsError as error:
             ray.cancel(self.generator, force=True)
             kind, why, hint = messages.LOST, error.message, error.hint
+        except trouble.LocalRayletDiedError:
+            # Without its own node this driver can't start anything any more; Ray itself notices a minute later.
+            os._exit(1)
         except trouble.RayError as error:
             kind, why, hint = explained(error)
         if self.ended_as is not None:
@@ -229,7 +233,7 @@ def explained(error: trouble.RayError) -> tuple[str, str, str]:
         return messages.LOST, "Ray ended it because its node was running out of memory", ""
     if isinstance(error, trouble.NodeDiedError):
         return messages.LOST, "its node is gone", ""
-    if isinstance(error, (trouble.WorkerCrashedError, trouble.LocalRayletDiedError)):
+    if isinstance(error, trouble.WorkerCrashedError):
         return messages.LOST, "its process on the node was killed, or the node is gone", ""
     first = str(error).strip().partition("\n")[0]
     return messages.LOST, f"{type(error).__name__}: {first}"[:500], ""
@@ -271,7 +275,10 @@ def _watch(tasks: Tasks) -> None:
 def main(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         connection.connect(str(folder / "s"))
-        serve(connection, folder)
+        try:
+            serve(connection, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # a killed coordinator can't
     ray.shutdown()
     sys.stdout.flush()
     os._exit(0)  # threads may wait for tasks that are gone

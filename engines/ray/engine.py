@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runner.display import Display
 
 LOOK_S: Final = 0.2
+AGAIN_S: Final = 1.0
 MOST_DRIVERS: Final = 3  # in a row, each of which brought nothing to its end
 READY_S: Final = 90.0
 _Text = Annotated[str, Meta(max_length=4096)]
@@ -107,13 +108,18 @@ class RayEngine:
                 why="the process that coordinated the sweep was ended",
                 place=attempt.place,
             )
-        in_vain = 0
+        began, until, in_vain = False, 0.0, 0
         while True:
             session = self._session = _Session(self, units, store)
             try:
                 with Link(self._start()) as link:
                     yield from session.work(link)
+            except UsageError:
+                if not began or time.monotonic() > until:
+                    raise
+                time.sleep(AGAIN_S)  # the node of this machine may be starting again
             except DriverGone as error:
+                began, until = True, time.monotonic() + self._settings.wait_for_nodes_s
                 in_vain = 0 if session.ended else in_vain + 1
                 if in_vain >= MOST_DRIVERS:
                     raise

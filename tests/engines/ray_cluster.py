@@ -45,8 +45,10 @@ class Node:
         return found
 
     def workers(self) -> list[Member]:
-        """Those that are doing a task."""
-        return [each for each in self.members() if _command(each).startswith(b"ray::") and b"IDLE" not in _command(each)]
+        """Those that are doing a unit, of human_eval: Ray names them by their task."""
+        return [
+            each for each in self.members() if b" human_eval" in command_of(each)[:60].partition(b"\0")[0]
+        ]
 
     def kill(self) -> None:
         """The raylet, and with it whatever Ray itself ends then."""
@@ -68,6 +70,7 @@ class RayCluster:
     port: int = field(default_factory=free_port)
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     nodes: list[Node] = field(default_factory=list)
+    count: int = 0
     mark: str = field(default_factory=lambda: f"BENCH_RAY_CLUSTER={secrets.token_hex(8)}")
 
     @property
@@ -83,7 +86,8 @@ class RayCluster:
         words = [f"--num-cpus={cpus}", f"--num-gpus={gpus}", f"--object-store-memory={STORE_BYTES}"]
         words += ["--disable-usage-stats", f"--node-name={name}", "--block"]
         # An address each, as a machine has: a driver takes the node of its own.
-        words += [f"--node-ip-address=127.0.0.{len(self.nodes) + 1}"]
+        self.count += 1
+        words += [f"--node-ip-address=127.0.0.{self.count}"]
         if self.nodes:
             words += [f"--address={self.address}"]
         else:
@@ -115,6 +119,9 @@ class RayCluster:
         )
         assert process.poll() is None, Path(log.name).read_text()
         return node
+
+    def workers(self) -> list[Member]:
+        return [worker for node in self.nodes for worker in node.workers()]
 
     def close(self) -> None:
         for node in reversed(self.nodes):
@@ -155,7 +162,8 @@ def _name(member: Member) -> str:
     return ""
 
 
-def _command(member: Member) -> bytes:
+def command_of(member: Member) -> bytes:
+    """Its words, each with a NUL behind it; empty if it is gone."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{member.pid}/cmdline").read_bytes()
     return b""
