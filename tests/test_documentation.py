@@ -129,7 +129,7 @@ def test_no_option_is_told_of_that_there_is_not(capsys):
     for name, text in PAGES.items():
         ours = re.sub(r"--script-args\s+(['\"]).*?\1", "--script-args", text, flags=re.DOTALL)
         ours = re.sub(
-            r"^docker (.*\\\n)*.*$|`(docker |--security-opt|--build-arg|--gpus|--init)\b[^`]*`",
+            r"^(?:docker|ray) (.*\\\n)*.*$|`(docker |ray |--security-opt|--build-arg|--gpus|--init)\b[^`]*`",
             "",
             ours,
             flags=re.MULTILINE,

@@ -43,34 +43,41 @@ PLACE, PART, EXIT, REFUSED = "place", "part", "exit", "refused"
 def work(
     order: Mapping[str, Any], packs: Sequence[bytes], *, node_id: str, stop: Callable[[], float | None]
 ) -> Iterator[tuple[Any, ...]]:
-    """Do the attempt that came in `packs`, see `engines.carriers.changes`.
+    """Do the attempt that came in `packs`, see `engines.carriers.changes`, or that `program` of the order gets itself.
 
-    order: `words` for the unit's program, `workdir` and `python`, "" for this machine's own, and `gpus`. stop: how many
-    seconds the program has to end, once it should. Yields `("place", host, node_id)`, then `("part", bytes, whether a
-    pack is whole with it)` as the folder grows, and last `("exit", how its program ended)` or `("refused", why, hint)`.
+    order: `words` for the unit's program, `workdir` and `python`, "" for this machine's own, `gpus`, and `program`,
+    empty for the unit's own. stop: how many seconds the program has to end, once it should. Yields `("place", host,
+    node_id)`, then `("part", bytes, whether a pack is whole with it)` as the folder grows, and last `("exit", how its
+    program ended)` or `("refused", why, hint)`.
     """
     yield PLACE, socket.gethostname(), node_id
     try:
         with _folder(order["workdir"]) as folder:
+            python = order["python"] or sys.executable
+            if order["program"]:
+                command = (python, *order["program"], *order["words"])
+                yield from _watched(command, folder, order, stop, None)
+                return
             for pack in packs:
                 apply(unpack(pack)[0], folder)
-            yield from _streamed(folder, order, stop)
+            growing = GrowingFiles(folder, leave=(UNIT,))
+            growing.forget_changes()
+            command = (python, "-m", "engines.node.unit_program", str(folder), *order["words"])
+            yield from _watched(command, folder, order, stop, growing)
     except BenchError as error:
         yield REFUSED, error.message, error.hint
 
 
-def _streamed(
-    folder: Path, order: Mapping[str, Any], stop: Callable[[], float | None]
+def _watched(
+    command: tuple[str, ...],
+    folder: Path,
+    order: Mapping[str, Any],
+    stop: Callable[[], float | None],
+    growing: GrowingFiles | None,
 ) -> Iterator[tuple[Any, ...]]:
-    growing = GrowingFiles(folder, leave=(UNIT,))
-    growing.forget_changes()
-    python = order["python"] or sys.executable
-    program = processes.start(
-        (python, "-m", "engines.node.unit_program", str(folder), *order["words"]),
-        output=folder / LOG,
-        env=environment(os.environ, gpus=order["gpus"]),
-        cwd=_ROOT,
-    )
+    """Run the program, and give what grows meanwhile."""
+    env = environment(os.environ, gpus=order["gpus"])
+    program = processes.start(command, output=folder / LOG, env=env, cwd=_ROOT)
     try:
         ended = None
         while ended is None:
@@ -79,7 +86,8 @@ def _streamed(
                 ended = program.stop(grace_s)
             if ended is not None:
                 program.stop(ABANDONED_GRACE_S)  # nothing of it writes any more
-            yield from _parts(growing)
+            if growing is not None:
+                yield from _parts(growing)
         yield EXIT, ended.describe()
     finally:
         program.stop(ABANDONED_GRACE_S)

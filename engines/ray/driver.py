@@ -6,6 +6,7 @@ ends when the coordinator does; Ray then ends its tasks.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -20,6 +21,7 @@ from ray import exceptions as trouble
 
 from engines.carriers.blobs import packed
 from engines.carriers.changes import MOST_BYTES, apply, unpack
+from engines.carriers.choose import carrier_for
 from engines.carriers.growing_files import GrowingFiles
 from engines.node.attempt_files import UNIT
 from engines.node.streamed_unit import EXIT, PART, PLACE, REFUSED
@@ -27,6 +29,7 @@ from engines.ray import messages, stub
 from engines.ray.cluster import connect, living_nodes, say_stop, stop_key
 from engines.ray.demands import demand_of, takers
 from engines.ray.messages import Began, Do, Ended, Failed, Nodes, Ready, Start, Stop, encode, to_driver
+from engines.ray.stored import Stored
 from results.errors import BenchError, ResultsError
 
 if TYPE_CHECKING:
@@ -62,8 +65,17 @@ class _Task:
         self.ended_as: tuple[str, str] | None = None  # kind and why, once we end it ourselves
         self._tasks = tasks
         self.generator: Any = None
+        self.stored: Stored | None = None
 
-    def submit(self, packs: Sequence[bytes]) -> None:
+    def submit(self) -> None:
+        folder = Path(self.order.folder)
+        packs: list[bytes] = []
+        program: tuple[str, ...] = ()
+        if self._tasks.carrier is None:
+            packs = list(packed(GrowingFiles(folder).changes(), ended=True))
+        else:
+            self.stored = Stored(self._tasks.carrier, folder, self.order.key)
+            program = self.stored.program
         start = self._tasks.start
         options: dict[str, Any] = {
             "name": self.order.label[:LABEL_CHARACTERS],
@@ -80,6 +92,7 @@ class _Task:
         if without:
             options["label_selector"] = {"ray.io/node-id": f"!in({','.join(without)})"}
         order = {
+            "program": program,
             "words": self.order.words,
             "python": start.python,
             "workdir": start.workdir,
@@ -92,7 +105,9 @@ class _Task:
         """Take what comes until the task's end. Runs in a thread of its own."""
         key = self.order.key
         try:
-            return Ended(key=key, kind=messages.ENDED, why=self._received(), node_id=self.node_id)
+            with self.stored.fetched(self._unreadable) if self.stored else contextlib.nullcontext():
+                why = self._received()
+            return Ended(key=key, kind=messages.ENDED, why=why, node_id=self.node_id)
         except _Lost as error:
             kind, why, hint = error.kind, error.why, error.hint
         except ResultsError as error:
@@ -106,6 +121,10 @@ class _Task:
         if self.ended_as is not None:
             kind, why = self.ended_as
         return Ended(key=key, kind=kind, why=why, hint=hint, node_id=self.node_id)
+
+    def _unreadable(self, error: ResultsError) -> None:
+        self.ended_as = (messages.LOST, error.message)
+        ray.cancel(self.generator, force=True)
 
     def _received(self) -> str:
         """How the unit's program ended, once all of its folder is here."""
@@ -135,8 +154,10 @@ class Tasks:
 
     def __init__(self, start: Start, connection: socket.socket) -> None:
         self.start = start
+        ray.cloudpickle.register_pickle_by_value(stub)
         self.remote = ray.remote(stub.do_unit)
         self.nodes: tuple[Node, ...] = ()
+        self.carrier = carrier_for(start.results_store) if start.results_store else None
         self._connection = connection
         self._saying = threading.Lock()
         self._there: dict[str, _Task] = {}
@@ -163,7 +184,7 @@ class Tasks:
     def _run(self, task: _Task) -> None:
         key = task.order.key
         try:
-            task.submit(list(packed(GrowingFiles(Path(task.order.folder)).changes(), ended=True)))
+            task.submit()
             ended = task.follow()
         except Exception as error:  # noqa: BLE001 - told, as the end of the attempt
             ended = Ended(key=key, kind=messages.LOST, why=f"{type(error).__name__}: {error}"[:2000])
@@ -246,6 +267,7 @@ def serve(connection: socket.socket, folder: Path) -> None:
         raise TypeError("the first message says how to begin")
     try:
         address, job = connect(start.address, folder)
+        tasks = Tasks(start, connection)
     except BenchError as error:
         connection.sendall(encode(Failed(why=error.message, hint=error.hint)))
         return
@@ -253,8 +275,6 @@ def serve(connection: socket.socket, folder: Path) -> None:
         why = f"Ray can't be used: {type(error).__name__}: {error}".partition("\n")[0][:1000]
         connection.sendall(encode(Failed(why=why, hint="see `ray status` on this machine")))
         return
-    ray.cloudpickle.register_pickle_by_value(stub)
-    tasks = Tasks(start, connection)
     tasks.nodes = living_nodes()
     tasks.say(Ready(address=address, job=job, nodes=tasks.nodes))
     threading.Thread(target=_watch, args=(tasks,), daemon=True).start()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from engines.carriers.choose import carrier_for
 from engines.contract import END_S, Attempt, Capabilities, EndKind, Finding, UnitEnd
 from engines.node.attempt_files import read_end
 from engines.ray import messages
@@ -43,6 +44,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "cpus": "processors that each unit asks for; default: 1, or all of a node's for one that computes on them",
     "gpu_memory_gib": "memory of each GPU, so that a larger model asks for several; default: one GPU a model",
     "resources": "Ray's custom resources that each unit asks for, as {a100: 1}",
+    "results_store": "an object store through which results go, as s3://BUCKET/PREFIX; default: through Ray itself",
     "wait_for_nodes_s": "how long a unit waits for a node that could take it, before it fails",
 }
 
@@ -58,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cpus: Annotated[float, Meta(gt=0, le=4096)] | None = None
     gpu_memory_gib: Annotated[float, Meta(gt=0, le=4096)] | None = None
     resources: dict[str, float] = {}
+    results_store: _Text = ""
     wait_for_nodes_s: Annotated[float, Meta(ge=0, le=86400)] = 60.0
 
 
@@ -65,6 +68,7 @@ def make(settings: Settings, display: Display) -> RayEngine:
     """Raises UsageError if Ray isn't installed."""
     if importlib.util.find_spec("ray") is None:
         raise UsageError("the engine ray needs Ray", hint=install_command("ray"))
+    carrier_for(settings.results_store)  # whether it can be one
     return RayEngine(settings, display)
 
 
@@ -91,6 +95,9 @@ class RayEngine:
         except (UsageError, DriverGone) as error:
             return (Finding(message=error.message, hint=error.hint),)
         found = []
+        if self._settings.results_store:
+            stored = carrier_for(self._settings.results_store).check()
+            found += [stored] if stored else []
         for unit in units:
             demand = self._demand(unit, nodes)
             if not takers(demand, nodes, ()):
@@ -200,6 +207,7 @@ class RayEngine:
             gpu_memory_bytes=None if gib is None else int(gib * 2**30),
             resources=self._settings.resources,
             wait_for_nodes_s=self._settings.wait_for_nodes_s,
+            results_store=self._settings.results_store,
         )
 
 

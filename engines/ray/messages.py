@@ -91,6 +91,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How to begin; the first message to the driver. address: "" for the cluster that this machine has joined, "local"
     for one that the driver starts. cpus: for each unit; None for as many as it needs. gpu_memory_bytes: of each card.
+    results_store: the URL of an object store through which folders go; "" for through Ray.
     """
 
     address: str
@@ -101,6 +102,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     gpu_memory_bytes: int | None
     resources: dict[str, float]
     wait_for_nodes_s: float
+    results_store: str = ""
 
 
 ToDriver: TypeAlias = Start | Do | Stop
