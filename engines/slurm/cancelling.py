@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from engines.node.attempt_files import read_end
 from engines.slurm import commands
-from engines.slurm.claim import ask_to_stop, claim
+from engines.slurm.claim import UNKNOWN, ask_to_stop, claim
 from engines.slurm.commands import ControllerAwayError
 from engines.slurm.watch import Handle
 
@@ -41,7 +41,7 @@ class Cancelling:
             if read_end(attempt.folder) is None and attempt.folder.is_dir():
                 ask_to_stop(attempt.folder)
                 held = claim(attempt.folder, "")  # what hasn't begun never will
-                if held is not None and held.job not in ("", "?"):
+                if held is not None and held.job not in ("", UNKNOWN):
                     self._jobs.add(held.job)
         if not self._handles:
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import os
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
 CLAIM: Final = "slurm.json"
 STOP: Final = "slurm.stop"
+UNKNOWN: Final = "?"  # of a claim that can't be read
+_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """`slurm.json`. job: JOB_INDEX, or "" if the coordinator gave the attempt up. restarts: how often Slurm had
-    started the job before. at: ISO 8601.
+    """`slurm.json`. job: JOB_INDEX, "" if the coordinator gave the attempt up, or UNKNOWN. restarts: how often Slurm
+    had started the job before. at: ISO 8601.
     """
 
     job: str
@@ -46,15 +49,35 @@ def claim(folder: Path, job: str, *, node: str = "", restarts: int = 0) -> Claim
     )
     draft = folder / f".{CLAIM}.{uuid.uuid4().hex}"
     with explained("write to", folder):
-        replace_file(draft, encode(ours))
         try:
-            with contextlib.suppress(FileExistsError):
+            replace_file(draft, encode(ours))
+            try:
                 os.link(draft, folder / CLAIM)
+            except FileExistsError:
+                pass
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                return _claim_without_link(folder, draft)
             # An answer that got lost on the network says "exists" of a link that we made.
             is_ours = draft.stat().st_nlink == 2
         finally:
             draft.unlink(missing_ok=True)
-    return None if is_ours else read_claim(folder) or Claim(job="?")
+    return None if is_ours else _holder(folder)
+
+
+def _claim_without_link(folder: Path, draft: Path) -> Claim | None:
+    """On a disk without links: the file is made by one only, and has its content an instant later."""
+    try:
+        (folder / CLAIM).touch(exist_ok=False)
+    except FileExistsError:
+        return _holder(folder)
+    draft.replace(folder / CLAIM)
+    return None
+
+
+def _holder(folder: Path) -> Claim:
+    return read_claim(folder) or Claim(job=UNKNOWN)
 
 
 def read_claim(folder: Path) -> Claim | None:

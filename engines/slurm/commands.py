@@ -30,7 +30,7 @@ _ALWAYS: Final = (
 _AWAY = re.compile(
     r"contact slurm controller|slurmctld|socket timed out|connect failure|communication|connection (refused|reset)"
     r"|connection timed|try again|temporarily unavailable|zero bytes|message (send|receive) failure"
-    r"|backup controller|standby|munge",
+    r"|backup controller|standby|munge|authentication",
     re.IGNORECASE,
 )
 _LIMIT = re.compile(r"limit|temporarily unable|max.*jobs?|too many", re.IGNORECASE)
@@ -78,7 +78,8 @@ class DeclinedError(Exception):
         super().__init__(message)
         self.is_needs = _NEEDS.search(message) is not None
         self.is_array = "job array" in message.lower()
-        self.is_limit = not self.is_needs and _LIMIT.search(message) is not None
+        is_never = self.is_needs or "time limit is invalid" in message
+        self.is_limit = not is_never and _LIMIT.search(message) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +183,7 @@ def _run(program: str, *words: str, env: Mapping[str, str] | None = None) -> str
     except FileNotFoundError:
         raise UsageError(f"{NO_SLURM}: no {program}", hint=NO_SLURM_HINT) from None
     except OSError as error:
-        raise UsageError(f"{program} can't be started: {error.strerror}") from error
+        raise UsageError(f"{program} can't be started: {error.strerror}", hint=NO_SLURM_HINT) from error
     except subprocess.TimeoutExpired:
         raise ControllerAwayError(f"{program} gave no answer for {TIMEOUT_S:g} s") from None
     if answer.returncode == 0:

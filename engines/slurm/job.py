@@ -19,6 +19,7 @@ from engines.node import unit_program
 from engines.node.attempt_files import NodeEnd, write_end
 from engines.slurm.claim import claim, is_asked_to_stop
 from results.errors import BenchError, UsageError
+from runner.display import Lines
 from telemetry.devices import gpu_facts
 from telemetry.visibility import showing_only, usable_gpus
 
@@ -50,7 +51,7 @@ def main(words: Sequence[str]) -> int:
             restarts=int(restarts) if restarts.isdigit() else 0,
         )
         if other is not None:
-            print(f"job {job}: this attempt is that of {other.job or 'no job any more'}", file=sys.stderr)
+            Lines().say(f"job {job}: this attempt is that of {other.job or 'no job any more'}")
             return 0
         _stop_when_asked(folder)
         if given.gpus is not None:
@@ -63,7 +64,7 @@ def main(words: Sequence[str]) -> int:
                 )
                 return 0
     except BenchError as error:
-        print(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)
+        Lines().say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return error.exit_code
     models = [word for path in given.models for word in ("--models", path)]
     return unit_program.main((str(folder), *models, "--processors", f"processors-{job}"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from engines.contract import EndKind, UnitEnd
 from engines.node.attempt_files import LOG, read_end
-from engines.slurm.claim import ask_to_stop, claim, is_asked_to_stop, read_claim, seen_anew
+from engines.slurm.claim import UNKNOWN, ask_to_stop, claim, is_asked_to_stop, read_claim, seen_anew
 from engines.slurm.commands import ControllerAwayError, listed_jobs
 from results.files import read_file
 from results.plain_text import tail
@@ -186,7 +186,7 @@ class Watch:
         """Its job is gone, and left no end."""
         attempt = watched.attempt
         held = read_claim(attempt.folder) or claim(attempt.folder, "")
-        if held is not None and held.job not in ("", "?", watched.job):
+        if held is not None and held.job not in ("", UNKNOWN, watched.job):
             # It was submitted twice, because an answer got lost, and the other one has it.
             watched.job, watched.node, watched.state, watched.ended_s = held.job, held.node, "", None
             self.ask_soon()

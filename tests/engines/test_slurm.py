@@ -22,8 +22,8 @@ from results.errors import UsageError
 from results.records import RunStatus
 from tests.command_line import bench_runner
 from tests.engines.driving import Said, driven_sweep
-from tests.engines.slurm_cluster import LONGEST_ARRAY, slurm_cluster
-from tests.sweep_runs import TWO_CARDS, models, scores, server, stored
+from tests.engines.slurm_cluster import LONGEST_ARRAY, NODES, slurm_cluster
+from tests.sweep_runs import TWO_CARDS, models, scores, server, status, stored
 
 pytestmark = pytest.mark.engines
 
@@ -120,6 +120,23 @@ def one_unit(tmp_path, limit=8):
     return driven_sweep(tmp_path, models=1, limit=limit, delay_s=0.2)
 
 
+def written_sweep(tmp_path, *options, limit=40):
+    """A manifest of one run on Slurm."""
+    manifest = {
+        "engine": {"name": "slurm", "gres": "none", "poll_s": 1, "settle_s": 1},
+        "defaults": {
+            "server_command": server(tmp_path / "answered", *options)[1],
+            "limit": limit,
+            "parallel": 1,
+            "prompt_style": "chat",
+        },
+        "matrix": {"model": list(map(str, models(tmp_path / "models", "a"))), "benchmark": ["human_eval"]},
+    }
+    path = tmp_path / "sweep.json"
+    path.write_text(json.dumps(manifest))
+    return path
+
+
 def unit_programs(cluster, *nodes):
     return [pid for pid, command in cluster.processes(*nodes).items() if "engines.slurm.job" in command]
 
@@ -138,13 +155,38 @@ def test_a_dead_node_gives_its_unit_to_another(cluster, tmp_path):
     sweep = one_unit(tmp_path)
     with driving(sweep, engine(sweep)) as ends:
         wait_for(lambda: here(sweep) >= 3)
-        (node,) = [node for node in ("n1", "n2") if unit_programs(cluster, node)]
+        (node,) = [node for node in NODES if unit_programs(cluster, node)]
         cluster.kill_node(node)
         # Slurm finds out by itself after SlurmdTimeout.
         cluster.command("scontrol", "update", f"nodename={node}", "state=down", "reason=dead")
     assert [end.kind for end in ends] == [EndKind.LOST, EndKind.DONE]
     assert ends[0].place == node != ends[1].place
     assert samples(sweep) == 8
+
+
+def test_a_program_that_lives_on_where_slurm_cant_reach_it_stops_by_itself(cluster, tmp_path):
+    """Its node's daemon is gone, so Slurm calls the node dead; the disk is still shared."""
+    sweep = one_unit(tmp_path, limit=40)
+    sweep.most = 1
+    with driving(sweep, engine(sweep)) as ends:
+        wait_for(lambda: here(sweep) >= 3)
+        (node,) = [node for node in NODES if unit_programs(cluster, node)]
+        cluster.kill(node)
+        cluster.command("scontrol", "update", f"nodename={node}", "state=down", "reason=dead")
+        wait_for(lambda: ends)
+        wait_for(lambda: not unit_programs(cluster, node))
+    assert [end.kind for end in ends] == [EndKind.LOST]
+    assert len(sweep.generated()) < 40
+
+
+def test_a_detached_sweep_is_cancelled_by_another_process(cluster, tmp_path):
+    results, manifest = tmp_path / "results", written_sweep(tmp_path, "--delay", 0.2)
+    assert bench_runner("sweep", manifest, "--detach", "--results-dir", results).code == 0
+    wait_for((tmp_path / "answered").exists)
+    assert bench_runner("cancel", "last", "--results-dir", results).code == 0
+    assert not cluster.processes()
+    assert not cluster.command("squeue", "--me", "--noheader")
+    assert status(results) == {"a human_eval": "interrupted"}
 
 
 def test_a_controller_that_is_away_for_a_while_loses_nothing(cluster, tmp_path):
@@ -272,20 +314,14 @@ def test_a_coordinator_killed_while_it_submits_loses_nothing_and_does_nothing_tw
 ):
     """Before the journal has the job's number; and a moment before Slurm has the job."""
     sbatch_that(tmp_path, monkeypatch, f"{{ {order}; }} >/dev/null 2>&1")
-    answered, results = tmp_path / "answered", tmp_path / "results"
-    manifest = {
-        "engine": {"name": "slurm", "gres": "none", "poll_s": 1, "settle_s": 1},
-        "defaults": {"server_command": server(answered)[1], "limit": 3, "prompt_style": "chat"},
-        "matrix": {"model": list(map(str, models(tmp_path / "models", "a"))), "benchmark": ["human_eval"]},
-    }
-    (tmp_path / "sweep.json").write_text(json.dumps(manifest))
+    results, manifest = tmp_path / "results", written_sweep(tmp_path, limit=3)
     words = ("--results-dir", results)
-    assert bench_runner("sweep", tmp_path / "sweep.json", *words).code == -signal.SIGKILL
+    assert bench_runner("sweep", manifest, *words).code == -signal.SIGKILL
     done = bench_runner("sweep", "--resume", "last", *words)
     assert done.code == 0, done.err
     assert len(scores(results)) == 1
     wait_for(lambda: not cluster.command("squeue", "--me", "--noheader"))  # the late one too
-    assert len(answered.read_text().splitlines()) == 3
+    assert len((tmp_path / "answered").read_text().splitlines()) == 3
 
 
 def test_what_no_machine_has_is_refused_with_slurms_words(cluster, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import threading
@@ -52,6 +53,16 @@ def test_a_claim_is_given_to_exactly_one_of_many(tmp_path):
     assert len(winners) == 1
     assert {other.job for _, other in got if other is not None} == {f"7_{winners[0]}"}
     assert read_claim(tmp_path).job == f"7_{winners[0]}"
+    assert [path.name for path in tmp_path.iterdir()] == ["slurm.json"]
+
+
+def test_a_disk_without_links_has_claims_too(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise OSError(errno.EOPNOTSUPP, "no links")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert claim(tmp_path, "7_0") is None
+    assert claim(tmp_path, "7_1").job == "7_0"
     assert [path.name for path in tmp_path.iterdir()] == ["slurm.json"]
 
 
@@ -183,6 +194,7 @@ def test_a_unit_whose_gpus_dont_match_is_refused(there, asked, environment):
             False,
             False,
         ),
+        ("Requested time limit is invalid (missing or exceeds some limit)", False, False, False),
         ("Invalid job array specification", False, False, True),
         ("Invalid partition name specified", False, False, False),
         ("Invalid account or account/partition combination specified", False, False, False),
