@@ -65,9 +65,10 @@ def merge_what_is_done(
     if not plan.wholes:
         return
     work = _Work(folder=folder, nonce=nonce, display=display, held=held)
+    runs = Runs(folder.results_dir, display.say)
+    runs.check()  # what a merge that was killed has written, and the log doesn't have yet
     known = folder.runs(warn=display.say)
     again = folder.requested_retries()
-    runs = Runs(folder.results_dir, display.say)
     for whole in plan.wholes:
         there = known.get(whole.fingerprint)
         if is_done(there, retry_requested=whole.fingerprint in again):

@@ -1,5 +1,6 @@
 """Runs that are split by their samples: which shards a plan has of them, and what a sweep's folder shows of them."""
 
+import contextlib
 import json
 from itertools import groupby
 
@@ -12,16 +13,19 @@ from results.compare.run_choice import Choice, choose_runs
 from results.errors import UsageError
 from results.records import Remarks, RunStatus
 from results.stats.machines import speed_doubts
+from results.store.run_log import RunLog
 from results.store.sweep_folder import PlanEntry
-from results.sweep_place import ShardFacts
+from results.sweep_place import ShardFacts, SweepPlace
 from results.telemetry import TelemetrySummary
 from runner.fingerprint import fingerprint
 from runner.request import build_spec
 from runner.shards.sums import shard_facts, summed_score, summed_telemetry
 from runner.spec_json import spec_document, spec_from
 from settings.asked import Asked
+from sweeps.merged_runs import merge_what_is_done
 from sweeps.race import require_races
 from sweeps.shards import together
+from tests.engines.driving import Said
 from tests.results.recorded_runs import begin_sweep, place, record_run
 from tests.sweep_runs import models
 from tests.sweeps.plans import plan, told
@@ -214,3 +218,30 @@ def test_energy_is_summed_and_says_so_where_machines_differ(tmp_path):
     assert summed_telemetry([same[0], unknown], score) is None
     run = msgspec.structs.replace(unknown, shards=(shard_facts(same[0]), shard_facts(same[1])))
     assert "2 shards on 2 machines" in speed_doubts(run)[0], "also where nothing was measured"
+
+
+def test_a_merge_that_was_killed_as_it_archived_its_shards_gets_them_archived_in_the_log_too(tmp_path):
+    """Records come first and the log behind them; what is noted as not logged yet is logged by the next try."""
+    found = planned(tmp_path, shards=2, benchmark="human_eval")
+    (whole,), results = found.wholes, tmp_path / "r"
+    folder = begin_sweep(results, ["whole"])
+
+    def recorded(run):
+        where = SweepPlace(sweep_id=folder.sweep_id, fingerprint=run.fingerprint, label="", nonce="")
+        return record_run(results, sweep=where)
+
+    shards = [recorded(each) for each in found.runs]
+    log = RunLog(results / "benchmark_results.json")
+    log.append_all(shards)
+    (results / ".unlogged").mkdir()
+    for shard in shards:  # killed here
+        record = shard.read_record()
+        shard.write_record(msgspec.structs.replace(record, remarks=Remarks(archived=True)))
+        (results / ".unlogged" / shard.run_id).touch()
+    assert not any(record.remarks.archived for record in log.runs())
+    merged = recorded(whole)
+    merge_what_is_done(folder, found, nonce="", display=Said(), held=contextlib.nullcontext)
+    assert {record.run_id for record in log.runs() if record.remarks.archived} == {
+        each.run_id for each in shards
+    }
+    assert merged.read_record().remarks == Remarks()

@@ -210,6 +210,8 @@ def identity_of(record: RunRecord) -> tuple[tuple[str, str], ...]:
         ("Fingerprint", record.fingerprint),
         ("Sweep", record.sweep.sweep_id if record.sweep is not None else ""),
         ("Answers of", record.rejudged_from),
+        ("Shard", record.config.get("shard") or ""),
+        ("Merged of", ", ".join(f"{each.shard}: {each.run_id}" for each in record.shards)),
     ]  # fmt: skip
     return tuple((name, str(value)) for name, value in facts if value)
 
