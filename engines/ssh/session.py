@@ -7,6 +7,7 @@ import functools
 import queue
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 LOOK_S: Final = 0.1  # how often units are asked for, while there is place
 AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # until a machine that went away is tried again
 ALONE_S: Final = 600.0  # how long all machines may be away
+MOST_LOST_AT_ONE: Final = 2  # then a unit waits for another machine, if there is one
 _STOP_GRACE_S: Final = END_S - 1.0
 _MOST_WAITING: Final = 1000  # events; of a machine that says more than can be shown, lines are left out
 
@@ -88,7 +90,7 @@ class Session:
         )
         self._held: list[Unit] = []  # taken, but refused where there is place
         self._refused: dict[str, dict[str, str]] = {}  # unit -> machine -> why
-        self._lost: dict[str, set[str]] = {}  # unit -> machines that lost it
+        self._lost: dict[str, Counter[str]] = {}  # unit -> machines that lost it, how often
         self._ours = harness_facts()
         self._able_at = time.monotonic()
         self._was_able = False
@@ -162,17 +164,21 @@ class Session:
         return None
 
     def _may(self, unit: Unit, host: _Host) -> bool:
-        """Whether this machine hasn't refused the unit, nor lost it while another one could take it."""
-        if host.address in self._refused.get(unit.unit_id, {}):
+        """Whether this machine hasn't refused the unit, nor lost it while another one is free; nor lost it again and
+        again while there is another one at all.
+        """
+        refused, lost = self._refused.get(unit.unit_id, {}), self._lost.get(unit.unit_id, Counter())
+        if host.address in refused:
             return False
-        lost = self._lost.get(unit.unit_id, set())
-        return host.address not in lost or not any(
-            other.is_able
-            and other.address not in lost | set(self._refused.get(unit.unit_id, {}))
-            and other.slots is not None
-            and other.slots.could(unit.needs)
+        better = [
+            other.slots
             for other in self._hosts
-        )
+            if other.is_able and other.address not in refused and lost[other.address] < lost[host.address]
+            if other.slots is not None and other.slots.could(unit.needs)
+        ]
+        if lost[host.address] >= MOST_LOST_AT_ONE:
+            return not better
+        return not any(slots.free(unit.needs) is not None for slots in better)
 
     def _begin(self, host: _Host, unit: Unit) -> None:
         connection, slots = host.connection, host.slots
@@ -267,7 +273,7 @@ class Session:
         end = read_end(attempt.folder) if ended.started else None
         unit_id = attempt.unit.unit_id
         if end is None or end.kind in {EndKind.LOST, EndKind.CANCELLED}:
-            self._lost.setdefault(unit_id, set()).add(host.address)
+            self._lost.setdefault(unit_id, Counter())[host.address] += 1
             why = (
                 plain(ended.why or (end.why if end is not None else "")) or "its program ended without a word"
             )
@@ -332,7 +338,7 @@ class Session:
         host.why = why
         for attempt in tuple(host.attempts.values()):
             del host.attempts[attempt.name]
-            self._lost.setdefault(attempt.unit.unit_id, set()).add(host.address)
+            self._lost.setdefault(attempt.unit.unit_id, Counter())[host.address] += 1
             yield UnitEnd(attempt=attempt, kind=EndKind.LOST, why=why, place=host.address)
 
     # The end

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from results.locks import lock
 from tests.command_line import wait_for
 from tests.leaks import MARK
 
@@ -219,10 +220,10 @@ def ssh_hosts(
     folder.mkdir(parents=True, exist_ok=True)
     key = folder / "key"
     _keygen(key)
-    base = os.getpid() % 200
+    held = contextlib.ExitStack()
     hosts = [
-        SshHost(name=name, folder=folder / name, number=(base + place) % 250, key=key, hidden=hidden, **facts)
-        for place, name in enumerate(names)
+        SshHost(name=name, folder=folder / name, number=_network(held), key=key, hidden=hidden, **facts)
+        for name in names
     ]
     known = folder / "known_hosts"
     try:
@@ -240,6 +241,17 @@ def ssh_hosts(
     finally:
         for host in hosts:
             host.power_off()
+        held.close()
+
+
+def _network(held: contextlib.ExitStack) -> int:
+    """A network that no other test on this machine uses, until `held` closes."""
+    folder = Path("/tmp/bench_runner_networks")
+    folder.mkdir(exist_ok=True)
+    for number in range(1, 250):
+        if held.enter_context(lock(folder / f"{number}.lock", within_s=0)) is not None:
+            return number
+    raise AssertionError("all networks are taken")
 
 
 def _space(pid: object, kind: str) -> str:

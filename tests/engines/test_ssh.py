@@ -6,6 +6,7 @@ import collections
 import contextlib
 import json
 import os
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,13 +14,17 @@ from pathlib import Path
 import pytest
 
 from engines.contract import EndKind
+from engines.node.attempt_files import read_node
+from engines.node_looks import question_for
 from engines.ssh.engine import Settings, make
 from results.store.attempts import Attempts, runs_in
+from results.store.run_folder import RunFolder
 from results.store.sweep_folder import all_sweeps
+from runner.host import harness_facts
 from tests.command_line import PROGRAM, bench_runner, wait_for
 from tests.engines.driving import ANSWERED, driven_manifest, driven_sweep
 from tests.engines.ssh_hosts import ssh_hosts
-from tests.sweep_runs import scores
+from tests.sweep_runs import TWO_CARDS, scores
 
 pytestmark = pytest.mark.engines
 HERE = "models", "results"
@@ -66,22 +71,23 @@ def coming(results, *, least) -> set[str]:
     return found if len(found) >= least else set()
 
 
-def asked_again(generated) -> set[str]:
-    """What was generated more than once."""
-    counted: collections.Counter[str] = collections.Counter()
-    for line in generated:
-        model, _, task = line.rpartition(" ")
-        counted[f"{Path(model).name} {task}"] += 1
-    return {name for name, count in counted.items() if count > 1}
+def asked(generated) -> collections.Counter[str]:
+    """How often each answer was generated."""
+    pairs = (line.rpartition(" ") for line in generated)
+    return collections.Counter(f"{Path(model).name} {task}" for model, _, task in pairs)
 
 
-def on(sweep, place, least=3):
-    """The attempt at that machine, once so many of its answers have come back."""
+def brought_some(sweep, places, but):
+    """An attempt at one of these machines, once it has brought some answers: its folder, and the machine's name."""
+    known: dict[Path, int] = {}
 
     def found():
-        there = [entry for entry in sweep.store.attempts.running() if entry.place == place]
-        folders = [sweep.store.attempts.folder(entry.unit_id, entry.number) for entry in there]
-        return next((folder for folder in folders if sweep.here(folder) >= least), None)
+        for entry in sweep.store.attempts.running():
+            folder = sweep.store.attempts.folder(entry.unit_id, entry.number)
+            known.setdefault(folder, sweep.here(folder))  # what it goes on with
+            if folder not in but and entry.place in places and sweep.here(folder) >= known[folder] + 2:
+                return folder, entry.place
+        return None
 
     return wait_for(found, 60)
 
@@ -108,54 +114,74 @@ def test_a_sweep_on_two_machines_gives_what_one_gives(sweep_on, machines):
         assert not list((host.workdir / "attempts").glob("*/*/*")), "an attempt's folder is left"
 
 
-KILLS = {
-    "connection": lambda host: host.kill_connections(),
-    "host program": lambda host: host.kill("engines.node.host_program"),
-    "unit program": lambda host: host.kill("engines.node.unit_program"),
-    "machine": lambda host: host.power_off(),
-    "cable": lambda host: host.cut_cable(),
-}
+def kill_connection(host):
+    host.kill_connections()
 
 
-@pytest.mark.parametrize("what", KILLS)
-def test_what_dies_costs_no_answer_that_had_come_back(what, sweep_on, machines):
+def kill_host_program(host):
+    host.kill("engines.node.host_program")
+
+
+def kill_unit_program(host):
+    host.kill("engines.node.unit_program")
+
+
+def power_off(host):
+    host.power_off()
+
+
+def cut_cable(host):
+    host.cut_cable()
+
+
+@pytest.mark.parametrize(
+    "kills", [(kill_connection, kill_host_program, kill_unit_program), (power_off,), (cut_cable,)]
+)
+def test_what_dies_costs_no_answer_that_had_come_back(kills, sweep_on, machines):
     """The unit goes on at the other machine, or there again, and the results are those without any kill."""
-    sweep, engine = sweep_on(
-        models=2, limit=10, delay_s=0.1, settings={"silence_s": 3} if what == "cable" else {}
-    )
-    host = machines.hosts[0]
-    had_come: set[str] = set()
+    limit = 8 * (1 + len(kills))
+    settings = {"silence_s": 3} if cut_cable in kills else {}
+    sweep, engine = sweep_on(models=2, limit=limit, delay_s=0.1, settings=settings)
+    hosts = {host.name: host for host in machines.hosts}
+    killed: dict[Path, str] = {}
+    had_come: dict[str, int] = {}
 
     def kill():
-        on(sweep, host.name)
-        KILLS[what](host)
+        for each in kills:
+            attempt, place = brought_some(sweep, hosts, killed)
+            killed[attempt] = place
+            each(hosts[place])
 
     def note(end):
         if end.kind is EndKind.LOST:
-            had_come.update(lost := streamed(end.attempt))
-            assert lost
+            now = asked(sweep.generated())
+            had_come.update({name: now[name] for name in streamed(end.attempt)})
 
     try:
         with meanwhile(kill):
             ends = sweep.drive(engine, before=note)
-        assert sorted(end.kind for end in ends) == [EndKind.DONE] * 2 + [EndKind.LOST]
-        assert [end.place for end in ends if end.kind is EndKind.LOST] == [host.name]
-        assert len(had_come) >= 3
-        assert not had_come & asked_again(sweep.generated())
+        assert sum(end.kind is EndKind.DONE for end in ends) == 2
+        assert {end.attempt.folder: end.place for end in ends if end.kind is EndKind.LOST} == killed
+        assert len(had_come) >= 2 * len(kills)
+        in_the_end = asked(sweep.generated())
+        assert {name: in_the_end[name] for name in had_come} == had_come
         assert {label: len(answers) for label, (_, answers) in sweep.scores().items()} == {
-            "m0 human_eval": 10,
-            "m1 human_eval": 10,
+            "m0 human_eval": limit,
+            "m1 human_eval": limit,
         }
-        wait_for(lambda: not host.processes())
+        for host in machines.hosts:
+            wait_for(lambda host=host: not host.processes())
     finally:
-        if what == "cable":
-            host.mend_cable()
-        if what == "machine":
-            host.start()
+        for place in killed.values():
+            if cut_cable in kills:
+                hosts[place].mend_cable()
+            if power_off in kills:
+                hosts[place].start()
 
 
-def test_a_killed_coordinator_leaves_nothing_and_the_next_one_goes_on(machines, tmp_path):
-    """By the real commands: kill -9 of `sweep`, then `sweep --resume`. No secret is on a command line or in a file."""
+@pytest.fixture
+def by_command(machines, tmp_path):
+    """The command of a sweep on the machines, where it puts results, and what it may not show."""
     places = {name: machines.folder.parent / name / tmp_path.name for name in HERE}
     manifest = driven_manifest(tmp_path, models=2, limit=10, delay_s=0.1, models_dir=places["models"])
     manifest["engine"] = {
@@ -165,33 +191,109 @@ def test_a_killed_coordinator_leaves_nothing_and_the_next_one_goes_on(machines, 
         "environment": ["TEST_TOKEN"],
     }
     (tmp_path / "sweep.json").write_text(json.dumps(manifest))
-    words = ("sweep", tmp_path / "sweep.json", "--results-dir", places["results"])
+    return ("sweep", tmp_path / "sweep.json", "--results-dir", places["results"]), places["results"]
+
+
+@contextlib.contextmanager
+def begun(words, results):
+    """The command, once some answers have come back. It is killed at the end of the block, if it still runs."""
     with subprocess.Popen(
-        [PROGRAM, *map(str, words)], stderr=subprocess.PIPE, env={**os.environ, "TEST_TOKEN": SECRET}
+        [PROGRAM, *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TEST_TOKEN": SECRET},
     ) as process:
         try:
-            came = wait_for(lambda: process.poll() is not None or coming(places["results"], least=4), 60)
-            commands = [words for host in machines.hosts for words in host.processes().values()]
+            came = wait_for(lambda: process.poll() is not None or coming(results, least=4), 60)
+            assert isinstance(came, set), process.stderr.read().decode()
+            yield process
         finally:
             process.kill()
-        said = process.stderr.read().decode()
-    assert isinstance(came, set), said
-    for host in machines.hosts:
-        wait_for(lambda host=host: not host.processes())
-    came = coming(places["results"], least=1)
-    done = bench_runner("sweep", "--resume", "last", "--results-dir", places["results"])
-    assert done.code == 0, done.err
-    assert {label: len(answers) for label, (_, answers) in scores(places["results"]).items()} == {
+
+
+def require_whole(results, answered, came):
+    """All runs are there, and nothing that had come back was asked again."""
+    assert {label: len(answers) for label, (_, answers) in scores(results).items()} == {
         "m0 human_eval": 10,
         "m1 human_eval": 10,
     }
     assert len(came) >= 4
-    assert not came & asked_again((tmp_path / ANSWERED).read_text().splitlines())
+    counted = asked(answered.read_text().splitlines())
+    assert not [name for name in came if counted[name] > 1]
+
+
+def test_a_killed_coordinator_leaves_nothing_and_the_next_one_goes_on(by_command, machines, tmp_path):
+    """By the real commands: kill -9 of `sweep`, then `sweep --resume`. No secret is on a command line or in a file."""
+    words, results = by_command
+    with begun(words, results) as process:
+        commands = [words for host in machines.hosts for words in host.processes().values()]
+        process.kill()
+        said = process.stderr.read().decode()
+    for host in machines.hosts:
+        wait_for(lambda host=host: not host.processes())
+    came = coming(results, least=1)
+    done = bench_runner("sweep", "--resume", "last", "--results-dir", results)
+    assert done.code == 0, done.err
+    require_whole(results, tmp_path / ANSWERED, came)
     assert commands
     assert not any(SECRET in words for words in commands)
     assert SECRET not in said
-    everywhere = (
-        *places["results"].rglob("*"),
-        *(file for host in machines.hosts for file in host.folder.rglob("*")),
-    )
+    everywhere = (*results.rglob("*"), *(file for host in machines.hosts for file in host.folder.rglob("*")))
     assert not [path for path in everywhere if path.is_file() and SECRET.encode() in path.read_bytes()]
+
+
+def test_ctrl_c_stops_cleanly_there_and_brings_back_what_was_done(by_command, machines, tmp_path):
+    words, results = by_command
+    with begun(words, results) as process:
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130, said
+    assert "sweep --resume" in said
+    for host in machines.hosts:
+        wait_for(lambda host=host: not host.processes())
+    records = [json.loads(path.read_bytes()) for path in results.glob("2*/run.json")]
+    assert {record["status"] for record in records} == {"interrupted"}
+    assert {record["error"]["message"] for record in records} == {"stopped by SIGTERM"}, (
+        "the records from there"
+    )
+    came = {name for path in results.glob("2*/run.json") for name in answers_of(RunFolder(path.parent))}
+    assert bench_runner("sweep", "--resume", "last", "--results-dir", results).code == 0
+    require_whole(results, tmp_path / ANSWERED, came)
+
+
+def test_cancel_ends_attempts_of_a_coordinator_that_is_gone(sweep_on, machines):
+    """It is killed without a word, and its node programs are asked to end before they notice."""
+    sweep, engine = sweep_on(models=1, limit=100, delay_s=0.2)
+    running = engine.run(sweep.units, sweep.store)
+    with meanwhile(lambda: engine.cancel(wait_for(lambda: here_of(sweep), 60), 2.0)):
+        end = next(running)
+    assert end.kind is EndKind.LOST
+    assert not [words for host in machines.hosts for words in host.processes(of="unit_program").values()]
+    running.close()
+
+
+def here_of(sweep):
+    """The attempts that run, once answers have come back of one."""
+    attempts = sweep.store.running()
+    return attempts if any(sweep.here(attempt.folder) for attempt in attempts) else None
+
+
+def test_machines_are_looked_at_before_a_sweep(sweep_on, machines):
+    sweep, engine = sweep_on(models=1)
+    looks = engine.looks(question_for(sweep.units.waiting))
+    assert [look.place for look in looks] == ["one", "two"]
+    assert all(look.check is not None and look.check.harness == harness_facts() for look in looks)
+    assert not [each for each in engine.check(sweep.units.waiting) if each.is_error]
+
+
+def test_each_unit_gets_a_card_of_its_own(tmp_path, nvml_library):
+    """On a machine with two cards two units run at once, and each sees one card."""
+    (tmp_path / "nvml.txt").write_text(TWO_CARDS)
+    variables = f"LD_LIBRARY_PATH={nvml_library} NVML_STUB={tmp_path / 'nvml.txt'}"
+    sweep = driven_sweep(tmp_path, models=3, limit=4, delay_s=0.2)
+    with ssh_hosts(tmp_path / "hosts", ["three"], variables=variables) as machines:
+        settings = Settings(hosts=machines.names, ssh=machines.ssh, silence_s=30)
+        ends = sweep.drive(make(settings, sweep.said))
+    cards = [read_node(end.attempt.folder).cards for end in ends]
+    assert all(len(each) == 1 for each in cards)
+    assert {each[0] for each in cards} == {"GPU-aaaa", "GPU-bbbb"}
