@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -302,7 +304,9 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
     """A label for each run: the model's name, the benchmark, and the settings that differ between runs."""
     names = [name for name in runs[0].asked if name not in {"model", "benchmark"}] if runs else []
     varying = [name for name in names if len({str(run.asked[name]) for run in runs}) > 1]
+    names_of = {setting: _file_names(run.asked[setting] for run in runs) for setting in varying}
     found: list[str] = []
+    alike: Counter[str] = Counter()  # of each label, those that are equal or differ in a number only
     for run in runs:
         model = run.spec.server.model if run.spec else None
         named = run.spec.server.model_name if run.spec and run.spec.server.provider else None
@@ -311,10 +315,12 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
         for setting in varying:
             value = run.asked[setting]
             if value not in {None, ()}:
-                words.append(f"{setting}={_shown(value, [other.asked[setting] for other in runs])}")
+                words.append(f"{setting}={_shown(value, names_of[setting])}")
         label = " ".join(words)
-        same = sum(other == label or other.startswith(f"{label} #") for other in found)
-        found.append(f"{label} #{same + 1}" if same else label)
+        if same := alike[label]:
+            label = f"{label} #{same + 1}"
+        found.append(label)
+        alike.update([label, *(label[: sign.start()] for sign in re.finditer(" #", label))])
     return found
 
 
@@ -323,7 +329,12 @@ def _benchmark_of(run: PlannedRun) -> str:
     return run.spec.benchmark.name if run.spec else str(run.asked.get("benchmark") or "")
 
 
-def _shown(value: Any, all_values: Iterable[Any]) -> str:
+def _file_names(values: Iterable[Any]) -> Counter[str]:
+    """How many different values have the same last part, as paths."""
+    return Counter(text.rpartition("/")[2] for text in {str(value) for value in values})
+
+
+def _shown(value: Any, file_names: Counter[str]) -> str:
     """The value for a label: the last part of a path if that is unambiguous; variables by name."""
     if isinstance(value, tuple):
         return " ".join(shown(word).rpartition("/")[2] if word[:1] == "/" else shown(word) for word in value)
@@ -331,5 +342,4 @@ def _shown(value: Any, all_values: Iterable[Any]) -> str:
         return value.written
     text = str(value)
     name = text.rpartition("/")[2]
-    others = {str(other) for other in all_values} - {text}
-    return text if not name or any(other.rpartition("/")[2] == name for other in others) else name
+    return text if not name or file_names[name] > 1 else name

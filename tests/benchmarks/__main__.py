@@ -20,7 +20,7 @@ from tests.benchmarks.rows import HEADING, Row, as_json, as_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OWN_REPEATS = ("log", "sandbox", "index")  # these know how many they need
+OWN_REPEATS = ("log", "sandbox", "index", "engines")  # these know how many they need
 BENCHMARKS = (
     "help",
     "script_start",
@@ -45,6 +45,7 @@ BENCHMARKS = (
     "gpu",
     "queue",
     "index",
+    "engines",
 )
 
 

@@ -242,6 +242,7 @@ def test_an_interrupted_coordinator_keeps_what_has_come_back(tmp_path, sweep):
     assert not twice(tmp_path / "answered.log")
 
 
+@pytest.mark.engines
 def test_coordinators_that_are_killed_again_and_again_come_to_the_same_end(tmp_path):
     """Each is killed a little later than the one before, at a change of the disk, with machines that die as well."""
     folder, planned = planned_sweep(tmp_path, models=3)

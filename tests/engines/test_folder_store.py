@@ -109,6 +109,7 @@ class Written(msgspec.Struct):
     runs: list[object]
 
 
+@pytest.mark.engines
 @pytest.mark.parametrize("kind", [EndKind.DONE, EndKind.LOST])
 @pytest.mark.parametrize("again", [False, True])
 def test_wherever_the_coordinator_is_killed_while_it_takes_runs_over_the_next_one_ends_it_the_same(
