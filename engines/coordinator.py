@@ -233,7 +233,8 @@ class Coordinator:
                 planned = each.planned
                 self._display.say(f"\n[{planned.index + 1}/{len(self._planned)}] {planned.label}")
                 self._tried.add(planned.fingerprint)
-                group.refuse(planned, error or planned.error or UsageError("it can't work"))
+                why = error or planned.error or UsageError("it can't work", hint="see `sweep --dry-run`")
+                group.refuse(planned, why)
                 self._folder.clear_retry(planned.fingerprint)
         self.store.look_again()
 

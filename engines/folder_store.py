@@ -57,6 +57,10 @@ _NEEDLESS = (
 )  # of the node's results folder
 
 
+class _NotTakenError(Exception):
+    """A run that the attempt was not to make. It stays where it is."""
+
+
 class FolderStore:
     """The `Store` of a sweep. engine: its name, for the journal. say: called about what had to be left out.
 
@@ -123,10 +127,12 @@ class FolderStore:
         for folder in self._runs_of(end):
             try:
                 folder, record = self._prepared(folder, end)  # noqa: PLW2901 - it may get another id
-            except (ResultsError, OSError) as error:
+            except (_NotTakenError, ResultsError, OSError) as error:
                 if is_of_our_disk(error):
                     raise ResultsError(message(error), hint=getattr(error, "hint", "")) from error
-                self._say(f"note: {folder.run_id} of {attempt.name} was left out: {message(error)}")
+                self._say(
+                    f"note: {folder.run_id} of {attempt.name} was left out: {message(error)}; see {folder.path}"
+                )
                 continue
             taken.append(self._take(folder, record, end))
             self.known()[_fingerprint(record)] = taken[-1]
@@ -241,31 +247,31 @@ class FolderStore:
         """Make a run ready to be taken over, with its record as it is to be kept. Two machines may have given two runs
         the same id; the second one gets another.
 
-        Raises ResultsError or OSError for what this attempt was not to make; then nothing has changed.
+        Raises _NotTakenError, ResultsError or OSError for what this attempt was not to make; then nothing has changed.
         """
         attempt = end.attempt
         if folder.path.is_symlink():
-            raise ResultsError("it is a link")
+            raise _NotTakenError("it is a link")
         if not RUN_ID.fullmatch(folder.run_id):
-            raise ResultsError("its name is not that of a run")
+            raise _NotTakenError("its name is not that of a run")
         record = decode_record(read_bounded(folder.run_json), where=str(folder.run_json))
         place = record.sweep
         wanted = attempt.unit.fingerprints
         if place is None or place.sweep_id != attempt.unit.sweep_id or place.fingerprint not in wanted:
-            raise ResultsError("it isn't a run of this unit")
+            raise _NotTakenError("it isn't a run of this unit")
         other_id = id_of_another(record.run_id, f"{attempt.name} {place.fingerprint}".encode())
         if folder.run_id not in {record.run_id, other_id}:
-            raise ResultsError(f"its record is that of {record.run_id}")
+            raise _NotTakenError(f"its record is that of {record.run_id}")
         target = RunFolder(self._folder.results_dir / folder.run_id)
         if target.path.is_symlink() or target.path.exists():
             if folder.run_id in _resumed(attempt):
                 there = target.read_record()
                 if there.sweep is None or there.sweep.fingerprint != place.fingerprint:
-                    raise ResultsError(f"another run has its id: {target.path}")
+                    raise _NotTakenError(f"another run has its id: {target.path}")
                 record = msgspec.structs.replace(record, remarks=there.remarks)
             else:
                 if folder.run_id == other_id:
-                    raise ResultsError(f"another run has its id: {target.path}")
+                    raise _NotTakenError(f"another run has its id: {target.path}")
                 folder = RunFolder(folder.path.rename(folder.path.with_name(other_id)))
         record = msgspec.structs.replace(record, run_id=folder.run_id)
         before = self.known().get(place.fingerprint)

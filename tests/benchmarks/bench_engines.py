@@ -1,5 +1,5 @@
-"""A sweep over many machines: what the coordinator costs, in a simulation of 10,000 runs over 200 nodes that die at random;
-and what the engines cost here, on real hosts.
+"""A sweep over many machines: what the coordinator costs, in a simulation of 10,000 runs over 200 nodes that die at
+random; and what an engine costs, on two real hosts.
 """
 
 from __future__ import annotations
