@@ -88,7 +88,7 @@ def main(words: Sequence[str]) -> int:
                 end = NodeEnd(kind=EndKind.LOST, why=error.message, hint=error.hint)
             write_end(folder, end)
     except BenchError as error:
-        print(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)
+        Lines().say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return error.exit_code
     return 0
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from results.durable import explained, sync_folder
-from results.files import read_file
+from results.files import open_to_append, open_to_read, read_file
 from results.json_text import NOT_THAT_JSON, encode
 from results.store.run_folder import RunFolder
 from results.store.run_id import RUN_ID
@@ -74,11 +74,12 @@ class Attempts:
 
     def note(self, entry: AttemptEntry) -> None:
         """Add a line to the journal, durably. Raises ResultsError."""
-        with explained("write", self._journal), self._journal.open("ab") as file:
-            if file.tell() and not _ends_whole(self._journal):
-                file.write(b"\n")  # a killed coordinator left a part of a line
-            file.write(encode(entry) + b"\n")
-            file.flush()
+        line = encode(entry) + b"\n"
+        with explained("write", self._journal), open_to_append(self._journal) as file:
+            if not _ends_whole(self._journal):
+                line = b"\n" + line  # a killed coordinator left a part of one
+            while line:  # after a short write, as on a full disk, the next one raises the error
+                line = line[file.write(line) :]
             os.fsync(file.fileno())
 
     def entries(self) -> list[AttemptEntry]:
@@ -127,6 +128,8 @@ def runs_in(attempt: Path) -> list[RunFolder]:
 
 
 def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
