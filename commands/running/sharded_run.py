@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def _in_shards(
     if resume:
         folder, manifest, plan = _earlier(spec, results_dir, resume)
     else:
-        manifest, plan = _planned(spec)
+        manifest, plan = planned_shards(spec)
         folder = begin(manifest, plan, results_dir=results_dir, fresh=True)
     whole = plan.wholes[0]
     work(folder, manifest, plan, display=display, held=held)
@@ -83,25 +83,18 @@ def _in_shards(
     return FinishedRun(record, run, error)
 
 
-def _planned(spec: RunSpec) -> tuple[Manifest, Plan]:
+def planned_shards(spec: RunSpec) -> tuple[Manifest, Plan]:
+    """A sweep of this run alone. Raises UsageError."""
     from results.json_text import encode_indented
     from sweeps.manifest.problems import COMMAND_LINE
     from sweeps.manifest.reader import parse_manifest
     from sweeps.plan import plan_runs, require_a_chance
 
-    settings = {name: _literal(value) for name, value in spec.asked.written().items()}
-    text = encode_indented({"runs": [settings]}).decode()
+    text = encode_indented({"runs": [spec.asked.written()]}).decode()
     manifest = parse_manifest(text, form="json", name=COMMAND_LINE, folder=Path.cwd())
     plan = plan_runs(manifest, ask_scripts=False)
     require_a_chance(plan)
     return manifest, plan
-
-
-def _literal(value: Any) -> Any:
-    """Read from a manifest, the same value: nothing of the command line is a variable."""
-    if isinstance(value, str):
-        return value.replace("${", "$${")
-    return [_literal(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _earlier(spec: RunSpec, results_dir: Path, resume: str) -> tuple[SweepFolder, Manifest, Plan]:

@@ -7,6 +7,8 @@ from itertools import groupby
 import msgspec
 import pytest
 
+from commands.running.sharded_run import planned_shards
+from commands.setting_options import asked_by_options
 from engines.lane import is_merged
 from results.compare.pruning import keep_rules, runs_to_prune
 from results.compare.run_choice import Choice, choose_runs
@@ -245,3 +247,15 @@ def test_a_merge_that_was_killed_as_it_archived_its_shards_gets_them_archived_in
         each.run_id for each in shards
     }
     assert merged.read_record().remarks == Remarks()
+
+
+@pytest.mark.parametrize("text", ["a, b", "${HOME} $5", '$${X} "q"', "{{ x }}", "é\n- y: 1"])
+def test_run_with_shards_asks_what_run_asks(tmp_path, text):
+    """Nothing of the command line is a variable, a list or a template in the sweep that it makes."""
+    (model,) = models(tmp_path / "m", "a")
+    odd = {"system_prompt": text, "chat_template_kwargs": json.dumps({"x": text}), "limit": "4"}
+    given = {"benchmark": "human_eval", "model": str(model), "server_command": "x {port}", **odd}
+    spec = build_spec(asked_by_options({**given, "shards": "2"}))
+    _, found = planned_shards(spec)
+    assert found.wholes[0].fingerprint == fingerprint(build_spec(asked_by_options(given)))
+    assert found.runs[1].asked["system_prompt"] == text
