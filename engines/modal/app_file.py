@@ -41,7 +41,7 @@ from engines.modal.function import do_unit
 CHECKOUT = {checkout!r}
 {image}
 for package in PACKAGES:  # nothing else in the checkout travels
-    image = image.add_local_dir(f"{{CHECKOUT}}/{{package}}", f"{there}/{{package}}", ignore=["**/__pycache__"])
+    image = image.add_local_dir(f"{{CHECKOUT}}/{{package}}", f"{there}/{{package}}", ignore=["**/__pycache__", "**/.*"])
 results = modal.Volume.from_name({volume!r}, create_if_missing=True, version=2)
 app = modal.App({app!r})
 

@@ -62,6 +62,11 @@ LOST_BY: Final = {
 def make(settings: Settings, display: Display) -> ModalEngine:
     """Raises UsageError without Modal's client, and for settings that it refuses; it doesn't connect."""
     require_modal()
+    if settings.models_volume == settings.volume:
+        raise UsageError(
+            f"volume and models_volume are both {settings.volume}, and Modal mounts a Volume once",
+            hint="give one of them another name in the manifest's engine: part",
+        )
     checked_app(settings)
     return ModalEngine(settings, display, Service(settings))
 

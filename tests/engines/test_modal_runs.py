@@ -6,6 +6,7 @@ The deployed function runs by `.local()`, from the app file as it would be deplo
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from engines.modal.settings import Settings
 from results.errors import UsageError
 from results.store.attempts import Attempts
 from tests.command_line import PROGRAMS, ROOT, lines, wait_for
-from tests.engines.driving import driven_sweep
+from tests.engines.driving import Said, driven_sweep
 from tests.engines.modal_account import SECRET, TOKEN, modal_account
 
 pytestmark = pytest.mark.engines
@@ -332,3 +333,31 @@ def test_a_machine_that_sends_what_cannot_be_right_is_stopped_and_lost(deployed,
     assert wait_for(lambda: len(deployed.calls("end")) == len(deployed.calls()), 30), "its call was killed"
     (run,) = sweep.folder.runs(warn=sweep.said.say).values()
     assert len(lines(run[0].completions)) >= 1, "what had come before stays"
+
+
+def test_the_app_is_deployed_by_modals_own_command_with_what_was_asked_for(account, tmp_path):
+    settings = Settings(
+        app="nightly", gpu="L40S:2", secrets=("huggingface",), models_volume="models", timeout_s=3600, pip=("vllm",),
+        app_file=str(tmp_path / "app.py"),
+    )  # fmt: skip
+    engine = make(settings, Said())
+    assert "the app nightly is deployed at Modal" in engine.deploy()
+    deployed = json.loads((account.folder / "deployed.json").read_text())
+    files, image = deployed.pop("files"), deployed.pop("image")
+    assert deployed == {
+        "app": "nightly", "name": "unit", "gpu": "L40S:2", "timeout_s": 3600, "at_once": 10, "retries": 0,
+        "volumes": {"/results": "vo-bench-runner", "/models": "vo-models"}, "secrets": ["huggingface"],
+    }  # fmt: skip
+    assert {
+        "/root/app.py",
+        "/bench_runner/engines/node/carried.py",
+        "/bench_runner/scripts/run_lcb.py",
+    } <= set(files)
+    assert not [name for name in files if "__pycache__" in name or "/tests/" in name or "/." in name]
+    assert any("vllm" in line for line in image)
+    assert engine.deploy(), "again, over the file that it wrote"
+
+
+def test_a_volume_for_both_is_refused_before_modal_has_to(account):
+    with pytest.raises(UsageError, match="both bench-runner"):
+        make(Settings(models_volume="bench-runner"), Said())

@@ -19,9 +19,11 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpclib
 from aiohttp import web
+from google.protobuf.empty_pb2 import Empty
 from grpclib.events import RecvRequest, listen
 from grpclib.server import Server
 from modal_proto import api_grpc, api_pb2
@@ -78,16 +80,13 @@ class Modal(api_grpc.ModalClientBase):
         self.calls: dict[str, Call] = {}
         self.blocks: dict[bytes, bytes] = {}
         self.blocks_url = blocks_url
+        self.deployed: dict[str, Any] = {"files": [], "image": [], "secrets": []}
 
     async def FunctionGet(self, stream):  # noqa: N802 - these are Modal's names
         await stream.recv_message()
         if not APP_FILE.exists():  # noqa: ASYNC240
             raise grpclib.GRPCError(grpclib.Status.NOT_FOUND, "No App with that name in the environment")
-        metadata = api_pb2.FunctionHandleMetadata(
-            function_name="unit", function_type=api_pb2.Function.FUNCTION_TYPE_FUNCTION
-        )
-        ranked = api_pb2.FunctionData.RankedFunction(rank=0, function=api_pb2.Function(function_name="unit"))
-        data = api_pb2.FunctionData(function_name="unit", ranked_functions=[ranked])
+        metadata, data = _function()
         await stream.send_message(
             api_pb2.FunctionGetResponse(function_id="fu-1", handle_metadata=metadata, function=data)
         )
@@ -118,8 +117,6 @@ class Modal(api_grpc.ModalClientBase):
         )
 
     async def FunctionCallCancel(self, stream):  # noqa: N802
-        from google.protobuf.empty_pb2 import Empty
-
         request = await stream.recv_message()
         if request.function_call_id in self.calls:
             self.calls[request.function_call_id].cancel(kill=request.terminate_containers)
@@ -131,7 +128,9 @@ class Modal(api_grpc.ModalClientBase):
         version = api_pb2.VOLUME_FS_VERSION_V2
         metadata = api_pb2.VolumeMetadata(version=version, name=request.deployment_name)
         await stream.send_message(
-            api_pb2.VolumeGetOrCreateResponse(volume_id="vo-1", version=version, metadata=metadata)
+            api_pb2.VolumeGetOrCreateResponse(
+                volume_id=f"vo-{request.deployment_name}", version=version, metadata=metadata
+            )
         )
 
     async def VolumePutFiles2(self, stream):  # noqa: N802
@@ -164,8 +163,6 @@ class Modal(api_grpc.ModalClientBase):
         await stream.send_message(api_pb2.VolumeGetFile2Response(get_urls=urls, size=size, start=0, len=size))
 
     async def VolumeRemoveFile2(self, stream):  # noqa: N802
-        from google.protobuf.empty_pb2 import Empty
-
         request = await stream.recv_message()
         path = VOLUME / request.path.lstrip("/")
         if path.is_dir():
@@ -176,6 +173,88 @@ class Modal(api_grpc.ModalClientBase):
             raise grpclib.GRPCError(grpclib.Status.NOT_FOUND, f"{request.path}: no such file")
         await stream.send_message(Empty())
 
+    async def AppGetByDeploymentName(self, stream):  # noqa: N802
+        await stream.recv_message()
+        await stream.send_message(api_pb2.AppGetByDeploymentNameResponse(app_id=""))
+
+    async def EnvironmentGetOrCreate(self, stream):  # noqa: N802
+        await stream.recv_message()
+        settings = api_pb2.EnvironmentSettings(image_builder_version="2025.06")
+        metadata = api_pb2.EnvironmentMetadata(name="main", settings=settings)
+        await stream.send_message(
+            api_pb2.EnvironmentGetOrCreateResponse(environment_id="en-1", metadata=metadata)
+        )
+
+    async def AppHeartbeat(self, stream):  # noqa: N802
+        await stream.recv_message()
+        await stream.send_message(Empty())
+
+    async def AppClientDisconnect(self, stream):  # noqa: N802
+        await stream.recv_message()
+        await stream.send_message(Empty())
+
+    async def MountBatchedCheckExistence(self, stream):  # noqa: N802
+        await stream.recv_message()
+        await stream.send_message(api_pb2.MountBatchedCheckExistenceResponse())
+
+    async def AppCreate(self, stream):  # noqa: N802
+        await stream.recv_message()
+        await stream.send_message(
+            api_pb2.AppCreateResponse(app_id="ap-1", app_page_url="https://modal.example/ap-1")
+        )
+
+    async def MountPutFile(self, stream):  # noqa: N802
+        await stream.recv_message()
+        await stream.send_message(api_pb2.MountPutFileResponse(exists=True))
+
+    async def MountGetOrCreate(self, stream):  # noqa: N802
+        request = await stream.recv_message()
+        self.deployed["files"] += [file.filename for file in request.files]
+        await stream.send_message(
+            api_pb2.MountGetOrCreateResponse(mount_id=f"mo-{len(self.deployed['files'])}")
+        )
+
+    async def ImageGetOrCreate(self, stream):  # noqa: N802
+        request = await stream.recv_message()
+        self.deployed["image"] += list(request.image.dockerfile_commands)
+        result = api_pb2.GenericResult(status=api_pb2.GenericResult.GENERIC_STATUS_SUCCESS)
+        await stream.send_message(
+            api_pb2.ImageGetOrCreateResponse(image_id=f"im-{len(self.deployed['image'])}", result=result)
+        )
+
+    async def SecretGetOrCreate(self, stream):  # noqa: N802
+        request = await stream.recv_message()
+        self.deployed["secrets"].append(request.deployment_name)
+        await stream.send_message(api_pb2.SecretGetOrCreateResponse(secret_id="st-1"))
+
+    async def FunctionPrecreate(self, stream):  # noqa: N802
+        await stream.recv_message()
+        await stream.send_message(
+            api_pb2.FunctionPrecreateResponse(function_id="fu-1", handle_metadata=_function()[0])
+        )
+
+    async def FunctionCreate(self, stream):  # noqa: N802
+        request = await stream.recv_message()
+        function = request.function
+        self.deployed |= {
+            "name": function.function_name,
+            "gpu": f"{function.resources.gpu_config.gpu_type}:{function.resources.gpu_config.count}",
+            "timeout_s": function.timeout_secs,
+            "volumes": {each.mount_path: each.volume_id for each in function.volume_mounts},
+            "at_once": function.autoscaler_settings.max_containers,
+            "retries": function.retry_policy.retries,
+        }
+        metadata, data = _function()
+        await stream.send_message(
+            api_pb2.FunctionCreateResponse(function_id="fu-1", handle_metadata=metadata, function_data=data)
+        )
+
+    async def AppPublish(self, stream):  # noqa: N802
+        request = await stream.recv_message()
+        path = FOLDER / "deployed.json"
+        path.write_text(json.dumps({"app": request.name, **self.deployed}))
+        await stream.send_message(api_pb2.AppPublishResponse(url="https://modal.example/ap-1"))
+
     async def put_block(self, request: web.Request) -> web.Response:
         data = await request.read()
         self.blocks[hashlib.sha256(data).digest()] = data
@@ -183,6 +262,14 @@ class Modal(api_grpc.ModalClientBase):
 
     async def get_block(self, request: web.Request) -> web.Response:
         return web.Response(body=(VOLUME / request.match_info["path"]).read_bytes())
+
+
+def _function() -> tuple[api_pb2.FunctionHandleMetadata, api_pb2.FunctionData]:
+    metadata = api_pb2.FunctionHandleMetadata(
+        function_name="unit", function_type=api_pb2.Function.FUNCTION_TYPE_FUNCTION
+    )
+    ranked = api_pb2.FunctionData.RankedFunction(rank=0, function=api_pb2.Function(function_name="unit"))
+    return metadata, api_pb2.FunctionData(function_name="unit", ranked_functions=[ranked])
 
 
 def _not_implemented(name: str):
