@@ -148,7 +148,7 @@ def _line_of(
         if status is RunStatus.STARTED and not goes_on:
             status = RunStatus.INTERRUPTED
         line = _line(planned.label, live.folder, live.record, readers, status)
-        return line.at(_place(live.host, live.attempt), planned)
+        return line.at(_place(live.place, live.attempt), planned)
     if found is None:
         return None
     run, record = found
@@ -156,7 +156,7 @@ def _line_of(
     line = _line(planned.label, run, record, readers, status)
     attempt = where.attempt(planned) if goes_on and status is RunStatus.INTERRUPTED else None
     if attempt is None:
-        return line.at(str(record.host.get("hostname") or ""), planned)
+        return line.at(where.place_of(planned, record), planned)
     cells = (line.cells[0], QUEUED, *line.cells[2:])
     return line._replace(cells=cells).at(_place(attempt.place, attempt), planned)
 

@@ -32,30 +32,41 @@ class LiveRun(NamedTuple):
     folder: RunFolder
     record: RunRecord
     attempt: AttemptEntry
-    host: str
+    place: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Whereabouts:
     """running: the attempts that were started and have no end, by unit. runs: those that have a record, by fingerprint
-    and by label. lost: the attempts that were lost or refused, oldest first. tries: attempts so far, by unit.
+    and by label. lost: the attempts that were lost or refused, oldest first. ended: those that ended, by unit.
     """
 
     running: dict[str, AttemptEntry]
     runs: dict[str, LiveRun]
     lost: tuple[AttemptEntry, ...]
-    tries: dict[str, int]
+    ended: dict[str, list[AttemptEntry]]
+    attempts: Attempts | None = None
 
     def run(self, planned: PlanEntry) -> LiveRun | None:
         """The run that stands for a planned one."""
         return self.runs.get(planned.fingerprint) or self.runs.get(planned.label)
+
+    def place_of(self, planned: PlanEntry, record: RunRecord) -> str:
+        """Where a run was made that is back: as its engine calls the machine, otherwise as that calls itself."""
+        said = record.host.get("hostname")
+        host = said if isinstance(said, str) else ""
+        ended = self.ended.get(planned.group, [])
+        places = {entry.place for entry in ended if entry.place}
+        if len(places) > 1 and self.attempts is not None:  # it moved
+            places = {entry.place for entry in ended if _said_host(self.attempts, entry) == host}
+        return places.pop() if len(places) == 1 else host
 
     def attempt(self, planned: PlanEntry) -> AttemptEntry | None:
         """The attempt that has it, begun or not."""
         return self.running.get(planned.group)
 
 
-NOWHERE = Whereabouts(running={}, runs={}, lost=(), tries={})
+NOWHERE = Whereabouts(running={}, runs={}, lost=(), ended={})
 
 
 def whereabouts(folder: SweepFolder, warn: Callable[[str], None]) -> Whereabouts:
@@ -65,21 +76,21 @@ def whereabouts(folder: SweepFolder, warn: Callable[[str], None]) -> Whereabouts
     if not entries:
         return NOWHERE
     running: dict[tuple[str, int], AttemptEntry] = {}
-    tries: dict[str, int] = {}
+    ended: dict[str, list[AttemptEntry]] = {}
     lost = []
     for entry in entries:
         key = (entry.unit_id, entry.number)
-        tries[entry.unit_id] = max(tries.get(entry.unit_id, 0), entry.number)
         if entry.what == STARTED:
             running[key] = entry
         else:
             running.pop(key, None)
+            ended.setdefault(entry.unit_id, []).append(entry)
             if entry.what in {"lost", "refused"}:
                 lost.append(entry)
     runs: dict[str, LiveRun] = {}
     for entry in running.values():
         path = attempts.folder(entry.unit_id, entry.number)
-        host = host_of(attempts, entry)
+        place = entry.place or _said_host(attempts, entry)
         for run in runs_in(path):
             try:
                 record = run.read_record()
@@ -87,18 +98,22 @@ def whereabouts(folder: SweepFolder, warn: Callable[[str], None]) -> Whereabouts
                 warn(error.message)
                 continue
             if record.sweep is not None and record.sweep.sweep_id == folder.sweep_id:
-                live = LiveRun(run, record, entry, host)
+                live = LiveRun(run, record, entry, place)
                 runs[record.sweep.fingerprint] = runs[record.sweep.label] = live
     return Whereabouts(
-        running={entry.unit_id: entry for entry in running.values()}, runs=runs, lost=tuple(lost), tries=tries
+        running={entry.unit_id: entry for entry in running.values()},
+        runs=runs,
+        lost=tuple(lost),
+        ended=ended,
+        attempts=attempts,
     )
 
 
-def host_of(attempts: Attempts, entry: AttemptEntry) -> str:
-    """The machine's own name if it has said it, otherwise what the scheduler calls the place."""
+def _said_host(attempts: Attempts, entry: AttemptEntry) -> str:
+    """The machine's own name, once it has said it."""
     node = read_node(attempts.folder(entry.unit_id, entry.number))
     said = node.host.get("hostname") if node is not None else None
-    return said if isinstance(said, str) and said else entry.place
+    return said if isinstance(said, str) else ""
 
 
 class RunAway(NamedTuple):

@@ -99,7 +99,7 @@ def test_each_run_is_told_with_its_machine_and_its_progress(sweep, capsys):
     assert found["done"][-1] == "alpha"
     assert found["moved"][0] == "running"
     assert found["moved"][2] == "4/9"
-    assert found["moved"][-1] == "beta.lab (attempt 2)"
+    assert found["moved"][-1] == "beta (attempt 2)"
     assert found["fresh"] == ["queued", *[""] * 6, "7_2"]
     assert found["waits"] == ["waiting", *[""] * 7]
 
@@ -118,7 +118,7 @@ def test_a_sweep_without_its_coordinator_is_detached_if_its_engine_goes_on(sweep
     print_status(sweep, warn=pytest.fail)
     out = capsys.readouterr().out
     assert out.startswith(f"{sweep.sweep_id}: stopped, 5 runs: 1 succeeded, 1 interrupted, 3 waiting")
-    assert rows(out)["moved"][-1] == "beta.lab (attempt 2)", "where it was last"
+    assert rows(out)["moved"][-1] == "beta (attempt 2)", "where it was last"
 
 
 def test_an_unfinished_run_that_is_out_again_is_queued(sweep, capsys):

@@ -12,6 +12,7 @@ from results.errors import ResultsError
 from results.plain_text import plain
 from results.records import RunStatus
 from runner.progress import ProgressReader, RunProgress
+from sweeps.whereabouts import whereabouts
 from web.jobs.job import JobStatus
 from web.working.job_folder import AttemptFolder, find_sweep
 
@@ -197,13 +198,19 @@ def _lines(
     sweep: SweepFolder, readers: dict[str, ProgressReader]
 ) -> list[tuple[JobRun, RunRecord | None, RunProgress]]:
     found: list[tuple[JobRun, RunRecord | None, RunProgress]] = []
+    where = whereabouts(sweep, lambda _: None)  # of what is on the machines of an engine
+    goes_on = bool(where.running) and sweep.worker_pid() is not None
     for entry, there in sweep.planned(warn=lambda _: None):
+        live = where.run(entry) if goes_on else None
+        if live is not None:
+            found.append(_line(entry.label, live.folder, live.record, readers, live.record.status))
+            continue
         if there is None:
             state: RunState = "deleted" if sweep.is_deleted(entry) else "waiting"
             run = JobRun(label=entry.label, status=state, benchmark=entry.benchmark, model=entry.model)
             found.append((run, None, RunProgress()))
             continue
-        found.append(_line(entry.label, *there, readers))
+        found.append(_line(entry.label, *there, readers, there[0].effective_status(there[1])))
     alive = {run.run_id for run, _, _ in found if run.status == "running"}
     for run_id in readers.keys() - alive:
         del readers[run_id]
@@ -211,9 +218,12 @@ def _lines(
 
 
 def _line(
-    label: str, folder: RunFolder, record: RunRecord, readers: dict[str, ProgressReader]
+    label: str,
+    folder: RunFolder,
+    record: RunRecord,
+    readers: dict[str, ProgressReader],
+    status: RunStatus,
 ) -> tuple[JobRun, RunRecord, RunProgress]:
-    status = folder.effective_status(record)
     seen = RunProgress()
     state: RunState
     if status is RunStatus.STARTED:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from results.locks import lock
 from results.records import ErrorRecord, Incident, RunStatus
+from results.store.attempts import STARTED, AttemptEntry, Attempts
+from results.store.run_folder import RunFolder
 from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFolder
 from tests.results.recorded_runs import place as place_in
 from tests.results.recorded_runs import record_run
@@ -21,9 +22,6 @@ from web.working.job_folder import AttemptFolder, Starts, find_sweep
 from web.working.log_tail import job_log, log_from
 from web.working.outcome import ask_for_retries, job_outcome, last_words
 from web.working.progress import JobReaders
-
-if TYPE_CHECKING:
-    from results.store.run_folder import RunFolder
 
 JOB = "0b8f4a3e-9c1d-4a55-8d7e-3f2a1b0c9d8e"
 HOSTILE = "\x1b[31m<script>alert(1)</script>\u202e"
@@ -204,6 +202,30 @@ def test_progress_follows_a_job_from_the_queue_to_its_end(config, monkeypatch):
         assert readers.runs(job())[1].why == "no luck"
     assert readers.runs(job())[2].status == "interrupted"
     assert readers.progress(job(JobStatus.COMPLETED)).phase == "ended"
+
+
+def test_a_run_on_a_machine_of_an_engine_is_followed_while_it_is_there(config):
+    sweep = begin(config, "a")
+    run(config, sweep, "a", RunStatus.INTERRUPTED, score=None)  # what came back from the machine before
+    attempts = Attempts(sweep.path)
+    number, folder = attempts.create(sweep.read().runs[0].group)
+    entry = AttemptEntry(
+        unit_id=folder.parent.name, number=number, what=STARTED, at="2026-11-21T03:46:00+00:00", place="alpha"
+    )
+    attempts.note(entry)
+    record = next(iter(sweep.runs(warn=pytest.fail).values()))[1]
+    there = RunFolder(folder / record.run_id)
+    there.path.mkdir()
+    there.write_record(msgspec.structs.replace(record, status=RunStatus.STARTED))
+    there.script_out.write_bytes(
+        b'{"event": "start", "finished": 0, "total": 10, "completion_tokens": 0, "time_s": 1000.0}\n'
+        b'{"event": "progress", "done": 7, "total": 10, "completion_tokens": 80, "time_s": 1004.0}\n'
+    )
+    with sweep.claim():
+        (seen,) = JobReaders(config).runs(job())
+        assert (seen.status, seen.done, seen.total) == ("running", 7, 10)
+    (seen,) = JobReaders(config).runs(job())
+    assert seen.status == "interrupted", "nobody coordinates it"
 
 
 def test_many_readers_of_a_job_cost_one_look_until_it_changes(config):
