@@ -126,7 +126,14 @@ def require_usable(settings: Settings) -> None:
 def write_job(
     folder: Path, name: str, attempts: Sequence[Path], settings: Settings, gpus: int | None
 ) -> Path:
-    """Write the list of attempts and the script beside each other, and return the script. Raises ResultsError."""
+    """Write the list of attempts and the script beside each other, and return the script. Raises ResultsError, and
+    UsageError for a path that is no line.
+    """
+    if any("\n" in str(path) for path in attempts):
+        raise UsageError(
+            "a results folder on Slurm can't have a line break in its name",
+            hint="choose another --results-dir",
+        )
     listed = folder / f"{name}.list"
     script = folder / f"{name}.sh"
     with explained("write to", folder):

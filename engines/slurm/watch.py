@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from engines.slurm.settings import Settings
     from runner.display import Display
 
-SOONEST_S: Final = 0.5  # between two questions, after something has changed
+SOONEST_S: Final = 2.0  # between two questions, after something has changed
+SOONEST_EACH_S: Final = 0.01  # and more for each job: a list of many is work for the controller
 SLOWER: Final = 1.5
 MOST_AWAY_S: Final = 60.0  # between two questions to a controller that is away
 TELL_AWAY_S: Final = 20.0
@@ -73,13 +74,15 @@ class Watched:
 
 @dataclass
 class Watch:
-    """All attempts that are in Slurm. Asks as often as things change, and at least every `poll_s`."""
+    """All attempts that are in Slurm. Asks more often while jobs begin or go away, and at least every `poll_s`. What
+    ends as it should is seen on the shared folder.
+    """
 
     settings: Settings
     display: Display
     jobs: dict[str, Watched] = field(default_factory=dict)  # by the attempt's name
     _ask_s: float = 0.0
-    _every_s: float = SOONEST_S
+    _every_s: float = 0.0
     _answered_s: float = field(default_factory=time.monotonic)
     _told_away: bool = False
     _told_waiting_s: float = field(default_factory=time.monotonic)
@@ -89,13 +92,12 @@ class Watch:
         self.ask_soon()
 
     def ask_soon(self) -> None:
-        self._every_s = SOONEST_S
-        self._ask_s = min(self._ask_s, time.monotonic() + SOONEST_S)
+        self._every_s = self._soonest_s
+        self._ask_s = min(self._ask_s, time.monotonic() + self._every_s)
 
     @property
-    def is_away(self) -> bool:
-        """Whether the last question had no answer."""
-        return self._told_away
+    def _soonest_s(self) -> float:
+        return min(SOONEST_S + SOONEST_EACH_S * len(self.jobs), self.settings.poll_s)
 
     def look(self) -> Iterator[UnitEnd]:
         """The attempts that have ended since. Raises ResultsError."""
@@ -106,14 +108,13 @@ class Watch:
             end = self._end(watched)
             if end is not None:
                 del self.jobs[watched.attempt.name]
-                self.ask_soon()
                 yield end
 
     def _ask(self, now: float) -> None:
         try:
             listed = listed_jobs()
         except ControllerAwayError as error:
-            self._every_s = min(self._every_s * 2, MOST_AWAY_S)
+            self._every_s = min(max(self._every_s, self._soonest_s) * 2, MOST_AWAY_S)
             if not self._told_away and now - self._answered_s > TELL_AWAY_S:
                 self._told_away = True
                 self.display.say(f"Slurm gives no answer: {error}; what runs goes on, and it is asked again")
@@ -122,7 +123,7 @@ class Watch:
                 self.display.say("Slurm answers again")
             self._answered_s, self._told_away = time.monotonic(), False
             changed = self.take(listed)
-            self._every_s = SOONEST_S if changed else min(self._every_s * SLOWER, self.settings.poll_s)
+            self._every_s = self._soonest_s if changed else min(self._every_s * SLOWER, self.settings.poll_s)
             self._tell_waiting()
         self._ask_s = time.monotonic() + self._every_s
 
