@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST_KINDS: Final = 8
 WITHIN_S: Final = 20  # for a place to be free
 TIMEOUT_S: Final = 60.0
-_FREE: Final = ("idle", "mixed")
+_FREE: Final = ("idle", "mixed", "completing", "planned")  # or so soon, best first
 _GPUS = re.compile(r"\bgpu:(?:[^,:()]+:)?(\d+)")
 
 
@@ -54,8 +54,8 @@ def kinds_of(rows: Iterable[Sequence[str]]) -> list[Kind]:
         nodes.setdefault(tuple(kind), {})[name] = state.rstrip("*~#!%$@^-+")
     found = []
     for what, states in nodes.items():
-        free = [name for name, state in states.items() if state in _FREE]
-        first = free[0] if free else next(iter(states))
+        free = sorted((_FREE.index(state), name) for name, state in states.items() if state in _FREE)
+        first = free[0][1] if free else next(iter(states))
         gpus = sum(int(number) for number in _GPUS.findall(what[-1]))
         found.append(
             Kind(names=tuple(states), first=first, is_free=bool(free), state=states[first], gpus=gpus)
