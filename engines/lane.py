@@ -179,8 +179,8 @@ def going_on(planned: PlannedRun, spec: RunSpec | None, found: tuple[RunFolder, 
     """The run as in `spec`, continuing from `found`, its folder and record so far. A run that failed after its settings
     were lowered starts again with the original ones.
     """
-    if spec is None or found is None or found[1].server is None:
-        return ToDo(planned, spec)
+    if spec is None or found is None or found[1].server is None or found[1].shards:
+        return ToDo(planned, spec)  # a merge that was cut off has no answers of its own
     folder, record = found
     reduced = record.sweep.reductions if record.sweep else ()
     if reduced and has_failed(record):

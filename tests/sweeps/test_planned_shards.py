@@ -9,11 +9,11 @@ import pytest
 
 from commands.running.sharded_run import planned_shards
 from commands.setting_options import asked_by_options
-from engines.lane import is_merged
+from engines.lane import going_on, is_merged
 from results.compare.pruning import keep_rules, runs_to_prune
 from results.compare.run_choice import Choice, choose_runs
 from results.errors import UsageError
-from results.records import Remarks, RunStatus
+from results.records import Remarks, RunStatus, ServerFacts
 from results.stats.machines import speed_doubts
 from results.store.run_log import RunLog
 from results.store.sweep_folder import PlanEntry
@@ -152,6 +152,17 @@ def test_a_shard_of_a_run_that_is_there_is_not_done(tmp_path):
     assert is_merged(found.runs[0], known)
     assert not is_merged(found.runs[0], {})
     assert not is_merged(found.wholes[0], known), "that is nobody's shard"
+
+
+def test_a_run_whose_manifest_no_longer_splits_it_goes_on_with_no_half_merged_one(tmp_path):
+    (whole,) = planned(tmp_path, shards=2, benchmark="lcb").wholes
+    cut_off = {"status": RunStatus.INTERRUPTED, "server": ServerFacts(kind="command")}
+    one, other = (
+        record_run(tmp_path, **cut_off, shards=shards)
+        for shards in ((), (ShardFacts(run_id="r", shard="1/2"),))
+    )
+    assert going_on(whole, whole.spec, (one, one.read_record())).resume == one.run_id
+    assert going_on(whole, whole.spec, (other, other.read_record())).resume is None
 
 
 def test_seconds_are_summed_and_speed_is_that_of_one_server(tmp_path):
