@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engines.unit import Unit
 
 MODULE = "engines.node.node_check"
+_MOST_SHOWN = 5
 CLOCK_S = 5.0  # records are ordered by other things than clocks, but people read the times
 LEAST_DISK_BYTES = 1 << 30
 SERVERS = {
@@ -112,17 +113,22 @@ def findings(looks: Sequence[NodeLook], units: Sequence[Unit] = ()) -> list[Find
         for each in looks
         if each.check is None
     ]
+    in_the_way = list(found)
     ours = harness_facts()
     able = 0
     for look in looks:
         if look.check is None:
             continue
         wrong = _cannot(look.check, ours, units)
-        found += [Finding(message=text, hint=hint, place=look.place, is_error=False) for text, hint in wrong]
+        stands = [Finding(message=text, hint=hint, place=look.place, is_error=False) for text, hint in wrong]
+        in_the_way += stands
+        found += stands
         able += not wrong
         found += [Finding(message=text, place=look.place, is_error=False) for text in _notes(look)]
     if looks and not able:
-        found.append(Finding(message="none of the machines can do these runs"))
+        why = "; ".join(f"{each.place}: {each.message}" for each in in_the_way[:_MOST_SHOWN])
+        hint = next((each.hint for each in in_the_way if each.hint), "")
+        found.append(Finding(message=f"none of the machines can do these runs: {why}", hint=hint))
     return found
 
 

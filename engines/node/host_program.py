@@ -306,7 +306,7 @@ class HostProgram:
     def _folder(self, attempt: str) -> Path:
         parts = attempt.split("/")
         if any(part in {"", ".", ".."} for part in parts):
-            raise BenchError(f"{attempt!r} is no attempt")
+            raise BenchError(f"{attempt!r} is no attempt", hint="update bench_runner")
         return self._workdir.joinpath("attempts", *parts)
 
     def _say(self, message: msgspec.Struct, data: bytes = b"") -> None:

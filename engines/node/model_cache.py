@@ -117,7 +117,9 @@ class ModelCache:
         """Append to a file."""
         with open_to_append(self.path(wanted, number)) as file:
             if file.tell() != offset:
-                raise UsageError("parts of a model came in another order")
+                raise UsageError(
+                    "parts of a model came in another order", hint="does another sweep copy it too?"
+                )
             write_at(file.fileno(), data, offset)
 
     def finish(self, wanted: WantModel) -> Path:

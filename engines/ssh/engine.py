@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["FIELDS", "Settings", "SshEngine", "make"]
 
 _LOOKS_AT_ONCE: Final = 16
+_OF_SSH_ITSELF: Final = 255
 
 
 def make(settings: Settings, display: Display) -> SshEngine:
@@ -135,6 +136,10 @@ class SshEngine:
             return NodeLook(place=place.address, why=f"it gave no answer in {BEGIN_S:g} s")
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["ssh failed without a word"]
-            hint = f"see that `ssh {place.address} true` works without a question"
+            hint = (
+                f"see that `ssh {place.address} true` works without a question"
+                if done.returncode == _OF_SSH_ITSELF
+                else "see `python` and `checkout` of that machine: docs/engines.md"
+            )
             return NodeLook(place=place.address, why=plain(said[-1])[:300], hint=hint)
         return look_of(place.address, done.stdout[-(1 << 20) :], asked=asked, answered=time.time())

@@ -128,7 +128,10 @@ class Session:
             )
             raise UsageError(f"no machine can be used: {why}", hint=hint)
         if now - self._able_at > ALONE_S:
-            raise ServerError(f"no machine was reachable for {ALONE_S / 60:.0f} minutes: {why}")
+            raise ServerError(
+                f"no machine was reachable for {ALONE_S / 60:.0f} minutes: {why}",
+                hint="`sweep --resume last` goes on, once one is there again",
+            )
 
     def _tell(self, host: _Host, connection: Connection, event: Came | Gone | Said) -> None:
         if not isinstance(event, Said) or self._events.qsize() < _MOST_WAITING:

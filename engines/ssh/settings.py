@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 HINT = "docs/engines.md shows the file; or give names: a,b"
 _FILES = (".yaml", ".yml", ".json", ".toml")
 # What ssh and a shell there could take for something else is no address: an option, a space, a quote.
-_ADDRESS: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]/-]{0,254}$"
-_VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+_ADDRESS: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]/-]{0,254}$(?!\n)"
+_VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)"
 _Text = Annotated[str, Meta(min_length=1, max_length=4096)]
-_Name = Annotated[str, Meta(pattern=_VARIABLE)]
+_Name = Annotated[str, Meta(pattern=_VARIABLE, extra={"rule": "is not the name of a variable"})]
+_Address = Annotated[str, Meta(pattern=_ADDRESS, extra={"rule": "is not the address of a machine"})]
 
 FIELDS: Final[Mapping[str, str]] = {
     "hosts": "a file such as hosts.yaml, or addresses: a,b",
@@ -46,7 +47,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cards, 0 for none; None for all that its programs may use. The rest as in `Settings`; None for what stands there.
     """
 
-    address: Annotated[str, Meta(pattern=_ADDRESS)]
+    address: _Address
     workdir: _Text | None = None
     gpus: Annotated[int, Meta(ge=0, le=1024)] | None = None
     environment: tuple[_Name, ...] | None = None
@@ -121,7 +122,7 @@ def _from_file(path: Path) -> tuple[Host, ...]:
 
 def _from_names(text: str) -> tuple[Host, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    wrong = [name for name in names if re.fullmatch(_ADDRESS[1:-1], name) is None]
+    wrong = [name for name in names if re.search(_ADDRESS, name) is None]
     if wrong or not names:
         raise UsageError(f"{wrong[0] if wrong else text!r} is not the address of a machine", hint=HINT)
     hosts = tuple(Host(address=name) for name in names)

@@ -45,13 +45,14 @@ def test_names_are_enough():
 
 
 @pytest.mark.parametrize(
-    "address", ["-oProxyCommand=touch /tmp/x", "a b", "a;b", "$(a)", "a\nb", "'a'", "", "-"]
+    "address", ["-oProxyCommand=touch /tmp/x", "a b", "a;b", "$(a)", "a\nb", "a\n", "'a'", "", "-"]
 )
 def test_what_could_be_an_option_or_a_command_is_no_address(address, tmp_path):
     """An address goes onto the command line of ssh."""
     text = msgspec.json.encode({"hosts": [{"address": address}]}).decode()
     assert "hosts[0].address" in told(hosts_file(tmp_path, text))
-    assert "is not the address" in told(Settings(hosts=address + ","))
+    if address == address.strip():
+        assert "is not the address" in told(Settings(hosts=address + ","))
 
 
 def test_every_mistake_is_told_with_its_line(tmp_path):
