@@ -24,6 +24,7 @@ from engines.node.attempt_files import LOG, UNIT
 from processes import process as processes
 from results.durable import explained
 from results.errors import BenchError
+from results.files import read_file
 from results.locks import is_locked, lock
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def environment(given: Mapping[str, str], *, gpus: float) -> dict[str, str]:
 def _started_with(pid: str) -> dict[str, str]:
     """The environment in which Ray was started on this machine; {} if that isn't known."""
     try:
-        entries = Path(f"/proc/{int(pid)}/environ").read_bytes().split(b"\0")
+        entries = read_file(Path(f"/proc/{int(pid)}/environ")).split(b"\0")
     except (OSError, ValueError):
         return {}
     pairs = (os.fsdecode(entry).partition("=") for entry in entries)

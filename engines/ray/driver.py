@@ -28,9 +28,23 @@ from engines.node.streamed_unit import EXIT, PART, PLACE, REFUSED
 from engines.ray import messages, stub
 from engines.ray.cluster import connect, living_nodes, say_stop, stop_key
 from engines.ray.demands import demand_of, takers
-from engines.ray.messages import Began, Do, Ended, Failed, Nodes, Ready, Start, Stop, encode, to_driver
+from engines.ray.messages import (
+    Began,
+    Do,
+    Ended,
+    Failed,
+    Look,
+    Looked,
+    Nodes,
+    Ready,
+    Start,
+    Stop,
+    encode,
+    to_driver,
+)
 from engines.ray.stored import Stored
 from results.errors import BenchError, ResultsError
+from results.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +55,8 @@ if TYPE_CHECKING:
 LOOK_S = 1.0
 FORCE_S = 1.0  # after a task's own end is due, it is forced
 LABEL_CHARACTERS = 120
+LOOK_AT_S = 15.0
+MOST_SAID = 1000  # characters of what a node says
 
 
 class _Lost(Exception):
@@ -133,7 +149,7 @@ class _Task:
         for reference in self.generator:
             kind, *rest = ray.get(reference)
             if kind == PLACE:
-                place, self.node_id = (str(each) for each in rest)
+                place, self.node_id = (plain(str(each))[:100] for each in rest)
                 self._tasks.say(Began(key=self.order.key, place=place, node_id=self.node_id))
             elif kind == PART:
                 parts += rest[0]
@@ -143,9 +159,9 @@ class _Task:
                     apply(unpack(bytes(parts))[0], folder, keep=(UNIT,))
                     parts.clear()
             elif kind == REFUSED:
-                raise _Lost(messages.REFUSED, *(str(each) for each in rest))
+                raise _Lost(messages.REFUSED, *(plain(str(each))[:MOST_SAID] for each in rest))
             elif kind == EXIT:
-                return str(rest[0])
+                return plain(str(rest[0]))[:MOST_SAID]
         raise _Lost(messages.LOST, "its task ended without an end")
 
 
@@ -210,6 +226,30 @@ class Tasks:
         if there:
             ray.cancel(task.generator, force=True)
 
+    def look_at_nodes(self, words: Sequence[str]) -> None:
+        """Look at each one, whatever else it is doing."""
+        for node in self.nodes:
+            threading.Thread(target=self._look_at, args=(node, list(words)), daemon=True).start()
+
+    def _look_at(self, node: Node, words: list[str]) -> None:
+        asked = time.time()
+        answer, why = "", ""
+        try:
+            task = ray.remote(stub.look).options(
+                name="engines check",
+                num_cpus=0,
+                max_retries=0,
+                label_selector={"ray.io/node-id": node.node_id},
+            )
+            reference = task.remote(self.start.checkout, self.start.python, words, LOOK_AT_S)
+            said = ray.get(reference, timeout=2 * LOOK_AT_S)
+            answer = bytes(said).decode(errors="replace")
+        except Exception as error:  # noqa: BLE001 - told, as what was seen of the node
+            cause = getattr(error, "cause", None) or error
+            why = plain(f"{type(cause).__name__}: {cause}")[:MOST_SAID]
+        place = plain(node.name)[:100]
+        self.say(Looked(place=place, answer=answer, why=why, asked=asked, answered=time.time()))
+
     def look(self) -> None:
         """See which nodes there are, and end tasks that no node could take for long."""
         nodes = living_nodes()
@@ -246,10 +286,10 @@ def explained(error: trouble.RayError) -> tuple[str, str, str]:
         if isinstance(cause, ImportError):
             return (
                 messages.REFUSED,
-                f"bench_runner can't be imported there: {cause}",
+                f"bench_runner can't be imported there: {plain(str(cause))[:MOST_SAID]}",
                 "install the same one on every node, run its `ray start`, or name its folder with checkout:",
             )
-        return messages.REFUSED, f"{type(cause).__name__}: {cause}"[:2000], ""
+        return messages.REFUSED, plain(f"{type(cause).__name__}: {cause}")[:MOST_SAID], ""
     if isinstance(error, trouble.OutOfMemoryError):
         return messages.LOST, "Ray ended it because its node was running out of memory", ""
     if isinstance(error, trouble.NodeDiedError):
@@ -257,7 +297,7 @@ def explained(error: trouble.RayError) -> tuple[str, str, str]:
     if isinstance(error, trouble.WorkerCrashedError):
         return messages.LOST, "its process on the node was killed, or the node is gone", ""
     first = str(error).strip().partition("\n")[0]
-    return messages.LOST, f"{type(error).__name__}: {first}"[:500], ""
+    return messages.LOST, plain(f"{type(error).__name__}: {first}")[:MOST_SAID], ""
 
 
 def serve(connection: socket.socket, folder: Path) -> None:
@@ -282,6 +322,8 @@ def serve(connection: socket.socket, folder: Path) -> None:
         match to_driver(data):
             case Do() as order:
                 tasks.do(order)
+            case Look() as question:
+                tasks.look_at_nodes(question.words)
             case Stop() as stop:
                 tasks.stop(stop.keys, stop.grace_s)
 

@@ -12,10 +12,11 @@ from msgspec import Meta
 from engines.carriers.choose import carrier_for
 from engines.contract import END_S, Attempt, Capabilities, EndKind, Finding, UnitEnd
 from engines.node.attempt_files import read_end
+from engines.node_looks import NodeLook, findings, look_of, question_for
 from engines.ray import messages
 from engines.ray.demands import demand_of, takers
 from engines.ray.link import LOCAL, DriverGone, Link
-from engines.ray.messages import Began, Do, Ended, Failed, Nodes, Ready, Start, Stop
+from engines.ray.messages import Began, Do, Ended, Failed, Look, Looked, Nodes, Ready, Start, Stop
 from results.errors import UsageError
 from results.extras import install_command
 from runner.host import ROOT
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from engines.contract import Store, Units
+    from engines.node_looks import NodeQuestion
     from engines.ray.demands import Demand
     from engines.ray.messages import Node
     from engines.unit import Unit
@@ -87,23 +89,39 @@ class RayEngine:
 
     def check(self, units: Sequence[Unit]) -> Sequence[Finding]:
         """A cluster that is to be started here is taken as it will be."""
-        if self._settings.address == LOCAL:
-            return ()
-        try:
-            with Link(self._start()) as link:
-                nodes = _ready(link).nodes
-        except (UsageError, DriverGone) as error:
-            return (Finding(message=error.message, hint=error.hint),)
-        found = []
+        found: list[Finding] = []
         if self._settings.results_store:
             stored = carrier_for(self._settings.results_store).check()
             found += [stored] if stored else []
+        if self._settings.address == LOCAL:
+            return found
+        try:
+            with Link(self._start()) as link:
+                nodes = _ready(link).nodes
+                found += findings(self._looks(link, question_for(units), len(nodes)), units)
+        except (UsageError, DriverGone) as error:
+            return (*found, Finding(message=error.message, hint=error.hint))
         for unit in units:
             demand = self._demand(unit, nodes)
             if not takers(demand, nodes, ()):
                 message = f"{unit.label} needs {demand.describe()}; no node of the Ray cluster has that now"
                 hint = f"it waits {self._settings.wait_for_nodes_s:g} s for one, then it fails"
                 found.append(Finding(message=message, hint=hint, is_error=False))
+        return found
+
+    def looks(self, question: NodeQuestion) -> Sequence[NodeLook]:
+        """See `engines.node_looks`. Raises UsageError, and DriverGone if the cluster went away."""
+        with Link(self._start()) as link:
+            return self._looks(link, question, len(_ready(link).nodes))
+
+    def _looks(self, link: Link, question: NodeQuestion, count: int) -> list[NodeLook]:
+        words = question.words(workdir=self._settings.workdir, model_folders=self._settings.models)
+        link.send(Look(words=tuple(words)))
+        found: list[NodeLook] = []
+        deadline = time.monotonic() + READY_S
+        while len(found) < count and time.monotonic() < deadline:
+            said = link.receive(1.0)
+            found += [_look(message) for message in said if isinstance(message, Looked)]
         return found
 
     def run(self, units: Units, store: Store) -> Iterator[UnitEnd]:
@@ -291,6 +309,13 @@ class _Session:
                         self._active.pop(message.key, None)
         except DriverGone:
             return
+
+
+def _look(seen: Looked) -> NodeLook:
+    if seen.why:
+        hint = "name bench_runner's folder there by checkout:, and its interpreter by python:"
+        return NodeLook(place=seen.place, why=f"nothing can be run there: {seen.why}", hint=hint)
+    return look_of(seen.place, seen.answer.encode(), asked=seen.asked, answered=seen.answered)
 
 
 def _ready(link: Link) -> Ready:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 from engines.ray.messages import PACKET_BYTES, encode, from_driver
 from processes import process as processes
 from results.errors import BenchError, ResultsError
+from results.files import read_file
 from results.plain_text import tail
 from runner.host import ROOT
 
@@ -116,7 +117,7 @@ class Link:
         self._driver.stop(CLOSE_S)
         said = ""
         with contextlib.suppress(OSError):
-            said = tail(self._log.read_bytes().decode(errors="replace"))
+            said = tail(read_file(self._log).decode(errors="replace"))
         return DriverGone(
             "the connection to the Ray cluster is gone",
             hint="see `ray status` on this machine; `ray start` joins it to the cluster again",

@@ -47,6 +47,24 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     grace_s: float
 
 
+class Look(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Look at every node by `engines.node.node_check`; `Looked` follows for each. words: its arguments."""
+
+    words: tuple[str, ...]
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What was seen of one node. answer: what the program printed; if it couldn't be run, why says the reason. asked,
+    answered: seconds since 1970 on this machine.
+    """
+
+    place: str
+    answer: str = ""
+    why: str = ""
+    asked: float = 0.0
+    answered: float = 0.0
+
+
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The driver is connected. Comes once, before anything else but `Failed`."""
 
@@ -105,8 +123,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     results_store: str = ""
 
 
-ToDriver: TypeAlias = Start | Do | Stop
-FromDriver: TypeAlias = Ready | Nodes | Began | Ended | Failed
+ToDriver: TypeAlias = Start | Do | Stop | Look
+FromDriver: TypeAlias = Ready | Nodes | Began | Ended | Looked | Failed
 
 _encoder = msgspec.json.Encoder()
 _to_driver = msgspec.json.Decoder(ToDriver)

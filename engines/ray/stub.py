@@ -1,4 +1,4 @@
-"""The body of a task. It travels to the node as it is, so it imports nothing but what is there."""
+"""The bodies of tasks. They travel to the node as they are, so they import nothing but what is there."""
 
 from __future__ import annotations
 
@@ -27,3 +27,23 @@ def do_unit(checkout: str, order: dict[str, Any], *packs: bytes) -> Iterator[tup
         return float(found) if found else None
 
     yield from work(order, packs, node_id=get_runtime_context().get_node_id(), stop=stop)
+
+
+def look(checkout: str, python: str, words: list[str], within_s: float) -> bytes:
+    """What `engines.node.node_check` prints there. Raises OSError or TimeoutExpired."""
+    import os
+    import subprocess
+    import sys
+
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [python or sys.executable, "-m", "engines.node.node_check", *words],
+        cwd=checkout if os.path.isdir(checkout) else None,  # noqa: PTH112 - the least to import
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=within_s,
+        check=False,
+    )
+    return done.stdout[-50_000:]
