@@ -9,7 +9,7 @@ import msgspec
 
 from documents.problems import Problem, refuse
 from documents.tree import Node
-from engines.registry import LOCAL, make_engine
+from engines.registry import LOCAL, make_engine, settings_type
 from results.errors import UsageError
 from results.files import user_path
 from results.store.sweep_folder import EngineText
@@ -42,6 +42,11 @@ def chosen_engine(
                 f"--{option} needs an engine", hint=f"add --engine NAME, or leave out --{option}"
             )
         return None
+    fields = settings_type(name).__struct_fields__
+    for option in settings:
+        if option not in fields:
+            shown = option.replace("_", "-")
+            raise UsageError(f"--{shown} is not for the engine {name}", hint=f"leave out --{shown}")
     before = otherwise.settings if otherwise is not None and otherwise.name == name else {}
     asked = EngineText(name=name, settings={**before, **settings})
     problems: list[Problem] = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engines.node.attempt_files import read_node
 from results.errors import BenchError, ResultsError
-from results.store.attempts import STARTED, Attempts, runs_in
+from results.store.attempts import STARTED, UNITS, Attempts, runs_in
 from results.store.names import match_name
 from results.store.sweep_folder import SWEEPS, SweepFolder, all_sweeps
 from sweeps.engine_choice import engine_for
@@ -116,6 +116,9 @@ def _said_host(attempts: Attempts, entry: AttemptEntry) -> str:
     return said if isinstance(said, str) else ""
 
 
+_OF_SWEEP = 3  # of a run in an attempt: SWEEP/units/UNIT/NUMBER/RUN
+
+
 class RunAway(NamedTuple):
     """A run that is on a machine now, and its sweep."""
 
@@ -134,7 +137,12 @@ def find_away(results_dir: Path, name: str) -> RunAway:
 
 
 def away(run: RunFolder) -> RunAway | None:
-    """The newer copy of an unfinished run that an engine has brought to a machine; None if there is none."""
+    """The newest copy of an unfinished run that an engine has brought to a machine; None if there is none."""
+    parents = run.path.absolute().parents
+    if len(parents) > _OF_SWEEP and parents[_OF_SWEEP - 1].name == UNITS:  # it is that copy
+        sweep = SweepFolder(parents[_OF_SWEEP])
+        if any(each.path == run.path for each in Attempts(sweep.path).live_runs()):
+            return RunAway(sweep, run)
     try:
         place = run.read_record().sweep
     except ResultsError:
@@ -142,8 +150,8 @@ def away(run: RunFolder) -> RunAway | None:
     if place is None:
         return None
     sweep = SweepFolder(run.path.parent / SWEEPS / place.sweep_id)
-    there = (each for each in Attempts(sweep.path).live_runs() if each.run_id == run.run_id)
-    return next((RunAway(sweep, each) for each in there), None)
+    copies = (each for each in Attempts(sweep.path).live_runs() if each.run_id == run.run_id)
+    return next((RunAway(sweep, each) for each in copies), None)
 
 
 def goes_on_alone(sweep: Sweep) -> bool:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.options import SweepName, SweepOrRunName, named_argument, results_dir_option
-from results.durable import explained
-from results.files import read_file
 from results.store.run_folder import default_results_dir
 from results.views.terminal import say, warn
 
@@ -34,12 +32,17 @@ LOOK_S = 0.5
 @results_dir_option
 def status(*, name: str | None, watch: bool, detailed: bool, raw: bool, results_dir: Path | None) -> None:
     """Show what a sweep, or a run, has done, is doing and has left to do; without a name, all sweeps."""
-    from commands.sweeping.show import find_anywhere
+    from commands.sweeping.show import find_anywhere, record_text
+    from results.errors import UsageError
     from results.store.sweep_folder import SweepFolder
     from sweeps import status as statuses
     from sweeps import status_details
 
     results_dir = results_dir or default_results_dir()
+    if name is None and (raw or detailed):
+        raise UsageError(
+            f"--{'raw' if raw else 'detailed'} is for one sweep or run", hint="name one, such as: last"
+        )
     if name is None:
         statuses.print_sweeps(results_dir, warn=warn)
         return
@@ -55,8 +58,7 @@ def status(*, name: str | None, watch: bool, detailed: bool, raw: bool, results_
             status_details.print_details(found, warn=warn)
         return
     if raw:
-        with explained("read", found.run_json):
-            click.echo(read_file(found.run_json).rstrip())
+        click.echo(record_text(found).rstrip())
         return
     statuses.watch_run(found) if watches else statuses.print_run_status(found)
     if detailed:

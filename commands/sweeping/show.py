@@ -113,19 +113,35 @@ def _show_sweep(folder: SweepFolder, *, detailed: bool, watches: bool, raw: bool
 def _show_run(
     folder: RunFolder, *, raw: bool, as_json: bool, as_plot: bool, price_per_kwh: float | None
 ) -> None:
-    from results.durable import explained
-    from results.files import read_file
+    from results.errors import UsageError
     from results.views.run_text import print_raw, print_summary
+    from sweeps.whereabouts import away
 
     if raw:
         print_raw(folder.script_out)
     elif as_json:
-        with explained("read", folder.run_json):
-            click.echo(read_file(folder.run_json).rstrip())
+        click.echo(record_text(folder).rstrip())
     elif as_plot:
+        if away(folder) is not None:
+            raise UsageError(
+                f"{folder.run_id} is on another machine now", hint="--plot draws it once it has ended"
+            )
         from telemetry.plot import device_names, plot
 
         for path in plot(folder.path, device_names(folder.read_record().telemetry)):
             say(path)
     else:
         print_summary(folder.read_record(), folder.path, price_per_kwh=price_per_kwh)
+
+
+def record_text(folder: RunFolder) -> bytes:
+    """The record as it is on disk; that of a run on another machine, who may write anything there, as it is read."""
+    from results.durable import explained
+    from results.files import read_file
+    from results.records import encode_record
+    from sweeps.whereabouts import away
+
+    if away(folder) is not None:
+        return encode_record(folder.read_record())
+    with explained("read", folder.run_json):
+        return read_file(folder.run_json)

@@ -7,8 +7,10 @@ import json
 import msgspec
 import pytest
 
+from commands.sweeping.show import record_text
 from engines import registry
 from engines.node.attempt_files import NodeFacts, write_node
+from results.errors import ResultsError
 from results.records import RunStatus
 from results.store.attempts import STARTED, AttemptEntry, Attempts
 from results.store.run_folder import RunFolder
@@ -159,6 +161,8 @@ def test_a_run_on_a_machine_is_found_by_its_id_and_its_newer_copy_is_shown(sweep
         a_record(old.run_id, status=RunStatus.INTERRUPTED, model="moved", sweep=place(sweep, "moved"))
     )
     assert away(old).run.path == there.run.path
+    print_run_status(away(old).run)
+    assert rows(capsys.readouterr().out)["moved"][0] == "running"
     print_run_status(old)
     assert rows(capsys.readouterr().out)["moved"][0] == "running"
     note(sweep, "moved", 2, "done")
@@ -195,3 +199,13 @@ def test_odd_files_of_a_node_are_left_out(sweep, capsys):
         print_status(sweep, warn=said.append)
     assert "run.json" in said[0]
     assert rows(capsys.readouterr().out)["waits"][0] == "queued"
+
+
+def test_the_record_of_a_run_on_a_machine_is_printed_as_it_is_read(sweep):
+    """Whoever has the machine may have written bytes that steer a terminal."""
+    run = find_away(sweep.results_dir, "20261121T040000Z-human_eval-moved-0001").run
+    run.run_json.write_bytes(run.run_json.read_bytes() + b"\n\x1b[31m\n")
+    with pytest.raises(ResultsError):
+        record_text(run)
+    run.run_json.write_bytes(run.run_json.read_bytes().replace(b"\n\x1b[31m\n", b"\n   \n"))
+    assert record_text(run).count(b"\n") == 0
