@@ -109,6 +109,9 @@ class BlobCarrier:
         self._lock = threading.Lock()
         self._reading: dict[str, _Reading] = {}
 
+    def blobs(self, address: str) -> Blobs:
+        return self._open_at(address)
+
     def put(self, attempt: Path, name: str) -> str:
         address = f"{self._where}/{name}"
         blobs = self._open_at(address)

@@ -111,8 +111,9 @@ def _image(settings: Settings) -> str:
         f".apt_install({', '.join(map(repr, ('git', 'libgomp1', *settings.apt)))})",
         '.pip_install_from_requirements(f"{CHECKOUT}/requirements.lock")',
     ]
-    if settings.pip:
-        steps.append(f".pip_install({', '.join(map(repr, settings.pip))})")
+    packages = settings.pip if settings.results_store is None else ("fsspec", "s3fs", *settings.pip)
+    if packages:
+        steps.append(f".pip_install({', '.join(map(repr, packages))})")
     if settings.commands:
         steps.append(f".run_commands({', '.join(map(repr, settings.commands))})")
     steps.append(f".env({variables!r})")

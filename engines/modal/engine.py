@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -20,8 +19,10 @@ from typing import TYPE_CHECKING, Final
 
 from engines.carriers.blobs import CLAIM, BlobCarrier
 from engines.carriers.changes import WrongPack
+from engines.carriers.object_store import object_store
 from engines.contract import Attempt, Capabilities, EndKind, Finding, UnitEnd
 from engines.modal.app_file import WRITTEN_BY_US, app_text, checked_app, deployment_id
+from engines.modal.models import missing_models
 from engines.modal.service import DEPLOY_HINT, Service, require_modal, require_token
 from engines.modal.settings import FIELDS, KNOWN_GPUS, Settings
 from engines.node.attempt_files import read_end, read_node
@@ -30,12 +31,9 @@ from results.errors import BenchError, ResultsError, UsageError
 from results.files import read_file, user_path
 from results.plain_text import plain
 from runner.host import ROOT
-from runner.spec_json import DEMO
-from servers.library.places import HUB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from engines.contract import Store, Units
     from engines.unit import Needs, Unit
@@ -67,6 +65,8 @@ def make(settings: Settings, display: Display) -> ModalEngine:
             f"volume and models_volume are both {settings.volume}, and Modal mounts a Volume once",
             hint="give one of them another name in the manifest's engine: part",
         )
+    if settings.results_store is not None:
+        object_store(settings.results_store)
     checked_app(settings)
     return ModalEngine(settings, display, Service(settings))
 
@@ -92,12 +92,15 @@ class ModalEngine:
         self._settings = settings
         self._display = display
         self._service = service
-        self._carrier = BlobCarrier(
-            "",
-            service.blobs,
-            called=f"the Volume {settings.volume} at Modal",
-            hint="look at `modal volume ls`, and resume the sweep later",
-        )
+        if settings.results_store is not None:
+            self._carrier = object_store(settings.results_store)
+        else:
+            self._carrier = BlobCarrier(
+                "",
+                service.blobs,
+                called=f"the Volume {settings.volume} at Modal",
+                hint="look at `modal volume ls`, and resume the sweep later",
+            )
 
     def check(self, units: Sequence[Unit]) -> Sequence[Finding]:
         found = [
@@ -112,25 +115,12 @@ class ModalEngine:
         try:
             require_token()
             self._service.check()
-            found += self._missing_models(units)
+            if self._settings.results_store is not None and (stored := self._carrier.check()) is not None:
+                found.append(stored)
+            found += missing_models(units, self._settings.models_volume, self._service)
         except BenchError as error:
             found.append(Finding(message=error.message, hint=error.hint))
         return found
-
-    def _missing_models(self, units: Sequence[Unit]) -> Iterator[Finding]:
-        """Files that only this machine has, as far as can be known; an image may have them too. Raises BenchError."""
-        volume = self._settings.models_volume
-        there = self._service.names_in(volume) if volume is not None else frozenset()
-        for path in sorted({path for unit in units if (path := _own_model(unit)) is not None}):
-            if path.name not in there:
-                where = f"the Volume {volume}" if volume is not None else "Modal"
-                put = f"modal volume put {volume or 'models'} {shlex.quote(str(path))}"
-                also = "" if volume is not None else ", and set models_volume: models"
-                yield Finding(
-                    message=plain(f"the model {path} is not in {where}"),
-                    hint=plain(f"run: {put}{also}"),
-                    is_error=False,
-                )
 
     def run(self, units: Units, store: Store) -> Iterator[UnitEnd]:
         require_token()
@@ -211,7 +201,7 @@ class ModalEngine:
             self._watch(attempt, watched)
             try:
                 self._carrier.put(attempt.folder, attempt.name)
-                call = self._service.spawn(attempt.name, deployment_id(self._settings))
+                call = self._service.spawn(self._name_there(attempt), deployment_id(self._settings))
             except ResultsError as error:
                 del watched[attempt.name]
                 self._cancel(attempt, kill=True)
@@ -232,7 +222,7 @@ class ModalEngine:
                 if claim is None:
                     # Whatever call there is must not begin any more: another attempt will.
                     with _as_results_error():
-                        self._service.blobs(_address(attempt)).put(CLAIM, NOBODY.encode())
+                        self._carrier.blobs(self._address(attempt)).put(CLAIM, NOBODY.encode())
             except ResultsError as error:
                 self._trouble(each, error)
                 continue
@@ -242,9 +232,17 @@ class ModalEngine:
                 each.attempt = store.started(attempt, handle=str(claim), place=self._place)
         return found
 
+    def _address(self, attempt: Attempt) -> str:
+        """Where coordinators find it."""
+        return f"{(self._settings.results_store or '').rstrip('/')}/{attempt.name}"
+
+    def _name_there(self, attempt: Attempt) -> str:
+        """Where its machine finds it: below the mounted Volume, or in the store."""
+        return self._address(attempt).lstrip("/")
+
     def _claim(self, attempt: Attempt) -> str | None:
         with _as_results_error():
-            found = self._service.blobs(_address(attempt)).get(CLAIM, 200)
+            found = self._carrier.blobs(self._address(attempt)).get(CLAIM, 200)
         if found is None:
             return None
         text = found.decode(errors="replace")
@@ -266,7 +264,7 @@ class ModalEngine:
         if attempt.handle == STARTING:
             return None
         try:
-            if self._carrier.fetch(_address(attempt), attempt.folder):
+            if self._carrier.fetch(self._address(attempt), attempt.folder):
                 each.heard_at, each.claimed = now, True
             if (end := self._end(attempt)) is not None:
                 return end
@@ -281,7 +279,7 @@ class ModalEngine:
             if ended is None:
                 return None
             for _ in range(MOST_LAST):
-                if not self._carrier.fetch(_address(attempt), attempt.folder):
+                if not self._carrier.fetch(self._address(attempt), attempt.folder):
                     break
         except WrongPack as error:
             self._cancel(attempt, kill=True)
@@ -330,7 +328,7 @@ class ModalEngine:
     def _tidy(self, attempt: Attempt) -> None:
         """What was needed to bring it here; its run folders stay in the Volume."""
         try:
-            self._carrier.remove(_address(attempt))
+            self._carrier.remove(self._address(attempt))
         except ResultsError as error:
             self._display.say(f"note: {error.message}")
 
@@ -343,20 +341,20 @@ class ModalEngine:
         while left and time.monotonic() < give_up:
             for name, attempt in list(left.items()):
                 with contextlib.suppress(BenchError):
-                    self._carrier.fetch(_address(attempt), attempt.folder)
+                    self._carrier.fetch(self._address(attempt), attempt.folder)
                 if read_end(attempt.folder) is not None:
                     del left[name]
             time.sleep(min(LOOK_S, 0.2) if left else 0)
         for attempt in left.values():
             self._cancel(attempt, kill=True)
             with contextlib.suppress(BenchError):
-                self._carrier.fetch(_address(attempt), attempt.folder)
+                self._carrier.fetch(self._address(attempt), attempt.folder)
 
     def _cancel(self, attempt: Attempt, *, kill: bool) -> None:
         try:
             call = self._claim(attempt) if attempt.handle == STARTING else attempt.handle
             if call is None:  # it may begin yet: it finds that somebody has it
-                self._service.blobs(_address(attempt)).put(CLAIM, NOBODY.encode())
+                self._carrier.blobs(self._address(attempt)).put(CLAIM, NOBODY.encode())
             elif call != NOBODY:
                 self._service.cancel(call, kill=kill)
         except (BenchError, OSError) as error:
@@ -364,23 +362,9 @@ class ModalEngine:
             self._display.say(f"note: {attempt.unit.label} could not be cancelled at Modal: {why}")
 
 
-def _own_model(unit: Unit) -> Path | None:
-    """The model's path, unless each machine can fetch it by its name."""
-    planned = unit.todo[0].planned
-    model = planned.spec.server.model if planned.spec is not None else None
-    asked = str(planned.asked.given.get("model") or DEMO)
-    if model is None or model.path is None or asked == DEMO or asked.startswith(HUB):
-        return None
-    return model.path
-
-
 _MOST_TEXT: Final = 500  # of what a machine says
 _CALL: Final = re.compile(r"fc-[A-Za-z0-9]{1,64}")
 GPU_HINT: Final = "set gpu in the manifest's engine: part, such as gpu: H100:2, and deploy again"
-
-
-def _address(attempt: Attempt) -> str:
-    return f"/{attempt.name}"
 
 
 @contextlib.contextmanager
@@ -389,5 +373,5 @@ def _as_results_error() -> Iterator[None]:
         yield
     except OSError as error:
         raise ResultsError(
-            f"the Volume at Modal can't be used: {plain(str(error))}", hint="try again later"
+            f"the store for results can't be used: {plain(str(error))}", hint="try again later"
         ) from error

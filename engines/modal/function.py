@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from engines.carriers.blobs import FROM, pack_name
 from engines.carriers.changes import Change, pack
-from engines.carriers.folder_blobs import FolderBlobs
+from engines.carriers.choose import blobs_at
 from engines.contract import EndKind
 from engines.modal.app_file import MODELS
 from engines.modal.service import DEPLOY_HINT
 from engines.node.attempt_files import END, NodeEnd
 from results.json_text import encode
+from runner.display import Lines
 from runner.script import ROOT
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ class Volume(Protocol):
 
 
 def do_unit(name: str, expected: str, deployed: str, folder: str, volume: Volume) -> int:
-    """Do the attempt of that name below the folder. expected, deployed: which deployment. Returns as `carried`."""
+    """Do the attempt of that name below the folder, or at that address in an object store. expected, deployed: which
+    deployment. Returns as `carried`.
+    """
     commit, claim = _at_modal(volume)
-    address = Path(folder) / name
+    address = name if "://" in name else str(Path(folder) / name)
     if expected != deployed:
         end = NodeEnd(
             kind=EndKind.REFUSED,
@@ -46,13 +49,14 @@ def do_unit(name: str, expected: str, deployed: str, folder: str, volume: Volume
         )
         data = encode(end)
         changes = [(Change(path=END, size=len(data), whole=True), data)]
-        FolderBlobs(address, commit=commit).put(pack_name(FROM, 1), pack(changes, last=True))
+        blobs_at(address).put(pack_name(FROM, 1), pack(changes, last=True))
+        commit()
         return 0
     command = [
         sys.executable,
         "-m",
         "engines.node.carried",
-        str(address),
+        address,
         "--claim",
         claim,
         "--until-eof",
@@ -94,7 +98,7 @@ def _committed(commit: Callable[[], None]) -> bool:
     try:
         commit()
     except Exception as error:  # noqa: BLE001 - whatever Modal says, the unit goes on
-        print(f"the Volume can't be committed now: {error}", file=sys.stderr)
+        Lines().say(f"the Volume can't be committed now: {error}")
         return False
     return True
 

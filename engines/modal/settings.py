@@ -45,6 +45,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "apt": "packages of the system to add to the image",
     "pip": "packages of Python to add to the image, such as vllm",
     "commands": "shell commands to build the image with, after the packages",
+    "results_store": "an object store through which results go, as s3://BUCKET/PREFIX; default: the Volume",
     "models_volume": "the name of a Volume with models, mounted as /models; models from Hugging Face stay in it too",
     "app_file": "where --deploy-engine writes the app; default: bench_runner_modal.py in the current folder",
 }
@@ -66,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     apt: tuple[_Text, ...] = ()
     pip: tuple[_Text, ...] = ()
     commands: tuple[_Text, ...] = ()
+    results_store: _Text | None = None
     models_volume: _Name | None = None
     app_file: _Text = "bench_runner_modal.py"
 

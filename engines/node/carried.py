@@ -29,6 +29,7 @@ from processes.signals import ENDING
 from results.durable import explained
 from results.errors import BenchError, ResultsError
 from results.files import open_to_append
+from runner.display import Lines
 from runner.script import ROOT
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def main(words: Sequence[str]) -> int:
             blobs = blobs_at(given.address)
             return carry(blobs, unit_words, stop=stop, workdir=given.workdir, claim=given.claim)
     except BenchError as error:
-        print(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)
+        Lines().say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return error.exit_code
 
 
@@ -222,7 +223,7 @@ class _Outgoing:
                 self._number += 1
                 self._last_put = time.monotonic()
         except OSError as error:
-            print(f"the store can't be reached now: {error}", file=sys.stderr)
+            Lines().say(f"the store can't be reached now: {error}")
             return False
         return True
 

@@ -17,6 +17,7 @@ import pytest
 from engines.carriers.blobs import FROM, pack_name
 from engines.carriers.changes import Change, pack
 from engines.carriers.folder_blobs import FolderBlobs
+from engines.carriers.object_store import file_system
 from engines.contract import EndKind
 from engines.coordinator import Coordinator
 from engines.modal.engine import STARTING, make
@@ -26,13 +27,16 @@ from results.store.attempts import Attempts
 from tests.command_line import PROGRAMS, ROOT, lines, wait_for
 from tests.engines.driving import Said, driven_sweep
 from tests.engines.modal_account import SECRET, TOKEN, modal_account
+from tests.engines.s3_server import BUCKET, s3_server
 
 pytestmark = pytest.mark.engines
 
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory):
-    with modal_account(tmp_path_factory.mktemp("modal")) as found:
+    """Its machines have the keys of an S3 server in their environment."""
+    folder = tmp_path_factory.mktemp("modal")
+    with s3_server(folder), modal_account(folder) as found:
         yield found
 
 
@@ -361,3 +365,16 @@ def test_the_app_is_deployed_by_modals_own_command_with_what_was_asked_for(accou
 def test_a_volume_for_both_is_refused_before_modal_has_to(account):
     with pytest.raises(UsageError, match="both bench-runner"):
         make(Settings(models_volume="bench-runner"), Said())
+
+
+def test_results_may_go_through_an_object_store_instead_of_the_volume(deployed, tmp_path):
+    settings = Settings(results_store=f"s3://{BUCKET}/bench")
+    deployed.deploy(settings)
+    assert "s3fs" in deployed.app_file.read_text()
+    sweep = driven_sweep(tmp_path, limit=2)
+    coordinated(sweep, make(settings, sweep.said))
+    assert len(sweep.scores()) == 1, deployed.log
+    assert not (deployed.volume / sweep.folder.sweep_id).exists()
+    left = file_system("s3://").find(f"{BUCKET}/bench/{sweep.folder.sweep_id}")
+    assert any(path.endswith("completions.jsonl") for path in left)
+    assert all("/files/" in path for path in left)
