@@ -36,6 +36,7 @@ def test_a_mistake_is_told_before_anything_starts(seen):
 
 
 def test_the_job_runs_and_its_page_follows_it(seen):
+    assert seen["told"] == "Loading the model"
     assert seen["status"] == "completed"
     assert seen["lead"].startswith("Score ")
     assert "ready after" in seen["log"]

@@ -2,6 +2,7 @@
 "use strict";
 
 const live = document.querySelector("[data-events]");
+const phases = live ? JSON.parse(live.dataset.phases) : {};
 
 function write(name, text) {
   for (const element of document.querySelectorAll(`[data-live="${name}"]`))
@@ -25,7 +26,9 @@ function count(number) { return number.toLocaleString("en"); }
 
 function show(state) {
   const progress = state.progress;
-  if (state.status !== live.dataset.status || String(progress.runs_done) !== live.dataset.runs) return again();
+  const seen = [state.status, progress.runs_done, progress.runs_total].join(" ");
+  if (seen !== live.dataset.seen) return again();
+  if (state.status === "running") write("lead", phases[progress.phase] || progress.phase);
   if (progress.runs_total) {
     const words = [`${count(progress.runs_done)} of ${count(progress.runs_total)} runs`];
     if (progress.samples_total) words.push(`${count(progress.samples_done || 0)} of ${count(progress.samples_total)} answers`);

@@ -68,7 +68,7 @@ def job_page(job_id: str, request: Request, services: ServicesDep, caller: Reade
         job=line.job,
         line=line,
         progress=progress,
-        phase=PHASES.get(progress.phase, progress.phase),
+        phases=json.dumps({name: words.capitalize() for name, words in PHASES.items()}),
         words=progress_words(progress),
         share=done_share(progress),
         tone=_TONES.get(job.status, "calm"),
