@@ -46,10 +46,14 @@ def cancel_attempts(folder: SweepFolder, sweep: Sweep, display: Display) -> int:
     attempts = tuple(store.running())
     if not attempts:
         return 0
-    engine.cancel(attempts, END_S)
-    for end in engine.run(_Nothing(), store):
-        kind = EndKind.CANCELLED if end.kind is EndKind.LOST else end.kind
-        store.adopt(dataclasses.replace(end, kind=kind))
-    for attempt in tuple(store.running()):
-        store.adopt(UnitEnd(attempt=attempt, kind=EndKind.CANCELLED, place=attempt.place))
+    store.begin()
+    try:
+        engine.cancel(attempts, END_S)
+        for end in engine.run(_Nothing(), store):
+            kind = EndKind.CANCELLED if end.kind is EndKind.LOST else end.kind
+            store.adopt(dataclasses.replace(end, kind=kind))
+        for attempt in tuple(store.running()):
+            store.adopt(UnitEnd(attempt=attempt, kind=EndKind.CANCELLED, place=attempt.place))
+    finally:
+        store.log_unfinished()
     return len(attempts)

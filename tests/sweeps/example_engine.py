@@ -1,4 +1,4 @@
-"""An engine's settings for tests of how they are read. It runs nothing."""
+"""An engine's settings for tests of how they are read, and of what is done without a coordinator."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 
 from engines.contract import Capabilities, Finding
 from engines.node_looks import NodeQuestion, look_of
+from tests.engines.fake_engine import FakeEngine, FakeMachines
 
 FIELDS = {
     "hosts": "The hosts.",
@@ -38,6 +39,7 @@ class Example:
     capabilities = Capabilities(outlives_coordinator=True)
     answers: ClassVar[dict[str, bytes]] = {}
     found: ClassVar[list[Finding]] = []
+    machines: ClassVar[FakeMachines | None] = None
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -50,6 +52,12 @@ class Example:
         del question
         now = time.time()
         return [look_of(place, answer, asked=now, answered=now) for place, answer in self.answers.items()]
+
+    def run(self, units: Any, store: Any) -> Any:
+        return FakeEngine(self.machines, name=self.name).run(units, store)
+
+    def cancel(self, attempts: Any, grace_s: float) -> None:
+        FakeEngine(self.machines, name=self.name).cancel(attempts, grace_s)
 
 
 def make(settings: Any, display: Any) -> Any:
