@@ -323,7 +323,7 @@ class ModalEngine:
     def _place_of(self, attempt: Attempt) -> str:
         node = read_node(attempt.folder)
         host = node.host.get("hostname") if node is not None else None
-        return plain(f"{self._place} ({host})") if isinstance(host, str) else self._place
+        return plain(f"{self._place} ({host[:100]})") if isinstance(host, str) else self._place
 
     def _tidy(self, attempt: Attempt) -> None:
         """What was needed to bring it here; its run folders stay in the Volume."""
