@@ -54,11 +54,12 @@ _OURS_SHORT: Final = ("-a", "-o", "-e", "-J", "-W", "-N", "-n", "-i", "-d")
 @dataclass(frozen=True, order=True)
 class Resources:
     """What a unit asks Slurm for. gpus: None leaves it to whatever the job sees. memory_gib: 0 if the partition
-    decides.
+    decides. without: nodes that have refused it.
     """
 
     gpus: int | None
     memory_gib: int
+    without: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, needs: Needs, settings: Settings, *, has_gpus: bool) -> Resources:
@@ -89,6 +90,7 @@ def job_options(settings: Settings, resources: Resources) -> list[str]:
         f"--signal=B:TERM@{BEFORE_LIMIT_S}",
         *(f"--{name}={value}" for name, value in asked.items() if value),
         *((f"--gres={_gres(settings.gres or 'gpu', resources.gpus)}",) if resources.gpus else ()),
+        *((f"--exclude={','.join(resources.without)}",) if resources.without else ()),
         *settings.options,
     ]
 

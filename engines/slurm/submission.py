@@ -6,6 +6,7 @@ controller that gives no answer, loses no job; and the claims on attempts' folde
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import secrets
 import time
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from runner.display import Display
 
 LONGEST_ARRAY: Final = 1000  # what a cluster declines is halved
+MOST_REFUSALS: Final = 3  # nodes; if so many can't do a unit, none can
 FIRST_WAIT_S: Final = 1.0
 MOST_WAIT_S: Final = 60.0
 TICK_S: Final = 0.1
@@ -57,6 +59,7 @@ class Submission:
         self._again_s = 0.0
         self._wait_s = FIRST_WAIT_S
         self._refusal: UsageError | None = None
+        self._refused: dict[str, dict[str, UnitEnd]] = {}  # by unit and node
 
     def work(self) -> Iterator[UnitEnd]:
         """See `Engine.run`."""
@@ -69,7 +72,8 @@ class Submission:
                 if self._units.leaves and has_all and not self._waiting:
                     leaves = True
                     return
-                yield from self._watch.look()
+                for end in self._watch.look():
+                    yield self._unless_refused_everywhere(end)
                 self._note_places()
                 if not self._watch.jobs and (self._refusal is not None or not self._waiting):
                     if self._refusal is not None:
@@ -161,11 +165,14 @@ class Submission:
         if error.is_needs:
             for attempt in attempts:
                 self._no_longer_waits(attempt)
+                earlier = list(self._refused.get(attempt.unit.unit_id, {}).values())
                 yield UnitEnd(
                     attempt=attempt,
                     kind=EndKind.REFUSED,
-                    why=str(error),
-                    hint="see `sinfo` for what its machines have, and the engine's settings in docs/engines.md",
+                    why=earlier[-1].why if earlier else str(error),
+                    hint=(earlier[-1].hint if earlier else "")
+                    or "see `sinfo` for what its machines have, and the engine's settings in docs/engines.md",
+                    place=earlier[-1].place if earlier else "",
                 )
         elif len(attempts) > 1 and (error.is_limit or error.is_array):
             self._longest = (len(attempts) + 1) // 2
@@ -201,7 +208,18 @@ class Submission:
                 )
 
     def _resources(self, attempt: Attempt) -> Resources:
-        return Resources.of(attempt.unit.needs, self._settings, has_gpus=bool(self._has_gpus))
+        wanted = Resources.of(attempt.unit.needs, self._settings, has_gpus=bool(self._has_gpus))
+        nodes = sorted(self._refused.get(attempt.unit.unit_id, ()))
+        return dataclasses.replace(wanted, without=tuple(nodes))
+
+    def _unless_refused_everywhere(self, end: UnitEnd) -> UnitEnd:
+        """The end. A unit that a node refused goes to others, but not to any number of them."""
+        if end.kind is not EndKind.REFUSED or not end.elsewhere:
+            return end
+        refused = self._refused.setdefault(end.attempt.unit.unit_id, {})
+        known = end.place not in ("", *refused)
+        refused[end.place] = end
+        return end if known and len(refused) < MOST_REFUSALS else dataclasses.replace(end, elsewhere=False)
 
     def _wait(self) -> None:
         self._again_s = time.monotonic() + self._wait_s

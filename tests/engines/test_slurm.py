@@ -334,6 +334,18 @@ def test_what_no_machine_has_is_refused_with_slurms_words(cluster, tmp_path):
     assert "configuration is not available" in end.why
 
 
+def test_a_unit_that_every_node_refuses_is_not_tried_for_ever(cluster, tmp_path):
+    """Slurm's GPUs are none that a program could use."""
+    sweep = one_unit(tmp_path)
+    ends = sweep.drive(engine(sweep, gres="", gpus=1))
+    assert [(end.kind, end.elsewhere, end.place) for end in ends] == [
+        (EndKind.REFUSED, True, "n1"),
+        (EndKind.REFUSED, False, "n1"),  # the only one with GPUs isn't asked twice
+    ]
+    assert "0 of 0 can be used" in ends[-1].why
+    assert not cluster.command("squeue", "--me", "--noheader", "--states=pending")
+
+
 def test_settings_that_no_job_can_have_end_the_sweep_at_once(cluster, tmp_path):
     sweep = one_unit(tmp_path)
     slurm = engine(sweep, partition="nowhere")
