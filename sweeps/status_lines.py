@@ -73,19 +73,25 @@ class SweepState:
     alone: bool
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do, here or on a machine."""
+        return all(line.status in ENDED for line in self.lines)
+
+    @property
     def goes_on(self) -> bool:
-        return self.pid is not None or (self.alone and bool(self.where.running))
+        return self.pid is not None or (self.alone and bool(self.where.running) and not self.is_over)
 
     @property
     def text(self) -> str:
         """In a word or two, such as "finished"."""
         if self.pid is not None:
             return f"running (process {self.pid})"
-        if all(line.status in ENDED for line in self.lines):
-            return "finished"
-        if self.goes_on and self.sweep.engine is not None:
-            return f"detached: goes on at {self.sweep.engine.name}"
-        return "stopped"
+        engine = self.sweep.engine.name if self.sweep.engine is not None else ""
+        if self.is_over:
+            return (
+                f"ended at {engine}, not taken over yet" if self.alone and self.where.running else "finished"
+            )
+        return f"detached: goes on at {engine}" if self.goes_on else "stopped"
 
     @property
     def head(self) -> str:
@@ -103,7 +109,7 @@ class SweepState:
             count, last = len(self.where.lost), self.where.lost[-1]
             attempts = "1 attempt was" if count == 1 else f"{count} attempts were"
             found.append(f"{attempts} lost or refused, the last one {lost_text(last)}")
-        if self.goes_on and self.pid is None:
+        if self.alone and self.where.running:
             found.append(
                 f"bench_runner.py attach {self.folder.sweep_id} follows it and takes over what is done"
             )

@@ -127,10 +127,16 @@ def test_a_run_of_a_sweep_goes_on_where_its_model_lies_elsewhere():
 
 
 def test_what_determines_nothing_may_change(tmp_path, model):
-    """Patience, the port, how many answers are asked for at once; and more samples than at first."""
+    """Patience, the port, how many answers are asked for at once; and more samples than at first.
+
+    It also began on another machine, which its record then has.
+    """
     results = tmp_path / "r"
     server = command_server("canonical_server.py", "--delay", 0.2)
     begun(results, "--model", model, *server, "--limit", 8)
+    run_json = only_run(results) / "run.json"
+    record = json.loads(run_json.read_bytes())
+    run_json.write_text(json.dumps({**record, "host": {**record["host"], "hostname": "alpha"}}))
     done = bench_runner(
         "run", "--benchmark", "human_eval", "--results-dir", results, "--model", model, *server, "--limit", 10,
         "--parallel", 3, "--ready-timeout", 99, "--stall-timeout", 99, "--max-restarts", 1, "--resume", "last",
@@ -138,6 +144,7 @@ def test_what_determines_nothing_may_change(tmp_path, model):
     assert done.code == 0, done.err
     (record,) = logged(results)
     assert (record["status"], record["score"]["completions"]) == ("succeeded", 10)
+    assert record["earlier_hosts"] == ["alpha"]
 
 
 def test_a_refusal_leaves_everything_as_it_was_byte_for_byte(tmp_path):

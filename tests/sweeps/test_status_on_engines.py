@@ -17,6 +17,7 @@ from results.store.run_folder import RunFolder
 from results.store.sweep_folder import EngineText
 from sweeps.status import print_run_status, print_status, print_sweeps
 from sweeps.status_details import print_details, to_json
+from sweeps.status_lines import Readers, look
 from sweeps.whereabouts import away, find_away
 from tests.results.conftest import a_record
 from tests.results.recorded_runs import P, begin_sweep, place, record_run
@@ -209,3 +210,19 @@ def test_the_record_of_a_run_on_a_machine_is_printed_as_it_is_read(sweep):
         record_text(run)
     run.run_json.write_bytes(run.run_json.read_bytes().replace(b"\n\x1b[31m\n", b"\n   \n"))
     assert record_text(run).count(b"\n") == 0
+
+
+def test_a_detached_sweep_that_has_ended_is_not_watched_for_ever(sweep, capsys):
+    """Nobody has taken it over yet, so that tables don't have it."""
+    kept = sweep.read()
+    sweep.write(msgspec.structs.replace(kept, runs=kept.runs[:2]))
+    run = find_away(sweep.results_dir, "20261121T040000Z-human_eval-moved-0001").run
+    run.write_record(msgspec.structs.replace(run.read_record(), status=RunStatus.SUCCEEDED))
+    state = look(sweep, pytest.fail, Readers())
+    assert not state.goes_on
+    assert state.text == "ended at slurm, not taken over yet"
+    assert "attach" in state.below[-1]
+    note(sweep, "moved", 2, "done")
+    note(sweep, "fresh", 1, "done")
+    record_run(sweep.results_dir, [P], model="moved", sweep=place(sweep, "moved"))
+    assert look(sweep, pytest.fail, Readers()).text == "finished"
