@@ -23,7 +23,7 @@ from engines.carriers.growing_files import GrowingFiles
 from engines.node.attempt_files import LOG, UNIT
 from processes import process as processes
 from results.durable import explained
-from results.errors import BenchError
+from results.errors import BenchError, ResultsError
 from results.files import read_file
 from results.locks import is_locked, lock
 
@@ -65,6 +65,8 @@ def work(
             growing.forget_changes()
             command = (python, "-m", "engines.node.unit_program", str(folder), *order["words"])
             yield from _watched(command, folder, order, stop, growing)
+    except ResultsError as error:
+        yield REFUSED, error.message, "look at its disk, or name another folder there by workdir:"
     except BenchError as error:
         yield REFUSED, error.message, error.hint
 

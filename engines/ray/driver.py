@@ -35,7 +35,6 @@ from engines.ray.messages import (
     Failed,
     Look,
     Looked,
-    Nodes,
     Ready,
     Start,
     Stop,
@@ -183,6 +182,10 @@ class Tasks:
         with self._saying:
             self._connection.sendall(encode(message))
 
+    def say_nodes(self, nodes: Sequence[Node]) -> None:
+        for message in messages.in_messages(nodes):
+            self.say(message)
+
     def do(self, order: Do) -> None:
         demand = demand_of(
             order.needs,
@@ -203,7 +206,11 @@ class Tasks:
             task.submit()
             ended = task.follow()
         except Exception as error:  # noqa: BLE001 - told, as the end of the attempt
-            ended = Ended(key=key, kind=messages.LOST, why=f"{type(error).__name__}: {error}"[:2000])
+            if task.generator is not None:
+                ray.cancel(task.generator, force=True)
+            ended = Ended(
+                key=key, kind=messages.LOST, why=plain(f"{type(error).__name__}: {error}")[:MOST_SAID]
+            )
         with self._lock:
             self._there.pop(key, None)
         say_stop(key, None)
@@ -254,7 +261,7 @@ class Tasks:
         """See which nodes there are, and end tasks that no node could take for long."""
         nodes = living_nodes()
         if {node.node_id for node in nodes} != {node.node_id for node in self.nodes}:
-            self.say(Nodes(nodes=nodes))
+            self.say_nodes(nodes)
         self.nodes = nodes
         with self._lock:
             waiting = [task for task in self._there.values() if not task.node_id]
@@ -316,7 +323,8 @@ def serve(connection: socket.socket, folder: Path) -> None:
         connection.sendall(encode(Failed(why=why, hint="see `ray status` on this machine")))
         return
     tasks.nodes = living_nodes()
-    tasks.say(Ready(address=address, job=job, nodes=tasks.nodes))
+    tasks.say_nodes(tasks.nodes)
+    tasks.say(Ready(address=address, job=job))
     threading.Thread(target=_watch, args=(tasks,), daemon=True).start()
     while data := connection.recv(messages.PACKET_BYTES):
         match to_driver(data):
@@ -331,7 +339,8 @@ def serve(connection: socket.socket, folder: Path) -> None:
 def _watch(tasks: Tasks) -> None:
     while True:
         time.sleep(LOOK_S)
-        tasks.look()
+        with contextlib.suppress(Exception):  # the head is away for a while; the next look may see it again
+            tasks.look()
 
 
 def main(folder: Path) -> None:

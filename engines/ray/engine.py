@@ -35,6 +35,7 @@ LOOK_S: Final = 0.2
 AGAIN_S: Final = 1.0
 MOST_DRIVERS: Final = 3  # in a row, each of which brought nothing to its end
 READY_S: Final = 90.0
+MOST_LABEL: Final = 500  # characters
 _Text = Annotated[str, Meta(max_length=4096)]
 
 FIELDS: Final[Mapping[str, str]] = {
@@ -68,10 +69,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def make(settings: Settings, display: Display) -> RayEngine:
     """Raises UsageError if Ray isn't installed."""
-    if importlib.util.find_spec("ray") is None:
+    if not _has_ray():
         raise UsageError("the engine ray needs Ray", hint=install_command("ray"))
     carrier_for(settings.results_store)  # whether it can be one
     return RayEngine(settings, display)
+
+
+def _has_ray() -> bool:
+    try:
+        return importlib.util.find_spec("ray") is not None
+    except ValueError:  # it is kept out on purpose
+        return False
 
 
 class RayEngine:
@@ -97,7 +105,7 @@ class RayEngine:
             return found
         try:
             with Link(self._start()) as link:
-                nodes = _ready(link).nodes
+                _, nodes = _ready(link)
                 found += findings(self._looks(link, question_for(units), len(nodes)), units)
         except (UsageError, DriverGone) as error:
             return (*found, Finding(message=error.message, hint=error.hint))
@@ -112,7 +120,7 @@ class RayEngine:
     def looks(self, question: NodeQuestion) -> Sequence[NodeLook]:
         """See `engines.node_looks`. Raises UsageError, and DriverGone if the cluster went away."""
         with Link(self._start()) as link:
-            return self._looks(link, question, len(_ready(link).nodes))
+            return self._looks(link, question, len(_ready(link)[1]))
 
     def _looks(self, link: Link, question: NodeQuestion, count: int) -> list[NodeLook]:
         words = question.words(workdir=self._settings.workdir, model_folders=self._settings.models)
@@ -173,7 +181,7 @@ class RayEngine:
         return Do(
             key=attempt.name,
             folder=str(attempt.folder.absolute()),
-            label=unit.label,
+            label=unit.label[:MOST_LABEL],
             needs=unit.needs,
             words=tuple(word for folder in self._settings.models for word in ("--models", folder)),
             avoid=tuple(self._lost_on.get(unit.unit_id, ())),
@@ -240,15 +248,16 @@ class _Session:
         self._active: dict[str, Attempt] = {}
         self._began: set[str] = set()
         self._nodes = 1
+        self._counted = 0
         self._link: Link | None = None
 
     def active(self) -> list[Attempt]:
         return list(self._active.values())
 
     def work(self, link: Link) -> Iterator[UnitEnd]:
-        ready = _ready(link)
+        ready, nodes = _ready(link)
         self._link = link
-        self._nodes = len(ready.nodes)
+        self._nodes = len(nodes)
         handle = f"job {ready.job} at {ready.address}"
         try:
             while True:
@@ -284,8 +293,10 @@ class _Session:
 
     def _heard(self, message: object) -> UnitEnd | None:
         match message:
-            case Nodes(nodes=nodes):
-                self._nodes = len(nodes)
+            case Nodes(nodes=nodes, more=more):
+                self._counted += len(nodes)
+                if not more:
+                    self._nodes, self._counted = self._counted, 0
             case Began(key=key, place=place) if key in self._active:
                 attempt = self._active[key]
                 self._began.add(key)
@@ -318,13 +329,16 @@ def _look(seen: Looked) -> NodeLook:
     return look_of(seen.place, seen.answer.encode(), asked=seen.asked, answered=seen.answered)
 
 
-def _ready(link: Link) -> Ready:
-    """Raises UsageError if the driver can't use the cluster."""
+def _ready(link: Link) -> tuple[Ready, list[Node]]:
+    """The cluster and its nodes. Raises UsageError if the driver can't use it."""
+    nodes: list[Node] = []
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         for message in link.receive(1.0):
             if isinstance(message, Failed):
                 raise UsageError(message.why, hint=message.hint)
+            if isinstance(message, Nodes):
+                nodes += message.nodes
             if isinstance(message, Ready):
-                return message
+                return message, nodes
     raise UsageError(f"the Ray cluster gave no answer for {READY_S:g} s", hint="see `ray status`")

@@ -9,9 +9,11 @@ import msgspec
 from engines.unit import Needs  # noqa: TC001 - a type in messages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PACKET_BYTES: Final = 128 * 1024  # no message is longer
+_NODES_AT_ONCE: Final = 100
+_OF_ONE_NODE: Final = ("node:", "object_store_memory")
 ENDED, LOST, REFUSED, CANCELLED, NOWHERE = "ended", "lost", "refused", "cancelled", "nowhere"
 
 
@@ -66,17 +68,17 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The driver is connected. Comes once, before anything else but `Failed`."""
+    """The driver is connected. Comes once, after the first `Nodes`, before anything else but `Failed`."""
 
     address: str
     job: str
-    nodes: tuple[Node, ...]
 
 
 class Nodes(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The cluster has other nodes now."""
+    """The cluster has other nodes now. more: the rest of them follows, because a message is short."""
 
     nodes: tuple[Node, ...]
+    more: bool = False
 
 
 class Began(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -131,6 +133,12 @@ _to_driver = msgspec.json.Decoder(ToDriver)
 _from_driver = msgspec.json.Decoder(FromDriver)
 
 
+def in_messages(nodes: Sequence[Node]) -> list[Nodes]:
+    """All of them, in as many messages as it takes."""
+    parts = [tuple(nodes[at : at + _NODES_AT_ONCE]) for at in range(0, len(nodes), _NODES_AT_ONCE)] or [()]
+    return [Nodes(nodes=part, more=number < len(parts)) for number, part in enumerate(parts, 1)]
+
+
 def encode(message: ToDriver | FromDriver) -> bytes:
     return _encoder.encode(message)
 
@@ -148,12 +156,16 @@ def from_driver(data: bytes) -> FromDriver:
 def node_of(facts: Mapping[str, object]) -> Node:
     """Of an entry of `ray.nodes()`."""
     given = facts.get("Resources")
-    resources = (
-        {str(name): float(amount) for name, amount in given.items()} if isinstance(given, dict) else {}
-    )
+    resources = {}
+    if isinstance(given, dict):
+        resources = {
+            str(name)[:100]: float(amount)
+            for name, amount in given.items()
+            if not str(name).startswith(_OF_ONE_NODE)
+        }
     return Node(
         node_id=str(facts["NodeID"]),
-        name=str(facts.get("NodeManagerHostname") or facts.get("NodeManagerAddress") or ""),
+        name=str(facts.get("NodeManagerHostname") or facts.get("NodeManagerAddress") or "")[:100],
         cpus=resources.pop("CPU", 0.0),
         gpus=resources.pop("GPU", 0.0),
         memory_bytes=resources.pop("memory", 0.0),

@@ -202,14 +202,11 @@ def test_a_unit_that_every_node_refuses_fails_with_their_reason(cluster, tmp_pat
     assert "no such program: /nowhere/python" in ends[-1].why
 
 
-def test_a_unit_that_fits_on_no_node_is_refused(cluster, tmp_path):
+def test_a_unit_that_fits_on_no_node_is_told_before(cluster, tmp_path):
     sweep = driven_sweep(tmp_path, models=1, limit=1)
-    too_many = make(Settings(cpus=1000, wait_for_nodes_s=0), Said())
-    (finding,) = too_many.check(sweep.units.waiting)
-    assert not finding.is_error
-    (end,) = sweep.drive(too_many)
-    assert (end.kind, end.elsewhere) == (EndKind.REFUSED, False)
-    assert "1000 CPUs" in end.why
+    (finding,) = make(Settings(cpus=1000), Said()).check(sweep.units.waiting)
+    assert not finding.is_error  # an autoscaler may bring such a node
+    assert "1000 CPUs" in finding.message
 
 
 @pytest.mark.parametrize(

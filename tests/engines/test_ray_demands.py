@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
 from engines.ray.demands import demand_of, takers
-from engines.ray.messages import Node
+from engines.ray.engine import Settings, make
+from engines.ray.messages import PACKET_BYTES, Node, encode, from_driver, in_messages
 from engines.unit import Needs
+from results.errors import UsageError
+from tests.engines.driving import Said
 
 GIB = 2**30
 
@@ -54,3 +61,23 @@ def test_nodes_that_lost_or_refused_a_unit_are_left_out():
     fast = node("fast", gpus=1.0, resources={"fast": 2.0})
     assert takers(demand, [ONE, fast], ()) == [fast]
     assert not takers(demand, [ONE, fast], {"fast"})
+
+
+def test_a_cluster_of_a_thousand_nodes_fits_into_short_messages():
+    nodes = [
+        node(f"{number:056}", resources={f"resource-{each}": 1.0 for each in range(8)})
+        for number in range(1000)
+    ]
+    packets = [encode(each) for each in in_messages(nodes)]
+    assert max(map(len, packets)) < PACKET_BYTES
+    read = [from_driver(packet) for packet in packets]
+    assert [each for message in read for each in message.nodes] == nodes
+    assert [message.more for message in read] == [True] * (len(read) - 1) + [False]
+    assert [message.nodes for message in in_messages([])] == [()]
+
+
+def test_without_ray_the_error_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError) as raised:
+        make(Settings(), Said())
+    assert "bench-runner[ray]" in raised.value.hint
