@@ -67,7 +67,7 @@ def test_several_completions_are_counted_and_linked(browser, runs):
 
 
 def test_a_grid_without_runs_says_what_to_do(browser):
-    assert "No run of needle has answers yet" in _page(browser, "/tasks?benchmark=needle")
+    assert "No run of needle with answers has finished yet" in _page(browser, "/tasks?benchmark=needle")
 
 
 def test_an_answer_says_why_it_failed_and_shows_what_was_executed(browser, runs):

@@ -8,8 +8,11 @@ import re
 
 import pytest
 
+from results.records import Phases, Results
+from tests.results.conftest import a_record
 from tests.web.page_app import page_app, reader
 from tests.web.shown_runs import BUILDS, shown_runs
+from web.pages.run_facts import phase_parts
 
 MOST_BYTES = 120_000
 SERIES = "Qwen2.5-Coder-1.5B-Instruct-Q4_K_M"
@@ -258,3 +261,17 @@ def test_without_runs_the_pages_show_how_to_begin(tmp_path):
 
 def test_a_reader_is_not_offered_what_only_others_may_do(made):
     assert 'href="/start"' not in made[0].get("/help").text
+
+
+def test_the_time_of_a_run_that_was_stopped_is_told_whole():
+    """It has no figures of its script: loading isn't shown as nearly all of its time."""
+    stopped = a_record(
+        run_id="stopped",
+        phases=Phases(load_s=10.0, stop_s=1.0),
+        results=Results(score=None, time_taken=111.0, raw_output=""),
+    )
+    assert [(part.name, part.text, part.size) for part in phase_parts(stopped)] == [
+        ("loading the model", "10.0 s", 9.01),
+        ("generating and judging", "100.0 s", 90.09),
+        ("stopping", "1.0 s", 0.9),
+    ]

@@ -124,12 +124,20 @@ def outcome_parts(score: Score | None) -> tuple[Part, ...]:
 def phase_parts(record: RunRecord) -> tuple[Part, ...]:
     """Where the time went, as stretches of one bar; executing overlaps with generating, so it isn't one of them."""
     phases = record.phases
-    script = phases.script_s
-    rest = None if script is None or phases.generate_s is None else max(0.0, script - phases.generate_s)
+    script, generate = phases.script_s, phases.generate_s
+    if (
+        script is None and record.results.time_taken is not None
+    ):  # a run that was stopped says no more than that
+        script = max(0.0, record.results.time_taken - (phases.load_s or 0.0) - (phases.stop_s or 0.0))
     known = [
         ("loading the model", phases.load_s, "f3"),
-        ("generating answers", phases.generate_s, "f0"),
-        ("judging and the rest", rest, "f2"),
+        ("generating answers", generate, "f0"),
+        (
+            "judging and the rest",
+            None if script is None or generate is None else max(0.0, script - generate),
+            "f2",
+        ),
+        ("generating and judging", script if generate is None else None, "f0"),
         ("stopping", phases.stop_s, "f1"),
     ]
     there = [(name, seconds, tone) for name, seconds, tone in known if seconds]

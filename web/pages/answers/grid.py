@@ -125,8 +125,8 @@ def tasks(
         hardest=tables[2],
         looks=[*LOOKS.values()],
         empty=Empty(
-            f"No run of {benchmark} has answers yet" if benchmark else "There are no runs yet",
-            "Start a run: its problems appear here as they are answered.",
+            f"No run of {benchmark} with answers has finished yet" if benchmark else "There are no runs yet",
+            "A run's problems appear here when it has finished; until then, its own page lists its answers.",
             "/start",
             "Start a run",
         ),
