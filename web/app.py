@@ -17,6 +17,7 @@ from web.access.identity import Identity
 from web.access.rates import Rates
 from web.access.sessions import SECRET_FILE, Sessions
 from web.access.traffic import Traffic
+from web.access.wrong_keys import WrongKeys
 from web.api.endpoints import ROUTERS as API_ROUTERS
 from web.config import API_ROOT
 from web.openapi import RESPONSES, describe
@@ -38,9 +39,12 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
-def create_app(services: Services, *, hold_back_s: float = 1.0, remember_s: float = 1.0) -> FastAPI:
+def create_app(
+    services: Services, *, hold_back_s: float = 1.0, remember_s: float = 1.0, noted_after_s: float = 60.0
+) -> FastAPI:
     """The application, without a server. hold_back_s: how long somebody who guesses keys waits. remember_s: how long
-    a key's holder is remembered without asking the database. Raises ResultsError if the sessions can't be read.
+    a key's holder is remembered without asking the database. noted_after_s: how long wrong keys are counted for a row
+    of the audit log. Raises ResultsError if the sessions can't be read.
     """
     app = FastAPI(
         title="bench_runner",
@@ -56,7 +60,8 @@ def create_app(services: Services, *, hold_back_s: float = 1.0, remember_s: floa
     sessions.require_usable()
     identity = Identity(services.keys, sessions, config.port, remember_s=remember_s)
     rates = Rates(config.limits.requests_per_minute)
-    guesses = Guesses(rates, hold_back_s=hold_back_s)
+    wrong_keys = WrongKeys(services.audit.note, after_s=noted_after_s)
+    guesses = Guesses(rates, wrong_keys, hold_back_s=hold_back_s)
     traffic = Traffic()
     traffic.registry.register(StateMetrics(services))
     app.state.services = services

@@ -35,7 +35,7 @@ class Rates:
 
         A right key is never counted, and never refused for the wrong ones of others.
         """
-        known = _network(address)
+        known = network_of(address)
         of_address = self._window.hit(self._guesses, "guess", known)
         of_all = self._window.hit(self._all_guesses, "guess")
         waits = [
@@ -48,7 +48,7 @@ class Rates:
         return max(0.0, self._window.get_window_stats(item, *names).reset_time - time.time())
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """What one holder has: an IPv4 address, or the 64 bits of an IPv6 address that a network gets."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
