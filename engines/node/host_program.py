@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 LOOK_S: Final = 0.1  # how often it looks for what units have written
 BEAT_S: Final = 0.5
-GONE_GRACE_S: Final = 1.0  # for units to stop once the coordinator is gone; nobody reads what they write then
+WATCH_S: Final = 0.2
+GONE_GRACE_S: Final = 0.2  # for units to stop once the coordinator is gone; nobody reads what they write then
 LAST_S: Final = 0.3
 MOST_AT_ONCE: Final = 64  # messages between two looks at what units have written
 KEEP_S: Final = 24 * 3600.0  # what a dead host program left of attempts
@@ -123,20 +124,23 @@ class HostProgram:
 
     def _beat(self) -> None:
         beat = frame(messages.Beat())
-        late = 0
+        late, beaten = 0, time.monotonic()
         while True:
-            time.sleep(BEAT_S)
+            time.sleep(WATCH_S)
+            now = time.monotonic()
             # Only several looks in a row count: this process may have been stopped itself for a while.
-            late = late + 1 if time.monotonic() - self._heard > self._silence_s else 0
+            late = late + 1 if now - self._heard > self._silence_s else 0
             if late > 1:
                 self.end()
-            if self._writing.acquire(timeout=0):
-                try:
-                    _write(self._sink, beat)
-                except OSError:
-                    self.end()
-                finally:
-                    self._writing.release()
+            if now - beaten < BEAT_S or not self._writing.acquire(timeout=0):
+                continue
+            try:
+                _write(self._sink, beat)
+                beaten = now
+            except OSError:
+                self.end()
+            finally:
+                self._writing.release()
 
     # What the main thread does
 

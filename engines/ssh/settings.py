@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     environment: tuple[_Name, ...] = ()
     ssh: _Text = "ssh"
     cache_gb: Annotated[float, Meta(gt=0)] = 200.0
-    silence_s: Annotated[float, Meta(ge=1, le=600)] = 2.5
+    silence_s: Annotated[float, Meta(ge=1, le=600)] = 2.0
 
 
 class _HostsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
