@@ -2,6 +2,7 @@
 
 ADDRESS/to/00000001          what the coordinator put: the attempt's folder, in packs
 ADDRESS/from/00000001 ...    what the machine added, a pack each time there was something
+ADDRESS/from/g00000001 ...   each 64 of them once more in one, for a reader that comes late
 ADDRESS/claim                a program on a machine began; another one leaves the attempt alone
 ADDRESS/files/...            the folder as it was in the end, for people; it stays there
 
@@ -11,19 +12,19 @@ nothing in the folder that it ends with.
 
 from __future__ import annotations
 
-import itertools
+import struct
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from engines.carriers.changes import MOST_BYTES, PART_BYTES, Bounds, apply, pack, unpack
+from engines.carriers.changes import MOST_BYTES, PART_BYTES, Bounds, WrongPack, apply, pack, unpack
 from engines.carriers.growing_files import GrowingFiles
 from engines.node.attempt_files import UNIT
 from results.errors import ResultsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from engines.carriers.changes import Change
@@ -34,7 +35,8 @@ FROM: Final = "from"
 CLAIM: Final = "claim"
 FILES: Final = "files"
 PATIENCE_S: Final = 60.0  # for which a store may not be reached before that is an error
-MOST_PACKS: Final = 64  # that one `fetch` brings, so that no attempt holds up the others
+GROUP: Final = 64  # packs; one `fetch` brings no more, so that no attempt holds up the others
+_LENGTH: Final = struct.Struct(">I")
 
 
 class Blobs(Protocol):
@@ -70,12 +72,47 @@ def pack_name(folder: str, number: int) -> str:
 
 
 def received(blobs: Blobs, folder: str, first: int) -> Iterator[tuple[list[tuple[Change, bytes]], bool]]:
-    """The packs from that number on, as far as they are there. Raises OSError, ResultsError."""
-    for number in itertools.count(first):
+    """The packs from that number on, as far as they are there. Raises OSError, WrongPack."""
+    number = first
+    while True:
+        if (number - 1) % GROUP == 0:
+            group = blobs.get(group_name(folder, number), MOST_BYTES + 1)
+            if group is not None:
+                yield from map(unpack, ungrouped(group))
+                number += GROUP
+                continue
         data = blobs.get(pack_name(folder, number), MOST_BYTES + 1)
         if data is None:
             return
         yield unpack(data)
+        number += 1
+
+
+def group_name(folder: str, first: int) -> str:
+    """first: number of its first pack."""
+    return f"{folder}/g{(first - 1) // GROUP + 1:08}"
+
+
+def grouped(packs: Sequence[bytes]) -> bytes | None:
+    """They in one blob; None if it would be too large."""
+    data = b"".join(part for each in packs for part in (_LENGTH.pack(len(each)), each))
+    return data if len(data) <= MOST_BYTES else None
+
+
+def ungrouped(data: bytes) -> list[bytes]:
+    """Raises WrongPack."""
+    found: list[bytes] = []
+    at = 0
+    while at < len(data) and len(found) < GROUP:
+        if at + _LENGTH.size > len(data):
+            break
+        (size,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        found.append(data[at : at + size])
+        at += size
+    if at != len(data) or len(found) != GROUP:
+        raise WrongPack.of("a group of packs is not one")
+    return found
 
 
 @dataclass
@@ -131,9 +168,11 @@ class BlobCarrier:
         first = reading.next
         try:
             packs = received(self._open_at(address), FROM, first)
-            for changes, _ in itertools.islice(packs, MOST_PACKS):
+            for changes, _ in packs:
                 apply(changes, attempt, keep=(UNIT,), bounds=reading.bounds)
                 reading.next += 1
+                if (reading.next - 1) % GROUP == 0:
+                    break
         except OSError as error:
             now = time.monotonic()
             reading.failing_since = reading.failing_since or now

@@ -10,7 +10,7 @@ import errno
 import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import msgspec
@@ -66,17 +66,17 @@ def unpack(data: bytes) -> tuple[list[tuple[Change, bytes]], bool]:
     try:
         header = msgspec.json.decode(head, type=_Header)
     except NOT_THAT_JSON as error:
-        raise _wrong("it is not one") from error
+        raise WrongPack.of("it is not one") from error
     if not data.startswith(_MAGIC) or len(data) > MOST_BYTES:
-        raise _wrong("it is not one")
+        raise WrongPack.of("it is not one")
     found, at = [], 0
     for change in header.changes:
         if not 0 <= change.size <= len(rest) - at or change.offset < 0:
-            raise _wrong("its sizes don't add up")
+            raise WrongPack.of("its sizes don't add up")
         found.append((change, rest[at : at + change.size]))
         at += change.size
     if at != len(rest):
-        raise _wrong("its sizes don't add up")
+        raise WrongPack.of("its sizes don't add up")
     return found, header.last
 
 
@@ -98,7 +98,7 @@ class Bounds:
             self._sizes[change.path] = size
             self._total += size
         if self._total > self.most_bytes or len(self._sizes) > self.most_files:
-            raise _wrong("more files or bytes than an attempt may have")
+            raise WrongPack.of("more files or bytes than an attempt may have")
 
 
 def apply(
@@ -114,7 +114,7 @@ def apply(
     for change, data in changes:
         parts = _parts(change.path)
         if parts[0] in keep:
-            raise _wrong(f"{plain(change.path)} is not its to change")
+            raise WrongPack.of(f"{plain(change.path)} is not its to change")
         if bounds is not None:
             bounds.count(change)
         path = folder.joinpath(*parts)
@@ -137,7 +137,7 @@ def _parts(text: str) -> tuple[str, ...]:
         or any(part.startswith(".") or len(os.fsencode(part)) > _MOST_NAME_BYTES for part in parts)
         or path.startswith("/")
     ):
-        raise _wrong(f"{plain(text[:200])} is no name of a file for it")
+        raise WrongPack.of(f"{plain(text[:200])} is no name of a file for it")
     return parts
 
 
@@ -161,7 +161,7 @@ def _write(folder: Path, parts: tuple[str, ...], change: Change, data: bytes) ->
         descriptor = os.open(name, flags, 0o666, dir_fd=parent)
         try:
             if change.offset > os.fstat(descriptor).st_size:
-                raise _wrong(f"{plain(change.path)} has a gap")
+                raise WrongPack.of(f"{plain(change.path)} has a gap")
             write_at(descriptor, data, change.offset)
         finally:
             os.close(descriptor)
@@ -195,7 +195,7 @@ def _parent(folder: Path, names: tuple[str, ...]) -> int:
     except BaseException as error:
         os.close(descriptor)
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
-            raise _wrong(f"{plain('/'.join(names))} is a link") from error
+            raise WrongPack.of(f"{plain('/'.join(names))} is a link") from error
         raise
     return descriptor
 
@@ -203,9 +203,9 @@ def _parent(folder: Path, names: tuple[str, ...]) -> int:
 class WrongPack(ResultsError):
     """What a machine sent can't be right, so nothing more from it is read."""
 
-
-def _wrong(what: str) -> WrongPack:
-    return WrongPack(
-        f"a machine sent a pack of changes that can't be right: {what}",
-        hint="is it the same bench_runner on every machine, and is the store yours alone?",
-    )
+    @classmethod
+    def of(cls, what: str) -> Self:
+        return cls(
+            f"a machine sent a pack of changes that can't be right: {what}",
+            hint="is it the same bench_runner on every machine, and is the store yours alone?",
+        )

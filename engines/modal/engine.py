@@ -46,6 +46,7 @@ STARTING: Final = "starting"  # the handle of an attempt whose call may have beg
 LOOK_S: Final = 1.0
 ASK_S: Final = 5.0  # without news from a machine, after which to ask Modal whether its call has ended
 SILENCE_S: Final = 300.0  # of a machine that had begun; after it, its call is cancelled and counts as lost
+CATCH_UP: Final = 20  # fetches of one attempt in a look, after this machine was away
 MOST_LAST: Final = 1000  # looks at what an ended call has left
 STOP_S: Final = 10.0  # for a call to end, its records to be committed, and them to be brought here
 LOST_BY: Final = {
@@ -264,7 +265,9 @@ class ModalEngine:
         if attempt.handle == STARTING:
             return None
         try:
-            if self._carrier.fetch(self._address(attempt), attempt.folder):
+            for _ in range(CATCH_UP):
+                if not self._carrier.fetch(self._address(attempt), attempt.folder):
+                    break
                 each.heard_at, each.claimed = now, True
             if (end := self._end(attempt)) is not None:
                 return end

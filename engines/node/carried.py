@@ -20,7 +20,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from engines.carriers.blobs import CLAIM, FILES, FROM, TO, pack_name, packed, received
+from engines.carriers.blobs import (
+    CLAIM,
+    FILES,
+    FROM,
+    GROUP,
+    TO,
+    group_name,
+    grouped,
+    pack_name,
+    packed,
+    received,
+)
 from engines.carriers.changes import apply, pack
 from engines.carriers.choose import blobs_at
 from engines.carriers.growing_files import GrowingFiles
@@ -187,6 +198,7 @@ class _Outgoing:
         self._left: Iterator[bytes] = iter(())
         self._held: bytes | None = None
         self._last_put = time.monotonic()
+        self._packs: list[bytes] = []  # of this group so far
 
     def put_what_is_new(self) -> bool:
         """Without `end.json`. Returns False if the store can't be reached now."""
@@ -206,6 +218,17 @@ class _Outgoing:
             for relative in self._files.names():
                 self._blobs.put_file(f"{FILES}/{relative}", self._attempt / relative)
 
+    def _group(self, data: bytes) -> None:
+        """Put each so many packs once more in one blob. A reader that doesn't find it takes them one by one."""
+        self._packs.append(data)
+        if self._number % GROUP:
+            return
+        group = grouped(self._packs)
+        if group is not None:
+            with contextlib.suppress(OSError):
+                self._blobs.put(group_name(FROM, self._number), group)
+        self._packs.clear()
+
     def _put(self, *, without: Collection[str] = ()) -> bool:
         if not self._drain():
             return False
@@ -220,8 +243,9 @@ class _Outgoing:
                 self._held = data
                 self._blobs.put(pack_name(FROM, self._number), data)
                 self._held = None
-                self._number += 1
                 self._last_put = time.monotonic()
+                self._group(data)
+                self._number += 1
         except OSError as error:
             Lines().say(f"the store can't be reached now: {error}")
             return False
