@@ -77,6 +77,7 @@ class HostProgram:
         self._units: dict[str, _Unit] = {}
         self._hello: messages.Hello | None = None
         self._workdir: Path = ROOT
+        self._usable: tuple[DeviceFacts, ...] = ()  # cards, of which `_gpus` are used
         self._gpus: tuple[DeviceFacts, ...] = ()
         self._wanted: dict[str, messages.WantModel] = {}
         self._hashing = ThreadPoolExecutor(8, thread_name_prefix="models")
@@ -189,8 +190,8 @@ class HostProgram:
         (self._workdir / "attempts").mkdir(parents=True, exist_ok=True)
         self._cache = ModelCache(self._workdir / "models", hello.cache_bytes)
         os.environ.update(hello.environment)
-        gpus = usable_gpus()
-        self._gpus = gpus if hello.gpus is None else gpus[: hello.gpus]
+        self._usable = usable_gpus()
+        self._gpus = self._usable[: hello.gpus]
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         self._say(
             messages.Ready(
@@ -226,7 +227,7 @@ class HostProgram:
         held = contextlib.ExitStack()
         chosen = [gpu for gpu in self._gpus if gpu.uuid in message.cards]
         environment = {**os.environ, MARK: message.attempt}
-        for name, value in showing_only(chosen, usable_gpus(), os.environ).items() if chosen else ():
+        for name, value in showing_only(chosen, self._usable, os.environ).items():
             environment.pop(name, None)
             if value is not None:
                 environment[name] = value

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engines.contract import EndKind
+from engines.node.attempt_files import read_node
 from engines.ssh import session
 from engines.ssh.engine import Settings, make
 from engines.unit import Needs
@@ -18,6 +19,7 @@ from results.errors import ServerError, UsageError
 from tests.command_line import PROGRAMS, wait_for
 from tests.engines.driving import driven_sweep
 from tests.leaks import marked_processes
+from tests.sweep_runs import TWO_CARDS
 
 pytestmark = pytest.mark.engines
 
@@ -145,6 +147,17 @@ def test_variables_go_along_by_name_and_a_missing_one_is_found(tmp_path, monkeyp
     found = engine(sweep, here(tmp_path), environment=("NOT_SET_HERE",)).check([])
     assert any("NOT_SET_HERE is not set here" in each.message for each in found)
     assert not any(each.is_error for each in found)
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(0, 0), (1, 1)])
+def test_cards_that_hosts_yaml_leaves_out_are_hidden(gpus, seen, tmp_path, monkeypatch, nvml):
+    for name, value in nvml(TWO_CARDS).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "hosts.yaml").write_text(f"hosts:\n- address: a\n  gpus: {gpus}\n")
+    sweep = driven_sweep(tmp_path, limit=1)
+    (end,) = sweep.drive(engine(sweep, here(tmp_path), hosts=str(tmp_path / "hosts.yaml")))
+    assert end.kind is EndKind.DONE
+    assert len(read_node(end.attempt.folder).cards) == seen
 
 
 def test_without_ssh_the_error_says_what_to_install():
