@@ -25,6 +25,7 @@ class PlannedRun:
     None if it can't work because of the model's file, and error says why. group: runs of the same group may share one
     server. needs: the server's settings, see `LaunchPlan.asked`; empty for one that is already running.
     whole: of a shard, the run that it is a part of, which nobody does as such.
+    known_as: the fingerprint by which the sweep knows it, where the spec is another one, as in a round of a race.
     """
 
     index: int
@@ -34,6 +35,7 @@ class PlannedRun:
     group: str
     needs: Mapping[str, Any]
     error: UsageError | None = None
+    known_as: str = ""
     whole: PlannedRun | None = None
 
     @functools.cached_property
@@ -41,6 +43,8 @@ class PlannedRun:
         """See runner/fingerprint.py. Reads the model's file, once. If the run can't work or a file is missing or
         unreadable, it is the fingerprint of its settings only.
         """
+        if self.known_as:
+            return self.known_as
         with contextlib.suppress(UsageError):
             if self.spec is not None:
                 return fingerprint(self.spec)

@@ -48,17 +48,24 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnitRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of a unit. fingerprint: as the coordinator found it; a machine that finds another one would run something
-    else. launch: see `PlannedRun.needs`. resume: the id of the unfinished run in the attempt's folder to go on with.
+    """A run of a unit. fingerprint: of the spec, as the coordinator found it; a machine that finds another one would
+    run something else. planned: of the planned run that it stands for, where that is another one. launch: see
+    `PlannedRun.needs`. resume: the id of the run in the attempt's folder to go on with.
     """
 
     index: int
     label: str
     fingerprint: str
+    planned: str = ""
     spec: SpecDocument
     launch: dict[str, Any] = {}
     reductions: tuple[Reduction, ...] = ()
     resume: str | None = None
+
+    @property
+    def known_as(self) -> str:
+        """The fingerprint by which the sweep knows it."""
+        return self.planned or self.fingerprint
 
 
 class UnitDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +113,7 @@ class Unit:
                     spec=None,
                     group=document.unit_id,
                     needs=run.launch,
+                    known_as=run.known_as,
                 ),
                 None,
             )
@@ -131,7 +139,7 @@ class Unit:
     def fingerprints(self) -> frozenset[str]:
         """Of its runs. Reads the models' files for their hashes, the first time."""
         if self.written is not None:
-            return frozenset(run.fingerprint for run in self.written.runs)
+            return frozenset(run.known_as for run in self.written.runs)
         return frozenset(each.planned.fingerprint for each in self.todo)
 
     @functools.cached_property
@@ -160,6 +168,7 @@ class Unit:
                     index=each.planned.index,
                     label=each.planned.label,
                     fingerprint=fingerprint(each.spec),
+                    planned=each.planned.fingerprint,
                     spec=spec_document(each.spec),
                     launch=dict(each.planned.needs),
                     reductions=each.reduced,
@@ -243,6 +252,7 @@ def planned_here(document: UnitDocument, *, look_in: Iterable[Path] = ()) -> lis
                 spec=spec,
                 group=document.unit_id,
                 needs=run.launch,
+                known_as=run.known_as,
             )
         )
     return found

@@ -21,10 +21,12 @@ from engines.contract import EndKind
 from engines.lane import Lane
 from engines.leases import PROCESSORS
 from engines.node.attempt_files import UNIT, NodeEnd, NodeFacts, write_end, write_node
+from engines.server_group import ToDo
 from engines.unit import planned_here, read_unit
 from results.durable import explained
 from results.errors import BenchError, Interrupted, ResultsError, UsageError
 from results.files import read_file
+from results.store.run_folder import RunFolder
 from results.store.sweep_folder import SWEEPS, ManifestText, PlanEntry, Sweep, SweepFolder
 from runner.display import Lines
 from runner.host import harness_facts, host_facts
@@ -78,7 +80,7 @@ def main(words: Sequence[str]) -> int:
                         display=Lines(),
                         held=interruptions.held,
                         total=unit.total,
-                    ).work()
+                    ).do(_todo(folder, unit, planned))
                 end = NodeEnd(kind=EndKind.DONE)
             except UsageError as error:
                 end = NodeEnd(kind=EndKind.REFUSED, why=error.message, hint=error.hint, elsewhere=True)
@@ -104,6 +106,21 @@ def _read(folder: Path, models: Sequence[Path]) -> tuple[UnitDocument, list[Plan
                 hint="install the same one on every machine",
             )
     return unit, planned_here(unit, look_in=models)
+
+
+def _todo(folder: Path, unit: UnitDocument, planned: Sequence[PlannedRun]) -> list[ToDo]:
+    """What the coordinator wants done, whatever the copies of earlier runs say: in a race, one that has succeeded goes
+    on with more samples.
+    """
+    return [
+        ToDo(
+            each,
+            each.spec,
+            run.reductions,
+            run.resume if run.resume and RunFolder(folder / run.resume).run_json.is_file() else None,
+        )
+        for run, each in zip(unit.runs, planned, strict=True)
+    ]
 
 
 def _note_node(folder: Path, gpus: Sequence[DeviceFacts]) -> None:

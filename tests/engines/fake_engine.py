@@ -224,7 +224,7 @@ class FakeMachines:
         if whole:
             status = RunStatus.FAILED if _fails(run.fingerprint, self.faults.fails) else RunStatus.SUCCEEDED
         place = SweepPlace(
-            sweep_id=document.sweep_id, fingerprint=run.fingerprint, label=run.label, nonce=document.nonce
+            sweep_id=document.sweep_id, fingerprint=run.known_as, label=run.label, nonce=document.nonce
         )
         (folder / "run.json").write_bytes(
             encode_record(_record(folder.name, now, status, model=model, total=total, place=place)) + b"\n"
