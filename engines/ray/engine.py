@@ -178,12 +178,15 @@ class RayEngine:
     def order(self, attempt: Attempt) -> Do:
         """What the driver has to do for an attempt."""
         unit = attempt.unit
+        words = [word for folder in self._settings.models for word in ("--models", folder)]
+        if self._settings.cpus is not None:  # then a node's processors are shared as the user says
+            words += ["--processors", f"processors-{unit.unit_id}-{attempt.number}"]
         return Do(
             key=attempt.name,
             folder=str(attempt.folder.absolute()),
             label=unit.label[:MOST_LABEL],
             needs=unit.needs,
-            words=tuple(word for folder in self._settings.models for word in ("--models", folder)),
+            words=tuple(words),
             avoid=tuple(self._lost_on.get(unit.unit_id, ())),
             never=tuple(self._refused_by.get(unit.unit_id, ())),
         )
