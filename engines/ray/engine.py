@@ -35,6 +35,9 @@ LOOK_S: Final = 0.2
 AGAIN_S: Final = 1.0
 MOST_DRIVERS: Final = 3  # in a row, each of which brought nothing to its end
 READY_S: Final = 90.0
+LATER: Final = (
+    "once the cluster is back, `bench_runner.py sweep --resume last` goes on with what had come back"
+)
 MOST_LABEL: Final = 500  # characters
 _Text = Annotated[str, Meta(max_length=4096)]
 
@@ -147,9 +150,11 @@ class RayEngine:
             try:
                 with Link(self._start()) as link:
                     yield from session.work(link)
-            except UsageError:
-                if not began or time.monotonic() > until:
+            except UsageError as error:
+                if not began:
                     raise
+                if time.monotonic() > until:
+                    raise DriverGone(error.message, hint=LATER) from error
                 time.sleep(AGAIN_S)  # the node of this machine may be starting again
             except DriverGone as error:
                 began, until = True, time.monotonic() + self._settings.wait_for_nodes_s
