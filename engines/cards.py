@@ -27,14 +27,14 @@ class Cards:
     """Leases this machine's GPUs to the runs of `lanes` workers. With one worker, each run gets all GPUs, as with
     `run`.
 
-    gpus: see `telemetry.devices.usable_gpus`. processors: the name of their lease; units to which a scheduler
-    gave processors of their own don't wait for each other. A server supports one vendor's GPUs, but it isn't known
-    which. So on a machine with GPUs of two vendors, each run gets what it needs from both.
+    gpus: see `telemetry.devices.usable_gpus`. own_processors: a scheduler gave this program some of its own, so
+    that it waits for nobody's. A server supports one vendor's GPUs, but it isn't known which. So on a machine with
+    GPUs of two vendors, each run gets what it needs from both.
     """
 
     gpus: tuple[DeviceFacts, ...]
     lanes: int
-    processors: str = PROCESSORS
+    own_processors: bool = False
 
     @contextlib.contextmanager
     def taken(self, run: PlannedRun, *, on_wait: Callable[[], None]) -> Iterator[None]:
@@ -49,8 +49,8 @@ class Cards:
             return
         with contextlib.ExitStack() as stack:
             # Processors before cards, one vendor's before the other's: a fixed order prevents deadlocks.
-            if not self.gpus or on_processors(run):
-                stack.enter_context(lease((self.processors,), 1, on_wait=on_wait))
+            if not self.own_processors and (not self.gpus or on_processors(run)):
+                stack.enter_context(lease((PROCESSORS,), 1, on_wait=on_wait))
             leased: list[str] = []
             for gpus in _by_vendor(self.gpus):
                 names, count = self._suitable(run, gpus)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from engines.cards import Cards
 from engines.contract import EndKind
 from engines.lane import Lane
-from engines.leases import PROCESSORS
 from engines.node.attempt_files import UNIT, NodeEnd, NodeFacts, write_end, write_node
 from engines.server_group import ToDo
 from engines.unit import planned_here, read_unit
@@ -51,7 +50,7 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--lanes", type=int, default=1, help="how many units may run on this machine at once")
     parser.add_argument(
-        "--processors", default=PROCESSORS, help="who shares processors: a scheduler's job has its own"
+        "--own-processors", action="store_true", help="a scheduler gave it some: wait for nobody's"
     )
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
     given = parser.parse_args(words)
@@ -69,7 +68,7 @@ def main(words: Sequence[str]) -> int:
                         f"it needs {unit.needs.gpus} GPUs, and {len(gpus)} can be used here",
                         hint="see `bench_runner.py doctor` there",
                     )
-                cards = Cards(gpus, given.lanes, processors=given.processors)
+                cards = Cards(gpus, given.lanes, own_processors=given.own_processors)
                 with _sweep_folder(folder, unit, planned) as sweep:
                     Lane(
                         sweep,

@@ -67,7 +67,7 @@ def main(words: Sequence[str]) -> int:
         Lines().say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return error.exit_code
     models = [word for path in given.models for word in ("--models", path)]
-    return unit_program.main((str(folder), *models, "--processors", f"processors-{job}"))
+    return unit_program.main((str(folder), *models, "--own-processors"))
 
 
 def job_name(environment: Mapping[str, str]) -> str:

@@ -189,6 +189,11 @@ class SlurmCluster:
         return {pid: command for pid, command in found.items() if command}
 
     def stop(self) -> None:
+        """End the jobs too, which a test that failed may have left."""
+        for pid, command in self.processes().items():
+            if "slurmstepd" not in command:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGTERM)
         for process in reversed(self._processes.values()):
             process.terminate()
         for process in self._processes.values():

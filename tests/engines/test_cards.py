@@ -71,6 +71,10 @@ def test_what_computes_on_the_processors_has_them_alone(run):
     without_gpus = Cards((), 2)
     with without_gpus.taken(with_layers, on_wait=wait), pytest.raises(Waits):
         without_gpus.taken(with_layers, on_wait=wait).__enter__()
+    # A scheduler has shared the processors out already.
+    shared_out = Cards((), 1, own_processors=True)
+    with without_gpus.taken(with_layers, on_wait=wait), shared_out.taken(with_layers, on_wait=wait):
+        pass
 
 
 def test_a_run_sees_its_own_cards_only_and_what_was_set_comes_back(run, monkeypatch):
