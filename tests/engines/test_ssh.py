@@ -189,6 +189,7 @@ def by_command(machines, tmp_path):
         "hosts": machines.names,
         "ssh": machines.ssh,
         "environment": ["TEST_TOKEN"],
+        "silence_s": 30,
     }
     (tmp_path / "sweep.json").write_text(json.dumps(manifest))
     return ("sweep", tmp_path / "sweep.json", "--results-dir", places["results"]), places["results"]
