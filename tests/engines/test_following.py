@@ -11,7 +11,7 @@ import pytest
 
 from results.store.attempts import Attempts
 from results.store.sweep_folder import SweepFolder, all_sweeps
-from tests.command_line import PROGRAM, bench_runner, wait_for
+from tests.command_line import PROGRAM, bench_runner, logged, wait_for
 from tests.engines.slurm_cluster import slurm_cluster
 from tests.sweep_runs import models, scores, server, status, stored
 
@@ -102,3 +102,22 @@ def test_a_killed_coordinators_sweep_is_cancelled_and_resumed_without_it(manifes
     assert resumed.code == 0, resumed.err
     assert set(status(results).values()) == {"succeeded"}
     assert kept <= stored(results)
+
+
+def test_a_race_on_an_engine_ends_as_on_this_machine(manifest, tmp_path):
+    """Its rounds go on with runs that have succeeded, on more samples."""
+    document = json.loads(manifest.read_text())
+    models(tmp_path / "models", "c")
+    _, command = server()
+    document["defaults"] |= {"limit": 80, "server_command": command, "parallel": 4}
+    document["matrix"] = {"model": ["models/a.gguf", "models/c.gguf"]}
+    manifest.write_text(json.dumps(document))
+    ends = {}
+    for engine in ("slurm", "local"):
+        results = tmp_path / engine
+        done = bench_runner("sweep", manifest, "--race", "--engine", engine, "--results-dir", results)
+        assert done.code == 0, done.err
+        ends[engine] = {record["model"]: record["sweep"]["race_result"] for record in logged(results)}
+        assert max(end["samples"] for end in ends[engine].values()) > 21, "more than a round"
+    assert ends["slurm"] == ends["local"]
+    assert scores(tmp_path / "slurm") == scores(tmp_path / "local")
