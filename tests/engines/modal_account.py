@@ -57,7 +57,8 @@ class Account:
 
     def kill(self, call: dict) -> None:
         """Its machine is gone, at once."""
-        os.killpg(call["pid"], 9)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(call["pid"], 9)
 
     @contextlib.contextmanager
     def queue(self) -> Iterator[None]:

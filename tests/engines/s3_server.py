@@ -25,9 +25,7 @@ class S3Server:
 
     def __init__(self, log) -> None:
         self._log = log
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = 0
         self._process: subprocess.Popen | None = None
 
     @property
@@ -41,10 +39,20 @@ class S3Server:
         }
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-            self._process = subprocess.Popen(words, stdout=log, stderr=log)
-        assert wait_for(self._answers, 60), self._log.read_text()
+        """On a port that is free; another program may take it in between, so that is tried again."""
+        for _ in range(5):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+            with self._log.open("ab") as log:
+                words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+                self._process = subprocess.Popen(words, stdout=log, stderr=log)
+            assert wait_for(lambda: self._process.poll() is not None or self._answers(), 60), (
+                self._log.read_text()
+            )
+            if self._process.poll() is None:
+                return
+        raise AssertionError(self._log.read_text())
 
     def pause(self) -> None:
         """It takes connections and says nothing, as a store that can't be reached."""
@@ -59,7 +67,6 @@ class S3Server:
             self._process.wait()
 
     def _answers(self) -> bool:
-        assert self._process.poll() is None, self._log.read_text()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False
@@ -72,13 +79,13 @@ def s3_server(folder) -> Iterator[S3Server]:
     s3fs = pytest.importorskip("s3fs", reason="without s3fs no S3 store: make test-engines installs it")
     server = S3Server(folder / "s3.log")
     with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith("AWS_"):
-                patch.delenv(name)
-        for name, value in server.environment.items():
-            patch.setenv(name, value)
         server.start()
         try:
+            for name in list(os.environ):
+                if name.startswith("AWS_"):
+                    patch.delenv(name)
+            for name, value in server.environment.items():
+                patch.setenv(name, value)
             s3fs.S3FileSystem(anon=False).mkdir(BUCKET)
             yield server
         finally:
