@@ -111,13 +111,20 @@ class Link:
             select.select([listener.fileno(), self._driver.fileno()], [], [], 1.0)
             if select.select([listener], [], [], 0)[0]:
                 return listener.accept()[0]
-        raise self._gone()
+        raise self._gone(began=False)
 
-    def _gone(self) -> BenchError:
+    def _gone(self, *, began: bool = True) -> BenchError:
         self._driver.stop(CLOSE_S)
         said = ""
         with contextlib.suppress(OSError):
             said = tail(read_file(self._log).decode(errors="replace"))
+        if not began:  # another Ray than this program knows, for example
+            last = said.strip().rpartition("\n")[2]
+            return DriverGone(
+                f"the program that talks to Ray did not start: {last}",
+                hint="is it a Ray that `bench-runner[ray]` allows?",
+                log_tail=said,
+            )
         return DriverGone(
             "the connection to the Ray cluster is gone",
             hint="see `ray status` on this machine; `ray start` joins it to the cluster again",

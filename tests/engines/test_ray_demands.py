@@ -81,3 +81,13 @@ def test_without_ray_the_error_says_how_to_install_it(monkeypatch):
     with pytest.raises(UsageError) as raised:
         make(Settings(), Said())
     assert "bench-runner[ray]" in raised.value.hint
+
+
+def test_another_ray_than_this_program_knows_is_told(tmp_path, monkeypatch):
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "__init__.py").write_text("raise ImportError('an odd Ray')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))  # there is one, whether Ray is installed or not
+    (finding,) = make(Settings(), Said()).check(())
+    assert finding.is_error
+    assert "did not start: ImportError: an odd Ray" in finding.message
