@@ -68,8 +68,7 @@ def _read_cache() -> dict[str, str]:
     global _read  # noqa: PLW0603 - a sweep asks for the hashes of the same models thousands of times
     path = _cache_path()
     try:
-        status = path.stat()
-        signature = (str(path), status.st_mtime_ns, status.st_ino, status.st_size)
+        signature = _signature(path)
         if _read is not None and _read[0] == signature:
             return _read[1]
         known = json.loads(read_file(path))
@@ -84,16 +83,23 @@ def _read_cache() -> dict[str, str]:
     return found
 
 
+def _signature(path: Path) -> tuple[str, int, int, int]:
+    status = path.stat()
+    return str(path), status.st_mtime_ns, status.st_ino, status.st_size
+
+
 def _is_sha256(digest: object) -> bool:
     return isinstance(digest, str) and _SHA256.fullmatch(digest) is not None
 
 
 def _keep(key: str, digest: str) -> None:
     """Cache a hash. If that isn't possible, the hash is computed again next time."""
+    global _read  # noqa: PLW0603 - so that it isn't read again for each new model
     path = _cache_path()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with lock(path.with_suffix(".lock"), within_s=_LOCK_S) as ours:
             if ours is not None:
-                entries = list({**_read_cache(), key: digest}.items())[-_MOST_KEPT:]
-                replace_file(path, json.dumps(dict(entries)).encode())
+                entries = dict(list({**_read_cache(), key: digest}.items())[-_MOST_KEPT:])
+                replace_file(path, json.dumps(entries).encode())
+                _read = (_signature(path), entries)
