@@ -99,6 +99,8 @@ def carry(
     """
     with _folder(workdir) as attempt:
         try:
+            if blobs.get(pack_name(TO, 1), 1) is None:
+                raise ResultsError("there is no attempt at that address", hint="was it removed meanwhile?")
             if blobs.get(CLAIM, 1) is not None:
                 raise ResultsError(
                     "another program began this attempt before, on a machine that was taken away",

@@ -6,6 +6,7 @@ import pytest
 
 from engines.carriers.blobs import FROM, GROUP, BlobCarrier, group_name, grouped, ungrouped
 from engines.carriers.folder_blobs import FolderBlobs
+from engines.node import carried
 from engines.node.carried import _Outgoing
 from results.errors import ResultsError
 
@@ -90,3 +91,9 @@ def test_what_is_no_group_is_an_error_and_too_much_is_none(monkeypatch):
             ungrouped(wrong)
     monkeypatch.setattr("engines.carriers.blobs.MOST_BYTES", 100)
     assert grouped(packs) is None
+
+
+def test_a_wrong_address_is_an_error_and_nothing_is_written_there(tmp_path, capsys):
+    assert carried.main([str(tmp_path / "none"), "--"]) == ResultsError.exit_code
+    assert "there is no attempt at that address" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
