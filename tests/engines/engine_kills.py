@@ -135,6 +135,11 @@ class Sweep:
                 env={**os.environ, **self.machines.environment},
             )
 
+    def error(self) -> str:
+        """What the sweep said last that went wrong."""
+        said = (self.folder / "said.log").read_text().splitlines()
+        return next((line for line in reversed(said) if line.startswith("error")), "")
+
     def attempts(self) -> Iterator[tuple[AttemptEntry, Path]]:
         for sweep in all_sweeps(self.results):
             attempts = Attempts(sweep.path)
@@ -233,7 +238,7 @@ def run(folder: Path, engine: str, kills: int, seed: int) -> dict[str, Any]:
                     if process.poll() is not None:
                         if process.returncode == 0:
                             break
-                        sweep.odd.append(f"exit {process.returncode}")
+                        sweep.odd.append(f"exit {process.returncode}: {sweep.error()}")
                         process = sweep.start()
                     sweep.look()
                     found = sweep.ready() if plan else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -81,8 +82,20 @@ class Slurm:
         self._cluster.kill("slurmctld")
         time.sleep(NODE_S)
         self._cluster.start_controller()
-        self._cluster.wait_ready()
+        wait_for(self._resumed, 60)
         return True
+
+    def _resumed(self) -> bool:
+        """A controller that was killed may know a node as it was before, such as down."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            states = self._cluster.command("sinfo", "-h", "-N", "-o", "%n %T").split("\n")
+            for line in filter(None, states):
+                name, _, state = line.partition(" ")
+                if state.startswith(("down", "drain")):
+                    self._cluster.command("scontrol", "update", f"nodename={name}", "state=resume")
+                    return False
+            return bool(states)
+        return False
 
     def program(self, place: str) -> bool:
         for pid, command in self._cluster.processes(*[place] if place else []).items():
@@ -98,7 +111,7 @@ class Slurm:
         time.sleep(NODE_S)
         self._cluster.start_node(name)
         self._cluster.command("scontrol", "update", f"nodename={name}", "state=resume")
-        self._cluster.wait_ready()
+        wait_for(self._resumed, 60)
         return True
 
     def processes(self) -> list[str]:
