@@ -185,7 +185,7 @@ class RayEngine:
         unit = attempt.unit
         words = [word for folder in self._settings.models for word in ("--models", folder)]
         if self._settings.cpus is not None:  # then a node's processors are shared as the user says
-            words += ["--processors", f"processors-{unit.unit_id}-{attempt.number}"]
+            words.append("--own-processors")
         return Do(
             key=attempt.name,
             folder=str(attempt.folder.absolute()),

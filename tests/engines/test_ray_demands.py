@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
+from engines.node import unit_program
 from engines.ray.demands import demand_of, takers
 from engines.ray.engine import Settings, make
 from engines.ray.messages import PACKET_BYTES, Node, encode, from_driver, in_messages
 from engines.unit import Needs
 from results.errors import UsageError
-from tests.engines.driving import Said
+from tests.engines.driving import Said, driven_sweep
 
 GIB = 2**30
 
@@ -91,3 +92,13 @@ def test_another_ray_than_this_program_knows_is_told(tmp_path, monkeypatch):
     (finding,) = make(Settings(), Said()).check(())
     assert finding.is_error
     assert "did not start: ImportError: an odd Ray" in finding.message
+
+
+def test_what_a_task_starts_is_understood_there(tmp_path):
+    sweep = driven_sweep(tmp_path, models=1, limit=1)
+    attempt = sweep.store.partial(sweep.units.take())
+    order = make(Settings(cpus=2, models=("/data", "/more")), Said()).order(attempt)
+    assert len(order.words) == 5
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    unit_program.main((str(empty), *order.words))  # a word that it doesn't know ends it with SystemExit
