@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol")
 NODES = ("n1", "n2")
-_NODE = "TESTS_SLURM_NODE"  # what a node's daemon and its helpers have in their environment
 LONGEST_ARRAY = 3
 CARDS = 2  # of the first node
 _WITHIN_S = 60.0  # it takes a second; a busy machine many
@@ -134,9 +133,7 @@ class SlurmCluster:
     def start_node(self, node: str) -> None:
         if self._runs(node):
             return
-        self._start(
-            node, "-D", "-N", node, "-f", str(self.config), program="slurmd", mark=f"{self.folder}/{node}"
-        )
+        self._start(node, "-D", "-N", node, "-f", str(self.config), program="slurmd")
 
     def wait_ready(self, *nodes: str) -> None:
         def ready() -> bool:
@@ -165,35 +162,41 @@ class SlurmCluster:
     def kill_node(self, node: str) -> None:
         """As a power cut: its daemon and all that it started, at once. Slurm's own first, or they would tell of it."""
         self.kill(node)
-        while found := self.processes(node):
-            for pid in sorted(found, key=lambda pid: "slurmstepd" not in found[pid]):
+        while found := [*self._helpers(node), *self.processes(node)]:
+            for pid in found:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+
+    def _helpers(self, *nodes: str) -> list[int]:
+        """slurmstepd, one a job; it outlives a daemon that was killed, and has that one's log open."""
+        logs = {str(self.folder / f"slurmd-{node}.log") for node in nodes or NODES}
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (path / "comm").read_text().strip() == "slurmstepd" and logs & {
+                    str(link.readlink()) for link in (path / "fd").iterdir()
+                }:
+                    found.append(int(path.name))
+        return found
 
     def processes(self, *nodes: str) -> dict[int, str]:
         """What jobs run on these nodes, or on all: pid -> command line."""
         marks = {f"SLURMD_NODENAME={node}".encode() for node in nodes or NODES}
-        marks |= {f"{_NODE}={self.folder}/{node}".encode() for node in nodes or NODES}
         ours = f"SLURM_CONF={self.config}".encode()
-        daemons = {process.pid for process in self._processes.values()}
         found = {}
-        for path in Path("/proc").iterdir():
-            if path.name.isdigit() and int(path.name) not in daemons:
-                with contextlib.suppress(OSError):
-                    names = set((path / "environ").read_bytes().split(b"\0"))
-                    if names & marks and (ours in names or any(_NODE.encode() in name for name in names)):
-                        command = (
-                            (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                        )
-                        found[int(path.name)] = command
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                names = set((path / "environ").read_bytes().split(b"\0"))
+                if names & marks and ours in names:
+                    command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    found[int(path.name)] = command
         return {pid: command for pid, command in found.items() if command}
 
     def stop(self) -> None:
         """End the jobs too, which a test that failed may have left."""
-        for pid, command in self.processes().items():
-            if "slurmstepd" not in command:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGTERM)
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGTERM)
         for process in reversed(self._processes.values()):
             process.terminate()
         for process in self._processes.values():
@@ -203,8 +206,11 @@ class SlurmCluster:
                 process.kill()
                 process.wait()
         self._processes.clear()
+        for pid in self._helpers():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
 
-    def _start(self, name: str, *options: str, program: str = "", mark: str = "") -> None:
+    def _start(self, name: str, *options: str, program: str = "") -> None:
         with (self.folder / f"{name}.out").open("ab") as log:
             # They outlive the test that asks for them first, which would be told that it left a process behind.
             not_kept = MARK.split("=", maxsplit=1)[0]
@@ -218,8 +224,7 @@ class SlurmCluster:
                     key: text
                     for key, text in os.environ.items()
                     if key != not_kept and not key.startswith("SLURM")
-                }
-                | {_NODE: mark},
+                },
             )
 
     def _wait(self, done: Callable[[], bool]) -> None:
