@@ -103,9 +103,13 @@ class Units(Protocol):
         """
 
     @property
+    def holds_back(self) -> bool:
+        """Whether units are left that `take` didn't give out, because of what they wait for."""
+
+    @property
     def leaves(self) -> bool:
-        """Whether to return as soon as `take` has nothing, while attempts go on by themselves: only asked of engines
-        that outlive the coordinator.
+        """Whether to return as soon as `take` has nothing and nothing is held back, while attempts go on by themselves:
+        only asked of engines that outlive the coordinator.
         """
 
 

@@ -104,6 +104,7 @@ class Coordinator:
             self._units(todo),
             self.store,
             leaves=self._leaves,
+            say=self._display.say,
             again=again,
             in_place=self._engine.capabilities.in_place,
         )
@@ -242,7 +243,8 @@ class Coordinator:
 class _Waiting:
     """The `Units` of one call. Of a family of models whose style isn't decided, one unit at a time is given out.
 
-    again: whether units that come back are given out again.
+    say: told what the others wait for, if the engine stays for them. again: whether units that come back are given out
+    again.
     """
 
     def __init__(
@@ -251,11 +253,14 @@ class _Waiting:
         store: FolderStore,
         *,
         leaves: bool,
+        say: Callable[[str], None],
         again: bool = True,
         in_place: bool = False,
     ) -> None:
         self.leaves = leaves
         self.again = again
+        self._say = say
+        self._said = ""
         self._in_place = in_place  # the engine leaves out what has been done since, and reads no model before
         self._given: dict[str, str] = {}  # fingerprint -> unit: of files with the same content one is run
         self._store = store
@@ -274,6 +279,12 @@ class _Waiting:
     def is_done(self) -> bool:
         return not self._waiting and not self._out
 
+    @property
+    def holds_back(self) -> bool:
+        return bool(
+            self._waiting
+        )  # as of the last `take`: what could be taken since is taken by the next one
+
     def take(self, fits: Callable[[Needs], bool] | None = None) -> Unit | None:
         deciding = self._deciding() if self._waiting else frozenset()
         while (unit := self._next(fits, deciding)) is not None:
@@ -281,7 +292,25 @@ class _Waiting:
             if given.todo:
                 self._out[unit.unit_id] = given
                 return given
+        if self.leaves and fits is None and deciding:
+            self._say_why(deciding)
         return None
+
+    def _say_why(self, deciding: frozenset[str]) -> None:
+        """What keeps an engine here that could leave."""
+        held = [(units, self._undecided(units[0]) & deciding) for units in self._waiting.values()]
+        count = sum(len(units) for units, families in held if families)
+        by = [unit.label for unit in self._out.values() if self._undecided(unit)]
+        if not count or not by:
+            return
+        others = f" and {len(by) - 1} more" if len(by) > 1 else ""
+        text = (
+            f"{count} more {'unit' if count == 1 else 'units'} can start once {by[0]}{others} found how its model "
+            "is to be asked; this process stays until then"
+        )
+        if text != self._said:
+            self._said = text
+            self._say(text)
 
     def _next(self, fits: Callable[[Needs], bool] | None, deciding: frozenset[str]) -> Unit | None:
         """The first unit in the plan's order that may be given out, which is removed."""

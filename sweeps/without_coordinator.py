@@ -22,6 +22,7 @@ class _Nothing:
     """The `Units` of an engine that only has to bring back what is there."""
 
     is_done = True
+    holds_back = False
     leaves = False
 
     def take(self, fits: Callable[[Needs], bool] | None = None) -> Unit | None:

@@ -131,7 +131,7 @@ class ModalEngine:
                 self._watch(attempt, watched)
             while True:
                 yield from self._start(units, store, watched)
-                if units.leaves or (units.is_done and not watched):
+                if (units.leaves and not units.holds_back) or (units.is_done and not watched):
                     return
                 ended = self._never_begun(watched, store) + self._look(watched)
                 for end in ended:

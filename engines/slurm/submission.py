@@ -69,7 +69,7 @@ class Submission:
             while True:
                 has_all = self._take()
                 yield from self._submit()
-                if self._units.leaves and has_all and not self._waiting:
+                if self._units.leaves and has_all and not self._waiting and not self._units.holds_back:
                     leaves = True
                     return
                 for end in self._watch.look():

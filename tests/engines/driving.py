@@ -78,6 +78,10 @@ class DrivenUnits:
         return None
 
     @property
+    def holds_back(self) -> bool:
+        return bool(self.waiting)
+
+    @property
     def is_done(self) -> bool:
         with self.lock:
             return not self.waiting and not self.taken

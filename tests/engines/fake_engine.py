@@ -263,7 +263,7 @@ class FakeEngine:
                     )
                 if not machines.work and units.is_done:
                     return
-                if units.leaves:
+                if units.leaves and not units.holds_back:
                     return
                 assert machines.is_waiting, "the engine waits for a unit that doesn't come"
                 end = machines.step()

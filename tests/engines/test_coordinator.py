@@ -189,7 +189,7 @@ def test_one_machine_decides_how_a_family_is_asked_and_all_others_follow(tmp_pat
     there.start = start
     with folder.claim():
         coordinator(folder, planned, FakeEngine(there, outlives=True), said=Said(), leaves=True).work()
-        assert len(there.work) == 1
+        assert there.work
         coordinator(folder, planned, FakeEngine(there, outlives=True), said=Said()).work()
     assert all(families for _, families in seen)
     decided = {path.read_bytes() for path in folder.path.glob("units/*/*/sweeps/*/styles/*.json")}
@@ -197,12 +197,26 @@ def test_one_machine_decides_how_a_family_is_asked_and_all_others_follow(tmp_pat
     assert len(list((folder.path / "styles").glob("*.json"))) == 1
 
 
+def test_who_leaves_has_started_everything(tmp_path):
+    """Also what waits until another unit has found how its family is asked, which nobody would start later."""
+    folder, planned = planned_sweep(tmp_path, models=5, runs=1, family="Same-1B", prompt_style="auto")
+    there = machines(tmp_path, nodes=5)
+    said = Said()
+    with folder.claim():
+        coordinator(folder, planned, FakeEngine(there, outlives=True), said=said, leaves=True).work()
+    started = {path.parent.name for path in folder.path.glob("units/*/*")}
+    assert started == {run.group for run in planned}
+    (why,) = [line for line in said.lines if "stays until then" in line]
+    assert f"4 more units can start once {planned[0].label} found" in why
+    assert there.work
+
+
 def test_a_later_coordinator_watches_what_an_earlier_one_started(tmp_path, sweep):
     folder, planned = sweep
-    there = machines(tmp_path, nodes=2)
+    there = machines(tmp_path, nodes=3)
     with folder.claim():
         coordinator(folder, planned, FakeEngine(there, outlives=True), said=Said(), leaves=True).work()
-    assert len(there.work) == 2
+    assert len(there.work) == 3
     assert not folder.runs(warn=pytest.fail)
     with folder.claim():
         coordinator(folder, planned, FakeEngine(there, outlives=True), said=Said()).work()
@@ -214,7 +228,7 @@ def test_settling_tries_nothing_again(tmp_path, sweep):
     """Before the round of a race: what an earlier coordinator lost was asked on other samples than the plan says."""
     folder, planned = sweep
     with folder.claim():
-        gone = FakeEngine(machines(tmp_path, nodes=2), outlives=True)
+        gone = FakeEngine(machines(tmp_path, nodes=3), outlives=True)
         coordinator(folder, planned, gone, said=Said(), leaves=True).work()
         there = machines(tmp_path)
         work = coordinator(folder, planned, FakeEngine(there), said=Said())

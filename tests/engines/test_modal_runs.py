@@ -175,6 +175,7 @@ class _Units:
 
     leaves = False
     is_done = False
+    holds_back = False
 
     def __init__(self, sweep):
         self._left = sweep.left()
@@ -279,19 +280,34 @@ def test_no_secret_is_in_the_volume_the_app_or_the_journal(deployed, tmp_path, m
         assert secret.encode() not in everything
 
 
+class _OneAfterTheOther(_Units):
+    """As of one family: the second one waits for what the first one does, and whoever leaves waits too."""
+
+    leaves = True
+
+    def __init__(self, sweep):
+        super().__init__(sweep)
+        self._sweep = sweep
+
+    def take(self, fits=None):
+        return super().take() if len(self._left) > 1 or self._sweep.generated() else None
+
+    @property
+    def holds_back(self):
+        return bool(self._left)
+
+
 def test_cancel_stops_calls_of_a_coordinator_that_is_gone(deployed, tmp_path):
-    sweep = driven_sweep(tmp_path, limit=40, delay_s=0.3)
+    sweep = driven_sweep(tmp_path, models=2, limit=40, delay_s=0.3)
     engine = make(Settings(), sweep.said)
     with sweep.folder.claim():
         store = _store(sweep, engine)
-        units = _Units(sweep)
-        units.leaves = True
-        assert list(engine.run(units, store)) == []  # it leaves, and the call goes on
+        assert list(engine.run(_OneAfterTheOther(sweep), store)) == []  # it leaves, and the calls go on
         assert wait_for(lambda: len(sweep.generated()) >= 2, 60)
     other = make(Settings(), sweep.said)
     with sweep.folder.claim():
         attempts = _store(sweep, other).running()
-        assert len(attempts) == 1
+        assert len(attempts) == 2
         other.cancel(attempts, 20.0)
         other.cancel(attempts, 1.0)
     assert wait_for(lambda: len(deployed.calls("end")) == len(deployed.calls()), 30)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from results.records import RunStatus
 from tests.command_line import bench_runner
 from tests.engines.driving import Said, driven_sweep
 from tests.engines.slurm_cluster import LONGEST_ARRAY, NODES, slurm_cluster
+from tests.servers.gguf_file import STRING, gguf
 from tests.sweep_runs import TWO_CARDS, models, scores, server, status, stored
 
 pytestmark = pytest.mark.engines
@@ -180,13 +182,24 @@ def test_a_program_that_lives_on_where_slurm_cant_reach_it_stops_by_itself(clust
 
 
 def test_a_detached_sweep_is_cancelled_by_another_process(cluster, tmp_path):
+    """All of its models are one family's: the second one is submitted once the first has found how to ask it."""
     results, manifest = tmp_path / "results", written_sweep(tmp_path, "--delay", 0.2)
-    assert bench_runner("sweep", manifest, "--detach", "--results-dir", results).code == 0
+    written = json.loads(manifest.read_text())
+    written["defaults"]["prompt_style"] = "auto"
+    written["matrix"]["model"].append(str(models(tmp_path / "models", "b")[0]))
+    for path in written["matrix"]["model"]:
+        model = gguf({"general.name": (STRING, "Same-1B"), "general.note": (STRING, path)})
+        Path(path).write_bytes(model)
+    manifest.write_text(json.dumps(written))
+    detached = bench_runner("sweep", manifest, "--detach", "--results-dir", results)
+    assert detached.code == 0, detached.err
+    assert "1 more unit can start once a human_eval" in detached.err
+    assert len(list(results.glob("sweeps/*/units/*/1"))) == 2
     wait_for((tmp_path / "answered").exists)
     assert bench_runner("cancel", "last", "--results-dir", results).code == 0
     assert not cluster.processes()
     assert not cluster.command("squeue", "--me", "--noheader")
-    assert status(results) == {"a human_eval": "interrupted"}
+    assert status(results)["a human_eval"] == "interrupted"
 
 
 def test_a_controller_that_is_away_for_a_while_loses_nothing(cluster, tmp_path):
