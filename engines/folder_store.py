@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engines.contract import Attempt, EndKind
-from engines.node.attempt_files import UNIT
+from engines.node.attempt_files import END, UNIT
 from engines.run_copies import (
     LOCK,
     copy_run,
@@ -49,7 +49,7 @@ _STYLES = frozenset({"chat", "completion"})
 _MOST_STYLE_BYTES = 1 << 20
 _REPLACED = ".replaced-"  # the run as it was in the results folder, until the new one is there
 _COPY = ".copy-"
-_LEFT = ".left-"  # the run of a lost attempt, whose machine may still write into its files
+_LEFT = ".left-"  # the run of an attempt whose machine may still write into its files
 _NEEDLESS = (
     "benchmark_results.json",
     "benchmark_results.json.lock",
@@ -281,7 +281,7 @@ class FolderStore:
             record = msgspec.structs.replace(record, sweep=place)
         if record.status is RunStatus.STARTED:
             record = _cut_off(record, end)
-        if end.kind is EndKind.LOST:
+        if _may_still_write(end):
             _leave_to_writers(folder.path)
         keep_regular_files(folder.path)
         remove(folder.path / LOCK)  # whoever holds it has nothing to do with what becomes of the run here
@@ -338,6 +338,12 @@ def _resumed(attempt: Attempt) -> set[str]:
     if attempt.unit.written is not None:
         return {run.resume for run in attempt.unit.written.runs if run.resume}
     return {each.resume for each in attempt.unit.todo if each.resume}
+
+
+def _may_still_write(end: UnitEnd) -> bool:
+    """Whether a program that nobody could reach may go on with the attempt."""
+    has_ended = (end.attempt.folder / END).exists()
+    return end.kind is EndKind.LOST or (end.kind is EndKind.CANCELLED and not has_ended)
 
 
 def _leave_to_writers(path: Path) -> None:

@@ -25,6 +25,7 @@ from engines.node.frames import LINE, FrameError, Frames, frame
 from engines.node.growing_files import GrowingFiles
 from engines.node.model_cache import ModelCache
 from engines.node.other_attempts import MARK, end_others
+from engines.node.own_folder import make_own_folder, require_safe_parents
 from processes import process as processes
 from results.durable import write_at
 from results.errors import BenchError
@@ -98,7 +99,7 @@ class HostProgram:
         except OSError as error:  # its disk, or the pipe
             self._say(messages.Trouble(why=f"the host program can't go on: {error.strerror or error}"))
         except BenchError as error:
-            self._say(messages.Trouble(why=error.message))
+            self._say(messages.Trouble(why=f"{error.message}: {error.hint}"[:2000]))
         self.end()
 
     def end(self) -> None:
@@ -187,7 +188,9 @@ class HostProgram:
         self._hello = hello
         # Of a home that several machines share, each has its own part: no lock holds between machines.
         self._workdir = user_path(hello.workdir).absolute() / os.uname().nodename
-        (self._workdir / "attempts").mkdir(parents=True, exist_ok=True)
+        require_safe_parents(self._workdir.parent)
+        for folder in (self._workdir, self._workdir / "attempts", self._workdir / "models"):
+            make_own_folder(folder)
         self._cache = ModelCache(self._workdir / "models", hello.cache_bytes)
         os.environ.update(hello.environment)
         self._usable = usable_gpus()

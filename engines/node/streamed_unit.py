@@ -21,6 +21,7 @@ from engines.carriers.blobs import packed
 from engines.carriers.changes import apply, unpack
 from engines.carriers.growing_files import GrowingFiles
 from engines.node.attempt_files import LOG, UNIT
+from engines.node.own_folder import require_safe_parents
 from processes import process as processes
 from results.durable import explained
 from results.errors import BenchError, ResultsError
@@ -138,7 +139,7 @@ def _folder(workdir: str) -> Iterator[Path]:
     prefix = f"bench-runner-ray-{os.getuid()}-"
     with explained("make a folder in", base):
         if workdir:
-            base.mkdir(mode=0o700, parents=True, exist_ok=True)
+            require_safe_parents(base)
         _clear(base, prefix)
         path = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
     try:

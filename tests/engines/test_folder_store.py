@@ -110,7 +110,7 @@ class Written(msgspec.Struct):
 
 
 @pytest.mark.engines
-@pytest.mark.parametrize("kind", [EndKind.DONE, EndKind.LOST])
+@pytest.mark.parametrize("kind", [EndKind.DONE, EndKind.LOST, EndKind.CANCELLED])
 @pytest.mark.parametrize("again", [False, True])
 def test_wherever_the_coordinator_is_killed_while_it_takes_runs_over_the_next_one_ends_it_the_same(
     made, tmp_path, kind, again
@@ -337,10 +337,13 @@ def test_a_machine_that_changes_its_unit_gains_nothing(made):
     assert not store.adopt(UnitEnd(attempt=attempt, kind=EndKind.DONE))
 
 
-def test_a_machine_taken_for_dead_writes_into_no_run_of_ours(made):
+@pytest.mark.parametrize("kind", [EndKind.LOST, EndKind.CANCELLED])
+def test_a_machine_taken_for_dead_writes_into_no_run_of_ours(made, kind):
+    """Nor one that a cancellation didn't reach: it has written no end."""
     made.do(made.attempt)
+    (made.attempt.folder / "end.json").unlink(missing_ok=True)
     with runs_of(made)[1].with_name("completions.jsonl").open("ab") as zombie:
-        taken = made.adopt(EndKind.LOST)
+        taken = made.adopt(kind)
         sizes = [folder.completions.stat().st_size for folder, _ in taken]
         zombie.write(b'{"task_id": "of the dead"}\n')
     assert [folder.completions.stat().st_size for folder, _ in taken] == sizes
