@@ -6,8 +6,7 @@ ADDRESS/from/g00000001 ...   each 64 of them once more in one, for a reader that
 ADDRESS/claim                a program on a machine began; another one leaves the attempt alone
 ADDRESS/files/...            the folder as it was in the end, for people; it stays there
 
-Nobody lists anything: a reader asks for the next number. One that begins anew gets everything once more, which changes
-nothing in the folder that it ends with.
+Nobody lists anything: a reader asks for the next number, and a later reader goes on with that, see `progress`.
 """
 
 from __future__ import annotations
@@ -18,9 +17,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from engines.carriers import progress
 from engines.carriers.changes import MOST_BYTES, PART_BYTES, Bounds, WrongPack, apply, pack, unpack
 from engines.carriers.growing_files import GrowingFiles
 from engines.node.attempt_files import UNIT
+from results.durable import explained
 from results.errors import ResultsError
 
 if TYPE_CHECKING:
@@ -117,9 +118,10 @@ def ungrouped(data: bytes) -> list[bytes]:
 
 @dataclass
 class _Reading:
-    """How far one address was read. next: number of its next pack."""
+    """How far one address was read. next: number of its next pack. is_at_end: the last look read all there was."""
 
     next: int = 1
+    is_at_end: bool = False
     bounds: Bounds = field(default_factory=Bounds)
     failing_since: float | None = None
 
@@ -163,16 +165,22 @@ class BlobCarrier:
         return "-m", "engines.node.carried", address, "--"
 
     def fetch(self, address: str, attempt: Path) -> bool:
-        with self._lock:
-            reading = self._reading.setdefault(address, _Reading())
+        with self._lock, explained("read", attempt):
+            reading = self._reading.get(address)
+            if reading is None:
+                reading = self._reading[address] = _Reading(next=progress.begin(attempt, address))
         first = reading.next
+        reading.is_at_end = False
         try:
-            packs = received(self._open_at(address), FROM, first)
-            for changes, _ in packs:
+            for changes, _ in received(self._open_at(address), FROM, first):
                 apply(changes, attempt, keep=(UNIT,), bounds=reading.bounds)
                 reading.next += 1
+                with explained("write to", attempt):
+                    progress.note(attempt, address, reading.next)
                 if (reading.next - 1) % GROUP == 0:
                     break
+            else:
+                reading.is_at_end = True
         except OSError as error:
             now = time.monotonic()
             reading.failing_since = reading.failing_since or now
@@ -181,6 +189,12 @@ class BlobCarrier:
         else:
             reading.failing_since = None
         return reading.next > first
+
+    def has_all(self, address: str) -> bool:
+        """Whether the last `fetch` read all that was there, and was not cut off."""
+        with self._lock:
+            reading = self._reading.get(address)
+            return reading is not None and reading.is_at_end
 
     def remove(self, address: str) -> None:
         blobs = self._open_at(address)

@@ -269,6 +269,8 @@ class ModalEngine:
                 if not self._carrier.fetch(self._address(attempt), attempt.folder):
                     break
                 each.heard_at, each.claimed = now, True
+            if not self._has_all(attempt):
+                return None
             if (end := self._end(attempt)) is not None:
                 return end
             if each.claimed and now - each.heard_at > SILENCE_S:
@@ -281,9 +283,8 @@ class ModalEngine:
             each.failing = False
             if ended is None:
                 return None
-            for _ in range(MOST_LAST):
-                if not self._carrier.fetch(self._address(attempt), attempt.folder):
-                    break
+            if not self._fetch_the_rest(attempt):
+                return None
         except WrongPack as error:
             self._cancel(attempt, kill=True)
             return self._lost(attempt, error.message)
@@ -293,6 +294,16 @@ class ModalEngine:
         return self._end(attempt) or self._lost(
             attempt, LOST_BY.get(ended, f"its call ended at Modal: {ended}")
         )
+
+    def _has_all(self, attempt: Attempt) -> bool:
+        return self._carrier.has_all(self._address(attempt))
+
+    def _fetch_the_rest(self, attempt: Attempt) -> bool:
+        """Returns whether all is here. Raises ResultsError."""
+        for _ in range(MOST_LAST):
+            if not self._carrier.fetch(self._address(attempt), attempt.folder):
+                break
+        return self._has_all(attempt)
 
     def _trouble(self, each: _Watched, error: ResultsError) -> None:
         """Modal can't be reached: the calls go on, so nothing is given up."""
@@ -345,13 +356,13 @@ class ModalEngine:
             for name, attempt in list(left.items()):
                 with contextlib.suppress(BenchError):
                     self._carrier.fetch(self._address(attempt), attempt.folder)
-                if read_end(attempt.folder) is not None:
+                if self._has_all(attempt) and read_end(attempt.folder) is not None:
                     del left[name]
             time.sleep(min(LOOK_S, 0.2) if left else 0)
         for attempt in left.values():
             self._cancel(attempt, kill=True)
             with contextlib.suppress(BenchError):
-                self._carrier.fetch(self._address(attempt), attempt.folder)
+                self._fetch_the_rest(attempt)
 
     def _cancel(self, attempt: Attempt, *, kill: bool) -> None:
         try:
