@@ -21,6 +21,8 @@ ENGINES: Final[Mapping[str, str]] = {
     "ray": "engines.ray.engine",
     "modal": "engines.modal.engine",
 }
+# Whose attempts end with their coordinator: known without the program or package that the engine itself needs.
+END_WITH_COORDINATOR: Final = frozenset({"ssh", "ray"})
 NAMES: Final = (LOCAL, *ENGINES)
 
 

@@ -84,6 +84,7 @@ class Watch:
     _ask_s: float = 0.0
     _every_s: float = 0.0
     _answered_s: float = field(default_factory=time.monotonic)
+    _is_away: bool = False
     _told_away: bool = False
     _told_waiting_s: float = field(default_factory=time.monotonic)
 
@@ -114,6 +115,7 @@ class Watch:
         try:
             listed = listed_jobs()
         except ControllerAwayError as error:
+            self._is_away = True
             self._every_s = min(max(self._every_s, self._soonest_s) * 2, MOST_AWAY_S)
             if not self._told_away and now - self._answered_s > TELL_AWAY_S:
                 self._told_away = True
@@ -121,7 +123,7 @@ class Watch:
         else:
             if self._told_away:
                 self.display.say("Slurm answers again")
-            self._answered_s, self._told_away = time.monotonic(), False
+            self._answered_s, self._is_away, self._told_away = time.monotonic(), False, False
             changed = self.take(listed)
             self._every_s = self._soonest_s if changed else min(self._every_s * SLOWER, self.settings.poll_s)
             self._tell_waiting()
@@ -156,6 +158,9 @@ class Watch:
         if there is not None and there.kind is not EndKind.CANCELLED:
             return self._as_written(watched, there)
         if watched.ended_s is None:
+            # Nobody can say that its job is gone, but it has written the last thing that it writes.
+            if there is not None and self._is_away and is_asked_to_stop(attempt.folder):
+                return self._stopped(watched, there)
             return None
         if there is not None:
             return self._stopped(watched, there)

@@ -9,15 +9,17 @@ import threading
 
 import pytest
 
+from engines.contract import Attempt, EndKind
+from engines.node.attempt_files import NodeEnd, write_end
 from engines.slurm import commands
-from engines.slurm.claim import claim, read_claim
+from engines.slurm.claim import ask_to_stop, claim, read_claim
 from engines.slurm.commands import DeclinedError, job_environment
 from engines.slurm.engine import FIELDS, Settings, make
 from engines.slurm.job import only_given
 from engines.slurm.job_script import Resources, job_options, script_text
 from engines.slurm.looking import kinds_of
-from engines.slurm.watch import Handle
-from engines.unit import Needs
+from engines.slurm.watch import Handle, Watch
+from engines.unit import Needs, Unit
 from results.errors import UsageError
 from telemetry.contract import DeviceFacts
 from tests.engines.driving import Said
@@ -226,3 +228,27 @@ def test_without_slurms_programs_the_check_says_what_to_do(monkeypatch):
     assert "login node" in found.hint
     with pytest.raises(UsageError, match="squeue"):
         commands.listed_jobs()
+
+
+def test_a_cancelled_attempt_has_ended_though_the_controller_is_away(tmp_path, monkeypatch):
+    """It has written its end, and was told to; nobody is there to say that its job is gone too."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    squeue = programs / "squeue"
+    squeue.write_text(
+        "#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2\nexit 1\n"
+    )
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    watch = Watch(Settings(), Said())
+    for name in ("told", "untold", "goes on"):
+        folder = tmp_path / name
+        folder.mkdir()
+        unit = Unit(unit_id=name, sweep_id="s", nonce="", may_reduce=False, total=0, todo=())
+        watch.add(Attempt(unit=unit, number=1, folder=folder), Handle("bench-1", len(watch.jobs), "7"))
+        if name != "goes on":
+            write_end(folder, NodeEnd(kind=EndKind.CANCELLED))
+        if name != "untold":
+            ask_to_stop(folder)
+    watch._ask_s = 0.0
+    assert [(end.attempt.unit.unit_id, end.kind) for end in watch.look()] == [("told", EndKind.CANCELLED)]
