@@ -20,10 +20,8 @@ import ray
 from ray import exceptions as trouble
 
 from engines.carriers.blobs import packed
-from engines.carriers.changes import MOST_BYTES, apply, unpack
 from engines.carriers.choose import carrier_for
 from engines.carriers.growing_files import GrowingFiles
-from engines.node.attempt_files import UNIT
 from engines.node.streamed_unit import EXIT, PART, PLACE, REFUSED
 from engines.ray import messages, stub
 from engines.ray.cluster import connect, living_nodes, say_stop, stop_key
@@ -41,6 +39,7 @@ from engines.ray.messages import (
     encode,
     to_driver,
 )
+from engines.ray.parts import Parts
 from engines.ray.stored import Stored
 from results.errors import BenchError, ResultsError
 from results.plain_text import plain
@@ -143,20 +142,14 @@ class _Task:
 
     def _received(self) -> str:
         """How the unit's program ended, once all of its folder is here."""
-        folder = Path(self.order.folder)
-        parts = bytearray()
+        parts = Parts(Path(self.order.folder))
         for reference in self.generator:
             kind, *rest = ray.get(reference)
             if kind == PLACE:
                 place, self.node_id = (plain(str(each))[:100] for each in rest)
                 self._tasks.say(Began(key=self.order.key, place=place, node_id=self.node_id))
             elif kind == PART:
-                parts += rest[0]
-                if len(parts) > MOST_BYTES:
-                    raise _Lost(messages.LOST, "its node sent more at once than a program of ours does")
-                if rest[1]:
-                    apply(unpack(bytes(parts))[0], folder, keep=(UNIT,))
-                    parts.clear()
+                parts.add(rest[0], is_last=rest[1])
             elif kind == REFUSED:
                 raise _Lost(messages.REFUSED, *(plain(str(each))[:MOST_SAID] for each in rest))
             elif kind == EXIT:

@@ -102,6 +102,9 @@ class Link:
         if self._start.address == LOCAL:
             env.pop("RAY_ADDRESS", None)
             env.pop("RAY_AUTH_TOKEN_PATH", None)
+            env["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = (
+                "0"  # on Linux too, Ray then listens on 127.0.0.1 alone
+            )
             env["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         return env
 

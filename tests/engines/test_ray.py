@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import json
 import os
 import shutil
@@ -11,6 +13,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engines.contract import EndKind
@@ -125,12 +128,16 @@ def kill_worker(cluster):
     send_signal(cluster.workers()[0], signal.SIGKILL)
 
 
-def kill_driver(cluster):
-    (driver,) = [
+def drivers():
+    return [
         each
         for each in descendants(os.getpid())
         if b"engines.ray.driver" in command_of(each) and b"guardian" not in command_of(each)
     ]
+
+
+def kill_driver(cluster):
+    (driver,) = drivers()
     send_signal(driver, signal.SIGKILL)
     wait_for(lambda: nothing_left(cluster), 10)  # before the next attempts begin there
 
@@ -240,11 +247,40 @@ def test_a_cluster_without_a_token_is_refused(short_folder, monkeypatch):
     assert "RAY_AUTH_MODE=token" in finding.hint
 
 
-def test_a_cluster_is_started_here_and_leaves_nothing(tmp_path):
-    sweep = driven_sweep(tmp_path, models=1, limit=2)
+def listening():
+    """The addresses at which the driver and what it started can be reached, by their program."""
+    found = set()
+    there = drivers()
+    for member in (*there, *(each for driver in there for each in descendants(driver.pid))):
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(member.pid)
+            found |= {
+                (process.name(), each.laddr.ip)
+                for each in process.net_connections("inet")
+                if each.status == psutil.CONN_LISTEN
+            }
+    return found
+
+
+def test_a_cluster_is_started_here_for_nobody_else_and_leaves_nothing(tmp_path):
+    sweep = driven_sweep(tmp_path, models=1, limit=8, delay_s=0.2)
     here = make(Settings(cpus=1, address="local"), Said())
     assert not here.check(sweep.units.waiting)
+    seen = []
+
+    def look():
+        wait_for(lambda: len(sweep.generated()) >= 2, 60)
+        seen.append(listening())
+
+    looking = threading.Thread(target=look)
+    looking.start()
     assert [end.kind for end in sweep.drive(here)] == [EndKind.DONE]
+    looking.join()
+    (found,) = seen
+    assert "raylet" in {name for name, _ in found}
+    assert not {
+        (name, ip) for name, ip in found if not ipaddress.ip_address(ip.removeprefix("::ffff:")).is_loopback
+    }
 
 
 def test_results_may_go_through_an_object_store(cluster, tmp_path):
