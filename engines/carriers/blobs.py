@@ -6,11 +6,15 @@ ADDRESS/from/g00000001 ...   each 64 of them once more in one, for a reader that
 ADDRESS/claim                a program on a machine began; another one leaves the attempt alone
 ADDRESS/files/...            the folder as it was in the end, for people; it stays there
 
+What a machine does is in to/, so whoever can write to the store could have it run programs of theirs: the machine gets
+the checksum of to/ from whoever starts it, and does nothing else.
+
 Nobody lists anything: a reader asks for the next number, and a later reader goes on with that, see `progress`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import threading
 import time
@@ -66,6 +70,20 @@ def packed(changes: Iterable[tuple[Change, bytes]], *, ended: bool = False) -> I
         held_bytes += len(data)
     if held or ended:
         yield pack(held, last=ended)
+
+
+class Checksum:
+    """Of the packs of one direction, in their order."""
+
+    def __init__(self) -> None:
+        self._sum = hashlib.sha256()
+
+    def add(self, data: bytes) -> None:
+        self._sum.update(_LENGTH.pack(len(data)) + data)
+
+    @property
+    def text(self) -> str:
+        return self._sum.hexdigest()
 
 
 def pack_name(folder: str, number: int) -> str:
@@ -147,6 +165,7 @@ class BlobCarrier:
         self._patience_s = patience_s
         self._lock = threading.Lock()
         self._reading: dict[str, _Reading] = {}
+        self._checksums: dict[str, str] = {}
 
     def blobs(self, address: str) -> Blobs:
         return self._open_at(address)
@@ -154,15 +173,24 @@ class BlobCarrier:
     def put(self, attempt: Path, name: str) -> str:
         address = f"{self._where}/{name}"
         blobs = self._open_at(address)
+        checksum = Checksum()
         try:
             for number, data in enumerate(packed(GrowingFiles(attempt).changes(), ended=True), 1):
+                checksum.add(data)
                 blobs.put(pack_name(TO, number), data)
         except OSError as error:
             raise self._failed("write to", error) from error
+        with self._lock:
+            self._checksums[address] = checksum.text
         return address
 
+    def checksum(self, address: str) -> str:
+        """Of what this process has put there. It must come to the machine by another way than through the store."""
+        with self._lock:
+            return self._checksums[address]
+
     def program(self, address: str) -> tuple[str, ...]:
-        return "-m", "engines.node.carried", address, "--"
+        return "-m", "engines.node.carried", address, "--sha256", self.checksum(address), "--"
 
     def fetch(self, address: str, attempt: Path) -> bool:
         with self._lock, explained("read", attempt):
@@ -205,6 +233,7 @@ class BlobCarrier:
             raise self._failed("remove from", error) from error
         with self._lock:
             self._reading.pop(address, None)
+            self._checksums.pop(address, None)
 
     def check(self) -> Finding | None:
         from engines.contract import Finding

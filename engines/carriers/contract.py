@@ -19,7 +19,9 @@ class Carrier(Protocol):
         """
 
     def program(self, address: str) -> tuple[str, ...]:
-        """What a machine runs after `python`, in the checkout, to do it; words of `unit_program` may follow."""
+        """What a machine runs after `python`, in the checkout, to do it; words of `unit_program` may follow. Only for
+        what this process has put: the words say what that was, so that nothing else is ever done there.
+        """
 
     def fetch(self, address: str, attempt: Path) -> bool:
         """Bring what grew into the folder here, `end.json` last. Returns whether anything came. Only ever writes into

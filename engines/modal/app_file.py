@@ -50,9 +50,9 @@ app = modal.App({app!r})
     image=image,
 {options}
 )
-def {function}(name: str, deployment: str, folder: str = {results!r}) -> int:
-    """Do the unit that lies there under that name. deployment: which one the sweep expects."""
-    return do_unit(name, deployment, {deployment!r}, folder, results)
+def {function}(name: str, deployment: str, sha256: str, folder: str = {results!r}) -> int:
+    """Do the unit that lies there under that name, if it has that checksum. deployment: which one the sweep expects."""
+    return do_unit(name, deployment, {deployment!r}, sha256=sha256, folder=folder, volume=results)
 '''
 
 

@@ -201,8 +201,10 @@ class ModalEngine:
             attempt = store.started(attempt, handle=STARTING, place=self._place)
             self._watch(attempt, watched)
             try:
-                self._carrier.put(attempt.folder, attempt.name)
-                call = self._service.spawn(self._name_there(attempt), deployment_id(self._settings))
+                put = self._carrier.put(attempt.folder, attempt.name)
+                call = self._service.spawn(
+                    self._name_there(attempt), deployment_id(self._settings), self._carrier.checksum(put)
+                )
             except ResultsError as error:
                 del watched[attempt.name]
                 self._cancel(attempt, kill=True)

@@ -35,9 +35,9 @@ class Volume(Protocol):
     def reload(self) -> None: ...
 
 
-def do_unit(name: str, expected: str, deployed: str, folder: str, volume: Volume) -> int:
+def do_unit(name: str, expected: str, deployed: str, *, sha256: str, folder: str, volume: Volume) -> int:
     """Do the attempt of that name below the folder, or at that address in an object store. expected, deployed: which
-    deployment. Returns as `carried`.
+    deployment. sha256: of what was put there. Returns as `carried`.
     """
     commit, claim = _at_modal(volume)
     address = name if "://" in name else str(Path(folder) / name)
@@ -57,6 +57,8 @@ def do_unit(name: str, expected: str, deployed: str, folder: str, volume: Volume
         "-m",
         "engines.node.carried",
         address,
+        "--sha256",
+        sha256,
         "--claim",
         claim,
         "--until-eof",

@@ -53,12 +53,12 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def spawn(self, name: str, deployment: str) -> str:
-        """Start a call that does the attempt of that name. Returns its id."""
+    def spawn(self, name: str, deployment: str, sha256: str) -> str:
+        """Start a call that does the attempt of that name and checksum. Returns its id."""
         import modal
 
         with self._deployed():
-            call = modal.Function.from_name(self._settings.app, FUNCTION).spawn(name, deployment)
+            call = modal.Function.from_name(self._settings.app, FUNCTION).spawn(name, deployment, sha256)
             return str(call.object_id)
 
     def ended(self, call_id: str) -> str | None:

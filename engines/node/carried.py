@@ -1,7 +1,8 @@
-"""`python -m engines.node.carried ADDRESS -- WORDS`: do an attempt that lies in a store, on a machine without its disk.
+"""`python -m engines.node.carried ADDRESS --sha256 SUM -- WORDS`: do an attempt that lies in a store.
 
-The attempt's folder is made anew here, `unit_program FOLDER WORDS` runs in it, and what grows there is put into the
-store at most half a second later; `end.json` last. However this program ends, so does the unit.
+The machine doesn't share a disk with the coordinator. Only what has that checksum is done: others may be able to write
+to the store. The attempt's folder is made anew here, `unit_program FOLDER WORDS` runs in it, and what grows there is
+put into the store at most half a second later; `end.json` last. However this program ends, so does the unit.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ from engines.carriers.blobs import (
     FROM,
     GROUP,
     TO,
+    Checksum,
     group_name,
     grouped,
     pack_name,
     packed,
-    received,
 )
-from engines.carriers.changes import apply, pack
+from engines.carriers.changes import MOST_BYTES, Bounds, apply, pack, unpack
 from engines.carriers.choose import blobs_at
 from engines.carriers.growing_files import GrowingFiles
 from engines.node.attempt_files import END, LOG, UNIT, read_end
+from engines.node.own_folder import require_safe_parents
 from processes.signals import ENDING
 from results.durable import explained
 from results.errors import BenchError, ResultsError
@@ -63,6 +65,7 @@ def main(words: Sequence[str]) -> int:
     """Do the attempt at an address. Returns 0 if its `end.json` lies in the store, whatever it says."""
     parser = argparse.ArgumentParser(prog="python -m engines.node.carried", description=__doc__)
     parser.add_argument("address", help="where the attempt lies: s3://bucket/prefix/name, or a folder")
+    parser.add_argument("--sha256", required=True, help="the checksum of what was put there")
     parser.add_argument("--workdir", type=Path, help="where to make its folder here (default: $TMPDIR)")
     parser.add_argument("--claim", default="1", help="what to leave there to say who does it")
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
@@ -74,7 +77,14 @@ def main(words: Sequence[str]) -> int:
             if given.until_eof:
                 threading.Thread(target=_wait_for_eof, args=(stop,), name="until-eof", daemon=True).start()
             blobs = blobs_at(given.address)
-            return carry(blobs, unit_words, stop=stop, workdir=given.workdir, claim=given.claim)
+            return carry(
+                blobs,
+                unit_words,
+                stop=stop,
+                sha256=given.sha256,
+                workdir=given.workdir,
+                claim=given.claim,
+            )
     except BenchError as error:
         Lines().say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return error.exit_code
@@ -91,11 +101,12 @@ def carry(
     words: Sequence[str],
     *,
     stop: threading.Event,
+    sha256: str,
     workdir: Path | None = None,
     claim: str = "1",
 ) -> int:
-    """The same at blobs that are open, until `stop` is set. claim: who does it. Raises ResultsError if the store can't
-    be used or another program did this attempt before.
+    """The same at blobs that are open, until `stop` is set. sha256: of what was put there. claim: who does it. Raises
+    ResultsError if the store can't be used, has something else, or another program did this attempt before.
     """
     with _folder(workdir) as attempt:
         try:
@@ -107,7 +118,7 @@ def carry(
                     hint="the sweep begins another attempt, which goes on from what that one had done",
                 )
             blobs.put(CLAIM, claim.encode())
-            _bring(blobs, attempt)
+            _bring(blobs, attempt, sha256)
         except OSError as error:
             raise ResultsError(
                 f"cannot read the attempt from its store: {error}",
@@ -145,20 +156,31 @@ def _wait_for_eof(stop: threading.Event) -> None:
     stop.set()
 
 
-def _bring(blobs: Blobs, attempt: Path) -> None:
+def _bring(blobs: Blobs, attempt: Path, sha256: str) -> None:
     """Raises OSError, ResultsError."""
     last = False
-    for changes, last in received(blobs, TO, 1):  # noqa: B007 - of the last one
-        apply(changes, attempt)
+    checksum, bounds = Checksum(), Bounds()
+    for number in itertools.count(1):
+        data = blobs.get(pack_name(TO, number), MOST_BYTES + 1)
+        if data is None or last:
+            break
+        checksum.add(data)
+        changes, last = unpack(data)
+        apply(changes, attempt, bounds=bounds)
     if not last or not (attempt / UNIT).is_file():
         raise ResultsError("the attempt is not whole in its store", hint="was it removed meanwhile?")
+    if checksum.text != sha256:
+        raise ResultsError(
+            "what lies in the store is not what the sweep has put there, so nothing of it is done",
+            hint="see who else can write to the store, and change its keys",
+        )
 
 
 @contextlib.contextmanager
 def _folder(workdir: Path | None) -> Iterator[Path]:
     with explained("make a folder in", workdir or Path(tempfile.gettempdir())):
         if workdir is not None:
-            workdir.mkdir(parents=True, exist_ok=True)
+            require_safe_parents(workdir)
         path = Path(tempfile.mkdtemp(prefix="bench-attempt-", dir=workdir))
     try:
         yield path

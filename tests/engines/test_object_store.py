@@ -164,7 +164,8 @@ def test_a_second_program_leaves_the_attempt_alone(carrier, tmp_path, capsys):
     attempt = attempt_of(sweep)
     address = carrier.put(attempt.folder, attempt.name)
     ObjectBlobs(address).put("claim", b"1")
-    assert carried.main([address]) == ResultsError.exit_code
+    words = carrier.program(address)[2:]
+    assert carried.main(words) == ResultsError.exit_code
     assert "began this attempt before" in capsys.readouterr().err
     assert not carrier.fetch(address, attempt.folder)
 
@@ -227,7 +228,8 @@ def test_a_folder_of_packs_works_as_a_store_does(tmp_path):
     carrier = BlobCarrier(str(tmp_path / "volume"), blobs_at, hint="look")
     address = carrier.put(attempt.folder, attempt.name)
     stop = threading.Event()
-    assert carried.carry(blobs_at(address), [], stop=stop, workdir=tmp_path / "node") == 0
+    how = {"stop": stop, "sha256": carrier.checksum(address), "workdir": tmp_path / "node"}
+    assert carried.carry(blobs_at(address), [], **how) == 0
     carrier.fetch(address, attempt.folder)
     assert read_end(attempt.folder).kind == EndKind.DONE
     carrier.remove(address)

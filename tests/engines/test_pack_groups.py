@@ -94,6 +94,6 @@ def test_what_is_no_group_is_an_error_and_too_much_is_none(monkeypatch):
 
 
 def test_a_wrong_address_is_an_error_and_nothing_is_written_there(tmp_path, capsys):
-    assert carried.main([str(tmp_path / "none"), "--"]) == ResultsError.exit_code
+    assert carried.main([str(tmp_path / "none"), "--sha256", "0", "--"]) == ResultsError.exit_code
     assert "there is no attempt at that address" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
