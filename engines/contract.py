@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
 
+MOST_SAID = 500  # characters of a reason or a hint, which a machine may have written
 END_S = 3.0  # after which no process of a cancelled attempt may be left, where the engine can promise it
 
 
@@ -58,7 +59,7 @@ class Attempt:
 @dataclass(frozen=True, kw_only=True)
 class UnitEnd:
     """An attempt's end. why: a sentence without a full stop, "" for DONE. place: the machine. elsewhere: for REFUSED,
-    whether another machine may do it; if not, its runs fail with `why`.
+    whether another machine may do it; if not, its runs fail with `why`. why, hint: cut after MOST_SAID characters.
     """
 
     attempt: Attempt
@@ -67,6 +68,12 @@ class UnitEnd:
     hint: str = ""
     place: str = ""
     elsewhere: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("why", "hint"):
+            said: str = getattr(self, name)
+            if len(said) > MOST_SAID:
+                object.__setattr__(self, name, f"{said[: MOST_SAID - 1]}…")
 
 
 @dataclass(frozen=True, kw_only=True)

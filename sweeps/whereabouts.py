@@ -10,20 +10,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from engines.node.attempt_files import read_node
+from engines.run_copies import read_bounded
 from results.errors import BenchError, ResultsError
+from results.records import decode_record
 from results.store.attempts import STARTED, UNITS, Attempts, runs_in
 from results.store.names import match_name
 from results.store.sweep_folder import SWEEPS, SweepFolder, all_sweeps
 from sweeps.engine_choice import engine_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from results.records import RunRecord
     from results.store.attempts import AttemptEntry
     from results.store.run_folder import RunFolder
     from results.store.sweep_folder import PlanEntry, Sweep
+    from results.sweep_place import SweepPlace
 
 
 class LiveRun(NamedTuple):
@@ -88,18 +91,22 @@ def whereabouts(folder: SweepFolder, warn: Callable[[str], None]) -> Whereabouts
             if entry.what in {"lost", "refused"}:
                 lost.append(entry)
     runs: dict[str, LiveRun] = {}
+    planned = folder.read().runs
     for entry in running.values():
         path = attempts.folder(entry.unit_id, entry.number)
         place = entry.place or _said_host(attempts, entry)
         for run in runs_in(path):
             try:
-                record = run.read_record()
-            except BenchError as error:
-                warn(error.message)
+                record = decode_record(read_bounded(run.run_json), where=str(run.run_json))
+            except (BenchError, OSError) as error:
+                warn(
+                    error.message if isinstance(error, BenchError) else f"cannot read {run.run_json}: {error}"
+                )
                 continue
             if record.sweep is not None and record.sweep.sweep_id == folder.sweep_id:
                 live = LiveRun(run, record, entry, place)
-                runs[record.sweep.fingerprint] = runs[record.sweep.label] = live
+                for each in _stands_for(record.sweep, planned, entry.unit_id):
+                    runs[each.fingerprint or each.label] = runs[each.label] = live
     return Whereabouts(
         running={entry.unit_id: entry for entry in running.values()},
         runs=runs,
@@ -107,6 +114,16 @@ def whereabouts(folder: SweepFolder, warn: Callable[[str], None]) -> Whereabouts
         ended=ended,
         attempts=attempts,
     )
+
+
+def _stands_for(run: SweepPlace, planned: Sequence[PlanEntry], unit_id: str) -> list[PlanEntry]:
+    """The planned runs of that unit that the run is one of: a machine may have written anything into its record."""
+    return [
+        each
+        for each in planned
+        if each.group == unit_id
+        and (each.fingerprint == run.fingerprint or (not each.fingerprint and each.label == run.label))
+    ]
 
 
 def _said_host(attempts: Attempts, entry: AttemptEntry) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from engines.contract import EndKind  # noqa: TC001 - a type on disk
+from engines.run_copies import read_bounded
 from results.durable import explained, replace_file
-from results.files import read_file
 from results.json_text import NOT_THAT_JSON, encode_indented
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ UNIT: Final = "unit.json"
 NODE: Final = "node.json"
 END: Final = "end.json"
 LOG: Final = "unit.log"
+MOST_BYTES: Final = 1 << 20  # of node.json or end.json, which a machine may have written; ours have kilobytes
 
 
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ def write_end(attempt: Path, end: NodeEnd) -> None:
 def read_node(attempt: Path) -> NodeFacts | None:
     """None until it is there, or if it can't be read."""
     try:
-        return msgspec.json.decode(read_file(attempt / NODE), type=NodeFacts)
+        return msgspec.json.decode(read_bounded(attempt / NODE, MOST_BYTES), type=NodeFacts)
     except (OSError, *NOT_THAT_JSON):
         return None
 
@@ -64,6 +65,6 @@ def read_node(attempt: Path) -> NodeFacts | None:
 def read_end(attempt: Path) -> NodeEnd | None:
     """None until it is there, or if it can't be read."""
     try:
-        return msgspec.json.decode(read_file(attempt / END), type=NodeEnd)
+        return msgspec.json.decode(read_bounded(attempt / END, MOST_BYTES), type=NodeEnd)
     except (OSError, *NOT_THAT_JSON):
         return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import select
 import shutil
 import socket
 import sys
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from engines.ray.messages import PACKET_BYTES, encode, from_driver
 from processes import process as processes
+from processes.readable import readable
 from results.errors import BenchError, ResultsError
 from results.files import read_file
 from results.plain_text import tail
@@ -80,7 +80,7 @@ class Link:
     def receive(self, within_s: float) -> Iterator[FromDriver]:
         """The messages that are there, waiting for the first one."""
         deadline = time.monotonic() + within_s
-        while select.select([self._socket], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        while readable([self._socket.fileno()], deadline - time.monotonic()):
             try:
                 data = self._socket.recv(PACKET_BYTES)
             except OSError:
@@ -111,8 +111,7 @@ class Link:
     def _accept(self, listener: socket.socket) -> socket.socket:
         deadline = time.monotonic() + CONNECT_S
         while self._driver.poll() is None and time.monotonic() < deadline:
-            select.select([listener.fileno(), self._driver.fileno()], [], [], 1.0)
-            if select.select([listener], [], [], 0)[0]:
+            if listener.fileno() in readable([listener.fileno(), self._driver.fileno()], 1.0):
                 return listener.accept()[0]
         raise self._gone(began=False)
 

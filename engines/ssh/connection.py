@@ -10,7 +10,6 @@ import contextlib
 import os
 import queue
 import re
-import select
 import shlex
 import subprocess
 import threading
@@ -22,6 +21,7 @@ from engines.node import messages
 from engines.node.attempt_files import LOG
 from engines.node.frames import FrameError, Frames, frame
 from engines.ssh.received_files import ReceivedFiles, RefusedFileError
+from processes.readable import readable
 from results.plain_text import plain
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ BEGIN_S: Final = 60.0  # from the start of ssh to the host program's first word
 _BUSY_S: Final = 0.5
 _KEPT_STDERR: Final = 4096
 _MOST_LINE: Final = 2000
+_MOST_ANSWERS: Final = 4  # about a model, that nobody has looked at yet; more are not waited for
 _OPTIONS: Final = (
     "-T",
     "-o", "BatchMode=yes",
@@ -65,10 +66,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Gone:
-    """The connection has ended. why: without a full stop. error: this machine's own disk, and not the other's fault."""
+    """The connection has ended. why: without a full stop. error: this machine's own disk, and not the other's fault.
+    is_forbidden: the other one sent what no host program sends, so it may have been taken over.
+    """
 
     why: str
     error: OSError | None = None
+    is_forbidden: bool = False
 
 
 class _TroubleError(Exception):
@@ -97,6 +101,8 @@ class Connection:
         self._bringing: dict[str, threading.Lock] = {}
         self._ended = threading.Event()  # nothing more can be sent
         self._over = threading.Event()
+        self._awaited: set[str] = set()  # attempts whose end wasn't told yet
+        self._others_asked = 0
         self._logs: dict[str, bytes] = {}  # of each attempt, the line that isn't whole yet
         self._stderr = b""
         self._process = self._start()
@@ -105,17 +111,21 @@ class Connection:
 
     def receive(self, attempt: str, folder: Path) -> None:
         """From now on, take files of that attempt."""
+        self._awaited.add(attempt)
         self._receiving[attempt] = ReceivedFiles(folder)
 
     def forget(self, attempt: str) -> None:
         """Take no more files of that attempt."""
         self._receiving.pop(attempt, None)
+        self._awaited.discard(attempt)
         self._logs.pop(attempt, None)
 
     def send(self, message: msgspec.Struct, data: bytes = b"") -> None:
         """Blocks while the line is busy. Raises GoneError."""
         whole = frame(message, data)
         with self._sending:
+            if isinstance(message, messages.EndOthers):
+                self._others_asked += 1
             if self._ended.is_set() or self._process.stdin is None:
                 raise GoneError
             try:
@@ -196,15 +206,17 @@ class Connection:
         )
 
     def _read(self) -> None:
-        why, error = "", None
+        why, error, is_forbidden = "", None, False
         try:
             why = self._until_gone()
         except (FrameError, _TroubleError) as strange:
             why = str(strange)
         except RefusedFileError as refused:
-            why = f"it sent {refused}, and is not trusted any more"
+            why, is_forbidden = f"it sent {refused}, and is not trusted any more", True
         except OSError as own:
             why, error = f"cannot write what it sent: {own.strerror or own}", own
+        except Exception as unexpected:  # noqa: BLE001 - whoever waits for this machine must hear of its end
+            why = f"what it sent can't be read: {type(unexpected).__name__}: {plain(str(unexpected))[:300]}"
         self._ended.set()
         self._process.kill()
         self._process.wait()
@@ -216,7 +228,7 @@ class Connection:
         for answers in tuple(self._answers.values()):
             answers.put(None)
         self._over.set()
-        self._tell(self, Gone(why, error))
+        self._tell(self, Gone(why, error, is_forbidden))
 
     def _until_gone(self) -> str:
         """Why it is gone. Raises FrameError, RefusedFileError, OSError."""
@@ -227,13 +239,13 @@ class Connection:
         late = 0
         while True:
             silence_s = self._settings.silence_s if self.ready is not None else BEGIN_S
-            readable, _, _ = select.select(watched, [], [], min(0.25, silence_s / 4))
-            if err in readable:
+            ready = readable(watched, min(0.25, silence_s / 4))
+            if err in ready:
                 said = os.read(err, 4096)
                 self._stderr = (self._stderr + said)[-_KEPT_STDERR:]
                 if not said:
                     watched.remove(err)
-            if out in readable:
+            if out in ready:
                 data = os.read(out, 1 << 18)
                 if not data:
                     return self._said()
@@ -256,17 +268,21 @@ class Connection:
             case messages.Replaced():
                 self._files(message.attempt).replaced(message.path, message.offset, data, last=message.last)
             case messages.ModelState():
-                if message.sha256 in self._answers:
-                    self._answers[message.sha256].put(message)
+                answers = self._answers.get(message.sha256)
+                if answers is not None and answers.qsize() < _MOST_ANSWERS:
+                    answers.put(message)
             case messages.Ready():
                 if self.ready is None:
                     self.ready = message
                     self._tell(self, Came(message))
             case messages.Ended():
-                if message.attempt in self._receiving:
+                if message.attempt in self._awaited:
+                    self._awaited.discard(message.attempt)
                     self._tell(self, Came(message))
             case messages.OthersEnded():
-                self._tell(self, Came(message))
+                if self._others_asked:
+                    self._others_asked -= 1
+                    self._tell(self, Came(message))
             case messages.Trouble():
                 raise _TroubleError(plain(message.why)[:500])
 
@@ -286,7 +302,7 @@ class Connection:
         """The last line of what ssh, or the shell there, has said."""
         with contextlib.suppress(OSError, ValueError):
             stream = _descriptor(self._process.stderr)
-            while select.select([stream], [], [], 0.1)[0] and (more := os.read(stream, 4096)):
+            while readable([stream], 0.1) and (more := os.read(stream, 4096)):
                 self._stderr = (self._stderr + more)[-_KEPT_STDERR:]
         lines = [line for line in self._stderr.decode(errors="replace").splitlines() if line.strip()]
         ended = "the connection was closed" if self.ready is not None else "ssh ended"

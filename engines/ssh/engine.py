@@ -6,6 +6,7 @@ import os
 import queue
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from engines.node_looks import MODULE, NodeLook, findings, look_of, question_for
 from engines.ssh.connection import BEGIN_S, Came, Connection, Gone, GoneError, in_checkout, ssh_words
 from engines.ssh.session import Session
 from engines.ssh.settings import FIELDS, Settings, read_places
+from processes.bounded_answer import bounded_answer
 from results.errors import UsageError
 from results.plain_text import plain
 
@@ -33,6 +35,7 @@ __all__ = ["FIELDS", "Settings", "SshEngine", "make"]
 
 _LOOKS_AT_ONCE: Final = 16
 _OF_SSH_ITSELF: Final = 255
+_MOST_LOOK_BYTES: Final = 1 << 20
 
 
 def make(settings: Settings, display: Display) -> SshEngine:
@@ -128,12 +131,13 @@ class SshEngine:
         command = in_checkout(place, f"-m {MODULE} {shlex.join(words)}")
         asked = time.time()
         try:
-            done = subprocess.run(
-                ssh_words(place, self._settings, command), capture_output=True, timeout=BEGIN_S, check=False,
-                stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+            done = bounded_answer(
+                ssh_words(place, self._settings, command), timeout_s=BEGIN_S, most_bytes=_MOST_LOOK_BYTES
+            )
         except subprocess.TimeoutExpired:
             return NodeLook(place=place.address, why=f"it gave no answer in {BEGIN_S:g} s")
+        if done.returncode == -signal.SIGKILL:
+            return NodeLook(place=place.address, why=f"it said more than {_MOST_LOOK_BYTES} bytes")
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["ssh failed without a word"]
             hint = (
@@ -142,4 +146,4 @@ class SshEngine:
                 else "see `python` and `checkout` of that machine: docs/engines.md"
             )
             return NodeLook(place=place.address, why=plain(said[-1])[:300], hint=hint)
-        return look_of(place.address, done.stdout[-(1 << 20) :], asked=asked, answered=time.time())
+        return look_of(place.address, done.stdout, asked=asked, answered=time.time())

@@ -333,6 +333,9 @@ class Session:
                 raise gone.error
         host.connection = None
         host.slots = None
+        if gone.is_forbidden and not host.useless:
+            host.useless = gone.why
+            self._display.say(f"note: {host.address} is left out: {host.useless}")
         why = host.why or gone.why
         host.next_try = time.monotonic() + AGAIN_S[min(host.failed, len(AGAIN_S) - 1)]
         host.failed += 1

@@ -72,6 +72,15 @@ def test_what_a_machine_says_can_t_control_a_terminal(tmp_path, monkeypatch):
     assert "\\u001b[2J owned" in end.why
 
 
+def test_a_machine_that_was_taken_over_gets_no_second_unit(tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "AGAIN_S", (0.05,))
+    sweep = driven_sweep(tmp_path, models=2)
+    with pytest.raises(UsageError, match="is not trusted any more"):
+        sweep.drive(engine(sweep, [PROGRAMS / "hostile_host.py", "above"]))
+    assert len(list(sweep.results.glob("sweeps/*/units/*/*"))) == 1
+    assert sum("is left out: it sent" in line for line in sweep.said.lines) == 1
+
+
 def test_another_version_is_left_out_and_said(tmp_path):
     sweep = driven_sweep(tmp_path)
     with pytest.raises(UsageError, match="bench_runner there is version 9") as caught:

@@ -60,6 +60,12 @@ def attack(attempt):
         case "many files":
             for number in range(11_000):
                 grew(attempt, f"f{number}")
+        case "unasked":
+            for _ in range(100):
+                say(messages.OthersEnded())
+                say(messages.ModelState(sha256="0" * 64, folder="/"))
+            for _ in range(100):
+                say(messages.Ended(attempt=attempt))
         case "escapes":
             grew(attempt, "unit.log", b"\x1b]0;owned\x07 \x1b[2J\n")
             say(messages.Trouble(why="\x1b[2J owned"))
@@ -84,6 +90,8 @@ def main():
                 )
             elif isinstance(message, messages.WantModel):
                 say(messages.ModelState(sha256=message.sha256, folder="/"))
+            elif isinstance(message, messages.EndOthers):
+                say(messages.OthersEnded())
             elif isinstance(message, messages.Start):
                 attack(message.attempt)
                 say(messages.Ended(attempt=message.attempt))

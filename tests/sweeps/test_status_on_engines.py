@@ -226,3 +226,39 @@ def test_a_detached_sweep_that_has_ended_is_not_watched_for_ever(sweep, capsys):
     note(sweep, "fresh", 1, "done")
     record_run(sweep.results_dir, [P], model="moved", sweep=place(sweep, "moved"))
     assert look(sweep, pytest.fail, Readers()).text == "finished"
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_machine_cant_show_its_run_in_place_of_another_units(sweep, capsys, known):
+    """known: whether the sweep has noted the fingerprints of its runs."""
+    if known:
+        planned = sweep.read()
+        runs = tuple(
+            msgspec.structs.replace(run, fingerprint=place(sweep, run.label).fingerprint)
+            for run in planned.runs
+        )
+        sweep.write(msgspec.structs.replace(planned, runs=runs))
+    (attempt,) = [Attempts(sweep.path).folder(each.unit_id, each.number) for each in Attempts(sweep.path).running()
+                  if each.unit_id == "g-fresh"]  # fmt: skip
+    false = place(sweep, "waits")
+    for number, each in enumerate((false, msgspec.structs.replace(false, label="fresh"))[: 1 + known]):
+        run = RunFolder(attempt / f"20261121T040000Z-human_eval-x-000{number}")
+        run.path.mkdir()
+        run.write_record(a_record(run.run_id, status=RunStatus.STARTED, model="x", sweep=each, score=None))
+    with sweep.claim():
+        print_status(sweep, warn=pytest.fail)
+    found = rows(capsys.readouterr().out)
+    assert found["waits"][0] == "waiting"
+    assert found["fresh"][0] == "queued"
+    assert found["moved"][0] == "running"
+
+
+def test_a_huge_record_of_a_machine_is_not_read_into_memory(sweep, capsys):
+    run = next(Attempts(sweep.path).live_runs())
+    with run.run_json.open("r+b") as file:
+        file.truncate(1 << 40)
+    said = []
+    with sweep.claim():
+        print_status(sweep, warn=said.append)
+    assert "it has more than" in said[0]
+    assert rows(capsys.readouterr().out)["moved"][0] == "queued"
