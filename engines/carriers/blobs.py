@@ -170,8 +170,12 @@ class BlobCarrier:
     def blobs(self, address: str) -> Blobs:
         return self._open_at(address)
 
+    def address(self, name: str) -> str:
+        """Where the attempt of that name is, once it was put there."""
+        return f"{self._where}/{name}"
+
     def put(self, attempt: Path, name: str) -> str:
-        address = f"{self._where}/{name}"
+        address = self.address(name)
         blobs = self._open_at(address)
         checksum = Checksum()
         try:
@@ -223,6 +227,13 @@ class BlobCarrier:
         with self._lock:
             reading = self._reading.get(address)
             return reading is not None and reading.is_at_end
+
+    def fetch_the_rest(self, address: str, attempt: Path, every_s: float = 0.5) -> None:
+        """Fetch until all that is there is here, also from a store that is away for a while. Raises ResultsError."""
+        while self.fetch(address, attempt) or not self.has_all(address):
+            with self._lock:
+                is_away = self._reading[address].failing_since is not None
+            time.sleep(every_s if is_away else 0)
 
     def remove(self, address: str) -> None:
         blobs = self._open_at(address)

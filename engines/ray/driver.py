@@ -20,8 +20,8 @@ import ray
 from ray import exceptions as trouble
 
 from engines.carriers.blobs import packed
-from engines.carriers.choose import carrier_for
 from engines.carriers.growing_files import GrowingFiles
+from engines.carriers.object_store import object_store
 from engines.node.streamed_unit import EXIT, PART, PLACE, REFUSED
 from engines.ray import messages, stub
 from engines.ray.cluster import connect, living_nodes, say_stop, stop_key
@@ -165,7 +165,7 @@ class Tasks:
         ray.cloudpickle.register_pickle_by_value(stub)
         self.remote = ray.remote(stub.do_unit)
         self.nodes: tuple[Node, ...] = ()
-        self.carrier = carrier_for(start.results_store) if start.results_store else None
+        self.carrier = object_store(start.results_store) if start.results_store else None
         self._connection = connection
         self._saying = threading.Lock()
         self._there: dict[str, _Task] = {}

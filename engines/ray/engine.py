@@ -17,6 +17,7 @@ from engines.ray import messages
 from engines.ray.demands import demand_of, takers
 from engines.ray.link import LOCAL, DriverGone, Link
 from engines.ray.messages import Began, Do, Ended, Failed, Look, Looked, Nodes, Ready, Start, Stop
+from engines.ray.stored import Kept, handle
 from results.errors import UsageError
 from results.extras import install_command
 from runner.host import ROOT
@@ -97,6 +98,7 @@ class RayEngine:
         self._lost_on: dict[str, set[str]] = {}  # unit -> nodes
         self._refused_by: dict[str, dict[str, str]] = {}  # unit -> nodes, and why
         self._session: _Session | None = None
+        self.kept = Kept(display.say)
 
     def check(self, units: Sequence[Unit]) -> Sequence[Finding]:
         """A cluster that is to be started here is taken as it will be."""
@@ -138,12 +140,7 @@ class RayEngine:
     def run(self, units: Units, store: Store) -> Iterator[UnitEnd]:
         for attempt in store.running():
             # Ray ends the tasks of a driver that is gone, and our driver ends with its coordinator.
-            yield UnitEnd(
-                attempt=attempt,
-                kind=EndKind.LOST,
-                why="the process that coordinated the sweep was ended",
-                place=attempt.place,
-            )
+            yield from self._lost(attempt, "the process that coordinated the sweep was ended")
         began, until, in_vain = False, 0.0, 0
         while True:
             session = self._session = _Session(self, units, store)
@@ -163,11 +160,17 @@ class RayEngine:
                     raise
                 self._display.say(f"{error.message}; connecting again")
                 for attempt in session.active():
-                    yield UnitEnd(attempt=attempt, kind=EndKind.LOST, why=error.message, place=attempt.place)
+                    yield from self._lost(attempt, error.message)
             else:
                 return
             finally:
                 self._session = None
+
+    def _lost(self, attempt: Attempt, why: str) -> Iterator[UnitEnd]:
+        """Its end, with all that it left."""
+        self.kept.bring_the_rest(attempt)
+        yield UnitEnd(attempt=attempt, kind=EndKind.LOST, why=why, place=attempt.place)
+        self.kept.remove(attempt)
 
     def cancel(self, attempts: Sequence[Attempt], grace_s: float) -> None:
         """Attempts of another coordinator end with it: Ray ends the tasks of a driver that is gone."""
@@ -220,6 +223,10 @@ class RayEngine:
             attempt=attempt, kind=kind, why=why, hint=hint, place=attempt.place, elsewhere=elsewhere
         )
 
+    @property
+    def results_store(self) -> str:
+        return self._settings.results_store
+
     def _demand(self, unit: Unit, nodes: Sequence[Node]) -> Demand:
         start = self._start()
         return demand_of(
@@ -266,16 +273,17 @@ class _Session:
         ready, nodes = _ready(link)
         self._link = link
         self._nodes = len(nodes)
-        handle = f"job {ready.job} at {ready.address}"
+        known_by = handle(ready.job, ready.address, self._engine.results_store)
         try:
             while True:
-                self._submit(link, handle)
+                self._submit(link, known_by)
                 if not self._active and self._units.is_done:
                     return
                 for message in link.receive(LOOK_S):
                     end = self._heard(message)
                     if end is not None:
                         yield end
+                        self._engine.kept.remove(end.attempt)
         finally:
             self._stop(link)
 
@@ -289,13 +297,13 @@ class _Session:
         while time.monotonic() < deadline and any(name in self._active for name in there):
             time.sleep(LOOK_S)
 
-    def _submit(self, link: Link, handle: str) -> None:
+    def _submit(self, link: Link, known_by: str) -> None:
         """Keep a few waiting in Ray's queue: a free place then never waits for us."""
         while len(self._active) - len(self._began) < max(2, self._nodes):
             unit = self._units.take()
             if unit is None:
                 return
-            attempt = self._store.started(self._store.partial(unit), handle=handle)
+            attempt = self._store.started(self._store.partial(unit), handle=known_by)
             self._active[attempt.name] = attempt
             link.send(self._engine.order(attempt))
 

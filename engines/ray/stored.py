@@ -6,21 +6,24 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Final
 
-from results.errors import ResultsError
+from engines.carriers.object_store import object_store
+from results.errors import BenchError, ResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from engines.carriers.contract import Carrier
+    from engines.carriers.blobs import BlobCarrier
+    from engines.contract import Attempt
 
 FETCH_S: Final = 0.5
+_THROUGH: Final = " through "
 
 
 class Stored:
-    """One attempt's. Raises ResultsError if it can't be put there."""
+    """One attempt's. Raises ResultsError if it can't be put there. There it stays until it was adopted, see `Kept`."""
 
-    def __init__(self, carrier: Carrier, folder: Path, name: str) -> None:
+    def __init__(self, carrier: BlobCarrier, folder: Path, name: str) -> None:
         self._carrier = carrier
         self._folder = folder
         self._address = carrier.put(folder, name)
@@ -41,9 +44,7 @@ class Stored:
         finally:
             self._over.set()
             fetching.join()
-            while self._carrier.fetch(self._address, self._folder):
-                pass
-            self._carrier.remove(self._address)
+            self._carrier.fetch_the_rest(self._address, self._folder)
 
     def _fetch(self, on_error: Callable[[ResultsError], None]) -> None:
         try:
@@ -51,3 +52,39 @@ class Stored:
                 self._carrier.fetch(self._address, self._folder)
         except ResultsError as error:
             on_error(error)
+
+
+class Kept:
+    """What attempts have left in their store, as the coordinator finds it after their driver. say: for its user."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._wanting: set[str] = set()  # attempts of which not all could be brought here
+
+    def bring_the_rest(self, attempt: Attempt) -> None:
+        """Of a driver that is gone."""
+        try:
+            if (carrier := _carrier_of(attempt)) is not None:
+                carrier.fetch_the_rest(carrier.address(attempt.name), attempt.folder)
+        except BenchError as error:
+            self._wanting.add(attempt.name)
+            self._say(f"note: {attempt.unit.label}: {error.message}; what had come by then is kept")
+
+    def remove(self, attempt: Attempt) -> None:
+        """Once it was adopted."""
+        try:
+            if attempt.name not in self._wanting and (carrier := _carrier_of(attempt)) is not None:
+                carrier.remove(carrier.address(attempt.name))
+        except BenchError as error:
+            self._say(f"note: {error.message}")
+
+
+def handle(job: str, address: str, results_store: str) -> str:
+    """Of an attempt: what a later coordinator needs, whatever its own settings say."""
+    return f"job {job} at {address}" + (f"{_THROUGH}{results_store}" if results_store else "")
+
+
+def _carrier_of(attempt: Attempt) -> BlobCarrier | None:
+    """None if it went through Ray itself. Raises UsageError."""
+    url = attempt.handle.partition(_THROUGH)[2]
+    return object_store(url) if url else None

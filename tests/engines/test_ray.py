@@ -16,6 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from engines.carriers.blobs import CLAIM, FROM, pack_name
+from engines.carriers.changes import Change, pack
+from engines.carriers.object_store import file_system, object_store
 from engines.contract import EndKind
 from engines.ray.engine import Settings, make
 from processes.signals import Interruptions
@@ -284,9 +287,22 @@ def test_a_cluster_is_started_here_for_nobody_else_and_leaves_nothing(tmp_path):
 
 
 def test_results_may_go_through_an_object_store(cluster, tmp_path):
+    """Also what an attempt had left there whose coordinator was killed. All is removed once it was adopted."""
     sweep = driven_sweep(tmp_path, models=1, limit=4)
-    ends = sweep.drive(engine(results_store=f"s3://{BUCKET}/ray"))
-    assert [(end.kind, end.place != "") for end in ends] == [(EndKind.DONE, True)]
+    where = f"s3://{BUCKET}/ray"
+    store = object_store(where)
+    earlier = sweep.store.partial(sweep.units.take())
+    earlier = sweep.store.started(earlier, handle=f"job 1 at 127.0.0.1:1 through {where}")
+    blobs = store.blobs(store.put(earlier.folder, earlier.name))
+    blobs.put(CLAIM, b"1")
+    for number, data in enumerate((b"from", b" there"), 1):
+        change = Change(path="unit.log", offset=4 * (number - 1), size=len(data))
+        blobs.put(pack_name(FROM, number), pack([(change, data)]))
+    ends = sweep.drive(engine(results_store=where))
+    assert [(end.kind, end.place != "") for end in ends] == [(EndKind.LOST, False), (EndKind.DONE, True)]
+    assert (earlier.folder / "unit.log").read_text() == "from there"
+    left = {path.removeprefix(f"{BUCKET}/ray/").split("/")[3] for path in file_system(where).find(where)}
+    assert left == {"files"}
     assert len(sweep.scores()) == 1
     assert sweep.generated()
     assert nothing_left(cluster)

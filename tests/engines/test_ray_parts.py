@@ -1,11 +1,14 @@
-"""What a node sends is put together, and no more of it than an attempt may have."""
+"""What a node sends is put together, no more than an attempt may have, and none is gone before it was adopted."""
 
 from __future__ import annotations
 
 import pytest
 
+from engines.carriers.blobs import FROM, BlobCarrier, pack_name
 from engines.carriers.changes import MOST_BYTES, Bounds, Change, WrongPack, pack
+from engines.carriers.folder_blobs import FolderBlobs
 from engines.ray.parts import Parts
+from engines.ray.stored import Stored
 
 
 def sent(name, data, offset=0):
@@ -42,3 +45,32 @@ def test_a_node_cannot_fill_this_machines_disk_or_memory(tmp_path):
 def test_a_node_cannot_change_what_it_was_given_to_do(tmp_path):
     with pytest.raises(WrongPack, match="not its to change"):
         Parts(tmp_path).add(sent("unit.json", b"{}"), is_last=True)
+
+
+class AwayForAWhile(FolderBlobs):
+    """A store that gives no answer twice, after its first pack."""
+
+    away = 2
+
+    def get(self, name, most):
+        if name == pack_name(FROM, 2) and self.away:
+            self.away -= 1
+            raise OSError("no route to it")
+        return super().get(name, most)
+
+
+def test_what_a_store_has_is_brought_whole_and_stays_there_until_it_was_adopted(tmp_path):
+    """This machine could lose its power before what came is on its disk."""
+    here = tmp_path / "attempt"
+    here.mkdir()
+    (here / "unit.json").write_text("{}")
+    blobs = AwayForAWhile(tmp_path / "store")
+    stored = Stored(BlobCarrier("s3://x", lambda _: blobs, hint=""), here, "sweep/unit/1")
+    with stored.fetched(pytest.fail):
+        for number in (1, 2, 3):
+            data = b"%d\n" % number
+            change = Change(path="completions.jsonl", offset=2 * (number - 1), size=2)
+            blobs.put(pack_name(FROM, number), pack([(change, data)]))
+    assert (here / "completions.jsonl").read_text() == "1\n2\n3\n"
+    assert not blobs.away
+    assert blobs.get(pack_name(FROM, 1), 100)
