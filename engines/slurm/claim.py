@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import errno
 import os
+import re
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 CLAIM: Final = "slurm.json"
 STOP: Final = "slurm.stop"
 UNKNOWN: Final = "?"  # of a claim that can't be read
+_JOB: Final = re.compile(r"(?:[0-9]{1,20}(?:_[0-9]{1,20})?)?")
+_NODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -81,11 +84,19 @@ def _holder(folder: Path) -> Claim:
 
 
 def read_claim(folder: Path) -> Claim | None:
-    """None until somebody has claimed it, or if it can't be read."""
+    """None until somebody has claimed it, or if it can't be read. A node wrote it, so only names are taken from it that
+    can be words of Slurm's commands: no options, lists or files.
+    """
     try:
-        return msgspec.json.decode(read_file(folder / CLAIM), type=Claim)
+        found = msgspec.json.decode(read_file(folder / CLAIM), type=Claim)
     except (OSError, *NOT_THAT_JSON):
         return None
+    return Claim(
+        job=found.job if _JOB.fullmatch(found.job) else UNKNOWN,
+        node=found.node if _NODE.fullmatch(found.node) else "",
+        restarts=found.restarts,
+        at=found.at,
+    )
 
 
 def ask_to_stop(folder: Path) -> None:

@@ -48,6 +48,7 @@ _OURS: Final = (
     ),
     *("--nodes", "--ntasks", "--dependency"),
 )
+_NO_VALUE: Final = "hHIkOQsuvVX"
 _OURS_SHORT: Final = ("-a", "-o", "-e", "-J", "-W", "-N", "-n", "-i", "-d")
 
 
@@ -109,7 +110,7 @@ def require_usable(settings: Settings) -> None:
                 f"engine: options: {option!r} is no option of sbatch",
                 hint="write it as `--qos=high`, in one word",
             )
-        if name in _OURS or (name[:2] in _OURS_SHORT and not name.startswith("--")):
+        if _is_ours(name):
             raise UsageError(
                 f"engine: options: {name} can't be set, because jobs are found again by it", hint="remove it"
             )
@@ -123,6 +124,14 @@ def require_usable(settings: Settings) -> None:
             raise UsageError(
                 "engine: setup or options have a character that no script may have", hint="remove it"
             )
+
+
+def _is_ours(name: str) -> bool:
+    """Whether sbatch takes it for an option of ours: by a part of its name, or behind letters that take no value."""
+    if name.startswith("--"):
+        return any(ours.startswith(name) for ours in _OURS)
+    letters = name[1:].lstrip(_NO_VALUE)
+    return name == "-" or (letters != "" and f"-{letters[0]}" in _OURS_SHORT)
 
 
 def write_job(

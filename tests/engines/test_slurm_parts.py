@@ -12,7 +12,7 @@ import pytest
 from engines.contract import Attempt, EndKind
 from engines.node.attempt_files import NodeEnd, write_end
 from engines.slurm import commands
-from engines.slurm.claim import ask_to_stop, claim, read_claim
+from engines.slurm.claim import UNKNOWN, ask_to_stop, claim, read_claim
 from engines.slurm.commands import DeclinedError, job_environment
 from engines.slurm.engine import FIELDS, Settings, make
 from engines.slurm.job import only_given
@@ -74,6 +74,14 @@ def test_a_requeued_job_finds_its_own_claim_taken(tmp_path):
     assert claim(tmp_path, "7_0", node="n2", restarts=1).node == "n1"
 
 
+@pytest.mark.parametrize("node", ["n1,n2", "n[1-99]", "/etc/hosts", "--me", "n1 n2", "ALL\n", "n" * 300])
+def test_a_node_that_lies_about_its_name_or_job_gives_slurm_nothing_to_do(tmp_path, node):
+    """They become words of sbatch and scancel."""
+    assert claim(tmp_path, node, node=node) is None
+    there = read_claim(tmp_path)
+    assert (there.job, there.node) == (UNKNOWN, "")
+
+
 def test_handles_are_read_back():
     for handle in (Handle("bench-1", 3), Handle("bench-1", 3, "99")):
         assert Handle.read(str(handle)) == handle
@@ -132,6 +140,10 @@ def test_the_script_reads_its_attempt_by_index_whatever_the_paths_are(tmp_path):
     [
         {"options": ("--array=0-9",)},
         {"options": ("--export=ALL",)},
+        {"options": ("--arra=0-3",)},
+        {"options": ("--expor=ALL",)},
+        {"options": ("--",)},
+        {"options": ("-Qva0-3",)},
         {"options": ("-o/tmp/x",)},
         {"options": ("requeue",)},
         {"setup": ("export HF_TOKEN=hf_abcdefgh",)},
@@ -144,6 +156,11 @@ def test_settings_that_break_it_or_hold_a_secret_are_refused(settings):
         make(Settings(**settings), Said())
     assert refused.value.hint
     assert "hf_abcdefgh" not in refused.value.message + refused.value.hint
+
+
+def test_options_of_ones_own_go_along():
+    for option in ("--begin=now+1hour", "-H", "-Qpgpu", "--exclusive", "--ntasks-per-node=1", "-k"):
+        make(Settings(options=(option,)), Said())
 
 
 def test_only_named_variables_go_along():
