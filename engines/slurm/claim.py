@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from engines.node.attempt_files import MOST_BYTES
+from engines.run_copies import read_bounded
 from results.durable import explained, replace_file
-from results.files import read_file
 from results.json_text import NOT_THAT_JSON, encode
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def read_claim(folder: Path) -> Claim | None:
     can be words of Slurm's commands: no options, lists or files.
     """
     try:
-        found = msgspec.json.decode(read_file(folder / CLAIM), type=Claim)
+        found = msgspec.json.decode(read_bounded(folder / CLAIM, MOST_BYTES), type=Claim)
     except (OSError, *NOT_THAT_JSON):
         return None
     return Claim(

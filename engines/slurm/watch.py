@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,7 @@ from engines.contract import EndKind, UnitEnd
 from engines.node.attempt_files import LOG, read_end
 from engines.slurm.claim import UNKNOWN, ask_to_stop, claim, is_asked_to_stop, read_claim, seen_anew
 from engines.slurm.commands import ControllerAwayError, listed_jobs
-from results.files import read_file
+from results.files import open_to_read
 from results.plain_text import tail
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ MOST_AWAY_S: Final = 60.0  # between two questions to a controller that is away
 TELL_AWAY_S: Final = 20.0
 TELL_WAITING_S: Final = 20.0
 CANCELLED: Final = "CANCELLED"
+_MOST_LINE: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,9 @@ def _state(watched: Watched) -> str:
 def _last_line(attempt: Attempt) -> str:
     """What a job said before it could say how it ended."""
     try:
-        said = tail(read_file(attempt.folder / LOG).decode(errors="replace"), lines=1).strip()
+        with open_to_read(attempt.folder / LOG) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_LINE))
+            said = tail(file.read(_MOST_LINE).decode(errors="replace"), lines=1).strip()
     except OSError:
         return ""
     return f": {said}" if said else ""

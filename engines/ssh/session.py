@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ from engines.contract import END_S, EndKind, UnitEnd
 from engines.node import messages
 from engines.node.attempt_files import read_end
 from engines.ssh.connection import Came, Connection, Gone, GoneError, Said
+from engines.ssh.host import Host
 from engines.ssh.placement import Slots
 from engines.ssh.starting import NotThereError, start_attempt
 from results.durable import explained
@@ -36,6 +37,7 @@ AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # until a machine that went a
 ALONE_S: Final = 600.0  # how long all machines may be away
 MOST_LOST_AT_ONE: Final = 2  # then a unit waits for another machine, if there is one
 _STOP_GRACE_S: Final = END_S - 1.0
+EARLIER_S: Final = 2 * END_S  # for a machine to end what an earlier coordinator left there
 _MOST_WAITING: Final = 1000  # events; of a machine that says more than can be shown, lines are left out
 
 
@@ -47,45 +49,18 @@ class _NotStarted:
     error: Exception
 
 
-@dataclass
-class _Host:
-    """A machine. useless: why nothing can be done there as long as this runs. why: what went wrong last."""
-
-    place: Place
-    connection: Connection | None = None
-    slots: Slots | None = None
-    attempts: dict[str, Attempt] = field(default_factory=dict)
-    failed: int = 0
-    next_try: float = 0.0
-    why: str = ""
-    useless: str = ""
-
-    @property
-    def address(self) -> str:
-        return self.place.address
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it is known what it can do, or that it can't be reached."""
-        return bool(self.useless or self.slots is not None or self.failed)
-
-    @property
-    def is_able(self) -> bool:
-        return self.slots is not None and not self.useless
-
-
 class Session:
     """See `Engine.run`."""
 
     def __init__(
         self, places: Sequence[Place], settings: Settings, units: Units, store: Store, display: Display
     ) -> None:
-        self._hosts = [_Host(place) for place in places]
+        self._hosts = [Host(place) for place in places]
         self._settings = settings
         self._units = units
         self._store = store
         self._display = display
-        self._events: queue.SimpleQueue[tuple[_Host, Connection, Came | Gone | Said | _NotStarted]] = (
+        self._events: queue.SimpleQueue[tuple[Host, Connection, Came | Gone | Said | _NotStarted]] = (
             queue.SimpleQueue()
         )
         self._held: list[Unit] = []  # taken, but refused where there is place
@@ -97,7 +72,11 @@ class Session:
 
     def run(self) -> Iterator[UnitEnd]:
         """Until nothing is left. Raises UsageError if no machine can be used, ServerError if all went away."""
-        for attempt in self._store.running():
+        earlier = tuple(self._store.running())
+        for host in self._hosts:
+            handles = (each.handle.partition(" ") for each in earlier)
+            host.earlier = tuple(name for address, _, name in handles if address == host.address)
+        for attempt in earlier:
             yield UnitEnd(
                 attempt=attempt, kind=EndKind.LOST, why="its coordinator was gone", place=attempt.place
             )
@@ -114,6 +93,8 @@ class Session:
         """To each machine that isn't, where it is time to try."""
         now = time.monotonic()
         for host in self._hosts:
+            if host.ready is not None and now > host.ends_until:
+                self._begin_at(host)
             if host.connection is None and not host.useless and now >= host.next_try:
                 host.connection = Connection(host.place, self._settings, functools.partial(self._tell, host))
         if any(host.is_able for host in self._hosts):
@@ -133,7 +114,7 @@ class Session:
                 hint="`sweep --resume last` goes on, once one is there again",
             )
 
-    def _tell(self, host: _Host, connection: Connection, event: Came | Gone | Said) -> None:
+    def _tell(self, host: Host, connection: Connection, event: Came | Gone | Said) -> None:
         if not isinstance(event, Said) or self._events.qsize() < _MOST_WAITING:
             self._events.put((host, connection, event))
 
@@ -152,7 +133,7 @@ class Session:
             if not any_more:
                 return placed
 
-    def _next_for(self, host: _Host) -> Unit | None:
+    def _next_for(self, host: Host) -> Unit | None:
         slots = host.slots
         if slots is None:
             return None
@@ -166,7 +147,7 @@ class Session:
             self._held.append(taken)
         return None
 
-    def _may(self, unit: Unit, host: _Host) -> bool:
+    def _may(self, unit: Unit, host: Host) -> bool:
         """Whether this machine hasn't refused the unit, nor lost it while another one is free; nor lost it again and
         again while there is another one at all.
         """
@@ -183,7 +164,7 @@ class Session:
             return not better
         return not any(slots.free(unit.needs) is not None for slots in better)
 
-    def _begin(self, host: _Host, unit: Unit) -> None:
+    def _begin(self, host: Host, unit: Unit) -> None:
         connection, slots = host.connection, host.slots
         if connection is None or slots is None:
             raise TypeError("a machine is connected before it gets a unit")
@@ -238,12 +219,14 @@ class Session:
                 timeout_s = 0.0
                 yield from self._happened(host, connection, event)
 
-    def _happened(self, host: _Host, connection: Connection, event: object) -> Iterator[UnitEnd]:
+    def _happened(self, host: Host, connection: Connection, event: object) -> Iterator[UnitEnd]:
         if connection is not host.connection:
             return  # of an earlier connection
         match event:
             case Came(messages.Ready() as ready):
                 self._greeted(host, ready)
+            case Came(messages.OthersEnded()):
+                self._begin_at(host)
             case Came(messages.Ended() as ended):
                 attempt = host.attempts.get(ended.attempt)
                 if attempt is not None:
@@ -256,7 +239,7 @@ class Session:
             case Gone() as gone:
                 yield from self._gone(host, gone)
 
-    def _greeted(self, host: _Host, ready: messages.Ready) -> None:
+    def _greeted(self, host: Host, ready: messages.Ready) -> None:
         for name in ("version", "commit"):
             if ready.harness.get(name) != self._ours[name]:
                 there = plain(str(ready.harness.get(name)))[:80]
@@ -265,13 +248,26 @@ class Session:
                 if host.connection is not None:
                     host.connection.close()
                 return
-        host.slots = Slots(ready.cards)
+        host.ready = ready
+        host.ends_until = time.monotonic() + EARLIER_S
+        if not host.earlier or host.connection is None:
+            self._begin_at(host)
+            return
+        with contextlib.suppress(GoneError):
+            host.connection.send(messages.EndOthers(attempts=host.earlier, grace_s=_STOP_GRACE_S))
+
+    def _begin_at(self, host: Host) -> None:
+        """It may get units: what an earlier coordinator left there has ended."""
+        if host.ready is None:
+            return
+        host.slots = Slots(host.ready.cards)
+        host.ready, host.earlier = None, ()
         self._was_able = True
         if host.why:
             self._display.say(f"{host.address} is there again")
         host.why = ""
 
-    def _ended(self, host: _Host, attempt: Attempt, ended: messages.Ended) -> UnitEnd:
+    def _ended(self, host: Host, attempt: Attempt, ended: messages.Ended) -> UnitEnd:
         self._let_go(host, attempt)
         end = read_end(attempt.folder) if ended.started else None
         unit_id = attempt.unit.unit_id
@@ -287,7 +283,7 @@ class Session:
         host.failed = 0
         return UnitEnd(attempt=attempt, kind=EndKind.DONE, place=host.address)
 
-    def _not_started(self, host: _Host, attempt: Attempt, error: Exception) -> UnitEnd:
+    def _not_started(self, host: Host, attempt: Attempt, error: Exception) -> UnitEnd:
         self._let_go(host, attempt)
         match error:
             case NotThereError():
@@ -305,7 +301,7 @@ class Session:
                 )
         raise error
 
-    def _refusal(self, host: _Host, attempt: Attempt, why: str, hint: str) -> UnitEnd:
+    def _refusal(self, host: Host, attempt: Attempt, why: str, hint: str) -> UnitEnd:
         refused = self._refused.setdefault(attempt.unit.unit_id, {})
         refused[host.address] = why
         elsewhere = any(
@@ -318,7 +314,7 @@ class Session:
             attempt=attempt, kind=EndKind.REFUSED, why=why, hint=hint, place=host.address, elsewhere=elsewhere
         )
 
-    def _let_go(self, host: _Host, attempt: Attempt) -> None:
+    def _let_go(self, host: Host, attempt: Attempt) -> None:
         host.attempts.pop(attempt.name, None)
         if host.slots is not None:
             host.slots.give_back(attempt.name)
@@ -327,12 +323,12 @@ class Session:
             with contextlib.suppress(GoneError):
                 host.connection.send(messages.Remove(attempt=attempt.name))
 
-    def _gone(self, host: _Host, gone: Gone) -> Iterator[UnitEnd]:
+    def _gone(self, host: Host, gone: Gone) -> Iterator[UnitEnd]:
         if gone.error is not None:
             with explained("write", Path(str(gone.error.filename or "an attempt's folder"))):
                 raise gone.error
         host.connection = None
-        host.slots = None
+        host.slots = host.ready = None
         if gone.is_forbidden and not host.useless:
             host.useless = gone.why
             self._display.say(f"note: {host.address} is left out: {host.useless}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from engines.contract import EndKind
 from engines.node.attempt_files import read_node
+from engines.node.other_attempts import MARK
 from engines.ssh import session
 from engines.ssh.engine import Settings, make
 from engines.unit import Needs
@@ -156,6 +158,23 @@ def test_variables_go_along_by_name_and_a_missing_one_is_found(tmp_path, monkeyp
     found = engine(sweep, here(tmp_path), environment=("NOT_SET_HERE",)).check([])
     assert any("NOT_SET_HERE is not set here" in each.message for each in found)
     assert not any(each.is_error for each in found)
+
+
+def test_what_an_earlier_coordinator_left_is_ended_before_a_machine_gets_a_unit(tmp_path):
+    """It would go on until the machine has missed the coordinator for long enough, beside the next attempt."""
+    sweep = driven_sweep(tmp_path, limit=1)
+    earlier = sweep.store.partial(sweep.units.take())
+    sweep.store.started(earlier, handle=f"a {earlier.name}", place="a")
+    left = subprocess.Popen(["/bin/sleep", "600"], env={**os.environ, MARK: earlier.name})
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            reaped = threads.submit(left.wait, 60)
+            ends = sweep.drive(engine(sweep, here(tmp_path)))
+            assert left.returncode == -signal.SIGTERM
+            reaped.result()
+    finally:
+        left.kill()
+    assert [end.kind for end in ends] == [EndKind.LOST, EndKind.DONE]
 
 
 @pytest.mark.parametrize(("gpus", "seen"), [(0, 0), (1, 1)])
