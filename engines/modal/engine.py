@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import sys
 import time
@@ -17,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from engines.carriers.blobs import CLAIM, BlobCarrier
 from engines.carriers.changes import WrongPack
 from engines.carriers.object_store import object_store
 from engines.contract import Attempt, Capabilities, EndKind, Finding, UnitEnd
 from engines.modal.app_file import WRITTEN_BY_US, app_text, checked_app, deployment_id
 from engines.modal.models import missing_models
+from engines.modal.places import NOBODY, STARTING, Handle, Places
 from engines.modal.service import DEPLOY_HINT, Service, require_modal, require_token
 from engines.modal.settings import FIELDS, KNOWN_GPUS, Settings
 from engines.node.attempt_files import read_end, read_node
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "Settings", "make"]
 NAME: Final = "modal"
-NOBODY: Final = "nobody"  # the claim to an attempt that must not begin
-STARTING: Final = "starting"  # the handle of an attempt whose call may have begun, or not
 LOOK_S: Final = 1.0
 ASK_S: Final = 5.0  # without news from a machine, after which to ask Modal whether its call has ended
 SILENCE_S: Final = 300.0  # of a machine that had begun; after it, its call is cancelled and counts as lost
@@ -93,15 +90,8 @@ class ModalEngine:
         self._settings = settings
         self._display = display
         self._service = service
-        if settings.results_store is not None:
-            self._carrier = object_store(settings.results_store)
-        else:
-            self._carrier = BlobCarrier(
-                "",
-                service.blobs,
-                called=f"the Volume {settings.volume} at Modal",
-                hint="look at `modal volume ls`, and resume the sweep later",
-            )
+        self._places = Places(settings, service)
+        self._carrier = self._places.carrier(self._places.here)
 
     def check(self, units: Sequence[Unit]) -> Sequence[Finding]:
         found = [
@@ -189,7 +179,7 @@ class ModalEngine:
         while (units.leaves or len(watched) < self._settings.at_once) and (unit := units.take()) is not None:
             attempt = store.partial(unit)
             if not self._fits(unit.needs):
-                attempt = store.started(attempt, handle=STARTING, place=self._place)
+                attempt = self._started(store, attempt, STARTING)
                 yield UnitEnd(
                     attempt=attempt,
                     kind=EndKind.REFUSED,
@@ -198,58 +188,50 @@ class ModalEngine:
                     place=self._place,
                 )
                 continue
-            attempt = store.started(attempt, handle=STARTING, place=self._place)
+            attempt = self._started(store, attempt, STARTING)
             self._watch(attempt, watched)
             try:
                 put = self._carrier.put(attempt.folder, attempt.name)
                 call = self._service.spawn(
-                    self._name_there(attempt), deployment_id(self._settings), self._carrier.checksum(put)
+                    self._places.address_there(attempt),
+                    deployment_id(self._settings),
+                    self._carrier.checksum(put),
                 )
             except ResultsError as error:
                 del watched[attempt.name]
                 self._cancel(attempt, kill=True)
                 yield self._lost(attempt, error.message)
                 continue
-            watched[attempt.name].attempt = store.started(attempt, handle=call, place=self._place)
+            watched[attempt.name].attempt = self._started(store, attempt, call)
+
+    def _started(self, store: Store, attempt: Attempt, call: str) -> Attempt:
+        """Note its call, and where it lies; it stays where it is."""
+        place = self._places.handle(attempt).place
+        return store.started(attempt, handle=Handle(call, place).text, place=self._place)
+
+    def _call(self, attempt: Attempt) -> str:
+        return self._places.handle(attempt).call
 
     def _never_begun(self, watched: dict[str, _Watched], store: Store) -> list[UnitEnd]:
         """Find the calls that an earlier coordinator started and couldn't note. Returns attempts that have none."""
         found = []
         for each in watched.values():
             attempt, now = each.attempt, time.monotonic()
-            if attempt.handle != STARTING or (each.failing and now - each.asked_at < ASK_S):
+            if self._call(attempt) != STARTING or (each.failing and now - each.asked_at < ASK_S):
                 continue
             each.asked_at = now
             try:
-                claim = self._claim(attempt)
-                if claim is None:
-                    # Whatever call there is must not begin any more: another attempt will.
-                    with _as_results_error():
-                        self._carrier.blobs(self._address(attempt)).put(CLAIM, NOBODY.encode())
+                claim = self._places.claim(attempt)
+                if claim is None:  # whatever call there is must not begin any more: another attempt will
+                    self._places.forbid(attempt)
             except ResultsError as error:
                 self._trouble(each, error)
                 continue
             if claim in {None, NOBODY}:
                 found.append(self._lost(attempt, "the sweep ended before the call was known"))
             else:
-                each.attempt = store.started(attempt, handle=str(claim), place=self._place)
+                each.attempt = self._started(store, attempt, str(claim))
         return found
-
-    def _address(self, attempt: Attempt) -> str:
-        """Where coordinators find it."""
-        return f"{(self._settings.results_store or '').rstrip('/')}/{attempt.name}"
-
-    def _name_there(self, attempt: Attempt) -> str:
-        """Where its machine finds it: below the mounted Volume, or in the store."""
-        return self._address(attempt).lstrip("/")
-
-    def _claim(self, attempt: Attempt) -> str | None:
-        with _as_results_error():
-            found = self._carrier.blobs(self._address(attempt)).get(CLAIM, 200)
-        if found is None:
-            return None
-        text = found.decode(errors="replace")
-        return text if _CALL.fullmatch(text) else NOBODY
 
     def _watch(self, attempt: Attempt, watched: dict[str, _Watched]) -> None:
         now = time.monotonic()
@@ -264,24 +246,24 @@ class ModalEngine:
 
     def _look_at(self, each: _Watched) -> UnitEnd | None:
         attempt, now = each.attempt, time.monotonic()
-        if attempt.handle == STARTING:
+        if self._call(attempt) == STARTING:
             return None
         try:
             for _ in range(CATCH_UP):
-                if not self._carrier.fetch(self._address(attempt), attempt.folder):
+                if not self._places.fetch(attempt):
                     break
                 each.heard_at, each.claimed = now, True
-            if not self._has_all(attempt):
+            if not self._places.has_all(attempt):
                 return None
             if (end := self._end(attempt)) is not None:
                 return end
             if each.claimed and now - each.heard_at > SILENCE_S:
-                self._service.cancel(attempt.handle, kill=True)
+                self._service.cancel(self._call(attempt), kill=True)
                 return self._lost(attempt, f"nothing has come from its machine for {SILENCE_S:.0f} s")
             if now - max(each.asked_at, each.heard_at) < ASK_S:
                 return None
             each.asked_at = now
-            ended = self._service.ended(attempt.handle)
+            ended = self._service.ended(self._call(attempt))
             each.failing = False
             if ended is None:
                 return None
@@ -297,15 +279,12 @@ class ModalEngine:
             attempt, LOST_BY.get(ended, f"its call ended at Modal: {ended}")
         )
 
-    def _has_all(self, attempt: Attempt) -> bool:
-        return self._carrier.has_all(self._address(attempt))
-
     def _fetch_the_rest(self, attempt: Attempt) -> bool:
         """Returns whether all is here. Raises ResultsError."""
         for _ in range(MOST_LAST):
-            if not self._carrier.fetch(self._address(attempt), attempt.folder):
+            if not self._places.fetch(attempt):
                 break
-        return self._has_all(attempt)
+        return self._places.has_all(attempt)
 
     def _trouble(self, each: _Watched, error: ResultsError) -> None:
         """Modal can't be reached: the calls go on, so nothing is given up."""
@@ -344,7 +323,7 @@ class ModalEngine:
     def _tidy(self, attempt: Attempt) -> None:
         """What was needed to bring it here; its run folders stay in the Volume."""
         try:
-            self._carrier.remove(self._address(attempt))
+            self._places.remove(attempt)
         except ResultsError as error:
             self._display.say(f"note: {error.message}")
 
@@ -357,8 +336,8 @@ class ModalEngine:
         while left and time.monotonic() < give_up:
             for name, attempt in list(left.items()):
                 with contextlib.suppress(BenchError):
-                    self._carrier.fetch(self._address(attempt), attempt.folder)
-                if self._has_all(attempt) and read_end(attempt.folder) is not None:
+                    self._places.fetch(attempt)
+                if self._places.has_all(attempt) and read_end(attempt.folder) is not None:
                     del left[name]
             time.sleep(min(LOOK_S, 0.2) if left else 0)
         for attempt in left.values():
@@ -368,26 +347,15 @@ class ModalEngine:
 
     def _cancel(self, attempt: Attempt, *, kill: bool) -> None:
         try:
-            call = self._claim(attempt) if attempt.handle == STARTING else attempt.handle
+            known = self._call(attempt)
+            call = self._places.claim(attempt) if known == STARTING else known
             if call is None:  # it may begin yet: it finds that somebody has it
-                self._carrier.blobs(self._address(attempt)).put(CLAIM, NOBODY.encode())
+                self._places.forbid(attempt)
             elif call != NOBODY:
                 self._service.cancel(call, kill=kill)
-        except (BenchError, OSError) as error:
-            why = error.message if isinstance(error, BenchError) else str(error)
-            self._display.say(f"note: {attempt.unit.label} could not be cancelled at Modal: {why}")
+        except BenchError as error:
+            self._display.say(f"note: {attempt.unit.label} could not be cancelled at Modal: {error.message}")
 
 
 _MOST_TEXT: Final = 500  # of what a machine says
-_CALL: Final = re.compile(r"fc-[A-Za-z0-9]{1,64}")
 GPU_HINT: Final = "set gpu in the manifest's engine: part, such as gpu: H100:2, and deploy again"
-
-
-@contextlib.contextmanager
-def _as_results_error() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ResultsError(
-            f"the store for results can't be used: {plain(str(error))}", hint="try again later"
-        ) from error

@@ -11,6 +11,8 @@ import functools
 import io
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from engines.modal.app_file import FUNCTION
 from results.errors import BenchError, ResultsError, UsageError
 from results.extras import install_command
@@ -82,6 +84,10 @@ class Service:
 
         with contextlib.suppress(_Gone), _explained():
             modal.FunctionCall.from_id(call_id).cancel(terminate_containers=kill)
+
+    def with_volume(self, name: str) -> Service:
+        """The same app with a Volume of that name."""
+        return Service(msgspec.structs.replace(self._settings, volume=name))
 
     def blobs(self, address: str) -> VolumeBlobs:
         return VolumeBlobs(self._volume, address)
