@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from engines.carriers.changes import WrongPack
@@ -24,6 +23,7 @@ from engines.modal.models import missing_models
 from engines.modal.places import NOBODY, STARTING, Handle, Places
 from engines.modal.service import DEPLOY_HINT, Service, require_modal, require_token
 from engines.modal.settings import FIELDS, KNOWN_GPUS, Settings
+from engines.modal.watched import Watched, beginning
 from engines.node.attempt_files import read_end, read_node
 from results.durable import explained, replace_file
 from results.errors import BenchError, ResultsError, UsageError
@@ -46,6 +46,7 @@ SILENCE_S: Final = 300.0  # of a machine that had begun; after it, its call is c
 CATCH_UP: Final = 20  # fetches of one attempt in a look, after this machine was away
 MOST_LAST: Final = 1000  # looks at what an ended call has left
 STOP_S: Final = 10.0  # for a call to end, its records to be committed, and them to be brought here
+FIRST_WAIT_S, MOST_WAIT_S = 0.5, 60.0  # between tries to start a call
 LOST_BY: Final = {
     "success": "its machine was taken away meanwhile, or its program failed; `modal app logs` says why",
     "failure": "its program failed; `modal app logs` says why",
@@ -67,17 +68,6 @@ def make(settings: Settings, display: Display) -> ModalEngine:
         object_store(settings.results_store)
     checked_app(settings)
     return ModalEngine(settings, display, Service(settings))
-
-
-@dataclass
-class _Watched:
-    """An attempt that is out. claimed: a machine has begun it."""
-
-    attempt: Attempt
-    asked_at: float
-    heard_at: float
-    claimed: bool = False
-    failing: bool = False
 
 
 class ModalEngine:
@@ -115,13 +105,14 @@ class ModalEngine:
 
     def run(self, units: Units, store: Store) -> Iterator[UnitEnd]:
         require_token()
-        watched: dict[str, _Watched] = {}
+        watched: dict[str, Watched] = {}
         try:
             for attempt in store.running():
                 self._watch(attempt, watched)
             while True:
                 yield from self._start(units, store, watched)
-                if (units.leaves and not units.holds_back) or (units.is_done and not watched):
+                leaves = units.leaves and not units.holds_back and not beginning(watched)
+                if leaves or (units.is_done and not watched):
                     return
                 ended = self._never_begun(watched, store) + self._look(watched)
                 for end in ended:
@@ -174,9 +165,16 @@ class ModalEngine:
     def _too_few(self, unit: Unit) -> str:
         return f"it needs {unit.needs.gpus} GPUs, and the engine's machines have {self._settings.gpus}"
 
-    def _start(self, units: Units, store: Store, watched: dict[str, _Watched]) -> Iterator[UnitEnd]:
-        """Start what there is place for; everything, if this process leaves, because Modal has a queue too."""
-        while (units.leaves or len(watched) < self._settings.at_once) and (unit := units.take()) is not None:
+    def _start(self, units: Units, store: Store, watched: dict[str, Watched]) -> Iterator[UnitEnd]:
+        """Start what there is place for; everything, if this process leaves, because Modal has a queue too. While
+        something can't be started, nothing is added to it.
+        """
+        for each in beginning(watched):
+            self._begin(each, store)
+        while not beginning(watched) and (units.leaves or len(watched) < self._settings.at_once):
+            unit = units.take()
+            if unit is None:
+                return
             attempt = store.partial(unit)
             if not self._fits(unit.needs):
                 attempt = self._started(store, attempt, STARTING)
@@ -189,20 +187,29 @@ class ModalEngine:
                 )
                 continue
             attempt = self._started(store, attempt, STARTING)
-            self._watch(attempt, watched)
-            try:
+            each = self._watch(attempt, watched)
+            each.begin_at = time.monotonic()
+            self._begin(each, store)
+
+    def _begin(self, each: Watched, store: Store) -> None:
+        """Start its call, or set the time to try again: a short outage must not cost one of its attempts."""
+        attempt = each.attempt
+        if each.begin_at is None or time.monotonic() < each.begin_at:
+            return
+        try:
+            # A request that failed may have started a call all the same.
+            call = self._places.claim(attempt) if each.tries else None
+            if call in {None, NOBODY}:
                 put = self._carrier.put(attempt.folder, attempt.name)
-                call = self._service.spawn(
-                    self._places.address_there(attempt),
-                    deployment_id(self._settings),
-                    self._carrier.checksum(put),
-                )
-            except ResultsError as error:
-                del watched[attempt.name]
-                self._cancel(attempt, kill=True)
-                yield self._lost(attempt, error.message)
-                continue
-            watched[attempt.name].attempt = self._started(store, attempt, call)
+                there = self._places.address_there(attempt)
+                call = self._service.spawn(there, deployment_id(self._settings), self._carrier.checksum(put))
+        except ResultsError as error:
+            each.tries += 1
+            each.begin_at = time.monotonic() + min(MOST_WAIT_S, FIRST_WAIT_S * 2**each.tries)
+            self._trouble(each, error)
+            return
+        each.begin_at, each.failing = None, False
+        each.attempt = self._started(store, attempt, str(call))
 
     def _started(self, store: Store, attempt: Attempt, call: str) -> Attempt:
         """Note its call, and where it lies; it stays where it is."""
@@ -212,12 +219,16 @@ class ModalEngine:
     def _call(self, attempt: Attempt) -> str:
         return self._places.handle(attempt).call
 
-    def _never_begun(self, watched: dict[str, _Watched], store: Store) -> list[UnitEnd]:
+    def _never_begun(self, watched: dict[str, Watched], store: Store) -> list[UnitEnd]:
         """Find the calls that an earlier coordinator started and couldn't note. Returns attempts that have none."""
         found = []
         for each in watched.values():
             attempt, now = each.attempt, time.monotonic()
-            if self._call(attempt) != STARTING or (each.failing and now - each.asked_at < ASK_S):
+            if each.other_call:
+                each.attempt, each.other_call = self._started(store, attempt, each.other_call), ""
+            if each.begin_at is not None or self._call(each.attempt) != STARTING:
+                continue
+            if each.failing and now - each.asked_at < ASK_S:
                 continue
             each.asked_at = now
             try:
@@ -233,18 +244,19 @@ class ModalEngine:
                 each.attempt = self._started(store, attempt, str(claim))
         return found
 
-    def _watch(self, attempt: Attempt, watched: dict[str, _Watched]) -> None:
+    def _watch(self, attempt: Attempt, watched: dict[str, Watched]) -> Watched:
         now = time.monotonic()
-        watched[attempt.name] = _Watched(attempt, asked_at=now, heard_at=now)
+        each = watched[attempt.name] = Watched(attempt, asked_at=now, heard_at=now)
+        return each
 
-    def _look(self, watched: dict[str, _Watched]) -> list[UnitEnd]:
+    def _look(self, watched: dict[str, Watched]) -> list[UnitEnd]:
         """Bring what grew, of all at the same time, and find out which have ended."""
         if not watched:
             return []
         with ThreadPoolExecutor(min(16, len(watched))) as threads:
             return [end for end in threads.map(self._look_at, list(watched.values())) if end is not None]
 
-    def _look_at(self, each: _Watched) -> UnitEnd | None:
+    def _look_at(self, each: Watched) -> UnitEnd | None:
         attempt, now = each.attempt, time.monotonic()
         if self._call(attempt) == STARTING:
             return None
@@ -269,6 +281,10 @@ class ModalEngine:
                 return None
             if not self._fetch_the_rest(attempt):
                 return None
+            claim = self._places.claim(attempt) if self._end(attempt) is None else None
+            if claim not in {None, NOBODY, self._call(attempt)}:
+                each.other_call = str(claim)  # it was started too, by a request that failed, and came first
+                return None
         except WrongPack as error:
             self._cancel(attempt, kill=True)
             return self._lost(attempt, error.message)
@@ -286,7 +302,7 @@ class ModalEngine:
                 break
         return self._places.has_all(attempt)
 
-    def _trouble(self, each: _Watched, error: ResultsError) -> None:
+    def _trouble(self, each: Watched, error: ResultsError) -> None:
         """Modal can't be reached: the calls go on, so nothing is given up."""
         if not each.failing:
             self._display.say(f"note: {each.attempt.unit.label}: {error.message}; the engine keeps trying")
@@ -329,9 +345,11 @@ class ModalEngine:
 
     def _stop(self, attempts: Sequence[Attempt], grace_s: float) -> None:
         """Cancel these, so that they write their records; kill what is left; and bring here what they have."""
+        if not attempts:
+            return
         left = {attempt.name: attempt for attempt in attempts}
-        for attempt in attempts:
-            self._cancel(attempt, kill=False)
+        with ThreadPoolExecutor(min(16, len(attempts))) as threads:
+            list(threads.map(lambda attempt: self._cancel(attempt, kill=False), attempts))
         give_up = time.monotonic() + grace_s
         while left and time.monotonic() < give_up:
             for name, attempt in list(left.items()):
@@ -346,13 +364,16 @@ class ModalEngine:
                 self._fetch_the_rest(attempt)
 
     def _cancel(self, attempt: Attempt, *, kill: bool) -> None:
+        """Also a call that does it although another one is known. One that may begin yet finds that it must not."""
+        known = self._call(attempt)
         try:
-            known = self._call(attempt)
-            call = self._places.claim(attempt) if known == STARTING else known
-            if call is None:  # it may begin yet: it finds that somebody has it
+            if known != STARTING:
+                self._service.cancel(known, kill=kill)
+            claim = self._places.claim(attempt)
+            if claim is None:
                 self._places.forbid(attempt)
-            elif call != NOBODY:
-                self._service.cancel(call, kill=kill)
+            elif claim not in {NOBODY, known}:
+                self._service.cancel(claim, kill=kill)
         except BenchError as error:
             self._display.say(f"note: {attempt.unit.label} could not be cancelled at Modal: {error.message}")
 
