@@ -77,6 +77,7 @@ class _Task:
         self.node_id = ""
         self.fits_nowhere_since: float | None = None
         self.ended_as: tuple[str, str] | None = None  # kind and why, once we end it ourselves
+        self.stopped = threading.Event()  # it is not to be submitted any more
         self._tasks = tasks
         self.generator: Any = None
         self.stored: Stored | None = None
@@ -88,8 +89,10 @@ class _Task:
         if self._tasks.carrier is None:
             packs = list(packed(GrowingFiles(folder).changes(), ended=True))
         else:
-            self.stored = Stored(self._tasks.carrier, folder, self.order.key)
+            self.stored = Stored(self._tasks.carrier, folder, self.order.key, self.stopped)
             program = self.stored.program
+        if self.stopped.is_set():
+            raise _Lost(messages.CANCELLED, "it was cancelled")
         start = self._tasks.start
         options: dict[str, Any] = {
             "name": self.order.label[:LABEL_CHARACTERS],
@@ -114,6 +117,8 @@ class _Task:
             "stop_key": stop_key(self.order.key),
         }
         self.generator = self._tasks.remote.options(**options).remote(start.checkout, order, *packs)
+        if self.stopped.is_set():  # in the instant before
+            ray.cancel(self.generator, force=True)
 
     def follow(self) -> Ended:
         """Take what comes until the task's end. Runs in a thread of its own."""
@@ -201,9 +206,9 @@ class Tasks:
         except Exception as error:  # noqa: BLE001 - told, as the end of the attempt
             if task.generator is not None:
                 ray.cancel(task.generator, force=True)
-            ended = Ended(
-                key=key, kind=messages.LOST, why=plain(f"{type(error).__name__}: {error}")[:MOST_SAID]
-            )
+            why = plain(f"{type(error).__name__}: {error}")[:MOST_SAID]
+            kind, why = task.ended_as or (messages.LOST, why)
+            ended = Ended(key=key, kind=kind, why=why)
         with self._lock:
             self._there.pop(key, None)
         say_stop(key, None)
@@ -214,6 +219,7 @@ class Tasks:
             chosen = [task for key, task in self._there.items() if keys is None or key in keys]
         for task in chosen:
             task.ended_as = (messages.CANCELLED, "it was cancelled")
+            task.stopped.set()
             if task.node_id:
                 say_stop(task.order.key, grace_s)
                 threading.Timer(grace_s + FORCE_S, self._force, (task,)).start()

@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from engines.contract import Attempt
 
 FETCH_S: Final = 0.5
+FIRST_WAIT_S, MOST_WAIT_S = 1.0, 60.0  # between tries to put an attempt there
 _THROUGH: Final = " through "
 
 
 class Stored:
-    """One attempt's. Raises ResultsError if it can't be put there. There it stays until it was adopted, see `Kept`."""
+    """One attempt's. It is put there, also into a store that is away for a while: raises ResultsError only once
+    `stopped` is set. There it stays until it was adopted, see `Kept`.
+    """
 
-    def __init__(self, carrier: BlobCarrier, folder: Path, name: str) -> None:
+    def __init__(self, carrier: BlobCarrier, folder: Path, name: str, stopped: threading.Event) -> None:
         self._carrier = carrier
         self._folder = folder
-        self._address = carrier.put(folder, name)
+        self._address = _put(carrier, folder, name, stopped)
         self._over = threading.Event()
 
     @property
@@ -52,6 +55,17 @@ class Stored:
                 self._carrier.fetch(self._address, self._folder)
         except ResultsError as error:
             on_error(error)
+
+
+def _put(carrier: BlobCarrier, folder: Path, name: str, stopped: threading.Event) -> str:
+    wait_s = FIRST_WAIT_S
+    while True:
+        try:
+            return carrier.put(folder, name)
+        except ResultsError:
+            if stopped.wait(wait_s):
+                raise
+            wait_s = min(2 * wait_s, MOST_WAIT_S)
 
 
 class Kept:

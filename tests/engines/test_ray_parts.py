@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from engines.carriers.blobs import FROM, BlobCarrier, pack_name
@@ -9,6 +11,7 @@ from engines.carriers.changes import MOST_BYTES, Bounds, Change, WrongPack, pack
 from engines.carriers.folder_blobs import FolderBlobs
 from engines.ray.parts import Parts
 from engines.ray.stored import Stored
+from results.errors import ResultsError
 
 
 def sent(name, data, offset=0):
@@ -65,7 +68,7 @@ def test_what_a_store_has_is_brought_whole_and_stays_there_until_it_was_adopted(
     here.mkdir()
     (here / "unit.json").write_text("{}")
     blobs = AwayForAWhile(tmp_path / "store")
-    stored = Stored(BlobCarrier("s3://x", lambda _: blobs, hint=""), here, "sweep/unit/1")
+    stored = Stored(BlobCarrier("s3://x", lambda _: blobs, hint=""), here, "sweep/unit/1", threading.Event())
     with stored.fetched(pytest.fail):
         for number in (1, 2, 3):
             data = b"%d\n" % number
@@ -74,3 +77,31 @@ def test_what_a_store_has_is_brought_whole_and_stays_there_until_it_was_adopted(
     assert (here / "completions.jsonl").read_text() == "1\n2\n3\n"
     assert not blobs.away
     assert blobs.get(pack_name(FROM, 1), 100)
+
+
+class AwayAtFirst(FolderBlobs):
+    """A store that can't be reached for some tries."""
+
+    away = 3
+
+    def put(self, name, data):
+        if self.away:
+            self.away -= 1
+            raise OSError("no route to it")
+        super().put(name, data)
+
+
+def test_a_unit_waits_for_a_store_that_is_away_until_it_is_cancelled(tmp_path, monkeypatch):
+    """Else each of its attempts would be gone within a second."""
+    monkeypatch.setattr("engines.ray.stored.FIRST_WAIT_S", 0.001)
+    here = tmp_path / "attempt"
+    here.mkdir()
+    (here / "unit.json").write_text("{}")
+    blobs, stopped = AwayAtFirst(tmp_path / "store"), threading.Event()
+    carrier = BlobCarrier("s3://x", lambda _: blobs, hint="")
+    assert "s3://x/sweep/unit/1" in Stored(carrier, here, "sweep/unit/1", stopped).program
+    assert not blobs.away
+    blobs.away = 3
+    stopped.set()
+    with pytest.raises(ResultsError, match="no route"):
+        Stored(carrier, here, "sweep/unit/2", stopped)
