@@ -1,4 +1,4 @@
-"""A store of named blobs as a carrier: packs of changes, numbered in each direction.
+"""A store of named blobs as a carrier: packs of what files gained, numbered in each direction.
 
 ADDRESS/to/00000001          what the coordinator put: the attempt's folder, in packs
 ADDRESS/from/00000001 ...    what the machine added, a pack each time there was something
@@ -18,21 +18,21 @@ import hashlib
 import struct
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engines.carriers import progress
-from engines.carriers.changes import MOST_BYTES, PART_BYTES, Bounds, WrongPack, apply, pack, unpack
 from engines.carriers.growing_files import GrowingFiles
-from engines.node.attempt_files import UNIT
+from engines.carriers.packs import MOST_BYTES, WrongPack, packed, unpack, write_piece
+from engines.carriers.received_files import ReceivedFiles
 from results.durable import explained
 from results.errors import ResultsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from engines.carriers.changes import Change
+    from engines.carriers.growing_files import Piece
     from engines.contract import Finding
 
 TO: Final = "to"
@@ -58,20 +58,6 @@ class Blobs(Protocol):
         """Everything below it. Idempotent."""
 
 
-def packed(changes: Iterable[tuple[Change, bytes]], *, ended: bool = False) -> Iterator[bytes]:
-    """The changes in packs of a few MiB. ended: the last one, which may be empty, says that nothing follows."""
-    held: list[tuple[Change, bytes]] = []
-    held_bytes = 0
-    for change, data in changes:
-        if held_bytes + len(data) > PART_BYTES or len(held) >= 1000:
-            yield pack(held)
-            held, held_bytes = [], 0
-        held.append((change, data))
-        held_bytes += len(data)
-    if held or ended:
-        yield pack(held, last=ended)
-
-
 class Checksum:
     """Of the packs of one direction, in their order."""
 
@@ -90,7 +76,7 @@ def pack_name(folder: str, number: int) -> str:
     return f"{folder}/{number:08}"
 
 
-def received(blobs: Blobs, folder: str, first: int) -> Iterator[tuple[list[tuple[Change, bytes]], bool]]:
+def received(blobs: Blobs, folder: str, first: int) -> Iterator[tuple[list[Piece], bool]]:
     """The packs from that number on, as far as they are there. Raises OSError, WrongPack."""
     number = first
     while True:
@@ -138,9 +124,9 @@ def ungrouped(data: bytes) -> list[bytes]:
 class _Reading:
     """How far one address was read. next: number of its next pack. is_at_end: the last look read all there was."""
 
+    files: ReceivedFiles
     next: int = 1
     is_at_end: bool = False
-    bounds: Bounds = field(default_factory=Bounds)
     failing_since: float | None = None
 
 
@@ -179,7 +165,8 @@ class BlobCarrier:
         blobs = self._open_at(address)
         checksum = Checksum()
         try:
-            for number, data in enumerate(packed(GrowingFiles(attempt).changes(), ended=True), 1):
+            pieces = GrowingFiles(attempt, with_unit=True).pieces()
+            for number, data in enumerate(packed(pieces, ended=True), 1):
                 checksum.add(data)
                 blobs.put(pack_name(TO, number), data)
         except OSError as error:
@@ -200,12 +187,14 @@ class BlobCarrier:
         with self._lock, explained("read", attempt):
             reading = self._reading.get(address)
             if reading is None:
-                reading = self._reading[address] = _Reading(next=progress.begin(attempt, address))
+                files = ReceivedFiles(attempt, repeats=True)
+                reading = self._reading[address] = _Reading(files, progress.begin(attempt, address))
         first = reading.next
         reading.is_at_end = False
         try:
-            for changes, _ in received(self._open_at(address), FROM, first):
-                apply(changes, attempt, keep=(UNIT,), bounds=reading.bounds)
+            for pieces, _ in received(self._open_at(address), FROM, first):
+                for piece in pieces:
+                    write_piece(reading.files, piece)
                 reading.next += 1
                 with explained("write to", attempt):
                     progress.note(attempt, address, reading.next)

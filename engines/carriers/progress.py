@@ -1,8 +1,8 @@
 """How far an attempt's packs were read, beside the attempt: a coordinator that comes later goes on there.
 
-Read once more from the first one, the packs would for a while take back what is here, and who adopted the attempt in
-that while would lose it. The files of an attempt aren't synced to the disk, so the note counts only until this machine
-starts anew; after that the packs, which are all still there, are read from the first one.
+Read once more from the first one, the packs would for a while take back the records that are here, and who adopted the
+attempt in that while would lose it. The files of an attempt aren't synced to the disk, so the note counts only until
+this machine starts anew; after that the packs, which are all still there, are read from the first one.
 """
 
 from __future__ import annotations

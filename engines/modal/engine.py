@@ -15,8 +15,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from engines.carriers.changes import WrongPack
 from engines.carriers.object_store import object_store
+from engines.carriers.packs import WrongPack
 from engines.contract import Attempt, Capabilities, EndKind, Finding, UnitEnd
 from engines.modal.app_file import WRITTEN_BY_US, app_text, checked_app, deployment_id
 from engines.modal.models import missing_models

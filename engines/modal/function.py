@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engines.carriers.blobs import FROM, pack_name
-from engines.carriers.changes import Change, pack
 from engines.carriers.choose import blobs_at
+from engines.carriers.growing_files import Piece
+from engines.carriers.packs import pack
 from engines.contract import EndKind
 from engines.modal.app_file import MODELS
 from engines.modal.service import DEPLOY_HINT
@@ -47,9 +48,8 @@ def do_unit(name: str, expected: str, deployed: str, *, sha256: str, folder: str
             why="what is deployed at Modal has other settings, or is another version of bench_runner",
             hint=DEPLOY_HINT,
         )
-        data = encode(end)
-        changes = [(Change(path=END, size=len(data), whole=True), data)]
-        blobs_at(address).put(pack_name(FROM, 1), pack(changes, last=True))
+        pieces = [Piece(END, 0, encode(end), replaces=True)]
+        blobs_at(address).put(pack_name(FROM, 1), pack(pieces, last=True))
         commit()
         return 0
     command = [

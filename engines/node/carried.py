@@ -31,12 +31,12 @@ from engines.carriers.blobs import (
     group_name,
     grouped,
     pack_name,
-    packed,
 )
-from engines.carriers.changes import MOST_BYTES, Bounds, apply, pack, unpack
 from engines.carriers.choose import blobs_at
 from engines.carriers.growing_files import GrowingFiles
-from engines.node.attempt_files import END, LOG, UNIT, read_end
+from engines.carriers.packs import MOST_BYTES, pack, packed, unpack, write_piece
+from engines.carriers.received_files import ReceivedFiles
+from engines.node.attempt_files import LOG, UNIT, read_end
 from engines.node.own_folder import require_safe_parents
 from processes.signals import ENDING
 from results.durable import explained
@@ -46,12 +46,10 @@ from runner.display import Lines
 from runner.script import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from engines.carriers.blobs import Blobs
 
-# The folder is a results folder of its own; nobody needs its run log.
-_OF_THIS_MACHINE: Final = ("benchmark_results.json", "benchmark_results.json.lock")
 BEAT_S: Final = (
     30.0  # at most between two packs, so that whoever waits for them knows that this machine works
 )
@@ -159,14 +157,15 @@ def _wait_for_eof(stop: threading.Event) -> None:
 def _bring(blobs: Blobs, attempt: Path, sha256: str) -> None:
     """Raises OSError, ResultsError."""
     last = False
-    checksum, bounds = Checksum(), Bounds()
+    checksum, files = Checksum(), ReceivedFiles(attempt, with_unit=True)
     for number in itertools.count(1):
         data = blobs.get(pack_name(TO, number), MOST_BYTES + 1)
         if data is None or last:
             break
         checksum.add(data)
-        changes, last = unpack(data)
-        apply(changes, attempt, bounds=bounds)
+        pieces, last = unpack(data)
+        for piece in pieces:
+            write_piece(files, piece)
     if not last or not (attempt / UNIT).is_file():
         raise ResultsError("the attempt is not whole in its store", hint="was it removed meanwhile?")
     if checksum.text != sha256:
@@ -216,8 +215,8 @@ class _Outgoing:
     def __init__(self, blobs: Blobs, attempt: Path) -> None:
         self._blobs = blobs
         self._attempt = attempt
-        self._files = GrowingFiles(attempt, leave=(UNIT, *_OF_THIS_MACHINE))
-        self._files.forget_changes()
+        self._files = GrowingFiles(attempt)
+        self._files.known_already()
         self._number = 1
         self._left: Iterator[bytes] = iter(())
         self._held: bytes | None = None
@@ -226,12 +225,12 @@ class _Outgoing:
 
     def put_what_is_new(self) -> bool:
         """Without `end.json`. Returns False if the store can't be reached now."""
-        return self._put(without=(END,))
+        return self._put(with_end=False)
 
     def put_the_end(self, within_s: float) -> None:
         """Everything, `end.json` after all that it speaks of, and whole files for people. Raises ResultsError."""
         give_up = time.monotonic() + within_s
-        while not (self._put(without=(END,)) and self._put()):
+        while not self._put(with_end=True):
             if time.monotonic() > give_up:
                 raise ResultsError(
                     "the store can't be reached: the end of the attempt is not in it",
@@ -253,10 +252,10 @@ class _Outgoing:
                 self._blobs.put(group_name(FROM, self._number), group)
         self._packs.clear()
 
-    def _put(self, *, without: Collection[str] = ()) -> bool:
+    def _put(self, *, with_end: bool) -> bool:
         if not self._drain():
             return False
-        self._left = packed(self._files.changes(without=without))
+        self._left = packed(self._files.pieces(with_end=with_end))
         if time.monotonic() - self._last_put >= BEAT_S:
             self._left = itertools.chain(self._left, (pack(()),))
         return self._drain()

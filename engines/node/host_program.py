@@ -19,10 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from engines.carriers.growing_files import GrowingFiles
 from engines.node import messages
 from engines.node.attempt_files import LOG
 from engines.node.frames import LINE, FrameError, Frames, frame
-from engines.node.growing_files import GrowingFiles
 from engines.node.model_cache import ModelCache
 from engines.node.other_attempts import MARK, end_others
 from engines.node.own_folder import make_own_folder, require_safe_parents

@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from engines.carriers.blobs import packed
-from engines.carriers.changes import apply, unpack
 from engines.carriers.growing_files import GrowingFiles
-from engines.node.attempt_files import LOG, UNIT
+from engines.carriers.packs import packed, unpack, write_piece
+from engines.carriers.received_files import ReceivedFiles
+from engines.node.attempt_files import LOG
 from engines.node.own_folder import require_safe_parents
 from processes import process as processes
 from results.durable import explained
@@ -45,7 +45,7 @@ PLACE, PART, EXIT, REFUSED = "place", "part", "exit", "refused"
 def work(
     order: Mapping[str, Any], packs: Sequence[bytes], *, node_id: str, stop: Callable[[], float | None]
 ) -> Iterator[tuple[Any, ...]]:
-    """Do the attempt that came in `packs`, see `engines.carriers.changes`, or that `program` of the order gets itself.
+    """Do the attempt that came in `packs`, see `engines.carriers.packs`, or that `program` of the order gets itself.
 
     order: `words` for the unit's program, `workdir` and `python`, "" for this machine's own, `gpus`, and `program`,
     empty for the unit's own. stop: how many seconds the program has to end, once it should. Yields `("place", host,
@@ -60,10 +60,12 @@ def work(
                 command = (python, *order["program"], *order["words"])
                 yield from _watched(command, folder, order, stop, None)
                 return
+            files = ReceivedFiles(folder, with_unit=True)
             for pack in packs:
-                apply(unpack(pack)[0], folder)
-            growing = GrowingFiles(folder, leave=(UNIT,))
-            growing.forget_changes()
+                for piece in unpack(pack)[0]:
+                    write_piece(files, piece)
+            growing = GrowingFiles(folder)
+            growing.known_already()
             command = (python, "-m", "engines.node.unit_program", str(folder), *order["words"])
             yield from _watched(command, folder, order, stop, growing)
     except ResultsError as error:
@@ -98,7 +100,7 @@ def _watched(
 
 
 def _parts(growing: GrowingFiles) -> Iterator[tuple[Any, ...]]:
-    for pack in packed(growing.changes()):
+    for pack in packed(growing.pieces()):
         for at in range(0, len(pack), PART_BYTES):
             yield PART, pack[at : at + PART_BYTES], at + PART_BYTES >= len(pack)
 

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import exceptions as trouble
 
-from engines.carriers.blobs import packed
 from engines.carriers.growing_files import GrowingFiles
 from engines.carriers.object_store import object_store
+from engines.carriers.packs import packed
+from engines.carriers.received_files import ReceivedFiles
 from engines.node.streamed_unit import EXIT, PART, PLACE, REFUSED
 from engines.ray import messages, stub
 from engines.ray.cluster import connect, living_nodes, say_stop, stop_key
@@ -87,7 +88,7 @@ class _Task:
         packs: list[bytes] = []
         program: tuple[str, ...] = ()
         if self._tasks.carrier is None:
-            packs = list(packed(GrowingFiles(folder).changes(), ended=True))
+            packs = list(packed(GrowingFiles(folder, with_unit=True).pieces(), ended=True))
         else:
             self.stored = Stored(self._tasks.carrier, folder, self.order.key, self.stopped)
             program = self.stored.program
@@ -147,7 +148,7 @@ class _Task:
 
     def _received(self) -> str:
         """How the unit's program ended, once all of its folder is here."""
-        parts = Parts(Path(self.order.folder))
+        parts = Parts(ReceivedFiles(Path(self.order.folder)))
         for reference in self.generator:
             kind, *rest = ray.get(reference)
             if kind == PLACE:

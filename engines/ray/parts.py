@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engines.carriers.changes import MOST_BYTES, Bounds, WrongPack, apply, unpack
-from engines.node.attempt_files import UNIT
+from engines.carriers.packs import MOST_BYTES, WrongPack, unpack, write_piece
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from engines.carriers.received_files import ReceivedFiles
 
 
 class Parts:
-    """One attempt's, from its first part on. bounds: how much it may be."""
+    """One attempt's, from its first part on."""
 
-    def __init__(self, folder: Path, bounds: Bounds | None = None) -> None:
-        self._folder = folder
-        self._bounds = bounds or Bounds()
+    def __init__(self, files: ReceivedFiles) -> None:
+        self._files = files
         self._held = bytearray()
 
     def add(self, data: bytes, *, is_last: bool) -> None:
@@ -25,5 +23,6 @@ class Parts:
         if len(self._held) > MOST_BYTES:
             raise WrongPack.of("it is longer than one of ours")
         if is_last:
-            apply(unpack(bytes(self._held))[0], self._folder, keep=(UNIT,), bounds=self._bounds)
+            for piece in unpack(bytes(self._held))[0]:
+                write_piece(self._files, piece)
             self._held.clear()

@@ -17,10 +17,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from engines.carriers.received_files import ReceivedFiles, RefusedFileError
 from engines.node import messages
 from engines.node.attempt_files import LOG
 from engines.node.frames import FrameError, Frames, frame
-from engines.ssh.received_files import ReceivedFiles, RefusedFileError
 from processes.readable import readable
 from results.plain_text import plain
 

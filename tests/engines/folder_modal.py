@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engines.carriers.blobs import CLAIM, FROM, TO, pack_name
-from engines.carriers.changes import Change, pack
 from engines.carriers.folder_blobs import FolderBlobs
+from engines.carriers.growing_files import Piece
+from engines.carriers.packs import pack
 from engines.contract import EndKind
 from engines.modal.engine import ModalEngine
 from engines.node.attempt_files import NodeEnd
@@ -57,9 +58,8 @@ class FolderModal:
 
     def finish(self, name: str) -> None:
         """Its machine comes to the end."""
-        data = encode(NodeEnd(kind=EndKind.DONE))
-        changes = [(Change(path="end.json", size=len(data), whole=True), data)]
-        self.blobs(name).put(pack_name(FROM, 1), pack(changes, last=True))
+        end = Piece("end.json", 0, encode(NodeEnd(kind=EndKind.DONE)), replaces=True)
+        self.blobs(name).put(pack_name(FROM, 1), pack([end], last=True))
 
 
 def engine(settings: Settings, said, modal: FolderModal) -> ModalEngine:

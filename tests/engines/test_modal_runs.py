@@ -15,9 +15,10 @@ import sys
 import pytest
 
 from engines.carriers.blobs import FROM, pack_name
-from engines.carriers.changes import Change, pack
 from engines.carriers.folder_blobs import FolderBlobs
+from engines.carriers.growing_files import Piece
 from engines.carriers.object_store import file_system
+from engines.carriers.packs import pack
 from engines.contract import EndKind
 from engines.coordinator import Coordinator
 from engines.modal.engine import make
@@ -331,7 +332,7 @@ def test_a_machine_that_sends_what_cannot_be_right_is_stopped_and_lost(deployed,
     sweep = driven_sweep(tmp_path, limit=40, delay_s=0.3)
     engine = make(Settings(), sweep.said)
     look, sent = engine._look, []
-    evil = pack([(Change(path="../../../evil", size=4, whole=True), b"evil")])
+    evil = pack([Piece("../../../evil", 0, b"evil", replaces=True)])
 
     def look_and_send(watched):
         for each in watched.values():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engines.carriers.blobs import TO, BlobCarrier, pack_name, packed
-from engines.carriers.changes import pack, unpack
+from engines.carriers.blobs import TO, BlobCarrier, pack_name
 from engines.carriers.choose import blobs_at
 from engines.carriers.growing_files import GrowingFiles
+from engines.carriers.packs import pack, packed, unpack
 from engines.node import carried
 from results.errors import ResultsError, UsageError
 from tests.engines.driving import driven_sweep
@@ -24,7 +24,7 @@ def put(tmp_path):
     address = carrier.put(ours.folder, ours.name)
     words = carrier.program(address)
     assert words[:2] == ("-m", "engines.node.carried")
-    other = list(packed(GrowingFiles(theirs.folder).changes(), ended=True))
+    other = list(packed(GrowingFiles(theirs.folder, with_unit=True).pieces(), ended=True))
     return blobs_at(address), words[2:], other, sweeps
 
 

@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from engines.carriers.blobs import CLAIM, FROM, pack_name
-from engines.carriers.changes import Change, pack
+from engines.carriers.growing_files import Piece
 from engines.carriers.object_store import file_system, object_store
+from engines.carriers.packs import pack
 from engines.contract import EndKind
 from engines.ray.engine import Settings, make
 from processes.signals import Interruptions
@@ -296,8 +297,7 @@ def test_results_may_go_through_an_object_store(cluster, tmp_path):
     blobs = store.blobs(store.put(earlier.folder, earlier.name))
     blobs.put(CLAIM, b"1")
     for number, data in enumerate((b"from", b" there"), 1):
-        change = Change(path="unit.log", offset=4 * (number - 1), size=len(data))
-        blobs.put(pack_name(FROM, number), pack([(change, data)]))
+        blobs.put(pack_name(FROM, number), pack([Piece("unit.log", 4 * (number - 1), data)]))
     ends = sweep.drive(engine(results_store=where))
     assert [(end.kind, end.place != "") for end in ends] == [(EndKind.LOST, False), (EndKind.DONE, True)]
     assert (earlier.folder / "unit.log").read_text() == "from there"

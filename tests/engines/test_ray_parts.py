@@ -7,19 +7,21 @@ import threading
 import pytest
 
 from engines.carriers.blobs import FROM, BlobCarrier, pack_name
-from engines.carriers.changes import MOST_BYTES, Bounds, Change, WrongPack, pack
 from engines.carriers.folder_blobs import FolderBlobs
+from engines.carriers.growing_files import Piece
+from engines.carriers.packs import MOST_BYTES, WrongPack, pack
+from engines.carriers.received_files import ReceivedFiles
 from engines.ray.parts import Parts
 from engines.ray.stored import Stored
 from results.errors import ResultsError
 
 
 def sent(name, data, offset=0):
-    return pack([(Change(path=name, offset=offset, size=len(data)), data)])
+    return pack([Piece(name, offset, data)])
 
 
 def test_a_pack_comes_in_parts(tmp_path):
-    parts = Parts(tmp_path)
+    parts = Parts(ReceivedFiles(tmp_path))
     whole = sent("completions.jsonl", b"one\n")
     parts.add(whole[:20], is_last=False)
     assert not list(tmp_path.iterdir())
@@ -30,24 +32,24 @@ def test_a_pack_comes_in_parts(tmp_path):
 
 def test_a_node_cannot_fill_this_machines_disk_or_memory(tmp_path):
     """The bounds count over all packs of the attempt."""
-    parts = Parts(tmp_path, Bounds(most_bytes=1000, most_files=2))
+    parts = Parts(ReceivedFiles(tmp_path, most_bytes=1000, most_files=2))
     for number in range(9):
         parts.add(sent("log", b"x" * 100, offset=100 * number), is_last=True)
     with pytest.raises(WrongPack, match="more files or bytes"):
         parts.add(sent("log", b"x" * 200, offset=900), is_last=True)
-    parts = Parts(tmp_path, Bounds(most_files=2))
+    parts = Parts(ReceivedFiles(tmp_path, most_files=2))
     with pytest.raises(WrongPack, match="more files or bytes"):
         for number in range(3):
             parts.add(sent(f"file{number}", b""), is_last=True)
-    parts = Parts(tmp_path)
+    parts = Parts(ReceivedFiles(tmp_path))
     with pytest.raises(WrongPack, match="longer"):
         for _ in range(MOST_BYTES // (1 << 20) + 1):
             parts.add(b"x" * (1 << 20), is_last=False)
 
 
 def test_a_node_cannot_change_what_it_was_given_to_do(tmp_path):
-    with pytest.raises(WrongPack, match="not its to change"):
-        Parts(tmp_path).add(sent("unit.json", b"{}"), is_last=True)
+    with pytest.raises(WrongPack, match="the unit itself"):
+        Parts(ReceivedFiles(tmp_path)).add(sent("unit.json", b"{}"), is_last=True)
 
 
 class AwayForAWhile(FolderBlobs):
@@ -72,8 +74,8 @@ def test_what_a_store_has_is_brought_whole_and_stays_there_until_it_was_adopted(
     with stored.fetched(pytest.fail):
         for number in (1, 2, 3):
             data = b"%d\n" % number
-            change = Change(path="completions.jsonl", offset=2 * (number - 1), size=2)
-            blobs.put(pack_name(FROM, number), pack([(change, data)]))
+            piece = Piece("completions.jsonl", 2 * (number - 1), data)
+            blobs.put(pack_name(FROM, number), pack([piece]))
     assert (here / "completions.jsonl").read_text() == "1\n2\n3\n"
     assert not blobs.away
     assert blobs.get(pack_name(FROM, 1), 100)

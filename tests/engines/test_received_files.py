@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from engines.ssh.received_files import ReceivedFiles, RefusedFileError
+from engines.carriers.received_files import ReceivedFiles, RefusedFileError
 
 
 @pytest.fixture
@@ -25,7 +25,8 @@ def everything(folder):
     "path",
     [
         "../x", "a/../../x", "/etc/x", "/x", "..", ".", "", "a//b", "a/", "./a", "a/./b", ".hidden", "a/.hidden/b",
-        "a\0b",         "a\nb", "a\x1b[2Jb", "\u202ea", "\udcff", "x" * 201, "/".join("a" * 9), "unit.json",
+        "a\0b", "a\nb", "a\x1b[2Jb", "\u202ea", "\udcff", "x" * 201, "/".join("a" * 9), "unit.json", "unit.json/x",
+        "/".join(["x" * 199] * 6),
     ],
 )  # fmt: skip
 def test_a_name_that_leads_elsewhere_or_hides_is_refused(path, attempt, tmp_path):
@@ -69,6 +70,30 @@ def test_special_files_and_folders_are_not_written_to(attempt):
     ReceivedFiles(attempt).grew("file", 0, b"x")
     with pytest.raises(RefusedFileError):
         ReceivedFiles(attempt).grew("file/below", 0, b"x")
+
+
+def test_only_the_coordinator_gives_the_unit(tmp_path):
+    ReceivedFiles(tmp_path, with_unit=True).replaced("unit.json", 0, b"{}", last=True)
+    assert (tmp_path / "unit.json").read_bytes() == b"{}"
+
+
+def test_what_came_may_come_again_from_a_store_but_makes_no_hole_and_changes_nothing(attempt):
+    """A coordinator that was killed begins at the first piece again."""
+    for _ in range(2):
+        files = ReceivedFiles(attempt, repeats=True)
+        files.grew("log", 0, b"first ")
+        files.replaced("run/run.json", 0, b"new ", last=False)
+        files.replaced("run/run.json", 4, b"record", last=True)
+        files.grew("log", 6, b"second")
+    assert (attempt / "log").read_bytes() == b"first second"
+    assert (attempt / "run" / "run.json").read_bytes() == b"new record"
+    files.replaced("run/run.json", 4, b"record", last=True)
+    assert (attempt / "run" / "run.json").read_bytes() == b"new record"
+    with pytest.raises(RefusedFileError):
+        files.replaced("run/run.json", 4, b"other", last=True)
+    for path, offset in (("log", 13), ("none", 1), ("log", 1 << 60)):
+        with pytest.raises(RefusedFileError):
+            files.grew(path, offset, b"x")
 
 
 @pytest.mark.parametrize("offset", [1, 3, 1 << 40])
