@@ -393,6 +393,12 @@ def test_results_may_go_through_an_object_store_instead_of_the_volume(deployed, 
     coordinated(sweep, make(settings, sweep.said))
     assert len(sweep.scores()) == 1, deployed.log
     assert not (deployed.volume / sweep.folder.sweep_id).exists()
-    left = file_system("s3://").find(f"{BUCKET}/bench/{sweep.folder.sweep_id}")
-    assert any(path.endswith("completions.jsonl") for path in left)
-    assert all("/files/" in path for path in left)
+
+    def left():
+        """A machine leaves whole files there for people after it has told its end."""
+        found = file_system("s3://")
+        found.invalidate_cache()
+        return found.find(f"{BUCKET}/bench/{sweep.folder.sweep_id}")
+
+    assert wait_for(lambda: any(path.endswith("completions.jsonl") for path in left()), 30)
+    assert all("/files/" in path for path in left())
