@@ -42,6 +42,7 @@ __all__ = ["FIELDS", "Settings", "make"]
 NAME: Final = "modal"
 LOOK_S: Final = 1.0
 ASK_S: Final = 5.0  # without news from a machine, after which to ask Modal whether its call has ended
+SETTLE_S: Final = 5.0  # for what a machine has written to be seen here, and the other way round
 SILENCE_S: Final = 300.0  # of a machine that had begun; after it, its call is cancelled and counts as lost
 CATCH_UP: Final = 20  # fetches of one attempt in a look, after this machine was away
 MOST_LAST: Final = 1000  # looks at what an ended call has left
@@ -235,10 +236,15 @@ class ModalEngine:
                 claim = self._places.claim(attempt)
                 if claim is None:  # whatever call there is must not begin any more: another attempt will
                     self._places.forbid(attempt)
+                    claim = NOBODY
             except ResultsError as error:
                 self._trouble(each, error)
                 continue
-            if claim in {None, NOBODY}:
+            if claim == NOBODY:
+                # A call that claimed it in the same instant has done so by then, and its claim is seen.
+                each.forbidden_at = each.forbidden_at or now
+                if now - each.forbidden_at < SETTLE_S:
+                    continue
                 found.append(self._lost(attempt, "the sweep ended before the call was known"))
             else:
                 each.attempt = self._started(store, attempt, str(claim))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 COMMIT_S: Final = 1.0  # between two commits of the Volume
+MOST_RELOAD_S: Final = 30.0  # between two looks at what others have written there
 LAST_COMMITS: Final = 10
 GRACE_S: Final = 25.0  # Modal kills a machine that it takes away half a minute after it says so
 
@@ -40,7 +41,7 @@ def do_unit(name: str, expected: str, deployed: str, *, sha256: str, folder: str
     """Do the attempt of that name below the folder, or at that address in an object store. expected, deployed: which
     deployment. sha256: of what was put there. Returns as `carried`.
     """
-    commit, claim = _at_modal(volume)
+    commit, reload, claim = _at_modal(volume)
     address = name if "://" in name else str(Path(folder) / name)
     if expected != deployed:
         end = NodeEnd(
@@ -68,8 +69,13 @@ def do_unit(name: str, expected: str, deployed: str, *, sha256: str, folder: str
         command += ["--models", MODELS]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as program:
         try:
+            wait_s, reload_at = COMMIT_S, time.monotonic()
             while program.poll() is None:
-                _committed(commit)
+                # After our claim was committed, to see whether it was given to somebody else in the same instant.
+                if _worked(commit) and time.monotonic() >= reload_at:
+                    if _worked(reload):
+                        wait_s = min(2 * wait_s, MOST_RELOAD_S)
+                    reload_at = time.monotonic() + wait_s
                 _wait(program, COMMIT_S)
         except BaseException:  # the call is cancelled, or its machine taken away
             if program.stdin is not None:
@@ -79,28 +85,28 @@ def do_unit(name: str, expected: str, deployed: str, *, sha256: str, folder: str
             raise
         finally:
             for _ in range(LAST_COMMITS):
-                if _committed(commit):
+                if _worked(commit):
                     break
                 time.sleep(COMMIT_S)
     return program.returncode
 
 
-def _at_modal(volume: Volume) -> tuple[Callable[[], None], str]:
-    """How to commit, and the id of this call; in a test, where there is no Modal, neither means anything."""
+def _at_modal(volume: Volume) -> tuple[Callable[[], None], Callable[[], None], str]:
+    """How to commit and to reload, and the id of this call; none means anything in a test, without Modal."""
     import modal
 
     if modal.is_local():
-        return (lambda: None), "local"
+        return (lambda: None), (lambda: None), "local"
     volume.reload()  # this machine may have been here before the attempt was put
-    return volume.commit, modal.current_function_call_id() or "1"
+    return volume.commit, volume.reload, modal.current_function_call_id() or "1"
 
 
-def _committed(commit: Callable[[], None]) -> bool:
-    """Whether it worked; a commit that fails is made up for by the next one."""
+def _worked(do: Callable[[], None]) -> bool:
+    """Whether it did; what fails is made up for by the next one. A Volume isn't reloaded while its files are open."""
     try:
-        commit()
+        do()
     except Exception as error:  # noqa: BLE001 - whatever Modal says, the unit goes on
-        Lines().say(f"the Volume can't be committed now: {error}")
+        Lines().say(f"the Volume can't be committed or reloaded now: {error}")
         return False
     return True
 

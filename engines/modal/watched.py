@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Watched:
     """asked_at, heard_at: when Modal was asked about its call, and when its machine was heard. claimed: a machine has
     begun it. begin_at: when to start its call, which isn't started yet; None for others. tries: to start it, which
-    failed. other_call: the one that does it, if it is not the one that is known. All times are monotonic seconds.
+    failed. other_call: the one that does it, if it is not the one that is known. forbidden_at: since when no call may
+    begin with it. All times are monotonic seconds.
     """
 
     attempt: Attempt
@@ -26,6 +27,7 @@ class Watched:
     begin_at: float | None = None
     tries: int = 0
     other_call: str = ""
+    forbidden_at: float | None = None
 
 
 def beginning(watched: Mapping[str, Watched]) -> list[Watched]:

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import itertools
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -54,6 +55,7 @@ BEAT_S: Final = (
     30.0  # at most between two packs, so that whoever waits for them knows that this machine works
 )
 LOOK_S: Final = 0.5
+CHECK_S: Final = 1.0  # after which to look at the claim again, and then after longer times
 GRACE_S: Final = 60.0  # for a unit that was stopped to write its records
 KEEP_TRYING_S: Final = 600.0  # to put the last of it into a store that can't be reached
 KEEP_TRYING_STOPPED_S: Final = 10.0  # the same after a signal: who sent it may not wait longer
@@ -65,7 +67,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("address", help="where the attempt lies: s3://bucket/prefix/name, or a folder")
     parser.add_argument("--sha256", required=True, help="the checksum of what was put there")
     parser.add_argument("--workdir", type=Path, help="where to make its folder here (default: $TMPDIR)")
-    parser.add_argument("--claim", default="1", help="what to leave there to say who does it")
+    parser.add_argument(
+        "--claim", default=secrets.token_hex(8), help="what to leave there to say who does it"
+    )
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
     # Split here, because argparse takes no rest after options that follow the address.
     ours, unit_words = _split(words)
@@ -101,10 +105,11 @@ def carry(
     stop: threading.Event,
     sha256: str,
     workdir: Path | None = None,
-    claim: str = "1",
+    claim: str,
 ) -> int:
-    """The same at blobs that are open, until `stop` is set. sha256: of what was put there. claim: who does it. Raises
-    ResultsError if the store can't be used, has something else, or another program did this attempt before.
+    """The same at blobs that are open, until `stop` is set. sha256: of what was put there. claim: who does it, and
+    nobody else. Raises ResultsError if the store can't be used or has something else, or another program does or did
+    this attempt.
     """
     with _folder(workdir) as attempt:
         try:
@@ -122,12 +127,14 @@ def carry(
                 f"cannot read the attempt from its store: {error}",
                 hint="look at this machine's keys for the store",
             ) from error
-        outgoing = _Outgoing(blobs, attempt)
+        outgoing, claimed = _Outgoing(blobs, attempt), _Claim(blobs, claim)
         with _unit_program(attempt, words) as program:
             while program.poll() is None and not stop.is_set():
+                claimed.check()
                 outgoing.put_what_is_new()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     program.wait(LOOK_S)
+        claimed.check(at_once=True)
         outgoing.put_the_end(KEEP_TRYING_STOPPED_S if stop.is_set() else KEEP_TRYING_S)
         return 0 if read_end(attempt) else 1
 
@@ -207,6 +214,31 @@ def _unit_program(attempt: Path, words: Sequence[str]) -> Iterator[subprocess.Po
         except subprocess.TimeoutExpired:
             program.kill()  # its guardians end what it started
             program.wait()
+
+
+class _Claim:
+    """Two programs may find no claim in the same instant; or the sweep gives the attempt up in it. The last one to
+    write has it, which the other one finds here.
+    """
+
+    def __init__(self, blobs: Blobs, claim: str) -> None:
+        self._blobs = blobs
+        self._claim = claim.encode()
+        self._wait_s = CHECK_S
+        self._check_at = time.monotonic() + CHECK_S
+
+    def check(self, *, at_once: bool = False) -> None:
+        """Now and then, or at once, look whether it is still ours. Raises ResultsError if it isn't."""
+        if time.monotonic() < self._check_at and not at_once:
+            return
+        self._wait_s = min(2 * self._wait_s, BEAT_S)
+        self._check_at = time.monotonic() + self._wait_s
+        with contextlib.suppress(OSError):
+            if self._blobs.get(CLAIM, len(self._claim) + 1) not in {None, self._claim}:
+                raise ResultsError(
+                    "the sweep has given this attempt up, or another program does it",
+                    hint="the sweep's own program says how it goes on",
+                )
 
 
 class _Outgoing:

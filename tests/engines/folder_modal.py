@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engines.carriers.blobs import CLAIM, FROM, TO, pack_name
@@ -33,7 +33,7 @@ class FolderModal:
     over: dict[str, str] = field(default_factory=dict)
 
     def with_volume(self, name: str) -> FolderModal:
-        return FolderModal(self.folder, name)
+        return replace(self, volume=name)
 
     def blobs(self, address: str) -> FolderBlobs:
         return FolderBlobs(self.folder / self.volume / address.lstrip("/"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from engines.carriers.folder_blobs import FolderBlobs
 from engines.contract import EndKind
+from engines.modal.places import STARTING
 from engines.modal.settings import Settings
 from results.errors import ResultsError
 from tests.engines.driving import driven_sweep
@@ -20,7 +22,7 @@ def sweep(tmp_path, monkeypatch):
     from modal.config import config
 
     monkeypatch.setattr(config, "get", lambda name, **_: TOKEN.get(f"MODAL_{name.upper()}"))
-    for name, value in {"LOOK_S": 0.01, "ASK_S": 0.0, "FIRST_WAIT_S": 0.01}.items():
+    for name, value in {"LOOK_S": 0.01, "ASK_S": 0.0, "FIRST_WAIT_S": 0.01, "SETTLE_S": 0.05}.items():
         monkeypatch.setattr(f"engines.modal.engine.{name}", value)
     return driven_sweep(tmp_path, limit=1)
 
@@ -141,3 +143,40 @@ def test_what_could_not_be_started_is_given_up_with_the_sweep(sweep, tmp_path):
         list(running.run(_Once(sweep), sweep.store))
     (attempt,) = sweep.store.running()
     assert modal.blobs(attempt.name).get("claim", 100) == b"nobody"
+
+
+def killed_while_starting(sweep, modal):
+    """As a coordinator leaves an attempt that is killed between starting its call and noting it."""
+    attempt = submitted(sweep, Settings(), modal)
+    sweep.units.taken.clear()
+    return sweep.store.started(attempt, handle=STARTING)
+
+
+def test_a_call_that_claims_an_attempt_while_it_is_given_up_is_taken_for_what_it_is(sweep, tmp_path):
+    """Else it would go on, and cost, beside another one that does the same."""
+
+    class Late(FolderModal):
+        def blobs(self, address):
+            modal = self
+
+            class Blobs(FolderBlobs):
+                def put(self, name, data):
+                    super().put(name, data)
+                    if data == b"nobody":
+                        modal.begin(address, "fc-1")
+                        modal.finish(address)
+
+            return Blobs(self.folder / self.volume / address.lstrip("/"))
+
+    modal = Late(tmp_path / "modal", "bench-runner")
+    killed_while_starting(sweep, modal)
+    (end,) = engine(Settings(), sweep.said, modal).run(_Once(sweep), sweep.store)
+    assert (end.kind, end.attempt.handle.split()[0]) == (EndKind.DONE, "fc-1")
+
+
+def test_an_attempt_whose_call_never_began_is_given_up_once_that_is_sure(sweep, tmp_path):
+    modal = FolderModal(tmp_path / "modal", "bench-runner")
+    attempt = killed_while_starting(sweep, modal)
+    (end,) = engine(Settings(), sweep.said, modal).run(_Once(sweep), sweep.store)
+    assert end.kind == EndKind.LOST
+    assert not (modal.folder / "bench-runner" / attempt.name / "claim").exists(), "nothing of it is left"

@@ -47,6 +47,7 @@ def deployed(account, monkeypatch):
     account.deploy(Settings())
     monkeypatch.setattr("engines.modal.engine.ASK_S", 1.0)
     monkeypatch.setattr("engines.modal.engine.LOOK_S", 0.2)
+    monkeypatch.setattr("engines.modal.engine.SETTLE_S", 2.0)
     return account
 
 

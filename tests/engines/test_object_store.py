@@ -11,8 +11,9 @@ import threading
 
 import pytest
 
-from engines.carriers.blobs import BlobCarrier
+from engines.carriers.blobs import CLAIM, BlobCarrier
 from engines.carriers.choose import blobs_at, carrier_for
+from engines.carriers.folder_blobs import FolderBlobs
 from engines.carriers.object_store import ObjectBlobs, file_system
 from engines.contract import EndKind, UnitEnd
 from engines.node import carried
@@ -228,8 +229,32 @@ def test_a_folder_of_packs_works_as_a_store_does(tmp_path):
     carrier = BlobCarrier(str(tmp_path / "volume"), blobs_at, hint="look")
     address = carrier.put(attempt.folder, attempt.name)
     stop = threading.Event()
-    how = {"stop": stop, "sha256": carrier.checksum(address), "workdir": tmp_path / "node"}
+    how = {"stop": stop, "sha256": carrier.checksum(address), "workdir": tmp_path / "node", "claim": "1"}
     assert carried.carry(blobs_at(address), [], **how) == 0
     carrier.fetch(address, attempt.folder)
     assert read_end(attempt.folder).kind == EndKind.DONE
     carrier.remove(address)
+
+
+class ClaimedByTwo(FolderBlobs):
+    """Somebody else claims the attempt in the same instant, and later."""
+
+    def put(self, name, data):
+        super().put(name, data)
+        if name == CLAIM:
+            super().put(name, b"somebody else")
+
+
+def test_of_two_programs_that_claim_an_attempt_at_once_one_stops_and_writes_no_end(tmp_path):
+    sweep = driven_sweep(tmp_path, limit=40, delay_s=0.3)
+    attempt = attempt_of(sweep)
+    carrier = BlobCarrier(str(tmp_path / "volume"), blobs_at, hint="look")
+    address = carrier.put(attempt.folder, attempt.name)
+    how = {"sha256": carrier.checksum(address), "workdir": tmp_path / "node", "claim": "this"}
+    with pytest.raises(ResultsError, match="another program does it"):
+        carried.carry(ClaimedByTwo(tmp_path / "volume" / attempt.name), [], stop=threading.Event(), **how)
+    assert not _programs(tmp_path / "node")
+    while carrier.fetch(address, attempt.folder):
+        pass
+    assert read_end(attempt.folder) is None
+    assert len(sweep.generated()) < 40
