@@ -28,13 +28,13 @@ class Store(FolderBlobs):
         return super().get(name, most)
 
 
-@pytest.fixture
-def store(tmp_path):
-    """With an attempt that came to its end, a completion a pack."""
-    node = tmp_path / "node"
+@pytest.fixture(scope="module")
+def packs(tmp_path_factory):
+    """Of an attempt that came to its end, a completion a pack. They are only read."""
+    folder = tmp_path_factory.mktemp("packs")
+    node = folder / "node"
     (node / RUN).mkdir(parents=True)
-    (tmp_path / "here").mkdir()
-    store, growing = Store(tmp_path / "store"), GrowingFiles(node)
+    store, growing = Store(folder / "store"), GrowingFiles(node)
     for number in range(PACKS):
         with (node / RUN / "completions.jsonl").open("a") as file:
             file.write(f"{number}\n")
@@ -42,7 +42,13 @@ def store(tmp_path):
             (node / "end.json").write_text('{"kind":"done"}')
         (data,) = packed(growing.pieces())
         store.put(pack_name(FROM, number + 1), data)
-    return store
+    return folder / "store"
+
+
+@pytest.fixture
+def store(packs, tmp_path):
+    (tmp_path / "here").mkdir()
+    return Store(packs)
 
 
 def coordinator(store):
