@@ -67,7 +67,7 @@ $(ENGINES): $(DEV) requirements-engines.lock
 	-$(PIP) --requirement requirements-engines.lock && touch $@
 
 test-engines: $(ENGINES) setup  ## sweeps over several machines for real: their daemons, kills, and a run in shards
-	tests/real_slurm.sh $(PYTEST) -m engines --timeout 300
+	tests/real_slurm.sh $(PYTEST) -m engines --timeout 300 -n 2 --dist loadfile
 
 $(REAL): $(DEV) setup  # what the slow suites need, made beforehand; by --jobs at once, which is not for llama.cpp's make
 	MAKEFLAGS= tests/$(subst -,_,$@).sh true
