@@ -311,7 +311,7 @@ def test_cancel_stops_calls_of_a_coordinator_that_is_gone(deployed, tmp_path):
     with sweep.folder.claim():
         attempts = _store(sweep, other).running()
         assert len(attempts) == 2
-        other.cancel(attempts, 20.0)
+        other.cancel(attempts, 8.0)  # one of them may not have begun, and says nothing
         other.cancel(attempts, 1.0)
     assert wait_for(lambda: len(deployed.calls("end")) == len(deployed.calls()), 30)
     assert sweep.here(attempts[0].folder) >= 1
