@@ -8,7 +8,7 @@ import pytest
 
 from engines.node import unit_program
 from engines.ray.demands import demand_of, takers
-from engines.ray.engine import Settings, make
+from engines.ray.engine import RayEngine, Settings, make
 from engines.ray.messages import PACKET_BYTES, Node, encode, from_driver, in_messages
 from engines.unit import Needs
 from results.errors import UsageError
@@ -97,7 +97,7 @@ def test_another_ray_than_this_program_knows_is_told(tmp_path, monkeypatch):
 def test_what_a_task_starts_is_understood_there(tmp_path):
     sweep = driven_sweep(tmp_path, models=1, limit=1)
     attempt = sweep.store.partial(sweep.units.take())
-    order = make(Settings(cpus=2, models=("/data", "/more")), Said()).order(attempt)
+    order = RayEngine(Settings(cpus=2, models=("/data", "/more")), Said()).order(attempt)
     assert len(order.words) == 5
     empty = tmp_path / "empty"
     empty.mkdir()

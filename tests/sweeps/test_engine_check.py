@@ -101,14 +101,14 @@ def test_a_machine_says_what_it_has_and_no_value_of_a_variable(tmp_path):
     ("changes", "why"),
     [
         ({"harness": {"version": "0", "commit": "x"}}, "bench_runner there is 0"),
-        ({"time": time.time() + 3600}, "its clock is 3"),
+        ({"time": 7200.0}, "its clock is 3600 s ahead"),
         ({"disk_free_bytes": 5 << 20}, "only 5 MiB are free in /w"),
         ({"servers": ()}, "it has no llama-server and no llama.cpp in Python"),
     ],
 )
 def test_what_is_wrong_with_a_machine_is_a_finding(changes, why, manifest):
-    now = time.time()
-    look = look_of("alpha", machine(**changes), asked=now, answered=now)
+    now = 3600.0
+    look = look_of("alpha", machine(**{"time": now, **changes}), asked=now, answered=now)
     found = findings([look], units_of(plan_of(manifest)))
     assert why in found[0].message
     assert found[0].place == "alpha"
