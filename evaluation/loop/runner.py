@@ -93,6 +93,7 @@ class Runner:
         self._first_request: float | None = None
         self._last_answer = 0.0
         self._error: Reported | None = None
+        self._gives_up = False  # an error that ends everything at once is on its way out
         # Answers wait for their judging here; a full house stops asking, so that a crash loses few of them.
         self._backlog = asyncio.Semaphore(2 * concurrency + 2 * task.judge_workers)
         self._pool: ThreadPoolExecutor | None = None
@@ -170,6 +171,8 @@ class Runner:
             if not answer.cached:  # its speed would be none
                 self._tokens += answer.completion_tokens or 0
             self._new_tokens += answer.completion_tokens or 0
+            if self._gives_up:  # what is answered in the moment before this is cancelled too
+                return
             judges.create_task(self._judge(sample, request, answer))
 
     async def _judge(self, sample: Sample, request: Request, answer: Answer) -> None:
@@ -197,16 +200,19 @@ class Runner:
                 f"an answer could not be judged: {completion.detail}",
                 hint="see what `doctor` says about the sandbox; what is judged is kept, and --resume continues",
             )
-        self._on_progress(
-            Progress(
-                done=len(self._finished),
-                total=self._total,
-                in_flight=self._in_flight,
-                passed=self._outcomes[str(Outcome.PASSED)],
-                completion_tokens=self._tokens,
-                outcomes=dict(self._outcomes),
-            )
+        progress = Progress(
+            done=len(self._finished),
+            total=self._total,
+            in_flight=self._in_flight,
+            passed=self._outcomes[str(Outcome.PASSED)],
+            completion_tokens=self._tokens,
+            outcomes=dict(self._outcomes),
         )
+        try:
+            self._on_progress(progress)
+        except BaseException:
+            self._gives_up = True
+            raise
 
 
 def first_error(errors: BaseExceptionGroup[Reported]) -> Reported:

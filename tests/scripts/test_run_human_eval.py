@@ -383,7 +383,7 @@ def test_it_ends_when_nobody_reads_its_output_any_more(tmp_path, event):
             assert process.poll() is None
         process.stdout.close()
         said = process.stderr.read()
-        assert process.wait(timeout=60) == 143
+        assert process.wait(timeout=60) == 143, said
         process.stderr.close()
     assert "nothing reads" in said.splitlines()[-1]
     assert "Traceback" not in said
