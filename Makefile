@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-REAL := real-servers real-tools real-browser real-postgres real-slurm
+REAL := real-servers real-tools real-browser real-postgres real-machines
 .PHONY: help setup run serve test test-servers test-tools test-pages test-web test-engines $(REAL) check bench lock clean
 
 help:  ## list the targets
@@ -67,7 +67,7 @@ $(ENGINES): $(DEV) requirements-engines.lock
 	-$(PIP) --requirement requirements-engines.lock && touch $@
 
 test-engines: $(ENGINES) setup  ## sweeps over several machines for real: their daemons, kills, and a run in shards
-	tests/real_slurm.sh $(PYTEST) -m engines --timeout 300 -n 2 --dist loadfile
+	tests/real_machines.sh $(PYTEST) -m engines --timeout 300 -n 2 --dist loadfile
 
 $(REAL): $(DEV) setup  # what the slow suites need, made beforehand; by --jobs at once, which is not for llama.cpp's make
 	MAKEFLAGS= tests/$(subst -,_,$@).sh true
