@@ -110,7 +110,6 @@ class Slurm:
         self._cluster.command("scontrol", "update", f"nodename={name}", "state=down", "reason=dead")
         time.sleep(NODE_S)
         self._cluster.start_node(name)
-        self._cluster.command("scontrol", "update", f"nodename={name}", "state=resume")
         wait_for(self._resumed, 60)
         return True
 
