@@ -74,11 +74,10 @@ class Coordinator:
 
     def work(self) -> None:
         """Do everything that is left, and what is asked for again meanwhile. Raises Interrupted, ResultsError."""
-        first = True
-        while first or self.left():
-            first = False
-            self.do(self.left())
-            if self._leaves:
+        todo = self.left()
+        while True:
+            self.do(todo)
+            if self._leaves or not (todo := self.left()):
                 return
 
     def settle(self) -> None:

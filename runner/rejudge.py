@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from runner.attempt import RAW_OUTPUT_BYTES
 from runner.host import harness_facts
 from runner.rerun import recorded_value
 from runner.run import FinishedRun, as_ended
-from runner.script import ROOT, NothingToWatch, Script, option_words, require_success, run_script, suite_words
+from runner.script import NothingToWatch, Script, option_words, require_success, run_script, suite_words
 from settings.benchmarks import recorded_benchmark
 from settings.secrets import without_secrets
 from settings.setting import Section
@@ -161,13 +160,7 @@ def _first_record(
 def _judged(record: RunRecord, folder: RunFolder, command: tuple[str, ...], display: Display) -> RunRecord:
     began = time.monotonic()
     said_from = folder.script_out.stat().st_size if folder.script_out.exists() else 0
-    script = Script(
-        command=command,
-        shown=record.script_command,
-        environment={**os.environ, "PYTHONUNBUFFERED": "1"},
-        cwd=ROOT,
-        timeout_s=None,
-    )
+    script = Script.without_server(command, shown=record.script_command)
 
     def on_event(event: dict[str, Any]) -> None:
         if event["event"] == "progress":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evaluation.loop.checkpoint import Settings
+    from evaluation.protocols import Task
+    from results.records import Completion
     from sandbox.opening import OpeningSandbox
     from scripts.arguments import Arguments
     from scripts.benchmark_program import BenchmarkProgram
@@ -96,20 +98,12 @@ async def rejudge_benchmark(
             )
         finally:
             grader.close()
-    summary = summarize(
-        Evaluation(completions=completions, generate_s=0.0, new=0, new_tokens=0),
-        task.aggregate_metrics(completions),
-        benchmark=benchmark.name,
-        style=settings.prompt_style,
-        max_tokens=settings.max_tokens,
-        scoring=benchmark.scoring,
-    )
-    details = dict(benchmark.details(completions)) if benchmark.details is not None else {}
-    warnings = [*grader.warnings, *summary["warnings"], *details.pop("warnings", [])]
+    summary = recorded_summary(benchmark, task, settings, completions)
+    warnings = [*grader.warnings, *summary["warnings"]]
     for warning in warnings:
         events.say(f"WARNING: {warning}")
-    facts = {"generate_s": None, "warnings": warnings, "prompt_style": settings.style_choice}
-    events.emit("summary", **{**summary, **details, **facts}, sandbox=grader.describe())
+    facts = {"warnings": warnings, "prompt_style": settings.style_choice}
+    events.emit("summary", **{**summary, **facts}, sandbox=grader.describe())
 
 
 def _settings_of(parent: Path, benchmark: BenchmarkProgram) -> Settings:
@@ -131,3 +125,20 @@ def _settings_of(parent: Path, benchmark: BenchmarkProgram) -> Settings:
             hint="give the data set and the options that the run had; a changed data set needs a new run",
         )
     return settings
+
+
+def recorded_summary(
+    benchmark: BenchmarkProgram, task: Task, settings: Settings, completions: tuple[Completion, ...]
+) -> dict[str, Any]:
+    """The fields of the summary event, without how long it took to answer: by this program nothing was asked."""
+    summary = summarize(
+        Evaluation(completions=completions, generate_s=0.0, new=0, new_tokens=0),
+        task.aggregate_metrics(completions),
+        benchmark=benchmark.name,
+        style=settings.prompt_style,
+        max_tokens=settings.max_tokens,
+        scoring=benchmark.scoring,
+    )
+    details = dict(benchmark.details(completions)) if benchmark.details is not None else {}
+    warnings = [*summary["warnings"], *details.pop("warnings", [])]
+    return {**summary, **details, "generate_s": None, "warnings": warnings}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from runner.asked_style import FAMILY_STYLE
 from runner.attempt import RAW_OUTPUT_BYTES
 from runner.fingerprint import fingerprint
 from runner.run import FinishedRun, as_ended
-from runner.script import ROOT, NothingToWatch, Script, option_words, require_success, run_script, suite_words
+from runner.script import NothingToWatch, Script, option_words, require_success, run_script, suite_words
 from runner.shards.sums import (
     shard_facts,
     summed_phases,
@@ -128,13 +127,7 @@ def _merged(
 ) -> RunRecord:
     """Raises BenchError."""
     said_from = folder.script_out.stat().st_size if folder.script_out.exists() else 0
-    script = Script(
-        command=command,
-        shown=record.script_command,
-        environment={**os.environ, "PYTHONUNBUFFERED": "1"},
-        cwd=ROOT,
-        timeout_s=None,
-    )
+    script = Script.without_server(command, shown=record.script_command)
     ended = run_script(script, folder, NothingToWatch(), on_event=lambda _: None)
     require_success(ended, folder, said_from=said_from, command=record.script_command)
     output = ScriptOutput.from_files(folder.script_out, folder.script_log, folder.path, exit_code=0)

@@ -6,15 +6,13 @@ folder, and its summary. Called again, it does the same again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from evaluation.loop.checkpoint import JOURNAL_NAME, Journal, read_settings
 from evaluation.loop.grader import Grader
 from evaluation.loop.judging import without_open_thoughts
-from evaluation.loop.runner import Evaluation
-from evaluation.loop.summary import summarize
 from evaluation.protocols import PromptStyle
 from results.completion_lines import latest
 from results.durable import explained
@@ -22,6 +20,7 @@ from results.errors import ScriptError
 from results.files import read_file
 from results.json_text import encode
 from results.sent_prompts import read_prompts, write_prompts
+from scripts.rejudging import recorded_summary
 from scripts.shards.chosen_samples import of_whole_run
 from settings.samples.shards import Shard
 
@@ -68,7 +67,9 @@ async def merge_shards(benchmark: BenchmarkProgram, arguments: Arguments, events
         for completion in _corrected(task, [found[key] for key in keys], settings):
             await journal.add(completion)
             found[completion.task_id, completion.index] = completion
-    summary = _summary(benchmark, task, settings, tuple(found[key] for key in keys))
+    # What only the shards know is left out: how long it took, and what there is to say of their servers.
+    summary = recorded_summary(benchmark, task, settings, tuple(found[key] for key in keys))
+    summary["new_completions"] = None
     for warning in summary["warnings"]:
         events.say(f"WARNING: {warning}")
     outcomes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in summary["outcomes"].items() if n)
@@ -124,20 +125,3 @@ def _corrected(task: Task, completions: Sequence[Completion], settings: Settings
     if task.style is not PromptStyle.CHAT:
         return ()
     return without_open_thoughts(completions, known=bool(settings.style_choice.get("opens_thought")))
-
-
-def _summary(
-    benchmark: BenchmarkProgram, task: Task, settings: Settings, completions: tuple[Completion, ...]
-) -> dict[str, Any]:
-    """Without what only the shards know: how long it took, and what there is to say of their servers."""
-    summary = summarize(
-        Evaluation(completions=completions, generate_s=0.0, new=0, new_tokens=0),
-        task.aggregate_metrics(completions),
-        benchmark=benchmark.name,
-        style=settings.prompt_style,
-        max_tokens=settings.max_tokens,
-        scoring=benchmark.scoring,
-    )
-    details = dict(benchmark.details(completions)) if benchmark.details is not None else {}
-    warnings = [*summary["warnings"], *details.pop("warnings", [])]
-    return {**summary, **details, "generate_s": None, "new_completions": None, "warnings": warnings}
