@@ -10,7 +10,7 @@ import msgspec
 from evaluation.models.sampling import Sampling
 from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
 from results.messages import Message, ToolCall  # noqa: TC001 - fields as well
-from results.scored_continuation import ScoredContinuation  # noqa: TC001 - as well
+from results.scores.scored_continuation import ScoredContinuation  # noqa: TC001 - as well
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

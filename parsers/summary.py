@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parsers.contract import ScriptOutput
-    from results.metric_scoring import Scoring
+    from results.scores.metric_scoring import Scoring
 
 _ROUNDING_PERCENT = 1e-6
 _ROUNDING_USD = 1e-9

@@ -16,8 +16,9 @@ from results.errors import NewerRecord, ResultsError
 from results.failed_check import FailedCheck  # noqa: TC001 - a field: msgspec reads it at run time
 from results.json_text import NOT_THAT_JSON, encode
 from results.messages import Message  # noqa: TC001 - a field: msgspec reads it at run time
-from results.metric_scoring import Scoring  # noqa: TC001 - a field: msgspec reads it at run time
-from results.scored_continuation import ScoredContinuation  # noqa: TC001 - a field
+from results.scores.composite import CompositeScore  # noqa: TC001 - a field: msgspec reads it at run time
+from results.scores.metric_scoring import Scoring  # noqa: TC001 - a field: msgspec reads it at run time
+from results.scores.scored_continuation import ScoredContinuation  # noqa: TC001 - a field
 from results.sweep_place import ShardFacts, SweepPlace  # noqa: TC001 - a field: msgspec reads it at run time
 from results.telemetry import TelemetrySummary  # noqa: TC001 - a field: msgspec reads it at run time
 
@@ -261,6 +262,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     answers it went on with, where it was continued on another one than its host. shards: the runs that it was
     merged of; its seconds and energy are sums over them. fingerprint: of its settings, see
     runner/fingerprint.py; "" until it has succeeded, and in older records. draft_identity: of the draft model.
+    composite: what `--scoring` or `rescore` computed of its answers; `score.score` is never changed by it.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -272,6 +274,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, Any]
     results: Results = Results()
     score: Score | None = None
+    composite: CompositeScore | None = None
     phases: Phases = Phases()
     model_identity: ModelIdentity | None = None
     draft_identity: ModelIdentity | None = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from results.metric_scoring import Scoring
+from results.scores.metric_scoring import Scoring
 from scripts.program import leave, run_program
 from settings.metric_texts import OWN_METRICS, metric_hashes
 

@@ -17,7 +17,7 @@ from results.completion_lines import latest
 from results.durable import explained
 from results.errors import ResultsError
 from results.files import read_file
-from results.sent_prompts import read_prompts, write_prompts
+from results.prompts.sent_prompts import read_prompts, write_prompts
 from settings.metric_texts import OWN_METRICS
 from settings.suites import IDENTITY as SUITE_IDENTITY
 from settings.verdict_rules import rules_of

@@ -24,8 +24,8 @@ from evaluation.models.server_kind import NO_TOOLS_SHOWN, shows_no_tools
 from evaluation.protocols import PromptStyle
 from evaluation.spending.opening import is_own, open_spending, spent_so_far
 from results.errors import SAME_COMMAND, ResultsError, ScriptError, UsageError
+from results.prompts.sent_prompts import write_prompts
 from results.records import Outcome
-from results.sent_prompts import write_prompts
 from scripts.arguments import connection_of, spending_of
 from scripts.benchmark_program import with_own_metrics
 from scripts.shards.chosen_samples import samples_of

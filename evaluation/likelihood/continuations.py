@@ -25,7 +25,7 @@ from evaluation.models.failures import Refused, Transient
 from evaluation.models.replies import as_mapping, read_json
 from evaluation.protocols import Answer, PromptStyle, Request
 from results.json_text import whole_number
-from results.scored_continuation import ScoredContinuation
+from results.scores.scored_continuation import ScoredContinuation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from evaluation.loop.runner import Evaluation
-    from results.metric_scoring import Scoring
     from results.records import Completion, Metric
+    from results.scores.metric_scoring import Scoring
 
 _UNANSWERED = {Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.INFRASTRUCTURE_ERROR}
 

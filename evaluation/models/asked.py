@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.protocols import PromptStyle
 from results.messages import Message
-from results.sent_prompts import SentPrompt, sent_prompt
+from results.prompts.sent_prompts import SentPrompt, sent_prompt
 
 if TYPE_CHECKING:
     from evaluation.protocols import Request

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from evaluation.suites.kinds.contract import Gold, Kind, Reading
     from evaluation.suites.loader import SuiteFile
     from evaluation.suites.rows import NumberedRow, TaskRows
-    from results.scored_continuation import ScoredContinuation
+    from results.scores.scored_continuation import ScoredContinuation
 
 _MOST_CHARS = 4_000_000  # of a prompt: no context has room for more
 TASK_TAG = "task"

@@ -11,7 +11,7 @@ from evaluation.loop.solver import SingleRequest
 from evaluation.suites.declared_task import DeclaredTask
 from evaluation.suites.format import CodeAnswer
 from evaluation.suites.rows import read_task_rows
-from results.metric_scoring import Scoring, TaskScoring
+from results.scores.metric_scoring import Scoring, TaskScoring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evaluation.suites.rows import NumberedRow, TaskRows
     from results.messages import Message
     from results.records import Completion, Metric
-    from results.scored_continuation import ScoredContinuation
+    from results.scores.scored_continuation import ScoredContinuation
 
 _IDENTIFYING = 3  # prompts of each task, by which a changed wording is known
 

@@ -10,8 +10,8 @@ import msgspec
 
 from results.compare.changed_answers import first_difference
 from results.errors import UsageError
+from results.prompts.sent_prompts import SentPrompt  # noqa: TC001 - a field: msgspec reads it at run time
 from results.records import Completion  # noqa: TC001 - a field: msgspec reads it at run time
-from results.sent_prompts import SentPrompt  # noqa: TC001 - a field: msgspec reads it at run time
 from results.store.answers import read_answers, said
 
 if TYPE_CHECKING:

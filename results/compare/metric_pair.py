@@ -11,8 +11,8 @@ from results.stats.scoring import main_metric, tasks_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from results.metric_scoring import Scoring
     from results.records import RunRecord
+    from results.scores.metric_scoring import Scoring
     from results.stats.paired_metrics import Pairing
 
 _ROUNDING = 1e-6  # percent

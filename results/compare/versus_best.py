@@ -36,8 +36,8 @@ from results.store.verdicts import read_scored, read_verdicts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from results.metric_scoring import Scoring
     from results.records import RunRecord
+    from results.scores.metric_scoring import Scoring
     from results.stats.paired import PairedResult
     from results.store.run_folder import RunFolder
     from results.store.run_store import RunStore

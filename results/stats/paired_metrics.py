@@ -33,7 +33,7 @@ from results.stats.scoring import OVERALL, PASSED, TASK, value_of, weighted_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from results.metric_scoring import Scoring
+    from results.scores.metric_scoring import Scoring
     from results.stats.resampling import Floats
     from results.stats.scoring import TaskAnswers
 

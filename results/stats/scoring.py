@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
 
-from results.metric_scoring import Scoring, TaskScoring
 from results.records import Metric
+from results.scores.metric_scoring import Scoring, TaskScoring
 from results.stats.corpus_metrics import CORPUS_METRICS, Pair
 from results.stats.intervals import mean_of_samples
 from results.stats.resampling import corpus_interval, corpus_value

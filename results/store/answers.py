@@ -11,14 +11,14 @@ from results.durable import explained
 from results.errors import ResultsError, UsageError
 from results.files import open_to_read
 from results.messages import said_by_model
+from results.prompts.sent_prompts import read_prompts
 from results.records import Outcome
-from results.sent_prompts import read_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion
-    from results.sent_prompts import SentPrompt
     from results.store.run_folder import RunFolder
 
 _SHOWN = 5

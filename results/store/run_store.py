@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion, Outcome, RunRecord, RunStatus
-    from results.sent_prompts import SentPrompt
     from results.store.reading.problems import GridRow
     from results.store.reading.run_row import RunRow
     from results.store.run_folder import RunFolder

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from results.messages import Message
+    from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion
-    from results.sent_prompts import SentPrompt
     from results.store.answers import RunAnswers
 
 COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red"}

@@ -19,7 +19,7 @@ from results.durable import explained
 from results.errors import ScriptError
 from results.files import read_file
 from results.json_text import encode
-from results.sent_prompts import read_prompts, write_prompts
+from results.prompts.sent_prompts import read_prompts, write_prompts
 from scripts.rejudging import recorded_summary
 from scripts.shards.chosen_samples import of_whole_run
 from settings.samples.shards import Shard
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from evaluation.loop.checkpoint import Key, Settings
     from evaluation.protocols import Sample, Task
+    from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion
-    from results.sent_prompts import SentPrompt
     from scripts.arguments import Arguments
     from scripts.benchmark_program import BenchmarkProgram
     from scripts.events import Events

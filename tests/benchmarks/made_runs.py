@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from results.json_text import encode
+from results.prompts.sent_prompts import sent_prompt
 from results.records import (
     Metric,
     ModelIdentity,
@@ -29,7 +30,6 @@ from results.records import (
     ServerFacts,
     encode_record,
 )
-from results.sent_prompts import sent_prompt
 from results.stats.intervals import wilson_interval
 from results.telemetry import TelemetrySummary
 from tests.results.conftest import a_record

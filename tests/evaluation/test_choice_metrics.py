@@ -11,7 +11,7 @@ from evaluation.protocols import PromptStyle, Sample
 from evaluation.suites.format import ChoiceAnswer
 from evaluation.suites.kinds import kind_of
 from evaluation.suites.template_rules import TemplateProblem
-from results.scored_continuation import ScoredContinuation
+from results.scores.scored_continuation import ScoredContinuation
 
 CHOICES = ("a long ending", "short", "größer")
 

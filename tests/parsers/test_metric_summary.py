@@ -12,8 +12,8 @@ from evaluation.loop.summary import summarize
 from parsers import registry
 from parsers.contract import ScriptOutput
 from results.errors import ParseError
-from results.metric_scoring import Scoring
 from results.records import Metric, Outcome
+from results.scores.metric_scoring import Scoring
 from tests.results.metric_runs import GLUE, SPANS, labels, lines, span
 
 TASKS = [

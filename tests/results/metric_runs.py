@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from results.metric_scoring import Scoring, TaskScoring
 from results.records import Completion, Outcome, Results, Score
+from results.scores.metric_scoring import Scoring, TaskScoring
 from results.stats.scoring import figures_of
 from tests.results.recorded_runs import record_run
 

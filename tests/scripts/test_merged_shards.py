@@ -15,8 +15,8 @@ from evaluation.loop.checkpoint import Settings
 from evaluation.protocols import PromptStyle, Sample
 from results.errors import ScriptError
 from results.json_text import encode, encode_indented
+from results.prompts.sent_prompts import sent_prompt
 from results.records import Completion, Cut, Outcome
-from results.sent_prompts import sent_prompt
 from scripts.arguments import parse
 from scripts.benchmark_program import BenchmarkProgram
 from scripts.events import Events

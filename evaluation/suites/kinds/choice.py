@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from evaluation.protocols import Sample
     from evaluation.suites.format import ChoiceAnswer
-    from results.scored_continuation import ScoredContinuation
+    from results.scores.scored_continuation import ScoredContinuation
 
 _ASKED = {
     PromptStyle.CHAT: "\n\n{choices}\nAnswer with the letter of the right choice only.",

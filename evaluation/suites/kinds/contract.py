@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from evaluation.loop.grader import Execution
     from evaluation.protocols import PromptStyle, Sample
-    from results.scored_continuation import ScoredContinuation
+    from results.scores.scored_continuation import ScoredContinuation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from results.json_text import NOT_THAT_JSON, encode
-from results.sent_prompts import PROMPTS_NAME
+from results.prompts.sent_prompts import PROMPTS_NAME
 from results.store.answers import natural
 from results.store.index.schema import NUMBER_OF, OUTCOMES, Flag
 from results.store.reading.queries import MOST_VALUES

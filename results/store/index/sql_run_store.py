@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion, Outcome, RunRecord
-    from results.sent_prompts import SentPrompt
     from results.store.index.database import IndexDatabase
     from results.store.index.run_entries import Entry
     from results.store.reading.problems import GridCell

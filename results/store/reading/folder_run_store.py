@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion, RunRecord
-    from results.sent_prompts import SentPrompt
     from results.store.run_folder import RunFolder
     from results.store.run_store import BenchmarkRuns, GridPage, GridQuery, RunPage, RunQuery, TagCounts
 

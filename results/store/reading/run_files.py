@@ -10,8 +10,8 @@ import msgspec
 
 from results.completion_lines import decode_completion
 from results.json_text import NOT_THAT_JSON, number, whole_number
+from results.prompts.sent_prompts import PROMPTS_NAME, SentPrompt
 from results.records import Completion, Outcome
-from results.sent_prompts import PROMPTS_NAME, SentPrompt
 from results.store.run_folder import RunFolder
 
 if TYPE_CHECKING:

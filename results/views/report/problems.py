@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from results.compare.answer_diff import side_by_side
 from results.compare.problem_grid import answers_of, problem_grid
 from results.errors import BenchError
+from results.prompts.sent_prompts import read_prompts
 from results.records import Outcome
-from results.sent_prompts import read_prompts
 from results.store.answers import why_in_a_line
 from results.store.reading.problems import Solved
 from results.views.report.page_text import page_lines
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from results.compare.leaderboard import Table
+    from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion
-    from results.sent_prompts import SentPrompt
     from results.store.reading.problems import GridCell, GridRow
 
 MOST_BYTES = 3 << 20  # of all answers of a report

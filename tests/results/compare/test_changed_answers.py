@@ -10,8 +10,8 @@ import pytest
 from results.compare.answer_pair import DiffKind, answer_pairs, diff_lines
 from results.compare.changed_answers import ChangedAnswer, changed_answers, first_difference
 from results.errors import UsageError
+from results.prompts.sent_prompts import Message, read_prompts, sent_prompt, write_prompts
 from results.records import Completion, Outcome
-from results.sent_prompts import Message, read_prompts, sent_prompt, write_prompts
 from results.store.answers import read_answers
 from tests.results.recorded_runs import record_run
 

@@ -9,8 +9,8 @@ import pytest
 from results.compare.comparison import compare_runs
 from results.compare.gate import judge
 from results.errors import NotComparable
-from results.metric_scoring import Scoring, TaskScoring
 from results.records import Outcome
+from results.scores.metric_scoring import Scoring, TaskScoring
 from results.stats.paired import MCNEMAR, SIGN_FLIP
 from results.views.comparison_text import print_comparison
 from tests.results.metric_runs import GLUE, LABELS, SPANS, label, labels, record_metric_run, span

@@ -6,8 +6,8 @@ from results.compare.leaderboard import make_tables
 from results.compare.pick import pick_run
 from results.compare.run_choice import Choice, choose_runs
 from results.compare.versus_best import Rank
-from results.metric_scoring import Scoring, TaskScoring
 from results.records import Outcome
+from results.scores.metric_scoring import Scoring, TaskScoring
 from results.views.conclusion import conclusion
 from results.views.export import flat_rows
 from results.views.leaderboard_text import judged_text, print_tables

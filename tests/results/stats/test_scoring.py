@@ -8,8 +8,8 @@ from statistics import fmean
 import msgspec
 import pytest
 
-from results.metric_scoring import Scoring, TaskScoring
 from results.records import Metric, Outcome
+from results.scores.metric_scoring import Scoring, TaskScoring
 from results.stats.corpus_metrics import Pair
 from results.stats.intervals import wilson_interval
 from results.stats.resampling import (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from results.messages import Message, ToolCall
+from results.prompts.sent_prompts import sent_prompt
 from results.records import Completion, Outcome
-from results.sent_prompts import sent_prompt
 from results.store.answers import RunAnswers, said
 from results.views.answer_text import add_answer
 from results.views.long_text import LongText

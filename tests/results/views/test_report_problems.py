@@ -11,8 +11,8 @@ import pytest
 from results.compare.answer_diff import MOST_LINES, side_by_side
 from results.compare.leaderboard import make_tables
 from results.compare.problem_grid import problem_grid
+from results.prompts.sent_prompts import Message, sent_prompt, write_prompts
 from results.records import Completion
-from results.sent_prompts import Message, sent_prompt, write_prompts
 from results.store.reading.problems import Solved
 from results.views.report.contents import runs_report
 from results.views.report.page import page

@@ -27,8 +27,8 @@ from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotati
 
 if TYPE_CHECKING:
     from results.failed_check import FailedCheck
+    from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion
-    from results.sent_prompts import SentPrompt
     from results.store.reading.run_row import RunRow
     from results.store.run_store import RunStore
 

@@ -12,8 +12,8 @@ from web.pages.answers.code import Shown, parts, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion
-    from results.sent_prompts import SentPrompt
 
 ROOM_BYTES = 22_000  # of HTML for one text; a page of 120 kB has room for four and what stands around them
 TALK_BYTES = 60_000  # for all messages of a conversation

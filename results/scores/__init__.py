@@ -1,0 +1,1 @@
+"""What answers are worth: the types of scores beyond passed and failed."""
