@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+# Those whose answers are Python programs with reference solutions, and can have a composite score.
+CODING_BENCHMARKS = ("human_eval", "human_eval_plus", "mbpp", "mbpp_plus", "tasks")
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # an external script's benchmark
 
 

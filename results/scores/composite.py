@@ -39,10 +39,11 @@ class SampleParts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     why_not: dict[str, str] = {}
     figures: dict[str, dict[str, Any]] = {}
     measured_by: dict[str, str] = {}
+    answer_sha256: str = ""
 
 
 class PartScore(msgspec.Struct, frozen=True, kw_only=True):
-    """A mean over samples, 0 to 100, with its 95 % interval. samples: those that have a value. why_not: why value is
+    """0 to 100 over a run's samples, with its 95 % interval. samples: those that have a value. why_not: why value is
     None, in a few words.
     """
 

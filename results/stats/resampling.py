@@ -55,7 +55,7 @@ def corpus_interval(
     if np.ptp(values) < 1e-12:
         return None
     value = corpus_value(name, answers, positive)
-    low, high = _percentiles(values, len(answers))
+    low, high = percentiles(values, len(answers))
     return float(values.std(ddof=1)), min(low, value), max(high, value)
 
 
@@ -68,7 +68,7 @@ def difference_interval(
         [[Pair(each[0].expected, each[0].expected)] for each in _wrong(name, first)],
     )
     one, other = _bootstrap(name, [first, second], [[*wrong, *right], [*right, *wrong]], positive, DRAWS)
-    low, high = _percentiles(other - one, len(first))
+    low, high = percentiles(other - one, len(first))
     value = corpus_value(name, second, positive) - corpus_value(name, first, positive)
     return min(low, value), max(high, value)
 
@@ -208,7 +208,7 @@ def _wrong(name: str, answers: Answers) -> Answers:
     ]
 
 
-def _percentiles(values: Floats, samples: int) -> tuple[float, float]:
+def percentiles(values: Floats, samples: int) -> tuple[float, float]:
     """The 95 % interval of resampled values, further out where there are few samples, as Student's t is.
 
     Hesterberg (2015), "What teachers should know about the bootstrap", The American Statistician 69, section 5.3.
