@@ -2,8 +2,9 @@
 
 The table of settings says which do (`Determines`). Of the given settings, the hash includes:
 
-- for the model and every other file, its content (sha256), whatever its path and name; for a model that the server
-  fetches itself, and for a server that is already running, the name;
+- for the model and every other file, its content (sha256), whatever its path and name; of a prompt file, what it adds
+  to the prompts, whatever else it says; for a model that the server fetches itself, and for a server that is already
+  running, the name;
 - the number of slots too, because it changes the speed, which is a result, and slightly even greedy answers.
 
 It does not include settings that determine nothing (port, folders, timeouts, restarts, names); the sandbox's level,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 VERSION = 1  # raised if the same run would get another fingerprint
 _DIGITS = 32
+_BY_CONTENT = {"model_draft", "prompt"}  # what of their files counts is told below
 
 
 def fingerprint(spec: RunSpec) -> str:
@@ -74,7 +76,7 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         name: _identity(_kind(spec, name, value), value)
         for name, value in spec.asked.given.items()
         if spec.asked.table[name].determines is not Determines.NOTHING
-        if value != spec.asked.table[name].default and name != "model_draft"
+        if value != spec.asked.table[name].default and name not in _BY_CONTENT
     }
     followed = {
         "benchmark": spec.benchmark.name,
@@ -83,6 +85,7 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         "parser": spec.parser,
         "kld_way": spec.kld_way,
         "suite": spec.suite_sha256,
+        "prompt": spec.prompt_sha256,
         "draft": draft_sha256(spec.server),
         "own_metrics": digest(metric_hashes(own)) if (own := spec.asked["metrics"]) else None,
     }

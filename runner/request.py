@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from parsers import registry
 from results.errors import UsageError
 from results.files import instead_of, unreadable, user_path
+from results.prompts.prompt_file import read_prompt_file
 from runner.attached import with_provider
 from runner.kld.way import perplexity_request, require_text
 from runner.script import ROOT, Target, script_command
@@ -48,6 +49,7 @@ _LONGEST: Mapping[str, Callable[[Asked], LongestRequest | None]] = {
 }
 _OF_A_SERVER = {"speed", "kld"}
 _MAX_LOGPROBS = "--max-logprobs"
+_OF_OUR_PROMPTS = {"metrics", "prompt"}
 _OF_OUR_REQUESTS = {row.name for row in SPENDING_SETTINGS}
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 
@@ -62,6 +64,8 @@ def build_spec(asked: Asked, *, model: Model | None = None, ask_scripts: bool = 
     external = asked["script"] is not None
     if benchmark.name == "kld" and not external:
         require_text(asked)
+    if asked["prompt"] is not None:
+        read_prompt_file(Path(asked["prompt"]))
     parser = registry.in_full(
         asked["parser"] or (benchmark.external_parser if external else benchmark.parser)
     )
@@ -176,7 +180,7 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
         )
     for name in asked.given:
         setting = asked.table[name]
-        if external and (setting.is_own or name == "metrics"):
+        if external and (setting.is_own or name in _OF_OUR_PROMPTS):
             raise UsageError(
                 f"{setting.option} is for our own script, not for --script",
                 hint="use --script-args",

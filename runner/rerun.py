@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
+from results.prompts.prompt_file import PROMPT_SHA256, read_prompt_file
 from runner.asked_style import FAMILY_STYLE, decided_alone
 from settings.asked import Asked
 from settings.benchmarks import asked_name
@@ -69,7 +70,21 @@ def asked_again(
         given["prompt_style"] = config[FAMILY_STYLE].get("style")
     if sandbox is not None:
         given["sandbox"] = sandbox
+    _require_same_prompt(record, given.get("prompt"))
     return Asked(given, table)
+
+
+def _require_same_prompt(record: RunRecord, prompt: str | None) -> None:
+    """Raises UsageError if its prompt file adds something else today, or isn't there."""
+    was = record.config.get(PROMPT_SHA256)
+    if prompt is None or was is None:
+        return
+    if read_prompt_file(Path(prompt)).prompt.sha256 != was:
+        raise UsageError(
+            f"the prompt file {prompt} has changed since {record.run_id}",
+            hint=f"put the former one there ({PROMPT_SHA256} {str(was)[:8]}...), or use `run` for a new run",
+            settings=("prompt",),
+        )
 
 
 def recorded_value(setting: Setting, recorded: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from results.prompts.prompt_file import PROMPT_SHA256, read_prompt_file
 from servers.lora import adapter_contents
 from servers.speculation.draft_model import draft_sha256
 from settings.suites import shipped_suites, suite_facts, suite_identity
@@ -60,6 +61,7 @@ class RunSpec:
             "ctx_size": server.ctx_size,
             "kld_way": self.kld_way,
             **self._suite(),
+            PROMPT_SHA256: self.prompt_sha256,
             "lora_content": adapter_contents(self.asked["lora"]) if self.asked["lora"] else None,
             "draft_sha256": draft_sha256(server),
             **(rules_of(self.benchmark.name)._asdict() if self.external_script is None else {}),
@@ -77,6 +79,14 @@ class RunSpec:
         """Of the file that declares the benchmark and what it names; None for one that is a program."""
         suite = self.benchmark.suite
         return None if suite is None else suite_facts(suite).sha256
+
+    @property
+    def prompt_sha256(self) -> str | None:
+        """Of what the prompt file adds; None if that is nothing. Raises UsageError if it can't be read."""
+        if self.asked["prompt"] is None:
+            return None
+        prompt = read_prompt_file(Path(self.asked["prompt"])).prompt
+        return None if prompt.is_empty else prompt.sha256
 
     def _suite(self) -> dict[str, str]:
         """What says which suite it was. suite: the file of one's own."""

@@ -48,7 +48,7 @@ class Arguments:
     one execution, in bytes. shard: the part of the samples; None: all. max_cost: in USD. cache_size: in bytes.
     cache_identity: see `SpendingAsked`. rejudge: the folder of a run whose answers are judged again; None: a model is
     asked. merge_shards: the folders of all shards of a run, in their order, which become one; none: a model is asked.
-    metrics: a user's own, as `settings.metric_texts` reads them. options: the benchmark's own.
+    metrics: a user's own, as `settings.metric_texts` reads them. prompt: a prompt file. options: the benchmark's own.
     """
 
     base_url: str
@@ -74,6 +74,7 @@ class Arguments:
     api_key_env: str | None
     shuffle: int | None
     metrics: str | None
+    prompt: Path | None
     shard: Shard | None
     rejudge: Path | None
     merge_shards: tuple[Path, ...]
@@ -208,6 +209,7 @@ def parse(
     found["provider"], found["provider_params"] = facts.name, found["provider_params"] or {}
     if facts.name in _AT_THAT_URL:  # nobody else's key goes there
         found["base_url"] = found["base_url"] or env.get("BENCH_BASE_URL") or env.get("OPENAI_BASE_URL")
+    found["prompt"] = None if found["prompt"] is None else user_path(found["prompt"])
     found["merge_shards"] = tuple(found["merge_shards"])
     found["shard"] = None if found["shard"] is None else Shard.read(found["shard"])
     _take_over(found)

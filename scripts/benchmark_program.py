@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from results.prompts.prompt_file import PROMPT_SHA256
 from results.scores.metric_scoring import Scoring
 from scripts.program import leave, run_program
 from settings.metric_texts import OWN_METRICS, metric_hashes
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from evaluation.models.openai_interface import OpenAIInterface
     from evaluation.models.prompt_style import StyleChoice
     from evaluation.protocols import Prompt, PromptStyle, Task
+    from results.prompts.prompt_file import PromptText
     from results.records import Completion
     from scripts.events import Events
 
@@ -73,6 +75,19 @@ def with_own_metrics(benchmark: BenchmarkProgram, text: str | None) -> Benchmark
 
     options = {**benchmark.options, OWN_METRICS: metric_hashes(text)}
     return dataclasses.replace(benchmark, make_task=make_task, scoring=scoring, options=options)
+
+
+def with_own_prompt(benchmark: BenchmarkProgram, prompt: PromptText) -> BenchmarkProgram:
+    """The program that also tells the model this; the same program where that is nothing."""
+    if prompt.is_empty:
+        return benchmark
+    from evaluation.loop.prompted_task import PromptedTask
+
+    def make_task(style: PromptStyle, grader: Grader) -> Task:
+        return cast("Task", PromptedTask(benchmark.make_task(style, grader), prompt))
+
+    options = {**benchmark.options, PROMPT_SHA256: prompt.sha256}
+    return dataclasses.replace(benchmark, make_task=make_task, options=options)
 
 
 async def _check(text: str, _: Events) -> None:

@@ -24,10 +24,11 @@ from evaluation.models.server_kind import NO_TOOLS_SHOWN, shows_no_tools
 from evaluation.protocols import PromptStyle
 from evaluation.spending.opening import is_own, open_spending, spent_so_far
 from results.errors import SAME_COMMAND, ResultsError, ScriptError, UsageError
+from results.prompts.prompt_file import read_prompt_file
 from results.prompts.sent_prompts import write_prompts
 from results.records import Outcome
 from scripts.arguments import connection_of, spending_of
-from scripts.benchmark_program import with_own_metrics
+from scripts.benchmark_program import with_own_metrics, with_own_prompt
 from scripts.shards.chosen_samples import samples_of
 from settings.samples.shards import SERVER_WARNINGS
 from settings.sampling_rules import require_chat_for
@@ -64,6 +65,8 @@ async def run_benchmark(
     opening: the sandbox for it, where that opens already.
     """
     benchmark = with_own_metrics(benchmark, arguments.metrics)
+    if arguments.prompt is not None:
+        benchmark = with_own_prompt(benchmark, read_prompt_file(arguments.prompt).prompt)
     if arguments.rejudge is not None:
         from scripts.rejudging import rejudge_benchmark
 

@@ -186,6 +186,16 @@ SAMPLING_SETTINGS = (
         may_hold_secret=True,
     ),
     Setting(
+        name="prompt",
+        kind="path",
+        help="Add the instruction and the examples of a prompt file, such as one that `optimise` wrote.",
+        section=Section.SAMPLING,
+        determines=Determines.RESULT,
+        metavar="FILE",
+        not_for=("speed", "kld", "ifeval", "needle"),
+        to_script=True,
+    ),
+    Setting(
         name="reasoning_effort",
         kind="text",
         help="How much a thinking model thinks, for servers that support it.",

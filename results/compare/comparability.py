@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # Fields of settings.json that say nothing about comparability. (Which samples a run has is known from its verdicts.)
 _MAY_DIFFER = {"schema_version", "model", "style_choice", "sent_as", OWN_METRICS}
 # Fields of the record's config that are not settings but facts about the run.
-_NOTED = {"path", "nonce", "family_style", "lora_content", "draft_sha256", "suite"}
+_NOTED = {"path", "prompt", "nonce", "family_style", "lora_content", "draft_sha256", "suite"}
 _SCRIPT = ("script", "script_args")
 _SINCE = {"memory_limit_bytes": 2 << 30, **FIRST._asdict()}  # in force in versions that didn't record it
 

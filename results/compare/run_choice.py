@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # Fields of the config that may differ between two runs of the same configuration.
 _NOT_CONFIGURATION = {
     "path",
+    "prompt",  # its file; prompt_sha256 says what is in it
     "nonce",
     "family_style",
     *(name for name, setting in TABLE.items() if setting.determines is Determines.NOTHING),

@@ -84,6 +84,7 @@ ELSEWHERE = {
     "provider",  # in tests/runner/test_provider_runs.py, with the two below
     "provider_params",
     "api_key_file",
+    "prompt",  # in tests/scripts/test_own_prompt.py
 }
 
 

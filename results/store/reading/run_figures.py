@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from results.prompts.prompt_file import PROMPT_SHA256
 from results.stats.speed import answering_speed, measured_loads
 from results.store.reading.lora_names import lora_names
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 # Fields of the config that a table shows elsewhere, or that say nothing.
 _NO_SETTING = {
     "path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options", "lora_content", "family_style",
-    "draft_sha256", "cache", "cache_size", "max_cost", "max_tokens_total",
+    "draft_sha256", PROMPT_SHA256, "cache", "cache_size", "max_cost", "max_tokens_total",
 }  # fmt: skip
 _QUANTIZATION = re.compile(
     r"[-._](?:i?q\d\w*|tq\d\w*|f16|bf16|f32|fp16|fp8|int[48]|w\da\d+|awq|gptq|mxfp4|nvfp4)(?=[-._]|$)",
@@ -66,6 +67,9 @@ def shown_settings(record: RunRecord) -> dict[str, Any]:
         own = {**own, "lora": " ".join(lora)}
     if isinstance(draft := record.config.get("model_draft"), str):
         own = {**own, "model_draft": draft.rpartition("/")[2]}
+    if isinstance(prompt := record.config.get("prompt"), str):
+        told = str(record.config.get(PROMPT_SHA256) or "nothing")[:8]
+        own = {**own, "prompt": f"{prompt.rpartition('/')[2]} {told}"}
     asked = {name: value for name, value in record.config.items() if name not in _NO_SETTING}
     gpus: Sequence[object] = record.host.get("gpus") or ()
     cards = [str(gpu.get("name")) for gpu in gpus if isinstance(gpu, dict)]
