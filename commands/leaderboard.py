@@ -47,7 +47,7 @@ Examples:
 @click.option(
     "--sort",
     "sort_by",
-    type=click.Choice(["score", "tokens_per_s", "memory", "joules", "seconds", "cost"]),
+    type=click.Choice(["score", "composite", "tokens_per_s", "memory", "joules", "seconds", "cost"]),
     default="score",
     show_default=True,
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from results.compare.comparability import Difference, forbidding, read_run_settings
+from results.compare.composites import composite_order, kinds_of_composites
 from results.compare.fidelity import mean_divergence
 from results.compare.versus_best import Rank, against_best
 from results.errors import ResultsError
@@ -39,6 +40,7 @@ class SortBy(enum.StrEnum):
     JOULES = "joules"
     SECONDS = "seconds"
     COST = "cost"
+    COMPOSITE = "composite"
 
 
 class GroupBy(enum.StrEnum):
@@ -183,9 +185,12 @@ def sort_rows(rows: Iterable[Row], sort_by: SortBy) -> list[Row]:
 
     Sorted by score, the run that all others are tested against comes first (a run on few samples may have a higher
     score), and runs that a race stopped come last. Sorted by something that the machine decides, runs of one kind of
-    machine stay together.
+    machine stay together; sorted by the composite, those whose composite was computed alike do.
     """
     rows = list(rows)
+    if sort_by is SortBy.COMPOSITE:
+        scored = kinds_of_composites(row.record for row in rows)
+        return sorted(rows, key=lambda row: (*composite_order(row.record, scored), row.record.run_id))
     if sort_by is SortBy.SCORE and all(row.score is None for row in rows):
         divergences = {row.record.run_id: mean_divergence(row.record) for row in rows}
         if any(value is not None for value in divergences.values()):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from results.store.run_store import RunStore, TagCounts
 
 _SCALES = (
-    ("easy", "medium", "hard"),
+    ("easy", "medium", "hard", "extreme"),
     ("introductory", "interview", "competition"),
     ("beginner", "intermediate", "advanced", "expert"),
 )

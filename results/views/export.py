@@ -10,13 +10,16 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+from results.compare.composites import speed_against
 from results.compare.fidelity import fidelity_of
 from results.durable import explained, replace_file
 from results.errors import UsageError
 from results.extras import install_command
 from results.json_text import encode_sorted
 from results.plain_text import csv_cell
+from results.scores.composite import Part
 from results.stats.machines import energy_doubts, speed_doubts
+from results.views.composites.composite_text import why_unknown
 from results.views.leaderboard_text import chat_text
 from results.views.sweep_text import race_text, reduction_text
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from results.compare.leaderboard import Row, Table
+    from results.records import RunRecord
 
 COLUMNS: dict[str, type] = {
     "run_id": str,
@@ -92,6 +96,20 @@ COLUMNS: dict[str, type] = {
     "cost_usd": float,
     "cost_per_solved_usd": float,
     "cached_completions": int,
+    "composite_points": float,
+    "composite_low_points": float,
+    "composite_high_points": float,
+    "partial_composite_points": float,
+    "partial_composite_of": str,
+    "correctness_points": float,
+    "speed_points": float,
+    "quality_points": float,
+    "efficiency_points": float,
+    "own_parts_json": str,
+    "composite_weights_json": str,
+    "composite_rules": str,
+    "composite_speed_against": str,
+    "composite_unknown": str,
 }
 
 
@@ -209,6 +227,7 @@ def _flat(table: Table, row: Row) -> dict[str, Any]:
         "cost_usd": score.cost_usd if score else None,
         "cost_per_solved_usd": row.usd_per_solved,
         "cached_completions": score.cached if score else None,
+        **_composite(record),
     }
     return {name: kind(values[name]) if values[name] is not None else None for name, kind in COLUMNS.items()}
 
@@ -224,6 +243,25 @@ def _fidelity(row: Row) -> dict[str, Any]:
         "mean_kld_high_nats": kld.high if kld else None,
         "same_top": same.value if same else None,
         "perplexity": result.figures.perplexity.value if result else None,
+    }
+
+
+def _composite(record: RunRecord) -> dict[str, Any]:
+    found = record.composite
+    parts = {name: part.value for name, part in found.parts.items()} if found else {}
+    ours = {str(part): parts.pop(part, None) for part in Part}
+    return {
+        "composite_points": found.composite.value if found else None,
+        "composite_low_points": found.composite.low if found else None,
+        "composite_high_points": found.composite.high if found else None,
+        "partial_composite_points": found.partial.value if found and found.partial else None,
+        "partial_composite_of": _joined(found.partial_of) if found else None,
+        **{f"{name}_points": value for name, value in ours.items()},
+        "own_parts_json": encode_sorted(parts).decode() if parts else None,
+        "composite_weights_json": encode_sorted(found.weights).decode() if found else None,
+        "composite_rules": found.rules if found else None,
+        "composite_speed_against": (speed_against(found) or None) if found else None,
+        "composite_unknown": (why_unknown(found) or None) if found else None,
     }
 
 

@@ -13,6 +13,12 @@ from results.stats.speed import headline, measured_loads
 from results.store.names import short_names
 from results.sweep_place import RaceEnd
 from results.views.comparison_text import p_text
+from results.views.composites.composite_text import (
+    PLAIN_COLUMNS,
+    about_composites,
+    composite_columns,
+    plain_cells,
+)
 from results.views.energy_cost import money, unknown_costs
 from results.views.sweep_text import race_end_text, race_reason_text, race_text, reduction_text
 from results.views.terminal import print_table, say
@@ -25,7 +31,9 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 _LONGEST_CELL = 32
-_OPTIONAL = ("seconds", "host GiB", "samples", "J/solved", "tokens/s")  # where the terminal is narrow
+_OPTIONAL = (  # where the terminal is narrow
+    "seconds", "host GiB", "samples", "J/solved", "tokens/s", "efficiency", "quality", "speed", "correctness",
+)  # fmt: skip
 _STYLES = {"as-good": "green", "worse": "bright_black", "stopped": "bright_black"}
 
 
@@ -38,6 +46,7 @@ def table_cells(table: Table, *, longest: int | None = None) -> tuple[list[str],
         ("quantisation", lambda row: row.quantization),
         *((name, _setting(name, longest)) for name in settings),
         ("score (95 %)", score_text),
+        *composite_columns(table),
         *fidelity_columns(),
         ("without what was lost", judged_text),
         ("against the best", rank_text),
@@ -209,8 +218,8 @@ def notes(row: Row, *, alone: bool = False) -> list[str]:
 
 
 def explanation(table: Table) -> str:
-    """What the ranks of a table mean, and its machines; empty if nothing was tested, on one kind of machine."""
-    return " ".join(filter(None, (_about_tests(table), about_machines(table))))
+    """What the ranks of a table mean, its composites and its machines; empty if nothing of that needs words."""
+    return " ".join(filter(None, (_about_tests(table), about_composites(table), about_machines(table))))
 
 
 def _about_tests(table: Table) -> str:
@@ -268,7 +277,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
     lines = [["run", "table", "model", "quantisation", "settings", "score", "low", "high", "against_best",
               "adjusted_p", "samples", "lost", "tokens_per_s", "gpu_gib", "host_gib", "joules_per_solved",
               "seconds", "note", "label", "wh_per_1k_solved", "cost_per_1k_solved",
-              "mean_kld", "same_top", "perplexity", "usd_per_solved", "machine"]]  # fmt: skip
+              "mean_kld", "same_top", "perplexity", "usd_per_solved", "machine", *PLAIN_COLUMNS]]  # fmt: skip
     for table in tables:
         for row in table.rows:
             adjusted_p = row.versus.adjusted_p if row.versus is not None else None
@@ -300,6 +309,7 @@ def _plain_lines(tables: Sequence[Table]) -> list[list[str]]:
                 ),
                 money(row.usd_per_solved),
                 machine_text(machine_of(row.record)) if row.record.host else "",
+                *plain_cells(row.record),
             ]
             lines.append(cells)
     return lines

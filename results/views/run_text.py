@@ -21,6 +21,7 @@ from results.store.certificates import CERTIFICATES, certificates_of
 from results.store.names import short_names
 from results.store.reading.lora_names import lora_names
 from results.views.charges_text import charge_rows
+from results.views.composites.composite_text import composite_rows
 from results.views.context_table import context_rows
 from results.views.energy_cost import cost_text
 from results.views.terminal import Fact, print_table, say_facts
@@ -88,6 +89,8 @@ def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[
         rows.append(("shard", f"{shard} of a run{f' in {record.sweep.sweep_id}' if record.sweep else ''}"))
     if record.score is not None:
         rows += _score_rows(record.score)
+    if record.composite is not None:
+        rows += composite_rows(record.composite)
     if record.telemetry is not None:
         rows += _telemetry_rows(record.telemetry)
     if price_per_kwh is not None:

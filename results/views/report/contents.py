@@ -14,6 +14,7 @@ from results.views.choice_text import choice_card
 from results.views.conclusion import conclusion
 from results.views.energy_cost import why_unknown
 from results.views.leaderboard_text import judged_text
+from results.views.report.by_difficulty import difficulty_tables
 from results.views.report.context import context_tables
 from results.views.report.problems import MOST_BYTES, problems_of
 from results.views.report.titles import facts, report_title, row_names
@@ -54,9 +55,10 @@ class Failure:
 class Report:
     """title: what it is about. facts: the machine and builds, by name. sweep_id: empty for runs that were chosen one by
     one. names: a short name of each run in the tables, unique in the report, by its id; table_names: in its table.
-    verdicts, conclusions, problems, contexts: of each table. shared: settings and facts that are the same for all runs.
-    differing: the others, with the names of the runs that have each value. notes: about single runs, by name.
-    telemetry: by name. left_out: how many runs were left out, by reason. choice: what `recommend` made of these runs.
+    verdicts, conclusions, problems, contexts, difficulties: of each table. shared: settings and facts that are the same
+    for all runs. differing: the others, with the names of the runs that have each value. notes: about single runs, by
+    name. telemetry: by name. left_out: how many runs were left out, by reason. choice: what `recommend` made of these
+    runs.
     """
 
     title: str
@@ -70,6 +72,7 @@ class Report:
     conclusions: tuple[tuple[str, ...], ...]
     problems: tuple[Problems, ...]
     contexts: tuple[tuple[PlainTable, ...], ...]
+    difficulties: tuple[tuple[PlainTable, ...], ...]
     failures: tuple[Failure, ...]
     waiting: tuple[str, ...]
     notes: tuple[tuple[str, str], ...]
@@ -164,6 +167,9 @@ def runs_report(
             for number, (table, each) in enumerate(zip(tables, table_names, strict=True))
         ),
         contexts=tuple(context_tables(table, each) for table, each in zip(tables, table_names, strict=True)),
+        difficulties=tuple(
+            difficulty_tables(table, each) for table, each in zip(tables, table_names, strict=True)
+        ),
         failures=tuple(
             _failure(record, run.effective_status(record))
             for run, record in runs
@@ -229,6 +235,7 @@ def _notes(row: Row) -> list[str]:
         found.append(f"race: {race_text(row.race_result)}")
     found += list(record.server.differences) if record.server is not None else []
     found += list(score.warnings) if score is not None else []
+    found += [f"composite: {each}" for each in (record.composite.warnings if record.composite else ())]
     found += [judged_text(row)] if row.lost else []
     if record.incidents:
         found.append(f"its server died or hung and was restarted {len(record.incidents)} times")

@@ -48,8 +48,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"- {name}: {plain(value)}"
     if report.choice is not None:
         yield from _choice(report.choice)
-    for table, verdict, sentences, contexts in zip(
-        report.tables, report.verdicts, report.conclusions, report.contexts, strict=True
+    for table, verdict, sentences, contexts, difficulties in zip(
+        report.tables, report.verdicts, report.conclusions, report.contexts, report.difficulties, strict=True
     ):
         first, *others = verdict.sentences
         yield from ("", f"## {plain(table.title)}", "", f"**{plain(first)}**", "")
@@ -60,7 +60,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _table(header, rows)
         if explained := explanation(table):
             yield from ("", f"*{plain(explained)}*")
-        for caption, head, lines in contexts:
+        for caption, head, lines in (*difficulties, *contexts):
             yield from ("", f"{plain(caption)}:", "")
             yield from _table(head, lines)
     if not report.tables:

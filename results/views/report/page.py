@@ -54,6 +54,7 @@ class _Section:
     crosses: bool
     problems: Problems
     contexts: Sequence[PlainTable]
+    difficulties: Sequence[PlainTable]
     suffix: str
 
 
@@ -96,6 +97,7 @@ def _section(report: Report, number: int, table: Table) -> _Section:
         crosses=crosses(table),
         problems=report.problems[number],
         contexts=report.contexts[number],
+        difficulties=report.difficulties[number],
         suffix=f" of table {number + 1}" if len(report.tables) > 1 else "",
     )
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from results.views.composites.composite_text import PARTIAL, composite_columns, partial_text, value_text
 from results.views.energy_cost import money
 from results.views.leaderboard_text import (
     GIB,
@@ -20,7 +21,7 @@ from results.views.report.titles import shared_family
 from results.views.report.verdict import cut_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from results.compare.leaderboard import Row, Table
 
@@ -98,10 +99,15 @@ def short_number(value: float) -> str:
 
 
 def _columns(table: Table) -> list[Column]:
-    low, high = _axis(table)
+    low, high = _axis([end for row in table.rows for end in (row.score_low, row.score, row.score_high)])
     settings = dict.fromkeys(name for row in table.rows for name in row.settings)
     texts: list[tuple[str, str, Callable[[Row], str]]] = [
         *((name, "text", _setting(name)) for name in settings),
+        *(
+            (name, "text" if name == "scored" else "number", text)
+            for name, text in composite_columns(table)
+            if name not in {"composite (95 %)", PARTIAL}
+        ),
         *((name, "number", text) for name, text in fidelity_columns()),
         ("against the best", "long", rank_text),
         ("samples", "number", lambda row: "" if row.samples is None else f"{row.samples:,}"),
@@ -127,20 +133,37 @@ def _columns(table: Table) -> list[Column]:
         tuple(Cell(_score(row), _bar(row, low, high), _interval(row)) for row in table.rows),
         below=f"{low:.0f} to {high:.0f}",
     )
-    made.insert(len(settings), score)
+    made[len(settings) : len(settings)] = [score, *_composite(table)]
     if all(row.gpu_memory_bytes is not None for row in table.rows):
         made = [column for column in made if column.name != "host GiB"]
     return [column for column in made if any(cell.text for cell in column.cells)]
 
 
-def _axis(table: Table) -> tuple[float, float]:
+def _composite(table: Table) -> list[Column]:
+    """The composite of each run, drawn as the score is, and the partial one below an unknown one."""
+    found = [row.record.composite for row in table.rows]
+    wholes = [each.composite for each in found if each is not None]
+    low, high = _axis([end for each in wholes for end in (each.low, each.value, each.high)])
+
+    def cell(row: Row) -> Cell:
+        if (scored := row.record.composite) is None:
+            return Cell("")
+        each = scored.composite
+        value, _, interval = value_text(each).partition(" ")
+        return Cell(
+            value,
+            _place(each.low, each.value, each.high, low, high),
+            partial_text(row.record) if each.value is None else interval.strip("()"),
+        )
+
+    cells = tuple(map(cell, table.rows))
+    below = f"{low:.0f} to {high:.0f}" if any(each.bar for each in cells) else ""
+    return [Column("composite (95 %)", "score", cells, below)]
+
+
+def _axis(ends: Sequence[float | None]) -> tuple[float, float]:
     """The ends of the common axis, in steps of ten points."""
-    values = [
-        value
-        for row in table.rows
-        for value in (row.score_low, row.score, row.score_high)
-        if value is not None and math.isfinite(value)
-    ]
+    values = [value for value in ends if value is not None and math.isfinite(value)]
     if not values:
         return 0.0, 100.0
     low, high = 10 * math.floor(min(values) / 10), 10 * math.ceil(max(values) / 10)
@@ -148,13 +171,18 @@ def _axis(table: Table) -> tuple[float, float]:
 
 
 def _bar(row: Row, low: float, high: float) -> Bar | None:
-    if row.score is None or row.score_low is None or row.score_high is None:
+    return _place(row.score_low, row.score, row.score_high, low, high)
+
+
+def _place(from_: float | None, value: float | None, to: float | None, low: float, high: float) -> Bar | None:
+    """A value and its interval on the axis from low to high; None where one of them isn't known."""
+    if value is None or from_ is None or to is None:
         return None
 
     def place(value: float) -> float:
         return round(BAR * min(1.0, max(0.0, (value - low) / (high - low))), 1)
 
-    return Bar(place(row.score_low), place(row.score), place(row.score_high))
+    return Bar(place(from_), place(value), place(to))
 
 
 def _score(row: Row) -> str:

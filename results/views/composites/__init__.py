@@ -1,0 +1,1 @@
+"""Composite scores and their parts, as text and as columns of tables."""

@@ -1,0 +1,133 @@
+"""Composite scores in tables and summaries: nothing unknown looks like a figure, and only like stands beside like."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from results.compare.leaderboard import SortBy, make_tables
+from results.records import decode_record, encode_record
+from results.store.run_folder import all_records
+from results.views.composites.composite_text import composite_rows
+from results.views.export import csv_text
+from results.views.leaderboard_text import explanation, print_tables, table_cells
+from tests.results.composite_runs import composite
+from tests.results.recorded_runs import F, P, record_run
+
+HOST = {"processor": "one"}
+
+
+def table_of(results_dir, sort_by=SortBy.COMPOSITE):
+    (table,) = make_tables(all_records(results_dir, warn=pytest.fail), warn=pytest.fail, sort_by=sort_by)
+    return table
+
+
+def cells_of(table):
+    header, lines = table_cells(table)
+    return {line[0]: dict(zip(header, line, strict=True)) for line in lines}
+
+
+def recorded(results_dir, **composites):
+    for name, each in composites.items():
+        record_run(results_dir, [P] * 15 + [F] * 5, model=name, composite=each, host=HOST)
+
+
+def test_a_record_with_a_composite_is_read_back_whole(tmp_path):
+    recorded(tmp_path, a=composite(speed=None, by_difficulty=True))
+    ((_, record),) = all_records(tmp_path, warn=pytest.fail)
+    assert decode_record(encode_record(record), where="it") == record
+    assert record.score.score == 75.0, "the score stays pass@1"
+
+
+def test_unknown_parts_are_never_figures(tmp_path):
+    recorded(tmp_path, whole=composite(), partial=composite(speed=None), none=None)
+    cells = cells_of(table_of(tmp_path))
+    assert [*cells] == ["whole", "partial", "none"]
+    assert cells["whole"]["composite (95 %)"] == "70.5 (66.5 to 74.5)"
+    assert cells["whole"]["partial composite"] == ""
+    assert cells["partial"]["composite (95 %)"] == "n/a"
+    assert cells["partial"]["partial composite"] == "75.6 (71.6 to 79.6) without speed"
+    assert (cells["partial"]["correctness"], cells["partial"]["speed"]) == ("80.0", "n/a")
+    assert {cells["none"][name] for name in ("composite (95 %)", "correctness", "speed")} == {""}
+    assert "No composite for partial: speed: no baseline and no target were given." in explanation(
+        table_of(tmp_path)
+    )
+
+
+def test_a_table_without_composites_has_no_such_columns(tmp_path):
+    recorded(tmp_path, a=None, b=None)
+    table = table_of(tmp_path, SortBy.SCORE)
+    assert not {"composite (95 %)", "speed", "scored"} & {*table_cells(table)[0]}
+    assert "omposite" not in explanation(table)
+
+
+def test_composites_of_other_weights_stand_apart_and_are_named(tmp_path):
+    heavy = {"correctness": 0.9, "quality": 0.1}
+    recorded(tmp_path, low=composite(10, 10, 10, 10), mid=composite(20, 20, 20, 20),
+             other=composite(weights=heavy, own=None))  # fmt: skip
+    table = table_of(tmp_path)
+    assert [row.record.model for row in table.rows] == ["mid", "low", "other"], "the other's 78 is no rank"
+    assert [cells["scored"] for cells in cells_of(table).values()] == ["a", "a", "b"]
+    assert "b: correctness 90 %, quality 10 %" in explanation(table)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rules": "2"},
+        {"baseline_run": "another"},
+        {"target_s": 3.0},
+        {"scorers": {"mine": "5d" * 32}},
+    ],
+)
+def test_whatever_changes_a_composites_meaning_sets_it_apart(tmp_path, changed):
+    recorded(tmp_path, a=composite(), b=composite(**changed))
+    assert sorted(cells["scored"] for cells in cells_of(table_of(tmp_path)).values()) == ["a", "b"]
+
+
+def test_speed_on_another_machine_sets_a_composite_apart(tmp_path):
+    record_run(tmp_path, model="a", composite=composite(target_s=3.0), host={"processor": "one"})
+    record_run(tmp_path, model="b", composite=composite(target_s=3.0), host={"processor": "two"})
+    assert "on two" in explanation(table_of(tmp_path))
+
+
+def test_a_scorer_of_ones_own_can_not_pass_for_a_column_of_ours(tmp_path):
+    weights = {"correctness": 0.5, "seconds": 0.5}
+    recorded(tmp_path, a=composite(own={"seconds": 30.0}, weights=weights, scorers={"seconds": "5d" * 32}))
+    cells = cells_of(table_of(tmp_path))["a"]
+    assert (cells["own: seconds"], cells["seconds"]) == ("30.0", "12")
+
+
+def test_the_summary_tells_every_part_with_its_weight_and_why_it_is_missing():
+    rows = dict(composite_rows(composite(speed=None, by_difficulty=True)))
+    assert rows["composite"] == "n/a: speed: no baseline and no target were given"
+    assert (
+        rows["- partial"]
+        == "75.6 of 100  (95 % interval 71.6 to 79.6), of correctness, quality and efficiency only"
+    )
+    assert rows["- speed"] == "n/a, weight 20 %: no baseline and no target were given"
+    assert rows["- quality"] == "60.0 (56.0 to 64.0), weight 25 %, 20 samples"
+    assert rows["- by difficulty"].startswith("easy 75.6 (71.6 to 79.6) (partial), medium 65.6")
+
+
+def test_csv_has_the_parts_and_nothing_for_what_is_not_known(tmp_path):
+    recorded(tmp_path, a=composite(speed=None), b=None)
+    first, second = csv.DictReader(io.StringIO(csv_text([table_of(tmp_path)])))
+    assert (first["composite_points"], first["speed_points"]) == ("", "")
+    assert float(first["partial_composite_points"]) == pytest.approx(75.625)
+    assert first["partial_composite_of"] == "correctness; quality; efficiency"
+    assert float(first["quality_points"]) == 60.0
+    assert json.loads(first["composite_weights_json"])["speed"] == 0.2
+    assert first["composite_unknown"] == "speed: no baseline and no target were given"
+    assert (second["composite_rules"], second["quality_points"]) == ("", "")
+
+
+def test_piped_lines_have_the_same_columns_with_and_without(tmp_path, capsys):
+    recorded(tmp_path, a=composite())
+    print_tables([table_of(tmp_path)], known=())
+    header, line = (each.split("\t") for each in capsys.readouterr().out.splitlines())
+    found = dict(zip(header, line, strict=True))
+    assert (found["composite"], found["partial_of"], found["efficiency"]) == ("70.5", "", "90.0")
