@@ -14,6 +14,7 @@ from results.errors import ResultsError
 from settings.benchmarks import BENCHMARKS
 from settings.suites import shipped_suites
 from web.api.asking import CONFLICT, NOT_FOUND, Answer, Reader, unreadable
+from web.api.composites import Composite, composite_of
 from web.config import API_ROOT
 from web.errors import ApiError
 from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
@@ -54,6 +55,7 @@ class Standing(Answer):
     joules_per_solved: float | None
     seconds: float | None
     usd_per_solved: float | None
+    composite: Composite | None
 
 
 class OtherTable(Answer):
@@ -159,6 +161,7 @@ def _standing(place: int, row: Row, counts: dict[str, int]) -> Standing:
         joules_per_solved=row.joules_per_solved,
         seconds=row.seconds,
         usd_per_solved=row.usd_per_solved,
+        composite=composite_of(row.record),
     )
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 
 from results.errors import ResultsError
 from web.api.asking import NOT_FOUND, Answer, JobId, Reader, find_job, may_read_log, moment, moment_or_none
+from web.api.composites import Composite, composite_of
 from web.catalogue.posting import duration_in_words
 from web.config import API_ROOT
 from web.jobs.job import JobStatus, told_detail
@@ -71,6 +72,7 @@ class RunResult(Answer):
     completions: int | None
     seconds: float | None
     telemetry: Telemetry | None
+    composite: Composite | None
     error: str
 
 
@@ -307,5 +309,6 @@ def _run(services: Services, run: JobRun) -> RunResult:
             load_s=row.load_s,
             incidents=row.incidents,
         ),
+        composite=None if record is None else composite_of(record),
         error=run.why,
     )

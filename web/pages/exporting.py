@@ -12,7 +12,7 @@ from starlette.responses import Response
 from results.errors import UsageError
 from results.plain_text import csv_cell
 from results.views.report.markdown import plain as markdown_text
-from web.pages.table import Cell, Column, interval_text, whole_text
+from web.pages.table import Cell, Column, Kind, interval_text, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from web.pages.view import View
 
 FORMATS = {"md": "Markdown", "csv": "CSV", "pdf": "PDF"}
+_FIGURES = {Kind.NUMBER, Kind.SCORE, Kind.SHARE}  # an unknown one is empty in CSV, whatever a page says
 MOST_ROWS = 1000  # of one table in an export; pages show fewer
 
 
@@ -104,9 +105,9 @@ def _has_interval(table: Table, column: Column) -> bool:
 
 
 def _csv_cells(table: Table, row: Row, with_interval: set[str]) -> Iterator[Value]:
-    for column in table.shown:
+    for column in table.filled:
         cell = row.cell(column)
-        value = cell.text if cell.value is None else cell.value
+        value = cell.text if cell.value is None and column.kind not in _FIGURES else cell.value
         yield csv_cell(value) if isinstance(value, str) else value
         if column.name in with_interval:
             yield from (cell.low, cell.high)

@@ -14,6 +14,7 @@ from results.compare.run_choice import Choice
 from results.views.leaderboard_text import row_kind
 from web.access.caller import may
 from web.access.role import Role
+from web.pages.composites.columns import has_composites
 from web.pages.exporting import MOST_ROWS
 from web.pages.rendering import page
 from web.pages.standings import Standing, run_table, run_url, shortened, standing
@@ -77,7 +78,7 @@ def leaderboard(
         view=view,
         sections=sections,
         tabs=_tabs(there, name),
-        form=(_sorting(by),),
+        form=(_sorting(by, shown),),
         left_out=chosen.left_out,
         empty=Empty(
             f"No run of {name} has a result yet.",
@@ -97,9 +98,10 @@ def _tabs(benchmarks: Sequence[str], current: str) -> list[tuple[str, str, bool]
     return [("All benchmarks", "/", not current), *each]
 
 
-def _sorting(by: SortBy) -> Filter:
+def _sorting(by: SortBy, tables: Sequence[RunTable]) -> Filter:
     words = {
         SortBy.SCORE: "score",
+        **({SortBy.COMPOSITE: "composite"} if any(has_composites(each.rows) for each in tables) else {}),
         SortBy.TOKENS_PER_S: "speed",
         SortBy.MEMORY: "memory",
         SortBy.JOULES: "energy",

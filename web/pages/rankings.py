@@ -8,18 +8,21 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation at run time
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotation at run time
 
+from results.compare.leaderboard import SortBy, sort_rows
 from results.compare.tag_ranks import TagRanks, tag_ranks
 from results.compare.versus_best import Rank
 from results.views.comparison_text import p_text
+from results.views.composites.composite_text import composite_sentences
 from results.views.sentences.tag_words import tag_sentences
 from web.access.caller import may
 from web.access.role import Role
 from web.pages.benchmark_tables import Shown, shown_tables
+from web.pages.composites.by_tag import composite_ranking, scored_by_tag
 from web.pages.leaderboard import NO_RUNS
 from web.pages.rendering import page
 from web.pages.standings import Standing, run_url
 from web.pages.table import Cell, Column, Empty, Kind, Picker, Row, Table, axis_of
-from web.pages.view import View, choice
+from web.pages.view import Filter, View, choice
 from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
 
 if TYPE_CHECKING:
@@ -43,8 +46,11 @@ def rankings(
     tag: str = "",
     table: str = "",
     order: str = "",
+    what: str = "",
 ) -> Response:
-    """The runs of one table by the values of a tag. order: the value to sort by; "" for the score of all problems."""
+    """The runs of one table by the values of a tag. order: the value to sort by; "" for the score of all problems.
+    what: "composite" for composite scores instead.
+    """
     shown = shown_tables(services, benchmark, table)
     tags = services.store.tags(shown.benchmark) if shown.benchmark else {}
     name = tag or next((each for each in _FIRST if each in tags), next(iter(tags), ""))
@@ -52,6 +58,14 @@ def rankings(
     if found is None or name not in tags:
         return _nothing(request, shown, name)
     rows = found.table.rows[:ROWS]
+    both = scored_by_tag(found.table.rows, name)
+    filters = (
+        choice("tag", "By", name, {each: each for each in tags}),
+        *([choice("what", "Show", what, {"": "score", "composite": "composite"})] if both else []),
+        *shown.table_choice(),
+    )
+    if what == "composite" and both:
+        return _by_composite(request, shown, found, filters, tag=name, order=order)
     ranks = tag_ranks(rows, shown.benchmark, name, services.store)
     made = _table(found, rows, ranks, order)
     sentences = tag_sentences(ranks, found.names)
@@ -62,7 +76,6 @@ def rankings(
         sentences=tuple(sentences),
         tables=(made,),
     )
-    filters = (choice("tag", "By", name, {each: each for each in tags}), *shown.table_choice())
     return page(
         request,
         "rankings.html.jinja",
@@ -74,6 +87,22 @@ def rankings(
         left_out=len(found.table.rows) - len(rows),
         values_left_out=max(0, len(ranks.values) - VALUES),
     )
+
+
+def _by_composite(
+    request: Request, shown: Shown, found: Standing, filters: Sequence[Filter], *, tag: str, order: str
+) -> Response:
+    rows = sort_rows(found.table.rows, SortBy.COMPOSITE)
+    made = composite_ranking(found, rows[:ROWS], tag, order)
+    sentences = composite_sentences(found.table)
+    view = View(
+        title=f"{shown.benchmark} by {tag}: composite scores",
+        name=f"rankings-{shown.benchmark}-{tag}-composite",
+        sentences=tuple(sentences),
+        tables=(made,),
+    )
+    return page(request, "rankings.html.jinja", view=view, shown=shown, filters=filters, table=made,
+                sentences=sentences, left_out=max(0, len(rows) - ROWS), values_left_out=0, untested=True)  # fmt: skip
 
 
 def _nothing(request: Request, shown: Shown, tag: str) -> Response:

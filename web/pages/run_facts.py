@@ -11,6 +11,7 @@ from results.stats.machines import energy_doubts, speed_doubts
 from results.stats.speed import headline, measured_loads
 from results.store.reading.run_figures import short
 from results.views.run_text import shown_status
+from web.pages.composites.columns import stat_words
 from web.pages.table import Cell, Column, Empty, Kind, Row, Table
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _without_score(score: Score | None) -> str:
 
 def stats_of(record: RunRecord, row: RunRow) -> tuple[Stat, ...]:
     """The figures at the top; those that aren't known are left out."""
-    found = []
+    found = [] if record.composite is None else [Stat(*stat_words(record.composite))]
     if row.tokens_per_s is not None:
         doubt = "not comparable" if speed_doubts(record) else "tokens/s"
         found.append(Stat("Speed", f"{row.tokens_per_s:,.1f}", doubt))
@@ -234,6 +235,7 @@ def doubts_of(record: RunRecord) -> tuple[str, ...]:
     found = [*record.server.differences] if record.server is not None else []
     found += [f"speed not comparable: {why}" for why in speed_doubts(record)]
     found += [f"energy unsure: {why}" for why in energy_doubts(record)]
+    found += [f"composite: {each}" for each in (record.composite.warnings if record.composite else ())]
     return tuple(found)
 
 

@@ -20,6 +20,7 @@ from web.access.role import Role
 from web.errors import ApiError
 from web.pages.answers.links import grid_url, sample_url
 from web.pages.charts.over_time import telemetry_charts
+from web.pages.composites.tables import composite_tables
 from web.pages.rendering import page
 from web.pages.run_facts import (
     OUTCOMES,
@@ -80,7 +81,7 @@ def run(
     lead, sentences, kind = lead_of(record, row, _rank(services, run_id, row.benchmark))
     samples = _samples(request, services, run_id, query, at)
     configuration = configuration_table(record)
-    scores = scores_table(record.score)
+    scores, composites = scores_table(record.score), composite_tables(record.composite)
     lines = read_lines(folder.telemetry, record.telemetry)
     facts = summary_rows(record, folder.path)
     view = View(
@@ -89,7 +90,7 @@ def run(
         lead=lead,
         sentences=(*sentences, *doubts_of(record)),
         facts=tuple(facts),
-        tables=(*([scores] if scores else []), configuration, samples),
+        tables=(*composites, *([scores] if scores else []), configuration, samples),
     )
     return page(
         request,
@@ -105,6 +106,7 @@ def run(
         outcomes=outcome_parts(record.score),
         phases=phase_parts(record),
         scores=scores,
+        composites=composites,
         configuration=configuration,
         commands=commands_of(record),
         identity=identity_of(record),

@@ -11,11 +11,13 @@ from results.views.leaderboard_text import explanation, judged_text, notes, rank
 from results.views.report.titles import row_names
 from results.views.report.verdict import cut_text, verdict
 from web.kept import KeptByParts
+from web.pages.composites.columns import composite_cells, composite_columns, kinds_of
 from web.pages.table import Cell, Column, Kind, Pager, Row, Table, axis_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from results.compare.composites import ScoredBy
     from results.compare.leaderboard import Row as RunRow
     from results.compare.leaderboard import SortBy
     from results.compare.leaderboard import Table as RunTable
@@ -99,6 +101,7 @@ def run_columns(rows: Sequence[RunRow], order: SortBy) -> tuple[Column, ...]:
         Column("model", "model", term="model"),
         *(Column(f"setting_{name}", name) for name in settings),
         sorted_column(score, order),
+        *composite_columns(rows, order.value),
         Column("against_best", "against the best", kind=Kind.LONG, term="versus"),
         Column("problems", "problems", kind=Kind.NUMBER, digits=0, term="samples", only_exported=alike),
         *(sorted_column(column, order, direction) for column, direction in COSTS),
@@ -109,10 +112,11 @@ def run_columns(rows: Sequence[RunRow], order: SortBy) -> tuple[Column, ...]:
 
 def run_rows(found: Standing, rows: Sequence[RunRow]) -> tuple[Row, ...]:
     """The table's rows of these runs."""
-    return tuple(_row(found, row) for row in rows)
+    kinds = kinds_of(found.table.rows)
+    return tuple(_row(found, row, kinds) for row in rows)
 
 
-def _row(found: Standing, row: RunRow) -> Row:
+def _row(found: Standing, row: RunRow, kinds: Sequence[ScoredBy]) -> Row:
     run_id = row.record.run_id
     name = found.names[run_id]
     picked = run_id == found.verdict.run_id
@@ -140,6 +144,7 @@ def _row(found: Standing, row: RunRow) -> Row:
         "note": note,
         "run_id": run_id,
     }
+    cells |= composite_cells(row.record, kinds)
     cells |= {f"setting_{setting}": " ".join(value.split()) for setting, value in row.settings.items()}
     return Row(cells, kind=row_kind(row), pick=run_id)
 

@@ -37,6 +37,33 @@ TERMS: dict[str, Term] = {
         "Where the score may well lie if the problems were drawn again: the light bar around the mark. Overlapping "
         "intervals don't mean that two runs are equal; the paired test beside them decides.",
     ),
+    "composite": Term(
+        "composite",
+        "One figure from 0 to 100 for code: a weighted mean of correctness, speed, quality and efficiency, with its "
+        "95 % interval over the problems. If a part is unknown, so is the composite; a partial one stands below.",
+    ),
+    "part_correctness": Term(
+        "correctness", "The share of the tests that pass, weighted where a problem gives its tests weights."
+    ),
+    "part_speed": Term(
+        "speed score",
+        "How fast answers came, against a baseline run or a target. Unknown without one, or if the run's speed is not "
+        "comparable.",
+    ),
+    "part_quality": Term(
+        "quality",
+        "How clean the code of passing answers is: rules of ruff, complexity, maintainability and length, against the "
+        "problem's own solution where there is one.",
+    ),
+    "part_efficiency": Term(
+        "efficiency",
+        "Processor time and peak memory of passing answers against the problem's own solution, measured side by side.",
+    ),
+    "scored": Term(
+        "scored",
+        "A letter for what a composite was computed by. Only composites with the same letter can be compared.",
+    ),
+    "weight": Term("weight", "The part's share of the composite."),
     "versus": Term(
         "against the best",
         "Each run is tested against the one with the highest score on the problems that both answered. Not "

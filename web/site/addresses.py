@@ -13,7 +13,7 @@ STARTS = ("/", "/rankings", "/tradeoffs", "/history", "/runs", "/tasks", "/help"
 # every combination would be a file.
 _QUERIES: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
     (re.compile(r"/"), frozenset({"benchmark"})),
-    (re.compile(r"/(rankings|tradeoffs|history)"), frozenset({"benchmark", "tag", "model"})),
+    (re.compile(r"/(rankings|tradeoffs|history)"), frozenset({"benchmark", "tag", "model", "what"})),
     (re.compile(r"/runs"), frozenset({"cursor", "page"})),
     (re.compile(r"/tasks"), frozenset({"benchmark", "page", "cursor"})),
     (re.compile(r"/compare"), frozenset({"a", "b"})),

@@ -113,9 +113,9 @@ def composite_columns(table: Table) -> list[tuple[str, Callable[[Row], str]]]:
     kinds = kinds_of_composites(row.record for row in table.rows)
     return [
         ("composite (95 %)", lambda row: whole_text(row.record)),
+        ("scored", lambda row: kind_letter(row.record, kinds)),
         (PARTIAL, lambda row: partial_text(row.record)),
         *((name, _part(name)) for name in part_headings(composites)),
-        ("scored", lambda row: kind_letter(row.record, kinds)),
     ]
 
 
@@ -169,18 +169,23 @@ def letter(number: int) -> str:
 
 def about_composites(table: Table) -> str:
     """What the composites of a table are made of, and which of them can't be compared; empty without any."""
+    return " ".join(composite_sentences(table))
+
+
+def composite_sentences(table: Table) -> list[str]:
+    """The same as sentences."""
     kinds = kinds_of_composites(row.record for row in table.rows)
     if not kinds:
-        return ""
-    tested = "Intervals of composites are over samples; a difference between two of them is not tested."
-    tested = " ".join([*(f"No composite for {sentence}." for sentence in _unknown(table)), tested])
-    if len(kinds) == 1:
-        return f"Composite: {_kind_text(kinds[0], kinds)}. {tested}"
-    named = "; ".join(f"{letter(number)}: {_kind_text(kind, kinds)}" for number, kind in enumerate(kinds))
-    return (
-        "Composites say something only beside those of the same weights, rules and baseline of speed, and there are "
-        f"{len(kinds)} kinds: {named}. {tested}"
-    )
+        return []
+    made = [f"Composite: {_kind_text(kinds[0], kinds)}."]
+    if len(kinds) > 1:
+        named = (f"{letter(number)}: {_kind_text(kind, kinds)}" for number, kind in enumerate(kinds))
+        made = [f"Only composites with the same letter can be compared. {'; '.join(named)}."]
+    return [
+        *made,
+        *(f"No composite for {sentence}." for sentence in _unknown(table)),
+        "Intervals of composites are over samples; a difference between two of them is not tested.",
+    ]
 
 
 def _unknown(table: Table) -> list[str]:

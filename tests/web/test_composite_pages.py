@@ -1,0 +1,118 @@
+"""Composite scores on pages and in the API: what is unknown is said, and only like stands beside like."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+
+from results.json_text import encode
+from results.records import Completion
+from tests.results.composite_runs import composite
+from tests.results.recorded_runs import F, P, record_run
+from tests.web.page_app import page_app, reader
+
+LEVELS = ("easy", "medium", "hard", "extreme")
+OWN = "<b>mine</b>"
+WEIGHTS = {"correctness": 0.5, OWN: 0.5}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    given = {
+        "high": composite(90, 90, 90, 90, by_difficulty=True, target_s=3.0),
+        "low": composite(20, 20, 20, 20, by_difficulty=True, target_s=3.0),
+        "partial": composite(99, None, 99, 99, by_difficulty=True, target_s=3.0, why_not="its <i>speed</i>"),
+        "other": composite(100, own={OWN: 100.0}, weights=WEIGHTS, scorers={OWN: "5d" * 32}),
+        "plain": None,
+    }
+    runs = {}
+    for number, (name, each) in enumerate(given.items()):
+        outcomes = [P] * (9 - number) + [F] * number
+        run = record_run(folder / "results", outcomes, model=name, composite=each)
+        lines = [
+            Completion(task_id=f"T/{at}", outcome=one, passed=one is P, tags={"difficulty": LEVELS[at % 4]})
+            for at, one in enumerate(outcomes)
+        ]
+        run.completions.write_bytes(b"".join(encode(line) + b"\n" for line in lines))
+        runs[name] = run
+    return reader(page_app(folder / "results", folder)), {name: run.run_id for name, run in runs.items()}
+
+
+def get(made, path):
+    answer = made[0].get(path)
+    assert answer.status_code == 200, answer.text[-2000:]
+    assert "<b>mine" not in answer.text
+    assert "<i>speed" not in answer.text
+    return answer.text
+
+
+def rows(made, path):
+    text = made[0].get(f"{path}{'&' if '?' in path else '?'}format=csv").text
+    return [*csv.DictReader(io.StringIO(text))]
+
+
+def words(html):
+    return " ".join(re.sub(r"<[^>]+>", " ", html.partition("<main")[2]).split())
+
+
+def test_the_leaderboard_is_sorted_by_composites_that_can_be_compared(made):
+    text = get(made, "/?benchmark=human_eval&order=composite")
+    assert 'aria-sort="descending"><a href="/?benchmark=human_eval&amp;order=composite"' in text
+    assert "n/a" in words(text)
+    assert "99.0 (95.0 to 100.0) without speed" in words(text)
+    assert "No composite for partial: speed: its" in words(text)
+    found = rows(made, "/?benchmark=human_eval&order=composite")
+    assert [each["model"] for each in found] == ["high", "low", "partial", "other", "plain"]
+    assert [each["scored"] for each in found] == ["a", "a", "a", "b", ""]
+    assert [each["composite"] for each in found[1:3]] == ["20.0", ""], "an unknown one is no figure"
+    assert found[3][f"{OWN}_points"] == "100.0"
+
+
+def test_a_csv_file_has_as_many_cells_as_headings(made):
+    for each in rows(made, "/?benchmark=human_eval"):
+        assert None not in each.values()
+        assert each["run_id"] == made[1][each["model"]]
+
+
+def test_runs_are_ranked_by_the_composite_on_each_difficulty(made):
+    text = get(made, "/rankings?tag=difficulty")
+    assert "composite</option>" in text
+    text = words(get(made, "/rankings?tag=difficulty&what=composite"))
+    assert text.index("extreme") > text.index("hard") > text.index("medium") > text.index("easy")
+    assert "tested against the best" not in text, "composites are not tested"
+    found = rows(made, "/rankings?tag=difficulty&what=composite&order=extreme")
+    assert [each["model"] for each in found] == ["high", "low", "partial", "other"]
+    assert [each["difficulty=hard"] for each in found] == ["70.0", "0.0", "", ""], "a partial one is none"
+
+
+def test_a_run_shows_its_parts_with_weights_and_reasons(made):
+    text = words(get(made, f"/runs/{made[1]['partial']}"))
+    assert "Partial composite 99.0 of 100, from 3 parts" in text
+    assert "of correctness, quality and efficiency only" in text
+    assert re.search(r"speed\s+n/a\s+20 its", text)
+    assert re.search(r"extreme n/a 69\.0 \(65\.0 to 73\.0\) \(partial\)", text)
+    assert "Composite 90.0 of 100, 86.0 to 94.0" in words(get(made, f"/runs/{made[1]['high']}"))
+    assert "omposite" not in words(get(made, f"/runs/{made[1]['plain']}"))
+
+
+def test_the_api_gives_parts_weights_and_what_sets_composites_apart(made):
+    found = (
+        made[0]
+        .get("/api/v1/benchmarking/leaderboard?suite=human_eval&metric=composite")
+        .json()["leaderboard"]
+    )
+    each = {row["model"]: row["composite"] for row in found}
+    assert [*each] == ["high", "low", "partial", "other", "plain"]
+    assert each["plain"] is None
+    assert each["partial"]["value"] is None
+    assert each["partial"]["partial"] == pytest.approx(99)
+    assert each["partial"]["parts"]["speed"] == {
+        "value": None, "low": None, "high": None, "why_not": "its <i>speed</i>",
+    }  # fmt: skip
+    assert each["high"]["speed_against"] == "a target of 3 s"
+    assert each["high"]["by_tag"]["difficulty"]["easy"] == 90.0
+    assert each["other"]["scorers"] == {OWN: "5d" * 32}
