@@ -80,6 +80,9 @@ class Limits:
     never comes. As cpu_s where None.
     wall_s: all in all, for what the two don't reach; generous where None.
     memory_bytes: address space of each process, and resident memory of all together.
+    sealed: the program gets no other process, pipe, socket or file, in which it could hide what it uses, so that its
+    processor time and peak memory are all that it needed; threads are its own. It is told so by PermissionError and
+    OSError. Its tests are not sealed.
     """
 
     cpu_s: float = 3.0
@@ -91,6 +94,7 @@ class Limits:
     file_bytes: int = 64 << 20
     open_files: int = 128
     output_bytes: int = 4 << 20
+    sealed: bool = False
 
     @property
     def idle_limit_s(self) -> float:

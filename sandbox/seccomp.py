@@ -127,6 +127,20 @@ _ON_ITSELF = {
 _OWN_PID = int.from_bytes(OWN_PID, "little")
 # Memory that is shared and has no file belongs to no process, so nobody sees how much it is; nor what was paged out.
 _SHARED, _WITHOUT_FILE, _PAGE_OUT = 0x01, 0x20, 21
+# Where processor time and memory go that belong to another process, or to none. Threads are the process's own.
+_HIDING_PLACES: dict[str, dict[str, int]] = {
+    "x86_64": {
+        "fork": 57,
+        "vfork": 58,
+        "pipe": 22,
+        "pipe2": 293,
+        "socket": 41,
+        "socketpair": 53,
+        "memfd_create": 319,
+    },
+    "aarch64": {"pipe2": 59, "socket": 198, "socketpair": 199, "memfd_create": 279},
+}
+_THREAD = 0x10000  # CLONE_THREAD
 _CLONE3 = 435  # its flags lie in memory, where a filter can't look: ENOSYS makes libc fall back to clone
 
 
@@ -199,6 +213,30 @@ def child_filter_program(machine: str | None = None, *, signals: bool) -> bytes 
                     _statement(_RETURN, _ERROR | errno.EPERM),
                     _statement(_LOAD, _NUMBER),
                 ]
+    return b"".join([*program, _statement(_RETURN, _ALLOW)])
+
+
+def seal_program(machine: str | None = None) -> bytes | None:
+    """On top of all that, for a program that is measured: see `Limits.sealed`. None where no table is known."""
+    name = machine or platform.machine()
+    if name not in _TABLES:
+        return None
+    architecture, numbers = _TABLES[name]
+    program = [
+        _statement(_LOAD, _ARCHITECTURE),
+        _jump(_JUMP_EQUAL, architecture, 1, 0),
+        _statement(_RETURN, _KILL),
+        _statement(_LOAD, _NUMBER),
+    ]
+    for number in sorted(_HIDING_PLACES[name].values()):
+        program += _always(number, errno.EPERM)
+    program += _always(_CLONE3, errno.ENOSYS)
+    program += [
+        _jump(_JUMP_EQUAL, numbers["clone"], 0, 3),
+        _statement(_LOAD, _FIRST_ARGUMENT),
+        _jump(_JUMP_ANY_BIT, _THREAD, 1, 0),
+        _statement(_RETURN, _ERROR | errno.EPERM),
+    ]
     return b"".join([*program, _statement(_RETURN, _ALLOW)])
 
 

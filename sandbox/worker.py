@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import select
@@ -16,6 +17,7 @@ from sandbox.contract import NEAR, Limits, Program, SandboxError, Verdict, Verdi
 from sandbox.failed_check import failed_check, read_word
 from sandbox.hard_limits import suspects
 from sandbox.process_tree_usage import ProcessTreeUsage
+from sandbox.seccomp import seal_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +135,8 @@ class Worker:
                     "wall_s": limits.wall_limit_s,
                     "memory_bytes": limits.memory_bytes,
                     "processes": limits.processes,
-                    "file_bytes": limits.file_bytes,
+                    "file_bytes": 0 if limits.sealed else limits.file_bytes,
+                    "seal": _seal().hex() if limits.sealed else "",
                     "open_files": limits.open_files,
                     "output_bytes": limits.output_bytes,
                 },
@@ -257,6 +260,18 @@ def _texts(program: Program) -> tuple[bytes, bytes]:
         return json.dumps(candidate).encode(), b""
     candidate["entry_point"] = program.tests.entry_point
     return json.dumps(candidate).encode(), json.dumps(asdict(program.tests)).encode()
+
+
+@functools.cache
+def _seal() -> bytes:
+    """Raises SandboxError."""
+    program = seal_program()
+    if program is None:
+        raise SandboxError(
+            "programs can't be measured on this processor: no table of its system calls is known",
+            hint="measure on a machine with an x86_64 or aarch64 processor",
+        )
+    return program
 
 
 def _too_much(usage: ProcessTreeUsage, limits: Limits) -> tuple[VerdictKind, str] | None:

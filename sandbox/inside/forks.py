@@ -11,6 +11,7 @@ import typing
 from typing import Any
 
 from sandbox.inside.child import RESULT_BYTES, limit, prepare
+from sandbox.inside.confinement import seal
 
 READY = b"."
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
@@ -70,6 +71,8 @@ def become(
         prepare(request["folder"], stdin, *outputs)
         limit(request)
         confine()
+        if request["seal"]:
+            seal(bytes.fromhex(request["seal"]))
     except Exception as error:  # a signal of the zygote's is none: this process is gone, then
         leave(ready, repr(error).encode("utf-8", "replace"))
     os.write(ready, READY)

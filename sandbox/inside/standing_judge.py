@@ -55,7 +55,7 @@ class StandingJudge:
                 close(self.result, ready)
                 self._control.close()
                 texts, null = os.dup(0), os.open("/dev/null", os.O_WRONLY)
-                own = {**request, "folder": "/", "cpu_s": request["cpu_s"] + MOST_CPU_S}
+                own = {**request, "folder": "/", "cpu_s": request["cpu_s"] + MOST_CPU_S, "seal": ""}
                 become(own, "", (null, os.dup(null)), ready_write, confine)
                 judge_programs(other, texts, result_write)
         self._cpu_s = clock_of(self.pid)

@@ -32,7 +32,10 @@ _TASK_FIELDS = (
     "reference_solution",
     "metadata",
     "version",
+    "scale",
 )
+_SCALE_FIELDS = ("size", "input")
+SCALED_INPUT = "scaled_input"  # the function that makes an input of a size
 _CASE_FIELDS = ("input", "expected_output", "timeout", "weight")
 
 
@@ -52,9 +55,21 @@ class TaskCase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A large input, on which solutions are told apart. code: Python that defines `scaled_input(size)`, which returns
+    what stands under a case's `input`. line: in the file.
+    """
+
+    size: int
+    code: str
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class CodingTask:
     """function: the name of the function to write; None: a program that reads and prints. field: where it stands in
-    the file. solution_line: of its reference solution; reference_solution is empty where there is none.
+    the file. solution_line: of its reference solution; reference_solution is empty where there is none. scale: None
+    where it gives none.
     """
 
     id: str
@@ -67,6 +82,7 @@ class CodingTask:
     version: str = ""
     field: str = ""
     solution_line: int = 0
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +157,7 @@ class _Reading:
             version=self._text(fields, at, "version"),
             field=at,
             solution_line=solution.line if solution is not None else node.line,
+            scale=self._scale(fields, at),
         )
         return found if len(self.problems) == before else None
 
@@ -231,10 +248,27 @@ class _Reading:
         return text
 
     def _solution(self, fields: dict[str, Node], at: str, function: str | None) -> str:
-        code = self._text(fields, at, "reference_solution")
+        return self._python(fields, at, "reference_solution", function)
+
+    def _scale(self, fields: dict[str, Node], at: str) -> Scale | None:
+        node = fields.get("scale")
+        if node is None:
+            return None
+        at = f"{at}.scale"
+        if not isinstance(node.value, dict):
+            self._wrong(node.line, at, "must be a mapping with the keys size, input")
+            return None
+        own = self._fields(node, at, _SCALE_FIELDS, _SCALE_FIELDS)
+        size = self._number(own, at, "size", 1e9)
+        if size is not None and not size.is_integer():
+            self._wrong(own["size"].line, f"{at}.size", "must be a whole number")
+        return Scale(size=int(size or 0), code=self._python(own, at, "input", SCALED_INPUT), line=node.line)
+
+    def _python(self, fields: dict[str, Node], at: str, name: str, function: str | None) -> str:
+        code = self._text(fields, at, name)
         if not code.strip():
             return ""
-        line, field = fields["reference_solution"].line, f"{at}.reference_solution"
+        line, field = fields[name].line, f"{at}.{name}"
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

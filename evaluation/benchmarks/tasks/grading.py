@@ -64,11 +64,11 @@ class Grade(NamedTuple):
 
 def grade(code: str, task: CodingTask, grader: Grader) -> Grade:
     """Every case in a process of its own. Blocks. Raises SandboxError."""
-    program = code if task.function is None else code + _CALL.format(function=task.function)
+    program = executed(code, task)
     cases = [
         Case(
-            stdin=case.input if task.function is None else json.dumps(case.input),
-            check=_check(case, is_call=task.function is not None),
+            stdin=given(case, task),
+            check=is_right(case, task),
             limits=None if case.timeout_s is None else grader.limits(cpu_s=case.timeout_s),
         )
         for case in task.cases
@@ -86,6 +86,40 @@ def grade(code: str, task: CodingTask, grader: Grader) -> Grade:
         near,
         _failed_check(verdicts[failed], task, failed) if failed is not None else None,
     )
+
+
+def executed(code: str, task: CodingTask) -> str:
+    """The script for a solution: it reads what is `given`, and prints what `is_right` looks at."""
+    return code if task.function is None else code + _CALL.format(function=task.function)
+
+
+def given(case: TaskCase, task: CodingTask) -> str:
+    """Its standard input."""
+    return str(case.input) if task.function is None else json.dumps(case.input)
+
+
+def is_right(case: TaskCase, task: CodingTask) -> Callable[[bytes], bool]:
+    """Whether what was printed is what the case expects."""
+
+    def check(stdout: bytes) -> bool:
+        if task.function is None:
+            return same_text(case.expected_output, stdout.decode("utf-8", "replace"))
+        try:
+            return same_value(case.expected_output, _result(stdout))
+        except RecursionError:
+            return False
+
+    return check
+
+
+def answer(stdout: bytes, task: CodingTask) -> Any:
+    """What a case would expect that expects this output. Raises ValueError where there is no result in it."""
+    if task.function is None:
+        return stdout.decode("utf-8", "replace")
+    result = _result(stdout)
+    if result is _NOTHING:
+        raise ValueError("no readable result")
+    return result
 
 
 def same_text(expected: str, printed: str) -> bool:
@@ -113,18 +147,6 @@ def same_value(expected: Any, returned: Any) -> bool:
             same_value(value, returned[key]) for key, value in expected.items()
         )
     return bool(expected == returned)
-
-
-def _check(case: TaskCase, *, is_call: bool) -> Callable[[bytes], bool]:
-    def check(stdout: bytes) -> bool:
-        if not is_call:
-            return same_text(case.expected_output, stdout.decode("utf-8", "replace"))
-        try:
-            return same_value(case.expected_output, _result(stdout))
-        except RecursionError:
-            return False
-
-    return check
 
 
 def _result(stdout: bytes) -> Any:

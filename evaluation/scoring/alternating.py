@@ -1,0 +1,159 @@
+"""What a solution takes against its reference: both executed in turn, in the same sandbox, until the ratio is known.
+
+What a program takes is read from outside, by who started it, and the program is sealed (`sandbox.Limits.sealed`): it
+has no other process, file or pipe in which to hide it. Each execution is a process of its own, which finds nothing of
+the one before, and only one whose answers are right counts.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from results.stats.median_ratio import FEWEST, median_ratio
+from sandbox import VerdictKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from results.stats.median_ratio import MedianRatio
+    from sandbox import Limits, Program, Sandbox, Verdict
+
+# What takes less counts as much as this: nobody waits for it, and no shared machine tells it from nothing.
+FLOOR_S = 0.001
+FLOOR_BYTES = 1 << 20
+NARROW = 1.10  # the ends of an interval that is good enough: 5 % on each side
+TOO_WIDE = 2.0  # from here on nothing is known
+MOST_ROUNDS = 60
+BUDGET_S = 30.0  # wall time for one solution
+_LOOK_EVERY = 4  # rounds
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One of those that make up a measurement. limits: its own, besides being sealed. is_right: of a script, whether
+    what it printed is; it is called outside the sandbox.
+    """
+
+    program: Program
+    limits: Limits
+    is_right: Callable[[bytes], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """empty: programs that do nothing but what each of the others has to: to start, to be given its input."""
+
+    empty: tuple[Execution, ...]
+    reference: tuple[Execution, ...]
+    solution: tuple[Execution, ...]
+
+
+class Cost(NamedTuple):
+    """cpu_s: of all executions together. peak_bytes: of the largest."""
+
+    cpu_s: float
+    peak_bytes: int
+
+
+class NotMeasured(Exception):
+    """Why there is no ratio, in a few words. too_slow: the solution used up its processor time."""
+
+    def __init__(self, why: str, *, too_slow: bool = False) -> None:
+        super().__init__(why)
+        self.too_slow = too_slow
+
+
+@dataclass(frozen=True)
+class Found:
+    """cpu, memory: the ratios, solution to reference. solution, reference: medians, beyond that of an empty program."""
+
+    cpu: MedianRatio
+    memory: MedianRatio
+    solution: Cost
+    reference: Cost
+    empty: Cost
+
+
+def alternate(
+    box: Sandbox, trial: Trial, *, budget_s: float = BUDGET_S, most_rounds: int = MOST_ROUNDS
+) -> Found:
+    """Blocks. Raises NotMeasured, SandboxError.
+
+    A machine that is busy slows both down, and mostly for longer than a round: so each round has a ratio of its own.
+    Which of the two comes first changes from round to round, so that neither has an advantage.
+    """
+    deadline = time.monotonic() + budget_s
+    rounds: list[tuple[Cost, Cost, Cost]] = []
+    while True:
+        rounds.append(_round(box, trial, solution_first=len(rounds) % 2 == 1))
+        at_end = time.monotonic() > deadline or len(rounds) >= most_rounds
+        if len(rounds) < FEWEST:
+            if at_end:
+                raise NotMeasured(f"takes too long to be executed {FEWEST} times within {budget_s:g} s")
+        elif at_end or (len(rounds) - FEWEST) % _LOOK_EVERY == 0:
+            found = of_rounds(rounds)
+            widest = max(found.cpu, found.memory, key=lambda ratio: ratio.spread)
+            if widest.spread <= NARROW or (at_end and widest.spread <= TOO_WIDE):
+                return found
+            if at_end:
+                raise NotMeasured(
+                    f"differs too much from time to time: {widest.low:.2g} to {widest.high:.2g} times the reference"
+                )
+
+
+def _round(box: Sandbox, trial: Trial, *, solution_first: bool) -> tuple[Cost, Cost, Cost]:
+    """Of the empty program, the reference and the solution."""
+    empty = _cost(box, trial.empty, "an empty program")
+    early = _cost(box, trial.solution, "") if solution_first else None
+    reference = _cost(box, trial.reference, "the reference")
+    return empty, reference, early or _cost(box, trial.solution, "")
+
+
+def of_rounds(rounds: Sequence[tuple[Cost, Cost, Cost]]) -> Found:
+    """Of at least `FEWEST`, each with the cost of the empty program, the reference and the solution."""
+    empty, reference, solution = (
+        Cost(median(cost.cpu_s for cost in each), int(median(cost.peak_bytes for cost in each)))
+        for each in zip(*rounds, strict=True)
+    )
+    cpu = median_ratio([_over(two.cpu_s, one.cpu_s, empty.cpu_s, FLOOR_S) for _, one, two in rounds])
+    memory = median_ratio(
+        [_over(two.peak_bytes, one.peak_bytes, empty.peak_bytes, FLOOR_BYTES) for _, one, two in rounds]
+    )
+    if cpu is None or memory is None:
+        raise ValueError(f"{len(rounds)} rounds tell nothing")
+    return Found(cpu, memory, _beyond(solution, empty), _beyond(reference, empty), empty)
+
+
+def _over(solution: float, reference: float, empty: float, floor: float) -> float:
+    return max(solution - empty, floor) / max(reference - empty, floor)
+
+
+def _beyond(cost: Cost, empty: Cost) -> Cost:
+    return Cost(max(0.0, cost.cpu_s - empty.cpu_s), max(0, cost.peak_bytes - empty.peak_bytes))
+
+
+def _cost(box: Sandbox, executions: Sequence[Execution], whose: str) -> Cost:
+    """whose: none for the solution. Raises NotMeasured, SandboxError."""
+    cpu_s, peak_bytes = 0.0, 0
+    for execution in executions:
+        verdict = execute(box, execution)
+        if verdict.kind is not VerdictKind.PASSED:
+            raise NotMeasured(
+                f"{whose or 'the solution'} fails where it is measured: {verdict.kind}: {verdict.detail}",
+                too_slow=not whose and verdict.kind is VerdictKind.TIMEOUT,
+            )
+        cpu_s += verdict.cpu_s
+        peak_bytes = max(peak_bytes, verdict.peak_memory_bytes)
+    return Cost(cpu_s, peak_bytes)
+
+
+def execute(box: Sandbox, execution: Execution) -> Verdict:
+    """Raises SandboxError."""
+    verdict = box.run(execution.program, replace(execution.limits, sealed=True))
+    wrong = execution.is_right is not None and not execution.is_right(verdict.stdout)
+    if verdict.kind is VerdictKind.PASSED and wrong:
+        return replace(verdict, kind=VerdictKind.WRONG_OUTPUT, detail="printed something else")
+    return verdict
