@@ -34,7 +34,10 @@ def test_nothing_is_a_hiding_place(judged, place):
 @on("bubblewrap", "landlock")
 def test_what_programs_need_they_have(judged):
     """Threads count as the program's own; input, output and its tests are as ever."""
-    threads = "import threading, sys\nthread = threading.Thread(target=lambda: print(sys.stdin.read()))\nthread.start()\n"
+    threads = (
+        "import threading, sys\n"
+        "thread = threading.Thread(target=lambda: print(sys.stdin.read()))\nthread.start()\n"
+    )
     verdict = judged(Program(code=threads, stdin="given", script=True), limits=SEALED)
     assert (verdict.kind, verdict.stdout) == (VerdictKind.PASSED, b"given\n")
     called = Program(
@@ -44,9 +47,15 @@ def test_what_programs_need_they_have(judged):
 
 
 def test_threads_of_a_sealed_program_are_counted(judged):
-    spin = "import time\nwhile time.thread_time() < 0.2: pass"
-    code = f"import threading\ndef spin():\n    {spin.replace(chr(10), chr(10) + '    ')}\n" + (
-        "threads = [threading.Thread(target=spin) for _ in range(2)]\n"
-        "for thread in threads: thread.start()\nfor thread in threads: thread.join()"
-    )
+    code = """
+import threading, time
+def spin():
+    while time.thread_time() < 0.2:
+        pass
+threads = [threading.Thread(target=spin) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
     assert judged(Program(code=code, script=True), limits=SEALED).cpu_s > 0.35
