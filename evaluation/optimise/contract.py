@@ -112,7 +112,9 @@ class Problem:
 
     seed_prompt: where the search starts, and what the gain is measured against. identity: of everything that
     determines an outcome beside prompt, sample and seed (benchmark, model, sampling): a journal of another identity is
-    refused. worst_case: needed for budgets in tokens or money, without which they are refused.
+    refused. worst_case: needed for budgets in tokens or money, without which they are refused. in_flight: how many
+    requests at most are sent whose outcome `evaluate` has not yielded yet; None: all. It only says how many calls a
+    kill may have lost.
     """
 
     splits: Splits
@@ -121,6 +123,7 @@ class Problem:
     seed_prompt: PromptText
     identity: str
     worst_case: WorstCase | None = None
+    in_flight: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ class Common(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     max_trials: Count = 20
     n_samples: Count | None = None
-    seed: Annotated[int, Meta(ge=0, lt=2**63)] | None = None
+    seed: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     race: bool = True
     minibatch_size: Count = 3
 
