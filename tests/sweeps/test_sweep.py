@@ -212,7 +212,7 @@ def kill_until_done(results, words, answered, kills, seed=1):
 
 
 @pytest.mark.parametrize(
-    ("kills", "limit", "delay"), [(2, 6, 0.2), pytest.param(100, 164, 0.6, marks=pytest.mark.servers)]
+    ("kills", "limit", "delay"), [(2, 6, 0.2), pytest.param(40, 66, 0.6, marks=pytest.mark.servers)]
 )
 @pytest.mark.timeout(900)
 def test_killed_at_random_instants_and_resumed_it_ends_like_an_undisturbed_one(tmp_path, kills, limit, delay):
