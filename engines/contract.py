@@ -131,6 +131,9 @@ class Store(Protocol):
         which a later coordinator finds it, or finds that it isn't there. May be called again with another handle.
         """
 
+    def waits_for(self, text: str) -> None:
+        """Let `status` say what the engine waits for; "" for nothing. May be called often."""
+
     def running(self) -> Sequence[Attempt]:
         """The attempts that were started and have no end, also of earlier coordinators. `Engine.run` begins with them:
         it watches them to their end, or ends them as LOST if they are gone.

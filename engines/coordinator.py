@@ -118,6 +118,7 @@ class Coordinator:
             self._run_to_end(units)
         finally:
             self.store.log_unfinished()
+            self.store.waits_for("")
 
     def _run_to_end(self, units: _Waiting) -> None:
         ends = self._engine.run(units, self.store)

@@ -77,6 +77,7 @@ class FolderStore:
         self._running: dict[str, Attempt] | None = None
         self._known: dict[str, tuple[RunFolder, RunRecord]] | None = None
         self._decided: set[str] = set()
+        self._waits: str | None = None  # as noted last; None: an earlier coordinator may have
         # Ids of unfinished runs whose notes wait in place of a line in the log; False: it may have an older line.
         self._unlogged: dict[str, bool] = {}
 
@@ -112,6 +113,11 @@ class FolderStore:
         now = dataclasses.replace(attempt, handle=handle, place=place)
         there[attempt.name] = now
         return now
+
+    def waits_for(self, text: str) -> None:
+        if text != self._waits:
+            self._attempts.note_waits(text)
+            self._waits = text
 
     def running(self) -> Sequence[Attempt]:
         return tuple(self._there().values())

@@ -78,10 +78,12 @@ def to_json(folder: SweepFolder, *, warn: Callable[[str], None]) -> str:
     import msgspec
 
     state = look(folder, warn, Readers())
+    waits = Attempts(folder.path).waits()
     document = {
         "sweep": msgspec.to_builtins(state.sweep),
         "state": state.text,
         "coordinator": state.pid,
+        "waits_for": waits.text if state.pid is not None and waits is not None else "",
         "runs": [
             {
                 "label": line.cells[0],

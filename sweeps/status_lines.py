@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from results.files import read_file
 from results.records import RunStatus
 from results.stats.speed import answering_speed
+from results.store.attempts import Attempts
 from results.views.run_text import shown_status
 from runner.progress import ProgressReader, RunProgress
 from sweeps.preflight.report import duration
@@ -105,6 +106,8 @@ class SweepState:
     def below(self) -> list[str]:
         """The lines below the table."""
         found = below(self.lines)
+        if self.pid is not None and (waits := Attempts(self.folder.path).waits()) is not None:
+            found.append(f"since {clock(waits.since)}: {waits.text}")
         if self.where.lost:
             count, last = len(self.where.lost), self.where.lost[-1]
             attempts = "1 attempt was" if count == 1 else f"{count} attempts were"

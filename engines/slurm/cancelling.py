@@ -9,6 +9,7 @@ from engines.node.attempt_files import read_end
 from engines.slurm import commands
 from engines.slurm.claim import UNKNOWN, ask_to_stop, claim
 from engines.slurm.commands import ControllerAwayError
+from engines.slurm.job_script import JOB_NAME
 from engines.slurm.watch import Handle
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Cancelling:
         self._attempts = attempts
         self._display = display
         self._handles = [handle for each in attempts if (handle := Handle.read(each.handle)) is not None]
-        self._jobs = {handle.job for handle in self._handles if handle.job}
+        self._jobs: set[str] = set()  # by which nodes claimed attempts
         self._names = {(handle.name, str(handle.index)) for handle in self._handles}
         self._signalled_s: dict[str, float] = {}
 
@@ -71,7 +72,11 @@ class Cancelling:
             each
             for each in commands.listed_jobs()
             if each.is_alive
-            and (each.job in self._jobs or (each.name, each.job.rpartition("_")[2]) in self._names)
+            and (
+                (each.name, each.job.rpartition("_")[2]) in self._names
+                # A controller that lost its state gives a number again, to any job of this user.
+                or (each.job in self._jobs and each.name.startswith(JOB_NAME))
+            )
         ]
 
     def _signal(self, left: Sequence[ListedJob], *, hard: bool) -> None:

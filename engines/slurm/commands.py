@@ -149,6 +149,12 @@ def has_gpus(partition: str) -> bool:
     return "gpu" in _run("sinfo", "--noheader", "--format=%G", *where)
 
 
+def default_partition() -> str:
+    """Where jobs go that name no partition; "" if there is none. Raises ControllerAwayError."""
+    names = _run("sinfo", "--noheader", "--format=%P").split()
+    return next((name.rstrip("*") for name in names if name.endswith("*")), "")
+
+
 def listed_nodes(partition: str) -> list[tuple[str, ...]]:
     """Of each node there: name, state, features, processors, memory and gres. Raises ControllerAwayError."""
     where = (f"--partition={partition}",) if partition else ()

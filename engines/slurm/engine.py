@@ -12,6 +12,7 @@ from engines.slurm.cancelling import Cancelling
 from engines.slurm.commands import ControllerAwayError, DeclinedError
 from engines.slurm.job_script import Resources, job_options, require_usable, script_text
 from engines.slurm.looking import looks
+from engines.slurm.nodes import waited_for
 from engines.slurm.settings import FIELDS, Settings
 from engines.slurm.submission import Submission
 from results.durable import replace_file
@@ -95,6 +96,12 @@ class SlurmEngine:
                     commands.job_environment(self._settings.environment),
                 )
             except DeclinedError as error:
+                if error.is_needs and (nodes := waited_for(self._settings, resources)):
+                    return Finding(
+                        message=f"Slurm has no node up for {unit.label}: it waits for {nodes}",
+                        hint="see `sinfo -R` for why they can't be used",
+                        is_error=False,
+                    )
                 return Finding(
                     message=f"Slurm would not take {unit.label}: {error}",
                     hint="see `sinfo`, and the engine's settings in docs/engines.md",

@@ -23,6 +23,7 @@ BEFORE_LIMIT_S: Final = 30
 OWN_MEMORY_BYTES: Final = 2 << 30  # beside the server: this program, and what executes the answers
 _GIB = 1 << 30
 NO_GPUS: Final = "none"
+JOB_NAME: Final = "bench-"  # and a random number
 # Of sbatch: by these we find jobs again, keep secrets out of them, and run nothing twice.
 _OURS: Final = (
     *(

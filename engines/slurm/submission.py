@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from engines.contract import END_S, EndKind, UnitEnd
 from engines.slurm import commands
 from engines.slurm.commands import ControllerAwayError, DeclinedError
-from engines.slurm.job_script import Resources, job_options, write_job
+from engines.slurm.job_script import JOB_NAME, Resources, job_options, write_job
+from engines.slurm.nodes import waited_for
 from engines.slurm.watch import Handle, Watch
 from results.errors import UsageError
 
@@ -58,6 +59,7 @@ class Submission:
         self._longest = LONGEST_ARRAY
         self._again_s = 0.0
         self._wait_s = FIRST_WAIT_S
+        self._waits = ""  # what keeps jobs from being submitted
         self._refusal: UsageError | None = None
         self._refused: dict[str, dict[str, UnitEnd]] = {}  # by unit and node
 
@@ -75,6 +77,7 @@ class Submission:
                 for end in self._watch.look():
                     yield self._unless_refused_everywhere(end)
                 self._note_places()
+                self._store.waits_for(self._waits if self._waiting and self._waits else self._watch.waits)
                 if not self._watch.jobs and (self._refusal is not None or not self._waiting):
                     if self._refusal is not None:
                         raise self._refusal
@@ -107,6 +110,7 @@ class Submission:
         """Submit what waits: an array for each kind of job."""
         if not self._waiting or self._refusal is not None or time.monotonic() < self._again_s:
             return
+        self._waits = ""
         try:
             if self._has_gpus is None and not self._settings.gres:
                 self._has_gpus = commands.has_gpus(self._settings.partition)
@@ -117,14 +121,13 @@ class Submission:
             for resources, some in itertools.groupby(kinds, key=lambda pair: pair[0]):
                 for chunk in _chunks([attempt for _, attempt in some], self._longest):
                     yield from self._submit_array(resources, chunk)
-            self._wait_s = FIRST_WAIT_S
+            if not self._waits:
+                self._wait_s = FIRST_WAIT_S
         except ControllerAwayError as error:
-            if self._wait_s == FIRST_WAIT_S:
-                self._display.say(f"Slurm gives no answer: {error}; it is asked again")
-            self._wait()
+            self._wait(f"Slurm gives no answer: {error}; it is asked again")
 
     def _submit_array(self, resources: Resources, attempts: Sequence[Attempt]) -> Iterator[UnitEnd]:
-        name = f"bench-{secrets.token_hex(8)}"
+        name = f"{JOB_NAME}{secrets.token_hex(8)}"
         there = [
             self._started(attempt, Handle(name, index), place="") for index, attempt in enumerate(attempts)
         ]
@@ -162,7 +165,9 @@ class Submission:
         self._waiting = [each for each in self._waiting if each.name != attempt.name]
 
     def _declined(self, error: DeclinedError, attempts: Sequence[Attempt]) -> Iterator[UnitEnd]:
-        if error.is_needs:
+        if error.is_needs and (nodes := self._nodes_waited_for(attempts)):
+            self._wait(f"Slurm has no node up for {attempts[0].unit.label}: it waits for {nodes}")
+        elif error.is_needs:
             for attempt in attempts:
                 self._no_longer_waits(attempt)
                 earlier = list(self._refused.get(attempt.unit.unit_id, {}).values())
@@ -177,14 +182,16 @@ class Submission:
         elif len(attempts) > 1 and (error.is_limit or error.is_array):
             self._longest = (len(attempts) + 1) // 2
         elif error.is_limit and self._watch.jobs:
-            if self._wait_s == FIRST_WAIT_S:
-                self._display.say(f"Slurm takes no more jobs for now: {error}; it is asked again")
-            self._wait()
+            self._wait(f"Slurm takes no more jobs for now: {error}; it is asked again")
         else:
             self._refusal = UsageError(
                 f"Slurm takes no job of this sweep: {error}",
                 hint="see the engine's settings in docs/engines.md, and `sinfo`; then go on with sweep --resume",
             )
+
+    def _nodes_waited_for(self, attempts: Sequence[Attempt]) -> str:
+        """With options of the user's own, only sbatch knows whether any node can ever do it: it counts those too."""
+        return "" if self._settings.options else waited_for(self._settings, self._resources(attempts[0]))
 
     def _find_unsure(self) -> None:
         """Look for what was submitted without an answer. A job that comes even later finds its attempt claimed."""
@@ -221,7 +228,11 @@ class Submission:
         refused[end.place] = end
         return end if known and len(refused) < MOST_REFUSALS else dataclasses.replace(end, elsewhere=False)
 
-    def _wait(self) -> None:
+    def _wait(self, why: str) -> None:
+        """Submit later what is left."""
+        if self._wait_s == FIRST_WAIT_S and not self._waits:
+            self._display.say(why)
+        self._waits = why
         self._again_s = time.monotonic() + self._wait_s
         self._wait_s = min(self._wait_s * 2, MOST_WAIT_S)
 

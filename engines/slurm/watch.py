@@ -68,6 +68,7 @@ class Watched:
     node: str = ""
     reason: str = ""
     ended_s: float | None = None
+    is_anothers: bool = False  # the job has a name that we don't know: it was submitted twice
 
     @classmethod
     def of(cls, attempt: Attempt, handle: Handle) -> Watched:
@@ -89,6 +90,7 @@ class Watch:
     _is_away: bool = False
     _told_away: bool = False
     _told_waiting_s: float = field(default_factory=time.monotonic)
+    waits: str = ""  # what jobs wait for, in Slurm's words
 
     def add(self, attempt: Attempt, handle: Handle) -> None:
         self.jobs[attempt.name] = Watched.of(attempt, handle)
@@ -118,6 +120,7 @@ class Watch:
             listed = listed_jobs()
         except ControllerAwayError as error:
             self._is_away = True
+            self.waits = f"Slurm gives no answer: {error}"
             self._every_s = min(max(self._every_s, self._soonest_s) * 2, MOST_AWAY_S)
             if not self._told_away and now - self._answered_s > TELL_AWAY_S:
                 self._told_away = True
@@ -138,8 +141,9 @@ class Watch:
         changed = False
         for watched in self.jobs.values():
             before = watched.state
-            found = by_job.get(watched.job) if watched.job else None
-            found = found or by_name.get((watched.handle.name, str(watched.handle.index)))
+            found = by_name.get((watched.handle.name, str(watched.handle.index)))
+            if watched.is_anothers:  # not always: a controller that lost its state gives numbers again
+                found = by_job.get(watched.job)
             if found is not None:
                 watched.job, watched.state, watched.reason = found.job, found.state, found.reason
                 watched.node = found.node or watched.node
@@ -197,13 +201,19 @@ class Watch:
         if held is not None and held.job not in ("", UNKNOWN, watched.job):
             # It was submitted twice, because an answer got lost, and the other one has it.
             watched.job, watched.node, watched.state, watched.ended_s = held.job, held.node, "", None
+            watched.is_anothers = True
             self.ask_soon()
             return None
+        is_asked = is_asked_to_stop(attempt.folder)
         ask_to_stop(attempt.folder)  # if it lives on, on a node that Slurm can't reach
         job = f"job {watched.job}" if watched.job else "its job"
-        if cancelled:
+        begun = held is not None and bool(held.job)
+        if cancelled and not begun and watched.node and not is_asked:
+            # Whoever cancels what waits does so before it has a node; what has begun writes an end.
+            kind, why, hint = EndKind.LOST, f"Slurm could not start {job} on {watched.node}", "see `sinfo -R`"
+        elif cancelled:
             kind, why, hint = EndKind.CANCELLED, f"{job} was cancelled", ""
-        elif held is None or not held.job:
+        elif not begun:
             kind, why = EndKind.LOST, f"{job} ended{_state(watched)} before it began"
             hint = "see unit.log in its folder; do the nodes see the results folder, checkout and python at that path?"
             why += _last_line(attempt)
@@ -214,13 +224,14 @@ class Watch:
     def _tell_waiting(self) -> None:
         waiting = [each for each in self.jobs.values() if each.state == "PENDING"]
         now = time.monotonic()
+        reasons = sorted({each.reason for each in waiting if each.reason not in ("", "None")})
+        why = f": {', '.join(reasons[:3])}" if reasons else ""
+        self.waits = f"{len(waiting)} of {len(self.jobs)} jobs wait in Slurm's queue{why}" if reasons else ""
         if not waiting:
             self._told_waiting_s = now
         elif now - self._told_waiting_s > TELL_WAITING_S:
             self._told_waiting_s = now + 15 * TELL_WAITING_S
-            reasons = sorted({each.reason for each in waiting if each.reason not in ("", "None")})
-            why = f": {', '.join(reasons[:3])}" if reasons else ""
-            self.display.say(f"{len(waiting)} of {len(self.jobs)} jobs wait in Slurm's queue{why}")
+            self.display.say(self.waits or f"{len(waiting)} of {len(self.jobs)} jobs wait in Slurm's queue")
 
 
 def _node(watched: Watched) -> str:

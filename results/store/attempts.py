@@ -1,6 +1,7 @@
 """What engines do for a sweep: a folder for each attempt at a unit, and a journal of where each one was started.
 
 RESULTS/sweeps/ID/attempts.jsonl            the journal: an attempt was started somewhere, or has ended
+RESULTS/sweeps/ID/waits.json                what the engine waits for; not there if it waits for nothing
 RESULTS/sweeps/ID/units/UNIT/NUMBER/        the folder of one attempt at a unit
     unit.json         what to do, see `engines.unit`
     node.json         which machine does it
@@ -16,6 +17,7 @@ Only the sweep's coordinator writes the journal and moves runs from here into th
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a dataclass field
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.durable import explained, sync_folder
+from results.durable import explained, replace_file, sync_folder
 from results.files import open_to_append, open_to_read, read_file
 from results.json_text import NOT_THAT_JSON, encode
 from results.store.run_folder import RunFolder
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 JOURNAL = "attempts.jsonl"
 UNITS = "units"
 STARTED = "started"
+WAITS = "waits.json"
 
 
 class AttemptEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +53,13 @@ class AttemptEntry(msgspec.Struct, frozen=True, kw_only=True):
     handle: str = ""
     place: str = ""
     why: str = ""
+
+
+class Waits(msgspec.Struct, frozen=True, kw_only=True):
+    """`waits.json`. text: in the words of the engine. since: when it began to wait, ISO 8601."""
+
+    text: str
+    since: str
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,23 @@ class Attempts:
             with contextlib.suppress(*NOT_THAT_JSON):
                 found.append(msgspec.json.decode(line, type=AttemptEntry))
         return found
+
+    def waits(self) -> Waits | None:
+        """What the engine waits for, as its coordinator said it last; None for nothing."""
+        try:
+            return msgspec.json.decode(read_file(self.path / WAITS), type=Waits)
+        except (OSError, *NOT_THAT_JSON):
+            return None
+
+    def note_waits(self, text: str) -> None:
+        """What the engine waits for; "" for nothing. Raises ResultsError."""
+        with explained("write to", self.path):
+            if not text:
+                (self.path / WAITS).unlink(missing_ok=True)
+                return
+            before = self.waits()
+            now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+            replace_file(self.path / WAITS, encode(Waits(text=text, since=before.since if before else now)))
 
     def running(self) -> list[AttemptEntry]:
         """Of each attempt that was started and has not ended: where it was started last, oldest first."""

@@ -10,6 +10,7 @@ import shutil
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ from engines.node_looks import NodeQuestion
 from engines.slurm.engine import Settings, make
 from results.errors import UsageError
 from results.records import RunStatus
-from tests.command_line import bench_runner
+from results.store.attempts import Attempts
+from results.store.sweep_folder import all_sweeps
+from tests.command_line import bench_runner, signalled
 from tests.engines.driving import Said, driven_sweep
 from tests.engines.slurm_cluster import LONGEST_ARRAY, NODES, slurm_cluster
 from tests.servers.gguf_file import STRING, gguf
@@ -345,6 +348,37 @@ def test_what_no_machine_has_is_refused_with_slurms_words(cluster, tmp_path):
     (end,) = sweep.drive(slurm)
     assert (end.kind, end.elsewhere) == (EndKind.REFUSED, False)
     assert "configuration is not available" in end.why
+
+
+def test_nodes_that_are_down_are_waited_for(cluster, tmp_path):
+    """Before the sweep starts and while it runs; `status` says so, Ctrl-C ends it, and it goes on by itself."""
+    results, manifest = tmp_path / "results", written_sweep(tmp_path, limit=2)
+    words = ("--results-dir", results)
+
+    def waits():
+        found = [each for sweep in all_sweeps(results) if (each := Attempts(sweep.path).waits())]
+        return found and found[0].text
+
+    for node in NODES:
+        cluster.kill_node(node)
+        cluster.command("scontrol", "update", f"nodename={node}", "state=down", "reason=dead")
+    ended = signalled(signal.SIGINT, "sweep", manifest, *words, when=lambda _: waits())
+    assert ended.code == 130, ended.err
+    assert "Slurm has no node up for a human_eval: it waits for n1 (down), n2 (down)" in ended.err
+    assert not cluster.command("squeue", "--me", "--noheader")
+    assert not waits()
+
+    with ThreadPoolExecutor() as threads:
+        resumed = threads.submit(bench_runner, "sweep", "--resume", "last", *words)
+        wait_for(waits)
+        (sweep,) = all_sweeps(results)
+        told = bench_runner("show", sweep.sweep_id, "--raw", *words).out
+        cluster.start()
+        done = resumed.result()
+    assert "1 of 1 jobs wait in Slurm's queue: " in told
+    assert done.code == 0, done.err
+    assert not waits()
+    assert len(scores(results)) == 1
 
 
 def test_a_unit_that_every_node_refuses_is_not_tried_for_ever(cluster, tmp_path):

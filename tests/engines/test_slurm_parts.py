@@ -13,11 +13,12 @@ from engines.contract import Attempt, EndKind
 from engines.node.attempt_files import NodeEnd, write_end
 from engines.slurm import commands
 from engines.slurm.claim import UNKNOWN, ask_to_stop, claim, read_claim
-from engines.slurm.commands import DeclinedError, job_environment
+from engines.slurm.commands import DeclinedError, ListedJob, job_environment
 from engines.slurm.engine import FIELDS, Settings, make
 from engines.slurm.job import only_given
 from engines.slurm.job_script import Resources, job_options, script_text
 from engines.slurm.looking import kinds_of
+from engines.slurm.nodes import away_nodes
 from engines.slurm.watch import Handle, Watch
 from engines.unit import Needs, Unit
 from results.errors import UsageError
@@ -235,6 +236,64 @@ def test_nodes_that_are_alike_are_looked_at_once_where_there_is_place():
     cards, plain = kinds_of(rows)
     assert (cards.first, cards.names, cards.is_free, cards.gpus) == ("a2", ("a1", "a2"), True, 8)
     assert (plain.place, plain.is_free, plain.state, plain.gpus) == ("c1", False, "down", 0)
+
+
+def test_only_nodes_that_could_do_it_are_waited_for():
+    """Those that are down, or say nothing; whoever asks for more than any has is told at once."""
+    rows = [
+        ("up", "idle", "(null)", "8", "999000", "gpu:a100:8"),
+        ("silent", "idle*", "(null)", "8", "64000", "(null)"),
+        ("dead", "down*", "(null)", "8", "64000", "gpu:a100:4(S:0-1),gpu:t4:1"),
+        ("dead", "down*", "(null)", "8", "64000", "gpu:a100:4(S:0-1),gpu:t4:1"),  # in another partition too
+        ("small", "drained", "(null)", "2", "8000", "gpu:2"),
+    ]
+
+    def waited(gpus=None, memory_gib=0, without=(), **settings):
+        resources = Resources(gpus=gpus, memory_gib=memory_gib, without=without)
+        return [each.partition(" ")[0] for each in away_nodes(rows, Settings(**settings), resources)]
+
+    assert away_nodes(rows[1:2], Settings(), Resources(None, 0)) == ["silent (idle*)"]
+    assert waited() == ["silent", "dead", "small"]
+    assert waited(without=("dead",)) == ["silent", "small"]
+    assert waited(memory_gib=8) == waited(memory="8G") == waited(cpus=4) == ["silent", "dead"]
+    assert waited(memory="900G") == waited(memory="1T") == []
+    assert waited(gpus=1) == ["dead", "small"]
+    assert waited(gpus=5) == ["dead"]
+    assert waited(gpus=2, gres="gpu:a100") == waited(gres="gpu:a100:4", gpus=1) == ["dead"]
+    assert waited(gpus=2, gres="gpu:t4") == waited(gpus=1, gres="gpu:h100") == []
+
+
+def listed(job, state, node="", name="bench-1"):
+    return ListedJob(job=job, state=state, node=node, name=name, reason="None")
+
+
+@pytest.mark.parametrize(
+    ("node", "kind"), [("n1", EndKind.LOST), ("", EndKind.CANCELLED)], ids=["by Slurm", "by somebody"]
+)
+def test_a_job_that_slurm_itself_cancels_goes_on_and_one_that_somebody_cancels_does_not(tmp_path, node, kind):
+    """A node that can't begin a job has Slurm cancel it, as after its death; what waits has no node."""
+    watch = Watch(Settings(settle_s=0.0), Said())
+    watch.add(attempt_in(tmp_path), Handle("bench-1", 0, "7"))
+    watch.take([listed("7_0", "CANCELLED", node)])
+    watch._ask_s = float("inf")
+    (end,) = watch.look()
+    assert end.kind is kind
+    assert claim(tmp_path, "7_0").job == ""  # should it begin after all
+
+
+def test_a_number_that_a_controller_gave_again_is_not_taken_for_ours(tmp_path):
+    """One that was killed may come back without its newest jobs."""
+    watch = Watch(Settings(settle_s=0.0), Said())
+    watch.add(attempt_in(tmp_path), Handle("bench-1", 0, "7"))
+    watch.take([listed("7_0", "RUNNING", "n1", name="bench-2")])
+    watch._ask_s = float("inf")
+    (end,) = watch.look()
+    assert end.kind is EndKind.LOST
+
+
+def attempt_in(folder):
+    unit = Unit(unit_id="u", sweep_id="s", nonce="", may_reduce=False, total=0, todo=())
+    return Attempt(unit=unit, number=1, folder=folder)
 
 
 def test_without_slurms_programs_the_check_says_what_to_do(monkeypatch):

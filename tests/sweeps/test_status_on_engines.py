@@ -144,6 +144,18 @@ def test_lost_attempts_are_told_with_the_reason(sweep, capsys):
     assert attempts[2][:5] == ["moved", "2", "running", "beta", "7_1"]
 
 
+def test_what_an_engine_waits_for_is_said_while_somebody_waits(sweep):
+    attempts = Attempts(sweep.path)
+    for text in ("1 of 2 jobs wait", f"2 of 2 jobs wait: nodes are down {EVIL}"):
+        attempts.note_waits(text)
+    assert "jobs wait" not in "".join(look(sweep, pytest.fail, Readers()).below), "nobody does any more"
+    with sweep.claim():
+        assert any("2 of 2 jobs wait" in text for text in look(sweep, pytest.fail, Readers()).below)
+        assert json.loads(to_json(sweep, warn=pytest.fail))["waits_for"].startswith("2 of 2 jobs wait")
+        attempts.note_waits("")
+        assert json.loads(to_json(sweep, warn=pytest.fail))["waits_for"] == ""
+
+
 def test_all_of_it_as_json(sweep):
     said = json.loads(to_json(sweep, warn=pytest.fail))
     assert said["state"] == "detached: goes on at slurm"
