@@ -16,11 +16,12 @@ from settings.suites import is_suite_file
 from settings.table import TABLE
 from settings.values import closest, read_value
 from settings.variables import expand
+from sweeps.manifest.config_form import Config, is_config, read_config
 from sweeps.manifest.engine_part import read_engine
 from sweeps.manifest.problems import COMMAND_LINE, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from documents.reading import Form
@@ -120,7 +121,9 @@ def parse_manifest(
     if name == COMMAND_LINE:
         hint = "see `bench_runner.py sweep --help`"
     root, problems = read_text(text, form, name, hint=hint)
-    reader = _Reader(table, problems)
+    config = read_config(root, problems) if is_config(root) else Config(root)
+    root = config.root
+    reader = _Reader(table, problems, config.name)
     found = reader.manifest(root)
     refuse(name, reader.problems, hint=hint)
     return Manifest(text=text, form=form, name=name, folder=folder, **found)
@@ -129,14 +132,18 @@ def parse_manifest(
 class _Reader:
     """Walks the tree and collects problems."""
 
-    def __init__(self, table: Mapping[str, Setting], problems: list[Problem]) -> None:
+    def __init__(
+        self, table: Mapping[str, Setting], problems: list[Problem], called: Callable[[str], str]
+    ) -> None:
+        """called: what a field is called in the file."""
         self.known = table
+        self.called = called
         self.problems = problems
         self.benchmarks: list[Given] = []
         self.has_script = False
 
     def wrong(self, line: int | None, where: str, what: str) -> None:
-        self.problems.append(Problem(line, where, what))
+        self.problems.append(Problem(line, self.called(where), what))
 
     def manifest(self, root: Node) -> dict[str, Any]:
         fields = self.mapping(root, "", "a manifest must be a mapping")
@@ -194,7 +201,7 @@ class _Reader:
         return tuple(self.given(setting, each, f"{where}[{index}]") for index, each in enumerate(node.value))
 
     def entry(self, node: Node, where: str) -> Entry:
-        return Entry(settings=self.settings(node, where), line=node.line, field=where)
+        return Entry(settings=self.settings(node, where), line=node.line, field=self.called(where))
 
     def exclude(self, node: Node, where: str, axes: Mapping[str, tuple[Given, ...]]) -> Entry:
         patterns: dict[str, tuple[Given, ...]] = {}
@@ -210,11 +217,11 @@ class _Reader:
                 patterns[key] = self.axis(self.known[key], each, at)
         if not patterns and not self.problems:
             self.wrong(node.line, where, "is empty, so it would exclude everything")
-        return Entry(settings={}, patterns=patterns, line=node.line, field=where)
+        return Entry(settings={}, patterns=patterns, line=node.line, field=self.called(where))
 
     def pattern(self, node: Node, where: str) -> Given:
         """A model in an exclude: a glob over its path, file name or name."""
-        return Given(value=self.text(node, where), line=node.line, field=where)
+        return Given(value=self.text(node, where), line=node.line, field=self.called(where))
 
     def settings(self, node: Node, where: str) -> Settings:
         found: Settings = {}
@@ -247,7 +254,7 @@ class _Reader:
             value = self.model(node, where) if setting.kind == "model" else read_value(setting, node.plain())
         except UsageError as error:
             self.wrong(node.line, where, _whole(error))
-        found = Given(value=value, line=node.line, field=where)
+        found = Given(value=value, line=node.line, field=self.called(where))
         self.has_script = self.has_script or (setting.name == "script" and value is not None)
         if setting.name == "benchmark" and value is not None:
             self.benchmarks.append(found)

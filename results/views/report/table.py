@@ -103,13 +103,13 @@ def _columns(table: Table) -> list[Column]:
     settings = dict.fromkeys(name for row in table.rows for name in row.settings)
     texts: list[tuple[str, str, Callable[[Row], str]]] = [
         *((name, "text", _setting(name)) for name in settings),
+        *((name, "number", text) for name, text in fidelity_columns()),
+        ("against the best", "long", rank_text),
         *(
             (name, "text" if name == "scored" else "number", text)
             for name, text in composite_columns(table)
             if name not in {"composite (95 %)", PARTIAL}
         ),
-        *((name, "number", text) for name, text in fidelity_columns()),
-        ("against the best", "long", rank_text),
         ("samples", "number", lambda row: "" if row.samples is None else f"{row.samples:,}"),
         ("tokens/s", "number", _speed),
         ("GPU GiB", "number", lambda row: _gib(row.gpu_memory_bytes)),
@@ -133,7 +133,9 @@ def _columns(table: Table) -> list[Column]:
         tuple(Cell(_score(row), _bar(row, low, high), _interval(row)) for row in table.rows),
         below=f"{low:.0f} to {high:.0f}",
     )
-    made[len(settings) : len(settings)] = [score, *_composite(table)]
+    made.insert(len(settings), score)
+    at = next(number for number, column in enumerate(made) if column.name == "against the best")
+    made[at + 1 : at + 1] = _composite(table)
     if all(row.gpu_memory_bytes is not None for row in table.rows):
         made = [column for column in made if column.name != "host GiB"]
     return [column for column in made if any(cell.text for cell in column.cells)]
