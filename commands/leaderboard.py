@@ -13,8 +13,12 @@ from results.store.run_folder import all_folders, default_results_dir
 from results.views.terminal import say, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from results.compare.leaderboard import Table
+    from results.compare.tag_ranks import TagRanks
+    from results.store.run_store import RunStore
     from results.store.sweep_folder import SweepFolder
 
 EXAMPLES = """
@@ -24,6 +28,7 @@ Examples:
   bench_runner.py leaderboard --benchmark human_eval --group-by model
   bench_runner.py leaderboard --sweep last --sort tokens_per_s
   bench_runner.py leaderboard --since 7d --csv runs.csv
+  bench_runner.py leaderboard --benchmark tasks --by difficulty
 """
 
 
@@ -57,6 +62,12 @@ Examples:
     help="One table, with its own best, per model (all its quantisations) or per quantisation.",
 )
 @click.option(
+    "--by",
+    "tag",
+    metavar="TAG",
+    help="Rank on each value of a tag of the problems, such as difficulty; with --sort composite, by composites.",
+)
+@click.option(
     "--csv", "csv_file", metavar="FILE", help="Write the table as CSV, one row per run; - is stdout."
 )
 @click.option(
@@ -82,6 +93,7 @@ def leaderboard(
     archived: bool,
     sort_by: str,
     group_by: str | None,
+    tag: str | None,
     csv_file: str | None,
     parquet_file: Path | None,
     wide: bool,
@@ -106,6 +118,8 @@ def leaderboard(
 
     if as_json and csv_file == "-":
         raise UsageError("--json can't be combined with --csv -", hint="give --csv the name of a file")
+    if tag is not None and (csv_file is not None or parquet_file is not None):
+        raise UsageError("--by can't be combined with --csv or --parquet", hint="take --json")
     if parquet_file is not None:
         require_parquet()
     results_dir = results_dir or default_results_dir()
@@ -129,13 +143,16 @@ def leaderboard(
             price_per_kwh=price_per_kwh,
             store=store,
         )
+        ranked = _ranked(tables, tag, store, results_dir) if tag is not None else []
     if parquet_file is not None:
         write_parquet(parquet_file, tables)
     if csv_file == "-":
         click.echo(csv_text(tables), nl=False)
     elif csv_file is not None:
         write_csv(user_path(csv_file), tables)
-    if as_json:
+    if tag is not None:
+        _print_ranked(ranked, sort_by, results_dir, as_json=as_json, wide=wide)
+    elif as_json:
         for row in flat_rows(tables):
             click.echo(encode(row))
     elif csv_file is None and parquet_file is None:
@@ -144,6 +161,44 @@ def leaderboard(
     if left_out or not tables:
         others = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in left_out.items())
         say(f"{'' if tables else 'no such runs; '}left out: {others or 'none'}", err=True)
+
+
+def _ranked(
+    tables: Sequence[Table], tag: str, store: RunStore | None, results_dir: Path
+) -> list[tuple[Table, TagRanks]]:
+    """The tables whose problems have the tag. Raises UsageError if none do."""
+    from results.compare.tag_ranks import tag_ranks
+    from results.errors import UsageError
+    from results.store.reading.folder_run_store import FolderRunStore
+
+    store = store or FolderRunStore(results_dir)
+    there = {table.benchmark: store.tags(table.benchmark) for table in tables}
+    if tables and not any(tag in tags for tags in there.values()):
+        known = ", ".join(dict.fromkeys(name for tags in there.values() for name in tags))
+        raise UsageError(
+            f"no problem of these runs has the tag {tag!r}",
+            hint=f"they have {known}" if known else "leave out --by: they have no tags",
+        )
+    return [
+        (table, tag_ranks(table.rows, table.benchmark, tag, store))
+        for table in tables
+        if tag in there[table.benchmark]
+    ]
+
+
+def _print_ranked(
+    ranked: Sequence[tuple[Table, TagRanks]], sort_by: str, results_dir: Path, *, as_json: bool, wide: bool
+) -> None:
+    from results.compare.leaderboard import SortBy
+    from results.json_text import encode
+    from results.views.by_tag.tag_ranks_text import plain_rows, print_rankings
+
+    if as_json:
+        for row in plain_rows(ranked):
+            click.echo(encode(row))
+        return
+    known = (folder.run_id for folder in all_folders(results_dir))
+    print_rankings(ranked, sort_by=SortBy(sort_by), known=known, wide=wide)
 
 
 def _deleted(folder: SweepFolder) -> dict[str, int]:

@@ -31,6 +31,7 @@ BENCHMARKS = (
     "real_server",
     "speed",
     "sweep",
+    "models",
     "telemetry",
     "race",
     "statistics",

@@ -70,7 +70,7 @@ def composite_rows(composite: CompositeScore) -> list[tuple[str, str]]:
         if len(values) > MOST_VALUES:
             rows.append((f"- by {tag}", f"{len(values)} values: show --json"))
             continue
-        rows.append((f"- by {tag}", ", ".join(f"{each.value} {tagged_text(each)}" for each in values)))
+        rows.append((f"- by {tag}", ", ".join(f"{each.value} {whole_or_partial(each)}" for each in values)))
     rows += [("WARNING", warning) for warning in composite.warnings]
     return rows
 
@@ -98,11 +98,11 @@ def _part_text(composite: CompositeScore, name: str) -> str:
     return f"{value_text(part)}, {share}{samples}{against}"
 
 
-def tagged_text(each: TaggedScores) -> str:
-    """Its composite; the partial one, marked, where there is none."""
-    if each.composite.value is not None:
-        return value_text(each.composite)
-    return f"{value_text(each.partial)} (partial)" if each.partial is not None else UNKNOWN
+def whole_or_partial(scored: CompositeScore | TaggedScores) -> str:
+    """The composite; the partial one, marked, where there is none."""
+    if scored.composite.value is not None:
+        return value_text(scored.composite)
+    return f"{value_text(scored.partial)} (partial)" if scored.partial is not None else UNKNOWN
 
 
 def composite_columns(table: Table) -> list[tuple[str, Callable[[Row], str]]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from results.compare.composites import kinds_of_composites
 from results.compare.tag_ranks import ordered_values
-from results.views.composites.composite_text import kind_letter, tagged_text
+from results.views.composites.composite_text import kind_letter, whole_or_partial
 from results.views.report.context import PlainTable
 
 if TYPE_CHECKING:
@@ -75,4 +75,4 @@ def _percent(metric: Metric) -> str:
 def _composites(record: RunRecord, tag: str) -> Iterator[tuple[str, str]]:
     for each in record.composite.by_tag if record.composite is not None else ():
         if each.tag == tag:
-            yield each.value, tagged_text(each)
+            yield each.value, whole_or_partial(each)

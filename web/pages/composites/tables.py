@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from results.compare.composites import part_names, speed_against
 from results.compare.tag_ranks import ordered_values
-from results.views.composites.composite_text import UNKNOWN, list_text, tagged_text, why_unknown
+from results.views.composites.composite_text import UNKNOWN, list_text, whole_or_partial, why_unknown
 from web.pages.composites.columns import whole_cell
 from web.pages.table import Cell, Column, Kind, Row, Table
 
@@ -100,4 +100,4 @@ def _by_tag(composite: CompositeScore, tag: str, values: list[TaggedScores]) -> 
 
 def tagged_cell(each: TaggedScores) -> Cell:
     """The composite on one value of a tag; n/a with the partial one below it where there is none."""
-    return whole_cell(each.composite, tagged_text(each) if each.partial is not None else "")
+    return whole_cell(each.composite, whole_or_partial(each) if each.partial is not None else "")
