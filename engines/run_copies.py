@@ -21,8 +21,10 @@ _OUR_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, e
 
 
 def copy_run(source: Path, target: Path) -> None:
-    """Copy a run's folder, but its lock. Raises OSError."""
-    shutil.copytree(source, target, symlinks=True, ignore=_not_copied)
+    """Copy a run's folder, but its lock. Somebody may write into it meanwhile: files that are replaced have one content
+    or the other, and drafts that come and go are left out. Raises OSError.
+    """
+    shutil.copytree(source, target, symlinks=True, ignore=_not_copied, copy_function=_copy_if_there)
     keep_regular_files(target)
 
 
@@ -65,11 +67,20 @@ def message(error: BaseException) -> str:
     return error.message if isinstance(error, ResultsError) else str(error)
 
 
+def _copy_if_there(source: str, target: str) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)
+    return target
+
+
 def _not_copied(folder: str, names: list[str]) -> set[str]:
     """The lock, and what copying would open: a pipe blocks, a device never ends."""
     found = {LOCK} & set(names)
     for name in names:
-        mode = os.lstat(os.path.join(folder, name)).st_mode  # noqa: PTH118 - often
+        try:
+            mode = os.lstat(os.path.join(folder, name)).st_mode  # noqa: PTH118 - often
+        except FileNotFoundError:
+            mode = 0
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             found.add(name)
     return found

@@ -96,6 +96,14 @@ class Kill:
     models: frozenset[str]
 
 
+@dataclass(frozen=True, order=True)
+class Lost:
+    """An answer that was made again. age_s: how old it was when its attempt was hit."""
+
+    age_s: float
+    what: str  # which one, what hit it, and how long it took until it was made again
+
+
 @dataclass
 class Sweep:
     """One sweep, as often as its coordinator has to be started for it."""
@@ -140,6 +148,12 @@ class Sweep:
         said = (self.folder / "said.log").read_text().splitlines()
         return next((line for line in reversed(said) if line.startswith("error")), "")
 
+    def notes(self) -> list[str]:
+        """What it left out."""
+        return [
+            line for line in (self.folder / "said.log").read_text().splitlines() if "was left out" in line
+        ]
+
     def attempts(self) -> Iterator[tuple[AttemptEntry, Path]]:
         for sweep in all_sweeps(self.results):
             attempts = Attempts(sweep.path)
@@ -169,38 +183,36 @@ class Sweep:
     def hit(self, kind: str, entry: AttemptEntry, folder: Path, process: subprocess.Popen[bytes]) -> None:
         self.look()
         everywhere = kind == "coordinator"
-        there = {each: other.place for other, each in self.attempts()}
-        models = frozenset(
-            name for each, place in there.items() if place == entry.place for name in _models(each)
-        )
+        there = {each: self.machines.place(other.place, each) for other, each in self.attempts()}
+        here = self.machines.place(entry.place, folder)
+        models = frozenset(name for each, place in there.items() if place == here for name in _models(each))
         all_models = frozenset(name for each in there for name in _models(each))
         at = time.monotonic()
         if kind == "coordinator":
             process.kill()
             process.wait()
         else:
-            everywhere = getattr(self.machines, kind)(entry.place)
+            everywhere = getattr(self.machines, kind)(here)
         self.kills.append(Kill(kind, at, all_models if everywhere else models))
-        hit = [each for each, place in there.items() if everywhere or place == entry.place]
+        hit = [each for each, place in there.items() if everywhere or place == here]
         if self.machines.gone_within_s is None and kind in {"connection", "coordinator"}:
             self.began.update({each: _count(each) for each in hit})  # they go on
         else:
             self.dead.update(hit)
 
-    def lost(self) -> tuple[float, int]:
-        """The age, when its attempt was hit, of the oldest answer that had to be made again, and how many had to. What
-        a dying machine has made since doesn't count as lost.
-        """
+    def lost(self) -> list[Lost]:
+        """The answers that had to be made again. What a dying machine has made since it was hit doesn't count."""
         started = self._started()
-        oldest, count = 0.0, 0
+        found = []
         for name, times in self.answers.made.items():
             model = name.partition(" ")[0]
             for first, again in itertools.pairwise(times):
-                count += 1
                 since = max((at for at in started[model] if at <= first), default=0.0)
-                hits = (kill.at for kill in self.kills if kill.at >= since and model in kill.models)
-                oldest = max(oldest, next(hits, again) - first)
-        return oldest, count
+                hits = (kill for kill in self.kills if kill.at >= since and model in kill.models)
+                hit = next(hits, None)
+                age_s = max(0.0, (hit.at if hit else again) - first)
+                found.append(Lost(age_s, f"{name}, {hit.kind if hit else 'no kill'}, {again - first:.2f} s"))
+        return found
 
     def _started(self) -> dict[str, list[float]]:
         """When attempts were started, by their models, on the clock of the kills."""
@@ -268,15 +280,17 @@ def run(folder: Path, engine: str, kills: int, seed: int) -> dict[str, Any]:
 def _figures(
     engine: str, sweeps: Sequence[Sweep], seconds: float, left_s: float, gone_within_s: float | None
 ) -> dict[str, Any]:
-    lost = [sweep.lost() for sweep in sweeps]
+    lost = sorted(each for sweep in sweeps for each in sweep.lost())
     figures: dict[str, Any] = {
         "engine": engine,
         "kills": Counter(kill.kind for sweep in sweeps for kill in sweep.kills),
         "seconds": round(seconds, 1),
         "sweeps": len(sweeps),
         "answers": sum(sum(sweep.answers.counts().values()) for sweep in sweeps),
-        "made_again": sum(count for _, count in lost),
-        "oldest_made_again_s": round(max(age for age, _ in lost), 2),
+        "made_again": len(lost),
+        "oldest_made_again_s": round(lost[-1].age_s, 2) if lost else 0.0,
+        "oldest_of_all": [f"{each.age_s:.2f} s: {each.what}" for each in lost[:-4:-1] if each.age_s > LOST_S],
+        "said": [line for sweep in sweeps for line in sweep.notes()],
         "gone_after_s": round(left_s, 2),
         "odd": [each for sweep in sweeps for each in sweep.odd],
     }

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from engines.slurm.claim import read_claim
 from processes.tree import descendants, send_signal
 from tests.command_line import wait_for
 from tests.engines.ray_cluster import RayCluster, command_of, ray_cluster
@@ -34,6 +35,9 @@ class Machines(Protocol):
     environment: Mapping[str, str]
     gone_within_s: float | None
 
+    def place(self, noted: str, attempt: Path) -> str:
+        """Where an attempt is now. noted: as the journal has it, which may be a little behind."""
+
     def connection(self, place: str) -> bool: ...
 
     def program(self, place: str) -> bool: ...
@@ -51,6 +55,9 @@ class Ssh:
     def __init__(self, hosts: SshHosts) -> None:
         self._hosts = {host.name: host for host in hosts.hosts}
         self.settings = {"name": "ssh", "hosts": hosts.names, "ssh": hosts.ssh}
+
+    def place(self, noted: str, attempt: Path) -> str:
+        return noted
 
     def connection(self, place: str) -> bool:
         self._hosts[place].kill_connections()
@@ -77,6 +84,10 @@ class Slurm:
     def __init__(self, cluster: SlurmCluster) -> None:
         self._cluster = cluster
         self.environment = cluster.environment
+
+    def place(self, noted: str, attempt: Path) -> str:
+        held = read_claim(attempt)
+        return held.node if held is not None else noted
 
     def connection(self, place: str) -> bool:
         self._cluster.kill("slurmctld")
@@ -124,6 +135,9 @@ class Ray:
     def __init__(self, cluster: RayCluster) -> None:
         self._cluster = cluster
         self.environment = cluster.env
+
+    def place(self, noted: str, attempt: Path) -> str:
+        return noted
 
     def connection(self, place: str) -> bool:
         for each in descendants(os.getpid()):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 
 import msgspec
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from engines.contract import EndKind, UnitEnd
 from engines.coordinator import Coordinator
 from engines.folder_store import FolderStore
+from engines.run_copies import copy_run
 from engines.unit import Unit
+from results.durable import replace_file
 from results.errors import ResultsError
 from results.records import Remarks, RunStatus, decode_record, encode_record
 from results.store.attempts import Attempts
@@ -335,6 +338,29 @@ def test_a_machine_that_changes_its_unit_gains_nothing(made):
     (attempt,) = store.running()  # as the coordinator that started it knows it
     path.write_bytes(path.read_bytes().replace(attempt.unit.written.runs[0].fingerprint.encode(), b"f" * 32))
     assert not store.adopt(UnitEnd(attempt=attempt, kind=EndKind.DONE))
+
+
+def test_a_run_is_copied_while_its_machine_goes_on_to_write_into_it(tmp_path):
+    """One that was taken for dead replaces its files all the time: leaving its run out would lose all its answers."""
+    run = tmp_path / "run"
+    run.mkdir()
+    replace_file(run / "run.json", b"{}")
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            for name in ("run.json", "score.json"):
+                replace_file(run / name, b"{}")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(100):
+            copy_run(run, tmp_path / str(number))
+            assert (tmp_path / str(number) / "run.json").read_bytes() == b"{}"
+    finally:
+        stop.set()
+        writer.join()
 
 
 @pytest.mark.parametrize("kind", [EndKind.LOST, EndKind.CANCELLED])
