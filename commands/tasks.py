@@ -21,14 +21,24 @@ def tasks() -> None:
 
 @tasks.command(short_help="Check a file, and that its reference solutions pass.")
 @click.argument("file", type=UserPath())
-def validate(file: Path) -> None:
+@click.option(
+    "--coverage", is_flag=True, help="Also tell which lines of the reference solutions no test case executes."
+)
+def validate(file: Path, coverage: bool) -> None:
     """Check FILE (YAML or JSON): its structure, and that its reference solutions pass.
 
     Each error names file, line and field. Solutions are executed in the sandbox.
     """
     # The sandbox belongs to the script side, another process. `-P` and the path avoid a `scripts` in the user's folder.
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "scripts.validate_tasks", str(file)],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "scripts.validate_tasks",
+            str(file),
+            *(["--coverage"] if coverage else []),
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=False,
     )

@@ -108,6 +108,10 @@ class Grader:
             failed_check=verdict.failed_check,
         )
 
+    def run(self, program: Program, limits: Limits) -> Verdict:
+        """As `Sandbox.run`. Blocks. Raises SandboxError."""
+        return self._opened().run(program, limits)
+
     def run_cases(
         self, code: str, cases: Iterable[Case], *, stop_at_first_failure: bool = True
     ) -> list[Verdict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from evaluation.benchmarks.tasks.file import SCALED_INPUT, TaskCase
 from evaluation.benchmarks.tasks.grading import answer, executed, given
@@ -12,7 +12,7 @@ from sandbox import Program, VerdictKind
 
 if TYPE_CHECKING:
     from evaluation.benchmarks.tasks.file import CodingTask
-    from sandbox import Limits, Sandbox
+    from sandbox import Limits, Verdict
 
 MOST_BYTES = 32 << 20  # of an input, or an answer to it
 _MARK = "\x1einput "
@@ -28,6 +28,14 @@ __sys.__stdout__.flush()
 """
 
 
+class Executes(Protocol):
+    """What of a sandbox, or a grader, is needed here."""
+
+    def run(self, program: Program, limits: Limits) -> Verdict:
+        """See `sandbox.Sandbox.run`."""
+        ...
+
+
 class NotScaled(Exception):
     """Why there is no large input, or no answer to it."""
 
@@ -39,7 +47,7 @@ class Scaled(NamedTuple):
     reference_s: float
 
 
-def scaled(task: CodingTask, box: Sandbox, limits: Limits) -> Scaled:
+def scaled(task: CodingTask, box: Executes, limits: Limits) -> Scaled:
     """Of a task with a scale and a reference solution. Blocks. Raises NotScaled, SandboxError."""
     if task.scale is None:
         raise ValueError(f"{task.id} has no scale")
