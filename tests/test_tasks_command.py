@@ -35,7 +35,7 @@ tasks:
 def test_the_starter_set_is_valid():
     done = bench_runner("tasks", "validate", STARTER_SET)
     assert done.code == 0, done.err
-    assert "version 1.0: 20 tasks (5 easy, 5 medium, 5 hard, 5 extreme)" in done.out
+    assert "version 1.1: 20 tasks (5 easy, 5 medium, 5 hard, 5 extreme)" in done.out
     assert "all reference solutions pass" in done.out
 
 

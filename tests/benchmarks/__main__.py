@@ -35,6 +35,7 @@ BENCHMARKS = (
     "telemetry",
     "race",
     "statistics",
+    "efficiency",
     "choice",
     "watch",
     "certify",
