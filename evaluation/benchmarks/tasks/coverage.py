@@ -14,8 +14,6 @@ from results.extras import install_command
 from sandbox import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from evaluation.benchmarks.tasks.file import CodingTask
     from evaluation.benchmarks.tasks.scaling import Executes
     from sandbox import Limits
@@ -79,7 +77,7 @@ def covered(task: CodingTask, box: Executes, limits: Limits) -> Covered:
     return _worked_out(task.reference_solution, seen)
 
 
-def _worked_out(code: str, seen: Iterable[int]) -> Covered:
+def _worked_out(code: str, seen: set[int]) -> Covered:
     import coverage
 
     with tempfile.TemporaryDirectory() as folder:
