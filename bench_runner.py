@@ -84,6 +84,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "retry": ("commands.sweeping.following", "Try a sweep's failed runs again."),
         "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
         "rejudge": ("commands.rejudge", "Judge a run's answers again, under today's rules."),
+        "rescore": ("commands.running.rescore", "Compute a run's composite score, again or at last."),
     },
     "Choose": {
         "recommend": ("commands.choosing.recommend", "Recommend a model and its server command, with proof."),

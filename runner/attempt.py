@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from results.telemetry import TelemetrySummary
     from runner.display import Display
     from runner.kld.choice import KldChoice
+    from runner.scoring.asked import ScoringAsked
+    from runner.scoring.baseline import Baseline
     from runner.script import Script
     from runner.serving import Held, Serving
     from runner.spec import RunSpec
@@ -291,6 +293,13 @@ class Attempt:
         results = msgspec.structs.replace(self.record.results, score=score.score)
         self._update(score=score, results=results)
         self._phases(generate_s=score.generate_s, execute_s=score.execute_s)
+
+    def note_composite(self, asked: ScoringAsked, baseline: Baseline | None) -> None:
+        """Put the composite score into the record, or why there is none; the server is stopped. Raises Interrupted."""
+        from runner.scoring.step import with_composite
+
+        self._entry.write(self.record)
+        self.record = with_composite(self.record, self._folder, asked, self._display, baseline=baseline)
 
     def _release(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -13,6 +13,8 @@ from results.errors import BenchError, ScriptError, UsageError
 from runner.script import ROOT, Target, script_command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runner.spec import RunSpec
 
 _PATIENCE_S = 60.0
@@ -29,6 +31,13 @@ def check_options(spec: RunSpec) -> None:
 def check_metrics(text: str) -> None:
     """Load metrics of a user's own in a process of its own. Raises UsageError with what is wrong, or ScriptError."""
     trouble = _trouble((sys.executable, "-m", "scripts.benchmark_program", text))
+    if trouble is not None:
+        raise trouble
+
+
+def check_scorer(path: Path) -> None:
+    """Load a scorer of a user's own in a process of its own. Raises UsageError with what is wrong, or ScriptError."""
+    trouble = _trouble((sys.executable, "-m", "scripts.scoring.score_run", "--check", "--scorer", str(path)))
     if trouble is not None:
         raise trouble
 

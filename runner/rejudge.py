@@ -142,6 +142,7 @@ def _first_record(
         | suite_identity(_benchmark(before).suite),
         results=Results(),
         score=None,
+        composite=None,
         phases=Phases(),
         script_command=without_secrets(command),
         harness=harness_facts(),

@@ -14,6 +14,7 @@ from results.files import instead_of, unreadable, user_path
 from results.prompts.prompt_file import read_prompt_file
 from runner.attached import with_provider
 from runner.kld.way import perplexity_request, require_text
+from runner.scoring.asked import require_scorable
 from runner.script import ROOT, Target, script_command
 from runner.spec import RunSpec
 from servers.speculation.draft_model import draft_path
@@ -70,6 +71,7 @@ def build_spec(asked: Asked, *, model: Model | None = None, ask_scripts: bool = 
         asked["parser"] or (benchmark.external_parser if external else benchmark.parser)
     )
     registry.get(parser)
+    scoring = require_scorable(asked, benchmark)
     require_shardable(asked, benchmark=benchmark.name, parser=parser)
     spec = RunSpec(
         benchmark=benchmark,
@@ -83,6 +85,12 @@ def build_spec(asked: Asked, *, model: Model | None = None, ask_scripts: bool = 
         from runner.option_check import check_metrics
 
         check_metrics(asked["metrics"])
+    if scoring is not None and ask_scripts:
+        scoring.require_tools()
+        if scoring.scorer is not None:
+            from runner.option_check import check_scorer
+
+            check_scorer(scoring.scorer)
     if benchmark.checks and ask_scripts and not external:
         from runner.option_check import check_options
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from settings.setting import Setting
 
 # They determine nothing, but without them the run might lose answers, or not work at all.
-_ASKED_AGAIN = {"sandbox", "health_path", "request_timeout", "rate_limit_patience"}
+_ASKED_AGAIN = {
+    *("sandbox", "health_path", "request_timeout", "rate_limit_patience"),
+    *("scoring", "weights", "speed_baseline", "speed_target_s", "scorer"),
+}
 
 
 def asked_again(

@@ -32,6 +32,7 @@ from runner.host import harness_facts, host_facts
 from runner.program_age import changed_s
 from runner.resume import require_same
 from runner.room import require_memory
+from runner.scoring.asked import ScoringAsked
 from runner.serving import OwnServer
 from servers.models import content_sha256
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from results.sweep_place import SweepPlace
     from runner.display import Display
     from runner.kld.choice import KldChoice
+    from runner.scoring.baseline import Baseline
     from runner.serving import Serving
     from runner.spec import RunSpec
     from servers.models import Model
@@ -96,6 +98,8 @@ def run(
             hint=f"to continue it, {to_continue(before)}",
         )
     kld = _kld_choice(spec, runs)
+    scoring = None if spec.asked["shard"] else ScoringAsked.of(spec.asked)
+    baseline = _baseline(scoring, runs, required=place is None)
     serving = serving or OwnServer()
     plan = serving.plan(spec.server, nonce=place.nonce if place else _nonce(before))
     if place is None:  # a sweep warns before it starts, and records what fails
@@ -131,6 +135,11 @@ def run(
                 except BaseException as caught:  # noqa: BLE001 - recorded, then returned or raised again
                     error = too_many(caught) or caught
                 attempt.note_telemetry()
+                if succeeded and scoring is not None:
+                    try:
+                        attempt.note_composite(scoring, baseline)
+                    except Interrupted as caught:  # what is measured is kept, and goes on like the run
+                        error, succeeded = caught, False
                 if hashing is not None and (succeeded or hashing.done()):
                     _note_hash(attempt, hashing, display)
                 if succeeded:
@@ -162,6 +171,22 @@ def _kld_choice(spec: RunSpec, runs: Runs) -> KldChoice | None:
     from runner.kld.choice import choose
 
     return choose(spec, runs)
+
+
+def _baseline(scoring: ScoringAsked | None, runs: Runs, *, required: bool) -> Baseline | None:
+    """What the speed is compared with; None if nothing is. required: whether it must be here, else the run goes on
+    without. Raises UsageError.
+    """
+    if scoring is None or scoring.baseline is None:
+        return None
+    from runner.scoring.baseline import find_baseline
+
+    try:
+        return find_baseline(scoring.baseline, runs)
+    except UsageError:
+        if required:
+            raise
+        return None  # of a sweep, on another machine: `rescore` knows it where the results are
 
 
 def _first_record(

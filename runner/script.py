@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from processes.process import Exit, ManagedProcess
-    from results.store.run_folder import RunFolder
     from runner.spec import RunSpec
     from settings.benchmarks import Benchmark
     from settings.setting import Setting
@@ -88,6 +87,16 @@ class Watching(Protocol):
     def look(self, in_flight: int | None) -> None: ...
 
     def watched(self) -> Sequence[int]: ...
+
+
+class Outputs(Protocol):
+    """Where a script's stdout and stderr go; a `RunFolder` says it of the benchmark's script."""
+
+    @property
+    def script_out(self) -> Path: ...
+
+    @property
+    def script_log(self) -> Path: ...
 
 
 class NothingToWatch:
@@ -220,7 +229,7 @@ def _facts(spec: RunSpec, target: Target) -> dict[str, str]:
 
 def run_script(
     script: Script,
-    folder: RunFolder,
+    folder: Outputs,
     watchdog: Watching,
     *,
     on_event: Callable[[dict[str, Any]], None],
@@ -260,7 +269,7 @@ def run_script(
             select.select([process.fileno(), *watchdog.watched()], [], [], LOOK_S)
 
 
-def require_success(ended: ScriptRun, folder: RunFolder, *, said_from: int, command: tuple[str, ...]) -> None:
+def require_success(ended: ScriptRun, folder: Outputs, *, said_from: int, command: tuple[str, ...]) -> None:
     """Raises ScriptError, CapReached, RateLimited, ResultsError or ResumeMismatch with the script's own words.
 
     said_from: where its output begins in the file, behind that of earlier tries.

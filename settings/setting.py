@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 MOST = 1_000_000  # the limit of every count: more is a typing error
 LARGEST_SEED = 2**31 - 1
 
-Kind = Literal["text", "whole", "number", "size", "flag", "words", "json", "path", "model", "adapters"]
+Kind = Literal[
+    "text", "whole", "number", "size", "flag", "words", "json", "path", "model", "adapters", "weights"
+]
 
 
 class Determines(enum.Enum):
@@ -37,6 +39,7 @@ class Section(enum.StrEnum):
     MODEL = "Model and server"
     SAMPLING = "Samples and sampling"
     JUDGING = "Executed code"
+    SCORING = "Composite score"
     COST = "Cost and cache"
     PATIENCE = "Supervision"
     OWN = "Options of single benchmarks"
@@ -48,7 +51,8 @@ class Setting:
 
     name: with underscores; the option has dashes. aliases: other names on the command line.
     kind: `size` is bytes (512M, 2G), `words` a list or a text that is split like in a shell, `json` an object,
-    `path` a file or folder that exists, `flag` true or false, `adapters` one or several FILE[:SCALE].
+    `path` a file or folder that exists, `flag` true or false, `adapters` one or several FILE[:SCALE], `weights`
+    PART=WEIGHT,... or a mapping.
     choices: the allowed values, besides those that match `also`; more_choices: further ones, which help doesn't list.
     pattern: the whole text must match it.
     minimum, maximum: inclusive. above: exclusive. default: the value if none is given; None if it is decided elsewhere,

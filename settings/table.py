@@ -13,6 +13,7 @@ from settings.benchmarks import BENCHMARKS, NAME
 from settings.metric_texts import PATTERN
 from settings.parsers import PARSERS
 from settings.sampling_settings import SAMPLING_SETTINGS
+from settings.scoring.options import SCORING_SETTINGS
 from settings.server_settings import SERVER_SETTINGS
 from settings.setting import MOST, Determines, Section, Setting
 from settings.spending.options import SPENDING_SETTINGS
@@ -85,6 +86,7 @@ SETTINGS = (
         minimum=1,
         maximum=MOST_SHARDS,
     ),
+    *SCORING_SETTINGS,
     *SPENDING_SETTINGS,
     Setting(
         name="ready_timeout",

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from results.errors import UsageError
+from settings.scoring.weights import read_weights, written_weights
 from settings.variables import Filled, as_written, expand, split_words
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def read_value(setting: Setting, value: Any, *, variables: bool = True) -> Any:
         return tuple(_adapters(value, variables=variables)) or None
     if setting.kind == "json":
         return _json(value, variables=variables)
+    if setting.kind == "weights":
+        return written_weights(read_weights(expand(value) if variables and isinstance(value, str) else value))
     if not isinstance(value, str):
         return _typed(setting, value)
     text = expand(value) if variables else value

@@ -216,10 +216,21 @@ prune --keep 10 | 2 | --keep '10' is no rule | last=50
 {GOOD} --notify echo{{}}{{ID}} | 2 | --notify: | {{id}} {{status}} {{score}}
 {GOOD} --price-per-kwh 30ct | 2 | --price-per-kwh: '30ct' is not a | `bench_runner.py run --help`
 sweep --resume last --fresh | 2 | --fresh starts another sweep | leave out --resume
+{GOOD} --weights corectness=1 | 2 | there is no part corectness; did you mean correctness? | the parts are
+{GOOD} --weights correctness | 2 | --weights: 'correctness' is not PART=WEIGHT,... | run --help
+{GOOD} --weights quality=-1 | 2 | --weights: the weight of quality is -1 | run --help
+{GOOD} --speed-target-s 0 | 2 | 0 is out of range | more than 0
+{GOOD} --speed-target-s 2 --speed-baseline last | 2 | exclude each other | one of them
+{GOOD} --scoring --scorer none.py | 2 | --scorer none.py: no such file | look into
+{GOOD} --scorer notes.txt | 2 | can't be named 'notes.txt' | rename the file
+run --benchmark gsm8k --model good.gguf --scoring | 2 | its answers are no programs | it is for human_eval
+{RUN} --script my_eval.py --scoring | 2 | --scoring is for our own scripts | leave --scoring out
+rescore last --weights mine=1 | 2 | there is no part mine | with --scorer FILE.py
 {GOOD} --gate last --margin 5% | 2 | '5%' is not a number of points | `bench_runner.py run --help`
 
 # choices
 {GOOD} --sandbox docker | 2 | did you mean container? | run --help
+rescore last --sandbox docker | 2 | --sandbox: 'docker' is not one of | did you mean container?
 rejudge last --sandbox docker | 2 | --sandbox: 'docker' is not one of | did you mean container?
 {GOOD} --prompt-style chatml | 2 | did you mean chat? | run --help
 {GOOD} --parser jsn | 2 | did you mean json? | run --help
@@ -308,6 +319,7 @@ inspect Speed 1 | 6 | keeps no single answers | `show`
 {GOOD} --margin 5 | 2 | --margin needs a run to compare with | add --gate RUN
 rerun zzz | 2 | there is no run 'zzz' | the latest are:
 rejudge Failed | 2 | did not finish | finish it first
+rescore Failed | 2 | did not finish | finish it first
 status zzz | 2 | there is no sweep 'zzz' | the latest are:
 status last~9 | 2 | none is 'last~9' | the oldest is last
 retry zzz | 2 | there is no sweep 'zzz' | the latest are:

@@ -44,6 +44,7 @@ RUN_FILES = (
     "settings.json",
     "telemetry.jsonl",
     "prompts.jsonl",
+    "parts.jsonl",
 )
 PAGES = ("README.txt", "report.html", "report.md")
 _MANIFEST = "archive.json"

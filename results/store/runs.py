@@ -153,6 +153,15 @@ class RunEntry:
         self.forget_note()
         return record
 
+    def amend(self, change: Callable[[RunRecord], RunRecord]) -> RunRecord:
+        """Change the record of a run that has ended, in its folder and in the log; claim it first. If the harness dies
+        in between, the next one logs it. Returns the new record.
+        """
+        self.note()
+        record = self.log.amend([self.folder], change)[0]
+        self.forget_note()
+        return record
+
     def withdraw(self) -> None:
         """Restore the earlier run's record, because nothing has changed after all."""
         if self.before is not None:

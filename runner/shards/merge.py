@@ -16,6 +16,8 @@ from runner.asked_style import FAMILY_STYLE
 from runner.attempt import RAW_OUTPUT_BYTES
 from runner.fingerprint import fingerprint
 from runner.run import FinishedRun, as_ended
+from runner.scoring.asked import ScoringAsked
+from runner.scoring.step import with_composite
 from runner.script import NothingToWatch, Script, option_words, require_success, run_script, suite_words
 from runner.shards.sums import (
     shard_facts,
@@ -64,6 +66,8 @@ def merge_shards(
         display.say(f"run {entry.folder.run_id}: merging {len(shards)} shards")
         try:
             record = _merged(spec, record, records, entry.folder, command)
+            if (scoring := ScoringAsked.of(spec.asked)) is not None:
+                record = with_composite(record, entry.folder, scoring, display, baseline=None)
             remarks = RunRemarks(entry.folder.path.parent, display.say)
             shown = [folder for folder, shard in shards if not shard.remarks.archived]
             with held():
@@ -102,6 +106,7 @@ def _first_record(
         config={**config, "shards": spec.asked["shards"]},
         results=Results(),
         score=None,
+        composite=None,
         phases=summed_phases(shards),
         server=summed_server(shards),
         script_command=without_secrets(command),

@@ -73,6 +73,11 @@ def _kinds(setting: Setting) -> list[dict[str, Any]]:
         return [{"type": "boolean"}, {"enum": ["true", "false"]}, _VARIABLE]
     if setting.kind == "json":
         return [{"type": "object"}, {"type": "string"}]
+    if setting.kind == "weights":
+        return [
+            {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}},
+            {"type": "string"},
+        ]
     if setting.kind == "words":
         words = {"type": "array", "items": {"type": ["string", "number"]}}
         return [{"type": "string"}, words]

@@ -17,6 +17,10 @@ from tests.servers.gguf_file import STRING, gguf
 
 # Settings that may differ between two runs of one result.
 INDIFFERENT = {
+    "scoring": True,
+    "weights": "correctness=1,speed=2",
+    "speed_baseline": "last",
+    "speed_target_s": 2.0,
     "port": 8099,
     "shards": 4,
     "ready_timeout": 5.0,
@@ -84,6 +88,7 @@ ELSEWHERE = {
     "provider",  # in tests/runner/test_provider_runs.py, with the two below
     "provider_params",
     "api_key_file",
+    "scorer",  # in tests/test_rescore_command.py
     "prompt",  # in tests/scripts/test_own_prompt.py
 }
 

@@ -28,6 +28,7 @@ _TITLES = {
     Section.MODEL: "Model and server",
     Section.SAMPLING: "Problems and sampling",
     Section.JUDGING: "Executed code",
+    Section.SCORING: "Composite score",
     Section.COST: "Cost and cache",
     Section.PATIENCE: "Waiting and restarts",
     Section.OWN: "Settings of single benchmarks",

@@ -1,0 +1,101 @@
+"""`rescore`: a recorded run's composite score, under other weights, rules or baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.options import RunName, named_argument, results_dir_option
+from results.errors import UsageError
+from results.files import user_path
+from results.store.run_folder import default_results_dir
+from settings.sampling_settings import SANDBOX_LEVELS
+from settings.scoring.options import SCORING_SETTINGS
+from settings.values import read_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from runner.scoring.asked import ScoringAsked
+
+EXAMPLES = """
+\b
+Examples:
+  bench_runner.py rescore last --speed-baseline baseline
+  bench_runner.py rescore last --weights correctness=50,quality=50
+  bench_runner.py rescore last --scorer mine.py --weights correctness=60,mine=40
+"""
+_ROWS = {setting.name: setting for setting in SCORING_SETTINGS}
+
+
+def _option(name: str) -> Callable[..., object]:
+    row = _ROWS[name]
+    said = row.help.replace("; implies --scoring", "").replace(" implies --scoring.", "")
+    return click.option(row.option, name, metavar=row.metavar, help=said)
+
+
+@click.command(epilog=EXAMPLES)
+@named_argument(RunName())
+@_option("weights")
+@_option("speed_baseline")
+@_option("speed_target_s")
+@_option("scorer")
+@click.option("--sandbox", type=click.Choice(SANDBOX_LEVELS), help="Use another sandbox than the run did.")
+@click.option("--json", "as_json", is_flag=True, help="Print the new record as JSON.")
+@results_dir_option
+@click.pass_obj
+def rescore(
+    held: Callable[[], AbstractContextManager[None]],
+    /,
+    *,
+    name: str,
+    sandbox: str | None,
+    as_json: bool,
+    results_dir: Path | None,
+    **given: str | None,
+) -> None:
+    """Compute a run's composite score again, under other weights, rules or baselines; or for the first time.
+
+    The run is named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one. No
+    model is asked, the score stays, and only what the new rules change is measured. What is not given is as it was
+    before.
+    """
+    from results.json_text import encode
+    from results.store.runs import Runs
+    from results.views.run_text import print_summary
+    from runner.display import display_for_stderr
+    from runner.scoring.rescore import rescore as score_again
+
+    asked = _asked(given)
+    results_dir = results_dir or default_results_dir()
+    display = display_for_stderr()
+    try:
+        done = score_again(name, Runs(results_dir, display.say), display, held, asked=asked, sandbox=sandbox)
+    finally:
+        display.close()
+    if as_json:
+        click.echo(encode(done.record))
+        return
+    print_summary(done.record, done.folder.path)
+
+
+def _asked(given: Mapping[str, str | None]) -> ScoringAsked:
+    """What is asked for. Raises UsageError; the file of a scorer is looked for here."""
+    from runner.option_check import check_scorer
+    from runner.scoring.asked import ScoringAsked
+
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        try:
+            values[name] = read_value(_ROWS[name], text, variables=False)
+        except UsageError as error:
+            raise UsageError(
+                f"{_ROWS[name].option}: {error.message}", hint=error.hint, settings=(name,)
+            ) from None
+    if values["scorer"] is not None:
+        values["scorer"] = str(user_path(values["scorer"]).absolute())
+        check_scorer(Path(values["scorer"]))
+    return ScoringAsked.of(values) or ScoringAsked()

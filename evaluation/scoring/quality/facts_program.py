@@ -1,0 +1,65 @@
+"""`python -m evaluation.scoring.quality.facts_program`: a line of JSON with a program in, a line with its facts out.
+
+A process of its own, because a program that a model wrote may be nested so deeply, or be so long, that whoever parses
+it dies: whoever asks sees that, and goes on with the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import warnings
+from typing import Any
+
+from evaluation.scoring.quality.lint import findings_in
+from evaluation.scoring.quality.own_text import own_program, statements_of
+
+CPU_S = 20  # of one program
+MEMORY_BYTES = 2 << 30
+
+
+def facts_of(before: str, completion: str, entry_point: str) -> dict[str, Any]:
+    """The fields of `ProgramFacts`; or `error`, why there are none."""
+    import ast
+
+    from radon.metrics import mi_compute, mi_parameters
+    from radon.visitors import ComplexityVisitor
+
+    text = own_program(before, completion, entry_point)
+    tree = ast.parse(text)
+    visitor = ComplexityVisitor.from_ast(tree)
+    findings = findings_in(text)
+    if findings is None:
+        return {"error": "ruff can't read it"}
+    return {
+        "findings": findings,
+        "statements": statements_of(tree),
+        "complexity": visitor.total_complexity,
+        "most_complex": max((block.complexity for block in visitor.blocks), default=visitor.total_complexity),
+        "maintainability": round(mi_compute(*mi_parameters(text, count_multi=False)), 3),
+    }
+
+
+def main() -> None:
+    """Ends where its input ends."""
+    warnings.simplefilter("ignore")  # invalid escapes in somebody else's code
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    for line in sys.stdin.buffer:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        until = int(used.ru_utime + used.ru_stime) + 1 + CPU_S
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (until if hard == resource.RLIM_INFINITY else min(until, hard), hard)
+        )
+        try:
+            found = facts_of(*json.loads(line))
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            found = {"error": f"it can't be parsed ({type(error).__name__})"}
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

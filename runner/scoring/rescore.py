@@ -1,0 +1,137 @@
+"""`rescore`: the composite score of a run that is there; only what new weights or rules change is measured."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from results.errors import UsageError
+from results.records import RunRecord, RunStatus
+from results.store.continuing import to_continue
+from runner.scoring.asked import NAMES, ScoringAsked
+from runner.scoring.baseline import find_baseline
+from runner.scoring.step import composite_score
+from settings.benchmarks import CODING_BENCHMARKS
+from settings.scoring.weights import written_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from results.scores.composite import CompositeScore
+    from results.store.run_folder import RunFolder
+    from results.store.runs import Runs
+    from runner.display import Display
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """before: the composite that it had; None: none."""
+
+    record: RunRecord
+    folder: RunFolder
+    before: CompositeScore | None
+
+
+def rescore(
+    name: str,
+    runs: Runs,
+    display: Display,
+    held: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    *,
+    asked: ScoringAsked,
+    sandbox: str | None = None,
+) -> Rescored:
+    """Compute a run's composite score anew, into the same record. name: what `RunFolder.find` takes.
+
+    asked: what is not given is as it was the last time: the weights, the scorer, what speed was compared with. Stopped
+    at any moment, it goes on when it is called again. Raises UsageError for a run that can't be scored, ScriptError,
+    ResultsError and Interrupted.
+    """
+    runs.check()
+    entry = runs.find(name)
+    record, folder = _scorable(entry.before, entry.folder), entry.folder
+    asked = _with_earlier(asked, record)
+    asked.require_sense()
+    asked.require_tools()
+    baseline = find_baseline(asked.baseline, runs) if asked.baseline else None
+    unknown = f"its speed is that of {record.rejudged_from}" if record.rejudged_from else ""
+    with entry.claim():
+        composite = composite_score(
+            record, folder, asked, display, baseline=baseline, unknown=unknown, sandbox=sandbox
+        )
+        with held():
+            final = entry.amend(lambda now: _scored(now, composite, asked))
+    display.close()
+    return Rescored(final, folder, record.composite)
+
+
+def _scorable(record: RunRecord | None, folder: RunFolder) -> RunRecord:
+    if record is None:
+        raise UsageError(f"{folder.run_id} has no record", hint="name another run; see `list`")
+    status = folder.effective_status(record)
+    if status is not RunStatus.SUCCEEDED:
+        raise UsageError(
+            f"{folder.run_id} did not finish (status: {status}), so its answers are not a fair selection",
+            hint=f"finish it first: {to_continue(record)}",
+        )
+    if record.is_shard:
+        raise UsageError(
+            f"{folder.run_id} is the shard {record.config['shard']} of a run",
+            hint="score the whole run; see `list`",
+        )
+    ours = str(record.config.get("script", "")).startswith("scripts.")
+    if not ours or record.benchmark not in CODING_BENCHMARKS:
+        raise UsageError(
+            f"{folder.run_id} has no programs of ours to score: it is a run of {record.benchmark}"
+            + ("" if ours else " by an external script"),
+            hint=f"a composite score is of {', '.join(CODING_BENCHMARKS)}",
+        )
+    if not folder.completions.exists():
+        raise UsageError(
+            f"{folder.run_id} has no answers: it has no {folder.completions.name}",
+            hint="name another run; see `list`",
+        )
+    return record
+
+
+def _with_earlier(asked: ScoringAsked, record: RunRecord) -> ScoringAsked:
+    """With what the run was scored by before, where nothing else is asked."""
+    before, config = record.composite, record.config
+    if asked.weights is None:
+        weights = written_weights(before.weights) if before is not None and before.weights else None
+        asked = replace(asked, weights=weights or _text(config.get("weights")))
+    if asked.scorer is None and (file := _text(config.get("scorer"))):
+        asked = replace(asked, scorer=Path(file))
+    if asked.baseline is None and asked.target_s is None:
+        if before is not None and (before.baseline_run or before.target_s):
+            return replace(asked, baseline=before.baseline_run or None, target_s=before.target_s)
+        target_s = config.get("speed_target_s")
+        return replace(
+            asked,
+            baseline=_text(config.get("speed_baseline")),
+            target_s=float(target_s) if target_s else None,
+        )
+    return asked
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
+
+
+def _scored(now: RunRecord, composite: CompositeScore, asked: ScoringAsked) -> RunRecord:
+    """With what it was scored by, so that it can be scored like that again."""
+    told = {
+        "scoring": True,
+        "weights": asked.weights,
+        "speed_baseline": composite.baseline_run or asked.baseline,
+        "speed_target_s": asked.target_s,
+        "scorer": str(asked.scorer) if asked.scorer else None,
+    }
+    kept = {name: value for name, value in now.config.items() if name not in NAMES}
+    config = {**kept, **{name: value for name, value in told.items() if value}}
+    return msgspec.structs.replace(now, composite=composite, config=config)

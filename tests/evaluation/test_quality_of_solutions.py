@@ -1,0 +1,123 @@
+"""Quality of solutions that people and models wrote: HumanEval's own, and recorded answers of two small models."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluation.answers.code import from_chat
+from evaluation.benchmarks.human_eval.task import load_data
+from evaluation.scoring.contract import Means, Solution
+from evaluation.scoring.quality.facts import NotKnown, ProgramFacts, Reader
+from evaluation.scoring.quality.measure import Quality, quality_of
+from evaluation.scoring.quality.own_text import own_program
+from evaluation.scoring.samples import of_human_eval
+from results.records import Completion, Outcome
+
+MEANS = Means(level="process", timeout_s=3, memory_bytes=1 << 30, workers=2)
+ANSWERS = Path(__file__).parent / "fixtures" / "smollm2_135m_answers.json"
+
+
+@pytest.fixture(scope="module")
+def problems():
+    return {sample.task_id: sample.data for sample in load_data().samples}
+
+
+def solution(task_id, problem, completion):
+    passed = Completion(task_id=task_id, completion=completion, passed=True, outcome=Outcome.PASSED)
+    return Solution(sample=of_human_eval(task_id, problem), completion=passed)
+
+
+def measured(solutions):
+    async def all_of_them():
+        return [found async for found in Quality(MEANS).measure(solutions)]
+
+    return {one.sample.task_id: found for one, found in asyncio.run(all_of_them())}
+
+
+def test_the_reference_is_as_good_as_itself(problems):
+    """As the body of the function, and as in chat, where the function stands there again."""
+    some = [*problems.items()][::8]
+    bodies = measured([solution(name, each, each["canonical_solution"]) for name, each in some])
+    assert {found.value for found in bodies.values()} == {100.0}
+    again = [solution(name, each, f"\n\n{each['prompt']}{each['canonical_solution']}") for name, each in some]
+    assert {found.value for found in measured(again).values()} == {100.0}
+
+
+def test_a_recorded_answer_is_measured_as_its_author_wrote_it(problems):
+    """HumanEval/35: one line where the reference has a loop, `l` from the task, and examples, which are none of it."""
+    (answer,) = [
+        each["text"]
+        for each in json.loads(ANSWERS.read_text())["answers"]
+        if each["task_id"] == "HumanEval/35" and "max(l)" in each["text"]
+    ]
+    problem = problems["HumanEval/35"]
+    code = from_chat(answer, problem["prompt"], problem["entry_point"]).code
+    found = measured([solution("HumanEval/35", problem, code)])["HumanEval/35"]
+    assert found.value == 100
+    assert found.figures["solution"]["findings"] == {"E741": 1}
+    assert found.figures["solution"]["statements"] == 2
+    assert found.figures["reference"]["findings"] == {"E741": 1}
+
+
+def test_a_real_solution_that_is_longer_and_more_tangled_is_worth_less(problems):
+    """HumanEval/28 with a loop and branches as beginners write them, where the reference has one call."""
+    problem = problems["HumanEval/28"]
+    tangled = (
+        "    import os\n    result = ''\n    for i in range(len(strings)):\n        if strings[i] != None:\n"
+        "            if len(strings[i]) > 0:\n                result = result + strings[i]\n"
+        "            else:\n                result = result\n    return result\n"
+    )
+    found = measured([solution("HumanEval/28", problem, tangled)])["HumanEval/28"]
+    assert {"E711", "F401"} <= set(found.figures["solution"]["findings"])
+    assert found.figures["complexity"] == pytest.approx(25)
+    assert found.figures["length"] < 50
+    assert found.figures["maintainability"] < 90
+    assert found.value < 60
+
+
+def test_comments_silence_no_finding(problems):
+    problem = problems["HumanEval/53"]
+    silent = "    import os  # noqa: F401\n    return x + y  # ruff: noqa\n# ruff: noqa\n"
+    found = measured([solution("HumanEval/53", problem, silent)])["HumanEval/53"]
+    assert found.figures["solution"]["findings"] == {"F401": 1}
+
+
+def test_an_answer_takes_along_what_it_needs_of_the_prompt(problems):
+    """HumanEval/32 has a helper in its prompt, and an import; the stub of the function is left behind."""
+    prompt = problems["HumanEval/32"]["prompt"]
+    again = "\n\ndef find_zero(xs: list):\n    return poly(xs, 0)\n"
+    text = own_program(prompt, again, "find_zero")
+    assert text.count("def find_zero") == 1
+    assert "def poly" in text
+    assert "import math" in text
+    assert "def poly" not in own_program(prompt, "def find_zero(xs):\n    return 0.0\n", "find_zero")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "(" * 100_000 + ")" * 100_000,
+        "-" * 150_000 + "1",
+        "x = " + "[" * 150 + "]" * 150,
+        "def f():\n" + "".join(f"{' ' * n}if x:\n" for n in range(1, 120)) + " " * 120 + "pass",
+        "\udcff",
+        "x = '\0'",
+    ],
+)
+def test_a_program_that_kills_whoever_parses_it_costs_only_itself(hostile):
+    with Reader() as reader:
+        with contextlib.suppress(NotKnown):  # most are not; that they are is no fault
+            reader.facts("", hostile, "")
+        assert reader.facts("", "x = 1\n", "").statements == 1
+
+
+def test_without_a_reference_the_figures_are_absolute():
+    facts = ProgramFacts(
+        findings={"F401": 1}, complexity=25, most_complex=20, maintainability=70.0, statements=10
+    )
+    assert quality_of(facts, None) == {"lint": 90, "complexity": 50, "maintainability": 70.0}

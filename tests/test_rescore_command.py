@@ -1,0 +1,159 @@
+"""`run --scoring` and `rescore`: a run's composite score, in its record, without a model being asked again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from runner.fingerprint import fingerprint
+from runner.request import build_spec
+from settings.asked import Asked
+from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, only_run, wait_for
+from tests.servers.gguf_file import gguf
+from tests.sweep_runs import models
+
+CHEAP = "correctness=60,quality=40"
+
+
+@pytest.fixture(scope="module")
+def scored_run(tmp_path_factory):
+    """A finished run of twelve problems of HumanEval, scored at once."""
+    folder = tmp_path_factory.mktemp("scored")
+    (model,) = models(folder, "A")
+    done = bench_runner(
+        "run", "--benchmark", "human_eval", "--model", model, "--limit", 12, "--weights", CHEAP,
+        *command_server("canonical_server.py", "--wrong", 0.4, "--salt", "a"), "--results-dir", folder / "results",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "composite " in done.out
+    return folder / "results"
+
+
+@pytest.fixture
+def results(scored_run, tmp_path):
+    return shutil.copytree(scored_run, tmp_path / "results")
+
+
+def rescore(results, *words, code=0):
+    done = bench_runner("rescore", "last", *words, "--results-dir", results)
+    assert done.code == code, done.err
+    return done
+
+
+def record(results):
+    (found,) = logged(results)
+    assert json.loads((only_run(results) / "run.json").read_text()) == found
+    return found
+
+
+def test_a_run_is_scored_after_its_server_stopped(results):
+    found = record(results)
+    assert found["status"] == "succeeded"
+    assert found["composite"]["weights"] == {"correctness": 0.6, "quality": 0.4}
+    passed = found["score"]["outcomes"]["passed"]
+    assert found["composite"]["parts"]["correctness"]["value"] == pytest.approx(100 * passed / 12)
+    assert found["composite"]["parts"]["quality"]["value"] == 100
+    assert found["results"]["score"] == pytest.approx(100 * passed / 12)
+
+
+def test_other_weights_change_the_composite_and_nothing_else(results):
+    before = record(results)
+    files = {path.name: path.read_bytes() for path in only_run(results).iterdir()}
+    rescore(results, "--weights", "correctness=1,quality=3")
+    after = record(results)
+    assert after["composite"]["weights"] == {"correctness": 0.25, "quality": 0.75}
+    for name in before.keys() - {"composite", "config"}:
+        assert after[name] == before[name], name
+    for name in ("completions.jsonl", "parts.jsonl", "settings.json", "script.out", "script.log"):
+        assert (only_run(results) / name).read_bytes() == files[name], name
+
+
+def test_what_is_not_given_is_as_it_was(results):
+    rescore(results, "--speed-target-s", 3600, "--weights", "correctness=1,speed=1")
+    first = record(results)["composite"]
+    rescore(results)
+    assert record(results)["composite"] == first
+    assert first["target_s"] == 3600
+
+
+def test_speed_that_is_not_comparable_is_unknown_and_says_why(results):
+    folder = only_run(results)
+    found = record(results)
+    found["telemetry"]["not_comparable"] = ["the card was hot"]
+    (folder / "run.json").write_text(json.dumps(found) + "\n")
+    rescore(results, "--weights", "correctness=1,speed=1", "--speed-target-s", 3600)
+    composite = record(results)["composite"]
+    assert composite["composite"]["value"] is None
+    assert composite["parts"]["speed"]["why_not"] == "the speed is not comparable: the card was hot"
+    assert composite["partial"]["value"] == composite["parts"]["correctness"]["value"]
+
+
+def test_a_run_is_as_fast_as_itself(results):
+    folder = only_run(results)
+    found = record(results)
+    found["telemetry"]["not_comparable"] = []
+    (folder / "run.json").write_text(json.dumps(found) + "\n")
+    rescore(results, "--weights", "speed=1", "--speed-baseline", folder.name)
+    assert record(results)["composite"]["composite"]["value"] == 100
+    assert record(results)["composite"]["baseline_run"] == folder.name
+
+
+def test_killed_in_the_middle_it_goes_on_and_measures_nothing_twice(results, tmp_path):
+    """kill -9 while a scorer is at work; the file of what it was called on is the witness."""
+    witness = tmp_path / "called"
+    (tmp_path / "mine.py").write_text(
+        f"import os\n\ndef score(solution):\n    with open({str(witness)!r}, 'a') as file:\n"
+        "        file.write(solution.sample.task_id + '\\n')\n    return 50\n"
+    )
+    words = [
+        "rescore",
+        "last",
+        "--scorer",
+        tmp_path / "mine.py",
+        "--weights",
+        "mine=1",
+        "--results-dir",
+        results,
+    ]
+    with subprocess.Popen(
+        [PROGRAM, *map(str, words)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
+        wait_for(lambda: witness.exists() and "mine" in (only_run(results) / "parts.jsonl").read_text(), 60)
+        process.send_signal(signal.SIGKILL)
+    rescore(results, "--scorer", tmp_path / "mine.py", "--weights", "mine=1")
+    assert record(results)["composite"]["composite"]["value"] == 50
+    called = witness.read_text().split()
+    assert len(set(called)) == 12
+    assert len(called) <= 13  # of the one at work when it was killed it is not known
+
+
+def test_a_run_that_is_not_scored_yet_gets_the_usual_weights(results):
+    found = record(results)
+    del found["composite"]
+    for name in ("weights", "scoring"):
+        found["config"].pop(name, None)
+    folder = only_run(results)
+    (folder / "run.json").write_text(json.dumps(found) + "\n")
+    (folder / "parts.jsonl").unlink()
+    said = json.loads(rescore(results, "--weights", "correctness=2,quality=1", "--json").out)
+    assert said["composite"]["parts"]["quality"]["value"] == 100
+    assert len(lines(folder / "parts.jsonl")) == 12
+
+
+def test_a_scorer_changes_no_fingerprint(tmp_path):
+    (tmp_path / "model.gguf").write_bytes(gguf())
+    (tmp_path / "mine.py").write_text("def score(solution):\n    return 1\n")
+    given = {"benchmark": "human_eval", "model": str(tmp_path / "model.gguf")}
+    scored = build_spec(Asked({**given, "scorer": str(tmp_path / "mine.py")}))
+    assert fingerprint(scored) == fingerprint(build_spec(Asked(given)))
+
+
+def test_a_manifests_weights_are_a_mapping_too():
+    from settings.table import TABLE
+    from settings.values import read_value
+
+    assert read_value(TABLE["weights"], {"correctness": 0.4, "quality": 0.6}) == "correctness=0.4,quality=0.6"
