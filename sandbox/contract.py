@@ -80,9 +80,9 @@ class Limits:
     never comes. As cpu_s where None.
     wall_s: all in all, for what the two don't reach; generous where None.
     memory_bytes: address space of each process, and resident memory of all together.
-    sealed: the program gets no other process, pipe, socket or file, in which it could hide what it uses, so that its
-    processor time and peak memory are all that it needed; threads are its own. It is told so by PermissionError and
-    OSError. Its tests are not sealed.
+    sealed: the program gets no other process, pipe, socket, file or link, in which it could hide what it uses, so that
+    its processor time and peak memory are all that it needed; threads are its own. What it asks for raises
+    PermissionError. Its tests are not sealed.
     """
 
     cpu_s: float = 3.0

@@ -29,6 +29,7 @@ TOO_WIDE = 2.0  # from here on nothing is known
 MOST_ROUNDS = 60
 BUDGET_S = 30.0  # wall time for one solution
 _LOOK_EVERY = 4  # rounds
+_SHOWN = 100  # characters of an error, which may be a program's own words
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,9 @@ def _cost(box: Sandbox, executions: Sequence[Execution], whose: str) -> Cost:
     for execution in executions:
         verdict = execute(box, execution)
         if verdict.kind is not VerdictKind.PASSED:
+            detail = verdict.detail if len(verdict.detail) <= _SHOWN else f"{verdict.detail[:_SHOWN]}..."
             raise NotMeasured(
-                f"{whose or 'the solution'} fails where it is measured: {verdict.kind}: {verdict.detail}",
+                f"{whose or 'the solution'} fails where it is measured: {verdict.kind}: {detail}",
                 too_slow=not whose and verdict.kind is VerdictKind.TIMEOUT,
             )
         cpu_s += verdict.cpu_s

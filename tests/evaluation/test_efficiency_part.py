@@ -100,7 +100,6 @@ def work(x):
     assert not hasattr(builtins, "kept") and "kept" not in sys.modules and "KEPT" not in os.environ
     assert os.listdir() == []
     builtins.kept = sys.modules["kept"] = os.environ["KEPT"] = "kept"
-    os.mkdir("kept")
     return x
 """
     assert alternate(box, trial(keeps, keeps), budget_s=300).cpu.rounds >= 7

@@ -18,6 +18,10 @@ HIDING = {
     "a pipe": "import os\nos.pipe()",
     "a socket": "import socket\nsocket.socketpair()",
     "a file": "with open('hidden', 'wb', buffering=0) as file:\n    file.write(b'hidden')",
+    "a link": "import os\nos.symlink('x' * 4000, 'hidden')",
+    "a name": "import os\nos.mkdir('hidden')",
+    "another name": "import os\nos.open('hidden', os.O_RDONLY | os.O_CREAT)",
+    "processors": "import os\nos.sched_setaffinity(0, os.sched_getaffinity(0))",
     "a large file": "import os\nos.truncate(os.open('hidden', os.O_RDWR | os.O_CREAT), 1 << 20)",
     "memory without a file": "import os\nos.truncate(os.memfd_create('hidden'), 1 << 20)",
 }
