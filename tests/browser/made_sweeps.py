@@ -10,6 +10,7 @@ import msgspec
 
 from results.records import Completion, ErrorRecord, ModelIdentity, Outcome, RunStatus, ServerFacts
 from results.telemetry import TelemetrySummary
+from tests.results.composite_runs import composite
 from tests.results.recorded_runs import F, P, begin_sweep, place, record_run
 
 if TYPE_CHECKING:
@@ -98,6 +99,11 @@ def made_sweep(results: Path, models: list[Made], *, problems: int, failed: bool
                 not_comparable=("hot: throttled 12 % of the time",) if each.tokens_per_s == 66.0 else (),
             ),
             details={"tokens_per_s": each.tokens_per_s},
+            composite=composite(
+                100 * each.share, None if number == 1 else 55.0, by_difficulty=True, target_s=2.0
+            )
+            if models is QUANTS and number < 5
+            else None,
             host=HOST,
             harness={"version": "0.1.0", "commit": "89a18af0c3"},
             config={"path": f"/m/{each.model}.gguf", "gpu_layers": 80, "temperature": 0.0},

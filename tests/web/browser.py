@@ -43,6 +43,8 @@ class Site(NamedTuple):
         return {
             "leaderboard": "/",
             "leaderboard of one": "/?benchmark=human_eval",
+            "rankings by composite": "/rankings?benchmark=human_eval&tag=difficulty&what=composite",
+            "run with a composite": f"/runs/{runs['Qwen2.5-Coder-7B-Instruct-Q4_0']}",
             "rankings": "/rankings?benchmark=human_eval",
             "trade-offs": "/tradeoffs?benchmark=human_eval",
             "history": "/history?benchmark=human_eval",

@@ -24,11 +24,13 @@ from results.records import (
 )
 from results.telemetry import DeviceUse, PhaseUse, TelemetrySummary
 from tests.browser.made_sweeps import CODE, EVIL, HOST, QUANTS, WHY, Made
+from tests.results.composite_runs import composite
 from tests.results.recorded_runs import BEGAN, F, P, record_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from results.scores.composite import CompositeScore
     from results.store.run_folder import RunFolder
 
 CUT, EMPTY, LOST = Outcome.TRUNCATED, Outcome.NO_ANSWER, Outcome.INFRASTRUCTURE_ERROR
@@ -54,7 +56,7 @@ def shown_runs(results: Path, *, problems: int = 40, hostile: bool = True) -> di
     hard = [chance.random() for _ in range(problems)]
     found: dict[str, RunFolder] = {}
     for number, each in enumerate([*QUANTS, *OTHERS]):
-        found[each.model] = one_run(results, each, hard, number=number)
+        found[each.model] = one_run(results, each, hard, number=number, composite=_composite(each, number))
     for number, each in enumerate(QUANTS[3:6]):
         one_run(results, each, hard[: problems // 2], benchmark="mbpp", number=number)
     for number, build in enumerate(BUILDS):
@@ -87,7 +89,8 @@ def shown_runs(results: Path, *, problems: int = 40, hostile: bool = True) -> di
     if hostile:
         evil = Made(EVIL, "Q4_0", 0.5, 5.0, 70.0, 900.0)
         found["hostile"] = one_run(
-            results, evil, hard, number=40, tags={f"<b>{EVIL}": "=1+1", "difficulty": "\u202eeasy"},
+            results, evil, hard, number=40, composite=composite(speed=None, why_not=EVIL, own={EVIL: 3.0}),
+            tags={f"<b>{EVIL}": "=1+1", "difficulty": "\u202eeasy"},
             remarks=Remarks(label="<i>label</i>\u202e", note=f"{EVIL}\n</script><script>alert(2)</script>"),
             incidents=(Incident(time="<u>now</u>", what=EVIL, log_tail=f"\x1b[31m{EVIL}"),),
         )  # fmt: skip
@@ -164,6 +167,18 @@ def one_run(
     run.server_log.write_text("main: server is listening on http://127.0.0.1:41213\nslot 0: released\n")
     run.script_log.write_text(f"{len(hard)} problems\n")
     return run
+
+
+def _composite(each: Made, number: int) -> CompositeScore | None:
+    """Of most runs; of one it is partial, and another one has other weights."""
+    share = 100 * each.share
+    if number == 2:
+        return None
+    if number == 3:
+        return composite(share, None, share - 20, 91.5, by_difficulty=True)
+    if number == 4:
+        return composite(share, weights={"correctness": 0.6, "quality": 0.4}, by_difficulty=True)
+    return composite(share + 2, 40 + number, share - 15, 70 + number, by_difficulty=True, target_s=2.5)
 
 
 def _outcome(share: float, difficulty: float, chance: random.Random) -> Outcome:

@@ -12,6 +12,7 @@ MOST_BYTES = 120_000
 PAGES = [
     "leaderboard", "leaderboard of one", "rankings", "trade-offs", "history", "history of one", "runs", "no runs",
     "run", "failed run", "hostile run", "compare", "compare with hostile", "compare form", "compare not", "help",
+    "rankings by composite", "run with a composite",
     "error", "grid", "sample", "answers", "jobs", "job", "start", "schedules", "machine", "login",
 ]  # fmt: skip
 
