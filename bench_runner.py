@@ -83,6 +83,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "cancel": ("commands.sweeping.following", "Stop a running sweep cleanly."),
         "retry": ("commands.sweeping.following", "Try a sweep's failed runs again."),
         "rerun": ("commands.rerun", "Repeat a recorded run and compare the two."),
+        "optimise": ("commands.sweeping.optimise", "Search better prompts, and test whether they are."),
         "rejudge": ("commands.rejudge", "Judge a run's answers again, under today's rules."),
         "rescore": ("commands.running.rescore", "Compute a run's composite score, again or at last."),
     },

@@ -109,7 +109,8 @@ def _chosen(results_dir: Path, names: tuple[str, ...]) -> list[Run]:
     runs = [
         (folder, record)
         for folder, record in all_records(results_dir, warn=warn)
-        if record.status is RunStatus.SUCCEEDED and not (record.remarks.archived or record.is_shard)
+        if record.status is RunStatus.SUCCEEDED
+        and not (record.remarks.archived or record.is_shard or record.is_search)
     ]
     if not runs:
         raise UsageError(f"no run has succeeded in {results_dir}", hint="name runs, or use --results-dir")

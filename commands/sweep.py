@@ -57,7 +57,7 @@ Examples:
 """
 
 
-class _SweepCommand(SectionedCommand):
+class SweepCommand(SectionedCommand):
     """Keeps what stands after -- apart from the models."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -73,7 +73,7 @@ class _SweepCommand(SectionedCommand):
         return [*super().collect_usage_pieces(ctx), "[-- SERVER ARGS...]"]
 
 
-@click.command(cls=_SweepCommand, epilog=EXAMPLES)
+@click.command(cls=SweepCommand, epilog=EXAMPLES)
 @click.argument("models", nargs=-1, type=ModelName(), metavar="[MANIFEST | MODELS...]")
 @click.option("--dry-run", is_flag=True, help="Print the plan and whether it fits, but start nothing.")
 @click.option(

@@ -299,6 +299,11 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is a part of another run, split by its samples."""
         return bool(self.config.get("shard"))
 
+    @property
+    def is_search(self) -> bool:
+        """Whether a better prompt was searched, instead of answers that have a score."""
+        return bool(self.config.get("optimizer"))
+
 
 def encode_record(record: RunRecord) -> bytes:
     """One line of JSON, without the newline. Raises ResultsError for a record that could not be read back unchanged."""

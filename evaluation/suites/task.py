@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evaluation.suites.loader import SuiteFile
     from evaluation.suites.rows import NumberedRow, TaskRows
     from results.messages import Message
+    from results.prompts.prompt_file import Example
     from results.records import Completion, Metric
     from results.scores.scored_continuation import ScoredContinuation
 
@@ -89,6 +90,10 @@ class SuiteTask:
     def get_prompt(self, sample: Sample) -> Prompt:
         """What the model is asked. Raises UsageError for a row that the suite's texts don't fit."""
         return self._task_of(sample).prompt(sample)
+
+    def worked_example(self, sample: Sample) -> Example:
+        """The question alone, and what is right to say. Raises UsageError for a row that the suite doesn't fit."""
+        return self._task_of(sample).worked_example(sample)
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Read the answer and compute the task's metrics."""

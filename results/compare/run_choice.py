@@ -97,6 +97,9 @@ def choose_runs(
         if record.is_shard:  # a part of a result, also before the parts are merged
             left_out["shard"] = left_out.get("shard", 0) + 1
             continue
+        if record.is_search:  # it has no score; `list` and `show` tell what it found
+            left_out["search"] = left_out.get("search", 0) + 1
+            continue
         if record.remarks.archived and not choice.archived:
             left_out["archived"] = left_out.get("archived", 0) + 1
             continue

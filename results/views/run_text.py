@@ -24,6 +24,7 @@ from results.views.charges_text import charge_rows
 from results.views.composites.composite_text import composite_rows
 from results.views.context_table import context_rows
 from results.views.energy_cost import cost_text
+from results.views.searches.text import search_headline, search_rows
 from results.views.terminal import Fact, print_table, say_facts
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _rows(record: RunRecord, folder: Path, price_per_kwh: float | None) -> list[
     if shard := record.config.get("shard"):
         rows.append(("shard", f"{shard} of a run{f' in {record.sweep.sweep_id}' if record.sweep else ''}"))
     if record.score is not None:
-        rows += _score_rows(record.score)
+        rows += search_rows(record.score.details, folder) or _score_rows(record.score)
     if record.composite is not None:
         rows += composite_rows(record.composite)
     if record.telemetry is not None:
@@ -310,6 +311,7 @@ def _note(record: RunRecord) -> str:
     notes = (
         headline(loads),
         divergence.headline(fidelity) if fidelity is not None else "",
+        search_headline(record),
         f"with {', '.join(lora_names(record.config))}" * bool(record.config.get("lora")),
         "archived" * record.remarks.archived,
         f"answers of {record.rejudged_from}" * bool(record.rejudged_from),

@@ -90,6 +90,14 @@ ELSEWHERE = {
     "api_key_file",
     "scorer",  # in tests/test_rescore_command.py
     "prompt",  # in tests/scripts/test_own_prompt.py
+    "optimizer",  # in tests/scripts/test_optimise.py, with those below
+    "optimizer_params",
+    "optimizer_prompt_params",
+    "datasets",
+    "max_calls",
+    "reflector_provider",
+    "reflector_model",
+    "reflector_base_url",
 }
 
 

@@ -41,7 +41,7 @@ def offer_of(setting: Setting) -> Offer:
     Numbers and choices are values, and so is what goes to the model as text. Whatever may name a file, a program, an
     address or an option of a program is the operator's, unless a name of the catalogue can stand for it.
     """
-    if setting.hidden or setting.name in _OF_OPERATOR:
+    if setting.hidden or setting.name in _OF_OPERATOR or setting.section is Section.OPTIMISER:
         return Offer.OPERATOR
     if setting.name in _OF_REQUEST:
         return Offer.FIELD

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.structs import replace
 
 from evaluation.answers.code import COMPLETION_STOPS, Extracted, from_chat, from_completion
+from evaluation.answers.fences import fenced
 from evaluation.benchmarks.evalplus.expected import SETS, Expected, inside
 from evaluation.benchmarks.evalplus.inside import encoded
 from evaluation.benchmarks.human_eval.task import CHAT_PROMPT
@@ -16,6 +17,7 @@ from evaluation.data.data_set import DataSetTask
 from evaluation.failed_checks import located
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
+from results.prompts.prompt_file import Example
 from results.stats.sample_order import order_key
 from sandbox import Program, UnitTests
 
@@ -136,6 +138,14 @@ class EvalPlusTask(DataSetTask):
         if self.style is PromptStyle.CHAT:
             return Prompt("", CHAT_PROMPT.format(prompt=prompt.strip()))
         return Prompt("", f"{prompt.strip()}\n" if self._is_mbpp else prompt)
+
+    def worked_example(self, sample: Sample) -> Example:
+        """The question and the canonical solution."""
+        problem = sample.data["judged"].problem
+        asked, solution = self.get_prompt(sample).user, problem.canonical_solution
+        if self.style is PromptStyle.CHAT:
+            solution = fenced(solution if self._is_mbpp else problem.reference)
+        return Example(question=asked, answer=solution, sample=sample.task_id)
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Take the code out of the answer, and call it with the base inputs, then the others. Blocks; thread-safe."""

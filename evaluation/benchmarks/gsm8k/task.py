@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from evaluation.data.hub import fetch_file
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import UsageError
+from results.prompts.prompt_file import Example
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +35,7 @@ _CHAT_PROMPT = (
     'Your response should end with "The final answer is [answer]" where [answer] is the response to the problem.\n'
 )
 # Without an example, the words of Kojima et al. (2022), arXiv:2205.11916, which is lm-eval's gsm8k_cot_zeroshot.
+_CALCULATOR = re.compile("<<[^<>]*>>")  # what the solutions have behind each sum, as in 48/2 = <<48/2=24>>24
 _STEP_BY_STEP = " Let's think step by step."
 
 
@@ -94,6 +97,16 @@ class Gsm8kTask(DataSetTask):
             for example in self._examples
         ]
         return Prompt("", "".join([*shown, f"Q: {question}\nA:{'' if shown else _STEP_BY_STEP}"]))
+
+    def worked_example(self, sample: Sample) -> Example:
+        """The question alone, and the data set's own solution in the words that the prompt asks for."""
+        question, solution = sample.data["question"], sample.data["answer"].rpartition("####")[0]
+        reasoning = _CALCULATOR.sub("", solution).strip()
+        if self.style is PromptStyle.CHAT:
+            asked, said = _CHAT_PROMPT.format(question=question), f"The final answer is {sample.expected}"
+            return Example(question=asked, answer=f"{reasoning}\n{said}", sample=sample.task_id)
+        answer = f"{' '.join(reasoning.split())} The answer is {sample.expected}."
+        return Example(question=f"Q: {question}\nA:", answer=answer, sample=sample.task_id)
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Compare the number that counts; what lm-eval's own filters say of the answer are metrics."""

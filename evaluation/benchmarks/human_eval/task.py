@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.answers.code import COMPLETION_STOPS, from_chat, from_completion
+from evaluation.answers.fences import fenced
 from evaluation.data.data_set import DataSet, DataSetTask
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import ScriptError
+from results.prompts.prompt_file import Example
 from sandbox import Program, UnitTests
 
 if TYPE_CHECKING:
@@ -83,6 +85,13 @@ class HumanEvalTask(DataSetTask):
         return Prompt(
             "", prompt if self.style is PromptStyle.COMPLETION else CHAT_PROMPT.format(prompt=prompt.strip())
         )
+
+    def worked_example(self, sample: Sample) -> Example:
+        """The question and the canonical solution."""
+        asked, solution = self.get_prompt(sample).user, sample.data["canonical_solution"]
+        if self.style is PromptStyle.CHAT:
+            solution = fenced(f"{sample.data['prompt']}{solution}")
+        return Example(question=asked, answer=solution, sample=sample.task_id)
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Take the code out of the answer and run the sample's tests on it. Blocks; thread-safe."""

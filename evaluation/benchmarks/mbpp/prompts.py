@@ -63,8 +63,8 @@ _EXAMPLES = (
 
 def completion_prompt(text: str, tests: Sequence[str]) -> str:
     """Three worked examples and the task; the answer ends at `STOP`."""
-    shown = [f"{_asked(one.text, one.tests)}{one.code}\n{STOP}\n\n" for one in _EXAMPLES]
-    return "".join([*shown, _asked(text, tests)])
+    shown = [f"{asked_alone(one.text, one.tests)}{one.code}\n{STOP}\n\n" for one in _EXAMPLES]
+    return "".join([*shown, asked_alone(text, tests)])
 
 
 def chat_prompt(text: str, tests: Sequence[str]) -> str:
@@ -72,5 +72,6 @@ def chat_prompt(text: str, tests: Sequence[str]) -> str:
     return _CHAT.format(text=text, tests="\n".join(tests[:3]))
 
 
-def _asked(text: str, tests: Sequence[str]) -> str:
+def asked_alone(text: str, tests: Sequence[str]) -> str:
+    """The task without examples, where a text is to be gone on with."""
     return _TASK.format(text=text, tests="\n".join(tests[:3]))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evaluation.answers.code import Extracted, from_chat
-from evaluation.benchmarks.mbpp.prompts import STOP, chat_prompt, completion_prompt
+from evaluation.answers.fences import fenced
+from evaluation.benchmarks.mbpp.prompts import STOP, asked_alone, chat_prompt, completion_prompt
 from evaluation.benchmarks.mbpp.unit_tests import program
 from evaluation.data.data_set import DataSet, DataSetTask
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
+from results.prompts.prompt_file import Example
 
 if TYPE_CHECKING:
     from evaluation.loop.grader import Grader
@@ -57,6 +59,14 @@ class MbppTask(DataSetTask):
         """The task with its tests; behind three examples where a text is to be gone on with."""
         build = completion_prompt if self.style is PromptStyle.COMPLETION else chat_prompt
         return Prompt("", build(sample.data["text"], sample.data["shown"]))
+
+    def worked_example(self, sample: Sample) -> Example:
+        """The question alone, and the data set's own code."""
+        code = str(sample.data["code"]).replace("\r\n", "\n").strip()
+        if self.style is PromptStyle.CHAT:
+            return Example(question=self.get_prompt(sample).user, answer=fenced(code), sample=sample.task_id)
+        asked = asked_alone(sample.data["text"], sample.data["shown"])
+        return Example(question=asked, answer=f"{code}\n{STOP}", sample=sample.task_id)
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Take the code out of the answer and run the sample's tests on it. Blocks; thread-safe."""

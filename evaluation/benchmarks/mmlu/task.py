@@ -15,6 +15,7 @@ from evaluation.data.files import checked, files_sha256, read_rows
 from evaluation.data.hub import fetch_file
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
 from results.errors import UsageError
+from results.prompts.prompt_file import Example
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +98,10 @@ class MmluTask(DataSetTask):
         about = f" about {subject.replace('_', ' ')}" if subject else ""
         shown = [f"{_asked(example)} {example.expected}\n\n" for example in self._examples.get(subject, ())]
         return Prompt("", "".join([header.format(about=about), *shown, _asked(sample)]))
+
+    def worked_example(self, sample: Sample) -> Example:
+        """The question alone, and its letter."""
+        return Example(question=_asked(sample), answer=str(sample.expected), sample=sample.task_id)
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Compare the letter, whether it was the likeliest or stands in what the model wrote."""

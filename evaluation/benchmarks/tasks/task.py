@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.answers.code import COMPLETION_STOPS, from_chat, from_completion
+from evaluation.answers.fences import fenced
 from evaluation.answers.programs import program_from_chat, program_from_completion
 from evaluation.benchmarks.tasks.grading import grade
 from evaluation.benchmarks.tasks.prompts import beginning, user_prompt
@@ -15,6 +16,7 @@ from evaluation.failed_checks import located
 from evaluation.loop.grader import Execution
 from evaluation.pass_at_k import pass_at_k_metrics
 from evaluation.protocols import Judgement, Prompt, PromptStyle, Sample
+from results.prompts.prompt_file import Example
 from results.stats.intervals import mean_of_samples
 from sandbox import SandboxError
 
@@ -62,6 +64,15 @@ class OwnTasks(DataSetTask):
     def get_prompt(self, sample: Sample) -> Prompt:
         """The task's own words, and what kind of code is wanted."""
         return Prompt("", user_prompt(self._tasks[sample.task_id], self.style))
+
+    def worked_example(self, sample: Sample) -> Example | None:
+        """The question and the reference solution; None without one, and where only a part of it is the answer."""
+        task = self._tasks[sample.task_id]
+        is_chat = self.style is PromptStyle.CHAT
+        if not task.reference_solution or not (is_chat or task.function is None):
+            return None
+        code = fenced(task.reference_solution) if is_chat else task.reference_solution
+        return Example(question=user_prompt(task, self.style), answer=code, sample=sample.task_id)
 
     def calculate_metrics(self, prediction: str, expected: Any, sample: Sample) -> Judgement:
         """Take the code out of the answer and try every case of the task on it. Blocks; thread-safe."""

@@ -19,9 +19,11 @@ VALUES = """
     kld_way kld_window kld_top lengths depth_percent kinds per_cell
 """
 OPERATORS = """
-    script script_args parser metrics server_binary server_command health_path base_url provider_params api_key_file
-    lora model_draft speculative_config port server_args cache_size lm_eval perplexity_binary kld_cache_size
-    shard shards
+    script script_args parser metrics prompt server_binary server_command health_path base_url provider_params
+    api_key_file lora model_draft speculative_config port server_args cache_size lm_eval perplexity_binary
+    kld_cache_size shard shards
+    optimizer optimizer_params optimizer_prompt_params datasets max_calls reflector_provider reflector_model
+    reflector_base_url
 """
 CLASSES = {
     Offer.VALUE: VALUES.split(),

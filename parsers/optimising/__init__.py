@@ -1,0 +1,1 @@
+"""The parser of searches for a better prompt."""

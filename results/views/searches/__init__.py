@@ -1,0 +1,1 @@
+"""Searches for a better prompt, for people."""

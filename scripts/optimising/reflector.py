@@ -1,0 +1,82 @@
+"""Who writes prompts: the model itself, or another one at a provider or an address of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from evaluation.models.connection import build_connection_info
+from evaluation.models.providers import get_interface_for_provider
+from evaluation.models.sampling import Sampling
+from evaluation.spending.opening import open_spending
+from scripts.arguments import spending_of
+from settings.optimising.rows import REFLECTOR_KEY
+from settings.providers import COMPATIBLE, provider_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from evaluation.models.openai_interface import OpenAIInterface
+    from scripts.sessions.server_session import Reached, ServerSession
+
+FOLDER = "reflector"  # in the run's, for what its answers cost
+_MAX_TOKENS = 2048
+_TEMPERATURE = 1.0  # the same words for every trial would be of no use
+
+
+class Reflector(NamedTuple):
+    """price: of its requests, where there is one and a cap needs it."""
+
+    interface: OpenAIInterface
+    price: Any
+
+
+def reflecting_by(sampling: Sampling) -> Sampling:
+    """How a reflector is asked: freely, and with room for a prompt. sampling: the run's."""
+    return Sampling(
+        temperature=_TEMPERATURE,
+        max_tokens=max(256, min(_MAX_TOKENS, sampling.max_tokens)),
+        seed=sampling.seed,
+        chat_template_kwargs=sampling.chat_template_kwargs,
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_reflector(session: ServerSession, reached: Reached) -> AsyncIterator[Reflector]:
+    """Open the connection to the reflector. Raises BenchError where it isn't there."""
+    arguments, search = session.arguments, session.arguments.search
+    if search is None or not search.reflector:
+        yield Reflector(reached.interface, getattr(session, "price", None))
+        return
+    facts = provider_of(search.reflector_provider or COMPATIBLE)
+    key = REFLECTOR_KEY if os.environ.get(REFLECTOR_KEY) else None
+    info = build_connection_info(
+        facts.name,
+        {
+            "base_url": search.reflector_base_url,
+            "model": search.reflector_model,
+            "api_key_env": key,
+            "timeout": arguments.request_timeout,
+            "rate_limit_patience": arguments.rate_limit_patience,
+            "max_retries": arguments.max_retries,
+        },
+    )
+    folder = arguments.output / FOLDER
+    folder.mkdir(exist_ok=True)
+    asked = spending_of(arguments)
+    spending = open_spending(asked, info, folder, finished=(), warn=session.warn)
+    interface = get_interface_for_provider(
+        info, server_wait=arguments.server_wait, on_wait=session.events.say, spending=spending
+    )
+    price = None
+    if asked.max_cost_usd is not None:
+        from settings.spending.prices import price_of
+
+        price = price_of(info.provider, info.base_url, info.model)
+    async with contextlib.AsyncExitStack() as closing:
+        if spending is not None:
+            closing.push_async_callback(spending.close)
+        await closing.enter_async_context(interface)
+        await interface.check_connection(arguments.max_retries, max(10.0, arguments.server_wait))
+        yield Reflector(interface, price)

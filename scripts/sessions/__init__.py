@@ -1,0 +1,1 @@
+"""What sessions with a server share: how it is reached, and what its answers are bound to."""

@@ -1,0 +1,267 @@
+"""Searches of a better prompt: what is asked is checked first, no request is repeated, and the end is told honestly."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from evaluation.optimise.contract import OPTIMIZERS as KNOWN
+from parsers.contract import ScriptOutput
+from parsers.optimising.search import PARSER
+from results.errors import ParseError, ResumeMismatch, UsageError
+from results.prompts.optimisation import optimisation_of
+from results.prompts.prompt_file import read_prompt_file
+from runner.fingerprint import fingerprint
+from runner.option_check import check_search
+from runner.request import build_spec
+from runner.script import Target, script_environment
+from scripts.optimising.asked import NAMES, search_of
+from settings.asked import Asked
+from settings.optimising.rows import OPTIMIZERS, REFLECTOR_KEY
+from tests.command_line import bench_runner, lines, logged, only_run
+from tests.evaluation.reference import GSM8K, reference_server
+
+ROOT = Path(__file__).parents[2]
+SMALL = ("--optimizer", "few_shot", "--optimizer-prompt-params", '{"max_trials": 3}')
+
+
+def words(url, output, *options):
+    given = (
+        "--base-url",
+        url,
+        "--model",
+        "m",
+        "--output",
+        output,
+        "--dataset",
+        GSM8K,
+        "--prompt-style",
+        "chat",
+    )
+    return [sys.executable, "-m", "scripts.run_gsm8k", *map(str, (*given, *options))]
+
+
+def search(url, output, *options, code=0):
+    done = subprocess.run(
+        words(url, output, *options), capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def spec(**given):
+    asked = {"benchmark": "gsm8k", "base_url": "http://127.0.0.1:9", "model": "m", **given}
+    return build_spec(Asked(asked), ask_scripts=False)
+
+
+def asked(benchmark="gsm8k", **given):
+    return search_of({**dict.fromkeys(NAMES), **given}, benchmark)
+
+
+def outcomes(folder):
+    """How often each sample was asked with each prompt."""
+    found = [line for line in lines(folder / "evaluations.jsonl") if line["type"] == "outcome"]
+    return Counter((line["prompt"], line["item"]) for line in found)
+
+
+def test_both_sides_know_the_same_optimizers():
+    assert set(OPTIMIZERS) == set(KNOWN)
+
+
+def test_every_setting_of_a_search_makes_another_run():
+    plain, found = spec(), spec(optimizer="gepa")
+    others = [
+        {"optimizer_params": '{"max_trials":2}'},
+        {"optimizer_prompt_params": '{"max_trials":2}'},
+        {"datasets": '{"train":2}'},
+        {"max_calls": 9},
+        {"max_tokens_total": 9},
+        {"reflector_model": "x", "reflector_provider": "openai"},
+        {"reflector_model": "x", "reflector_base_url": "http://127.0.0.1:8/v1"},
+    ]
+    made = [fingerprint(plain), fingerprint(found)]
+    made += [fingerprint(spec(optimizer="gepa", **each)) for each in others]
+    assert len(set(made)) == len(made)
+    assert fingerprint(spec(max_tokens_total=9)) == made[0]
+    assert (plain.parser, found.parser) == ("summary", "optimise")
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"datasets": "{}"}, "--datasets needs --optimizer"),
+        ({"max_calls": 3}, "--max-calls needs --optimizer"),
+        ({"optimizer": "gepa", "n_samples": 2}, "--n-samples can't be combined"),
+        ({"optimizer": "gepa", "shards": 2}, "--shards can't be combined"),
+        ({"optimizer": "gepa", "reflector_provider": "openai"}, "needs --reflector-model"),
+        ({"optimizer": "gepa", "reflector_model": "x"}, "needs --reflector-provider"),
+        ({"optimizer": "gepa", "benchmark": "speed"}, "does not apply to --benchmark speed"),
+        ({"optimizer": "gepa", "benchmark": "x", "script": "/bin/true"}, "is for our own script"),
+    ],
+)
+def test_what_can_not_be_searched_is_refused_before_anything_starts(given, what):
+    with pytest.raises(UsageError, match=what) as refused:
+        spec(**given)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"optimizer_params": {"max_trails": 2}}, "no parameter 'max_trails'"),
+        ({"optimizer_prompt_params": {"max_trials": 0}}, "can't be used"),
+        ({"datasets": {"train": 0}}, "--datasets"),
+        ({"datasets": {"tests": 5}}, "--datasets"),
+        ({"datasets": {"train": {"loader": "hotpot", "count": 5}}}, "is of 'hotpot'"),
+    ],
+)
+def test_a_mistake_in_its_parameters_is_found_first(given, what):
+    with pytest.raises(UsageError, match=what) as refused:
+        asked(optimizer="few_shot", **given)
+    assert refused.value.hint
+
+
+def test_the_harness_lets_the_script_check_them():
+    with pytest.raises(UsageError, match="no parameter 'population'"):
+        check_search(spec(optimizer="gepa", optimizer_params='{"population":3}'))
+
+
+def test_splits_as_other_manifests_have_them():
+    both = asked(optimizer="gepa", datasets={"train": {"loader": "gsm8k", "count": 150}, "validation": 50})
+    assert both.counts(1319) == (150, 50, 200)
+    assert asked(optimizer="gepa").counts(1319) == (50, 50, 200)
+    assert asked(optimizer="gepa").counts(5) == (1, 1, 3)
+    assert asked(optimizer="gepa", datasets={"test": 0}).counts(20) == (5, 5, 0)
+
+
+def test_the_reflectors_key_is_not_lost_behind_that_of_the_server(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-reflector")
+    target = Target(base_url="http://127.0.0.1:9", model_name="m", output_dir=Path("/x"), concurrency=1)
+    found = script_environment(
+        spec(optimizer="gepa", reflector_provider="openai", reflector_model="gpt"), target
+    )
+    assert (found["OPENAI_API_KEY"], found[REFLECTOR_KEY]) == ("none", "sk-of-the-reflector")
+    assert REFLECTOR_KEY not in script_environment(spec(optimizer="gepa"), target)
+
+
+def test_a_gain_that_is_there_is_found_told_and_used(tmp_path):
+    results = tmp_path / "results"
+    common = ("--benchmark", "gsm8k", "--dataset", GSM8K, "--prompt-style", "chat", "--results-dir", results)
+    with reference_server("--needs-example") as url:
+        done = bench_runner("run", *common, "--base-url", url, *SMALL)
+        assert done.code == 0, done.err
+        folder = only_run(results)
+        prompt = folder / "prompt.json"
+        assert "seed prompt 0.0, found prompt 100.0 of 100 on 10 samples" in done.out
+        assert f"run --prompt {prompt}" in done.out
+        listed = bench_runner("list", "--results-dir", results).out
+        assert "search by few_shot: 0.0 to 100.0 on test, gain shown" in listed
+        again = bench_runner("run", *common, "--base-url", url, "--prompt", prompt)
+        assert again.code == 0, again.err
+    first, second = logged(results)
+    assert (first["results"]["score"], second["results"]["score"]) == (None, 100.0)
+    end = optimisation_of(first["score"]["details"])
+    assert end.gain.shown
+    assert end.gain.p_value < 0.01
+    kept = read_prompt_file(prompt)
+    assert kept.lineage.parents[0] == end.seed_sha256
+    assert kept.lineage.run_id == first["run_id"]
+    splits = json.loads((folder / "splits.json").read_text())
+    test = set(splits["test"])
+    assert not test & {*splits["train"], *splits["validation"]}
+    asked_with = {pair[0] for pair in outcomes(folder) if pair[1] in test}
+    assert asked_with == {end.seed_sha256, end.prompt_sha256}  # no other candidate ever saw the test split
+
+
+@pytest.mark.servers
+def test_a_killed_search_goes_on_without_asking_anything_again(tmp_path):
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    with reference_server("--needs-example", "--delay", 0.02) as url:
+        process = subprocess.Popen(
+            words(url, out, *SMALL, "--concurrency", 1), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+        )  # fmt: skip
+        try:
+            give_up = time.monotonic() + 60
+            while sum(outcomes(out).values()) < 12 and time.monotonic() < give_up:
+                time.sleep(0.01)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        before = outcomes(out)
+        assert sum(before.values()) >= 12
+        assert not (out / "prompt.json").exists()
+        resumed = search(url, out, *SMALL)
+        fresh = search(url, whole, *SMALL)
+        refused = search(url, out, *SMALL, "--seed", 3, code=ResumeMismatch.exit_code)
+    assert max(outcomes(out).values()) == 1
+    assert resumed["replayed"] >= 12
+    for name in ("prompt_sha256", "gain", "validation_score", "candidates"):
+        assert resumed["optimise"][name] == fresh["optimise"][name]
+    assert "seed was 0 and is now 3" in refused["message"]
+
+
+def test_a_search_that_is_stopped_says_so_and_leaves_nothing_running(tmp_path):
+    with reference_server("--delay", 0.2) as url:
+        process = subprocess.Popen(
+            words(url, tmp_path / "out", *SMALL), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
+        )
+        for line in process.stdout:
+            if b'"progress"' in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        assert process.wait(timeout=30) == 143
+        process.stdout.close()
+    assert json.loads(rest.splitlines()[-1])["kind"] == "interrupted"
+
+
+def test_budgets_hold_and_what_was_found_till_then_counts(tmp_path):
+    with reference_server("--wrong-every", 3) as url:
+        out = tmp_path / "calls"
+        end = search(url, out, *SMALL, "--max-calls", 32)["optimise"]
+        assert (end["stopped"], end["gain"]["samples"]) == ("budget", 10)
+        assert sum(outcomes(out).values()) == end["evaluations"] <= 32
+        tokens = search(url, tmp_path / "tokens", *SMALL, "--max-tokens-total", 130_000)
+        assert tokens["optimise"]["tokens"] <= tokens["spent"]["tokens"] <= 130_000
+        assert tokens["optimise"]["stopped"] == "budget"
+
+
+def test_a_summary_that_is_not_what_the_files_say_is_refused(tmp_path):
+    with reference_server("--needs-example") as url:
+        summary = search(url, tmp_path, *SMALL)
+
+    def parsed(said):
+        return PARSER.parse(ScriptOutput(json.dumps(said), "", tmp_path, 0))
+
+    assert optimisation_of(parsed(summary).details).gain.score == 100.0
+    for change in ({"score": 40.0}, {"samples": 9}):
+        gain = {**summary["optimise"]["gain"], **change}
+        with pytest.raises(ParseError, match=r"prompt\.json is not"):
+            parsed({**summary, "optimise": {**summary["optimise"], "gain": gain}})
+    journal = tmp_path / "evaluations.jsonl"
+    journal.write_text(journal.read_text().replace('"score":1.0', '"score":0.5'))
+    with pytest.raises(ParseError, match="disagrees with"):
+        parsed(summary)
+    (tmp_path / "prompt.json").unlink()
+    with pytest.raises(ParseError, match="can't be read"):
+        parsed(summary)
+
+
+def test_a_matrix_of_searches_is_planned_as_one(tmp_path):
+    done = bench_runner(
+        "optimise", "--benchmark", "gsm8k", "--dataset", GSM8K, "--optimizer", "few_shot,gepa",
+        "--base-url", "http://127.0.0.1:9", "--model", "a,b", "--dry-run", "--results-dir", tmp_path,
+    )  # fmt: skip
+    for optimizer in ("few_shot", "gepa"):
+        for model in ("a", "b"):
+            assert any(optimizer in line and model in line for line in done.out.splitlines()), done.out
+    missing = bench_runner("optimise", "--benchmark", "gsm8k", "--results-dir", tmp_path)
+    assert (missing.code, "no --optimizer given" in missing.err) == (2, True)
