@@ -84,12 +84,15 @@ class DeclinedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ListedJob:
-    """A line of squeue. job: JOB_INDEX. state: in full. reason: why it waits."""
+    """A line of squeue. job: JOB_INDEX. state: in full. used: for how long it ran, `0:00` for less than a second.
+    reason: why it waits.
+    """
 
     job: str
     state: str
     node: str
     name: str
+    used: str
     reason: str
 
     @property
@@ -134,12 +137,12 @@ def listed_jobs() -> list[ListedJob]:
     """All of the user's jobs that Slurm knows, ended ones too: one question for any number. Raises
     ControllerAwayError.
     """
-    printed = _run("squeue", "--me", "--states=all", "--array", "--noheader", "--format=%i|%T|%N|%j|%r")
-    rows = (line.strip().split("|", 4) for line in printed.splitlines())
+    printed = _run("squeue", "--me", "--states=all", "--array", "--noheader", "--format=%i|%T|%N|%j|%M|%r")
+    rows = (line.strip().split("|", 5) for line in printed.splitlines())
     return [
-        ListedJob(job=row[0], state=row[1], node=row[2], name=row[3], reason=row[4])
+        ListedJob(job=row[0], state=row[1], node=row[2], name=row[3], used=row[4], reason=row[5])
         for row in rows
-        if len(row) == 5
+        if len(row) == 6
     ]
 
 

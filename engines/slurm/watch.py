@@ -30,6 +30,7 @@ MOST_AWAY_S: Final = 60.0  # between two questions to a controller that is away
 TELL_AWAY_S: Final = 20.0
 TELL_WAITING_S: Final = 20.0
 CANCELLED: Final = "CANCELLED"
+AT_ONCE: Final = "0:00"  # how long a job ran that could not begin
 _MOST_LINE: Final = 4096
 
 
@@ -67,6 +68,7 @@ class Watched:
     state: str = ""
     node: str = ""
     reason: str = ""
+    used: str = ""
     ended_s: float | None = None
     is_anothers: bool = False  # the job has a name that we don't know: it was submitted twice
 
@@ -146,7 +148,7 @@ class Watch:
                 found = by_job.get(watched.job)
             if found is not None:
                 watched.job, watched.state, watched.reason = found.job, found.state, found.reason
-                watched.node = found.node or watched.node
+                watched.node, watched.used = found.node or watched.node, found.used
             elif watched.ended_s is None:
                 watched.state = ""  # it ended while nobody looked
             if found is not None and found.is_alive:
@@ -187,7 +189,9 @@ class Watch:
 
     def _stopped(self, watched: Watched, there: NodeEnd) -> UnitEnd:
         """The program was asked to stop: by `cancel`, by somebody's scancel, or by Slurm itself."""
-        if watched.state == CANCELLED or is_asked_to_stop(watched.attempt.folder):
+        if _is_by_slurm(watched):
+            kind, why = EndKind.LOST, f"Slurm cancelled job {watched.job} itself"
+        elif watched.state == CANCELLED or is_asked_to_stop(watched.attempt.folder):
             kind, why = EndKind.CANCELLED, there.why
         else:
             kind = EndKind.LOST
@@ -204,12 +208,11 @@ class Watch:
             watched.is_anothers = True
             self.ask_soon()
             return None
-        is_asked = is_asked_to_stop(attempt.folder)
+        by_slurm = _is_by_slurm(watched)
         ask_to_stop(attempt.folder)  # if it lives on, on a node that Slurm can't reach
         job = f"job {watched.job}" if watched.job else "its job"
         begun = held is not None and bool(held.job)
-        if cancelled and not begun and watched.node and not is_asked:
-            # Whoever cancels what waits does so before it has a node; what has begun writes an end.
+        if by_slurm:
             kind, why, hint = EndKind.LOST, f"Slurm could not start {job} on {watched.node}", "see `sinfo -R`"
         elif cancelled:
             kind, why, hint = EndKind.CANCELLED, f"{job} was cancelled", ""
@@ -232,6 +235,19 @@ class Watch:
         elif now - self._told_waiting_s > TELL_WAITING_S:
             self._told_waiting_s = now + 15 * TELL_WAITING_S
             self.display.say(self.waits or f"{len(waiting)} of {len(self.jobs)} jobs wait in Slurm's queue")
+
+
+def _is_by_slurm(watched: Watched) -> bool:
+    """Whether Slurm itself cancelled the job: a node that can't begin a job has it cancelled in the same second, also
+    one that runs there already, of which a controller that was killed doesn't know any more. Whoever cancels a job that
+    waits does so before it has a node.
+    """
+    if watched.state != CANCELLED or not watched.node or is_asked_to_stop(watched.attempt.folder):
+        return False
+    folder = watched.attempt.folder
+    held = read_claim(folder)
+    has_begun = (folder / LOG).exists() or (held is not None and bool(held.job))
+    return watched.used == AT_ONCE or not has_begun
 
 
 def _node(watched: Watched) -> str:

@@ -263,22 +263,38 @@ def test_only_nodes_that_could_do_it_are_waited_for():
     assert waited(gpus=2, gres="gpu:t4") == waited(gpus=1, gres="gpu:h100") == []
 
 
-def listed(job, state, node="", name="bench-1"):
-    return ListedJob(job=job, state=state, node=node, name=name, reason="None")
+def listed(job, state, node="", name="bench-1", used="0:00"):
+    return ListedJob(job=job, state=state, node=node, name=name, used=used, reason="None")
 
 
 @pytest.mark.parametrize(
-    ("node", "kind"), [("n1", EndKind.LOST), ("", EndKind.CANCELLED)], ids=["by Slurm", "by somebody"]
+    ("node", "used", "left", "kind"),
+    [
+        ("n1", "0:00", "", EndKind.LOST),  # the node could not begin it
+        ("n1", "0:09", "", EndKind.LOST),  # slowly
+        ("n1", "0:00", "claim", EndKind.LOST),  # it runs there already: a controller has forgotten it
+        ("n1", "0:00", "claim and end", EndKind.LOST),
+        ("", "0:00", "", EndKind.CANCELLED),  # by somebody, while it waits
+        ("n1", "0:09", "claim and end", EndKind.CANCELLED),  # by somebody, while it runs
+        ("n1", "0:09", "claim", EndKind.CANCELLED),
+    ],
 )
-def test_a_job_that_slurm_itself_cancels_goes_on_and_one_that_somebody_cancels_does_not(tmp_path, node, kind):
-    """A node that can't begin a job has Slurm cancel it, as after its death; what waits has no node."""
+def test_a_job_that_slurm_itself_cancels_goes_on_and_one_that_somebody_cancels_does_not(
+    tmp_path, node, used, left, kind
+):
     watch = Watch(Settings(settle_s=0.0), Said())
     watch.add(attempt_in(tmp_path), Handle("bench-1", 0, "7"))
-    watch.take([listed("7_0", "CANCELLED", node)])
+    if left:
+        (tmp_path / "unit.log").touch()
+        claim(tmp_path, "7_0", node=node)
+    if "end" in left:
+        write_end(tmp_path, NodeEnd(kind=EndKind.CANCELLED, why="interrupted by SIGTERM"))
+    watch.take([listed("7_0", "CANCELLED", node, used=used)])
     watch._ask_s = float("inf")
     (end,) = watch.look()
     assert end.kind is kind
-    assert claim(tmp_path, "7_0").job == ""  # should it begin after all
+    if not left:
+        assert claim(tmp_path, "7_0").job == ""  # should it begin after all
 
 
 def test_a_number_that_a_controller_gave_again_is_not_taken_for_ours(tmp_path):
