@@ -25,13 +25,23 @@ def reuse_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def reusable_run(spec: RunSpec, results_dir: Path) -> FinishedRun | None:
     """The finished run that this one would repeat, after saying so; None if there is none. Raises ResultsError."""
+    from results.store.runs import Runs
+    from runner.display import display_for_stderr
     from runner.fingerprint import fingerprint
     from runner.reuse import FinishedRuns
     from runner.run import FinishedRun
+    from runner.scoring.asked import ScoringAsked
+    from runner.scoring.rescore import score_reused
 
     found = FinishedRuns(results_dir, warn=warn).find(spec, lambda: fingerprint(spec), alone=True)
     if found is None:
         return None
     folder, record = found
     say(f"reused: run {folder.run_id} of {record.timestamp[:10]}; without --reuse it runs anew", err=True)
+    if ScoringAsked.of(spec.asked) is not None:
+        display = display_for_stderr()
+        try:
+            record = score_reused(spec, record, Runs(results_dir, display.say), display)
+        finally:
+            display.close()
     return FinishedRun(record, folder, None)

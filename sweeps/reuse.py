@@ -9,11 +9,14 @@ from results.compare.comparability import read_run_settings
 from results.errors import ResultsError
 from results.store.family_styles import FamilyStyle
 from results.store.reused_runs import ReusedRun
+from results.store.runs import Runs
 from runner.reuse import FinishedRuns
+from runner.scoring.rescore import score_reused
 from sweeps.race import RACE_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from engines.planned_run import PlannedRun
@@ -115,6 +118,16 @@ def note_reused(folder: SweepFolder, reused: Sequence[Reused], display: Display)
     if reused:
         runs = "this finished run" if len(reused) == 1 else f"these {len(reused)} finished runs"
         display.say(f"note: {runs} would only be repeated; --fresh runs everything anew")
+
+
+def score_reused_runs(
+    reused: Sequence[Reused], display: Display, held: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Compute the composite scores of these runs that the sweep asks for. Raises Interrupted."""
+    for each in reused:
+        if each.planned.spec is not None:
+            runs = Runs(each.folder.path.parent, display.say)
+            score_reused(each.planned.spec, each.record, runs, display, held)
 
 
 def note_styles(folder: SweepFolder, reused: Sequence[Reused]) -> None:

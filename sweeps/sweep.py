@@ -21,7 +21,7 @@ from results.store.sweep_folder import ManifestText, PlanEntry, Sweep, SweepFold
 from sweeps.engine_choice import engine_for
 from sweeps.merged_runs import merge_what_is_done
 from sweeps.race import RACE_SEED, races, run_race
-from sweeps.reuse import note_reused
+from sweeps.reuse import note_reused, score_reused_runs
 from sweeps.shards import together
 from sweeps.without_coordinator import cancel_attempts
 from telemetry.devices import usable_gpus
@@ -114,6 +114,7 @@ def work(
     Raises Interrupted (with a hint how to continue) and ResultsError.
     """
     with folder.claim():
+        score_reused_runs(reused, display, held)
         note_reused(folder, reused, display)
         before = folder.read()
         if before.engine is not None and (engine is None or engine.name != before.engine.name):

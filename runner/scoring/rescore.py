@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.errors import UsageError
+from results.errors import BenchError, UsageError
 from results.records import RunRecord, RunStatus
 from results.store.continuing import to_continue
 from runner.scoring.asked import NAMES, ScoringAsked
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from results.store.run_folder import RunFolder
     from results.store.runs import Runs
     from runner.display import Display
+    from runner.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,26 @@ def rescore(
             final = entry.amend(lambda now: _scored(now, composite, asked))
     display.close()
     return Rescored(final, folder, record.composite)
+
+
+def score_reused(
+    spec: RunSpec,
+    record: RunRecord,
+    runs: Runs,
+    display: Display,
+    held: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+) -> RunRecord:
+    """The record of a finished run that stands for one of this spec, scored as that asks; as it is where it asks for
+    no score. What can't be scored is said, and costs nothing else.
+    """
+    asked = ScoringAsked.of(spec.asked)
+    if asked is None:
+        return record
+    try:
+        return rescore(record.run_id, runs, display, held, asked=asked).record
+    except BenchError as error:
+        display.say(f"note: {record.run_id} is reused without a new composite score: {error.message}")
+        return record
 
 
 def _scorable(record: RunRecord | None, folder: RunFolder) -> RunRecord:

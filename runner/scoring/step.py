@@ -91,7 +91,7 @@ def composite_score(
     why = unknown or why_speed_is_unknown(record, folder, baseline)
     words = _words(record, asked, baseline, why=why, sandbox=sandbox)
     command = (sys.executable, "-m", MODULE, "--output", str(folder.path), *words)
-    display.say(f"scoring {folder.run_id}: quality, and what else takes time")
+    display.say(f"scoring the answers of {folder.run_id}")
 
     def on_event(event: dict[str, Any]) -> None:
         if event["event"] == "progress":
