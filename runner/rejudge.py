@@ -103,7 +103,7 @@ def _judgeable(entry: RunEntry) -> RunRecord:
     if recorded_benchmark(record.benchmark, record.config) is None or not folder.completions.exists():
         raise UsageError(
             f"{folder.run_id} has no answers to judge: it has no {folder.completions.name}",
-            hint="a benchmark of speed has none",
+            hint="a benchmark of speed has none, nor has a search of a better prompt",
         )
     return record
 

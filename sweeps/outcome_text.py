@@ -25,18 +25,14 @@ def print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | N
         for _, record in finished.runs:
             click.echo(encode_record(record))
         return
-    print_tables(
-        make_tables(
-            [
-                run
-                for run in finished.runs
-                if run[1].status is RunStatus.SUCCEEDED and not run[1].is_shard and not run[1].is_search
-            ],
-            warn=warn,
-            price_per_kwh=price_per_kwh,
-        ),
-        known=(run.run_id for run in all_folders(finished.folder.results_dir)),
-    )
+    whole = [run for run in finished.runs if not run[1].is_shard]
+    plain = [run for run in whole if not run[1].is_search]
+    if plain or not whole:
+        succeeded = [run for run in plain if run[1].status is RunStatus.SUCCEEDED]
+        print_tables(
+            make_tables(succeeded, warn=warn, price_per_kwh=price_per_kwh),
+            known=(run.run_id for run in all_folders(finished.folder.results_dir)),
+        )
     print_searches(finished.runs)
     for record in finished.failed:
         label = record.sweep.label if record.sweep else record.run_id
@@ -45,7 +41,8 @@ def print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | N
         say(f"missing: {label}", err=True)
     if finished.failed:
         say(f"try: bench_runner.py sweep --retry-failed {finished.folder.sweep_id}", err=True)
-    say(f"more: bench_runner.py report {finished.folder.sweep_id}", err=True)
+    if plain or not whole:
+        say(f"more: bench_runner.py report {finished.folder.sweep_id}", err=True)
 
 
 def highest_score(folder: SweepFolder) -> float | None:

@@ -96,6 +96,8 @@ def require_optimizable(given: Mapping[str, Any]) -> None:
                 raise UsageError(f"{_option(name)} needs --optimizer", hint=_HINT, settings=(name,))
         return
     for name in _ONE_ANSWER:
+        if name == "parser" and given.get(name) == OPTIMISE_PARSER:  # as records have it
+            continue
         if given.get(name) not in (None, False, 1):
             raise UsageError(
                 f"{_option(name)} can't be combined with --optimizer",

@@ -18,9 +18,11 @@ from parsers.optimising.search import PARSER
 from results.errors import ParseError, ResumeMismatch, UsageError
 from results.prompts.optimisation import optimisation_of
 from results.prompts.prompt_file import read_prompt_file
+from results.records import decode_record
 from runner.fingerprint import fingerprint
 from runner.option_check import check_search
 from runner.request import build_spec
+from runner.rerun import asked_again
 from runner.script import Target, script_environment
 from scripts.optimising.asked import NAMES, search_of
 from settings.asked import Asked
@@ -166,6 +168,10 @@ def test_a_gain_that_is_there_is_found_told_and_used(tmp_path):
         again = bench_runner("run", *common, "--base-url", url, "--prompt", prompt)
         assert again.code == 0, again.err
     first, second = logged(results)
+    assert (
+        build_spec(asked_again(decode_record(json.dumps(first), where="")), ask_scripts=False).parser
+        == "optimise"
+    )
     assert (first["results"]["score"], second["results"]["score"]) == (None, 100.0)
     end = optimisation_of(first["score"]["details"])
     assert end.gain.shown
