@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from documents.reading import read_text
 from results.errors import UsageError
-from sweeps.manifest.config_form import read_config
 from sweeps.manifest.reader import parse_manifest
 from sweeps.plan import plan_runs
 from tests.servers.gguf_file import STRING, gguf
@@ -127,12 +125,19 @@ def test_more_cores_are_so_much_more_processor_time(tmp_path):
     assert found.defaults["cpu_limit"].value == 10.0
 
 
-def test_scoring_is_turned_on_with_its_weights():
-    root, problems = read_text(CONFIG + SCORING, "yaml", "config.yaml")
-    defaults = read_config(root, problems).root.value["defaults"].value
-    assert not problems
-    assert defaults["scoring"].value is True
-    assert defaults["weights"].plain()["quality"] == 0.25
+def test_scoring_is_turned_on_with_its_weights(tmp_path):
+    found = parsed(CONFIG + SCORING + "  speed_target_s: 4\n", tmp_path).defaults
+    assert found["scoring"].value is True
+    assert found["weights"].value == "correctness=0.4,speed=0.2,quality=0.25,efficiency=0.15"
+    assert found["speed_target_s"].value == 4.0
+    (wrong,) = told(CONFIG + SCORING.replace("0.25", "much"), tmp_path)
+    assert wrong.startswith("config.yaml:17: scoring.weights: ")
+
+
+def test_a_weight_of_no_part_is_told_with_its_line(tmp_path):
+    text = "models: [{name: demo}]\n" + SCORING.replace("quality", "qality")
+    with pytest.raises(UsageError, match=r"config.yaml:3: scoring.weights: .*no part qality.*mean quality"):
+        plan_runs(parsed(text, tmp_path))
 
 
 def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path):
