@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 LOOK_S: Final = 0.2
 AGAIN_S: Final = 1.0
-MOST_DRIVERS: Final = 3  # in a row, each of which brought nothing to its end
+MOST_DRIVERS: Final = 3  # in a row, each of which began nothing
 READY_S: Final = 90.0
 LATER: Final = (
     "once the cluster is back, `bench_runner.py sweep --resume last` goes on with what had come back"
@@ -108,12 +108,19 @@ class RayEngine:
             found += [stored] if stored else []
         if self._settings.address == LOCAL:
             return found
-        try:
-            with Link(self._start()) as link:
-                _, nodes = _ready(link)
-                found += findings(self._looks(link, question_for(units), len(nodes)), units)
-        except (UsageError, DriverGone) as error:
-            return (*found, Finding(message=error.message, hint=error.hint))
+        for left in reversed(range(MOST_DRIVERS)):
+            try:
+                with Link(self._start()) as link:
+                    _, nodes = _ready(link)
+                    seen = findings(self._looks(link, question_for(units), len(nodes)), units)
+                    break
+            except UsageError as error:
+                return (*found, Finding(message=error.message, hint=error.hint))
+            except DriverGone as error:  # the node of this machine may be going, and others there
+                if not left:
+                    return (*found, Finding(message=error.message, hint=error.hint))
+                time.sleep(AGAIN_S)
+        found += seen
         for unit in units:
             demand = self._demand(unit, nodes)
             if not takers(demand, nodes, ()):
@@ -155,7 +162,8 @@ class RayEngine:
                 time.sleep(AGAIN_S)  # the node of this machine may be starting again
             except DriverGone as error:
                 began, until = True, time.monotonic() + self._settings.wait_for_nodes_s
-                in_vain = 0 if session.ended else in_vain + 1
+                # What is lost again and again without any progress is given up by the coordinator.
+                in_vain = 0 if session.has_begun else in_vain + 1
                 if in_vain >= MOST_DRIVERS:
                     raise
                 self._display.say(f"{error.message}; connecting again")
@@ -256,7 +264,7 @@ class _Session:
     """What one driver does."""
 
     def __init__(self, engine: RayEngine, units: Units, store: Store) -> None:
-        self.ended = 0
+        self.has_begun = False  # any attempt on a node, or came to its end
         self._engine = engine
         self._units = units
         self._store = store
@@ -316,9 +324,10 @@ class _Session:
             case Began(key=key, place=place) if key in self._active:
                 attempt = self._active[key]
                 self._began.add(key)
+                self.has_begun = True
                 self._active[key] = self._store.started(attempt, handle=attempt.handle, place=place)
             case Ended(key=key) as ended if key in self._active:
-                self.ended += 1
+                self.has_begun = True
                 self._began.discard(key)
                 return self._engine.end_of(self._active.pop(key), ended)
         return None

@@ -232,7 +232,8 @@ class Sweep:
         return sorted(name for name, count in self.came.items() if counts[name] > count)
 
 
-def run(folder: Path, engine: str, kills: int, seed: int) -> dict[str, Any]:
+def run(folder: Path, engine: str, kills: int, seed: int, within_s: float = float("inf")) -> dict[str, Any]:
+    """within_s: after which nothing more is killed."""
     chance = random.Random(seed)
     plan = list(KINDS) * kills
     chance.shuffle(plan)
@@ -252,6 +253,8 @@ def run(folder: Path, engine: str, kills: int, seed: int) -> dict[str, Any]:
                             break
                         sweep.odd.append(f"exit {process.returncode}: {sweep.error()}")
                         process = sweep.start()
+                    if time.monotonic() - began > within_s:
+                        plan.clear()
                     sweep.look()
                     found = sweep.ready() if plan else None
                     if found is not None:
@@ -336,10 +339,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", choices=ENGINES, required=True)
     parser.add_argument("--kills", type=int, default=50, help="of each kind")
+    parser.add_argument("--within", type=float, default=float("inf"), help="seconds for the kills")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="engine-kills-", ignore_cleanup_errors=True) as folder:
-        figures = run(Path(folder), asked.engine, asked.kills, asked.seed)
+        figures = run(Path(folder), asked.engine, asked.kills, asked.seed, asked.within)
     print(json.dumps(figures))
     return 1 if figures["broken"] else 0
 
