@@ -164,10 +164,10 @@ class Ray:
 
 
 @contextlib.contextmanager
-def machines_of(engine: str, folder: Path) -> Iterator[Machines]:
-    """Two nodes, until the block ends."""
+def machines_of(engine: str, folder: Path, *, a_core_each: bool = False) -> Iterator[Machines]:
+    """Two nodes, until the block ends. a_core_each: of ssh, see `ssh_hosts`."""
     if engine == "ssh":
-        with ssh_hosts(folder / "hosts", NODES) as hosts:
+        with ssh_hosts(folder / "hosts", NODES, a_core_each=a_core_each) as hosts:
             yield Ssh(hosts)
     elif engine == "slurm":
         with slurm_cluster() as cluster:

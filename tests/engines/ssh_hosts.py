@@ -7,6 +7,7 @@ folders in `hidden` it sees nothing. The rest of the disk is shared, such as Pyt
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -60,7 +61,7 @@ Host {name}
 
 @dataclass
 class SshHost:
-    """A machine. `number` gives its network."""
+    """A machine. number: gives its network. cpu: the core that it is limited to."""
 
     name: str
     folder: Path
@@ -207,9 +208,11 @@ class SshHosts:
 
 @contextlib.contextmanager
 def ssh_hosts(
-    folder: Path, names: Sequence[str], *, hidden: Sequence[Path] = (), **facts
+    folder: Path, names: Sequence[str], *, hidden: Sequence[Path] = (), a_core_each: bool = False, **facts
 ) -> Iterator[SshHosts]:
-    """Machines that run until the block ends. Skips the test where they can't be had."""
+    """Machines that run until the block ends. a_core_each: all that runs on one is limited to a core of its own, as far
+    as there are so many. Skips the test where they can't be had.
+    """
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing:
         pytest.skip(
@@ -221,9 +224,12 @@ def ssh_hosts(
     key = folder / "key"
     _keygen(key)
     held = contextlib.ExitStack()
+    cores = itertools.cycle(sorted(os.sched_getaffinity(0)) if a_core_each else (None,))
     hosts = [
-        SshHost(name=name, folder=folder / name, number=_network(held), key=key, hidden=hidden, **facts)
-        for name in names
+        SshHost(
+            name=name, folder=folder / name, number=_network(held), key=key, hidden=hidden, cpu=core, **facts
+        )
+        for name, core in zip(names, cores, strict=False)
     ]
     known = folder / "known_hosts"
     try:
