@@ -9,8 +9,12 @@ import subprocess
 
 import pytest
 
+from results.store.runs import Runs
+from runner.display import display_for_stderr
 from runner.fingerprint import fingerprint
 from runner.request import build_spec
+from runner.scoring.asked import ScoringAsked
+from runner.scoring.rescore import rescore as score_again
 from settings.asked import Asked
 from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, only_run, wait_for
 from tests.servers.gguf_file import gguf
@@ -38,10 +42,11 @@ def results(scored_run, tmp_path):
     return shutil.copytree(scored_run, tmp_path / "results")
 
 
-def rescore(results, *words, code=0):
-    done = bench_runner("rescore", "last", *words, "--results-dir", results)
-    assert done.code == code, done.err
-    return done
+def rescore(results, **given):
+    """In this process: what `rescore last` does, without its start."""
+    runs = Runs(results, lambda _: None)
+    asked = ScoringAsked.of(given) or ScoringAsked()
+    return score_again("last", runs, display_for_stderr(), asked=asked)
 
 
 def record(results):
@@ -63,7 +68,7 @@ def test_a_run_is_scored_after_its_server_stopped(results):
 def test_other_weights_change_the_composite_and_nothing_else(results):
     before = record(results)
     files = {path.name: path.read_bytes() for path in only_run(results).iterdir()}
-    rescore(results, "--weights", "correctness=1,quality=3")
+    rescore(results, weights="correctness=1,quality=3")
     after = record(results)
     assert after["composite"]["weights"] == {"correctness": 0.25, "quality": 0.75}
     for name in before.keys() - {"composite", "config"}:
@@ -72,20 +77,12 @@ def test_other_weights_change_the_composite_and_nothing_else(results):
         assert (only_run(results) / name).read_bytes() == files[name], name
 
 
-def test_what_is_not_given_is_as_it_was(results):
-    rescore(results, "--speed-target-s", 3600, "--weights", "correctness=1,speed=1")
-    first = record(results)["composite"]
-    rescore(results)
-    assert record(results)["composite"] == first
-    assert first["target_s"] == 3600
-
-
 def test_speed_that_is_not_comparable_is_unknown_and_says_why(results):
     folder = only_run(results)
     found = record(results)
     found["telemetry"]["not_comparable"] = ["the card was hot"]
     (folder / "run.json").write_text(json.dumps(found) + "\n")
-    rescore(results, "--weights", "correctness=1,speed=1", "--speed-target-s", 3600)
+    rescore(results, weights="correctness=1,speed=1", speed_target_s=3600.0)
     composite = record(results)["composite"]
     assert composite["composite"]["value"] is None
     assert composite["parts"]["speed"]["why_not"] == "the speed is not comparable: the card was hot"
@@ -97,11 +94,14 @@ def test_a_run_is_as_fast_as_itself(results):
     found = record(results)
     found["telemetry"]["not_comparable"] = []
     (folder / "run.json").write_text(json.dumps(found) + "\n")
-    rescore(results, "--weights", "speed=1", "--speed-baseline", folder.name)
-    assert record(results)["composite"]["composite"]["value"] == 100
-    assert record(results)["composite"]["baseline_run"] == folder.name
+    rescore(results, weights="speed=1", speed_baseline=folder.name)
+    composite = record(results)["composite"]
+    assert (composite["composite"]["value"], composite["baseline_run"]) == (100, folder.name)
+    rescore(results)
+    assert record(results)["composite"] == composite, "what is not given is as it was"
 
 
+@pytest.mark.servers
 def test_killed_in_the_middle_it_goes_on_and_measures_nothing_twice(results, tmp_path):
     """kill -9 while a scorer is at work; the file of what it was called on is the witness."""
     witness = tmp_path / "called"
@@ -124,14 +124,15 @@ def test_killed_in_the_middle_it_goes_on_and_measures_nothing_twice(results, tmp
     ) as process:
         wait_for(lambda: witness.exists() and "mine" in (only_run(results) / "parts.jsonl").read_text(), 60)
         process.send_signal(signal.SIGKILL)
-    rescore(results, "--scorer", tmp_path / "mine.py", "--weights", "mine=1")
+    rescore(results, scorer=str(tmp_path / "mine.py"), weights="mine=1")
     assert record(results)["composite"]["composite"]["value"] == 50
     called = witness.read_text().split()
     assert len(set(called)) == 12
     assert len(called) <= 13  # of the one at work when it was killed it is not known
 
 
-def test_a_run_that_is_not_scored_yet_gets_the_usual_weights(results):
+@pytest.mark.servers
+def test_a_run_that_was_made_without_is_scored_too(results):
     found = record(results)
     del found["composite"]
     for name in ("weights", "scoring"):
@@ -139,7 +140,11 @@ def test_a_run_that_is_not_scored_yet_gets_the_usual_weights(results):
     folder = only_run(results)
     (folder / "run.json").write_text(json.dumps(found) + "\n")
     (folder / "parts.jsonl").unlink()
-    said = json.loads(rescore(results, "--weights", "correctness=2,quality=1", "--json").out)
+    done = bench_runner(
+        "rescore", "last", "--weights", "correctness=2,quality=1", "--json", "--results-dir", results
+    )
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
     assert said["composite"]["parts"]["quality"]["value"] == 100
     assert len(lines(folder / "parts.jsonl")) == 12
 
@@ -157,3 +162,20 @@ def test_a_manifests_weights_are_a_mapping_too():
     from settings.values import read_value
 
     assert read_value(TABLE["weights"], {"correctness": 0.4, "quality": 0.6}) == "correctness=0.4,quality=0.6"
+
+
+def test_what_is_gone_by_now_does_not_stand_in_the_way(results, tmp_path):
+    """The scorer that a run had, and its baseline: of other weights the one is no part, and the other is unknown."""
+    folder = only_run(results)
+    found = record(results)
+    found["config"] |= {"scorer": str(tmp_path / "gone.py"), "speed_baseline": "20250101T000000Z-gone"}
+    found["composite"]["baseline_run"] = "20250101T000000Z-gone"
+    (folder / "run.json").write_text(json.dumps(found) + "\n")
+    rescore(results, weights="correctness=1,speed=1")
+    composite = record(results)["composite"]
+    assert composite["parts"]["correctness"]["value"] is not None
+    assert composite["composite"]["value"] is None
+    assert (
+        "gone" in composite["parts"]["speed"]["why_not"]
+        or "comparable" in composite["parts"]["speed"]["why_not"]
+    )

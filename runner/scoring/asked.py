@@ -44,7 +44,18 @@ class ScoringAsked:
             scorer=Path(str(scorer)) if scorer else None,
         )
         found.require_sense()
+        if (baseline or target_s) and not found.counts(Part.SPEED):
+            option = "--speed-baseline" if baseline else "--speed-target-s"
+            raise UsageError(
+                f"{option} changes nothing: speed has no weight",
+                hint=f"give it one, such as --weights correctness=80,speed=20; or leave {option} out",
+                settings=("speed_baseline" if baseline else "speed_target_s", "weights"),
+            )
         return found
+
+    def counts(self, part: str) -> bool:
+        """Whether the part has a weight."""
+        return self.weights is None or bool(read_weights(self.weights).get(part))
 
     def require_sense(self) -> None:
         """Raise UsageError for what excludes each other, and for parts that nobody knows."""
@@ -60,7 +71,7 @@ class ScoringAsked:
 
     def require_tools(self) -> None:
         """Raise UsageError where what measures quality isn't installed."""
-        if self.weights is not None and not read_weights(self.weights).get(Part.QUALITY):
+        if not self.counts(Part.QUALITY):
             return
         for name in ("ruff", "radon"):
             if importlib.util.find_spec(name) is None:

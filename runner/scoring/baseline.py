@@ -43,6 +43,8 @@ def why_speed_is_unknown(record: RunRecord, folder: RunFolder, baseline: Baselin
 
     The same rules as anywhere: what disturbed a run, answers out of a cache, another kind of machine, other questions.
     """
+    if record.rejudged_from:
+        return f"it was judged again; its speed is that of {record.rejudged_from}"
     if doubts := speed_doubts(record):
         return f"the speed is not comparable: {doubts[0]}"
     if record.score is not None and record.score.cached:

@@ -11,12 +11,13 @@ import msgspec
 
 from results.errors import BenchError, UsageError
 from results.records import RunRecord, RunStatus
+from results.scores.composite import Part
 from results.store.continuing import to_continue
 from runner.scoring.asked import NAMES, ScoringAsked
 from runner.scoring.baseline import find_baseline
 from runner.scoring.step import composite_score
 from settings.benchmarks import CODING_BENCHMARKS
-from settings.scoring.weights import written_weights
+from settings.scoring.weights import read_weights, scorer_name, written_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,14 +57,20 @@ def rescore(
     runs.check()
     entry = runs.find(name)
     record, folder = _scorable(entry.before, entry.folder), entry.folder
-    asked = _with_earlier(asked, record)
+    given, asked = asked, _with_earlier(asked, record)
     asked.require_sense()
     asked.require_tools()
-    baseline = find_baseline(asked.baseline, runs) if asked.baseline else None
-    unknown = f"its speed is that of {record.rejudged_from}" if record.rejudged_from else ""
+    baseline, missing = None, ""
+    if asked.baseline and asked.counts(Part.SPEED):
+        try:
+            baseline = find_baseline(asked.baseline, runs)
+        except UsageError:
+            if given.baseline:
+                raise
+            missing = f"the baseline {asked.baseline} is not here any more"
     with entry.claim():
         composite = composite_score(
-            record, folder, asked, display, baseline=baseline, unknown=unknown, sandbox=sandbox
+            record, folder, asked, display, baseline=baseline, missing=missing, sandbox=sandbox
         )
         with held():
             final = entry.amend(lambda now: _scored(now, composite, asked))
@@ -126,7 +133,7 @@ def _with_earlier(asked: ScoringAsked, record: RunRecord) -> ScoringAsked:
     if asked.weights is None:
         weights = written_weights(before.weights) if before is not None and before.weights else None
         asked = replace(asked, weights=weights or _text(config.get("weights")))
-    if asked.scorer is None and (file := _text(config.get("scorer"))):
+    if asked.scorer is None and (file := _text(config.get("scorer"))) and _is_wanted(file, asked.weights):
         asked = replace(asked, scorer=Path(file))
     if asked.baseline is None and asked.target_s is None:
         if before is not None and (before.baseline_run or before.target_s):
@@ -138,6 +145,11 @@ def _with_earlier(asked: ScoringAsked, record: RunRecord) -> ScoringAsked:
             target_s=float(target_s) if target_s else None,
         )
     return asked
+
+
+def _is_wanted(scorer: str, weights: str | None) -> bool:
+    """Whether it counts, or is still there to be told beside."""
+    return scorer_name(scorer) in read_weights(weights or "correctness=1") or Path(scorer).is_file()
 
 
 def _text(value: object) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import msgspec
 from parsers.contract import read_end
 from results.errors import BenchError, ScriptError
 from results.json_text import NOT_THAT_JSON
-from results.scores.composite import CompositeScore, PartScore
+from results.scores.composite import CompositeScore, Part, PartScore
 from runner.rerun import recorded_value
 from runner.scoring.baseline import why_speed_is_unknown
 from runner.script import NothingToWatch, Script, option_words, require_success, run_script
@@ -57,7 +58,7 @@ def with_composite(
         "" if baseline is not None or not asked.baseline else f"the baseline {asked.baseline} is not here"
     )
     try:
-        composite = composite_score(record, folder, asked, display, baseline=baseline, unknown=missing)
+        composite = composite_score(record, folder, asked, display, baseline=baseline, missing=missing)
     except BenchError as error:
         display.say(f"note: no composite score: {error.message}; to try again: rescore {folder.run_id}")
         composite = CompositeScore(
@@ -78,17 +79,17 @@ def composite_score(
     display: Display,
     *,
     baseline: Baseline | None,
-    unknown: str = "",
+    missing: str = "",
     sandbox: str | None = None,
 ) -> CompositeScore:
-    """Measure what is not measured yet, and put it together. unknown: why the speed can't be known, if that is sure.
+    """Measure what is not measured yet, and put it together. missing: why there is nothing to compare speed with.
 
     Raises ScriptError, ResultsError, UsageError, Interrupted.
     """
     files = ScoringFiles(folder.path)
     for path in (files.script_out, files.script_log):
         path.unlink(missing_ok=True)
-    why = unknown or why_speed_is_unknown(record, folder, baseline)
+    why = why_speed_is_unknown(record, folder, baseline) or missing
     words = _words(record, asked, baseline, why=why, sandbox=sandbox)
     command = (sys.executable, "-m", MODULE, "--output", str(folder.path), *words)
     display.say(f"scoring the answers of {folder.run_id}")
@@ -101,13 +102,10 @@ def composite_score(
         Script.without_server(command, shown=command), files, NothingToWatch(), on_event=on_event
     )
     require_success(ended, files, said_from=0, command=command)
-    last = read_end(files.script_out, _SUMMARY_BYTES).splitlines()[-1:]
-    try:
-        return msgspec.json.decode("".join(last), type=_Said).composite
-    except NOT_THAT_JSON as error:
-        raise ScriptError(
-            f"the program of composite scores ended without one: {error}", hint=f"see {files.script_log}"
-        ) from error
+    for line in reversed(read_end(files.script_out, _SUMMARY_BYTES).splitlines()):
+        with contextlib.suppress(*NOT_THAT_JSON):  # a scorer of one's own may print, too
+            return msgspec.json.decode(line, type=_Said).composite
+    raise ScriptError("the program of composite scores ended without one", hint=f"see {files.script_log}")
 
 
 def _words(
@@ -115,9 +113,9 @@ def _words(
 ) -> Iterator[str]:
     if asked.weights is not None:
         yield from ("--weights", asked.weights)
-    if baseline is not None:
+    if baseline is not None and asked.counts(Part.SPEED):
         yield from ("--speed-baseline", str(baseline.folder.path), "--baseline-run", baseline.folder.run_id)
-    if asked.target_s is not None:
+    if asked.target_s is not None and asked.counts(Part.SPEED):
         yield from ("--speed-target-s", f"{asked.target_s:.12g}")
     if why:
         yield f"--speed-unknown={why}"

@@ -57,7 +57,7 @@ def _is_value(setting: Setting) -> bool:
         return False  # where a server is
     if setting.kind == "size" and setting.determines is Determines.NOTHING:
         return False  # how much this machine keeps, of everybody's
-    if setting.kind in {"whole", "number", "size", "flag"}:
+    if setting.kind in {"whole", "number", "size", "flag", "weights"}:
         return True
     if setting.section in {Section.SAMPLING, Section.JUDGING} and setting.kind in {"text", "json"}:
         return True

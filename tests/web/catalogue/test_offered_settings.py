@@ -16,12 +16,12 @@ VALUES = """
     use_guided_json as_published sandbox cpu_limit memory_limit max_cost max_tokens_total cache ready_timeout
     stall_timeout request_timeout rate_limit_patience script_timeout max_restarts release mbpp_set mbpp_tests start_date
     end_date difficulty sample sample_seed few_shot answer_by concurrencies depths prompt_tokens output_tokens requests
-    kld_way kld_window kld_top lengths depth_percent kinds per_cell
+    kld_way kld_window kld_top lengths depth_percent kinds per_cell scoring weights speed_target_s
 """
 OPERATORS = """
     script script_args parser metrics prompt server_binary server_command health_path base_url provider_params
     api_key_file lora model_draft speculative_config port server_args cache_size lm_eval perplexity_binary
-    kld_cache_size shard shards
+    kld_cache_size shard shards speed_baseline scorer
     optimizer optimizer_params optimizer_prompt_params datasets max_calls reflector_provider reflector_model
     reflector_base_url
 """
