@@ -110,7 +110,12 @@ def _require_known_answers(spec: RunSpec) -> None:
     params = json.loads(spec.asked["provider_params"] or "{}")
     require_no_secret(params)
     if spec.asked["max_cost"] is not None:
-        require_price(provider, base_url, spec.server.model_name or "")
+        name, url = spec.asked["reflector_provider"] or "", spec.asked["reflector_base_url"] or ""
+        reflects = bool(name or url)
+        if not reflects or charges(provider, base_url):
+            require_price(provider, base_url, spec.server.model_name or "")
+        if reflects and (charges(name, url) or not charges(provider, base_url)):
+            require_price(name, url, spec.asked["reflector_model"] or "")
         require_priced_by_tokens(params)
     if spec.asked["cache"] and provider and not charges(provider, base_url):
         raise UsageError(

@@ -78,7 +78,12 @@ class Budget:
         self._most_tokens = spent.most_tokens
         self._on_disk = (self._most_cost_usd, self._most_tokens)
         self._has_ended = False
+        self._beside: Budget | None = None
         self._markup = 1.0  # of what is charged, over the listed price
+
+    def share_with(self, other: Budget) -> None:
+        """From now on, the caps of both hold for what both spend together."""
+        self._beside, other._beside = other, self
 
     async def reserve(self, body: Mapping[str, Any], size_bytes: int) -> Reservation:
         """Return when the worst case of the request fits below the caps beside those on their way.
@@ -88,7 +93,7 @@ class Budget:
         """
         worst = self._worst(body, size_bytes)
         while self._has_ended or not self._fits(worst):
-            if not self._open:
+            if not self._open and (self._beside is None or not self._beside._open):  # noqa: SLF001 - of its own kind
                 self._has_ended = True  # a smaller one that comes now would be cut off after it was paid
                 raise self._reached(worst)
             settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -174,18 +179,29 @@ class Budget:
         return Reservation(cost_usd=cost, tokens=prompt + answer)
 
     def _fits(self, worst: Reservation) -> bool:
-        caps = self._caps
-        cost = self._most_cost_usd + self._reserved_usd + worst.cost_usd
-        tokens = self._most_tokens + self._reserved_tokens + worst.tokens
+        caps, beside = self._caps, self._beside_it()
+        cost = self._most_cost_usd + self._reserved_usd + worst.cost_usd + beside.cost_usd
+        tokens = self._most_tokens + self._reserved_tokens + worst.tokens + beside.tokens
         return (caps.max_cost_usd is None or cost <= caps.max_cost_usd) and (
             caps.max_tokens is None or tokens <= caps.max_tokens
+        )
+
+    def _beside_it(self) -> Reservation:
+        """The most that is spent under the same caps elsewhere."""
+        other = self._beside
+        if other is None:
+            return Reservation(cost_usd=0.0, tokens=0)
+        return Reservation(
+            cost_usd=other._most_cost_usd + other._reserved_usd,  # noqa: SLF001
+            tokens=other._most_tokens + other._reserved_tokens,  # noqa: SLF001
         )
 
     def _close(self, reserved: Reservation) -> None:
         self._open.discard(reserved)
         self._reserved_usd = self._reserved_usd - reserved.cost_usd if self._open else 0.0
         self._reserved_tokens -= reserved.tokens
-        for settled in self._waiting:
+        others = self._beside._waiting if self._beside is not None else {}  # noqa: SLF001
+        for settled in (*self._waiting, *others):
             if not settled.done():
                 settled.set_result(None)
 
@@ -205,8 +221,8 @@ class Budget:
         self._on_disk = (cost, tokens)
 
     def _reached(self, worst: Reservation) -> CapReached:
-        caps = self._caps
-        cost, tokens = self._most_cost_usd, self._most_tokens
+        caps, beside = self._caps, self._beside_it()
+        cost, tokens = self._most_cost_usd + beside.cost_usd, self._most_tokens + beside.tokens
         by_cost = caps.max_cost_usd is not None and cost + worst.cost_usd > caps.max_cost_usd
         lost = f", {self._lost_requests} lost answers included" if self._lost_requests else ""
         if by_cost:

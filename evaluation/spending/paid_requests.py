@@ -59,6 +59,11 @@ class PaidRequests:
         """Await this once, before the first request that has to be sent; its errors end the run."""
         self._check = check
 
+    def share_with(self, other: PaidRequests) -> None:
+        """The caps hold for both together, if both have some."""
+        if self._budget is not None and other._budget is not None:
+            self._budget.share_with(other._budget)
+
     async def billed(self, index: int, work: Callable[[], Awaitable[Answer]]) -> Answer:
         """What the work comes to, with what its requests cost. A whole answer is kept."""
         bill = _Bill(index)

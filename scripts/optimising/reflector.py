@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.models.connection import build_connection_info
 from evaluation.models.providers import get_interface_for_provider
 from evaluation.models.sampling import Sampling
-from evaluation.spending.opening import open_spending
+from evaluation.spending.opening import is_own, open_spending
 from scripts.arguments import spending_of
 from settings.optimising.rows import REFLECTOR_KEY
 from settings.providers import COMPATIBLE, provider_of
@@ -17,7 +18,9 @@ from settings.providers import COMPATIBLE, provider_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from evaluation.models.connection import ConnectionInfo
     from evaluation.models.openai_interface import OpenAIInterface
+    from evaluation.spending.opening import SpendingAsked
     from scripts.sessions.server_session import Reached, ServerSession
 
 FOLDER = "reflector"  # in the run's, for what its answers cost
@@ -42,6 +45,11 @@ def reflecting_by(sampling: Sampling) -> Sampling:
     )
 
 
+def without_price(asked: SpendingAsked, info: ConnectionInfo) -> SpendingAsked:
+    """A cap in money holds where money is spent: a server of one's own beside it has no price."""
+    return replace(asked, max_cost_usd=None) if is_own(info) else asked
+
+
 @contextlib.asynccontextmanager
 async def open_reflector(session: ServerSession, reached: Reached) -> AsyncIterator[Reflector]:
     """Open the connection to the reflector. Raises BenchError where it isn't there."""
@@ -64,8 +72,10 @@ async def open_reflector(session: ServerSession, reached: Reached) -> AsyncItera
     )
     folder = arguments.output / FOLDER
     folder.mkdir(exist_ok=True)
-    asked = spending_of(arguments)
+    asked = without_price(spending_of(arguments), info)
     spending = open_spending(asked, info, folder, finished=(), warn=session.warn)
+    if spending is not None and reached.spending is not None:
+        spending.share_with(reached.spending)
     interface = get_interface_for_provider(
         info, server_wait=arguments.server_wait, on_wait=session.events.say, spending=spending
     )

@@ -41,7 +41,7 @@ from results.prompts.prompt_file import (
 from scripts.arguments import connection_of
 from scripts.optimising.asking import Asking
 from scripts.optimising.items import by_sha256, pool_of
-from scripts.optimising.reflector import open_reflector, reflecting_by
+from scripts.optimising.reflector import open_reflector, reflecting_by, without_price
 from scripts.optimising.worst_case import WorstCases
 from scripts.sessions.server_session import ServerSession
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from evaluation.loop.checkpoint import Settings
     from evaluation.models.prompt_style import StyleChoice
     from evaluation.optimise.contract import Found, Progress, Splits
+    from evaluation.spending.opening import SpendingAsked
     from results.records import Completion
     from sandbox.opening import OpeningSandbox
     from scripts.arguments import Arguments
@@ -185,10 +186,14 @@ class _Search(ServerSession):
                 asking.stop()
         self._finish(self.bound, pool, found)
 
+    def spending_asked(self) -> SpendingAsked:
+        asked = super().spending_asked()
+        return without_price(asked, self.connection) if self.search.reflector else asked
+
     @property
     def price(self) -> Any:
         """Of the model; None where it has none."""
-        if self.arguments.max_cost is None:
+        if self.spending_asked().max_cost_usd is None:
             return None
         from settings.spending.prices import price_of
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from evaluation.models.openai_interface import OpenAIInterface
     from evaluation.models.parameters import Parameters
     from evaluation.protocols import Sample, Task
+    from evaluation.spending.opening import SpendingAsked
     from evaluation.spending.paid_requests import PaidRequests
     from results.records import Completion
     from scripts.arguments import Arguments
@@ -89,12 +90,16 @@ class ServerSession:
             self.events.say(f"WARNING: {warning}")
         self.grader.self_test(good, bad)
 
+    def spending_asked(self) -> SpendingAsked:
+        """What the model's own requests may cost."""
+        return spending_of(self.arguments)
+
     @contextlib.asynccontextmanager
     async def reach(self, style: StyleChoice | None) -> AsyncIterator[Reached]:
         """Connect, and find out how the model is asked where that isn't known. Raises BenchError."""
         arguments = self.arguments
         spending = open_spending(
-            spending_of(arguments),
+            self.spending_asked(),
             self.connection,
             arguments.output,
             finished=self.finished.values(),

@@ -287,3 +287,29 @@ def test_thoughts_with_a_budget_of_their_own_are_reserved(tmp_path):
     plain = asyncio.run(ask(BODY))
     assert asyncio.run(ask({**BODY, "thinking_token_budget": 5000})).tokens == plain.tokens + 5000
     assert asyncio.run(ask({**BODY, "tools": []})).tokens > plain.tokens
+
+
+def test_a_cap_that_two_share_holds_for_both_together(tmp_path):
+    """The model's requests and the reflector's: what one has spent, or may be spending, the other can't."""
+
+    async def ask():
+        caps = Caps(max_tokens=2_000)
+        (tmp_path / "other").mkdir()
+        one = Budget(tmp_path, price=None, caps=caps)
+        other = Budget(tmp_path / "other", price=None, caps=caps)
+        one.share_with(other)
+        held = await one.reserve(BODY, SIZE)  # 664 at most
+        settle(one, held, answer(500, 100))
+        held = await other.reserve(BODY, SIZE)
+        held_too = await one.reserve(BODY, SIZE)
+        settle(other, held, answer(600, 64))
+        waiting = asyncio.create_task(other.reserve(BODY, SIZE))
+        await asyncio.sleep(0)
+        assert not waiting.done()  # what the other one has on its way may turn out to be less
+        settle(one, held_too, answer(10, 10))
+        settle(other, await waiting, answer(600, 60))
+        with pytest.raises(CapReached, match="1944 are used"):
+            await one.reserve(BODY, SIZE)
+        return one.spent().most_tokens + other.spent().most_tokens
+
+    assert asyncio.run(ask()) <= 2_000

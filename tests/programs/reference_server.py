@@ -14,7 +14,8 @@ It prints {"port": P} when it listens. SHAPE is what it tells of the first token
     unlikely  all choices, and yet a word of prose is nearly sure
     mixed     `list` for every second question, `others` for the rest
 
-With --needs-example, every answer is wrong unless a worked example stands before the question.
+With --needs-example, every answer is wrong unless a worked example stands before the question, with --needs-word WORD
+unless the word does.
 A generated answer is `The answer is (B).`, or the reference solution; with --wrong-every N each N-th one is wrong.
 GET /posts says how many requests came, and how many of them asked for log-probabilities.
 """
@@ -49,6 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model-name", default="m")
     parser.add_argument("--logprobs", default="list")
     parser.add_argument("--needs-example", action="store_true")
+    parser.add_argument("--needs-word", default="")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--wrong-every", type=int, default=0)
     return parser.parse_args()
@@ -105,6 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         wrong = OPTIONS.wrong_every and QUESTIONS.index(question) % OPTIONS.wrong_every == 0
         shown = len(body["messages"]) > 2 if chat else text.count("answer is") > 1
         wrong = wrong or (OPTIONS.needs_example and not shown)
+        wrong = wrong or OPTIONS.needs_word not in json.dumps(body)
         time.sleep(OPTIONS.delay)
         if right in {"A", "B", "C", "D"}:
             letter = "ABCD"["ABCD".index(right) - 1] if wrong else right

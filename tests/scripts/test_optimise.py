@@ -29,6 +29,7 @@ from settings.asked import Asked
 from settings.optimising.rows import OPTIMIZERS, REFLECTOR_KEY
 from tests.command_line import bench_runner, lines, logged, only_run
 from tests.evaluation.reference import GSM8K, reference_server
+from tests.evaluation.running_servers import asked_of, scripted_provider
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("--optimizer", "few_shot", "--optimizer-prompt-params", '{"max_trials": 3}')
@@ -153,6 +154,15 @@ def test_the_reflectors_key_is_not_lost_behind_that_of_the_server(monkeypatch):
     assert REFLECTOR_KEY not in script_environment(spec(optimizer="gepa"), target)
 
 
+def test_a_cap_in_money_needs_somebody_who_charges():
+    with pytest.raises(UsageError, match="needs a provider that charges"):
+        spec(optimizer="gepa", max_cost=1.0)
+    there = {"reflector_provider": "openai", "reflector_model": "gpt-4o-mini"}
+    assert spec(optimizer="gepa", max_cost=1.0, **there).asked["max_cost"] == 1.0
+    with pytest.raises(UsageError, match="the price of no-such-model"):
+        spec(optimizer="gepa", max_cost=1.0, **{**there, "reflector_model": "no-such-model"})
+
+
 def test_a_gain_that_is_there_is_found_told_and_used(tmp_path):
     results = tmp_path / "results"
     common = ("--benchmark", "gsm8k", "--dataset", GSM8K, "--prompt-style", "chat", "--results-dir", results)
@@ -227,6 +237,37 @@ def test_a_search_that_is_stopped_says_so_and_leaves_nothing_running(tmp_path):
         assert process.wait(timeout=30) == 143
         process.stdout.close()
     assert json.loads(rest.splitlines()[-1])["kind"] == "interrupted"
+
+
+def test_another_model_writes_prompts_with_its_own_key_under_the_same_cap(tmp_path, monkeypatch):
+    """The words that the model needs come from the reflector alone."""
+    said = tmp_path / "said.json"
+    said.write_text(json.dumps([["", {"text": "```\nSay PLUGH first.\n```"}]]))
+    monkeypatch.setenv(REFLECTOR_KEY, "its-key")
+    options = (
+        "--optimizer", "gepa", "--reflector-model", "writer", "--optimizer-params", '{"max_trials": 3}',
+        "--max-tokens-total", 400_000,
+    )  # fmt: skip
+    with (
+        reference_server("--needs-word", "PLUGH") as url,
+        scripted_provider("--key", "its-key", "--answers", said) as at,
+    ):
+        out = tmp_path / "out"
+        summary = search(
+            url, out, *options, "--reflector-provider", "openai", "--reflector-base-url", f"{at}/v1"
+        )
+        asked_there = [each for each in asked_of(at) if "completions" in each["path"]]
+    end = summary["optimise"]
+    assert (end["gain"]["score"], end["gain"]["shown"]) == (100.0, True)
+    assert read_prompt_file(out / "prompt.json").prompt.instruction == "Say PLUGH first."
+    assert len(asked_there) == end["reflections"] > 0
+    assert {each["key"] for each in asked_there} == {"right"}
+    assert end["reflector"] == "openai/writer"
+    spent = [
+        json.loads((folder / "spending.json").read_text())["tokens"] for folder in (out, out / "reflector")
+    ]
+    assert all(spent)
+    assert sum(spent) == end["tokens"] <= 400_000
 
 
 def test_budgets_hold_and_what_was_found_till_then_counts(tmp_path):
