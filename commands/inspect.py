@@ -123,4 +123,6 @@ def _print_json(answers: RunAnswers, chosen: list[Completion]) -> None:
     from results.json_text import encode
 
     for each in chosen:
-        click.echo(encode({"run_id": answers.run_id, "prompt": answers.prompt_of(each), "completion": each}))
+        parts = answers.parts.get((each.task_id, each.index))
+        shown = {"run_id": answers.run_id, "prompt": answers.prompt_of(each), "completion": each}
+        click.echo(encode(shown if parts is None else {**shown, "parts": parts}))

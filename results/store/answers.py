@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from results.completion_lines import latest
@@ -13,12 +13,15 @@ from results.files import open_to_read
 from results.messages import said_by_model
 from results.prompts.sent_prompts import read_prompts
 from results.records import Outcome
+from results.scores.composite import PARTS_NAME
+from results.store.reading.part_lines import read_part_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from results.prompts.sent_prompts import SentPrompt
     from results.records import Completion
+    from results.scores.composite import SampleParts
     from results.store.run_folder import RunFolder
 
 _SHOWN = 5
@@ -27,12 +30,13 @@ _SHOWN = 5
 @dataclass(frozen=True)
 class RunAnswers:
     """completions: the last line of each, by sample and index, in the order of the samples. prompts: by sample; empty
-    for a run of a version, or of a script, that kept none.
+    for a run of a version, or of a script, that kept none. parts: of its composite score, as completions.
     """
 
     run_id: str
     completions: Mapping[tuple[str, int], Completion]
     prompts: Mapping[str, SentPrompt]
+    parts: Mapping[tuple[str, int], SampleParts] = field(default_factory=dict)
 
     def of(self, task_id: str) -> tuple[Completion, ...]:
         """The completions of one sample."""
@@ -90,7 +94,9 @@ def read_answers(folder: RunFolder) -> RunAnswers:
             f"{folder.run_id} has no answer yet", hint="wait for the first one, or resume the run"
         )
     ordered = dict(sorted(found.items(), key=lambda item: (natural(item[0][0]), item[0][1])))
-    return RunAnswers(folder.run_id, ordered, read_prompts(folder.path))
+    with explained("read", folder.path / PARTS_NAME):
+        parts = read_part_lines(folder.path)
+    return RunAnswers(folder.run_id, ordered, read_prompts(folder.path), parts)
 
 
 def natural(task_id: str) -> tuple[str, int, str]:

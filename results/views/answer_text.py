@@ -9,6 +9,7 @@ from results.messages import call_text
 from results.plain_text import plain
 from results.records import Outcome
 from results.store.answers import why_in_a_line
+from results.views.composites.sample_parts_text import part_facts
 from results.views.long_text import LongText
 from results.views.terminal import Fact
 
@@ -65,6 +66,8 @@ def add_answer(text: LongText, answers: RunAnswers, completion: Completion) -> N
         fg=colour_of(completion),
     )
     text.facts(facts_of(completion))
+    if (parts := answers.parts.get((completion.task_id, completion.index))) is not None:
+        text.facts(Fact(name, said) for name, said in part_facts(parts))
     prompt = answers.prompt_of(completion)
     text.heading("Prompt", f"sha256 {prompt.sha256[:12]}" if prompt else "")
     add_prompt(text, prompt)

@@ -99,6 +99,16 @@ def test_a_run_shows_its_parts_with_weights_and_reasons(made):
     assert "omposite" not in words(get(made, f"/runs/{made[1]['plain']}"))
 
 
+def test_an_answer_has_its_parts(made):
+    client, runs = made
+    folder = client.app.state.services.store.folder(runs["high"]).path
+    line = {"task_id": "T/1", "parts": {"quality": 61.5}, "why_not": {"speed": "<u>x</u>"}}
+    (folder / "parts.jsonl").write_bytes(encode(line) + b"\n")
+    text = get(made, f"/runs/{runs['high']}/samples/T/1")
+    assert "Parts of its composite score speed n/a: &lt;u&gt;x&lt;/u&gt; quality 61.5" in words(text)
+    assert "composite score" not in words(get(made, f"/runs/{runs['high']}/samples/T/2"))
+
+
 def test_the_api_gives_parts_weights_and_what_sets_composites_apart(made):
     found = (
         made[0]

@@ -10,8 +10,11 @@ import pytest
 
 from results.compare.leaderboard import SortBy, make_tables
 from results.records import decode_record, encode_record
+from results.scores.composite import SampleParts
+from results.store.reading.part_lines import parts_of_completion, read_part_lines
 from results.store.run_folder import all_records
 from results.views.composites.composite_text import composite_rows
+from results.views.composites.sample_parts_text import part_facts
 from results.views.export import csv_text
 from results.views.leaderboard_text import explanation, print_tables, table_cells
 from tests.results.composite_runs import composite
@@ -111,6 +114,52 @@ def test_the_summary_tells_every_part_with_its_weight_and_why_it_is_missing():
     assert rows["- speed"] == "n/a, weight 20 %: no baseline and no target were given"
     assert rows["- quality"] == "60.0 (56.0 to 64.0), weight 25 %, 20 samples"
     assert rows["- by difficulty"].startswith("easy 75.6 (71.6 to 79.6) (partial), medium 65.6")
+
+
+LINES = b"""\
+{"task_id":"HumanEval/0","parts":{"quality":1.0}}
+{"task_id":"HumanEval/1","parts":{"correctness":0.0},"why_not":{"quality":"it did not pass"}}
+{"task_id":"HumanEval/0","parts":{"mine":30.0,"quality":72.5,"efficiency":81.25,"speed":40.0},"figures":{
+"quality":{"lint":90.0,"length":50.0,"solution":{"findings":{"F401":2,"E711":1}},"reference":{"findings":{"E711":1}}},
+"speed":{"response_s":5.0,"reference_s":2.0},
+"efficiency":{"cpu_ratio":1.25,"memory_ratio":1.0,"rounds":9}}}
+{"task_id":"HumanEval/2","parts":{"efficiency":0.0},"figures":{"efficiency":{"cpu_ratio_at_least":10,"scaled":true}}}
+{"task_id":"HumanEval/3","parts":{"qual
+""".replace(b'"figures":{\n', b'"figures":{').replace(b"},\n", b"},")
+
+
+def test_each_answers_parts_are_told_with_what_they_come_from(tmp_path):
+    run = record_run(tmp_path, [P, F, P, P], model="a")
+    (run.path / "parts.jsonl").write_bytes(LINES)
+    lines = read_part_lines(run.path)
+    assert [*lines] == [("HumanEval/0", 0), ("HumanEval/1", 0), ("HumanEval/2", 0)], (
+        "the torn line is no part"
+    )
+    assert part_facts(lines["HumanEval/0", 0]) == [
+        ("speed", "40.0 (5 s to answer, beside 2 s)"),
+        ("quality", "72.5 (lint 90, length 50, ruff: F401 x 2)"),
+        ("efficiency", "81.2 (1.25 x the reference's processor time, 1.00 x its memory, 9 rounds)"),
+        ("mine", "30.0"),
+    ]
+    assert part_facts(lines["HumanEval/1", 0]) == [
+        ("correctness", "0.0"),
+        ("quality", "n/a: it did not pass"),
+    ]
+    assert part_facts(lines["HumanEval/2", 0]) == [
+        ("efficiency", "0.0 (more than 10 times the reference's processor time)")
+    ]
+    assert parts_of_completion(run.path, "HumanEval/0", 0) == lines["HumanEval/0", 0], "the last line counts"
+    assert parts_of_completion(run.path, "HumanEval/9", 0) is None
+
+
+def test_figures_of_another_form_are_left_out():
+    odd = {
+        "quality": {"lint": "x", "solution": 3},
+        "speed": {"response_s": None},
+        "efficiency": {"cpu_ratio": True},
+    }
+    parts = SampleParts(task_id="a", parts=dict.fromkeys(odd, 5.0), figures=odd)
+    assert {text for _, text in part_facts(parts)} == {"5.0"}
 
 
 def test_csv_has_the_parts_and_nothing_for_what_is_not_known(tmp_path):

@@ -12,8 +12,10 @@ from starlette.responses import Response
 
 from results.plain_text import plain
 from results.store.answers import why_in_a_line
+from results.store.reading.part_lines import parts_of_completion
 from results.store.run_store import RunQuery, SampleQuery
 from results.views.answer_text import answer_of, expected_text, facts_of, is_code, thought_of
+from results.views.composites.sample_parts_text import part_facts
 from web.access.caller import Caller, may
 from web.access.role import Role
 from web.errors import ApiError
@@ -163,6 +165,7 @@ def _answer(
         row=row,
         completion=completion,
         told=told(completion, prompt),
+        scored=_scored(store, row, completion),
         part_url=lambda name: sample_url(run_id, task_id, index, part=name),
         indexes=_indexes(store, row, completion),
         others=_others(store, row),
@@ -187,6 +190,16 @@ def _facts(completion: Completion) -> tuple[tuple[str, str], ...]:
     if completion.expected is not None and not is_code(completion):
         found[:0] = [("read as", completion.completion or "nothing"), ("expected", str(completion.expected))]
     return tuple((name, text[:300]) for name, text in dict(found).items())
+
+
+def _scored(store: RunStore, row: RunRow, completion: Completion) -> tuple[tuple[str, str], ...]:
+    """The parts of its composite score; () where none was asked for or they can't be read."""
+    folder = store.folder(row.run_id)
+    try:
+        found = parts_of_completion(folder.path, completion.task_id, completion.index) if folder else None
+    except OSError:
+        return ()
+    return tuple(part_facts(found)) if found is not None else ()
 
 
 def _check(check: FailedCheck | None) -> Check | None:
