@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.options import model_completions
+from commands.options import RunName, model_completions
 from commands.usage.mistakes import no_such_option, stray_word
 from results.errors import UsageError
 from settings.asked import Asked
@@ -36,6 +36,8 @@ def setting_options(*, several: bool, table: Mapping[str, Setting] = TABLE) -> C
                 how: dict[str, Any] = {"is_flag": True, "default": None, "flag_value": "true"}
             elif setting.kind == "adapters":
                 how = {"type": _Text(setting, several=False), "metavar": setting.metavar, "multiple": True}
+            elif setting.metavar == "RUN":
+                how = {"type": RunName(), "metavar": setting.metavar}
             else:
                 how = {"type": _Text(setting, several=several), "metavar": _metavar(setting)}
             names = (setting.option, *setting.aliases)

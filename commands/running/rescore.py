@@ -34,7 +34,8 @@ _ROWS = {setting.name: setting for setting in SCORING_SETTINGS}
 def _option(name: str) -> Callable[..., object]:
     row = _ROWS[name]
     said = row.help.replace("; implies --scoring", "").replace(" implies --scoring.", "")
-    return click.option(row.option, name, metavar=row.metavar, help=said)
+    kind = RunName() if row.metavar == "RUN" else click.STRING
+    return click.option(row.option, name, type=kind, metavar=row.metavar, help=said)
 
 
 @click.command(epilog=EXAMPLES)

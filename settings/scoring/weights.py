@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from results.errors import UsageError
-from results.scores.composite import Part
 
 PART_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _EXAMPLE = "such as correctness=40,speed=20,quality=25,efficiency=15"
@@ -38,6 +37,8 @@ def written_weights(weights: Mapping[str, float]) -> str:
 
 def require_known(weights: Mapping[str, float], scorer: str | None) -> None:
     """Raise UsageError for a weight of something that is no part. scorer: the file of a scorer of one's own."""
+    from results.scores.composite import Part
+
     known = [*Part, *([scorer_name(scorer)] if scorer else [])]
     for name in weights:
         if name not in known:
@@ -52,6 +53,8 @@ def require_known(weights: Mapping[str, float], scorer: str | None) -> None:
 
 def scorer_name(file: str) -> str:
     """What the part of a scorer of one's own is called: `mine` of mine.py. Raises UsageError for an unfit name."""
+    from results.scores.composite import Part
+
     name = Path(file).name.removesuffix(".py")
     if not PART_NAME.fullmatch(name) or name in {*Part} or name == "composite":
         raise UsageError(
