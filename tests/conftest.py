@@ -20,6 +20,20 @@ __all__ = ["no_leaks"]
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+# Of the slow suite, the longest first: one that begins last keeps the other workers waiting.
+LONGEST = (
+    "test_sweep.py",
+    "test_real_vllm.py",
+    "test_forgery_suite.py",
+    "test_continuations_on_servers.py",
+    "test_watch_build.py",
+    "test_race.py",
+    "test_real_servers.py",
+    "test_shipped_suites_whole.py",
+    "test_run_kld.py",
+    "test_real_llama_perplexity.py",
+    "test_container.py",
+)
 NVML_STUB = Path(__file__).with_name("telemetry") / "nvml_stub.c"
 
 # As users have it: else each of hundreds of processes compiles all of our modules anew.
@@ -34,6 +48,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,10 @@ def test_a_damaged_build_of_the_real_server_is_found(tmp_path, llama_server_bina
 exec {llama_server_binary} "$@" {damage}
 """)
         build.chmod(0o700)
-    settings = ["--benchmark", "human_eval", "--limit", 11, "--max-tokens", 20, "--parallel", 1]
+    tasks, each = tmp_path / "tasks.json", {"test_cases": [{"input": "", "expected_output": "1"}]}
+    asked = [{"id": f"t{number}", "difficulty": "easy", "prompt": f"Print {number}."} for number in range(11)]
+    tasks.write_text(json.dumps({"version": "1", "tasks": [{**task, **each} for task in asked]}))
+    settings = ["--benchmark", "tasks", "--tasks", tasks, "--max-tokens", 20, "--parallel", 1]
     done = bench_runner(
         "watch-build", *settings, "--model", demo_model, "--binaries", tmp_path / "b*" / "llama-server",
         "--alarm-on", "answers", "--json", "--results-dir", tmp_path / "r", "--", "-t", 1,

@@ -95,8 +95,9 @@ def test_the_same_verdicts_as_recorded_of_evalplus(judges):
 
 
 @pytest.mark.servers
-def test_the_same_verdicts_as_all_recorded_of_evalplus(judges):
-    some = attempts()
+def test_the_same_verdicts_as_more_of_those_recorded_of_evalplus(judges):
+    """A third of them; another third is compared with what evalplus gives now."""
+    some = attempts()[1::3]
     assert differing(some, judges.verdicts(some), json.loads(RECORDED.read_text())) == []
 
 

@@ -1,4 +1,4 @@
-"""Speed and a real vLLM: its bench's own arithmetic on the same requests, and its server under our load."""
+"""Speed and a real vLLM: its bench's own arithmetic on the same requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import subprocess
 import pytest
 
 from results.stats.speed import Load, SpeedRequest, figures
-from tests.command_line import bench_runner, logged
 
 pytestmark = pytest.mark.servers
 
@@ -70,23 +69,3 @@ def test_our_figures_are_those_of_vllm_bench_serve_for_the_same_requests(vllm_py
         (ours.e2e_ms, "e2el"),
     ):
         assert [mine.mean, mine.p50, mine.p90, mine.p95, mine.p99] == pytest.approx(theirs[kind])
-
-
-@pytest.mark.timeout(600)
-def test_vllm_under_load(tmp_path, vllm_python, vllm_model):
-    """Exact lengths, nothing out of its prefix cache, answers held to their length."""
-    done = bench_runner(
-        "run", "--benchmark", "speed", "--server", "vllm", "--server-binary", vllm_python, "--model", vllm_model,
-        "--max-model-len", 512, "--parallel", 2, "--prompt-tokens", 48, "--output-tokens", 8, "--requests", 6,
-        "--results-dir", tmp_path, "--", "--enforce-eager",
-        env={"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"},
-        timeout=600,
-    )  # fmt: skip
-    assert done.code == 0, done.err
-    (record,) = logged(tmp_path)
-    details = record["score"]["details"]
-    assert details["prompts"] == "tokens"
-    assert [load["load"]["concurrency"] for load in details["loads"]] == [1, 2]
-    for load in details["loads"]:
-        assert (load["completed"], load["ended_early"], load["cached_tokens"]) == (6, 0, 0)
-        assert (load["prompt_tokens"], load["completion_tokens"]) == (6 * 48, 6 * 8)

@@ -13,7 +13,6 @@ from runner.request import build_spec
 from runner.rerun import asked_again
 from runner.spec_json import decode_spec, encode_spec
 from servers.capacity.memory_estimate import estimate_server
-from servers.effective import read_back
 from servers.http_probe import request
 from servers.launch import plan
 from servers.lora import Adapter
@@ -26,7 +25,7 @@ from sweeps.plan import plan_runs
 from tests.command_line import bench_runner, logged
 from tests.servers.gguf_file import gguf
 from tests.servers.launches import made, program, value
-from tests.servers.lora_file import lora, lora_for, peft_folder
+from tests.servers.lora_file import lora, lora_for
 
 
 @pytest.fixture
@@ -220,30 +219,6 @@ def test_a_real_llama_server_applies_it(bare, demo_model, llama_server_binary, t
     assert applied != plain
     assert nothing == plain
     assert together == plain
-
-
-@pytest.mark.servers
-@pytest.mark.timeout(900)
-def test_a_real_vllm_applies_it(tmp_path, vllm_python, vllm_model, monkeypatch):
-    """The adapter is served by the name that is asked for, and the model beside it without; both say their context."""
-    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    peft_folder(tmp_path / "peft", vllm_model)
-    asked = ServerRequest(
-        kind="vllm", server_binary=str(vllm_python), model=resolve(str(vllm_model)), ctx_size=512, parallel=1,
-        lora=(Adapter(tmp_path / "peft"),), extra_args=("--enforce-eager",),
-    )  # fmt: skip
-    made_plan = plan(asked, nonce="0")
-    with launch(made_plan, log_path=tmp_path / "log", ready_timeout_s=600) as server:
-        body = {"prompt": "Once upon a time", "max_tokens": 12, "temperature": 0, "ignore_eos": True}
-        texts = [
-            request(made_plan.base_url, "/v1/completions", body={**body, "model": name}, timeout_s=200).json()
-            for name in (made_plan.model_name, f"{made_plan.model_name}-base")
-        ]
-        effective, differences = read_back(made_plan, server.log.text())
-    applied, plain = (each["choices"][0]["text"] for each in texts)
-    assert applied != plain
-    assert (effective["ctx_size"], differences) == (512, ())
 
 
 @pytest.mark.servers

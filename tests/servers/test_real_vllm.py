@@ -16,6 +16,7 @@ from results.errors import ServerError, ServerExited
 from servers.effective import read_back
 from servers.http_probe import request
 from servers.launch import plan
+from servers.lora import Adapter
 from servers.models import resolve
 from servers.ports import foreign_holder, listening_inodes, socket_inodes
 from servers.request import ServerRequest
@@ -23,6 +24,7 @@ from servers.supervisor import launch
 from servers.watchdog import progress
 from tests.evaluation.guided_requests import ask
 from tests.leaks import marked_processes
+from tests.servers.lora_file import peft_folder
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
@@ -51,9 +53,11 @@ def asked(vllm_python, folder, **settings):
 
 @pytest.fixture(scope="module")
 def server(small_and_offline, vllm_python, vllm_model, tmp_path_factory):
-    log = tmp_path_factory.mktemp("vllm") / "server.log"
-    made = plan(asked(vllm_python, vllm_model), nonce="n0nce")
-    with launch(made, log_path=log, ready_timeout_s=READY_TIMEOUT_S) as running:
+    """With an adapter; whole runs on one without are in tests/runner."""
+    folder = tmp_path_factory.mktemp("vllm")
+    peft_folder(folder / "peft", vllm_model)
+    made = plan(asked(vllm_python, vllm_model, lora=(Adapter(folder / "peft"),)), nonce="n0nce")
+    with launch(made, log_path=folder / "server.log", ready_timeout_s=READY_TIMEOUT_S) as running:
         yield running
 
 
@@ -88,9 +92,8 @@ def test_without_a_tool_parser_it_takes_no_tools_and_we_say_what_it_needs(server
 
 
 def test_it_holds_answers_to_a_schema(server):
-    text = ask(
-        server.plan.base_url.url, guided=True, name=server.plan.model_name, api_key=server.plan.api_key or ""
-    )
+    model = f"{server.plan.model_name}-base"  # the adapter makes it write without end
+    text = ask(server.plan.base_url.url, guided=True, name=model, api_key=server.plan.api_key or "")
     assert json.loads(text)["answer"] in {"A", "B"}
 
 
@@ -124,6 +127,17 @@ def test_the_watchdog_sees_its_progress(server):
     body = {"model": server.plan.model_name, "prompt": "Once", "max_tokens": 8}
     assert request(server.plan.base_url, "/v1/completions", body=body, timeout_s=60).status == 200
     assert progress(server) != before
+
+
+def test_an_adapter_has_the_name_that_is_asked_for_and_the_model_beside_it_answers_without(server):
+    body = {"prompt": "Once upon a time", "max_tokens": 12, "temperature": 0, "ignore_eos": True}
+    names = (server.plan.model_name, f"{server.plan.model_name}-base")
+    answers = [
+        request(server.plan.base_url, "/v1/completions", body={**body, "model": name}, timeout_s=200)
+        for name in names
+    ]
+    applied, plain = (answer.json()["choices"][0]["text"] for answer in answers)
+    assert applied != plain
 
 
 def test_stop_ends_every_process_of_it(server):
