@@ -60,11 +60,14 @@ class Cost(NamedTuple):
 
 
 class NotMeasured(Exception):
-    """Why there is no ratio, in a few words. too_slow: the solution used up its processor time."""
+    """Why there is no ratio, in a few words. too_slow: the solution used up its processor time. busy: it may be the
+    machine's fault.
+    """
 
-    def __init__(self, why: str, *, too_slow: bool = False) -> None:
+    def __init__(self, why: str, *, too_slow: bool = False, busy: bool = False) -> None:
         super().__init__(why)
         self.too_slow = too_slow
+        self.busy = busy
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,9 @@ def alternate(
         at_end = time.monotonic() > deadline or len(rounds) >= most_rounds
         if len(rounds) < FEWEST:
             if at_end:
-                raise NotMeasured(f"takes too long to be executed {FEWEST} times within {budget_s:g} s")
+                raise NotMeasured(
+                    f"takes too long to be executed {FEWEST} times within {budget_s:g} s", busy=True
+                )
         elif at_end or (len(rounds) - FEWEST) % _LOOK_EVERY == 0:
             found = of_rounds(rounds)
             widest = max(found.cpu, found.memory, key=lambda ratio: ratio.spread)
@@ -101,7 +106,8 @@ def alternate(
                 return found
             if at_end:
                 raise NotMeasured(
-                    f"differs too much from time to time: {widest.low:.2g} to {widest.high:.2g} times the reference"
+                    f"differs too much from time to time: {widest.low:.2g} to {widest.high:.2g} times the reference",
+                    busy=True,
                 )
 
 

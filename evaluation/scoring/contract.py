@@ -55,12 +55,14 @@ class Solution:
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """What a part found. value: 0 to 100, more is better; None: not known, and `why_not` says why in a few words.
-    figures: what was measured, with units in the names; JSON.
+    figures: what was measured, with units in the names; JSON. lasting: False where it may be the machine's fault that
+    nothing is known, so that it is measured again the next time.
     """
 
     value: float | None
     why_not: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
+    lasting: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from evaluation.scoring.contract import Measured
 from evaluation.scoring.trials import SLOWER, trials
 from results.scores.composite import Part
 from results.stats.median_ratio import CONFIDENCE, FEWEST
-from sandbox import NEAR, Limits, open_sandbox
+from sandbox import NEAR, Limits, SandboxError, open_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -51,7 +51,10 @@ class Efficiency:
             for solution in sorted(solutions, key=lambda one: one.sample.task_id):
                 key = solution.sample.task_id, solution.program
                 if key not in found:
-                    found[key] = await asyncio.to_thread(self._measured, solution, box, made)
+                    try:
+                        found[key] = await asyncio.to_thread(self._measured, solution, box, made)
+                    except SandboxError as error:
+                        found[key] = Measured(value=None, why_not=f"sandbox: {error.message}", lasting=False)
                 yield solution, found[key]
         finally:
             box.close()  # a program that still runs ends with it, and so does its thread
@@ -75,7 +78,7 @@ class Efficiency:
         except NotMeasured as error:
             if error.too_slow and of_task.scaled:
                 return Measured(value=0.0, figures={"scaled": True, "cpu_ratio_at_least": SLOWER})
-            return Measured(value=None, why_not=str(error))
+            return Measured(value=None, why_not=str(error), lasting=not error.busy)
         return Measured(value=score(found), figures=figures(found) | {"scaled": of_task.scaled})
 
 

@@ -80,7 +80,8 @@ async def measure_parts(
             async with contextlib.aclosing(found):
                 async for solution, measured in found:
                     key = _key(solution)
-                    lines[key] = _with(lines[key], measure.part, measured, measure.rules)
+                    rules = measure.rules if measured.lasting else ""
+                    lines[key] = _with(lines[key], measure.part, measured, rules)
                     await journal.add(lines[key])
                     done += 1
                     on_measured(measure.part, done, total)

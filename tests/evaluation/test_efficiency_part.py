@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -173,3 +174,13 @@ def test_programs_of_other_benchmarks(box):
         found = alternate(box, made.of("def work(y):\n    return y\n"), budget_s=300)
         assert found.memory.value == 1.0
         assert made.empty[0].program.tests.code, "it is called"
+
+
+def test_what_may_be_the_machines_fault_is_measured_again(monkeypatch):
+    """Once it has time: nothing is known of a solution only because the machine was busy."""
+    sample = of_task(task(WORK.format(loops=10)))
+    monkeypatch.setattr("evaluation.scoring.efficiency.alternate", partial(alternate, budget_s=0))
+    (late,) = measured(sample, WORK.format(loops=10))
+    assert (late.value, late.lasting) == (None, False)
+    (failed,) = measured(sample, "import os\nos.fork()\n" + WORK.format(loops=10))
+    assert (failed.value, failed.lasting) == (None, True)
