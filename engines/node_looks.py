@@ -55,7 +55,7 @@ class NodeQuestion:
 @dataclass(frozen=True, kw_only=True)
 class NodeLook:
     """What was seen of one machine. check: None if it couldn't be looked at, and why says what happened. clock_s: how
-    far its clock is ahead; uncertain_s: by how much that may be wrong.
+    far its clock is ahead; uncertain_s: by how much that may be wrong. note: what else the engine saw, "" for nothing.
     """
 
     place: str
@@ -64,6 +64,7 @@ class NodeLook:
     hint: str = ""
     clock_s: float = 0.0
     uncertain_s: float = 0.0
+    note: str = ""
 
 
 class LooksAtNodes(Protocol):
@@ -164,7 +165,7 @@ def _notes(look: NodeLook) -> list[str]:
     check = look.check
     if check is None:
         return []
-    found = []
+    found = [look.note] if look.note else []
     if abs(look.clock_s) - look.uncertain_s > CLOCK_S:
         way = "ahead" if look.clock_s > 0 else "behind"
         found.append(f"its clock is {abs(look.clock_s):.0f} s {way}, so the times in records differ")

@@ -15,6 +15,7 @@ import msgspec
 from engines.node_looks import MODULE, NodeLook, look_of
 from engines.slurm import commands
 from engines.slurm.commands import ControllerAwayError
+from engines.slurm.job_script import NO_GPUS
 from processes.short_program import answer_of
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _look(settings: Settings, question: NodeQuestion, kind: Kind) -> NodeLook:
         "qos": settings.qos,
         "nodelist": kind.first,
         "gres": f"{settings.gres.partition(':')[0] or 'gpu'}:1"
-        if kind.gpus and settings.gres != "none"
+        if kind.gpus and settings.gres != NO_GPUS
         else "",
     }
     words = question.words(model_folders=settings.models)
@@ -139,9 +140,14 @@ def _look(settings: Settings, question: NodeQuestion, kind: Kind) -> NodeLook:
         return look
     # What Slurm would give a job, however many this one saw.
     gpus = max(look.check.usable_gpus, kind.gpus if look.check.usable_gpus else 0)
+    asked_for = kind.gpus and settings.gres != NO_GPUS
+    note = (
+        f"Slurm has {kind.gpus} GPUs there, and a job can use none of them; `gres: {NO_GPUS}` asks for none"
+    )
     return NodeLook(
         place=look.place,
         check=msgspec.structs.replace(look.check, usable_gpus=gpus),
         clock_s=look.clock_s,
         uncertain_s=look.uncertain_s,
+        note=note if asked_for and not gpus else "",
     )

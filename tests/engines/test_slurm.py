@@ -432,6 +432,8 @@ def test_nodes_say_what_they_have_by_a_short_job(cluster, tmp_path):
     for each in seen:
         assert each.check.models == {"/nowhere": None}
         assert each.check.harness["version"] == results.__version__
+    (cards,) = make(Settings(partition="cards"), said).looks(NodeQuestion())
+    assert cards.note == "Slurm has 2 GPUs there, and a job can use none of them; `gres: none` asks for none"
     (broken,) = make(Settings(gres="none", partition="cards", python="/nowhere"), said).looks(NodeQuestion())
     assert "/nowhere" in broken.why
     assert not cluster.command("squeue", "--me", "--noheader")
