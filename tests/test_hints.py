@@ -223,6 +223,7 @@ sweep --resume last --fresh | 2 | --fresh starts another sweep | leave out --res
 {GOOD} --speed-target-s 0 | 2 | 0 is out of range | more than 0
 {GOOD} --speed-target-s 2 --speed-baseline last | 2 | exclude each other | one of them
 {GOOD} --weights quality=1 --speed-target-s 2 | 2 | --speed-target-s changes nothing | correctness=80,speed=20
+{GOOD} --speed-baseline zzz | 2 | --speed-baseline: there is no run 'zzz' | the latest are:
 {GOOD} --scoring --scorer none.py | 2 | --scorer none.py: no such file | look into
 {GOOD} --scorer notes.txt | 2 | can't be named 'notes.txt' | rename the file
 run --benchmark gsm8k --model good.gguf --scoring | 2 | its answers are no programs | it is for human_eval

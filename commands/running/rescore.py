@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.options import RunName, named_argument, results_dir_option
-from results.errors import UsageError
+from results.errors import BenchError, UsageError
 from results.files import user_path
 from results.store.run_folder import default_results_dir
 from settings.sampling_settings import SANDBOX_LEVELS
@@ -26,6 +26,7 @@ EXAMPLES = """
 Examples:
   bench_runner.py rescore last --speed-baseline baseline
   bench_runner.py rescore last --weights correctness=50,quality=50
+  bench_runner.py rescore '*Q4_K_M*' --speed-baseline baseline
   bench_runner.py rescore last --scorer mine.py --weights correctness=60,mine=40
 """
 _ROWS = {setting.name: setting for setting in SCORING_SETTINGS}
@@ -45,7 +46,7 @@ def _option(name: str) -> Callable[..., object]:
 @_option("speed_target_s")
 @_option("scorer")
 @click.option("--sandbox", type=click.Choice(SANDBOX_LEVELS), help="Use another sandbox than the run did.")
-@click.option("--json", "as_json", is_flag=True, help="Print the new record as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print each new record as a line of JSON.")
 @results_dir_option
 @click.pass_obj
 def rescore(
@@ -60,10 +61,11 @@ def rescore(
 ) -> None:
     """Compute a run's composite score again, under other weights, rules or baselines; or for the first time.
 
-    The run is named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one. No
-    model is asked, the score stays, and only what the new rules change is measured. What is not given is as it was
-    before.
+    The run is named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one; a
+    pattern of ids, labels or models (in quotes) names all that it fits. No model is asked, the score stays, and only
+    what the new rules change is measured. What is not given is as it was before.
     """
+    from commands.run_choice import find_runs
     from results.json_text import encode
     from results.store.runs import Runs
     from results.views.run_text import print_summary
@@ -72,15 +74,29 @@ def rescore(
 
     asked = _asked(given)
     results_dir = results_dir or default_results_dir()
-    display = display_for_stderr()
-    try:
-        done = score_again(name, Runs(results_dir, display.say), display, held, asked=asked, sandbox=sandbox)
-    finally:
-        display.close()
-    if as_json:
-        click.echo(encode(done.record))
-        return
-    print_summary(done.record, done.folder.path)
+    folders = find_runs(results_dir, [name])
+    refused: BenchError | None = None
+    scored = 0
+    for folder in folders:
+        display = display_for_stderr()
+        try:
+            runs = Runs(results_dir, display.say)
+            done = score_again(folder.run_id, runs, display, held, asked=asked, sandbox=sandbox)
+        except BenchError as error:
+            if len(folders) == 1:
+                raise
+            refused = refused or error
+            display.say(f"note: {error.message}")
+            continue
+        finally:
+            display.close()
+        scored += 1
+        if as_json:
+            click.echo(encode(done.record))
+        else:
+            print_summary(done.record, done.folder.path)
+    if refused is not None and not scored:
+        raise refused
 
 
 def _asked(given: Mapping[str, str | None]) -> ScoringAsked:

@@ -26,7 +26,12 @@ class Baseline:
 
 def find_baseline(name: str, runs: Runs) -> Baseline:
     """Raises UsageError for a name of no run, or of one that has no answers to the end."""
-    entry = runs.find(name)
+    try:
+        entry = runs.find(name)
+    except UsageError as error:
+        raise UsageError(
+            f"--speed-baseline: {error.message}", hint=error.hint, settings=("speed_baseline",)
+        ) from None
     record = entry.before
     status = entry.folder.effective_status(record) if record is not None else None
     if record is None or status is not RunStatus.SUCCEEDED:

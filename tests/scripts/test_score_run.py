@@ -187,6 +187,15 @@ def test_a_scorer_of_ones_own_is_a_part_by_the_name_of_its_file(run, tmp_path):
     assert beside["parts"]["mine"]["value"] == found["parts"]["mine"]["value"]
 
 
+def test_the_documented_scorer_works(run, tmp_path):
+    page = (ROOT / "docs" / "scoring.md").read_text()
+    code = page.partition("`mine.py`:")[2].partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "mine.py").write_text(code)
+    found = score(run, "--scorer", tmp_path / "mine.py", "--weights", "correctness=60,mine=40")["composite"]
+    assert found["parts"]["mine"]["samples"] == 3
+    assert found["composite"]["value"] == pytest.approx(0.6 * 75 + 0.4 * found["parts"]["mine"]["value"])
+
+
 @pytest.mark.parametrize(
     ("code", "exit_code", "word"),
     [
