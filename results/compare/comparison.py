@@ -10,10 +10,13 @@ import msgspec
 from results.compare.by_tag import TagPair, by_tag
 from results.compare.changed_answers import ChangedAnswers, changed_answers
 from results.compare.comparability import Difference, forbidding, read_run_settings, what_differs
+from results.compare.composites import scored_by
 from results.compare.metric_pair import paired_tasks, scoring_of
 from results.durable import explained
 from results.errors import NotComparable, UsageError
 from results.records import Outcome, RunRecord, RunStatus
+from results.scores.composite import PARTS_NAME, SampleParts
+from results.stats.composite_pair import CompositePair, composite_pair
 from results.stats.context import RECALL, read_context
 from results.stats.lost_answers import too_many_lost
 from results.stats.machines import energy_doubts, machine_of, speed_doubts
@@ -22,6 +25,7 @@ from results.stats.paired_metrics import compare_metrics, sample_values
 from results.stats.pass_at_k import pass_at_k, usual_ks
 from results.stats.speed import answering_speed
 from results.store.answers import natural
+from results.store.reading.part_lines import read_part_lines
 from results.store.verdicts import CompletionVerdict, read_scored, read_verdicts
 from settings.verdict_rules import VerdictRules
 
@@ -92,7 +96,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     of samples that the other run doesn't have. not_judged: samples left out because an answer was lost to
     infrastructure. better_first, better_second: samples on which that run did better. answers: what was answered
     otherwise, word for word; None if a run kept no words. by_tag: how many of the samples with each tag were solved.
-    recall: the same as results for the share of values found, partial credit included; None without such.
+    recall: the same as results for the share of values found, partial credit included; None without such. composite:
+    of the composite scores; None unless both runs have one that was computed alike, and why not in composite_apart.
     """
 
     benchmark: str
@@ -111,6 +116,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     by_tag: tuple[TagPair, ...] = ()
     recall: PairedResult | None = None
     metric: str = ""
+    composite: CompositePair | None = None
+    composite_apart: str = ""
 
 
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
@@ -166,6 +173,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
         only_passed = results["pass@1"] if completions == 1 else None
         results = compare_metrics(tasks, scoring, only_passed)
         flips = _with_values(flips, tasks)
+    composite, apart = _composites(first, second, *records)
     return Comparison(
         benchmark=records[0].benchmark,
         first=_measured(records[0]),
@@ -186,7 +194,27 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
         ),
         recall=_recall(judged, *map(_shares, verdicts)),
         metric=next(iter(results)) if scoring is not None else "",
+        composite=composite,
+        composite_apart=apart,
     )
+
+
+def _composites(
+    first: RunFolder, second: RunFolder, one: RunRecord, other: RunRecord
+) -> tuple[CompositePair | None, str]:
+    """The pair of composites, or why there is none where a run has one."""
+    if one.composite is None or other.composite is None:
+        only = "A" if one.composite is not None else "B" if other.composite is not None else ""
+        return None, f"only {only} has one" if only else ""
+    if scored_by(one) != scored_by(other):
+        return None, "not compared: other weights, rules, baselines, scorers or, with speed, machines"
+    found = composite_pair(_part_lines(first), _part_lines(second), one.composite.weights)
+    return found, "" if found is not None else "not compared: no part is known of both"
+
+
+def _part_lines(folder: RunFolder) -> list[SampleParts]:
+    with explained("read", folder.path / PARTS_NAME):
+        return [*read_part_lines(folder.path).values()]
 
 
 def _finished(folder: RunFolder) -> RunRecord:

@@ -35,7 +35,7 @@ _AT_ONCE = 1_000_000  # numbers in memory
 
 
 @dataclass(frozen=True)
-class _Sums:
+class PartSums:
     """Of one part, by sample: reached and possible; both 0 where the part is not known."""
 
     reached: Floats
@@ -60,7 +60,7 @@ def composite_of(
     beside: parts without a weight that are told too. The same lines give the same figures, in whatever order.
     """
     lines = sorted(lines, key=lambda line: (line.task_id, line.index))
-    shares = _shares(weights)
+    shares = shares_of(weights)
     names = (*shares, *(name for name in beside if name not in shares))
     whole = _scored(lines, names, shares, unknown or {})
     parts, composite, partial, partial_of = whole
@@ -95,7 +95,7 @@ def composite_of(
     )
 
 
-def _shares(weights: Mapping[str, float]) -> dict[str, float]:
+def shares_of(weights: Mapping[str, float]) -> dict[str, float]:
     """Those above 0, such that they sum to 1."""
     whole = math.fsum(weights.values())
     return {str(name): weight / whole for name, weight in weights.items() if weight > 0}
@@ -114,7 +114,7 @@ def _scored(
     """The parts; the composite; the partial one and what it is of."""
     places = {task_id: at for at, task_id in enumerate(dict.fromkeys(line.task_id for line in lines))}
     sums = {
-        name: _sums(lines, name, places) for name in names if name not in unknown and _any_has(lines, name)
+        name: part_sums(lines, name, places) for name in names if name not in unknown and any_has(lines, name)
     }
     drawn = _drawn(sums, len(places))
     values = {name: _ratio(of.reached.sum(), of.possible.sum()) for name, of in sums.items()}
@@ -137,10 +137,10 @@ def _scored(
     composite = PartScore(value=None, why_not=f"not known: {', '.join(missing)}")
     if not known:
         return parts, composite, None, ()
-    return parts, composite, weighed(_shares(known)), tuple(known)
+    return parts, composite, weighed(shares_of(known)), tuple(known)
 
 
-def _any_has(lines: Iterable[SampleParts], name: str) -> bool:
+def any_has(lines: Iterable[SampleParts], name: str) -> bool:
     return any(_terms(line, name) is not None for line in lines)
 
 
@@ -163,10 +163,10 @@ def _terms(line: SampleParts, name: str) -> tuple[float, float] | None:
     return line.parts[name] / 100, 1.0
 
 
-def _sums(lines: Iterable[SampleParts], name: str, places: Mapping[str, int]) -> _Sums:
+def part_sums(lines: Iterable[SampleParts], name: str, places: Mapping[str, int]) -> PartSums:
     import numpy as np
 
-    found = _Sums(np.zeros(len(places)), np.zeros(len(places)))
+    found = PartSums(np.zeros(len(places)), np.zeros(len(places)))
     for line in lines:
         terms = _terms(line, name)
         if terms is not None:
@@ -179,7 +179,7 @@ def _ratio(reached: float, possible: float) -> float:
     return 100.0 * min(1.0, float(reached) / float(possible))
 
 
-def _drawn(sums: Mapping[str, _Sums], samples: int) -> dict[str, Floats]:
+def _drawn(sums: Mapping[str, PartSums], samples: int) -> dict[str, Floats]:
     """Each part for samples drawn with replacement, the same samples for all parts; NaN where none of those drawn has
     the part.
 

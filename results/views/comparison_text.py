@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from results.records import Outcome
 from results.stats.corpus_metrics import CORPUS_METRICS
 from results.stats.machines import machine_text
+from results.views.composites.pair_text import composite_pair_facts
 from results.views.tag_pairs_text import tag_facts
 from results.views.terminal import Fact, say_facts
 from settings.needle_lengths import length_text
@@ -57,6 +58,7 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
     yield Fact(name.format("B"), _flips(comparison.better_second, "B", many=many))
     yield Fact(name.format("A"), _flips(comparison.better_first, "A", many=many))
     yield from tag_facts(comparison.by_tag, _of_tags(comparison))
+    yield from (Fact(*each) for each in composite_pair_facts(comparison))
     yield from _effective(comparison.first, comparison.second)
     if comparison.answers is not None:
         yield Fact("changed answers", changed_text(comparison.answers))
