@@ -28,6 +28,7 @@ from servers.lora import adapter_contents
 from servers.models import content_sha256
 from servers.speculation.draft_model import draft_sha256
 from settings.metric_texts import metric_hashes
+from settings.optimising.rows import datasets_content
 from settings.setting import Determines
 
 if TYPE_CHECKING:
@@ -86,18 +87,22 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         "kld_way": spec.kld_way,
         "suite": spec.suite_sha256,
         "prompt": spec.prompt_sha256,
-        **_budget(spec),
+        **_of_search(spec),
         "draft": draft_sha256(spec.server),
         "own_metrics": digest(metric_hashes(own)) if (own := spec.asked["metrics"]) else None,
     }
     return {name: value for name, value in {**found, **followed}.items() if value not in {None, ()}}
 
 
-def _budget(spec: RunSpec) -> dict[str, Any]:
-    """What a search may cost determines what it finds, unlike the result of a plain run."""
+def _of_search(spec: RunSpec) -> dict[str, Any]:
+    """What a search may cost determines what it finds, unlike the result of a plain run; of its files the content
+    counts.
+    """
     if spec.asked["optimizer"] is None:
         return {}
-    return {name: spec.asked[name] for name in ("max_cost", "max_tokens_total")}
+    datasets = spec.asked["datasets"]
+    told = None if datasets is None else datasets_content(datasets, _content)
+    return {**{name: spec.asked[name] for name in ("max_cost", "max_tokens_total")}, "datasets": told}
 
 
 def _kind(spec: RunSpec, name: str, value: Any) -> str:

@@ -24,7 +24,12 @@ from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
 from settings.kld_lengths import longest_window
 from settings.metric_texts import metrics_below
 from settings.needle_lengths import longest_text
-from settings.optimising.rows import OPTIMISE_PARSER, OPTIMISER_SETTINGS, require_optimizable
+from settings.optimising.rows import (
+    OPTIMISE_PARSER,
+    OPTIMISER_SETTINGS,
+    datasets_below,
+    require_optimizable,
+)
 from settings.providers import require_taken
 from settings.samples.shards import require_shardable
 from settings.sampling_rules import require_sense
@@ -138,6 +143,8 @@ def _with_whole_paths(asked: Asked) -> Asked:
             changes[name] = _same_variables(str(draft_path(value)), value)
         if name == "metrics":
             changes[name] = metrics_below(Path.cwd(), value)
+        if name == "datasets":
+            changes[name] = datasets_below(Path.cwd(), value)
         if name == "kld_reference" and user_path(value).exists():
             changes[name] = str(user_path(value).absolute())
         if setting.kind != "path" or name == "model_draft":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from results.errors import UsageError
 from results.prompts.prompt_file import PROMPT_SHA256
 from results.scores.metric_scoring import Scoring
 from scripts.program import leave, run_program
@@ -18,6 +19,7 @@ from settings.metric_texts import OWN_METRICS, metric_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
 
     from evaluation.loop.grader import Grader, Known
     from evaluation.models.openai_interface import OpenAIInterface
@@ -41,6 +43,8 @@ class BenchmarkProgram:
     prepare: is called before the task is made, where its samples depend on the server. find_style: is called first, and
     gives the style where that needs no probe of the model. identity: prompts that stand for
     all of these, by which runs are known to be comparable; None: all prompts as they are sent.
+    other_data: makes the task over another data set in the benchmark's form, a file or else a split of its name, for
+    searches of prompts; None: there is no other.
     scoring: how metrics become the score; None: it is the share that passed.
     """
 
@@ -55,7 +59,19 @@ class BenchmarkProgram:
     prepare: Callable[[OpenAIInterface, PromptStyle], Awaitable[None]] | None = None
     find_style: Callable[[OpenAIInterface], Awaitable[StyleChoice | None]] | None = None
     identity: Callable[[PromptStyle], Sequence[Prompt]] | None = None
+    other_data: Callable[[Path | None, str], Callable[[PromptStyle, Grader], Task]] | None = None
     scoring: Scoring | None = None
+
+
+def only_file(path: Path | None, split: str, benchmark: str) -> Path:
+    """The other data set of a benchmark whose splits have no names. Raises UsageError."""
+    if path is None:
+        raise UsageError(
+            f"--datasets: {benchmark} has no split {split!r} by name",
+            hint="give a file, or only a count",
+            settings=("datasets",),
+        )
+    return path
 
 
 def with_own_metrics(benchmark: BenchmarkProgram, text: str | None) -> BenchmarkProgram:

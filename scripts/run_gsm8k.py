@@ -59,6 +59,11 @@ async def _main(arguments: Arguments, events: Events) -> None:
         name=gsm8k.NAME,
         data_sha256=data.sha256,
         make_task=lambda style, _grader: gsm8k.Gsm8kTask(data, style=style, few_shot=few_shot),
+        other_data=lambda path, split: (
+            lambda style, _grader: gsm8k.Gsm8kTask(
+                gsm8k.load_data(path, split=split or "test"), style=style, few_shot=few_shot
+            )
+        ),
         style_options=lambda style: {"few_shot": gsm8k.resolved_few_shot(few_shot, style)},
     )
     await run_benchmark(benchmark, arguments, events)

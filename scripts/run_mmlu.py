@@ -58,18 +58,25 @@ def _read_arguments() -> Arguments:
 
 async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.mmlu import task as mmlu
-    from scripts.benchmark_program import BenchmarkProgram
+    from scripts.benchmark_program import BenchmarkProgram, only_file
     from scripts.session import run_benchmark
 
     options = arguments.options
     few_shot = options["few_shot"] or 0
-    data = mmlu.load_data(options["dataset"], few_shot=few_shot, by_letter=options["answer_by"] == "letter")
+    by_letter = options["answer_by"] == "letter"
+    data = mmlu.load_data(options["dataset"], few_shot=few_shot, by_letter=by_letter)
     if options["check"]:
         return
     benchmark = BenchmarkProgram(
         name=mmlu.NAME,
         data_sha256=data.questions.sha256,
         make_task=lambda style, _grader: mmlu.MmluTask(data, style=style),
+        other_data=lambda path, split: (
+            lambda style, _grader: mmlu.MmluTask(
+                mmlu.load_data(only_file(path, split, mmlu.NAME), few_shot=few_shot, by_letter=by_letter),
+                style=style,
+            )
+        ),
         options={"few_shot": few_shot, "answer_by": options["answer_by"]},
     )
     await run_benchmark(benchmark, arguments, events)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from results.errors import ResumeMismatch, ServerError
@@ -49,7 +50,7 @@ def _read_arguments() -> Arguments:
 async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.protocols import PromptStyle
     from evaluation.suites.kinds.code import known_programs
-    from evaluation.suites.loader import read_suite_file
+    from evaluation.suites.loader import of_split, read_suite_file
     from evaluation.suites.task import SuiteRows, SuiteTask, executes_code
     from scripts.benchmark_program import BenchmarkProgram
     from scripts.session import run_benchmark
@@ -64,9 +65,9 @@ async def _main(arguments: Arguments, events: Events) -> None:
     arguments = _with_room(arguments, file)
     way = _Way(file, arguments.earlier, events)
 
-    def task(style: PromptStyle, grader: Grader | None = None) -> SuiteTask:
+    def task(style: PromptStyle, grader: Grader | None = None, among: SuiteRows = rows) -> SuiteTask:
         return SuiteTask(
-            rows,
+            among,
             style=style,
             likelihoods=way.by_likelihood,
             in_chat=way.in_chat(arguments.prompt_style),
@@ -80,6 +81,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
         known_programs=known_programs if executes_code(file) else None,
         options=suite_identity(file.path),
         style_options=lambda _: way.options(),
+        other_data=lambda path, split: partial(task, among=SuiteRows(of_split(file, path, split))),
         prepare=lambda interface, _style: way.find(interface),
         find_style=way.style,
         scoring=SuiteTask(rows, style=PromptStyle.CHAT).scoring,

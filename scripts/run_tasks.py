@@ -71,7 +71,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     from evaluation.benchmarks.tasks import task as tasks_task
     from evaluation.benchmarks.tasks.file import read_task_file
     from evaluation.benchmarks.tasks.sampling import choose_tasks
-    from scripts.benchmark_program import BenchmarkProgram
+    from scripts.benchmark_program import BenchmarkProgram, only_file
     from scripts.session import run_benchmark
 
     asked: dict[str, Any] = dict(arguments.options)
@@ -85,6 +85,11 @@ async def _main(arguments: Arguments, events: Events) -> None:
         name=tasks_task.NAME,
         data_sha256=file.sha256,
         make_task=lambda style, grader: tasks_task.OwnTasks(tasks, style=style, grader=grader),
+        other_data=lambda path, split: (
+            lambda style, grader: tasks_task.OwnTasks(
+                read_task_file(only_file(path, split, tasks_task.NAME)).tasks, style=style, grader=grader
+            )
+        ),
         known_programs=lambda: tasks_task.known_solutions(tasks),
         options={
             "version": file.version,

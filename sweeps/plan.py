@@ -20,6 +20,7 @@ from runner.fingerprint import determining, digest
 from settings.adapters import AdapterText, adapter_text
 from settings.asked import Asked
 from settings.metric_texts import metrics_below
+from settings.optimising.rows import datasets_below
 from settings.suites import is_suite_file
 from settings.table import TABLE
 from settings.variables import Filled, as_written, shown
@@ -195,6 +196,8 @@ class _Planner:
                 value = value.text
             elif name == "metrics" and value is not None:
                 value = metrics_below(self.manifest.folder, value)
+            elif name == "datasets" and value is not None:
+                value = datasets_below(self.manifest.folder, value)
             elif kind == "adapters" and value is not None:
                 value = tuple(_adapter_below(self.manifest.folder, text) for text in value)
             found[name] = value

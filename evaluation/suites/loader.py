@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from documents.problems import Problem, refuse
 from documents.reading import read_file, read_text
@@ -13,6 +15,7 @@ from documents.typed import TypedReader, join
 from evaluation.suites.format import ChoiceAnswer, CodeAnswer, LabelsAnswer, LetterAnswer, Suite, SuiteTask
 from evaluation.suites.template_rules import TemplateProblem
 from evaluation.suites.templates import Expression, Template
+from results.errors import UsageError
 from settings.suites import ENDINGS
 
 if TYPE_CHECKING:
@@ -210,3 +213,24 @@ class _Reading:
 
 def _are_mappings(*nodes: Node) -> bool:
     return all(isinstance(node.value, dict) for node in nodes)
+
+
+def of_split(file: SuiteFile, path: Path | None, split: str) -> SuiteFile:
+    """The same suite over another split of its data at the Hub. Raises UsageError for a file, or data that isn't there.
+
+    path: of a user who asks for a file instead.
+    """
+    tasks = file.suite.tasks
+    if path is not None or not all(task.data.hub for task in tasks.values()):
+        raise UsageError(
+            f"--datasets: the samples of {file.suite.name} can't come from {path or split}",
+            hint="a suite over data of the Hub has other splits by name; leave `file` out",
+            settings=("datasets",),
+        )
+    moved = {
+        name: msgspec.structs.replace(
+            task, data=msgspec.structs.replace(task.data, split=split, files=(), sha256=None)
+        )
+        for name, task in tasks.items()
+    }
+    return replace(file, suite=msgspec.structs.replace(file.suite, tasks=moved))

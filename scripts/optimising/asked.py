@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from evaluation.data.files import files_sha256
 from evaluation.optimise.parameters import read_parameters
 from results.errors import UsageError
+from results.files import user_path
 from settings.optimising.rows import OPTIMISER_SETTINGS, require_optimizable
 
 if TYPE_CHECKING:
@@ -22,10 +24,26 @@ _Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One split, as other tools' manifests have it. loader: the benchmark, if anything. count: None: the usual."""
+    """One split, as other tools' manifests have it. count: None: the usual. loader: the benchmark, if anything. file,
+    split: another data set in the benchmark's form, or another split of it at the Hub; neither: what the run has.
+    """
 
-    count: _Count | None = None
+    count: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] | None = None
     loader: str | None = None
+    file: str = ""
+    split: str = ""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its samples are not those of the run."""
+        return bool(self.file or self.split)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What determines its samples: of a file, the content."""
+        told = {"count": self.count, "split": self.split or None}
+        sha256 = files_sha256([user_path(self.file)]) if self.file else None
+        return {name: value for name, value in {**told, "sha256": sha256}.items() if value is not None}
 
 
 class Datasets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,14 +56,14 @@ class Datasets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """A search as asked for. train, validation, test: how many samples; None: the usual number."""
+    """A search as asked for. train, validation, test: which samples, and how many."""
 
     optimizer: str
     params: Mapping[str, Any]
     prompt_params: Mapping[str, Any]
-    train: int | None
-    validation: int | None
-    test: int | None
+    train: Part
+    validation: Part
+    test: Part
     max_calls: int | None
     reflector_provider: str | None
     reflector_model: str | None
@@ -57,7 +75,7 @@ class Search:
         return {
             "optimizer": self.optimizer,
             "optimizer_params": {**self.params, **self.prompt_params},
-            "datasets": {"train": self.train, "validation": self.validation, "test": self.test},
+            "datasets": {name: part.settings for name, part in self.parts.items()},
             "max_calls": self.max_calls,
             "reflector": self.reflector,
         }
@@ -68,13 +86,20 @@ class Search:
         where = self.reflector_provider or self.reflector_base_url or ""
         return f"{where}/{self.reflector_model}" if where else ""
 
-    def counts(self, samples: int) -> tuple[int, int, int]:
-        """How many of so many samples each split has: train, validation, test."""
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def counts(self, samples: int) -> dict[str, int]:
+        """How many samples the splits have that come out of so many of the run."""
         usual = min(MOST_LEARNT_FROM, max(1, samples // 4))
-        train = usual if self.train is None else self.train
-        validation = usual if self.validation is None else self.validation
-        rest = max(0, samples - train - validation)
-        return train, validation, min(MOST_TESTED, rest) if self.test is None else self.test
+        found: dict[str, int] = {}
+        for name, part in self.parts.items():
+            if not part.is_elsewhere:
+                rest = min(MOST_TESTED, max(0, samples - sum(found.values())))
+                found[name] = (rest if name == "test" else usual) if part.count is None else part.count
+        return found
 
 
 def search_of(found: dict[str, Any], benchmark: str) -> Search | None:
@@ -85,14 +110,11 @@ def search_of(found: dict[str, Any], benchmark: str) -> Search | None:
         return None
     params, prompt_params = (asked[name] or {} for name in ("optimizer_params", "optimizer_prompt_params"))
     read_parameters(asked["optimizer"], params, prompt_params)
-    counts = _counts(asked["datasets"] or {}, benchmark)
     return Search(
         optimizer=asked["optimizer"],
         params=params,
         prompt_params=prompt_params,
-        train=counts["train"],
-        validation=counts["validation"],
-        test=counts["test"],
+        **_parts(asked["datasets"] or {}, benchmark),
         max_calls=asked["max_calls"],
         reflector_provider=asked["reflector_provider"],
         reflector_model=asked["reflector_model"],
@@ -100,25 +122,27 @@ def search_of(found: dict[str, Any], benchmark: str) -> Search | None:
     )
 
 
-def _counts(datasets: Mapping[str, Any], benchmark: str) -> dict[str, int | None]:
+def _parts(datasets: Mapping[str, Any], benchmark: str) -> dict[str, Part]:
     try:
         read = msgspec.convert(datasets, Datasets)
     except msgspec.ValidationError as error:
-        raise UsageError(
-            f"--datasets: {error}",
-            hint='such as \'{"train": 20, "validation": 40, "test": 100}\'',
-            settings=("datasets",),
-        ) from None
-    found: dict[str, int | None] = {}
+        raise _refused(str(error), 'such as \'{"train": 20, "validation": 40, "test": 100}\'') from None
+    found: dict[str, Part] = {}
     for name in ("train", "validation", "test"):
-        part = getattr(read, name)
-        if isinstance(part, Part):
-            if part.loader not in {None, benchmark}:
-                raise UsageError(
-                    f"--datasets: {name} is of {part.loader!r}, and the run of {benchmark}",
-                    hint="leave `loader` out: the samples are the benchmark's own",
-                    settings=("datasets",),
-                )
-            part = part.count
+        given = getattr(read, name)
+        part = given if isinstance(given, Part) else Part(count=given)
+        if part.loader not in {None, benchmark}:
+            raise _refused(
+                f"{name} is of {part.loader!r}, and the run of {benchmark}",
+                "leave `loader` out: the samples are the benchmark's own",
+            )
+        if part.file and part.split:
+            raise _refused(f"{name} has a file and a split", "give one of them")
+        if part.count == 0 and name != "test":
+            raise _refused(f"{name} has no samples", "give at least one; only test may have none")
         found[name] = part
     return found
+
+
+def _refused(what: str, hint: str) -> UsageError:
+    return UsageError(f"--datasets: {what}", hint=hint, settings=("datasets",))

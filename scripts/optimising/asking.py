@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from evaluation.models.openai_interface import OpenAIInterface
     from evaluation.models.sampling import Sampling
     from evaluation.optimise.contract import Item
-    from evaluation.protocols import Sample, Task
+    from evaluation.protocols import Task
     from results.prompts.prompt_file import PromptText
     from results.records import Completion
     from results.scores.metric_scoring import Scoring
+    from scripts.optimising.items import Asked
 
 _REFLECTION = "reflection"
 _MOST_SHOWN = 4000  # characters of an answer, or of why it is wrong, in the journal and to a reflector
@@ -48,7 +49,7 @@ class Asking:
     def __init__(
         self,
         task: Task,
-        samples: Mapping[str, Sample],
+        samples: Mapping[str, Asked],
         interface: OpenAIInterface,
         reflector: OpenAIInterface,
         *,
@@ -128,17 +129,19 @@ class Asking:
     async def _ask_all(
         self, prompt: PromptText, items: Sequence[Item], seed: int, tell: Callable[[Outcome], None]
     ) -> None:
-        task = cast("Task", PromptedTask(self._task, prompt))
         sampling = msgspec.structs.replace(self._sampling, seed=seed)
         try:
             async with asyncio.TaskGroup() as group:
                 for item in items:
-                    group.create_task(self._ask(task, item, sampling, tell))
+                    group.create_task(self._ask(prompt, item, sampling, tell))
         except* Reported as errors:
             raise first_error(errors) from None
 
-    async def _ask(self, task: Task, item: Item, sampling: Sampling, tell: Callable[[Outcome], None]) -> None:
-        sample = self._samples[item.sha256]
+    async def _ask(
+        self, prompt: PromptText, item: Item, sampling: Sampling, tell: Callable[[Outcome], None]
+    ) -> None:
+        its_task, sample = self._samples[item.sha256]
+        task = cast("Task", PromptedTask(its_task, prompt))
         request = make_request(task, sample, 0, sampling)
         async with self._sending():
             answer = await task.solver.solve(sample, request, self._interface.generate)

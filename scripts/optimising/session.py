@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,8 @@ from evaluation.optimise.journal import JOURNAL_NAME
 from evaluation.optimise.search import optimise, require_gepa
 from evaluation.spending.opening import spent_so_far
 from results.durable import explained, replace_file
-from results.errors import ResultsError
+from results.errors import ResultsError, UsageError
+from results.files import user_path
 from results.json_text import encode, encode_indented
 from results.prompts.optimisation import (
     DETAIL,
@@ -49,13 +51,14 @@ if TYPE_CHECKING:
     from evaluation.loop.checkpoint import Settings
     from evaluation.models.prompt_style import StyleChoice
     from evaluation.optimise.contract import Found, Progress, Splits
+    from evaluation.protocols import PromptStyle, Task
     from evaluation.spending.opening import SpendingAsked
     from results.records import Completion
     from sandbox.opening import OpeningSandbox
     from scripts.arguments import Arguments
     from scripts.benchmark_program import BenchmarkProgram
     from scripts.events import Events
-    from scripts.optimising.asked import Search
+    from scripts.optimising.asked import Part, Search
     from scripts.optimising.items import Pool
     from scripts.sessions.server_session import Reached
 
@@ -137,7 +140,7 @@ class _Search(ServerSession):
             self.journal.bind(settings)
             sampling = self.connection.sampling
             seed = sampling.seed or 0
-            pool = pool_of(task, self.samples(task), search, seed)
+            pool = pool_of(task, self.samples(task), search, seed, partial(self._other, task.style))
             self._write(SPLITS_NAME, _kept(pool.splits))
             reflecting = reflecting_by(sampling)
             asking = Asking(
@@ -153,7 +156,7 @@ class _Search(ServerSession):
                 on_call=self._on_call,
             )
             worst = WorstCases(
-                task, pool.samples, sampling, reflecting, price=self.price, reflector_price=reflector.price
+                pool.samples, sampling, reflecting, price=self.price, reflector_price=reflector.price
             )
             problem = Problem(
                 splits=pool.splits,
@@ -189,6 +192,17 @@ class _Search(ServerSession):
     def spending_asked(self) -> SpendingAsked:
         asked = super().spending_asked()
         return without_price(asked, self.connection) if self.search.reflector else asked
+
+    def _other(self, style: PromptStyle, part: Part) -> Task:
+        """The task over another data set. Raises BenchError where it can't be read."""
+        if self.benchmark.other_data is None:
+            raise UsageError(
+                f"--datasets: {self.benchmark.name} has only the samples of the run",
+                hint="leave `file` and `split` out; the splits are then drawn from the run's samples",
+                settings=("datasets",),
+            )
+        path = user_path(part.file) if part.file else None
+        return self.benchmark.other_data(path, part.split)(style, self.grader)
 
     @property
     def price(self) -> Any:

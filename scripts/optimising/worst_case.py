@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from evaluation.models.sampling import Sampling
     from evaluation.optimise.contract import Item
-    from evaluation.protocols import Sample, Task
+    from evaluation.protocols import Task
     from results.prompts.prompt_file import PromptText
+    from scripts.optimising.items import Asked
 
 # A token has at least one byte. A body has other fields beside messages; a template adds some tokens, tools many.
 _AROUND_TOKENS = 2048
@@ -27,15 +28,13 @@ class WorstCases:
 
     def __init__(
         self,
-        task: Task,
-        samples: Mapping[str, Sample],
+        samples: Mapping[str, Asked],
         sampling: Sampling,
         reflecting: Sampling,
         *,
         price: Any,
         reflector_price: Any,
     ) -> None:
-        self._task = task
         self._samples = samples
         self._sampling = sampling
         self._reflecting = reflecting
@@ -45,10 +44,11 @@ class WorstCases:
     def __call__(self, asked: PromptText | str, items: Sequence[Item]) -> Cost:
         if isinstance(asked, str):
             return self._one(len(encode(asked)), self._reflecting, self._reflector_price)
-        task = cast("Task", PromptedTask(self._task, asked))
         found = []
         for item in items:
-            request = make_request(task, self._samples[item.sha256], 0, self._sampling)
+            its_task, sample = self._samples[item.sha256]
+            task = cast("Task", PromptedTask(its_task, asked))
+            request = make_request(task, sample, 0, self._sampling)
             size = len(encode(asked_by(request)))
             found.append(self._one(size, self._sampling, self._price))
         return Cost(sum(each.tokens for each in found), sum(each.cost_usd for each in found))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from results.errors import UsageError
+from results.files import user_path
 from settings.providers import NAMES
 from settings.setting import Determines, Section, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
     from typing import Any
 
 OPTIMIZERS = ("few_shot", "meta_prompt", "evolutionary_optimizer", "hierarchical_reflective", "gepa")
@@ -117,6 +120,29 @@ def require_optimizable(given: Mapping[str, Any]) -> None:
             hint="say where it answers; without both, the model itself writes the prompts",
             settings=("reflector_model",),
         )
+
+
+def datasets_below(folder: Path, value: str) -> str:
+    """The same with whole paths of files."""
+    return _with_files(value, lambda file: str(user_path(file, folder).absolute()))
+
+
+def datasets_content(value: str, content: Callable[[str], str]) -> str:
+    """The same with the content of files instead of their paths."""
+    return _with_files(value, content)
+
+
+def _with_files(value: str, change: Callable[[str], str]) -> str:
+    parts = json.loads(value)
+    files = {
+        name: part["file"]
+        for name, part in parts.items()
+        if isinstance(part, dict) and isinstance(part.get("file"), str) and part["file"]
+    }
+    if not files:
+        return value
+    changed = {name: {**parts[name], "file": change(file)} for name, file in files.items()}
+    return json.dumps({**parts, **changed}, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _option(name: str) -> str:

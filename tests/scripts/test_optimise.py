@@ -26,7 +26,7 @@ from runner.rerun import asked_again
 from runner.script import Target, script_environment
 from scripts.optimising.asked import NAMES, search_of
 from settings.asked import Asked
-from settings.optimising.rows import OPTIMIZERS, REFLECTOR_KEY
+from settings.optimising.rows import OPTIMIZERS, REFLECTOR_KEY, datasets_below
 from tests.command_line import bench_runner, lines, logged, only_run
 from tests.evaluation.reference import GSM8K, reference_server
 from tests.evaluation.running_servers import asked_of, scripted_provider
@@ -122,6 +122,8 @@ def test_what_can_not_be_searched_is_refused_before_anything_starts(given, what)
         ({"optimizer_prompt_params": {"max_trials": 0}}, "can't be used"),
         ({"datasets": {"train": 0}}, "--datasets"),
         ({"datasets": {"tests": 5}}, "--datasets"),
+        ({"datasets": {"train": {"split": "x", "file": "y"}}}, "a file and a split"),
+        ({"datasets": {"validation": {"count": 0}}}, "has no samples"),
         ({"datasets": {"train": {"loader": "hotpot", "count": 5}}}, "is of 'hotpot'"),
     ],
 )
@@ -137,11 +139,52 @@ def test_the_harness_lets_the_script_check_them():
 
 
 def test_splits_as_other_manifests_have_them():
-    both = asked(optimizer="gepa", datasets={"train": {"loader": "gsm8k", "count": 150}, "validation": 50})
-    assert both.counts(1319) == (150, 50, 200)
-    assert asked(optimizer="gepa").counts(1319) == (50, 50, 200)
-    assert asked(optimizer="gepa").counts(5) == (1, 1, 3)
-    assert asked(optimizer="gepa", datasets={"test": 0}).counts(20) == (5, 5, 0)
+    def counts(samples, **datasets):
+        return tuple(asked(optimizer="gepa", datasets=datasets or None).counts(samples).values())
+
+    assert counts(1319, train={"loader": "gsm8k", "count": 150}, validation=50) == (150, 50, 200)
+    assert counts(1319) == (50, 50, 200)
+    assert counts(5) == (1, 1, 3)
+    assert counts(20, test=0) == (5, 5, 0)
+    assert counts(100, train={"split": "train", "count": 9}) == (25, 75)  # of the run, what is left
+
+
+def test_a_file_of_its_own_for_a_split_is_known_by_its_content(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.jsonl").write_text("1")
+    made = [
+        fingerprint(
+            spec(optimizer="gepa", datasets=json.dumps({"train": {"file": f"{tmp_path}/{name}/x.jsonl"}}))
+        )
+        for name in ("a", "b")
+    ]
+    assert made[0] == made[1]
+    (tmp_path / "b" / "x.jsonl").write_text("2")
+    text = json.dumps({"train": {"file": f"{tmp_path}/b/x.jsonl"}})
+    assert fingerprint(spec(optimizer="gepa", datasets=text)) != made[0]
+    assert json.loads(datasets_below(tmp_path, '{"train":{"file":"b/x.jsonl"},"test":3}')) == {
+        "train": {"file": f"{tmp_path}/b/x.jsonl"},
+        "test": 3,
+    }
+
+
+@pytest.mark.servers
+def test_samples_of_another_data_set_never_overlap_with_the_test_split(tmp_path):
+    """The training file has all samples of the run and more; what is tested on is taken out of it."""
+    more = tmp_path / "more.jsonl"
+    extra = [{"question": f"What is {n} + {n}?", "answer": f"It is {2 * n}.\n#### {2 * n}"} for n in range(4)]
+    more.write_text(GSM8K.read_text() + "".join(json.dumps(row) + "\n" for row in extra))
+    datasets = {"train": {"file": str(more), "count": 24}, "validation": 5, "test": 12}
+    with reference_server("--needs-example") as url:
+        out = tmp_path / "out"
+        end = search(url, out, *SMALL, "--datasets", json.dumps(datasets))["optimise"]
+        wrong = json.dumps({"train": {"split": "dev"}})
+        refused = search(url, tmp_path / "no", *SMALL, "--datasets", wrong, code=2)
+    assert end["splits"] == {"train": 7, "validation": 5, "test": 12}
+    splits = json.loads((out / "splits.json").read_text())
+    assert not {*splits["train"]} & {*splits["validation"], *splits["test"]}
+    assert "has no split 'dev'" in refused["message"]
 
 
 def test_the_reflectors_key_is_not_lost_behind_that_of_the_server(monkeypatch):
@@ -239,6 +282,7 @@ def test_a_search_that_is_stopped_says_so_and_leaves_nothing_running(tmp_path):
     assert json.loads(rest.splitlines()[-1])["kind"] == "interrupted"
 
 
+@pytest.mark.servers
 def test_another_model_writes_prompts_with_its_own_key_under_the_same_cap(tmp_path, monkeypatch):
     """The words that the model needs come from the reflector alone."""
     said = tmp_path / "said.json"
@@ -270,6 +314,7 @@ def test_another_model_writes_prompts_with_its_own_key_under_the_same_cap(tmp_pa
     assert sum(spent) == end["tokens"] <= 400_000
 
 
+@pytest.mark.servers
 def test_budgets_hold_and_what_was_found_till_then_counts(tmp_path):
     with reference_server("--wrong-every", 3) as url:
         out = tmp_path / "calls"

@@ -44,12 +44,16 @@ class _Problem(msgspec.Struct):
     answer: str
 
 
-def load_data(path: Path | None) -> DataSet:
-    """The problems of a file as published (JSON Lines or Parquet), or the test set from the Hugging Face Hub.
+def load_data(path: Path | None, *, split: str = "test") -> DataSet:
+    """The problems of a file as published (JSON Lines or Parquet), or a split from the Hugging Face Hub: test or train.
 
     Raises BenchError.
     """
-    path = path or fetch_file(REPOSITORY, FILE)
+    if split not in {"test", "train"}:
+        raise UsageError(
+            f"{NAME} has no split {split!r}", hint="it has train and test", settings=("datasets",)
+        )
+    path = path or fetch_file(REPOSITORY, FILE.replace("test", split))
     samples = []
     for number, row in enumerate(read_rows(path)):
         problem = checked(row, _Problem)
