@@ -17,6 +17,7 @@ from runner.machine import Machine, this_machine
 from servers.capacity.memory_estimate import ALL_LAYERS, MemoryEstimate, estimate_server, fewest_cards
 from servers.vllm import card_count, trained_length
 from settings.base_url import parse_base_url
+from sweeps.preflight.baselines import baseline_warnings
 from sweeps.preflight.families import template_warnings
 from sweeps.preflight.run_time import Expected, expected
 
@@ -106,7 +107,11 @@ def preflight(
     log = results_dir / RUN_LOG_NAME
     history = RunLog(log).runs() if log.exists() else ()
     machine = this_machine(results_dir)
-    return inspect(plan, machine=machine, history=history, done=done, reused=reused, elsewhere=elsewhere)
+    found = inspect(plan, machine=machine, history=history, done=done, reused=reused, elsewhere=elsewhere)
+    missing = [
+        Finding(level="warning", index=None, text=text) for text in baseline_warnings(plan.runs, results_dir)
+    ]
+    return dataclasses.replace(found, findings=(*found.findings, *missing))
 
 
 def inspect(

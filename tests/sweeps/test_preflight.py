@@ -352,3 +352,20 @@ def test_piped_it_is_lines_with_tabs_and_json_is_whole(folder, capsys):
 )
 def test_durations_are_readable(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_baseline_of_speed_that_is_not_there_is_warned_of(folder):
+    """Over night each run would lack its speed, and say so one by one."""
+    found = preflight(
+        plan(
+            """
+            defaults: {benchmark: human_eval, server: llama.cpp, server_binary: ./llama-server, speed_baseline: basline}
+            matrix: {model: [a.gguf, b.gguf]}
+            """,
+            folder,
+        ),
+        results_dir=folder / "results",
+    )
+    (said,) = [text for text in texts(found) if "basline" in text]
+    assert "the speed of these 2 runs will be unknown" in said
+    assert found.ok
