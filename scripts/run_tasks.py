@@ -81,6 +81,7 @@ async def _main(arguments: Arguments, events: Events) -> None:
     )
     if asked["check"]:
         return
+    versions = {task.id: task.version for task in tasks if task.version}
     benchmark = BenchmarkProgram(
         name=tasks_task.NAME,
         data_sha256=file.sha256,
@@ -97,7 +98,10 @@ async def _main(arguments: Arguments, events: Events) -> None:
             "sample": asked["sample"],
             "sample_seed": asked["sample_seed"] if asked["sample"] else None,
         },
-        details=lambda _: {"tasks": {"file": file.path.name, "version": file.version, "sha256": file.sha256}},
+        details=lambda _: {
+            "tasks": {"file": file.path.name, "version": file.version, "sha256": file.sha256},
+            **({"task_versions": versions} if versions else {}),
+        },
     )
     await run_benchmark(benchmark, arguments, events)
 

@@ -26,6 +26,7 @@ tasks:
     test_cases: [{input: abc, expected_output: ABC, weight: 3}, {input: x, expected_output: X}]
     reference_solution: print(input().upper())
   - id: negate
+    version: 2
     difficulty: hard
     prompt: Return the negative of the number.
     function: negate
@@ -73,10 +74,10 @@ def test_the_starter_sets_own_solutions_score_100_percent(tmp_path, style):
         assert summary["metrics"][f"pass@1 difficulty={level}"]["value"] == 1.0
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert settings["options"] == {
-        "version": "1.0", "difficulty": [], "sample": None, "sample_seed": None,
+        "version": "1.1", "difficulty": [], "sample": None, "sample_seed": None,
     }  # fmt: skip
     assert settings["max_tokens"] == 2048
-    assert (summary["tasks"]["file"], summary["tasks"]["version"]) == ("starter_tasks.yaml", "1.0")
+    assert (summary["tasks"]["file"], summary["tasks"]["version"]) == ("starter_tasks.yaml", "1.1")
     assert summary["tasks"]["sha256"] == settings["data_sha256"]
 
 
@@ -89,6 +90,7 @@ def test_a_wrong_answer_gets_its_part_of_the_credit(tmp_path, small, task_id):
     assert (wrong["task_id"], wrong["metrics"], summary["score"]) == (task_id, {"weighted": share}, 50.0)
     assert wrong["detail"].startswith("case 2 of 2: ")
     assert summary["metrics"]["weighted"]["value"] == (1 + share) / 2
+    assert summary["task_versions"] == {"negate": "2"}
 
 
 def test_only_what_is_drawn_is_asked_and_another_draw_is_refused_at_resume(tmp_path):
