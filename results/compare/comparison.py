@@ -97,7 +97,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     infrastructure. better_first, better_second: samples on which that run did better. answers: what was answered
     otherwise, word for word; None if a run kept no words. by_tag: how many of the samples with each tag were solved.
     recall: the same as results for the share of values found, partial credit included; None without such. composite:
-    of the composite scores; None unless both runs have one that was computed alike, and why not in composite_apart.
+    of the composite scores; None unless both runs have one that was computed alike. composite_apart: why not; A or B if
+    only that run has one.
     """
 
     benchmark: str
@@ -205,7 +206,7 @@ def _composites(
     """The pair of composites, or why there is none where a run has one."""
     if one.composite is None or other.composite is None:
         only = "A" if one.composite is not None else "B" if other.composite is not None else ""
-        return None, f"only {only} has one" if only else ""
+        return None, only
     if scored_by(one) != scored_by(other):
         return None, "not compared: other weights, rules, baselines, scorers or, with speed, machines"
     found = composite_pair(_part_lines(first), _part_lines(second), one.composite.weights)

@@ -109,6 +109,18 @@ def test_an_answer_has_its_parts(made):
     assert "composite score" not in words(get(made, f"/runs/{runs['high']}/samples/T/2"))
 
 
+def test_two_runs_are_compared_by_their_composites(made):
+    client, runs = made
+    for name, quality in (("high", 90), ("low", 20)):
+        folder = client.app.state.services.store.folder(runs[name]).path
+        lines = [{"task_id": f"HumanEval/{at}", "parts": {"correctness": float(quality)}} for at in range(9)]
+        (folder / "parts.jsonl").write_bytes(b"".join(encode(line) + b"\n" for line in lines))
+    text = words(get(made, f"/compare?run={runs['high']}&run={runs['low']}"))
+    assert "composite high 90.0, low 20.0 of 100, on 9 samples, of correctness only" in text
+    text = words(get(made, f"/compare?run={runs['high']}&run={runs['plain']}"))
+    assert "composite only high has one" in text
+
+
 def test_the_api_gives_parts_weights_and_what_sets_composites_apart(made):
     found = (
         made[0]

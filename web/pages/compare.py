@@ -13,6 +13,7 @@ from results.compare.divergence_pair import are_of_kld, compare_divergences
 from results.compare.leaderboard import SortBy, make_tables
 from results.errors import NotComparable
 from results.store.run_store import RunQuery
+from results.views.composites.pair_text import composite_pair_facts
 from results.views.divergence_text import divergence_rows
 from results.views.sentences.pair_words import comparison_words
 from web.access.caller import may
@@ -113,6 +114,7 @@ def _pair(
     names = called(rows)
     first, second = names[rows[0].run_id], names[rows[1].run_id]
     words = comparison_words(comparison, first, second)
+    scored = "; ".join(text for _, text in composite_pair_facts(comparison, first, second))
     tables = [
         costs_table(comparison, first, second),
         tags_table(comparison, first, second),
@@ -124,6 +126,7 @@ def _pair(
         name="compare",
         lead=words.head,
         sentences=words.sentences,
+        facts=(("composite", scored),) if scored else (),
         tables=tuple(table for table in tables if table is not None),
     )
     return page(request, "compare.html.jinja", view=view, kind="good" if words.shown else "calm",
