@@ -68,6 +68,7 @@ class Search:
     reflector_provider: str | None
     reflector_model: str | None
     reflector_base_url: str | None
+    reflector_max_tokens: int | None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -78,6 +79,7 @@ class Search:
             "datasets": {name: part.settings for name, part in self.parts.items()},
             "max_calls": self.max_calls,
             "reflector": self.reflector,
+            "reflector_max_tokens": self.reflector_max_tokens,
         }
 
     @property
@@ -119,6 +121,7 @@ def search_of(found: dict[str, Any], benchmark: str) -> Search | None:
         reflector_provider=asked["reflector_provider"],
         reflector_model=asked["reflector_model"],
         reflector_base_url=asked["reflector_base_url"],
+        reflector_max_tokens=asked["reflector_max_tokens"],
     )
 
 

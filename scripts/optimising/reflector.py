@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from evaluation.models.connection import ConnectionInfo
     from evaluation.models.openai_interface import OpenAIInterface
     from evaluation.spending.opening import SpendingAsked
+    from scripts.optimising.asked import Search
     from scripts.sessions.server_session import Reached, ServerSession
 
 FOLDER = "reflector"  # in the run's, for what its answers cost
-_MAX_TOKENS = 2048
+_MAX_TOKENS = (
+    1024  # an instruction takes hundreds; more must fit into a slot's context beside what it is told
+)
 _TEMPERATURE = 1.0  # the same words for every trial would be of no use
 
 
@@ -35,11 +38,11 @@ class Reflector(NamedTuple):
     price: Any
 
 
-def reflecting_by(sampling: Sampling) -> Sampling:
+def reflecting_by(sampling: Sampling, search: Search) -> Sampling:
     """How a reflector is asked: freely, and with room for a prompt. sampling: the run's."""
     return Sampling(
         temperature=_TEMPERATURE,
-        max_tokens=max(256, min(_MAX_TOKENS, sampling.max_tokens)),
+        max_tokens=search.reflector_max_tokens or _MAX_TOKENS,
         seed=sampling.seed,
         chat_template_kwargs=sampling.chat_template_kwargs,
     )

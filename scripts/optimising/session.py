@@ -142,7 +142,7 @@ class _Search(ServerSession):
             seed = sampling.seed or 0
             pool = pool_of(task, self.samples(task), search, seed, partial(self._other, task.style))
             self._write(SPLITS_NAME, _kept(pool.splits))
-            reflecting = reflecting_by(sampling)
+            reflecting = reflecting_by(sampling, search)
             asking = Asking(
                 task,
                 pool.samples,

@@ -83,6 +83,15 @@ OPTIMISER_SETTINGS = (
         default_text="the model itself writes them",
     ),
     _row("reflector_model", "text", "The model at --reflector-provider or --reflector-base-url.", "NAME"),
+    _row(
+        "reflector_max_tokens",
+        "whole",
+        "The longest answer of whoever writes prompts, in tokens.",
+        "N",
+        minimum=1,
+        maximum=1_000_000,
+        default_text="1024",
+    ),
     _row("reflector_base_url", "text", "Where the model answers that writes prompts.", "URL"),
 )
 _OF_SEARCH = tuple(row.name for row in OPTIMISER_SETTINGS if row.name != "optimizer")

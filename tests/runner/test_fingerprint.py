@@ -98,6 +98,7 @@ ELSEWHERE = {
     "reflector_provider",
     "reflector_model",
     "reflector_base_url",
+    "reflector_max_tokens",
 }
 
 

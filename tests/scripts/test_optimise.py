@@ -86,6 +86,7 @@ def test_every_setting_of_a_search_makes_another_run():
         {"datasets": '{"train":2}'},
         {"max_calls": 9},
         {"max_tokens_total": 9},
+        {"reflector_max_tokens": 9},
         {"reflector_model": "x", "reflector_provider": "openai"},
         {"reflector_model": "x", "reflector_base_url": "http://127.0.0.1:8/v1"},
     ]

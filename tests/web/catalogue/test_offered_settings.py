@@ -23,7 +23,7 @@ OPERATORS = """
     api_key_file lora model_draft speculative_config port server_args cache_size lm_eval perplexity_binary
     kld_cache_size shard shards speed_baseline scorer
     optimizer optimizer_params optimizer_prompt_params datasets max_calls reflector_provider reflector_model
-    reflector_base_url
+    reflector_base_url reflector_max_tokens
 """
 CLASSES = {
     Offer.VALUE: VALUES.split(),
