@@ -14,12 +14,15 @@ import pytest
 from evaluation.benchmarks.human_eval.task import load_data
 from evaluation.benchmarks.tasks.file import read_task_file
 from evaluation.benchmarks.tasks.task import STARTER_SET
+from evaluation.scoring.samples import coding_samples
 from results.errors import Reported
 from results.json_text import encode
 from results.records import Completion, Outcome
 from scripts.events import Events
 from scripts.scoring.score_run import parse
 from scripts.scoring.score_run import score as compute
+from tests.evaluation.evalplus_problems import HUMAN_EVAL, MBPP, write_rows
+from tests.evaluation.mbpp_problems import full
 
 ROOT = Path(__file__).parents[2]
 CHEAP = "correctness=60,quality=40"
@@ -249,3 +252,23 @@ def test_the_program_runs_alone_and_says_the_composite_last(run):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["composite"]["composite"]["value"] == 75
+
+
+@pytest.mark.parametrize("benchmark", ["tasks", "mbpp", "human_eval_plus", "mbpp_plus"])
+def test_the_references_of_every_benchmark_are_as_good_as_themselves(tmp_path, benchmark):
+    """Each has its own way from a completion to the program, and to the reference."""
+    made = {
+        "mbpp": lambda: full(tmp_path / "mbpp.jsonl"),
+        "human_eval_plus": lambda: write_rows(tmp_path / "HumanEvalPlus.jsonl", HUMAN_EVAL),
+        "mbpp_plus": lambda: write_rows(tmp_path / "MbppPlus.jsonl", MBPP),
+    }
+    file = made[benchmark]() if benchmark in made else None
+    samples, sha256 = coding_samples(benchmark, {"dataset": file}, say=print)
+    some = [
+        Completion(task_id=name, completion=sample.reference, passed=True, outcome=Outcome.PASSED)
+        for name, sample in [*samples.items()][:4]
+    ]
+    run = written(tmp_path / "run", some, benchmark=benchmark, data_sha256=sha256)
+    options = ["--dataset", file] if file else []
+    found = score(run, "--weights", CHEAP, *options)["composite"]
+    assert found["parts"]["quality"] == {"value": 100, "low": 100, "high": 100, "samples": 4, "why_not": ""}
