@@ -13,6 +13,7 @@ from evaluation.answers.code import from_chat
 from evaluation.benchmarks.human_eval.task import load_data
 from evaluation.scoring.contract import Means, Solution
 from evaluation.scoring.quality.facts import NotKnown, ProgramFacts, Reader
+from evaluation.scoring.quality.lint import LINT_RULES
 from evaluation.scoring.quality.measure import Quality, quality_of
 from evaluation.scoring.quality.own_text import own_program
 from evaluation.scoring.samples import of_human_eval
@@ -121,3 +122,8 @@ def test_without_a_reference_the_figures_are_absolute():
         findings={"F401": 1}, complexity=25, most_complex=20, maintainability=70.0, statements=10
     )
     assert quality_of(facts, None) == {"lint": 90, "complexity": 50, "maintainability": 70.0}
+
+
+def test_the_page_names_the_rules():
+    page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text()
+    assert f"`{' '.join(LINT_RULES)}`" in page
