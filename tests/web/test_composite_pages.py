@@ -80,7 +80,7 @@ def test_a_csv_file_has_as_many_cells_as_headings(made):
 
 def test_runs_are_ranked_by_the_composite_on_each_difficulty(made):
     text = get(made, "/rankings?tag=difficulty")
-    assert "composite</option>" in text
+    assert '<a href="/rankings?tag=difficulty&amp;what=composite">By composite</a>' in text
     text = words(get(made, "/rankings?tag=difficulty&what=composite"))
     assert text.index("extreme") > text.index("hard") > text.index("medium") > text.index("easy")
     assert "tested against the best" not in text, "composites are not tested"

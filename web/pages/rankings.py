@@ -59,11 +59,7 @@ def rankings(
         return _nothing(request, shown, name)
     rows = found.table.rows[:ROWS]
     both = scored_by_tag(found.table.rows, name)
-    filters = (
-        choice("tag", "By", name, {each: each for each in tags}),
-        *([choice("what", "Show", what, {"": "score", "composite": "composite"})] if both else []),
-        *shown.table_choice(),
-    )
+    filters = (choice("tag", "By", name, {each: each for each in tags}), *shown.table_choice())
     if what == "composite" and both:
         return _by_composite(request, shown, found, filters, tag=name, order=order)
     ranks = tag_ranks(rows, shown.benchmark, name, services.store)
@@ -86,6 +82,7 @@ def rankings(
         sentences=sentences,
         left_out=len(found.table.rows) - len(rows),
         values_left_out=max(0, len(ranks.values) - VALUES),
+        has_composites=both,
     )
 
 
@@ -102,7 +99,8 @@ def _by_composite(
         tables=(made,),
     )
     return page(request, "rankings.html.jinja", view=view, shown=shown, filters=filters, table=made,
-                sentences=sentences, left_out=max(0, len(rows) - ROWS), values_left_out=0, untested=True)  # fmt: skip
+                sentences=sentences, left_out=max(0, len(rows) - ROWS), values_left_out=0, untested=True,
+                has_composites=True)  # fmt: skip
 
 
 def _nothing(request: Request, shown: Shown, tag: str) -> Response:
