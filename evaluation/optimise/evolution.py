@@ -57,9 +57,7 @@ class Evolution(Optimiser[Evolutionary]):
         return child
 
     def _population(self) -> list[str]:
-        estimates = self.trials.estimates
-        ranked = sorted(estimates, key=lambda sha256: -estimates[sha256])
-        return [self.trials.texts[sha256] for sha256 in ranked[: self.parameters.population_size]]
+        return self.trials.ranked()[: self.parameters.population_size]
 
     def _winner(self, population: list[str]) -> str:
         """Of a tournament: the first in the ranking among those drawn."""

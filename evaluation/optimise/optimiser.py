@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evaluation.optimise.ledger import Ledger
     from evaluation.optimise.trials import Trials
 
+MOST_PARENTS = 8
 P = TypeVar("P", bound=Common)
 
 
@@ -40,10 +41,17 @@ class Optimiser(Generic[P]):
         self.trials = trials
         self.random = random
         self.adapter: Adapter | None = None
+        self.idle = 0  # iterations since the last new candidate
 
     def plan(self) -> list[str]:
         """The texts that new ones are made of, one for each proposal of this iteration."""
-        return [self.trials.texts[self.trials.best]]
+        return [self.parent()]
+
+    def parent(self) -> str:
+        """The best text so far; where nothing new came of it, the next ones in turn."""
+        best = self.trials.texts[self.trials.best]
+        ranked = [best, *(text for text in self.trials.ranked() if text != best)]
+        return ranked[self.idle % min(len(ranked), MOST_PARENTS)]
 
     def propose(self, current: str, records: Sequence[Mapping[str, str]]) -> str | None:
         """A new text, or None where there is none. records: how the parent did with samples of train."""
@@ -63,6 +71,7 @@ class Optimiser(Generic[P]):
         """A hook of gepa. All proposals of an iteration see the same samples."""
         from gepa.strategies.proposal_sampling import ProposalTask
 
+        self.idle = max(0, self.trials.idle(state) - 1)
         places = batch_sampler.next_minibatch_ids(trainset, state)
         items = trainset.fetch(places)
         tasks = []

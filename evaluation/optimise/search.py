@@ -146,6 +146,8 @@ def _run(
     """Until trials, budget or ideas end. Raises Halt for what went wrong."""
     from gepa.api import optimize
 
+    from evaluation.optimise.pareto import selector
+
     adapter = Adapter(
         ledger,
         candidates,
@@ -164,7 +166,7 @@ def _run(
         minibatch = parameters.reflection_minibatch_size or minibatch
         own = {
             "reflection_lm": lambda text: in_unicode(ledger.reflect(text))[:MOST_CHARS],
-            "candidate_selection_strategy": parameters.candidate_selection_strategy,
+            "candidate_selection_strategy": selector(parameters.candidate_selection_strategy, seed),
             "use_merge": parameters.use_merge,
             "skip_perfect_score": parameters.skip_perfect_score,
         }

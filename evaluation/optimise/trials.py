@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evaluation.optimise.ledger import Ledger
 
 MOST_IDLE = 30  # rounds without a new candidate, after which there won't be one
+MOST_IDLE_LOOKS = 100  # where a parent that solves all it is shown proposes nothing
 
 
 class Trials:
@@ -65,6 +66,15 @@ class Trials:
         """Whether no candidate with this text was tried."""
         return self._candidates.sha256({self._candidates.component: text}) not in self.texts
 
+    def idle(self, state: Any) -> int:
+        """Iterations since the last new candidate."""
+        return int(state.i) - self._last_new
+
+    def ranked(self) -> list[str]:
+        """The texts of all that were tried, the best first, as far as is known."""
+        order = sorted(self.estimates, key=lambda sha256: -self.estimates[sha256])
+        return [self.texts[sha256] for sha256 in order]
+
     # gepa's hooks
 
     def select(self, proposals: list[Any], state: Any, acceptance_criterion: Any) -> list[Any]:
@@ -76,14 +86,15 @@ class Trials:
                 continue
             self.trials += 1
             self._last_new = state.i
+            if not (self._accept_all or acceptance_criterion.should_accept(proposal, state)):
+                continue  # other samples may say otherwise when it is proposed again
             self.texts[sha256] = proposal.candidate[self._candidates.component]
             if sha256 not in self.parents:
                 pool = state.program_candidates
                 self.parents[sha256] = tuple(
                     self._candidates.sha256(pool[index]) for index in proposal.parent_program_ids
                 )
-            if self._accept_all or acceptance_criterion.should_accept(proposal, state):
-                new.append(proposal)
+            new.append(proposal)
         return self._winners(new) if self._races and new else new
 
     def __call__(self, state: Any) -> bool:
@@ -92,7 +103,7 @@ class Trials:
             self.stopped = Stopped.PERFECT
         elif self.trials >= self._max_trials or self.finished():
             self.stopped = Stopped.TRIALS
-        elif state.i - self._last_new >= MOST_IDLE:
+        elif self.idle(state) >= (MOST_IDLE if self._accept_all else MOST_IDLE_LOOKS):
             self.stopped = Stopped.EXHAUSTED
         return self.stopped is not None
 

@@ -43,10 +43,10 @@ KINDS = {
     "length": ("Be brief.", "Explain all.", "Use at most three lines.", "Write one line a step."),
 }
 PHRASES = {phrase: kind for kind, phrases in KINDS.items() for phrase in phrases}
-NEAR_MISS = 0.6
+NEAR_MISS = 0.4
 WORST, BEST = 0.25, 0.90
-SPREAD, NOISE = 0.8, 0.6  # of the samples' difficulties, and of a pair of prompt and sample
-VALIDATION, TRAIN, TEST = 400, 60, 0
+SPREAD, NOISE = 1.0, 0.4  # of the samples' difficulties, and of a pair of prompt and sample
+VALIDATION, TRAIN, TEST = 600, 60, 0
 POOL, SKILLS, SHOWN = 24, 4, 4
 MISLEADING, USELESS = 0.25, 0.10
 
@@ -221,7 +221,7 @@ def fenced_reply(text: str) -> str:
 PARAMETERS = {
     FEW_SHOT: {"max_trials": 80, "max_examples": SHOWN, "pool_size": POOL},
     "meta_prompt": {"max_trials": 120},
-    "evolutionary_optimizer": {"population_size": 12, "num_generations": 14},
+    "evolutionary_optimizer": {"population_size": 12, "num_generations": 24},
     "hierarchical_reflective": {"max_trials": 120},
-    "gepa": {"max_trials": 300},
+    "gepa": {"max_trials": 300, "reflection_minibatch_size": 12},
 }
