@@ -45,6 +45,9 @@ RUN_FILES = (
     "telemetry.jsonl",
     "prompts.jsonl",
     "parts.jsonl",
+    "evaluations.jsonl",
+    "splits.json",
+    "prompt.json",
 )
 PAGES = ("README.txt", "report.html", "report.md")
 _MANIFEST = "archive.json"
