@@ -113,6 +113,7 @@ class _Search(ServerSession):
     passed: int = 0
     tokens: int = 0
     total: int = 0
+    seen: tuple[int, float] = (0, -1.0)
 
     async def run(self, old: Settings | None) -> None:
         style = self.begin(old)
@@ -262,6 +263,10 @@ class _Search(ServerSession):
         if self.search.max_calls is None and progress.trial:
             left = self.calls / progress.trial * max(0, progress.of - progress.trial)
             self.total = max(self.calls + 1, int(self.calls + left))
+        seen = (progress.trial, progress.best)
+        if seen == self.seen:  # a proposal that came to nothing is no news
+            return
+        self.seen = seen
         self.events.say(
             f"trial {progress.trial} of {progress.of}: best {100 * progress.best:.1f} of 100 on validation, "
             f"seed prompt {100 * progress.seed:.1f}; {progress.spent.calls} requests"
