@@ -16,6 +16,7 @@ from evaluation.loop.journal import LineJournal
 from results.durable import explained, replace_file
 from results.json_text import NOT_THAT_JSON, encode
 from results.scores.composite import PARTS_NAME, SampleParts
+from sandbox import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
@@ -57,7 +58,7 @@ async def measure_parts(
     """A line for each solution, in their order, as it stands in the folder's `parts.jsonl` at the end.
 
     cheap: parts that take no time, computed anew. measures: one after the other. on_measured: called with a part, how
-    many solutions it is measured of, and of how many. Raises BenchError.
+    many solutions it is measured of, and of how many. Where the sandbox fails, the others are kept. Raises BenchError.
     """
     async with LineJournal(folder, PARTS_NAME) as journal:
         data = journal.lock_and_read()
@@ -77,14 +78,20 @@ async def measure_parts(
             if not todo:
                 continue
             found = cast("AsyncGenerator[tuple[Solution, Measured], None]", measure.measure(todo))
-            async with contextlib.aclosing(found):
-                async for solution, measured in found:
-                    key = _key(solution)
-                    rules = measure.rules if measured.lasting else ""
-                    lines[key] = _with(lines[key], measure.part, measured, rules)
-                    await journal.add(lines[key])
-                    done += 1
-                    on_measured(measure.part, done, total)
+            left = {_key(solution) for solution in todo}
+            try:
+                async with contextlib.aclosing(found):
+                    async for solution, measured in found:
+                        key = _key(solution)
+                        rules = measure.rules if measured.lasting else ""
+                        lines[key] = _with(lines[key], measure.part, measured, rules)
+                        await journal.add(lines[key])
+                        left.discard(key)
+                        done += 1
+                        on_measured(measure.part, done, total)
+            except SandboxError as error:  # costs this part alone
+                for key in left:
+                    lines[key] = _without(lines[key], measure.part, error.message)
         for solution in solutions:
             for part, measured in cheap(solution).items():
                 lines[_key(solution)] = _with(lines[_key(solution)], part, measured, "")

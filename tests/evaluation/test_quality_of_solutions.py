@@ -127,3 +127,12 @@ def test_without_a_reference_the_figures_are_absolute():
 def test_the_page_names_the_rules():
     page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text()
     assert f"`{' '.join(LINT_RULES)}`" in page
+
+
+def test_a_child_that_somebody_else_ended_costs_nothing():
+    with Reader() as reader:
+        assert reader.facts("", "x = 1\n", "").statements == 1
+        child = reader._child
+        child.kill()
+        child.wait()
+        assert reader.facts("", "x = 1\ny = 2\n", "").statements == 2

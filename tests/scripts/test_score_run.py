@@ -272,3 +272,11 @@ def test_the_references_of_every_benchmark_are_as_good_as_themselves(tmp_path, b
     options = ["--dataset", file] if file else []
     found = score(run, "--weights", CHEAP, *options)["composite"]
     assert found["parts"]["quality"] == {"value": 100, "low": 100, "high": 100, "samples": 4, "why_not": ""}
+
+
+def test_a_sandbox_that_is_not_there_costs_its_part_alone(run, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = score(run, "--weights", "correctness=1,efficiency=1", "--sandbox", "container")["composite"]
+    assert found["composite"]["value"] is None
+    assert found["parts"]["efficiency"]["why_not"]
+    assert found["partial"]["value"] == 75

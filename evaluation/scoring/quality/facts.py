@@ -71,19 +71,25 @@ class Reader:
         )
 
     def _asked(self, question: list[str]) -> dict[str, Any]:
+        """Asked twice where the child dies of it: somebody else may have ended it the first time."""
+        for _ in range(2):
+            answer = self._answer(json.dumps(question).encode() + b"\n")
+            if answer.endswith(b"\n"):
+                said: dict[str, Any] = json.loads(answer)
+                return said
+            self.close()
+        raise NotKnown("it is too deeply nested or too long to be parsed")
+
+    def _answer(self, question: bytes) -> bytes:
+        """Without its end where the child died."""
         child = self._child or self._started()
         if child.stdin is None or child.stdout is None:
             raise AssertionError("the child has pipes")
-        answer = b""
         with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(json.dumps(question).encode() + b"\n")
+            child.stdin.write(question)
             child.stdin.flush()
-            answer = child.stdout.readline()
-        if not answer.endswith(b"\n"):
-            self.close()
-            raise NotKnown("it is too deeply nested or too long to be parsed")
-        said: dict[str, Any] = json.loads(answer)
-        return said
+            return child.stdout.readline()
+        return b""
 
     def _started(self) -> subprocess.Popen[bytes]:
         self._child = subprocess.Popen(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import sys
 import warnings
 from typing import Any
@@ -44,6 +45,7 @@ def facts_of(before: str, completion: str, entry_point: str) -> dict[str, Any]:
 def main() -> None:
     """Ends where its input ends."""
     warnings.simplefilter("ignore")  # invalid escapes in somebody else's code
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, whose end is that of our input
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     for line in sys.stdin.buffer:
