@@ -184,7 +184,7 @@ def composite_sentences(table: Table) -> list[str]:
     return [
         *made,
         *(f"No composite for {sentence}." for sentence in _unknown(table)),
-        "Intervals of composites are over samples; `compare` gives that of a difference.",
+        "Intervals of composites are over samples; comparing two runs gives that of a difference.",
     ]
 
 
