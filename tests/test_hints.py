@@ -218,8 +218,8 @@ prune --keep 10 | 2 | --keep '10' is no rule | last=50
 {GOOD} --price-per-kwh 30ct | 2 | --price-per-kwh: '30ct' is not a | `bench_runner.py run --help`
 sweep --resume last --fresh | 2 | --fresh starts another sweep | leave out --resume
 {GOOD} --weights corectness=1 | 2 | there is no part corectness; did you mean correctness? | the parts are
-{GOOD} --weights correctness | 2 | --weights: 'correctness' is not PART=WEIGHT,... | run --help
-{GOOD} --weights quality=-1 | 2 | --weights: the weight of quality is -1 | run --help
+{GOOD} --weights correctness | 2 | --weights: 'correctness' is not PART=WEIGHT,... | such as correctness=40
+{GOOD} --weights quality=-1 | 2 | --weights: the weight of quality is -1 | such as correctness=40
 {GOOD} --speed-target-s 0 | 2 | 0 is out of range | more than 0
 {GOOD} --speed-target-s 2 --speed-baseline last | 2 | exclude each other | one of them
 {GOOD} --weights quality=1 --speed-target-s 2 | 2 | --speed-target-s changes nothing | correctness=80,speed=20

@@ -12,7 +12,7 @@ from typing import Any
 from results.errors import UsageError
 
 PART_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-_EXAMPLE = "such as correctness=40,speed=20,quality=25,efficiency=15"
+_EXAMPLE = "give one such as correctness=40,speed=20,quality=25,efficiency=15"
 _MOST = 1e6
 
 
@@ -21,12 +21,12 @@ def read_weights(value: Any) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, written in _pairs(value):
         if not PART_NAME.fullmatch(name):
-            raise UsageError(f"{name!r} is not the name of a part: {_EXAMPLE}")
+            raise UsageError(f"{name!r} is not the name of a part", hint=_EXAMPLE)
         if name in found:
-            raise UsageError(f"{name} has two weights")
+            raise UsageError(f"{name} has two weights", hint=_EXAMPLE)
         found[name] = _weight(name, written)
     if not math.fsum(found.values()):
-        raise UsageError(f"no part has a weight above 0: {_EXAMPLE}")
+        raise UsageError("no part has a weight above 0", hint=_EXAMPLE)
     return found
 
 
@@ -69,10 +69,10 @@ def _pairs(value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, Mapping):
         return [(str(name), weight) for name, weight in value.items()]
     if not isinstance(value, str):
-        raise UsageError(f"is neither a text nor a mapping: {_EXAMPLE}")
+        raise UsageError("is neither a text nor a mapping", hint=_EXAMPLE)
     pairs = [part.partition("=") for part in value.split(",")]
     if not all(equals for _, equals, _ in pairs):
-        raise UsageError(f"{value!r:.80} is not PART=WEIGHT,...: {_EXAMPLE}")
+        raise UsageError(f"{value!r:.80} is not PART=WEIGHT,...", hint=_EXAMPLE)
     return [(name.strip(), weight.strip()) for name, _, weight in pairs]
 
 
@@ -82,7 +82,11 @@ def _weight(name: str, written: Any) -> float:
             raise TypeError
         weight = float(written)
     except (TypeError, ValueError):
-        raise UsageError(f"the weight of {name} is {written!r:.40}, and not a number: {_EXAMPLE}") from None
+        raise UsageError(
+            f"the weight of {name} is {written!r:.40}, and not a number", hint=_EXAMPLE
+        ) from None
     if not 0 <= weight <= _MOST:
-        raise UsageError(f"the weight of {name} is {written!s:.40}, and not from 0 to {_MOST:g}")
+        raise UsageError(
+            f"the weight of {name} is {written!s:.40}, and not from 0 to {_MOST:g}", hint=_EXAMPLE
+        )
     return weight

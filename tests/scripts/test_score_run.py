@@ -275,7 +275,7 @@ def test_the_references_of_every_benchmark_are_as_good_as_themselves(tmp_path, b
 
 
 def test_a_sandbox_that_is_not_there_costs_its_part_alone(run, monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("BENCH_SANDBOX_IMAGE", raising=False)
     found = score(run, "--weights", "correctness=1,efficiency=1", "--sandbox", "container")["composite"]
     assert found["composite"]["value"] is None
     assert found["parts"]["efficiency"]["why_not"]
