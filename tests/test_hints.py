@@ -422,7 +422,8 @@ ADDED_BY_CALLERS = {
     "commands/standard_streams.py", "engines/server_group.py", "evaluation/models/connection.py",
     "evaluation/models/sampling.py", "processes/process.py", "results/records.py", "results/store/merging.py",
     "results/store/run_log_storage.py", "results/store/sweep_folder.py", "results/store/verdicts.py",
-    "runner/spec_json.py", "settings/values.py", "sweeps/manifest/options.py", "sweeps/manifest/reader.py",
+    "runner/spec_json.py", "settings/scoring/weights.py",
+    "settings/values.py", "sweeps/manifest/options.py", "sweeps/manifest/reader.py",
     "web/catalogue/manifest.py", "web/catalogue/values.py",
 }  # fmt: skip
 
