@@ -109,7 +109,9 @@ class Watch:
     def look(self) -> Iterator[UnitEnd]:
         """The attempts that have ended since. Raises ResultsError."""
         now = time.monotonic()
-        if self.jobs and now >= self._ask_s:
+        if not self.jobs:
+            self.waits = ""
+        elif now >= self._ask_s:
             self._ask(now)
         for watched in list(self.jobs.values()):
             end = self._end(watched)
