@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CLAIM: Final = "slurm.json"
 STOP: Final = "slurm.stop"
+_LOST: Final = b"lost\n"  # in the note to stop, whose content is nothing else
 UNKNOWN: Final = "?"  # of a claim that can't be read
 _JOB: Final = re.compile(r"(?:[0-9]{1,20}(?:_[0-9]{1,20})?)?")
 _NODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
@@ -100,14 +101,29 @@ def read_claim(folder: Path) -> Claim | None:
     )
 
 
-def ask_to_stop(folder: Path) -> None:
-    """Let the attempt's job stop as by SIGTERM, wherever it is. Raises ResultsError."""
+def ask_to_stop(folder: Path, *, lost: bool = False) -> None:
+    """Let the attempt's job stop as by SIGTERM, wherever it is. lost: nobody cancels it, but Slurm has it no more.
+
+    Raises ResultsError.
+    """
+    if lost and is_asked_to_stop(folder):
+        return
     with explained("write to", folder):
-        (folder / STOP).touch()
+        replace_file(folder / STOP, _LOST if lost else b"")
 
 
 def is_asked_to_stop(folder: Path) -> bool:
     return (folder / STOP).exists()
+
+
+def is_cancelled(folder: Path) -> bool:
+    """Whether it is asked to stop, and was not lost."""
+    try:
+        return read_bounded(folder / STOP, MOST_BYTES) != _LOST
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def seen_anew(folder: Path) -> None:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from engines.contract import EndKind, UnitEnd
 from engines.node.attempt_files import LOG, read_end
-from engines.slurm.claim import UNKNOWN, ask_to_stop, claim, is_asked_to_stop, read_claim, seen_anew
+from engines.slurm.claim import (
+    UNKNOWN,
+    ask_to_stop,
+    claim,
+    is_asked_to_stop,
+    is_cancelled,
+    read_claim,
+    seen_anew,
+)
 from engines.slurm.commands import ControllerAwayError, listed_jobs
 from results.files import open_to_read
 from results.plain_text import tail
@@ -30,6 +38,9 @@ MOST_AWAY_S: Final = 60.0  # between two questions to a controller that is away
 TELL_AWAY_S: Final = 20.0
 TELL_WAITING_S: Final = 20.0
 CANCELLED: Final = "CANCELLED"
+NODE_FAIL: Final = "NODE_FAIL"
+SURELY_ENDED: Final = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "PREEMPTED", "BOOT_FAIL")
+STOPS_S: Final = 5.0  # a program that is asked to stop has done so by then
 AT_ONCE: Final = "0:00"  # how long a job ran that could not begin
 _MOST_LINE: Final = 4096
 
@@ -169,15 +180,29 @@ class Watch:
             return self._as_written(watched, there)
         if watched.ended_s is None:
             # Nobody can say that its job is gone, but it has written the last thing that it writes.
-            if there is not None and self._is_away and is_asked_to_stop(attempt.folder):
+            if there is not None and self._is_away and is_cancelled(attempt.folder):
                 return self._stopped(watched, there)
             return None
         if there is not None:
             return self._stopped(watched, there)
-        asked = is_asked_to_stop(attempt.folder)
-        if time.monotonic() - watched.ended_s < self.settings.settle_s and not asked:
+        cancelled = is_cancelled(attempt.folder)
+        if time.monotonic() - watched.ended_s < self._settled_s(watched) and not cancelled:
             return None
-        return self._without_end(watched, cancelled=asked or watched.state == CANCELLED)
+        return self._without_end(watched, cancelled=cancelled or watched.state == CANCELLED)
+
+    def _settled_s(self, watched: Watched) -> float:
+        """How long after its job was gone an attempt without an end is given up. Its program may live on, on a node
+        that Slurm lost or with a job that it forgot: it is asked to stop, and what it did until then counts.
+        """
+        settle_s = self.settings.settle_s
+        folder = watched.attempt.folder
+        held = read_claim(folder)
+        if held is None or held.job != watched.job or not watched.job or watched.state in SURELY_ENDED:
+            return settle_s
+        note_s = 0.0 if watched.state == NODE_FAIL else settle_s
+        if watched.ended_s is not None and time.monotonic() - watched.ended_s >= note_s:
+            ask_to_stop(folder, lost=True)
+        return max(settle_s, note_s + STOPS_S)
 
     def _as_written(self, watched: Watched, there: NodeEnd) -> UnitEnd:
         return UnitEnd(
@@ -193,8 +218,10 @@ class Watch:
         """The program was asked to stop: by `cancel`, by somebody's scancel, or by Slurm itself."""
         if _is_by_slurm(watched):
             kind, why = EndKind.LOST, f"Slurm cancelled job {watched.job} itself"
-        elif watched.state == CANCELLED or is_asked_to_stop(watched.attempt.folder):
+        elif watched.state == CANCELLED or is_cancelled(watched.attempt.folder):
             kind, why = EndKind.CANCELLED, there.why
+        elif is_asked_to_stop(watched.attempt.folder):
+            kind, why = EndKind.LOST, f"job {watched.job} is gone{_state(watched)}"
         else:
             kind = EndKind.LOST
             why = f"Slurm stopped job {watched.job}{_state(watched)}: it came near its time limit, or had to make room"
@@ -211,7 +238,7 @@ class Watch:
             self.ask_soon()
             return None
         by_slurm = _is_by_slurm(watched)
-        ask_to_stop(attempt.folder)  # if it lives on, on a node that Slurm can't reach
+        ask_to_stop(attempt.folder, lost=True)  # if it lives on, on a node that Slurm can't reach
         job = f"job {watched.job}" if watched.job else "its job"
         begun = held is not None and bool(held.job)
         if by_slurm:
@@ -244,7 +271,7 @@ def _is_by_slurm(watched: Watched) -> bool:
     one that runs there already, of which a controller that was killed doesn't know any more. Whoever cancels a job that
     waits does so before it has a node.
     """
-    if watched.state != CANCELLED or not watched.node or is_asked_to_stop(watched.attempt.folder):
+    if watched.state != CANCELLED or not watched.node or is_cancelled(watched.attempt.folder):
         return False
     folder = watched.attempt.folder
     held = read_claim(folder)

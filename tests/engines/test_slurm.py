@@ -182,6 +182,9 @@ def test_a_program_that_lives_on_where_slurm_cant_reach_it_stops_by_itself(clust
         wait_for(lambda: not unit_programs(cluster, node))
     assert [end.kind for end in ends] == [EndKind.LOST]
     assert len(sweep.generated()) < 40
+    assert len(set(sweep.generated()) - set(stored(sweep.results))) <= 1, (
+        "what it did until it stopped counts"
+    )
 
 
 def test_a_detached_sweep_is_cancelled_by_another_process(cluster, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from engines.contract import Attempt, EndKind
 from engines.node.attempt_files import NodeEnd, write_end
 from engines.slurm import commands
-from engines.slurm.claim import UNKNOWN, ask_to_stop, claim, read_claim
+from engines.slurm.claim import UNKNOWN, ask_to_stop, claim, is_asked_to_stop, is_cancelled, read_claim
 from engines.slurm.commands import DeclinedError, ListedJob, job_environment
 from engines.slurm.engine import FIELDS, Settings, make
 from engines.slurm.job import only_given
@@ -267,6 +267,12 @@ def listed(job, state, node="", name="bench-1", used="0:00"):
     return ListedJob(job=job, state=state, node=node, name=name, used=used, reason="None")
 
 
+@pytest.fixture
+def gives_up_at_once(monkeypatch):
+    monkeypatch.setattr("engines.slurm.watch.STOPS_S", 0.0)
+
+
+@pytest.mark.usefixtures("gives_up_at_once")
 @pytest.mark.parametrize(
     ("node", "used", "left", "kind"),
     [
@@ -295,6 +301,29 @@ def test_a_job_that_slurm_itself_cancels_goes_on_and_one_that_somebody_cancels_d
     assert end.kind is kind
     if not left:
         assert claim(tmp_path, "7_0").job == ""  # should it begin after all
+
+
+@pytest.mark.parametrize(("state", "at_once"), [("NODE_FAIL", True), ("", False), ("FAILED", False)])
+def test_a_program_that_slurm_lost_is_asked_to_stop_and_what_it_did_until_then_counts(
+    tmp_path, state, at_once
+):
+    """Its attempt is not given up before: another one would make the same answers again."""
+    watch = Watch(Settings(settle_s=1000.0), Said())
+    watch.add(attempt_in(tmp_path), Handle("bench-1", 0, "7"))
+    claim(tmp_path, "7_0", node="n1")
+    watch.take([listed("7_0", state, "n1", used="0:09")] if state else [])
+    watch._ask_s = float("inf")
+    assert not list(watch.look())
+    assert is_asked_to_stop(tmp_path) is at_once
+    if at_once:
+        write_end(tmp_path, NodeEnd(kind=EndKind.CANCELLED, why="stopped by SIGTERM"))
+        (end,) = watch.look()
+        assert (end.kind, end.why) == (EndKind.LOST, "job 7_0 is gone (NODE_FAIL)")
+    ask_to_stop(tmp_path, lost=True)
+    assert not is_cancelled(tmp_path)
+    ask_to_stop(tmp_path)
+    ask_to_stop(tmp_path, lost=True)
+    assert is_cancelled(tmp_path)
 
 
 def test_a_number_that_a_controller_gave_again_is_not_taken_for_ours(tmp_path):
