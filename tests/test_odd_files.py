@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import PROGRAM, Done, bench_runner, command_server, logged, only_run
+from tests.command_line import PROGRAM, Done, bench_runner, bench_runners, command_server, logged, only_run
 from tests.results.recorded_runs import begin_sweep, place, record_run
 from tests.servers.gguf_file import STRING, gguf
 
@@ -78,42 +78,41 @@ def test_a_run_log_that_is_a_link_is_written_through_and_knows_the_runs_beside_t
     assert (results / "benchmark_results.json").is_symlink()
 
 
-@pytest.mark.parametrize(
-    "name", ["completions.jsonl", "settings.json", "script.out", "server.log", "harness.lock"]
-)
-def test_a_file_of_a_run_that_is_none_ends_its_resumption_with_a_clear_error(tmp_path, model, name):
-    results = tmp_path / "r"
-    assert run(results, "--model", model, *SERVER).code == 0
-    path = only_run(results) / name
-    path.unlink(missing_ok=True)
-    path.symlink_to("/dev/null")
-    done = run(results, "--model", model, *SERVER, "--resume", "last")
-    refused(done, 2 if name == "server.log" else 6, name, "it is not a regular file but a device")
+def test_a_file_of_a_run_that_is_none_ends_its_resumption_with_a_clear_error(tmp_path, model):
+    whole, results = tmp_path / "whole", tmp_path / "r"
+    assert run(whole, "--model", model, *SERVER).code == 0
+    for name in ("completions.jsonl", "settings.json", "script.out", "server.log", "harness.lock"):
+        shutil.copytree(whole, results)
+        path = only_run(results) / name
+        path.unlink(missing_ok=True)
+        path.symlink_to("/dev/null")
+        done = run(results, "--model", model, *SERVER, "--resume", "last")
+        refused(done, 2 if name == "server.log" else 6, name, "it is not a regular file but a device")
+        shutil.rmtree(results)
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("sweep", "f.yaml"),
-        ("run", "--benchmark", "gsm8k", "--dataset", "f.jsonl"),
-        ("run", "--benchmark", "mmlu", "--dataset", "f.csv"),
-        ("run", "--benchmark", "lcb", "--dataset", "f.jsonl"),
-        ("run", "--benchmark", "tasks", "--tasks", "f.yaml"),
-        ("run", "--benchmark", "human_eval", "--parser", "./f.py"),
-        ("run", "--script", "f.py"),
-        ("run", "--benchmark", "human_eval", "--model", "f.gguf"),
-        ("tasks", "validate", "f.yaml"),
-    ],
-    ids=" ".join,
-)
-def test_a_fifo_given_as_a_file_is_refused_at_once(tmp_path, monkeypatch, words):
+FIFOS = [
+    ("sweep", "f.yaml"),
+    ("run", "--benchmark", "gsm8k", "--dataset", "f.jsonl"),
+    ("run", "--benchmark", "mmlu", "--dataset", "f.csv"),
+    ("run", "--benchmark", "lcb", "--dataset", "f.jsonl"),
+    ("run", "--benchmark", "tasks", "--tasks", "f.yaml"),
+    ("run", "--benchmark", "human_eval", "--parser", "./f.py"),
+    ("run", "--script", "f.py"),
+    ("run", "--benchmark", "human_eval", "--model", "f.gguf"),
+    ("tasks", "validate", "f.yaml"),
+]
+
+
+def test_a_fifo_given_as_a_file_is_refused_at_once(tmp_path):
     """Nobody writes into it: whoever opened it would wait for ever."""
-    monkeypatch.chdir(tmp_path)
-    os.mkfifo(tmp_path / next(word for word in words if "f." in word))
-    done = bench_runner(*words, *(SERVER if words[0] == "run" else ()), timeout=30)
-    assert (done.code, "Traceback" in done.err) == (2, False), done.err
-    assert "regular file" in done.err
+    for name in {Path(word).name for words in FIFOS for word in words if "f." in word}:
+        os.mkfifo(tmp_path / name)
+    commands = [(*words, *(SERVER if words[0] == "run" else ())) for words in FIFOS]
+    for words, done in zip(FIFOS, bench_runners(*commands, cwd=tmp_path, timeout=60), strict=True):
+        assert (done.code, "Traceback" in done.err) == (2, False), (words, done.err)
+        assert "regular file" in done.err, words
     assert not (tmp_path / "benchmark_results").exists()
 
 
@@ -133,26 +132,24 @@ def test_what_a_script_leaves_as_a_fifo_is_no_result_file(tmp_path, model):
     assert (done.code, "Traceback" in done.err) == (5, False), done.err
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("run", "--benchmark", "human_eval", "--model", "~nobody-at-all/a.gguf"),
-        ("run", "--benchmark", "gsm8k", "--dataset", "~nobody-at-all/a.jsonl"),
-        ("run", "--script", "~nobody-at-all/a.py"),
-        ("run", "--benchmark", "human_eval", "--parser", "~nobody-at-all/a.py"),
-        ("run", "--benchmark", "human_eval", "--server-binary", "~nobody-at-all/llama-server"),
-        ("list", "--results-dir", "~nobody-at-all/r"),
-        ("sweep", "~nobody-at-all/a.yaml"),
-        ("sweep", "~nobody-at-all/a.gguf", "--benchmark", "human_eval", "--dry-run"),
-        ("sweep", "~nobody-at-all/*.gguf", "--benchmark", "human_eval", "--dry-run"),
-        ("leaderboard", "--csv", "~nobody-at-all/a.csv"),
-        ("tasks", "validate", "~nobody-at-all/a.yaml"),
-    ],
-    ids=" ".join,
-)
-def test_the_home_of_nobody_is_the_users_mistake_wherever_it_stands(tmp_path, monkeypatch, words):
-    monkeypatch.chdir(tmp_path)
-    refused(bench_runner(*words), 2, "~nobody-at-all has no home folder")
+OF_NOBODY = [
+    ("run", "--benchmark", "human_eval", "--model", "~nobody-at-all/a.gguf"),
+    ("run", "--benchmark", "gsm8k", "--dataset", "~nobody-at-all/a.jsonl"),
+    ("run", "--script", "~nobody-at-all/a.py"),
+    ("run", "--benchmark", "human_eval", "--parser", "~nobody-at-all/a.py"),
+    ("run", "--benchmark", "human_eval", "--server-binary", "~nobody-at-all/llama-server"),
+    ("list", "--results-dir", "~nobody-at-all/r"),
+    ("sweep", "~nobody-at-all/a.yaml"),
+    ("sweep", "~nobody-at-all/a.gguf", "--benchmark", "human_eval", "--dry-run"),
+    ("sweep", "~nobody-at-all/*.gguf", "--benchmark", "human_eval", "--dry-run"),
+    ("leaderboard", "--csv", "~nobody-at-all/a.csv"),
+    ("tasks", "validate", "~nobody-at-all/a.yaml"),
+]
+
+
+def test_the_home_of_nobody_is_the_users_mistake_wherever_it_stands(tmp_path):
+    for done in bench_runners(*OF_NOBODY, cwd=tmp_path):
+        refused(done, 2, "~nobody-at-all has no home folder")
     assert not any(tmp_path.iterdir())
 
 

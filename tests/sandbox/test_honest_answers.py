@@ -42,9 +42,10 @@ def test_an_answer_has_the_verdict_that_it_has_in_one_process_with_its_tests():
 
 @pytest.mark.servers
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("level", ["bubblewrap", "landlock"])
-def test_the_same_of_every_problem(level):
-    assert differing(list(PROBLEMS), level) == []
+@pytest.mark.parametrize(("level", "every"), [("bubblewrap", 1), ("landlock", 4)])
+def test_the_same_of_every_problem(level, every):
+    """Another level judges by the same code: a part of them shows that it does."""
+    assert differing(list(PROBLEMS)[every - 1 :: every], level) == []
 
 
 # Beside those of HumanEval: (what is defined, what a test says).
