@@ -45,7 +45,7 @@ def trials(sample: CodingSample, box: Sandbox, limits: Limits) -> Trials:
     """
     if not sample.reference.strip():
         raise NotMeasured("the task has no reference solution")
-    scaled = False
+    scaled, code = False, sample.reference
     if sample.benchmark == "tasks":
         scaled = sample.data.scale is not None
         executions = _of_scale(sample.data, box, limits) if scaled else _of_cases(sample.data, limits)
@@ -53,9 +53,11 @@ def trials(sample: CodingSample, box: Sandbox, limits: Limits) -> Trials:
         executions = _of_human_eval(sample.data, limits)
     elif sample.benchmark == "mbpp":
         executions = _of_mbpp(sample.data, limits)
+        # Some references of the sanitized set need what it imports for their tests.
+        code = "".join(f"{line}\n" for line in sample.data["imports"]) + code
     else:
         executions = _of_evalplus(sample, box, limits)
-    reference = executions(sample.reference)
+    reference = executions(code)
     return Trials(tuple(_empty(one, sample, box) for one in reference), reference, scaled, executions)
 
 

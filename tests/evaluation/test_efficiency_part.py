@@ -7,14 +7,16 @@ from functools import partial
 
 import pytest
 
+from evaluation.benchmarks.evalplus.data import read_problems
 from evaluation.benchmarks.tasks.file import CodingTask, Scale, TaskCase
-from evaluation.scoring.alternating import Cost, Execution, NotMeasured, Trial, alternate, of_rounds
+from evaluation.scoring.alternating import Cost, Execution, NotMeasured, Trial, alternate, execute, of_rounds
 from evaluation.scoring.contract import Means, Solution
 from evaluation.scoring.efficiency import Efficiency, score
-from evaluation.scoring.samples import of_human_eval, of_mbpp, of_task
+from evaluation.scoring.samples import of_evalplus, of_human_eval, of_mbpp, of_task
 from evaluation.scoring.trials import lenient, trials
 from results.records import Completion, Outcome
 from sandbox import Limits, Program, UnitTests, open_sandbox
+from tests.evaluation.evalplus_problems import HUMAN_EVAL, write_rows
 
 LIMITS = Limits(cpu_s=20)
 MEANS = Means(level="bubblewrap", timeout_s=20, memory_bytes=2 << 30, workers=1)
@@ -103,7 +105,8 @@ def work(x):
     builtins.kept = sys.modules["kept"] = os.environ["KEPT"] = "kept"
     return x
 """
-    assert alternate(box, trial(keeps, keeps), budget_s=300).cpu.rounds >= 7
+    kept = trial(keeps, keeps)
+    assert [execute(box, each).kind for each in kept.solution * 3] == ["passed"] * 3
 
 
 def test_out_of_budget_nothing_is_said(box):
@@ -163,15 +166,16 @@ def test_programs_of_other_benchmarks(box):
         "test": "def check(candidate):\n    assert candidate(3) == 3",
     }
     mbpp = {
-        "code": "def work(x):\n    return x\n",
+        "code": "def work(x):\n    return math.floor(x)\n",
         "tests": ["assert work(3) == 3"],
-        "imports": [],
+        "imports": ["import math"],  # as in the sanitized set, whose references need it
         "setup": "",
         "entry_point": "work",
     }
     for sample in (of_human_eval("HumanEval/0", problem), of_mbpp("mbpp/11", mbpp)):
         made = trials(sample, box, LIMITS)
-        found = alternate(box, made.of("def work(y):\n    return y\n"), budget_s=300)
+        own = "from __future__ import annotations\ndef work(y):\n    return y\n"
+        found = alternate(box, made.of(own), budget_s=300)
         assert found.memory.value == 1.0
         assert made.empty[0].program.tests.code, "it is called"
 
@@ -184,3 +188,17 @@ def test_what_may_be_the_machines_fault_is_measured_again(monkeypatch):
     assert (late.value, late.lasting) == (None, False)
     (failed,) = measured(sample, "import os\nos.fork()\n" + WORK.format(loops=10))
     assert (failed.value, failed.lasting) == (None, True)
+
+
+def test_programs_of_evalplus_are_judged_while_they_are_measured(box, tmp_path, monkeypatch):
+    """On both sets of inputs, against what the reference gives for them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = write_rows(tmp_path / "HumanEvalPlus.jsonl", HUMAN_EVAL[:1])
+    (problem,) = read_problems(path, "human_eval_plus").problems
+    sample = of_evalplus("human_eval_plus", problem)
+    made = trials(sample, box, LIMITS)
+    right = made.of(sample.reference)
+    assert [execute(box, each).kind for each in (*right.empty, *right.solution)] == ["passed"] * 4
+    assert [bool(each.program.tests.code) for each in made.empty] == [True, True]
+    with pytest.raises(NotMeasured, match="the solution fails where it is measured: wrong_answer"):
+        alternate(box, made.of(f"def {problem.entry_point}(*_):\n    return 'wrong'\n"))

@@ -96,6 +96,17 @@ def test_parts_are_computed_of_what_is_recorded(run):
     assert failed["why_not"]["quality"] == "it did not pass"
 
 
+def test_efficiency_is_measured_once(run):
+    """Of the answers that passed; what is written is not measured again."""
+    found = score(run, "--weights", "correctness=1,efficiency=1")["composite"]
+    assert found["parts"]["efficiency"]["samples"] == 3
+    assert found["parts"]["efficiency"]["value"] > 80
+    before = parts(run)
+    assert before["HumanEval/0"]["figures"]["efficiency"]["rounds"] >= 7
+    score(run, "--weights", "correctness=1,efficiency=3")
+    assert parts(run) == before
+
+
 def test_a_baseline_answers_the_same_samples(run, tmp_path):
     data = load_data()
     some = [answer(sample, request_s=0.5 + n / 2) for n, sample in enumerate(data.samples[1:4])]
