@@ -39,6 +39,7 @@ BENCHMARKS = (
     "choice",
     "watch",
     "certify",
+    "optimisers",
     "rate_limits",
     "worker",
     "api",

@@ -25,6 +25,7 @@ import hashlib
 import math
 import random
 import re
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -72,13 +73,14 @@ def _level(share: float) -> float:
 
 
 class Planted:
-    """One problem. calls: how often it was asked; seconds are not taken, since nothing is waited for."""
+    """One problem. calls, reflections: how often it was asked; answering_s: processor time that its answers took."""
 
     def __init__(self, seed: int, *, examples: bool, validation: int = VALIDATION, test: int = TEST) -> None:
         self.seed = seed
         self.examples = examples
         self.calls = 0
         self.reflections = 0
+        self.answering_s = 0.0
         drawn = random.Random(f"planted/{seed}")
         self._worth: dict[str, float] = {}
         items = [self._item(number) for number in range(validation + TRAIN + test)]
@@ -147,10 +149,16 @@ class Planted:
         return _level(WORST) + self._step * sum(gains)
 
     def evaluate(self, prompt: PromptText, items: Sequence[Item], seed: int) -> Iterator[Outcome]:
+        begin = time.process_time()
+        outcomes = [*self._outcomes(prompt, items, seed)]
+        self.answering_s += time.process_time() - begin
+        self.calls += len(outcomes)
+        yield from outcomes
+
+    def _outcomes(self, prompt: PromptText, items: Sequence[Item], seed: int) -> Iterator[Outcome]:
         parts = self.parts(prompt)
         ability, sha256 = self.ability(parts), prompt.sha256
         for item in items:
-            self.calls += 1
             solved = chance(self.seed, sha256, item.sha256, seed) < _below(
                 (ability - self._difficulty[item.sha256]) / NOISE
             )
@@ -164,8 +172,12 @@ class Planted:
         return f"Wrong, because of its {kinds[int(drawn * 1e6) % len(kinds)]}."
 
     def reflect(self, text: str, seed: int) -> Reflection:
+        begin = time.process_time()
         self.reflections += 1
-        return Reflection(text=reply(text, random.Random(f"{self.seed}/{seed}/{text}")))
+        written_by = random.Random(f"{self.seed}/{seed}/{text}")
+        reflection = Reflection(text=reply(text, written_by))
+        self.answering_s += time.process_time() - begin
+        return reflection
 
 
 def phrases_in(text: str) -> list[str]:
