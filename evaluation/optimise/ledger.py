@@ -251,9 +251,9 @@ class Ledger:
         for unit, needed, most in needs:
             if most is not None and needed > most:
                 raise UsageError(
-                    f"a budget of {most:g} {unit} is too small: the seed prompt on validation "
+                    f"a budget of {most:,} {unit} is too small: the seed prompt on validation "
                     f"({len(splits.validation)} samples) and the test of the gain (twice {len(splits.test)}) alone "
-                    f"may take {needed:g}",
+                    f"may take {needed:,}",
                     hint="raise the budget, or ask for fewer samples of validation and test",
                 )
 
