@@ -156,7 +156,8 @@ def test_a_killed_unit_program_is_lost_and_goes_on_from_its_last_completion(clus
     assert samples(sweep) == 8 <= len(sweep.generated())
 
 
-def test_a_dead_node_gives_its_unit_to_another(cluster, tmp_path):
+def test_a_dead_node_gives_its_unit_to_another(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("engines.slurm.watch.STOPS_S", 0.0)  # there is nothing to wait for
     sweep = one_unit(tmp_path)
     with driving(sweep, engine(sweep)) as ends:
         wait_for(lambda: here(sweep) >= 3)
