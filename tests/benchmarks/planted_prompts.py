@@ -152,8 +152,9 @@ class Planted:
         begin = time.process_time()
         outcomes = [*self._outcomes(prompt, items, seed)]
         self.answering_s += time.process_time() - begin
-        self.calls += len(outcomes)
-        yield from outcomes
+        for outcome in outcomes:
+            self.calls += 1
+            yield outcome
 
     def _outcomes(self, prompt: PromptText, items: Sequence[Item], seed: int) -> Iterator[Outcome]:
         parts = self.parts(prompt)
