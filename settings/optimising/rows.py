@@ -20,6 +20,7 @@ OPTIMISE_PARSER = "optimise"
 REFLECTOR_KEY = "BENCH_REFLECTOR_API_KEY"  # the variable in which a script gets the key for it
 WITHOUT_PROMPTS = ("speed", "kld", "ifeval", "needle")  # nothing can be added to their prompts
 _HINT = "leave it out, or name an optimiser with --optimizer"
+_COUNTS = ("n_samples", "shards")  # of which one changes nothing
 _ONE_ANSWER = (
     "n_samples", "as_published", "shards", "use_guided_json", "parser", "scoring", "weights", "speed_baseline",
     "speed_target_s", "scorer",
@@ -110,7 +111,8 @@ def require_optimizable(given: Mapping[str, Any]) -> None:
     for name in _ONE_ANSWER:
         if name == "parser" and given.get(name) == OPTIMISE_PARSER:  # as records have it
             continue
-        if given.get(name) not in (None, False, 1):
+        value = given.get(name)
+        if value is not None and value is not False and not (name in _COUNTS and value == 1):
             raise UsageError(
                 f"{_option(name)} can't be combined with --optimizer",
                 hint="a search asks each sample once with each prompt; leave it out",
