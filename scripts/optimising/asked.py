@@ -10,7 +10,7 @@ import msgspec
 from evaluation.data.files import files_sha256
 from evaluation.optimise.parameters import read_parameters
 from results.errors import UsageError
-from results.files import user_path
+from results.files import instead_of, unreadable, user_path
 from settings.optimising.rows import OPTIMISER_SETTINGS, require_optimizable
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def _parts(datasets: Mapping[str, Any], benchmark: str) -> dict[str, Part]:
             )
         if part.file and part.split:
             raise _refused(f"{name} has a file and a split", "give one of them")
+        if part.file and (why := unreadable(user_path(part.file))):
+            raise _refused(f"{name}: {part.file}: {why}", instead_of(user_path(part.file)))
         if part.count == 0 and name != "test":
             raise _refused(f"{name} has no samples", "give at least one; only test may have none")
         found[name] = part

@@ -128,6 +128,7 @@ def test_what_can_not_be_searched_is_refused_before_anything_starts(given, what)
         ({"datasets": {"tests": 5}}, "--datasets"),
         ({"datasets": {"train": {"split": "x", "file": "y"}}}, "a file and a split"),
         ({"datasets": {"validation": {"count": 0}}}, "has no samples"),
+        ({"datasets": {"train": {"file": "/gone.jsonl"}}}, "no such file"),
         ({"datasets": {"train": {"loader": "hotpot", "count": 5}}}, "is of 'hotpot'"),
     ],
 )
