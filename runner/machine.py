@@ -70,7 +70,8 @@ def _gpus(host_total_bytes: int, host_available_bytes: int) -> Iterator[Gpu]:
                 yield Gpu(name, host_total_bytes, host_available_bytes, shares_host=True)
             else:
                 used = live_reading(device).memory_used_bytes
-                yield Gpu(name, total, None if used is None else max(total - used, 0))
+                reserved = facts.memory_reserved_bytes or 0
+                yield Gpu(name, total, None if used is None else max(total - reserved - used, 0))
         device.close()
 
 

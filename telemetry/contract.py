@@ -14,10 +14,12 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: "nvidia", "amd" or "cpu_package". uuid: identifies the device permanently (a MIG instance has its own).
     parent_uuid: that of a MIG instance's card, whose power and temperature it shares.
+    memory_reserved_bytes: of the total, what the driver keeps for itself and no reading counts as used.
     energy_source: "counter" (the device's own), "power" (to be integrated over time), or None (neither).
     power_limit_w: as it was set; enforced_power_limit_w: the lowest of all that limit it. slowdown_temperature_c: where
     it begins to slow itself down. ecc: whether its memory corrects errors, which costs some of it. pcie_generation: the
-    most that card and slot can do; pcie_width: the lanes in use.
+    most that card and slot can do; pcie_width: the lanes in use. pci_bus_id: orders the cards, as index does.
+    cuda_version: the newest that the driver supports. divided: whether the card is in MIG mode.
     """
 
     kind: str
@@ -26,6 +28,7 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     driver: str | None = None
     memory_total_bytes: int | None = None
+    memory_reserved_bytes: int | None = None
     parent_uuid: str | None = None
     energy_source: str | None = None
     power_limit_w: float | None = None
@@ -36,6 +39,9 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     ecc: bool | None = None
     pcie_generation: int | None = None
     pcie_width: int | None = None
+    pci_bus_id: str | None = None
+    cuda_version: str | None = None
+    divided: bool | None = None
 
 
 class DeviceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,7 +100,10 @@ class Device(Protocol):
     def facts(self) -> DeviceFacts: ...
 
     def read(self) -> DeviceReading:
-        """Read the device. A failure of the device does not raise; it is the reading's `error`."""
+        """Read the device. A failure of the device does not raise; it is the reading's `error`.
+
+        A device whose counters are slow to ask may also have `read_often`, which leaves those out.
+        """
         ...
 
     def close(self) -> None:

@@ -179,9 +179,10 @@ def _throttle_reasons(nvml: Any, handle: Any) -> dict[str, Any]:
 
 
 def limits(nvml: Any, handle: Any) -> dict[str, Callable[[], Any]]:
-    """What limits a card's speed, by the names of `DeviceFacts`. Each is asked separately and may raise.
+    """What limits a card's speed, and where it stands, by the names of `DeviceFacts`. Each is asked separately and
+    may raise.
 
-    Cards up to Ampere report the slowdown threshold; later ones may not support it.
+    Cards up to Hopper report the slowdown threshold; later ones may not support it.
     """
     slowdown = nvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
     return {
@@ -192,13 +193,27 @@ def limits(nvml: Any, handle: Any) -> dict[str, Callable[[], Any]]:
         "max_memory_clock_mhz": lambda: _number(nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM)),
         "ecc": lambda: bool(nvml.nvmlDeviceGetEccMode(handle)[0]),
         "pcie_generation": lambda: _number(nvml.nvmlDeviceGetMaxPcieLinkGeneration(handle)),
+        "pci_bus_id": lambda: text(nvml.nvmlDeviceGetPciInfo(handle).busId),
+        "cuda_version": lambda: _cuda_version(nvml.nvmlSystemGetCudaDriverVersion_v2()),
+        "divided": lambda: bool(nvml.nvmlDeviceGetMigMode(handle)[0]),
         "pcie_width": lambda: _number(nvml.nvmlDeviceGetCurrPcieLinkWidth(handle)),
     }
+
+
+def _cuda_version(number: int) -> str:
+    """Such as 13.0 for 13000."""
+    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def memory_total(nvml: Any, handle: Any) -> int | None:
     """Bytes, or None for 0, which a GPU without its own memory reports."""
     return _number(_memory_info(nvml, handle)[0].total) or None
+
+
+def memory_reserved(nvml: Any, handle: Any) -> int | None:
+    """Bytes that the driver keeps for itself; None where they count as used."""
+    memory, without_reserved = _memory_info(nvml, handle)
+    return (_number(memory.reserved) or None) if without_reserved else None
 
 
 def reasons(bits: int) -> tuple[str, ...]:
@@ -222,3 +237,4 @@ CARD_VALUES = MIG_VALUES | {
     "memory clock": _memory_clock,
     "throttle reasons": _throttle_reasons,
 }
+COSTLY_VALUES = frozenset({"energy"})

@@ -27,7 +27,7 @@ PATIENCE_S = 0.05  # per tick for all devices together; a slower answer goes int
 HANGS_S = 1.0  # after that, a silent device is reported as an error
 CHANGE_PATIENCE_S = 0.3  # the same at a phase change, whose figures depend on this answer
 CHANGE_S = 0.5  # the longest that a run waits for the tick at a phase change
-SLOW_EVERY = 10  # ticks between readings of the server's own metrics, which cost more
+SLOW_EVERY = 10  # ticks between readings of what costs more: the server's own metrics, cards' energy counters
 _T = TypeVar("_T")
 _ENCODE = msgspec.json.Encoder()
 
@@ -54,7 +54,10 @@ class Sampler:
         self.latest: Tick | None = None
         self._path = path
         self._readers = {
-            device.facts.uuid: _Reader(device.facts.uuid, device.read, device.close) for device in devices
+            device.facts.uuid: _Reader(
+                device.facts.uuid, device.read, device.close, often=getattr(device, "read_often", None)
+            )
+            for device in devices
         }
         self._processes = processes
         self._server = _Reader("server", server, lambda: None)
@@ -134,7 +137,7 @@ class Sampler:
         phase = self._phase
         deadline = time.monotonic() + patience_s
         for reader in self._readers.values():
-            reader.ask()
+            reader.ask(whole=slow)
         if slow:
             self._server.ask()
         now = time.monotonic()
@@ -156,24 +159,38 @@ def _quietly(measure: Callable[[], _T | None]) -> _T | None:
 
 
 class _Reader(Generic[_T]):
-    """Reads in its own thread, because a broken driver or server may never answer."""
+    """Reads in its own thread, because a broken driver or server may never answer.
 
-    def __init__(self, name: str, read: Callable[[], _T], close: Callable[[], None]) -> None:
+    often: reads a part, at less cost.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], _T],
+        close: Callable[[], None],
+        *,
+        often: Callable[[], _T] | None = None,
+    ) -> None:
         self.waited_s = 0.0
         self._read = read
+        self._often = often or read
+        self._owes_whole = False  # it was asked for while another answer was awaited
         self._close = close
-        self._wanted: queue.SimpleQueue[Future[_T] | None] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[tuple[Callable[[], _T], Future[_T]] | None] = queue.SimpleQueue()
         self._awaited: Future[_T] | None = None
         self._asked_s = 0.0
         self._thread = threading.Thread(target=self._work, name=f"telemetry {name}", daemon=True)
         self._thread.start()
 
-    def ask(self) -> None:
-        """Ask for a new reading, unless one is still pending."""
+    def ask(self, *, whole: bool = True) -> None:
+        """Ask for a new reading. While one is pending, the next asks for the whole if this should have."""
+        self._owes_whole |= whole
         if self._awaited is None:
             self._awaited = Future()
             self._asked_s = time.monotonic()
-            self._wanted.put(self._awaited)
+            self._wanted.put((self._read if self._owes_whole else self._often, self._awaited))
+            self._owes_whole = False
 
     def answer(self, deadline: float) -> _T | None:
         """The reading; None if it is late, in which case a later tick gets it. Raises what reading raised."""
@@ -195,10 +212,11 @@ class _Reader(Generic[_T]):
 
     def _work(self) -> None:
         while (wanted := self._wanted.get()) is not None:
+            read, future = wanted
             try:
-                wanted.set_result(self._read())
+                future.set_result(read())
             except Exception as error:  # noqa: BLE001 - for whoever asked
-                wanted.set_exception(error)
+                future.set_exception(error)
         self._close()
 
     def close(self) -> None:

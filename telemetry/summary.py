@@ -252,7 +252,14 @@ def _server(span: Sequence[Tick]) -> ServerUse | None:
 def _idle_power_w(baseline: PhaseUse | None, used: set[str]) -> float | None:
     if baseline is None or baseline.seconds < LEAST_BASELINE_S:
         return None
-    return _sum(use.mean_power_w for use in baseline.devices if use.uuid in used)
+    return _sum(_idle_of_one(use, baseline.seconds) for use in baseline.devices if use.uuid in used)
+
+
+def _idle_of_one(use: DeviceUse, seconds: float) -> float | None:
+    """Watts by the counter where there is one: a card's power is the mean of a second that includes earlier work."""
+    if use.energy_source == "counter" and use.energy_j:
+        return use.energy_j / seconds
+    return use.mean_power_w
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -1,7 +1,8 @@
 """Which GPUs a program sees: read from its environment as the vendors' runtimes read it, and written for a program.
 
-- CUDA: `CUDA_VISIBLE_DEVICES`, indices or the beginnings of uuids, up to the first that is unknown, such as -1. Indices
-  are taken as NVML counts, by the bus; CUDA does so with CUDA_DEVICE_ORDER=PCI_BUS_ID, and where all cards are alike.
+- CUDA: `CUDA_VISIBLE_DEVICES`, indices or the beginnings of uuids, up to the first that is unknown, such as -1. A card
+  named twice is an error of cuInit (seen with CUDA 13): no card at all. Indices are
+  taken as NVML counts, by the bus; CUDA does so with CUDA_DEVICE_ORDER=PCI_BUS_ID, and where all cards are alike.
 - AMD's ROCr (rocr-runtime, core/runtime/amd_filter_device.cpp): `ROCR_VISIBLE_DEVICES`, indices or the beginnings of
   GPU-<unique id>, up to the first that is unknown or named twice; empty: none.
 - AMD's HIP and OpenCL on top of it (clr, rocclr/device/rocm/rocdevice.cpp): `HIP_VISIBLE_DEVICES`, else
@@ -73,6 +74,7 @@ def _by_cuda(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> lis
         whole = [facts for facts in gpus if facts.parent_uuid is None and facts.uuid not in instances]
         return whole or [instances.get(facts.uuid, facts) for facts in gpus[:1]]
     found = []
+    named_before: list[DeviceFacts] = []
     for name in (part.strip() for part in visible.split(",")):
         named = (
             facts
@@ -82,6 +84,9 @@ def _by_cuda(gpus: Sequence[DeviceFacts], environment: Mapping[str, str]) -> lis
         first = next(named, None)
         if first is None:
             break
+        if first in named_before:
+            return []
+        named_before.append(first)
         found.append(instances.get(first.uuid, first))
     return found
 

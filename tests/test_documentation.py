@@ -40,6 +40,7 @@ NOT_OURS = {
     "--tool-call-parser",
     "--host",
     "--flash-attn",
+    "--cache-ram",
     "--cache-type-k",
     "--cache-type-v",
     "--reference",

@@ -11,6 +11,7 @@ import pytest
 
 from servers.capacity.fit import Fitting, Room, all_fits
 from servers.capacity.llama_estimate import ask, find_estimator
+from servers.capacity.memory_estimate import GPU_OVERHEAD_BYTES
 from servers.models import resolve
 from servers.plan import LaunchPlan
 from servers.ports import free_port
@@ -53,11 +54,11 @@ def test_the_next_step_would_not_fit(demo):
 
 
 def test_what_all_layers_leave_no_room_for_goes_to_the_host_layer_by_layer(demo):
-    small, host = Room(cards=(720 * MIB,), host_bytes=8 * GIB), Room(cards=(), host_bytes=8 * GIB)
+    small, host = Room(cards=(976 * MIB,), host_bytes=8 * GIB), Room(cards=(), host_bytes=8 * GIB)
     fit = longest(demo, small)
     assert 0 < fit.gpu_layers < 31
     assert fit.ctx_size >= 4096
-    assert fit.cards_bytes[0] <= 720 * MIB
+    assert fit.cards_bytes[0] <= 976 * MIB
     asked = longest(demo, small, gpu_layers=-1)
     assert asked.gpu_layers == 31
     assert asked.ctx_size < fit.ctx_size
@@ -65,10 +66,10 @@ def test_what_all_layers_leave_no_room_for_goes_to_the_host_layer_by_layer(demo)
 
 
 def test_layers_are_split_over_cards_by_their_free_memory(demo):
-    room = Room(cards=(1200 * MIB, 2400 * MIB), host_bytes=8 * GIB)
+    room = Room(cards=(1456 * MIB, 2656 * MIB), host_bytes=8 * GIB)
     fit = longest(demo, room, parallel=8)
     assert fit.gpu_layers == 31
-    first, second = (size - 512 * MIB - fit.memory.compute_gpu_bytes for size in fit.cards_bytes)
+    first, second = (size - GPU_OVERHEAD_BYTES - fit.memory.compute_gpu_bytes for size in fit.cards_bytes)
     assert first + second == pytest.approx(fit.memory.weights_gpu_bytes + fit.memory.kv_gpu_bytes, rel=0.01)
     assert first == pytest.approx((first + second) / 3, rel=0.15)
     one = longest(demo, Room(cards=(3600 * MIB,), host_bytes=8 * GIB), parallel=8)
@@ -141,7 +142,7 @@ def test_windows_by_layer_make_room(tmp_path):
 
 def test_the_command_prints_tables_and_command_lines(demo_model, tmp_path):
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LLAMA_SERVER": ""}
-    done = bench_runner("fit", demo_model, "--vram", "921M", "--ram", "8G", "--parallel", 2, env=env)
+    done = bench_runner("fit", demo_model, "--vram", "1177M", "--ram", "8G", "--parallel", 2, env=env)
     assert done.code == 0, done.err
     assert "f16\t2\t4,352\t31 of 31\t" in done.out
     words = shlex.split(done.out.splitlines()[-1])

@@ -81,6 +81,10 @@ def test_what_a_card_says_is_told_in_our_units(ask):
         "ecc": None,
         "pcie_generation": None,
         "pcie_width": None,
+        "pci_bus_id": None,
+        "cuda_version": None,
+        "divided": None,
+        "memory_reserved_bytes": None,
     }
     assert reading == {
         "uuid": "aa-bb",

@@ -92,6 +92,10 @@ def test_everything_that_a_card_says_is_told(nvml, python):
         "ecc": True,
         "pcie_generation": 5,
         "pcie_width": 16,
+        "pci_bus_id": None,
+        "cuda_version": "12.8",
+        "divided": None,
+        "memory_reserved_bytes": 1 * GIB,
     }
     assert reading == {
         "uuid": "GPU-aa",
@@ -138,7 +142,14 @@ def test_what_a_card_does_not_support_is_absent(nvml, python):
     assert told["readings"] == [{"uuid": "GPU-aa", "power_w": 1.0, "process_memory_bytes": {}}]
     facts = told["facts"][0]
     said = {name: value for name, value in facts.items() if value is not None}
-    assert said == {"kind": "nvidia", "uuid": "GPU-aa", "index": 0, "driver": "0", "energy_source": "power"}
+    assert said == {
+        "kind": "nvidia",
+        "uuid": "GPU-aa",
+        "index": 0,
+        "driver": "0",
+        "energy_source": "power",
+        "cuda_version": "12.8",
+    }
 
 
 def test_not_available_is_not_a_number(nvml, python):

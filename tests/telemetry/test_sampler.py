@@ -164,3 +164,23 @@ def test_stopping_twice_and_never_starting_do_no_harm(path):
     sampler.stop()
     sampler.stop()
     assert not path.exists()
+
+
+def test_what_is_costly_is_read_once_a_second_and_where_phases_change(path):
+    """An H100's driver computes 4 ms for the energy counter, which at every tick was 5 % of a core."""
+
+    class Costly(Card):
+        def read_often(self):
+            return steady()
+
+    card = Costly(lambda: DeviceReading(uuid="GPU-1", power_w=100.0, energy_j=1.0))
+    with Sampler(path, [card], interval_s=0.01) as sampler:
+        until(lambda: enough(path, 25))
+        sampler.phase("generate")
+        until(lambda: enough(path, 30))
+    found = ticks(path)
+    whole = [tick for tick in found if any(each.energy_j is not None for each in tick.devices)]
+    assert len(whole) < len(found) / 2
+    # The last tick is whole too; the energy of a reading that was late comes a tick later.
+    for phase in ("baseline", "generate"):
+        assert any(tick.phase == phase for tick in whole)

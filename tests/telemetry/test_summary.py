@@ -80,6 +80,30 @@ def test_idle_power_before_the_start_is_taken_off():
     assert summary.energy_above_idle_j == pytest.approx(4 * 470 - 4 * 70)
 
 
+def test_idle_power_is_the_counter_s_because_a_card_s_power_remembers_earlier_work():
+    """An H100 right after another run: its power fell from 121 to 72 W within the second, its counter grew by 72 J."""
+    found = [
+        Tick(
+            time_s=0.0,
+            phase="baseline",
+            devices=(DeviceReading(uuid="GPU-1", power_w=121.3, energy_j=1000.0),),
+        ),
+        Tick(time_s=0.5, phase="baseline", devices=(DeviceReading(uuid="GPU-1", power_w=98.5),)),
+        Tick(
+            time_s=1.0,
+            phase="generate",
+            devices=(DeviceReading(uuid="GPU-1", power_w=72.5, energy_j=1072.5),),
+        ),
+        Tick(
+            time_s=2.0, phase="stop", devices=(DeviceReading(uuid="GPU-1", power_w=400.0, energy_j=1472.5),)
+        ),
+    ]
+    cards = [DeviceFacts(kind="nvidia", uuid="GPU-1", index=0)]
+    summary = summarize(found, cards, used={"GPU-1"})
+    assert summary.idle_power_w == pytest.approx(72.5)
+    assert summary.energy_above_idle_j == pytest.approx(400.0 - 72.5)
+
+
 def test_only_devices_that_the_run_used_are_added_up():
     ticks = run(
         lambda s: DeviceReading(

@@ -32,6 +32,7 @@ ROCR_2 = "GPU-21E3D4D3EE7DD3B2"
         ("0,-1,1", {"GPU-aa"}),  # what follows an unknown one doesn't count
         ("-1", set()),
         ("10", set()),
+        ("0,0", set()),  # cuInit answered 101, invalid device
     ],
 )
 def test_the_visible_cards_are_those_that_cuda_would_take(visible, seen):

@@ -107,7 +107,7 @@ link 0 -1 -1
     assert record["score"]["score"] == 100.0
     (facts,), (use,) = telemetry["devices"], telemetry["phases"]["generate"]["devices"]
     assert {name for name, value in facts.items() if value is not None} == {
-        "kind", "uuid", "index", "driver", "ecc",
+        "kind", "uuid", "index", "driver", "ecc", "cuda_version",
     }  # fmt: skip
     assert {name for name, value in use.items() if value} == {"uuid"}
     assert (telemetry["energy_j"], telemetry["peak_memory_bytes"]) == (None, None)
