@@ -212,5 +212,5 @@ _LEFT_OUT = {
     "older": "older of the same configuration (see --all)",
     "archived": "archived (see --archived)",
     "shard": "shards of other runs",
-    "search": "searches of a better prompt (see list)",
+    "search": "made by a search for a better prompt (see list)",
 }

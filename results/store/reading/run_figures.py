@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from results.prompts.prompt_file import PROMPT_SHA256
 from results.stats.speed import answering_speed, measured_loads
 from results.store.reading.lora_names import lora_names
+from settings.scoring.options import SCORING_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _NO_SETTING = {
     "path", "port", "nonce", "parser", "limit", "shuffle", "sandbox", "options", "lora_content", "family_style",
     "draft_sha256", PROMPT_SHA256, "cache", "cache_size", "max_cost", "max_tokens_total",
+    *(setting.name for setting in SCORING_SETTINGS),
 }  # fmt: skip
 _QUANTIZATION = re.compile(
     r"[-._](?:i?q\d\w*|tq\d\w*|f16|bf16|f32|fp16|fp8|int[48]|w\da\d+|awq|gptq|mxfp4|nvfp4)(?=[-._]|$)",

@@ -99,7 +99,7 @@ class Report:
             "started": "running",
             "older": "older of the same configuration (see --all)",
             "shard": "shards of other runs",
-            "search": "searches of a better prompt (see list)",
+            "search": "made by a search for a better prompt (see list)",
         }
         return ", ".join(f"{count} {words.get(why, why)}" for why, count in self.left_out.items())
 

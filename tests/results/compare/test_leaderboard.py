@@ -165,6 +165,13 @@ def test_only_settings_that_differ_are_shown(tmp_path):
     assert sorted(line[1] for line in cells) == ["0", "80"]
 
 
+def test_how_a_composite_is_computed_is_no_setting_of_the_run(tmp_path):
+    for layers, asked in ((0, {"scoring": True}), (80, {"speed_baseline": "last"})):
+        record_run(tmp_path, model="a", config={"path": "/m/a.gguf", "gpu_layers": layers, **asked})
+    (table,) = tables_of(tmp_path)
+    assert sorted(row.name for row in table.rows) == ["a gpu_layers=0", "a gpu_layers=80"]
+
+
 def test_two_files_of_one_name_are_told_apart_by_their_hash(tmp_path):
     from results.records import ModelIdentity
 
