@@ -1,11 +1,11 @@
 """Prompts with a planted optimum, without a model: what an optimiser has to find is known, but not to it.
 
 INSTRUCTIONS. An instruction is made of phrases of six kinds, four phrases a kind, or none: 5^6 = 15,625 instructions.
-One phrase of each kind is right, drawn by seed; another one of the kind is a near miss, worth 60 % of it; the other two
+One phrase of each kind is right, drawn by seed; another one of the kind is a near miss, worth 40 % of it; the other two
 are worth nothing. Whether a sample is solved is drawn as in item response theory (a probit model): the sum of what the
 phrases are worth, less the sample's own difficulty, plus noise of its own for each pair of instruction and sample, is
-above 0. The seed prompt solves about 25 % and the planted one about 90 %, a near miss in one kind some 4 % less: on 400
-validation samples that is 2 to 3 standard errors, so a search that trusts every small gain ends at a near miss.
+above 0. The seed prompt solves about 25 % and the planted one about 90 %, a near miss in one kind some 4 % less: on 600
+validation samples that is about 3 standard errors, so a search that trusts every small gain ends at a near miss.
 
 The reflector is a stand-in for a language model that reads and writes, but does not know what is right. It sees the
 text that a real one would see, and nothing else: instructions between fences, and feedback on wrong answers. Feedback
@@ -13,7 +13,7 @@ names the kind of phrase that is at fault in three of four cases, and any kind o
 that is named, and writes any other phrase of it. One reply of ten is useless: no instruction at all.
 
 EXAMPLES. 24 worked examples, of which at most four are shown: 12,950 sets. Four skills have one good example each, and
-two near misses, worth 60 %; of a skill, only the best one shown counts. The other twelve are worth nothing or do harm.
+two near misses, worth 40 %; of a skill, only the best one shown counts. The other twelve are worth nothing or do harm.
 The same noise, the same shares.
 
 An optimiser has found it when its result is the planted prompt itself, not one as good or nearly so.

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.engines
 
 
 # Ray takes half a minute to see that a node is dead: `test_ray.py` has its kills, one after the other.
-@pytest.mark.parametrize(("engine", "kills"), [("ssh", 2), ("slurm", 2)])
+@pytest.mark.parametrize(("engine", "kills"), [("ssh", 3), ("slurm", 3)])
 @pytest.mark.timeout(400)
 def test_kills_of_everything_cost_nothing_that_had_come_back(engine, kills, tmp_path):
     figures = run(tmp_path, engine, kills=kills, seed=1)

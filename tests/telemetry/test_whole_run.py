@@ -62,7 +62,7 @@ def test_the_energy_of_the_visible_card_by_its_own_counter(tmp_path, nvml):
     assert (first["energy_source"], first["peak_memory_bytes"]) == ("counter", 2_000_000_000)
     assert telemetry["energy_j"] == pytest.approx(300 * generate["seconds"], rel=0.15)
     assert second["energy_j"] == pytest.approx(100 * generate["seconds"], rel=0.15)
-    assert telemetry["idle_power_w"] == pytest.approx(300)
+    assert telemetry["idle_power_w"] == pytest.approx(300, rel=0.02)
     assert telemetry["energy_above_idle_j"] == pytest.approx(0, abs=0.15 * telemetry["energy_j"])
     assert telemetry["joules_per_completion"] == pytest.approx(telemetry["energy_j"] / 40)
     assert telemetry["joules_per_solved"] == telemetry["joules_per_completion"]
