@@ -84,17 +84,26 @@ def _drawn(items: Sequence[Item], seed: int) -> list[Item]:
 
 
 def item_of(task: Task, sample: Sample) -> Item:
-    """A sample by what is asked in it: two that ask the same are one, whatever else they say."""
+    """A sample by what is asked in it: two that ask the same are one, whatever stands before the question (few-shot
+    examples, a header with its subject), and however it is spaced and capitalised.
+    """
     asked = task.get_prompt(sample)
-    content = encode([asked.system, asked.user, asked.history, asked.tools])
     worked = getattr(task, "worked_example", None)
     example = worked(sample) if worked is not None else None
+    if example is None:
+        content = encode([asked.system, _folded(asked.user), asked.history, asked.tools])
+    else:  # its history would be the few-shot examples
+        content = encode([asked.system, _folded(example.question), (), asked.tools])
     return Item(
         task_id=sample.task_id,
         sha256=hashlib.sha256(content).hexdigest(),
         question=asked.user if example is None else example.question,
         answer="" if example is None else example.answer,
     )
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def by_sha256(items: Iterable[Item]) -> dict[str, str]:
