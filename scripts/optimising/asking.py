@@ -44,6 +44,8 @@ class Asking:
 
     samples: by the sha256 of an item. can_judge: answers are judged when it is done. scoring: how metrics become a
     score; None: what passes has 1. on_call: called after each request, in the loop, with how many are under way.
+
+    most_untold: how many samples at most are asked whose outcome the search has not taken yet: a kill loses no more.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Asking:
         self._sampling = sampling
         self._reflecting = reflecting
         self._slots = asyncio.Semaphore(concurrency)
+        # The judges may have as much before them as they are at work on; without any, an answer is judged at once.
+        self.most_untold = concurrency + 2 * task.judge_workers
         self._can_judge = can_judge
         self._scoring = scoring
         self._on_call = on_call
@@ -87,13 +91,17 @@ class Asking:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def evaluate(self, prompt: PromptText, items: Sequence[Item], seed: int) -> Iterator[Outcome]:
-        """Implements `contract.Evaluate`: each outcome as soon as it is there."""
+        """Implements `contract.Evaluate`: each outcome as soon as it is there. Who asks for the next one has written
+        down the one before.
+        """
         there: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
-        asked = self._begun(self._ask_all(prompt, items, seed, there.put))
+        untold = asyncio.Semaphore(self.most_untold)
+        asked = self._begun(self._ask_all(prompt, items, seed, untold, there.put))
         asked.add_done_callback(lambda _: there.put(None))
         try:
             while (outcome := there.get()) is not None:
                 yield outcome
+                self._loop.call_soon_threadsafe(untold.release)
             self._ended(asked)
         finally:
             asked.cancel()
@@ -127,12 +135,19 @@ class Asking:
                 self._in_flight -= 1
 
     async def _ask_all(
-        self, prompt: PromptText, items: Sequence[Item], seed: int, tell: Callable[[Outcome], None]
+        self,
+        prompt: PromptText,
+        items: Sequence[Item],
+        seed: int,
+        untold: asyncio.Semaphore,
+        tell: Callable[[Outcome], None],
     ) -> None:
+        """untold: taken here for each sample before it is asked; given back by whoever took its outcome."""
         sampling = msgspec.structs.replace(self._sampling, seed=seed)
         try:
             async with asyncio.TaskGroup() as group:
                 for item in items:
+                    await untold.acquire()
                     group.create_task(self._ask(prompt, item, sampling, tell))
         except* Reported as errors:
             raise first_error(errors) from None

@@ -166,7 +166,7 @@ class _Search(ServerSession):
                 seed_prompt=self.seed_prompt,
                 identity=_identity(settings),
                 worst_case=worst,
-                in_flight=reached.concurrency,
+                in_flight=asking.most_untold,
             )
             self._started(settings, pool, reached)
             self.asking = asking
