@@ -15,7 +15,7 @@ import msgspec
 from evaluation.loop.journal import LineJournal
 from results.durable import explained, replace_file
 from results.json_text import NOT_THAT_JSON, encode
-from results.scores.composite import PARTS_NAME, SampleParts
+from results.scores.composite import NOT_PASSED, PARTS_NAME, SampleParts
 from sandbox import SandboxError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from evaluation.scoring.contract import Measured, PartMeasure, Solution
 
 Key = tuple[str, int]
-NOT_PASSED = "it did not pass"
 
 
 def read_parts(data: bytes) -> dict[Key, SampleParts]:

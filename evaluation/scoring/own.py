@@ -47,7 +47,7 @@ class OwnScorer:
         """Raises ScriptError if the function fails, or gives neither None nor a number from 0 to 100."""
         try:
             value = self._score(solution)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ScriptError(
                 f"{_place(self._path, error)}: on the answer to {solution.sample.task_id}: "
                 f"{type(error).__name__}: {error}",
@@ -74,7 +74,7 @@ def _loaded(path: Path) -> Callable[[Solution], Any]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"{_place(path, error)}: {type(error).__name__}: {error}", hint=_PAGE, settings=_ABOUT
         ) from error
@@ -84,7 +84,7 @@ def _loaded(path: Path) -> Callable[[Solution], Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _place(path: Path, error: Exception) -> str:
+def _place(path: Path, error: BaseException) -> str:
     """The file, and the last line of it that was reached."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path}, line {error.lineno}"

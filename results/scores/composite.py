@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 PARTS_NAME = "parts.jsonl"
+NOT_PASSED = "it did not pass"  # why an answer has no part that only passing ones have
 
 
 class Part(enum.StrEnum):

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results.scores.composite import CompositeScore, Part, PartScore, SampleParts, TaggedScores
+from results.scores.composite import NOT_PASSED, CompositeScore, Part, PartScore, SampleParts, TaggedScores
 from results.stats.resampling import SEED, percentiles
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {
 }
 DRAWS = 2000
 FEW = 10  # samples, below which a part says so
+# Of the draws, those in which no sample has a part: as much as an end of the interval leaves out. More: no interval.
+UNKNOWN_MOST = 0.025
 RESPONSE_S, REFERENCE_S = "response_s", "reference_s"  # of speed's figures
 _AT_ONCE = 1_000_000  # numbers in memory
 
@@ -118,8 +120,9 @@ def _scored(
     }
     drawn = _drawn(sums, len(places))
     values = {name: _ratio(of.reached.sum(), of.possible.sum()) for name, of in sums.items()}
+    having = {name: int((of.possible > 0).sum()) for name, of in sums.items()}
     parts = {
-        name: _told(values[name], drawn[name], len(places), int((sums[name].possible > 0).sum()))
+        name: _told(values[name], drawn[name], having[name], having[name])
         if name in sums
         else PartScore(value=None, why_not=unknown.get(name) or _why_not(lines, name))
         for name in names
@@ -130,7 +133,7 @@ def _scored(
     def weighed(of: Mapping[str, float]) -> PartScore:
         value = math.fsum(share * values[name] for name, share in of.items())
         both = sum(share * drawn[name] for name, share in of.items())
-        return _told(value, both, len(places), len(places))  # type: ignore[arg-type]
+        return _told(value, both, min(having[name] for name in of), len(places))  # type: ignore[arg-type]
 
     if not missing:
         return parts, weighed(shares), None, ()
@@ -145,10 +148,11 @@ def any_has(lines: Iterable[SampleParts], name: str) -> bool:
 
 
 def _why_not(lines: Sequence[SampleParts], name: str) -> str:
-    """The reason that most samples have."""
-    said = [line.why_not[name] for line in lines if line.why_not.get(name)]
+    """The reason that most samples have which could have had the part."""
+    all_said = [line.why_not[name] for line in lines if line.why_not.get(name)]
+    said = [why for why in all_said if why != NOT_PASSED]
     if not said:
-        return "not measured"
+        return "no answer passed" if all_said else "not measured"
     return max(dict.fromkeys(said), key=said.count)
 
 
@@ -211,10 +215,13 @@ def _drawn(sums: Mapping[str, PartSums], samples: int) -> dict[str, Floats]:
 
 
 def _told(value: float, drawn: Floats, samples: int, known: int) -> PartScore:
+    """Without an interval where too few samples have the part. samples: by which the interval is widened."""
     import numpy as np
 
     kept = drawn[np.isfinite(drawn)]
-    low, high = percentiles(kept, samples) if len(kept) else (value, value)
+    if len(drawn) - len(kept) > UNKNOWN_MOST * len(drawn):
+        return PartScore(value=round(value, 6), samples=known)
+    low, high = percentiles(kept, samples)
     return PartScore(
         value=round(value, 6),
         low=round(max(0.0, min(low, value)), 6),

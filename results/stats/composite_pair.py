@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from results.scores.composite import Part
-from results.stats.composite import DRAWS, any_has, part_sums, shares_of
+from results.stats.composite import DRAWS, UNKNOWN_MOST, any_has, part_sums, shares_of
 from results.stats.resampling import SEED, percentiles
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def composite_pair(
     one, other = (float(values[at : at + len(of)] @ by_share) for at in (0, len(of)))
     differences = (drawn[:, len(of) :] - drawn[:, : len(of)]) @ by_share
     kept = differences[np.isfinite(differences)]
-    low, high = percentiles(kept, len(common)) if len(kept) else (-math.inf, math.inf)
+    is_told = len(differences) - len(kept) <= UNKNOWN_MOST * len(differences)
+    low, high = percentiles(kept, len(common)) if is_told else (-math.inf, math.inf)
     difference = other - one
     return CompositePair(
         first=round(one, 6),

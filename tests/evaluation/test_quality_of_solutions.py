@@ -136,3 +136,16 @@ def test_a_child_that_somebody_else_ended_costs_nothing():
         child.kill()
         child.wait()
         assert reader.facts("", "x = 1\ny = 2\n", "").statements == 2
+
+
+@pytest.mark.parametrize(
+    "hidden", ["exec('x = 1')\n", "eval('1 + 1')\n", "f = compile('x = 1', '', 'exec')\n"]
+)
+def test_code_in_a_string_has_no_quality(hidden):
+    with Reader() as reader, pytest.raises(NotKnown, match="text as code"):
+        reader.facts("", hidden, "")
+
+
+def test_a_byte_order_mark_costs_nothing():
+    with Reader() as reader:
+        assert reader.facts("", "\ufeffx = 1\n", "").statements == 1

@@ -217,6 +217,7 @@ def test_the_documented_scorer_works(run, tmp_path):
         ("def score(solution):\n    return 'good'\n", 4, "nor a number from 0 to 100"),
         ("def score(solution):\n    return float('nan')\n", 4, "nor a number from 0 to 100"),
         ("def score(solution):\n    return 1 / 0\n", 4, "line 2: on the answer to HumanEval/0"),
+        ("def score(solution):\n    raise SystemExit(3)\n", 4, "line 2: on the answer to HumanEval/0"),
         ("def scored(solution):\n    return 1\n", 2, "defines no function score"),
         ("def score(\n", 2, "line 1: SyntaxError"),
         ("raise RuntimeError('no')\n", 2, "line 1: RuntimeError"),

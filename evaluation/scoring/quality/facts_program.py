@@ -14,7 +14,7 @@ import warnings
 from typing import Any
 
 from evaluation.scoring.quality.lint import findings_in
-from evaluation.scoring.quality.own_text import own_program, statements_of
+from evaluation.scoring.quality.own_text import executes_text, own_program, statements_of
 
 CPU_S = 20  # of one program
 MEMORY_BYTES = 2 << 30
@@ -27,8 +27,10 @@ def facts_of(before: str, completion: str, entry_point: str) -> dict[str, Any]:
     from radon.metrics import mi_compute, mi_parameters
     from radon.visitors import ComplexityVisitor
 
-    text = own_program(before, completion, entry_point)
+    text = own_program(before, completion.removeprefix("\ufeff"), entry_point)  # Python skips such a mark too
     tree = ast.parse(text)
+    if executes_text(tree):
+        return {"error": "it executes text as code, which can't be measured"}
     visitor = ComplexityVisitor.from_ast(tree)
     findings = findings_in(text)
     if findings is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from results.scores.composite import SampleParts
+from results.scores.composite import NOT_PASSED, SampleParts
 from results.stats.composite import DEFAULT_WEIGHTS, composite_of
 
 
@@ -38,7 +38,7 @@ def test_the_composite_is_the_weighted_mean_of_the_parts():
     }
     expected = 0.4 * 200 / 3 + 0.2 * 50 + 0.25 * 70 + 0.15 * 70
     assert found.composite.value == pytest.approx(expected)
-    assert found.composite.low < expected < found.composite.high
+    assert found.composite.low is None, "one sample of three has a speed: too few for an interval"
     assert found.partial is None
     assert sum(found.weights.values()) == pytest.approx(1)
 
@@ -145,3 +145,35 @@ def test_the_interval_covers_the_truth(share):
         found = composite_of(lines, weights={"correctness": 1, "quality": 1}, rules="1").composite
         covered += found.low <= (100 * share + 70) / 2 <= found.high
     assert covered >= 21
+
+
+def test_an_interval_is_widened_for_the_samples_that_have_the_part():
+    """Of 6 samples with quality among 60, not of 60."""
+    some = [line(n, correctness=100, quality=40 + 10 * n) for n in range(6)]
+    alone = composite_of(some * 10, weights={"quality": 1}, rules="1").parts["quality"]
+    among = composite_of(
+        [*some, *(line(n, correctness=0) for n in range(6, 60))], weights={"quality": 1}, rules="1"
+    ).parts["quality"]
+    assert among.high - among.low > alone.high - alone.low
+
+
+def test_a_run_without_a_passing_answer_says_so():
+    lines = [
+        SampleParts(task_id=f"t/{n}", parts={"correctness": 0}, why_not={"quality": NOT_PASSED})
+        for n in range(3)
+    ]
+    weights = {"correctness": 1, "quality": 1}
+    assert composite_of(lines, weights=weights, rules="1").parts["quality"].why_not == "no answer passed"
+    lines[0] = SampleParts(task_id="t/0", parts={"correctness": 100}, why_not={"quality": "ruff: killed"})
+    assert composite_of(lines, weights=weights, rules="1").parts["quality"].why_not == "ruff: killed"
+
+
+@pytest.mark.parametrize(("passing", "is_told"), [(1, False), (3, False), (5, True)])
+def test_there_is_no_interval_where_hardly_any_sample_has_a_part(passing, is_told):
+    """One passing answer of twenty says what its quality is, and not that of the next one that passes."""
+    lines = [line(n, correctness=100, quality=100) for n in range(passing)]
+    lines += [line(n, correctness=0) for n in range(passing, 20)]
+    found = composite_of(lines, weights={"correctness": 1, "quality": 1}, rules="1")
+    for score in (found.composite, found.parts["quality"]):
+        assert (score.value is not None, score.low is not None) == (True, is_told)
+    assert found.parts["correctness"].low is not None
