@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from results.stats.median_ratio import FEWEST, median_ratio
-from sandbox import VerdictKind
+from results.stats.median_ratio import FEWEST, MedianRatio, median_ratio
+from sandbox import Program, UnitTests, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from results.stats.median_ratio import MedianRatio
-    from sandbox import Limits, Program, Sandbox, Verdict
+    from sandbox import Limits, Sandbox, Verdict
 
 # What takes less counts as much as this: nobody waits for it, and no shared machine tells it from nothing.
 FLOOR_S = 0.001
@@ -28,6 +27,7 @@ NARROW = 1.10  # the ends of an interval that is good enough: 5 % on each side
 TOO_WIDE = 2.0  # from here on nothing is known
 MOST_ROUNDS = 60
 BUDGET_S = 30.0  # wall time for one solution
+ENOUGH_OF_LITTLE = 3  # rounds in which both stay below the floor, and so are equal
 _LOOK_EVERY = 4  # rounds
 _SHOWN = 100  # characters of an error, which may be a program's own words
 
@@ -72,13 +72,16 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """cpu, memory: the ratios, solution to reference. solution, reference: medians, beyond that of an empty program."""
+    """cpu, memory: the ratios, solution to reference. solution, reference: medians, beyond that of an empty program.
+    is_little: both stay below `FLOOR_S` and `FLOOR_BYTES`, and count as equal.
+    """
 
     cpu: MedianRatio
     memory: MedianRatio
     solution: Cost
     reference: Cost
     empty: Cost
+    is_little: bool = False
 
 
 def alternate(
@@ -94,6 +97,8 @@ def alternate(
     while True:
         rounds.append(_round(box, trial, solution_first=len(rounds) % 2 == 1))
         at_end = time.monotonic() > deadline or len(rounds) >= most_rounds
+        if len(rounds) == ENOUGH_OF_LITTLE and (little := of_little(rounds)):
+            return little
         if len(rounds) < FEWEST:
             if at_end:
                 raise NotMeasured(
@@ -132,6 +137,58 @@ def of_rounds(rounds: Sequence[tuple[Cost, Cost, Cost]]) -> Found:
     if cpu is None or memory is None:
         raise ValueError(f"{len(rounds)} rounds tell nothing")
     return Found(cpu, memory, _beyond(solution, empty), _beyond(reference, empty), empty)
+
+
+def of_little(rounds: Sequence[tuple[Cost, Cost, Cost]]) -> Found | None:
+    """None unless reference and solution stay below the floor in every round, beyond the cheapest empty program.
+
+    A busy machine makes programs slower, not faster: so it hides no program that takes more. It only costs rounds.
+    """
+    cheapest = Cost(min(one.cpu_s for one, _, _ in rounds), min(one.peak_bytes for one, _, _ in rounds))
+    most_s, most_bytes = cheapest.cpu_s + FLOOR_S, cheapest.peak_bytes + FLOOR_BYTES
+    both = [cost for _, *pair in rounds for cost in pair]
+    if any(cost.cpu_s > most_s or cost.peak_bytes > most_bytes for cost in both):
+        return None
+    equal = MedianRatio(1.0, 1.0, 1.0, len(rounds))
+    reference, solution = (
+        Cost(median(cost.cpu_s for cost in each), int(median(cost.peak_bytes for cost in each)))
+        for each in list(zip(*rounds, strict=True))[1:]
+    )
+    return Found(equal, equal, _beyond(solution, cheapest), _beyond(reference, cheapest), cheapest, True)
+
+
+class Bare:
+    """What programs take that are only started: less than any program under test, whatever its task. It tells most that
+    stay below the floor after one execution of each, without an empty program of their own task.
+    """
+
+    def __init__(self) -> None:
+        self._cheapest: dict[bool, Cost] = {}  # of a script, or not
+
+    def of_little(
+        self, box: Sandbox, reference: Sequence[Execution], solution: Sequence[Execution]
+    ) -> Found | None:
+        """Blocks. None: this does not tell. Raises NotMeasured, SandboxError."""
+        cheapest = self._cost(box, reference[0])
+        if cheapest is None:
+            return None
+        bare = Cost(len(reference) * cheapest.cpu_s, cheapest.peak_bytes)
+        # The reference first: it costs no execution of the solution where it alone takes more.
+        one = _cost(box, reference, "the reference")
+        return of_little([(bare, one, one)]) and of_little([(bare, one, _cost(box, solution, ""))])
+
+    def _cost(self, box: Sandbox, like: Execution) -> Cost | None:
+        """Measured each time, since a machine's speed changes; the cheapest so far counts."""
+        script = like.program.script
+        tests = UnitTests("", "bare")
+        program = Program(code="", script=True) if script else Program(code="def bare(): ...\n", tests=tests)
+        verdict = execute(box, Execution(program, like.limits))
+        if verdict.kind is not VerdictKind.PASSED:
+            return None
+        before = self._cheapest.get(script, Cost(verdict.cpu_s, verdict.peak_memory_bytes))
+        found = Cost(min(before.cpu_s, verdict.cpu_s), min(before.peak_bytes, verdict.peak_memory_bytes))
+        self._cheapest[script] = found
+        return found
 
 
 def _over(solution: float, reference: float, empty: float, floor: float) -> float:

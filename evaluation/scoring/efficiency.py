@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from evaluation.scoring import alternating
-from evaluation.scoring.alternating import NotMeasured, alternate
+from evaluation.scoring.alternating import Bare, NotMeasured, alternate
 from evaluation.scoring.contract import Measured
 from evaluation.scoring.trials import SLOWER, trials
 from results.scores.composite import Part
@@ -34,8 +34,9 @@ class Efficiency:
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self._bare = Bare()
         self.rules = (
-            f"1: {means.level} sandbox, {means.timeout_s:g} s, {means.memory_bytes} bytes; "
+            f"2: {means.level} sandbox, {means.timeout_s:g} s, {means.memory_bytes} bytes; "
             f"from {alternating.FLOOR_S:g} s and {alternating.FLOOR_BYTES} bytes; {FEWEST} rounds at least, "
             f"{CONFIDENCE:g}; budget {' '.join(f'{one:g}' for one in _BUDGET)}; at most {SLOWER:g} times"
         )
@@ -74,7 +75,10 @@ class Efficiency:
         if isinstance(of_task, NotMeasured):
             return Measured(value=None, why_not=str(of_task))
         try:
-            found = alternate(box, of_task.of(solution.program))
+            found = None
+            if not of_task.scaled:
+                found = self._bare.of_little(box, of_task.reference, of_task.executions(solution.program))
+            found = found or alternate(box, of_task.of(solution.program))
         except NotMeasured as error:
             if error.too_slow and of_task.scaled:
                 return Measured(value=0.0, figures={"scaled": True, "cpu_ratio_at_least": SLOWER})
@@ -103,4 +107,5 @@ def figures(found: Found) -> dict[str, Any]:
         "memory_bytes": found.solution.peak_bytes,
         "reference_memory_bytes": found.reference.peak_bytes,
         "rounds": found.cpu.rounds,
+        "below_resolution": found.is_little,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evaluation.answers.syntax import syntax_tree
@@ -28,14 +29,20 @@ SLOWER = (
 class Trials:
     """Of one task. scaled: on its large input, instead of its tests."""
 
-    empty: tuple[Execution, ...]
     reference: tuple[Execution, ...]
     scaled: bool
-    _executions: Executions
+    executions: Executions
+    _sample: CodingSample
+    _box: Sandbox
+
+    @cached_property
+    def empty(self) -> tuple[Execution, ...]:
+        """Blocks the first time, while it is found out whether the tests run without a result. Raises SandboxError."""
+        return tuple(_empty(one, self._sample, self._box) for one in self.reference)
 
     def of(self, program: str) -> Trial:
         """program: all of the solution, without its tests."""
-        return Trial(self.empty, self.reference, self._executions(program))
+        return Trial(self.empty, self.reference, self.executions(program))
 
 
 def trials(sample: CodingSample, box: Sandbox, limits: Limits) -> Trials:
@@ -57,8 +64,7 @@ def trials(sample: CodingSample, box: Sandbox, limits: Limits) -> Trials:
         code = "".join(f"{line}\n" for line in sample.data["imports"]) + code
     else:
         executions = _of_evalplus(sample, box, limits)
-    reference = executions(code)
-    return Trials(tuple(_empty(one, sample, box) for one in reference), reference, scaled, executions)
+    return Trials(executions(code), scaled, executions, sample, box)
 
 
 def _of_cases(task: CodingTask, limits: Limits) -> Executions:

@@ -9,7 +9,17 @@ import pytest
 
 from evaluation.benchmarks.evalplus.data import read_problems
 from evaluation.benchmarks.tasks.file import CodingTask, Scale, TaskCase
-from evaluation.scoring.alternating import Cost, Execution, NotMeasured, Trial, alternate, execute, of_rounds
+from evaluation.scoring.alternating import (
+    Bare,
+    Cost,
+    Execution,
+    NotMeasured,
+    Trial,
+    alternate,
+    execute,
+    of_little,
+    of_rounds,
+)
 from evaluation.scoring.contract import Means, Solution
 from evaluation.scoring.efficiency import Efficiency, score
 from evaluation.scoring.samples import of_evalplus, of_human_eval, of_mbpp, of_task
@@ -81,6 +91,34 @@ def test_differences_that_nobody_feels_are_none(box):
     found = alternate(box, trial("def work(x):\n    return x\n", WORK.format(loops=100)), budget_s=300)
     assert found.memory.value == 1.0
     assert found.cpu.value < 1.5
+
+
+def test_few_rounds_are_enough_only_where_all_stay_below_the_floor():
+    """One that takes more in a single round gets them all, and an empty program that was disturbed hides nothing."""
+    empty, small, more = Cost(0.002, 10 << 20), Cost(0.0028, 10 << 20), Cost(0.0035, 10 << 20)
+    found = of_little([(empty, small, small)] * 3)
+    assert (found.cpu.value, found.memory.value, found.cpu.rounds, found.is_little) == (1.0, 1.0, 3, True)
+    assert of_little([(empty, small, small)] * 2 + [(empty, small, more)]) is None
+    assert of_little([(empty, more, small)] * 3) is None
+    assert of_little([(empty, small, small._replace(peak_bytes=12 << 20))] * 3) is None
+    disturbed = empty._replace(cpu_s=0.03)
+    assert of_little([(empty, small, small), (disturbed, small, more), (disturbed, small, small)]) is None
+
+
+def test_what_takes_more_than_the_floor_is_never_told_at_once(box):
+    """Whichever of the two it is; and a solution that is wrong has no ratio here either."""
+    bare, small = Bare(), "def work(x):\n    return x\n"
+    for large in (WORK.format(loops=300_000), FILL.format(values=2_000_000)):
+        for pair in (trial(small, large), trial(large, small)):
+            assert bare.of_little(box, pair.reference, pair.solution) is None
+    # On a machine that is very busy an execution may take a millisecond more: it need not tell the first time.
+    pair = trial(small, small)
+    found = (bare.of_little(box, pair.reference, pair.solution) for _ in range(200))
+    assert next(filter(None, found)).is_little
+    wrong = trial(small, "def work(x):\n    return 0\n")
+    with pytest.raises(NotMeasured, match="the solution fails"):
+        for _ in range(200):
+            bare.of_little(box, wrong.reference, wrong.solution)
 
 
 def test_a_program_that_is_wrong_in_a_round_is_not_measured(box):
@@ -182,9 +220,9 @@ def test_programs_of_other_benchmarks(box):
 
 def test_what_may_be_the_machines_fault_is_measured_again(monkeypatch):
     """Once it has time: nothing is known of a solution only because the machine was busy."""
-    sample = of_task(task(WORK.format(loops=10)))
+    sample = of_task(task(WORK.format(loops=300_000)))
     monkeypatch.setattr("evaluation.scoring.efficiency.alternate", partial(alternate, budget_s=0))
-    (late,) = measured(sample, WORK.format(loops=10))
+    (late,) = measured(sample, WORK.format(loops=300_000))
     assert (late.value, late.lasting) == (None, False)
     (failed,) = measured(sample, "import os\nos.fork()\n" + WORK.format(loops=10))
     assert (failed.value, failed.lasting) == (None, True)

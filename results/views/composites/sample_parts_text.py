@@ -63,6 +63,8 @@ def _efficiency(figures: Mapping[str, Any]) -> str:
     least, cpu = _number(figures, "cpu_ratio_at_least"), _number(figures, "cpu_ratio")
     if least is not None:
         return f"more than {least:g} times the reference's processor time"
+    if figures.get("below_resolution") is True:
+        return "too small to tell from the reference"
     said = [f"{cpu:.2f} x the reference's processor time"] if cpu is not None else []
     if (memory := _number(figures, "memory_ratio")) is not None:
         said.append(f"{memory:.2f} x its memory")
