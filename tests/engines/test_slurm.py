@@ -333,14 +333,16 @@ def test_a_coordinator_killed_while_it_submits_loses_nothing_and_does_nothing_tw
     cluster, tmp_path, monkeypatch, order
 ):
     """Before the journal has the job's number; and a moment before Slurm has the job."""
-    sbatch_that(tmp_path, monkeypatch, f"{{ {order}; }} >/dev/null 2>&1")
+    submitted = tmp_path / "submitted"
+    sbatch_that(tmp_path, monkeypatch, f'{{ {order}; touch "{submitted}"; }} >/dev/null 2>&1')
     results, manifest = tmp_path / "results", written_sweep(tmp_path, limit=3)
     words = ("--results-dir", results)
     assert bench_runner("sweep", manifest, *words).code == -signal.SIGKILL
     done = bench_runner("sweep", "--resume", "last", *words)
     assert done.code == 0, done.err
     assert len(scores(results)) == 1
-    wait_for(lambda: not cluster.command("squeue", "--me", "--noheader"))  # the late one too
+    wait_for(submitted.exists)  # the late one begins when all is done
+    wait_for(lambda: not cluster.command("squeue", "--me", "--noheader"))
     assert len((tmp_path / "answered").read_text().splitlines()) == 3
 
 
