@@ -229,6 +229,20 @@ results_dir_option = click.option(
     help="Where runs are kept.  [default: $BENCH_RESULTS_DIR or ./benchmark_results]",
 )
 
+max_concurrent_option = click.option(
+    "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one per GPU]"
+)
+
+test_mode_option = click.option("--test-mode", is_flag=True, help="Only 5 samples per benchmark.")
+
+server_arg_option = click.option(
+    "--server-arg",
+    "server_args",
+    multiple=True,
+    metavar="ARG",
+    help="Passed to the server unchanged; may be repeated.",
+)
+
 notify_option = click.option(
     "--notify",
     metavar="COMMAND",

@@ -12,9 +12,12 @@ import click
 from commands.options import (
     ModelName,
     SweepName,
+    max_concurrent_option,
     notify_option,
     price_option,
     results_dir_option,
+    server_arg_option,
+    test_mode_option,
 )
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from commands.sweeping.engine_options import (
@@ -108,23 +111,15 @@ class SweepCommand(SectionedCommand):
 @click.option(
     "--deploy-engine", is_flag=True, help="Make ready what --engine runs on elsewhere, and exit (modal)."
 )
-@click.option(
-    "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one per GPU]"
-)
+@max_concurrent_option
 @click.option(
     "--on-oom",
     type=click.Choice(["fail", "reduce"]),
     help="When memory runs out: `reduce` tries again with fewer GPU layers, then with a smaller context."
     "  [default: fail]",
 )
-@click.option("--test-mode", is_flag=True, help="Only 5 samples per benchmark.")
-@click.option(
-    "--server-arg",
-    "server_args",
-    multiple=True,
-    metavar="ARG",
-    help="Passed to the server unchanged; may be repeated.",
-)
+@test_mode_option
+@server_arg_option
 @notify_option
 @price_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, or the records, as JSON.")

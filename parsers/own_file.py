@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from results.errors import ParseError, UsageError
-from results.files import instead_of, unreadable
+from results.own_file import load_own_file, place_in
 from results.plain_text import tail
 from results.records import Score
 
@@ -38,7 +36,7 @@ class OwnParser:
             raise
         except Exception as error:  # anything may be wrong in it, and the run is worth keeping
             raise ParseError(
-                f"{_place(self._path, error)}: {type(error).__name__}: {error}",
+                f"{place_in(self._path, error)}: {type(error).__name__}: {error}",
                 hint=_PAGE,
                 log_tail=tail(output.stdout),
             ) from error
@@ -49,32 +47,11 @@ class OwnParser:
 
 def load(path: Path) -> OwnParser:
     """Runs the file. Raises UsageError where it is missing, fails, or has no PARSER."""
-    if why := unreadable(path):
-        raise UsageError(f"--parser {path}: {why}", hint=instead_of(path), settings=_ABOUT)
-    spec = importlib.util.spec_from_file_location(f"own_parser_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--parser {path} is not a Python file", hint=_PAGE, settings=_ABOUT)
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UsageError(
-            f"{_place(path, error)}: {type(error).__name__}: {error}", hint=_PAGE, settings=_ABOUT
-        ) from error
+    module = load_own_file(path, setting="parser", page=_PAGE)
     parser = getattr(module, "PARSER", None)
     if not callable(getattr(parser, "parse", None)):
         raise UsageError(f"{path} defines no PARSER with a method parse(output)", hint=_PAGE, settings=_ABOUT)
     return OwnParser(path, parser)  # type: ignore[arg-type]
-
-
-def _place(path: Path, error: Exception) -> str:
-    """The file, and the last line of it that was reached."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return f"{path}, line {error.lineno}"
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-    ]
-    return f"{path}, line {lines[-1]}" if lines else str(path)
 
 
 def _wrong(score: Any) -> str:

@@ -80,8 +80,11 @@ def rejudge(
     return FinishedRun(entry.folder.read_record(), entry.folder, error)
 
 
-def _judgeable(entry: RunEntry) -> RunRecord:
-    record, folder = entry.before, entry.folder
+def finished_whole(record: RunRecord | None, folder: RunFolder, *, instead: str) -> RunRecord:
+    """The record, where all answers of a whole run are there. instead: what to do with a shard's run, a verb phrase.
+
+    Raises UsageError.
+    """
     if record is None:
         raise UsageError(f"{folder.run_id} has no record", hint="name another run; see `list`")
     status = folder.effective_status(record)
@@ -92,9 +95,14 @@ def _judgeable(entry: RunEntry) -> RunRecord:
         )
     if record.is_shard:
         raise UsageError(
-            f"{folder.run_id} is the shard {record.config['shard']} of a run",
-            hint="judge the whole run again; see `list`",
+            f"{folder.run_id} is the shard {record.config['shard']} of a run", hint=f"{instead}; see `list`"
         )
+    return record
+
+
+def _judgeable(entry: RunEntry) -> RunRecord:
+    folder = entry.folder
+    record = finished_whole(entry.before, folder, instead="judge the whole run again")
     if not str(record.config.get("script", "")).startswith("scripts."):
         raise UsageError(
             f"{folder.run_id} was made by an external script, which judged its answers in its own way",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_settings
-from evaluation.loop.grader import Grader
 from evaluation.loop.requests import make_request, require_schema
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
@@ -23,7 +22,7 @@ from results.prompts.sent_prompts import write_prompts
 from results.records import Outcome
 from scripts.arguments import connection_of
 from scripts.benchmark_program import with_own_metrics, with_own_prompt
-from scripts.sessions.server_session import ServerSession
+from scripts.sessions.server_session import ServerSession, grader_of
 from settings.samples.shards import SERVER_WARNINGS
 
 if TYPE_CHECKING:
@@ -80,12 +79,7 @@ async def run_benchmark(
             benchmark=benchmark,
             arguments=arguments,
             connection=connection,
-            grader=Grader(
-                level=arguments.sandbox,
-                timeout_s=arguments.cpu_limit,
-                memory_bytes=arguments.memory_limit,
-                opening=opening,
-            ),
+            grader=grader_of(arguments, opening),
             events=events,
             journal=journal,
             finished=finished,

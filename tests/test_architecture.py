@@ -74,6 +74,7 @@ SHARED = (
     "results.locks",
     "results.messages",
     "results.open_files",
+    "results.own_file",
     "results.plain_text",
     "results.prompts",
     "results.records",

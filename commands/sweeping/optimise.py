@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from commands.options import ModelName, SweepName, notify_option, results_dir_option
+from commands.options import (
+    ModelName,
+    SweepName,
+    max_concurrent_option,
+    notify_option,
+    results_dir_option,
+    server_arg_option,
+    test_mode_option,
+)
 from commands.setting_options import setting_options
 from commands.sweep import SweepCommand, sweep
 from commands.sweeping.engine_options import engine_options
@@ -39,17 +47,9 @@ Examples:
 @click.option("--fresh", is_flag=True, help="Search anew, also what an earlier run has finished.")
 @engine_options
 @click.option("--detach", is_flag=True, help="With slurm or modal: return once everything is submitted.")
-@click.option(
-    "--max-concurrent", type=click.IntRange(1), metavar="N", help="Runs at once.  [default: one per GPU]"
-)
-@click.option("--test-mode", is_flag=True, help="Only 5 samples per benchmark.")
-@click.option(
-    "--server-arg",
-    "server_args",
-    multiple=True,
-    metavar="ARG",
-    help="Passed to the server unchanged; may be repeated.",
-)
+@max_concurrent_option
+@test_mode_option
+@server_arg_option
 @notify_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, or the records, as JSON.")
 @setting_options(several=True)

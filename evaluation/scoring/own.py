@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.util
 import math
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from evaluation.scoring.contract import Measured
 from results.errors import ScriptError, UsageError
-from results.files import instead_of, read_file, unreadable
+from results.files import read_file
+from results.own_file import load_own_file, place_in
 from settings.scoring.weights import scorer_name
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class OwnScorer:
             value = self._score(solution)
         except (Exception, SystemExit) as error:
             raise ScriptError(
-                f"{_place(self._path, error)}: on the answer to {solution.sample.task_id}: "
+                f"{place_in(self._path, error)}: on the answer to {solution.sample.task_id}: "
                 f"{type(error).__name__}: {error}",
                 hint=_PAGE,
             ) from error
@@ -66,29 +65,8 @@ class OwnScorer:
 
 
 def _loaded(path: Path) -> Callable[[Solution], Any]:
-    if why := unreadable(path):
-        raise UsageError(f"--scorer {path}: {why}", hint=instead_of(path), settings=_ABOUT)
-    spec = importlib.util.spec_from_file_location(f"own_scorer_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--scorer {path} is not a Python file", hint=_PAGE, settings=_ABOUT)
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise UsageError(
-            f"{_place(path, error)}: {type(error).__name__}: {error}", hint=_PAGE, settings=_ABOUT
-        ) from error
+    module = load_own_file(path, setting="scorer", page=_PAGE)
     function = getattr(module, "score", None)
     if not callable(function):
         raise UsageError(f"{path} defines no function score(solution)", hint=_PAGE, settings=_ABOUT)
     return function  # type: ignore[no-any-return]
-
-
-def _place(path: Path, error: BaseException) -> str:
-    """The file, and the last line of it that was reached."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return f"{path}, line {error.lineno}"
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-    ]
-    return f"{path}, line {lines[-1]}" if lines else str(path)

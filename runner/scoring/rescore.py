@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from results.errors import BenchError, UsageError
-from results.records import RunRecord, RunStatus
 from results.scores.composite import Part
-from results.store.continuing import to_continue
+from runner.rejudge import finished_whole
 from runner.scoring.asked import NAMES, ScoringAsked
 from runner.scoring.baseline import find_baseline
 from runner.scoring.step import composite_score
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from results.records import RunRecord
     from results.scores.composite import CompositeScore
     from results.store.run_folder import RunFolder
     from results.store.runs import Runs
@@ -99,19 +99,7 @@ def score_reused(
 
 
 def _scorable(record: RunRecord | None, folder: RunFolder) -> RunRecord:
-    if record is None:
-        raise UsageError(f"{folder.run_id} has no record", hint="name another run; see `list`")
-    status = folder.effective_status(record)
-    if status is not RunStatus.SUCCEEDED:
-        raise UsageError(
-            f"{folder.run_id} did not finish (status: {status}), so its answers are not a fair selection",
-            hint=f"finish it first: {to_continue(record)}",
-        )
-    if record.is_shard:
-        raise UsageError(
-            f"{folder.run_id} is the shard {record.config['shard']} of a run",
-            hint="score the whole run; see `list`",
-        )
+    record = finished_whole(record, folder, instead="score the whole run")
     ours = str(record.config.get("script", "")).startswith("scripts.")
     if not ours or record.benchmark not in CODING_BENCHMARKS:
         raise UsageError(

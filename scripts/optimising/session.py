@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evaluation.loop.checkpoint import check_settings, read_settings
-from evaluation.loop.grader import Grader
 from evaluation.loop.journal import LineJournal
 from evaluation.optimise.contract import Budget, Problem
 from evaluation.optimise.journal import JOURNAL_NAME
@@ -45,7 +44,7 @@ from scripts.optimising.asking import Asking
 from scripts.optimising.items import by_sha256, pool_of
 from scripts.optimising.reflector import open_reflector, reflecting_by, without_price
 from scripts.optimising.worst_case import WorstCases
-from scripts.sessions.server_session import ServerSession
+from scripts.sessions.server_session import ServerSession, grader_of
 
 if TYPE_CHECKING:
     from evaluation.loop.checkpoint import Settings
@@ -90,12 +89,7 @@ async def optimise_benchmark(
             benchmark=dataclasses.replace(benchmark, options=options),
             arguments=arguments,
             connection=connection_of(arguments),
-            grader=Grader(
-                level=arguments.sandbox,
-                timeout_s=arguments.cpu_limit,
-                memory_bytes=arguments.memory_limit,
-                opening=opening,
-            ),
+            grader=grader_of(arguments, opening),
             events=events,
             journal=journal,
             finished={},

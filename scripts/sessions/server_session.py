@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from evaluation.loop.checkpoint import Settings
+from evaluation.loop.grader import Grader
 from evaluation.loop.requests import prompts_sha256
 from evaluation.models.prompt_style import StyleChoice, chat_only, choose_style
 from evaluation.models.providers import get_interface_for_provider, parameters_for
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from evaluation.loop.checkpoint import Key
-    from evaluation.loop.grader import Grader
     from evaluation.loop.journal import LineJournal
     from evaluation.models.connection import ConnectionInfo
     from evaluation.models.openai_interface import OpenAIInterface
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from evaluation.spending.opening import SpendingAsked
     from evaluation.spending.paid_requests import PaidRequests
     from results.records import Completion
+    from sandbox.opening import OpeningSandbox
     from scripts.arguments import Arguments
     from scripts.benchmark_program import BenchmarkProgram
     from scripts.events import Events
@@ -53,6 +54,16 @@ class Reached(NamedTuple):
     properties: dict[str, Any]
     concurrency: int
     spending: PaidRequests | None
+
+
+def grader_of(arguments: Arguments, opening: OpeningSandbox | None) -> Grader:
+    """What judges programs. opening: the sandbox for it, where that opens already."""
+    return Grader(
+        level=arguments.sandbox,
+        timeout_s=arguments.cpu_limit,
+        memory_bytes=arguments.memory_limit,
+        opening=opening,
+    )
 
 
 @dataclass(kw_only=True)
