@@ -18,6 +18,7 @@ from sandbox.interpreter import (
     find_interpreter,
     find_packages,
 )
+from sandbox.own_users import OwnUsers
 from sandbox.seccomp import filter_program
 from sandbox.worker import Worker
 from sandbox.zygote_program import zygote_program
@@ -25,15 +26,9 @@ from sandbox.zygote_program import zygote_program
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIRST_UID = 60_000  # below the ranges of systemd and containers, above ordinary users
 TMP_BYTES = 256 << 20
 SHM_BYTES = 64 << 20
 _PACKAGES = "/opt/packages"  # inside
-
-
-def own_uid(slot: int) -> int:
-    """An ordinary user of its own for a worker that root starts."""
-    return FIRST_UID + (os.getpid() * 16 + slot) % 4000
 
 
 class Bubblewrap:
@@ -47,6 +42,7 @@ class Bubblewrap:
 
     def __init__(self, python: Path | None = None) -> None:
         self._as_root = os.geteuid() == 0
+        self._users = OwnUsers()
         self._interpreter = find_interpreter(by_everybody=self._as_root, python=python)
         self._packages = find_packages(self._interpreter, by_everybody=self._as_root)
         bwrap = find_bwrap()
@@ -70,6 +66,7 @@ class Bubblewrap:
     def close(self) -> None:
         if self._copy is not None:
             remove(self._copy)
+        self._users.close()
 
     def explain(self, error: Exception) -> SandboxError:
         user = "as an ordinary user " if self._as_root else ""
@@ -81,7 +78,7 @@ class Bubblewrap:
         )
 
     def start(self, slot: int) -> Worker:
-        uid = own_uid(slot) if self._as_root else None
+        uid = self._users.of(slot) if self._as_root else None
         diagnosis = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
         with contextlib.ExitStack() as files:
             options = list(self._options())

@@ -11,10 +11,11 @@ from typing import Any
 from docker.errors import APIError, DockerException
 
 from sandbox.attached import AttachedContainer, remove
-from sandbox.bubblewrap import SHM_BYTES, TMP_BYTES, own_uid
+from sandbox.bubblewrap import SHM_BYTES, TMP_BYTES
 from sandbox.container_owner import LABEL, own_label, sweep
 from sandbox.contract import SandboxError
 from sandbox.engine import Engine
+from sandbox.own_users import OwnUsers
 from sandbox.seccomp import filter_program
 from sandbox.worker import Worker
 from sandbox.zygote_program import zygote_text
@@ -69,6 +70,7 @@ class Container:
             raise
         self._filter = filter_program(_MACHINES.get(self._image.architecture, self._image.architecture))
         self._watched: bool | None = None
+        self._users = OwnUsers()
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -82,6 +84,7 @@ class Container:
 
     def close(self) -> None:
         self._engine.close()
+        self._users.close()
 
     def explain(self, error: Exception) -> SandboxError:
         return SandboxError(
@@ -119,7 +122,7 @@ class Container:
 
     def _configuration(self, slot: int) -> dict[str, Any]:
         """The body of POST /containers/create (docs.docker.com/reference/api/engine)."""
-        uid = own_uid(slot)
+        uid = self._users.of(slot)
         before = f"FILTER = {self._filter or b''!r}\n{_BEFORE}"
         files = min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         writable = "rw,exec,nosuid,nodev,mode=1777"

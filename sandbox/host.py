@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from sandbox.bubblewrap import TMP_BYTES, own_uid
+from sandbox.bubblewrap import TMP_BYTES
 from sandbox.contract import SandboxError
 from sandbox.folders import new_folder, remove
 from sandbox.inside.confinement import OWN_CHILDREN, kill_below
 from sandbox.interpreter import ONE_THREAD, Interpreter, Packages, find_interpreter, find_packages
+from sandbox.own_users import OwnUsers
 from sandbox.worker import Worker
 from sandbox.zygote_program import zygote_program
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 KEEPER_S = 2.0  # for it to end all that is left, before it is helped
 HELPED_S = 60.0
+KEEPER_AND_ZYGOTE = 2  # processes
 OTHERS_MARGIN = 512  # processes and threads that the user starts elsewhere meanwhile
 
 
@@ -38,9 +40,10 @@ class Host:
                 hint=f"{OWN_CHILDREN} is missing: mount /proc, or use a kernel with CONFIG_PROC_CHILDREN",
             )
         self.as_root = os.geteuid() == 0
+        self._users = OwnUsers()
         self.interpreter: Interpreter = find_interpreter(by_everybody=self.as_root, python=python)
         self.packages: Packages = find_packages(self.interpreter, by_everybody=self.as_root)
-        self._other_tasks = 0 if self.as_root else _tasks_of(os.getuid()) + OTHERS_MARGIN
+        self._other_tasks = KEEPER_AND_ZYGOTE if self.as_root else _tasks_of(os.getuid()) + OTHERS_MARGIN
         self._top = new_folder()
         self._importable = self._top / "packages"
         self._importable.mkdir(mode=0o755)
@@ -58,7 +61,7 @@ class Host:
         remove(path)
         path.mkdir(mode=0o700)
         if self.as_root:
-            os.chown(path, own_uid(slot), own_uid(slot))
+            os.chown(path, self._users.of(slot), self._users.of(slot))
         return path
 
     def start(
@@ -70,7 +73,7 @@ class Host:
         **place: Any,
     ) -> Worker:
         """place: the fields of `ZygoteSetup` that differ between levels. inherited: descriptors in it."""
-        uid = own_uid(slot) if self.as_root else None
+        uid = self._users.of(slot) if self.as_root else None
         place = {
             "writable": [str(folder)],
             "folder_bytes": TMP_BYTES,
@@ -108,6 +111,7 @@ class Host:
 
     def close(self) -> None:
         remove(self._top)
+        self._users.close()
 
 
 class _Kept(subprocess.Popen[bytes]):

@@ -62,15 +62,15 @@ class ZygoteSetup(typing.NamedTuple):
 
     folder_bytes: how much may lie in them; 0 where they are bounded by themselves.
     aside: where what a program left in them waits to be removed, if that is not done at once.
-    own_namespace: it is process 1 of a PID namespace. other_tasks: processes and threads that its user has beside,
-    at most. confinement: see `Confinement`.
+    own_namespace: it is process 1 of a PID namespace. other_tasks: processes and threads that its user has beside
+    programs and their tests, at most, itself among them. confinement: see `Confinement`.
     """
 
     writable: typing.Sequence[str] = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
     folder_bytes: int = 0
     aside: str = ""
     own_namespace: bool = True
-    other_tasks: int = 0
+    other_tasks: int = 1
     confinement: typing.Mapping[str, int] = types.MappingProxyType({})
 
 
