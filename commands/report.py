@@ -77,7 +77,7 @@ def report(
     Each is named by its id or a unique beginning of it, last, last~N, or words that fit only one (in quotes). Without
     a name, the newest run of each configuration, as in leaderboard. Writes Markdown and a self-contained HTML page:
     which one to take and why, the table, score against memory, speed and energy, every problem with the answers, what
-    failed and why. A sweep may still be running.
+    searches for a better prompt found, what failed and why. A sweep may still be running.
     """
     from results.durable import explained, replace_file
     from results.errors import UsageError
@@ -121,6 +121,9 @@ def report(
             say(f"  {sentence}", fg="green" if verdict.kind == "pick" else None)
         for sentence in sentences:
             say(f"  {sentence}")
+    for search in found.searches:
+        say(search.name, bold=True)
+        say(f"  {search.says}", fg="green" if search.shown else None)
     if found.left_out:
         say(f"left out: {found.left_out_text}", err=True)
     say(output / "report.md")
@@ -161,6 +164,7 @@ def _choice(benchmarks: tuple[str, ...], model: str, since: str | None, *, every
         model=model,
         since=parse_since(since, dt.datetime.now(dt.UTC)) if since else None,
         every=every,
+        searches=True,
     )
 
 

@@ -18,6 +18,7 @@ from results.errors import (
     ServerOutOfMemory,
     UsageError,
 )
+from results.prompts.optimisation import optimisation_of
 from results.records import ErrorRecord, RunRecord, RunStatus
 from results.store.runs import Runs
 from results.sweep_place import SweepPlace
@@ -195,4 +196,7 @@ def outcome(record: RunRecord) -> str:
         return f"{record.status}: {record.error.message if record.error else 'unknown'}"
     seconds = f" in {record.results.time_taken:.0f} s" if record.results.time_taken else ""
     score = record.score.score if record.score else None
+    end = optimisation_of(record.score.details) if record.score else None
+    if end is not None:
+        return f"{end.says}{seconds}"
     return f"done{seconds}" if score is None else f"score {score:.1f} of 100{seconds}"

@@ -35,14 +35,16 @@ def display_for_stderr() -> Display:
 
 
 class TokenRate:
-    """Tokens per second since the first mark. Tokens are counted per whole answer, so a short window would jump."""
+    """Tokens per second since the first mark. Tokens are counted per whole answer, so a short window would jump. Where
+    the count begins anew, so does the rate.
+    """
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
 
     def update(self, now: float, tokens: int) -> float | None:
         """Add a mark. Returns the rate, or None until there are two marks."""
-        if self._first is None:
+        if self._first is None or tokens < self._first[1]:
             self._first = (now, tokens)
         seconds = now - self._first[0]
         return (tokens - self._first[1]) / seconds if seconds > 0 else None

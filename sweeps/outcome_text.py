@@ -41,7 +41,7 @@ def print_end(finished: SweepOutcome, *, as_json: bool, price_per_kwh: float | N
         say(f"missing: {label}", err=True)
     if finished.failed:
         say(f"try: bench_runner.py sweep --retry-failed {finished.folder.sweep_id}", err=True)
-    if plain or not whole:
+    if whole or not finished.runs:
         say(f"more: bench_runner.py report {finished.folder.sweep_id}", err=True)
 
 

@@ -47,7 +47,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 class Choice:
     """Empty fields match any run. model: a pattern such as `*Q4*`, or part of the name. statuses: the effective ones: a
     run whose harness is dead counts as interrupted. every: include older runs of a configuration that was run again.
-    archived: include archived runs.
+    archived: include archived runs. searches: include those of a better prompt, which have no score.
     """
 
     benchmarks: tuple[str, ...] = ()
@@ -57,6 +57,7 @@ class Choice:
     statuses: tuple[RunStatus, ...] = (RunStatus.SUCCEEDED,)
     every: bool = False
     archived: bool = False
+    searches: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def choose_runs(
         if record.is_shard:  # a part of a result, also before the parts are merged
             left_out["shard"] = left_out.get("shard", 0) + 1
             continue
-        if record.is_search:  # it has no score; `list` and `show` tell what it found
+        if record.is_search and not choice.searches:
             left_out["search"] = left_out.get("search", 0) + 1
             continue
         if record.remarks.archived and not choice.archived:

@@ -12,6 +12,8 @@ from results.prompts.prompt_file import Gain  # noqa: TC001 - a field: msgspec r
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from results.records import RunRecord
+
 DETAIL = "optimise"
 SPLITS_NAME = "splits.json"
 
@@ -83,3 +85,18 @@ def optimisation_of(details: Mapping[str, Any]) -> Optimisation | None:
         return msgspec.convert(details[DETAIL], Optimisation)
     except NOT_THAT_JSON:
         return None
+
+
+def search_headline(record: RunRecord) -> str:
+    """What a search came to, in a few words; "" if the run was none."""
+    if not record.is_search:
+        return ""
+    name = str(record.config.get("optimizer"))
+    end = optimisation_of(record.score.details) if record.score is not None else None
+    if end is None:
+        return f"search by {name}"
+    gain = end.gain
+    if gain is None:
+        return f"search by {name}: {end.says}"
+    shown = "gain shown" if gain.shown else "no gain shown"
+    return f"search by {name}: {gain.seed_score:.1f} to {gain.score:.1f} on test, {shown}"

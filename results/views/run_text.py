@@ -12,6 +12,7 @@ import click
 from results.durable import explained
 from results.files import open_to_read
 from results.plain_text import plain_lines, uncoloured
+from results.prompts.optimisation import search_headline
 from results.records import Outcome, RunStatus
 from results.stats import divergence
 from results.stats.context import read_context
@@ -24,7 +25,7 @@ from results.views.charges_text import charge_rows
 from results.views.composites.composite_text import composite_rows
 from results.views.context_table import context_rows
 from results.views.energy_cost import cost_text
-from results.views.searches.text import search_headline, search_rows
+from results.views.searches.text import search_rows
 from results.views.terminal import Fact, print_table, say_facts
 
 if TYPE_CHECKING:

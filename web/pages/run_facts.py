@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from results.prompts.optimisation import optimisation_of
 from results.records import Outcome, RunStatus
 from results.stats import divergence
 from results.stats.machines import energy_doubts, speed_doubts
@@ -15,6 +16,7 @@ from web.pages.composites.columns import stat_words
 from web.pages.table import Cell, Column, Empty, Kind, Row, Table
 
 if TYPE_CHECKING:
+    from results.prompts.optimisation import Optimisation
     from results.records import Metric, RunRecord, Score
     from results.store.reading.run_row import RunRow
     from web.pages.table import Value
@@ -63,6 +65,8 @@ def lead_of(record: RunRecord, row: RunRow, rank: str) -> tuple[str, tuple[str, 
             "warn",
         )
     score = record.score
+    if score is not None and (search := optimisation_of(score.details)) is not None:
+        return _search_lead(search)
     if score is None or score.score is None:
         return _without_score(score), (), "calm"
     low, high = row.score_low, row.score_high
@@ -71,6 +75,15 @@ def lead_of(record: RunRecord, row: RunRow, rank: str) -> tuple[str, tuple[str, 
     ranked = (f"Against the best run on the same problems: {rank}",) if rank else ()
     more = (*ranked, *score.warnings)
     return f"{score.score:.1f} of 100{interval}{solved}", more, "warn" if score.warnings else "good"
+
+
+def _search_lead(search: Optimisation) -> tuple[str, tuple[str, ...], str]:
+    shown = search.gain is not None and search.gain.shown
+    more = (
+        "The test samples were asked once, with the prompt that the search began with and with the one it found",
+        "A search has no score; a prompt's own score is that of a plain run with it",
+    )
+    return search.says[:1].upper() + search.says[1:], more, "good" if shown else "calm"
 
 
 def _without_score(score: Score | None) -> str:
@@ -84,6 +97,12 @@ def _without_score(score: Score | None) -> str:
 def stats_of(record: RunRecord, row: RunRow) -> tuple[Stat, ...]:
     """The figures at the top; those that aren't known are left out."""
     found = [] if record.composite is None else [Stat(*stat_words(record.composite))]
+    search = optimisation_of(record.score.details) if record.score is not None else None
+    if search is not None:
+        if search.gain is not None:
+            found.append(Stat("Seed prompt", f"{search.gain.seed_score:.1f}", "of 100 on test"))
+            found.append(Stat("Found prompt", f"{search.gain.score:.1f}", "of 100 on test"))
+        found.append(Stat("Requests", f"{search.calls:,}", f"{search.candidates:,} prompts tried"))
     if row.tokens_per_s is not None:
         doubt = "not comparable" if speed_doubts(record) else "tokens/s"
         found.append(Stat("Speed", f"{row.tokens_per_s:,.1f}", doubt))

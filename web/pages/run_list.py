@@ -174,7 +174,7 @@ def _row(row: RunRow) -> Row:
 
 
 def _note(row: RunRow) -> str:
-    notes = [row.error] if row.error else []
+    notes = [each for each in (row.error, row.search) if each]
     if row.status is RunStatus.STARTED and row.answered is not None:
         notes.append(f"{row.answered} answers so far")
     if row.lost:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation at run time
@@ -10,10 +10,13 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads the anno
 
 from results.compare.run_choice import Choice
 from results.errors import BenchError
+from results.prompts.optimisation import optimisation_of
 from results.records import Outcome
 from results.store.run_store import MOST_ROWS, SampleQuery
 from results.views.leaderboard_text import rank_text
 from results.views.run_text import summary_rows
+from results.views.searches.prompt_text import kept_prompt, prompt_lines
+from results.views.searches.text import search_rows
 from results.views.telemetry_lines import read_lines
 from web.access.caller import may
 from web.access.role import Role
@@ -40,9 +43,20 @@ from web.pages.view import Filter, View, choice, here
 from web.services import ServicesDep  # noqa: TC001 - FastAPI reads the annotation at run time
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from results.records import RunRecord
     from results.store.run_store import SampleRow
     from web.pages.table import Value
     from web.services import Services
+
+
+class FoundPrompt(NamedTuple):
+    """rows: of a search, as `show` has them. prompt: the parts of what it found, by name."""
+
+    rows: tuple[tuple[str, str], ...]
+    prompt: tuple[tuple[str, str], ...]
+
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(may(Role.READ))])
 ROWS = 25
@@ -79,7 +93,7 @@ def run(
         cursor=cursor,
     )
     lead, sentences, kind = lead_of(record, row, _rank(services, run_id, row.benchmark))
-    samples = _samples(request, services, run_id, query, at)
+    samples = _samples(request, services, run_id, query, at, is_search=record.is_search)
     configuration = configuration_table(record)
     scores, composites = scores_table(record.score), composite_tables(record.composite)
     lines = read_lines(folder.telemetry, record.telemetry)
@@ -107,6 +121,7 @@ def run(
         phases=phase_parts(record),
         scores=scores,
         composites=composites,
+        search=_search(record, folder.path),
         configuration=configuration,
         commands=commands_of(record),
         identity=identity_of(record),
@@ -115,6 +130,14 @@ def run(
         filters=_filters(services, row.benchmark, outcome, tag, text),
         grid=grid_url(row.benchmark, [run_id]),
     )
+
+
+def _search(record: RunRecord, folder: Path) -> FoundPrompt | None:
+    """What a search for a better prompt found; None if it was none, or has no end."""
+    if record.score is None or (end := optimisation_of(record.score.details)) is None:
+        return None
+    rows = [row for row in search_rows(record.score.details, folder) if row[0] != "gain"]
+    return FoundPrompt(tuple(rows), tuple(prompt_lines(kept_prompt(folder, end).prompt)))
 
 
 def _rank(services: Services, run_id: str, benchmark: str) -> str:
@@ -144,7 +167,9 @@ def _filters(services: Services, benchmark: str, outcome: str, tag: str, text: s
     return tuple(found)
 
 
-def _samples(request: Request, services: Services, run_id: str, query: SampleQuery, at: int) -> Table:
+def _samples(
+    request: Request, services: Services, run_id: str, query: SampleQuery, at: int, *, is_search: bool
+) -> Table:
     found = services.store.samples(run_id, query)
     many = max((row.index for row in found.rows), default=0) > 0
     columns = (
@@ -168,6 +193,10 @@ def _samples(request: Request, services: Services, run_id: str, query: SampleQue
     empty = (
         Empty("No answer fits these filters.", "Take one away to see more.")
         if is_filtered
+        else Empty(
+            "A search keeps no single answers.", "Its requests stand in evaluations.jsonl in its folder."
+        )
+        if is_search
         else Empty("No answers are recorded.", "Its script wrote none, or it ended before the first one.")
     )
     rows = tuple(_sample(run_id, row) for row in found.rows)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from results.prompts.optimisation import search_headline
 from results.records import RunStatus  # noqa: TC001 - a field: msgspec reads it at run time
 from results.store.reading.charges import usd_per_solved
 from results.store.reading.run_figures import (
@@ -26,8 +27,9 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One run. timestamp: when it began, ISO 8601 with its zone. status: the effective one; STARTED means running now.
     family: the model's name without the quantisation. score and its 95 % interval: percent. metric: what the score is,
     such as pass@1. completions: those that were asked for; answered: those that are there so far, for a run in
-    progress. outcomes: number by `Outcome` value. memory_bytes: the GPU's peak, host_memory_bytes the server
-    processes'. cost_usd: what a provider charged. settings: those that a table may show. error: why it failed.
+    progress. search: what a search for a better prompt came to; "" if it was none. outcomes: number by `Outcome` value.
+    memory_bytes: the GPU's peak, host_memory_bytes the server processes'. cost_usd: what a provider charged. settings:
+    those that a table may show. error: why it failed.
     """
 
     run_id: str
@@ -50,6 +52,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     samples: int | None = None
     completions: int | None = None
     answered: int | None = None
+    search: str = ""
     outcomes: dict[str, int] = {}
     tokens_per_s: float | None = None
     completion_tokens: int | None = None
@@ -104,6 +107,7 @@ def run_row(record: RunRecord, status: RunStatus) -> RunRow:
         samples=score.samples if score is not None else None,
         completions=score.completions if score is not None else None,
         answered=score.completions if score is not None else None,
+        search=search_headline(record)[:_LONGEST],
         outcomes=score.outcomes if score is not None else {},
         tokens_per_s=tokens_per_s_of(record)[0],
         completion_tokens=score.completion_tokens if score is not None else None,

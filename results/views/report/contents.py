@@ -17,6 +17,7 @@ from results.views.leaderboard_text import judged_text
 from results.views.report.by_difficulty import difficulty_tables
 from results.views.report.context import context_tables
 from results.views.report.problems import MOST_BYTES, problems_of
+from results.views.report.searches import found_prompts
 from results.views.report.titles import facts, report_title, row_names
 from results.views.report.verdict import verdict
 from results.views.run_text import shown_status
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from results.views.choice_text import ChoiceCard
     from results.views.report.context import PlainTable
     from results.views.report.problems import Problems
+    from results.views.report.searches import FoundPrompt
     from results.views.report.verdict import Verdict
     from results.views.telemetry_lines import RunLines
 
@@ -54,11 +56,11 @@ class Failure:
 @dataclass(frozen=True)
 class Report:
     """title: what it is about. facts: the machine and builds, by name. sweep_id: empty for runs that were chosen one by
-    one. names: a short name of each run in the tables, unique in the report, by its id; table_names: in its table.
+    one. names: a short name of each run with a result, unique in the report, by its id; table_names: in its table.
     verdicts, conclusions, problems, contexts, difficulties: of each table. shared: settings and facts that are the same
     for all runs. differing: the others, with the names of the runs that have each value. notes: about single runs, by
     name. telemetry: by name. left_out: how many runs were left out, by reason. choice: what `recommend` made of these
-    runs.
+    runs. searches: of better prompts; they stand in no table.
     """
 
     title: str
@@ -81,11 +83,12 @@ class Report:
     telemetry: dict[str, RunLines]
     left_out: dict[str, int] = field(default_factory=dict)
     choice: ChoiceCard | None = None
+    searches: tuple[FoundPrompt, ...] = ()
 
     @property
     def counts(self) -> str:
         """How many of the runs have a result, in words."""
-        done = sum(len(table.rows) for table in self.tables)
+        done = sum(len(table.rows) for table in self.tables) + len(self.searches)
         parts = [f"{self.planned} planned run{'s' * (self.planned != 1)}"] if self.sweep_id else []
         parts += [f"{done} succeeded" if self.sweep_id else f"{done} run{'s' * (done != 1)}"]
         parts += [f"{len(self.failures)} without a result"] if self.failures else []
@@ -141,17 +144,19 @@ def runs_report(
 
     Raises ResultsError.
     """
-    done = [(run, record) for run, record in runs if record.status is RunStatus.SUCCEEDED]
+    ended = [(run, record) for run, record in runs if record.status is RunStatus.SUCCEEDED]
+    done = [(run, record) for run, record in ended if not record.is_search]
     tables = make_tables(done, warn=warn, price_per_kwh=price_per_kwh, store=store)
     table_names = tuple(row_names(table) for table in tables)
     names = _names(tables, table_names)
-    records = [record for _, record in done]
-    shared, differing = _settings(records, names)
+    searches = found_prompts([run for run in ended if run[1].is_search])
+    names |= {each.run_id: each.name for each in searches}
+    shared, differing = _settings([record for _, record in ended if record.run_id in names], names)
     rows = [row for table in tables for row in table.rows]
     lines = {names[row.record.run_id]: read_lines(row.folder.telemetry, row.record.telemetry) for row in rows}
     return Report(
-        title=report_title(records or [record for _, record in runs]),
-        facts=facts(records),
+        title=report_title([record for _, record in ended or runs]),
+        facts=facts([record for _, record in ended]),
         sweep_id="",
         planned=len(runs),
         tables=tuple(tables),
@@ -183,6 +188,7 @@ def runs_report(
         telemetry={name: each for name, each in lines.items() if each is not None},
         left_out=left_out or {},
         choice=_choice(runs),
+        searches=searches,
     )
 
 

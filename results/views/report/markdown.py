@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from results.plain_text import cell
+from results.plain_text import cell, plain_lines
 from results.plain_text import plain as safe
 from results.views.leaderboard_text import explanation, table_cells
+from results.views.report.searches import EXPLANATION
+from results.views.searches.text import SEARCH_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from results.views.choice_text import ChoiceCard
     from results.views.report.contents import Report
+    from results.views.report.searches import FoundPrompt
 
 _MOST_LABELS = 6
 _TICKS = re.compile("`+")
@@ -63,8 +66,10 @@ def _lines(report: Report) -> Iterator[str]:
         for caption, head, lines in (*difficulties, *contexts):
             yield from ("", f"{plain(caption)}:", "")
             yield from _table(head, lines)
-    if not report.tables:
+    if not report.tables and not report.searches:
         yield from ("", "No run succeeded.")
+    if report.searches:
+        yield from _searches(report.searches)
     if report.failures or report.waiting:
         yield from ("", "## What failed, and why", "")
         rows = [[each.label, each.status, each.why, each.hint] for each in report.failures]
@@ -87,14 +92,28 @@ def _choice(card: ChoiceCard) -> Iterator[str]:
     yield from ("", "## Recommendation", "", f"**{plain(card.head)}.**", "")
     yield from (f"- {plain(sentence)}" for sentence in card.proof)
     if card.command:
-        command = safe(card.command)
-        fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(command)), default=0))
-        yield from ("", f"{fence}sh", command, fence, "")
+        yield from ("", *_fenced(safe(card.command), "sh"), "")
     if card.runner_up:
         yield f"- runner-up: {plain(card.runner_up)}"
     if card.needed:
         yield f"- needed: {plain(card.needed)}"
     yield from (f"- not known: {plain(sentence)}" for sentence in card.unknown)
+
+
+def _searches(searches: Sequence[FoundPrompt]) -> Iterator[str]:
+    yield from ("", "## Searches for a better prompt", "")
+    yield from _table(SEARCH_COLUMNS, [each.cells for each in searches])
+    yield from ("", f"*{EXPLANATION}*")
+    for each in searches:
+        yield from ("", f"### {plain(each.name)}", "", f"**{plain(each.says)}**", "")
+        yield from (f"- {plain(name)}: {plain(value)}" for name, value in each.rows)
+        for name, text in each.prompt:
+            yield from ("", f"{plain(name)}:", "", *_fenced(plain_lines(text)))
+
+
+def _fenced(text: str, language: str = "") -> tuple[str, str, str]:
+    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(text)), default=0))
+    return f"{fence}{language}", text, fence
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -15,9 +15,11 @@ from results.views.page_environment import page_environment
 from results.views.report.markdown import some
 from results.views.report.plots import CROSS, cost_plots, crosses, legend
 from results.views.report.problems import SIGNS
+from results.views.report.searches import EXPLANATION
 from results.views.report.small_multiples import telemetry_table
 from results.views.report.table import table_lines
 from results.views.report.titles import shared_family
+from results.views.searches.text import SEARCH_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +75,12 @@ def page(report: Report) -> str:
             failures=failures,
             differing=differing,
             telemetry=telemetry_table(report.telemetry),
-            ids=[(report.names[record.run_id], record.run_id) for record in rows],
+            ids=[
+                *((report.names[record.run_id], record.run_id) for record in rows),
+                *((search.name, search.run_id) for search in report.searches),
+            ],
+            search_columns=SEARCH_COLUMNS,
+            search_explanation=EXPLANATION,
             cross=CROSS,
             signs=[*SIGNS.values()],
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from results.prompts.optimisation import optimisation_of
 from results.prompts.prompt_file import PROMPT_NAME
 from results.records import RunStatus
+from results.views.searches.prompt_text import kept_prompt
 from results.views.terminal import print_table, say
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
 
+SEARCH_COLUMNS = ("benchmark", "model", "optimizer", "seed prompt", "found prompt", "p", "gain", "requests")
 _STOPPED = {
     "trials": "it tried as many as its parameters say",
     "budget": "the budget was used up",
@@ -44,7 +46,12 @@ def search_rows(details: Mapping[str, Any], folder: Path) -> list[tuple[str, str
         ("search", _search(end)),
         ("prompt", str(folder / PROMPT_NAME)),
     ]
-    if end.prompt_sha256 != end.seed_sha256:
+    kept = kept_prompt(folder, end)
+    if kept.doubt:
+        rows.append(("WARNING", kept.doubt))
+    elif kept.lineage:
+        rows.append(("lineage", kept.lineage))
+    if end.prompt_sha256 != end.seed_sha256 and not kept.doubt:
         rows.append(("use it", f"run --prompt {folder / PROMPT_NAME}"))
     return rows
 
@@ -78,19 +85,13 @@ def _search(end: Optimisation) -> str:
     )
 
 
-def search_headline(record: RunRecord) -> str:
-    """For the notes of a list; "" if the run was no search."""
-    if not record.is_search:
-        return ""
-    name = str(record.config.get("optimizer"))
-    end = optimisation_of(record.score.details) if record.score is not None else None
-    if end is None:
-        return f"search by {name}"
+def search_cells(record: RunRecord, end: Optimisation) -> tuple[str, ...]:
+    """Of a search, a cell for each of `SEARCH_COLUMNS`."""
     gain = end.gain
-    if gain is None:
-        return f"search by {name}: {end.says}"
-    shown = "gain shown" if gain.shown else "no gain shown"
-    return f"search by {name}: {gain.seed_score:.1f} to {gain.score:.1f} on test, {shown}"
+    seed, found = (f"{gain.seed_score:.1f}", f"{gain.score:.1f}") if gain else ("", "")
+    p = "" if gain is None or gain.p_value is None else f"{gain.p_value:.2g}"
+    shown = "yes" if gain is not None and gain.shown else "not shown"
+    return record.benchmark, record.model, end.optimizer, seed, found, p, shown, str(end.calls)
 
 
 def print_searches(runs: Sequence[tuple[RunFolder, RunRecord]]) -> None:
@@ -101,15 +102,10 @@ def print_searches(runs: Sequence[tuple[RunFolder, RunRecord]]) -> None:
         end = optimisation_of(record.score.details) if record.score is not None else None
         if end is None or record.status is not RunStatus.SUCCEEDED:
             continue
-        gain = end.gain
-        seed, found = (f"{gain.seed_score:.1f}", f"{gain.score:.1f}") if gain else ("", "")
-        p = "" if gain is None or gain.p_value is None else f"{gain.p_value:.2g}"
-        shown = "yes" if gain is not None and gain.shown else "not shown"
-        lines.append((record.benchmark, record.model, end.optimizer, seed, found, p, shown, str(end.calls)))
+        lines.append(search_cells(record, end))
         files.append(str(folder.path / PROMPT_NAME))
     if not lines:
         return
-    header = ["benchmark", "model", "optimizer", "seed prompt", "found prompt", "p", "gain", "requests"]
-    print_table(header, lines, wide=False)
+    print_table(SEARCH_COLUMNS, lines, wide=False)
     for path in files:
         say(f"prompt: {path}", err=True)
