@@ -17,6 +17,7 @@ exit 1
 
 # Built-in modules only, which import at once: a signal may arrive while `signal` and `os` are being imported.
 import _signal  # type: ignore[import-not-found]
+import gc
 import posix
 import sys
 
@@ -36,6 +37,7 @@ if sys.argv[0].endswith(("bench_runner.py", "bench-runner")):  # not when anothe
         if _signal.getsignal(_number) != _signal.SIG_IGN:
             _signal.signal(_number, _leave)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _ENDING)
+    gc.set_threshold(50_000, 20, 20)  # as in scripts/__init__.py
     if sys.flags.no_site:  # loading site takes longest, so it comes after the signal handlers
         import site
 

@@ -112,6 +112,10 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
     return Extracted("\n\n" + "".join(part + "\n\n" for part in borrowed) + code)
 
 
+# What a line defines, by `def` at any depth or by an assignment at the top.
+_NAMED = re.compile(r"^[ \t]*+(?:async[ \t]+)?def[ \t]+(\w+)|^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.MULTILINE)
+
+
 class _Candidate(NamedTuple):
     """A piece of an answer. code: without its margin, and without what can't be parsed behind it."""
 
@@ -142,14 +146,9 @@ def _candidate(piece: Piece, entry_point: str, *, cut: bool) -> _Candidate:
 
 
 def _names(code: str, name: str) -> bool:
-    return (
-        re.search(
-            rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{re.escape(name)}\b|^{re.escape(name)}[ \t]*(?::[^=\n]*)?=(?!=)",
-            code,
-            re.MULTILINE,
-        )
-        is not None
-    )
+    if name not in code:
+        return False
+    return any(name in found.groups() for found in _NAMED.finditer(code))
 
 
 def _chosen(candidates: Sequence[_Candidate], prompt: str, entry_point: str) -> _Candidate | None:

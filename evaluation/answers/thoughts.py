@@ -8,7 +8,14 @@ import re
 from typing import NamedTuple
 
 from evaluation.answers.quotations import Quotations, is_program
-from evaluation.answers.thought_marks import BEGINS_THINKING, DOUBTS, ENDS_OF_TURN, HINTS, MARKS, WRAPPERS
+from evaluation.answers.thought_marks import (
+    BEGINS_THINKING,
+    DOUBTS,
+    ENDS_OF_TURN,
+    MARKS,
+    WRAPPERS,
+    may_hold_marks,
+)
 
 # What may stand in front of a mark: the role and its tokens, which some servers leave in the text.
 _ROLE = r"(?:<[|\uff5c][^<>\n]{1,30}[|\uff5c]>)?+"
@@ -75,8 +82,7 @@ def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spo
     one. A mark that is only quoted is text like any other. A text that goes on with a prompt (not chat) only has the
     thoughts that it begins with itself.
     """
-    lowered = text.lower()
-    if not any(hint in lowered for hint in HINTS):
+    if not may_hold_marks(text):
         return Spoken(_without_ends(text) if chat else text, _joined([reasoning]))
     thoughts = [reasoning] if reasoning else []
     rest, implied = text, False
