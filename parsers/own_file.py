@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from results.errors import ParseError, UsageError
-from results.own_file import load_own_file, place_in
+from results.own_file import load_own_file, place_in, words_of
 from results.plain_text import tail
 from results.records import Score
 
@@ -34,9 +34,9 @@ class OwnParser:
             score = self._parser.parse(output)
         except ParseError:
             raise
-        except Exception as error:  # anything may be wrong in it, and the run is worth keeping
+        except (Exception, SystemExit) as error:  # anything may be wrong in it, and the run is worth keeping
             raise ParseError(
-                f"{place_in(self._path, error)}: {type(error).__name__}: {error}",
+                f"{place_in(self._path, error)}: {words_of(error)}",
                 hint=_PAGE,
                 log_tail=tail(output.stdout),
             ) from error

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+_LONGEST = 1000  # characters of an error's text
+
 
 def load_own_file(path: Path, *, setting: str, page: str) -> ModuleType:
     """Runs the file. setting: that names it; page: the hint where the file is wrong.
@@ -29,10 +31,17 @@ def load_own_file(path: Path, *, setting: str, page: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise UsageError(
-            f"{place_in(path, error)}: {type(error).__name__}: {error}", hint=page, settings=about
-        ) from error
+        raise UsageError(f"{place_in(path, error)}: {words_of(error)}", hint=page, settings=about) from error
     return module
+
+
+def words_of(error: BaseException) -> str:
+    """Its type and text, at most so much; a user's own error may be unable to say its text."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - it is a user's code
+        text = "its text can't be told"
+    return f"{type(error).__name__}: {text[:_LONGEST]}"
 
 
 def place_in(path: Path, error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from dataclasses import dataclass
@@ -114,14 +115,27 @@ def _seconds(text: str) -> float:
 
 async def score(arguments: Arguments, events: Events) -> None:
     """Raises BenchError."""
+    async with contextlib.AsyncExitStack() as opened:
+        scorer = None
+        if arguments.scorer is not None:
+            from evaluation.scoring.own import OwnScorer
+
+            scorer = await opened.enter_async_context(OwnScorer(arguments.scorer))
+        if arguments.check:
+            _check(arguments)
+        else:
+            await _scored(arguments, scorer, events)
+
+
+def _check(arguments: Arguments) -> None:
     from evaluation.scoring.quality.facts import tools
     from results.scores.composite import Part
 
-    scorer = _scorer(arguments.scorer)
-    if arguments.check:
-        if arguments.weights.get(Part.QUALITY):
-            tools()
-        return
+    if arguments.weights.get(Part.QUALITY):
+        tools()
+
+
+async def _scored(arguments: Arguments, scorer: OwnScorer | None, events: Events) -> None:
     from evaluation.loop.checkpoint import read_settings
 
     settings = read_settings(arguments.output)
@@ -136,6 +150,7 @@ async def score(arguments: Arguments, events: Events) -> None:
             hint=f"a composite score is of {', '.join(CODING_BENCHMARKS)}",
         )
     from evaluation.scoring.measuring import measure_parts
+    from results.scores.composite import Part
     from results.stats.composite import composite_of
 
     solutions = _solutions(arguments, settings, events)
@@ -175,14 +190,6 @@ async def score(arguments: Arguments, events: Events) -> None:
         warnings=_warnings(solutions),
     )
     events.emit("composite", composite=composite)
-
-
-def _scorer(path: Path | None) -> OwnScorer | None:
-    if path is None:
-        return None
-    from evaluation.scoring.own import OwnScorer
-
-    return OwnScorer(path)
 
 
 def _measures(arguments: Arguments, settings: Settings, scorer: OwnScorer | None) -> list[PartMeasure]:
