@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from processes.short_program import answer_of
 from results.errors import BenchError, ScriptError, UsageError
+from results.scores.composite import Part
 from runner.script import ROOT, Target, script_command
 from settings.optimising.rows import OPTIMISER_SETTINGS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from runner.scoring.asked import ScoringAsked
     from runner.spec import RunSpec
 
 _PATIENCE_S = 60.0
@@ -49,11 +49,17 @@ def check_metrics(text: str) -> None:
         raise trouble
 
 
-def check_scorer(path: Path) -> None:
-    """Load a scorer of a user's own in a process of its own. Raises UsageError with what is wrong, or ScriptError."""
-    trouble = _trouble((sys.executable, "-m", "scripts.scoring.score_run", "--check", "--scorer", str(path)))
-    if trouble is not None:
-        raise trouble
+def check_scoring(asked: ScoringAsked) -> None:
+    """Whether what measures the parts that count is there and works, and a scorer of a user's own can be loaded.
+
+    Raises UsageError with what is wrong, or ScriptError.
+    """
+    weights = [] if asked.weights is None else ["--weights", asked.weights]
+    scorer = [] if asked.scorer is None else ["--scorer", str(asked.scorer)]
+    if scorer or asked.counts(Part.QUALITY):
+        trouble = _trouble((sys.executable, "-m", "scripts.scoring.score_run", "--check", *weights, *scorer))
+        if trouble is not None:
+            raise trouble
 
 
 @functools.cache  # runs of a sweep mostly differ in the model, and each check takes a minute if the data is unreachable

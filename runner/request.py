@@ -91,11 +91,9 @@ def build_spec(asked: Asked, *, model: Model | None = None, ask_scripts: bool = 
 
         check_metrics(asked["metrics"])
     if scoring is not None and ask_scripts:
-        scoring.require_tools()
-        if scoring.scorer is not None:
-            from runner.option_check import check_scorer
+        from runner.option_check import check_scoring
 
-            check_scorer(scoring.scorer)
+        check_scoring(scoring)
     if asked["optimizer"] is not None and ask_scripts:
         from runner.option_check import check_search
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +17,7 @@ from settings.values import read_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from runner.scoring.asked import ScoringAsked
 
@@ -100,8 +100,7 @@ def rescore(
 
 
 def _asked(given: Mapping[str, str | None]) -> ScoringAsked:
-    """What is asked for. Raises UsageError; the file of a scorer is looked for here."""
-    from runner.option_check import check_scorer
+    """What is asked for; the file of a scorer is looked for here. Raises UsageError."""
     from runner.scoring.asked import ScoringAsked
 
     values: dict[str, Any] = {}
@@ -114,5 +113,4 @@ def _asked(given: Mapping[str, str | None]) -> ScoringAsked:
             ) from None
     if values["scorer"] is not None:
         values["scorer"] = str(user_path(values["scorer"]).absolute())
-        check_scorer(Path(values["scorer"]))
     return ScoringAsked.of(values) or ScoringAsked()

@@ -88,8 +88,9 @@ def main(path: Path) -> None:
     """Ends where its input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, who then ends this process
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    nothing, end = os.pipe()
+    os.close(end)
+    os.dup2(nothing, 0)  # at its end
     os.dup2(2, 1)  # what the file prints is no answer
 
     def say(said: Said) -> None:

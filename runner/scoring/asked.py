@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from results.errors import UsageError
-from results.extras import install_command
 from results.scores.composite import Part
 from settings.benchmarks import CODING_BENCHMARKS
 from settings.scoring.options import SCORING_SETTINGS
@@ -68,18 +66,6 @@ class ScoringAsked:
         if self.scorer is not None or self.weights is not None:
             weights = read_weights(self.weights) if self.weights is not None else {}
             require_known(weights, str(self.scorer) if self.scorer else None)
-
-    def require_tools(self) -> None:
-        """Raise UsageError where what measures quality isn't installed."""
-        if not self.counts(Part.QUALITY):
-            return
-        for name in ("ruff", "radon"):
-            if importlib.util.find_spec(name) is None:
-                raise UsageError(
-                    f"quality is measured by {name}, which is not installed",
-                    hint=f"{install_command('scoring')}; or leave quality out: --weights correctness=1",
-                    settings=("scoring", "weights"),
-                )
 
 
 def require_scorable(asked: Mapping[str, object], benchmark: Benchmark) -> ScoringAsked | None:

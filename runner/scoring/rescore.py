@@ -11,6 +11,7 @@ import msgspec
 
 from results.errors import BenchError, UsageError
 from results.scores.composite import Part
+from runner.option_check import check_scoring
 from runner.rejudge import finished_whole
 from runner.scoring.asked import NAMES, ScoringAsked
 from runner.scoring.baseline import find_baseline
@@ -59,7 +60,7 @@ def rescore(
     record, folder = _scorable(entry.before, entry.folder), entry.folder
     given, asked = asked, _with_earlier(asked, record)
     asked.require_sense()
-    asked.require_tools()
+    check_scoring(asked)
     baseline, missing = None, ""
     if asked.baseline and asked.counts(Part.SPEED):
         try:

@@ -128,11 +128,11 @@ async def score(arguments: Arguments, events: Events) -> None:
 
 
 def _check(arguments: Arguments) -> None:
-    from evaluation.scoring.quality.facts import tools
+    from evaluation.scoring.quality.facts import require_tools
     from results.scores.composite import Part
 
     if arguments.weights.get(Part.QUALITY):
-        tools()
+        require_tools()
 
 
 async def _scored(arguments: Arguments, scorer: OwnScorer | None, events: Events) -> None:

@@ -12,11 +12,12 @@ import pytest
 from evaluation.answers.code import from_chat
 from evaluation.benchmarks.human_eval.task import load_data
 from evaluation.scoring.contract import Means, Solution
-from evaluation.scoring.quality.facts import NotKnown, ProgramFacts, Reader
+from evaluation.scoring.quality.facts import NotKnown, ProgramFacts, Reader, require_tools
 from evaluation.scoring.quality.lint import LINT_RULES
 from evaluation.scoring.quality.measure import Quality, quality_of
 from evaluation.scoring.quality.own_text import own_program
 from evaluation.scoring.samples import of_human_eval
+from results.errors import UsageError
 from results.records import Completion, Outcome
 
 MEANS = Means(level="process", timeout_s=3, memory_bytes=1 << 30, workers=2)
@@ -136,6 +137,52 @@ def test_a_child_that_somebody_else_ended_costs_nothing():
         child.kill()
         child.wait()
         assert reader.facts("", "x = 1\ny = 2\n", "").statements == 2
+
+
+def test_one_that_somebody_ends_each_time_says_nothing_of_the_program():
+    """As the kernel does where memory is short."""
+
+    class Ended(Reader):
+        def _started(self):
+            child = super()._started()
+            child.kill()
+            return child
+
+    with (
+        Ended() as reader,
+        pytest.raises(NotKnown, match="what reads programs ended with signal 9") as caught,
+    ):
+        reader.facts("", "x = 1\n", "")
+    assert not caught.value.lasting
+
+
+@pytest.mark.parametrize(
+    ("package", "code", "said"),
+    [
+        (
+            "ruff/__main__.py",
+            "def find_ruff_bin():\n    return '/etc/passwd'\n",
+            "ruff does not work.*Permission",
+        ),
+        (
+            "radon/metrics.py",
+            "raise ImportError('no such library')\n",
+            "radon does not work: no such library",
+        ),
+    ],
+)
+def test_tools_that_do_not_work_are_refused_and_are_no_fault_of_a_program(
+    tmp_path, monkeypatch, package, code, said
+):
+    (tmp_path / package).parent.mkdir()
+    (tmp_path / package).parent.joinpath("__init__.py").write_text("")
+    (tmp_path / package).write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UsageError, match=said):
+        require_tools()
+    with Reader() as reader, pytest.raises(NotKnown, match=said) as caught:
+        reader.facts("", "x = 1\n", "")
+    assert not caught.value.lasting
 
 
 @pytest.mark.parametrize(

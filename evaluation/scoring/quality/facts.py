@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+_END_S = 2.0
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -32,8 +34,30 @@ class ProgramFacts(NamedTuple):
     statements: int
 
 
+# How a reader ends that met a program it can't parse; any other end is the machine's.
+_OF_THE_PROGRAM = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGXCPU}
+
+
 class NotKnown(Exception):
-    """Why the facts of a program are not known, in a few words."""
+    """Why the facts of a program are not known, in a few words. lasting: False where it may be the machine's fault."""
+
+    def __init__(self, why: str, *, lasting: bool = True) -> None:
+        super().__init__(why)
+        self.lasting = lasting
+
+
+def require_tools() -> None:
+    """Raise UsageError where ruff or radon isn't installed or does not work."""
+    tools()
+    try:
+        with Reader() as reader:
+            reader.facts("", "x = 1\n", "")
+    except NotKnown as why:
+        raise UsageError(
+            f"quality can't be measured: {why}",
+            hint=f"install it anew: {install_command('scoring')}; or leave quality out: --weights correctness=1",
+            settings=("scoring", "weights"),
+        ) from None
 
 
 def tools() -> str:
@@ -61,7 +85,7 @@ class Reader:
         """Raises NotKnown."""
         found = self._asked([before, completion, entry_point])
         if "error" in found:
-            raise NotKnown(found["error"])
+            raise NotKnown(found["error"], lasting=found.get("lasting", True))
         return ProgramFacts(
             findings=found["findings"],
             complexity=found["complexity"],
@@ -72,13 +96,17 @@ class Reader:
 
     def _asked(self, question: list[str]) -> dict[str, Any]:
         """Asked twice where the child dies of it: somebody else may have ended it the first time."""
+        ended: int | None = None
         for _ in range(2):
             answer = self._answer(json.dumps(question).encode() + b"\n")
             if answer.endswith(b"\n"):
                 said: dict[str, Any] = json.loads(answer)
                 return said
-            self.close()
-        raise NotKnown("it is too deeply nested or too long to be parsed")
+            ended = self._end()
+        if ended in _OF_THE_PROGRAM:
+            raise NotKnown("it is too deeply nested or too long to be parsed")
+        how = f"exit code {ended}" if ended is None or ended >= 0 else f"signal {-ended}"
+        raise NotKnown(f"what reads programs ended with {how}", lasting=False)
 
     def _answer(self, question: bytes) -> bytes:
         """Without its end where the child died."""
@@ -108,6 +136,15 @@ class Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _end(self) -> int | None:
+        """The status of a child that has closed its output; None where it had to be killed."""
+        code = None
+        if self._child is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._child.wait(_END_S)
+        self.close()
+        return code
 
     def close(self) -> None:
         """Can be called repeatedly."""

@@ -21,18 +21,24 @@ MEMORY_BYTES = 2 << 30
 
 
 def facts_of(before: str, completion: str, entry_point: str) -> dict[str, Any]:
-    """The fields of `ProgramFacts`; or `error`, why there are none."""
+    """The fields of `ProgramFacts`; or `error`, why there are none, and whether that is `lasting`."""
     import ast
 
-    from radon.metrics import mi_compute, mi_parameters
-    from radon.visitors import ComplexityVisitor
+    try:
+        from radon.metrics import mi_compute, mi_parameters
+        from radon.visitors import ComplexityVisitor
+    except ImportError as error:
+        return {"error": f"radon does not work: {error}", "lasting": False}
 
     text = own_program(before, completion.removeprefix("\ufeff"), entry_point)  # Python skips such a mark too
     tree = ast.parse(text)
     if executes_text(tree):
         return {"error": "it executes text as code, which can't be measured"}
     visitor = ComplexityVisitor.from_ast(tree)
-    findings = findings_in(text)
+    try:
+        findings = findings_in(text)
+    except (ImportError, OSError) as error:
+        return {"error": f"ruff does not work: {error}", "lasting": False}
     if findings is None:
         return {"error": "ruff can't read it"}
     return {
@@ -59,7 +65,7 @@ def main() -> None:
         )
         try:
             found = facts_of(*json.loads(line))
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        except Exception as error:  # noqa: BLE001 - a program may be odd in ways that radon does not know
             found = {"error": f"it can't be parsed ({type(error).__name__})"}
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()

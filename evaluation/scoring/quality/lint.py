@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import signal
 import subprocess
 
 # Likely bugs and needless code (pyflakes, bugbear, pylint's errors and warnings), statements that PEP 8 calls wrong,
@@ -15,6 +16,7 @@ _MOST_PRINTED_BYTES = 32 << 20
 
 def findings_in(program: str) -> dict[str, int] | None:
     """How many of each rule; comments that silence rules don't. None where ruff can't read it, or dies of it.
+    Raises ImportError or OSError where ruff can't be executed, or somebody else ended it.
 
     Ruff gets the text by stdin, and nothing that stands in it, or in a file beside it, changes the rules.
     """
@@ -26,6 +28,8 @@ def findings_in(program: str) -> dict[str, int] | None:
     done = subprocess.run(
         command, input=program.encode("utf-8", "replace"), capture_output=True, check=False, cwd="/"
     )
+    if done.returncode in {-signal.SIGKILL, -signal.SIGTERM}:
+        raise ChildProcessError(f"it was ended by signal {-done.returncode}")
     if done.returncode not in {0, 1} or len(done.stdout) > _MOST_PRINTED_BYTES:
         return None
     found: dict[str, int] = {}

@@ -68,23 +68,24 @@ class Quality:
         every = [Reader() for _ in range(count)]
         for reader in every:
             readers.put(reader)
-        references: dict[str, asyncio.Future[ProgramFacts | str]] = {}
+        references: dict[str, asyncio.Future[ProgramFacts | NotKnown]] = {}
 
-        async def asked(before: str, completion: str, entry_point: str) -> ProgramFacts | str:
+        async def asked(before: str, completion: str, entry_point: str) -> ProgramFacts | NotKnown:
             return await loop.run_in_executor(threads, _facts, readers, before, completion, entry_point)
 
         async def one(solution: Solution) -> tuple[Solution, Measured]:
             sample = solution.sample
             found = await asked(sample.before, solution.completion.completion, sample.entry_point)
-            if isinstance(found, str):
-                return solution, Measured(value=None, why_not=found)
+            if isinstance(found, NotKnown):
+                return solution, Measured(value=None, why_not=str(found), lasting=found.lasting)
             reference = None
             if sample.reference.strip():
                 if sample.task_id not in references:
                     references[sample.task_id] = asyncio.ensure_future(asked("", sample.reference, ""))
                 reference = await references[sample.task_id]
-            if isinstance(reference, str):
-                return solution, Measured(value=None, why_not=f"of the reference: {reference}")
+            if isinstance(reference, NotKnown):
+                why_not = f"of the reference: {reference}"
+                return solution, Measured(value=None, why_not=why_not, lasting=reference.lasting)
             by_figure = quality_of(found, reference)
             figures: dict[str, Any] = {**by_figure, "solution": found._asdict()}
             if reference is not None:
@@ -107,12 +108,12 @@ class Quality:
 
 def _facts(
     readers: queue.SimpleQueue[Reader], before: str, completion: str, entry_point: str
-) -> ProgramFacts | str:
-    """In a thread, of which there are as many as readers. A text: why they are not known."""
+) -> ProgramFacts | NotKnown:
+    """In a thread, of which there are as many as readers."""
     reader = readers.get()
     try:
         return reader.facts(before, completion, entry_point)
     except NotKnown as why:
-        return str(why)
+        return why
     finally:
         readers.put(reader)
