@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ import pytest
 from evaluation.answers.code import from_chat
 from evaluation.benchmarks.human_eval.task import load_data
 from evaluation.scoring.contract import Means, Solution
+from evaluation.scoring.quality.complexity import complexity_of
 from evaluation.scoring.quality.facts import NotKnown, ProgramFacts, Reader, require_tools
+from evaluation.scoring.quality.hidden_code import executes_text
 from evaluation.scoring.quality.lint import LINT_RULES
 from evaluation.scoring.quality.measure import Quality, quality_of
 from evaluation.scoring.quality.own_text import own_program
@@ -186,11 +190,89 @@ def test_tools_that_do_not_work_are_refused_and_are_no_fault_of_a_program(
 
 
 @pytest.mark.parametrize(
-    "hidden", ["exec('x = 1')\n", "eval('1 + 1')\n", "f = compile('x = 1', '', 'exec')\n"]
+    "hidden",
+    [
+        "exec('x = 1')\n",
+        "f = compile('x = 1', '', 'exec')\n",
+        "e = exec\ne('x = 1')\n",
+        "def f(e=exec):\n    e('x = 1')\n",
+        "list(map(eval, ['1']))\n",
+        "from builtins import exec as e\n",
+        "__builtins__.exec('x = 1')\n",
+        "globals()['__builtins__']\n",
+        "eval('1 + 1')\n",
+        "eval('1' + '+1')\n",
+        "s = '1'\ns += '+ 1'\neval(s)\n",
+        "for s in ['1 + 1']:\n    eval(s)\n",
+        "exec('x = 1')\ndef exec(_):\n    pass\n",
+        "def exec(_):\n    pass\ndel exec\nexec('x = 1')\n",
+    ],
 )
 def test_code_in_a_string_has_no_quality(hidden):
-    with Reader() as reader, pytest.raises(NotKnown, match="text as code"):
-        reader.facts("", hidden, "")
+    assert executes_text(ast.parse(hidden))
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "def f(a):\n    text = '1 + ' + a\n    return eval(text)\n",
+        "def compile(words):\n    return words\ncompile('a')\n",
+        "import re\nre.compile('a')\n",
+        "evaluate = 1\n",
+    ],
+)
+def test_a_calculator_and_functions_of_its_own_hide_nothing(plain):
+    assert not executes_text(ast.parse(plain))
+
+
+TANGLED = """
+if x == 1:
+    return 1
+elif x == 2:
+    return 2
+return 3
+"""
+
+
+def tangled(depth):
+    return textwrap.indent(TANGLED, "    " * depth)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"def f(x):\n    def g(x):\n{tangled(2)}\n    return g(x)\n",
+        f"def f(x):\n    class A:\n        def g(self, x):\n{tangled(3)}\n    return A().g(x)\n",
+        f"class A:\n    class B:\n        def f(self, x):\n            def g(x):\n{tangled(4)}\n            return g\n",
+        "def f(x):\n    try:\n        pass\n    except* A:\n        pass\n    except* B:\n        pass\n",
+    ],
+)
+def test_what_stands_inside_a_function_is_complex_too(inside):
+    assert (
+        complexity_of(ast.parse(inside)).whole
+        >= complexity_of(ast.parse(f"def f(x):\n{tangled(1)}")).whole
+        == 3
+    )
+
+
+def test_no_comment_makes_a_program_better():
+    """One for five lines would raise radon's index from 80 to 100, and none silences a rule."""
+    program = "import os\ndef f(a=[]):\n    if a == None:\n        x = 1\n    return a\n"
+    with Reader() as reader:
+        bare = reader.facts("", program, "")
+        for comment in (
+            "ruff: noqa", "flake8: noqa", "ruff: disable[F401,B006]", "type: ignore", "fmt: off",
+            "/// script\n# [tool.ruff]\n# lint.ignore = ['F']\n# ///",
+        ):  # fmt: skip
+            assert reader.facts("", f"# {comment}\n{program}", "") == bare, comment
+        assert reader.facts("", program.replace("os\n", "os  # noqa: F401\n"), "") == bare
+    assert bare.findings.keys() >= {"F401", "B006", "E711", "F841"}
+    assert bare.maintainability < 85
+
+
+def test_one_that_is_longer_than_any_solution_says_so():
+    with Reader() as reader, pytest.raises(NotKnown, match="more than 200000 characters"):
+        reader.facts("", "x = 1\n" * 40_000, "")
 
 
 def test_a_byte_order_mark_costs_nothing():

@@ -13,8 +13,11 @@ import sys
 import warnings
 from typing import Any
 
+from evaluation.answers.syntax import MOST_CHARACTERS
+from evaluation.scoring.quality.complexity import complexity_of
+from evaluation.scoring.quality.hidden_code import executes_text
 from evaluation.scoring.quality.lint import findings_in
-from evaluation.scoring.quality.own_text import executes_text, own_program, statements_of
+from evaluation.scoring.quality.own_text import own_program, statements_of
 
 CPU_S = 20  # of one program
 MEMORY_BYTES = 2 << 30
@@ -26,27 +29,31 @@ def facts_of(before: str, completion: str, entry_point: str) -> dict[str, Any]:
 
     try:
         from radon.metrics import mi_compute, mi_parameters
-        from radon.visitors import ComplexityVisitor
     except ImportError as error:
         return {"error": f"radon does not work: {error}", "lasting": False}
 
+    if len(completion) > MOST_CHARACTERS:
+        return {"error": f"it has more than {MOST_CHARACTERS} characters"}
     text = own_program(before, completion.removeprefix("\ufeff"), entry_point)  # Python skips such a mark too
     tree = ast.parse(text)
     if executes_text(tree):
         return {"error": "it executes text as code, which can't be measured"}
-    visitor = ComplexityVisitor.from_ast(tree)
     try:
         findings = findings_in(text)
     except (ImportError, OSError) as error:
         return {"error": f"ruff does not work: {error}", "lasting": False}
     if findings is None:
         return {"error": "ruff can't read it"}
+    statements = statements_of(tree)
+    complexity = complexity_of(tree)
+    volume, _, lines, _ = mi_parameters(text, count_multi=False)
     return {
         "findings": findings,
-        "statements": statements_of(tree),
-        "complexity": visitor.total_complexity,
-        "most_complex": max((block.complexity for block in visitor.blocks), default=visitor.total_complexity),
-        "maintainability": round(mi_compute(*mi_parameters(text, count_multi=False)), 3),
+        "statements": statements,
+        "complexity": complexity.whole,
+        "most_complex": complexity.most,
+        # Without its term for comments: a single one would raise it by half of its range.
+        "maintainability": round(mi_compute(volume, complexity.whole, lines, 0), 3),
     }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from evaluation.scoring.contract import Means, Solution
     from evaluation.scoring.quality.facts import ProgramFacts
 
-RULES = 2  # raised where the same facts give another value
+RULES = 3  # raised where the same facts give another value
 MOST_COMPLEX = 10  # of a function without a reference to be compared with: McCabe's own limit
 
 

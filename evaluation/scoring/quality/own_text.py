@@ -58,16 +58,6 @@ def statements_of(tree: ast.Module) -> int:
     return sum(isinstance(node, ast.stmt) and not _is_text(node) for node in ast.walk(tree))
 
 
-def executes_text(tree: ast.Module) -> bool:
-    """Whether code may be hidden in strings. `eval` of what isn't written there is a calculator's right."""
-    return any(
-        node.func.id in {"exec", "compile"}
-        or (node.func.id == "eval" and bool(node.args) and isinstance(node.args[0], ast.Constant))
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    )
-
-
 def _is_text(node: ast.stmt) -> bool:
     return (
         isinstance(node, ast.Expr)
