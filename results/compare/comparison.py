@@ -16,6 +16,7 @@ from results.durable import explained
 from results.errors import NotComparable, UsageError
 from results.records import Outcome, RunRecord, RunStatus
 from results.scores.composite import PARTS_NAME, SampleParts
+from results.stats.composite import is_composite_of
 from results.stats.composite_pair import CompositePair, composite_pair
 from results.stats.context import RECALL, read_context
 from results.stats.lost_answers import too_many_lost
@@ -209,7 +210,11 @@ def _composites(
         return None, only
     if scored_by(one) != scored_by(other):
         return None, "not compared: other weights, rules, baselines, scorers or, with speed, machines"
-    found = composite_pair(_part_lines(first), _part_lines(second), one.composite.weights)
+    before, behind = _part_lines(first), _part_lines(second)
+    for composite, lines, run in ((one.composite, before, one), (other.composite, behind, other)):
+        if lines and not is_composite_of(composite, lines):
+            return None, f"not compared: a later scoring of {run.run_id} was cut off; rescore it"
+    found = composite_pair(before, behind, one.composite.weights)
     return found, "" if found is not None else "not compared: no part is known of both"
 
 

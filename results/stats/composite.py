@@ -34,6 +34,7 @@ FEW = 10  # samples, below which a part says so
 UNKNOWN_MOST = 0.025
 RESPONSE_S, REFERENCE_S = "response_s", "reference_s"  # of speed's figures
 _AT_ONCE = 1_000_000  # numbers in memory
+_SAME = 1e-4  # between what is recorded, in six decimals, and what is computed from values in six decimals
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,22 @@ def _scored(
 
 def any_has(lines: Iterable[SampleParts], name: str) -> bool:
     return any(_terms(line, name) is not None for line in lines)
+
+
+def is_composite_of(composite: CompositeScore, lines: Sequence[SampleParts]) -> bool:
+    """Whether its parts are those of these lines: not where a later scoring was cut off, after it had measured some of
+    them anew and before it could say what they come to.
+    """
+    places = {task_id: at for at, task_id in enumerate(dict.fromkeys(line.task_id for line in lines))}
+    for name, told in composite.parts.items():
+        if (told.value is not None) != any_has(lines, name):
+            return False
+        if told.value is not None:
+            sums = part_sums(lines, name, places)
+            value = _ratio(sums.reached.sum(), sums.possible.sum())
+            if abs(value - told.value) > _SAME or int((sums.possible > 0).sum()) != told.samples:
+                return False
+    return True
 
 
 def _why_not(lines: Sequence[SampleParts], name: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from results.json_text import encode
 from results.records import Completion
+from results.scores.composite import Part
 from tests.results.composite_runs import composite
 from tests.results.recorded_runs import F, P, record_run
 from tests.web.page_app import page_app, reader
@@ -111,12 +112,16 @@ def test_an_answer_has_its_parts(made):
 
 def test_two_runs_are_compared_by_their_composites(made):
     client, runs = made
-    for name, quality in (("high", 90), ("low", 20)):
+    for name, value in (("high", 90.0), ("low", 20.0)):
         folder = client.app.state.services.store.folder(runs[name]).path
-        lines = [{"task_id": f"HumanEval/{at}", "parts": {"correctness": float(quality)}} for at in range(9)]
+        speed = {"speed": {"reference_s": value, "response_s": 100.0}}
+        lines = [
+            {"task_id": f"HumanEval/{at}", "parts": dict.fromkeys(Part, value), "figures": speed}
+            for at in range(20)
+        ]
         (folder / "parts.jsonl").write_bytes(b"".join(encode(line) + b"\n" for line in lines))
     text = words(get(made, f"/compare?run={runs['high']}&run={runs['low']}"))
-    assert "composite high 90.0, low 20.0 of 100, on 9 samples, of correctness only" in text
+    assert "composite high 90.0, low 20.0 of 100, on 20 samples" in text
     text = words(get(made, f"/compare?run={runs['high']}&run={runs['plain']}"))
     assert "composite only high has one" in text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from results.scores.composite import NOT_PASSED, SampleParts
-from results.stats.composite import DEFAULT_WEIGHTS, composite_of
+from results.stats.composite import DEFAULT_WEIGHTS, composite_of, is_composite_of
 
 
 def line(number: int, **parts: float) -> SampleParts:
@@ -177,3 +177,12 @@ def test_there_is_no_interval_where_hardly_any_sample_has_a_part(passing, is_tol
     for score in (found.composite, found.parts["quality"]):
         assert (score.value is not None, score.low is not None) == (True, is_told)
     assert found.parts["correctness"].low is not None
+
+
+def test_parts_that_were_measured_anew_since_are_told_from_those_of_a_composite():
+    lines = [line(n, correctness=100 * (n % 2), quality=60 + n) for n in range(12)]
+    found = composite_of(lines, weights={"correctness": 1, "quality": 1, "speed": 1}, rules="1")
+    assert is_composite_of(found, lines)
+    assert not is_composite_of(found, [*lines[:-1], line(11, correctness=100, quality=10)])
+    assert not is_composite_of(found, [*lines[:-1], line(11, correctness=100)])
+    assert not is_composite_of(found, [*lines[:-1], timed(11, 1.0, 2.0)])

@@ -8,6 +8,7 @@ import pytest
 from results.compare.comparison import compare_runs
 from results.json_text import encode
 from results.scores.composite import SampleParts
+from results.stats.composite import composite_of
 from results.stats.composite_pair import composite_pair
 from results.views.composites.pair_text import composite_pair_facts
 from tests.results.composite_runs import composite
@@ -90,16 +91,18 @@ def test_a_part_that_one_run_lacks_is_left_out_and_named():
 
 def test_compare_tells_it_or_why_not(tmp_path):
     outcomes = [P] * 15 + [F] * 5
-    scored = composite(50, quality=50, weights=WEIGHTS)
+    lines = [lines_of([1] * 15 + [0] * 5, [quality] * 20) for quality in (50, 90)]
     one, other, heavy, plain = (
         record_run(tmp_path, outcomes, model=name, composite=each, host={"processor": "one"})
         for name, each in {
-            "one": scored, "other": scored, "heavy": composite(weights={"correctness": 1.0}), "plain": None,
+            "one": composite_of(lines[0], weights=WEIGHTS, rules="1"),
+            "other": composite_of(lines[1], weights=WEIGHTS, rules="1"),
+            "heavy": composite(weights={"correctness": 1.0}),
+            "plain": None,
         }.items()
-    )  # fmt: skip
-    for run, quality in ((one, 50), (other, 90)):
-        lines = lines_of([1] * 15 + [0] * 5, [quality] * 20)
-        (run.path / "parts.jsonl").write_bytes(b"".join(encode(line) + b"\n" for line in lines))
+    )
+    for run, some in zip((one, other), lines, strict=True):
+        (run.path / "parts.jsonl").write_bytes(b"".join(encode(line) + b"\n" for line in some))
     facts = composite_pair_facts(compare_runs(one, other))
     assert facts[0] == ("composite", "A 65.0, B 81.0 of 100, on 20 samples")
     assert facts[1][1].startswith("difference +16.0 (95 % interval +")
@@ -107,3 +110,8 @@ def test_compare_tells_it_or_why_not(tmp_path):
     assert composite_pair_facts(compare_runs(one, heavy))[0][1].startswith("not compared: other weights")
     assert composite_pair_facts(compare_runs(one, plain)) == [("composite", "only A has one")]
     assert composite_pair_facts(compare_runs(plain, record_run(tmp_path, outcomes))) == []
+    (one.path / "parts.jsonl").write_bytes(b"".join(encode(line) + b"\n" for line in lines[1]))
+    facts = composite_pair_facts(compare_runs(one, other))
+    assert facts == [
+        ("composite", f"not compared: a later scoring of {one.run_id} was cut off; rescore it")
+    ], "it would be of figures that the record does not have"
