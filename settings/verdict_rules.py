@@ -30,18 +30,25 @@ _TODAY = {
     # number is none where only the story is told, what is taken back is not stated, and what the model asks itself is
     # left out. Still more marks of thoughts are known, and reasons behind an answer don't hide it.
     # Helpers that are corrected behind the code replace the first ones; code in calls of tools and edits is found.
+    # extraction 5: code in JSON between sentences and in more calls of tools, with typographic signs, in the line of
+    # its fence, before a test that was cut; corrections within a sentence, totals with their parts, lists with a
+    # likelihood or one bold choice are read.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
-    "human_eval": VerdictRules(extraction_version=4, judging_version=3),
-    "human_eval_plus": VerdictRules(extraction_version=4),
-    "mbpp_plus": VerdictRules(extraction_version=4),
-    "mbpp": VerdictRules(extraction_version=4),
-    "lcb": VerdictRules(extraction_version=4),
-    "tasks": VerdictRules(extraction_version=4),
-    "gsm8k": VerdictRules(extraction_version=4),
-    "mmlu": VerdictRules(extraction_version=4),
+    "human_eval": VerdictRules(extraction_version=5, judging_version=3),
+    "human_eval_plus": VerdictRules(extraction_version=5),
+    "mbpp_plus": VerdictRules(extraction_version=5),
+    "mbpp": VerdictRules(extraction_version=5),
+    "lcb": VerdictRules(extraction_version=5),
+    "tasks": VerdictRules(extraction_version=5),
+    "gsm8k": VerdictRules(extraction_version=5),
+    "mmlu": VerdictRules(extraction_version=5),
 }
+
+# Declared suites and all others read answers by the same rules: extraction 2 is the 5 of the benchmarks above.
+_OTHERS = VerdictRules(extraction_version=2)
+_NOT_READ = {"speed", "kld"}  # nothing is made of their answers
 
 
 def rules_of(benchmark: str) -> VerdictRules:
-    """Today's; of a benchmark that has had no others the first."""
-    return _TODAY.get(benchmark, FIRST)
+    """Today's."""
+    return FIRST if benchmark in _NOT_READ else _TODAY.get(benchmark, _OTHERS)

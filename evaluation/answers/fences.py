@@ -19,6 +19,10 @@ _STRICT = re.compile(
 _BEHIND_PROSE = re.compile(r"(?<!`)(?P<ticks>`{3,}+)(?P<info>[\w.+#{}-]*+)[ \t]*+$")
 _ONE_LINE = re.compile(r"[ \t]*+`{3,}+([^`]++)`{3,}+[ \t]*+$")
 _NAME = re.compile(r"[\s{.]*+([A-Za-z]*+)")
+# Code in the line of its opening fence.
+_BEGUN = re.compile(
+    r"(?:(?:python3?|py)\s++)?((?:(?:async\s++)?def|class|import|from)\s++\w.*+)$", re.IGNORECASE
+)
 _MOST = 200  # of the blocks of one answer; each may be parsed
 _NESTED = 3  # blocks in a block in a block
 
@@ -106,6 +110,10 @@ class _Scan:
                 found.append(Block("", "\n".join(before) + "\n", closed=True))
                 before = []
             else:
+                if begun := _BEGUN.match(fence.info):
+                    at -= 1
+                    self._lines[at] = " " * fence.indent + begun[1]
+                    fence = fence._replace(info=PYTHON)
                 block, at = self._block(fence, at)
                 found += self._inside(block)
                 before = []

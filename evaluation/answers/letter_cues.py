@@ -99,6 +99,10 @@ MATCHED = _words(
     rf"|favou?rs?|indicates?|suggests?|described\s+(?:in|by)){_FILL}\(?$",
     r"[^\W\d]{3}\s*=\s*\(?$",
 )
+# What has been described is called by its letter: `the heart is listed as B.`
+NAMED_AT_END = _words(
+    r"\b(?:is|(?:is\s+)?(?:listed|given|labell?ed)(?:\s+(?:as|under))?)\s+\(?$|,\s+but\s+\(?$"
+)
 ONLY = _words(rf"\bonly\s+(?:(?:{_LATIN_NOUN})\s+)?\(?$")
 ALL_BUT = _words(
     r"^\W*(?:apart\s+from|except(?:\s+for)?|other\s+than|besides|with\s+the\s+exception\s+of)\s+"

@@ -27,11 +27,12 @@ _TAG = re.compile(r"</?[A-Za-z]\w{1,15}\s?/?>|\[/\w{1,20}\]")
 _OTHER_COMMAND = re.compile(
     r"\\(?!text|math|mbox|boxed|fbox|underline|emph|rm\b|bf\b|color|large|Large|tag)[A-Za-z]++\s*+\{[^{}\n]{0,40}\}"
 )
-_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~|<(del|strike)>[^<>\n]{1,200}</\1>")
 _LABEL_LINE = re.compile(
     r"^[^\w\n]{0,8}((?:(?:the|final|correct|best)\s){0,2}(?:answer|choice|option))[^\w\n:]{0,8}\n\s*+(?=\S)",
     re.IGNORECASE | re.MULTILINE,
 )
+_LABEL_BREAKS = re.compile(r"(\b(?:answer|choice|option))[ \t]*+\n[ \t]*+(?=(?:is|would|must|should)\b)")
 _LABEL_ENDS = re.compile(r"(:|=|→|\b(?:is|was|be|are|est|ist))[ \t]*+\n\s*+(?=\S)")
 
 
@@ -66,7 +67,7 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     text = re.sub(r"[*`\"“”„‘«»${}]|(?<!\w)['’]|['’](?!\w)", "", text)
     text = text.replace("))", ")").replace("((", "(")
     text = re.sub(r"(?<=[A-Za-z]{2})_(?=[A-Za-z]{2})|(?<!\w)_+|_+(?!\w)", " ", text)
-    return _LABEL_ENDS.sub(r"\1 ", _LABEL_LINE.sub(r"\1: ", text))
+    return _LABEL_ENDS.sub(r"\1 ", _LABEL_LINE.sub(r"\1: ", _LABEL_BREAKS.sub(r"\1 ", text)))
 
 
 def without_texts(text: str, letters: Sequence[str], choices: Sequence[str]) -> str:

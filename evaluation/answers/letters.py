@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers import letter_cues as cues
+from evaluation.answers.letter_lists import in_bold, likeliest
 from evaluation.answers.letter_text import plain_text, without_texts
 from evaluation.answers.next_question import NEXT_QUESTION
 
@@ -129,15 +130,17 @@ def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) 
     `A femur is a bone` is no answer, nor is a list of all choices, nor what the model answers to a further question.
     choices: their texts, which say nothing of a letter that they stand behind, as in `B. False, True`.
     """
-    plain = without_texts(plain_text(text, letters), letters, choices)
     patterns = _patterns("".join(letters))
+    plain = without_texts(plain_text(text, letters), letters, choices)
     further = NEXT_QUESTION.search(plain, 1)
     if further and (choice := _chosen(plain[: further.start()], patterns, letters)).letter:
         return choice
     asked = patterns.asked.search(plain, 1)
     if asked and (choice := _chosen(plain[: asked.start()], patterns, letters)).stated:
         return choice
-    return _chosen(plain, patterns, letters)
+    surest, rest = likeliest(plain, letters)
+    choice = _chosen(rest, patterns, letters)
+    return choice if choice.letter else Choice(surest or in_bold(text, letters))
 
 
 def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
@@ -273,6 +276,8 @@ def _is_option(sentence: str, clause: str, own: str, mention: _Mention) -> bool:
         return True
     if mention.apart:
         return not mention.small or bool(cues.STOPS.match(own))
+    if cues.NAMED_AT_END.search(sentence) and cues.ENDS.match(own):
+        return True
     return len(sentence) < _SHORT and not clause.strip(" (\t|-–—")
 
 

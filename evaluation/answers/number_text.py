@@ -15,14 +15,18 @@ NUMBER = re.compile(
 # No-break, thin and figure spaces, and those of TeX.
 _SPACES = "\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 # Between groups of three digits: 1,234 and 1 234 and 1'234 and, of TeX, 1{,}234 and 1\,234 and 1,\!234.
-_SEPARATOR = rf"(?:(?:\\[a-z]{{2,9}}+)?\{{[,. ]\}}|\{{\\,\}}|,?\\[,;:!> ],?\s?|[,'’_~ {_SPACES}])"
+_SEPARATOR = rf"(?:(?:\\[a-z]{{2,9}}+)?\{{[,. ]\}}|\{{\\,\}}|,?\\[,;:!> ],?\s?|[,，'’_~ {_SPACES}])"
 _GROUPED = re.compile(rf"(?<![\d.,])(\d{{1,3}})((?:{_SEPARATOR}\d{{3}})++)(?!\d)")
 # 1.234.567 and 1.234,50 and, of two decimals, 12,50; in a pair of brackets stand coordinates.
 _GROUPED_BY_POINTS = re.compile(
     r"(?<![\d.,])(\d{1,3})((?:\.\d{3}){1,9})(?:,(\d{1,2})(?![\d,])|(?<=\.\d{3}\.\d{3})(?![\d.,]*\d))"
 )
-# 95.200 euros: a price has no three decimals.
+# 95.200 euros: a price has no three decimals; nor has an answer in a language whose comma is a decimal point.
 _PRICE_BY_POINT = re.compile(r"(?<![\d.,])(\d{1,3})\.(\d{3})(?=\s?(?:€|EUR\b|Euro\b))")
+_STATED_BY_POINT = re.compile(
+    r"(?i:(\b(?:antwort|lösung|respuesta|resposta|risposta|jawaban|cevap|đáp án)\b[^\n.\d]{0,40}?))"
+    r"(\d{1,3})\.(\d{3})(?!\d|[.,]\d)"
+)
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,(])(\d{1,9}),(\d{2})(?![\d,.]*\d|\))")
 _BOXED = re.compile(
     r"(?:\\(?:f|frame)?box(?:ed)?|(?<![A-Za-z\\])boxed(?=\{)|\x08oxed(?=\{))\s*+(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,99}+\}){0,99}+\}){0,199}+)\}|(\d++))"
@@ -42,17 +46,28 @@ _POWER = re.compile(
 )
 _EXPONENT = re.compile(r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)[eE]([+-]?\d{1,2})(?!\w)")
 _MAGNITUDE = re.compile(
-    r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)(?:(k)(?![\w-])|[ -](thousand|lakh|million|crore|billion|mn|bn)\b)"
+    r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)(?:(k)(?![\w-])|[ -](dozen|hundred|thousand|lakh|million|crore|billion|mn|bn)\b)"
     r"(?!\s+(?:and|\d))",
     re.IGNORECASE,
 )
-_ZEROS = {"k": 3, "thousand": 3, "lakh": 5, "million": 6, "mn": 6, "crore": 7, "billion": 9, "bn": 9}
+_ZEROS = {
+    "k": 3,
+    "hundred": 2,
+    "thousand": 3,
+    "lakh": 5,
+    "million": 6,
+    "mn": 6,
+    "crore": 7,
+    "billion": 9,
+    "bn": 9,
+}
 _PRICE_IN_MILLIONS = re.compile(r"([$€£]\s?\d{1,9}(?:\.\d{1,9})?)\s?([MB])\b")
 _HAN_MAGNITUDE = re.compile(r"(?<![A-Za-z\d.])(\d{1,9}(?:\.\d{1,9})?) ?([千万萬亿億만억])(?!\d)")
 _HAN_ZEROS = {"千": 3, "万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8}
 # 1,50,000, as in India.
 _GROUPED_BY_TWO = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2}){1,4},\d{3}(?![\d,])")
 _NEGATIVE = re.compile(r"(?<=[\s$:=(])(?<![\d)] )(?:negative|minus)\s+(?=[$€£]?\d)", re.IGNORECASE)
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _BULLET = re.compile(r"^[ \t>]*+[-+*•–—][ \t]++", re.MULTILINE)
 
 
@@ -61,6 +76,7 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     separators, and powers, mixed fractions and magnitudes (`1.5 million`) are written out. magnitudes: else they are
     left out, and the number stands alone.
     """
+    text = _STRUCK.sub(" ", text)
     text = _BOX_TOKENS.sub(lambda found: f" boxed: {found[1]}; ", text)
     text = _ANSWER_TAG.sub(lambda found: f" boxed: {found[2]}; ", text)
     text = re.sub(r"\b(i|e)\.\s?(e|g)\.", r"\1\2", text)  # no end of a sentence
@@ -72,6 +88,7 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
         lambda found: found[1] + found[2].replace(".", "") + (f".{found[3]}" if found[3] else ""), text
     )
     text = _PRICE_BY_POINT.sub(r"\1\2", text)
+    text = _STATED_BY_POINT.sub(r"\1\2\3", text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     text = _BOXED.sub(lambda found: f" boxed: {found[1] or found[2] or ''}; ", text)
     text = _FRACTION.sub(lambda found: f" {found[1] or found[3]}/{found[2] or found[4]} ", text)
@@ -84,7 +101,7 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
         lambda found: f"{found[1]} {'million' if found[2] == 'M' else 'billion'}", text
     )
     if magnitudes:
-        text = _MAGNITUDE.sub(lambda found: _scaled(found[1], _ZEROS[(found[2] or found[3]).lower()]), text)
+        text = _MAGNITUDE.sub(lambda found: _times(found[1], (found[2] or found[3]).lower()), text)
         text = _HAN_MAGNITUDE.sub(lambda found: _scaled(found[1], _HAN_ZEROS[found[2]]), text)
     else:
         text = _MAGNITUDE.sub(r"\1 ", text)
@@ -111,6 +128,10 @@ def _power(found: re.Match[str]) -> str:
     if found[1] is not None:
         return _scaled(found[1], exponent)
     return _written(Decimal(found[2]) ** exponent) if Decimal(found[2]) else found[0]
+
+
+def _times(digits: str, magnitude: str) -> str:
+    return _written(Decimal(digits) * 12) if magnitude == "dozen" else _scaled(digits, _ZEROS[magnitude])
 
 
 def _scaled(digits: str, zeros: int) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from decimal import Decimal
+from typing import NamedTuple
 
 from evaluation.answers.measures import main_number, mains
 from evaluation.answers.next_question import NEXT_QUESTION
 from evaluation.answers.number_text import NUMBER, plain_numbers, value
 from evaluation.answers.number_words import number_in_words, only_number_in_words, reckoned_in_words
-
-if TYPE_CHECKING:
-    from decimal import Decimal
 
 _HEADING = re.compile(
     r"^[ \t]*+(?P<mark>#{1,6})[ \t]*+(?:(?:step|part)\b[ \t]*+\d{0,3}[.:)]?"
@@ -40,7 +38,7 @@ _IS_ANSWER = re.compile(
 # `#### 18`, `The answer is 18`, `The answer to it is: 18`, `Answer: 18`, `boxed: 18`.
 _STATED = re.compile(
     r"^[ \t]*+####(?!#)[ \t]*+(?=\W{0,3}\d)"
-    r"|\banswer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+(?:\s*+not\b[^.\n]{0,30}?(?:\bbut\b|[;,]\s*(?:it['’]s|it\s+is|rather)\b))?"
+    r"|\banswer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+(?:\s*+(?:not|no\s+longer)\b[^.\n]{0,30}?(?:\bbut\b|[;,]\s*(?:it['’]s|it\s+is|rather)\b))?"
     r"|(?P<label>\b(?:answer|ans|ans\.)\s*+(?:\([^()\n]{0,30}\)\s*+)?(?:[:=→]|->|=>|,(?=\s*+\d)|(?<=ans\.)|\n)(?:\s*+[a-z]\s*+=)?+(?=[\W_]{0,20}\d))"
     r"|(?P<word>\banswer\s*+[:=](?=\s*+[a-z-]{3,20}\b(?:\s+[a-z]+)?[ \t]*+(?:$|[.\n])))"
     rf"|\b(?:{_FOREIGN})|{_HAN}|\bboxed:|\b(?:correction|edit):(?=[\W_]{{0,20}}\d)",
@@ -80,7 +78,29 @@ _REASON = re.compile(
     re.IGNORECASE,
 )
 
-
+# `18, not 20` and, of `18, which is 10% of 180`, what is only compared.
+_NOT_MEANT = re.compile(
+    r"(?<=[\w%])(?:,|\s+and|,\s+and)\s+not\s+\d[\d.]*(?:\s+[a-z]+){0,2}(?=\s*(?:[.;,)!\n]|$))"
+    r"|(?<=[\w%]),\s+which\s+(?:is|equals|represents)\s+(?:about\s+|exactly\s+|only\s+)?(?:\d[\d./]*\s?(?:%|percent)\s+of"
+    r"|half(?:\s+of)?|twice|double|a\s+(?:third|quarter)\s+of)\b(?:[^.;,\n=]|\.(?=\d)){0,100}(?=[.;,\n]|$)",
+    re.IGNORECASE,
+)
+# `20 - no wait, 18` and `20 (corrected: 18)`.
+_AT_ONCE_CORRECTED = re.compile(
+    r"\d[\d.]*(?:\s+[a-z]+)?\s*+(?:[-–—,(]|\.{3}|…)\s*+(?:no,?\s+)?(?:wait|sorry|oops|i\s+mean|corrected|correction|make\s+that)"
+    r"\b[\s,:-]*(?:no[\s,]+)?(?:that(?:['’]s|\s+is|\s+was)\s+(?:wrong|incorrect|not\s+right)[\s,.;]+)?"
+    r"(?:(?:it|that)(?:['’]s|\s+is|\s+should\s+be|\s+must\s+be)\s+|make\s+(?:that|it)\s+)?(?=\d)",
+    re.IGNORECASE,
+)
+_NOTHING_LEFT = re.compile(r"\bno\s+(?:more\s+)?[a-z]+(?:\s+[a-z]+)?\s+(?:left|remain\w*)\b", re.IGNORECASE)
+# `18 dollars in total`, and what of it each has.
+_IN_TOTAL = re.compile(
+    rf"{NUMBER.pattern}(?:\s+[A-Za-z]+){{0,2}}\s+(?:in\s+total|altogether|in\s+all)\b"
+    r"(?=\W*$|,\s+(?:or\s+)?\d[\d.]*(?:\s+\w+)?\s+(?:per|each|apiece|an?)\b)",
+    re.IGNORECASE,
+)
+_EXPLAINED = re.compile(r":\s|\s—\s|,\s+(?:namely|ie)\b,?\s")
+_ALONE = re.compile(rf"\W*{NUMBER.pattern}(?:[ \t]+[A-Za-z]+){{0,3}}\W*")
 _SO = re.compile(r"[,;]\s*(?:and\s+)?(?:so|therefore|thus|hence|which\s+means|meaning)\s", re.IGNORECASE)
 
 
@@ -93,7 +113,7 @@ _MERE_MEASURE = re.compile(r"\W*(?:for|in|after|over|per|from|with)(?:\s+\S+){1,
 # A sentence that offers more, supposes something, or tells what is not asked.
 _BESIDE_IT = re.compile(
     r"^\W*(?:please\s+)?(?:let\s+me\s+know|feel\s+free|if\s+you\b|would\s+you\s+like|do\s+you\s+want|i\s+hope)"
-    r"|^\s*[(（][A-Za-z][^=]*$|\bbut\s+the\s+(?:question|problem)\b[^.\n]{0,30}\bask",
+    r"|^\s*[(（](?:[A-Za-z][^=]*$|(?:check|verif\w+|note)\b)|\bbut\s+the\s+(?:question|problem)\b[^.\n]{0,30}\bask",
     re.IGNORECASE,
 )
 _TAKEN_BACK = re.compile(
@@ -117,6 +137,7 @@ _RECKONS = re.compile(
     r"|makes|costs?|earns?|pays?|profit|difference|because|since|after|which|leaving|giving|making)\b",
     re.IGNORECASE,
 )
+_FEWEST, _MOST_PARTS = 2, 9  # numbers that are added up or multiplied
 _FEW = 3  # numbers of a sentence that states a result
 _BOLD = re.compile(r"\*\*(?!\s*(?:step|part)\b)([^*\n]{1,60})\*\*", re.IGNORECASE)
 
@@ -144,6 +165,9 @@ def final_number(text: str, *, magnitudes: bool = True) -> FinalNumber:
     millions.
     """
     plain = _without_headings(plain_numbers(text, magnitudes=magnitudes))
+    plain = _NOT_MEANT.sub("", _AT_ONCE_CORRECTED.sub("", plain))
+    if (asked := NEXT_QUESTION.search(plain, 1)) and _ALONE.fullmatch(plain, 0, asked.start()):
+        plain = plain[: asked.start()]
     stated, stated_at, last_at, ends = None, 0, _last_outside(plain), len(plain)
     for match in _STATED.finditer(plain):
         if match.start() >= ends:
@@ -167,7 +191,10 @@ def final_number(text: str, *, magnitudes: bool = True) -> FinalNumber:
             stated = value(match)
     numbers = [*NUMBER.finditer(_LISTED.sub("", plain))]
     if not numbers:
-        return FinalNumber(stated, None, only_number_in_words(plain) if stated is None else None)
+        named = only_number_in_words(plain) if stated is None else None
+        if stated is None and named is None and _NOTHING_LEFT.search(plain):
+            named = Decimal(0)
+        return FinalNumber(stated, None, named)
     if stated is None and _only_tells(plain, text):
         return FinalNumber(None, None)
     return FinalNumber(stated, value(numbers[-1]), None if stated is not None else _concluded(plain, text))
@@ -291,6 +318,8 @@ def _concluded(plain: str, text: str) -> Decimal | None:
         side = said.rpartition("=")[2]
         if "=" in said and NUMBER.search(side) and not _CALCULATION.search(side):
             return value(_ROUNDED.search(side) or _first(side))
+        if result := _equals_calculation(said) or _IN_TOTAL.search(said):
+            return value(result)
         bold = {value(_first(span)) for span in _BOLD.findall(text[-1000:]) if len(NUMBER.findall(span)) == 1}
         named = {value(found) for found in NUMBER.finditer(said)} & bold
         return named.pop() if len(named) == 1 else main_number(said)
@@ -298,8 +327,36 @@ def _concluded(plain: str, text: str) -> Decimal | None:
 
 
 def _named_before(said: str) -> str:
-    """Without the calculation behind a colon: `42 pages: half of the remaining 84`."""
+    """Without the calculation behind a colon: `42 pages: half of the remaining 84`; nor the numbers that it comes from:
+    `18 in total: 9 on Monday and 9 on Tuesday`.
+    """
+    if "=" in said:
+        return said
     named, colon, calculated = said.rpartition(": ")
-    if colon and "=" not in said and NUMBER.search(named) and _CALCULATION.search(calculated):
+    if colon and NUMBER.search(named) and _CALCULATION.search(calculated):
         return named
+    for mark in _EXPLAINED.finditer(said):
+        before = [value(found) for found in NUMBER.finditer(said, 0, mark.start())]
+        behind = [value(found) for found in NUMBER.finditer(said, mark.end())]
+        if before and _comes_to(behind, before[-1]):
+            return said[: mark.start()]
     return said
+
+
+def _comes_to(parts: list[Decimal], whole: Decimal) -> bool:
+    """Whether these numbers, two or a few, are the parts that another one is made of."""
+    if not _FEWEST <= len(parts) <= _MOST_PARTS:
+        return False
+    if sum(parts) == whole:
+        return True
+    one, other = parts[0], parts[-1]
+    return len(parts) == _FEWEST and (one * other == whole or (other != 0 and one == whole * other))
+
+
+def _equals_calculation(said: str) -> re.Match[str] | None:
+    """The number of `18 = 9 * 2`."""
+    named, equals, calculated = said.rpartition("=")
+    if not (equals and _CALCULATION.search(calculated)) or _CALCULATION.search(named):
+        return None
+    found = [*NUMBER.finditer(named.rpartition("=")[2])]
+    return found[-1] if found else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import itertools
 import json
@@ -31,8 +32,17 @@ _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#\d++);")
 _JSON = re.compile(
     r"\s*+(?:<\w{1,30}>\s*+)?(\{.*\}|\[\s*+\{.*\}\s*\]|\".*\")\s*(?:</\w{1,30}>\s*+)?", re.DOTALL
 )
+# Within other text: where a line begins, or behind a mark such as those of a tool call.
+_JSON_WITHIN = re.compile(r"(?:^|[\]>])[ \t]*+(?=\{\s*+\"|\[\s*+\{)", re.MULTILINE)
+_MOST_WITHIN = 10
+_CODE_KEYS = {"code", "solution", "program", "source", "script", "python", "implementation", "completion"}
 _MOST_VALUES = 200
 _UNSEEN = {0xA0: " ", 0x200B: None, 0x200C: None, 0x200D: None, 0x2060: None, 0xFEFF: None}
+# Signs of a word processor or of another script, which Python doesn't know.
+_TYPOGRAPHIC = str.maketrans(
+    "\u201c\u201d\u201e\u2018\u2019\u2212\uff08\uff09\uff1a\uff0c\uff1d\uff0b\uff0d\uff1b\uff3b\uff3d\uff5b\uff5d\u3000",
+    '"""\'\'-():,=+-;[]{} ',
+)
 _ATTRIBUTE = re.compile(
     r"(?:class|lang|language)\s*+=\s*+[\"']?(?:lang(?:uage)?-)?([\w.+-]++)", re.IGNORECASE
 )
@@ -57,8 +67,9 @@ def pieces_of(text: str) -> list[Piece]:
     """Those that are not empty, in order. Of sessions what was typed, of changes what they lead to. Linear."""
     text = replaced(without_tool_marks(text))
     blocks = [block for block in fenced_blocks(text) if block.code.strip()] or _in_html(text)
-    if not blocks and (found := _JSON.fullmatch(text)):
-        return list(_in_json(found[1]))
+    if not blocks:
+        found = _JSON.fullmatch(text)
+        return list(_in_json(found[1])) if found else _in_json_within(text)
     pieces = [_piece(block) for block in blocks]
     if not any(piece.may_be_python for piece in pieces):
         pieces += [inner for block in blocks if block.tag == "json" for inner in _in_json(block.code)]
@@ -113,7 +124,16 @@ def _cleaned(code: str) -> str:
     if _ENTITY.search(seen):
         seen = html.unescape(seen)
     seen = _without_numbers(_COMMAND.sub("", seen))
-    return seen if seen != code and syntax_tree(textwrap.dedent(code)) is None else code
+    if seen != code and syntax_tree(textwrap.dedent(code)) is not None:
+        return code
+    plain = seen.translate(_TYPOGRAPHIC)
+    if plain != seen and not _parses(seen) and _parses(plain):
+        return plain
+    return seen
+
+
+def _parses(code: str) -> bool:
+    return syntax_tree(textwrap.dedent(code)) is not None
 
 
 def _without_numbers(code: str) -> str:
@@ -143,8 +163,9 @@ def _changed(difference: str) -> str:
 
 
 def _in_html(text: str) -> list[Block]:
-    """What stands in `<pre>` and, over several lines, in `<code>`, and is code there."""
-    return _in_elements(text, "pre") or _in_elements(text, "code")
+    """What stands in `<pre>` and, over several lines, in `<code>` or an argument of a tool call, and is code there."""
+    names = ("pre", "code", "parameter", "arg_value")
+    return next((found for name in names if (found := _in_elements(text, name))), [])
 
 
 def _in_elements(text: str, name: str) -> list[Block]:
@@ -165,25 +186,49 @@ def _in_elements(text: str, name: str) -> list[Block]:
 def _in_json(text: str) -> Iterable[Piece]:
     """The texts of several lines in JSON: `{"code": "..."}`, the cells of a notebook, the arguments of a tool call."""
     try:
-        waiting = [json.loads(text)] if len(text) <= MOST_CHARACTERS else []
+        found = json.loads(text) if len(text) <= MOST_CHARACTERS else None
     except (ValueError, RecursionError):
         return
-    for value in itertools.islice(_texts(waiting), _MOST_VALUES):
+    for value in itertools.islice(_texts(found), _MOST_VALUES):
         yield from pieces_of(value) or [Piece(value, "")]
 
 
-def _texts(waiting: list[object]) -> Iterator[str]:
-    """In order; a list of nothing but texts is one text, as in a notebook."""
+def _in_json_within(text: str) -> list[Piece]:
+    """The code in JSON that has text around it, such as a sentence or the marks of a tool call."""
+    pieces: list[Piece] = []
+    if len(text) > MOST_CHARACTERS:
+        return pieces
+    decoder, end = json.JSONDecoder(), 0
+    for found in itertools.islice(_JSON_WITHIN.finditer(text), _MOST_WITHIN):
+        if found.end() < end:
+            continue
+        try:
+            value, end = decoder.raw_decode(text, found.end())
+        except (ValueError, RecursionError):
+            continue
+        for code in itertools.islice(_texts(value), _MOST_VALUES):
+            inner = pieces_of(code) or [Piece(code, "")]
+            pieces += [piece for piece in inner if _parses(piece.code)]
+    return pieces
+
+
+def _texts(value: object) -> Iterator[str]:
+    """In order; a list of nothing but texts is one text, as in a notebook. Of one line only what is called code."""
+    waiting = [("", value)]
     while waiting:
-        value = waiting.pop()
+        key, value = waiting.pop()
         if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
             value = "".join(value)
-        if isinstance(value, str) and "\n" in value.strip():
-            yield value
+        if isinstance(value, str):
+            if "\n" in value.strip() or (value and key in _CODE_KEYS):
+                yield value
+            elif value.startswith("{"):  # arguments, as JSON once more
+                with contextlib.suppress(ValueError, RecursionError):
+                    waiting.append(("", json.loads(value)))
         elif isinstance(value, dict):
-            waiting += reversed(value.values())
+            waiting += reversed(value.items())
         elif isinstance(value, list):
-            waiting += reversed(value)
+            waiting += ((key, each) for each in reversed(value))
 
 
 def unescaped(text: str) -> str:

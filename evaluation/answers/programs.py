@@ -72,7 +72,7 @@ def program_from_chat(text: str) -> str:
     found = [_candidate(piece, at, cut=at >= cut_from) for at, piece in enumerate(python)]
     best = max(found)
     codes = [each.code for each in found]
-    if len(codes) > 1 and not best.rank.is_whole:
+    if len(codes) > 1 and not (best.rank.is_whole and best.rank.reads_and_prints):
         for together in (_completed(best.code, codes), "\n".join(codes)):
             if all(_rank(together)):
                 return without_remarks(together)

@@ -86,14 +86,19 @@ def parsable_prefix(lines: Sequence[str]) -> str:
 
 
 def whole_statements(code: str) -> str:
-    """The statements before the first one that can't be parsed; empty where none is whole, or that one isn't at the top
-    level, so that no function is cut.
-    """
+    """The statements at the top level before the first one that can't be parsed; empty where none is whole."""
     lines = code.split("\n")
     kept = parsable_prefix(lines).rstrip("\n")
-    behind = lines[kept.count("\n") + 1 :] if kept else []
+    if not kept or syntax_tree(kept) is None:
+        return ""
+    behind = lines[kept.count("\n") + 1 :]
     following = next((line for line in behind if line.strip()), "")
-    return "" if not following or following[0].isspace() or syntax_tree(kept) is None else kept + "\n"
+    if following[:1].isspace():  # the last statement was cut
+        tree = syntax_tree(kept)
+        body = tree.body if tree is not None else []
+        lines = kept.split("\n")[: _first_line(body[-1]) - 1] if body else []
+        kept = "\n".join(lines).rstrip()
+    return f"{kept}\n" if following and kept else ""
 
 
 def bound_names(node: ast.AST) -> Iterator[str]:

@@ -32,7 +32,7 @@ _NAME = (
     r"(?i:(?:deep|longcat|inner|internal|hidden|initial|my)?[_-]?"
     r"(?:think|thinking|thoughts?|reasoning|reflection|analysis|monologue)(?:[_-](?:process|steps?|trace|block))?"
     r"|think_fast(?:er)?|reason|ant_?thinking|scratch_?pad|chain[_-]of[_-]thoughts?|cot|planning|rationale|deliberation"
-    r"|brainstorm(?:ing)?)"
+    r"|brainstorm(?:ing)?|[a-z]{2,15}_thinking)"
 )
 _SPACE = r"(?:[a-z_]{1,20}:)?"  # seed:think, mm:think, antml:thinking
 _ASSISTANT = r"(?:<\|start\|>)?(?:assistant)?"
@@ -56,8 +56,8 @@ MARKS = (
     Marks(r"<start_working_out>", r"</?end_working_out>|</start_working_out>"),
     # Cohere (START_THINKING), Sky-T1 and OpenThinker (begin_of_thought), and relatives.
     Marks(
-        rf"<\|(?i:(?:start|begin)_(?:of_)?)?{_NAME}(?i:_(?:start|begin))?\|>",
-        rf"<\|(?:(?:/|(?i:end_(?:of_)?)){_NAME}|{_NAME}(?i:_end))\|>",
+        rf"<[|\uff5c](?i:(?:start|begin)[_\u2581]?(?:of[_\u2581]?)?)?{_NAME}(?i:_(?:start|begin))?[|\uff5c]>",
+        rf"<[|\uff5c](?:(?:/|(?i:end[_\u2581]?(?:of[_\u2581]?)?)){_NAME}|{_NAME}(?i:_end))[|\uff5c]>",
         anywhere=True,
     ),
     # Magistral and later models of Mistral.
@@ -146,6 +146,7 @@ HINTS = (
     "monologue",
     "scratch_pad",
     "cot>",
+    "cot|>",
     "planning",
     "rationale",
     "deliberation",
@@ -238,6 +239,16 @@ ENDS_OF_TURN = (
     "<|eos|>",
     "<|user|>",
     "<|end_of_turn|>",
+    "<|endofturn|>",
+    "[|endofturn|]",
+    "<|stop|>",
+    "[EOS]",
+    "<|im_sep|>",
+    "<|eom|>",
+    "<|eot|>",
+    "<|assistant_end|>",
+    "<\uff5cend_of_sentence\uff5c>",
+    "</assistant>",
     "<|end_of_sentence|>",
     "<seed:eos>",
     "</s>",

@@ -172,6 +172,11 @@ HOSTILE = {
     "helpers again": "```python\ndef a(): return 1\n```\n",
     "remarks": "```python\nComplexity: O(n)\n```\n",
     "escaped lines": "x = 1\\n",
+    "code in the lines of fences": "```def total(x):\n",
+    "JSON within": ']{"code": "x = 1\\n"}',
+    "arguments": '{"arguments": "{\\"code\\": 1}"}\n',
+    "typographic signs": "```python\nx = \u2018a\n```\n",
+    "arguments in elements": '<parameter name="code">x\ny</parameter>\n',
     "indented lines": "a\n\n    x = 1\n\n",
 }
 

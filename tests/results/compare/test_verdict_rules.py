@@ -7,6 +7,7 @@ import pytest
 from results.compare.comparison import compare_runs
 from results.compare.leaderboard import make_tables
 from results.errors import ResultsError
+from settings.verdict_rules import FIRST, rules_of
 from tests.results.recorded_runs import F, P, record_run
 
 CHOSEN, WRITTEN = {"answers_by": {"logprobs": 4}}, {"answers_by": {"generation": 4}}
@@ -56,3 +57,8 @@ def test_verdicts_of_different_rules_are_kept_apart(tmp_path, name):
     tables = make_tables([(each, each.read_record()) for each in folders], warn=pytest.fail)
     assert [len(table.rows) for table in tables] == [1, 1]
     assert compare_runs(*runs(tmp_path, {}, {}, settings=({}, {name: 1}))).samples == 4
+
+
+def test_answers_that_are_read_have_rules_of_today_and_others_the_first():
+    assert rules_of("a_declared_suite").extraction_version > FIRST.extraction_version
+    assert [rules_of(name) for name in ("speed", "kld")] == [FIRST, FIRST]

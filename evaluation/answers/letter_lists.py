@@ -1,0 +1,35 @@
+"""The choice in an answer that repeats all choices and says by a mark or a figure which one it takes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ITEM = re.compile(r"^[ \t]*(?:[-*+•][ \t]+)?(\*\*|__)?\(?([A-Z])[).:]\s?[^\n]*$", re.MULTILINE)
+_LIKELIHOOD = re.compile(r"(?<!\w)\(?([A-Z])\)?\s*[:(=~]\s*(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})\s*%?\)?[,;]?")
+_ROUNDING = 0.02
+
+
+def in_bold(text: str, letters: Sequence[str]) -> str | None:
+    """The only bold one of all choices, each in a line."""
+    items = _ITEM.findall(text)
+    bold = [letter for marks, letter in items if marks]
+    return bold[0] if [letter for _, letter in items] == list(letters) and len(bold) == 1 else None
+
+
+def likeliest(plain: str, letters: Sequence[str]) -> tuple[str | None, str]:
+    """Of a text that gives a probability of each choice, the one with the largest, and what else it says; None where it
+    doesn't, or where several are as likely.
+    """
+    found = _LIKELIHOOD.findall(plain[:5000])
+    values = [float(figure) for _, figure in found]
+    total = sum(values)
+    if [letter for letter, _ in found] != list(letters) or min(
+        abs(total - 1), abs(total / 100 - 1)
+    ) > _ROUNDING:
+        return None, plain
+    largest = [letter for (letter, _), value in zip(found, values, strict=True) if value == max(values)]
+    return (largest[0] if len(largest) == 1 else None), _LIKELIHOOD.sub(" ", plain)
