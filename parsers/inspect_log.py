@@ -72,7 +72,7 @@ class InspectLog:
         return Score(
             score=None if score is None else 100 * score.value,
             metrics=metrics if score is None else {"score": score, **metrics},
-            samples=first.samples if first is not None else None if total is None else total // epochs,
+            samples=_samples(first, total, completed, epochs),
             completions=total,
             outcomes={Outcome.INFRASTRUCTURE_ERROR: lost} if lost > 0 else {},
             prompt_tokens=_tokens(usage, *_PROMPT_TOKENS),
@@ -85,6 +85,13 @@ class InspectLog:
                 "scores": results.get("scores"),
             },
         )
+
+
+def _samples(first: Scored | None, total: int | None, completed: int | None, epochs: int) -> int | None:
+    """How many were scored; where the log doesn't say that, those that were completed."""
+    if (first is None or first.scored is None) and epochs == 1 and completed is not None:
+        return completed
+    return first.samples if first is not None else None if total is None else total // epochs
 
 
 def _other_tasks(output: ScriptOutput, newest: Path) -> set[str]:

@@ -13,6 +13,8 @@ from results.records import Metric, Score
 if TYPE_CHECKING:
     from parsers.contract import ScriptOutput
 
+# Fractions of which less is better, where the file doesn't say so itself, as those of older versions.
+_LOSSES = {"bits_per_byte", "brier_score", "wer", "cer", "ter", "mse", "mae", "bypass"}
 _KEPT = ("versions", "n-shot", "lm_eval_version", "git_hash", "task_hashes")
 
 
@@ -86,7 +88,8 @@ def _metrics(found: dict[str, Any], task: str) -> dict[str, Metric]:
     metrics: dict[str, Metric] = {}
     for key, value in row.items():
         name, comma, chosen = key.partition(",")
-        if not comma or name.endswith("_stderr") or entry(found, "higher_is_better", task, name) is False:
+        more = entry(found, "higher_is_better", task, name)
+        if not comma or name.endswith("_stderr") or more is False or (more is None and name in _LOSSES):
             continue
         metric = fraction(value, row.get(f"{name}_stderr,{chosen}"), _samples(found, task))
         if metric is not None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parsers.files import result_file
-from parsers.output import count, figure
+from parsers.files import LARGEST_BYTES, read_json, result_file
+from parsers.output import count, figure, json_objects_from_the_end
 from results.errors import ParseError
+from results.files import read_file
 from results.records import Score
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parsers.contract import ScriptOutput
 
 _UNITS = {
@@ -34,7 +37,7 @@ class VllmBench:
 
     def parse(self, output: ScriptOutput) -> Score:
         expected = "JSON file of vllm bench serve (--save-result --result-dir {output_dir})"
-        path, found = result_file(output, self.name, "*.json", _fits, expected)
+        path, found = result_file(output, self.name, "*.json", _fits, expected, read=_read)
         if not count(found["completed"]):
             raise ParseError(
                 f"{path}: no request was completed", hint="use --save-detailed to see their errors"
@@ -45,6 +48,8 @@ class VllmBench:
             if (unit := "ms" if key.endswith("_ms") else _UNITS.get(key)) and figure(value) is not None
         }
         failed = count(found.get("failed"))
+        if failed is None:  # as older versions have it
+            failed = max(0, (count(found.get("num_prompts")) or 0) - (count(found["completed"]) or 0))
         warnings = (f"{failed} requests failed",) if failed else ()
         said = {key: value for key, value in found.items() if key not in _LONG}
         return Score(
@@ -56,6 +61,14 @@ class VllmBench:
             warnings=warnings,
             details={"speed": speed, "vllm_bench": said},
         )
+
+
+def _read(path: Path) -> Any:
+    """The last result of a file; with --append-result it has one a line."""
+    document = read_json(path)
+    if document is None and path.stat().st_size <= LARGEST_BYTES:
+        document = next(json_objects_from_the_end(read_file(path).decode("utf-8", "replace")), None)
+    return document
 
 
 def _fits(document: Any) -> bool:

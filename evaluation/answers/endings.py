@@ -25,13 +25,13 @@ _NAMES = {
     Ending.FILTER: (
         r"filter|safety|sensitive|moderat|guardrail|toxic|prohibit|block|recitation|spii|refus|policy|violation"
     ),
-    Ending.CONTEXT: r"context|model_length|error_limit|cache_full",
+    Ending.CONTEXT: r"context|(?:^|_)ctx_|model_length|error_limit|cache_full",
     Ending.BROKEN_OFF: (
         r"abort|error|cancel|fail|exception|interrupt|time_?(?:d_?)?(?:out|limit)|unload|disconnect|exhaust|insufficient"
-        r"|overload|preempt|evict|shut_?down|crash|kill|dead$|dropped|reject|unavailable|user_stopped|not_finished|rate_limit"
+        r"|overload|preempt|evict|shut(?:ting)?_?down|restart|^terminated|crash|kill|dead$|dropped|reject|unavailable|user_stopped|not_finished|rate_limit"
         r"|out_of_mem|(?:^|_)oom(?:$|_)|no_capacity|network|deadline|^load$"
     ),
-    Ending.LIMIT: r"length|max|limit|truncat|incomplete|budget|^cut",
+    Ending.LIMIT: r"length|max|limit|truncat|incomplete|budget|^cut|n(?:um)?_predict",
 }
 _PATTERNS = [(ending, re.compile(pattern)) for ending, pattern in _NAMES.items()]
 _LONGEST_NAME = 100

@@ -258,7 +258,9 @@ ENDS_OF_TURN = (
 BEGINS_THINKING = re.compile(
     r"\W{0,20}(?:(?:okay|ok|alright|all right|right|so|well|hmm+|now|first)\b[,.!]?\s{1,4}){0,3}"
     r"(?:the (?:user|problem|question|task)\b.{0,20}\b(?:ask|want|say|need|give)"
-    r"|(?:I|we)(?:['\u2019]re| are| am) (?:asked|given|trying|supposed|told)\b"
+    r"|(?:I|we)(?:['\u2019]re| are| am|['\u2019]m) (?:being )?(?:asked|given|trying|supposed|told)\b"
+    r"|so I have this (?:problem|question|task)\b|thinking(?: process)?\b\W{1,6}\n"
+    r"|嗯[,\uff0c\u3002]|(?:好的?[,\uff0c]\s?)?用户(?:问|想|要|需|让|给|的问题)"
     r"|(?:I|we) (?:need|have|must|should|want) to\b"
     r"|let(?:['\u2019]s| us| me) (?:think|see|start|tackle|break|work|figure|analy[sz]e|recall|parse)\b)",
     re.IGNORECASE,

@@ -27,11 +27,24 @@ _OVERFLOW = (
     "exceeds the maximum allowed input length",
     "prompt is too long",
     "exceed context limit",
+    "exceeds context window",
+    "exceeds the context window",
+    "exceeds max_seq_len",
+    "`inputs` must have less than",
+    "`max_new_tokens` must be <=",
+)
+# LM Studio and others say in a 400 that the model isn't there for the moment.
+_NOT_LOADED = (
+    "model unloaded",
+    "model is unloaded",
+    "model is loading",
+    "loading model",
+    "model has crashed",
 )
 # Anthropic says it in a 400, OpenAI in a 429; others have the status for it.
 _NO_CREDIT = ("credit balance is too low", "insufficient_quota")
 _PAYMENT = 402
-_BUSY = (408, 425, 429)  # timed out, too early, too many
+_BUSY = (408, 409, 423, 425, 429)  # timed out, in conflict, locked, too early, too many
 
 
 class Transient(Exception):
@@ -91,7 +104,8 @@ def require_answer(status: int, headers: Mapping[str, str], raw: bytes, *, where
             f"the server at {where} with {meant}: {error_message(raw)}",
             hint=f"add credit and {SAME_COMMAND} (what is finished is kept)",
         )
-    if meant in _BUSY or (meant >= 500 and meant != 501):
+    is_away = meant == 400 and any(sign in raw.decode(errors="replace").lower() for sign in _NOT_LOADED)
+    if is_away or meant in _BUSY or (meant >= 500 and meant != 501):
         after = retry_after_s(headers.get("Retry-After")) if meant in {*_BUSY, 503} else None
         raise Transient(what, after, status=status if meant == 500 else meant)
     if meant in {401, 403, 404}:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# llama-server, SGLang, DeepSeek; vLLM, OpenRouter, gpt-oss; Ollama; GitHub; LiteLLM.
+# llama-server, SGLang, DeepSeek; vLLM, OpenRouter, gpt-oss; Ollama; GitHub; LiteLLM; proxies.
 _THOUGHT_FIELDS = (
     "reasoning_content",
     "reasoning",
@@ -15,6 +15,10 @@ _THOUGHT_FIELDS = (
     "reasoning_text",
     "thinking_blocks",
     "reasoning_details",
+    "reasoning_summary",
+    "thinking_content",
+    "thoughts",
+    "thought",
 )
 _THOUGHTS = ("think", "thought", "reason", "analysis")  # in the type of a part
 # Where a part has its text: the name of its type first. A text may be parts again.

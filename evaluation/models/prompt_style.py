@@ -125,7 +125,7 @@ def _sign_of_chat(answer: Answer) -> str:
         return "it began by thinking"
     if ending_of(answer.finish_reason) in {Ending.OWN, Ending.FILTER}:
         return f"it ended its turn after {_tokens(answer)}" if answer.text.strip() else ""
-    if answer.text.strip(" \n.*") == _SUM:  # some servers call every end a limit
+    if spoken.answer.strip(" \n.*") == _SUM:  # some servers call every end a limit
         return "it answered with the number only"
     return "it thinks aloud" if thinks_aloud(answer.text) else ""
 

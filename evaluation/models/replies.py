@@ -73,8 +73,10 @@ def read_answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:
         raise NotAnAnswer(f"not an answer: {raw[:200].decode(errors='replace')!r}") from error
     usage, timings = as_mapping(body.get("usage")), as_mapping(body.get("timings"))
     finish_reason = _finish_reason(body, choice)
-    prompt = _first_count(usage.get("prompt_tokens"), timings.get("prompt_n"))
-    completion = _first_count(usage.get("completion_tokens"), timings.get("predicted_n"))
+    prompt = _first_count(usage.get("prompt_tokens"), usage.get("input_tokens"), timings.get("prompt_n"))
+    completion = _first_count(
+        usage.get("completion_tokens"), usage.get("output_tokens"), timings.get("predicted_n")
+    )
     thought = whole_number(as_mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
     total = whole_number(usage.get("total_tokens"))
     generated = max(completion or 0, thought or 0, (total or 0) - (prompt or 0) if prompt is not None else 0)

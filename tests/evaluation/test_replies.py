@@ -104,6 +104,14 @@ def test_token_counts_are_whole_numbers_or_none(said, count):
     assert answer.prompt_tokens == (7 if count is None else count)
 
 
+def test_token_counts_in_the_words_of_anthropic_and_openais_responses():
+    usage = {"input_tokens": 10, "output_tokens": 3}
+    answer = read_answer(
+        json.dumps({"choices": [{"text": "x"}], "usage": usage}).encode(), PromptStyle.COMPLETION, 1.0
+    )
+    assert (answer.prompt_tokens, answer.completion_tokens) == (10, 3)
+
+
 @pytest.mark.parametrize("what", ODD)
 @pytest.mark.parametrize("place", LOGPROBS)
 def test_an_odd_value_in_log_probabilities(place, what):

@@ -240,3 +240,19 @@ def test_a_thought_without_marks_is_heard(text):
 )
 def test_an_answer_is_not_heard_as_a_thought(text):
     assert not thinks_aloud(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Alright, so I have this problem about sums", "Thinking Process:\n\n1. Analyze", "**Thinking**\nThe user",
+     "I'm being asked to add", "嗯,用户问的是", "好的,用户想要一个函数", "用户问2加2"],
+)  # fmt: skip
+def test_more_ways_in_which_thoughts_begin(text):
+    assert thinks_aloud(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["好的,以下是代码:", "Thinking about it: 4", "So I have 18 apples.", "Sure, 4."]
+)
+def test_an_answer_is_no_thought(text):
+    assert not thinks_aloud(text)

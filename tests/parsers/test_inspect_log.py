@@ -58,6 +58,13 @@ def test_three_of_a_hundred_are_a_score_of_three(tmp_path):
     assert score.lost == 97, "so that no comparison takes it for a whole run"
 
 
+def test_where_the_log_does_not_say_what_was_scored_the_completed_samples_count(tmp_path):
+    log = small_log(scorer("match", None, None, accuracy=0.5))
+    log["results"]["completed_samples"] = 90
+    put(tmp_path, log)
+    assert parse(tmp_path).samples == 90
+
+
 def test_samples_without_a_value_are_counted_by_scorer(tmp_path):
     """A real log: a judge that was unsure of half, and a rubric one of whose values is missing once."""
     put(tmp_path, real("inspect_log_unscored.json"))

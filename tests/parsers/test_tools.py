@@ -99,6 +99,15 @@ def test_vllm_bench_requests_that_failed_are_told(tmp_path, completed, failed):
             parse("vllm_bench", tmp_path)
 
 
+def test_vllm_bench_counts_the_missing_requests_of_older_versions_and_reads_the_last_of_several(tmp_path):
+    path = put("vllm_bench.json", tmp_path, "x.json")
+    old = {key: value for key, value in json.loads(path.read_text()).items() if key != "failed"}
+    first, last = old | {"duration": 1.0}, old | {"num_prompts": old["completed"] + 3}
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(last)}")  # as --append-result writes it
+    score = parse("vllm_bench", tmp_path)
+    assert (score.generate_s, score.warnings) == (pytest.approx(old["duration"]), ("3 requests failed",))
+
+
 def test_evalplus_counts_its_file_and_agrees_with_what_it_printed(tmp_path):
     put("evalplus_eval_results.json", tmp_path, "samples_eval_results.json")
     printed = (FIXTURES / "evalplus.txt").read_text()
@@ -191,6 +200,10 @@ def test_lm_eval_perplexity_is_no_score_and_a_missing_error_is_none(tmp_path):
         "gsm8k exact_match,strict-match"
     ]
     assert (metric.low, metric.high) == wilson_interval(0, 9)
+
+
+def test_lm_eval_takes_no_loss_for_a_score_where_an_older_file_does_not_say_that_it_is_one(tmp_path):
+    assert lm_eval(tmp_path, {"wikitext": {"bits_per_byte,none": 0.5, "alias": "w"}}).score is None
 
 
 def test_inspect_gives_its_headline_metric_tokens_and_all_scorers(tmp_path):
