@@ -34,12 +34,14 @@ _TODAY = {
     # its fence, before a test that was cut; corrections within a sentence, totals with their parts, lists with a
     # likelihood or one bold choice are read.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
-    "human_eval": VerdictRules(extraction_version=5, judging_version=3),
-    "human_eval_plus": VerdictRules(extraction_version=5),
-    "mbpp_plus": VerdictRules(extraction_version=5),
-    "mbpp": VerdictRules(extraction_version=5),
-    "lcb": VerdictRules(extraction_version=5),
-    "tasks": VerdictRules(extraction_version=5),
+    # judging 4, elsewhere 2: halves of a pair of surrogates cross as they are; of LiveCodeBench and the own tasks
+    # numbers of other types are those that they equal.
+    "human_eval": VerdictRules(extraction_version=5, judging_version=4),
+    "human_eval_plus": VerdictRules(extraction_version=5, judging_version=2),
+    "mbpp_plus": VerdictRules(extraction_version=5, judging_version=2),
+    "mbpp": VerdictRules(extraction_version=5, judging_version=2),
+    "lcb": VerdictRules(extraction_version=5, judging_version=2),
+    "tasks": VerdictRules(extraction_version=5, judging_version=2),
     "gsm8k": VerdictRules(extraction_version=5),
     "mmlu": VerdictRules(extraction_version=5),
 }

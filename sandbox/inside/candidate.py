@@ -157,4 +157,4 @@ def _changed(given: list[Any], args: list[Any], named: dict[str, Any], frame: by
     """Whether the arguments, packed once more, would cross otherwise than they came. A set always may."""
     again = Packing(lambda _: 0, token)
     packed = encoded({"call": again.each(args), "named": dict(zip(named, again.each(named.values())))})
-    return packed.encode() != frame or any(map(operator.is_not, again.objects, given))
+    return packed != frame or any(map(operator.is_not, again.objects, given))

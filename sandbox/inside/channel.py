@@ -2,7 +2,8 @@
 
 Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 
-A frame is a length (4 bytes, big endian) and JSON, in which values are as values.py packs them.
+A frame is a length (4 bytes, big endian) and JSON, in which values are as values.py packs them. Texts stand in it as
+they are: two halves of a pair that JSON escapes come back as one character.
 """
 
 import builtins
@@ -15,7 +16,9 @@ from typing import Any
 from sandbox.inside.child import describe
 from sandbox.inside.values import BrokenChannel, Packing, Unpacking
 
-encoded = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` makes a new one each time
+_as_json = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False
+).encode  # `json.dumps` makes one each time
 MOST_BYTES = 64 << 20  # of a frame: an answer of ten million numbers
 # What may be raised on the other side. The two that are taken out steer loops and generators without being seen.
 ERRORS = {
@@ -29,6 +32,11 @@ for _name in {"UnicodeDecodeError", "UnicodeEncodeError", "UnicodeTranslateError
     ERRORS
 ):
     del ERRORS[_name]  # want arguments
+
+
+def encoded(value: Any) -> bytes:
+    """As JSON that `json.loads` reads back to the last half of a pair."""
+    return _as_json(value).encode("utf-8", "surrogatepass")
 
 
 class Peer:
@@ -162,7 +170,7 @@ def told(error: BaseException) -> list[str]:
 
 def send(descriptor: int, value: Any) -> None:
     """A packed value. Raises OSError, ValueError where it is too large."""
-    data = encoded(value).encode()
+    data = encoded(value)
     if len(data) > MOST_BYTES:
         raise ValueError(f"a value of {len(data)} bytes is too large to be compared")
     write_all(descriptor, struct.pack(">I", len(data)) + data)

@@ -318,6 +318,19 @@ SOURCES = [
                 if __name__ == "__main__":
                     raise SystemExit("never here")
             """, "prints, 1.0 is 1, a guard"),
+            right("""
+                from fractions import Fraction
+                class Solution:
+                    def countPairs(self, sizes):
+                        return sum((Fraction(n // 2) for n in Counter(sizes).values()), Fraction())
+            """, "a fraction that is whole"),
+            right("""
+                from decimal import Decimal
+                class Solution:
+                    def countPairs(self, sizes):
+                        return Decimal(sum(n // 2 for n in Counter(sizes).values()))
+            """, "a decimal"),
+            wrong("a fraction that is not whole", "from fractions import Fraction\nclass Solution:\n    def countPairs(self, sizes):\n        return Fraction(1, 2) + len(sizes)\n"),
             wrong("three of a kind", "class Solution:\n    def countPairs(self, sizes):\n        return len(sizes) - len(set(sizes))\n"),
             wrong("as text", "class Solution:\n    def countPairs(self, sizes):\n        return str(sum(n // 2 for n in Counter(sizes).values()))\n"),
             wrong("other name", "class Solution:\n    def pairs(self, sizes):\n        return 1\n"),

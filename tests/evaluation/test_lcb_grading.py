@@ -47,6 +47,18 @@ def graded(code, tests, function, grader):
     return ours, official_grade(code, tests, function, grader, first=min(len(tests), ours.passed_tests + 1))
 
 
+@pytest.mark.parametrize(
+    ("returned", "passes"),
+    [("np.sum(xs)", True), ("[*np.array(xs)] == xs and 3", True), ("np.bool_(xs)", False), ("np.array(3)", True),
+     ("np.float64(3)", True), ("np.str_(3)", False)],
+)  # fmt: skip
+def test_a_number_of_numpys_is_the_number_that_it_equals(grader, returned, passes):
+    """As the official runner compares it."""
+    code = f"import numpy as np\ndef total(xs):\n    return {returned}\n"
+    ours, official = graded(code, [Case("[1, 2]", "3", "functional")], "total", grader)
+    assert (ours.passed, official.passed) == (passes, passes), ours.why
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.id)
 def test_right_pass_wrong_fail_and_the_official_verdict_differs_where_it_is_at_fault(source, samples, grader):
     sample = samples[source.id]

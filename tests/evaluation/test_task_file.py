@@ -487,6 +487,26 @@ def test_why_a_function_failed_is_told(grader, body, why):
     assert why in found.detail
 
 
+@pytest.mark.parametrize(
+    "code",
+    ["from fractions import Fraction\ndef both(a, b):\n    return Fraction(a) + b, Fraction(a) * b",
+     "from decimal import Decimal\ndef both(a, b):\n    return Decimal(a) + b, a * b",
+     "import numpy as np\ndef both(a, b):\n    return [*np.array([a + b, a * b])]",
+     "import enum\nclass N(enum.IntEnum):\n    FIVE, SIX = 5, 6\ndef both(a, b):\n    return [N(a + b) if a == 2 else a + b, a * b]"],
+    ids=["fractions", "decimals", "NumPy's numbers", "an enumeration"],
+)  # fmt: skip
+def test_numbers_of_other_types_are_the_numbers_that_they_equal(grader, code):
+    assert judged(grader, BOTH, f"```python\n{code}\n```").passed
+
+
+def test_keys_that_are_no_texts_are_compared_as_json_has_them(grader):
+    case = TaskCase(input=[[1, 1, 2]], expected_output={1: 2, 2: 1})
+    task = make(1, function="count", cases=(case,), reference_solution="def count(xs): return {}")
+    code = "from collections import Counter\ndef count(xs):\n    return Counter(xs)"
+    assert judged(grader, task, f"```python\n{code}\n```").passed
+    assert not judged(grader, task, f"```python\n{code.replace('(xs)', '(xs[1:])')}\n```").passed
+
+
 def test_each_case_has_its_own_time(grader):
     slow = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint(input())\n"
     cases = tuple(TaskCase(input="x", expected_output="x", timeout_s=limit) for limit in (0.1, None))

@@ -96,7 +96,22 @@ def coded(value: Any) -> Any:
         return {"tuple": [coded(item) for item in value]}
     if isinstance(value, dict):
         return {"dict": [[coded(key), coded(item)] for key, item in value.items()]}
-    return {"other": type(value).__name__}
+    number = plain_number(value)
+    return {"other": type(value).__name__} if number is None else number
+
+
+def plain_number(value: Any) -> Any:
+    """A number of NumPy's, a Fraction or a Decimal as the number that it equals; None for whatever else."""
+    kind = type(value)
+    if kind.__module__ == "numpy" and getattr(value, "shape", None) == ():
+        item = value.item()
+        return item if isinstance(item, (bool, int, float, str)) else None
+    if (kind.__module__, kind.__name__) not in {("fractions", "Fraction"), ("decimal", "Decimal")}:
+        return None
+    try:
+        return next((same for same in (int(value), float(value)) if same == value), None)
+    except (ArithmeticError, ValueError):  # infinite, or larger than every float
+        return None
 
 
 def allow_long_numbers() -> None:

@@ -23,8 +23,15 @@ _MARK = "\x1eresult "  # before the result, apart from what the code itself prin
 _CALL = f"""
 
 import json as __json, sys as __sys
+def __plain(value):  # the number that a number of NumPy's, a Fraction or a Decimal is
+    kind = type(value)
+    if kind.__module__ == "numpy" and getattr(value, "shape", None) == ():
+        return value.item()
+    if (kind.__module__, kind.__name__) in {{{{("fractions", "Fraction"), ("decimal", "Decimal")}}}}:
+        return int(value) if value == int(value) else float(value)
+    raise TypeError(f"Object of type {{{{kind.__name__}}}} is not JSON serializable")
 __arguments = __json.loads(__sys.stdin.read())
-__result = __json.dumps({{function}}(*__arguments))
+__result = __json.dumps({{function}}(*__arguments), default=__plain)
 __sys.__stdout__.write("\\n" + {_MARK!r} + __result + "\\n")
 __sys.__stdout__.flush()
 """
@@ -100,12 +107,14 @@ def given(case: TaskCase, task: CodingTask) -> str:
 
 def is_right(case: TaskCase, task: CodingTask) -> Callable[[bytes], bool]:
     """Whether what was printed is what the case expects."""
+    # JSON's keys are texts, those of YAML any values.
+    expected = case.expected_output if task.function is None else json.loads(json.dumps(case.expected_output))
 
     def check(stdout: bytes) -> bool:
         if task.function is None:
             return same_text(case.expected_output, stdout.decode("utf-8", "replace"))
         try:
-            return same_value(case.expected_output, _result(stdout))
+            return same_value(expected, _result(stdout))
         except RecursionError:
             return False
 
