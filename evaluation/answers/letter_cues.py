@@ -56,14 +56,16 @@ NAMED_ANSWER = _words(
     rf"(?:\s+{_BE}\b|\s*{_SIGN}){_FILL}\(?$",
     rf"\bone(?:\s+(?:that|which)\b{_SOME})?\s+{_BE}\b{_FILL}\(?$",
     rf"{_HAN_NOUN}[^\n。.,，]{{0,8}}?(?:是|为|為|应为|選|选|は|が|은|는|이|:)\s*{_FILL}\(?$",
-    r"(?:الإجابة|الجواب|उत्तर|जवाब)[^\n.,]{0,30}?$",
+    r"(?:الإجابة|الجواب|उत्तर|जवाब|विकल्प|คํ?[าำ]ตอบ)[^\n.,]{0,30}?$",
+    r"\b(?:odpowiedź\s+to|vastaus\s+on|răspunsul(?:\s+\w+)?\s+este|jawaban\w*(?:\s+\w+){0,2}\s+adalah"
+    rf"|câu\s+trả\s+lời(?:\s+\w+){{0,2}}\s+là|cevap|válasz(?:\s+\w+)?)\s*{_FILL}\(?$",
     rf"(?:(?<![a-z])(?:选|選)(?:择|擇)?了?|故选|应选|答)\s*:?\s*{_FILL}\(?$",
 )
 # It is chosen, where a clause may end behind it: `therefore B.`, not `therefore A has`.
 CHOSEN = _words(
     r"\b(?:mark|circle|tick|vote\s+goes\s+to|choose|chose|select|selected|pick|picked|go(?:ing)?\s+(?:with|for)"
     r"|opt(?:ing)?\s+for|settle\s+on|vote\s+for|stick(?:ing)?\s+with|lean(?:ing)?\s+(?:towards?|to)"
-    r"|i(?:['’]d|['’]ll|\s+would|\s+will)?\s+(?:say|guess|answer)|i\s+(?:think|believe|guess|suspect)"
+    r"|i(?:['’]d|['’]ll|\s+would|\s+will)?\s+(?:say|guess|answer)|i\s+(?:think|believe|guess|suspect|meant?)"
     r"|inclined\s+to\s+\w+|(?:must|got\s+to|has\s+to)\s+be|choisis|w[äa]hle|elijo|escolho|scelgo|выбираю)"
     rf"(?:\s+(?:it['’]s|it\s+is))?\s*{_FILL}\(?$",
     r"\b(?:chang(?:e|ed|ing)|switch(?:ed|ing)?|revis(?:e|ed|ing)|updat(?:e|ed|ing)|correct(?:ed|ing)?|amend(?:ed|ing)?)"
@@ -252,6 +254,8 @@ REJECTED = _words(
 REJECTED_BEFORE = re.compile(r"\W{0,9}[✗✘❌✖☒]")
 
 EXPLAINS = _words(r"\W*(?:explan|explic|reason|rationale|because|why|justif|here['’]s|let|the\b|this\b)")
+# A sentence that goes on.
+BROKE_OFF = _words(r"\b(?:and|or|but|the|an?|of|to|in|is|are|which|that|because|by|from|with|for|as)\s*$")
 BEGINS_LIST = re.compile(r":\W*$")
 FIRST_ITEM = re.compile(r"\W{0,3}1[.)]\s")  # the beginning of a list
 

@@ -84,7 +84,7 @@ def _patterns(letters: str) -> _Patterns:
     return _Patterns(
         # A small letter is a choice only where a bracket, a noun, or the end of a clause tells it from a word.
         mention=re.compile(
-            rf"(?<![\w°º&\\])(?<!\w\()(?P<open>\(\s?)?([{large}])(?P<close>\s?\))?(?![\w&#]|\+\+|['’-]\w)"
+            rf"(?<![\w°º&\\])(?<!\w\()(?P<open>\(\s?)?([{large}])(?P<close>\s?\))?(?![\w&#]|\+\+|['’-](?!d[iıuü]r\b|t[iıuü]r\b)\w)"
             rf"|(?<!\w)(?P<inside>\(\s?([{small}])\s?\))|(?<![\w(])([{small}])\)"
             rf"|(?<![\w(])(?P<bare>([{small}])(?=\s*+(?:$|\n|[.;:!,](?:\s|$))))"
             rf"|(?i:(?<=option\s)|(?<=choice\s)|(?<=answer\s))([{small}])(?=\s+(?:is|because|since)\b)"
@@ -158,6 +158,13 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     is_reviewed = is_one and cues.REVIEWS.search(text[: mentions[0].start + 2]) is not None
     if is_reviewed and cues.BEGINS_LIST.search(text[max(0, mentions[0].start - _SHORT) : mentions[0].start]):
         return Choice(None)
+    is_list = [mention.letter for mention in mentions] == list(letters) and max(ranks) <= Rank.MENTION
+    if (
+        is_list
+        and not cues.REJECTED.search(text)
+        and all(_begins_clause(text, mention) for mention in mentions)
+    ):
+        return Choice(_only(_affirmed(text, mentions)))  # all choices in one line
     if (choice := _at_the_edges(lines, patterns, letters)).letter:
         return choice
 
@@ -167,7 +174,7 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     for found in (of(Rank.ODD), of(Rank.RIGHT), of(Rank.TRUE)):
         if found:
             return Choice(_only(found))
-    if is_reviewed or (is_one and _is_first_item(lines)):
+    if is_reviewed or (is_one and (_is_first_item(lines) or cues.BROKE_OFF.search(text))):
         return Choice(None)  # it broke off with the first one
     apart = {
         mention.letter
@@ -175,6 +182,10 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
         if mention.apart and rank is not Rank.DENIED
     }
     return Choice(_only(_affirmed(text, mentions)) or _only(apart) or _only(of(Rank.MENTION, Rank.QUALIFIED)))
+
+
+def _begins_clause(text: str, mention: _Mention) -> bool:
+    return bool(cues.ITEM.search(text[max(0, mention.start - _SHORT) : mention.start]))
 
 
 def _only(found: Iterable[str]) -> str | None:

@@ -49,7 +49,7 @@ _COMPARED = re.compile(
     re.IGNORECASE,
 )
 _COMPARES = re.compile(r"(?:,|\bwhich\s+is|\band\b[^,]{0,40}\bis)\s*$", re.IGNORECASE)
-_SHARE = re.compile(r"\s*(?:%|percent\b)|\s+(?:per|each|an?)\b", re.IGNORECASE)
+_SHARE = re.compile(r"\s*(?:%|percent\b|/\s?[a-z]+\b)|\s+(?:per|each|an?)\b", re.IGNORECASE)
 _OR = re.compile(r"\bor\s+(?:\w+\s+)?$", re.IGNORECASE)
 _JOINED = re.compile(
     r"(?:\s*[\w-]+){0,3}\s*(?:,|,?\s+and)\s+(?:(?:the|an?|his|her|their|another)\s+)?(?:(?:day|stop|part|box|week)\s+)?"

@@ -68,6 +68,7 @@ _HAN_ZEROS = {"千": 3, "万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억":
 _GROUPED_BY_TWO = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2}){1,4},\d{3}(?![\d,])")
 _NEGATIVE = re.compile(r"(?<=[\s$:=(])(?<![\d)] )(?:negative|minus)\s+(?=[$€£]?\d)", re.IGNORECASE)
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+_CALCULATED = re.compile(r"(?<=[\d\w.] )\[(?=[^\[\]\n]{0,60}\d\s?[-+*/×÷]\s?\d)([^\[\]\n]{1,80})\]")
 _BULLET = re.compile(r"^[ \t>]*+[-+*•–—][ \t]++", re.MULTILINE)
 
 
@@ -82,6 +83,7 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = re.sub(r"\b(i|e)\.\s?(e|g)\.", r"\1\2", text)  # no end of a sentence
     text = re.sub(r"\b(incl|excl|approx|avg|est|vs)\.(?=\s?[a-z\d])", r"\1", text, flags=re.IGNORECASE)
     text = _BULLET.sub("", text)
+    text = _CALCULATED.sub(r"(\1)", text)
     text = _GROUPED.sub(lambda found: found[1] + re.sub(r"\D", "", found[2]), text)
     text = _GROUPED_BY_TWO.sub(lambda found: found[0].replace(",", ""), text)
     text = _GROUPED_BY_POINTS.sub(

@@ -60,7 +60,7 @@ _NAMED_FIRST = re.compile(rf"\W{{0,9}}?{NUMBER.pattern}(?:,?\s+[A-Za-z]+){{0,2}}
 _ASIDE = re.compile(r"(?<=[^\s(])\s*+[(（][^()（）\n]{0,300}[)）]")
 # A remark behind the answer.
 _REMARK = re.compile(
-    r"^[\W_]*+(?:explanation|check|verification|verify|note|notes|proof|confidence|reasoning|rationale|remark|assumptions?|"
+    r"^[\W_]*+(?:explanation|check|verification|verify|note|notes|proof|confidence|reasoning|rationale|remark|assumptions?|time\s+taken|"
     r"units?|steps|references|sources?|footnotes?)\b[^\w\n]{0,5}?(?::|\n)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -132,7 +132,7 @@ _TELLS = re.compile(
     re.IGNORECASE,
 )
 _RECKONS = re.compile(
-    r"[=≈+*×÷→]|\d\s?[-−–/x]\s?\d|:\s*\d|\b(?:so|therefore|thus|hence|then|totals?|altogether|in\s+all|answers?|results?|left|over"
+    r"[=≈+*×÷→%]|\bie\b|\d\s?[-−–/x]\s?\d|:\s*\d|\b(?:so|therefore|thus|hence|then|totals?|altogether|in\s+all|answers?|results?|left|over"
     r"|remain\w*|finally?|overall|sum|each|per|average|combined|more|less|fewer|times|half|twice|means|equals?|now|will|must|needs?"
     r"|makes|costs?|earns?|pays?|profit|difference|because|since|after|which|leaving|giving|making)\b",
     re.IGNORECASE,
