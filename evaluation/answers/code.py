@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 # Where a text that goes on with a function leaves it: Chen et al. (2021), section 2.
 COMPLETION_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 
+# Where it is over although no stop says so: a decorator of what follows, the end of a block, a token of the model's.
+_MORE_STOPS = re.compile(r"\n(?:@|```)|<[|\uff5c][^<>\n]{1,40}[|\uff5c]>|</s>|<(?:eos|file_sep|end_of_turn)>")
 BEGINS_CODE = re.compile(r"(?:def|async def|class|from|import|@)\s*\w")
 # How the body of a function begins, as opposed to a sentence. Possessive, so that no line is read twice.
 _BEGINS_BODY = re.compile(
@@ -49,6 +51,7 @@ _BEGINS_BODY = re.compile(
 )
 _BINDS = re.compile(r"[A-Za-z_]\w*+\s*+(?::[^=\n]{1,60})?=(?!=)")
 _BLOCKS = (ast.For, ast.While, ast.If, ast.With, ast.Try)
+_MOST_STOPS = 10
 _CUTS = 5  # pieces, the last ones, of which a beginning is looked for where the whole can't be parsed
 _CONTINUED = 10  # pieces that may go on with a function
 _BODIES = 10  # pieces that may be tried as the function's body, each in several ways
@@ -62,10 +65,10 @@ class Extracted(NamedTuple):
 
 
 def from_completion(text: str, prompt: str) -> Extracted:
-    """The code in a text that goes on where the prompt ends, cut at the usual stops."""
-    cut = min(
-        (at for stop in COMPLETION_STOPS if (at := text.find(stop)) > 0 and text[:at].strip()), default=-1
-    )
+    """The code in a text that goes on where the prompt ends, cut at the usual stops and at those of the model's own."""
+    stops = [text.find(stop) for stop in COMPLETION_STOPS]
+    stops += [found.start() for found in itertools.islice(_MORE_STOPS.finditer(text), _MOST_STOPS)]
+    cut = min((at for at in stops if at > 0 and text[:at].strip()), default=-1)
     code = text if cut < 0 else text[:cut]
     return Extracted(_fitted(code, prompt) if code.strip() else "", ended=cut >= 0)
 

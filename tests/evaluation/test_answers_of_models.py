@@ -154,3 +154,14 @@ def test_each_call_of_a_method_has_its_own_object():
 def test_a_completion_that_writes_the_whole_function_again_is_that_function():
     assert gives_totals(PROMPT + from_completion("def total(xs):\n    return sum(xs)\n", PROMPT).code)
     assert gives_totals(PROMPT + from_completion("total = lambda xs: sum(xs)\n", PROMPT).code)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["    return sum(xs)\n\n@cached\ndef more():\n    pass\n", "    return sum(xs)\n```\nExplanation", "    return sum(xs)</s>",
+     "    return sum(xs)<|im_end|>\n", "    return sum(xs)\n<|endoftext|>", "    return sum(xs)\n<|file_sep|>a.py\nx"],
+)  # fmt: skip
+def test_a_text_that_goes_on_ends_where_the_model_ended_it(text):
+    found = from_completion(text, PROMPT)
+    assert gives_totals(PROMPT + found.code)
+    assert found.ended
