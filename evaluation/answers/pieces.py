@@ -33,7 +33,10 @@ _JSON = re.compile(
     r"\s*+(?:<\w{1,30}>\s*+)?(\{.*\}|\[\s*+\{.*\}\s*\]|\".*\")\s*(?:</\w{1,30}>\s*+)?", re.DOTALL
 )
 # Within other text: where a line begins, or behind a mark such as those of a tool call.
-_JSON_WITHIN = re.compile(r"(?:^|[\]>])[ \t]*+(?=\{\s*+\"|\[\s*+\{)", re.MULTILINE)
+_JSON_WITHIN = re.compile(
+    r"(?:^|[\]>])[ \t]*+(?=\{\s*+\"|\[\s*+\{)|:[ \t]++(?=\{\s*+\"(?:code|solution|program|answer|name)\"\s*+:)",
+    re.MULTILINE,
+)
 _MOST_WITHIN = 10
 _CODE_KEYS = {"code", "solution", "program", "source", "script", "python", "implementation", "completion"}
 _MOST_VALUES = 200
