@@ -14,7 +14,10 @@ from results.store.names import short_names
 from results.sweep_place import RaceEnd
 from results.views.comparison_text import p_text
 from results.views.composites.composite_text import (
+    OWN,
+    PARTIAL,
     PLAIN_COLUMNS,
+    WHOLE,
     about_composites,
     composite_columns,
     plain_cells,
@@ -262,9 +265,22 @@ def _print(table: Table, ids: dict[str, str], *, wide: bool) -> None:
         ids = ids | {row.record.run_id: label for row in table.rows if (label := row.record.remarks.label)}
     if not wide and all(row.quantization in row.record.model for row in table.rows):
         header, cells = _without("quantisation", header, cells)  # the model's name says it
+    if not wide and PARTIAL in header:
+        cells = [_with_partial(header, line) for line in cells]
+        header, cells = _without(PARTIAL, header, cells)
     lines = [[*line, ids[row.record.run_id]] for line, row in zip(cells, table.rows, strict=True)]
     styles = [_STYLES.get(row_kind(row)) for row in table.rows]
-    print_table([*header, "run"], lines, styles=styles, wide=wide, optional=_OPTIONAL)
+    own = [name for name in header if name.startswith(OWN)]
+    print_table([*header, "run"], lines, styles=styles, wide=wide, optional=[*_OPTIONAL, *own])
+
+
+def _with_partial(header: Sequence[str], line: Sequence[str]) -> list[str]:
+    """The cells, with a partial composite in that of the unknown whole one: a narrow table has no room for both."""
+    partial = line[header.index(PARTIAL)]
+    return [
+        f"{text}; partial {partial}" if partial and name == WHOLE else text
+        for name, text in zip(header, line, strict=True)
+    ]
 
 
 def _without(name: str, header: list[str], cells: list[list[str]]) -> tuple[list[str], list[list[str]]]:

@@ -22,7 +22,12 @@ from results.store.certificates import CERTIFICATES, certificates_of
 from results.store.names import short_names
 from results.store.reading.lora_names import lora_names
 from results.views.charges_text import charge_rows
-from results.views.composites.composite_text import composite_rows
+from results.views.composites.composite_text import (
+    PLAIN_WHOLE,
+    composite_rows,
+    plain_whole,
+    whole_or_partial,
+)
 from results.views.context_table import context_rows
 from results.views.energy_cost import cost_text
 from results.views.searches.text import search_rows
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 16  # of one tag, such as MMLU's subjects
 GIB = 1 << 30
-_OPTIONAL = {"note", "label"}  # columns of `list` that a terminal doesn't show if they are empty
+_OPTIONAL = {"note", "label", "composite"}  # columns of `list` that a terminal doesn't show if they are empty
 
 
 def print_summary(record: RunRecord, folder: Path, *, price_per_kwh: float | None = None) -> None:
@@ -281,12 +286,21 @@ def print_list(runs: Sequence[tuple[RunStatus, RunRecord]], *, wide: bool) -> No
         shown |= {record.run_id: record.remarks.label for _, record in runs if record.remarks.label}
     header = ["run", "status", "benchmark", "model", "score", "completions", "note", "label"]
     lines: list[Sequence[str]] = [_list_line(shown[record.run_id], status, record) for status, record in runs]
-    if sys.stdout.isatty():
+    if not sys.stdout.isatty():
+        header += PLAIN_WHOLE
+        lines = [[*line, *plain_whole(record)] for line, (_, record) in zip(lines, runs, strict=True)]
+    else:
+        at = header.index("completions")
+        header.insert(at, "composite")
+        lines = [
+            [*line[:at], whole_or_partial(record.composite, interval=False), *line[at:]]
+            for line, (_, record) in zip(lines, runs, strict=True)
+        ]
         dropped = {name for at, name in enumerate(header) if not any(line[at] for line in lines)} & _OPTIONAL
         dropped |= {"label"} if shortened else set()
         kept = [at for at, name in enumerate(header) if name not in dropped]
         header, lines = [header[at] for at in kept], [[line[at] for at in kept] for line in lines]
-    print_table(header, lines, wide=wide, optional=("completions",))
+    print_table(header, lines, wide=wide, optional=("completions", "composite"))
 
 
 def _list_line(shown_id: str, status: RunStatus, record: RunRecord) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from results.compare.leaderboard import SortBy
 from results.compare.versus_best import Rank
 from results.store.names import short_names
 from results.views.composites.composite_text import (
+    PLAIN_KIND,
     composite_sentences,
     kind_letter,
+    plain_kind,
     whole_or_partial,
 )
 from results.views.leaderboard_text import score_text
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 MOST_VALUES = 12  # columns of a table for a terminal
 _PLAIN = (
     "run", "table", "model", "tag", "value", "score", "low", "high", "samples", "against_best", "adjusted_p",
-    "composite", "composite_low", "composite_high", "partial_composite", "label",
+    "composite", "composite_low", "composite_high", "partial_composite", "label", *PLAIN_KIND,
 )  # fmt: skip
 
 
@@ -146,6 +148,10 @@ def plain_rows(ranked: Sequence[tuple[Table, TagRanks]]) -> list[dict[str, Any]]
                         "composite_high": whole.high if whole is not None else None,
                         "partial_composite": partial.value if partial is not None else None,
                         "label": row.record.remarks.label or None,
+                        **{
+                            name: text or None
+                            for name, text in zip(PLAIN_KIND, plain_kind(row.record), strict=True)
+                        },
                     }
                 )
     return found

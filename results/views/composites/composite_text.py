@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 16  # of one tag, in the rows of one run
 UNKNOWN = "n/a"
-PARTIAL = "partial composite"
+WHOLE, PARTIAL = "composite (95 %)", "partial composite"  # headings
+OWN = "own: "  # how the heading of a part begins that a scorer of one's own gives
 _OURS = tuple(map(str, Part))
-PLAIN_COLUMNS = ("composite", "composite_low", "composite_high", "partial_composite", "partial_of", *_OURS)
+PLAIN_KIND = ("composite_weights", "composite_rules", "composite_speed_against")
+PLAIN_WHOLE = ("composite", "partial_composite")
+PLAIN_COLUMNS = (
+    "composite", "composite_low", "composite_high", "partial_composite", "partial_of", *_OURS,
+    "own_parts", *PLAIN_KIND,
+)  # fmt: skip
 
 
 def value_text(score: PartScore) -> str:
@@ -98,11 +104,16 @@ def _part_text(composite: CompositeScore, name: str) -> str:
     return f"{value_text(part)}, {share}{samples}{against}"
 
 
-def whole_or_partial(scored: CompositeScore | TaggedScores) -> str:
-    """The composite; the partial one, marked, where there is none."""
-    if scored.composite.value is not None:
-        return value_text(scored.composite)
-    return f"{value_text(scored.partial)} (partial)" if scored.partial is not None else UNKNOWN
+def whole_or_partial(scored: CompositeScore | TaggedScores | None, *, interval: bool = True) -> str:
+    """The composite; the partial one, marked, where there is none. None: a run without one, which has no text."""
+    if scored is None:
+        return ""
+    partial = scored.composite.value is None and scored.partial is not None
+    found = scored.partial if partial else scored.composite
+    if found is None or found.value is None:
+        return UNKNOWN
+    text = value_text(found) if interval else f"{found.value:.1f}"
+    return f"{text} (partial)" if partial else text
 
 
 def composite_columns(table: Table) -> list[tuple[str, Callable[[Row], str]]]:
@@ -112,7 +123,7 @@ def composite_columns(table: Table) -> list[tuple[str, Callable[[Row], str]]]:
         return []
     kinds = kinds_of_composites(row.record for row in table.rows)
     return [
-        ("composite (95 %)", lambda row: whole_text(row.record)),
+        (WHOLE, lambda row: whole_text(row.record)),
         ("scored", lambda row: kind_letter(row.record, kinds)),
         (PARTIAL, lambda row: partial_text(row.record)),
         *((name, _part(name)) for name in part_headings(composites)),
@@ -121,7 +132,7 @@ def composite_columns(table: Table) -> list[tuple[str, Callable[[Row], str]]]:
 
 def part_headings(composites: Sequence[CompositeScore | None]) -> list[str]:
     """The headings of the parts; one of a scorer of one's own can't be taken for a column of ours."""
-    return [name if name in _OURS else f"own: {name}" for name in part_names(composites)]
+    return [name if name in _OURS else f"{OWN}{name}" for name in part_names(composites)]
 
 
 def whole_text(record: RunRecord) -> str:
@@ -143,7 +154,7 @@ def partial_text(record: RunRecord) -> str:
 def part_of(record: RunRecord, heading: str) -> PartScore | None:
     """The part that stands below a heading."""
     found = record.composite
-    return found.parts.get(heading.removeprefix("own: ")) if found is not None else None
+    return found.parts.get(heading.removeprefix(OWN)) if found is not None else None
 
 
 def _part(heading: str) -> Callable[[Row], str]:
@@ -205,13 +216,33 @@ def _kind_text(kind: ScoredBy, kinds: Sequence[ScoredBy]) -> str:
     differs = {name for name in ("rules", "scorers", "machine") if len({getattr(k, name) for k in kinds}) > 1}
     more = [
         f"speed against {kind.speed_against}" if kind.speed_against else "",
-        f"rules {kind.rules}" if "rules" in differs else "",
+        _rules_text(kind, kinds) if "rules" in differs else "",
         ", ".join(f"scorer {name} {content[:8]}" for name, content in kind.scorers)
         if "scorers" in differs
         else "",
         f"on {machine_text(kind.machine)}" if "machine" in differs and kind.machine else "",
     ]
     return ", ".join(filter(None, (weights, *more)))
+
+
+def _rules_text(kind: ScoredBy, kinds: Sequence[ScoredBy]) -> str:
+    """The rules of those parts that another kind measured by other ones; a part that only one of them has is told by
+    the weights.
+    """
+    own = {name for each in kinds for name, _ in each.scorers}
+    by_part = [_rules_by_part(each.rules) for each in kinds]
+    differing = [
+        f"{part} {rules}".strip()
+        for part, rules in _rules_by_part(kind.rules).items()
+        if part not in own and len({each[part] for each in by_part if part in each}) > 1
+    ]
+    return f"rules {' | '.join(differing)}" if differing else ""
+
+
+def _rules_by_part(rules: str) -> dict[str, str]:
+    """By part; those of the composite itself below an empty name."""
+    whole, *parts = rules.split(" | ")
+    return {"": whole} | {name: text for name, _, text in (each.partition(" ") for each in parts)}
 
 
 def plain_cells(record: RunRecord) -> list[str]:
@@ -222,7 +253,33 @@ def plain_cells(record: RunRecord) -> list[str]:
     whole, partial = found.composite, found.partial
     figures = [whole.value, whole.low, whole.high, partial.value if partial is not None else None]
     parts = [found.parts[name].value if name in found.parts else None for name in _OURS]
-    return [*map(_figure, figures), "+".join(found.partial_of), *map(_figure, parts)]
+    own = [(name, part.value) for name, part in found.parts.items() if name not in _OURS]
+    return [
+        *map(_figure, figures),
+        "+".join(found.partial_of),
+        *map(_figure, parts),
+        ",".join(f"{name}={_figure(value)}" for name, value in own if value is not None),
+        *plain_kind(record),
+    ]
+
+
+def plain_whole(record: RunRecord) -> tuple[str, str]:
+    """The cells of PLAIN_WHOLE."""
+    found = record.composite
+    partial = found.partial if found is not None else None
+    whole = found.composite.value if found is not None else None
+    return (_figure(whole), _figure(partial.value if partial is not None else None))
+
+
+def plain_kind(record: RunRecord) -> tuple[str, str, str]:
+    """The cells of PLAIN_KIND: the weights in percent as `--weights` reads them, the rules, and what speed was compared
+    with. Composites can be compared where all of them are alike.
+    """
+    found, kind = record.composite, scored_by(record)
+    if found is None or kind is None:
+        return ("", "", "")
+    weights = ",".join(f"{name}={100 * weight:.6g}" for name, weight in kind.weights)
+    return (weights, found.rules, kind.speed_against)
 
 
 def _figure(value: float | None) -> str:

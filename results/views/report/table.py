@@ -6,7 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results.views.composites.composite_text import PARTIAL, composite_columns, partial_text, value_text
+from results.views.composites.composite_text import (
+    PARTIAL,
+    WHOLE,
+    composite_columns,
+    partial_text,
+    value_text,
+)
 from results.views.energy_cost import money
 from results.views.leaderboard_text import (
     GIB,
@@ -108,7 +114,7 @@ def _columns(table: Table) -> list[Column]:
         *(
             (name, "text" if name == "scored" else "number", text)
             for name, text in composite_columns(table)
-            if name not in {"composite (95 %)", PARTIAL}
+            if name not in {WHOLE, PARTIAL}
         ),
         ("samples", "number", lambda row: "" if row.samples is None else f"{row.samples:,}"),
         ("tokens/s", "number", _speed),
@@ -160,7 +166,7 @@ def _composite(table: Table) -> list[Column]:
 
     cells = tuple(map(cell, table.rows))
     below = f"{low:.0f} to {high:.0f}" if any(each.bar for each in cells) else ""
-    return [Column("composite (95 %)", "score", cells, below)]
+    return [Column(WHOLE, "score", cells, below)]
 
 
 def _axis(ends: Sequence[float | None]) -> tuple[float, float]:

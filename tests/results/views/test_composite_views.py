@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 
 import pytest
 
 from results.compare.leaderboard import SortBy, make_tables
+from results.plain_text import uncoloured
 from results.records import decode_record, encode_record
 from results.scores.composite import SampleParts
 from results.store.reading.part_lines import parts_of_completion, read_part_lines
@@ -17,6 +19,8 @@ from results.views.composites.composite_text import composite_rows
 from results.views.composites.sample_parts_text import part_facts
 from results.views.export import csv_text
 from results.views.leaderboard_text import explanation, print_tables, table_cells
+from results.views.run_text import print_list
+from settings.scoring.weights import read_weights
 from tests.results.composite_runs import composite
 from tests.results.recorded_runs import F, P, record_run
 
@@ -174,9 +178,64 @@ def test_csv_has_the_parts_and_nothing_for_what_is_not_known(tmp_path):
     assert (second["composite_rules"], second["quality_points"]) == ("", "")
 
 
+def plain(tmp_path, capsys):
+    print_tables([table_of(tmp_path)], known=())
+    header, *lines = (each.split("\t") for each in capsys.readouterr().out.splitlines())
+    return {line[header.index("model")]: dict(zip(header, line, strict=True)) for line in lines}
+
+
 def test_piped_lines_have_the_same_columns_with_and_without(tmp_path, capsys):
     recorded(tmp_path, a=composite())
-    print_tables([table_of(tmp_path)], known=())
-    header, line = (each.split("\t") for each in capsys.readouterr().out.splitlines())
-    found = dict(zip(header, line, strict=True))
+    found = plain(tmp_path, capsys)["a"]
     assert (found["composite"], found["partial_of"], found["efficiency"]) == ("70.5", "", "90.0")
+
+
+def test_piped_lines_say_own_parts_and_what_sets_composites_apart(tmp_path, capsys):
+    weights = {"correctness": 0.6, "mine": 0.4}
+    own = composite(own={"mine": 30.0}, weights=weights, scorers={"mine": "5d" * 32}, rules="1 | mine 5d5d")
+    recorded(tmp_path, usual=composite(target_s=3.0), own=own, none=None)
+    found = plain(tmp_path, capsys)
+    assert (found["own"]["own_parts"], found["usual"]["own_parts"]) == ("mine=30.0", "")
+    assert found["own"]["composite_weights"] == "correctness=60,mine=40"
+    assert found["usual"]["composite_weights"] == "correctness=40,speed=20,quality=25,efficiency=15"
+    assert read_weights(found["own"]["composite_weights"]) == {"correctness": 60.0, "mine": 40.0}
+    assert (found["own"]["composite_rules"], found["usual"]["composite_rules"]) == ("1 | mine 5d5d", "1")
+    assert found["usual"]["composite_speed_against"] == "a target of 3 s"
+    assert {found["none"][name] for name in ("own_parts", "composite_weights", "composite_rules")} == {""}
+
+
+def test_only_rules_that_differ_are_told_of_composites_that_stand_apart(tmp_path):
+    rules = "1 | quality 2: ruff 0.17 | efficiency 2: 3 s"
+    recorded(tmp_path, a=composite(rules=rules), b=composite(rules=rules.replace("0.17", "0.18")),
+             c=composite(rules="1 | quality 2: ruff 0.17", weights={"correctness": 0.5, "quality": 0.5}))  # fmt: skip
+    said = explanation(table_of(tmp_path))
+    assert "efficiency 15 %, rules quality 2: ruff 0.17" in said
+    assert "efficiency 15 %, rules quality 2: ruff 0.18" in said
+    assert "3 s" not in said, "their efficiency was measured alike"
+
+
+def test_a_narrow_terminal_keeps_a_partial_composite_and_drops_parts(tmp_path, capsys, monkeypatch):
+    recorded(tmp_path, a=composite(speed=None, own={"mine": 30.0}), b=composite())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    print_tables([table_of(tmp_path)], known=())
+    said = capsys.readouterr().out
+    assert "partial" in said.partition("too narrow for")[0]
+    assert "own: mine" in said.partition("too narrow for")[2]
+    assert max(map(len, uncoloured(said).split("too narrow")[0].splitlines())) <= 60
+
+
+def test_a_list_of_runs_has_composites_where_there_are_any(tmp_path, capsys, monkeypatch):
+    recorded(tmp_path, whole=composite(), partial=composite(speed=None), none=None)
+    runs = [(row.status, row.record) for row in table_of(tmp_path).rows]
+    print_list(runs, wide=False)
+    header, *lines = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert header[-2:] == ["composite", "partial_composite"]
+    assert {line[3]: line[-2:] for line in lines} == {
+        "whole": ["70.5", ""], "partial": ["", "75.6"], "none": ["", ""],
+    }  # fmt: skip
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_list(runs, wide=True)
+    assert "75.6 (partial)" in capsys.readouterr().out
+    print_list([each for each in runs if each[1].composite is None], wide=True)
+    assert "composite" not in capsys.readouterr().out

@@ -33,6 +33,6 @@ def test_lost_answers_stand_beside_the_score_that_counts_them(capsys):
     shown = capsys.readouterr().out
     assert "score           30.0 of 100\n" in shown
     print_list([(record.status, record)], wide=False)
-    assert capsys.readouterr().out.endswith("\t30.0\t100\t40 answers lost\t\n")
+    assert capsys.readouterr().out.endswith("\t30.0\t100\t40 answers lost\t\t\t\n")
     assert "lost answers    40; 60 were judged, of which 30 are right\n" in shown
     assert "finished only   60.0 of 100, without truncated, empty or lost answers\n" in shown
