@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,10 @@ def read_weights(value: Any) -> dict[str, float]:
     """By part, as given. value: a text or a mapping. Raises UsageError, which says what is wrong."""
     found: dict[str, float] = {}
     for name, written in _pairs(value):
-        if not PART_NAME.fullmatch(name):
-            raise UsageError(f"{name!r} is not the name of a part", hint=_EXAMPLE)
+        weight = read_weight(name, written)
         if name in found:
             raise UsageError(f"{name} has two weights", hint=_EXAMPLE)
-        found[name] = _weight(name, written)
+        found[name] = weight
     if not math.fsum(found.values()):
         raise UsageError("no part has a weight above 0", hint=_EXAMPLE)
     return found
@@ -37,18 +37,34 @@ def written_weights(weights: Mapping[str, float]) -> str:
 
 def require_known(weights: Mapping[str, float], scorer: str | None) -> None:
     """Raise UsageError for a weight of something that is no part. scorer: the file of a scorer of one's own."""
-    from results.scores.composite import Part
-
-    known = [*Part, *([scorer_name(scorer)] if scorer else [])]
+    known = [*known_parts(()), *([scorer_name(scorer)] if scorer else [])]
     for name in weights:
         if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
             raise UsageError(
-                f"--weights: there is no part {name}" + (f"; did you mean {close[0]}?" if close else ""),
-                hint=f"the parts are {', '.join(Part)}; a scorer of your own is one by the name of its file, with "
-                "--scorer FILE.py",
+                f"--weights: {no_such_part(name, known)}",
+                hint="a scorer of your own is a part by the name of its file, with --scorer FILE.py",
                 settings=("weights", "scorer"),
             )
+
+
+def known_parts(scorers: Iterable[str]) -> list[str]:
+    """Ours, and those of scorers of one's own, by their files; one that can't give a part is left out."""
+    from results.scores.composite import Part
+
+    found = [str(part) for part in Part]
+    for file in scorers:
+        with contextlib.suppress(UsageError):
+            found.append(scorer_name(file))
+    return found
+
+
+def no_such_part(name: str, known: Iterable[str]) -> str:
+    """What is wrong with a weight of it, and the part that may be meant."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, 1)
+    return f"there is no part {name}; " + (
+        f"did you mean {close[0]}?" if close else f"one of {', '.join(known)}"
+    )
 
 
 def scorer_name(file: str) -> str:
@@ -76,7 +92,10 @@ def _pairs(value: Any) -> list[tuple[str, Any]]:
     return [(name.strip(), weight.strip()) for name, _, weight in pairs]
 
 
-def _weight(name: str, written: Any) -> float:
+def read_weight(name: str, written: Any) -> float:
+    """A part's weight. Raises UsageError, which says what is wrong."""
+    if not PART_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is not the name of a part", hint=_EXAMPLE)
     try:
         if isinstance(written, bool):
             raise TypeError

@@ -13,16 +13,29 @@ from documents.problems import Problem
 from documents.tree import Node
 from results.errors import UsageError
 from settings.providers import LOCAL, PROVIDERS, provider_of
-from settings.values import closest
+from settings.scoring.options import SCORING_SETTINGS
+from settings.values import close_match, closest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from settings.providers import ProviderFacts
 
 BENCHMARK = "tasks"  # of a config that names none
-_MANIFEST_FIELDS = ("$schema", "seed", "test_mode", "engine")  # these mean what they mean there
-_FIELDS = ("models", "benchmark", "execution", "scoring", *_MANIFEST_FIELDS)
+# The fields that a manifest has not, with their descriptions in the schema; then those that mean what they mean there.
+CONFIG_FIELDS = {
+    "models": "Instead of a matrix or runs: each model is a run of each benchmark.",
+    "benchmark": f"The benchmark of the models, or a list of which each model runs all; without it, {BENCHMARK}.",
+    "execution": "The limits of each program that a model writes, and settings of all runs.",
+    "scoring": "Turns composite scores on, with their weights and other settings.",
+}
+SHARED_FIELDS = ("$schema", "seed", "test_mode", "engine")
+MODEL_KEYS = ("name", "path", "provider", "api_key", "endpoint")
+EXECUTION_KEYS = ("timeout", "memory_limit", "cpu_limit")
+SCORING_KEYS = tuple(setting.name for setting in SCORING_SETTINGS if setting.kind != "flag")
+_FIELDS = (*CONFIG_FIELDS, *SHARED_FIELDS)
+_OF_A_MANIFEST = {"matrix", "runs", "defaults"}
+_OWN = {"models", "execution", "scoring"}
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _KEY_HINT = "name the variable, such as api_key: ${OPENAI_API_KEY}, or give api_key_file"
 
@@ -45,21 +58,24 @@ class Config:
         return manifest_field
 
 
-def is_config(root: Node) -> bool:
-    """Whether a document has this form, and not a manifest's."""
-    return (
-        isinstance(root.value, dict) and "models" in root.value and not {"matrix", "runs"} & root.value.keys()
+def is_config(root: Node, settings: Collection[str]) -> bool:
+    """Whether a document has this form, and not a manifest's, be it with a misspelt field. settings: all names."""
+    if not isinstance(root.value, dict) or _OF_A_MANIFEST & root.value.keys():
+        return False
+    return any(
+        key in _OWN or (key not in settings and close_match(key, {*_FIELDS, *_OF_A_MANIFEST}) in _OWN)
+        for key in root.value
     )
 
 
-def read_config(root: Node, problems: list[Problem]) -> Config:
-    """The manifest that it stands for. problems: gets those that a manifest can't have."""
-    return _Reader(root, problems).config()
+def read_config(root: Node, problems: list[Problem], settings: Collection[str]) -> Config:
+    """The manifest that it stands for. problems: gets those that a manifest can't have. settings: all names."""
+    return _Reader(root, problems, settings).config()
 
 
 class _Reader:
-    def __init__(self, root: Node, problems: list[Problem]) -> None:
-        self._root, self._problems = root, problems
+    def __init__(self, root: Node, problems: list[Problem], settings: Collection[str]) -> None:
+        self._root, self._problems, self._settings = root, problems, settings
         self._names: dict[str, str] = {}
 
     def config(self) -> Config:
@@ -70,22 +86,35 @@ class _Reader:
                 what = f"there is no such field{closest(key, _FIELDS) or known}"
                 self._wrong(node, key, what)
         defaults = self._execution(fields.get("execution")) | self._scoring(fields.get("scoring"))
-        made = {name: fields[name] for name in _MANIFEST_FIELDS if name in fields}
+        made = {name: fields[name] for name in SHARED_FIELDS if name in fields}
         if defaults:
             made["defaults"] = Node(defaults, self._root.line)
-        made["runs"] = Node(
-            self._runs(fields["models"], self._benchmarks(fields.get("benchmark"))), fields["models"].line
-        )
+        models = fields.get("models")
+        if models is not None:
+            made["runs"] = self._runs(models, self._benchmarks(fields.get("benchmark")))
+        else:
+            if not any(close_match(key, _FIELDS) == "models" for key in fields):
+                self._wrong(
+                    self._root, "", "it has no models: a list of mappings, each with a name or a path"
+                )
+            made["runs"] = Node([Node({"benchmark": Node(BENCHMARK, 1)}, 1)], 1)  # so that it tells the rest
         return Config(Node(made, self._root.line), self._names)
 
     def _wrong(self, node: Node, where: str, what: str, hint: str = "") -> None:
         self._problems.append(Problem(node.line, where, what, hint))
 
-    def _mapping(self, node: Node, where: str, what: str) -> Mapping[str, Node]:
-        if isinstance(node.value, dict):
-            return node.value
-        self._wrong(node, where, f"must be a mapping of {what}")
-        return {}
+    def _mapping(self, node: Node, where: str, own: tuple[str, ...], *, more: bool = True) -> dict[str, Node]:
+        """The fields that are known: the form's own, and any setting of a run unless `more` is false."""
+        known = [*own, *(name for name in self._settings if more and name not in own)]
+        given = f"{', '.join(own[:-1])} and {own[-1]}"
+        if not isinstance(node.value, dict):
+            self._wrong(node, where, f"must be a mapping of {given}")
+            return {}
+        for key, each in node.value.items():
+            if key not in known:
+                what = closest(key, known) or f"; it takes {given}" + ", and any setting" * more
+                self._wrong(each, f"{where}.{key}", f"there is no such setting{what}")
+        return {key: each for key, each in node.value.items() if key in known}
 
     def _benchmarks(self, node: Node | None) -> list[tuple[Node, str]]:
         """Each with its field."""
@@ -97,12 +126,11 @@ class _Reader:
             self._wrong(node, "benchmark", "is an empty list, so there would be no runs")
         return [(each, f"benchmark[{number}]") for number, each in enumerate(node.value)]
 
-    def _runs(self, models: Node, benchmarks: list[tuple[Node, str]]) -> list[Node]:
+    def _runs(self, models: Node, benchmarks: list[tuple[Node, str]]) -> Node:
+        """The manifest's runs. What is no list is left to its reader, which refuses it."""
+        self._names["runs"] = "models"
         if not isinstance(models.value, list):
-            self._wrong(models, "models", "must be a list")
-            return []
-        if not models.value:
-            self._wrong(models, "models", "is an empty list, so there would be no runs")
+            return models
         made: list[Node] = []
         for number, node in enumerate(models.value):
             where = f"models[{number}]"
@@ -112,11 +140,13 @@ class _Reader:
                 self._names |= {at: where, f"{at}.benchmark": called}
                 self._names |= {f"{at}.{name}": field_ for name, field_ in names.items()}
                 made.append(Node({"benchmark": benchmark, **settings}, node.line))
-        return made
+        return Node(made, models.line)
 
     def _model(self, node: Node, where: str) -> tuple[dict[str, Node], dict[str, str]]:
         """The settings of one model, and what those are called that the file calls otherwise."""
-        fields = dict(self._mapping(node, where, "name, provider, api_key and endpoint"))
+        fields = self._mapping(node, where, MODEL_KEYS)
+        if "model" in fields:
+            self._wrong(fields.pop("model"), f"{where}.model", "is called name, or path, here")
         name, path, key, endpoint = (
             fields.pop(each, None) for each in ("name", "path", "api_key", "endpoint")
         )
@@ -173,7 +203,10 @@ class _Reader:
         """
         if node is None:
             return {}
-        fields = dict(self._mapping(node, "execution", "timeout, memory_limit and cpu_limit"))
+        fields = self._mapping(node, "execution", EXECUTION_KEYS)
+        for name, belongs in (("model", "under models"), ("benchmark", "at the top")):
+            if name in fields:
+                self._wrong(fields.pop(name), f"execution.{name}", f"belongs {belongs}")
         timeout, cores = fields.pop("timeout", None), fields.pop("cpu_limit", None)
         made = dict(fields)
         self._names |= {f"defaults.{name}": f"execution.{name}" for name in fields}
@@ -199,7 +232,7 @@ class _Reader:
         """Composite scores: on, with what else is said of them."""
         if node is None:
             return {}
-        fields = self._mapping(node, "scoring", "weights and what else scoring takes")
+        fields = self._mapping(node, "scoring", SCORING_KEYS, more=False)
         self._names |= {f"defaults.{name}": f"scoring.{name}" for name in fields}
         self._names["defaults.scoring"] = "scoring"
         return {"scoring": Node(value=True, line=node.line, text="true"), **fields}

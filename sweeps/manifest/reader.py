@@ -6,12 +6,14 @@ users; sweeps/manifest/schema.py has the JSON Schema.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from documents.problems import Problem
 from documents.reading import read_file, read_text
 from results.errors import UsageError
+from settings.scoring.weights import PART_NAME, known_parts, no_such_part, read_weight, read_weights
 from settings.suites import is_suite_file
 from settings.table import TABLE
 from settings.values import closest, read_value
@@ -121,7 +123,8 @@ def parse_manifest(
     if name == COMMAND_LINE:
         hint = "see `bench_runner.py sweep --help`"
     root, problems = read_text(text, form, name, hint=hint)
-    config = read_config(root, problems) if is_config(root) else Config(root)
+    names = {name for name, setting in table.items() if not setting.hidden}
+    config = read_config(root, problems, names) if is_config(root, names) else Config(root)
     root = config.root
     reader = _Reader(table, problems, config.name)
     found = reader.manifest(root)
@@ -140,6 +143,8 @@ class _Reader:
         self.called = called
         self.problems = problems
         self.benchmarks: list[Given] = []
+        self.scorers: list[str] = []
+        self.weighed: list[tuple[str, int, str]] = []  # part, line and field
         self.has_script = False
 
     def wrong(self, line: int | None, where: str, what: str) -> None:
@@ -159,8 +164,8 @@ class _Reader:
             self.entry(node, f"runs[{index}]")
             for index, node in enumerate(self.items(fields.get("runs"), "runs"))
         )
-        if "matrix" not in fields and "runs" not in fields:
-            self.wrong(root.line, "", "it has neither a matrix nor runs")
+        if isinstance(root.value, dict) and "matrix" not in fields and "runs" not in fields:
+            self.wrong(root.line, "", "it has no matrix, runs or models")
         found = {
             "seed": self.given(self.known["seed"], fields["seed"], "seed") if "seed" in fields else None,
             "test_mode": self.flag(fields["test_mode"], "test_mode") if "test_mode" in fields else False,
@@ -170,6 +175,7 @@ class _Reader:
             "engine": read_engine(fields["engine"], self.problems) if "engine" in fields else None,
         }
         self.require_benchmarks()
+        self.require_parts()
         return found
 
     def matrix(self, node: Node) -> Matrix:
@@ -250,6 +256,8 @@ class _Reader:
     def given(self, setting: Setting, node: Node, where: str) -> Given:
         """The setting's value; if it is invalid, None and a problem."""
         value: Any = None
+        if setting.kind == "weights" and not self.weights(node, where):
+            return Given(value=None, line=node.line, field=self.called(where))
         try:
             value = self.model(node, where) if setting.kind == "model" else read_value(setting, node.plain())
         except UsageError as error:
@@ -258,7 +266,32 @@ class _Reader:
         self.has_script = self.has_script or (setting.name == "script" and value is not None)
         if setting.name == "benchmark" and value is not None:
             self.benchmarks.append(found)
+        if setting.name == "scorer" and value is not None:
+            self.scorers.append(value)
         return found
+
+    def weights(self, node: Node, where: str) -> bool:
+        """Note which parts have weights. Whether they may be right; each wrong one of a mapping has its own line."""
+        before = len(self.problems)
+        pairs = node.value.items() if isinstance(node.value, dict) else ()
+        for name, each in pairs:
+            try:
+                read_weight(name, each.plain())
+            except UsageError as error:
+                self.wrong(each.line, f"{where}.{name}", _whole(error))
+            if PART_NAME.fullmatch(name):
+                self.weighed.append((name, each.line, f"{where}.{name}"))
+        if isinstance(node.value, str):
+            with contextlib.suppress(UsageError):  # told when it is read
+                self.weighed += [(name, node.line, where) for name in read_weights(expand(node.value))]
+        return len(self.problems) == before
+
+    def require_parts(self) -> None:
+        """Check which parts have weights; a scorer anywhere in the manifest may give one."""
+        known = known_parts(self.scorers)
+        for name, line, where in self.weighed:
+            if name not in known:
+                self.wrong(line, where, no_such_part(name, known))
 
     def require_benchmarks(self) -> None:
         """Check the benchmarks' names. External scripts may use any name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from settings.table import TABLE
+from sweeps.manifest.config_schema import config_fields, either_form
 from sweeps.manifest.engine_schema import engine_definitions
 from sweeps.manifest.reader import FIELDS, MODEL_FIELDS
 
@@ -45,8 +46,11 @@ def schema(known: Mapping[str, Setting] = TABLE) -> dict[str, Any]:
         "$schema": DRAFT,
         "title": "bench_runner sweep",
         "description": "Many runs: models x server settings x benchmarks. See docs/manifest.md.",
-        **_object({name: {**fields[name], "description": text} for name, text in FIELDS.items()}),
-        "anyOf": [{"required": ["matrix"]}, {"required": ["runs"]}],
+        **_object(
+            {name: {**fields[name], "description": text} for name, text in FIELDS.items()}
+            | config_fields(known)
+        ),
+        "anyOf": either_form(),
         "$defs": {
             **engine_definitions(),
             "settings": _object({name: _ref(name) for name in known}),

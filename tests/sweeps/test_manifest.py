@@ -11,6 +11,7 @@ import pytest
 from results.errors import UsageError
 from settings.table import TABLE
 from settings.variables import as_written
+from sweeps.manifest.config_form import CONFIG_FIELDS
 from sweeps.manifest.options import manifest_from_options
 from sweeps.manifest.reader import FIELDS, parse_manifest, read_manifest
 from sweeps.manifest.schema import schema
@@ -156,7 +157,7 @@ def test_the_same_lines_in_toml():
     ("text", "message"),
     [
         ("", "sweep:1: a manifest must be a mapping"),
-        ("seed: 3", "sweep:1: it has neither a matrix nor runs"),
+        ("seed: 3", "sweep:1: it has no matrix, runs or models"),
         ("runs: []", "sweep:1: runs: is an empty list, so there would be no runs"),
         ("matrix: {}", "sweep:1: matrix: is empty, so there would be no runs"),
         ("matrix: {limit: 3, exclude: [{}]}", "is empty, so it would exclude everything"),
@@ -204,7 +205,7 @@ def test_the_schema_is_printed_and_names_every_setting():
     printed = json.loads(command("schema").out)
     assert printed == schema()
     assert printed["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(printed["properties"]) == set(FIELDS)
+    assert set(printed["properties"]) == set(FIELDS) | set(CONFIG_FIELDS)
     assert set(printed["$defs"]["settings"]["properties"]) == set(TABLE) - {"shard"}
     assert all(field["description"] for field in printed["properties"].values())
 
@@ -232,6 +233,8 @@ def test_the_schema_is_valid_and_says_the_same_as_we():
     assert check.is_valid(GOOD)
     for change in ({"sed": 1}, {"seed": -1}, {"runs": [{"limit": [1]}]}, {"matrix": {"limit": []}}):
         assert not check.is_valid({**GOOD, **change})
+    for other in ({"models": [{"name": "demo"}]}, {"benchmark": "mbpp"}, {"scoring": {}}):
+        assert not check.is_valid({**GOOD, **other})
 
 
 def test_the_command_line_compiles_to_the_same_manifest(tmp_path, monkeypatch):
