@@ -73,6 +73,18 @@ def test_the_leaderboard_is_sorted_by_composites_that_can_be_compared(made):
     assert found[3][f"{OWN}_points"] == "100.0"
 
 
+def test_the_list_of_runs_has_composites_where_there_are_any(made):
+    text = words(get(made, "/runs?model=partial"))
+    assert re.search(r"score .*composite .*n/a 99\.0 \(partial\)", text)
+    assert "composite" not in words(get(made, "/runs?model=plain"))
+    found = {
+        each["model"]: (each["composite"], each["partial_composite"][:4]) for each in rows(made, "/runs")
+    }
+    assert found == {
+        "high": ("90.0", ""), "low": ("20.0", ""), "partial": ("", "98.9"), "other": ("100.0", ""), "plain": ("", ""),
+    }  # fmt: skip
+
+
 def test_a_csv_file_has_as_many_cells_as_headings(made):
     for each in rows(made, "/?benchmark=human_eval"):
         assert None not in each.values()

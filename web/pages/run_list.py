@@ -13,6 +13,7 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads the anno
 from results.compare.run_choice import parse_since
 from results.records import RunStatus
 from results.store.run_store import MOST_ROWS, RunOrder, RunQuery
+from results.views.composites.composite_text import UNKNOWN
 from web.access.caller import may
 from web.access.role import Role
 from web.pages.leaderboard import NO_RUNS
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False, dependencies=[Depends(may(Role.READ))])
 ROWS = 50
 SPEED = Column("tokens_per_s", "speed", "tokens/s", Kind.NUMBER, 1, term="tokens_per_s")
+_COMPOSITE = (
+    Column("composite", "composite", kind=Kind.SCORE, digits=1, term="composite"),
+    Column("partial_composite", "partial composite", kind=Kind.NUMBER, digits=1, only_exported=True),
+)
 STATUSES = {
     "": "any",
     "succeeded": "succeeded",
@@ -91,7 +96,8 @@ def runs(
         if is_filtered
         else NO_RUNS
     )
-    table = Table("Runs", list_columns(by), list_rows(found.rows), empty=empty, pager=pager, quiet_caption=True,
+    columns = list_columns(by, composites=any(row.has_composite for row in found.rows))
+    table = Table("Runs", columns, list_rows(found.rows), empty=empty, pager=pager, quiet_caption=True,
                   picker=Picker("/compare", "run", "Compare the chosen runs"))  # fmt: skip
     count = f"{found.total:,} run{'s' * (found.total != 1)}"
     view = View(title="Runs", name="runs", facts=(("shown", count),), tables=(table,))
@@ -122,8 +128,10 @@ def _filters(
     )
 
 
-def list_columns(by: RunOrder, *, benchmark: bool = True) -> tuple[Column, ...]:
-    """The columns of runs that need not be comparable."""
+def list_columns(by: RunOrder, *, benchmark: bool = True, composites: bool = False) -> tuple[Column, ...]:
+    """The columns of runs that need not be comparable. composites: whether any has a composite score, by which they
+    aren't ordered: another one's may have other weights.
+    """
     newest = by is RunOrder.NEWEST
     began = Column("began", "began", "UTC", Kind.TIME, order="oldest" if newest else "newest")
     if by in {RunOrder.NEWEST, RunOrder.OLDEST}:
@@ -137,6 +145,7 @@ def list_columns(by: RunOrder, *, benchmark: bool = True) -> tuple[Column, ...]:
         Column("benchmark", "benchmark", term="benchmark"),
         Column("status", "status", kind=Kind.STATUS, term="status"),
         sortable(Column("score_percent", "score", kind=Kind.SCORE, digits=1, order="score", term="score")),
+        *(_COMPOSITE if composites else ()),
         sortable(replace(SPEED, order="tokens_per_s")),
         sortable(Column("memory_gib", "memory", "GiB", Kind.NUMBER, 2, order="memory", term="memory", extra=True)),
         sortable(Column("seconds", "time", "s", Kind.NUMBER, 0, order="seconds", term="seconds", extra=True)),
@@ -162,6 +171,8 @@ def _row(row: RunRow) -> Row:
         "benchmark": row.benchmark,
         "status": status,
         "score_percent": Cell(row.score, low=row.score_low, high=row.score_high),
+        "composite": _composite(row),
+        "partial_composite": row.partial_composite,
         "tokens_per_s": row.tokens_per_s,
         "memory_gib": None if memory is None else memory / GIB,
         "seconds": row.seconds,
@@ -171,6 +182,13 @@ def _row(row: RunRow) -> Row:
         "run_id": row.run_id,
     }
     return Row(cells, kind="failed" if row.status is RunStatus.FAILED else "", pick=row.run_id)
+
+
+def _composite(row: RunRow) -> Cell:
+    if row.has_composite and row.composite is None:
+        partial = row.partial_composite
+        return Cell(None, UNKNOWN, also="" if partial is None else f"{partial:.1f} (partial)")
+    return Cell(row.composite, low=row.composite_low, high=row.composite_high)
 
 
 def _note(row: RunRow) -> str:

@@ -28,8 +28,9 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     family: the model's name without the quantisation. score and its 95 % interval: percent. metric: what the score is,
     such as pass@1. completions: those that were asked for; answered: those that are there so far, for a run in
     progress. search: what a search for a better prompt came to; "" if it was none. outcomes: number by `Outcome` value.
-    memory_bytes: the GPU's peak, host_memory_bytes the server processes'. cost_usd: what a provider charged. settings:
-    those that a table may show. error: why it failed.
+    memory_bytes: the GPU's peak, host_memory_bytes the server processes'. has_composite: whether a composite score was
+    computed; composite is None where a part isn't known, and partial_composite is that of the others then. cost_usd:
+    what a provider charged. settings: those that a table may show. error: why it failed.
     """
 
     run_id: str
@@ -49,6 +50,11 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     score_low: float | None = None
     score_high: float | None = None
     metric: str = ""
+    has_composite: bool = False
+    composite: float | None = None
+    composite_low: float | None = None
+    composite_high: float | None = None
+    partial_composite: float | None = None
     samples: int | None = None
     completions: int | None = None
     answered: int | None = None
@@ -84,6 +90,7 @@ def run_row(record: RunRecord, status: RunStatus) -> RunRow:
     score, telemetry, server = record.score, record.telemetry, record.server
     metric_name, metric = next(iter(score.metrics.items()), ("", None)) if score is not None else ("", None)
     has_score = score is not None and score.score is not None and metric is not None
+    composite = record.composite
     gpus: Any = record.host.get("gpus") or ()
     cards = dict.fromkeys(str(gpu.get("name")) for gpu in gpus if isinstance(gpu, dict))
     return RunRow(
@@ -104,6 +111,11 @@ def run_row(record: RunRecord, status: RunStatus) -> RunRow:
         score_low=100 * metric.low if has_score and metric and metric.low is not None else None,
         score_high=100 * metric.high if has_score and metric and metric.high is not None else None,
         metric=metric_name,
+        has_composite=composite is not None,
+        composite=composite.composite.value if composite is not None else None,
+        composite_low=composite.composite.low if composite is not None else None,
+        composite_high=composite.composite.high if composite is not None else None,
+        partial_composite=composite.partial.value if composite is not None and composite.partial else None,
         samples=score.samples if score is not None else None,
         completions=score.completions if score is not None else None,
         answered=score.completions if score is not None else None,
