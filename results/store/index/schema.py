@@ -17,7 +17,7 @@ from results.records import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VERSION = "2"  # counted up with every change of the tables, or of what is written into them
+VERSION = "3"  # counted up with every change of the tables, or of what is written into them
 SCHEMA = "run_index"  # in PostgreSQL; in SQLite the file has nothing else
 OUTCOMES = (*Outcome,)  # by the number that stands for it
 NUMBER_OF = {outcome: number for number, outcome in enumerate(OUTCOMES)}
