@@ -112,8 +112,10 @@ def _coverage(
         solved, pool.map(lambda task: covered(task, grader, grader.limits()), solved), strict=True
     ):
         lines, executed = lines + found.lines, executed + found.executed
+        where = f"{file.path}:{task.solution_line}: {task.field}.reference_solution"
+        if found.why_not:
+            yield f"note: {where}: what the test cases of {task.id} execute is not known: {found.why_not}"
         if found.missing:
-            where = f"{file.path}:{task.solution_line}: {task.field}.reference_solution"
             counts = f"{found.executed} of {found.lines} lines"
             yield f"note: {where}: the test cases of {task.id} execute {counts}; not {found.missing}"
     yield (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from scripts.validate_tasks import main
@@ -83,7 +85,7 @@ def test_a_large_input_is_made_and_solved(tmp_path, capsys):
         (
             "[random.randrange(size) for _ in range(1)]",
             "{1: 2}",
-            ":7: tasks[0].scale: scaled_input must return the list of the function's arguments, not a dict",
+            ":7: tasks[0].scale: scaled_input must return the list of the function's arguments, not a mapping",
         ),
     ],
 )
@@ -92,3 +94,48 @@ def test_a_scale_that_is_wrong_is_told(tmp_path, capsys, old, new, told):
     path.write_text(TASKS.replace(old, new))
     assert main([str(path)]) == 2
     assert told in capsys.readouterr().err
+
+
+def told(tmp_path, capsys, code):
+    """Of a task with that reference solution."""
+    path = tmp_path / "mine.json"
+    task = {
+        "id": "twice", "difficulty": "easy", "prompt": "Twice.", "function": "twice", "reference_solution": code,
+        "test_cases": [{"input": [2], "expected_output": 4}],
+    }  # fmt: skip
+    path.write_text(json.dumps({"tasks": [task]}))
+    assert main([str(path), "--coverage"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    ["[[1], {}]", "5", "[" * 50_000, '[1e999, -5, true, null, "x", 10000000000000000000000000]'],
+    ids=["lists", "a number", "deep", "odd"],
+)
+def test_lines_that_a_solution_makes_up_break_nothing(tmp_path, capsys, made_up):
+    """It can write after the tracer has; what is no list of lines is none."""
+    late = f"import atexit, sys\natexit.register(sys.__stdout__.write, {chr(10) + chr(30) + 'lines ' + made_up!r})"
+    said = told(tmp_path, capsys, f"{late}\ndef twice(number):\n    return number * 2\n")
+    assert said.endswith("coverage: the test cases execute 0 of 4 lines of the reference solutions (0.0 %)\n")
+
+
+def test_a_comment_about_its_encoding_hides_no_line(tmp_path, capsys):
+    code = "# -*- coding: nosuch -*-\nimport math\ndef twice(number):\n    return number * 2\n"
+    assert "execute 3 of 3 lines" in told(tmp_path, capsys, code)
+
+
+def test_what_coverage_can_not_read_is_told_as_not_known(tmp_path, capsys):
+    said = told(tmp_path, capsys, "\fdef twice(number):\n\f    return number * 2\n")
+    assert (
+        "tasks[0].reference_solution: what the test cases of twice execute is not known: coverage.py can"
+        in said
+    )
+
+
+def test_a_version_is_a_short_line(tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    for version in ("x" * 101, '"\\e[31m"', '" 1"'):
+        path.write_text(TASKS.replace("version: 1.0", f"version: {version}"))
+        assert main([str(path)]) == 2
+        assert ":1: version: must be one line of at most 100 characters" in capsys.readouterr().err

@@ -124,7 +124,7 @@ class _Reading:
             self._wrong(document.line, "", "must be a mapping with the key tasks")
             return "", {}, ()
         fields = self._fields(document, "", _FILE_FIELDS, {"tasks"})
-        version = self._text(fields, "", "version")
+        version = self._line(fields, "", "version")
         metadata = self._metadata(fields, "")
         nodes = self._list(fields, "", "tasks")
         tasks = [self._task(node, f"tasks[{number}]") for number, node in enumerate(nodes)]
@@ -144,7 +144,7 @@ class _Reading:
         function = self._function(fields, at)
         solution = fields.get("reference_solution")
         found = CodingTask(
-            id=self._id(fields, at),
+            id=self._line(fields, at, "id"),
             difficulty=self._difficulty(fields, at),
             prompt=self._text(fields, at, "prompt").strip("\n"),
             function=function,
@@ -154,7 +154,7 @@ class _Reading:
             ),
             reference_solution=self._solution(fields, at, function),
             metadata=self._metadata(fields, at),
-            version=self._text(fields, at, "version"),
+            version=self._line(fields, at, "version"),
             field=at,
             solution_line=solution.line if solution is not None else node.line,
             scale=self._scale(fields, at),
@@ -219,13 +219,12 @@ class _Reading:
             )
         return node.text
 
-    def _id(self, fields: dict[str, Node], at: str) -> str:
-        text = self._text(fields, at, "id")
+    def _line(self, fields: dict[str, Node], at: str, name: str) -> str:
+        """A short text that stands in tables."""
+        text = self._text(fields, at, name)
         if text and not (text.isprintable() and text == text.strip() and len(text) <= 100):
-            line = fields["id"].line
-            self._wrong(
-                line, f"{at}.id", "must be one line of at most 100 characters, without spaces around it"
-            )
+            what = "must be one line of at most 100 characters, without spaces around it"
+            self._wrong(fields[name].line, _join(at, name), what)
         return text
 
     def _difficulty(self, fields: dict[str, Node], at: str) -> str:

@@ -36,6 +36,9 @@ class Executes(Protocol):
         ...
 
 
+_KINDS = {str: "a text", list: "a list", dict: "a mapping", bool: "true or false", type(None): "nothing"}
+
+
 class NotScaled(Exception):
     """Why there is no large input, or no answer to it."""
 
@@ -63,7 +66,8 @@ def scaled(task: CodingTask, box: Executes, limits: Limits) -> Scaled:
         raise NotScaled(f"its input is no JSON: {error}") from error
     if not isinstance(value, str if task.function is None else list):
         wanted = "a text" if task.function is None else "the list of the function's arguments"
-        raise NotScaled(f"{SCALED_INPUT} must return {wanted}, not a {type(value).__name__}")
+        kind = _KINDS.get(type(value), "a number")
+        raise NotScaled(f"{SCALED_INPUT} must return {wanted}, not {kind}")
     case = TaskCase(input=value, expected_output=None, line=task.scale.line)
     program = executed(task.reference_solution, task)
     verdict = box.run(Program(code=program, stdin=given(case, task), script=True), limits)
