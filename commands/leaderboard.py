@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.options import SweepName, UserPath, price_option, results_dir_option
+from commands.options import SweepName, TagName, UserPath, price_option, results_dir_option
 from results.files import user_path
 from results.store.run_folder import all_folders, default_results_dir
 from results.views.terminal import say, warn
@@ -28,7 +28,8 @@ Examples:
   bench_runner.py leaderboard --benchmark human_eval --group-by model
   bench_runner.py leaderboard --sweep last --sort tokens_per_s
   bench_runner.py leaderboard --since 7d --csv runs.csv
-  bench_runner.py leaderboard --benchmark tasks --by difficulty
+  bench_runner.py leaderboard --benchmark human_eval --sort composite
+  bench_runner.py leaderboard --benchmark tasks --by difficulty --sort composite
 """
 
 
@@ -64,6 +65,7 @@ Examples:
 @click.option(
     "--by",
     "tag",
+    type=TagName(),
     metavar="TAG",
     help="Rank on each value of a tag of the problems, such as difficulty; with --sort composite, by composites.",
 )

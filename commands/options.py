@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ANY_LOSS = "any"  # no margin
 _MOST_COMPLETED = 200
+_MOST_TAGGED = 100  # the newest runs, of which the tags are completed
 _MOST_READ = 2000  # the newest runs, whose labels are completed
 
 
@@ -118,6 +119,28 @@ class SampleName(click.ParamType):  # type: ignore[type-arg] # generic only in n
         outcomes = {each.task_id: str(each.outcome) for each in answers.completions.values()}
         fitting = [each for each in outcomes if each.casefold().startswith(incomplete.casefold())]
         return [CompletionItem(plain(each), help=outcomes[each]) for each in fitting[:_MOST_COMPLETED]]
+
+
+class TagName(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
+    """A tag of samples, such as difficulty. Completes those that the newest runs' samples have."""
+
+    name = "tag"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from results.errors import BenchError
+        from results.store.reading.tag_names import tag_names
+        from results.store.run_folder import all_folders, default_results_dir
+
+        del param
+        try:
+            folders = [*all_folders(ctx.params.get("results_dir") or default_results_dir())][-_MOST_TAGGED:]
+        except BenchError:  # nothing can be said in the middle of a command line
+            return []
+        return [CompletionItem(plain(name)) for name in tag_names(folders) if name.startswith(incomplete)]
 
 
 class Margin(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click

@@ -10,6 +10,7 @@ from commands.options import RunName, model_completions
 from commands.usage.mistakes import no_such_option, stray_word
 from results.errors import UsageError
 from settings.asked import Asked
+from settings.scoring.weights import known_parts
 from settings.setting import Section
 from settings.table import TABLE
 from settings.values import allowed, read_value
@@ -35,11 +36,11 @@ def setting_options(*, several: bool, table: Mapping[str, Setting] = TABLE) -> C
             if setting.kind == "flag":
                 how: dict[str, Any] = {"is_flag": True, "default": None, "flag_value": "true"}
             elif setting.kind == "adapters":
-                how = {"type": _Text(setting, several=False), "metavar": setting.metavar, "multiple": True}
+                how = {"type": SettingText(setting), "metavar": setting.metavar, "multiple": True}
             elif setting.metavar == "RUN":
                 how = {"type": RunName(), "metavar": setting.metavar}
             else:
-                how = {"type": _Text(setting, several=several), "metavar": _metavar(setting)}
+                how = {"type": SettingText(setting, several=several), "metavar": _metavar(setting)}
             names = (setting.option, *setting.aliases)
             command = click.option(*names, setting.name, help=_help(setting), **how)(command)
         return command
@@ -117,22 +118,27 @@ class RunCommand(SectionedCommand):
         return rest
 
 
-class _Text(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
-    """Accepts any text; values are checked together with those of manifests. Completes choices and file names."""
+class SettingText(click.ParamType):  # type: ignore[type-arg] # generic only in newer versions of click
+    """Accepts any text; values are checked together with those of manifests. Completes choices, file names, and the
+    parts of a composite score.
+    """
 
     name = "text"
 
-    def __init__(self, setting: Setting, *, several: bool) -> None:
+    def __init__(self, setting: Setting, *, several: bool = False) -> None:
         self._setting = setting
         self._several = several
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        del ctx, param
+        del param
         from click.shell_completion import CompletionItem
 
         setting = self._setting
+        if setting.kind == "weights":
+            scorer = ctx.params.get("scorer")
+            return [CompletionItem(text) for text in _weights(incomplete, [scorer] if scorer else [])]
         if setting.kind == "model":
             return model_completions(incomplete)
         if setting.kind in {"path", "adapters"} or setting.name == "server_binary":
@@ -143,6 +149,14 @@ class _Text(click.ParamType):  # type: ignore[type-arg] # generic only in newer 
             for choice in setting.every_choice
             if choice.startswith(typed)
         ]
+
+
+def _weights(typed: str, scorers: list[str]) -> list[str]:
+    """What is typed with each part behind it that has no weight yet."""
+    before, comma, beginning = typed.rpartition(",")
+    given = {pair.partition("=")[0] for pair in before.split(",")}
+    parts = [name for name in known_parts(scorers) if name not in given and name.startswith(beginning)]
+    return [f"{before}{comma}{name}=" for name in parts]
 
 
 def _metavar(setting: Setting) -> str:

@@ -11,6 +11,12 @@ import click
 
 from commands.options import UserPath
 
+EXAMPLES = """
+\b
+Examples:
+  bench_runner.py tasks validate mine.yaml
+  bench_runner.py tasks validate mine.yaml --coverage
+"""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -19,7 +25,7 @@ def tasks() -> None:
     """Work with your own coding tasks, for `run --benchmark tasks --tasks FILE`."""
 
 
-@tasks.command(short_help="Check a file, and that its reference solutions pass.")
+@tasks.command(short_help="Check a file, and that its reference solutions pass.", epilog=EXAMPLES)
 @click.argument("file", type=UserPath())
 @click.option(
     "--coverage", is_flag=True, help="Also tell which lines of the reference solutions no test case executes."

@@ -11,7 +11,10 @@ import time
 
 import pytest
 
+from results.json_text import encode
+from results.records import Completion, Outcome
 from tests.command_line import PROGRAM, ROOT, bench_runner
+from tests.results.recorded_runs import record_run
 from tests.servers.gguf_file import gguf
 from tests.servers.kept_models import keep_in_ollama
 
@@ -66,6 +69,9 @@ def shell(tmp_path_factory):
     (folder / "models").mkdir()
     (folder / "models" / "big.gguf").write_bytes(gguf())
     (folder / "notes.txt").touch()
+    run = record_run(folder / "benchmark_results")
+    line = Completion(task_id="a", outcome=Outcome.PASSED, passed=True, tags={"difficulty": "easy"})
+    run.completions.write_bytes(encode(line) + b"\n")
     made = Shell(folder, home)
     yield made
     made.close()
@@ -83,6 +89,10 @@ def shell(tmp_path_factory):
         ("run --model models/b", "run --model models/big.gguf "),
         ("run --benchmark human", "run --benchmark human_eval "),
         ("leader", "leaderboard "),
+        ("run --weights corr", "run --weights correctness="),
+        ("run --weights correctness=40,spe", "run --weights correctness=40,speed="),
+        ("rescore last --scorer small.py --weights sm", "rescore last --scorer small.py --weights small="),
+        ("leaderboard --by dif", "leaderboard --by difficulty "),
     ],
 )
 def test_a_tab_completes(shell, typed, completed):

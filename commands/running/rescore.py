@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.options import RunName, named_argument, results_dir_option
+from commands.setting_options import SettingText
 from results.errors import BenchError, UsageError
 from results.files import user_path
 from results.store.run_folder import default_results_dir
@@ -35,7 +36,7 @@ _ROWS = {setting.name: setting for setting in SCORING_SETTINGS}
 def _option(name: str) -> Callable[..., object]:
     row = _ROWS[name]
     said = row.help.replace("; implies --scoring", "").replace(" implies --scoring.", "")
-    kind = RunName() if row.metavar == "RUN" else click.STRING
+    kind = RunName() if row.metavar == "RUN" else SettingText(row)
     return click.option(row.option, name, type=kind, metavar=row.metavar, help=said)
 
 

@@ -29,7 +29,7 @@ _SOURCE = """\
             compopt -o default
         else
             COMPREPLY+=("$value")
-            if [[ $value == */ ]]; then compopt -o nospace; fi
+            if [[ $value == *[/=] ]]; then compopt -o nospace; fi
         fi
     done
 }
