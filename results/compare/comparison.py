@@ -10,7 +10,7 @@ import msgspec
 from results.compare.by_tag import TagPair, by_tag
 from results.compare.changed_answers import ChangedAnswers, changed_answers
 from results.compare.comparability import Difference, forbidding, read_run_settings, what_differs
-from results.compare.composites import scored_by
+from results.compare.composites import what_sets_apart
 from results.compare.metric_pair import paired_tasks, scoring_of
 from results.durable import explained
 from results.errors import NotComparable, UsageError
@@ -208,8 +208,8 @@ def _composites(
     if one.composite is None or other.composite is None:
         only = "A" if one.composite is not None else "B" if other.composite is not None else ""
         return None, only
-    if scored_by(one) != scored_by(other):
-        return None, "not compared: other weights, rules, baselines, scorers or, with speed, machines"
+    if differing := what_sets_apart(one, other):
+        return None, f"not compared: other {' and '.join(differing)}"
     before, behind = _part_lines(first), _part_lines(second)
     for composite, lines, run in ((one.composite, before, one), (other.composite, behind, other)):
         if lines and not is_composite_of(composite, lines):

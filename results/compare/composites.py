@@ -45,6 +45,21 @@ def scored_by(record: RunRecord) -> ScoredBy | None:
     )
 
 
+def what_sets_apart(one: RunRecord, other: RunRecord) -> list[str]:
+    """In words, in what their composites were computed otherwise; [] where they can be compared."""
+    first, second = scored_by(one), scored_by(other)
+    if first is None or second is None or first == second:
+        return []
+    names = {
+        "weights": "weights",
+        "scorers": "scorers",
+        "speed_against": "baselines or targets of speed",
+        "machine": "machines, on which speed depends",
+    }
+    found = [words for name, words in names.items() if getattr(first, name) != getattr(second, name)]
+    return found or ["rules"]  # other weights measure other parts, whose rules are others
+
+
 def speed_against(composite: CompositeScore) -> str:
     """What speed was compared with; empty where nothing was given."""
     if composite.baseline_run:

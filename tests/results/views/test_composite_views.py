@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from results.compare.composites import what_sets_apart
 from results.compare.leaderboard import SortBy, make_tables
 from results.plain_text import uncoloured
 from results.records import decode_record, encode_record
@@ -82,16 +83,19 @@ def test_composites_of_other_weights_stand_apart_and_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "named"),
     [
-        {"rules": "2"},
-        {"baseline_run": "another"},
-        {"target_s": 3.0},
-        {"scorers": {"mine": "5d" * 32}},
+        ({"rules": "2"}, ["rules"]),
+        ({"baseline_run": "another"}, ["baselines or targets of speed"]),
+        ({"target_s": 3.0}, ["baselines or targets of speed"]),
+        ({"scorers": {"mine": "5d" * 32}, "rules": "1 | mine 5d"}, ["scorers"]),
     ],
 )
-def test_whatever_changes_a_composites_meaning_sets_it_apart(tmp_path, changed):
+def test_whatever_changes_a_composites_meaning_sets_it_apart(tmp_path, changed, named):
     recorded(tmp_path, a=composite(), b=composite(**changed))
+    one, other = (row.record for row in table_of(tmp_path).rows)
+    assert what_sets_apart(one, other) == named
+    assert what_sets_apart(one, one) == []
     assert sorted(cells["scored"] for cells in cells_of(table_of(tmp_path)).values()) == ["a", "b"]
 
 
