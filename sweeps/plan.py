@@ -21,6 +21,7 @@ from settings.adapters import AdapterText, adapter_text
 from settings.asked import Asked
 from settings.metric_texts import metrics_below
 from settings.optimising.rows import datasets_below
+from settings.scoring.options import SCORING_SETTINGS
 from settings.suites import is_suite_file
 from settings.table import TABLE
 from settings.variables import Filled, as_written, shown
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 
 # Settings that are a path or a name -> whether this is a path.
+_OTHER_COMPOSITE = ", and has that one's composite score: `rescore` computes another"
 _PATH_OR_NAME: Mapping[str, Callable[[str], bool]] = {
     "server_binary": lambda text: "/" in text,
     "parser": registry.is_file,
@@ -259,8 +261,14 @@ class _Planner:
             first, first_line = kept.setdefault(key, (run, line))
             if first is not run:
                 where, there = (place(self.manifest, each) for each in (line, first_line))
-                self.notes.append(f"{where}: the same run is already listed ({there}); it runs only once")
+                said = f"{where}: the same run is already listed ({there}); it runs only once"
+                self.notes.append(said + _OTHER_COMPOSITE * _scored_otherwise(run, first))
         return [run for run, _ in kept.values()]
+
+
+def _scored_otherwise(run: PlannedRun, other: PlannedRun) -> bool:
+    """Composite scores make no other run."""
+    return any(run.asked[setting.name] != other.asked[setting.name] for setting in SCORING_SETTINGS)
 
 
 def _model_key(run: PlannedRun) -> str:

@@ -202,6 +202,16 @@ def test_the_same_run_twice_runs_once_and_a_note_says_so(folder):
     assert found.notes == ("sweep:3: the same run is already listed (sweep:1); it runs only once",)
 
 
+def test_other_weights_make_no_other_run_and_a_note_says_so(folder):
+    text = (
+        "matrix: {benchmark: human_eval, model: models/small-Q2.gguf, weights: ['correctness=1', 'speed=1']}"
+    )
+    found = plan(text, folder)
+    assert len(found.runs) == 1
+    (note,) = found.notes
+    assert note.endswith("it runs only once, and has that one's composite score: `rescore` computes another")
+
+
 def test_an_exclude_that_matches_nothing_is_noted(folder):
     text = "matrix: {benchmark: human_eval, model: models/small-Q2.gguf, exclude: [{model: '*Q9*'}]}"
     assert plan(text, folder).notes == ("sweep:1: matrix.exclude[0] excludes no run",)

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,7 @@ def _asked(text: str, request: RunRequest, config: ServeConfig, patience_s: floa
                 os.killpg(process.pid, signal.SIGKILL)
             with process:
                 pass
+    output = re.sub(rf"{re.escape(str(file))}(:\d+)?".encode(), NAME.encode(), output)  # it has one line
     try:
         found = json.loads(output)
     except ValueError:

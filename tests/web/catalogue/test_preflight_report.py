@@ -30,6 +30,12 @@ def test_the_report_of_what_would_run(config):
     assert sorted(path.name for path in config.results_dir.iterdir()) == ["questions.jsonl"]
 
 
+def test_a_note_names_the_manifest_and_no_file(config):
+    manifest = {"defaults": {"model": "demo", "benchmark": "human_eval", "limit": 1}, "runs": [{}, {}]}
+    (note,) = preflight_report(RunRequest(manifest=manifest), config)["notes"]
+    assert note == "manifest: the same run is already listed (manifest); it runs only once"
+
+
 def test_it_sees_what_one_job_would_see(config, monkeypatch, tmp_path):
     """With all GPUs, a model that needs two would be said to fit, and its job would fail."""
     program = tmp_path / "program.py"
