@@ -34,7 +34,7 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(may(Role.READ)
 ROWS = 50
 SPEED = Column("tokens_per_s", "speed", "tokens/s", Kind.NUMBER, 1, term="tokens_per_s")
 _COMPOSITE = (
-    Column("composite", "composite", kind=Kind.SCORE, digits=1, term="composite"),
+    Column("composite", "composite", "of 100", Kind.NUMBER, 1, term="composite"),
     Column("partial_composite", "partial composite", kind=Kind.NUMBER, digits=1, only_exported=True),
 )
 STATUSES = {
@@ -188,7 +188,7 @@ def _composite(row: RunRow) -> Cell:
     if row.has_composite and row.composite is None:
         partial = row.partial_composite
         return Cell(None, UNKNOWN, also="" if partial is None else f"{partial:.1f} (partial)")
-    return Cell(row.composite, low=row.composite_low, high=row.composite_high)
+    return Cell(row.composite)
 
 
 def _note(row: RunRow) -> str:

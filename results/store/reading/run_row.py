@@ -52,8 +52,6 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metric: str = ""
     has_composite: bool = False
     composite: float | None = None
-    composite_low: float | None = None
-    composite_high: float | None = None
     partial_composite: float | None = None
     samples: int | None = None
     completions: int | None = None
@@ -113,8 +111,6 @@ def run_row(record: RunRecord, status: RunStatus) -> RunRow:
         metric=metric_name,
         has_composite=composite is not None,
         composite=composite.composite.value if composite is not None else None,
-        composite_low=composite.composite.low if composite is not None else None,
-        composite_high=composite.composite.high if composite is not None else None,
         partial_composite=composite.partial.value if composite is not None and composite.partial else None,
         samples=score.samples if score is not None else None,
         completions=score.completions if score is not None else None,
