@@ -42,7 +42,8 @@ def require_known(weights: Mapping[str, float], scorer: str | None) -> None:
         if name not in known:
             raise UsageError(
                 f"--weights: {no_such_part(name, known)}",
-                hint="a scorer of your own is a part by the name of its file, with --scorer FILE.py",
+                hint=f"the parts are {', '.join(known_parts(()))}; a scorer of your own is one by the name of its "
+                "file, with --scorer FILE.py",
                 settings=("weights", "scorer"),
             )
 
