@@ -21,21 +21,39 @@ def _processes() -> set[int]:
     return {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - a Path for each takes longer
 
 
-_STRANGERS = (
-    _processes()
-)  # there before the session began, ourselves too; looking at each in each test takes a while
+# Not of this session: there before it began, ourselves too, or seen without our mark.
+_STRANGERS = _processes()
+_last_pid_without_ours = b""  # the youngest process when none of ours lived
+
+
+def _last_pid() -> bytes:
+    """The number that the youngest process got."""
+    return Path("/proc/loadavg").read_bytes().split()[-1]
 
 
 def marked_processes() -> dict[int, str]:
-    """Living processes that this test session started: pid -> command line."""
-    found, there = {}, _processes()
+    """Living processes that this test session started: pid -> command line.
+
+    Asked twice a test: what can't have changed since the last time is not read anew.
+    """
+    global _last_pid_without_ours  # noqa: PLW0603 - of the session
+    last_pid = _last_pid()
+    if last_pid == _last_pid_without_ours:
+        return {}
+    found, unknown, there = {}, False, _processes()
     _STRANGERS.intersection_update(there)  # a number that is free again may become that of one of ours
     for pid in there - _STRANGERS:
         try:
-            if MARK.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            if MARK.encode() in environment.split(b"\0"):
                 found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            elif environment:
+                _STRANGERS.add(pid)
+            else:  # a dead one, the kernel's own, or one that becomes another program in this very moment
+                unknown = True
         except OSError:
-            continue
+            unknown = True
+    _last_pid_without_ours = b"" if found or unknown else last_pid
     return found
 
 
