@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -34,6 +35,9 @@ LONGEST = (
     "test_real_llama_perplexity.py",
     "test_container.py",
 )
+# The thousands of tests that are collected stay to the end: to look through them for garbage again and again takes as
+# long as to collect them.
+gc.disable()
 NVML_STUB = Path(__file__).with_name("telemetry") / "nvml_stub.c"
 
 # As users have it: else each of hundreds of processes compiles all of our modules anew.
@@ -52,6 +56,11 @@ if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
