@@ -13,6 +13,7 @@ from tests.command_line import (
     ENDINGS,
     PROGRAM,
     bench_runner,
+    bench_runners,
     command_server,
     lines,
     logged,
@@ -37,10 +38,10 @@ def start(results, *words):
     )
 
 
-def said(results, word):
-    """Whether the run's folder shows that it got that far."""
+def said(results, word, earlier=()):
+    """Whether the run's folder shows that it got that far. earlier: folders of other runs."""
     found = [path for path in results.glob("*/*") if path.name == word and path.stat().st_size]
-    return found[0] if found else None
+    return next((path for path in found if path.parent not in earlier), None)
 
 
 def script_command(results):
@@ -55,19 +56,31 @@ def end(process, number):
     return process.returncode, out, err
 
 
-PHASES = [
-    ("loading", SLOW_TO_LOAD, "server.log"),
-    ("probing", HANGING, "script.out"),
-    ("generating", SLOW_TO_ANSWER, "completions.jsonl"),
+PHASES = {
+    "loading": (SLOW_TO_LOAD, "server.log"),
+    "probing": (HANGING, "script.out"),
+    "generating": (SLOW_TO_ANSWER, "completions.jsonl"),
+}
+# Each signal, and each phase.
+STOPPED = [
+    *(("generating", *ending) for ending in ENDINGS),
+    ("probing", *ENDINGS[1]),
+    ("loading", *ENDINGS[2]),
 ]
 
 
-@pytest.mark.parametrize(("phase", "server", "sign"), PHASES, ids=[phase for phase, *_ in PHASES])
-@pytest.mark.parametrize(("number", "code"), ENDINGS)
-def test_a_signal_ends_the_run_in_order(tmp_path, phase, server, sign, number, code):  # noqa: PLR0917
+def started(results, phase):
+    """A run that is in that phase, and its folder."""
+    server, sign = PHASES[phase]
+    earlier = [path.parent for path in results.glob("*/run.json")]
+    process = start(results, *server)
+    return process, wait_for(lambda: said(results, sign, earlier)).parent
+
+
+@pytest.mark.parametrize(("phase", "number", "code"), STOPPED)
+def test_a_signal_ends_the_run_in_order(tmp_path, phase, number, code):
     """Exit code, the record, the run log and the way to go on; the fixture sees that no process is left."""
-    process = start(tmp_path, *server)
-    wait_for(lambda: said(tmp_path, sign))
+    process, _ = started(tmp_path, phase)
     returned, _, err = end(process, number)
     assert returned == code, err
     assert f"interrupted: stopped by {number.name}" in err
@@ -133,69 +146,58 @@ def test_resume_does_only_what_is_missing(tmp_path):
     assert "model was 'canonical'" in again.err
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A run of two problems on a server that goes on: its results, and the words that made it."""
-    results = tmp_path_factory.mktemp("finished")
-    with canonical_server() as url:
-        words = (
-            "run",
-            "--benchmark",
-            "human_eval",
-            "--results-dir",
-            results,
-            "--base-url",
-            url,
-            "--limit",
-            2,
-        )
-        done = bench_runner(*words)
-        assert done.code == 0, done.err
-        yield results, words
-
-
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        (["--temperature", "0.7"], "temperature"),
-        (["--max-tokens", "77"], "max_tokens"),
-        (["--seed", "3"], "seed"),
-        (["--prompt-style", "completion"], "prompt_style"),
-        (["--script", "/bin/true"], "script"),
-    ],
-)
-def test_a_changed_setting_is_refused_by_its_name(finished, change, name):
+def test_a_changed_setting_is_refused_by_its_name(tmp_path):
     """And neither its record nor its completions have changed."""
-    results, words = finished
-    folder = only_run(results)
-    before = (folder / "completions.jsonl").read_bytes()
-    done = bench_runner(*words, *change, "--resume", folder.name)
-    assert done.code == 6, done.err
-    assert name in done.err
-    (record,) = logged(results)
+    changes = {
+        "temperature": ["--temperature", "0.7"],
+        "max_tokens": ["--max-tokens", "77"],
+        "seed": ["--seed", "3"],
+        "prompt_style": ["--prompt-style", "completion"],
+        "script": ["--script", "/bin/true"],
+    }
+    run = ("run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--limit", 2)
+    with canonical_server() as url:
+        first = bench_runner(*run, "--base-url", url)
+        assert first.code == 0, first.err
+        folder = only_run(tmp_path)
+        before = (folder / "completions.jsonl").read_bytes()
+        refused = bench_runners(
+            *[(*run, "--base-url", url, *change, "--resume", "last") for change in changes.values()]
+        )
+    for name, done in zip(changes, refused, strict=True):
+        assert (done.code, name in done.err) == (6, True), (name, done.err)
+    (record,) = logged(tmp_path)
     assert (record["status"], record["score"]["score"]) == ("succeeded", 100.0)
     assert json.loads((folder / "run.json").read_text()) == record
     assert (folder / "completions.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize(("phase", "server", "sign"), PHASES, ids=[phase for phase, *_ in PHASES])
-def test_kill_9_leaves_nothing_running_and_the_run_is_not_forgotten(tmp_path, phase, server, sign):
-    """The fixture gives its processes two seconds; the next run puts the killed one in the log."""
-    process = start(tmp_path, *server)
-    wait_for(lambda: said(tmp_path, sign))
+def killed(results, phase):
+    """The id of a run that was killed in that phase, and what it said."""
+    process, folder = started(results, phase)
     process.kill()
-    process.communicate()
-    run_id = only_run(tmp_path).name
+    _, err = process.communicate()
+    return folder.name, err
+
+
+def test_kill_9_leaves_nothing_running_and_the_run_is_not_forgotten(tmp_path):
+    """In any phase. The fixture gives its processes two seconds; the next run puts the killed one in the log."""
+    loading, _ = killed(tmp_path, "loading")
     assert bench_runner("list", "--results-dir", tmp_path).out.splitlines()[1].split("\t")[1] == "interrupted"
+    probing, err = killed(tmp_path, "probing")
+    assert f"{loading} was cut off" in err
+    generating, err = killed(tmp_path, "generating")
+    assert f"{probing} was cut off" in err
     with canonical_server() as url:
         done = bench_runner(
             "run", "--benchmark", "human_eval", "--results-dir", tmp_path, "--base-url", url, "--limit", 1
         )
     assert done.code == 0
-    assert f"{run_id} was cut off" in done.err
-    first, second = logged(tmp_path)
-    assert (first["run_id"], first["status"], first["error"]["kind"]) == (run_id, "interrupted", "killed")
-    assert second["status"] == "succeeded"
+    assert f"{generating} was cut off" in done.err
+    *interrupted, last = logged(tmp_path)
+    assert [run["run_id"] for run in interrupted] == [loading, probing, generating]
+    assert {(run["status"], run["error"]["kind"]) for run in interrupted} == {("interrupted", "killed")}
+    assert last["status"] == "succeeded"
 
 
 def test_a_run_that_is_going_on_is_not_taken_by_another(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox import Program, UnitTests
-from tests.sandbox.conftest import SHORT, on
+from tests.sandbox.conftest import SHORT, TIGHT, on
 
 # Asks for a list, then twice with the same one, then for a number.
 TEST = UnitTests(
@@ -83,7 +83,9 @@ FRAMES = {
 @pytest.mark.parametrize("name", FRAMES)
 def test_no_frame_passes_or_breaks_the_sandbox(name, judged):
     code, kind = FRAMES[name]
-    verdict = judged(Program(code=code, tests=TEST, as_main=False), limits=SHORT)
+    verdict = judged(
+        Program(code=code, tests=TEST, as_main=False), limits=SHORT if kind == "timeout" else TIGHT
+    )
     assert verdict.kind == kind, verdict
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
 
 from sandbox import Limits
-from tests.sandbox.conftest import SHORT, on
+from tests.sandbox.conftest import TIGHT, on
+
+SHORT = dataclasses.replace(TIGHT, cpu_s=0.25)  # nothing here ends by itself
 
 LOOPS = {
     "endless loop": "while True: pass",
@@ -60,7 +63,7 @@ def test_the_same_without_namespaces(name, judged):
 @pytest.mark.parametrize("name", IDLE)
 def test_what_does_nothing_without_end_is_a_timeout_by_idle_time(name, judged):
     verdict = judged(IDLE[name], limits=SHORT)
-    assert (verdict.kind, verdict.detail) == ("timeout", "did nothing for 0.5 s")
+    assert (verdict.kind, verdict.detail) == ("timeout", "did nothing for 0.25 s")
 
 
 def test_the_wall_limit_ends_what_the_others_do_not_reach_after_a_second_try(judged):
