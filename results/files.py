@@ -63,6 +63,8 @@ def instead_of(path: Path) -> str:
     try:
         if path.exists():
             return "give a regular file that you may read"
+        if path.is_symlink():
+            return f"{path} is a link that leads to no file: correct it, or give the file itself"
         names = [entry.name for entry in folder.iterdir()]
     except OSError:
         return f"look for the folder {folder}: it is not there, or can't be read"

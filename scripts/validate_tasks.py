@@ -62,7 +62,7 @@ def _validated(arguments: argparse.Namespace) -> str:
         grader.open()
         try:
             with ThreadPoolExecutor(grader.workers) as pool:
-                found = list(pool.map(lambda task: _examined(task, grader), solved))
+                found = list(pool.map(lambda task: _examined(task, grader, file), solved))
                 refuse_tasks(file.path, [problem for one in found for problem in one.problems])
                 notes += [note for one in found for note in one.notes]
                 if arguments.coverage:
@@ -77,7 +77,7 @@ class _Examined(NamedTuple):
     notes: list[str]
 
 
-def _examined(task: CodingTask, grader: Grader) -> _Examined:
+def _examined(task: CodingTask, grader: Grader, file: TaskFile) -> _Examined:
     """Its reference solution by its cases, and on its large input. Raises SandboxError."""
     from documents.problems import Problem
     from evaluation.benchmarks.tasks.grading import grade
@@ -95,7 +95,8 @@ def _examined(task: CodingTask, grader: Grader) -> _Examined:
         took_s = scaled(task, grader, grader.limits()).reference_s
     except NotScaled as error:
         return _Examined([Problem(task.scale.line, f"{task.field}.scale", str(error))], [])
-    note = f"{task.field}.scale: the reference solution takes {took_s:.2g} s of processor time"
+    where = f"{file.path}:{task.scale.line}: {task.field}.scale"
+    note = f"note: {where}: the reference solution takes {took_s:.2g} s of processor time"
     if took_s < _TOO_SHORT_S:
         note += ", too little to tell solutions apart: give a larger size"
     return _Examined([], [note])

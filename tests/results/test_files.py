@@ -11,7 +11,15 @@ import pytest
 
 from results.durable import explained, replace_file
 from results.errors import ResultsError, UsageError
-from results.files import NotRegularError, open_regular, open_to_append, read_file, unreadable, user_path
+from results.files import (
+    NotRegularError,
+    instead_of,
+    open_regular,
+    open_to_append,
+    read_file,
+    unreadable,
+    user_path,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,6 +111,13 @@ def test_a_name_that_is_not_utf8_is_found_by_what_is_shown_of_it(tmp_path):
     literally.touch()
     assert user_path(str(literally)) == literally
     assert user_path(rf"{tmp_path}/th\xe9.gguf") == Path(rf"{tmp_path}/th\xe9.gguf")
+
+
+def test_a_link_that_leads_nowhere_is_not_what_was_meant(tmp_path):
+    for name, target in (("loop.yaml", "loop.yaml"), ("gone.yaml", "nothing.yaml")):
+        link = tmp_path / name
+        link.symlink_to(target)
+        assert "is a link that leads to no file" in instead_of(link)
 
 
 def test_a_zero_byte_is_in_no_name():

@@ -62,7 +62,7 @@ def test_a_large_input_is_made_and_solved(tmp_path, capsys):
     path.write_text(TASKS)
     assert main([str(path)]) == 0
     said = capsys.readouterr().out
-    assert "tasks[0].scale: the reference solution takes 0.0" in said
+    assert f"note: {path}:7: tasks[0].scale: the reference solution takes 0.0" in said
     assert "coverage" not in said
 
 
