@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from results.errors import UsageError
 from results.store.runs import Runs
 from runner.display import display_for_stderr
 from runner.fingerprint import fingerprint
@@ -179,3 +180,12 @@ def test_what_is_gone_by_now_does_not_stand_in_the_way(results, tmp_path):
         "gone" in composite["parts"]["speed"]["why_not"]
         or "comparable" in composite["parts"]["speed"]["why_not"]
     )
+
+
+def test_a_part_of_the_answers_is_not_scored_as_if_it_were_all(results):
+    before = record(results)
+    journal = only_run(results) / "completions.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UsageError, match="has 11 of the 12 answers that its score is of"):
+        rescore(results)
+    assert record(results) == before

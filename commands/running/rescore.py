@@ -8,7 +8,7 @@ import click
 
 from commands.options import RunName, named_argument, results_dir_option
 from commands.setting_options import SettingText
-from results.errors import BenchError, UsageError
+from results.errors import BenchError, Interrupted, UsageError
 from results.files import user_path
 from results.store.run_folder import default_results_dir
 from settings.sampling_settings import SANDBOX_LEVELS
@@ -89,6 +89,9 @@ def rescore(
             refused = refused or error
             display.say(f"note: {error.message}")
             continue
+        except Interrupted as stopped:
+            stopped.hint = stopped.hint or "run the same command again: what is measured is kept"
+            raise
         finally:
             display.close()
         scored += 1

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from results.completion_lines import latest
+from results.durable import explained
 from results.errors import BenchError, UsageError
+from results.files import read_file
 from results.scores.composite import Part
 from runner.option_check import check_scoring
 from runner.rejudge import finished_whole
@@ -112,6 +115,14 @@ def _scorable(record: RunRecord | None, folder: RunFolder) -> RunRecord:
         raise UsageError(
             f"{folder.run_id} has no answers: it has no {folder.completions.name}",
             hint="name another run; see `list`",
+        )
+    with explained("read", folder.completions):
+        there = len(latest(read_file(folder.completions).splitlines()))
+    expected = record.score.completions if record.score is not None else None
+    if expected is not None and there != expected:
+        raise UsageError(
+            f"{folder.run_id} has {there} of the {expected} answers that its score is of",
+            hint=f"{folder.completions.name} was changed or cut off since: name another run; see `list`",
         )
     return record
 

@@ -137,16 +137,17 @@ def _check(arguments: Arguments) -> None:
 
 async def _scored(arguments: Arguments, scorer: OwnScorer | None, events: Events) -> None:
     from evaluation.loop.checkpoint import read_settings
+    from evaluation.loop.journal import SETTINGS_NAME
 
     settings = read_settings(arguments.output)
-    if settings is None or settings.benchmark not in CODING_BENCHMARKS:
-        what = (
-            "answers to a coding benchmark"
-            if settings is None
-            else f"code, but answers to {settings.benchmark}"
-        )
+    if settings is None:
         raise ResultsError(
-            f"{arguments.output} does not hold {what}",
+            f"{arguments.output} has no {SETTINGS_NAME}, which says what its answers are to",
+            hint="name the folder of a run; of one whose files are gone nothing can be measured",
+        )
+    if settings.benchmark not in CODING_BENCHMARKS:
+        raise ResultsError(
+            f"{arguments.output} does not hold code, but answers to {settings.benchmark}",
             hint=f"a composite score is of {', '.join(CODING_BENCHMARKS)}",
         )
     from evaluation.scoring.measuring import measure_parts

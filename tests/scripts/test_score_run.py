@@ -253,6 +253,12 @@ def test_answers_to_another_data_set_are_refused(run):
     assert (code, "another data set" in said) == (6, True), said
 
 
+def test_answers_to_nobody_knows_what_are_refused(run):
+    (run / "settings.json").unlink()
+    code, said = refusal(run, "--weights", "correctness=1")
+    assert (code, "has no settings.json" in said) == (6, True), said
+
+
 def test_the_program_runs_alone_and_says_the_composite_last(run):
     done = subprocess.run(
         [sys.executable, "-m", "scripts.scoring.score_run", "--output", run, "--weights", "correctness=1"],
