@@ -198,7 +198,7 @@ def test_extraction_is_linear(piece, plain_s):
     """A model's repetition loop must not hold the grader up: where the time grows with the square, it takes a thousand
     times as long as prose of the same length. Longer than the parser is asked to read.
     """
-    some, many = (piece * (size // len(piece)) for size in (50_000, 210_000))
+    some, many = (piece * (size // len(piece)) for size in (20_000, 205_000))
     assert seconds(f"{some}\n```python\n{many}\n```{some}!") < 60 * plain_s
 
 
