@@ -16,6 +16,7 @@ from results.errors import BenchError, ParseError, ScriptError, UsageError
 from results.records import Outcome
 from runner.asked_style import on_style
 from runner.attached import ProvidedServer
+from runner.display import TrialLines
 from runner.fingerprint import fingerprint, served_by
 from runner.kld.serverless import PHASES, NoServer
 from runner.program_age import changed_s
@@ -87,6 +88,7 @@ class Attempt:
         self._entry = entry
         self._folder = folder = entry.folder
         self._display = display
+        self._trials = TrialLines()
         self._began = time.monotonic()
         # A resumed run continues in the same files.
         self._output_began = folder.script_out.stat().st_size if folder.script_out.exists() else 0
@@ -342,6 +344,8 @@ class Attempt:
             self._display.progress({**event, "done": event["finished"]})
         elif event["event"] == "phase":
             self._on_phase(event["phase"])
+        elif event["event"] == "trial" and (line := self._trials.line(event)):
+            self._display.say(line)
 
     def _on_phase(self, name: str) -> None:
         if isinstance(self._server, NoServer) and name in PHASES:

@@ -109,6 +109,26 @@ class Lines:
         self._last_s, self._last_done = 0.0, 0
 
 
+class TrialLines:
+    """How a search for a better prompt goes on: a line when the best prompt changes, and else every ten seconds."""
+
+    def __init__(self) -> None:
+        self._best: float | None = None
+        self._last_s = -math.inf
+
+    def line(self, event: dict[str, Any]) -> str:
+        """Of an event of a trial; "" where it is too soon."""
+        now = time.monotonic()
+        is_last = event["trial"] == event["of"]
+        if event["best"] == self._best and not is_last and now - self._last_s < PLAIN_EVERY_S:
+            return ""
+        self._best, self._last_s = event["best"], now
+        return (
+            f"  trial {event['trial']} of {event['of']}: best {event['best']:.1f} of 100 on validation, "
+            f"seed prompt {event['seed']:.1f}; {event['calls']} requests"
+        )
+
+
 class Bar:
     """A progress bar with completions done, tokens/s and the time left."""
 

@@ -18,7 +18,7 @@ _LONGEST_WORDS = 2000  # characters of an error's message that are kept
 
 
 class EventTail:
-    """The new events in a growing file: start, progress, phase, style and error, with all their fields.
+    """The new events in a growing file: start, progress, phase, trial, style and error, with all their fields.
 
     Skips other lines, and events whose fields have the wrong type. whole: also what is there already.
     """
@@ -74,6 +74,8 @@ def _event(line: bytes) -> dict[str, Any] | None:
 _Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 _Time = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # seconds since the epoch; 0: not told
 
+_Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
 
 class _Start(msgspec.Struct, tag_field="event", tag="start"):
     finished: _Count = 0
@@ -94,6 +96,14 @@ class _Phase(msgspec.Struct, tag_field="event", tag="phase"):
     phase: str = ""
 
 
+class _Trial(msgspec.Struct, tag_field="event", tag="trial"):
+    trial: _Count = 0
+    of: _Count = 0
+    best: _Percent = 0.0
+    seed: _Percent = 0.0
+    calls: _Count = 0
+
+
 class _Style(msgspec.Struct, tag_field="event", tag="style"):
     chosen: Literal["chat", "completion"]
     own: str = ""
@@ -106,4 +116,4 @@ class _Error(msgspec.Struct, tag_field="event", tag="error"):
     hint: str = ""
 
 
-_EVENTS = msgspec.json.Decoder(_Start | _Progress | _Phase | _Style | _Error)
+_EVENTS = msgspec.json.Decoder(_Start | _Progress | _Phase | _Trial | _Style | _Error)

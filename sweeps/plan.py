@@ -321,7 +321,9 @@ def _labels(runs: Sequence[PlannedRun]) -> list[str]:
     for run in runs:
         model = run.spec.server.model if run.spec else None
         named = run.spec.server.model_name if run.spec and run.spec.server.provider else None
-        name = model.name if model else named or Path(str(run.asked["model"] or run.asked["base_url"])).stem
+        asked = run.asked["model"]
+        elsewhere = Path(str(asked)).stem if asked else _address(str(run.asked["base_url"]))
+        name = model.name if model else named or elsewhere
         words = [name, _benchmark_of(run)]
         for setting in varying:
             value = run.asked[setting]
@@ -340,6 +342,11 @@ def _benchmark_of(run: PlannedRun) -> str:
     return run.spec.benchmark.name if run.spec else str(run.asked.get("benchmark") or "")
 
 
+def _address(url: str) -> str:
+    """Host, port and path: the path alone says nothing, since most end alike."""
+    return url.partition("://")[2].rstrip("/") or url
+
+
 def _file_names(values: Iterable[Any]) -> Counter[str]:
     """How many different values have the same last part, as paths."""
     return Counter(text.rpartition("/")[2] for text in {str(value) for value in values})
@@ -352,5 +359,7 @@ def _shown(value: Any, file_names: Counter[str]) -> str:
     if isinstance(value, Filled):
         return value.written
     text = str(value)
+    if "://" in text:
+        return _address(text)
     name = text.rpartition("/")[2]
     return text if not name or file_names[name] > 1 else name

@@ -7,8 +7,6 @@ import importlib.util
 import random
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from evaluation.optimise.adapter import Adapter
 from evaluation.optimise.candidates import EXAMPLES, INSTRUCTION, Candidates
 from evaluation.optimise.contract import (
@@ -36,7 +34,7 @@ from evaluation.optimise.parameters import (
     read_parameters,
 )
 from evaluation.optimise.reflecting import MOST_CHARS
-from evaluation.optimise.splits import hashes, require_usable
+from evaluation.optimise.splits import hashes, narrowed, require_usable
 from evaluation.optimise.trials import Trials
 from results.errors import UsageError
 from results.extras import install_command
@@ -82,18 +80,14 @@ def optimise(
     require_usable(problem.splits)
     parameters = read_parameters(optimizer, params, prompt_params)
     seed = seed if parameters.seed is None else parameters.seed
-    drawn = sorted(problem.splits.validation, key=lambda item: order_key(seed, item.sha256))
-    validation = tuple(drawn[: parameters.n_samples])
-    problem = dataclasses.replace(
-        problem, splits=msgspec.structs.replace(problem.splits, validation=validation)
-    )
+    problem = dataclasses.replace(problem, splits=narrowed(problem.splits, parameters.n_samples, seed))
     pool = _pool(problem.splits.train, parameters, seed)
     with Ledger(problem, journal, budget=budget or Budget(), seed=seed) as ledger:
         candidates = Candidates(problem.seed_prompt, EXAMPLES if optimizer == FEW_SHOT else INSTRUCTION, pool)
         trials = Trials(
             ledger,
             candidates,
-            validation,
+            problem.splits.validation,
             max_trials=_most_trials(parameters),
             races=parameters.race,
             accept_all=not isinstance(parameters, Gepa),

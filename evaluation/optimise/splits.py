@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from evaluation.optimise.contract import Splits
 from results.errors import UsageError
 from results.stats.sample_order import order_key
@@ -70,6 +72,12 @@ def require_usable(splits: Splits) -> None:
             f"train, validation and test share {len(everything) - len(set(everything))} samples",
             hint="give different samples to each, or let one data set be split up",
         )
+
+
+def narrowed(splits: Splits, samples: int | None, seed: int) -> Splits:
+    """With so many samples of validation, drawn by seed; None, or more than there are: all."""
+    drawn = sorted(splits.validation, key=lambda item: order_key(seed, item.sha256))
+    return msgspec.structs.replace(splits, validation=tuple(drawn[:samples]))
 
 
 def hashes(splits: Splits) -> dict[str, str]:

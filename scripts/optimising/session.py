@@ -18,7 +18,9 @@ from evaluation.loop.checkpoint import check_settings, read_settings
 from evaluation.loop.journal import LineJournal
 from evaluation.optimise.contract import Budget, Problem
 from evaluation.optimise.journal import JOURNAL_NAME
+from evaluation.optimise.parameters import read_parameters
 from evaluation.optimise.search import optimise, require_gepa
+from evaluation.optimise.splits import narrowed
 from evaluation.spending.opening import spent_so_far
 from results.durable import explained, replace_file
 from results.errors import ResultsError, UsageError
@@ -107,6 +109,8 @@ class _Search(ServerSession):
     passed: int = 0
     tokens: int = 0
     total: int = 0
+    first: int = 0  # requests for the seed prompt on validation
+    tested: int = 0  # requests of the test, at the most
     seen: tuple[int, float] = (0, -1.0)
 
     async def run(self, old: Settings | None) -> None:
@@ -134,8 +138,12 @@ class _Search(ServerSession):
             self.bound = settings
             self.journal.bind(settings)
             sampling = self.connection.sampling
+            parameters = read_parameters(search.optimizer, search.params, search.prompt_params)
             seed = sampling.seed or 0
             pool = pool_of(task, self.samples(task), search, seed, partial(self._other, task.style))
+            # The splits are drawn by the run's seed, so that searches of other seeds have the same test.
+            seed = seed if parameters.seed is None else parameters.seed
+            pool = pool._replace(splits=narrowed(pool.splits, parameters.n_samples, seed))
             self._write(SPLITS_NAME, _kept(pool.splits))
             reflecting = reflecting_by(sampling, search)
             asking = Asking(
@@ -182,7 +190,7 @@ class _Search(ServerSession):
                 )
             finally:
                 asking.stop()
-        self._finish(self.bound, pool, found)
+        self._finish(self.bound, pool, found, seed)
 
     def spending_asked(self) -> SpendingAsked:
         asked = super().spending_asked()
@@ -216,7 +224,8 @@ class _Search(ServerSession):
 
     def _started(self, settings: Settings, pool: Pool, reached: Reached) -> None:
         splits = pool.splits
-        self.total = self.search.max_calls or 20 * len(splits.validation) + 2 * len(splits.test)
+        self.first, self.tested = len(splits.validation), 2 * len(splits.test)
+        self.total = self.search.max_calls or 20 * self.first + self.tested
         self.events.emit(
             "start",
             benchmark=self.benchmark.name,
@@ -254,19 +263,24 @@ class _Search(ServerSession):
 
     def _on_trial(self, progress: Progress) -> None:
         """In the search's thread."""
+        calls = progress.spent.calls
         if self.search.max_calls is None and progress.trial:
-            left = self.calls / progress.trial * max(0, progress.of - progress.trial)
-            self.total = max(self.calls + 1, int(self.calls + left))
+            # A perfect prompt is the last one.
+            more = 0 if progress.best >= 1 else max(0, progress.of - progress.trial)
+            left = max(0, calls - self.first) / progress.trial * more
+            self.total = self.calls + int(left) + self.tested
         seen = (progress.trial, progress.best)
         if seen == self.seen:  # a proposal that came to nothing is no news
             return
         self.seen = seen
+        best, seed = 100 * progress.best, 100 * progress.seed
+        self.events.emit("trial", trial=progress.trial, of=progress.of, best=best, seed=seed, calls=calls)
         self.events.say(
-            f"trial {progress.trial} of {progress.of}: best {100 * progress.best:.1f} of 100 on validation, "
-            f"seed prompt {100 * progress.seed:.1f}; {progress.spent.calls} requests"
+            f"trial {progress.trial} of {progress.of}: best {best:.1f} of 100 on validation, "
+            f"seed prompt {seed:.1f}; {calls} requests"
         )
 
-    def _finish(self, settings: Settings, pool: Pool, found: Found) -> None:
+    def _finish(self, settings: Settings, pool: Pool, found: Found, seed: int) -> None:
         splits, spent = pool.splits, found.spent
         end = Optimisation(
             optimizer=self.search.optimizer,
@@ -293,7 +307,7 @@ class _Search(ServerSession):
             benchmark=self.benchmark.name,
             model=self.arguments.model,
             optimizer=self.search.optimizer,
-            seed=self.connection.sampling.seed or 0,
+            seed=seed,
             run_id=self.arguments.output.absolute().name,
             parents=found.parents,
             splits=found.splits,

@@ -7,7 +7,7 @@ import pty
 import subprocess
 import sys
 
-from runner.display import Lines, TimeLeft, TokenRate
+from runner.display import Lines, TimeLeft, TokenRate, TrialLines
 from tests.command_line import PROGRAM, ROOT
 from tests.evaluation.running_servers import canonical_server
 
@@ -79,6 +79,20 @@ def test_each_run_of_a_sweep_is_counted_from_its_own_start(capsys):
     assert sum(line.startswith("  100/100 completions") for line in said) == 2
     lines.progress({"done": 1, "total": 1, "completion_tokens": 9})
     assert capsys.readouterr().err == "  1/1 completions\n", "of one mark nothing is known of the speed"
+
+
+def test_a_search_tells_its_best_prompts_and_its_last_trial():
+    lines = TrialLines()
+    best = [40.0, 40.0, 55.0, *[55.0] * 16, 55.0]
+    events = [
+        {"trial": trial, "of": 20, "best": value, "seed": 40.0, "calls": 9 * trial}
+        for trial, value in enumerate(best, 1)
+    ]
+    assert [line for line in map(lines.line, events) if line] == [
+        "  trial 1 of 20: best 40.0 of 100 on validation, seed prompt 40.0; 9 requests",
+        "  trial 3 of 20: best 55.0 of 100 on validation, seed prompt 40.0; 27 requests",
+        "  trial 20 of 20: best 55.0 of 100 on validation, seed prompt 40.0; 180 requests",
+    ]
 
 
 TWO_RUNS = """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from runner.display import Bar, Lines
+from runner.display import Bar, Lines, TrialLines
 from runner.events import EventTail, last_error
 from tests.odd_values import ODD
 
-EVENTS = ("start", "progress", "phase", "error", "x")
+EVENTS = ("start", "progress", "phase", "trial", "error", "x")
 NAMES = (
     "done",
     "total",
@@ -21,6 +21,8 @@ NAMES = (
     "hint",
     "event",
     "time_s",
+    "trial",
+    "best",
 )
 
 
@@ -49,6 +51,8 @@ def test_an_event_of_the_wrong_shape_is_passed_over(tmp_path, display, what):
         assert all(isinstance(event[name], int | None) for name in NAMES[:4] if name in event)
         if event["event"] == "progress":
             shown.progress(event)
+        if event["event"] == "trial":
+            assert TrialLines().line(event).startswith("  trial ")
     shown.close()
     assert all(len(text) <= 2000 for text in last_error(path.read_text()).values())
 

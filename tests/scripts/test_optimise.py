@@ -221,6 +221,9 @@ def test_a_gain_that_is_there_is_found_told_and_used(tmp_path):
         prompt = folder / "prompt.json"
         assert "seed prompt 0.0, found prompt 100.0 of 100 on 10 samples" in done.out
         assert f"run --prompt {prompt}" in done.out
+        assert "trial 1 of 3: best 100.0 of 100 on validation, seed prompt 0.0;" in done.err, (
+            "who waits sees how far the search is"
+        )
         listed = bench_runner("list", "--results-dir", results).out
         assert "search by few_shot: 0.0 to 100.0 on test, gain shown" in listed
         again = bench_runner("run", *common, "--base-url", url, "--prompt", prompt)
@@ -242,6 +245,27 @@ def test_a_gain_that_is_there_is_found_told_and_used(tmp_path):
     assert not test & {*splits["train"], *splits["validation"]}
     asked_with = {pair[0] for pair in outcomes(folder) if pair[1] in test}
     assert asked_with == {end.seed_sha256, end.prompt_sha256}  # no other candidate ever saw the test split
+
+
+@pytest.mark.servers
+def test_what_is_told_of_a_search_is_what_its_parameters_made_of_it(tmp_path):
+    """Fewer validation samples than the split has, and a seed of the search's own."""
+    params = json.dumps({"max_trials": 3, "n_samples": 2, "seed": 7})
+    with reference_server("--needs-example") as url:
+        done = subprocess.run(
+            words(url, tmp_path, "--optimizer", "few_shot", "--optimizer-params", params),
+            capture_output=True, text=True, cwd=ROOT, timeout=60, check=True,
+        )  # fmt: skip
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[-1]["optimise"]["splits"] == {"train": 5, "validation": 2, "test": 10}
+    kept = json.loads((tmp_path / "splits.json").read_text())
+    asked_by_any = {sample for _, sample in outcomes(tmp_path)} - {*kept["test"]} - {*kept["train"]}
+    assert asked_by_any == {*kept["validation"]}
+    assert read_prompt_file(tmp_path / "prompt.json").lineage.seed == 7
+    last_trial = max(place for place, event in enumerate(events) if event["event"] == "trial")
+    totals = {event["total"] for event in events[last_trial:] if event["event"] == "progress"}
+    made = sum(outcomes(tmp_path).values())
+    assert totals <= {made, made + 1}, "the requests of the test were not counted before they were sent"
 
 
 @pytest.mark.servers

@@ -169,6 +169,14 @@ def test_labels_have_the_last_part_of_paths_where_it_is_enough(folder):
     assert same == [f"small-Q2 human_eval server_binary={folder}/{name}/serve" for name in ("one", "two")]
 
 
+def test_labels_have_the_host_of_an_address(folder):
+    """Most addresses end alike: /v1 is no name for a server."""
+    text = "matrix: {benchmark: human_eval, base_url: ['http://one:8000', 'http://two:8000/v1/']}"
+    assert labels(text, folder) == [
+        "one:8000 human_eval base_url=one:8000", "two:8000/v1 human_eval base_url=two:8000/v1",
+    ]  # fmt: skip
+
+
 def test_a_models_own_settings_win_over_axes_and_single_runs_over_them(folder):
     found = plan(
         """\

@@ -8,7 +8,7 @@ from evaluation.optimise.contract import OPTIMIZERS, Item, Splits
 from evaluation.optimise.gain import gain_of
 from evaluation.optimise.parameters import read_parameters
 from evaluation.optimise.reflecting import MOST_CHARS, fenced, instructions_in, numbered_lines
-from evaluation.optimise.splits import kept_apart, require_usable, split_up
+from evaluation.optimise.splits import kept_apart, narrowed, require_usable, split_up
 from results.errors import UsageError
 
 
@@ -45,6 +45,12 @@ def test_data_sets_that_overlap_are_kept_apart_for_the_test_split():
         ["b", "e"],
         ["c", "f"],
     ]
+    assert hashes(narrowed(splits, 1, 3).validation) in (["b"], ["e"])
+    assert (
+        {*hashes(narrowed(splits, None, 3).validation)}
+        == {*hashes(narrowed(splits, 9, 4).validation)}
+        == {"b", "e"}
+    )
     with pytest.raises(UsageError, match="left for train"):
         kept_apart(train=items("a"), validation=items("a"), test=())
     with pytest.raises(UsageError, match="share 1"):
