@@ -32,6 +32,7 @@ DRAWS = 2000
 FEW = 10  # samples, below which a part says so
 # Of the draws, those in which no sample has a part: as much as an end of the interval leaves out. More: no interval.
 UNKNOWN_MOST = 0.025
+SAME = 1e-9  # points: values that differ less are the same
 RESPONSE_S, REFERENCE_S = "response_s", "reference_s"  # of speed's figures
 _AT_ONCE = 1_000_000  # numbers in memory
 _SAME = 1e-4  # between what is recorded, in six decimals, and what is computed from values in six decimals
@@ -232,11 +233,13 @@ def _drawn(sums: Mapping[str, PartSums], samples: int) -> dict[str, Floats]:
 
 
 def _told(value: float, drawn: Floats, samples: int, known: int) -> PartScore:
-    """Without an interval where too few samples have the part. samples: by which the interval is widened."""
+    """Without an interval where too few samples have the part, or where all that have it have the same value: how rare
+    others are, they don't say. samples: by which the interval is widened.
+    """
     import numpy as np
 
     kept = drawn[np.isfinite(drawn)]
-    if len(drawn) - len(kept) > UNKNOWN_MOST * len(drawn):
+    if len(drawn) - len(kept) > UNKNOWN_MOST * len(drawn) or np.ptp(kept) < SAME:
         return PartScore(value=round(value, 6), samples=known)
     low, high = percentiles(kept, samples)
     return PartScore(

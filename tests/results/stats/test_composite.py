@@ -171,7 +171,7 @@ def test_a_run_without_a_passing_answer_says_so():
 @pytest.mark.parametrize(("passing", "is_told"), [(1, False), (3, False), (5, True)])
 def test_there_is_no_interval_where_hardly_any_sample_has_a_part(passing, is_told):
     """One passing answer of twenty says what its quality is, and not that of the next one that passes."""
-    lines = [line(n, correctness=100, quality=100) for n in range(passing)]
+    lines = [line(n, correctness=100, quality=90 + n) for n in range(passing)]
     lines += [line(n, correctness=0) for n in range(passing, 20)]
     found = composite_of(lines, weights={"correctness": 1, "quality": 1}, rules="1")
     for score in (found.composite, found.parts["quality"]):
@@ -186,3 +186,12 @@ def test_parts_that_were_measured_anew_since_are_told_from_those_of_a_composite(
     assert not is_composite_of(found, [*lines[:-1], line(11, correctness=100, quality=10)])
     assert not is_composite_of(found, [*lines[:-1], line(11, correctness=100)])
     assert not is_composite_of(found, [*lines[:-1], timed(11, 1.0, 2.0)])
+
+
+def test_samples_that_all_have_the_same_value_leave_a_doubt():
+    """Ten solutions as good as their references don't say that the next one is."""
+    lines = [line(n, correctness=100 * (n % 2), quality=100) for n in range(20)]
+    found = composite_of(lines, weights={"correctness": 1, "quality": 1}, rules="1")
+    quality = found.parts["quality"]
+    assert (quality.value, quality.low, quality.high, quality.samples) == (100, None, None, 20)
+    assert found.composite.low is not None, "correctness has an interval"
