@@ -40,7 +40,9 @@ _JSON_WITHIN = re.compile(
 _MOST_WITHIN = 10
 _CODE_KEYS = {"code", "solution", "program", "source", "script", "python", "implementation", "completion"}
 _MOST_VALUES = 200
-_UNSEEN = {0xA0: " ", 0x200B: None, 0x200C: None, 0x200D: None, 0x2060: None, 0xFEFF: None}
+_UNSEEN = dict.fromkeys(
+    (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF)
+) | dict.fromkeys((0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F), " ")
 # Signs of a word processor or of another script, which Python doesn't know.
 _TYPOGRAPHIC = str.maketrans(
     "\u201c\u201d\u201e\u2018\u2019\u2212\uff08\uff09\uff1a\uff0c\uff1d\uff0b\uff0d\uff1b\uff3b\uff3d\uff5b\uff5d\u3000",
