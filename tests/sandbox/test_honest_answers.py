@@ -68,6 +68,7 @@ RESULTS = {
     "an order that was changed": ("import collections\ndef f():\n d = collections.OrderedDict(a=1, b=2)\n d.move_to_end('a')\n return d", "list(f()) == ['b', 'a']"),
     "half of a pair": ("def f(): return '\\ud800'", "f() == '\\ud800'"),
     "two halves of a pair": ("def f(s='\\ud83d\\ude00'): return s[::-1]", "f() == '\\ude00\\ud83d' and f('\\ude00\\ud83d') == '\\ud83d\\ude00'"),
+    "deep": ("def f():\n r = []\n for _ in range(199): r = [r]\n return r", "str(f()).count('[') == 200"),
     "a pair": ("def f(s): return s * 2", "f('\\U0001f600') == '\\U0001f600\\U0001f600'"),
     "a type": ("def f(): return int", "f() is int"),
 }  # fmt: skip
