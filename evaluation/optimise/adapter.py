@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Adapter:
-    """propose: the optimiser's; None: gepa's own. Whatever goes wrong in it ends the search, which gepa would go on.
+    """propose: the optimiser's. Whatever goes wrong in it ends the search, which gepa would go on.
 
     first_look: whether new candidates are asked the training samples of their parent. Where that decides nothing, they
     count as not solved without being asked.
@@ -30,7 +30,7 @@ class Adapter:
         candidates: Candidates,
         train: Sequence[Item],
         *,
-        propose: Propose | None,
+        propose: Propose,
         first_look: bool,
     ) -> None:
         self._ledger = ledger
@@ -39,8 +39,7 @@ class Adapter:
         self._first_look = first_look
         self._propose = propose
         self.as_parents: set[str] = set()  # hashes of candidates whose training answers are wanted
-        # gepa asks whether there is one by comparing with None.
-        self.propose_new_texts = None if propose is None else self._new_texts
+        self.propose_new_texts: Any = self._new_texts  # where gepa looks for it
 
     def evaluate(self, batch: list[Item], candidate: dict[str, str], capture_traces: bool = False) -> Any:
         from gepa.core.adapter import EvaluationBatch
@@ -75,8 +74,6 @@ class Adapter:
         components_to_update: list[str],  # noqa: ARG002 - gepa's hook
     ) -> dict[str, str]:
         component = self._candidates.component
-        if self._propose is None:
-            return {}
         try:
             text = self._propose(candidate[component], reflective_dataset[component])
         except Exception as error:

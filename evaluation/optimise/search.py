@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evaluation.optimise.adapter import Adapter
@@ -21,6 +22,7 @@ from evaluation.optimise.contract import (
 from evaluation.optimise.evolution import Evolution, most_children
 from evaluation.optimise.few_shot import FewShotSearch
 from evaluation.optimise.gain import judged_gain
+from evaluation.optimise.gepa_proposals import proposed
 from evaluation.optimise.hierarchical import HierarchicalReflection
 from evaluation.optimise.ledger import Halt, Ledger
 from evaluation.optimise.meta_prompt import MetaPrompting
@@ -33,12 +35,10 @@ from evaluation.optimise.parameters import (
     MetaPrompt,
     read_parameters,
 )
-from evaluation.optimise.reflecting import MOST_CHARS
 from evaluation.optimise.splits import hashes, narrowed, require_usable
 from evaluation.optimise.trials import Trials
 from results.errors import UsageError
 from results.extras import install_command
-from results.plain_text import in_unicode
 from results.stats.sample_order import order_key
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _run(
         ledger,
         candidates,
         problem.splits.train,
-        propose=None if optimiser is None else optimiser.propose,
+        propose=partial(proposed, ledger) if optimiser is None else optimiser.propose,
         first_look=optimiser is None,
     )
     minibatch = parameters.minibatch_size
@@ -159,7 +159,6 @@ def _run(
     elif isinstance(parameters, Gepa):
         minibatch = parameters.reflection_minibatch_size or minibatch
         own = {
-            "reflection_lm": lambda text: in_unicode(ledger.reflect(text))[:MOST_CHARS],
             "candidate_selection_strategy": selector(parameters.candidate_selection_strategy, seed),
             "use_merge": parameters.use_merge,
             "skip_perfect_score": parameters.skip_perfect_score,

@@ -6,6 +6,7 @@ import pytest
 
 from evaluation.optimise.contract import OPTIMIZERS, Item, Splits
 from evaluation.optimise.gain import gain_of
+from evaluation.optimise.gepa_proposals import instruction_in, request
 from evaluation.optimise.parameters import read_parameters
 from evaluation.optimise.reflecting import MOST_CHARS, fenced, instructions_in, numbered_lines
 from evaluation.optimise.splits import kept_apart, narrowed, require_usable, split_up
@@ -97,6 +98,29 @@ def test_instructions_are_read_from_whatever_a_reflector_writes():
         1: "units",
         2: "format",
     }
+
+
+@pytest.mark.parametrize(
+    ("reply", "found"),
+    [
+        ("Here it is:\n```\nAdd first.\n```\nGood luck.", "Add first."),
+        ("<think>Perhaps\n```\nno\n```</think>\n```\nAdd first.\n```", "Add first."),
+        ("```\nAdd.\n```py\n1 + 1\n```\nThen say it.\n```", "Add.\n```py\n1 + 1\n```\nThen say it."),
+        ("", None),
+        ("```\n```", None),
+        ("A" * (MOST_CHARS + 1), None),
+    ],
+)
+def test_gepa_reads_no_thoughts_and_nothing_that_went_wrong(reply, found):
+    assert instruction_in(reply) == found
+
+
+def test_marks_of_gepas_template_in_an_instruction_stay_text():
+    record = {"Inputs": "What is <curr_param>?", "Generated Outputs": "42", "Feedback": "It is wrong."}
+    text = request("Say <side_info> <curr_param>. " * 100, [record])
+    assert text.count("Say <side_info> <curr_param>.") == 100
+    assert text.count("It is wrong.") == 1
+    assert "What is <curr_param>?" in text
 
 
 def test_the_gain_is_only_shown_where_the_paired_test_shows_it():
