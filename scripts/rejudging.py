@@ -9,6 +9,7 @@ import msgspec
 
 from evaluation.loop.checkpoint import JOURNAL_NAME, Journal, check_settings, read_settings
 from evaluation.loop.grader import Grader
+from evaluation.loop.prompted_task import told_warnings
 from evaluation.loop.rejudging import rejudge, require_answers
 from evaluation.loop.runner import Evaluation
 from evaluation.loop.summary import summarize
@@ -140,5 +141,6 @@ def recorded_summary(
         scoring=benchmark.scoring,
     )
     details = dict(benchmark.details(completions)) if benchmark.details is not None else {}
-    warnings = [*summary["warnings"], *details.pop("warnings", [])]
+    told = told_warnings(task, completions)
+    warnings = [*summary["warnings"], *told, *details.pop("warnings", [])]
     return {**summary, **details, "generate_s": None, "warnings": warnings}

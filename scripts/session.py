@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evaluation.loop.checkpoint import Journal, Settings, check_settings, read_settings
+from evaluation.loop.prompted_task import told_warnings
 from evaluation.loop.requests import make_request, require_schema
 from evaluation.loop.runner import Evaluation, Runner
 from evaluation.loop.summary import summarize
@@ -195,7 +196,8 @@ class _Session(ServerSession):
         summary["samples_there"] = len(task.get_samples(None))
         details = dict(self.benchmark.details(completions)) if self.benchmark.details is not None else {}
         of_server = [*self.parameters.warnings, *self.warnings, *details.pop("warnings", [])]
-        summary["warnings"] = [*self.grader.warnings, *summary["warnings"], *of_server]
+        told = told_warnings(task, completions)
+        summary["warnings"] = [*self.grader.warnings, *summary["warnings"], *told, *of_server]
         if self.arguments.shard is not None:  # the others are made again when all shards are there
             summary[SERVER_WARNINGS] = [*self.grader.warnings, *of_server]
         for warning in summary["warnings"]:

@@ -8,8 +8,11 @@ from evaluation.protocols import Prompt, PromptStyle
 from results.messages import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
     from evaluation.protocols import Sample, Task
     from results.prompts.prompt_file import Example, PromptText
+    from results.records import Completion
 
 
 class PromptedTask:
@@ -27,6 +30,34 @@ class PromptedTask:
     def get_prompt(self, sample: Sample) -> Prompt:
         """The task's own, behind the instruction and the examples."""
         return with_prompt(self._task.get_prompt(sample), self._prompt, sample.style or self._task.style)
+
+    def told(self, task_ids: Collection[str]) -> int:
+        """How many of these samples the prompt's examples ask too, and so tell the answer of."""
+        shown = {_folded(example.question) for example in self._prompt.examples}
+        asked = (sample for sample in self._task.get_samples(None) if sample.task_id in task_ids)
+        return (
+            sum(not shown.isdisjoint(map(_folded, self._questions(sample))) for sample in asked)
+            if shown
+            else 0
+        )
+
+    def _questions(self, sample: Sample) -> Iterator[str]:
+        yield self._task.get_prompt(sample).user
+        worked = getattr(self._task, "worked_example", None)
+        if worked is not None and (example := worked(sample)) is not None:
+            yield example.question
+
+
+def told_warnings(task: Task, completions: Sequence[Completion]) -> list[str]:
+    """That the prompt has answers to what was asked; nothing without such a prompt."""
+    task_ids = {completion.task_id for completion in completions}
+    told = task.told(task_ids) if isinstance(task, PromptedTask) else 0
+    if not told:
+        return []
+    count = f"{told} of {len(task_ids)} questions"
+    return [
+        f"{count} stand in the prompt as examples, with their answers: the score is that of a model that was told"
+    ]
 
 
 def with_prompt(asked: Prompt, prompt: PromptText, style: PromptStyle) -> Prompt:
@@ -47,6 +78,11 @@ def with_prompt(asked: Prompt, prompt: PromptText, style: PromptStyle) -> Prompt
     ]
     system = "\n\n".join(filter(None, (prompt.instruction, asked.system)))
     return asked._replace(system=system, history=(*turns, *asked.history))
+
+
+def _folded(text: str) -> str:
+    """However it is spaced and capitalised."""
+    return " ".join(text.split()).casefold()
 
 
 def _shown(example: Example) -> str:

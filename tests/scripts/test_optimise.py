@@ -228,7 +228,12 @@ def test_a_gain_that_is_there_is_found_told_and_used(tmp_path):
         assert "search by few_shot: 0.0 to 100.0 on test, gain shown" in listed
         again = bench_runner("run", *common, "--base-url", url, "--prompt", prompt)
         assert again.code == 0, again.err
-    first, second = logged(results)
+        shards = bench_runner("run", *common, "--base-url", url, "--prompt", prompt, "--shards", 2)
+        assert shards.code == 0, shards.err
+    told = "4 of 20 questions stand in the prompt as examples, with their answers"
+    first, second, *_, merged = logged(results)
+    for record in (second, merged):
+        assert any(told in warning for warning in record["score"]["warnings"])
     assert (
         build_spec(asked_again(decode_record(json.dumps(first), where="")), ask_scripts=False).parser
         == "optimise"

@@ -81,7 +81,7 @@ def _search_lead(search: Optimisation) -> tuple[str, tuple[str, ...], str]:
     shown = search.gain is not None and search.gain.shown
     more = (
         "The test samples were asked once, with the prompt that the search began with and with the one it found",
-        "A search has no score; a prompt's own score is that of a plain run with it",
+        "A search has no score, and a plain run with the prompt also asks what the search has learnt from",
     )
     return search.says[:1].upper() + search.says[1:], more, "good" if shown else "calm"
 

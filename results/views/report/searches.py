@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXPLANATION = (
     "A search has no score. Both prompts were asked once on test samples that the search never saw, and compared by a "
-    "paired test. A prompt's own score is that of a plain run with it."
+    "paired test. A plain run with the prompt also asks what the search has learnt from: these are the honest figures."
 )
 
 
