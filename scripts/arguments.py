@@ -268,8 +268,10 @@ def _search(found: dict[str, Any], benchmark: str) -> Search | None:
             del found[name]
         return None
     from scripts.optimising.asked import search_of
+    from settings.suites import suite_facts
 
-    return search_of(found, benchmark)
+    suite = found.get("suite")
+    return search_of(found, benchmark if suite is None else suite_facts(suite).name)
 
 
 # What APIs call settings that we have.

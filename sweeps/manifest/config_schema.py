@@ -1,10 +1,13 @@
-"""The JSON Schema of the form with models, execution and scoring: its fields, and that they exclude a manifest's."""
+"""The JSON Schema of the forms with models, execution and scoring, and with tasks: their fields, and that they exclude
+a manifest's.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sweeps.manifest.config_form import CONFIG_FIELDS, EXECUTION_KEYS, SCORING_KEYS
+from sweeps.manifest.tasks_form import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -45,16 +48,30 @@ def config_fields(settings: Collection[str]) -> dict[str, Any]:
         "execution": _object(execution),
         "scoring": _object({name: _setting(name) for name in SCORING_KEYS if name in settings}),
     }
-    return {name: {**fields[name], "description": text} for name, text in CONFIG_FIELDS.items()}
+    described = {name: {**fields[name], "description": text} for name, text in CONFIG_FIELDS.items()}
+    return {**described, TASKS: _tasks(settings)}
+
+
+def _tasks(settings: Collection[str]) -> dict[str, Any]:
+    of_run = {name: _setting(name) for name in settings}
+    task = {
+        **of_run,
+        "dataset": {**_setting("benchmark"), "description": "The benchmark."},
+        "model_parameters": {**_object(of_run), "description": "Settings of the model, such as temperature."},
+        "test_mode": {"type": "boolean", "description": "Whether to take only a few samples."},
+    }
+    items = {"type": "array", "minItems": 1, "items": _object(task)}
+    return {**items, "description": "Instead of a matrix or runs: each task is a run, mostly a search for a prompt."}
 
 
 def either_form() -> list[dict[str, Any]]:
-    """A manifest, or the other form: never fields of both."""
+    """A manifest, or another form: never fields of several."""
     manifest, config = ("matrix", "runs", "defaults"), tuple(CONFIG_FIELDS)
     return [
-        {"required": ["matrix"], "properties": dict.fromkeys(config, False)},
-        {"required": ["runs"], "properties": dict.fromkeys(config, False)},
-        {"required": ["models"], "properties": dict.fromkeys(manifest, False)},
+        {"required": ["matrix"], "properties": dict.fromkeys((*config, TASKS), False)},
+        {"required": ["runs"], "properties": dict.fromkeys((*config, TASKS), False)},
+        {"required": ["models"], "properties": dict.fromkeys((*manifest, TASKS), False)},
+        {"required": [TASKS], "properties": dict.fromkeys((*manifest, *config), False)},
     ]
 
 

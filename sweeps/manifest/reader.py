@@ -21,6 +21,7 @@ from settings.variables import expand
 from sweeps.manifest.config_form import Config, is_config, read_config
 from sweeps.manifest.engine_part import read_engine
 from sweeps.manifest.problems import COMMAND_LINE, refuse
+from sweeps.manifest.tasks_form import is_tasks, read_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -124,7 +125,11 @@ def parse_manifest(
         hint = "see `bench_runner.py sweep --help`"
     root, problems = read_text(text, form, name, hint=hint)
     names = {name for name, setting in table.items() if not setting.hidden}
-    config = read_config(root, problems, names) if is_config(root, names) else Config(root)
+    config = Config(root)
+    if is_tasks(root):
+        config = read_tasks(root, problems, few=TEST_MODE_SAMPLES)
+    elif is_config(root, names):
+        config = read_config(root, problems, names)
     root = config.root
     reader = _Reader(table, problems, config.name)
     found = reader.manifest(root)

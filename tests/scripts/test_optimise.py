@@ -391,3 +391,33 @@ def test_a_matrix_of_searches_is_planned_as_one(tmp_path):
             assert any(optimizer in line and model in line for line in done.out.splitlines()), done.out
     missing = bench_runner("optimise", "--benchmark", "gsm8k", "--results-dir", tmp_path)
     assert (missing.code, "no --optimizer given" in missing.err) == (2, True)
+
+
+def test_a_loader_may_name_the_suite(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"q": "What is {n}?", "a": {n}}}\n' for n in range(9)))
+    suite = tmp_path / "sums.yaml"
+    suite.write_text(
+        'name: sums\nversion: "1"\nabout: A.\nlicence: none\ndata: {file: rows.jsonl}\nprompt: "{{ q }}"\n'
+        "answer: {kind: number, correct: a}\n"
+    )
+
+    def checked(loader):
+        datasets = json.dumps({"train": {"loader": loader, "count": 2}})
+        words = (
+            "--suite",
+            suite,
+            "--check",
+            "--base-url",
+            "http://127.0.0.1:9",
+            "--model",
+            "m",
+            "--output",
+            tmp_path,
+        )
+        return subprocess.run(
+            [sys.executable, "-m", "scripts.run_suite", *words, "--optimizer", "few_shot", "--datasets", datasets],
+            capture_output=True, text=True, cwd=ROOT, check=False,
+        )  # fmt: skip
+
+    assert checked("sums").returncode == 0
+    assert "train is of 'suite', and the run of sums" in checked("suite").stdout
