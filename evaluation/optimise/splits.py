@@ -30,7 +30,7 @@ def split_up(
         raise UsageError(
             f"{needed} different samples are needed (train {train}, validation {validation}, test {test or 0}), "
             f"and there are {len(drawn)}",
-            hint="ask for fewer, or give a larger data set",
+            hint="ask for fewer in --datasets, raise --limit, or give a larger data set",
         )
     # Test first: a larger train or validation split then leaves the test split as it was.
     rest = len(drawn) - train - validation if test is None else test

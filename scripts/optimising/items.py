@@ -91,9 +91,9 @@ def item_of(task: Task, sample: Sample) -> Item:
     worked = getattr(task, "worked_example", None)
     example = worked(sample) if worked is not None else None
     if example is None:
-        content = encode([asked.system, _folded(asked.user), asked.history, asked.tools])
+        content = encode([_folded(asked.system), _folded(asked.user), asked.history, asked.tools])
     else:  # its history would be the few-shot examples
-        content = encode([asked.system, _folded(example.question), (), asked.tools])
+        content = encode([_folded(asked.system), _folded(example.question), (), asked.tools])
     return Item(
         task_id=sample.task_id,
         sha256=hashlib.sha256(content).hexdigest(),

@@ -79,8 +79,9 @@ def _found(end: Optimisation) -> str:
 def _search(end: Optimisation) -> str:
     lost = f", {end.lost} of killed tries" if end.lost else ""
     why = _STOPPED.get(end.stopped, end.stopped)
+    tried = f"{end.candidates} prompt{'s' * (end.candidates != 1)} tried"
     return (
-        f"{end.candidates} prompts tried with {end.calls} requests ({end.evaluations} samples, "
+        f"{tried} with {end.calls} requests ({end.evaluations} samples, "
         f"{end.reflections} reflections{lost}); {why}"
     )
 

@@ -7,6 +7,8 @@ import pytest
 from evaluation.benchmarks.mmlu.task import MmluTask
 from evaluation.benchmarks.mmlu.task import load_data as load_mmlu
 from evaluation.protocols import PromptStyle
+from evaluation.suites.loader import read_suite_file
+from evaluation.suites.task import SuiteRows, SuiteTask
 from results.json_text import encode
 from scripts.optimising.asked import NAMES, search_of
 from scripts.optimising.items import item_of, pool_of
@@ -47,6 +49,20 @@ def test_neither_subject_nor_examples_nor_spacing_make_another_question(tmp_path
         tmp_path / "other", [{**row, "choices": ["0", *row["choices"][1:]]} for row in ROWS], style=style
     )
     assert not found[0] & {item_of(other, sample).sha256 for sample in other.get_samples(None)}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_passage_before_the_question_tells_samples_apart_however_it_is_spaced(tmp_path, style):
+    """The question is the same in all."""
+    rows = [{"p": text, "a": 1} for text in ("A dog has legs.", "A  dog\nhas LEGS. ", "A bird has legs.")]
+    (tmp_path / "rows.jsonl").write_bytes(b"".join(encode(row) + b"\n" for row in rows))
+    (tmp_path / "legs.yaml").write_text(
+        'name: legs\nversion: "1"\nabout: A.\nlicence: none\ndata: {file: rows.jsonl}\nsystem: "{{ p }}"\n'
+        'prompt: "How many?"\nanswer: {kind: number, correct: a}\n'
+    )
+    task = SuiteTask(SuiteRows(read_suite_file(tmp_path / "legs.yaml")), style=style)
+    first, spaced, other = (item_of(task, sample).sha256 for sample in task.get_samples(None))
+    assert first == spaced != other
 
 
 def test_a_file_to_learn_from_never_shows_what_is_tested_on(tmp_path):
