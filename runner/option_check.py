@@ -13,6 +13,8 @@ from results.errors import BenchError, ScriptError, UsageError
 from results.scores.composite import Part
 from runner.script import ROOT, Target, script_command
 from settings.optimising.rows import OPTIMISER_SETTINGS
+from settings.providers import provider_of
+from settings.secrets import read_key
 
 if TYPE_CHECKING:
     from runner.scoring.asked import ScoringAsked
@@ -31,6 +33,7 @@ def check_options(spec: RunSpec) -> None:
 
 def check_search(spec: RunSpec) -> None:
     """Whether a search of a better prompt can begin with these settings. Raises UsageError, or ScriptError."""
+    _require_reflectors_key(spec)
     given = {
         row.name: json.loads(value) if row.kind == "json" else value
         for row in OPTIMISER_SETTINGS
@@ -40,6 +43,19 @@ def check_search(spec: RunSpec) -> None:
     trouble = _trouble((sys.executable, "-m", "scripts.optimising.check", *words))
     if trouble is not None:
         raise trouble
+
+
+def _require_reflectors_key(spec: RunSpec) -> None:
+    """The script would find that of the model's server in its place."""
+    name = spec.asked["reflector_provider"]
+    facts = provider_of(name) if name and spec.asked["reflector_base_url"] is None else None
+    if facts is not None and facts.needs_key and not any(map(read_key, facts.key_variables)):
+        raise UsageError(
+            f"the reflector's provider {facts.name} needs an API key, and the environment variable "
+            f"{' or '.join(facts.key_variables)} is not set",
+            hint=f"export {facts.key_variables[0]}=KEY",
+            settings=("reflector_provider",),
+        )
 
 
 def check_metrics(text: str) -> None:

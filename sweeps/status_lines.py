@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from results.files import read_file
+from results.prompts.optimisation import optimisation_of
 from results.records import RunStatus
 from results.stats.speed import answering_speed
 from results.store.attempts import Attempts
@@ -182,15 +183,23 @@ def _place(place: str, attempt: AttemptEntry) -> str:
     return f"{where} (attempt {attempt.number})" if attempt.number > 1 else where
 
 
+def _score(record: RunRecord) -> str:
+    """Of a search for a better prompt, whether a gain is shown."""
+    if record.score is None:
+        return ""
+    if (search := optimisation_of(record.score.details)) is not None:
+        return "gain" if search.gain is not None and search.gain.shown else "no gain"
+    return "" if record.score.score is None else f"{record.score.score:.1f}"
+
+
 def _line(label: str, run: RunFolder, record: RunRecord, readers: Readers, status: RunStatus) -> Line:
     progress = readers.progress(run) if status is RunStatus.STARTED else RunProgress()
-    score = "" if record.score is None or record.score.score is None else f"{record.score.score:.1f}"
     seconds = "" if record.results.time_taken is None else f"{record.results.time_taken:.0f}"
     rate = answering_speed(record.score) if record.score is not None else progress.tokens_per_s
     cells = (
         label,
         shown_status(status),
-        score,
+        _score(record),
         _completions(run, record, progress),
         "" if rate is None else f"{rate:.1f}",
         "" if progress.left_s is None else duration(progress.left_s),

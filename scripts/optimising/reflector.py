@@ -11,6 +11,7 @@ from evaluation.models.connection import build_connection_info
 from evaluation.models.providers import get_interface_for_provider
 from evaluation.models.sampling import Sampling
 from evaluation.spending.opening import is_own, open_spending
+from results.errors import ServerError
 from scripts.arguments import spending_of
 from settings.optimising.rows import REFLECTOR_KEY
 from settings.providers import COMPATIBLE, provider_of
@@ -91,5 +92,9 @@ async def open_reflector(session: ServerSession, reached: Reached) -> AsyncItera
         if spending is not None:
             closing.push_async_callback(spending.close)
         await closing.enter_async_context(interface)
-        await interface.check_connection(arguments.max_retries, max(10.0, arguments.server_wait))
+        try:
+            await interface.check_connection(arguments.max_retries, max(10.0, arguments.server_wait))
+        except ServerError as error:
+            hint = error.hint.replace("--base-url", "--reflector-base-url")
+            raise type(error)(f"the reflector: {error.message}", hint=hint) from error
         yield Reflector(interface, price)

@@ -136,6 +136,7 @@ def test_a_killed_search_finds_what_it_finds_here_and_asks_nothing_again(engine,
     assert set(asked.values()) == {1}
     shown = bench_runner("status", "last", "--results-dir", results).out
     assert "2 runs: 2 succeeded" in shown
+    assert "no gain" in shown
     assert "on 10 test samples" in bench_runner("show", run, "--results-dir", results).out
     written = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
     assert not [path for path in written if SECRET.encode() in path.read_bytes()]

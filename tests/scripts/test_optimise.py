@@ -143,6 +143,29 @@ def test_the_harness_lets_the_script_check_them():
         check_search(spec(optimizer="gepa", optimizer_params='{"population":3}'))
 
 
+def test_a_reflector_without_its_key_is_refused_before_anything_starts(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    there = {"reflector_provider": "openai", "reflector_model": "gpt"}
+    with pytest.raises(UsageError, match="the reflector's provider openai needs an API key"):
+        check_search(spec(optimizer="gepa", **there))
+    check_search(spec(optimizer="gepa", reflector_base_url="http://127.0.0.1:9/v1", **there))
+
+
+def test_a_reflector_that_is_not_there_is_called_by_its_name(tmp_path):
+    with reference_server() as url:
+        there = (
+            "--reflector-base-url",
+            "http://127.0.0.1:9/v1",
+            "--reflector-model",
+            "x",
+            "--max-retries",
+            0,
+        )
+        said = search(url, tmp_path / "out", "--optimizer", "gepa", *there, code=3)
+    assert said["message"].startswith("the reflector: no model server answers at http://127.0.0.1:9")
+    assert "--reflector-base-url" in said["hint"]
+
+
 def test_splits_as_other_manifests_have_them():
     def counts(samples, **datasets):
         return tuple(asked(optimizer="gepa", datasets=datasets or None).counts(samples).values())
