@@ -76,7 +76,7 @@ def test_each_task_is_a_search(monkeypatch):
 
 
 def test_the_documented_file_is_taken():
-    (example,) = re.findall(r"```json\n(\{\n  \"seed\".*?)```", DOCS.read_text(), re.DOTALL)
+    (example,) = re.findall(r"```jsonc\n(\{\n  \"seed\".*?)```", DOCS.read_text(), re.DOTALL)
     assert len(parsed(example).runs) == 2
 
 
