@@ -61,7 +61,10 @@ def _tasks(settings: Collection[str]) -> dict[str, Any]:
         "test_mode": {"type": "boolean", "description": "Whether to take only a few samples."},
     }
     items = {"type": "array", "minItems": 1, "items": _object(task)}
-    return {**items, "description": "Instead of a matrix or runs: each task is a run, mostly a search for a prompt."}
+    return {
+        **items,
+        "description": "Instead of a matrix or runs: each task is a run, mostly a search for a prompt.",
+    }
 
 
 def either_form() -> list[dict[str, Any]]:

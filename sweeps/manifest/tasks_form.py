@@ -28,9 +28,7 @@ _NAMES_ITS_MODEL = (
 
 def is_tasks(root: Node) -> bool:
     """Whether a document has this form, and not a manifest's."""
-    return (
-        isinstance(root.value, dict) and TASKS in root.value and not {"matrix", "runs"} & root.value.keys()
-    )
+    return isinstance(root.value, dict) and TASKS in root.value and not {"matrix", "runs"} & root.value.keys()
 
 
 def read_tasks(root: Node, problems: list[Problem], *, few: int) -> Config:

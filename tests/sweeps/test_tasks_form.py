@@ -6,12 +6,10 @@ import json
 import re
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from results.errors import UsageError
 from sweeps.manifest.reader import TEST_MODE_SAMPLES, parse_manifest
-from sweeps.manifest.schema import schema
 from sweeps.plan import plan_runs
 
 DOCS = Path(__file__).parents[2] / "docs" / "manifest.md"
