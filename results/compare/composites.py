@@ -9,10 +9,10 @@ from results.scores.composite import Part
 from results.stats.machines import machine_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from results.records import RunRecord
-    from results.scores.composite import CompositeScore
+    from results.scores.composite import CompositeScore, TaggedScores
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,28 @@ def composite_order(record: RunRecord, kinds: Sequence[ScoredBy]) -> tuple[float
     """
     found, kind = record.composite, scored_by(record)
     if found is None or kind is None:
-        return (len(kinds), 0.0, 0.0)
-    if found.composite.value is not None:
-        return (kinds.index(kind), 0.0, -found.composite.value)
-    if found.partial is not None and found.partial.value is not None:
-        missing = sum(weight for name, weight in found.weights.items() if name not in found.partial_of)
-        return (kinds.index(kind), 1 + missing, -found.partial.value)
-    return (kinds.index(kind), 3.0, 0.0)
+        return (len(kinds), 0.0, 0.0, 0.0)
+    return (kinds.index(kind), *parts_order(found, found.weights))
+
+
+def parts_order(
+    scored: CompositeScore | TaggedScores, weights: Mapping[str, float]
+) -> tuple[float, float, float]:
+    """The same of composites of one kind: partial ones of different parts are never mixed."""
+    if scored.composite.value is not None:
+        return (0.0, 0.0, -scored.composite.value)
+    if scored.partial is None or scored.partial.value is None:
+        return (3.0, 0.0, 0.0)
+    names = _ordered(weights)
+    missing = lacking(scored, weights)
+    which = sum(2.0 ** names.index(name) for name in missing)
+    return (1 + sum(weights[name] for name in missing), which, -scored.partial.value)
+
+
+def lacking(scored: CompositeScore | TaggedScores, weights: Mapping[str, float]) -> list[str]:
+    """The parts with a weight that are not known, for which there is no whole composite."""
+    known = {name for name, part in scored.parts.items() if part.value is not None}
+    return [name for name in _ordered(weights) if weights[name] and name not in known]
 
 
 def _ordered(names: Iterable[str]) -> list[str]:

@@ -107,7 +107,7 @@ def test_a_run_shows_its_parts_with_weights_and_reasons(made):
     assert "Partial composite 99.0 of 100, from 3 parts" in text
     assert "of correctness, quality and efficiency only" in text
     assert re.search(r"speed\s+n/a\s+20 its", text)
-    assert re.search(r"extreme n/a 69\.0 \(65\.0 to 73\.0\) \(partial\)", text)
+    assert re.search(r"extreme n/a 69\.0 \(65\.0 to 73\.0\) without speed", text)
     assert "Composite 90.0 of 100, 86.0 to 94.0" in words(get(made, f"/runs/{made[1]['high']}"))
     assert "omposite" not in words(get(made, f"/runs/{made[1]['plain']}"))
 

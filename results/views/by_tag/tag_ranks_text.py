@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from results.compare.composites import kinds_of_composites
+from results.compare.composites import kinds_of_composites, lacking, part_names
 from results.compare.leaderboard import SortBy
 from results.compare.versus_best import Rank
 from results.store.names import short_names
@@ -13,8 +13,8 @@ from results.views.composites.composite_text import (
     PLAIN_KIND,
     composite_sentences,
     kind_letter,
+    named_partial,
     plain_kind,
-    whole_or_partial,
 )
 from results.views.leaderboard_text import score_text
 from results.views.report.titles import row_names
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MOST_VALUES = 12  # columns of a table for a terminal
 _PLAIN = (
     "run", "table", "model", "tag", "value", "score", "low", "high", "samples", "against_best", "adjusted_p",
-    "composite", "composite_low", "composite_high", "partial_composite", "label", *PLAIN_KIND,
+    "composite", "composite_low", "composite_high", "partial_composite", "partial_of", "label", *PLAIN_KIND,
 )  # fmt: skip
 
 
@@ -105,10 +105,10 @@ def _print_composites(
         if (found := row.record.composite) is None:
             continue
         tagged = _tagged(row, tag)
-        cells = [whole_or_partial(tagged[value]) if value in tagged else "" for value in values]
+        cells = [named_partial(tagged[value], found.weights) if value in tagged else "" for value in values]
         letter = [kind_letter(row.record, kinds)] if len(kinds) > 1 else []
         run_id = row.record.run_id
-        lines.append([names[run_id], *letter, whole_or_partial(found), *cells, ids[run_id]])
+        lines.append([names[run_id], *letter, named_partial(found, found.weights), *cells, ids[run_id]])
     if not lines:
         say("no run has a composite: run with --scoring, or use rescore", dim=True)
         return
@@ -147,6 +147,7 @@ def plain_rows(ranked: Sequence[tuple[Table, TagRanks]]) -> list[dict[str, Any]]
                         "composite_low": whole.low if whole is not None else None,
                         "composite_high": whole.high if whole is not None else None,
                         "partial_composite": partial.value if partial is not None else None,
+                        "partial_of": _partial_of(row, composite),
                         "label": row.record.remarks.label or None,
                         **{
                             name: text or None
@@ -160,6 +161,17 @@ def plain_rows(ranked: Sequence[tuple[Table, TagRanks]]) -> list[dict[str, Any]]
 def _tagged(row: Row, tag: str) -> dict[str, TaggedScores]:
     composite = row.record.composite
     return {each.value: each for each in composite.by_tag if each.tag == tag} if composite is not None else {}
+
+
+def _partial_of(row: Row, each: TaggedScores | None) -> str | None:
+    """The parts of a partial composite."""
+    if row.record.composite is None or each is None or each.partial is None:
+        return None
+    weights = row.record.composite.weights
+    missing = lacking(each, weights)
+    return "+".join(
+        name for name in part_names([row.record.composite]) if weights.get(name) and name not in missing
+    )
 
 
 def _plain_text(value: Any) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.compare.composites import kinds_of_composites, part_names, scored_by, speed_against
+from results.compare.composites import kinds_of_composites, lacking, part_names, scored_by, speed_against
 from results.scores.composite import Part
 from results.stats.machines import machine_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from results.compare.composites import ScoredBy
     from results.compare.leaderboard import Row, Table
@@ -76,7 +76,12 @@ def composite_rows(composite: CompositeScore) -> list[tuple[str, str]]:
         if len(values) > MOST_VALUES:
             rows.append((f"- by {tag}", f"{len(values)} values: show --json"))
             continue
-        rows.append((f"- by {tag}", ", ".join(f"{each.value} {whole_or_partial(each)}" for each in values)))
+        rows.append(
+            (
+                f"- by {tag}",
+                ", ".join(f"{each.value} {named_partial(each, composite.weights)}" for each in values),
+            )
+        )
     rows += [("WARNING", warning) for warning in composite.warnings]
     return rows
 
@@ -116,6 +121,15 @@ def whole_or_partial(scored: CompositeScore | TaggedScores | None, *, interval: 
     return f"{text} (partial)" if partial else text
 
 
+def named_partial(scored: CompositeScore | TaggedScores, weights: Mapping[str, float]) -> str:
+    """The composite; where there is none, the partial one with the parts that it lacks: two samples, or two values of a
+    tag, may lack different ones. weights: by part.
+    """
+    if scored.composite.value is None and scored.partial is not None:
+        return f"{value_text(scored.partial)} without {list_text(lacking(scored, weights))}"
+    return value_text(scored.composite)
+
+
 def composite_columns(table: Table) -> list[tuple[str, Callable[[Row], str]]]:
     """The columns of a table of runs: the composite, the partial one, and each part; none where no run has any."""
     composites = [row.record.composite for row in table.rows]
@@ -145,10 +159,7 @@ def partial_text(record: RunRecord) -> str:
     found = record.composite
     if found is None or found.partial is None or found.partial.value is None:
         return ""
-    missing = [
-        name for name in part_names([found]) if found.weights.get(name) and name not in found.partial_of
-    ]
-    return f"{value_text(found.partial)} without {list_text(missing)}"
+    return f"{value_text(found.partial)} without {list_text(lacking(found, found.weights))}"
 
 
 def part_of(record: RunRecord, heading: str) -> PartScore | None:

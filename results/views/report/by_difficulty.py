@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from results.compare.composites import kinds_of_composites
 from results.compare.tag_ranks import ordered_values
-from results.views.composites.composite_text import kind_letter, whole_or_partial
+from results.views.composites.composite_text import kind_letter, named_partial
 from results.views.report.context import PlainTable
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def _percent(metric: Metric) -> str:
 
 
 def _composites(record: RunRecord, tag: str) -> Iterator[tuple[str, str]]:
-    for each in record.composite.by_tag if record.composite is not None else ():
+    if (found := record.composite) is None:
+        return
+    for each in found.by_tag:
         if each.tag == tag:
-            yield each.value, whole_or_partial(each)
+            yield each.value, named_partial(each, found.weights)

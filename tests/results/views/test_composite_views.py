@@ -7,13 +7,14 @@ import io
 import json
 import sys
 
+import msgspec
 import pytest
 
-from results.compare.composites import what_sets_apart
+from results.compare.composites import parts_order, what_sets_apart
 from results.compare.leaderboard import SortBy, make_tables
 from results.plain_text import uncoloured
 from results.records import decode_record, encode_record
-from results.scores.composite import SampleParts
+from results.scores.composite import PartScore, SampleParts
 from results.store.reading.part_lines import parts_of_completion, read_part_lines
 from results.store.run_folder import all_records
 from results.views.composites.composite_text import composite_rows
@@ -121,7 +122,21 @@ def test_the_summary_tells_every_part_with_its_weight_and_why_it_is_missing():
     )
     assert rows["- speed"] == "n/a, weight 20 %: no baseline and no target were given"
     assert rows["- quality"] == "60.0 (56.0 to 64.0), weight 25 %, 20 samples"
-    assert rows["- by difficulty"].startswith("easy 75.6 (71.6 to 79.6) (partial), medium 65.6")
+    assert rows["- by difficulty"].startswith("easy 75.6 (71.6 to 79.6) without speed, medium 65.6")
+
+
+def test_a_partial_composite_of_a_tag_names_what_it_lacks_and_is_ordered_with_its_like(tmp_path):
+    """Of the easy tasks no solution could be measured, so that their composite lacks more than that of the run."""
+    made = composite(speed=None, by_difficulty=True)
+    easy, hard, *_ = made.by_tag
+    parts = easy.parts | {"efficiency": PartScore(value=None, why_not="no reference")}
+    easy = msgspec.structs.replace(easy, parts=parts, partial=PartScore(value=99.0))
+    made = msgspec.structs.replace(made, by_tag=(easy, hard))
+    rows = dict(composite_rows(made))
+    assert rows["- by difficulty"].startswith("easy 99.0 without speed and efficiency, medium 65.6 (")
+    assert rows["- by difficulty"].endswith(") without speed")
+    ordered = sorted(made.by_tag, key=lambda each: parts_order(each, made.weights))
+    assert [each.value for each in ordered] == ["medium", "easy"], "99 of fewer parts is no rank"
 
 
 LINES = b"""\

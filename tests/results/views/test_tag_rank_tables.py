@@ -43,6 +43,7 @@ def test_scripts_get_a_line_for_each_run_and_value(results):
     assert found["Strong-Q8_0", "easy"]["composite"] == 70.5
     assert found["Weak-Q2_K", "easy"]["composite"] is None
     assert found["Weak-Q2_K", "easy"]["partial_composite"] == pytest.approx(75.625)
+    assert found["Weak-Q2_K", "easy"]["partial_of"] == "correctness+quality+efficiency"
 
 
 @pytest.mark.parametrize(

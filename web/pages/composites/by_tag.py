@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.compare.composites import composite_order
+from results.compare.composites import composite_order, parts_order
 from results.compare.tag_ranks import ordered_values
 from results.views.composites.composite_text import kind_letter, partial_text
 from web.pages.composites.columns import kinds_of, whole_cell
@@ -13,7 +13,7 @@ from web.pages.standings import run_url
 from web.pages.table import Cell, Column, Kind, Picker, Row, Table, axis_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from results.compare.leaderboard import Row as RunRow
     from results.scores.composite import TaggedScores
@@ -40,16 +40,17 @@ def composite_ranking(found: Standing, rows: Sequence[RunRow], tag: str, order: 
     every += [each.partial for of in tagged.values() for each in of.values() if each.partial is not None]
     axis = axis_of([end for each in every for end in (each.low, each.value, each.high)])
 
+    def weights(row: RunRow) -> Mapping[str, float]:
+        return row.record.composite.weights if row.record.composite is not None else {}
+
     def key(row: RunRow) -> tuple[float, ...]:
         whole = composite_order(row.record, kinds)
         if not by:
             return whole
         each = tagged[row.record.run_id].get(by)
         if each is None:
-            return (whole[0], 2.0, 0.0)
-        score = each.composite if each.composite.value is not None else each.partial
-        value = score.value if score is not None else None
-        return (whole[0], float(each.composite.value is None), -value if value is not None else 0.0)
+            return (whole[0], 4.0, 0.0, 0.0)
+        return (whole[0], *parts_order(each, weights(row)))
 
     made = []
     for row in sorted((row for row in rows if row.record.run_id in tagged), key=key):
@@ -60,7 +61,9 @@ def composite_ranking(found: Standing, rows: Sequence[RunRow], tag: str, order: 
         }
         if record.composite is not None:
             cells["composite"] = whole_cell(record.composite.composite, partial_text(record))
-        cells |= {f"{tag}={value}": tagged_cell(each) for value, each in tagged[record.run_id].items()}
+        cells |= {
+            f"{tag}={value}": tagged_cell(each, weights(row)) for value, each in tagged[record.run_id].items()
+        }
         made.append(Row(cells, pick=record.run_id))
     columns = (
         Column("model", "model", term="model"),

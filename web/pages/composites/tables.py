@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from results.compare.composites import part_names, speed_against
 from results.compare.tag_ranks import ordered_values
-from results.views.composites.composite_text import UNKNOWN, list_text, whole_or_partial, why_unknown
+from results.views.composites.composite_text import UNKNOWN, list_text, named_partial, why_unknown
 from web.pages.composites.columns import whole_cell
 from web.pages.table import Cell, Column, Kind, Row, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from results.scores.composite import CompositeScore, TaggedScores
     from web.pages.table import Value
 
@@ -83,7 +85,7 @@ def _by_tag(composite: CompositeScore, tag: str, values: list[TaggedScores]) -> 
     for each in sorted(values, key=lambda one: order.index(one.value)):
         cells: dict[str, Cell | Value] = {
             tag: each.value,
-            "composite": tagged_cell(each),
+            "composite": tagged_cell(each, composite.weights),
         }
         for name in names:
             part = each.parts.get(name)
@@ -98,6 +100,6 @@ def _by_tag(composite: CompositeScore, tag: str, values: list[TaggedScores]) -> 
     return Table(f"Composite by {tag}", columns, tuple(rows), quiet_caption=True)
 
 
-def tagged_cell(each: TaggedScores) -> Cell:
+def tagged_cell(each: TaggedScores, weights: Mapping[str, float]) -> Cell:
     """The composite on one value of a tag; n/a with the partial one below it where there is none."""
-    return whole_cell(each.composite, whole_or_partial(each) if each.partial is not None else "")
+    return whole_cell(each.composite, named_partial(each, weights) if each.partial is not None else "")
