@@ -32,7 +32,7 @@ DRAWS = 2000
 FEW = 10  # samples, below which a part says so
 # Of the draws, those in which no sample has a part: as much as an end of the interval leaves out. More: no interval.
 UNKNOWN_MOST = 0.025
-SAME = 1e-9  # points: values that differ less are the same
+_NO_SPREAD = 1e-9  # points, of values that are all the same
 RESPONSE_S, REFERENCE_S = "response_s", "reference_s"  # of speed's figures
 _AT_ONCE = 1_000_000  # numbers in memory
 _SAME = 1e-4  # between what is recorded, in six decimals, and what is computed from values in six decimals
@@ -239,7 +239,7 @@ def _told(value: float, drawn: Floats, samples: int, known: int) -> PartScore:
     import numpy as np
 
     kept = drawn[np.isfinite(drawn)]
-    if len(drawn) - len(kept) > UNKNOWN_MOST * len(drawn) or np.ptp(kept) < SAME:
+    if len(drawn) - len(kept) > UNKNOWN_MOST * len(drawn) or np.ptp(kept) < _NO_SPREAD:
         return PartScore(value=round(value, 6), samples=known)
     low, high = percentiles(kept, samples)
     return PartScore(

@@ -259,7 +259,7 @@ def test_piped_there_is_one_line_a_run_whatever_is_in_a_name(tmp_path, capsys):
     record_run(tmp_path, model="d", benchmark="lcb")
     print_tables(tables_of(tmp_path), known=())
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [len(line) for line in lines] == [35, 35, 35]
+    assert [len(line) for line in lines] == [39, 39, 39]
     assert [line[2] for line in lines] == ["model", "a b c", "d"]
 
 
