@@ -15,6 +15,7 @@ from sweeps.manifest.config_form import CONFIG_FIELDS
 from sweeps.manifest.options import manifest_from_options
 from sweeps.manifest.reader import FIELDS, parse_manifest, read_manifest
 from sweeps.manifest.schema import schema
+from sweeps.manifest.tasks_form import TASKS
 from tests.command_line import bench_runner as command
 
 GOOD = {
@@ -205,7 +206,7 @@ def test_the_schema_is_printed_and_names_every_setting():
     printed = json.loads(command("schema").out)
     assert printed == schema()
     assert printed["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(printed["properties"]) == set(FIELDS) | set(CONFIG_FIELDS)
+    assert set(printed["properties"]) == {*FIELDS, *CONFIG_FIELDS, TASKS}
     assert set(printed["$defs"]["settings"]["properties"]) == set(TABLE) - {"shard"}
     assert all(field["description"] for field in printed["properties"].values())
 
