@@ -237,7 +237,7 @@ def test_doctor_names_what_is_found():
 
 def test_no_runs_are_an_empty_list_and_an_unknown_one_is_told(tmp_path):
     assert bench_runner("list", "--results-dir", tmp_path / "none").out.splitlines() == [
-        "run\tstatus\tbenchmark\tmodel\tscore\tcompletions\tnote\tlabel"
+        "run\tstatus\tbenchmark\tmodel\tscore\tcompletions\tnote\tlabel\tcomposite\tpartial_composite"
     ]
     done = bench_runner("show", "2026", "--results-dir", tmp_path)
     assert done.code == 2
