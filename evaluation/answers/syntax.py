@@ -89,14 +89,13 @@ def whole_statements(code: str) -> str:
     """The statements at the top level before the first one that can't be parsed; empty where none is whole."""
     lines = code.split("\n")
     kept = parsable_prefix(lines).rstrip("\n")
-    if not kept or syntax_tree(kept) is None:
+    tree = syntax_tree(kept) if kept else None
+    if tree is None:
         return ""
     behind = lines[kept.count("\n") + 1 :]
     following = next((line for line in behind if line.strip()), "")
     if following[:1].isspace():  # the last statement was cut
-        tree = syntax_tree(kept)
-        body = tree.body if tree is not None else []
-        lines = kept.split("\n")[: _first_line(body[-1]) - 1] if body else []
+        lines = kept.split("\n")[: _first_line(tree.body[-1]) - 1] if tree.body else []
         kept = "\n".join(lines).rstrip()
     return f"{kept}\n" if following and kept else ""
 

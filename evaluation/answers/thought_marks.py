@@ -156,17 +156,19 @@ HINTS = (
 
 _BRACKETS = ("<", "[", "\u25c1", "&lt;", "\\")
 _WORDS = (
-    *(
-        "assistant",
-        "analysis",
-        "commentary",
-        "/think\n",
-        "here is my ",
-        "here are my ",
-        "here's my ",
-        "here\u2019s my ",
-    ),
-    *("# thinking", "# response", "# final", "thinking...", "...done"),
+    "assistant",
+    "analysis",
+    "commentary",
+    "/think\n",
+    "here is my ",
+    "here are my ",
+    "here's my ",
+    "here\u2019s my ",
+    "# thinking",
+    "# response",
+    "# final",
+    "thinking...",
+    "...done",
 )
 _MARK_CHARS = 64  # in front of a hint that may belong to its mark
 

@@ -33,13 +33,11 @@ class PromptedTask:
 
     def told(self, task_ids: Collection[str]) -> int:
         """How many of these samples the prompt's examples ask too, and so tell the answer of."""
-        shown = {_folded(example.question) for example in self._prompt.examples}
+        shown = {folded(example.question) for example in self._prompt.examples}
+        if not shown:
+            return 0
         asked = (sample for sample in self._task.get_samples(None) if sample.task_id in task_ids)
-        return (
-            sum(not shown.isdisjoint(map(_folded, self._questions(sample))) for sample in asked)
-            if shown
-            else 0
-        )
+        return sum(not shown.isdisjoint(map(folded, self._questions(sample))) for sample in asked)
 
     def _questions(self, sample: Sample) -> Iterator[str]:
         yield self._task.get_prompt(sample).user
@@ -80,8 +78,8 @@ def with_prompt(asked: Prompt, prompt: PromptText, style: PromptStyle) -> Prompt
     return asked._replace(system=system, history=(*turns, *asked.history))
 
 
-def _folded(text: str) -> str:
-    """However it is spaced and capitalised."""
+def folded(text: str) -> str:
+    """The same text for questions that differ in spacing and capitals alone."""
     return " ".join(text.split()).casefold()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from evaluation.loop.prompted_task import folded
 from evaluation.optimise.contract import Item
 from evaluation.optimise.splits import kept_apart, split_up
 from results.errors import UsageError
@@ -91,19 +92,15 @@ def item_of(task: Task, sample: Sample) -> Item:
     worked = getattr(task, "worked_example", None)
     example = worked(sample) if worked is not None else None
     if example is None:
-        content = encode([_folded(asked.system), _folded(asked.user), asked.history, asked.tools])
+        content = encode([folded(asked.system), folded(asked.user), asked.history, asked.tools])
     else:  # its history would be the few-shot examples
-        content = encode([_folded(asked.system), _folded(example.question), (), asked.tools])
+        content = encode([folded(asked.system), folded(example.question), (), asked.tools])
     return Item(
         task_id=sample.task_id,
         sha256=hashlib.sha256(content).hexdigest(),
         question=asked.user if example is None else example.question,
         answer="" if example is None else example.answer,
     )
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 def by_sha256(items: Iterable[Item]) -> dict[str, str]:

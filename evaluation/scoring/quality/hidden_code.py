@@ -48,7 +48,9 @@ def _modules(node: ast.Import | ast.ImportFrom) -> set[str]:
 
 
 def _own_functions(tree: ast.Module) -> dict[str, int]:
-    """The last line of each function of the module, by its name; without those that are taken away again."""
+    """The line before each function of the module, by its name, the first of several; without those that are taken away
+    again.
+    """
     deleted = {
         name.id
         for node in ast.walk(tree)
