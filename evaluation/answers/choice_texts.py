@@ -19,6 +19,9 @@ _STATES = re.compile(
 )
 _REASON = re.compile(r"[.;](?:\s|$)|,?\s+(?:because|since|as|which|not)\b")
 _BINDS = re.compile(r"^[a-z]\s*=\s*(?=\S)", re.IGNORECASE)
+_CONCLUDES = re.compile(
+    r"\W*(?:so|therefore|thus|hence|in\s+(?:conclusion|summary|short)|overall|consequently)\b", re.IGNORECASE
+)
 _OPPOSES = re.compile(
     r"\b(?:not|no|never|neither|nor|cannot|except|unlike|without|false|incorrect|wrong|if|could|might|may|would)\b|n['\u2019]t\b|\?",
     re.IGNORECASE,
@@ -29,12 +32,17 @@ _LABEL = re.compile(r"^\W*(?:the\s+)?(?:(?:final|correct)\s+)?answer(?:\s+is)?\W
 _IT_IS = re.compile(
     r"^(?:(?:it|they|this|that)(?:['\u2019]s|\s+(?:is|are|was|would\s+be|must\s+be))?\s+)?(?:(?:the|an?)\s+)?(?=\w)"
 )
+_SURELY = re.compile(
+    r"^\W*(?:clearly|definitely|obviously|probably|certainly|surely|likely|most\s+likely|of\s+course"
+    r"|i(?:['\u2019]d)?\s+(?:think|believe|guess|say))\b,?\s+",
+    re.IGNORECASE,
+)
 
 
 def chosen_text(text: str, choices: Sequence[str], letters: Sequence[str]) -> str | None:
     """The letter of the only choice whose text is stated as the answer, or is its first or last line; of an answer of
-    one sentence, of the only choice that it names, where that is what something is. None where there is none, or
-    several.
+    one sentence, or of a last line that concludes, of the only choice that it names, where that is what something is.
+    None where there is none, or several.
     """
     lines = [line for line in plain_text(text, letters).splitlines() if line.strip()]
     if not lines:
@@ -47,8 +55,8 @@ def chosen_text(text: str, choices: Sequence[str], letters: Sequence[str]) -> st
             by_text.setdefault(named, letter)
     said = {_bare(found) for line in (*lines[-1:], *lines[:1]) for found in _stated(line[:_LONGEST_LINE])}
     found = {by_text[bare] for bare in said if bare and bare in by_text}
-    if not found and len(lines) == 1:
-        found = {by_text[bare] for bare in _named(lines[0], by_text)}
+    if not found and (len(lines) == 1 or _CONCLUDES.match(lines[-1])):
+        found = {by_text[bare] for bare in _named(lines[-1], by_text)}
     return found.pop() if len(found) == 1 else None
 
 
@@ -74,6 +82,7 @@ def _stated(line: str) -> list[str]:
     return [
         line,
         _LABEL.sub("", line),
+        _SURELY.sub("", line),
         _BINDS.sub("", line),
         *(re.split(r"[.;](?:\s|$)", line[end:], maxsplit=1)[0] for end in ends),
         *(line[end:].rpartition(":")[2] for end in ends),

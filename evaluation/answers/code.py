@@ -23,7 +23,15 @@ from evaluation.answers.definitions import (
 )
 from evaluation.answers.examples import without_examples
 from evaluation.answers.fences import lines_of
-from evaluation.answers.pieces import Piece, inline_code, pieces_of, replaced, unescaped, without_tool_marks
+from evaluation.answers.pieces import (
+    Piece,
+    in_strings,
+    inline_code,
+    pieces_of,
+    replaced,
+    unescaped,
+    without_tool_marks,
+)
 from evaluation.answers.syntax import (
     bound_names,
     missing_names,
@@ -92,10 +100,14 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
             bare = _without_prose(unescaped(text), entry_point)
         if bare and (_names(bare, entry_point) or not pieces):
             codes.append(Piece(bare, ""))
-    if not codes:
+    candidates, chosen = _best(codes, prompt, entry_point)
+    if chosen is None or chosen.definition is Definition.NAMED:
+        sources = [each.code for each in candidates] or [text]
+        quoted = [inner for source in sources for inner in in_strings(source, entry_point)]
+        if any(_names(piece.code, entry_point) for piece in quoted):
+            candidates, chosen = _best(quoted, prompt, entry_point)
+    if not candidates:
         return Extracted("")
-    candidates = _candidates(codes, entry_point)
-    chosen = _chosen(candidates, prompt, entry_point)
     if chosen is None or chosen.definition is Definition.STUB:
         body = _body(candidates, prompt, needed=chosen is not None)
         if chosen is None or body:
@@ -128,8 +140,13 @@ class _Candidate(NamedTuple):
     definition: Definition
 
 
-def _candidates(pieces: Sequence[Piece], entry_point: str) -> list[_Candidate]:
-    return [_candidate(piece, entry_point, cut=at < _CUTS) for at, piece in enumerate(reversed(pieces))][::-1]
+def _best(
+    pieces: Sequence[Piece], prompt: str, entry_point: str
+) -> tuple[list[_Candidate], _Candidate | None]:
+    """The pieces as candidates, and the one that is chosen of them."""
+    candidates = [_candidate(piece, entry_point, cut=at < _CUTS) for at, piece in enumerate(reversed(pieces))]
+    candidates.reverse()
+    return candidates, _chosen(candidates, prompt, entry_point)
 
 
 def _candidate(piece: Piece, entry_point: str, *, cut: bool) -> _Candidate:
@@ -137,7 +154,7 @@ def _candidate(piece: Piece, entry_point: str, *, cut: bool) -> _Candidate:
     tree = syntax_tree(code)
     named = _names(code, entry_point)
     if tree is None and cut and named:
-        led = "\n".join(code.split("\n")[_lead(code, entry_point) :])
+        led = "\n".join(_set_off(code.split("\n")[_lead(code, entry_point) :]))
         for part in (whole_statements(code), led, whole_statements(led)):
             tree = syntax_tree(part) if part else None
             if tree is not None and definition_of(tree, entry_point) > Definition.STUB:
@@ -175,12 +192,14 @@ def _bound(tree: ast.Module) -> set[str]:
 
 
 def _continued(candidates: Sequence[_Candidate], at: int, entry_point: str) -> _Candidate:
-    """A function that returns nothing, and the pieces behind it that go on with its body."""
+    """A function that returns nothing, or only begins, and the pieces behind it that go on with its body."""
     found = candidates[at]
-    if found.tree is None or found.definition not in {Definition.STUB, Definition.FUNCTION}:
+    begins = found.tree is None and found.code.rstrip().endswith(":")
+    if not begins and (found.tree is None or found.definition not in {Definition.STUB, Definition.FUNCTION}):
         return found
     for following in candidates[at + 1 : at + 1 + _CONTINUED]:
-        if returns(found.tree, entry_point) or not following.piece.code.lstrip("\n").startswith((" ", "\t")):
+        has_end = found.tree is not None and returns(found.tree, entry_point)
+        if has_end or not following.piece.code.lstrip("\n").startswith((" ", "\t")):
             break
         code = found.piece.code.rstrip() + "\n" + following.piece.code
         longer = _candidate(Piece(code, found.piece.tag, found.piece.shown), entry_point, cut=False)

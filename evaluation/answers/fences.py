@@ -81,7 +81,7 @@ def language(info: str) -> str:
     """`python title="x.py"`, `Python 3`, `{.python .numberLines}`, `python:main.py` and `main.py` are all python."""
     found = _NAME.match(info)
     name = found[1].lower() if found else ""
-    if name in _PYTHON_NAMES or re.search(r"\w\.py\b", info):
+    if name in _PYTHON_NAMES or re.search(r"\w\.py\b|^\s*+tool_code\b", info):  # Gemma's tools are Python
         return PYTHON
     return "" if name in _NO_NAMES else name
 

@@ -56,7 +56,7 @@ NAMED_ANSWER = _words(
     rf"(?:\s+{_BE}\b|\s*{_SIGN}){_FILL}\(?$",
     rf"\bone(?:\s+(?:that|which)\b{_SOME})?\s+{_BE}\b{_FILL}\(?$",
     rf"{_HAN_NOUN}[^\n。.,，]{{0,8}}?(?:是|为|為|应为|選|选|は|が|은|는|이|:)\s*{_FILL}\(?$",
-    r"(?:الإجابة|الجواب|उत्तर|जवाब|विकल्प|คํ?[าำ]ตอบ)[^\n.,]{0,30}?$",
+    r"(?:الإجابة|الجواب|απάντηση|התשובה|उत्तर|जवाब|विकल्प|คํ?[าำ]ตอบ)[^\n.,]{0,30}?$",
     r"\b(?:odpowiedź\s+to|vastaus\s+on|răspunsul(?:\s+\w+)?\s+este|jawaban\w*(?:\s+\w+){0,2}\s+adalah"
     rf"|câu\s+trả\s+lời(?:\s+\w+){{0,2}}\s+là|cevap|válasz(?:\s+\w+)?)\s*{_FILL}\(?$",
     rf"(?:(?<![a-z])(?:选|選)(?:择|擇)?了?|故选|应选|答)\s*:?\s*{_FILL}\(?$",
@@ -64,7 +64,7 @@ NAMED_ANSWER = _words(
 # It is chosen, where a clause may end behind it: `therefore B.`, not `therefore A has`.
 CHOSEN = _words(
     r"\b(?:mark|circle|tick|vote\s+goes\s+to|choose|chose|select|selected|pick|picked|go(?:ing)?\s+(?:with|for)"
-    r"|opt(?:ing)?\s+for|settle\s+on|vote\s+for|stick(?:ing)?\s+with|lean(?:ing)?\s+(?:towards?|to)"
+    r"|opt(?:ing)?\s+for|settle\s+on|vote\s+for|stick(?:ing)?\s+with|lean(?:ing)?(?:\s+(?:towards?|to))?"
     r"|i(?:['’]d|['’]ll|\s+would|\s+will)?\s+(?:say|guess|answer)|i\s+(?:think|believe|guess|suspect|meant?)"
     r"|inclined\s+to\s+\w+|(?:must|got\s+to|has\s+to)\s+be|choisis|w[äa]hle|elijo|escolho|scelgo|выбираю)"
     rf"(?:\s+(?:it['’]s|it\s+is))?\s*{_FILL}\(?$",
@@ -80,6 +80,7 @@ CHOSEN = _words(
     rf"\bbetween\b[^.\n]{{0,60}},\s*(?:i(?:['’]d|\s+would)?\s+\w+\s+)?{_FILL}\(?$",
     rf"\b(?:probably|definitely|likely|certainly|surely|clearly|obviously|maybe|perhaps)\b,?\s*{_FILL}\(?$",
     rf"\belimination\b[\s,:]*{_FILL}\(?$",
+    rf"(?:只剩下?|剩下的?是?)\s*{_FILL}\(?$",
     # Not between two letters, as in a reaction.
     rf"(?<!(?-i:[^a-z][A-Z]) )(?<!(?-i:[^a-z][A-Z]))(?:→|=>|->|⇒|⟹|∴)\s*{_FILL}\(?$",
 )
@@ -116,6 +117,10 @@ ALL_BUT = _words(
 NONE_BETTER = _words(
     r"(?:\b(?:no|not|nothing)|n['’]t)\b[^.\n]{0,30}\bbetter\b[^.\n]{0,20}\bthan\s+(?:\w+\s+)?\(?$"
 )
+# `None of the options A, B, C`: each of them.
+NONE_OF = _words(
+    r"\b(?:none|neither)\s+of\s+(?:the\s+|these\s+)?(?:options?|choices?|answers?|statements?)?(?:[\s,]|\b(?:and|or)\b|\b[A-J]\b)*$"
+)
 WHY = _words(r"\bwhy\s+(?:is\s+it\s+)?\(?$")
 # `Answer (B).` ends a text.
 LABEL = _words(
@@ -151,7 +156,7 @@ IS_RIGHT = _words(
 )
 IS_TRUE = _words(rf"{_ITS_TEXT}\b{_SEEMS}{_QUITE}\s+(?:true|yes|possible|consistent|supported)\b")
 IS_EXCEPTION = _words(rf"{_ITS_TEXT}\b{_BE}\s+the\s+(?:exception|odd\s+one|outlier|false|incorrect)\b")
-IS_ALONE = _words(r"\)?\s+(?:is|does|was)\s*(?:[.!]|$)")
+IS_ALONE = _words(r"\)?\s+(?:is|does|was)\s*[.!]")
 _NO = (
     r"(?:(?:is|are|was|were|would\s+be|can\s+be|could\s+be|seems|looks)(?:n['’]t\b|\s+(?:\w+\s+){0,2}?(?:not|never"
     r"|in(?:correct|accurate|valid|appropriate|complete|consistent|applicable|sufficient)|un\w+|im(?:possible|proper"

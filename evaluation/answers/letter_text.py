@@ -27,6 +27,12 @@ _TAG = re.compile(r"</?[A-Za-z]\w{1,15}\s?/?>|\[/\w{1,20}\]")
 _OTHER_COMMAND = re.compile(
     r"\\(?!text|math|mbox|boxed|fbox|underline|emph|rm\b|bf\b|color|large|Large|tag)[A-Za-z]++\s*+\{[^{}\n]{0,40}\}"
 )
+_SPAN = re.compile(
+    r"\b([A-J])\s?[-–—]\s?([A-J])(?=\s+(?:are|were|do|don['’]t|can|can['’]t|all|apply|fail)\b)"
+)
+_FONT = re.compile(
+    r"\\(?:large|Large|LARGE|huge|Huge|small|normalsize|bf|rm|it|sf|tt|cal|bfseries|displaystyle|textstyle)\b(?!\{)"
+)
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~|<(del|strike)>[^<>\n]{1,200}</\1>")
 _LABEL_LINE = re.compile(
     r"^[^\w\n]{0,8}((?:(?:the|final|correct|best)\s){0,2}(?:answer|choice|option))[^\w\n:]{0,8}\n\s*+(?=\S)",
@@ -47,6 +53,7 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     text = re.sub(r"^(?:[ \t]*+>)++", "", text, flags=re.MULTILINE)
     text = re.sub(r"\b(is|be|answer|option|choice|select|print|submit)\(", r"\1 (", text, flags=re.IGNORECASE)
     text = re.sub(r"\[[xX✓✔]\]", "✓", re.sub(r"^([ \t*+-]*)\[ ?\]", r"\1✗", text, flags=re.MULTILINE))
+    text = re.sub(r"[【\[]((?:正确)?(?:答案|选项))[】\]]", r" \1: ", text).replace("、", ", ")
     text = re.sub(r"[【〔「『]\s?", "(", re.sub(r"\s?[】〕」』]", ")", text))
     text = _BETWEEN_SCRIPTS.sub(" ", text)
     text = _BOX_TOKENS.sub(lambda found: " boxed: " if found[1] == "begin" else " ", text)
@@ -60,6 +67,7 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
             text = text.replace(f"<{tag}>", "").replace(f"</{tag}>", "")
     text = _TAG.sub(" ", text)
     text = _OTHER_COMMAND.sub("~", text)
+    text = _FONT.sub(" ", text)
     text = re.sub(r"\\[A-Za-z]++\s*+(?=\{)|\\[()\[\],;!]", "", text)
     text = re.sub(r"\\(?:right|long|Right|Longright)arrow\b|\\implies\b|\\to\b", "→", text)
     text = re.sub(r"\\[A-Za-z]++|\\ ", " ~ " if "\\" in text else "", text)
@@ -67,7 +75,14 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     text = re.sub(r"[*`\"“”„‘«»${}]|(?<!\w)['’]|['’](?!\w)", "", text)
     text = text.replace("))", ")").replace("((", "(")
     text = re.sub(r"(?<=[A-Za-z]{2})_(?=[A-Za-z]{2})|(?<!\w)_+|_+(?!\w)", " ", text)
+    text = _SPAN.sub(lambda found: _spelled_out(found, letters), text)
     return _LABEL_ENDS.sub(r"\1 ", _LABEL_LINE.sub(r"\1: ", _LABEL_BREAKS.sub(r"\1 ", text)))
+
+
+def _spelled_out(span: re.Match[str], letters: Sequence[str]) -> str:
+    """`A, B, C` of `A-C`, where they are choices."""
+    inside = [letter for letter in letters if span[1] <= letter <= span[2]]
+    return ", ".join(inside) if {span[1], span[2]} <= set(letters) and len(inside) > 1 else span[0]
 
 
 def without_texts(text: str, letters: Sequence[str], choices: Sequence[str]) -> str:

@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers import letter_cues as cues
+from evaluation.answers.letter_elimination import left_over
 from evaluation.answers.letter_lists import in_bold, likeliest
 from evaluation.answers.letter_text import plain_text, without_texts
-from evaluation.answers.next_question import NEXT_QUESTION
+from evaluation.answers.turns import NEXT_QUESTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -126,8 +127,9 @@ def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) 
     `therefore B` or `wait, it is B`; the letter that ends the text; the one that it begins with, such as `B`, `b)` or
     `**B)** text`; the same for its last line; the only one that is called the exception, right, or true; the only one
     of a list that is called correct; the only one that is set apart, as `(B)` or `**B**`; the only one that is
-    mentioned. What is denied, asked, supposed, said by others or said of several letters states nothing. The article in
-    `A femur is a bone` is no answer, nor is a list of all choices, nor what the model answers to a further question.
+    mentioned; the one that is left where all others are called wrong. What is denied, asked, supposed, said by others
+    or said of several letters states nothing. The article in `A femur is a bone` is no answer, nor is a list of all
+    choices, nor what the model answers to a further question.
     choices: their texts, which say nothing of a letter that they stand behind, as in `B. False, True`.
     """
     patterns = _patterns("".join(letters))
@@ -140,7 +142,7 @@ def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) 
         return choice
     surest, rest = likeliest(plain, letters)
     choice = _chosen(rest, patterns, letters)
-    return choice if choice.letter else Choice(surest or in_bold(text, letters))
+    return choice if choice.letter else Choice(surest or in_bold(text, letters) or left_over(rest, letters))
 
 
 def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
@@ -158,14 +160,12 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     is_reviewed = is_one and cues.REVIEWS.search(text[: mentions[0].start + 2]) is not None
     if is_reviewed and cues.BEGINS_LIST.search(text[max(0, mentions[0].start - _SHORT) : mentions[0].start]):
         return Choice(None)
-    is_list = [mention.letter for mention in mentions] == list(letters) and max(ranks) <= Rank.MENTION
-    if (
-        is_list
-        and not cues.REJECTED.search(text)
-        and all(_begins_clause(text, mention) for mention in mentions)
-    ):
+    in_order = [mention.letter for mention in mentions[: len(letters)]] == list(letters)
+    is_row = in_order and "\n" not in text[mentions[0].start : mentions[len(letters) - 1].start]
+    is_row = is_row and all(_begins_clause(text, mention) for mention in mentions[: len(letters)])
+    if is_row and len(mentions) == len(letters) and max(ranks) <= Rank.MENTION:
         return Choice(_only(_affirmed(text, mentions)))  # all choices in one line
-    if (choice := _at_the_edges(lines, patterns, letters)).letter:
+    if not is_row and (choice := _at_the_edges(lines, patterns, letters)).letter:
         return choice
 
     def of(*wanted: Rank) -> set[str]:
@@ -174,7 +174,7 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     for found in (of(Rank.ODD), of(Rank.RIGHT), of(Rank.TRUE)):
         if found:
             return Choice(_only(found))
-    if is_reviewed or (is_one and (_is_first_item(lines) or cues.BROKE_OFF.search(text))):
+    if is_reviewed or (is_one and _is_first_item(lines)) or cues.BROKE_OFF.search(text):
         return Choice(None)  # it broke off with the first one
     apart = {
         mention.letter
@@ -201,7 +201,7 @@ def _mentions(text: str, patterns: _Patterns) -> Iterator[_Mention]:
     for match in found:
         written, end = match[0].strip("() \t\n"), match.end()
         apart = bool(match["inside"] or (match["open"] and match["close"]))
-        if written in "AI" and not apart and cues.ARTICLE.match(text, end):
+        if written in "AI" and not match["close"] and not apart and cues.ARTICLE.match(text, end):
             continue
         letter = written.upper()
         beside = patterns.several.match(text, end)
@@ -247,7 +247,9 @@ def _rank(text: str, mention: _Mention, next_at: int) -> Rank:
         return rank
     if cues.ALL_BUT.search(sentence):
         return Rank.RIGHT if cues.REJECTED.search(behind) else Rank.ODD
-    if cues.NOT.search(clause) or cues.DENIED.match(own) or _said_by_others(sentence, clause):
+    if cues.NOT.search(clause) or cues.NONE_OF.search(sentence) or cues.DENIED.match(own):
+        return Rank.DENIED
+    if _said_by_others(sentence, clause):
         return Rank.DENIED
     if rank <= Rank.MENTION:
         return Rank.DENIED if cues.DENIED_BELOW.match(own) or cues.DENIED_ITEM.match(own) else rank
@@ -379,7 +381,7 @@ def _affirmed(text: str, mentions: Sequence[_Mention]) -> Iterator[str]:
     """Of a list with a verdict on each choice: the first word for or against it, before the next choice."""
     for mention, following in itertools.zip_longest(mentions, mentions[1:]):
         before = text[max(0, mention.start - 40) : mention.start].rpartition("\n")[2]
-        if mention.several or not cues.ITEM.search(before):
+        if mention.several or not cues.ITEM.search(before) or cues.NONE_OF.search(before):
             continue
         end = min(mention.end + 2 * _BEHIND, following.start if following else len(text))
         verdict = ("" if re.search(r"\w", before) else before) + text[mention.end : end].partition("\n")[0]

@@ -21,7 +21,7 @@ def _not_behind(*words: str) -> str:
 # What stands before a number that only says how long, of how many, at which price.
 _MEASURE = re.compile(
     rf"(?:\b{_not_behind('results', 'resulting', 'result', 'brings', 'brought', 'bring', 'total')}in"
-    r"|\b(?:including|excluding|counting|considering|per|every|each|within|during|over|after|before|across|among|between|of\s+wh(?:ich|om)|as\s+\w+\s+as(?:\s+[\w'’]+)?|until|than(?:\s+\w+['’]s)?"
+    r"|\b(?:including|excluding|counting|considering|per|every|each|within|during|over|after|before|across|among|between|of\s+wh(?:ich|om)|as\s+\w+\s+as(?:\s+[\w'’]+)?|until|(?:than|compared\s+(?:to|with))(?:\s+\w+['’]s)?"
     r"|throughout|on|from)"
     r"|\buntil(?:\s+\w+){1,3}"
     r"|(?:\d|\bwith\s+an?)\s+(?:remainder|r)(?:\s+of)?"
@@ -48,7 +48,9 @@ _COMPARED = re.compile(
     r"\s+(?:\w+\s+)?(?:fewer|less|more|younger|older|shorter|longer|taller|higher|lower|cheaper)\b",
     re.IGNORECASE,
 )
-_COMPARES = re.compile(r"(?:,|\bwhich\s+is|\band\b[^,]{0,40}\bis)\s*$", re.IGNORECASE)
+_COMPARES = re.compile(
+    r"(?:,|\bwhich\s+is|\band\s+that(?:['’]s|\s+is)|\band\b[^,]{0,40}\bis)\s*$", re.IGNORECASE
+)
 _SHARE = re.compile(r"\s*(?:%|percent\b|/\s?[a-z]+\b)|\s+(?:per|each|an?)\b", re.IGNORECASE)
 _OR = re.compile(r"\bor\s+(?:\w+\s+)?$", re.IGNORECASE)
 _JOINED = re.compile(

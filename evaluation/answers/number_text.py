@@ -107,9 +107,9 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
         text = _HAN_MAGNITUDE.sub(lambda found: _scaled(found[1], _HAN_ZEROS[found[2]]), text)
     else:
         text = _MAGNITUDE.sub(r"\1 ", text)
-    text = re.sub(r"\\(?:times|cdot|div|ast)\b", " * ", text)
-    text = re.sub(r"\\(?:approx|equiv)\b|≈", " = ", text)
-    text = re.sub(r"\\(?:to|implies|(?:long)?rightarrow)\b", " → ", text, flags=re.IGNORECASE)
+    text = re.sub(r"\\(?:times|cdot|div|ast)(?![A-Za-z])", " * ", text)
+    text = re.sub(r"\\(?:approx|equiv)(?![A-Za-z])|≈", " = ", text)
+    text = re.sub(r"\\(?:to|implies|(?:long)?rightarrow)(?![A-Za-z])", " → ", text, flags=re.IGNORECASE)
     text = re.sub(r"(?<=[-−–])\\?[$€£¥₹]", "", text)
     text = re.sub(r"\\[A-Za-z]++|\\.|[$€£¥₹`\[\]{}\"“”]|\*\*++|__++", " ", text)
     text = re.sub(rf"[{_SPACES}]", " ", text)

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections import deque
 from decimal import Decimal
 from typing import NamedTuple
 
 from evaluation.answers.measures import main_number, mains
-from evaluation.answers.next_question import NEXT_QUESTION
 from evaluation.answers.number_text import NUMBER, plain_numbers, value
 from evaluation.answers.number_words import number_in_words, only_number_in_words, reckoned_in_words
+from evaluation.answers.turns import NEXT_QUESTION
 
 _HEADING = re.compile(
     r"^[ \t]*+(?P<mark>#{1,6})[ \t]*+(?:(?:step|part)\b[ \t]*+\d{0,3}[.:)]?"
@@ -57,7 +59,7 @@ _COMES_TO = re.compile(
 # `between 19 and 21, namely 20`
 _RANGE = re.compile(r"\b(?:between|from)\s+\d[\d.]*\s+(?:and|to)\s+\d[\d.]*,(?=[^=]{0,40}\d)", re.IGNORECASE)
 _NAMED_FIRST = re.compile(rf"\W{{0,9}}?{NUMBER.pattern}(?:,?\s+[A-Za-z]+){{0,2}}\s*(?:[:#]|\bfrom\b)")
-_ASIDE = re.compile(r"(?<=[^\s(])\s*+[(（][^()（）\n]{0,300}[)）]")
+_ASIDE = re.compile(r"(?<=[^\s(])\s*+[(（](?!\s?=)(?:[^()（）\n]|\([^()（）\n]{0,100}\)){0,300}+[)）]")
 # A remark behind the answer.
 _REMARK = re.compile(
     r"^[\W_]*+(?:explanation|check|verification|verify|note|notes|proof|confidence|reasoning|rationale|remark|assumptions?|time\s+taken|"
@@ -92,11 +94,14 @@ _AT_ONCE_CORRECTED = re.compile(
     r"(?:(?:it|that)(?:['’]s|\s+is|\s+should\s+be|\s+must\s+be)\s+|make\s+(?:that|it)\s+)?(?=\d)",
     re.IGNORECASE,
 )
-_NOTHING_LEFT = re.compile(r"\bno\s+(?:more\s+)?[a-z]+(?:\s+[a-z]+)?\s+(?:left|remain\w*)\b", re.IGNORECASE)
+_NOTHING_LEFT = re.compile(
+    r"\b(?:no\s+(?:more\s+)?[a-z]+(?:\s+[a-z]+)?|none(?:\s+(?:is|are))?|nothing(?:\s+is)?)\s+(?:left|remain\w*)\b",
+    re.IGNORECASE,
+)
 # `18 dollars in total`, and what of it each has.
 _IN_TOTAL = re.compile(
     rf"{NUMBER.pattern}(?:\s+[A-Za-z]+){{0,2}}\s+(?:in\s+total|altogether|in\s+all)\b"
-    r"(?=\W*$|,\s+(?:or\s+)?\d[\d.]*(?:\s+\w+)?\s+(?:per|each|apiece|an?)\b)",
+    r"(?=\W*$|:|,\s+(?:or\s+)?\d[\d.]*(?:\s+\w+)?\s+(?:per|each|apiece|an?)\b)",
     re.IGNORECASE,
 )
 _EXPLAINED = re.compile(r":\s|\s—\s|,\s+(?:namely|ie)\b,?\s")
@@ -112,8 +117,8 @@ _ROUNDED = re.compile(
 _MERE_MEASURE = re.compile(r"\W*(?:for|in|after|over|per|from|with)(?:\s+\S+){1,4}\W*", re.IGNORECASE)
 # A sentence that offers more, supposes something, or tells what is not asked.
 _BESIDE_IT = re.compile(
-    r"^\W*(?:please\s+)?(?:let\s+me\s+know|feel\s+free|if\s+you\b|would\s+you\s+like|do\s+you\s+want|i\s+hope)"
-    r"|^\s*[(（](?:[A-Za-z][^=]*$|(?:check|verif\w+|note)\b)|\bbut\s+the\s+(?:question|problem)\b[^.\n]{0,30}\bask",
+    r"^\W*(?:that|this|it)\s+(?:only\s+)?took\s+(?:me\s+|us\s+)?\d+\s+steps\b|^\W*(?:please\s+)?(?:let\s+me\s+know|feel\s+free|if\s+you\b|would\s+you\s+like|do\s+you\s+want|i\s+hope)"
+    r"|^\s*[(（](?:[^()（）]*[)）]?\W*$|(?:check|verif\w+|note)\b)|\bbut\s+the\s+(?:question|problem)\b[^.\n]{0,30}\bask",
     re.IGNORECASE,
 )
 _TAKEN_BACK = re.compile(
@@ -137,6 +142,7 @@ _RECKONS = re.compile(
     r"|makes|costs?|earns?|pays?|profit|difference|because|since|after|which|leaving|giving|making)\b",
     re.IGNORECASE,
 )
+_ITEM = re.compile(r"[ \t]*+[-+*•][ \t]++\S")
 _FEWEST, _MOST_PARTS = 2, 9  # numbers that are added up or multiplied
 _FEW = 3  # numbers of a sentence that states a result
 _BOLD = re.compile(r"\*\*(?!\s*(?:step|part)\b)([^*\n]{1,60})\*\*", re.IGNORECASE)
@@ -303,6 +309,8 @@ def _concluded(plain: str, text: str) -> Decimal | None:
         plain = plain[: remark.start()]
     plain = _LISTED.sub("", plain)
     counted = [said for said in _SENTENCE.findall(plain) if NUMBER.search(said)]
+    if (listed := _with_parts(plain, text)) is not None:
+        return listed
     spoken = reckoned_in_words(plain.rstrip().rpartition("\n")[2]) if counted else None
     if spoken is not None:
         return spoken
@@ -326,6 +334,18 @@ def _concluded(plain: str, text: str) -> Decimal | None:
     return None
 
 
+def _with_parts(plain: str, text: str) -> Decimal | None:
+    """What stands before a list of its parts, with which the text ends: `18 minutes:`, `- 9 there`, `- 9 back`."""
+    lines, plain_lines = text.rstrip().split("\n"), plain.rstrip().split("\n")
+    count = sum(1 for _ in itertools.takewhile(_ITEM.match, reversed(lines)))
+    if not _FEWEST <= count <= _MOST_PARTS or len(lines) != len(plain_lines):
+        return None
+    parts = [value(found) for line in plain_lines[-count:] if (found := NUMBER.search(line))]
+    before = next((line for line in reversed(plain_lines[:-count]) if line.strip()), "")
+    whole = main_number(before) if NUMBER.search(before) and "=" not in before else None
+    return whole if whole is not None and len(parts) == count and _comes_to(parts, whole) else None
+
+
 def _named_before(said: str) -> str:
     """Without the calculation behind a colon: `42 pages: half of the remaining 84`; nor the numbers that it comes from:
     `18 in total: 9 on Monday and 9 on Tuesday`.
@@ -347,10 +367,10 @@ def _comes_to(parts: list[Decimal], whole: Decimal) -> bool:
     """Whether these numbers, two or a few, are the parts that another one is made of."""
     if not _FEWEST <= len(parts) <= _MOST_PARTS:
         return False
-    if sum(parts) == whole:
+    if whole in {sum(parts), math.prod(parts)}:
         return True
     one, other = parts[0], parts[-1]
-    return len(parts) == _FEWEST and (one * other == whole or (other != 0 and one == whole * other))
+    return len(parts) == _FEWEST and (one - other == whole or (other != 0 and one == whole * other))
 
 
 def _equals_calculation(said: str) -> re.Match[str] | None:

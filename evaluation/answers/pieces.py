@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import html
 import itertools
@@ -17,7 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _CHANGES = {"diff", "patch", "udiff"}
+# A change outside of a fence for changes: as GPT's tool applies it, and as `diff` writes it. This and the next are
+# compiled when they are needed first, which most answers never do.
+_CHANGE = (
+    r"(?m)^\*\*\* Begin Patch[ \t]*+\n(?P<patch>[\s\S]*?)(?:^\*\*\* End Patch|\Z)"
+    r"|^--- [^\n]++\n\+\+\+ [^\n]++\n(?=@@)"
+)
+# A file that a command of a shell writes, or a program that it starts: `cat > main.py <<'EOF'`.
+_HEREDOC = r"<<-?[ \t]*+(['\"]?)(\w{1,30})\1[^\n]*+\n"
+_MOST_HEREDOCS = 5
+_EDITS = (
+    ("<<<<<<< SEARCH", ">>>>>>> REPLACE"),
+    ("------- SEARCH", "+++++++ REPLACE"),
+)
 _SESSIONS = {"pycon", "doctest"}
+_SHELLS = {"", "bash", "sh", "shell", "zsh", "console", "terminal"}
 _PROMPT = re.compile(r"[ \t]*+(?:>>>|\.\.\.:?|In \[\d++\]:)(?: |$)")
 _BEGINS_SESSION = re.compile(r"\s*+(?:>>> |In \[\d++\]: )")
 _MOST_NUMBERED = 2000
@@ -26,7 +41,8 @@ _ALONE = re.compile(
 )  # the language or the file in a line of its own
 _COMMAND = re.compile(r"^[!%].*+$", re.MULTILINE)  # of a notebook
 _NUMBERED = re.compile(r"[ \t]*+(\d++)(?:[ \t]*+[|:.)])?(?: |\t|$)")
-_TOOL = re.compile(r"<\|python_(?:start|tag|end)\|>")  # Llama's, around code for a tool
+# Of Llama and LFM, around code for a tool.
+_TOOL = re.compile(r"<\|(?:python_(?:start|tag|end)|tool_call_(?:start|end)|tool_list_(?:start|end))\|>")
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#\d++);")
 # Alone, or between marks such as those of a tool call.
 _JSON = re.compile(
@@ -72,6 +88,8 @@ def pieces_of(text: str) -> list[Piece]:
     """Those that are not empty, in order. Of sessions what was typed, of changes what they lead to. Linear."""
     text = replaced(without_tool_marks(text))
     blocks = [block for block in fenced_blocks(text) if block.code.strip()] or _in_html(text)
+    if not blocks and (change := _in_change(text)):
+        return [Piece(change, PYTHON, shown=True)]
     if not blocks:
         found = _JSON.fullmatch(text)
         return list(_in_json(found[1])) if found else _in_json_within(text)
@@ -83,14 +101,15 @@ def pieces_of(text: str) -> list[Piece]:
 
 def replaced(text: str) -> str:
     """What a change leaves that is written as SEARCH and REPLACE."""
-    if ">>>>>>> REPLACE" not in text or "<<<<<<< SEARCH" not in text:
+    begin, end = next((marks for marks in _EDITS if all(mark in text for mark in marks)), ("", ""))
+    if not begin:
         return text
     kept: list[str] = []
     is_old = False
     for line in text.split("\n"):
         mark = line.strip()
-        if mark in {"<<<<<<< SEARCH", "======="} or mark == ">>>>>>> REPLACE":
-            is_old = mark == "<<<<<<< SEARCH"
+        if mark in {begin, "=======", end}:
+            is_old = mark == begin
         elif not is_old:
             kept.append(line)
     return "\n".join(kept)
@@ -113,14 +132,26 @@ def inline_code(text: str, name: str) -> str:
 def _piece(block: Block) -> Piece:
     if len(block.code) > MOST_CHARACTERS:
         return Piece(block.code, block.tag)
-    if block.tag in _CHANGES:
-        return Piece(_changed(block.code), PYTHON, shown=True)
+    if change := _changed(block.code) if block.tag in _CHANGES else _in_change(block.code):
+        return Piece(change, PYTHON, shown=True)
     if (block.may_be_python or block.tag in _SESSIONS) and _BEGINS_SESSION.match(block.code):
         return Piece(_typed(block.code), PYTHON, shown=True)
+    if block.tag in _SHELLS and (written := _written(block.code)):
+        return Piece(written, PYTHON, shown=True)
     if not block.may_be_python:
         return Piece(block.code, block.tag)
     named = _ALONE.match(block.code)
     return Piece(_cleaned(block.code[named.end() if named else 0 :]), PYTHON if named else block.tag)
+
+
+def _written(commands: str) -> str:
+    """The first file in commands of a shell that can be parsed; empty where there is none."""
+    found = re.finditer(_HEREDOC, commands) if "<<" in commands else ()
+    for begin in itertools.islice(found, _MOST_HEREDOCS):
+        code, end, _ = f"\n{commands[begin.end() :]}\n".partition(f"\n{begin[2]}\n")
+        if end and _parses(code):
+            return code.removeprefix("\n") + "\n"
+    return ""
 
 
 def _cleaned(code: str) -> str:
@@ -162,20 +193,42 @@ def _changed(difference: str) -> str:
     kept = [
         line[1:] if line[:1] in {"+", " "} else line
         for line in difference.split("\n")
-        if not line.startswith(("-", "@@", "+++ ", "diff ", "index ", "\\ No newline"))
+        if not line.startswith(("-", "@@", "+++ ", "*** ", "diff ", "index ", "\\ No newline"))
     ]
     return "\n".join(kept)
 
 
+def _in_change(text: str) -> str:
+    """What the first change in a text leaves; empty where there is none."""
+    if "*** Begin Patch" not in text and "\n@@" not in text:
+        return ""
+    found = re.search(_CHANGE, text)
+    if found is None:
+        return ""
+    return _changed(found["patch"] if found["patch"] is not None else text[found.start() :])
+
+
+# What surrounds the arguments of tools: Gemma's marks of quotation, and elements, which may have the name of a space
+# before theirs.
+_QUOTATIONS = (r"<\|\"\|>", r"<escape>")
+_ELEMENTS = ("pre", "code", "parameter", "arg_value")
+_SPACE = r"(?:[|\uff5c]\w{1,20}[|\uff5c]|\w{1,20}:)?"
+
+
 def _in_html(text: str) -> list[Block]:
     """What stands in `<pre>` and, over several lines, in `<code>` or an argument of a tool call, and is code there."""
-    names = ("pre", "code", "parameter", "arg_value")
-    return next((found for name in names if (found := _in_elements(text, name))), [])
+    if "<" not in text:
+        return []
+    marks = [
+        *((rf"<{_SPACE}{name}\b[^<>]*+>", rf"</{_SPACE}{name}>") for name in _ELEMENTS),
+        *((mark, mark) for mark in _QUOTATIONS),
+    ]
+    return next((found for begin, end in marks if (found := _in_elements(text, begin, end))), [])
 
 
-def _in_elements(text: str, name: str) -> list[Block]:
+def _in_elements(text: str, begin_mark: str, end_mark: str) -> list[Block]:
     found: list[Block] = []
-    begins, ends = (re.compile(mark, re.IGNORECASE) for mark in (rf"<{name}\b[^<>]*+>", rf"</{name}>"))
+    begins, ends = (re.compile(mark, re.IGNORECASE) for mark in (begin_mark, end_mark))
     at = 0
     while (begin := begins.search(text, at)) and (end := ends.search(text, begin.end())):
         marks, code, at = begin[0], text[begin.end() : end.start()], end.end()
@@ -217,15 +270,29 @@ def _in_json_within(text: str) -> list[Piece]:
     return pieces
 
 
+def in_strings(code: str, name: str = "") -> list[Piece]:
+    """The code in strings of code that names something: `exec("def ...")`, `[write_file(content="def ...")]`."""
+    tree = syntax_tree(code.strip()) if name in code else None
+    if tree is None:
+        return []
+    found = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and name in node.value
+    )
+    return [Piece(text, "") for text in itertools.islice(found, _MOST_WITHIN) if _parses(text)]
+
+
 def _texts(value: object) -> Iterator[str]:
     """In order; a list of nothing but texts is one text, as in a notebook. Of one line only what is called code."""
     waiting = [("", value)]
     while waiting:
         key, value = waiting.pop()
         if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-            value = "".join(value)
+            ended = all(each.endswith("\n") for each in value[:-1])  # as in a notebook
+            value = ("" if ended else "\n").join(value)
         if isinstance(value, str):
-            if "\n" in value.strip() or (value and key in _CODE_KEYS):
+            if "\n" in value.strip() or (value and (key in _CODE_KEYS or value.startswith("def "))):
                 yield value
             elif value.startswith("{"):  # arguments, as JSON once more
                 with contextlib.suppress(ValueError, RecursionError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import re
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,13 +12,14 @@ from evaluation.answers.code import BEGINS_CODE
 from evaluation.answers.definitions import with_rewritten
 from evaluation.answers.examples import without_remarks
 from evaluation.answers.fences import lines_of
-from evaluation.answers.pieces import pieces_of, without_tool_marks
+from evaluation.answers.pieces import in_strings, pieces_of, without_tool_marks
 from evaluation.answers.syntax import (
     bound_names,
     missing_names,
     parsable_prefix,
     syntax_tree,
     tries_of,
+    used_names,
     whole_statements,
 )
 
@@ -27,8 +30,9 @@ if TYPE_CHECKING:
 
 _BEGINS_PROGRAM = re.compile(r"\w++ *+=|print\(|#")
 _CUTS = 5  # pieces, the last ones, of which a beginning is looked for where the whole can't be parsed
-_LONGEST = 20_000  # characters of such a piece
+_LONGEST = 10_000  # characters of such a piece
 _STARTS = 3  # lines of a piece where a program may begin behind prose
+_DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _PRINTS = re.compile(r"\bprint\b|\bstdout\b|\bos\.write\b")
 READS = re.compile(
     r"\binput\b(?! *=[^=])|\bstdin\b|\bfileinput\b|\bos\.read\b|\bopen\(\s*+(?:0|['\"]/dev/stdin)"
@@ -66,17 +70,55 @@ def program_from_chat(text: str) -> str:
     python = [piece for piece in pieces if piece.may_be_python]
     if not python:
         python = [piece for piece in pieces if all(_rank(textwrap.dedent(piece.code)))]
+    if not pieces:
+        code = program_from_completion(text)
+        return without_remarks(code if all(_rank(code)) else _quoted([text]) or code)
     if not python:
-        return "" if pieces else without_remarks(program_from_completion(text))
+        return ""
     cut_from = len(python) - _CUTS
     found = [_candidate(piece, at, cut=at >= cut_from) for at, piece in enumerate(python)]
     best = max(found)
     codes = [each.code for each in found]
-    if len(codes) > 1 and not (best.rank.is_whole and best.rank.reads_and_prints):
-        for together in (_completed(best.code, codes), "\n".join(codes)):
+    if not (best.rank.is_whole and best.rank.reads_and_prints):
+        if quoted := _quoted(codes):
+            return without_remarks(quoted)
+        for together in (_completed(best.code, codes), "\n".join(codes)) if len(codes) > 1 else ():
             if all(_rank(together)):
                 return without_remarks(together)
-    return without_remarks(with_rewritten(best.code, codes[best.number + 1 :]))
+    behind = codes[best.number + 1 :]
+    return without_remarks(_called(best.code, behind) or with_rewritten(best.code, behind))
+
+
+def _called(code: str, behind: Sequence[str]) -> str:
+    """Of code that only defines functions, with the first piece behind it that calls one; empty where there is none."""
+    tree = syntax_tree(code)
+    if tree is None or not all(isinstance(node, _DEFINING) for node in tree.body):
+        return ""
+    defined = {name for node in tree.body for name in bound_names(node)}
+    for other in behind:
+        calling = syntax_tree(other)
+        if calling is not None and any(_calls(node, defined) for node in calling.body):
+            return f"{code}\n{other}"
+    return ""
+
+
+def _calls(node: ast.stmt, names: set[str]) -> bool:
+    """Whether it is nothing but a call without an argument, or one behind `if __name__`: no demonstration."""
+    if isinstance(node, ast.If):
+        return "__name__" in used_names(node.test) and bool(used_names(node) & names)
+    called = node.value if isinstance(node, ast.Expr) else None
+    return (
+        isinstance(called, ast.Call)
+        and isinstance(called.func, ast.Name)
+        and called.func.id in names
+        and not called.args
+    )
+
+
+def _quoted(codes: Sequence[str]) -> str:
+    """The last program that stands in a string of another; empty where none does."""
+    found = [piece.code for code in codes for piece in in_strings(code) if all(_rank(piece.code))]
+    return found[-1] if found else ""
 
 
 def _candidate(piece: Piece, number: int, *, cut: bool) -> _Candidate:
@@ -94,8 +136,8 @@ def _behind_prose(code: str) -> str:
     if len(code) > _LONGEST:
         return ""
     lines = code.split("\n")
-    starts = [at for at, line in enumerate(lines) if BEGINS_CODE.match(line) or _BEGINS_PROGRAM.match(line)]
-    for start in starts[:_STARTS]:
+    starts = (at for at, line in enumerate(lines) if BEGINS_CODE.match(line) or _BEGINS_PROGRAM.match(line))
+    for start in itertools.islice((at for at in starts if at), _STARTS):  # from its first line it was tried
         rest = "\n".join(lines[start:])
         for part in (rest, whole_statements(rest)):
             if part and all(_rank(part)):

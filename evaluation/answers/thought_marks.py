@@ -34,8 +34,9 @@ _NAME = (
     r"|think_fast(?:er)?|reason|ant_?thinking|scratch_?pad|chain[_-]of[_-]thoughts?|cot|planning|rationale|deliberation"
     r"|brainstorm(?:ing)?|[a-z]{2,15}_thinking)"
 )
-_SPACE = r"(?:[a-z_]{1,20}:)?"  # seed:think, mm:think, antml:thinking
+_SPACE = r"(?:[a-z_]{1,20}[:|])?"  # seed:think, mm:think, antml:thinking, ifm|think
 _ASSISTANT = r"(?:<\|start\|>)?(?:assistant)?"
+_TO_USER = r"|<\|start\|>\s{0,9}assistant\s{0,9}(?:to=user)?<\|message\|>"
 
 MARKS = (
     # DeepSeek R1, Qwen 3 and most others; Seed-OSS, MiniMax M3, LongCat, Hunyuan.
@@ -54,10 +55,18 @@ MARKS = (
     Marks(rf"&lt;{_SPACE}{_NAME}&gt;", rf"&lt;/{_SPACE}{_NAME}&gt;"),
     # Models that were trained with the marks of a widespread recipe for GRPO.
     Marks(r"<start_working_out>", r"</?end_working_out>|</start_working_out>"),
-    # Cohere (START_THINKING), Sky-T1 and OpenThinker (begin_of_thought), and relatives.
+    # Cohere; where the thought isn't closed, the answer's own mark ends it.
     Marks(
-        rf"<[|\uff5c](?i:(?:start|begin)[_\u2581]?(?:of[_\u2581]?)?)?{_NAME}(?i:_(?:start|begin))?[|\uff5c]>",
-        rf"<[|\uff5c](?:(?:/|(?i:end[_\u2581]?(?:of[_\u2581]?)?)){_NAME}|{_NAME}(?i:_end))[|\uff5c]>",
+        r"<\|START_THINKING\|>",
+        r"<\|END_THINKING\|>(?:\s{0,9}<\|START_(?:TEXT|RESPONSE)\|>)?|<\|START_(?:TEXT|RESPONSE)\|>",
+        anywhere=True,
+    ),
+    # Sky-T1 and OpenThinker (begin_of_thought), PLaMo 3 (plamo:begin_think:plamo), Solar 2 (think:start), relatives.
+    Marks(
+        rf"<[|\uff5c](?:[a-z]{{2,12}}:)?(?i:(?:start|begin)[_\u2581]?(?:of[_\u2581]?)?)?{_NAME}(?i:[_:](?:start|begin)"
+        r"|:(?!end\b)[a-z]{2,12})?[|\uff5c]>",
+        rf"<[|\uff5c](?:[a-z]{{2,12}}:)?(?:(?:/|(?i:end[_\u2581]?(?:of[_\u2581]?)?)){_NAME}(?::[a-z]{{2,12}})?"
+        rf"|{_NAME}(?i:[_:]end))[|\uff5c]>",
         anywhere=True,
     ),
     # Magistral and later models of Mistral.
@@ -78,25 +87,37 @@ MARKS = (
     Marks(r"Here are my reasoning steps:\n", r"\[BEGIN FINAL RESPONSE\]", first=True),
     # Kimi VL; Kimi K3.
     Marks("◁think▷", "◁/think▷", anywhere=True),
-    Marks(r"<\|open\|>think<\|sep\|>", r"<\|close\|>think<\|sep\|>", anywhere=True),
+    Marks(
+        r"<\|open\|>think<\|sep\|>",
+        r"<\|close\|>think<\|sep\|>(?:\s{0,9}<\|open\|>response<\|sep\|>)?|<\|open\|>response<\|sep\|>",
+        anywhere=True,
+    ),
     # Harmony of gpt-oss: what is said stands in the channel `final`; and the same without its special tokens.
     Marks(
         _ASSISTANT
         + r"<\|channel\|>\s*(?:analysis|commentary)\b[^<\n]{0,200}(?:(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>|\Z)",
-        _ASSISTANT + r"<\|channel\|>\s*final\b[^<\n]{0,80}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>",
+        _ASSISTANT
+        + r"<\|channel\|>\s*final\b[^<\n]{0,80}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>"
+        + _TO_USER,
         anywhere=True,
+    ),
+    # Turns that say to whom they are.
+    Marks(
+        r"(?:<\|start\|>\s{0,9}assistant)?\s{0,9}to=self<\|message\|>", _TO_USER.lstrip("|"), anywhere=True
     ),
     Marks(
         r"(?:assistant)?(?:analysis|commentary)(?:\s+(?=(?:We|I|Need|Let|Okay|The user|User)\b)"
         r"|(?=[a-z'\u2019]{1,12},? [a-z'\u2019]+[ ,.]|[a-z'\u2019]{1,12} [a-z]+$)"
         r"|(?=[A-Z][a-z'\u2019]*(?:[ \n][a-zA-Z\d]|[,.!?:;]\s)|[\"\u201c]|\d+ [-+*/\u00d7])"
-        r"|(?=[\s\S]*?assistant\n?final))",
-        r"assistant\n?final",
+        r"|(?=[\s\S]*?assistant\s?final))",
+        r"assistant\n?final|(?<=[.!?)\n\"*`]) ?assistant[ \n]final\b",
         first=True,
     ),
     # Gemma 4; MedGemma.
     Marks(r"<\|channel>\s*thought\b", r"<channel\|>", anywhere=True),
     Marks(r"<unused94>(?:thought\b)?", r"<unused95>", anywhere=True),
+    # openPangu.
+    Marks(r"\[unused16\]", r"\[unused17\]", anywhere=True),
     # Apertus.
     Marks(r"<\|inner_prefix\|>", r"<\|inner_suffix\|>", anywhere=True),
     # Blocks of typed content.
@@ -134,6 +155,10 @@ HINTS = (
     "final",
     "channel|>",
     "unused9",
+    "unused1",
+    "to=self",
+    "start_text",
+    "<|start|>assistant",
     "inner_",
     "content_text",
     "<|content|>",
@@ -156,6 +181,7 @@ HINTS = (
 
 _BRACKETS = ("<", "[", "\u25c1", "&lt;", "\\")
 _WORDS = (
+    "to=self",
     "assistant",
     "analysis",
     "commentary",
@@ -194,7 +220,7 @@ def _places(hint: str, text: str) -> Iterator[int]:
         at = text.find(hint, at + 1)
 
 
-# What some put around the answer behind a thought, and what ends a turn: neither is part of the answer.
+# What some put around the answer behind a thought: no part of the answer.
 WRAPPERS = tuple(
     (re.compile(rf"\s*{opening}", re.IGNORECASE), re.compile(closing, re.IGNORECASE))
     for opening, closing in (
@@ -213,47 +239,7 @@ WRAPPERS = tuple(
         ),
         (r"<\|begin_of_solution\|>", r"<\|end_of_solution\|>"),
         (r"<\|begin_of_box\|>", r"<\|end_of_box\|>"),
-        (r"<\|START_RESPONSE\|>", r"<\|END_RESPONSE\|>"),
-        (r"<\|START_TEXT\|>", r"<\|END_TEXT\|>"),
-        (r"<\|open\|>response<\|sep\|>", r"<\|close\|>response<\|sep\|>"),
     )
-)
-ENDS_OF_TURN = (
-    "<|end|>",
-    "[END FINAL RESPONSE]",
-    "<|return|>",
-    "<|call|>",
-    "<|im_end|>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end_message|>",
-    "<|message_model|>",
-    "<|content_model_end_sampling|>",
-    "<|END_OF_TURN_TOKEN|>",
-    "<|end_of_msg|>",
-    "<|close|>message<|sep|>",
-    "<\uff5cend\u2581of\u2581sentence\uff5c>",
-    "<end_of_turn>",
-    "<turn|>",
-    "<eos>",
-    "<|eos|>",
-    "<|user|>",
-    "<|end_of_turn|>",
-    "<|endofturn|>",
-    "[|endofturn|]",
-    "<|stop|>",
-    "[EOS]",
-    "<|im_sep|>",
-    "<|eom|>",
-    "<|eot|>",
-    "<|assistant_end|>",
-    "<\uff5cend_of_sentence\uff5c>",
-    "</assistant>",
-    "<|end_of_sentence|>",
-    "<seed:eos>",
-    "</s>",
 )
 
 # How a thought reads, where it begins and anywhere. It decides only where an answer was cut before anything else could.

@@ -11,11 +11,11 @@ from evaluation.answers.quotations import Quotations, is_program
 from evaluation.answers.thought_marks import (
     BEGINS_THINKING,
     DOUBTS,
-    ENDS_OF_TURN,
     MARKS,
     WRAPPERS,
     may_hold_marks,
 )
+from evaluation.answers.turns import own_turn, without_ends
 
 # What may stand in front of a mark: the role and its tokens, which some servers leave in the text.
 _ROLE = r"(?:<[|\uff5c][^<>\n]{1,30}[|\uff5c]>)?+"
@@ -79,11 +79,12 @@ def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spo
 
     A thought begins with an opening mark, or with the answer itself where the chat template opened it, and the last
     closing mark ends it: what stands between several thoughts is no answer either, but where nothing follows the last
-    one. A mark that is only quoted is text like any other. A text that goes on with a prompt (not chat) only has the
-    thoughts that it begins with itself.
+    one. What the model says as its user behind its turn, and answers, is left out. A mark that is only quoted is text
+    like any other. A text that goes on with a prompt (not chat) only has the thoughts that it begins with itself.
     """
+    text = own_turn(text) if chat else text
     if not may_hold_marks(text):
-        return Spoken(_without_ends(text) if chat else text, _joined([reasoning]))
+        return Spoken(without_ends(text) if chat else text, _joined([reasoning]))
     thoughts = [reasoning] if reasoning else []
     rest, implied = text, False
     while True:
@@ -97,12 +98,12 @@ def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spo
                 chat and first and (until := _explained(rest, end, first.end()))
             ):  # it thinks again behind its answer
                 thoughts += rest[begin : first.start()], rest[until:]
-                said = _unwrapped(_without_ends(rest[first.end() : until]), thought=True)
+                said = _unwrapped(without_ends(rest[first.end() : until]), thought=True)
                 return Spoken(said, _joined(thoughts), implied=implied)
         elif chat and (end := _last(_PATTERNS.any_closing, rest, 0)):
             if before := _explained(rest, end):
                 thoughts.append(rest[before:])
-                return Spoken(_unwrapped(_without_ends(rest[:before]), thought=True), _joined(thoughts))
+                return Spoken(_unwrapped(without_ends(rest[:before]), thought=True), _joined(thoughts))
             implied = implied or not thoughts
         else:
             break
@@ -115,7 +116,7 @@ def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spo
             return Spoken(whole, _joined([*thoughts, rest[again.start() :]]), implied=implied)
         return _unfinished(thoughts, rest, implied=implied)
     if chat:
-        rest = _unwrapped(_without_ends(rest), thought=len(thoughts) > bool(reasoning))
+        rest = _unwrapped(without_ends(rest), thought=len(thoughts) > bool(reasoning))
     return Spoken(rest, _joined(thoughts), implied=implied)
 
 
@@ -155,7 +156,7 @@ def _explained(text: str, end: re.Match[str], begin: int = 0) -> int:
     """Where reasons begin that stand in marks behind an answer, and nothing behind them, as in
     `B <reasoning>...</reasoning>`; 0 where they don't. begin: of the answer; end: the last closing mark.
     """
-    if _without_ends(text[end.end() :]).strip():
+    if without_ends(text[end.end() :]).strip():
         return 0
     quotations = Quotations(text, begin, _PATTERNS.any_opening)
     openings = itertools.islice(_PATTERNS.any_opening.finditer(text, begin, end.start()), _MOST_ENDS)
@@ -178,19 +179,7 @@ def _unfinished(thoughts: list[str], rest: str, *, implied: bool) -> Spoken:
 
 
 def _joined(thoughts: list[str]) -> str:
-    return "\n".join(filter(None, (_without_ends(thought).strip() for thought in thoughts)))
-
-
-def _without_ends(text: str) -> str:
-    """Without the tokens that end a turn, which some servers leave in the text."""
-    rest = text
-    for _ in range(_MOST_ENDS):
-        bare = rest.rstrip()
-        end = next((end for end in ENDS_OF_TURN if bare.endswith(end)), None)
-        if end is None:
-            break
-        rest = bare.removesuffix(end)
-    return rest
+    return "\n".join(filter(None, (without_ends(thought).strip() for thought in thoughts)))
 
 
 def _unwrapped(text: str, *, thought: bool) -> str:

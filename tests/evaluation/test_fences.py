@@ -177,6 +177,13 @@ HOSTILE = {
     "arguments": '{"arguments": "{\\"code\\": 1}"}\n',
     "typographic signs": "```python\nx = \u2018a\n```\n",
     "arguments in elements": '<parameter name="code">x\ny</parameter>\n',
+    "files of a shell": "```bash\ncat <<A\n",
+    "files of a shell that end": "```bash\ncat <<A\nx\nA\n```\n",
+    "patches": "*** Begin Patch\n+x\n",
+    "raw changes": "--- a\n+++ b\n@@\n+x\n",
+    "strings with code": 'f("def total(xs): return 1")\n',
+    "quoted arguments": '<|"|>x\ny',
+    "functions that only begin": "```python\ndef total(xs):\n```\n",
     "indented lines": "a\n\n    x = 1\n\n",
 }
 

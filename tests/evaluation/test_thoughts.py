@@ -197,6 +197,10 @@ HOSTILE = {
     "opening marks without blanks": "b<think>" * 100_000,
     "marks that are named": "</think> tags" * 50_000,
     "headings": "## Thinking\n" * 50_000,
+    "turns of a user": "a<|im_end|>" + " " * 9 + "<|im_start|>" * 50_000,
+    "turns in words": "a\nUser: b" * 50_000,
+    "assistants": "analysisWe " + "assistant final" * 50_000,
+    "recipients": "to=self" * 100_000,
     "small words": "analysiswe " * 50_000,
 }
 

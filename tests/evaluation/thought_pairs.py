@@ -47,6 +47,17 @@ PAIRS = {
     "Solar": ("<|think|>", "<|end|><|begin|>assistant<|content|>"),
     "HyperCLOVA X": ("assistant/think\n", "<|im_end|>\n<|im_start|>assistant\n"),
     "Apriel": ("Here are my reasoning steps:\n", "\n[BEGIN FINAL RESPONSE]\n"),
+    "Command A Plus, which doesn't close": ("<|START_THINKING|>", "<|START_TEXT|>"),
+    "Kimi K3, which doesn't close": ("<|open|>think<|sep|>", "<|open|>response<|sep|>"),
+    "PLaMo 3": ("<|plamo:begin_think:plamo|>", "<|plamo:end_think:plamo|>"),
+    "Solar 2": ("<|think:start|>", "<|think:end|>"),
+    "K2 Horizon": ("<ifm|think_fast>", "</ifm|think_fast>"),
+    "openPangu": ("[unused16]", "[unused17]"),
+    "turns with a recipient": ("to=self<|message|>", "<|eom|><|start|>assistant to=user<|message|>"),
+    "gpt-oss without a second channel": (
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|message|>",
+    ),
     "Granite, quantized": ("Here's my thought process:", "Here's my response:"),
 }
 WORDS = {

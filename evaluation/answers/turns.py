@@ -1,0 +1,98 @@
+"""Where a model's turn ends: the tokens that end it, and what it makes up behind its end where nobody stopped it."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+# A further question, of the kind that was asked.
+NEXT_QUESTION = re.compile(
+    r"^[\W_]{0,6}(?:Question(?:\s+\d+)?\s*[:.]|Q\d*\s*[:.]|(?:User|Human)\s*:|The following are multiple choice)",
+    re.MULTILINE,
+)
+_ENDS = (
+    "[END FINAL RESPONSE]",
+    "<|close|>message<|sep|>",
+    "<|close|>response<|sep|>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<eos>",
+    "[|endofturn|]",
+    "[EOS]",
+    "[e~[",
+    "[unused10]",
+    "</assistant>",
+    "<seed:eos>",
+    "</s>",
+)
+_MOST_ENDS = 10
+_LONGEST_END = 50
+_HINTS = ("|>", "\uff5c>", "_of_turn>", "turn|", "[|", "</s>", "[e~[", "[EOS]", "<eos>")
+_WORDS = ("Instruction:", "\nUser:", "\nHuman:", "\nUSER:", "\nHUMAN:")
+
+
+def own_turn(text: str) -> str:
+    """Without what a model that wasn't stopped at the end of its turn goes on with: what its user says next, and its
+    answer to that. All of it where nothing stands before.
+    """
+    if not any(hint in text for hint in _HINTS):
+        return text
+    found = _user_follows().search(text)
+    return text[: found.start()] if found and text[: found.start()].strip() else text
+
+
+def without_ends(text: str) -> str:
+    """Without the tokens that end a turn, which some servers leave in the text, and without a conversation in words
+    behind it: `User: ...` and `Assistant: ...`.
+    """
+    rest = _before_words(text) if any(words in text for words in _WORDS) else text
+    for _ in range(_MOST_ENDS):
+        bare = rest.rstrip()
+        if not (end := _end_of(bare)):
+            break
+        rest = bare.removesuffix(end)
+    return rest
+
+
+def _end_of(bare: str) -> str:
+    end = next((end for end in _ENDS if bare.endswith(end)), "")
+    if not end and bare.endswith(("|>", "\uff5c>")):
+        found = _token_at_end().search(bare[-_LONGEST_END:])
+        end = found[0] if found else ""
+    return end
+
+
+def _before_words(text: str) -> str:
+    user, assistant = _words_of_turns()
+    found = user.search(text)
+    if found and text[: found.start()].strip() and assistant.search(text, found.end()):
+        return text[: found.start()]
+    return text
+
+
+@functools.cache
+def _token_at_end() -> re.Pattern[str]:
+    # Not what surrounds the answer itself: <|begin_of_box|>18<|end_of_box|>.
+    return re.compile(r"<[|\uff5c](?!end_of_box)/?[\w:\u2581. -]{1,40}[|\uff5c]>$")
+
+
+@functools.cache
+def _words_of_turns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return (
+        re.compile(r"\n(?:#{2,3} ?Instruction|(?:\*\*)?(?:Human|User|HUMAN|USER)):"),
+        re.compile(r"\n(?:#{2,3} ?Response|(?:\*\*)?(?:Assistant|AI|ASSISTANT|Model)):"),
+    )
+
+
+@functools.cache
+def _user_follows() -> re.Pattern[str]:
+    # Where a quotation mark stands before it, it is spoken of.
+    return re.compile(
+        r"(?<![\"'])(?:<[|\uff5c](?:im_end|eot_id|end|eot|eom|turn_end|endofturn|end_of_turn|END_OF_TURN_TOKEN|endoftext"
+        r"|end_of_text|end\u2581of\u2581sentence|role_end|end_of_sentence)[|\uff5c]>|<end_of_turn>|<turn\|>|\[\|endofturn\|\]"
+        r"|</s>|\[e~\[|\[EOS\]|<eos>)\s{0,9}"
+        r"(?:<[|\uff5c](?:im_start|start_header_id|START_OF_TURN_TOKEN|start|start_of_role|turn_start|header_start)[|\uff5c]>\s?"
+        r"(?:user|human|<[|\uff5c]USER_TOKEN[|\uff5c]>)|<start_of_turn>user|<\|turn>user|\[\|user\|\]|\]~b\]user"
+        r"|<[|\uff5c](?:user|User)[|\uff5c]>|<role>HUMAN|\[INST\]|<s>|<bos>|<[|\uff5c](?:begin_of_text|startoftext)[|\uff5c]>"
+        r"|(?:(?:Human|User|Question|Q|#{2,3} ?Instruction)\s?:))"
+    )
