@@ -71,6 +71,14 @@ def options() -> argparse.ArgumentParser:
     add("-fit", "--fit", choices=("on", "off"), default="on")
     add("-ctk", "--cache-type-k", choices=CACHE_TYPES, default="f16")
     add("-ctv", "--cache-type-v", choices=CACHE_TYPES, default="f16")
+    add(
+        "-cram",
+        "--cache-ram",
+        type=_number,
+        default=8192,
+        metavar="MIB",
+        help="earlier prompts in host memory",
+    )
     add("-lv", "--verbosity", "--log-verbosity", type=_number, default=VERBOSITY, metavar="N")
     add("--threads-http", type=_number, default=-1, metavar="N")
     add("--lora", action="append", default=[], metavar="FILE", help="a LoRA adapter; may be repeated")
@@ -126,6 +134,7 @@ def parameters(asked: argparse.Namespace) -> Any:
     made.fit_params = asked.fit == "on"
     made.cache_type_k = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{asked.cache_type_k.upper()}")
     made.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{asked.cache_type_v.upper()}")
+    made.cache_ram_mib = asked.cache_ram
     made.verbosity = asked.verbosity
     made.n_threads_http = asked.threads_http
     made.lora_adapters = [

@@ -48,6 +48,10 @@ KEYS = EMBEDDED_KEYS | {"HF_TOKEN"}  # llama-server may fetch a draft model
 LAYERS = ("-ngl", "--gpu-layers", "--n-gpu-layers")
 LORA = ("--lora", "--lora-scaled")
 VERBOSITY = ("-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-verbose")
+# Before a prompt unlike the last, llama-server copies the last one's KV cache into host memory, up to 8 GiB: for chats
+# that go on later. No benchmark's do; it costs each request as much time as the prompt itself.
+PROMPT_CACHE = ("-cram", "--cache-ram", "--cache-idle-slots")
+PROMPT_CACHE_VARIABLE = "LLAMA_ARG_CACHE_RAM"
 # Whether it must be asked to log offloaded layers. Older builds log them anyway, and the option floods the log.
 TELLS_MORE = "4: trace"
 OURS = {
@@ -137,6 +141,8 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
     argv += ["--alias", alias, "--metrics", "--slots"]
     if help_text is not None and not _has(words, VERBOSITY) and TELLS_MORE in help_text:
         argv += ["-lv", "4"]
+    if _without_prompt_cache(words, help_text, embedded=binary is None):
+        argv += ["--cache-ram", "0"]
     launcher = EMBEDDED if binary is None else (str(binary),)
     return LaunchPlan(
         kind="embedded" if binary is None else "llama.cpp",
@@ -310,6 +316,13 @@ def _layers(text: str | None) -> int | None:
         return int(text or "")
     except ValueError:
         return None
+
+
+def _without_prompt_cache(words: Sequence[str], help_text: str | None, *, embedded: bool) -> bool:
+    """Whether to switch it off: the user said nothing of it, and this build has one."""
+    if _has(words, PROMPT_CACHE) or PROMPT_CACHE_VARIABLE in os.environ:
+        return False
+    return embedded or (help_text is not None and "--cache-ram" in help_text)
 
 
 def help_of(binary: Path) -> str | None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from results.records import ServerFacts
 
-# What bench_runner adds to watch a server and to recognise it. It changes no answer; without it the server listens at
-# its own default, 127.0.0.1:8080, under its own name.
+# What bench_runner adds to watch a server and to recognise it, and that it keeps no earlier prompts, which chats have a
+# use for. It changes no answer; without it the server listens at its own default, 127.0.0.1:8080, under its own name.
 _WITH_VALUE = ("--host", "--port", "--alias")
 _ALONE = ("--metrics", "--slots")
-_VERBOSITY = ("-lv", "4")
+_PAIRS = {("-lv", "4"), ("--cache-ram", "0")}
 
 
 def server_line(server: ServerFacts) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def server_line(server: ServerFacts) -> tuple[str, ...]:
     position = 0
     while position < len(words):
         word = words[position]
-        if word in _WITH_VALUE or tuple(words[position : position + 2]) == _VERBOSITY:
+        if word in _WITH_VALUE or tuple(words[position : position + 2]) in _PAIRS:
             position += 2
             continue
         if word not in _ALONE:

@@ -1,4 +1,4 @@
-"""The command to copy is the one that was measured, without what bench_runner adds to watch it."""
+"""The command to copy is the one that was measured, without what bench_runner adds to watch and measure it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from results.records import ServerFacts
 
 MEASURED = (
     "/opt/llama-server", "-m", "/m/a b.gguf", "--host", "127.0.0.1", "--port", "40001", "-c", "65536", "-np", "2",
-    "-ngl", "999", "--alias", "a b-1f2e", "--metrics", "--slots", "-lv", "4", "--cache-type-k", "q8_0",
-    "--cache-type-v", "q8_0", "--flash-attn", "on", "-t", "1",
+    "-ngl", "999", "--alias", "a b-1f2e", "--metrics", "--slots", "-lv", "4", "--cache-ram", "0",
+    "--cache-type-k", "q8_0", "--cache-type-v", "q8_0", "--flash-attn", "on", "-t", "1",
 )  # fmt: skip
 USED = (
     "-m", "/m/a b.gguf", "-c", "65536", "-np", "2", "-ngl", "999", "--cache-type-k", "q8_0",

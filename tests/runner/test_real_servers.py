@@ -24,6 +24,7 @@ def test_llama_server_with_a_gguf_file(tmp_path, llama_server_binary, demo_model
     server = record["server"]
     assert server["kind"] == "llama.cpp"
     assert server["command"][0] == str(llama_server_binary)
+    assert "prompt cache is disabled" in (tmp_path / record["run_id"] / "server.log").read_text()
     effective = server["in_force"]
     assert (effective["ctx_size"], effective["parallel"], effective["threads"]) == (2048, 2, 1)
     assert (effective["cache_type_k"], effective["cache_type_v"]) == ("q8_0", "q8_0")

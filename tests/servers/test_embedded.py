@@ -74,6 +74,7 @@ def test_it_starts_answers_and_is_what_was_asked_for(made, log):
         effective, differences = read_back(server.plan, server.log.text())
         before = progress(server)
         complete(server, 2, "Another")
+        assert "prompt cache is disabled" in server.log.text()
         assert progress(server) != before
         assert b"llamacpp:" in request(server.plan.base_url, "/metrics").body
         server.process.stop()

@@ -287,6 +287,22 @@ def test_a_build_that_tells_more_is_asked_to(tmp_path, model):
     assert "-lv" not in made(model, server_binary=str(older)).argv
 
 
+def test_no_earlier_prompts_are_kept_in_host_memory_unless_the_user_says_so(tmp_path, model, monkeypatch):
+    """Copying the last prompt there took longer than computing the next one on an H200, and gigabytes."""
+    newer = program(
+        tmp_path / "newer", "#!/bin/sh\necho '-cram, --cache-ram N    maximum cache size in MiB'\n"
+    )
+    assert value(made(model, server_binary=str(newer)).argv, "--cache-ram") == "0"
+    assert value(made(model).argv, "--cache-ram") == "0"  # the built-in one
+    for own in (["-cram", "512"], ["--cache-ram", "512"], ["--cache_ram=512"], ["--cache-idle-slots"]):
+        argv = made(model, *own, server_binary=str(newer)).argv
+        assert (argv[-len(own) :], "0" in argv) == (tuple(own), False)
+    older = program(tmp_path / "older", "#!/bin/sh\necho '-np, --parallel N'\n")
+    assert "--cache-ram" not in made(model, server_binary=str(older)).argv
+    monkeypatch.setenv("LLAMA_ARG_CACHE_RAM", "512")
+    assert "--cache-ram" not in made(model, server_binary=str(newer)).argv
+
+
 @pytest.mark.parametrize(
     ("gpu_layers", "embedded", "gpu_memory_bytes", "slots"),
     [
