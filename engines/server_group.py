@@ -23,6 +23,7 @@ from results.records import ErrorRecord, RunRecord, RunStatus
 from results.store.runs import Runs
 from results.sweep_place import SweepPlace
 from results.views.sweep_text import reduction_text
+from runner.machine import this_machine
 from runner.run import run
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class ServerGroup:
             error = self._run(spec, todo.planned, reduced, resume)
             less = None
             if isinstance(error, ServerOutOfMemory) and self._may_reduce:
-                less = smaller(spec.server, todo.planned.needs, error.where)
+                cards_bytes = [gpu.room_bytes for gpu in this_machine(Path.cwd()).gpus if not gpu.shares_host]
+                less = smaller(spec.server, todo.planned.needs, error.where, cards_bytes)
             if less is None:
                 return
             self._display.say(f"memory ran out; trying again with {reduction_text(less.reduction)}")

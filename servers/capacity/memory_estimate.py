@@ -10,7 +10,8 @@ For llama.cpp, the estimate uses the GGUF file, the context and the number of sl
   With MLA the keys hold everything, and there are no values. Sliding-window layers, if the file says which they are,
   hold window + batch cells (src/llama-kv-cache-iswa.cpp).
 - compute buffers: what a batch of `-ub` tokens needs at its widest, fitted to llama-server's logs. The largest part is
-  the logits of a whole batch, which builds from late 2026 no longer reserve.
+  the logits of a whole batch, which builds from late 2026 no longer reserve. A batch is computed on the GPU also in the
+  layers that stay with the processor, so there is room for the KV cache of one of them, in all slots.
 
 An estimate means "at most about": it is slightly higher than what the server logs. `caveats` says if the architecture
 isn't known well enough.
@@ -209,6 +210,7 @@ class ModelMemory:
         stays = _has(extra_args, "-nkvo", "--no-kv-offload") or not on_gpu
         kv_gpu = 0 if stays else round(sum(rows[first:]))
         compute = _compute_bytes(shape, ctx_size, parallel, extra_args)
+        copied = 0 if stays or _has(extra_args, "--no-op-offload") else round(max(rows[:first], default=0))
         twice = tensors.get("token_embd.weight", 0) if "output.weight" not in tensors and on_gpu else 0
         return MemoryEstimate(
             weights_host_bytes=sum(tensors.values()) - weights_gpu + twice,
@@ -216,7 +218,7 @@ class ModelMemory:
             kv_host_bytes=round(sum(rows)) - kv_gpu,
             kv_gpu_bytes=kv_gpu,
             compute_host_bytes=compute if not on_gpu else _ubatch(extra_args) * shape.embedding * 4 * 4,
-            compute_gpu_bytes=compute if on_gpu else 0,
+            compute_gpu_bytes=compute + copied if on_gpu else 0,
             caveats=(*shape.caveats, *_of_arguments(extra_args)),
         )
 

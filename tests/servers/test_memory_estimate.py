@@ -85,6 +85,35 @@ def test_layers_go_to_the_gpu_from_the_end_the_output_first(demo_model):
     assert on_gpu(-1) == on_gpu(999) == whole
 
 
+def test_a_layer_beside_the_gpu_needs_room_there_for_its_cache(tmp_path):
+    """Build 11434 on an H200, 9 slots of 131,072 tokens: 22 and 30 of 33 layers had the same compute buffers."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(
+        gguf(
+            {
+                "llama.block_count": (U32, 32),
+                "llama.embedding_length": (U32, 4096),
+                "llama.feed_forward_length": (U32, 14336),
+                "llama.attention.head_count": (U32, 32),
+                "llama.attention.head_count_kv": (U32, 8),
+                "llama.vocab_size": (U32, 49152),
+            }
+        )
+    )
+    model = resolve(str(path))
+
+    def on_gpu(layers: int, *args: str):
+        return estimate(model, ctx_size=131072, parallel=9, gpu_layers=layers, extra_args=args)
+
+    for layers, kv in ((22, 96768), (30, 133632)):
+        found = on_gpu(layers)
+        assert found.kv_gpu_bytes / MIB == kv
+        assert 4776.33 <= found.compute_gpu_bytes / MIB <= 1.1 * 4776.33
+    whole = on_gpu(33).compute_gpu_bytes
+    assert 244.01 <= whole / MIB <= 400
+    assert on_gpu(22, "--no-op-offload").compute_gpu_bytes == on_gpu(22, "-nkvo").compute_gpu_bytes == whole
+
+
 def test_a_cache_kept_with_the_processor_is_counted_there(demo_model):
     found = estimate(
         resolve(str(demo_model)), ctx_size=1024, parallel=1, gpu_layers=-1, extra_args=("-nkvo",)
