@@ -22,9 +22,10 @@ from evaluation.answers.definitions import (
     with_rewritten,
 )
 from evaluation.answers.examples import without_examples
-from evaluation.answers.fences import lines_of
+from evaluation.answers.fences import lines_of, outside_of_blocks
 from evaluation.answers.pieces import (
     Piece,
+    hidden_pieces,
     in_strings,
     inline_code,
     pieces_of,
@@ -101,11 +102,9 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
         if bare and (_names(bare, entry_point) or not pieces):
             codes.append(Piece(bare, ""))
     candidates, chosen = _best(codes, prompt, entry_point)
-    if chosen is None or chosen.definition is Definition.NAMED:
-        sources = [each.code for each in candidates] or [text]
-        quoted = [inner for source in sources for inner in in_strings(source, entry_point)]
-        if any(_names(piece.code, entry_point) for piece in quoted):
-            candidates, chosen = _best(quoted, prompt, entry_point)
+    if chosen is None or chosen.definition <= Definition.STUB:
+        hidden = _hidden(text, [each.code for each in candidates], entry_point)
+        candidates, chosen = _best([*codes, *hidden], prompt, entry_point)
     if not candidates:
         return Extracted("")
     if chosen is None or chosen.definition is Definition.STUB:
@@ -125,6 +124,16 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
     others = [each.code for each in candidates if each is not chosen]
     borrowed = _borrowed(code, others, prompt, shown)
     return Extracted("\n\n" + "".join(part + "\n\n" for part in borrowed) + code)
+
+
+def _hidden(text: str, codes: Iterable[str], entry_point: str) -> list[Piece]:
+    """Pieces that define the function where nothing in plain sight does: in strings, beside blocks, in calls."""
+    quoted = [inner for code in codes for inner in in_strings(code, entry_point)]
+    pieces = [*quoted, *hidden_pieces(text)]
+    rest = outside_of_blocks(text)
+    if len(rest) < len(text) and _names(rest, entry_point):
+        pieces.append(Piece(_without_prose(rest, entry_point), ""))
+    return [piece for piece in pieces if _names(piece.code, entry_point)]
 
 
 # What a line defines, by `def` at any depth or by an assignment at the top.
@@ -162,7 +171,14 @@ def _candidate(piece: Piece, entry_point: str, *, cut: bool) -> _Candidate:
                 break
             tree = None
     found = Definition.NONE if tree is None else definition_of(tree, entry_point)
-    return _Candidate(piece, code, tree, Definition.NAMED if named and not found else found)
+    if named and not found:
+        found = Definition.STUB if _only_begins(code, tree) else Definition.NAMED
+    return _Candidate(piece, code, tree, found)
+
+
+def _only_begins(code: str, tree: ast.Module | None) -> bool:
+    """Whether it ends with the first line of a function or block, and goes on in the next piece."""
+    return tree is None and code.rstrip().endswith(":")
 
 
 def _names(code: str, name: str) -> bool:
@@ -194,7 +210,7 @@ def _bound(tree: ast.Module) -> set[str]:
 def _continued(candidates: Sequence[_Candidate], at: int, entry_point: str) -> _Candidate:
     """A function that returns nothing, or only begins, and the pieces behind it that go on with its body."""
     found = candidates[at]
-    begins = found.tree is None and found.code.rstrip().endswith(":")
+    begins = _only_begins(found.code, found.tree)
     if not begins and (found.tree is None or found.definition not in {Definition.STUB, Definition.FUNCTION}):
         return found
     for following in candidates[at + 1 : at + 1 + _CONTINUED]:

@@ -72,6 +72,13 @@ def fenced_blocks(text: str) -> list[Block]:
     return _Scan(lines_of(text)).blocks()[-_MOST:]
 
 
+def outside_of_blocks(text: str) -> str:
+    """The lines that belong to none of its fenced blocks."""
+    scan = _Scan(lines_of(text))
+    scan.blocks()
+    return "\n".join(scan.outside)
+
+
 def lines_of(text: str) -> list[str]:
     """As Python and Markdown count them, which `str.splitlines` does not: a form feed ends none."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -91,6 +98,7 @@ class _Scan:
         self._lines = lines
         self._depth = depth
         self._lookahead = 4 * len(lines) + 100  # lines that may be read for strings that never end
+        self.outside: list[str] = []  # lines that were passed
 
     def blocks(self) -> list[Block]:
         found: list[Block] = []
@@ -105,6 +113,7 @@ class _Scan:
             fence = _opening(line)
             if fence is None:
                 before.append(line)
+                self.outside.append(line)
             elif not fence.info and not found and _is_closing_only(before):
                 # The prompt, or the template, held the opening fence.
                 found.append(Block("", "\n".join(before) + "\n", closed=True))

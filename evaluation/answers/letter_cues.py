@@ -210,6 +210,12 @@ CONCLUDES = _words(
     r"|as\s+such|the\s+(?:only|correct|right|best)\s+\w+)\b"
 )
 
+BEGINS_CONCLUSION = _words(
+    r"\W*(?:based\s+on|therefore|thus|hence|so|in\s+(?:conclusion|summary|short)|overall|ultimately|consequently|as\s+such)\b"
+    r"(?:(?!\b(?:not|never|neither|cannot|if)\b|n['’]t\b).)*$"
+)
+SENTENCE_OVER = re.compile(r"\)?\s*+(?:[.!]+(?:\s|$)|\n|$)")
+
 # What is said in the sentence or clause before a letter.
 SENTENCE_END = re.compile(r"[.!?;](?=\s)|\n")
 CLAUSE_END = _words(

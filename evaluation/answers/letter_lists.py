@@ -1,4 +1,4 @@
-"""The choice in an answer that repeats all choices and says by a mark or a figure which one it takes."""
+"""Lists of all choices in an answer, and the one that a mark or a figure in them chooses."""
 
 from __future__ import annotations
 
@@ -33,3 +33,11 @@ def likeliest(plain: str, letters: Sequence[str]) -> tuple[str | None, str]:
         return None, plain
     largest = [letter for (letter, _), value in zip(found, values, strict=True) if value == max(values)]
     return (largest[0] if len(largest) == 1 else None), _LIKELIHOOD.sub(" ", plain)
+
+
+def in_order_of(begun: Sequence[str], letters: Sequence[str]) -> int:
+    """How many lines at the beginning only repeat the choices, in their order."""
+    count = 0
+    while count < min(len(begun), len(letters)) and begun[count] == letters[count]:
+        count += 1
+    return count if count > 1 else 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # Letters in signs of their own, which Unicode does not resolve: negative squared and circled ones.
 _SIGNS = {0x1F150 + number: letter for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")} | {
@@ -95,17 +96,25 @@ def without_texts(text: str, letters: Sequence[str], choices: Sequence[str]) -> 
         for letter, choice in zip(letters, choices, strict=False)
         if 0 < len(bare := plain_text(choice, letters).strip(" .")) <= _LONGEST_CHOICE
     ]
-    # A line that is nothing else, where there are several, is one of a list.
-    is_list = sum(any(found["end"] is not None for found in each.finditer(text)) for each in both) > 1
-
-    def alone(found: re.Match[str]) -> str:
-        if is_list and found["start"] is not None and found["end"] is not None:
-            return found[0]
-        return f"{found['start'] or ''}({found['letter']}){found['end'] or ''}"
-
-    for each in both:
-        text = each.sub(alone, text)
+    # A line that is nothing else, where there are several, is one of a list; the one that stands there twice is chosen.
+    lines = [sum(map(_is_line, each.finditer(text))) for each in both]
+    is_list, is_chosen = sum(map(bool, lines)) > 1, sum(count > 1 for count in lines) == 1
+    for each, count in zip(both, lines, strict=True):
+        kept = count if is_list else 0
+        listed = iter(range(kept - 1 if is_chosen and count > 1 else kept))
+        text = each.sub(partial(_letter_alone, listed), text)
     return text
+
+
+def _is_line(found: re.Match[str]) -> bool:
+    return found["start"] is not None and found["end"] is not None
+
+
+def _letter_alone(listed: Iterator[int], found: re.Match[str]) -> str:
+    """listed: has as many items as lines stay as they are."""
+    if _is_line(found) and next(listed, None) is not None:
+        return found[0]
+    return f"{found['start'] or ''}({found['letter']}){found['end'] or ''}"
 
 
 def _with_text(letter: str, bare: str) -> re.Pattern[str]:

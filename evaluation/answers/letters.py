@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers import letter_cues as cues
 from evaluation.answers.letter_elimination import left_over
-from evaluation.answers.letter_lists import in_bold, likeliest
+from evaluation.answers.letter_lists import in_bold, in_order_of, likeliest
 from evaluation.answers.letter_text import plain_text, without_texts
 from evaluation.answers.turns import NEXT_QUESTION
 
@@ -167,6 +167,8 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
         return Choice(_only(_affirmed(text, mentions)))  # all choices in one line
     if not is_row and (choice := _at_the_edges(lines, patterns, letters)).letter:
         return choice
+    if not is_reviewed and (between := _only(_alone(lines, patterns))):  # explanations
+        return Choice(between)
 
     def of(*wanted: Rank) -> set[str]:
         return {mention.letter for mention, rank in zip(mentions, ranks, strict=True) if rank in wanted}
@@ -266,6 +268,8 @@ def _stated(sentence: str, clause: str, own: str, mention: _Mention, *, closes: 
         return Rank.DENIED
     if mention.apart and cues.CHOSEN_BY_TEXT.search(sentence):
         return Rank.ANSWER
+    if mention.apart and cues.BEGINS_CONCLUSION.match(sentence) and cues.SENTENCE_OVER.match(own):
+        return Rank.RIGHT
     if closes and cues.CHOSEN.search(sentence):
         return Rank.TRUE if cues.IS_TRUE.match(own) else Rank.ANSWER
     if cues.IS_ANSWER.match(own):
@@ -338,16 +342,24 @@ def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[s
         for number, line in enumerate(lines)
         if (match := patterns.begins.match(line)) and not _is_denied(line, match, patterns)
     ]
-    listed = _listed([letter for _, letter in begun], letters)
+    listed = in_order_of([letter for _, letter in begun], letters)
     if listed and begun[0][0] == 0 and begun[1][0] > 1 and cues.EXPLAINS.match(lines[1]):
         return Choice(begun[0][1], stated=True)
     rest = begun[listed:]
     if rest and rest[0][0] == 0:
         return Choice(rest[0][1], stated=True)
     if rest and rest[-1][0] == len(lines) - 1 and not _is_first_item(lines):
-        is_only = len({letter for _, letter in rest}) == 1
+        # Where the list lacks a choice, its last item may be the last line.
+        others = {letter for _, letter in begun[:listed]} if listed < len(letters) else set()
+        is_only = len({letter for _, letter in rest}) == 1 and rest[-1][1] in (others or {rest[-1][1]})
         return Choice(rest[-1][1] if is_only or patterns.alone.fullmatch(lines[-1]) else None)
     return Choice(None)
+
+
+def _alone(lines: Sequence[str], patterns: _Patterns) -> Iterator[str]:
+    """The letters that have a line of their own."""
+    found = (patterns.alone.fullmatch(line) for line in lines)
+    return (str(each[each.lastindex or 0]).upper() for each in found if each)
 
 
 def _is_first_item(lines: Sequence[str]) -> bool:
@@ -367,14 +379,6 @@ def _is_denied(line: str, match: re.Match[str], patterns: _Patterns) -> bool:
         or cues.ASKED.match(behind)
         or patterns.several.match(line, end)
     )
-
-
-def _listed(begun: Sequence[str], letters: Sequence[str]) -> int:
-    """How many lines at the beginning only repeat the choices, in their order."""
-    count = 0
-    while count < min(len(begun), len(letters)) and begun[count] == letters[count]:
-        count += 1
-    return count if count > 1 else 0
 
 
 def _affirmed(text: str, mentions: Sequence[_Mention]) -> Iterator[str]:

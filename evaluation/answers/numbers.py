@@ -13,7 +13,7 @@ from typing import NamedTuple
 from evaluation.answers.measures import main_number, mains
 from evaluation.answers.number_text import NUMBER, plain_numbers, value
 from evaluation.answers.number_words import number_in_words, only_number_in_words, reckoned_in_words
-from evaluation.answers.turns import NEXT_QUESTION
+from evaluation.answers.turns import NEXT_QUESTION, has_answered
 
 _HEADING = re.compile(
     r"^[ \t]*+(?P<mark>#{1,6})[ \t]*+(?:(?:step|part)\b[ \t]*+\d{0,3}[.:)]?"
@@ -172,8 +172,9 @@ def final_number(text: str, *, magnitudes: bool = True) -> FinalNumber:
     """
     plain = _without_headings(plain_numbers(text, magnitudes=magnitudes))
     plain = _NOT_MEANT.sub("", _AT_ONCE_CORRECTED.sub("", plain))
-    if (asked := NEXT_QUESTION.search(plain, 1)) and _ALONE.fullmatch(plain, 0, asked.start()):
-        plain = plain[: asked.start()]
+    if asked := NEXT_QUESTION.search(plain, 1):
+        before = plain[: asked.start()]
+        plain = before if _ALONE.fullmatch(before) or has_answered(before, asked[0]) else plain
     stated, stated_at, last_at, ends = None, 0, _last_outside(plain), len(plain)
     for match in _STATED.finditer(plain):
         if match.start() >= ends:

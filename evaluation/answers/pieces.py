@@ -11,7 +11,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.answers.fences import PYTHON, Block, fenced_blocks, language
+from evaluation.answers.fences import PYTHON, Block, fenced_blocks, language, outside_of_blocks
 from evaluation.answers.syntax import MOST_CHARACTERS, syntax_tree
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _CHANGE = (
 # A file that a command of a shell writes, or a program that it starts: `cat > main.py <<'EOF'`.
 _HEREDOC = r"<<-?[ \t]*+(['\"]?)(\w{1,30})\1[^\n]*+\n"
 _MOST_HEREDOCS = 5
+# A line that is a call, or a list of calls.
+_CALL = r"(?m)^[ \t]*+\[?[A-Za-z_][\w.]*+\([^\n]*\)\]?[ \t]*$"
 _EDITS = (
     ("<<<<<<< SEARCH", ">>>>>>> REPLACE"),
     ("------- SEARCH", "+++++++ REPLACE"),
@@ -87,16 +89,37 @@ class Piece(NamedTuple):
 def pieces_of(text: str) -> list[Piece]:
     """Those that are not empty, in order. Of sessions what was typed, of changes what they lead to. Linear."""
     text = replaced(without_tool_marks(text))
-    blocks = [block for block in fenced_blocks(text) if block.code.strip()] or _in_html(text)
-    if not blocks and (change := _in_change(text)):
-        return [Piece(change, PYTHON, shown=True)]
+    blocks = [block for block in fenced_blocks(text) if block.code.strip()]
     if not blocks:
-        found = _JSON.fullmatch(text)
-        return list(_in_json(found[1])) if found else _in_json_within(text)
+        return _without_fences(text)
     pieces = [_piece(block) for block in blocks]
     if not any(piece.may_be_python for piece in pieces):
-        pieces += [inner for block in blocks if block.tag == "json" for inner in _in_json(block.code)]
+        pieces += _in_json_blocks(blocks)
     return pieces
+
+
+def hidden_pieces(text: str) -> list[Piece]:
+    """Those that only count where no fenced block is the answer: in blocks of JSON, beside all blocks, and in calls
+    written as Python.
+    """
+    text = replaced(without_tool_marks(text))
+    rest = outside_of_blocks(text)
+    calls = itertools.islice(re.finditer(_CALL, rest), _MOST_WITHIN)
+    quoted = [inner for call in calls for inner in in_strings(call[0])]
+    return [*_in_json_blocks(fenced_blocks(text)), *_without_fences(rest), *quoted]
+
+
+def _without_fences(text: str) -> list[Piece]:
+    if blocks := _in_html(text):
+        return [_piece(block) for block in blocks]
+    if change := _in_change(text):
+        return [Piece(change, PYTHON, shown=True)]
+    found = _JSON.fullmatch(text)
+    return list(_in_json(found[1])) if found else _in_json_within(text)
+
+
+def _in_json_blocks(blocks: Iterable[Block]) -> list[Piece]:
+    return [inner for block in blocks if block.tag == "json" for inner in _in_json(block.code)]
 
 
 def replaced(text: str) -> str:
@@ -205,7 +228,14 @@ def _in_change(text: str) -> str:
     found = re.search(_CHANGE, text)
     if found is None:
         return ""
-    return _changed(found["patch"] if found["patch"] is not None else text[found.start() :])
+    if found["patch"] is not None:
+        return _changed(found["patch"])
+    lines = text[found.start() :].split("\n")
+    return _changed("\n".join(itertools.takewhile(_is_of_change, lines)))
+
+
+def _is_of_change(line: str) -> bool:
+    return not line or line.startswith(("+", "-", "@@", " ", "\\", "diff ", "index "))
 
 
 # What surrounds the arguments of tools: Gemma's marks of quotation, and elements, which may have the name of a space

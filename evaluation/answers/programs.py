@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from evaluation.answers.code import BEGINS_CODE
 from evaluation.answers.definitions import with_rewritten
 from evaluation.answers.examples import without_remarks
-from evaluation.answers.fences import lines_of
-from evaluation.answers.pieces import in_strings, pieces_of, without_tool_marks
+from evaluation.answers.fences import lines_of, outside_of_blocks
+from evaluation.answers.pieces import hidden_pieces, in_strings, pieces_of, without_tool_marks
 from evaluation.answers.syntax import (
     bound_names,
     missing_names,
@@ -72,21 +72,29 @@ def program_from_chat(text: str) -> str:
         python = [piece for piece in pieces if all(_rank(textwrap.dedent(piece.code)))]
     if not pieces:
         code = program_from_completion(text)
-        return without_remarks(code if all(_rank(code)) else _quoted([text]) or code)
-    if not python:
-        return ""
+        return without_remarks(code if all(_rank(code)) else _hidden(text, [text]) or code)
     cut_from = len(python) - _CUTS
     found = [_candidate(piece, at, cut=at >= cut_from) for at, piece in enumerate(python)]
-    best = max(found)
     codes = [each.code for each in found]
-    if not (best.rank.is_whole and best.rank.reads_and_prints):
-        if quoted := _quoted(codes):
-            return without_remarks(quoted)
-        for together in (_completed(best.code, codes), "\n".join(codes)) if len(codes) > 1 else ():
+    best = max(found, default=None)
+    if best is None or not (best.rank.is_whole and best.rank.reads_and_prints):
+        if hidden := _hidden(text, codes):
+            return without_remarks(hidden)
+        for together in (_completed(best.code, codes), "\n".join(codes)) if best and len(codes) > 1 else ():
             if all(_rank(together)):
                 return without_remarks(together)
+    if best is None:
+        return ""
     behind = codes[best.number + 1 :]
     return without_remarks(_called(best.code, behind) or with_rewritten(best.code, behind))
+
+
+def _hidden(text: str, codes: Sequence[str]) -> str:
+    """The last program where nothing in plain sight is one: in strings, beside blocks, in calls of tools."""
+    pieces = [*(inner for code in codes for inner in in_strings(code)), *hidden_pieces(text)]
+    found = next((piece.code for piece in reversed(pieces) if all(_rank(piece.code))), "")
+    bare = "" if found else program_from_completion(outside_of_blocks(text))
+    return found or (bare if all(_rank(bare)) else "")
 
 
 def _called(code: str, behind: Sequence[str]) -> str:
@@ -113,12 +121,6 @@ def _calls(node: ast.stmt, names: set[str]) -> bool:
         and called.func.id in names
         and not called.args
     )
-
-
-def _quoted(codes: Sequence[str]) -> str:
-    """The last program that stands in a string of another; empty where none does."""
-    found = [piece.code for code in codes for piece in in_strings(code) if all(_rank(piece.code))]
-    return found[-1] if found else ""
 
 
 def _candidate(piece: Piece, number: int, *, cut: bool) -> _Candidate:

@@ -31,6 +31,14 @@ _HINTS = ("|>", "\uff5c>", "_of_turn>", "turn|", "[|", "</s>", "[e~[", "[EOS]", 
 _WORDS = ("Instruction:", "\nUser:", "\nHuman:", "\nUSER:", "\nHUMAN:")
 
 
+def has_answered(before: str, mark: str) -> bool:
+    """Whether a further question follows a result, and not what is given. mark: what begins the question; of those with
+    numbers each may be a part of the first.
+    """
+    answered, given = _words_of_results()
+    return not re.search(r"\d", mark) and bool(answered.search(before)) and not given.search(before)
+
+
 def own_turn(text: str) -> str:
     """Without what a model that wasn't stopped at the end of its turn goes on with: what its user says next, and its
     answer to that. All of it where nothing stands before.
@@ -81,6 +89,21 @@ def _words_of_turns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(r"\n(?:#{2,3} ?Instruction|(?:\*\*)?(?:Human|User|HUMAN|USER)):"),
         re.compile(r"\n(?:#{2,3} ?Response|(?:\*\*)?(?:Assistant|AI|ASSISTANT|Model)):"),
+    )
+
+
+@functools.cache
+def _words_of_results() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return (
+        re.compile(
+            r"=\s*[^\s\w]{0,3}\d|\b(?:so|therefore|thus|hence)\b[^\n]{0,200}?\d|^[ \t]*+####"
+            r"|\b(?:totals?|answer)\b[^\n\d]{0,20}\n{0,2}[^\n\d]{0,20}\d",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+        re.compile(
+            r"^[^\w\n]{0,9}(?:given|known|facts?|data|info\w*|problem|restat\w*|let(?!\s+x\b)|we\s+(?:know|have|are\s+given))\b",
+            re.IGNORECASE | re.MULTILINE,
+        ),
     )
 
 
