@@ -62,12 +62,14 @@ def start(
     stdout: Path | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    passed: Sequence[int] = (),
 ) -> ManagedProcess:
     """Start argv under a guardian, in its own session, with stdin empty and all other descriptors closed.
 
-    output: the file to which stderr is appended, and stdout unless it has its own file; if more than
-    `bounded_log.LOG_BYTES` are printed, the beginning and the end are kept. env: the whole environment; None means the
-    harness's. Raises UsageError if argv can't be executed or a file can't be opened.
+    passed: descriptors that it has too, by the same numbers. output: the file to which stderr is appended, and stdout
+    unless it has its own file; if more than `bounded_log.LOG_BYTES` are printed, the beginning and the end are kept.
+    env: the whole environment; None means the harness's. Raises UsageError if argv can't be executed or a file can't be
+    opened.
 
     Guarantee: from the first instant, the death of the harness (even by SIGKILL) ends the whole tree in about 0.5 s,
     including daemonised processes and those that ignore SIGTERM. If this function raises, nothing is left running.
@@ -94,7 +96,7 @@ def start(
                 stdout=subprocess.PIPE,
                 stderr=error_file,
                 cwd=cwd,
-                pass_fds=own_stdout,
+                pass_fds=(*own_stdout, *passed),
                 start_new_session=True,
             )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:

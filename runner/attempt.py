@@ -20,7 +20,7 @@ from runner.display import TrialLines
 from runner.fingerprint import fingerprint, served_by
 from runner.kld.serverless import PHASES, NoServer
 from runner.program_age import changed_s
-from runner.script import Target, prepare_script, require_success, run_script
+from runner.script import EarlyScript, Target, prepare_script, require_success, run_script
 from runner.serving import MeasuredServer
 from servers.effective import gives_prompt_logprobs
 from servers.speculation.acceptance import drafted_in_log
@@ -149,6 +149,7 @@ class Attempt:
             )
         with ExitStack() as stack:
             stack.callback(self._note_output)
+            early = self._early_start(script, stack)
             self._measure_devices(stack)
             held = self._server.acquire()
             stack.push(self._release)
@@ -164,6 +165,7 @@ class Attempt:
                 self._watching(held),
                 on_event=self._on_event,
                 on_process=self._server.note_script,
+                early=early,
             )
             self._phases(script_s=ended.seconds)
             if (
@@ -179,6 +181,15 @@ class Attempt:
             )
         except ScriptError as error:
             raise (self._server.failure(error) if isinstance(self._server, NoServer) else error) from error
+
+    def _early_start(self, script: Script, stack: ExitStack) -> EarlyScript | None:
+        """The script, which loads while the server does; None where it can't wait for it, or where its command depends
+        on what is served.
+        """
+        can_wait = self._spec.benchmark.starts_early and self._spec.external_script is None
+        if not can_wait or not self._plan.has_server or self._spec.asked["cache"]:
+            return None
+        return stack.enter_context(EarlyScript(script, self._folder))
 
     def _with_cache(self, script: Script, held: Held | None) -> Script:
         """With what the server's answers depend on, if some are kept."""

@@ -4,11 +4,12 @@ server.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -17,6 +18,7 @@ from processes import process as processes
 from results.errors import CapReached, RateLimited, ResultsError, ResumeMismatch, ScriptError, UsageError
 from results.plain_text import tail
 from runner.events import EventTail, last_error
+from settings.benchmarks import WAIT_VARIABLE
 from settings.optimising.rows import REFLECTOR_KEY
 from settings.providers import COMPATIBLE, provider_of
 from settings.secrets import read_key, without_secrets
@@ -77,7 +79,9 @@ class Script:
 
 @dataclass(frozen=True)
 class ScriptRun:
-    """How the script ended. seconds: its whole time, including restarts of the server."""
+    """How the script ended. seconds: its whole time, including restarts of the server; not that before its server was
+    there.
+    """
 
     exit: Exit
     seconds: float
@@ -239,6 +243,34 @@ def _facts(spec: RunSpec, target: Target) -> dict[str, str]:
     }
 
 
+class EarlyScript:
+    """A script that loads while its server does, and waits for it. A context manager, whose end stops the script."""
+
+    def __init__(self, script: Script, folder: Outputs) -> None:
+        waits, self._tell = os.pipe()
+        try:
+            environment = {**script.environment, WAIT_VARIABLE: str(waits)}
+            self.events = EventTail(folder.script_out)
+            self.process = _started(replace(script, environment=environment), folder, passed=(waits,))
+        except BaseException:
+            os.close(self._tell)
+            raise
+        finally:
+            os.close(waits)
+
+    def go(self) -> None:
+        """The server is there. To be called once."""
+        with contextlib.suppress(BrokenPipeError):  # it has ended already, as `run_script` will see
+            os.write(self._tell, b"\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        os.close(self._tell)
+        self.process.stop()
+
+
 def run_script(
     script: Script,
     folder: Outputs,
@@ -246,23 +278,21 @@ def run_script(
     *,
     on_event: Callable[[dict[str, Any]], None],
     on_process: Callable[[ManagedProcess], None] | None = None,
+    early: EarlyScript | None = None,
 ) -> ScriptRun:
-    """Run the script to its end while the watchdog keeps the server working. on_process: called with it at once.
+    """Run the script to its end while the watchdog keeps the server working. on_process: called with it at once. early:
+    it, if it was started before its server, which is there now.
 
     Raises ScriptError (timeout, too much output) and ServerError (no restart left); the script is gone by then.
     """
-    events = EventTail(folder.script_out)
+    events = EventTail(folder.script_out) if early is None else early.events
     in_flight: int | None = None  # as the script counts; external scripts may not report it
     began = time.monotonic()
-    with processes.start(
-        script.command,
-        output=folder.script_log,
-        stdout=folder.script_out,
-        env=script.environment,
-        cwd=script.cwd,
-    ) as process:
+    with _started(script, folder) if early is None else early.process as process:
         if on_process is not None:
             on_process(process)
+        if early is not None:
+            early.go()
         while True:
             ended = process.poll()
             for event in events.read():
@@ -279,6 +309,17 @@ def run_script(
             _require_small(folder.script_out)
             watchdog.look(in_flight)
             select.select([process.fileno(), *watchdog.watched()], [], [], LOOK_S)
+
+
+def _started(script: Script, folder: Outputs, *, passed: Sequence[int] = ()) -> ManagedProcess:
+    return processes.start(
+        script.command,
+        output=folder.script_log,
+        stdout=folder.script_out,
+        env=script.environment,
+        cwd=script.cwd,
+        passed=passed,
+    )
 
 
 def require_success(ended: ScriptRun, folder: Outputs, *, said_from: int, command: tuple[str, ...]) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Those whose answers are Python programs with reference solutions, and can have a composite score.
 CODING_BENCHMARKS = ("human_eval", "human_eval_plus", "mbpp", "mbpp_plus", "tasks")
+# In the environment of a script that is started before its server: the number of a descriptor from which a line can be
+# read once the server is there; its end means that there will be none. On a command line it would be repeated by hand.
+WAIT_VARIABLE = "BENCH_SERVER_FOLLOWS"
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # an external script's benchmark
 
 
@@ -24,8 +27,9 @@ NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # an external script's ben
 class Benchmark:
     """module: our script. parser: the parser of our script's output; external_parser: that of an external script's.
 
-    checks: our script has --check, which reads the data and checks that the settings fit it. suite: the file that
-    declares it; None for one that is a program.
+    checks: our script has --check, which reads the data and checks that the settings fit it. starts_early: it can be
+    started before its server, for which it waits once it has loaded what it needs. suite: the file that declares it;
+    None for one that is a program.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Benchmark:
     external_parser: str = "human_eval_cli"
     about: str
     checks: bool = False
+    starts_early: bool = True
     suite: Path | None = None
 
 
@@ -100,6 +105,7 @@ BENCHMARKS = {
             external_parser="lm_eval",
             about="IFEval: 541 prompts with instructions that a program verifies; by lm-eval, installed separately",
             checks=True,
+            starts_early=False,
         ),
         Benchmark(
             name="needle",
@@ -121,6 +127,7 @@ BENCHMARKS = {
             parser="speed",
             external_parser="llama_bench",
             about="Speed of a chat at depths, and under load: prefill, time to first token, generation; no score",
+            starts_early=False,
         ),
         Benchmark(
             name="kld",
@@ -128,6 +135,7 @@ BENCHMARKS = {
             parser="kld",
             external_parser="json",
             about="Fidelity to a reference model: KL divergence, same-top rate, perplexity on a text; no score",
+            starts_early=False,
         ),
     )
 }
@@ -141,7 +149,9 @@ def external_benchmark(name: str) -> Benchmark:
             hint="use at most 64 letters, digits and the characters _ . -",
             settings=("benchmark",),
         )
-    return BENCHMARKS.get(name) or Benchmark(name=name, module="", about="an external script")
+    return BENCHMARKS.get(name) or Benchmark(
+        name=name, module="", about="an external script", starts_early=False
+    )
 
 
 def get_benchmark(name: str) -> Benchmark:

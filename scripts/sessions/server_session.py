@@ -18,6 +18,7 @@ from evaluation.protocols import PromptStyle
 from evaluation.spending.opening import is_own, open_spending
 from results.errors import UsageError
 from scripts.arguments import spending_of
+from scripts.sessions.starting_line import server_is_there
 from scripts.shards.chosen_samples import samples_of
 from settings.sampling_rules import require_chat_for
 from settings.verdict_rules import rules_of
@@ -124,6 +125,7 @@ class ServerSession:
             on_wait=self.events.say,
             spending=spending,
         )
+        await server_is_there()
         async with contextlib.AsyncExitStack() as closing:
             if spending is not None:
                 closing.push_async_callback(spending.close)

@@ -1,0 +1,31 @@
+"""A script that is started before its server is there loads what it needs, and then waits here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from results.errors import Interrupted
+from settings.benchmarks import WAIT_VARIABLE
+
+
+async def server_is_there() -> None:
+    """Return once the harness says so; at once where it said nothing of waiting, or has said so before.
+
+    Raises Interrupted when there will be none.
+    """
+    number = os.environ.pop(WAIT_VARIABLE, "")
+    if not number:
+        return
+    line, loop = int(number), asyncio.get_running_loop()
+    told = asyncio.Event()
+    loop.add_reader(line, told.set)
+    try:
+        await told.wait()
+        there = os.read(line, 1)
+    finally:
+        loop.remove_reader(line)
+        os.close(line)
+    if not there:
+        raise Interrupted(signal.SIGHUP, "there is no server")

@@ -1,0 +1,91 @@
+"""A benchmark's script loads while its server does: it asks nothing before that is there, and ends if it never is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
+import pytest
+
+from runner.script import ROOT, EarlyScript, NothingToWatch, Script, run_script
+from settings.benchmarks import BENCHMARKS
+from tests.command_line import PROGRAMS, bench_runner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WITHIN_S = 60.0
+
+
+class Files(NamedTuple):
+    script_out: Path
+    script_log: Path
+
+
+@contextlib.contextmanager
+def server(*options):
+    command = [sys.executable, PROGRAMS / "canonical_server.py", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def script(tmp_path):
+    def make(url: str) -> Script:
+        words = ["--base-url", url, "--model", "canonical", "--output", str(tmp_path), "--limit", "3"]
+        command = (sys.executable, "-m", BENCHMARKS["human_eval"].module, *words)
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        return Script(command=command, shown=command, environment=environment, cwd=ROOT, timeout_s=None)
+
+    return make
+
+
+def wait_until_loaded(pid: int) -> None:
+    """It has its HTTP client, which it loads last."""
+    deadline = time.monotonic() + WITHIN_S
+    while not any("aiohttp" in each.path for each in psutil.Process(pid).memory_maps()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_it_asks_nothing_before_its_server_is_there(tmp_path, script):
+    files, bodies, events = Files(tmp_path / "out", tmp_path / "log"), tmp_path / "bodies", []
+    with server("--bodies", str(bodies)) as url, EarlyScript(script(url), files) as early:
+        wait_until_loaded(early.process.pid)
+        assert files.script_out.read_bytes() == b""
+        assert not bodies.exists()
+        ended = run_script(script(url), files, NothingToWatch(), on_event=events.append, early=early)
+    assert ended.exit.code == 0, files.script_log.read_text()
+    assert len(bodies.read_text().splitlines()) >= 3
+    assert events[0] == {"event": "phase", "phase": "connect"}
+    assert events[-1]["done"] == 3
+
+
+def test_it_ends_without_a_word_where_there_is_no_server(tmp_path, script):
+    files = Files(tmp_path / "out", tmp_path / "log")
+    with EarlyScript(script("http://127.0.0.1:9"), files) as early:
+        wait_until_loaded(early.process.pid)
+        children = psutil.Process(early.process.pid).children(recursive=True)
+    assert early.process.poll() is not None
+    assert not any(child.is_running() for child in children)
+    assert b"phase" not in files.script_out.read_bytes()
+
+
+def test_a_server_that_does_not_start_is_why_the_run_failed(tmp_path):
+    done = bench_runner(
+        "run", "--benchmark", "human_eval", "--limit", "1", "--results-dir", tmp_path,
+        "--server-command", "sh -c 'sleep 2; echo no model; exit 3' {port}",
+    )  # fmt: skip
+    assert done.code == 3
+    assert "exit code 3" in done.err
+    (record,) = tmp_path.glob("*/run.json")
+    assert json.loads(record.read_text())["error"]["kind"] == "server_exited"
