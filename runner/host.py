@@ -8,8 +8,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from results import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,10 +19,10 @@ def host_facts() -> dict[str, Any]:
         "hostname": platform.node(),
         "system": _system(),
         "processor": _processor(),
-        "cores": psutil.cpu_count(logical=False),
-        "threads": psutil.cpu_count(),
+        "cores": _cores(),
+        "threads": os.cpu_count(),
         "usable_threads": len(os.sched_getaffinity(0)),
-        "memory_bytes": psutil.virtual_memory().total,
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "load_1_min": os.getloadavg()[0],
         "gpus": _gpus(),
     }
@@ -53,6 +51,18 @@ def _system() -> str:
     kernel = os.uname()
     library = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
     return f"{kernel.sysname}-{kernel.release}-{kernel.machine} {library or ''}".strip()
+
+
+def _cores() -> int | None:
+    """Cores of processors, each with one thread or more; None where the kernel doesn't say.
+
+    By the files that psutil reads as well, which takes as long to import as all else here.
+    """
+    for name in ("core_cpus_list", "thread_siblings_list"):  # the latter before Linux 5.3
+        files = Path("/sys/devices/system/cpu").glob(f"cpu[0-9]*/topology/{name}")
+        if cores := {file.read_text(encoding="ascii") for file in files}:
+            return len(cores)
+    return None
 
 
 def _processor() -> str | None:

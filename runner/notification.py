@@ -13,7 +13,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
 from typing import TYPE_CHECKING
 
 from results.errors import Interrupted, UsageError
@@ -98,6 +97,8 @@ def notifying(
 
 def _tell(command: tuple[str, ...], ended: Ended, most_s: float) -> str:
     """Run the command. Returns what went wrong, or ""."""
+    import tempfile
+
     values = ended.values()
     words = [_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in command]
     words[0] = os.path.expanduser(words[0])  # noqa: PTH111 - a text

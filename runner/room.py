@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from servers.capacity.context_size import DEFAULT_CTX_SIZE, deepest
-from servers.capacity.memory_estimate import MemoryEstimate, estimate_server, fewest_cards
 from servers.llama_cpp import MIN_CTX_SIZE, find_binary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runner.machine import Machine
+    from servers.capacity.memory_estimate import MemoryEstimate
     from servers.plan import LaunchPlan
     from servers.request import ServerRequest
 
@@ -60,6 +60,8 @@ def require_memory_of(
 
 def _lacking(machine: Machine, server: ServerRequest, asked: Mapping[str, Any], ctx_size: int) -> str | None:
     """What is needed and what is free, as a sentence; None if it fits or isn't known."""
+    from servers.capacity.memory_estimate import estimate_server, fewest_cards
+
     gpus = machine.gpus if find_binary(server.server_binary) is not None else ()
     memory = estimate_server(server, {**asked, "ctx_size": ctx_size}, on_gpu=bool(gpus))
     if memory is None:

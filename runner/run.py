@@ -8,7 +8,7 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from servers.models import Model
     from servers.plan import LaunchPlan
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class FinishedRun:
@@ -83,6 +85,7 @@ def run(
     Raises Interrupted for a signal after the run itself has ended; the record then says how it ended, but may lack the
     model's hash. However this ends, server and script are gone by then.
     """
+    harness = _in_background(harness_facts)  # asks git, which takes as long as what stands below
     parser = registry.get(spec.parser)
     runs.check()
     earlier = runs.find(resume) if resume else None
@@ -108,8 +111,8 @@ def run(
     entry = earlier or runs.new(spec.benchmark.name, _model_name(plan), now)
     folder = entry.folder
     with entry.claim():
-        hashing = _in_background(content_sha256, spec.server.model) if spec.server.model else None
-        record = _first_record(spec, plan, folder, now, before)
+        hashing = _hashing(spec.server.model) if spec.server.model else None
+        record = _first_record(spec, plan, folder, now, before, harness=harness)
         record = msgspec.structs.replace(
             record, sweep=place or (before.sweep if before else None), remarks=Remarks(label=label)
         )
@@ -190,7 +193,13 @@ def _baseline(scoring: ScoringAsked | None, runs: Runs, *, required: bool) -> Ba
 
 
 def _first_record(
-    spec: RunSpec, plan: LaunchPlan, folder: RunFolder, now: dt.datetime, before: RunRecord | None
+    spec: RunSpec,
+    plan: LaunchPlan,
+    folder: RunFolder,
+    now: dt.datetime,
+    before: RunRecord | None,
+    *,
+    harness: Future[dict[str, Any]],
 ) -> RunRecord:
     name = _model_name(plan)
     began_with = changed_s(plan)
@@ -217,7 +226,7 @@ def _first_record(
             program_changed_s=began_with,
         ),
         host=host_facts(),
-        harness=harness_facts(),
+        harness=harness.result(),
     )
     if before is None:
         return record
@@ -255,17 +264,22 @@ def _nonce_of(plan: LaunchPlan) -> str:
     return (plan.model_name or "").rpartition("-")[2]
 
 
-def _in_background(function: Callable[[Model], str | None], model: Model) -> Future[str | None]:
-    """Call the function while the server loads, in a daemon thread, so that long hashing doesn't block exiting."""
-    future: Future[str | None] = Future()
+def _hashing(model: Model) -> Future[str | None]:
+    """The hash of its files, while the server loads."""
+    return _in_background(lambda: content_sha256(model))
+
+
+def _in_background(function: Callable[[], T]) -> Future[T]:
+    """Call the function in a daemon thread, so that it doesn't block exiting, however long it takes."""
+    future: Future[T] = Future()
 
     def work() -> None:
         try:
-            future.set_result(function(model))
+            future.set_result(function())
         except BaseException as error:  # noqa: BLE001 - raised again by result()
             future.set_exception(error)
 
-    threading.Thread(target=work, name="hash the model", daemon=True).start()
+    threading.Thread(target=work, name="in the background", daemon=True).start()
     return future
 
 

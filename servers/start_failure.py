@@ -32,14 +32,18 @@ class Explanation:
 class Cause:
     """A known cause: what to say if the log matches the pattern. {0} in `what` is the pattern's group."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     what: str
     hint: str
     out_of_memory: str = ""
 
+    def found_in(self, log: str) -> re.Match[str] | None:
+        """Where the log says so, if it does. Compiled only here: most servers start."""
+        return re.search(self.pattern, log, re.IGNORECASE | re.MULTILINE)
+
 
 def _cause(pattern: str, what: str, hint: str, *, out_of_memory: str = "") -> Cause:
-    return Cause(re.compile(pattern, re.IGNORECASE | re.MULTILINE), what, hint, out_of_memory)
+    return Cause(pattern, what, hint, out_of_memory)
 
 
 _SMALLER = "lower --gpu-layers, --ctx-size or --parallel, or use a smaller quantisation"
@@ -184,7 +188,7 @@ def explain(ended: Exit, log: str, port: int, holder: PortHolder | None) -> Expl
             f"{how}: port {port} is in use{by}", "stop that process, or choose another port with --port"
         )
     for cause in CAUSES:
-        match = cause.pattern.search(log)
+        match = cause.found_in(log)
         if match:
             detail = next((group for group in match.groups() if group), "")
             return Explanation(f"{how}: {cause.what.format(detail).strip()}", cause.hint, cause.out_of_memory)
@@ -195,7 +199,7 @@ def explain(ended: Exit, log: str, port: int, holder: PortHolder | None) -> Expl
 
 def exhausted_memory(log: str) -> str:
     """Whether the log of a server that has ended reports that memory ran out: "device", "host", or ""."""
-    found = (cause.out_of_memory for cause in CAUSES if cause.out_of_memory and cause.pattern.search(log))
+    found = (cause.out_of_memory for cause in CAUSES if cause.out_of_memory and cause.found_in(log))
     return next(found, "")
 
 
