@@ -196,7 +196,7 @@ def _about_speed(table: Table) -> list[str]:
         and row.tokens_per_s_high >= fastest.tokens_per_s_low
     ]
     also = f" These have overlapping intervals: {', '.join(overlap)}." if overlap else ""
-    return [f"{_name(fastest)} is the fastest: {speed_text(fastest)} tokens/s.{also}"]
+    return [f"{_name(fastest)} has the highest speed: {speed_text(fastest)} tokens/s.{also}"]
 
 
 def _name(row: Row) -> str:
