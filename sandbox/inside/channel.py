@@ -19,6 +19,7 @@ from sandbox.inside.values import BrokenChannel, Packing, Unpacking
 _as_json = json.JSONEncoder(
     separators=(",", ":"), ensure_ascii=False
 ).encode  # `json.dumps` makes one each time
+_from_json = json.JSONDecoder().raw_decode  # `json.loads` finds out the encoding, and looks for blanks
 MOST_BYTES = 64 << 20  # of a frame: an answer of ten million numbers
 # What may be raised on the other side. The two that are taken out steer loops and generators without being seen.
 ERRORS = {
@@ -103,9 +104,13 @@ class Peer:
         self.frame = self._read[4:end]
         del self._read[:end]
         try:
-            return json.loads(self.frame)
+            text = self.frame.decode("utf-8", "surrogatepass")
+            value, end = _from_json(text)
         except (ValueError, RecursionError) as error:
             raise BrokenChannel(f"no JSON: {type(error).__name__}") from None
+        if end != len(text):
+            raise BrokenChannel("more than one value")
+        return value
 
     def packing(self, objects: typing.Iterable[Any] = ()) -> Packing:
         return Packing(self._keep, self._other, objects)

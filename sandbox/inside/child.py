@@ -3,12 +3,13 @@
 Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 """
 
+# The C module: each handler that `signal` sets takes it longer than a limit takes the kernel.
+import _signal as signal  # type: ignore[import-not-found]
 import contextlib
 import json
 import math
 import os
 import resource
-import signal
 import typing
 from typing import Any
 

@@ -6,9 +6,9 @@ No line of the program is loaded here, and nothing of it arrives but plain data 
 nothing that it could replace, read or hold on to. Only this process has the pipe in which a verdict is written.
 """
 
+import _signal as signal  # type: ignore[import-not-found]  # as in child.py
 import json
 import os
-import signal
 import typing
 from typing import Any
 

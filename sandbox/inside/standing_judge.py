@@ -9,6 +9,7 @@ its memory; tests that left a module, a thread, a process or another builtin beh
 Tests and the ends of pipes reach it through a socket that no program has. The zygote still reads no text.
 """
 
+import _signal as signal  # type: ignore[import-not-found]  # as in child.py
 import _socket
 import builtins
 import decimal
@@ -17,7 +18,6 @@ import gc
 import os
 import random
 import resource
-import signal
 import struct
 import sys
 import time
