@@ -43,6 +43,7 @@ from evaluation.answers.syntax import (
     used_names,
     whole_statements,
 )
+from evaluation.answers.turns import before_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +91,7 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
     it, as a method, it is called there. A function that is spread over several pieces is put together. Linear in the
     text but for parsing, which is bounded.
     """
-    text = replaced(without_tool_marks("\n".join(lines_of(text))))
+    text = replaced(without_tool_marks(before_conversation("\n".join(lines_of(text)))))
     if alone := re.fullmatch(r"\s*+`([^`\n]++)`\s*", text):
         text = alone[1]
     pieces = pieces_of(text)

@@ -268,6 +268,7 @@ EXPLAINS = _words(r"\W*(?:explan|explic|reason|rationale|because|why|justif|here
 # A sentence that goes on.
 BROKE_OFF = _words(r"\b(?:and|or|but|the|an?|of|to|in|is|are|which|that|because|by|from|with|for|as)\s*$")
 BEGINS_LIST = re.compile(r":\W*$")
+SECOND_PART = re.compile(r"\S\s\(?b\)\s\S")  # `(a) ... (b) ...` in a line: parts of a question
 FIRST_ITEM = re.compile(r"\W{0,3}1[.)]\s")  # the beginning of a list
 
 # Behind the article A or the pronoun I: no verb of a choice, nor anything that may follow one.

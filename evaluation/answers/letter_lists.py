@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•][ \t]+)?(\*\*|__)?\(?([A-Z])[).:]\s?[^\n]*$", re.MULTILINE)
 _LIKELIHOOD = re.compile(r"(?<!\w)\(?([A-Z])\)?\s*[:(=~]\s*(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})\s*%?\)?[,;]?")
@@ -41,3 +41,9 @@ def in_order_of(begun: Sequence[str], letters: Sequence[str]) -> int:
     while count < min(len(begun), len(letters)) and begun[count] == letters[count]:
         count += 1
     return count if count > 1 else 0
+
+
+def only(found: Iterable[str]) -> str | None:
+    """The one letter that these are; None where they are several, or none."""
+    several = set(found)
+    return several.pop() if len(several) == 1 else None

@@ -121,6 +121,8 @@ def _with_text(letter: str, bare: str) -> re.Pattern[str]:
     """Of plain text. start, end: what stands between it and those of the line."""
     return re.compile(
         rf"(?:(?P<start>^[^\w\n(]{{0,8}})|(?<!\w))\(?(?P<letter>{letter})(?:\s?[).:]+\s*|\s+[-–—=]\s+|\s+\()"
-        rf"{re.escape(bare)}(?:\)|(?=\W|$))(?P<end>[^\w\n]{{0,8}}$)?",
+        # What the text is not is said in a sentence of its own: `The answer is (B). Heart is not a gland.`
+        rf"{re.escape(bare)}(?:\)|(?=\W|$)(?!\s+(?:is|are|was|were|does|do|did|can|has|have)(?:n['’]t|\s+not|\s+no)\b))"
+        r"(?P<end>[^\w\n]{0,8}$)?",
         re.MULTILINE,
     )

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers import letter_cues as cues
 from evaluation.answers.letter_elimination import left_over
-from evaluation.answers.letter_lists import in_bold, in_order_of, likeliest
+from evaluation.answers.letter_lists import in_bold, in_order_of, likeliest, only
 from evaluation.answers.letter_text import plain_text, without_texts
-from evaluation.answers.turns import NEXT_QUESTION
+from evaluation.answers.turns import NEXT_QUESTION, before_conversation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 _BEFORE, _BEHIND = 160, 120  # characters around a letter that say what is said of it
 _SHORT = 25  # characters of a sentence before a letter
@@ -85,7 +85,7 @@ def _patterns(letters: str) -> _Patterns:
     return _Patterns(
         # A small letter is a choice only where a bracket, a noun, or the end of a clause tells it from a word.
         mention=re.compile(
-            rf"(?<![\w°º&\\])(?<!\w\()(?P<open>\(\s?)?([{large}])(?P<close>\s?\))?(?![\w&#]|\+\+|['’-](?!d[iıuü]r\b|t[iıuü]r\b)\w)"
+            rf"(?<![\w°º&\\])(?<!\w\()(?P<open>\(\s?)?([{large}])(?P<close>\s?\))?(?![\w&#°º]|\+\+|['’-](?!d[iıuü]r\b|t[iıuü]r\b)\w)"
             rf"|(?<!\w)(?P<inside>\(\s?([{small}])\s?\))|(?<![\w(])([{small}])\)"
             rf"|(?<![\w(])(?P<bare>([{small}])(?=\s*+(?:$|\n|[.;:!,](?:\s|$))))"
             rf"|(?i:(?<=option\s)|(?<=choice\s)|(?<=answer\s))([{small}])(?=\s+(?:is|because|since)\b)"
@@ -133,6 +133,7 @@ def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) 
     choices: their texts, which say nothing of a letter that they stand behind, as in `B. False, True`.
     """
     patterns = _patterns("".join(letters))
+    text = before_conversation(text)
     plain = without_texts(plain_text(text, letters), letters, choices)
     further = NEXT_QUESTION.search(plain, 1)
     if further and (choice := _chosen(plain[: further.start()], patterns, letters)).letter:
@@ -164,10 +165,10 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     is_row = in_order and "\n" not in text[mentions[0].start : mentions[len(letters) - 1].start]
     is_row = is_row and all(_begins_clause(text, mention) for mention in mentions[: len(letters)])
     if is_row and len(mentions) == len(letters) and max(ranks) <= Rank.MENTION:
-        return Choice(_only(_affirmed(text, mentions)))  # all choices in one line
+        return Choice(only(_affirmed(text, mentions)))  # all choices in one line
     if not is_row and (choice := _at_the_edges(lines, patterns, letters)).letter:
         return choice
-    if not is_reviewed and (between := _only(_alone(lines, patterns))):  # explanations
+    if not is_reviewed and (between := only(_alone(lines, patterns))):  # explanations
         return Choice(between)
 
     def of(*wanted: Rank) -> set[str]:
@@ -175,7 +176,7 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
 
     for found in (of(Rank.ODD), of(Rank.RIGHT), of(Rank.TRUE)):
         if found:
-            return Choice(_only(found))
+            return Choice(only(found))
     if is_reviewed or (is_one and _is_first_item(lines)) or cues.BROKE_OFF.search(text):
         return Choice(None)  # it broke off with the first one
     apart = {
@@ -183,16 +184,11 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
         for mention, rank in zip(mentions, ranks, strict=True)
         if mention.apart and rank is not Rank.DENIED
     }
-    return Choice(_only(_affirmed(text, mentions)) or _only(apart) or _only(of(Rank.MENTION, Rank.QUALIFIED)))
+    return Choice(only(_affirmed(text, mentions)) or only(apart) or only(of(Rank.MENTION, Rank.QUALIFIED)))
 
 
 def _begins_clause(text: str, mention: _Mention) -> bool:
     return bool(cues.ITEM.search(text[max(0, mention.start - _SHORT) : mention.start]))
-
-
-def _only(found: Iterable[str]) -> str | None:
-    several = set(found)
-    return several.pop() if len(several) == 1 else None
 
 
 def _mentions(text: str, patterns: _Patterns) -> Iterator[_Mention]:
@@ -337,16 +333,18 @@ def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[s
         first = ""
     if alone := patterns.alone.fullmatch(first):
         return Choice(str(alone[alone.lastindex or 0]).upper(), stated=True)
+    every = [(number, match) for number, line in enumerate(lines) if (match := patterns.begins.match(line))]
     begun = [
-        (number, str(match["large"] or match["small"]).upper())
-        for number, line in enumerate(lines)
-        if (match := patterns.begins.match(line)) and not _is_denied(line, match, patterns)
+        (number, _letter_of(match))
+        for number, match in every
+        if not _is_denied(lines[number], match, patterns)
     ]
+    is_list = in_order_of([_letter_of(match) for _, match in every], letters) == len(letters)
     listed = in_order_of([letter for _, letter in begun], letters)
     if listed and begun[0][0] == 0 and begun[1][0] > 1 and cues.EXPLAINS.match(lines[1]):
         return Choice(begun[0][1], stated=True)
     rest = begun[listed:]
-    if rest and rest[0][0] == 0:
+    if rest and rest[0][0] == 0 and not is_list:
         return Choice(rest[0][1], stated=True)
     if rest and rest[-1][0] == len(lines) - 1 and not _is_first_item(lines):
         # Where the list lacks a choice, its last item may be the last line.
@@ -354,6 +352,10 @@ def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[s
         is_only = len({letter for _, letter in rest}) == 1 and rest[-1][1] in (others or {rest[-1][1]})
         return Choice(rest[-1][1] if is_only or patterns.alone.fullmatch(lines[-1]) else None)
     return Choice(None)
+
+
+def _letter_of(match: re.Match[str]) -> str:
+    return str(match["large"] or match["small"]).upper()
 
 
 def _alone(lines: Sequence[str], patterns: _Patterns) -> Iterator[str]:
@@ -374,6 +376,7 @@ def _is_denied(line: str, match: re.Match[str], patterns: _Patterns) -> bool:
     behind = line[end : end + _BEHIND]
     return bool(
         cues.REJECTED_BEFORE.match(line)
+        or (match["small"] and cues.SECOND_PART.search(line, match.end()))
         or cues.DENIED.match(behind)
         or cues.DENIED_BELOW.match(own, match.end())
         or cues.ASKED.match(behind)

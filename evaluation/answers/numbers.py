@@ -13,7 +13,7 @@ from typing import NamedTuple
 from evaluation.answers.measures import main_number, mains
 from evaluation.answers.number_text import NUMBER, plain_numbers, value
 from evaluation.answers.number_words import number_in_words, only_number_in_words, reckoned_in_words
-from evaluation.answers.turns import NEXT_QUESTION, has_answered
+from evaluation.answers.turns import NEXT_QUESTION, before_conversation, has_answered
 
 _HEADING = re.compile(
     r"^[ \t]*+(?P<mark>#{1,6})[ \t]*+(?:(?:step|part)\b[ \t]*+\d{0,3}[.:)]?"
@@ -170,6 +170,7 @@ def final_number(text: str, *, magnitudes: bool = True) -> FinalNumber:
     (`eighteen`) only a stated number counts. magnitudes: `1.5 million` is 1500000; else 1.5, which answers how many
     millions.
     """
+    text = before_conversation(text)
     plain = _without_headings(plain_numbers(text, magnitudes=magnitudes))
     plain = _NOT_MEANT.sub("", _AT_ONCE_CORRECTED.sub("", plain))
     if asked := NEXT_QUESTION.search(plain, 1):

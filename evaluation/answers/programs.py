@@ -22,6 +22,7 @@ from evaluation.answers.syntax import (
     used_names,
     whole_statements,
 )
+from evaluation.answers.turns import before_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ def program_from_chat(text: str) -> str:
     a sample of its output. A program that is spread over several pieces is put together, and what can't be parsed
     behind a program is no part of it.
     """
-    text = without_tool_marks(text)
+    text = without_tool_marks(before_conversation(text))
     pieces = pieces_of(text)
     python = [piece for piece in pieces if piece.may_be_python]
     if not python:

@@ -49,11 +49,22 @@ def own_turn(text: str) -> str:
     return text[: found.start()] if found and text[: found.start()].strip() else text
 
 
-def without_ends(text: str) -> str:
-    """Without the tokens that end a turn, which some servers leave in the text, and without a conversation in words
-    behind it: `User: ...` and `Assistant: ...`.
+def before_conversation(text: str) -> str:
+    """Of an answer that is no conversation itself: without one in words behind it, such as `User: ...` and
+    `Assistant: ...`, or `### Instruction:` and `### Response:`.
     """
-    rest = _before_words(text) if any(words in text for words in _WORDS) else text
+    if not any(words in text for words in _WORDS):
+        return text
+    user, assistant = _words_of_turns()
+    found = user.search(text)
+    if found and text[: found.start()].strip() and assistant.search(text, found.end()):
+        return text[: found.start()]
+    return text
+
+
+def without_ends(text: str) -> str:
+    """Without the tokens that end a turn, which some servers leave in the text."""
+    rest = text
     for _ in range(_MOST_ENDS):
         bare = rest.rstrip()
         if not (end := _end_of(bare)):
@@ -68,14 +79,6 @@ def _end_of(bare: str) -> str:
         found = _token_at_end().search(bare[-_LONGEST_END:])
         end = found[0] if found else ""
     return end
-
-
-def _before_words(text: str) -> str:
-    user, assistant = _words_of_turns()
-    found = user.search(text)
-    if found and text[: found.start()].strip() and assistant.search(text, found.end()):
-        return text[: found.start()]
-    return text
 
 
 @functools.cache

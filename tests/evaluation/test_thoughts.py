@@ -170,6 +170,11 @@ def test_what_the_server_put_aside_comes_first():
     assert split_reasoning("hm</think>four", "2 + 2").implied is False
 
 
+def test_a_conversation_that_was_asked_for_stays_whole():
+    dialogue = "Here it is.\nUser: Hello\nAssistant: Hello, how are you?"
+    assert split_reasoning(dialogue).answer == dialogue
+
+
 HOSTILE = {
     "answers before their reasons": "<answer>B</answer><think>x</think>" * 20_000,
     "answers between thoughts": "<think>x</think>B" * 20_000 + "<think>x</think>",
