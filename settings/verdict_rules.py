@@ -37,21 +37,22 @@ _TODAY = {
     # strings, such as the arguments of a call in Python, is found; a choice is read by elimination. extraction 7: also
     # beside blocks of other code; a letter in a line of its own between explanations; one that is called correct before
     # the last item of a list. extraction 8: a list of all choices begins with no answer, nor does `(a) ... (b) ...`.
+    # extraction 9: `The answer is (B) and (D)` is none, `The answer is B, and A is wrong` is B.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
     # judging 4, elsewhere 2: halves of a pair of surrogates cross as they are; of LiveCodeBench and the own tasks
     # numbers of other types are those that they equal.
-    "human_eval": VerdictRules(extraction_version=8, judging_version=4),
-    "human_eval_plus": VerdictRules(extraction_version=8, judging_version=2),
-    "mbpp_plus": VerdictRules(extraction_version=8, judging_version=2),
-    "mbpp": VerdictRules(extraction_version=8, judging_version=2),
-    "lcb": VerdictRules(extraction_version=8, judging_version=2),
-    "tasks": VerdictRules(extraction_version=8, judging_version=2),
-    "gsm8k": VerdictRules(extraction_version=8),
-    "mmlu": VerdictRules(extraction_version=8),
+    "human_eval": VerdictRules(extraction_version=9, judging_version=4),
+    "human_eval_plus": VerdictRules(extraction_version=9, judging_version=2),
+    "mbpp_plus": VerdictRules(extraction_version=9, judging_version=2),
+    "mbpp": VerdictRules(extraction_version=9, judging_version=2),
+    "lcb": VerdictRules(extraction_version=9, judging_version=2),
+    "tasks": VerdictRules(extraction_version=9, judging_version=2),
+    "gsm8k": VerdictRules(extraction_version=9),
+    "mmlu": VerdictRules(extraction_version=9),
 }
 
-# Declared suites and all others read answers by the same rules: extraction 5 is the 8 of the benchmarks above.
-_OTHERS = VerdictRules(extraction_version=5)
+# Declared suites and all others read answers by the same rules: extraction 6 is the 9 of the benchmarks above.
+_OTHERS = VerdictRules(extraction_version=6)
 _NOT_READ = {"speed", "kld"}  # nothing is made of their answers
 
 

@@ -117,6 +117,10 @@ ALL_BUT = _words(
 NONE_BETTER = _words(
     r"(?:\b(?:no|not|nothing)|n['’]t)\b[^.\n]{0,30}\bbetter\b[^.\n]{0,20}\bthan\s+(?:\w+\s+)?\(?$"
 )
+# The last word is that there are several: `The answer is (B) and (D).`
+ANSWERS = re.compile(
+    r"(?<!ncorrect\s)(?<!rong\s)(?<!ther\s)(?<!alse\s)\b(?i:answers?(?:\s+(?:is|are)|:))\s+\(?[A-J]\)?(?:\s?(?:,|&|\band\b)\s?(?:and\s)?\(?[A-J]\)?)+\s{0,9}(?:\.\s{0,9})?(?:\n|$)"
+)
 # `None of the options A, B, C`: each of them.
 NONE_OF = _words(
     r"\b(?:none|neither)\s+of\s+(?:the\s+|these\s+)?(?:options?|choices?|answers?|statements?)?(?:[\s,]|\b(?:and|or)\b|\b[A-J]\b)*$"

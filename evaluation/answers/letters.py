@@ -93,7 +93,7 @@ def _patterns(letters: str) -> _Patterns:
         ),
         several=re.compile(
             rf"\)?\s?(?:(?:,?\s?\b(?:or|and)\b|[/&])\s?(?:(?:option|choice)\s)?(?:{a_letter}|\(?[{small}]\))"
-            rf"|,\s?{a_letter}{goes_on}|\s(?:or|and)\s*+\Z)"
+            rf"(?<!\band\s[{large}](?=\s(?:is|was|does)\b))|,\s?{a_letter}{goes_on}|\s(?:or|and)\s*+\Z)"
         ),
         choices=re.compile(
             r"[).:][^\n]*\n".join([*(rf"[ \t(]*{re.escape(letter)}" for letter in letters[:3]), ""])
@@ -149,9 +149,12 @@ def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) 
 def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     mentions = list(_mentions(text, patterns))
     ranks = list(_ranks(text, mentions))
-    answers = [mention.letter for mention, rank in zip(mentions, ranks, strict=True) if rank is Rank.ANSWER]
+    answers = [mention for mention, rank in zip(mentions, ranks, strict=True) if rank is Rank.ANSWER]
+    several = cues.ANSWERS.search(text, answers[-1].end if answers else 0)
+    if several and only(re.findall(r"\b[A-J]\b", several[0])) is None:
+        return Choice(None, stated=True)
     if answers:
-        return Choice(answers[-1], stated=True)
+        return Choice(answers[-1].letter, stated=True)
     if mentions and _ends(text, mentions[-1]):
         return Choice(None if mentions[-1].several else mentions[-1].letter)
     if mentions and ranks[-1] > Rank.DENIED and _concludes(text, mentions[-1]):
