@@ -16,7 +16,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 REAL := real-servers real-tools real-browser real-postgres real-machines
-.PHONY: help setup run serve test test-servers test-tools test-pages test-web test-engines $(REAL) check bench lock clean
+.PHONY: help setup run serve test test-slow test-servers test-tools test-pages test-web test-engines $(REAL) check bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -49,6 +49,9 @@ run: setup  ## twenty HumanEval problems on the demo model, and the table
 
 test: $(DEV) setup  ## the fast suite: real processes, the embedded server, the sandbox
 	$(PYTEST) -n 3
+
+test-slow: $(DEV) setup  ## what takes longer of the same: whole sweeps, kills, limits, endless inputs
+	$(PYTEST) -m "slow and not servers and not tools and not pages and not web and not engines" -n 3
 
 test-servers: $(DEV) setup  ## the slow suite: a real llama-server and a real vLLM on the CPU
 	tests/real_servers.sh $(PYTEST) -m "servers and not alone" --timeout 900 -n 3 --dist loadfile --no-loadscope-reorder

@@ -8,6 +8,8 @@ import pytest
 
 from tests.command_line import bench_runner, command_server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):

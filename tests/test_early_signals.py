@@ -12,6 +12,8 @@ import pytest
 
 from tests.command_line import ENDINGS, PROGRAM, ROOT, signalled
 
+pytestmark = pytest.mark.slow
+
 CONSOLE_SCRIPT = "import sys; sys.argv[0] = 'bin/bench-runner'; from bench_runner import main; main()"
 SLOW = "open(__file__ + '.here', 'w').close()\nimport time\ntime.sleep(60)\n"
 

@@ -47,6 +47,8 @@ from tests.servers.gguf_file import STRING, gguf
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 # Sets the window's title, clears the screen, colours (also by a control character of one byte), returns to the line's
 # beginning, forges a line, turns the direction of text, hides, and is a formula to a spreadsheet.
 EVIL = "=x\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\rre\nerror: forged\u202edlrow\u2066\u200b\u2028\x7f\x00\x08|<b>`$x$[red]![x](http://x)"

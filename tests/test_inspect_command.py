@@ -22,6 +22,8 @@ from tests.command_line import PROGRAM, bench_runner, command_server
 from tests.results.metric_runs import record_metric_run, span
 from tests.results.recorded_runs import record_run
 
+pytestmark = pytest.mark.slow
+
 FIRST = "Please provide a self-contained Python script"
 
 

@@ -15,6 +15,8 @@ from tests.command_line import PROGRAM, Done, bench_runner, bench_runners, comma
 from tests.results.recorded_runs import begin_sweep, place, record_run
 from tests.servers.gguf_file import STRING, gguf
 
+pytestmark = pytest.mark.slow
+
 SERVER = command_server("canonical_server.py")
 DEEP = b'{"a":' * 100_000
 

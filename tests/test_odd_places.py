@@ -13,6 +13,8 @@ from tests.command_line import PROGRAM, bench_runner
 from tests.evaluation.running_servers import scripted_server
 from tests.servers.gguf_file import STRING, U32, gguf
 
+pytestmark = pytest.mark.slow
+
 PLAIN = json.loads((Path(__file__).parent / "evaluation/cases/plain_chat.json").read_text())
 ONE = ("--benchmark", "human_eval", "--limit", 1, "--prompt-style", "chat")
 NO_MODELS = {

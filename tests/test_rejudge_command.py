@@ -14,6 +14,8 @@ from tests.command_line import PROGRAM, bench_runner, lines, logged, only_run, w
 from tests.evaluation.reference import GSM8K, MMLU, reference_server
 from tests.evaluation.running_servers import canonical_server
 
+pytestmark = pytest.mark.slow
+
 
 def write_lines(folder, rows):
     (folder / "completions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

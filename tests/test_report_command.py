@@ -12,6 +12,8 @@ from tests.command_line import bench_runner, command_server
 from tests.results.recorded_runs import P, record_run
 from tests.servers.gguf_file import STRING, gguf
 
+pytestmark = pytest.mark.slow
+
 WRONG = {"good-Q8_0": 0.0, "near-Q4_K_M": 0.05, "bad-Q2_K": 0.8}
 
 

@@ -21,6 +21,8 @@ from tests.command_line import PROGRAM, bench_runner, command_server, lines, log
 from tests.servers.gguf_file import gguf
 from tests.sweep_runs import models
 
+pytestmark = pytest.mark.slow
+
 CHEAP = "correctness=60,quality=40"
 
 

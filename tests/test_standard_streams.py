@@ -11,6 +11,8 @@ import pytest
 
 from tests.command_line import PROGRAM, bench_runner, command_server, logged
 
+pytestmark = pytest.mark.slow
+
 CLOSED = {"stdin": "<&-", "stdout": ">&-", "stderr": "2>&-", "all": "<&- >&- 2>&-"}
 RUN = ("run", "--benchmark", "human_eval", "--limit", 2, *command_server("canonical_server.py"))
 

@@ -10,6 +10,8 @@ import pytest
 from evaluation.benchmarks.tasks.task import STARTER_SET
 from tests.command_line import PROGRAM, bench_runner, command_server, lines, logged, only_run
 
+pytestmark = pytest.mark.slow
+
 TASKS = """\
 version: 1.0
 tasks:

@@ -18,6 +18,8 @@ from tests.command_line import bench_runner as typed
 from tests.results.recorded_runs import begin_sweep, place, record_run
 from tests.sweep_runs import models, own_devices
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["own_devices"]
 TOLD = ("commands", "documents", "engines", "evaluation", "parsers", "processes", "results", "runner", "sandbox",
         "scripts", "servers", "settings", "sweeps", "telemetry", "web")  # fmt: skip

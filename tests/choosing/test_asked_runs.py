@@ -25,7 +25,7 @@ from runner.reuse import FinishedRuns
 from tests.command_line import PROGRAMS, ROOT
 from tests.sweep_runs import models, own_devices, server
 
-pytestmark = pytest.mark.usefixtures("own_devices")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_devices")]
 __all__ = ["own_devices"]
 
 

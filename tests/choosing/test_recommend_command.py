@@ -15,6 +15,8 @@ from results.store.run_folder import all_records
 from tests.command_line import PROGRAM, PROGRAMS, bench_runner, bench_runners
 from tests.servers.gguf_file import STRING, U32, gguf
 
+pytestmark = pytest.mark.slow
+
 REFUSED = [
     ("--benchmark human_eval,mbpq", "there is no benchmark 'mbpq'"),
     ("--benchmark human_eval,speed", "--benchmark speed has no verdict for each sample"),

@@ -28,6 +28,8 @@ from results.records import Completion, Outcome
 from sandbox import Limits, Program, UnitTests, open_sandbox
 from tests.evaluation.evalplus_problems import HUMAN_EVAL, write_rows
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(cpu_s=20)
 MEANS = Means(level="bubblewrap", timeout_s=20, memory_bytes=2 << 30, workers=1)
 WORK = "def work(x):\n    total = 0\n    for each in range({loops}):\n        total += each\n    return x\n"

@@ -15,6 +15,8 @@ from evaluation.answers.programs import program_from_chat
 from evaluation.benchmarks.lcb.extraction import extract
 from evaluation.protocols import PromptStyle
 
+pytestmark = pytest.mark.slow
+
 AS_IN_COMMONMARK = [
     "```\n<\n >\n```",
     "~~~\n<\n >\n~~~",

@@ -19,6 +19,8 @@ from evaluation.data.data_set import DataSet
 from evaluation.protocols import PromptStyle, Sample
 from tests.evaluation.lm_eval_answers import FIXTURE, written_answers
 
+pytestmark = pytest.mark.slow
+
 FIXTURES = Path(__file__).parent / "fixtures"
 
 

@@ -22,6 +22,8 @@ from scripts import data_sets
 from tests.command_line import bench_runner, signalled
 from tests.evaluation.running_servers import asked_of, data_hub
 
+pytestmark = pytest.mark.slow
+
 REAL = "https://huggingface.co"
 BRANCH = "refs%2Fconvert%2Fparquet"
 PARQUET, LINES = "nyu/parts/{}/cola/validation/{}.parquet", "some/lines/main/test.jsonl"

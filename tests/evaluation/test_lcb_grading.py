@@ -14,6 +14,8 @@ from evaluation.loop.grader import Grader
 from results.errors import ScriptError
 from tests.evaluation.lcb_problems import FILE, SOURCES
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_S = 20.0  # far from what the slowest needs that ends by itself
 # Each takes seconds by its nature; the last one most, and the comparison with the official code has it.
 SLOW = ("never ends", "sleeps", "swallows the alarm")

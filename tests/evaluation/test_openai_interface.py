@@ -33,6 +33,8 @@ from tests.evaluation.running_servers import (
     scripted_provider,
 )
 
+pytestmark = pytest.mark.slow
+
 ASK = Request(task_id="t", index=0, style=PromptStyle.CHAT, system="", user="def add(x: int, y: int):")
 ROOT = Path(__file__).parents[2]
 DEAD = "http://127.0.0.1:1"

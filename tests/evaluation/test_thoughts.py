@@ -13,6 +13,8 @@ from evaluation.answers.thought_marks import may_hold_marks
 from evaluation.answers.thoughts import split_reasoning, thinks_aloud
 from tests.evaluation.thought_pairs import PAIRS, WORDS
 
+pytestmark = pytest.mark.slow
+
 _FIXTURE = Path(__file__).parent / "fixtures" / "thoughts.jsonl"
 WRITTEN = [json.loads(line) for line in _FIXTURE.read_text(encoding="utf-8").splitlines()]
 PROGRAM = 'def strip(s):\n    return s.replace("<think>", "").replace("</think>", "")\n'

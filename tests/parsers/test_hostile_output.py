@@ -20,6 +20,8 @@ from tests.command_line import bench_runner, logged
 from tests.evaluation.running_servers import canonical_server
 from tests.test_hostile_text import EVIL, harmless
 
+pytestmark = pytest.mark.slow
+
 HUGE = 10**400
 LONG = "9" * 5000
 DEEP = '{"a":' * 900 + "1" + "}" * 900

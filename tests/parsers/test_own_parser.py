@@ -13,6 +13,8 @@ from tests.command_line import ENDINGS, ROOT, bench_runner, command_server, logg
 from tests.evaluation.running_servers import canonical_server
 from tests.pages import blocks, follow
 
+pytestmark = pytest.mark.slow
+
 PAGE = "docs/parsers.md"
 HEADING = "A parser of your own"
 

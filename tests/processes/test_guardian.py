@@ -14,6 +14,8 @@ import pytest
 from processes.process import Exit, start
 from tests.command_line import ROOT, wait_for
 
+pytestmark = pytest.mark.slow
+
 # Leaves group, session, parent and environment, and ignores SIGTERM.
 DAEMON = "(env -i setsid sh -c 'trap \"\" TERM; echo > up; sleep 60 & sleep 61' &) ; sleep 62"
 HARNESS = f"""

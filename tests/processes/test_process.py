@@ -18,6 +18,8 @@ from processes.bounded_log import LOG_BYTES, LOG_KEPT_BYTES
 from processes.process import Exit, start
 from results.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 WITHIN_S = 60.0
 PYTHON = (sys.executable, "-I", "-S", "-c")
 

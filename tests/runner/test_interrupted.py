@@ -23,6 +23,8 @@ from tests.command_line import (
 from tests.evaluation.running_servers import canonical_server, posts
 from tests.servers.gguf_file import gguf
 
+pytestmark = pytest.mark.slow
+
 SLOW_TO_LOAD = command_server("fake_server.py", "--load-seconds", 60)
 SLOW_TO_ANSWER = command_server("canonical_server.py", "--delay", 0.3)
 HANGING = command_server("fake_server.py", "--hang-after", 1)  # the first shows that it is ready

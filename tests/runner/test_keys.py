@@ -13,6 +13,8 @@ from tests.command_line import bench_runner, command_server, logged, only_run
 from tests.evaluation.running_servers import raw_server
 from tests.sweep_runs import own_devices
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["own_devices"]
 
 KEYS = {

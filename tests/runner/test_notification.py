@@ -13,7 +13,7 @@ from runner.notification import notifying, read_notify
 from tests.command_line import bench_runner, command_server, logged, signalled
 from tests.sweep_runs import models, own_devices, server, sweep
 
-pytestmark = pytest.mark.usefixtures("own_devices")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_devices")]
 __all__ = ["own_devices"]
 
 

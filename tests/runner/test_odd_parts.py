@@ -7,6 +7,8 @@ import pytest
 from tests.command_line import bench_runner, logged, only_run
 from tests.evaluation.running_servers import canonical_server, raw_server
 
+pytestmark = pytest.mark.slow
+
 
 def run(results, *words, code=0, env=None):
     done = bench_runner("run", "--benchmark", "human_eval", "--results-dir", results, *words, env=env)

@@ -25,6 +25,8 @@ from sweeps.plan import plan_runs
 from tests.command_line import bench_runner, only_run
 from tests.evaluation.running_servers import asked_of, scripted_provider
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-of-nobody-0123"
 ROOT = Path(__file__).parents[2]
 

@@ -9,6 +9,8 @@ import pytest
 from tests.command_line import bench_runner, command_server, logged
 from tests.servers.gguf_file import STRING, gguf
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model(tmp_path):

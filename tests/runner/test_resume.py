@@ -17,6 +17,8 @@ from tests.evaluation.running_servers import canonical_server
 from tests.runner.test_interrupted import end, said, start
 from tests.servers.gguf_file import STRING, gguf
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model(tmp_path):

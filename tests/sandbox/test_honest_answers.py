@@ -12,6 +12,8 @@ from evaluation.benchmarks.human_eval.task import program
 from sandbox import Limits, Program, UnitTests, VerdictKind, open_sandbox
 from tests.sandbox.honest_answers import ANSWERS, bare_verdicts
 
+pytestmark = pytest.mark.slow
+
 PROBLEMS = read_problems()
 
 

@@ -20,6 +20,8 @@ from sandbox.interpreter import find_bwrap
 from sandbox.landlock import Landlock
 from sandbox.ruleset import LEAST_ABI
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SLEEP = Program(code="import time\ntime.sleep(0.5)")
 LONG_SLEEP = Program(code="import time\ntime.sleep(600)")

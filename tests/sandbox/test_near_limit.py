@@ -7,6 +7,8 @@ import pytest
 from sandbox import NEAR, Limits, Program
 from sandbox.worker import Worker
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 0.4
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
 CHILDREN = """

@@ -10,6 +10,8 @@ import pytest
 from sandbox import Limits
 from tests.sandbox.conftest import TIGHT, on
 
+pytestmark = pytest.mark.slow
+
 SHORT = dataclasses.replace(TIGHT, cpu_s=0.25)  # nothing here ends by itself
 
 LOOPS = {

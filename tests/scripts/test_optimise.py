@@ -31,6 +31,8 @@ from tests.command_line import bench_runner, lines, logged, only_run
 from tests.evaluation.reference import GSM8K, reference_server
 from tests.evaluation.running_servers import asked_of, scripted_provider
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SMALL = ("--optimizer", "few_shot", "--optimizer-prompt-params", '{"max_trials": 3}')
 

@@ -13,6 +13,8 @@ import pytest
 from results.spending import read_spending
 from tests.evaluation.running_servers import asked_of, scripted_provider
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -18,6 +18,8 @@ from settings.verdict_rules import rules_of
 from tests.command_line import bench_runner, lines, only_run
 from tests.evaluation.reference import GSM8K, reference_server, rows
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CHAT, COMPLETION = PromptStyle.CHAT, PromptStyle.COMPLETION
 

@@ -28,6 +28,8 @@ from settings.base_url import parse_base_url
 from tests.command_line import bench_runner, logged
 from tests.evaluation.running_servers import OPENER
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TEXT = """The library lends a book for four weeks. Whoever keeps it longer pays ten cents a day, but nobody pays more
 than the book costs. def fine(days): return min(0.10 * max(0, days - 28), price)

@@ -16,6 +16,8 @@ import pytest
 from results.records import RunRecord
 from tests.evaluation.lcb_problems import FILE, SOURCES, by_id
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SERVER = Path(__file__).parents[1] / "programs" / "answering_server.py"
 

@@ -17,6 +17,8 @@ from results.errors import UsageError
 from tests.command_line import bench_runner, lines, only_run
 from tests.evaluation.reference import MMLU, reference_server, rows
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CHAT, COMPLETION = PromptStyle.CHAT, PromptStyle.COMPLETION
 

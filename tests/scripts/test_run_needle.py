@@ -16,6 +16,8 @@ from scripts.run_needle import read_arguments
 from tests.command_line import bench_runner, bench_runners, lines, only_run
 from tests.evaluation.running_servers import OPENER
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests" / "programs" / "needle_server.py"
 FEW = ("--lengths", "512,1k,2k", "--per-cell", 1, "--depth-percent", "0,50,100")

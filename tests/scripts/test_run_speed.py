@@ -16,6 +16,8 @@ from servers.ports import free_port
 from tests.command_line import bench_runner, logged, only_run
 from tests.scripts.timed_server import PROGRAM, asked, timed_server
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,6 +16,8 @@ from parsers.summary import PARSER
 from results.errors import ParseError
 from tests.command_line import PROGRAMS, bench_runner, lines, logged, only_run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SMALL = """\
 version: "0.3"

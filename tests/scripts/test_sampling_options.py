@@ -21,6 +21,8 @@ from tests.evaluation.lcb_problems import FILE
 from tests.evaluation.reference import MMLU, reference_server
 from tests.evaluation.running_servers import canonical_server, posts
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SETTINGS = ("--top-p", 0.9, "--top-k", 7, "--min-p", 0.1, "--repeat-penalty", 1.1, "--presence-penalty", 0.5)
 CHAT = (

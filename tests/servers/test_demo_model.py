@@ -13,6 +13,8 @@ import pytest
 from results.errors import UsageError
 from servers.demo_model import MEMBER, SIZE_BYTES, cached_path, fetch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

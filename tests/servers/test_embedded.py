@@ -28,6 +28,8 @@ from servers.supervisor import launch
 from servers.watchdog import progress
 from settings.base_url import parse_base_url
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

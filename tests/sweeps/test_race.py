@@ -14,7 +14,7 @@ from tests.sweep_runs import models as model_files
 from tests.sweep_runs import own_devices, resume, status
 
 WRONG = {"good": 0.1, "bad": 0.9, "poor": 0.7}
-pytestmark = pytest.mark.usefixtures("own_devices")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_devices")]
 __all__ = ["own_devices"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.command_line import bench_runner, logged
 from tests.sweep_runs import models, own_devices, server, status, sweep
 
-pytestmark = pytest.mark.usefixtures("own_devices")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_devices")]
 __all__ = ["own_devices"]
 
 

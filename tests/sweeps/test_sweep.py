@@ -16,7 +16,7 @@ import pytest
 from tests.command_line import PROGRAM, PROGRAMS, bench_runner, lines, logged, wait_for
 from tests.sweep_runs import models, own_devices, resume, scores, server, status, stored, sweep
 
-pytestmark = pytest.mark.usefixtures("own_devices")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_devices")]
 __all__ = ["own_devices"]
 REDUCTIONS = [
     {"setting": "gpu_layers", "before": 3, "after": 2}, {"setting": "gpu_layers", "before": 2, "after": 1},

@@ -18,7 +18,7 @@ from tests.command_line import PROGRAM, bench_runner, logged, wait_for
 from tests.leaks import marked_processes
 from tests.sweep_runs import models, own_devices, resume, server, status, stored, sweep
 
-pytestmark = pytest.mark.usefixtures("own_devices")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_devices")]
 __all__ = ["own_devices"]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MEASURE = """
 import json, os, subprocess, sys, time
 from pathlib import Path

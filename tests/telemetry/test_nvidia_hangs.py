@@ -14,6 +14,8 @@ import pytest
 
 from tests.command_line import ENDINGS, command_server, logged, signalled
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_driver_that_never_answers_ends_the_search(nvml, python):
     """What else there is, is found."""

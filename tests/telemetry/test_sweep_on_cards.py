@@ -16,7 +16,7 @@ from tests.command_line import PROGRAM, PROGRAMS, bench_runner, command_server, 
 from tests.servers.gguf_file import STRING, gguf
 from tests.sweep_runs import TWO_CARDS, models, own_devices, resume, server, status, sweep
 
-pytestmark = pytest.mark.usefixtures("own_devices")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_devices")]
 __all__ = ["own_devices"]
 
 

@@ -22,6 +22,8 @@ from tests.command_line import (
     wait_for,
 )
 
+pytestmark = pytest.mark.slow
+
 CARDS = """\
 driver 570.1
 card GPU-aaaa

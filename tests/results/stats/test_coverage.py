@@ -9,6 +9,8 @@ import pytest
 
 from tests.benchmarks.statistics_simulation import PAIRED_SAMPLES, SAMPLES, of_one, of_pairs, of_several
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("samples", SAMPLES)
 def test_the_interval_of_a_score_holds_in_95_percent(samples):

@@ -25,6 +25,8 @@ from results.stats.racing import (
 )
 from tests.benchmarks.race_simulation import GAPS, SCENARIOS, raced, sweeps
 
+pytestmark = pytest.mark.slow
+
 
 def run(full):
     """Race it as a sweep does; every state on the way."""

@@ -24,6 +24,8 @@ from results.store.run_log import RunLog
 from results.store.run_log_format import CLOSE, parse, render, salvage
 from tests.results.conftest import a_record
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

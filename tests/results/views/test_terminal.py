@@ -12,6 +12,8 @@ from rich.console import Console
 from results.errors import Interrupted, UsageError
 from results.views.terminal import Fact, aligned, explain, print_table, say, say_facts
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 HEADER = ("run", "score", "speed", "note")
 ROWS = [["a", "9.5", "100.0 (90.1 to 110.2)", ""], ["a longer name", "100.0", "8.0 (7.5 to 8.9)", "2 notes"]]
