@@ -78,9 +78,9 @@ def _that_fit(
     try:
         if not cards_bytes or not too_many(on_gpu):
             return None
+        return bisect.bisect_left(range(1, on_gpu), 1, key=too_many) or None
     except (UsageError, OSError):  # the file is gone: the next start says so
         return None
-    return bisect.bisect_left(range(1, on_gpu), 1, key=too_many) or None
 
 
 def as_reduced(spec: RunSpec, record: RunRecord) -> RunSpec:

@@ -105,7 +105,8 @@ class ServerGroup:
             error = self._run(spec, todo.planned, reduced, resume)
             less = None
             if isinstance(error, ServerOutOfMemory) and self._may_reduce:
-                cards_bytes = [gpu.room_bytes for gpu in this_machine(Path.cwd()).gpus if not gpu.shares_host]
+                cards = this_machine(self._folder.results_dir).gpus
+                cards_bytes = [card.room_bytes for card in cards if not card.shares_host]
                 less = smaller(spec.server, todo.planned.needs, error.where, cards_bytes)
             if less is None:
                 return

@@ -170,7 +170,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Phases(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds by phase. script_s is the script's whole time and includes generate_s."""
+    """Seconds by phase. script_s is the script's time from when its server was ready, and includes generate_s."""
 
     load_s: float | None = None
     script_s: float | None = None

@@ -99,7 +99,9 @@ class Attempt:
         self._prompt_logprobs: bool | None = None
 
     def measure(self) -> None:
-        """Start the server, run the script, stop the server. Raises ServerError, ScriptError, Interrupted."""
+        """Start the server, and the script beside it where it can wait; run the script, stop the server. Raises
+        ServerError, ScriptError, Interrupted.
+        """
         with ExitStack() as stack:
             words = self._plan.script_words
             if self._kld is not None:
@@ -149,8 +151,8 @@ class Attempt:
             )
         with ExitStack() as stack:
             stack.callback(self._note_output)
-            early = self._early_start(script, stack)
             self._measure_devices(stack)
+            early = self._early_start(script, stack)
             held = self._server.acquire()
             stack.push(self._release)
             if held is not None:

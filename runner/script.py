@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT_LIMIT_BYTES = 1 << 30  # of stdout, which parsers read whole; a script that prints more is broken
 ERROR_WITHIN_BYTES = 64 << 10  # from its end: where a script says why it failed
+STOP_S = 10.0  # for a script to end in order
+UNNEEDED_S = 1.0  # for one that has nothing to save yet
 LOOK_S = 0.1  # how often to look for new events; the end is seen at once
 
 
@@ -247,6 +249,7 @@ class EarlyScript:
     """A script that loads while its server does, and waits for it. A context manager, whose end stops the script."""
 
     def __init__(self, script: Script, folder: Outputs) -> None:
+        self._grace_s = UNNEEDED_S
         waits, self._tell = os.pipe()
         try:
             environment = {**script.environment, WAIT_VARIABLE: str(waits)}
@@ -260,6 +263,7 @@ class EarlyScript:
 
     def go(self) -> None:
         """The server is there. To be called once."""
+        self._grace_s = STOP_S
         with contextlib.suppress(BrokenPipeError):  # it has ended already, as `run_script` will see
             os.write(self._tell, b"\n")
 
@@ -267,8 +271,10 @@ class EarlyScript:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        os.close(self._tell)
-        self.process.stop()
+        try:
+            self.process.stop(self._grace_s)
+        finally:
+            os.close(self._tell)
 
 
 def run_script(

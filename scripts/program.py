@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 
+class Unneeded(Exception):
+    """Nobody needs what this program would do: it ends without a word."""
+
+
 def run_program(
     read_arguments: Callable[[], A], main: Callable[[A, Events], Coroutine[None, None, None]]
 ) -> int:
@@ -29,6 +33,8 @@ def run_program(
     try:
         arguments = read_arguments()
         asyncio.run(_with_signals(main(arguments, events)))
+    except Unneeded:
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:  # before there was an event loop
         return _report(events, Interrupted(signal.SIGINT, "stopped by SIGINT"))
     except Reported as error:

@@ -28,8 +28,8 @@ class Benchmark:
     """module: our script. parser: the parser of our script's output; external_parser: that of an external script's.
 
     checks: our script has --check, which reads the data and checks that the settings fit it. starts_early: it can be
-    started before its server, for which it waits once it has loaded what it needs. suite: the file that declares it;
-    None for one that is a program.
+    started before its server, for which it waits in `ServerSession.reach` once it has loaded what it needs. suite: the
+    file that declares it; None for one that is a program.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Benchmark:
     external_parser: str = "human_eval_cli"
     about: str
     checks: bool = False
-    starts_early: bool = True
+    starts_early: bool = False
     suite: Path | None = None
 
 
@@ -49,12 +49,14 @@ BENCHMARKS = {
             name="human_eval",
             module="scripts.run_human_eval",
             about="HumanEval: 164 Python functions to complete, judged by unit tests (pass@k)",
+            starts_early=True,
         ),
         Benchmark(
             name="lcb",
             module="scripts.run_lcb",
             external_parser="livecodebench",
             about="LiveCodeBench: programming contest problems, by date and difficulty, judged by tests (pass@k)",
+            starts_early=True,
         ),
         Benchmark(
             name="human_eval_plus",
@@ -69,6 +71,7 @@ BENCHMARKS = {
             external_parser="json",
             about="MBPP: 500 short Python functions from a sentence and assertions, judged by these (pass@k)",
             checks=True,
+            starts_early=True,
         ),
         Benchmark(
             name="mbpp_plus",
@@ -83,6 +86,7 @@ BENCHMARKS = {
             external_parser="json",
             about="Your own coding tasks from a file, or a starter set of twenty, judged by test cases (pass@k)",
             checks=True,
+            starts_early=True,
         ),
         Benchmark(
             name="gsm8k",
@@ -90,6 +94,7 @@ BENCHMARKS = {
             external_parser="json",
             about="GSM8K: 1319 grade-school word problems, judged by the exact number",
             checks=True,
+            starts_early=True,
         ),
         Benchmark(
             name="mmlu",
@@ -97,6 +102,7 @@ BENCHMARKS = {
             external_parser="json",
             about="MMLU: 14042 four-choice questions on 57 subjects, by log-probabilities or letter",
             checks=True,
+            starts_early=True,
         ),
         Benchmark(
             name="ifeval",
@@ -105,7 +111,6 @@ BENCHMARKS = {
             external_parser="lm_eval",
             about="IFEval: 541 prompts with instructions that a program verifies; by lm-eval, installed separately",
             checks=True,
-            starts_early=False,
         ),
         Benchmark(
             name="needle",
@@ -113,6 +118,7 @@ BENCHMARKS = {
             external_parser="json",
             about="Needles in a haystack: facts found again in long texts, by kind, length and depth",
             checks=True,
+            starts_early=True,
         ),
         Benchmark(
             name="tools",
@@ -120,6 +126,7 @@ BENCHMARKS = {
             external_parser="json",
             about="Tool calling: right tools and arguments, no needless call, errors, several turns; or BFCL's files",
             checks=True,
+            starts_early=True,
         ),
         Benchmark(
             name="speed",
@@ -127,7 +134,6 @@ BENCHMARKS = {
             parser="speed",
             external_parser="llama_bench",
             about="Speed of a chat at depths, and under load: prefill, time to first token, generation; no score",
-            starts_early=False,
         ),
         Benchmark(
             name="kld",
@@ -135,7 +141,6 @@ BENCHMARKS = {
             parser="kld",
             external_parser="json",
             about="Fidelity to a reference model: KL divergence, same-top rate, perplexity on a text; no score",
-            starts_early=False,
         ),
     )
 }
@@ -149,9 +154,7 @@ def external_benchmark(name: str) -> Benchmark:
             hint="use at most 64 letters, digits and the characters _ . -",
             settings=("benchmark",),
         )
-    return BENCHMARKS.get(name) or Benchmark(
-        name=name, module="", about="an external script", starts_early=False
-    )
+    return BENCHMARKS.get(name) or Benchmark(name=name, module="", about="an external script")
 
 
 def get_benchmark(name: str) -> Benchmark:
@@ -201,5 +204,6 @@ def _suite(path: Path) -> Benchmark:
         external_parser="json",
         about=facts.about,
         checks=True,
+        starts_early=True,
         suite=path,
     )

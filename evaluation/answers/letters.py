@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 _BEFORE, _BEHIND = 160, 120  # characters around a letter that say what is said of it
 _SHORT = 25  # characters of a sentence before a letter
-_FIRST, _LAST = (
-    100,
-    400,
-)  # letters of a text that are looked at: of a model that repeats itself there are thousands
+# Letters of a text that are looked at: of a model that repeats itself there are thousands.
+_FIRST, _LAST = 100, 400
 
 
 class Rank(enum.IntEnum):
@@ -143,7 +141,8 @@ def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) 
         return choice
     surest, rest = likeliest(plain, letters)
     choice = _chosen(rest, patterns, letters)
-    return choice if choice.letter else Choice(surest or in_bold(text, letters) or left_over(rest, letters))
+    known = choice.letter or choice.stated  # of several letters it states none
+    return choice if known else Choice(surest or in_bold(text, letters) or left_over(rest, letters))
 
 
 def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:

@@ -84,7 +84,7 @@ def _end_of(bare: str) -> str:
 @functools.cache
 def _token_at_end() -> re.Pattern[str]:
     # Not what surrounds the answer itself: <|begin_of_box|>18<|end_of_box|>.
-    return re.compile(r"<[|\uff5c](?!end_of_box)/?[\w:\u2581. -]{1,40}[|\uff5c]>$")
+    return re.compile(r"<[|\uff5c](?!end_of_box)/?[\w:\u2581-]{1,40}[|\uff5c]>$")
 
 
 @functools.cache
@@ -119,6 +119,6 @@ def _user_follows() -> re.Pattern[str]:
         r"|</s>|\[e~\[|\[EOS\]|<eos>)\s{0,9}"
         r"(?:<[|\uff5c](?:im_start|start_header_id|START_OF_TURN_TOKEN|start|start_of_role|turn_start|header_start)[|\uff5c]>\s?"
         r"(?:user|human|<[|\uff5c]USER_TOKEN[|\uff5c]>)|<start_of_turn>user|<\|turn>user|\[\|user\|\]|\]~b\]user"
-        r"|<[|\uff5c](?:user|User)[|\uff5c]>|<role>HUMAN|\[INST\]|<s>|<bos>|<[|\uff5c](?:begin_of_text|startoftext)[|\uff5c]>"
+        r"|<[|\uff5c](?:user|User)[|\uff5c]>|<role>HUMAN|\[INST\]|<s>\s?\[INST\]|<bos>\s?<|<[|\uff5c](?:begin_of_text|startoftext)[|\uff5c]>"
         r"|(?:(?:Human|User|Question|Q|#{2,3} ?Instruction)\s?:))"
     )

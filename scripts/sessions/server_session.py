@@ -125,10 +125,10 @@ class ServerSession:
             on_wait=self.events.say,
             spending=spending,
         )
-        await server_is_there()
         async with contextlib.AsyncExitStack() as closing:
             if spending is not None:
                 closing.push_async_callback(spending.close)
+            await server_is_there()
             await closing.enter_async_context(interface)
             self.events.emit("phase", phase="connect")
             properties: dict[str, Any] = {}

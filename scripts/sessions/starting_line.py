@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 
-from results.errors import Interrupted
+from scripts.program import Unneeded
 from settings.benchmarks import WAIT_VARIABLE
 
 
 async def server_is_there() -> None:
     """Return once the harness says so; at once where it said nothing of waiting, or has said so before.
 
-    Raises Interrupted when there will be none.
+    Raises Unneeded when there will be none.
     """
     number = os.environ.pop(WAIT_VARIABLE, "")
     if not number:
@@ -24,8 +23,10 @@ async def server_is_there() -> None:
     try:
         await told.wait()
         there = os.read(line, 1)
+    except asyncio.CancelledError:
+        raise Unneeded from None
     finally:
         loop.remove_reader(line)
         os.close(line)
     if not there:
-        raise Interrupted(signal.SIGHUP, "there is no server")
+        raise Unneeded

@@ -77,7 +77,7 @@ def test_it_ends_without_a_word_where_there_is_no_server(tmp_path, script):
         children = psutil.Process(early.process.pid).children(recursive=True)
     assert early.process.poll() is not None
     assert not any(child.is_running() for child in children)
-    assert b"phase" not in files.script_out.read_bytes()
+    assert files.script_out.read_bytes() == files.script_log.read_bytes() == b""
 
 
 def test_a_server_that_does_not_start_is_why_the_run_failed(tmp_path):
