@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = "address"
 _LOCK = "serve.lock"
+GONE_S = 2.0  # for one that was just killed to be gone
 
 
 @contextlib.contextmanager
@@ -22,7 +23,7 @@ def only_server(state_dir: Path) -> Iterator[None]:
     """Be the only `serve` of a state folder within the block. Raises UsageError if there is another one."""
     with explained("write", state_dir):
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with lock(state_dir / _LOCK, within_s=0) as held:
+        with lock(state_dir / _LOCK, within_s=GONE_S) as held:
             if held is None:
                 where = running_address(state_dir)
                 raise UsageError(

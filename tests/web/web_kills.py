@@ -52,8 +52,11 @@ for line in sys.stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         sys.argv[1:] = json.loads(line)
-        bench_runner.main()
-        os._exit(0)
+        try:
+            bench_runner.main()
+        finally:
+            print("ended", flush=True)
+            os._exit(0)
     print("pid", pid, flush=True)
 """
 
@@ -80,7 +83,7 @@ class Nursery:
         found: dict[str, str] = {}
         while len(found) < 2:
             what, _, said = self._process.stdout.readline().partition(" ")
-            if not what:
+            if not what or what.strip() == "ended":
                 raise RuntimeError("serve doesn't start")
             found[what] = said.strip()
         return int(found["pid"]), found["dashboard:"].partition("/enter")[0]
