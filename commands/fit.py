@@ -183,7 +183,7 @@ def room_of(vram: tuple[str, ...], ram: str | None, *, has_server: bool) -> Room
         machine = this_machine(Path.cwd())
         host = machine.memory_available_bytes if host is None else host
         if not vram and has_server:
-            cards = tuple(gpu.room_bytes for gpu in machine.gpus if not gpu.shares_host)
+            cards = machine.cards_bytes
     return Room(cards=cards, host_bytes=host)
 
 

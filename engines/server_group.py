@@ -105,8 +105,7 @@ class ServerGroup:
             error = self._run(spec, todo.planned, reduced, resume)
             less = None
             if isinstance(error, ServerOutOfMemory) and self._may_reduce:
-                cards = this_machine(self._folder.results_dir).gpus
-                cards_bytes = [card.room_bytes for card in cards if not card.shares_host]
+                cards_bytes = this_machine(self._folder.results_dir).cards_bytes
                 less = smaller(spec.server, todo.planned.needs, error.where, cards_bytes)
             if less is None:
                 return

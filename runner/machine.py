@@ -39,6 +39,11 @@ class Machine:
     gpus: tuple[Gpu, ...]
     disk_free_bytes: int
 
+    @property
+    def cards_bytes(self) -> tuple[int, ...]:
+        """The room on each GPU that has memory of its own."""
+        return tuple(gpu.room_bytes for gpu in self.gpus if not gpu.shares_host)
+
 
 def this_machine(results_dir: Path) -> Machine:
     """Read this machine's resources. Asks the drivers, which takes a moment. Never raises."""

@@ -66,7 +66,7 @@ def _lacking(machine: Machine, server: ServerRequest, asked: Mapping[str, Any], 
     memory = estimate_server(server, {**asked, "ctx_size": ctx_size}, on_gpu=bool(gpus))
     if memory is None:
         return None
-    rooms = [gpu.room_bytes for gpu in gpus if not gpu.shares_host]
+    rooms = machine.cards_bytes if gpus else ()
     free = machine.memory_available_bytes
     if asked.get("gpu_layers") is None or len(rooms) < len(
         gpus

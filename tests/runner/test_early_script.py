@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +13,8 @@ import pytest
 
 from runner.script import ROOT, EarlyScript, NothingToWatch, Script, run_script
 from settings.benchmarks import BENCHMARKS
-from tests.command_line import PROGRAMS, bench_runner
+from tests.command_line import bench_runner
+from tests.evaluation.running_servers import canonical_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,16 +25,6 @@ WITHIN_S = 60.0
 class Files(NamedTuple):
     script_out: Path
     script_log: Path
-
-
-@contextlib.contextmanager
-def server(*options):
-    command = [sys.executable, PROGRAMS / "canonical_server.py", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
-        finally:
-            process.kill()
 
 
 @pytest.fixture
@@ -59,7 +48,7 @@ def wait_until_loaded(pid: int) -> None:
 
 def test_it_asks_nothing_before_its_server_is_there(tmp_path, script):
     files, bodies, events = Files(tmp_path / "out", tmp_path / "log"), tmp_path / "bodies", []
-    with server("--bodies", str(bodies)) as url, EarlyScript(script(url), files) as early:
+    with canonical_server("--bodies", bodies) as url, EarlyScript(script(url), files) as early:
         wait_until_loaded(early.process.pid)
         assert files.script_out.read_bytes() == b""
         assert not bodies.exists()
