@@ -141,8 +141,8 @@ def llama_plan(request: ServerRequest, model: Model, *, base_url: BaseUrl, alias
     argv += ["--alias", alias, "--metrics", "--slots"]
     if help_text is not None and not _has(words, VERBOSITY) and TELLS_MORE in help_text:
         argv += ["-lv", "4"]
-    if _without_prompt_cache(words, help_text, embedded=binary is None):
-        argv += ["--cache-ram", "0"]
+    if _knows_prompt_cache(words, help_text, embedded=binary is None):
+        argv += ["--cache-ram", os.environ.get(PROMPT_CACHE_VARIABLE) or "0"]
     launcher = EMBEDDED if binary is None else (str(binary),)
     return LaunchPlan(
         kind="embedded" if binary is None else "llama.cpp",
@@ -318,9 +318,9 @@ def _layers(text: str | None) -> int | None:
         return None
 
 
-def _without_prompt_cache(words: Sequence[str], help_text: str | None, *, embedded: bool) -> bool:
-    """Whether to switch it off: the user said nothing of it, and this build has one."""
-    if _has(words, PROMPT_CACHE) or PROMPT_CACHE_VARIABLE in os.environ:
+def _knows_prompt_cache(words: Sequence[str], help_text: str | None, *, embedded: bool) -> bool:
+    """Whether to say how large it is, so that the record has it: this build has one, and the user's words don't."""
+    if _has(words, PROMPT_CACHE):
         return False
     return embedded or (help_text is not None and "--cache-ram" in help_text)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from choosing.recommendation.constraints import Constraints, Question
     from choosing.recommendation.fidelity import Fidelity
     from choosing.recommendation.measured_speed import Measured
+    from results.records import RunRecord
     from results.stats.as_good import Selection
 
 
@@ -162,7 +163,7 @@ class _Answering:
         rows = [_row(each, position, decision) for position, each in enumerate(self.compared)]
         chosen = self.compared[decision.chosen] if decision.chosen is not None else None
         second = self.compared[decision.runner_up] if decision.runner_up is not None else None
-        server = chosen.measured.record.server if chosen is not None else None
+        record = chosen.measured.record if chosen is not None else None
         measured = [each.measured for each in self.compared]
         more = unknowns(self.question, measured, self.left_out, self.looks)
         if self.compared and all(each.contender.fidelity.mean_nats is None for each in self.compared):
@@ -177,7 +178,7 @@ class _Answering:
             head=decision.head,
             constraints={**self.question.constraints.facts(), "benchmarks": [*self.question.benchmarks]},
             proof=decision.proof,
-            command=server_line(server) if server is not None else (),
+            command=_command(record) if record is not None else (),
             chosen=chosen.contender.key if chosen is not None else "",
             runner_up=second.contender.key if second is not None else "",
             runner_up_text=decision.runner_up_text,
@@ -186,6 +187,10 @@ class _Answering:
             rows=(*rows, *(_left_row(each) for each in self.left_out)),
             looks=self.looks,
         )
+
+
+def _command(record: RunRecord) -> tuple[str, ...]:
+    return server_line(record.server, record.config.get("server_args") or ()) if record.server else ()
 
 
 def _row(compared: Compared, position: int, decision: Decision) -> ChoiceRow:

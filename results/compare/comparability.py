@@ -15,6 +15,7 @@ from results.durable import explained
 from results.errors import ResultsError
 from results.files import read_file
 from results.json_text import NOT_THAT_JSON
+from results.store.reading.prompt_cache import cache_ram_of
 from settings.metric_texts import OWN_METRICS
 from settings.parsers import PARSERS
 from settings.setting import Determines
@@ -166,6 +167,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "draft's quantization": draft.quantization if draft is not None else None,
         "server": server.kind if server is not None else record.config.get("server"),
         **asked,
+        "cache_ram": cache_ram_of(record),
         **({} if server is None else server.effective),
         "sandbox": box.get("level") if isinstance(box, dict) else None,
         "host": record.host.get("hostname"),

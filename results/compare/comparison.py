@@ -27,6 +27,7 @@ from results.stats.pass_at_k import pass_at_k, usual_ks
 from results.stats.speed import answering_speed
 from results.store.answers import natural
 from results.store.reading.part_lines import read_part_lines
+from results.store.reading.prompt_cache import prompt_cache_doubt
 from results.store.verdicts import CompletionVerdict, read_scored, read_verdicts
 from settings.verdict_rules import VerdictRules
 
@@ -178,8 +179,8 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     composite, apart = _composites(first, second, *records)
     return Comparison(
         benchmark=records[0].benchmark,
-        first=_measured(records[0]),
-        second=_measured(records[1]),
+        first=_measured(*records),
+        second=_measured(*reversed(records)),
         samples=len(judged),
         completions_per_sample=completions,
         only_in_first=len(one) - len(common),
@@ -320,7 +321,7 @@ def passed(outcomes: Iterable[Outcome]) -> int:
     return sum(outcome is Outcome.PASSED for outcome in outcomes)
 
 
-def _measured(record: RunRecord) -> Measured:
+def _measured(record: RunRecord, other: RunRecord) -> Measured:
     score, telemetry = record.score, record.telemetry
     tokens = score.completion_tokens if score is not None else None
     context = read_context(score.details) if score is not None else None
@@ -339,7 +340,7 @@ def _measured(record: RunRecord) -> Measured:
         tokens_per_completion=tokens / score.completions
         if score is not None and tokens and score.completions
         else None,
-        not_comparable=speed_doubts(record),
+        not_comparable=(*speed_doubts(record), *filter(None, [prompt_cache_doubt(record, other)])),
         energy_doubts=energy_doubts(record),
         machine=machine_of(record),
         completions=(score.completions if score is not None else None) or 0,

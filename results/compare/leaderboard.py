@@ -15,6 +15,7 @@ from results.errors import ResultsError
 from results.records import RunStatus
 from results.stats.machines import kinds_of, machine_of
 from results.store.reading.charges import usd_per_solved
+from results.store.reading.prompt_cache import cache_ram_of
 from results.store.reading.run_figures import (
     family_of,
     quantization_of,
@@ -295,14 +296,16 @@ def _row(folder: RunFolder, record: RunRecord) -> Row:
 
 
 def _with_settings(rows: Sequence[Row]) -> list[Row]:
-    """Each row with the settings that differ between rows; with the model's hash and limit if only they differ."""
+    """Each row with the settings that differ between rows; with the model's hash, the limit and the prompt cache of its
+    server if only they differ.
+    """
     known = [shown_settings(row.record) for row in rows]
     names = {name: None for each in known for name in each}
     differing = [name for name in names if len({short(each.get(name)) for each in known}) > 1]
     settings = [
         {name: short(each[name]) for name in differing if each.get(name) is not None} for each in known
     ]
-    for name, of in (("sha256", _sha256), ("limit", _limit)):
+    for name, of in (("sha256", _sha256), ("limit", _limit), ("cache_ram", cache_ram_of)):
         alike: dict[str, set[object]] = {}
         for row, each in zip(rows, settings, strict=True):
             alike.setdefault(f"{row.record.model} {each}", set()).add(of(row.record))

@@ -23,3 +23,11 @@ def test_address_name_and_supervision_are_left_out():
 def test_the_built_in_one_becomes_llama_server():
     embedded = ("/usr/bin/python3", "-P", "/x/embedded.py", *MEASURED[1:])
     assert server_line(ServerFacts(kind="embedded", command=embedded)) == ("llama-server", *USED)
+
+
+def test_what_the_user_gave_stays():
+    """It is what was measured, whatever bench_runner would have given by itself."""
+    for own in (("--cache-ram", "0"), ("-lv", "4", "--slots", "--metrics")):
+        server = ServerFacts(kind="llama.cpp", command=(*MEASURED, *own))
+        assert server_line(server, [*own]) == ("/opt/llama-server", *USED, *own)
+    assert server_line(ServerFacts(kind="llama.cpp", command=MEASURED), ["-t", "1"])[-2:] == ("-t", "1")

@@ -214,6 +214,24 @@ def test_the_model_and_its_server_may_differ_and_are_named(make, capsys):
     assert "gpu_layers 80 and 10" in text
 
 
+def test_a_server_that_kept_earlier_prompts_is_no_match_for_one_that_kept_none(make, capsys):
+    """Its answers are, its speed isn't: that cache can take as long as the prompts."""
+
+    def launched(*words: str) -> RunFolder:
+        server = ServerFacts(kind="llama.cpp", command=("/llama-server", "-m", "/m.gguf", *words))
+        return make([P, F], server=server)
+
+    default, asked, off = launched(), launched("--cache_ram=512"), launched("--cache-ram", "8", "-cram", "0")
+    text = text_of(compare_runs(default, off), capsys)
+    assert "the speed of A: its server may have kept earlier prompts in host memory; that of" in text
+    assert "cache_ram not set and 0" in text
+    assert "the speed of B: its server kept earlier prompts in host memory (--cache-ram 512)" in text_of(
+        compare_runs(off, asked), capsys
+    )
+    for one, other in ((off, launched("--cache-ram", "0")), (default, asked)):
+        assert "not comparable" not in text_of(compare_runs(one, other), capsys)
+
+
 def test_costs_stand_side_by_side_with_what_spoils_them(make, capsys):
     def of(tokens, seconds, memory, why=()):
         score = Score(score=100.0, samples=1, completions=1, completion_tokens=tokens, generate_s=seconds)

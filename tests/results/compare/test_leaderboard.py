@@ -188,6 +188,16 @@ def test_runs_that_differ_in_their_limit_alone_are_told_apart_by_it(tmp_path):
     assert [row.name for row in table.rows] == ["a limit=2", "a limit=1"]
 
 
+def test_a_server_without_its_prompt_cache_is_told_from_one_that_had_it(tmp_path):
+    from results.records import ServerFacts
+
+    for words in ((), ("--cache-ram", "0")):
+        server = ServerFacts(kind="llama.cpp", command=("/llama-server", *words))
+        record_run(tmp_path, model="a", server=server)
+    (table,) = tables_of(tmp_path)
+    assert sorted(row.name for row in table.rows) == ["a", "a cache_ram=0"]
+
+
 def test_the_quantisations_of_a_model_are_one_group(tmp_path):
     for model in ("Some-7B-Q4_K_M", "Some-7B.Q8_0", "some.IQ2_XXS", "Other-3B-AWQ", "Other-3B-f16"):
         record_run(tmp_path, model=model)
