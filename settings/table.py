@@ -137,7 +137,7 @@ SETTINGS = (
     Setting(
         name="script_timeout",
         kind="number",
-        help="Stop the script after S seconds.",
+        help="Stop the script S seconds after the server is ready.",
         section=Section.PATIENCE,
         determines=Determines.NOTHING,
         metavar="S",
