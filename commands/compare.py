@@ -64,7 +64,8 @@ def compare(
 
     Each is named by its id or a unique beginning of it, its label, last, last~N, or words that fit only one run: Q8_0,
     or 'Q8_0 human_eval' in quotes. Shows which samples only one of them solved, whether the difference is real, and
-    what each costs. Runs with different data, prompts or sampling are refused: exit code 9.
+    what each costs. Runs with different data or sampling are refused: exit code 9. Two prompts (--prompt or
+    --system-prompt) are compared if the model and all else are the same.
     """
     from results.compare.comparison import compare_runs
     from results.compare.divergence_pair import are_of_kld

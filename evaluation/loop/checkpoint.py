@@ -36,7 +36,8 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     """All that determines a completion, and how many of them are wanted.
 
     model: the model's identity (its name, unless the caller knows a better one, such as the file's hash).
-    data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent. timeout_s, memory_limit_bytes:
+    data_sha256: of the data set's file; prompts_sha256: of every prompt as it is sent; own_prompts_sha256: of
+    the task's own, if a prompt file adds something to them. timeout_s, memory_limit_bytes:
     processor time and memory of one execution. shuffle: seed of the samples' order; None: that of the data set.
     shard: the part of them, as 2/4; None: all.
     provider, provider_params, use_guided_json: see the settings of these names; None for a server of one's own.
@@ -52,6 +53,7 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     model: str
     data_sha256: str
     prompts_sha256: str
+    own_prompts_sha256: str | None = None
     prompt_style: str
     stop: tuple[str, ...]
     timeout_s: float
@@ -72,7 +74,7 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
 
 
 _MAY_GROW = ("limit", "n_samples")
-_NOT_COMPARED = ("schema_version", "style_choice", "sent_as")
+_NOT_COMPARED = ("schema_version", "style_choice", "sent_as", "own_prompts_sha256")
 
 
 def read_settings(folder: Path) -> Settings | None:

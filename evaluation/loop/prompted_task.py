@@ -31,6 +31,10 @@ class PromptedTask:
         """The task's own, behind the instruction and the examples."""
         return with_prompt(self._task.get_prompt(sample), self._prompt, sample.style or self._task.style)
 
+    def own_prompt(self, sample: Sample) -> Prompt:
+        """The task's own alone."""
+        return self._task.get_prompt(sample)
+
     def told(self, task_ids: Collection[str]) -> int:
         """How many of these samples the prompt's examples ask too, and so tell the answer of."""
         shown = {folded(example.question) for example in self._prompt.examples}

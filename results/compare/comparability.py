@@ -1,12 +1,14 @@
 """Which settings differ between two runs, and whether their scores may still be compared.
 
 Whatever determines samples, prompts, sampling and judging must be the same. The model and its server are what is being
-compared: they may differ, and the differences are named.
+compared: they may differ, and the differences are named. Two runs of one model may also be compared by what a user adds
+to the benchmark's own prompts, if nothing else forbids it.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +17,7 @@ from results.durable import explained
 from results.errors import ResultsError
 from results.files import read_file
 from results.json_text import NOT_THAT_JSON
+from results.prompts.prompt_file import PROMPT_SHA256
 from results.store.reading.prompt_cache import cache_ram_of
 from settings.metric_texts import OWN_METRICS
 from settings.parsers import PARSERS
@@ -23,14 +26,17 @@ from settings.table import TABLE
 from settings.verdict_rules import FIRST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from results.records import RunRecord
     from results.store.run_folder import RunFolder
 
 # Fields of settings.json that say nothing about comparability. (Which samples a run has is known from its verdicts.)
-_MAY_DIFFER = {"schema_version", "model", "style_choice", "sent_as", OWN_METRICS}
+_MAY_DIFFER = {"schema_version", "model", "style_choice", "sent_as", "own_prompts_sha256", OWN_METRICS}
+# What a user adds to a benchmark's prompts, and what follows from it.
+_OF_PROMPT = {"system_prompt", PROMPT_SHA256, "prompts_sha256"}
+_MOST_SHOWN = 40  # characters of a system prompt
 # Fields of the record's config that are not settings but facts about the run.
 _NOTED = {"path", "prompt", "nonce", "family_style", "lora_content", "draft_sha256", "suite"}
 _SCRIPT = ("script", "script_args")
@@ -94,6 +100,55 @@ def forbidding(
     if one.get("parser") != other.get("parser"):  # one parser may have two names
         one, other = one | {"parser": _parser(one)}, other | {"parser": _parser(other)}
     return _differences(one, other, without=_what_may_differ() | _MAY_DIFFER | _NOTED)
+
+
+def prompts_apart(
+    reasons: Iterable[Difference],
+    first: RunRecord,
+    second: RunRecord,
+    first_settings: Mapping[str, Any] | None,
+    second_settings: Mapping[str, Any] | None,
+) -> tuple[str, str] | None:
+    """What is added to the prompts of each, in words, if that alone forbids comparing them (`forbidding`); else None.
+
+    The benchmark's own prompts must be known to be the same. Whether the models are is left to the caller.
+    """
+    names = {reason.name for reason in reasons}
+    if not names or first_settings is None or second_settings is None or not names <= _OF_PROMPT:
+        return None
+    if "prompts_sha256" in names:
+        own = _own_prompts(first_settings)
+        if own is None or own != _own_prompts(second_settings):
+            return None
+    return _added(first), _added(second)
+
+
+def _own_prompts(settings: Mapping[str, Any]) -> Any:
+    """A hash of the benchmark's own prompts; None: not known, as from versions that didn't record it."""
+    return settings.get("own_prompts_sha256" if _flat(settings).get(PROMPT_SHA256) else "prompts_sha256")
+
+
+def _added(record: RunRecord) -> str:
+    added = []
+    if sha256 := record.config.get(PROMPT_SHA256):
+        name = str(record.config.get("prompt")).rpartition("/")[2]
+        added.append(f"{name} ({str(sha256)[:8]})")
+    if system := record.config.get("system_prompt"):
+        text = " ".join(str(system).split())
+        if len(text) > _MOST_SHOWN:
+            text = f"{text[:_MOST_SHOWN]}... ({hashlib.sha256(str(system).encode()).hexdigest()[:8]})"
+        added.append(f'system prompt "{text}"')
+    return " and ".join(added) or "none"
+
+
+def is_same_model(first: RunRecord, second: RunRecord) -> bool:
+    """Whether both were asked of the same model, by its content where that is known."""
+    one, other = (run.model_identity for run in (first, second))
+    if one is not None and other is not None and one.sha256 and other.sha256:
+        same = one.sha256 == other.sha256
+    else:
+        same = first.model == second.model and first.config.get("path") == second.config.get("path")
+    return same and first.config.get("lora_content") == second.config.get("lora_content")
 
 
 def _scored_by(record: RunRecord) -> str | None:

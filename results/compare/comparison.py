@@ -9,7 +9,14 @@ import msgspec
 
 from results.compare.by_tag import TagPair, by_tag
 from results.compare.changed_answers import ChangedAnswers, changed_answers
-from results.compare.comparability import Difference, forbidding, read_run_settings, what_differs
+from results.compare.comparability import (
+    Difference,
+    forbidding,
+    is_same_model,
+    prompts_apart,
+    read_run_settings,
+    what_differs,
+)
 from results.compare.composites import what_sets_apart
 from results.compare.metric_pair import paired_tasks, scoring_of
 from results.durable import explained
@@ -100,7 +107,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     otherwise, word for word; None if a run kept no words. by_tag: how many of the samples with each tag were solved.
     recall: the same as results for the share of values found, partial credit included; None without such. composite:
     of the composite scores; None unless both runs have one that was computed alike. composite_apart: why not; A or B if
-    only that run has one.
+    only that run has one. prompts: what a prompt file or a system prompt adds in each run, in words, where that is what
+    is compared; None: the same in both.
     """
 
     benchmark: str
@@ -121,19 +129,28 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     metric: str = ""
     composite: CompositePair | None = None
     composite_apart: str = ""
+    prompts: tuple[str, str] | None = None
 
 
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     """Compare two runs. Raises UsageError if both are the same run, NotComparable if one is not complete or they differ
-    in settings that determine the score, naming them, and ResultsError.
+    in settings that determine the score, naming them, and ResultsError. One model may be asked with two prompts.
     """
     if first.run_id == second.run_id:
         raise UsageError(
             f"both names refer to the run {first.run_id}", hint="name two different runs; see `list`"
         )
     records = (_finished(first), _finished(second))
-    reasons = forbidding(*records, read_run_settings(first), read_run_settings(second))
-    if reasons:
+    settings = read_run_settings(first), read_run_settings(second)
+    reasons = forbidding(*records, *settings)
+    prompts = prompts_apart(reasons, *records, *settings)
+    if prompts is not None and not is_same_model(*records):
+        raise NotComparable(
+            f"{first.run_id} and {second.run_id} differ in the prompt (A {prompts[0]}, B {prompts[1]}) and in the "
+            "model: which of them a difference comes from can't be told",
+            hint="compare runs of one model, or runs with one prompt",
+        )
+    if reasons and prompts is None:
         raise NotComparable(
             f"{first.run_id} and {second.run_id} are not comparable, they differ in "
             + "; ".join(map(str, reasons)),
@@ -199,6 +216,7 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
         metric=next(iter(results)) if scoring is not None else "",
         composite=composite,
         composite_apart=apart,
+        prompts=prompts,
     )
 
 

@@ -43,9 +43,11 @@ def judge(comparison: Comparison, margin_points: float | None) -> Gate:
                 "the others may be easier or harder than the benchmark",
                 hint=f"ask for the lost ones again: run the same command with --resume {run.run_id}",
             )
-    if margin_points is None:
-        return _shown_worse(comparison)
-    return _within(comparison, margin_points)
+    found = _shown_worse(comparison) if margin_points is None else _within(comparison, margin_points)
+    if comparison.prompts is None:
+        return found
+    note = "the prompt is another one: A {}, B {}".format(*comparison.prompts)
+    return msgspec.structs.replace(found, notes=(note, *found.notes))
 
 
 def _shown_worse(comparison: Comparison) -> Gate:

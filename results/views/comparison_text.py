@@ -45,6 +45,11 @@ def print_gate(gate: Gate, *, err: bool = False) -> None:
 def _facts(comparison: Comparison) -> Iterator[Fact]:
     yield Fact("A", comparison.first.run_id)
     yield Fact("B", comparison.second.run_id)
+    if comparison.prompts is not None:
+        first, second = comparison.prompts
+        yield Fact(
+            "other prompt", f"A {first}, B {second}: this compares two prompts, not two models", "yellow"
+        )
     yield Fact("compared on", _compared_on(comparison))
     yield from _lost(comparison)
     for name, result in comparison.results.items():

@@ -11,6 +11,7 @@ import msgspec
 
 from evaluation.loop.checkpoint import Settings
 from evaluation.loop.grader import Grader
+from evaluation.loop.prompted_task import PromptedTask
 from evaluation.loop.requests import prompts_sha256
 from evaluation.models.prompt_style import StyleChoice, chat_only, choose_style
 from evaluation.models.providers import get_interface_for_provider, parameters_for
@@ -199,11 +200,15 @@ class ServerSession:
             if self.benchmark.identity
             else (task.get_prompt(sample) for sample in task.get_samples(None))
         )
+        own = None
+        if isinstance(task, PromptedTask) and not self.benchmark.identity:
+            own = prompts_sha256(map(task.own_prompt, task.get_samples(None)))
         return Settings(
             benchmark=self.benchmark.name,
             model=arguments.model_identity or arguments.model,
             data_sha256=self.benchmark.data_sha256,
             prompts_sha256=prompts_sha256(prompts),
+            own_prompts_sha256=own,
             prompt_style=str(style.chosen),
             stop=task.stop,
             timeout_s=arguments.cpu_limit,

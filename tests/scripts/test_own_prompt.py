@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.loop.checkpoint import read_settings
 from evaluation.loop.prompted_task import PromptedTask, with_prompt
 from evaluation.protocols import Prompt, PromptStyle
 from results.errors import ResumeMismatch, UsageError
@@ -120,6 +121,11 @@ def test_the_model_is_told_and_another_prompt_does_not_go_on_with_its_answers(pr
         words = ("--prompt-style", "chat", "--system-prompt", "First.")
         refused = gsm8k(url, out, "--prompt", other, *words, code=ResumeMismatch.exit_code)
         assert "prompt_sha256 was" in refused["message"]
+        settings = read_settings(out)
+        gsm8k(url, tmp_path / "plain", *words)
+        plain = read_settings(tmp_path / "plain")
+        assert settings.own_prompts_sha256 == plain.prompts_sha256 != settings.prompts_sha256
+        assert plain.own_prompts_sha256 is None
 
 
 def test_a_run_records_it_and_is_run_again_only_with_the_same(prompt, tmp_path):

@@ -182,8 +182,12 @@ def _pair(first: RunRow, second: RunRow, name: str, comparison: Comparison, adju
         only_first=result.only_first,
         only_second=result.only_second,
         samples_needed=result.samples_needed,
-        differs_in=tuple(map(str, comparison.differences)),
+        differs_in=(*_prompts(comparison), *map(str, comparison.differences)),
     )
+
+
+def _prompts(comparison: Comparison) -> tuple[str, ...]:
+    return () if comparison.prompts is None else ("prompt {} and {}".format(*comparison.prompts),)
 
 
 def _best(rows: Sequence[RunRow], pairs: Sequence[Pair]) -> RunRow | None:

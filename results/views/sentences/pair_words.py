@@ -28,7 +28,13 @@ def comparison_words(comparison: Comparison, first: str, second: str) -> Words:
         head = f"{better} is better by {points:.1f} points, and the difference is real"
     else:
         head = f"No real difference shown between {first} and {second}"
-    sentences = [_scores(comparison, name, result, first, second), _difference(result, first, second)]
+    sentences = []
+    if comparison.prompts is not None:
+        told, told_second = comparison.prompts
+        sentences.append(
+            f"Two prompts are compared: {first} was asked with {told}, {second} with {told_second}"
+        )
+    sentences += [_scores(comparison, name, result, first, second), _difference(result, first, second)]
     if not result.shown and result.samples_needed is not None:
         needed = about(max(result.samples_needed, result.samples + 1))
         sentences.append(f"About {needed} problems would be needed to show a difference of this size")
