@@ -81,14 +81,16 @@ def rejudge(
 
 
 def finished_whole(record: RunRecord | None, folder: RunFolder, *, instead: str) -> RunRecord:
-    """The record, where all answers of a whole run are there. instead: what to do with a shard's run, a verb phrase.
+    """The record, where all answers of a whole run are there, also if it was interrupted behind its score, while that
+    was made a composite. instead: what to do with a shard's run, a verb phrase.
 
     Raises UsageError.
     """
     if record is None:
         raise UsageError(f"{folder.run_id} has no record", hint="name another run; see `list`")
     status = folder.effective_status(record)
-    if status is not RunStatus.SUCCEEDED:
+    answered = status is RunStatus.INTERRUPTED and record.score is not None
+    if status is not RunStatus.SUCCEEDED and not answered:
         raise UsageError(
             f"{folder.run_id} did not finish (status: {status}), so its answers are not a fair selection",
             hint=f"finish it first: {to_continue(record)}",

@@ -138,15 +138,18 @@ def run(
                 except BaseException as caught:  # noqa: BLE001 - recorded, then returned or raised again
                     error = too_many(caught) or caught
                 attempt.note_telemetry()
+                identified = False
                 if succeeded and scoring is not None:
+                    if identified := hashing is None or hashing.done():  # kept, however the scoring ends
+                        _note_identity(attempt, hashing, display)
                     try:
                         attempt.note_composite(scoring, baseline)
                     except Interrupted as caught:  # what is measured is kept, and goes on like the run
                         error, succeeded = caught, False
-                if hashing is not None and (succeeded or hashing.done()):
+                if succeeded and not identified:
+                    _note_identity(attempt, hashing, display)
+                elif hashing is not None and hashing.done() and not identified:
                     _note_hash(attempt, hashing, display)
-                if succeeded:
-                    attempt.note_fingerprint()
                 closing.enter_context(held())
             except BaseException as caught:  # noqa: BLE001 - likewise; while it lives, no other signal is raised
                 if succeeded or error is not None:
@@ -288,6 +291,13 @@ def _awaited(hashing: Future[str | None], display: Display) -> str | None:
     if not hashing.done():
         display.say("waiting for the hash of the model's file")
     return hashing.result()
+
+
+def _note_identity(attempt: Attempt, hashing: Future[str | None] | None, display: Display) -> None:
+    """By what a run that has all its answers is known again."""
+    if hashing is not None:
+        _note_hash(attempt, hashing, display)
+    attempt.note_fingerprint()
 
 
 def _note_hash(attempt: Attempt, hashing: Future[str | None], display: Display) -> None:

@@ -105,6 +105,35 @@ def test_a_run_is_as_fast_as_itself(results):
 
 
 @pytest.mark.servers
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_was_cut_off_while_it_was_scored_goes_on_without_a_server(tmp_path, ended_by):
+    """Its answers are all there, so it succeeds, and stands for equal runs from then on."""
+    (model,) = models(tmp_path, "A")
+    (tmp_path / "slow.py").write_text(
+        "import time\n\ndef score(solution):\n    time.sleep(0.3)\n    return 50\n"
+    )
+    results = tmp_path / "results"
+    words = [
+        "run", "--benchmark", "human_eval", "--model", model, "--limit", 3, "--weights", "slow=1", "--scorer",
+        tmp_path / "slow.py", *command_server("canonical_server.py"), "--results-dir", results,
+    ]  # fmt: skip
+    with subprocess.Popen(
+        [PROGRAM, *map(str, words)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as process:
+        wait_for(lambda: any(b"slow" in path.read_bytes() for path in results.glob("*/parts.jsonl")), 60)
+        process.send_signal(ended_by)
+        _, said = process.communicate()
+    if ended_by is signal.SIGTERM:
+        assert f"try: run `rescore {only_run(results).name}` to continue" in said
+    rescore(results)
+    found = record(results)
+    assert (found["status"], found["error"]) == ("succeeded", None)
+    assert found["composite"]["composite"]["value"] == 50
+    assert found["fingerprint"]
+    assert found["model_identity"]["sha256"]
+
+
+@pytest.mark.servers
 def test_killed_in_the_middle_it_goes_on_and_measures_nothing_twice(results, tmp_path):
     """kill -9 while a scorer is at work; the file of what it was called on is the witness."""
     witness = tmp_path / "called"

@@ -12,6 +12,7 @@ import pytest
 
 import bench_runner
 from results.errors import BenchError
+from results.records import RunStatus
 from results.store.continuing import in_harness, to_continue
 from tests.command_line import ROOT, command_server, logged
 from tests.command_line import bench_runner as typed
@@ -95,6 +96,11 @@ def test_a_hint_says_how_what_was_begun_goes_on(tmp_path):
     assert to_continue(in_sweep) == f"run `sweep --resume {sweep.sweep_id}`"
     assert in_harness(again, in_sweep) == f"fix that and run `sweep --retry-failed {sweep.sweep_id}`"
     assert to_continue(judged) == f"run `rejudge {judged.run_id}`"
+    cut = record_run(tmp_path, status=RunStatus.INTERRUPTED).read_record()
+    assert cut.score is not None
+    assert to_continue(cut) == f"run `rescore {cut.run_id}`"
+    unfinished = record_run(tmp_path, status=RunStatus.INTERRUPTED, score=None).read_record()
+    assert to_continue(unfinished) == f"run the same command with --resume {unfinished.run_id}"
 
 
 @pytest.mark.servers

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from results.errors import SAME_COMMAND
+from results.records import RunStatus
 
 if TYPE_CHECKING:
     from results.records import RunRecord
@@ -15,7 +16,12 @@ _AS_A_SCRIPT = re.compile(rf"{SAME_COMMAND}|run again with --resume")
 
 
 def to_continue(record: RunRecord) -> str:
-    """A verb phrase that continues an interrupted run."""
+    """A verb phrase that continues an interrupted run. One that has its score was interrupted while it was made a
+    composite.
+    """
+    alone = record.sweep is None and not record.rejudged_from
+    if alone and record.score is not None and record.status is not RunStatus.SUCCEEDED:
+        return f"run `rescore {record.run_id}`"
     return _with(record, "--resume")
 
 

@@ -13,6 +13,7 @@ from results.completion_lines import latest
 from results.durable import explained
 from results.errors import BenchError, UsageError
 from results.files import read_file
+from results.records import RunStatus
 from results.scores.composite import Part
 from runner.option_check import check_scoring
 from runner.rejudge import finished_whole
@@ -55,8 +56,8 @@ def rescore(
     """Compute a run's composite score anew, into the same record. name: what `RunFolder.find` takes.
 
     asked: what is not given is as it was the last time: the weights, the scorer, what speed was compared with. Stopped
-    at any moment, it goes on when it is called again. Raises UsageError for a run that can't be scored, ScriptError,
-    ResultsError and Interrupted.
+    at any moment, it goes on when it is called again. A run that was interrupted while it was scored succeeds by it.
+    Raises UsageError for a run that can't be scored, ScriptError, ResultsError and Interrupted.
     """
     runs.check()
     entry = runs.find(name)
@@ -157,7 +158,9 @@ def _text(value: object) -> str | None:
 
 
 def _scored(now: RunRecord, composite: CompositeScore, asked: ScoringAsked) -> RunRecord:
-    """With what it was scored by, so that it can be scored like that again."""
+    """With what it was scored by, so that it can be scored like that again. A run that was interrupted while it was
+    scored has come to its end.
+    """
     told = {
         "scoring": True,
         "weights": asked.weights,
@@ -167,4 +170,6 @@ def _scored(now: RunRecord, composite: CompositeScore, asked: ScoringAsked) -> R
     }
     kept = {name: value for name, value in now.config.items() if name not in NAMES}
     config = {**kept, **{name: value for name, value in told.items() if value}}
-    return msgspec.structs.replace(now, composite=composite, config=config)
+    return msgspec.structs.replace(
+        now, composite=composite, config=config, status=RunStatus.SUCCEEDED, error=None
+    )
