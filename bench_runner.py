@@ -219,8 +219,16 @@ def run(
 
     Everything after -- is passed to the server unchanged.
     """
-    from commands.running.sharded_run import run_once
     from results.errors import UsageError
+    from results.store.run_folder import default_results_dir
+    from runner.script.standby import standby_for
+
+    asked = asked_by_options(options)
+    results_dir = results_dir or default_results_dir()
+    standby = None if reuse or resume else standby_for(asked, results_dir)
+    if standby is not None:
+        click.get_current_context().with_resource(standby)
+    from commands.running.sharded_run import run_once
     from runner.notification import notifying, read_notify
     from runner.request import build_spec
 
@@ -229,12 +237,10 @@ def run(
         raise UsageError(
             "--reuse can't be combined with --label", hint="a reused run keeps its label; see `label --help`"
         )
-    spec = build_spec(asked_by_options(options))
+    spec = build_spec(asked)
     from results.records import encode_record
-    from results.store.run_folder import default_results_dir
     from runner.display import display_for_stderr
 
-    results_dir = results_dir or default_results_dir()
     if label is not None:
         from results.store.remarks import label_of_new_run
 
@@ -245,7 +251,9 @@ def run(
         if finished is None:
             display = display_for_stderr()
             try:
-                finished = run_once(spec, results_dir, display, held, resume=resume, label=label or "")
+                finished = run_once(
+                    spec, results_dir, display, held, resume=resume, label=label or "", standby=standby
+                )
             finally:
                 display.close()
         ended.run_id, ended.status = finished.folder.run_id, str(finished.record.status)

@@ -40,7 +40,7 @@ class AttachedServer:
 
 
 class ProvidedServer:
-    """Like `runner.serving.MeasuredServer`, of nothing. Also looks after it; see `runner.script.Watching`."""
+    """Like `runner.serving.MeasuredServer`, of nothing. Also looks after it; see `runner.script.following.Watching`."""
 
     is_started = False
 

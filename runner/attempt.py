@@ -20,7 +20,8 @@ from runner.display import TrialLines
 from runner.fingerprint import fingerprint, served_by
 from runner.kld.serverless import PHASES, NoServer
 from runner.program_age import changed_s
-from runner.script import EarlyScript, Target, prepare_script, require_success, run_script
+from runner.script.command import Target, prepare_script
+from runner.script.following import EarlyScript, require_success, run_script
 from runner.serving import MeasuredServer
 from servers.effective import gives_prompt_logprobs
 from servers.speculation.acceptance import drafted_in_log
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
     from runner.kld.choice import KldChoice
     from runner.scoring.asked import ScoringAsked
     from runner.scoring.baseline import Baseline
-    from runner.script import Script
+    from runner.script.command import Script
+    from runner.script.standby import Standby
     from runner.serving import Held, Serving
     from runner.spec import RunSpec
     from servers.plan import LaunchPlan
@@ -79,10 +81,12 @@ class Attempt:
         serving: Serving,
         style: StyleClaim | None = None,
         kld: KldChoice | None = None,
+        standby: Standby | None = None,
     ) -> None:
         self.record = record
         self._style = style
         self._kld = kld
+        self._standby = standby
         self._spec = spec
         self._plan = plan
         self._entry = entry
@@ -191,7 +195,7 @@ class Attempt:
         can_wait = self._spec.benchmark.starts_early and self._spec.external_script is None
         if not can_wait or not self._plan.has_server or self._spec.asked["cache"]:
             return None
-        return stack.enter_context(EarlyScript(script, self._folder))
+        return stack.enter_context(EarlyScript(script, self._folder, self._standby))
 
     def _with_cache(self, script: Script, held: Held | None) -> Script:
         """With what the server's answers depend on, if some are kept."""

@@ -19,7 +19,8 @@ from runner.attempt import RAW_OUTPUT_BYTES
 from runner.host import harness_facts
 from runner.rerun import recorded_value
 from runner.run import FinishedRun, as_ended
-from runner.script import NothingToWatch, Script, option_words, require_success, run_script, suite_words
+from runner.script.command import Script, option_words, suite_words
+from runner.script.following import NothingToWatch, require_success, run_script
 from settings.benchmarks import recorded_benchmark
 from settings.secrets import without_secrets
 from settings.setting import Section

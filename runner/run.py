@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from runner.display import Display
     from runner.kld.choice import KldChoice
     from runner.scoring.baseline import Baseline
+    from runner.script.standby import Standby
     from runner.serving import Serving
     from runner.spec import RunSpec
     from servers.models import Model
@@ -75,15 +76,17 @@ def run(
     place: SweepPlace | None = None,
     label: str = "",
     style: StyleClaim | None = None,
+    standby: Standby | None = None,
 ) -> FinishedRun:
     """Do the run. If it fails or is interrupted, it is recorded as such, and the result has the error.
 
     runs: where it is kept. held: makes a block in which signals wait. resume: the id (or its beginning) of an earlier
     run to continue, which keeps its label. serving: provides the server; None means that the run has its own. place:
     the run's place in a sweep. label: what the user calls a new run. style: in which style the model's family
-    is asked. Raises BenchError for errors found before the run begins, and ResultsError if its record can't be written.
-    Raises Interrupted for a signal after the run itself has ended; the record then says how it ended, but may lack the
-    model's hash. However this ends, server and script are gone by then.
+    is asked. standby: the benchmark's program, if it is loading already. Raises BenchError for errors found before the
+    run begins, and ResultsError if its record can't be written. Raises Interrupted for a signal after the run itself
+    has ended; the record then says how it ended, but may lack the model's hash. However this ends, server and script
+    are gone by then.
     """
     harness = _in_background(harness_facts)  # asks git, which takes as long as what stands below
     parser = registry.get(spec.parser)
@@ -122,7 +125,9 @@ def run(
                 record = msgspec.structs.replace(record, model_identity=known)
             require_same(before, record)
         record = with_style(record, style.known if style is not None else None)
-        attempt = Attempt(spec, plan, entry, record, display, serving=serving, style=style, kld=kld)
+        attempt = Attempt(
+            spec, plan, entry, record, display, serving=serving, style=style, kld=kld, standby=standby
+        )
         begun = succeeded = False
         error: BaseException | None = None  # why it did not succeed
         late: BaseException | None = None  # raised after it had already succeeded or failed

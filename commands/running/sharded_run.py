@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from results.store.sweep_folder import SweepFolder
     from runner.display import Display
     from runner.run import FinishedRun
+    from runner.script.standby import Standby
     from runner.spec import RunSpec
     from sweeps.manifest.reader import Manifest
     from sweeps.plan import Plan
@@ -31,6 +32,7 @@ def run_once(
     *,
     resume: str | None,
     label: str,
+    standby: Standby | None,
 ) -> FinishedRun:
     """Do the run, in shards if that was asked for. Otherwise like `runner.run.run`."""
     if (spec.asked["shards"] or 1) > 1:
@@ -38,7 +40,9 @@ def run_once(
     from results.store.runs import Runs
     from runner.run import run
 
-    return run(spec, Runs(results_dir, display.say), display, held, resume=resume, label=label)
+    return run(
+        spec, Runs(results_dir, display.say), display, held, resume=resume, label=label, standby=standby
+    )
 
 
 def _in_shards(

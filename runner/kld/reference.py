@@ -22,7 +22,8 @@ from runner.kld.predictions_cache import (
     predictions_folder,
 )
 from runner.kld.way import measured_text
-from runner.script import Target, prepare_script, require_success, run_script
+from runner.script.command import Target, prepare_script
+from runner.script.following import require_success, run_script
 from servers.launch import plan as make_plan
 from servers.supervisor import launch
 from servers.watchdog import Watchdog

@@ -27,7 +27,8 @@ PHASES = frozenset({"reference", "load", "generate"})  # of the script, and of t
 
 
 class NoServer:
-    """Like `runner.serving.MeasuredServer`, but of the script. Also looks after it; see `runner.script.Watching`.
+    """Like `runner.serving.MeasuredServer`, but of the script. Also looks after it; see
+    `runner.script.following.Watching`.
 
     stall_timeout_s: after so long without processor time or progress it counts as hung. load_s: seconds from the
     program's start until it began to compute; None until then.

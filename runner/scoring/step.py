@@ -15,7 +15,8 @@ from results.json_text import NOT_THAT_JSON
 from results.scores.composite import CompositeScore, Part, PartScore
 from runner.rerun import recorded_value
 from runner.scoring.baseline import why_speed_is_unknown
-from runner.script import NothingToWatch, Script, option_words, require_success, run_script
+from runner.script.command import Script, option_words
+from runner.script.following import NothingToWatch, require_success, run_script
 from settings.table import TABLE
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from runner.fingerprint import fingerprint
 from runner.run import FinishedRun, as_ended
 from runner.scoring.asked import ScoringAsked
 from runner.scoring.step import with_composite
-from runner.script import NothingToWatch, Script, option_words, require_success, run_script, suite_words
+from runner.script.command import Script, option_words, suite_words
+from runner.script.following import NothingToWatch, require_success, run_script
 from runner.shards.sums import (
     shard_facts,
     summed_phases,

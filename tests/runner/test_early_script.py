@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 import pytest
 
-from runner.script import ROOT, EarlyScript, NothingToWatch, Script, run_script
+from runner.script.command import ROOT, Script
+from runner.script.following import EarlyScript, NothingToWatch, run_script
 from settings.benchmarks import BENCHMARKS
 from tests.command_line import bench_runner
 from tests.evaluation.running_servers import canonical_server

@@ -16,7 +16,7 @@ from results.errors import UsageError
 from runner.attached import with_provider
 from runner.fingerprint import fingerprint
 from runner.request import build_spec
-from runner.script import Target, script_command, script_environment
+from runner.script.command import Target, script_command, script_environment
 from servers.launch import plan
 from settings.asked import Asked
 from settings.providers import PROVIDERS

@@ -9,7 +9,7 @@ import pytest
 from results.errors import UsageError
 from runner.fingerprint import fingerprint
 from runner.request import build_spec
-from runner.script import Target, script_command
+from runner.script.command import Target, script_command
 from settings.asked import Asked
 from settings.benchmarks import BENCHMARKS, asked_name, get_benchmark, recorded_benchmark
 from settings.suites import shipped_suites, suite_facts

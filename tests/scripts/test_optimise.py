@@ -23,7 +23,7 @@ from runner.fingerprint import fingerprint
 from runner.option_check import check_search
 from runner.request import build_spec
 from runner.rerun import asked_again
-from runner.script import Target, script_environment
+from runner.script.command import Target, script_environment
 from scripts.optimising.asked import NAMES, search_of
 from settings.asked import Asked
 from settings.optimising.rows import OPTIMIZERS, REFLECTOR_KEY, datasets_below

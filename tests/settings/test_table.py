@@ -18,7 +18,7 @@ from runner.fingerprint import fingerprint
 from runner.request import build_spec
 from runner.rerun import asked_again
 from runner.resume import require_same
-from runner.script import Target, script_command
+from runner.script.command import Target, script_command
 from runner.spec_json import decode_spec, encode_spec
 from scripts.arguments import connection_of, parse
 from settings.asked import Asked
