@@ -24,23 +24,14 @@ from rich.cells import cell_len
 
 import bench_runner as program
 from results.compare.flipped_verdicts import FlippedVerdict
-from results.prompts.sent_prompts import Message, sent_prompt, write_prompts
 from results.records import (
-    Completion,
-    ErrorRecord,
-    Incident,
-    Metric,
-    ModelIdentity,
     Outcome,
-    Remarks,
-    RunStatus,
-    Score,
-    ServerFacts,
     decode_record,
 )
-from results.telemetry import TelemetrySummary
 from results.views.flips_text import print_flips
 from tests.command_line import PROGRAM, bench_runner, bench_runners, command_server
+from tests.hostile_runs import write_hostile_runs
+from tests.hostile_text import CONTROL, EVIL, HONEST, harmless
 from tests.results.recorded_runs import F, P, begin_sweep, place, record_run
 from tests.servers.gguf_file import STRING, gguf
 
@@ -49,20 +40,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# Sets the window's title, clears the screen, colours (also by a control character of one byte), returns to the line's
-# beginning, forges a line, turns the direction of text, hides, and is a formula to a spreadsheet.
-EVIL = "=x\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\rre\nerror: forged\u202edlrow\u2066\u200b\u2028\x7f\x00\x08|<b>`$x$[red]![x](http://x)"
-LONG = f"```\n{EVIL}\n~~~\n</pre><script>x</script>\n" + "L" * 5000
-HONEST = "Größe 日本語 👩🏽‍💻 naïve"
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff]")
 OUR_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 WIDTH = 120
-
-
-def harmless(shown: str, *, tabs: bool = True, lines: bool = True) -> None:
-    assert not CONTROL.search(shown), ascii(shown)
-    assert tabs or "\t" not in shown
-    assert not lines or not any(line.startswith("error: forged") for line in shown.splitlines()), ascii(shown)
 
 
 def on_a_terminal(*words: object, width: int = WIDTH) -> str:
@@ -96,74 +75,8 @@ def on_a_terminal(*words: object, width: int = WIDTH) -> str:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
-    """Runs and a sweep of them whose every text is hostile, and honest ones beside."""
     folder = tmp_path_factory.mktemp("hostile")
-    sweep = begin_sweep(folder, [f"{EVIL} {n}" for n in range(4)])
-    told = {
-        "server": ServerFacts(
-            kind=EVIL, command=(EVIL,), url=EVIL, effective={EVIL: EVIL}, differences=(EVIL,)
-        ),
-        "incidents": (Incident(time=EVIL, what=EVIL, log_tail=EVIL),),
-        "host": {"hostname": EVIL, "processor": EVIL, "gpus": [{"name": EVIL, "driver": EVIL}]},
-        "harness": {"version": EVIL, "commit": EVIL},
-        "telemetry": TelemetrySummary(
-            not_comparable=(EVIL,),
-            energy_doubts=(EVIL,),
-            devices=({"uuid": EVIL, "index": EVIL, "name": EVIL},),
-        ),
-    }
-    for number, outcomes in enumerate(([P] * 8, [F] * 8)):
-        run = record_run(
-            folder,
-            outcomes,
-            model=f"{EVIL} {number}",
-            config={EVIL: EVIL, "gpu_layers": number, "path": EVIL},
-            model_identity=ModelIdentity(name=EVIL, quantization=EVIL),
-            sweep=place(sweep, f"{EVIL} {number}", reduced=(EVIL,), race=f"winner: {EVIL}"),
-            remarks=Remarks(label=f"{EVIL} {number}", note=EVIL),
-            **told,
-        )
-        score = Score(
-            score=50.0,
-            metrics={"pass@1": Metric(value=0.5), EVIL: Metric(value=0.5)},
-            samples=8,
-            completions=8,
-            warnings=(EVIL,),
-            details={"answers_by": {EVIL: EVIL}},
-        )
-        record = run.read_record()
-        run.write_record(
-            type(record)(**{**{f: getattr(record, f) for f in record.__struct_fields__}, "score": score})
-        )
-        told_of = sent_prompt("HumanEval/1", (Message("user", EVIL),))
-        write_prompts(run.path, [told_of])
-        told_of_evil = {
-            "completion": LONG,
-            "answer": LONG,
-            "reasoning": LONG,
-            "detail": EVIL,
-            "read_in": EVIL,
-        }
-        line = Completion(
-            task_id="HumanEval/1", outcome=outcomes[1], passed=outcomes[1] is P, finish_reason=EVIL, expected=EVIL,
-            tags={EVIL: EVIL}, metrics={EVIL: 0.5}, prompt_sha256=told_of.sha256, **told_of_evil,
-        )  # fmt: skip
-        with run.completions.open("ab") as lines:
-            lines.write(msgspec.json.encode(line) + b"\n")
-        run.script_out.write_bytes(EVIL.encode() + b"\xff\n")
-        line = {"time_s": 1.0, "phase": EVIL, "devices": [{"uuid": EVIL, "power_w": 1.0, "error": EVIL}]}
-        run.telemetry.write_text(json.dumps(line) + "\n" + json.dumps({**line, "time_s": 2.0}) + "\n")
-    record_run(
-        folder,
-        model=EVIL,
-        status=RunStatus.FAILED,
-        score=None,
-        error=ErrorRecord(kind="server", message=EVIL, hint=EVIL, log_tail=EVIL),
-        sweep=place(sweep, f"{EVIL} 2"),
-    )
-    record_run(folder, benchmark=EVIL, model=HONEST)
-    broken = record_run(folder, model="broken")
-    broken.run_json.write_text('{"run_id": 1}')
+    write_hostile_runs(folder)
     return folder
 
 

@@ -5,7 +5,6 @@ The deployed function runs by `.local()`, from the app file as it would be deplo
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -20,13 +19,13 @@ from engines.carriers.growing_files import Piece
 from engines.carriers.object_store import file_system
 from engines.carriers.packs import pack
 from engines.contract import EndKind
-from engines.coordinator import Coordinator
 from engines.modal.engine import make
 from engines.modal.places import STARTING
 from engines.modal.settings import Settings
 from results.errors import UsageError
-from results.store.attempts import Attempts, runs_in
+from results.store.attempts import runs_in
 from tests.command_line import PROGRAMS, ROOT, lines, wait_for
+from tests.engines.coordinating import coordinated, journal
 from tests.engines.driving import Said, driven_sweep
 from tests.engines.modal_account import SECRET, TOKEN, modal_account
 from tests.engines.s3_server import BUCKET, s3_server
@@ -49,28 +48,6 @@ def deployed(account, monkeypatch):
     monkeypatch.setattr("engines.modal.engine.LOOK_S", 0.2)
     monkeypatch.setattr("engines.modal.engine.SETTLE_S", 2.0)
     return account
-
-
-def coordinated(sweep, engine, **how):
-    """Work on the sweep, as the command does."""
-    written = sweep.folder.read()
-    facts = {"nonce": written.nonce, "may_reduce": written.may_reduce}
-    with sweep.folder.claim():
-        coordinator = Coordinator(
-            sweep.folder,
-            sweep.planned,
-            engine,
-            display=sweep.said,
-            held=contextlib.nullcontext,
-            **facts,
-            **how,
-        )
-        coordinator.work()
-        return coordinator
-
-
-def journal(sweep, what):
-    return [each for each in Attempts(sweep.folder.path).entries() if each.what == what]
 
 
 def test_a_sweep_at_modal_is_done_and_its_results_stay_in_the_volume(deployed, tmp_path):

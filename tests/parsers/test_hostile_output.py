@@ -18,7 +18,7 @@ from results.json_text import encode
 from results.records import Score
 from tests.command_line import bench_runner, logged
 from tests.evaluation.running_servers import canonical_server
-from tests.test_hostile_text import EVIL, harmless
+from tests.hostile_text import EVIL, harmless
 
 pytestmark = pytest.mark.slow
 

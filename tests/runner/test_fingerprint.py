@@ -90,7 +90,7 @@ ELSEWHERE = {
     "api_key_file",
     "scorer",  # in tests/test_rescore_command.py
     "prompt",  # in tests/scripts/test_own_prompt.py
-    "optimizer",  # in tests/scripts/test_optimise.py, with those below
+    "optimizer",  # in tests/scripts/test_search_settings.py, with those below
     "optimizer_params",
     "optimizer_prompt_params",
     "datasets",

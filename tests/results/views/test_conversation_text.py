@@ -8,7 +8,7 @@ from results.records import Completion, Outcome
 from results.store.answers import RunAnswers, said
 from results.views.answer_text import add_answer
 from results.views.long_text import LongText
-from tests.test_hostile_text import EVIL, harmless
+from tests.hostile_text import EVIL, harmless
 
 
 def conversation(text):
