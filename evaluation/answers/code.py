@@ -190,6 +190,9 @@ def _names(code: str, name: str) -> bool:
 
 def _chosen(candidates: Sequence[_Candidate], prompt: str, entry_point: str) -> _Candidate | None:
     """The last one that defines the entry point best."""
+    defining = [at for at, each in enumerate(candidates) if each.definition is not Definition.NONE]
+    if len(defining) < 2:
+        return _continued(candidates, defining[0], entry_point) if defining else None
     before = syntax_tree(prompt)
     known = {name for each in candidates if each.tree is not None for name in _bound(each.tree)}
     known |= _bound(before) if before is not None else set()
@@ -200,8 +203,7 @@ def _chosen(candidates: Sequence[_Candidate], prompt: str, entry_point: str) -> 
         usable = each.definition > Definition.STUB and is_whole
         return usable, each.definition, not each.piece.shown, at
 
-    defining = [at for at, each in enumerate(candidates) if each.definition is not Definition.NONE]
-    return _continued(candidates, max(defining, key=rank), entry_point) if defining else None
+    return _continued(candidates, max(defining, key=rank), entry_point)
 
 
 def _bound(tree: ast.Module) -> set[str]:
@@ -328,9 +330,9 @@ def _is_code(lines: Sequence[str]) -> bool:
     return syntax_tree(textwrap.dedent("\n".join(lines))) is not None
 
 
-def _borrowed(code: str, others: Iterable[str], prompt: str, entry_point: str) -> list[str]:
+def _borrowed(code: str, others: Sequence[str], prompt: str, entry_point: str) -> list[str]:
     """Statements from the other blocks that bind or fill the names that the code uses and nobody else binds."""
-    tree = syntax_tree(prompt + "\n" + code)
+    tree = syntax_tree(prompt + "\n" + code) if others else None
     wanted = list(missing_names(tree)) if tree is not None else []
     if not wanted:
         return []

@@ -31,8 +31,8 @@ def without_examples(code: str, entry_point: str, *, is_part: bool = False) -> s
     if tree is None:
         return code
     left_out = [*_future(tree), *_examples(tree, entry_point, is_part=is_part)]
-    remarks = [node for node in tree.body if _is_remark(node) and node not in left_out]
-    kept = without(code, [*left_out, *remarks])
+    left_out += [node for node in tree.body if _is_remark(node) and node not in left_out]
+    kept = without(code, left_out) if left_out else code
     return kept if syntax_tree(kept) is not None else code
 
 
@@ -59,6 +59,8 @@ def _future(tree: ast.Module) -> list[ast.stmt]:
 
 
 def _examples(tree: ast.Module, entry_point: str, *, is_part: bool) -> list[ast.stmt]:
+    if all(isinstance(node, _DEFINITIONS) and (is_part or not _is_foreign(node)) for node in tree.body):
+        return []  # as of most answers
     using: dict[str, set[str]] = {}  # by name: what is bound with its help
     helping: dict[str, set[str]] = {}  # by name: what it is bound with
     for node in tree.body:

@@ -189,6 +189,8 @@ class _Scan:
                     continue
             else:
                 code_end = len(content)
+            if fence.mark not in content:
+                continue
             if _closes(content, fence, deeper=strings):
                 return _End(at, "", closed=True, after=at + 1, skipped=skipped)
             other = _STRICT.match(content)
@@ -238,6 +240,8 @@ def _opening(line: str) -> _Fence | None:
 
 def _content(line: str, fence: _Fence) -> str:
     """The line without the quote and the indent that its block stands in."""
+    if not fence.quotes and not fence.indent:
+        return line
     for _ in range(fence.quotes):
         inner = line.lstrip(" \t")
         if not inner.startswith(">"):
