@@ -11,6 +11,7 @@ from typing import NamedTuple
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LISTED = Path("/proc/thread-self/children").exists()  # a kernel with CONFIG_PROC_CHILDREN
+_SCHEDULED = Path("/proc/self/schedstat").exists()  # a kernel that counts what its scheduler does
 _LONGEST_GAP_S = 0.5  # between two looks that are believed: a machine that was stopped leaves a longer one
 _PROTOCOLS = "net/protocols"
 _SOCKET_BYTES = 212_992  # net.core.wmem_default, which the filter of system calls lets nobody raise
@@ -54,7 +55,6 @@ class ProcessTreeUsage:
         self._scheduled_s: dict[int, float] = {}
         self._cpu_s = 0.0
         self._idle_s = 0.0
-        self._counted = Path("/proc/self/schedstat").exists()
 
     def look(self, now: float) -> Use:
         """Called now and then; what happens between two looks is seen at the second one."""
@@ -74,7 +74,7 @@ class ProcessTreeUsage:
                 for thread in Path(f"/proc/{pid}/task").iterdir():
                     with contextlib.suppress(OSError):
                         wanting = wanting or _stat(thread / "stat")[0] in _ON_THE_WAY
-                        scheduled_s[int(thread.name)] = _scheduled_s(thread) if self._counted else 0.0
+                        scheduled_s[int(thread.name)] = _scheduled_s(thread) if _SCHEDULED else 0.0
         memory_bytes += (
             sum(_sockets(zygote) for zygote in zygotes) * _SOCKET_BYTES * 3 // 2
         )  # and a last message
@@ -84,9 +84,7 @@ class ProcessTreeUsage:
             if self._scheduled_s or thread not in self._used_before_s
         )
         spent_s = max(spent_s, cpu_s - self._cpu_s)
-        if (
-            self._counted and scheduled_s and not wanting
-        ):  # without a process yet it is its zygote that is late
+        if _SCHEDULED and scheduled_s and not wanting:  # without a process yet it is its zygote that is late
             self._idle_s += max(0.0, min(now - self._looked, _LONGEST_GAP_S) - spent_s)
         self._looked, self._scheduled_s, self._cpu_s = now, scheduled_s, cpu_s
         return Use(cpu_s, self._idle_s, memory_bytes, len(scheduled_s))

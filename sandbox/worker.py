@@ -10,7 +10,6 @@ import signal
 import struct
 import threading
 import time
-from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sandbox.contract import NEAR, Limits, Program, SandboxError, Verdict, VerdictKind
@@ -259,7 +258,7 @@ def _texts(program: Program) -> tuple[bytes, bytes]:
     if program.script:
         return json.dumps(candidate).encode(), b""
     candidate["entry_point"] = program.tests.entry_point
-    return json.dumps(candidate).encode(), json.dumps(asdict(program.tests)).encode()
+    return json.dumps(candidate).encode(), json.dumps(vars(program.tests)).encode()
 
 
 @functools.cache
