@@ -5,6 +5,7 @@ said.
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -134,6 +135,7 @@ class _Session(ServerSession):
                 self.warnings.append(NO_TOOLS_SHOWN)
             self._started(settings, concurrency=reached.concurrency)
             self.events.emit("phase", phase="generate")
+            gc.freeze()  # what is loaded stays, and to look through it once takes 20 ms
             runner = Runner(
                 task,
                 interface,
