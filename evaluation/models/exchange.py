@@ -11,13 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import aiohttp
 import msgspec
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_after_delay,
-)
 
 from evaluation.models.failures import NotFound, Refused, ServerWasDown, TooLong, Transient, require_answer
 from evaluation.models.http_session import no_answer, open_session
@@ -201,25 +194,23 @@ class Exchange:
     async def _answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         attempts = 0
         for _ in range(_MAX_OUTAGES):
-            try:
-                async for trial in AsyncRetrying(
-                    retry=retry_if_exception_type(Transient),
-                    stop=stop_after_attempt(self.info.max_retries + 1)
-                    | stop_after_delay(2 * self.info.timeout),
-                    wait=_backoff,
-                    reraise=True,
-                ):
-                    with trial:
-                        attempts += 1
-                        answer = await self._watched(attempt)
-                        return msgspec.structs.replace(answer, attempts=attempts)
-            except ServerWasDown:
-                continue
-            except Transient as error:
-                partial = error.partial or Answer()
-                return msgspec.structs.replace(partial, error=_times(error, attempts), attempts=attempts)
-            except Refused as error:
-                return Answer(error=str(error), too_long=isinstance(error, TooLong), attempts=attempts)
+            started, before = time.monotonic(), attempts
+            while True:
+                attempts += 1
+                try:
+                    answer = await self._watched(attempt)
+                except ServerWasDown:
+                    break
+                except Refused as error:
+                    return Answer(error=str(error), too_long=isinstance(error, TooLong), attempts=attempts)
+                except Transient as error:
+                    tries, waited = attempts - before, time.monotonic() - started
+                    if tries > self.info.max_retries or waited >= 2 * self.info.timeout:
+                        partial, why = error.partial or Answer(), _times(error, attempts)
+                        return msgspec.structs.replace(partial, error=why, attempts=attempts)
+                    await asyncio.sleep(_pause(tries, error.retry_after))
+                else:
+                    return msgspec.structs.replace(answer, attempts=attempts)
         return Answer(error=f"the server died {_MAX_OUTAGES} times on this prompt", attempts=attempts)
 
     async def first_answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -259,11 +250,6 @@ class Exchange:
             if error.retry_after is None and await self._watch.was_down(outages):
                 raise ServerWasDown from error
             raise
-
-
-def _backoff(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    return _pause(state.attempt_number, error.retry_after if isinstance(error, Transient) else None)
 
 
 def _times(error: Exception, tries: int) -> str:

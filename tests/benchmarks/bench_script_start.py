@@ -80,9 +80,7 @@ def measure(repeats: int = REPEATS) -> Iterator[Row]:
                 repeats,
                 {
                     "script start": lambda: first_question(server),
-                    "import aiohttp": lambda: timed(
-                        [sys.executable, "-c", "import aiohttp, msgspec, tenacity"]
-                    )[0],
+                    "import aiohttp": lambda: timed([sys.executable, "-c", "import aiohttp, msgspec"])[0],
                     "python -c pass": lambda: timed([sys.executable, "-c", "pass"])[0],
                 },
             )

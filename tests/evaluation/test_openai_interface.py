@@ -117,6 +117,13 @@ def test_tries_are_bounded():
     assert answer.error == "HTTP status 500: try again, 3 times"
 
 
+def test_the_time_of_all_tries_is_bounded_too():
+    with canonical_server("--fail-first", 99) as url:
+        (answer,) = generate(url, max_retries=4, timeout=0.3)
+    assert answer.attempts < 5  # all five would take 3.75 s, and two timeouts are 0.6 s
+    assert answer.error.startswith("HTTP status 500: try again")
+
+
 def test_a_refused_request_is_not_tried_again():
     with canonical_server("--mode", "refuse") as url:
         (answer,) = generate(url)
