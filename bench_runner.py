@@ -44,6 +44,7 @@ if sys.argv[0].endswith(("bench_runner.py", "bench-runner")):  # not when anothe
         site.main()
 
 import importlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -341,7 +342,23 @@ def _complete_variable(program: str) -> str:
 
 
 def main() -> None:
-    """The entry point. Turns each Reported exception into a message and an exit code."""
+    """The entry point: does what the command line says, and ends the process with its exit code."""
+    from results.leaving import leave
+
+    try:
+        _follow_command_line()
+    except SystemExit as ended:
+        if isinstance(ended.code, str) or _others_are_at_work():
+            raise
+        leave(ended.code or 0)
+
+
+def _others_are_at_work() -> bool:
+    return any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread())
+
+
+def _follow_command_line() -> None:
+    """Raises SystemExit. Turns each Reported exception into a message and an exit code."""
     from commands.standard_streams import prepare_streams
     from processes.signals import Interruptions
     from results.errors import BenchError, Interrupted

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from results.errors import UsageError
+from results.leaving import leave
 from results.prompts.prompt_file import PROMPT_SHA256
 from results.scores.metric_scoring import Scoring
-from scripts.program import leave, run_program
+from scripts.program import run_program
 from settings.metric_texts import OWN_METRICS, metric_hashes
 
 if TYPE_CHECKING:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
 import signal
-import sys
 import traceback
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from results.errors import SAME_COMMAND, Interrupted, Reported, ScriptError
 from sandbox import Limits, suspects
@@ -53,18 +51,6 @@ def _starved(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
     return isinstance(error, MemoryError) or "new thread" in str(error)
-
-
-def leave(code: int) -> NoReturn:
-    """End the process without taking the interpreter apart, which takes 40 ms once all is imported.
-
-    After `run_program`: whatever has to be closed is closed by then, and its threads have ended.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # closed
-            with contextlib.suppress(OSError):
-                stream.flush()
-    os._exit(code)
 
 
 async def _with_signals(work: Coroutine[None, None, None]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from results.leaving import leave
 from scripts.arguments import parse
-from scripts.program import leave, run_program
+from scripts.program import run_program
 
 if TYPE_CHECKING:
     from scripts.arguments import Arguments

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from results.errors import UsageError
 from results.files import user_path
+from results.leaving import leave
 from scripts.arguments import parse, whole
-from scripts.program import leave, run_program
+from scripts.program import run_program
 from settings.benchmark_settings import KLD_CACHE_BYTES, KLD_LEAST_OF_PROGRAM, KLD_TOP, KLD_WINDOW
 from settings.sampling_rules import option_of
 from settings.table import TABLE

@@ -8,8 +8,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from results.files import user_path
+from results.leaving import leave
 from scripts.arguments import parse
-from scripts.program import leave, run_program
+from scripts.program import run_program
 
 if TYPE_CHECKING:
     from scripts.arguments import Arguments

@@ -6,8 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from results.leaving import leave
 from scripts.arguments import parse, whole
-from scripts.program import leave, run_program
+from scripts.program import run_program
 from settings.needle_lengths import (
     DEPTHS,
     KINDS,

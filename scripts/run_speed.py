@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from results.errors import UsageError
+from results.leaving import leave
 from scripts.arguments import parse, whole
-from scripts.program import leave, run_program
+from scripts.program import run_program
 from settings.sampling_rules import option_of
 from settings.speed_lengths import OUTPUT_TOKENS, PROMPT_TOKENS, refuse_both_lengths, token_count
 

@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from results.files import user_path
+from results.leaving import leave
 from scripts.arguments import parse, whole
-from scripts.program import leave, run_program
+from scripts.program import run_program
 
 if TYPE_CHECKING:
     from scripts.arguments import Arguments

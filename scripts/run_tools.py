@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from results.files import user_path
+from results.leaving import leave
 from scripts.arguments import parse
-from scripts.program import leave, run_program
+from scripts.program import run_program
 
 if TYPE_CHECKING:
     import argparse

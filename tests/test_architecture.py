@@ -55,8 +55,8 @@ HARNESS = (
     ("results",),
 )
 SCRIPT = (("scripts",), ("evaluation",), ("sandbox",))
-# What both sides must do alike: the settings, the types on disk, the errors, the arithmetic, and how bytes get to
-# disk durably. A room by its name, a module by its own.
+# What both sides must do alike: the settings, the types on disk, the errors, the arithmetic, how a program ends, and
+# how bytes get to disk durably. A room by its name, a module by its own.
 SHARED = (
     "documents",
     "settings",
@@ -71,6 +71,7 @@ SHARED = (
     "results.file_hashes",
     "results.files",
     "results.json_text",
+    "results.leaving",
     "results.locks",
     "results.messages",
     "results.open_files",

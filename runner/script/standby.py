@@ -112,8 +112,9 @@ def standby_for(asked: Asked, results_dir: Path) -> Standby | None:
     is_up = asked["base_url"] is not None and asked["provider"] is None
     if benchmark is None or not benchmark.starts_early or not is_up or asked["script"] is not None:
         return None
+    there = next(each for each in (results_dir.absolute(), *results_dir.absolute().parents) if each.exists())
     try:
-        return Standby(benchmark.module, results_dir)
+        return Standby(benchmark.module, there)
     except OSError:
         return None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from results.leaving import leave
 from scripts.evalplus.program import run
-from scripts.program import leave
 
 if __name__ == "__main__":
     leave(run("human_eval_plus"))

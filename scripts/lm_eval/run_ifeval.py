@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from results.durable import replace_file
 from results.files import user_path
+from results.leaving import leave
 from scripts.arguments import parse
-from scripts.program import leave, run_program
+from scripts.program import run_program
 
 if TYPE_CHECKING:
     import argparse

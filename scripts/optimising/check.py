@@ -9,7 +9,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from scripts.program import leave, run_program
+from results.leaving import leave
+from scripts.program import run_program
 
 if TYPE_CHECKING:
     from scripts.events import Events

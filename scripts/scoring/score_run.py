@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from results.errors import ResultsError, UsageError
 from results.files import user_path
-from scripts.program import leave, run_program
+from results.leaving import leave
+from scripts.program import run_program
 from settings.benchmarks import CODING_BENCHMARKS
 from settings.sampling_settings import SANDBOX_LEVELS
 from settings.scoring.weights import read_weights, require_known

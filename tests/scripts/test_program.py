@@ -14,7 +14,8 @@ from tests.command_line import ENDINGS, ROOT
 
 TIDY = """
 import asyncio, sys
-from scripts.program import leave, run_program
+from results.leaving import leave
+from scripts.program import run_program
 
 async def main(arguments, events):
     try:
@@ -29,7 +30,8 @@ leave(run_program(lambda: None, main))
 """
 READING = """
 import sys, time
-from scripts.program import leave, run_program
+from results.leaving import leave
+from scripts.program import run_program
 
 def read():
     print("working", file=sys.stderr, flush=True)
@@ -102,7 +104,8 @@ def test_ctrl_c_while_the_arguments_are_read_is_told_in_a_line():
 
 
 TALKS = """
-from scripts.program import leave, run_program
+from results.leaving import leave
+from scripts.program import run_program
 
 async def main(arguments, events):
     events.say("for people")
