@@ -11,7 +11,7 @@ from servers.ports import port_holder
 from settings.providers import named_by_model, provider_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from processes.process import ManagedProcess
     from settings.asked import Asked
@@ -44,7 +44,7 @@ class ProvidedServer:
 
     is_started = False
 
-    def acquire(self) -> None:
+    def acquire(self, meanwhile: Callable[[], None]) -> None:
         """There is none."""
 
     def release(self, error: BaseException | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,7 @@ from runner.fingerprint import fingerprint, served_by
 from runner.kld.serverless import PHASES, NoServer
 from runner.program_age import changed_s
 from runner.script.command import Target, prepare_script
-from runner.script.following import EarlyScript, require_success, run_script
+from runner.script.following import EarlyScript, ScriptRun, require_success, run_script
 from runner.serving import MeasuredServer
 from servers.effective import gives_prompt_logprobs
 from servers.speculation.acceptance import drafted_in_log
@@ -157,7 +158,7 @@ class Attempt:
             stack.callback(self._note_output)
             self._measure_devices(stack)
             early = self._early_start(script, stack)
-            held = self._server.acquire()
+            held = self._server.acquire(partial(self._require_alive, early))
             stack.push(self._release)
             if held is not None:
                 self._note_server(held)
@@ -182,9 +183,7 @@ class Attempt:
                 self._prompt_logprobs = gives_prompt_logprobs(self._plan, target.model_name)
         self._note_program()
         try:
-            require_success(
-                ended, self._folder, said_from=self._output_began, command=self.record.script_command
-            )
+            self._require_success(ended)
         except ScriptError as error:
             raise (self._server.failure(error) if isinstance(self._server, NoServer) else error) from error
 
@@ -195,7 +194,17 @@ class Attempt:
         can_wait = self._spec.benchmark.starts_early and self._spec.external_script is None
         if not can_wait or not self._plan.has_server or self._spec.asked["cache"]:
             return None
+        self._update(script_command=script.shown)
         return stack.enter_context(EarlyScript(script, self._folder, self._standby))
+
+    def _require_alive(self, early: EarlyScript | None) -> None:
+        """That nobody waits in vain for a server: a script that ends before it has begun is why the run failed."""
+        if early is not None and (ended := early.process.poll()) is not None:
+            self._require_success(ScriptRun(ended, 0.0))
+
+    def _require_success(self, ended: ScriptRun) -> None:
+        command = self.record.script_command
+        require_success(ended, self._folder, said_from=self._output_began, command=command)
 
     def _with_cache(self, script: Script, held: Held | None) -> Script:
         """With what the server's answers depend on, if some are kept."""

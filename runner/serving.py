@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runner.attached import AttachedServer
@@ -90,9 +91,9 @@ class MeasuredServer:
         self._starting: ManagedProcess | None = None
         self._server: Server | None = None
 
-    def acquire(self) -> Held:
-        """The server, ready. Raises like `servers.supervisor.launch`."""
-        held = self._serving.acquire(self._launch, log_path=self._log_path)
+    def acquire(self, meanwhile: Callable[[], None]) -> Held:
+        """The server, ready. meanwhile: called while it starts. Raises like `servers.supervisor.launch`."""
+        held = self._serving.acquire(partial(self._launch, meanwhile), log_path=self._log_path)
         self._server = held.server
         return held
 
@@ -115,12 +116,13 @@ class MeasuredServer:
         answer = request(self._plan.base_url, "/metrics", api_key=self._plan.api_key)
         return read_metrics(answer.page()) if answer is not None and answer.status == 200 else None
 
-    def _launch(self) -> Server:
+    def _launch(self, meanwhile: Callable[[], None]) -> Server:
         return launch(
             self._plan,
             log_path=self._log_path,
             ready_timeout_s=self._ready_timeout_s,
             on_process=self._note_process,
+            meanwhile=meanwhile,
         )
 
     def _note_process(self, process: ManagedProcess) -> None:

@@ -161,13 +161,15 @@ def wait_ready(
     *,
     timeout_s: float,
     on_phase: Callable[[str], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
     probe: bool = True,
 ) -> None:
     """Wait until the server can be measured, and return at once when it can.
 
-    process: None for an attached server. on_phase: called with "loading", "checking", "probing". probe: generate one
-    token. Raises ServerExited with its cause, ServerNotReady after timeout_s or if it can't generate, and
-    ServerNotOurs. Leaves the process running; the caller stops it.
+    process: None for an attached server. on_phase: called with "loading", "checking", "probing". meanwhile: called at
+    each look; what it raises ends the wait. probe: generate one token. Raises ServerExited with its cause,
+    ServerNotReady after timeout_s or if it can't generate, and ServerNotOurs. Leaves the process running; the caller
+    stops it.
     """
     deadline = time.monotonic() + timeout_s
     readiness = Readiness(plan=plan, process=process, log=log, deadline=deadline)
@@ -187,6 +189,8 @@ def wait_ready(
             ended = _pause(process)
             if ended is not None:
                 raise exited(plan, log, ended)
+            if meanwhile is not None:
+                meanwhile()
             if time.monotonic() >= deadline:
                 if listening_inodes(plan.base_url.port):
                     readiness.ours()  # if a silent program holds the port, that is the better message

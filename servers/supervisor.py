@@ -34,18 +34,19 @@ def launch(
     ready_timeout_s: float,
     on_phase: Callable[[str], None] | None = None,
     on_process: Callable[[ManagedProcess], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
     probe: bool = True,
 ) -> Server:
     """Start the server and return it when it is ready. An `attach` plan is only checked.
 
     log_path: everything that the server prints is appended to it. on_phase: called with "starting", "loading",
-    "checking", "probing", "ready". on_process: called with each started process at once, including restarts. probe:
-    generate one token before the server counts as ready.
+    "checking", "probing", "ready". on_process: called with each started process at once, including restarts. meanwhile:
+    see `wait_ready`. probe: generate one token before the server counts as ready.
     Raises UsageError (port in use, binary missing), ServerExited, ServerNotReady, ServerNotOurs. Whatever is raised,
     even from a signal handler, the started process is gone by then.
     """
     server = Server(plan, log_path, ready_timeout_s, on_phase, on_process=on_process, probe=probe)
-    server.load_s = server._start()  # noqa: SLF001 - the class's own factory
+    server.load_s = server._start(meanwhile)  # noqa: SLF001 - the class's own factory
     return server
 
 
@@ -86,7 +87,7 @@ class Server:
     def __exit__(self, *_exception: object) -> None:
         self.stop()
 
-    def _start(self) -> float:
+    def _start(self, meanwhile: Callable[[], None] | None = None) -> float:
         began = time.monotonic()
         self._tell("starting")
         self.log = ServerLog.at_end(self.log_path, self._secrets)
@@ -106,6 +107,7 @@ class Server:
                 self.log,
                 timeout_s=self._ready_timeout_s,
                 on_phase=self._on_phase,
+                meanwhile=meanwhile,
                 probe=self._probe,
             )
             seconds = time.monotonic() - began

@@ -15,7 +15,7 @@ from servers.effective import differences, from_log
 from servers.start_failure import exhausted_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from processes.process import ManagedProcess
@@ -45,7 +45,7 @@ class NoServer:
         self._stall_timeout_s = stall_timeout_s
         self._idleness = Idleness()
 
-    def acquire(self) -> None:
+    def acquire(self, meanwhile: Callable[[], None]) -> None:
         """There is none."""
 
     def release(self, error: BaseException | None) -> None:

@@ -70,6 +70,21 @@ def test_it_ends_without_a_word_where_there_is_no_server(tmp_path, script):
     assert files.script_out.read_bytes() == files.script_log.read_bytes() == b""
 
 
+def test_a_script_that_ends_while_its_server_loads_is_why_the_run_failed(tmp_path):
+    """In its own words, and at once: this server would never be ready."""
+    (tmp_path / "aiohttp.py").write_text("raise ImportError('broken here')\n")
+    done = bench_runner(
+        "run", "--benchmark", "human_eval", "--limit", "1", "--results-dir", tmp_path / "r",
+        "--server-command", "sleep 600 {port}", env={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.code == 4, done.err
+    assert "ImportError: broken here" in done.err
+    (path,) = tmp_path.glob("r/*/run.json")
+    record = json.loads(path.read_text())
+    assert record["error"]["kind"] == "script"
+    assert record["script_command"][1:3] == ["-m", "scripts.run_human_eval"]
+
+
 def test_a_server_that_does_not_start_is_why_the_run_failed(tmp_path):
     done = bench_runner(
         "run", "--benchmark", "human_eval", "--limit", "1", "--results-dir", tmp_path,

@@ -61,6 +61,23 @@ def test_readiness_is_not_slept_over(fake_plan, log):
     assert min(delays) < 0.4, delays
 
 
+def test_what_is_seen_meanwhile_ends_the_wait_and_the_server(fake_plan, log):
+    started = []
+
+    def look():
+        raise UsageError("nobody needs it any more", hint="")
+
+    with pytest.raises(UsageError, match="nobody needs it"):
+        launch(
+            fake_plan("--load-seconds", "600"),
+            log_path=log,
+            ready_timeout_s=600,
+            on_process=started.append,
+            meanwhile=look,
+        )
+    assert started[0].poll() is not None
+
+
 def test_proxy_variables_do_not_matter(fake_plan, log, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
