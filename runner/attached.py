@@ -53,7 +53,7 @@ class ProvidedServer:
     def note_script(self, process: ManagedProcess) -> None:
         """Its processes are nobody's server."""
 
-    def look(self, in_flight: int | None) -> None:
+    def look(self, in_flight: int | None, meanwhile: Callable[[], None]) -> None:
         """Nothing can be done about a provider that is silent; the script gives up by itself."""
 
     def watched(self) -> Sequence[int]:

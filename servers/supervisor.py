@@ -131,8 +131,9 @@ class Server:
             log_tail=self.log.tail(),
         )
 
-    def restart(self, incident: Incident) -> None:
-        """End what is left of the server, and start it again with the same command, port and log.
+    def restart(self, incident: Incident, meanwhile: Callable[[], None] | None = None) -> None:
+        """End what is left of the server, and start it again with the same command, port and log. meanwhile: see
+        `wait_ready`.
 
         Raises like `launch`, with nothing left running, and ServerError for an attached server.
         """
@@ -145,7 +146,7 @@ class Server:
         self._stop_s = None
         with open_to_append(self.log_path) as log:
             log.write(f"\n--- restarted {incident.time}: {incident.what} ---\n".encode())
-        self._start()
+        self._start(meanwhile)
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> float:
         """End the whole process tree. Returns the seconds that it took. Is idempotent; does nothing for `attach`."""

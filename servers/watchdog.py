@@ -149,11 +149,11 @@ class Watchdog:
         """Descriptors that become readable when the server ends."""
         return () if self._server.process is None else (self._server.process.fileno(),)
 
-    def look(self, in_flight: int | None) -> None:
+    def look(self, in_flight: int | None, meanwhile: Callable[[], None]) -> None:
         """Return with a working server; if it has ended or hangs, restart it.
 
-        in_flight: unanswered requests, as counted by the script; None if it doesn't report them.
-        Raises ServerError if no restart is left or a restart fails.
+        in_flight: unanswered requests, as counted by the script; None if it doesn't report them. meanwhile: called
+        while it restarts; what it raises ends that. Raises ServerError if no restart is left or a restart fails.
         """
         trouble = self._trouble(in_flight)
         while trouble is not None:
@@ -164,7 +164,7 @@ class Watchdog:
             self._on_incident(incident)
             trouble = None
             try:
-                self._server.restart(incident)
+                self._server.restart(incident, meanwhile)
             except ServerExited as error:  # before it was ready
                 trouble = f"restarted, {error.message}"
             self._stall.reset()

@@ -71,9 +71,9 @@ class NoServer:
     def note_progress(self) -> None:
         self._idleness.note_progress()
 
-    def look(self, in_flight: int | None) -> None:
+    def look(self, in_flight: int | None, meanwhile: Callable[[], None]) -> None:
         """Raises ScriptError if it hangs. It is not restarted: a pass can't begin in its middle."""
-        del in_flight
+        del in_flight, meanwhile
         idle_s = self._idleness.seconds(self.pids())
         if idle_s > self._stall_timeout_s:
             raise ScriptError(

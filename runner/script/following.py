@@ -44,7 +44,7 @@ class ScriptRun:
 class Watching(Protocol):
     """Who looks after the server while a script is at work; see `servers.watchdog.Watchdog`."""
 
-    def look(self, in_flight: int | None) -> None: ...
+    def look(self, in_flight: int | None, meanwhile: Callable[[], None]) -> None: ...
 
     def watched(self) -> Sequence[int]: ...
 
@@ -59,11 +59,15 @@ class Outputs(Protocol):
     def script_log(self) -> Path: ...
 
 
+class _EndedError(Exception):
+    """The script has, while its server restarts."""
+
+
 class NothingToWatch:
     """Implements `Watching` for a script that needs no server."""
 
-    def look(self, in_flight: int | None) -> None:
-        del in_flight
+    def look(self, in_flight: int | None, meanwhile: Callable[[], None]) -> None:
+        del in_flight, meanwhile
 
     def watched(self) -> tuple[int, ...]:
         return ()
@@ -131,6 +135,11 @@ def run_script(
             on_process(process)
         if early is not None:
             early.go()
+
+        def require_running() -> None:
+            if process.poll() is not None:
+                raise _EndedError
+
         while True:
             ended = process.poll()
             for event in events.read():
@@ -145,7 +154,10 @@ def run_script(
                     hint="raise --script-timeout; what is finished is kept, and --resume continues from there",
                 )
             _require_small(folder.script_out)
-            watchdog.look(in_flight)
+            try:
+                watchdog.look(in_flight, require_running)
+            except _EndedError:
+                continue
             select.select([process.fileno(), *watchdog.watched()], [], [], LOOK_S)
 
 

@@ -1,4 +1,7 @@
-"""A benchmark's script loads while its server does: it asks nothing before that is there, and ends if it never is."""
+"""A benchmark's script loads while its server does: it asks nothing before that is there, and ends if it never is.
+
+Where the script has ended, nobody waits for its server.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import pytest
 from runner.script.command import ROOT, Script
 from runner.script.following import EarlyScript, NothingToWatch, run_script
 from settings.benchmarks import BENCHMARKS
-from tests.command_line import bench_runner
+from tests.command_line import PROGRAMS, bench_runner
 from tests.evaluation.running_servers import canonical_server
 
 if TYPE_CHECKING:
@@ -83,6 +86,37 @@ def test_a_script_that_ends_while_its_server_loads_is_why_the_run_failed(tmp_pat
     record = json.loads(path.read_text())
     assert record["error"]["kind"] == "script"
     assert record["script_command"][1:3] == ["-m", "scripts.run_human_eval"]
+
+
+ONCE = """
+if [ -e {mark} ]; then exec sleep 600; fi
+touch {mark}
+exec {python} -I -S {program} --port "$1" --model-name "$2" --crash-after 1
+"""
+LOSES_IT = """
+import os, sys, urllib.request
+try:
+    urllib.request.urlopen(os.environ["BENCH_BASE_URL"] + "/v1/completions", b"{}").read()
+except OSError as error:
+    while not os.path.exists(sys.argv[1]):
+        pass
+    sys.exit(f"lost its server: {error}")
+"""
+
+
+def test_a_script_that_ends_while_its_server_restarts_is_why_the_run_failed(tmp_path):
+    """It answers the question whether it is ready, dies of the next one, and never comes back."""
+    server, script, restarting = (tmp_path / name for name in ("server.sh", "script.py", "restarting"))
+    words = {"mark": tmp_path / "mark", "python": sys.executable, "program": PROGRAMS / "fake_server.py"}
+    server.write_text(ONCE.format(**words).replace("exec sleep", f"touch {restarting}; exec sleep"))
+    script.write_text(LOSES_IT)
+    done = bench_runner(
+        "run", "--script", script, "--script-args", restarting, "--parser", "json", "--results-dir", tmp_path / "r",
+        "--server-command", f"sh {server} {{port}} {{name}}",
+    )  # fmt: skip
+    assert done.code == 4, done.err
+    assert "restarting it (1 of 3)" in done.err
+    assert "lost its server" in done.err
 
 
 def test_a_server_that_does_not_start_is_why_the_run_failed(tmp_path):
