@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
 
 
@@ -37,6 +38,7 @@ _PATTERNS = [(ending, re.compile(pattern)) for ending, pattern in _NAMES.items()
 _LONGEST_NAME = 100
 
 
+@functools.lru_cache(maxsize=64)
 def ending_of(finish_reason: str) -> Ending:
     """Of the name that stands in an answer; "" where there is none."""
     # One spelling: camelCase, SCREAMING, with blanks or hyphens.

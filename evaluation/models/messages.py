@@ -53,7 +53,7 @@ def read_message(message: object) -> Said:
         (thoughts if is_thought else texts).append(text)
     if not any(texts):  # OpenAI's models refuse in a field of its own
         texts = [text for _, text in _parts(message.get("refusal"), is_thought=False)]
-    aside = (_joined(message.get(field)) for field in _THOUGHT_FIELDS)
+    aside = (_joined(message[field]) for field in _THOUGHT_FIELDS if field in message)
     return Said("".join(texts), next(filter(None, aside), "") or "".join(thoughts))
 
 

@@ -52,6 +52,7 @@ class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SETTINGS = RequestSettings.__struct_fields__
+_NUMBERS = [row for row in SAMPLING_SETTINGS if row.name in SETTINGS and row.is_numeric]
 
 
 class Sampling(RequestSettings, frozen=True, kw_only=True):
@@ -65,12 +66,11 @@ class Sampling(RequestSettings, frozen=True, kw_only=True):
     given: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for row in SAMPLING_SETTINGS:
-            if row.name in SETTINGS and row.is_numeric:
-                try:
-                    read_value(row, getattr(self, row.name))
-                except UsageError as error:
-                    raise UsageError(f"{row.name}: {error.message}") from None
+        for row in _NUMBERS:
+            try:
+                read_value(row, getattr(self, row.name))
+            except UsageError as error:
+                raise UsageError(f"{row.name}: {error.message}") from None
         require_room(self.thinking_budget, self.max_tokens)
 
     def system(self, text: str) -> str:
